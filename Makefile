@@ -1,0 +1,50 @@
+# Each target sets up what it needs, so `make demo` and `make test` work in a fresh clone.
+# PYTHON chooses the interpreter (3.11 or later), VENV where the environment lives.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/installed.stamp
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench clean
+.DELETE_ON_ERROR:
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(STAMP)  ## run the pocket suite on this machine and print its leaderboard
+	@echo "==> running the pocket suite, profile quick; results go to build/demo-results"
+	@$(BIN)/freeshot run pocket --profile quick --results build/demo-results
+
+test: lint  ## check style, types and floors, then run the tests
+	@echo "==> pytest"
+	@$(BIN)/python -m pytest
+
+lint: $(STAMP)  ## check style, types and floors only
+	@echo "==> ruff format --check"
+	@$(BIN)/ruff format --check --quiet .
+	@echo "==> ruff check"
+	@$(BIN)/ruff check --quiet .
+	@echo "==> mypy"
+	@$(BIN)/mypy
+	@echo "==> lint-imports"
+	@$(BIN)/lint-imports
+
+bench: $(STAMP)  ## time the engine (tests/performance)
+	@$(BIN)/python -m pytest tests/performance --override-ini python_files='bench_*.py' --capture=no
+
+clean:  ## remove the environment, caches and build outputs
+	@rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@find benchmark plugins baselines tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Again only when pyproject.toml changes: an editable install follows the sources by itself.
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	    || { echo "FreeShot needs Python 3.11 or later; try: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
+	@echo "==> making the environment $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@echo "==> installing FreeShot and what it needs; the first time this downloads torch, which takes minutes"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --editable '.[test]'
+	@touch $@
+	@echo "==> installed"

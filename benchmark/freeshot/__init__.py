@@ -1,0 +1,63 @@
+"""FreeShot: few-shot learning from a pool of LoRAs, data-free and tuning-free, measured.
+
+This facade is all that a plugin imports, besides `freeshot.engine`, `freeshot.basics` and `freeshot.testing`.
+Importing it does not import torch.
+"""
+
+from __future__ import annotations
+
+from freeshot.basics.errors import FreeshotError
+from freeshot.contracts.backbone import BackboneProvider
+from freeshot.contracts.columns import Column
+from freeshot.contracts.component import Choice, Component
+from freeshot.contracts.dataset import FewShotDataset
+from freeshot.contracts.efficiency import EfficiencyStrategy
+from freeshot.contracts.flow import Adapter, Episode, LayerView, Shots, SurrogateSet, Task
+from freeshot.contracts.images import Images
+from freeshot.contracts.inversion import InversionMethod, Teacher
+from freeshot.contracts.launcher import Launcher
+from freeshot.contracts.meta_learner import GradientMetaLearner, MetaLearner, Model, TaskStream
+from freeshot.contracts.method import Learner, Method, Needs, Predictor, Trial, Workbench
+from freeshot.contracts.pool import LoraEntry, LoraPool, Slot
+from freeshot.contracts.tracks import Profile, Row, Suite, Track
+from freeshot.plugin import hookimpl
+from freeshot.version import __version__
+
+__all__ = [
+    "Adapter",
+    "BackboneProvider",
+    "Choice",
+    "Column",
+    "Component",
+    "EfficiencyStrategy",
+    "Episode",
+    "FewShotDataset",
+    "FreeshotError",
+    "GradientMetaLearner",
+    "Images",
+    "InversionMethod",
+    "Launcher",
+    "Learner",
+    "LayerView",
+    "LoraEntry",
+    "LoraPool",
+    "MetaLearner",
+    "Method",
+    "Model",
+    "Needs",
+    "Predictor",
+    "Profile",
+    "Row",
+    "Shots",
+    "Slot",
+    "Suite",
+    "SurrogateSet",
+    "Task",
+    "TaskStream",
+    "Teacher",
+    "Track",
+    "Trial",
+    "Workbench",
+    "__version__",
+    "hookimpl",
+]

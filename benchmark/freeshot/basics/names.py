@@ -1,0 +1,20 @@
+"""Names: what to answer when one is unknown."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from freeshot.basics.errors import UnknownNameError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str], hint: str = "") -> UnknownNameError:
+    """Build the error for an unknown name: the nearest known one first, then all of them."""
+    names = sorted(known)
+    nearest = get_close_matches(name, names, n=1, cutoff=0.5)
+    guess = f" Did you mean '{nearest[0]}'?" if nearest else ""
+    listing = f" Known: {', '.join(names)}." if names else f" No {kind} is known."
+    return UnknownNameError(f"No {kind} is called '{name}'.{guess}{listing}{' ' + hint if hint else ''}")

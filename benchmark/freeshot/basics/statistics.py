@@ -1,0 +1,58 @@
+"""Intervals over episodes, by the textbook."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean and the range around it, and in words what randomness that range covers."""
+
+    mean: float
+    low: float
+    high: float
+    level: float
+    covers: str
+    """What was resampled: 'episodes' says nothing about other images or other training seeds."""
+
+    @property
+    def half_width(self) -> float:
+        """Half of the interval's width."""
+        return (self.high - self.low) / 2
+
+    @property
+    def excludes_zero(self) -> bool:
+        """True where the whole interval lies on one side of zero."""
+        return self.low > 0 or self.high < 0
+
+
+def student_t(values: Sequence[float], level: float = 0.95, covers: str = "episodes") -> Interval:
+    """Return the mean of at least two values with its Student-t interval (n − 1 degrees of freedom).
+
+    With a single value the interval is the point itself: nothing is known about its spread.
+    """
+    sample = np.asarray(values, dtype=np.float64)
+    if sample.size == 0 or not np.isfinite(sample).all():
+        raise ValueError("An interval needs at least one value, all of them finite.")
+    mean = float(sample.mean())
+    if sample.size == 1:
+        return Interval(mean, mean, mean, level, covers)
+    from scipy.special import stdtrit  # scipy.stats takes a second to import, its quantile function does not
+
+    error = float(sample.std(ddof=1)) / np.sqrt(sample.size)
+    reach = float(stdtrit(sample.size - 1, (1 + level) / 2)) * float(error)
+    return Interval(mean, mean - reach, mean + reach, level, covers)
+
+
+def paired_difference(first: Sequence[float], second: Sequence[float], level: float = 0.95) -> Interval:
+    """Return the interval of first − second over the same episodes, in the same order."""
+    if len(first) != len(second):
+        raise ValueError(f"Paired values must be equally many, but {len(first)} and {len(second)} were given.")
+    return student_t(np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64), level, "episodes, paired")

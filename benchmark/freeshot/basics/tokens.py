@@ -1,0 +1,22 @@
+"""Token bookkeeping of a ViT with a class token: patch p is token p + 1."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def gather_patches(tokens: Tensor, kept: Tensor) -> Tensor:
+    """Take the class token and the patches `kept` [n, k] out of tokens [n, t, d]: [n, 1 + k, d]."""
+    index = torch.cat([torch.zeros_like(kept[:, :1]), kept + 1], dim=1)  # [n, 1 + k]
+    return tokens.gather(1, index.unsqueeze(-1).expand(-1, -1, tokens.shape[-1]))
+
+
+def mirror_patches(kept: Tensor, side: int) -> Tensor:
+    """Return where the patches `kept` [n, k] of a side × side grid lie after a flip left to right, ascending."""
+    row, column = kept // side, kept % side
+    return (row * side + (side - 1 - column)).sort(dim=1).values

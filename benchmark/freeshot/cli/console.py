@@ -1,0 +1,66 @@
+"""Where text goes: results to stdout, errors and warnings to stderr; colours on a terminal only."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from rich.console import Console
+
+PIPE_WIDTH = 160
+
+
+def stdout() -> Console:
+    """Open the console for results; wide where nobody looks, so that `grep` sees whole lines."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
+    return Console(width=width, highlight=False, soft_wrap=False, emoji=False, markup=False)
+
+
+def tell_error(sentence: str) -> None:
+    """Print an error in red to stderr."""
+    _tell(f"Error: {sentence}", "red")
+
+
+def tell_warning(sentence: str) -> None:
+    """Print a warning in yellow to stderr."""
+    _tell(sentence, "yellow")
+
+
+def table(console: Console, rows: Iterable[Sequence[str]], heads: Sequence[str] = (), title: str = "") -> None:
+    """Print rows in aligned columns without lines; the first column is a name and is never broken."""
+    from rich.table import Table
+    from rich.text import Text
+
+    rows = list(rows)
+    if title:
+        console.print(Text(title, style="bold"))
+    grid = Table(box=None, show_header=bool(heads), header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
+    for place in range(len(heads) or max(map(len, rows), default=0)):
+        style = "cyan" if place == 0 else None
+        grid.add_column(heads[place] if heads else "", no_wrap=place == 0, overflow="fold", style=style)
+    for row in rows:
+        grid.add_row(*(Text(cell) for cell in row))
+    console.print(grid)
+
+
+def duration(seconds: float) -> str:
+    """Write a time as a person says it: '8 s', '2 min 05 s', '1 h 02 min'."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def _tell(text: str, style: str) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    Console(stderr=True, highlight=False).print(Text(text, style=style), soft_wrap=True)

@@ -1,0 +1,48 @@
+"""`freeshot leaderboard`: tables from records, on the screen, as files, or compared with the files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import rich_click as click
+
+from freeshot.cli.console import stdout, tell_error, tell_warning
+
+
+@click.command("leaderboard")
+@click.option(
+    "--results", type=click.Path(path_type=Path, file_okay=False), default=Path("results"), help="Where records are."
+)
+@click.option("--format", "form", type=click.Choice(["terminal", "markdown"]), default="terminal", help="How to print.")
+@click.option("--write", is_flag=True, help="Write the tables beside the records instead of printing them.")
+@click.option("--check", is_flag=True, help="Fail if the written tables are not what the records say.")
+@click.pass_context
+def command(ctx: click.Context, results: Path, form: str, *, write: bool, check: bool) -> None:
+    """Rank the methods on each track, from records alone."""
+    from freeshot.basics.errors import StoreError
+    from freeshot.report import load_records, render_markdown, render_terminal, stale_leaderboards, write_leaderboards
+
+    if not results.is_dir():
+        raise StoreError(
+            f"There is no folder {results}. Run something first with 'freeshot run', or name another --results."
+        )
+    if write:
+        for path in write_leaderboards(results):
+            click.echo(f"{path} is written.")
+    elif check:
+        stale = stale_leaderboards(results)
+        for path in stale:
+            tell_error(f"{path} is not what the records say. Write it again with 'freeshot leaderboard --write'.")
+        if stale:
+            ctx.exit(1)
+        click.echo("All tables are what the records say.")
+    else:
+        loaded = load_records(results)
+        for problem in loaded.problems:
+            tell_warning(str(problem))
+        if not loaded.records:
+            raise StoreError(f"There is no record under {results}. Run something first with 'freeshot run'.")
+        if form == "markdown":
+            click.echo(render_markdown(loaded.records))
+        else:
+            render_terminal(loaded.records, stdout())

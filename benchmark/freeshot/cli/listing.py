@@ -1,0 +1,54 @@
+"""`freeshot list`: everything that can be named, with a sentence and its origin."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import rich_click as click
+
+from freeshot.cli.console import stdout, table
+from freeshot.cli.session import session_of
+
+if TYPE_CHECKING:
+    from freeshot.plugin.catalogue import Catalogue
+
+PLURALS = {
+    "methods": "method",
+    "inversions": "inversion",
+    "strategies": "efficiency",
+    "meta-learners": "meta-learner",
+    "backbones": "backbone",
+    "datasets": "dataset",
+    "launchers": "launcher",
+    "tracks": "track",
+    "suites": "suite",
+    "pools": "pool",
+}
+
+
+@click.command("list")
+@click.argument("what", required=False, type=click.Choice(list(PLURALS)))
+@click.pass_context
+def command(ctx: click.Context, what: str | None) -> None:
+    """List what can be named: components, tracks, suites and pools; WHAT narrows it down."""
+    console = stdout()
+    catalogue = session_of(ctx).catalogue
+    for plural, kind in PLURALS.items():
+        if what not in (None, plural):
+            continue
+        rows = [
+            (f"  {name}", _summary(catalogue, kind, name), catalogue.origin(kind, name))
+            for name in catalogue.names(kind)
+        ]
+        table(console, rows or [("  none", "", "")], title=plural)
+
+
+def _summary(catalogue: Catalogue, kind: str, name: str) -> str:
+    if kind == "track":
+        track = catalogue.track(name)
+        return f"{track.way}-way {track.shot}-shot, {track.split} classes of {track.dataset}, pool {track.pool}"
+    if kind == "suite":
+        return catalogue.suite(name).summary
+    if kind == "pool":
+        return str(catalogue.pool(name))
+    return catalogue.component(kind, name).summary()

@@ -1,0 +1,97 @@
+"""`freeshot pool`: build, show and check pools of LoRAs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+
+from freeshot.cli.console import stdout, table
+from freeshot.cli.group import HelpfulGroup
+from freeshot.cli.session import session_of
+
+if TYPE_CHECKING:
+    from freeshot.contracts.pool import LoraEntry, LoraPool
+
+FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+@click.group("pool", cls=HelpfulGroup)
+def command() -> None:
+    """Build, show and check pools of LoRAs."""
+
+
+@command.command("build")
+@click.argument("name")
+@click.option(
+    "--source", "sources", multiple=True, required=True, metavar="DATASET", help="Whose base classes; repeatable."
+)
+@click.option("--count", type=click.IntRange(min=1), required=True, help="How many LoRAs.")
+@click.option("--out", type=FOLDER, help="Folder to write; pools/NAME if not given.")
+@click.option("--backbone", required=True, metavar="NAME", help="Network to tune.")
+@click.option("--rank", type=click.IntRange(min=1), default=4, help="Rank of each LoRA.")
+@click.option("--way", type=click.IntRange(min=2), default=5, help="Classes per LoRA.")
+@click.option("--seed", type=int, default=0, help="Root seed.")
+@click.option("--device", type=click.Choice(["cpu", "cuda", "auto"]), default="cpu", help="Where to compute.")
+@click.option("--data", type=FOLDER, default=Path("data"), help="Where your images are.")
+@click.pass_context
+def build(ctx: click.Context, /, name: str, out: Path | None, **asked: Any) -> None:
+    """Tune LoRAs on random few-way tasks and store them as the pool NAME; an interrupted build continues."""
+    from freeshot.cli.progress import shown
+    from freeshot.pool.build import PoolRequest, build_pool
+
+    session = session_of(ctx)
+    request = PoolRequest(name=name, out=out or Path("pools") / name, **asked)
+    session.warn()
+    with shown(session.host.manager):
+        pool = build_pool(request, session.catalogue, session.host.manager)
+    stdout().print(f"The pool '{pool.name}' of {len(pool)} LoRAs is in {pool.path}.", soft_wrap=True)
+
+
+@command.command("show")
+@click.argument("pool", metavar="NAME_OR_DIR")
+@click.pass_context
+def show(ctx: click.Context, pool: str) -> None:
+    """List the LoRAs of a pool, by its name or its folder."""
+    from freeshot.pool.store import open_pool
+
+    opened = open_pool(Path(pool) if Path(pool).is_dir() else session_of(ctx).catalogue.pool(pool))
+    console = stdout()
+    console.print(
+        f"{opened.name}: {len(opened)} LoRAs on {opened.backbone} {opened.backbone_hash[:8]}…", soft_wrap=True
+    )
+    if opened.license:
+        console.print(f"Licence: {opened.license}", soft_wrap=True)
+    rows = [(entry.name, str(entry.rank), _accuracy(entry), ", ".join(entry.classes)) for entry in opened.entries]
+    table(console, rows, heads=("name", "rank", "held-out accuracy", "classes"))
+
+
+@command.command("check")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--backbone", metavar="NAME", help="Also check that the LoRAs were tuned on this network.")
+@click.pass_context
+def check(ctx: click.Context, folder: Path, backbone: str | None) -> None:
+    """Open the pool in DIR and verify every LoRA of it."""
+    opened = _open_for(ctx, folder, backbone)
+    console = stdout()
+    for entry in opened.entries:
+        facts = f"rank {entry.rank}, {len(entry.classes)} classes, {len(entry.factors)} slots"
+        console.print(f"{entry.name}: good ({facts})", soft_wrap=True)
+
+
+def _open_for(ctx: click.Context, folder: Path, backbone: str | None) -> LoraPool:
+    from freeshot.pool.store import open_pool
+
+    if backbone is None:
+        return open_pool(folder)
+    from freeshot.contracts.options import build as build_component
+    from freeshot.engine.backbone import open_backbone
+
+    provider: Any = build_component(session_of(ctx).catalogue.component("backbone", backbone), {})
+    return open_pool(folder, open_backbone(provider).sha256)
+
+
+def _accuracy(entry: LoraEntry) -> str:
+    value = entry.facts.get("held_out_accuracy")
+    return f"{value:.1%}".replace("%", " %") if isinstance(value, float) else "–"

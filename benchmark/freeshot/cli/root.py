@@ -1,0 +1,29 @@
+"""The command `freeshot` itself, and the options that stand before a verb."""
+
+from __future__ import annotations
+
+import rich_click as click
+
+from freeshot.cli.group import VerbGroup
+from freeshot.cli.session import Session
+from freeshot.version import __version__
+
+
+@click.group(
+    cls=VerbGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 100},
+)
+@click.option(
+    "--no-plugin",
+    "without",
+    multiple=True,
+    metavar="NAME",
+    is_eager=True,  # before --help, which lists the plugins' commands as well
+    help="Leave a plugin out; may be given more than once.",
+)
+@click.version_option(__version__, prog_name="freeshot", message="%(prog)s %(version)s")
+@click.pass_context
+def main(ctx: click.Context, without: tuple[str, ...]) -> None:
+    """Measure how far a pool of other people's LoRAs carries on new few-shot tasks."""
+    if ctx.obj is None:
+        ctx.obj = Session(frozenset(without))

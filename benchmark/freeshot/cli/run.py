@@ -1,0 +1,107 @@
+"""`freeshot run`: run the cells of a suite, or of the tracks and methods named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+
+from freeshot.cli.console import duration, stdout, table
+from freeshot.cli.session import session_of
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from freeshot.run.plan import Plan
+    from freeshot.run.request import RunRequest
+
+FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+@click.command("run")
+@click.argument("suite", required=False)
+@click.option("--profile", metavar="NAME", help="Size of the suite; without it, the full one.")
+@click.option(
+    "--track", "tracks", multiple=True, metavar="PATTERN", help="Tracks to run, such as '*/5w1s'; repeatable."
+)
+@click.option("--method", "methods", multiple=True, metavar="NAME", help="Methods to run; repeatable.")
+@click.option(
+    "--option", "-o", "options", multiple=True, metavar="KEY=VALUE", help="Set an option of the methods; repeatable."
+)
+@click.option("--backbone", metavar="NAME", help="Backbone to use instead of the track's.")
+@click.option("--seed", "seeds", multiple=True, type=int, default=(0,), help="Root seed; repeatable.")
+@click.option("--limit", type=click.IntRange(min=1), help="Score only so many episodes; the record is not comparable.")
+@click.option("--device", type=click.Choice(["cpu", "cuda", "auto"]), default="cpu", help="Where to compute.")
+@click.option("--results", type=FOLDER, default=Path("results"), help="Where records go.")
+@click.option("--cache", type=FOLDER, default=Path(".freeshot"), help="Where what can be reused goes.")
+@click.option("--data", type=FOLDER, default=Path("data"), help="Where your images are.")
+@click.option("--launcher", metavar="NAME", default="local", help="Who runs the cells.")
+@click.option("--again", is_flag=True, help="Run cells that are already done, too.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be run, and for about how long.")
+@click.pass_context
+def command(ctx: click.Context, /, *, dry_run: bool, **asked: Any) -> None:
+    """Run the cells of a SUITE, or of the tracks and methods that are named; what is done is not done again."""
+    from freeshot.run.plan import plan_run
+    from freeshot.run.request import RunRequest
+
+    session = session_of(ctx)
+    request = RunRequest(**asked)
+    plan = plan_run(request, session.catalogue)
+    session.warn()  # before the work, not after an hour of it
+    console = stdout()
+    if dry_run:
+        _print_plan(console, plan)
+        return
+    from freeshot.cli.progress import shown
+    from freeshot.run.execute import execute_plan
+
+    with shown(session.host.manager) as display:
+        outcome = execute_plan(plan, request, session.host.manager)
+    _print_leaderboard(console, plan, request)
+    console.print(f"{outcome.finished} finished, {outcome.skipped} skipped, {outcome.failed} failed.")
+    console.print(f"The records are in {request.results}.", soft_wrap=True)
+    if outcome.failed:
+        _print_failures(console, display.failures | _failures_on_record(plan, request))
+        ctx.exit(1)
+
+
+def _print_plan(console: Console, plan: Plan) -> None:
+    heads = ("track", "method", "seed", "state", "reason")
+    rows = []
+    for cell in plan.cells:
+        parts = ", ".join(part.name for part in cell.spec.parts.values())
+        method = f"{cell.spec.method.name} ({parts})" if parts else cell.spec.method.name
+        rows.append((cell.spec.track.name, method, str(cell.spec.seed), cell.state, cell.reason))
+    table(console, rows, heads)
+    todo = sum(cell.state == "todo" for cell in plan.cells)
+    known = plan.estimate_seconds is not None
+    estimate = f"about {duration(plan.estimate_seconds or 0)}" if known else "how long is not known yet"
+    console.print(f"{todo} of {len(plan.cells)} cells to run, {estimate}.")
+
+
+def _print_leaderboard(console: Console, plan: Plan, request: RunRequest) -> None:
+    from freeshot.report import load_records, render_terminal
+
+    tracks = {cell.spec.track.name for cell in plan.cells}
+    records = [record for record in load_records(request.results).records if record.spec.track.name in tracks]
+    if records:
+        render_terminal(records, console)
+
+
+def _failures_on_record(plan: Plan, request: RunRequest) -> dict[str, str]:
+    """Look up why cells failed; a launcher that runs them elsewhere sends no events."""
+    from freeshot.report import load_records
+
+    cells = {cell.spec.cell for cell in plan.cells}
+    failed = [
+        r for r in load_records(request.results).records if r.cell in cells and r.status in ("failed", "violated")
+    ]
+    return {record.spec.title: record.reason for record in failed}
+
+
+def _print_failures(console: Console, failures: dict[str, str]) -> None:
+    from rich.text import Text
+
+    for title, reason in failures.items():
+        console.print(Text(f"{title}: {reason}", style="red"), soft_wrap=True)

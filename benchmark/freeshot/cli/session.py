@@ -1,0 +1,65 @@
+"""What the verbs share: plugins are loaded when a verb first needs them, and what failed is told once."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from freeshot.cli.console import tell_warning
+
+if TYPE_CHECKING:
+    import rich_click as click
+
+    from freeshot.plugin.catalogue import Catalogue
+    from freeshot.plugin.host import Host, PluginFailure
+
+
+class Session:
+    """One call of the command line."""
+
+    def __init__(self, without: frozenset[str] = frozenset()) -> None:
+        self.without = without
+        self._told: set[PluginFailure] = set()
+
+    @cached_property
+    def host(self) -> Host:
+        """The loaded plugins."""
+        from freeshot.plugin.host import load_plugins
+
+        return load_plugins(without=self.without)
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """What the plugins offer."""
+        from freeshot.plugin.catalogue import Catalogue
+
+        return Catalogue(self.host)
+
+    @cached_property
+    def foreign_commands(self) -> dict[str, click.Command]:
+        """The commands that plugins add."""
+        from freeshot.cli.foreign import collect_commands
+
+        return collect_commands(self.host)
+
+    def take_failures(self) -> tuple[PluginFailure, ...]:
+        """Return the failures that nobody was told of yet, and count them as told."""
+        if "host" not in vars(self):
+            return ()  # no verb needed a plugin
+        fresh = tuple(failure for failure in self.host.failures if failure not in self._told)
+        self._told.update(fresh)
+        return fresh
+
+    def warn(self) -> None:
+        """Print one yellow line for each new failure."""
+        for failure in self.take_failures():
+            tell_warning(failure.line)
+
+
+def session_of(ctx: click.Context) -> Session:
+    """Return the session of a call; at `--help` the command has not run yet, so it may have to be made."""
+    root = ctx.find_root()
+    if root.obj is None:
+        root.obj = Session(frozenset(root.params.get("without") or ()))
+    session: Session = root.obj
+    return session

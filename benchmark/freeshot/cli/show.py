@@ -1,0 +1,117 @@
+"""`freeshot show`: all there is to know about one name."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from inspect import cleandoc
+from typing import TYPE_CHECKING
+
+import rich_click as click
+
+from freeshot.cli.console import stdout, table
+from freeshot.cli.listing import PLURALS
+from freeshot.cli.session import session_of
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from freeshot.contracts.component import Component
+    from freeshot.contracts.options import Option
+    from freeshot.contracts.tracks import Suite, Track
+    from freeshot.plugin.catalogue import Catalogue
+
+FACTS = ("citation", "domain", "license", "data_free", "role", "needs")
+"""Class attributes worth showing, where a component has them."""
+
+
+@click.command("show")
+@click.argument("name")
+@click.pass_context
+def command(ctx: click.Context, name: str) -> None:
+    """Explain a component, track, suite or pool: what it does, where it comes from, which options it has."""
+    from freeshot.basics.names import unknown_name
+
+    session = session_of(ctx)
+    catalogue = session.catalogue
+    kinds = [kind for kind in PLURALS.values() if name in catalogue.names(kind)]
+    if not kinds:
+        known = {known for kind in PLURALS.values() for known in catalogue.names(kind)}
+        hint = "Some plugins failed; 'freeshot plugins' says why." if session.host.failures else ""
+        raise unknown_name("component, track, suite or pool", name, known, hint)
+    for kind in kinds:
+        _show(stdout(), catalogue, kind, name)
+
+
+def _show(console: Console, catalogue: Catalogue, kind: str, name: str) -> None:
+    from rich.text import Text
+
+    origin = catalogue.origin(kind, name)
+    console.print(Text.assemble((name, "bold"), f"  {kind} from {origin}"))
+    if kind == "track":
+        _show_track(console, catalogue.track(name))
+    elif kind == "suite":
+        _show_suite(console, catalogue.suite(name))
+    elif kind == "pool":
+        console.print(Text(f"{catalogue.pool(name)}\nSee its LoRAs with: freeshot pool show {name}"))
+    else:
+        _show_component(console, catalogue.component(kind, name))
+    console.print()
+
+
+def _show_component(console: Console, cls: type[Component]) -> None:
+    from rich.text import Text
+
+    from freeshot.contracts.options import describe_type, options_of
+
+    console.print(Text(cleandoc(cls.__doc__ or "")))
+    facts = [(fact.replace("_", " "), _plain(getattr(cls, fact, ""))) for fact in FACTS if getattr(cls, fact, "")]
+    if facts:
+        console.print()
+        table(console, facts)
+    rows = [
+        (f"  {o.name}", _type(o, describe_type(o.type)), _plain(o.default), o.help) for o in options_of(cls).values()
+    ]
+    console.print()
+    if rows:
+        table(console, rows, heads=("  option", "type", "default", "meaning"), title="options")
+    else:
+        console.print("It has no options.")
+
+
+def _show_track(console: Console, track: Track) -> None:
+    values = {field.name: getattr(track, field.name) for field in fields(track) if field.name != "name"}
+    table(console, [(name, _plain(value)) for name, value in values.items() if value not in ("", False)])
+
+
+def _show_suite(console: Console, suite: Suite) -> None:
+    from rich.text import Text
+
+    console.print(Text(suite.summary))
+    console.print(Text(f"Tracks: {', '.join(suite.tracks)}"))
+    for name, profile in suite.profiles.items():
+        limit = f", {profile.limit} episodes per track" if profile.limit else ""
+        console.print()
+        console.print(Text.assemble((f"profile {name}", "bold"), f"{limit}  {profile.summary}".rstrip()))
+        rows = [
+            (f"  {row.method}", " ".join(f"{k}={_plain(v)}" for k, v in row.options.items())) for row in profile.rows
+        ]
+        table(console, rows)
+
+
+def _type(option: Option, described: str) -> str:
+    from freeshot.contracts.component import Choice
+
+    return f"{option.default.kind} name" if isinstance(option.default, Choice) else described
+
+
+def _plain(value: object) -> str:
+    """Write a value as one would type it after `-o name=`."""
+    from freeshot.contracts.component import Choice
+
+    if isinstance(value, Choice):
+        return " ".join([value.name, *(f".{key}={_plain(setting)}" for key, setting in value.options)])
+    if isinstance(value, (tuple, list)):
+        return ", ".join(map(_plain, value))
+    if isinstance(value, (set, frozenset)):
+        return ", ".join(sorted(map(_plain, value)))
+    return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,1 @@
+"""What everyone agrees on: interfaces, options, the data that flows, tracks, records and events."""

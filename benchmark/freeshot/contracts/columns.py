@@ -1,0 +1,19 @@
+"""Extra columns of a leaderboard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from freeshot.contracts.records import RunRecord
+
+
+@dataclass(frozen=True)
+class Column:
+    """A title, how to read a cell's value from a record (None shows a dash), and which way is better."""
+
+    title: str
+    from_record: Callable[[RunRecord], str | float | None]
+    better: Literal["higher", "lower", "none"] = "none"

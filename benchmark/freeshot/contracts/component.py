@@ -1,0 +1,43 @@
+"""A component is a frozen dataclass whose fields are its options.
+
+One definition gives default, type, command-line option, help text, run hash and record. The string
+under a field is its help, as in `freeshot show NAME`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True)
+class Component(ABC):
+    """Base of everything a plugin can contribute as a class."""
+
+    kind: ClassVar[str]
+    """Set by each interface: 'method', 'meta-learner', …"""
+    name: ClassVar[str] = ""
+    """Lower-case with hyphens; how people call this component."""
+    citation: ClassVar[str] = ""
+    """Where it comes from."""
+
+    @classmethod
+    def summary(cls) -> str:
+        """Return the first line of the docstring."""
+        return (cls.__doc__ or "").strip().partition("\n")[0]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A component chosen by name, with options of its own: `-o learner=reptile -o learner.pace=0.2`."""
+
+    kind: str
+    name: str
+    options: tuple[tuple[str, object], ...] = ()
+    """Sorted (option, value) pairs that differ from the component's defaults."""
+
+    def with_options(self, **options: object) -> Choice:
+        """Return the same choice with these options set."""
+        merged = dict(self.options) | options
+        return Choice(self.kind, self.name, tuple(sorted(merged.items())))

@@ -1,0 +1,51 @@
+"""The interface of efficiency strategies: which patches a network looks at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from freeshot.contracts.component import Component
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from freeshot.contracts.flow import LayerView
+
+
+@dataclass(frozen=True)
+class EfficiencyStrategy(Component):
+    """Leave out tokens; doing nothing is legal, and what this base class does.
+
+    The harness wraps the teacher with the strategy, so an inversion method need not know that it exists.
+    """
+
+    kind: ClassVar[str] = "efficiency"
+
+    def layers(self, depth: int) -> tuple[int, ...]:
+        """Name the 0-based layers in which `select` wants to be asked; attention is computed in full only there."""
+        return tuple(range(depth)) if type(self).select is not EfficiencyStrategy.select else ()
+
+    def patches(self, progress: float, images: Tensor) -> Tensor | None:
+        """Choose patches at the input: indices [n, k], the same k for all, ascending; None keeps all."""
+        return None
+
+    def select(self, view: LayerView) -> Tensor | None:
+        """Choose the patches that go on after a layer's attention: a part of `view.kept`, [b, k]; None keeps all."""
+        return None
+
+    def combine(self, tokens: Tensor, kept: Tensor) -> Tensor:
+        """Gather the tokens [b, t, d] of the patches at positions `kept` [b, k]: [b, 1 + k, d], class token first.
+
+        Override to merge what is dropped into what stays.
+        """
+        from freeshot.basics.tokens import gather_patches
+
+        return gather_patches(tokens, kept)
+
+    def residual(self, tokens: Tensor, normed: Tensor) -> Tensor:
+        """Return what the MLP's output is added to in layers that `select` is asked in: the tokens themselves.
+
+        Only there for ablations: LoRA Recycle's released code adds to the normed tokens.
+        """
+        return tokens

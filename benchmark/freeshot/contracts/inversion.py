@@ -1,0 +1,52 @@
+"""The interface of inversion methods: from LoRAs to images."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from freeshot.contracts.component import Component
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import torch
+    from torch import Generator, Tensor
+
+
+class Teacher(Protocol):
+    """The pre-tuned LoRAs as an inversion method sees them: a function of images, and a clock.
+
+    A teacher may stand for a *group* of LoRAs: images are ordered by LoRA, equally many each, and every
+    image gets the logits of its own LoRA. An inversion method need not know how many there are.
+    """
+
+    image_size: int
+    """Side of the images in pixels."""
+    mean: Tensor
+    """[1, 3, 1, 1], channel means of the backbone's normalisation, in 0…1 pixels."""
+    std: Tensor
+    """[1, 3, 1, 1]."""
+    device: torch.device
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Return what each image's own LoRA says of it: [n, 3, h, w] in 0…1 → [n, c]; differentiable in the images."""
+        ...
+
+    def steps(self, count: int) -> Iterator[int]:
+        """Count 0…count−1 while reporting progress, honouring cancellation and metering time."""
+        ...
+
+
+@dataclass(frozen=True)
+class InversionMethod(Component):
+    """Recover images from LoRAs, without ever seeing a real image."""
+
+    kind: ClassVar[str] = "inversion"
+    data_free: ClassVar[str] = "strict"
+    """'strict': the pool alone; 'public prior': statistics of a public network as well."""
+
+    @abstractmethod
+    def synthesize(self, teacher: Teacher, labels: Tensor, rng: Generator) -> Tensor:
+        """Return images [n, 3, h, w] in 0…1 that the teacher takes for `labels` [n]; detached."""

@@ -1,0 +1,25 @@
+"""The interface of launchers: engines that run a list of independent cells."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from freeshot.contracts.component import Component
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from freeshot.contracts.records import RunSpec
+
+
+@dataclass(frozen=True)
+class Launcher(Component):
+    """Run cells; they are independent, content-addressed and idempotent, so order and place do not matter."""
+
+    kind: ClassVar[str] = "launcher"
+
+    @abstractmethod
+    def launch(self, cells: Sequence[RunSpec], run_cell: Callable[[RunSpec], None]) -> None:
+        """Call `run_cell` once for each cell; a failing cell writes its own record and must not stop the others."""

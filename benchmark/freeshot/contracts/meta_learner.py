@@ -1,0 +1,105 @@
+"""The interface of meta-learners: from tasks to one adapter."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from freeshot.basics.errors import DivergedError
+from freeshot.contracts.component import Component
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import torch
+    from torch import Generator, Tensor
+    from torch.nn import Parameter
+
+    from freeshot.contracts.flow import Adapter, Task
+
+
+class Model(Protocol):
+    """The frozen backbone with one shared, trainable LoRA."""
+
+    device: torch.device
+
+    def embed(self, images: Tensor, kept: Tensor | None = None) -> Tensor:
+        """Map images [n, 3, h, w] in 0…1, seen through the kept patches [n, k], to features [n, d]."""
+        ...
+
+    def lora(self) -> Sequence[Parameter]:
+        """Return the trainable weights; nothing else of the model can change."""
+        ...
+
+    def snapshot(self) -> Adapter:
+        """Copy the LoRA as it stands."""
+        ...
+
+
+class TaskStream(Protocol):
+    """Tasks without end, drawn reproducibly; `take` stops it and reports progress."""
+
+    def take(self, count: int) -> Iterator[Task]:
+        """Yield `count` tasks."""
+        ...
+
+
+@dataclass(frozen=True)
+class MetaLearner(Component):
+    """Train one shared LoRA over many tasks."""
+
+    kind: ClassVar[str] = "meta-learner"
+
+    @abstractmethod
+    def fit(self, model: Model, tasks: TaskStream, rng: Generator) -> Adapter:
+        """Return the adapter; change nothing but `model.lora()`."""
+
+
+@dataclass(frozen=True)
+class GradientMetaLearner(MetaLearner):
+    """The short road: write `loss`, get Adam with cycles of linear warm-up and cosine decay."""
+
+    iterations: int = 240_000
+    """Optimiser steps, one task each. papers: the released scripts' 240,000; the paper is silent."""
+    lr: float = 1e-3
+    """Peak learning rate of Adam."""
+    lr_floor: float = 1e-5
+    """Learning rate between cycles."""
+    cycle: int = 100
+    """Steps per cycle of the schedule; 0 makes one cycle of the whole run."""
+    warmup: int = 25
+    """Steps of linear warm-up that begin each cycle."""
+
+    @abstractmethod
+    def loss(self, model: Model, task: Task) -> Tensor:
+        """Return a scalar that is small when the model solves the task."""
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate at a step: up a line, down a cosine, again."""
+        cycle = self.cycle or max(self.iterations, 1)
+        position = step % cycle
+        if position < self.warmup:
+            share = position / self.warmup
+        else:
+            share = (1 + math.cos(math.pi * (position - self.warmup) / max(cycle - self.warmup, 1))) / 2
+        return self.lr_floor + (self.lr - self.lr_floor) * share
+
+    def fit(self, model: Model, tasks: TaskStream, rng: Generator) -> Adapter:
+        """Take one Adam step per task."""
+        import torch
+
+        optimizer = torch.optim.Adam(model.lora(), lr=self.lr)
+        for step, task in enumerate(tasks.take(self.iterations)):
+            optimizer.param_groups[0]["lr"] = self.rate(step)
+            loss = self.loss(model, task)
+            if not torch.isfinite(loss):
+                raise DivergedError(
+                    f"The loss of meta-learner '{self.name}' is {loss.item()} at step {step}. "
+                    "Lower its lr or check the surrogate images."
+                )
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+        return model.snapshot()

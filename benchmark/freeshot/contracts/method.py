@@ -1,0 +1,150 @@
+"""The interfaces of methods (a leaderboard row each) and of the learners they prepare."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from freeshot.basics.errors import ContractError
+from freeshot.contracts.component import Choice, Component
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Generator, Tensor, nn
+
+    from freeshot.contracts.flow import Adapter, Shots, SurrogateSet
+    from freeshot.contracts.meta_learner import Model, TaskStream
+    from freeshot.contracts.pool import LoraPool
+    from freeshot.contracts.tracks import Track
+
+
+class Needs(StrEnum):
+    """What a method may ask of its workbench."""
+
+    POOL = "pool"
+    """The LoRAs of the track's pool, and what is recovered from them."""
+    BASE_IMAGES = "base images"
+    """The real images the pool was tuned on. A method that needs them is not data-free."""
+    VALIDATION = "validation classes"
+    """Labelled tasks of validation classes of the track's data sets, for choosing settings in the open."""
+
+
+class Learner(ABC):
+    """What a method leaves behind: something that solves episodes.
+
+    Override exactly one of the two. A learner that embeds is tuning-free: each test image passes the
+    network once, features are cached and all such learners share one prototype head.
+    """
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Map images [b, 3, h, w] in 0…1 to features [b, d]."""
+        raise NotImplementedError
+
+    def adapt(self, support: Shots, way: int, rng: Generator) -> Predictor:
+        """Tune on the support set; the predictor then sees query images, never query labels."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Give back what is held."""
+
+    @property
+    def tuning_free(self) -> bool:
+        """True for learners that embed; ContractError unless exactly one road was taken."""
+        embeds, adapts = type(self).embed is not Learner.embed, type(self).adapt is not Learner.adapt
+        if embeds == adapts:
+            raise ContractError(f"{type(self).__name__} must override exactly one of embed and adapt.")
+        return embeds
+
+
+class Predictor(Protocol):
+    """A tuned classifier of one episode."""
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Score query images [q, 3, h, w] in 0…1: [q, c]."""
+        ...
+
+
+class Trial(Protocol):
+    """One validation task with its answers, for choosing settings in the open."""
+
+    support: Shots
+    query: Shots
+    way: int
+
+
+class Workbench(Protocol):
+    """All that a method gets while it prepares; asking for what was not declared raises and marks the run.
+
+    There is no way from here to a test image or a test label.
+    """
+
+    way: int
+    shot: int
+    query: int
+    track: Track
+
+    def backbone(self) -> nn.Module:
+        """Return a fresh copy of the backbone, weights trainable, mapping images in 0…1 to features [b, d]."""
+        ...
+
+    def frozen(self) -> Learner:
+        """Return the learner that embeds with the untouched backbone."""
+        ...
+
+    def pool(self) -> LoraPool:
+        """Return the LoRAs. Needs POOL."""
+        ...
+
+    def surrogates(self, inversion: Choice, strategy: Choice, per_class: int) -> Sequence[SurrogateSet]:
+        """Invert every LoRA of the pool, or take what an earlier run left. Needs POOL."""
+        ...
+
+    def surrogate_tasks(self, surrogates: Sequence[SurrogateSet], lora_share: float, flip: bool) -> TaskStream:
+        """Mix tasks of one LoRA (with its logits) and, for the rest, of classes across LoRAs (labels only). Needs POOL."""
+        ...
+
+    def base_tasks(self, flip: bool) -> TaskStream:
+        """Draw tasks from the real base images. Needs BASE_IMAGES."""
+        ...
+
+    def validation_trials(self, count: int) -> Sequence[Trial]:
+        """Draw labelled tasks from validation classes, the same for all methods. Needs VALIDATION."""
+        ...
+
+    def meta_learn(self, learner: Choice, tasks: TaskStream, rank: int) -> Adapter:
+        """Train one shared LoRA with a meta-learner, or take what an earlier run left."""
+        ...
+
+    def adapted(self, adapter: Adapter) -> Learner:
+        """Return the learner that embeds with the backbone and this adapter."""
+        ...
+
+    def remember(self, stage: str, recipe: Mapping[str, object], make: object) -> Mapping[str, object]:
+        """Return what `make()` returned for this recipe, today or in an earlier run; a JSON mapping."""
+        ...
+
+    def rng(self, *names: object) -> Generator:
+        """Open the random stream of this name."""
+        ...
+
+
+@dataclass(frozen=True)
+class Method(Component):
+    """A row of the leaderboard: prepare once per track, then solve its episodes."""
+
+    kind: ClassVar[str] = "method"
+    needs: ClassVar[frozenset[Needs]] = frozenset()
+    role: ClassVar[str] = "method"
+    """'method', 'floor' or 'ceiling'; controls are shown apart."""
+
+    @abstractmethod
+    def prepare(self, bench: Workbench) -> Learner:
+        """Do all that may be done before the first episode is seen."""
+
+    def skip(self, track: Track) -> str | None:
+        """Return why this method cannot run on a track, or None; the leaderboard shows the reason."""
+        return None

@@ -1,0 +1,191 @@
+"""What is run and what came of it: the spec whose hash is the cell, and the record that explains itself.
+
+Records are JSON files, validated on reading; the field order here is the order in the file.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from freeshot.basics.errors import StoreError
+from freeshot.basics.files import fingerprint, write_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SCHEMA_VERSION = 1
+
+Status = Literal["ok", "failed", "violated", "skipped"]
+
+
+class Frozen(BaseModel):
+    """A closed, immutable schema: an unknown or missing field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Part(Frozen):
+    """A component by name, with all its options resolved, and who provides it."""
+
+    kind: str
+    name: str
+    options: dict[str, Any] = Field(default_factory=dict)
+    origin: str = ""
+    """'freeshot-reptile 0.3': the distribution that provides it."""
+
+
+class TrackSpec(Frozen):
+    """The track as it was when the cell ran."""
+
+    name: str
+    version: int
+    dataset: str
+    split: str
+    pool: str
+    sources: tuple[str, ...]
+    way: int
+    shot: int
+    query: int
+    episodes: int
+    selection: str
+    episodes_sha256: str
+    """Hash of the episode list, the same for every method of the track."""
+
+
+class RunSpec(Frozen):
+    """All that decides a cell's numbers; the hash of its canonical JSON is the cell."""
+
+    suite: str
+    track: TrackSpec
+    method: Part
+    parts: dict[str, Part] = Field(default_factory=dict)
+    """Sub-components that the method chose by name: option → component."""
+    backbone: Part
+    seed: int = 0
+    limit: int | None = None
+    """Episodes really run, where fewer than the track's; such a record is not comparable."""
+
+    @property
+    def cell(self) -> str:
+        """Hash of everything that decides the numbers."""
+        return fingerprint(self.model_dump(mode="json"))
+
+    @property
+    def title(self) -> str:
+        """Human name of the cell."""
+        return f"{self.track.name} · {self.method.name}"
+
+
+class IntervalRecord(Frozen):
+    """A mean with its interval, in 0…1."""
+
+    mean: float = Field(ge=0, le=1)
+    low: float
+    high: float
+    level: float = Field(gt=0, lt=1)
+    covers: str
+
+    @model_validator(mode="after")
+    def _ordered(self) -> IntervalRecord:
+        if not self.low <= self.mean <= self.high:
+            raise ValueError("an interval must contain its mean")
+        return self
+
+
+class StageCost(Frozen):
+    """What one stage cost when it was computed; `cached` if this cell reused it."""
+
+    stage: str
+    seconds: float = Field(ge=0)
+    peak_bytes: int = Field(ge=0)
+    """Peak resident memory of the process (CPU) or of the device during the stage."""
+    cached: bool = False
+    facts: dict[str, Any] = Field(default_factory=dict)
+    """What the stage wants remembered, such as a teacher's accuracy on its own surrogates."""
+
+
+class Provenance(Frozen):
+    """Where and with what a record was made."""
+
+    freeshot: str
+    packages: dict[str, str]
+    python: str
+    platform: str
+    device: str
+    threads: int
+    git_commit: str | None
+    git_dirty: bool | None
+    finished: str
+    """UTC, ISO 8601."""
+
+
+class Tags(Frozen):
+    """How to read a row."""
+
+    tuning_free: bool
+    data_free: Literal["strict", "public prior", "real data"]
+    role: str = "method"
+
+
+class RunRecord(Frozen):
+    """One cell: what was asked, what came out, what it cost, where it was made."""
+
+    schema_version: int = SCHEMA_VERSION
+    cell: str
+    status: Status
+    reason: str = ""
+    """Why it failed, was skipped or is void; empty where status is ok."""
+    comparable: bool = True
+    """False for limited runs; those never enter a leaderboard."""
+    spec: RunSpec
+    tags: Tags
+    interval: IntervalRecord | None = None
+    accuracies: list[float] = Field(default_factory=list)
+    """One per episode, in the order of the episode list."""
+    looks: int = Field(default=0, ge=0)
+    """How often test episodes were scored for this record."""
+    stages: list[StageCost] = Field(default_factory=list)
+    hashes: dict[str, str] = Field(default_factory=dict)
+    """backbone, pool, images: what the numbers rest on."""
+    provenance: Provenance
+
+    @model_validator(mode="after")
+    def _consistent(self) -> RunRecord:
+        if self.schema_version != SCHEMA_VERSION:
+            raise ValueError(f"schema version {self.schema_version} is not {SCHEMA_VERSION}")
+        if self.cell != self.spec.cell:
+            raise ValueError("the cell's hash does not fit its spec")
+        if self.status == "ok":
+            expected = self.spec.limit or self.spec.track.episodes
+            if self.interval is None or len(self.accuracies) != expected:
+                raise ValueError(f"a finished record holds {expected} accuracies and their interval")
+            if not all(0 <= a <= 1 for a in self.accuracies):
+                raise ValueError("accuracies lie in 0…1")
+            if not math.isclose(self.interval.mean, math.fsum(self.accuracies) / expected, abs_tol=1e-9):
+                raise ValueError("the mean is not the mean of the accuracies")
+        elif not self.reason:
+            raise ValueError(f"a record that is {self.status} says why")
+        return self
+
+    def write(self, path: Path) -> None:
+        """Write the record atomically as readable JSON."""
+        write_text(path, self.model_dump_json(indent=1) + "\n")
+
+    @classmethod
+    def read(cls, path: Path) -> RunRecord:
+        """Read and validate a record; StoreError in one sentence otherwise."""
+        from pydantic import ValidationError
+
+        try:
+            return cls.model_validate_json(path.read_text(encoding="utf-8"))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"])) or "record"
+            raise StoreError(
+                f"{path} is not a valid record ({where}: {first['msg']}). Delete it or run its cell again."
+            ) from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise StoreError(f"{path} cannot be read ({error}). Delete it or run its cell again.") from None

@@ -1,0 +1,70 @@
+"""Tracks, suites and profiles: what is asked of every method, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Track:
+    """One question of the benchmark: these LoRAs, those novel classes, that many examples."""
+
+    name: str
+    """'in-domain/sketch/5w1s'."""
+    dataset: str
+    """Whose held-out classes are tested."""
+    pool: str
+    """Name of the LoRA pool."""
+    sources: tuple[str, ...]
+    """Data sets the pool was tuned on; a method that needs real images gets their base classes."""
+    backbone: str
+    split: str = "novel"
+    """'novel' for the board; 'validation' for tracks on which settings may be chosen in the open."""
+    way: int = 5
+    shot: int = 1
+    query: int = 15
+    episodes: int = 600
+    selection: str = "none"
+    """How settings were chosen: never on test episodes."""
+    version: int = 1
+    """Rises with anything that moves a number; different versions never share a table."""
+    episodes_sha256: str = ""
+    """Hash of the frozen episode list; empty for a track whose list was never frozen."""
+    optional: bool = False
+    """True where images must be fetched by hand first; run only when asked for."""
+
+    @property
+    def group(self) -> str:
+        """The part of the name before the shots, such as 'in-domain/sketch'."""
+        return self.name.rpartition("/")[0]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A method with options, as a suite asks for it."""
+
+    method: str
+    options: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A size of a suite: which rows with which options, and how many tracks and episodes."""
+
+    rows: tuple[Row, ...]
+    tracks: tuple[str, ...] = ("*",)
+    """Patterns of track names."""
+    limit: int | None = None
+    """Episodes per track; a limited run is marked as not comparable."""
+    summary: str = ""
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Tracks that belong together, and the profiles they are run in; `full` is the one without --profile."""
+
+    name: str
+    summary: str
+    tracks: tuple[str, ...]
+    profiles: Mapping[str, Profile]

@@ -1,0 +1,24 @@
+"""One adapter engine: a bank of stacked LoRAs on a frozen ViT, with tokens left out where a strategy says so."""
+
+from __future__ import annotations
+
+from freeshot.engine.backbone import Backbone, open_backbone, weights_sha256
+from freeshot.engine.bank import LoraBank, merge, slots_of
+from freeshot.engine.forward import Seen, look
+from freeshot.engine.learners import AdaptedLearner
+from freeshot.engine.model import SharedLora
+from freeshot.engine.teacher import BankTeacher
+
+__all__ = [
+    "AdaptedLearner",
+    "Backbone",
+    "BankTeacher",
+    "LoraBank",
+    "Seen",
+    "SharedLora",
+    "look",
+    "merge",
+    "open_backbone",
+    "slots_of",
+    "weights_sha256",
+]

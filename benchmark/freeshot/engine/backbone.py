@@ -1,0 +1,87 @@
+"""The frozen network that everything stands on, as the harness holds it."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from freeshot.basics.errors import ContractError
+
+if TYPE_CHECKING:
+    from freeshot.contracts.backbone import BackboneProvider
+
+
+class Normalize(nn.Module):
+    """Bring images from 0…1 to what a network was trained on."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1), persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map [b, 3, h, w] in 0…1 to zero mean and unit deviation."""
+        return (images - self.mean) / self.std
+
+
+@dataclass(frozen=True, eq=False)
+class Backbone:
+    """A frozen vision transformer with its normalisation and identity."""
+
+    name: str
+    vit: nn.Module
+    normalize: Normalize
+    image_size: int
+    sha256: str
+    """Hash of the weights, the same on every device."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights live."""
+        return next(self.vit.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Precision of the weights."""
+        return next(self.vit.parameters()).dtype
+
+    def thawed(self) -> nn.Module:
+        """Return a trainable copy that maps images in 0…1 to features."""
+        vit = copy.deepcopy(self.vit).requires_grad_(True)
+        return nn.Sequential(copy.deepcopy(self.normalize), vit)
+
+
+def open_backbone(provider: BackboneProvider, device: str | torch.device = "cpu") -> Backbone:
+    """Build, freeze, move and check a backbone; ContractError where it does not map images to features."""
+    vit = provider.build().eval().requires_grad_(False).to(device)
+    backbone = Backbone(
+        name=provider.name,
+        vit=vit,
+        normalize=Normalize(*provider.normalization()).to(device),
+        image_size=provider.image_size(),
+        sha256=weights_sha256(vit),
+    )
+    side = backbone.image_size
+    with torch.inference_mode():
+        out = vit(torch.zeros(2, 3, side, side, device=device, dtype=backbone.dtype))
+    if not (isinstance(out, Tensor) and out.ndim == 2 and len(out) == 2):
+        shape = list(out.shape) if isinstance(out, Tensor) else type(out).__name__
+        raise ContractError(f"Backbone '{provider.name}' must map images to features [b, d], but gave {shape}.")
+    return backbone
+
+
+def weights_sha256(module: nn.Module) -> str:
+    """Hash names, shapes and values of a module's weights, in float32."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(f"{name}{list(tensor.shape)}".encode())
+        digest.update(tensor.detach().to("cpu", torch.float32).contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,115 @@
+"""A bank of LoRAs: l adapters act on l groups of images in one forward pass.
+
+Axes: l LoRAs, r rank, i and o inputs and outputs of a linear layer, n images, t tokens. Images are
+ordered by LoRA, equally many each. The trunk's product is done once; the bank adds two batched ones.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+from freeshot.basics.errors import PoolError
+from freeshot.contracts.pool import LoraEntry, Slot
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from torch import Generator
+
+PARTS = {"q": 0, "k": 1, "v": 2}
+
+
+def slots_of(vit: nn.Module, targets: Sequence[str] = ("q", "v")) -> tuple[Slot, ...]:
+    """Find the places of q, k or v in every block of a timm ViT, whose q, k and v are one linear layer."""
+    slots = []
+    for name, module in vit.named_modules():
+        if name.endswith("attn.qkv") and isinstance(module, nn.Linear):
+            width = module.out_features // 3
+            slots += [Slot(name, PARTS[t] * width, (PARTS[t] + 1) * width) for t in targets]
+    if not slots:
+        raise PoolError("This backbone has no layer 'attn.qkv', where LoRAs on q and v would act. Use a timm ViT.")
+    return tuple(slots)
+
+
+class LoraBank(nn.Module):
+    """Stacked LoRA factors per slot: A [l, r, i] and B [l, o, r], added with factor one."""
+
+    def __init__(self, factors: Mapping[Slot, tuple[Tensor, Tensor]]) -> None:
+        super().__init__()
+        self.slots = tuple(factors)
+        self.a = nn.ParameterList([nn.Parameter(a.detach().clone()) for a, _ in factors.values()])
+        self.b = nn.ParameterList([nn.Parameter(b.detach().clone()) for _, b in factors.values()])
+        self.count = len(self.a[0])
+        self._places: dict[str, list[int]] = defaultdict(list)
+        for index, slot in enumerate(self.slots):
+            self._places[slot.module].append(index)
+
+    @classmethod
+    def fresh(cls, vit: nn.Module, slots: Sequence[Slot], rank: int, count: int, rng: Generator) -> LoraBank:
+        """Start `count` LoRAs as LoRA starts: A uniform in ±1/√i, B zero, so that nothing changes yet."""
+        like = next(vit.parameters())
+        factors = {}
+        for slot in slots:
+            width = vit.get_submodule(slot.module).in_features
+            a = (torch.rand(count, rank, int(width), generator=rng, dtype=like.dtype) * 2 - 1) / int(width) ** 0.5  # type: ignore[arg-type]
+            factors[slot] = (a.to(like.device), like.new_zeros(count, slot.stop - slot.start, rank))
+        return cls(factors)
+
+    @classmethod
+    def of(cls, entries: Sequence[LoraEntry], like: Tensor) -> LoraBank:
+        """Stack the LoRAs of pool entries; lower ranks are filled up with zeros."""
+        slots = list(entries[0].factors)
+        rank = max(entry.rank for entry in entries)
+        if any(set(entry.factors) != set(slots) for entry in entries):
+            raise PoolError("LoRAs of one bank must act on the same layers. Invert them apart.")
+        factors = {}
+        for slot in slots:
+            a = torch.stack([pad(e.factors[slot][0], (0, 0, 0, rank - len(e.factors[slot][0]))) for e in entries])
+            b = torch.stack([pad(e.factors[slot][1], (0, rank - e.factors[slot][1].shape[1])) for e in entries])
+            factors[slot] = (a.to(like), b.to(like))
+        return cls(factors)
+
+    @property
+    def modules_touched(self) -> tuple[str, ...]:
+        """Names of the linear layers that the bank acts on."""
+        return tuple(self._places)
+
+    def delta(self, module: str, inputs: Tensor, width: int) -> Tensor:
+        """Return what the LoRAs add to a layer's output: inputs [n, t, i] → [n, t, width]."""
+        places = self._places[module]
+        a = torch.cat([self.a[p] for p in places], dim=1)  # [l, R, i], R = ranks of all slots here
+        b = torch.cat([self._block(p, width) for p in places], dim=2)  # [l, width, R]
+        n, t, i = inputs.shape
+        grouped = inputs.reshape(self.count, n // self.count * t, i)
+        return (grouped @ a.mT @ b.mT).reshape(n, t, width)
+
+    def entry_factors(self, index: int) -> dict[Slot, tuple[Tensor, Tensor]]:
+        """Copy the factors of one LoRA: slot → (A [r, i], B [o, r])."""
+        return {
+            slot: (self.a[p].detach()[index].cpu().clone(), self.b[p].detach()[index].cpu().clone())
+            for p, slot in enumerate(self.slots)
+        }
+
+    def _block(self, place: int, width: int) -> Tensor:
+        """Set B into its rows of the fused layer: [l, width, r]."""
+        slot = self.slots[place]
+        return pad(self.b[place], (0, 0, slot.start, width - slot.stop))
+
+
+def merge(vit: nn.Module, bank: LoraBank) -> nn.Module:
+    """Return a copy of the network with a single LoRA added into its weights: W + B·A."""
+    if bank.count != 1:
+        raise PoolError(f"Only one LoRA can be merged into a network, but the bank holds {bank.count}.")
+    merged = copy.deepcopy(vit)
+    with torch.no_grad():
+        for place, slot in enumerate(bank.slots):
+            weight = merged.get_submodule(slot.module).weight
+            assert isinstance(weight, Tensor)
+            weight[slot.start : slot.stop] += bank.b[place][0] @ bank.a[place][0]
+    return merged

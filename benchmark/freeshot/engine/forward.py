@@ -1,0 +1,157 @@
+"""One look at images through a ViT: with LoRAs, through chosen patches, leaving tokens out on the way.
+
+Nothing of timm's forward pass is copied but the block in which tokens are left out; the rest are hooks,
+which are gone when the look is over, whatever happens.
+
+Axes: n images, t tokens (class token first), k kept patches, d width.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from freeshot.basics.errors import ContractError
+from freeshot.basics.tokens import gather_patches
+from freeshot.contracts.flow import LayerView
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from freeshot.contracts.efficiency import EfficiencyStrategy
+    from freeshot.engine.backbone import Backbone
+    from freeshot.engine.bank import LoraBank
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What a look gives: features, and the patches that were still there at the end."""
+
+    features: Tensor
+    """[n, d]."""
+    kept: Tensor | None
+    """[n, k]; None if no patch was left out."""
+
+
+def look(
+    backbone: Backbone,
+    images: Tensor,
+    bank: LoraBank | None = None,
+    kept: Tensor | None = None,
+    strategy: EfficiencyStrategy | None = None,
+    progress: float = 1.0,
+) -> Seen:
+    """Map images [n, 3, h, w] in 0…1 to features; differentiable in the images and in the bank.
+
+    Patch embedding sees all patches, and kept ones carry their own position: only what follows is sparse.
+    """
+    if strategy is not None and kept is None:
+        kept = strategy.patches(progress, images)
+    trail = _Trail(kept)
+    with ExitStack() as stack:
+        if bank is not None:
+            stack.enter_context(_lora_hooks(backbone.vit, bank))
+        if kept is not None:
+            stack.enter_context(_gather_hook(backbone.vit, kept))
+        if strategy is not None:
+            stack.enter_context(_pruning_blocks(backbone.vit, strategy, progress, trail))
+        features = backbone.vit(backbone.normalize(images))
+    return Seen(features, trail.kept)
+
+
+@dataclass
+class _Trail:
+    """The patches that are still there, as the forward pass goes on."""
+
+    kept: Tensor | None
+
+
+def attend(attention: Any, tokens: Tensor) -> tuple[Tensor, Tensor]:
+    """Run a timm attention layer and keep its weights: tokens [n, t, d] → ([n, t, d], [n, heads, t, t]).
+
+    Fused attention returns no weights, so layers in which tokens are chosen compute them in full.
+    """
+    n, t, _ = tokens.shape
+    q, k, v = attention.qkv(tokens).reshape(n, t, 3, attention.num_heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
+    q, k = attention.q_norm(q), attention.k_norm(k)  # [n, heads, t, d / heads]
+    weights = (q * attention.scale @ k.mT).softmax(-1)  # [n, heads, t, t]
+    mixed = (weights @ v).transpose(1, 2).reshape(n, t, -1)
+    if hasattr(attention, "norm"):
+        mixed = attention.norm(mixed)
+    return attention.proj(mixed), weights
+
+
+@contextmanager
+def _lora_hooks(vit: nn.Module, bank: LoraBank) -> Iterator[None]:
+    def hook_for(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]:
+        return lambda _, inputs, output: output + bank.delta(name, inputs[0], output.shape[-1])
+
+    handles = [vit.get_submodule(name).register_forward_hook(hook_for(name)) for name in bank.modules_touched]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@contextmanager
+def _gather_hook(vit: nn.Module, kept: Tensor) -> Iterator[None]:
+    """Thin the tokens out before the first block, after position and pre-norm."""
+    first = vit.get_submodule("blocks.0")
+    handle = first.register_forward_pre_hook(lambda _, inputs: (gather_patches(inputs[0], kept), *inputs[1:]))
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+@contextmanager
+def _pruning_blocks(vit: nn.Module, strategy: EfficiencyStrategy, progress: float, trail: _Trail) -> Iterator[None]:
+    """Give the layers that the strategy names a forward pass that asks it between attention and MLP."""
+    blocks = list(vit.get_submodule("blocks").children())
+    chosen = [layer % len(blocks) for layer in strategy.layers(len(blocks))]
+    for layer in chosen:
+        blocks[layer].forward = _asking_forward(blocks[layer], layer, len(blocks), strategy, progress, trail)
+    try:
+        yield
+    finally:
+        for layer in chosen:
+            blocks[layer].__dict__.pop("forward", None)
+
+
+def _asking_forward(
+    block: Any, layer: int, layers: int, strategy: EfficiencyStrategy, progress: float, trail: _Trail
+) -> Callable[..., Tensor]:
+    def forward(tokens: Tensor, *_: object, **__: object) -> Tensor:
+        mixed, weights = attend(block.attn, block.norm1(tokens))
+        tokens = tokens + block.ls1(mixed)
+        there = trail.kept if trail.kept is not None else _all_patches(tokens)
+        choice = strategy.select(LayerView(layer, layers, progress, weights, there))
+        if choice is not None:
+            choice = _checked(choice, there, strategy.name)
+            tokens = strategy.combine(tokens, torch.searchsorted(there, choice))
+            trail.kept = choice
+        normed = block.norm2(tokens)
+        return strategy.residual(tokens, normed) + block.ls2(block.mlp(normed))
+
+    return forward
+
+
+def _all_patches(tokens: Tensor) -> Tensor:
+    n, t, _ = tokens.shape
+    return torch.arange(t - 1, device=tokens.device).expand(n, -1).contiguous()
+
+
+def _checked(choice: Tensor, there: Tensor, name: str) -> Tensor:
+    """Sort a strategy's choice and refuse one that is no part of what was there."""
+    choice = choice.sort(dim=1).values
+    if choice.shape[1] == 0:
+        raise ContractError(f"Efficiency strategy '{name}' kept no patch at all. It must keep at least one per image.")
+    found = there.gather(1, torch.searchsorted(there, choice).clamp(max=there.shape[1] - 1))
+    if not torch.equal(found, choice):
+        raise ContractError(f"Efficiency strategy '{name}' chose patches that were already gone. Choose from view.kept.")
+    return choice

@@ -1,0 +1,30 @@
+"""The learner that most methods leave behind: the backbone, perhaps with an adapter, as a feature extractor."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from freeshot.contracts.method import Learner
+from freeshot.engine.bank import merge
+from freeshot.engine.model import bank_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from freeshot.contracts.flow import Adapter
+    from freeshot.engine.backbone import Backbone
+
+
+class AdaptedLearner(Learner):
+    """Embed with the frozen backbone, the adapter merged into its weights: no cost at test time."""
+
+    def __init__(self, backbone: Backbone, adapter: Adapter | None = None) -> None:
+        self._normalize = backbone.normalize
+        self._vit = backbone.vit
+        if adapter is not None:
+            self._vit = merge(backbone.vit, bank_of(adapter, next(backbone.vit.parameters())))
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Map images [b, 3, h, w] in 0…1 to features [b, d], all tokens in use."""
+        features: Tensor = self._vit(self._normalize(images))
+        return features

@@ -1,0 +1,1 @@
+"""Episodes from frozen lists, images embedded once, accuracies per episode."""

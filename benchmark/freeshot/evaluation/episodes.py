@@ -1,0 +1,87 @@
+"""Frozen episode lists: drawn from the track and the labels alone, the same on every machine, hashed.
+
+Randomness is the raw output of Philox, which numpy promises never to change, ordered by sorting: no
+library's idea of `choice` is trusted. Episode i does not depend on how many follow.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from freeshot.basics.errors import EpisodeError
+from freeshot.basics.files import canonical_json
+from freeshot.basics.seeds import derive
+from freeshot.contracts.flow import Episode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from freeshot.contracts.images import Images
+    from freeshot.contracts.tracks import Track
+
+
+def draw_episode(labels: NDArray[np.int64], way: int, shot: int, query: int, seed: int, number: int) -> Episode:
+    """Draw one task: `way` classes, then `shot` + `query` different images of each."""
+    source = np.random.Philox(key=derive(seed, number))
+    classes = _shuffled(source, np.unique(labels))[:way]
+    support: list[int] = []
+    queries: list[int] = []
+    for label in classes:
+        chosen = _shuffled(source, np.flatnonzero(labels == label))[: shot + query]
+        support += chosen[:shot].tolist()
+        queries += chosen[shot:].tolist()
+    return Episode(number, tuple(classes.tolist()), tuple(support), tuple(queries))
+
+
+def draw_episodes(
+    labels: NDArray[np.int64], way: int, shot: int, query: int, seed: int, count: int
+) -> tuple[Episode, ...]:
+    """Draw tasks 0…count−1."""
+    return tuple(draw_episode(labels, way, shot, query, seed, number) for number in range(count))
+
+
+def track_episodes(track: Track, images: Images) -> tuple[Episode, ...]:
+    """Draw a track's whole list and check it against its frozen hash; EpisodeError if it cannot or may not be used."""
+    require_enough(track, images)
+    labels = np.asarray(images.labels, dtype=np.int64)
+    seed = derive(track.version, "episodes", track.dataset, track.split, track.way, track.shot, track.query)
+    episodes = draw_episodes(labels, track.way, track.shot, track.query, seed, track.episodes)
+    found = episodes_sha256(episodes, images.sha256)
+    if track.episodes_sha256 and found != track.episodes_sha256:
+        raise EpisodeError(
+            f"The episodes of '{track.name}' are not the frozen ones ({found[:12]}… instead of "
+            f"{track.episodes_sha256[:12]}…): images or labels of '{track.dataset}' have changed. Restore them."
+        )
+    return episodes
+
+
+def episodes_sha256(episodes: Sequence[Episode], images_sha256: str) -> str:
+    """Hash a list together with the images it points into."""
+    rows = [[e.id, list(e.classes), list(e.support), list(e.query)] for e in episodes]
+    return hashlib.sha256(f"{images_sha256}\n{canonical_json(rows)}".encode()).hexdigest()
+
+
+def require_enough(track: Track, images: Images) -> None:
+    """Refuse a track whose data set has too few classes, or too few images of one."""
+    counts = np.bincount(np.asarray(images.labels, dtype=np.int64), minlength=len(images.classes))
+    if len(counts) < track.way:
+        raise EpisodeError(
+            f"Track '{track.name}' draws {track.way} classes, but the {track.split} split of '{track.dataset}' has only "
+            f"{len(counts)}. Choose a smaller way."
+        )
+    poorest = int(counts.argmin())
+    wanted = track.shot + track.query
+    if counts[poorest] < wanted:
+        raise EpisodeError(
+            f"Track '{track.name}' needs {wanted} images of every class ({track.shot} shot + {track.query} query), but "
+            f"'{images.classes[poorest]}' of '{track.dataset}' has {counts[poorest]}. Lower shot or query."
+        )
+
+
+def _shuffled(source: np.random.Philox, items: NDArray[np.int64]) -> NDArray[np.int64]:
+    return items[np.argsort(source.random_raw(len(items)), kind="stable")]

@@ -1,0 +1,111 @@
+"""Score a learner on episodes: embed once and multiply, or tune episode by episode.
+
+Axes: u unique images, e episodes, n = way × shot support images, q = way × query images, c classes, d features.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from freeshot.basics.errors import ContractError
+from freeshot.basics.prototypes import prototype_logits
+from freeshot.basics.seeds import stream
+from freeshot.contracts.flow import Shots
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from torch import Tensor
+
+    from freeshot.contracts.flow import Episode
+    from freeshot.contracts.images import Images
+    from freeshot.contracts.method import Learner
+
+OnStep = "Callable[[int, int], None]"
+
+
+def read_images(images: Images, indices: Sequence[int], device: torch.device | str = "cpu") -> Tensor:
+    """Read images as float [b, 3, h, w] in 0…1."""
+    return images.read(indices).to(device).float() / 255
+
+
+def score_embedding(
+    learner: Learner,
+    images: Images,
+    episodes: Sequence[Episode],
+    device: torch.device,
+    on_step: Callable[[int, int], None] = lambda done, total: None,
+) -> list[float]:
+    """Embed every image that any episode uses once, then classify queries by nearest class mean."""
+    used = sorted({i for e in episodes for i in (*e.support, *e.query)})
+    features = embed(learner, images, used, device, on_step)
+    place = {image: row for row, image in enumerate(used)}
+    return score_features(features, episodes, place)
+
+
+def embed(
+    learner: Learner,
+    images: Images,
+    indices: Sequence[int],
+    device: torch.device,
+    on_step: Callable[[int, int], None] = lambda done, total: None,
+    batch: int = 500,
+) -> Tensor:
+    """Pass images through the learner: [u, d] on the CPU; ContractError where a feature is not finite."""
+    parts = []
+    with torch.inference_mode():
+        for start in range(0, len(indices), batch):
+            block = indices[start : start + batch]
+            features = learner.embed(read_images(images, block, device)).float().cpu()
+            if features.ndim != 2 or len(features) != len(block):
+                raise ContractError(f"A learner must embed [b, 3, h, w] as [b, d], but gave {list(features.shape)}.")
+            parts.append(features)
+            on_step(min(start + batch, len(indices)), len(indices))
+    joined = torch.cat(parts)
+    if not torch.isfinite(joined).all():
+        raise ContractError("The learner's features are not all finite. Check its adapter for NaN.")
+    return joined
+
+
+def score_features(features: Tensor, episodes: Sequence[Episode], place: dict[int, int], chunk: int = 200) -> list[float]:
+    """Classify by nearest class mean, many episodes at once: accuracy per episode."""
+    accuracies: list[float] = []
+    way = len(episodes[0].classes)
+    for start in range(0, len(episodes), chunk):
+        block = episodes[start : start + chunk]
+        support = features[torch.tensor([[place[i] for i in e.support] for e in block])]  # [e, n, d]
+        query = features[torch.tensor([[place[i] for i in e.query] for e in block])]  # [e, q, d]
+        labels = _labels(way, support.shape[1]).expand(len(block), -1)  # [e, n]
+        logits = prototype_logits(query, support, labels, way)  # [e, q, c]
+        right = logits.argmax(-1) == _labels(way, query.shape[1])
+        accuracies += right.double().mean(-1).tolist()
+    return accuracies
+
+
+def score_tuning(
+    learner: Learner,
+    images: Images,
+    episode: Episode,
+    device: torch.device,
+    seed: int,
+) -> float:
+    """Tune on one episode's support set and predict its queries, shown in an order that tells nothing."""
+    way = len(episode.classes)
+    support = Shots(read_images(images, episode.support, device), _labels(way, len(episode.support)).to(device))
+    order = torch.randperm(len(episode.query), generator=stream(seed, "query order", episode.id)).numpy()
+    shown = np.asarray(episode.query)[order].tolist()
+    predict = learner.adapt(support, way, stream(seed, "adapt", episode.id))
+    with torch.no_grad():
+        logits = predict(read_images(images, shown, device))
+    if tuple(logits.shape) != (len(shown), way):
+        raise ContractError(f"A predictor must score {len(shown)} queries × {way} classes, but gave {list(logits.shape)}.")
+    right = logits.argmax(1).cpu() == _labels(way, len(shown))[torch.from_numpy(order)]
+    return float(right.double().mean())
+
+
+def _labels(way: int, total: int) -> Tensor:
+    """Return 0…way−1, each repeated: the labels of images ordered class by class."""
+    return torch.arange(way).repeat_interleave(total // way)

@@ -1,0 +1,186 @@
+"""The host: find plugins, load each on its own, remember why one failed; no plugin can end a run or hide another."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING
+
+import pluggy
+
+from freeshot.basics.errors import PluginError
+from freeshot.basics.names import unknown_name
+from freeshot.plugin import GROUP, hookspecs
+from freeshot.plugin.compatibility import why_incompatible
+from freeshot.plugin.reasons import why_failed, why_unknown_hook, why_unmarked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from importlib.metadata import Distribution
+
+ONLY = "FREESHOT_PLUGINS"
+"""Environment variable that names the plugins to load, 'a,b'; set but empty it loads none."""
+HOOKS = frozenset(name for name in vars(hookspecs) if name.startswith("freeshot_"))
+"""Every hook there is."""
+
+
+@dataclass(frozen=True)
+class PluginInfo:
+    """A loaded plugin: its entry-point name, the distribution it came with, the hooks it implements."""
+
+    name: str
+    distribution: str
+    version: str
+    hooks: tuple[str, ...] = ()
+
+    @property
+    def origin(self) -> str:
+        """Say who provides it: 'freeshot-reptile 0.3'."""
+        return f"{self.distribution} {self.version}".strip()
+
+
+@dataclass(frozen=True)
+class PluginFailure:
+    """A plugin, or a part of one, that is left out, and why."""
+
+    name: str
+    distribution: str
+    version: str
+    reason: str
+    """One or more sentences that stand alone."""
+    hook: str = ""
+    """The hook whose results are missing; empty where all of them are."""
+
+    @property
+    def line(self) -> str:
+        """Tell the whole story in one line."""
+        origin = f" ({self.distribution} {self.version})" if self.distribution else ""
+        return f"Plugin '{self.name}'{origin}: {self.reason}"
+
+
+class Host:
+    """The loaded plugins, and what became of the others."""
+
+    def __init__(self) -> None:
+        self.manager = pluggy.PluginManager(GROUP)
+        self.manager.add_hookspecs(hookspecs)
+        self._loaded: dict[str, PluginInfo] = {}
+        self._failures: list[PluginFailure] = []
+
+    @property
+    def loaded(self) -> tuple[PluginInfo, ...]:
+        """List the plugins that work, by name."""
+        return tuple(self._loaded[name] for name in sorted(self._loaded))
+
+    @property
+    def failures(self) -> tuple[PluginFailure, ...]:
+        """List what is left out; grows when a hook fails later."""
+        return tuple(self._failures)
+
+    def load(self, name: str, distribution: Distribution) -> None:
+        """Load the plugin of this entry-point name; a failure is noted and leaves no trace of it."""
+        info = PluginInfo(name, _name(distribution), distribution.version)
+        if reason := why_incompatible(distribution):
+            self.note(info, reason)
+            return
+        with self.guard(info, "Loading it"):
+            self.manager.load_setuptools_entrypoints(GROUP, name)
+            self._admit(info)
+        self._forget_unless_admitted(name)
+
+    def register(self, plugin: object, info: PluginInfo) -> None:
+        """Take in a plugin that is no entry point, such as the toy world; checked like any other."""
+        with self.guard(info, "Registering it"):
+            self.manager.register(plugin, info.name)
+            self._admit(info)
+        self._forget_unless_admitted(info.name)
+
+    @contextmanager
+    def guard(self, info: PluginInfo, doing: str, hook: str = "") -> Iterator[None]:
+        """Run a plugin's code; whatever it raises becomes a failure of that plugin only."""
+        try:
+            yield
+        # The one broad except of the suite: a plugin is a stranger's code and may raise anything, even leave the
+        # interpreter with sys.exit, and must not take the other plugins and the run with it.
+        except (Exception, SystemExit) as error:  # noqa: BLE001
+            self.note(info, why_failed(doing, error), hook)
+
+    def note(self, info: PluginInfo, reason: str, hook: str = "") -> None:
+        """Remember once that something of a plugin is left out, and why."""
+        failure = PluginFailure(info.name, info.distribution, info.version, reason, hook)
+        if failure not in self._failures:
+            self._failures.append(failure)
+
+    def results(self, hook: str, plugin: str = "", **arguments: object) -> Iterator[tuple[PluginInfo, object]]:
+        """Call a hook plugin by plugin, or that of one `plugin`; one that raises is noted, the others still answer."""
+        for implementation in getattr(self.manager.hook, hook).get_hookimpls():
+            if plugin not in ("", implementation.plugin_name):
+                continue
+            info = self._loaded.get(implementation.plugin_name, PluginInfo(implementation.plugin_name, "", ""))
+            if implementation.wrapper or implementation.hookwrapper:
+                self.note(info, f"It wraps the hook {hook}, which cannot be wrapped. Only freeshot_cell can.", hook)
+                continue
+            found: list[object] = []
+            with self.guard(info, f"Its hook {hook}", hook):
+                found.append(implementation.function(*(arguments[name] for name in implementation.argnames)))
+            yield from ((info, result) for result in found)
+
+    def _admit(self, info: PluginInfo) -> None:
+        """Count a plugin as loaded, or raise what is wrong with its hooks."""
+        plugin = self.manager.get_plugin(info.name)
+        hooks = {caller.name for caller in self.manager.get_hookcallers(plugin) or ()}
+        try:
+            self.manager.check_pending()
+        except pluggy.PluginValidationError:
+            raise PluginError(why_unknown_hook(hooks - HOOKS, HOOKS)) from None
+        if reason := why_unmarked(plugin, hooks, HOOKS):
+            raise PluginError(reason)
+        self._loaded[info.name] = replace(info, hooks=tuple(sorted(hooks)))
+
+    def _forget_unless_admitted(self, name: str) -> None:
+        if name not in self._loaded and self.manager.has_plugin(name):
+            self.manager.unregister(name=name)
+
+
+def load_plugins(only: frozenset[str] | None = None, without: frozenset[str] = frozenset()) -> Host:
+    """Load the installed plugins, or `only` those named here or in FREESHOT_PLUGINS, except those in `without`."""
+    host = Host()
+    claims = _claims()
+    if only is None and ONLY in os.environ:
+        only = frozenset(name.strip() for name in os.environ[ONLY].split(",") if name.strip())
+    for name in sorted(((only or frozenset()) | without) - set(claims)):
+        host.note(PluginInfo(name, "", ""), str(unknown_name("plugin", name, claims)))
+    for name, distributions in sorted(claims.items()):
+        if name in without or (only is not None and name not in only):
+            continue
+        if len(distributions) == 1:
+            host.load(name, distributions[0])
+        else:
+            host.note(_together(name, distributions), _why_not_either(name, distributions))
+    return host
+
+
+def _claims() -> dict[str, list[Distribution]]:
+    """Find the distributions that claim each plugin name; one installed twice (editable and wheel) counts once."""
+    claims: dict[str, dict[str, Distribution]] = {}
+    for point in entry_points(group=GROUP):
+        if point.dist is not None:
+            spelling = _name(point.dist).lower().replace("_", "-").replace(".", "-")
+            claims.setdefault(point.name, {}).setdefault(spelling, point.dist)
+    return {name: list(distributions.values()) for name, distributions in claims.items()}
+
+
+def _name(distribution: Distribution) -> str:
+    return distribution.metadata["Name"] or "unnamed"
+
+
+def _together(name: str, distributions: list[Distribution]) -> PluginInfo:
+    names, versions = (_name(d) for d in distributions), (d.version for d in distributions)
+    return PluginInfo(name, ", ".join(names), ", ".join(versions))
+
+
+def _why_not_either(name: str, distributions: list[Distribution]) -> str:
+    all_of_them = " and ".join(sorted(f"{_name(d)} {d.version}" for d in distributions))
+    return f"The name '{name}' is claimed by {all_of_them}, so neither is loaded. Uninstall all but one of them."

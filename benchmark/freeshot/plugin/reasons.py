@@ -1,0 +1,42 @@
+"""Why a plugin failed, in sentences its author can act on."""
+
+from __future__ import annotations
+
+import inspect
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from freeshot.basics.errors import FreeshotError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def why_failed(doing: str, error: BaseException) -> str:
+    """Say what a plugin raised, in one line."""
+    text = " ".join(str(error).split())
+    if isinstance(error, FreeshotError):
+        return text
+    if isinstance(error, SystemExit):
+        return f"{doing} called sys.exit({text}). Remove that call, or uninstall the plugin."
+    told = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return f"{doing} raised {told.rstrip('.')}. Mend or uninstall the plugin, or leave it out with --no-plugin."
+
+
+def why_unknown_hook(unknown: Iterable[str], known: Iterable[str]) -> str:
+    """Name the hooks that FreeShot does not have, and what may have been meant."""
+    known = sorted(known)
+    sentences = []
+    for hook in sorted(unknown):
+        nearest = get_close_matches(hook, known, n=1, cutoff=0.5)
+        guess = f"Did you mean '{nearest[0]}'?" if nearest else f"Known: {', '.join(known)}."
+        sentences.append(f"It implements the hook '{hook}', which freeshot does not have. {guess}")
+    return " ".join(sentences)
+
+
+def why_unmarked(plugin: object, hooks: set[str], known: frozenset[str]) -> str:
+    """Say which functions are named like hooks but not marked as such; pluggy passes over these without a word."""
+    unmarked = sorted(name for name in known - hooks if inspect.isfunction(inspect.getattr_static(plugin, name, None)))
+    if not unmarked:
+        return ""
+    return f"It defines {', '.join(unmarked)} without @hookimpl, so it would never be called. Put @hookimpl above it."

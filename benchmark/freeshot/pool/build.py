@@ -1,0 +1,164 @@
+"""Build a pool: random few-way tasks from base classes, a LoRA and head tuned on each, stored as PEFT adapters."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from freeshot.basics.errors import PoolError
+from freeshot.basics.seeds import derive
+from freeshot.contracts.events import Progress, StageFinished, StageStarted
+from freeshot.contracts.options import build
+from freeshot.contracts.pool import LoraEntry
+from freeshot.engine.backbone import open_backbone
+from freeshot.pool.store import open_pool, write_card, write_entry
+from freeshot.pool.tuning import Tuned, TuningRecipe, TuningTask, tune
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import pluggy
+
+    from freeshot.contracts.images import Images
+    from freeshot.contracts.pool import LoraPool
+    from freeshot.engine.backbone import Backbone
+    from freeshot.plugin.catalogue import Catalogue
+
+AT_ONCE = 8
+HELD_OUT = 0.2
+
+
+@dataclass(frozen=True)
+class PoolRequest:
+    """What to build: how many LoRAs, on tasks from which data sets, with which recipe."""
+
+    name: str
+    sources: tuple[str, ...]
+    count: int
+    out: Path
+    backbone: str
+    rank: int = 4
+    way: int = 5
+    seed: int = 0
+    device: str = "cpu"
+    data: Path | None = None
+    steps: int = 150
+    lr: float = 1e-3
+
+
+def build_pool(request: PoolRequest, catalogue: Catalogue, manager: pluggy.PluginManager) -> LoraPool:
+    """Tune the LoRAs, several at once, and return the pool as it opens from disk.
+
+    An interrupted build continues with the LoRAs that are missing; a finished pool is not overwritten.
+    """
+    if (request.out / "pool.json").exists():
+        raise PoolError(f"{request.out} already holds a pool. Choose another --out, or delete that folder first.")
+    backbone = open_backbone(build(catalogue.component("backbone", request.backbone), {}), _device(request.device))
+    sources = {name: _base_images(catalogue, name, request) for name in request.sources}
+    license_note = "; ".join(f"{n}: {catalogue.component('dataset', n).license or 'not stated'}" for n in sources)
+    recipe = TuningRecipe(rank=request.rank, steps=request.steps, lr=request.lr, seed=request.seed)
+    cell = f"pool {request.name}"
+    began = time.monotonic()
+    manager.hook.freeshot_event(event=StageStarted(cell, "tune", request.count))
+    lines: list[Any] = []
+    for start in range(0, request.count, AT_ONCE):
+        numbers = range(start, min(start + AT_ONCE, request.count))
+        lines += _tune_block(request, recipe, backbone, sources, numbers)
+        manager.hook.freeshot_event(event=Progress(cell, "tune", len(lines), request.count))
+    write_card(request.out, request.name, request.backbone, backbone.sha256, lines, license_note)
+    manager.hook.freeshot_event(event=StageFinished(cell, "tune", time.monotonic() - began))
+    return open_pool(request.out, backbone.sha256)
+
+
+def _tune_block(
+    request: PoolRequest,
+    recipe: TuningRecipe,
+    backbone: Backbone,
+    sources: dict[str, Images],
+    numbers: Sequence[int],
+) -> list[Any]:
+    """Tune one block of LoRAs, or take the block's lines if an earlier run wrote them."""
+    import json
+
+    from freeshot.basics.files import fingerprint, write_text
+
+    wanted = fingerprint({**asdict(recipe), "sources": request.sources, "way": request.way, "backbone": backbone.sha256})
+    done = request.out / f".block-{numbers[0]:03d}-{len(numbers)}-{wanted}.json"
+    if done.exists():
+        return list(json.loads(done.read_text()))
+    tasks, classes = zip(*(_task(request, sources, number) for number in numbers), strict=True)
+    tuned = tune(backbone, tasks, recipe, request.way)
+    lines = []
+    for index, (number, task) in enumerate(zip(numbers, tasks, strict=True)):
+        entry = _entry(tuned, index, task, classes[index], recipe, request, number)
+        widths = {s.module: backbone.vit.get_submodule(s.module).out_features for s in entry.factors}
+        lines.append(write_entry(request.out / task.name, entry, request.backbone, widths))  # type: ignore[arg-type]
+    write_text(done, json.dumps(lines))
+    return lines
+
+
+def _task(request: PoolRequest, sources: dict[str, Images], number: int) -> tuple[TuningTask, list[tuple[str, int]]]:
+    """Draw the task of one LoRA: its data set in turn, its classes at random, a fifth of each class held out."""
+    dataset = request.sources[number % len(request.sources)]
+    images = sources[dataset]
+    rng = np.random.Generator(np.random.Philox(derive(request.seed, "pool task", number)))
+    chosen = sorted(rng.choice(len(images.classes), size=request.way, replace=False).tolist())
+    labels = np.asarray(images.labels)
+    indices, ours, held = [], [], []
+    for label, original in enumerate(chosen):
+        members = rng.permutation(np.flatnonzero(labels == original))
+        out = max(1, round(HELD_OUT * len(members)))
+        indices += members.tolist()
+        ours += [label] * len(members)
+        held += [place < out for place in range(len(members))]
+    task = TuningTask(f"lora-{number:03d}", images.read(indices), torch.tensor(ours), torch.tensor(held))
+    offset = sum(len(sources[s].classes) for s in request.sources[: request.sources.index(dataset)])
+    return task, [(f"{dataset}/{images.classes[c]}", offset + c) for c in chosen]
+
+
+def _entry(
+    tuned: Tuned,
+    index: int,
+    task: TuningTask,
+    classes: list[tuple[str, int]],
+    recipe: TuningRecipe,
+    request: PoolRequest,
+    number: int,
+) -> LoraEntry:
+    facts = {
+        "dataset": request.sources[number % len(request.sources)],
+        "held_out_accuracy": round(tuned.accuracies[index], 4),
+        "training_images": int((~task.held_out).sum()),
+        "recipe": asdict(recipe),
+    }
+    return LoraEntry(
+        task.name,
+        recipe.rank,
+        tuned.bank.entry_factors(index),
+        tuned.head_weight[index].cpu(),
+        tuned.head_bias[index].cpu(),
+        tuple(name for name, _ in classes),
+        tuple(number for _, number in classes),
+        facts,
+    )
+
+
+def _base_images(catalogue: Catalogue, name: str, request: PoolRequest) -> Images:
+    from pathlib import Path
+
+    dataset = build(catalogue.component("dataset", name), {})
+    images: Images = dataset.load("base", request.data or Path("data"))
+    if len(images.classes) < request.way:
+        raise PoolError(f"'{name}' has {len(images.classes)} base classes, too few for {request.way}-way tasks.")
+    return images
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(name)

@@ -1,0 +1,47 @@
+"""Leaderboards from records: load, group, rank, compare, and draw in a terminal or as Markdown.
+
+    records ──► boards ──► tables of words ──► terminal, Markdown, files
+
+Nothing here runs a method or imports torch; the same records give the same text on every machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from freeshot.report.board import Board, boards
+from freeshot.report.files import stale_leaderboards, write_leaderboards
+from freeshot.report.markdown import markdown
+from freeshot.report.records import Loaded, load_records
+from freeshot.report.terminal import print_boards
+from freeshot.report.versus import Versus, versus
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from freeshot.contracts.columns import Column
+    from freeshot.contracts.records import RunRecord
+
+__all__ = [
+    "Board",
+    "Loaded",
+    "Versus",
+    "boards",
+    "load_records",
+    "render_markdown",
+    "render_terminal",
+    "stale_leaderboards",
+    "versus",
+    "write_leaderboards",
+]
+
+
+def render_markdown(records: Iterable[RunRecord], columns: Sequence[Column] = ()) -> str:
+    """Draw the leaderboards of records as one Markdown page."""
+    return markdown(boards(records, columns), columns)
+
+
+def render_terminal(records: Iterable[RunRecord], console: Console, columns: Sequence[Column] = ()) -> None:
+    """Print the leaderboards of records."""
+    print_boards(boards(records, columns), console, columns)

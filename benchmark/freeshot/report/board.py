@@ -1,0 +1,171 @@
+"""The one model of a leaderboard, from which the terminal and Markdown are drawn."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from freeshot.basics.statistics import Interval, student_t
+from freeshot.contracts.columns import Column
+from freeshot.contracts.records import RunRecord
+from freeshot.report.configurations import configuration, labels
+from freeshot.report.consistency import leave_out_strangers
+from freeshot.report.ranking import competition_ranks, mean
+from freeshot.report.records import age_key
+from freeshot.report.rows import Line, lines_of
+
+CONTROLS = ("floor", "ceiling")
+"""Roles that are shown apart and never ranked."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A row on a track: a number with its rank, or why there is none."""
+
+    status: Literal["ok", "failed", "violated", "skipped"]
+    interval: Interval | None
+    rank: int | None
+    seeds: int
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A configuration on all tracks of a board; a track that was never run has no cell."""
+
+    line: Line
+    cells: Mapping[str, Cell]
+    average_rank: float | None
+    """Over all tracks of the board; None for a row that lacks one, and for controls."""
+
+    @property
+    def label(self) -> str:
+        """Name of the row, unique on its board."""
+        return self.line.label
+
+
+@dataclass(frozen=True)
+class TrackColumn:
+    """A track as a column of a table."""
+
+    name: str
+    way: int
+    shot: int
+
+    @property
+    def section(self) -> str:
+        """The table it belongs to, such as 'in-domain'."""
+        return self.name.partition("/")[0]
+
+    @property
+    def title(self) -> tuple[str, str]:
+        """What stands above the column: the data set, and the size of its tasks."""
+        middle, _, tail = self.name.partition("/")[2].rpartition("/")
+        size = f"{self.way}-way {self.shot}-shot"
+        return middle, size if tail == f"{self.way}w{self.shot}s" else tail or self.name
+
+
+@dataclass(frozen=True)
+class Board:
+    """Everything that is said about one suite in one version of its tracks."""
+
+    suite: str
+    version: int
+    tracks: tuple[TrackColumn, ...]
+    rows: tuple[Row, ...]
+    controls: tuple[Row, ...]
+    episodes: tuple[int, ...]
+    records: int
+    limited: int
+    """Records left out because they saw only part of the episodes."""
+    problems: tuple[str, ...]
+
+    @property
+    def sections(self) -> dict[str, tuple[TrackColumn, ...]]:
+        """The tracks by table; in-domain leads because it is the easier question."""
+        names = sorted({t.section for t in self.tracks}, key=lambda name: (name != "in-domain", name))
+        return {name: tuple(t for t in self.tracks if t.section == name) for name in names}
+
+
+def boards(records: Iterable[RunRecord], columns: Sequence[Column] = ()) -> tuple[Board, ...]:
+    """Group records into boards by suite and version of the tracks, the newest version first."""
+    groups: dict[tuple[str, int], list[RunRecord]] = defaultdict(list)
+    for record in records:
+        groups[record.spec.suite, -record.spec.track.version].append(record)
+    return tuple(_board(suite, -version, groups[suite, version], columns) for suite, version in sorted(groups))
+
+
+def _board(suite: str, version: int, found: Sequence[RunRecord], columns: Sequence[Column]) -> Board:
+    full = sorted((r for r in found if r.comparable and r.spec.limit is None), key=age_key)
+    kept, problems = leave_out_strangers(full)
+    newest = _newest(kept)
+    lines, complaints = lines_of(newest, columns)
+    specs = {r.spec.track.name: r.spec.track for rs in newest.values() for r in rs}
+    tracks = tuple(
+        sorted(
+            (TrackColumn(t.name, t.way, t.shot) for t in specs.values()),
+            key=lambda t: (t.name.rpartition("/")[0], t.way, t.shot, t.name),
+        )
+    )
+    ranks = {t.name: _ranks(lines, t.name) for t in tracks}
+    rows = sorted((_row(line, ranks) for line in lines), key=_standing)
+    return Board(
+        suite,
+        version,
+        tracks,
+        tuple(row for row in rows if row.line.role not in CONTROLS),
+        tuple(row for row in rows if row.line.role in CONTROLS),
+        tuple(sorted({t.episodes for t in specs.values()})),
+        sum(map(len, newest.values())),
+        len(found) - len(full),
+        (*problems, *complaints),
+    )
+
+
+def _newest(records: Sequence[RunRecord]) -> dict[str, list[RunRecord]]:
+    """Sort records, given from old to new, under the labels of their rows; of one track and seed the last counts."""
+    backbones: dict[str, set[str]] = defaultdict(set)
+    for record in records:
+        backbones[record.spec.track.name].add(record.spec.backbone.model_dump_json(exclude={"origin"}))
+    # tracks may differ in their backbone and still make one row; two backbones on one track never do
+    apart = any(len(names) > 1 for names in backbones.values())
+    configurations = [configuration(r.spec, with_backbone=apart) for r in records]
+    named = labels(configurations)
+    newest: dict[str, dict[tuple[str, int], RunRecord]] = defaultdict(dict)
+    for record, chosen in zip(records, configurations, strict=True):
+        newest[named[chosen]][record.spec.track.name, record.spec.seed] = record
+    return {label: [cells[key] for key in sorted(cells)] for label, cells in sorted(newest.items())}
+
+
+def _ranks(lines: Sequence[Line], track: str) -> dict[str, int]:
+    ranked = (line for line in lines if line.role not in CONTROLS)
+    return competition_ranks({line.label: s for line in ranked if (s := line.scores.get(track))})
+
+
+def _row(line: Line, ranks: Mapping[str, Mapping[str, int]]) -> Row:
+    cells = {name: _cell(line, name, ranks[name].get(line.label)) for name in {r.spec.track.name for r in line.records}}
+    places = [cell.rank for name in ranks if (cell := cells.get(name)) and cell.rank]
+    return Row(line, cells, mean(places) if places and len(places) == len(ranks) else None)
+
+
+def _cell(line: Line, track: str, rank: int | None) -> Cell:
+    records = [r for r in line.records if r.spec.track.name == track]
+    failed = [r for r in records if r.status != "ok"]
+    scores = line.scores.get(track)
+    if scores is None:
+        return Cell(failed[0].status, None, None, 0, tuple(dict.fromkeys(r.reason for r in failed)))
+    seeds = len(records) - len(failed)
+    notes = [f"Seed {r.spec.seed} is {r.status} and left out: {r.reason}" for r in failed]
+    if seeds > 1:
+        notes.insert(0, f"Mean over {seeds} seeds; the interval is that of episodes averaged over seeds.")
+    return Cell("ok", student_t(scores), rank, seeds, tuple(notes))
+
+
+def _standing(row: Row) -> tuple[float, int, float, str]:
+    """Sort by average rank; then rows with more numbers first, then better ones."""
+    means = [cell.interval.mean for cell in row.cells.values() if cell.interval]
+    unranked = float("inf") if row.average_rank is None else row.average_rank
+    # sorted before summing: the last digit of a sum depends on the order
+    return unranked, -len(means), -mean(sorted(means)) if means else 0.0, row.label

@@ -1,0 +1,57 @@
+"""The leaderboards that lie beside the records, and whether they still say what the records say."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from freeshot.basics.files import fingerprint, write_text
+from freeshot.contracts.columns import Column
+from freeshot.contracts.records import RunRecord
+from freeshot.report.board import boards
+from freeshot.report.markdown import GENERATED, markdown
+from freeshot.report.records import LEADERBOARD, load_records
+
+
+def write_leaderboards(results: Path, columns: Sequence[Column] = ()) -> list[Path]:
+    """Write `results/leaderboard/<suite>.md` for each suite, and remove those of suites without records."""
+    pages = _pages(results, columns)
+    for path, text in pages.items():
+        write_text(path, text)
+    for path in _orphans(results, pages):
+        path.unlink()
+    return list(pages)
+
+
+def stale_leaderboards(results: Path, columns: Sequence[Column] = ()) -> list[Path]:
+    """List the leaderboards that are missing, differ from what the records say, or have no records left."""
+    pages = _pages(results, columns)
+    return [path for path, text in pages.items() if _differs(path, text)] + _orphans(results, pages)
+
+
+def _pages(results: Path, columns: Sequence[Column]) -> dict[Path, str]:
+    suites: dict[str, list[RunRecord]] = defaultdict(list)
+    for record in load_records(results).records:
+        suites[record.spec.suite].append(record)
+    folder = results / LEADERBOARD
+    return {
+        folder / f"{_slug(suite)}.md": markdown(boards(suites[suite], columns), columns) for suite in sorted(suites)
+    }
+
+
+def _slug(suite: str) -> str:
+    """Turn a suite's name into a file name that stays in the folder, and tell names apart that then look alike."""
+    slug = re.sub(r"[^a-z0-9._-]+", "-", suite).strip(".-")
+    return slug if slug == suite else f"{slug or 'suite'}-{fingerprint(suite, 6)}"
+
+
+def _differs(path: Path, text: str) -> bool:
+    return not path.is_file() or path.read_bytes() != text.encode()
+
+
+def _orphans(results: Path, pages: dict[Path, str]) -> list[Path]:
+    """List pages that we once wrote and no longer would; a page of another hand stays."""
+    written = sorted((results / LEADERBOARD).glob("*.md"))
+    return [p for p in written if p not in pages and p.read_bytes().startswith(GENERATED.encode())]

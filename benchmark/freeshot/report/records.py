@@ -1,0 +1,59 @@
+"""Records from a folder: every readable one, and a sentence for every other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from freeshot.basics.errors import StoreError
+from freeshot.contracts.records import RunRecord
+
+LEADERBOARD = "leaderboard"
+"""The folder beside the records that holds what is written from them."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The records of a folder in a stable order, and what could not be read."""
+
+    records: tuple[RunRecord, ...]
+    problems: tuple[str, ...]
+
+
+def load_records(folder: Path) -> Loaded:
+    """Read every record under a folder; a bad file costs one sentence, and of one cell the newest is kept."""
+    newest: dict[str, RunRecord] = {}
+    problems: list[str] = []
+    for path in sorted(folder.rglob("*.json")):
+        if not path.is_file() or _is_no_record(path.relative_to(folder)):
+            continue
+        try:
+            record = RunRecord.read(path)
+        except StoreError as error:
+            problems.append(str(error))
+            continue
+        known = newest.setdefault(record.cell, record)
+        newest[record.cell] = max(known, record, key=age_key)
+    return Loaded(tuple(sorted(newest.values(), key=order_key)), tuple(problems))
+
+
+def order_key(record: RunRecord) -> tuple[str, str, str]:
+    """Sort records by track, method and cell."""
+    return record.spec.track.name, record.spec.method.name, record.cell
+
+
+def age_key(record: RunRecord) -> tuple[float, str]:
+    """Sort records from old to new; the text decides between equally old ones, so that input order never does."""
+    try:
+        moment = datetime.fromisoformat(record.provenance.finished)
+    except ValueError:
+        return float("-inf"), record.model_dump_json()
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return moment.timestamp(), record.model_dump_json()
+
+
+def _is_no_record(relative: Path) -> bool:
+    """Tell leaderboards, and the dotted files that an atomic write leaves for a moment."""
+    return LEADERBOARD in relative.parts[:-1] or any(part.startswith(".") for part in relative.parts)

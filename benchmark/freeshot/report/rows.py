@@ -1,0 +1,77 @@
+"""A row before it is ranked: its records, their paired accuracies, and how to read it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from freeshot.contracts.columns import Column
+from freeshot.contracts.records import RunRecord
+from freeshot.report.configurations import configuration
+from freeshot.report.records import age_key
+
+
+@dataclass(frozen=True)
+class Line:
+    """A configuration's records, and what is read from them."""
+
+    label: str
+    method: str
+    role: str
+    data_free: Literal["strict", "public prior", "real data"]
+    tuning_free: bool
+    made_with: str
+    """Parts and options: 'inversion=fourier, learner=reptile'."""
+    extras: tuple[str | float | None, ...]
+    """Values of the extra columns."""
+    records: tuple[RunRecord, ...]
+    scores: Mapping[str, tuple[float, ...]]
+    """Track → accuracy per episode, averaged over seeds; only tracks with a finished record."""
+
+
+def lines_of(
+    labelled: Mapping[str, Sequence[RunRecord]], columns: Sequence[Column]
+) -> tuple[list[Line], tuple[str, ...]]:
+    """Make a line of each label's records, and say which extra columns could not be read."""
+    problems: dict[str, None] = {}
+    lines = [_line(label, records, columns, problems) for label, records in labelled.items()]
+    return lines, tuple(problems)
+
+
+def _line(label: str, records: Sequence[RunRecord], columns: Sequence[Column], problems: dict[str, None]) -> Line:
+    newest = max(records, key=age_key)
+    return Line(
+        label,
+        newest.spec.method.name,
+        newest.tags.role,
+        newest.tags.data_free,
+        newest.tags.tuning_free,
+        configuration(newest.spec).summary(),
+        tuple(_first_value(column, records, problems) for column in columns),
+        tuple(records),
+        _scores(records),
+    )
+
+
+def _scores(records: Sequence[RunRecord]) -> dict[str, tuple[float, ...]]:
+    by_track: dict[str, list[list[float]]] = defaultdict(list)
+    for record in records:
+        if record.status == "ok":
+            by_track[record.spec.track.name].append(record.accuracies)
+    return {track: tuple(np.mean(runs, axis=0).tolist()) for track, runs in by_track.items()}  # [seeds, e] -> [e]
+
+
+def _first_value(column: Column, records: Sequence[RunRecord], problems: dict[str, None]) -> str | float | None:
+    for record in records:
+        try:
+            value = column.from_record(record)
+        except Exception as error:  # noqa: BLE001  a column is a plugin's code, and must not cost the board
+            problems[f"The column '{column.title}' could not be read: {type(error).__name__}: {error}"] = None
+            return None
+        if value is not None:
+            return value
+    return None

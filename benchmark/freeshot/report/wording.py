@@ -1,0 +1,176 @@
+"""How a board's values read, whatever they are drawn with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from freeshot.basics.statistics import Interval
+from freeshot.contracts.columns import Column
+from freeshot.report.board import Board, Cell, Row
+from freeshot.report.costs import Cost
+from freeshot.report.versus import Versus
+
+MISSING = "–"
+MARKS = {"failed": "failed", "violated": "void", "skipped": "skipped"}
+ARROWS = {"higher": " ↑", "lower": " ↓", "none": ""}
+COST_TITLES = ("Row", "Device", "Prepare\n(s)", "Evaluate\n(s)", "Peak\n(MiB)", "Records")
+
+
+@dataclass(frozen=True)
+class Words:
+    """What stands in one cell of a table."""
+
+    text: str
+    notes: tuple[int, ...] = ()
+    bold: bool = False
+
+
+@dataclass
+class Footnotes:
+    """Sentences under the tables; the same sentence is printed once."""
+
+    texts: dict[str, int] = field(default_factory=dict)
+
+    def refer(self, sentences: Sequence[str]) -> tuple[int, ...]:
+        """Return the numbers of these footnotes."""
+        return tuple(self.texts.setdefault(one_line(text), len(self.texts) + 1) for text in sentences)
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A table as words: titles and lines; the first column is the label."""
+
+    titles: tuple[str, ...]
+    lines: tuple[tuple[Words, ...], ...]
+    controls: tuple[tuple[Words, ...], ...] = ()
+
+
+def one_line(text: str) -> str:
+    """Put a stranger's text on one line, without characters that steer a terminal."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def percent(interval: Interval, digits: int) -> str:
+    """Write an interval around its mean in percent."""
+    return f"{100 * interval.mean:.{digits}f} ± {100 * interval.half_width:.{digits}f}"
+
+
+def cell_words(cell: Cell | None, digits: int, refer: Callable[[Sequence[str]], tuple[int, ...]]) -> Words:
+    """Word a cell: its number and rank, the mark of why there is none, or a dash."""
+    if cell is None:
+        return Words(MISSING)
+    if cell.interval is None:
+        return Words(MARKS[cell.status], refer(cell.notes))
+    rank = f" ({cell.rank})" if cell.rank else ""
+    return Words(percent(cell.interval, digits) + rank, refer(cell.notes), bold=cell.rank == 1)
+
+
+def overview(board: Board, columns: Sequence[Column]) -> Drawing:
+    """Draw what each row is."""
+    titles = (
+        "Row",
+        "Data-free",
+        "Tuning",
+        "Role",
+        "Average rank",
+        *(one_line(c.title) + ARROWS[c.better] for c in columns),
+    )
+    return Drawing(titles, tuple(map(_what_it_is, board.rows)), tuple(map(_what_it_is, board.controls)))
+
+
+def differences(found: Sequence[Versus], tracks: Sequence[str], digits: int) -> tuple[tuple[Words, ...], ...]:
+    """Word paired differences in points, bold where the interval excludes zero."""
+    return tuple(
+        (
+            Words(one_line(f"{pair.first} − {pair.second}")),
+            *(_difference(pair.differences.get(track), digits) for track in tracks),
+        )
+        for pair in found
+        if any(track in pair.differences for track in tracks)
+    )
+
+
+def cost_lines(found: Sequence[Cost]) -> Drawing:
+    """Draw what the rows cost."""
+    return Drawing(
+        COST_TITLES,
+        tuple(
+            (
+                Words(one_line(cost.label)),
+                Words(one_line(cost.device)),
+                Words(seconds(cost.prepare_seconds)),
+                Words(seconds(cost.evaluate_seconds)),
+                Words(f"{cost.peak_mib:.0f}"),
+                Words(str(cost.records)),
+            )
+            for cost in found
+        ),
+    )
+
+
+def seconds(value: float) -> str:
+    """Write a duration with a decimal only where it matters."""
+    return f"{value:.1f}" if value < 100 else f"{value:.0f}"
+
+
+def title(board: Board) -> str:
+    """Name a board; tracks of different versions never share one."""
+    return one_line(f"{board.suite or 'no suite'}, tracks of version {board.version}")
+
+
+def made_with(board: Board) -> tuple[tuple[str, str], ...]:
+    """Pair the rows that have options with these."""
+    rows = (*board.rows, *board.controls)
+    return tuple((one_line(r.label), one_line(r.line.made_with)) for r in rows if r.line.made_with)
+
+
+def explanation(board: Board) -> tuple[str, ...]:
+    """Say how the tables are to be read."""
+    episodes = " or ".join(map(str, board.episodes))
+    limited = (
+        f" {board.limited} limited or otherwise not comparable {'is' if board.limited == 1 else 'are'} left out."
+        if board.limited
+        else ""
+    )
+    made_from = f"Made from {_count(board.records, 'record')}.{limited}"
+    if not board.records:
+        return (made_from,)
+    interval = (
+        f"Accuracy in percent, mean ± half of the interval: Student-t 95 % over {episodes} shared episodes; "
+        "it covers the sampling of tasks, not of images or training seeds."
+    )
+    rank = (
+        "In parentheses the rank on the track: rows share one where the paired interval of their difference "
+        "includes zero. Controls are not ranked. Paired differences are bold where theirs excludes zero."
+    )
+    return interval, rank, made_from
+
+
+def _what_it_is(row: Row) -> tuple[Words, ...]:
+    line = row.line
+    average = MISSING if row.average_rank is None else f"{row.average_rank:.2f}"
+    tuning = "tuning-free" if line.tuning_free else "tuned"
+    return tuple(
+        map(
+            Words,
+            (one_line(row.label), line.data_free, tuning, one_line(line.role), average, *map(_extra, line.extras)),
+        )
+    )
+
+
+def _extra(value: str | float | None) -> str:
+    if value is None:
+        return MISSING
+    return f"{value:.4g}" if isinstance(value, float) else one_line(str(value))
+
+
+def _difference(interval: Interval | None, digits: int) -> Words:
+    if interval is None:
+        return Words(MISSING)
+    sign = "+" if interval.mean > 0 else ""
+    return Words(sign + percent(interval, digits), bold=interval.excludes_zero)
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"

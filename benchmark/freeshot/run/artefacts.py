@@ -1,0 +1,89 @@
+"""The cache of artefacts: what a stage computed, under the hash of its recipe; whole or absent."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from freeshot.basics.errors import StoreError
+from freeshot.basics.files import file_sha256, fingerprint, write_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Artefact:
+    """What a stage left: tensors, facts, and what it cost when it was computed."""
+
+    tensors: Mapping[str, Tensor]
+    facts: Mapping[str, Any]
+    seconds: float
+    peak_bytes: int
+
+
+class Artefacts:
+    """Artefacts of all stages in one folder: `<root>/<stage>/<hash of the recipe>/`."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def load(self, stage: str, recipe: Mapping[str, Any]) -> Artefact | None:
+        """Return the artefact, or None if it is absent or damaged; a damaged one is cleared away."""
+        folder = self._folder(stage, recipe)
+        if not (folder / "card.json").exists():
+            return None
+        try:
+            return self._read(folder)
+        except (OSError, ValueError, KeyError):
+            shutil.rmtree(folder, ignore_errors=True)
+            return None
+
+    def save(self, stage: str, recipe: Mapping[str, Any], artefact: Artefact) -> None:
+        """Write an artefact; the folder appears at once and complete, or not at all."""
+        from safetensors.torch import save_file
+
+        folder = self._folder(stage, recipe)
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            fresh = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".writing-"))
+            save_file({k: v.contiguous().cpu() for k, v in artefact.tensors.items()}, fresh / "tensors.safetensors")
+            card = {
+                "stage": stage,
+                "recipe": recipe,
+                "facts": artefact.facts,
+                "seconds": artefact.seconds,
+                "peak_bytes": artefact.peak_bytes,
+                "sha256": file_sha256(fresh / "tensors.safetensors"),
+            }
+            write_text(fresh / "card.json", json.dumps(card, indent=1) + "\n")
+            if folder.exists():
+                shutil.rmtree(folder)
+            fresh.replace(folder)
+        except OSError as error:
+            raise StoreError(
+                f"The cache {self._root} cannot be written ({error.strerror}). Free space or choose another --cache; "
+                "what is finished is kept."
+            ) from error
+
+    def _read(self, folder: Path) -> Artefact:
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+        file = folder / "tensors.safetensors"
+        if file_sha256(file) != card["sha256"]:
+            raise ValueError("damaged")
+        try:
+            return Artefact(load_file(file), card["facts"], card["seconds"], card["peak_bytes"])
+        except SafetensorError as error:
+            raise ValueError("damaged") from error
+
+    def _folder(self, stage: str, recipe: Mapping[str, Any]) -> Path:
+        return self._root / stage / fingerprint(dict(recipe))

@@ -1,0 +1,73 @@
+"""The inversion stage: from one LoRA to one surrogate set, kept under the hash of its recipe."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from freeshot.basics.errors import ContractError, DivergedError
+from freeshot.basics.seeds import derive, stream
+from freeshot.contracts.flow import Shots, SurrogateSet
+from freeshot.engine.meter import metered
+from freeshot.engine.teacher import BankTeacher
+from freeshot.run.artefacts import Artefact
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+    from freeshot.contracts.efficiency import EfficiencyStrategy
+    from freeshot.contracts.inversion import InversionMethod
+    from freeshot.contracts.pool import LoraEntry
+    from freeshot.engine.backbone import Backbone
+
+
+def invert(
+    backbone: Backbone,
+    entry: LoraEntry,
+    inversion: InversionMethod,
+    strategy: EfficiencyStrategy,
+    per_class: int,
+    seed: int,
+    on_step: Callable[[int, int], None],
+) -> Artefact:
+    """Recover `per_class` images of each class of a LoRA, the patches that matter, and the LoRA's opinion of them."""
+    teacher = BankTeacher(backbone, [entry], strategy, on_step)
+    labels = torch.arange(len(entry.classes)).repeat_interleave(per_class)
+    with metered(backbone.device) as meter:
+        rng = stream(derive(seed, "inversion", entry.name), device="cpu")
+        images = inversion.synthesize(teacher, labels.to(backbone.device), rng).detach()
+        _require_images(images, len(labels), inversion.name, entry.name)
+        with torch.no_grad():
+            kept = teacher.final_patches(images)
+            logits, mirrored = teacher.plain_logits(images), teacher.plain_logits(images.flip(-1))
+    right = (logits.argmax(1).cpu() == labels).double().mean()
+    tensors: dict[str, Tensor] = {"images": images, "labels": labels, "logits": logits, "mirrored": mirrored}
+    if kept is not None:
+        tensors["kept"] = kept
+    facts = {"teacher_accuracy": round(float(right), 4), "images": len(labels)}
+    return Artefact({k: v.cpu() for k, v in tensors.items()}, facts, meter.seconds, meter.peak_bytes)
+
+
+def surrogate_set(entry: LoraEntry, artefact: Artefact) -> SurrogateSet:
+    """Read a stored inversion back."""
+    t = artefact.tensors
+    return SurrogateSet(
+        Shots(t["images"], t["labels"], t.get("kept")),
+        entry.class_ids,
+        t["logits"],
+        t["mirrored"],
+        entry.name,
+        artefact.facts,
+    )
+
+
+def _require_images(images: Tensor, count: int, method: str, lora: str) -> None:
+    if images.ndim != 4 or len(images) != count or images.shape[1] != 3:
+        raise ContractError(f"Inversion '{method}' must return [{count}, 3, h, w], but gave {list(images.shape)}.")
+    if not torch.isfinite(images).all():
+        raise DivergedError(f"Inverting '{lora}' with '{method}' gave values that are not finite. Lower its lr.")
+    if images.min() < 0 or images.max() > 1:
+        raise ContractError(f"Inversion '{method}' must return images in 0…1. Clamp them before returning.")

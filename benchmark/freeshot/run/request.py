@@ -1,0 +1,29 @@
+"""What a person asked for, before any name is looked up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """The arguments of `freeshot run`."""
+
+    suite: str | None = None
+    profile: str | None = None
+    tracks: tuple[str, ...] = ()
+    """Patterns of track names; empty takes those of the suite's profile."""
+    methods: tuple[str, ...] = ()
+    """Method names; empty takes the rows of the suite's profile."""
+    options: tuple[str, ...] = ()
+    """'key=value', for every method that has the option."""
+    backbone: str | None = None
+    seeds: tuple[int, ...] = (0,)
+    limit: int | None = None
+    results: Path = field(default_factory=lambda: Path("results"))
+    cache: Path = field(default_factory=lambda: Path(".freeshot"))
+    data: Path = field(default_factory=lambda: Path("data"))
+    device: str = "cpu"
+    launcher: str = "local"
+    again: bool = False

@@ -1,0 +1,176 @@
+"""Where meta-learners get their tasks: surrogate images, or real base images for the ceiling.
+
+Task number i is a function of the seed and i alone, so a stream can be stopped and taken up again.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from freeshot.basics.errors import PoolError
+from freeshot.basics.seeds import stream
+from freeshot.basics.tokens import mirror_patches
+from freeshot.contracts.flow import Shots, Task
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from torch import Generator, Tensor
+
+    from freeshot.contracts.flow import SurrogateSet
+    from freeshot.contracts.images import Images
+
+
+@dataclass(frozen=True)
+class TaskShape:
+    """Sizes of the tasks, the same as at test time."""
+
+    way: int
+    shot: int
+    query: int
+
+
+@dataclass(eq=False)
+class Tasks:
+    """A stream of tasks: `draw` makes one, `recipe` says in JSON what decides them."""
+
+    draw: Callable[[Generator], Task]
+    recipe: Mapping[str, Any]
+    seed: int
+    on_step: Callable[[int, int], None] = field(default=lambda done, total: None)
+
+    def take(self, count: int) -> Iterator[Task]:
+        """Yield tasks 0…count−1, reporting progress."""
+        for number in range(count):
+            yield self.draw(stream(self.seed, "task", number))
+            self.on_step(number + 1, count)
+
+
+class SurrogateSource:
+    """Draw tasks from what was recovered from LoRAs.
+
+    A share of the tasks has the classes of one LoRA and its logits on the query images; the rest mixes
+    classes of different LoRAs, with labels only. The same class recovered from two LoRAs is one class.
+    """
+
+    def __init__(
+        self, sets: Sequence[SurrogateSet], shape: TaskShape, lora_share: float, side: int, device: torch.device, *, flip: bool
+    ) -> None:
+        self._sets = [_on(s, device) for s in sets]
+        self._shape, self._lora_share, self._side, self._flip = shape, lora_share, side, flip
+        self._owners: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        for place, surrogate in enumerate(sets):
+            for label, class_id in enumerate(surrogate.class_ids):
+                self._owners[class_id].append((place, label))
+        if len(self._owners) < shape.way and lora_share < 1:
+            raise PoolError(
+                f"The pool has {len(self._owners)} classes, too few to mix {shape.way}-way tasks. Set lora_share=1."
+            )
+
+    def draw(self, rng: Generator) -> Task:
+        """Draw one task of either sort."""
+        if float(torch.rand((), generator=rng)) < self._lora_share:
+            return self._of_one_lora(rng)
+        return self._across_loras(rng)
+
+    def _of_one_lora(self, rng: Generator) -> Task:
+        place = int(torch.randint(len(self._sets), (), generator=rng))
+        surrogate = self._sets[place]
+        picks = [self._pick(place, label, rng) for label in range(len(surrogate.class_ids))]
+        return self._task([(place, s, q) for s, q in picks], rng, teacher=surrogate)
+
+    def _across_loras(self, rng: Generator) -> Task:
+        ids = list(self._owners)
+        chosen = [ids[i] for i in torch.randperm(len(ids), generator=rng)[: self._shape.way].tolist()]
+        parts = []
+        for class_id in chosen:
+            owners = self._owners[class_id]
+            place, label = owners[int(torch.randint(len(owners), (), generator=rng))]
+            parts.append((place, *self._pick(place, label, rng)))
+        return self._task(parts, rng, teacher=None)
+
+    def _pick(self, place: int, label: int, rng: Generator) -> tuple[Tensor, Tensor]:
+        """Choose support and query images of one class of one LoRA, as indices."""
+        members = (self._sets[place].shots.labels.cpu() == label).nonzero().flatten()
+        members = members[torch.randperm(len(members), generator=rng)]
+        query = min(self._shape.query, len(members) - self._shape.shot)
+        if query < 1:
+            raise PoolError(
+                f"LoRA '{self._sets[place].source}' gave {len(members)} surrogate images per class, too few for "
+                f"{self._shape.shot} shot and a query. Raise per_class."
+            )
+        return members[: self._shape.shot], members[self._shape.shot : self._shape.shot + query]
+
+    def _task(
+        self, parts: Sequence[tuple[int, Tensor, Tensor]], rng: Generator, teacher: SurrogateSet | None
+    ) -> Task:
+        support, _ = self._shots([(place, s) for place, s, _ in parts], rng)
+        query, mirrored = self._shots([(place, q) for place, _, q in parts], rng)
+        logits = None
+        if teacher is not None:
+            chosen = torch.cat([q for _, _, q in parts]).to(teacher.teacher_logits.device)
+            flipped = mirrored.to(chosen.device).unsqueeze(1)
+            logits = torch.where(flipped, teacher.mirrored_logits[chosen], teacher.teacher_logits[chosen])
+        return Task(support, query, len(parts), logits)
+
+    def _shots(self, parts: Sequence[tuple[int, Tensor]], rng: Generator) -> tuple[Shots, Tensor]:
+        """Gather images class by class, flip some left to right together with their masks."""
+        images = torch.cat([self._sets[place].shots.images[chosen] for place, chosen in parts])
+        labels = torch.cat([torch.full((len(chosen),), label) for label, (_, chosen) in enumerate(parts)])
+        masks = [self._sets[place].shots.kept for place, _ in parts]
+        kept = None
+        if all(mask is not None for mask in masks):
+            kept = torch.cat([mask[chosen] for mask, (_, chosen) in zip(masks, parts, strict=True)])  # type: ignore[index]
+        flipped = torch.zeros(len(images), dtype=torch.bool)
+        if self._flip:
+            flipped = torch.rand(len(images), generator=rng) < 0.5
+            where = flipped.to(images.device)
+            images = torch.where(where.view(-1, 1, 1, 1), images.flip(-1), images)
+            if kept is not None:
+                kept = torch.where(where.unsqueeze(1), mirror_patches(kept, self._side), kept)
+        return Shots(images, labels.to(images.device), kept), flipped
+
+
+class ImageSource:
+    """Draw tasks from real labelled images, each task from one of the data sets."""
+
+    def __init__(self, sources: Sequence[Images], shape: TaskShape, device: torch.device, *, flip: bool) -> None:
+        self._sources, self._shape, self._device, self._flip = sources, shape, device, flip
+        self._members = [[(torch.as_tensor(i.labels) == c).nonzero().flatten() for c in range(len(i.classes))] for i in sources]
+
+    def draw(self, rng: Generator) -> Task:
+        """Draw one task."""
+        place = int(torch.randint(len(self._sources), (), generator=rng))
+        members = self._members[place]
+        classes = torch.randperm(len(members), generator=rng)[: self._shape.way].tolist()
+        support, query = [], []
+        for label in classes:
+            chosen = members[label][torch.randperm(len(members[label]), generator=rng)]
+            support.append(chosen[: self._shape.shot])
+            query.append(chosen[self._shape.shot : self._shape.shot + self._shape.query])
+        return Task(self._shots(place, support, rng), self._shots(place, query, rng), self._shape.way)
+
+    def _shots(self, place: int, parts: Sequence[Tensor], rng: Generator) -> Shots:
+        images = self._sources[place].read(torch.cat(list(parts)).tolist()).float() / 255
+        labels = torch.cat([torch.full((len(p),), label) for label, p in enumerate(parts)])
+        if self._flip:
+            where = (torch.rand(len(images), generator=rng) < 0.5).view(-1, 1, 1, 1)
+            images = torch.where(where, images.flip(-1), images)
+        return Shots(images.to(self._device), labels.to(self._device))
+
+
+def _on(surrogate: SurrogateSet, device: torch.device) -> SurrogateSet:
+    from dataclasses import replace
+
+    shots = surrogate.shots
+    kept = None if shots.kept is None else shots.kept.to(device)
+    return replace(
+        surrogate,
+        shots=Shots(shots.images.to(device), shots.labels.to(device), kept),
+        teacher_logits=surrogate.teacher_logits.to(device),
+        mirrored_logits=surrogate.mirrored_logits.to(device),
+    )

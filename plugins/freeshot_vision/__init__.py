@@ -1,0 +1,1 @@
+"""Data sets, backbones and the embedded pocket suite."""

@@ -1,0 +1,47 @@
+"""Command line of the data builders: `python -m freeshot_vision.pocket.build WHAT --work DIR`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib import import_module
+from pathlib import Path
+
+from freeshot.basics.errors import FreeshotError
+
+DATA = Path(__file__).resolve().parents[1] / "data"
+SHIPPED = ("sketch", "icons", "fashion", "clipart", "glyphs", "digits")
+SHEETS = (*SHIPPED, "photos")
+
+
+def main() -> int:
+    """Build what was asked for; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m freeshot_vision.pocket.build", description=__doc__)
+    parser.add_argument(
+        "what", choices=[*SHEETS, "corpus", "all"], help="'all' builds every sheet that is shipped, then the corpus"
+    )
+    parser.add_argument("--work", type=Path, required=True, help="folder for downloaded and unpacked packages")
+    parser.add_argument("--out", type=Path, help="where to write; sheets default to the package's own data folder")
+    arguments = parser.parse_args()
+    try:
+        for what in (*SHIPPED, "corpus") if arguments.what == "all" else (arguments.what,):
+            _build(what, arguments.work.resolve(), arguments.out)
+    except FreeshotError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def _build(what: str, work: Path, out: Path | None) -> None:
+    """Build one thing and say what came out; the module NAME offers build_NAME."""
+    if what == "corpus":
+        from freeshot_vision.pocket.build.corpus import build_corpus
+
+        print(build_corpus(work, out or work / "corpus", DATA))
+        return
+    card = getattr(import_module(f"freeshot_vision.pocket.build.{what}"), f"build_{what}")(work, out or DATA)
+    print(f"{card.name}: {len(card.classes)} classes, {sum(card.counts)} drawings")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

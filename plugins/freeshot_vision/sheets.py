@@ -1,0 +1,130 @@
+"""Image sheets: a whole data set as one lossless picture and one readable card.
+
+A sheet is a grid of equal square cells: column = class, row = drawing. Classes with fewer
+drawings than the sheet is tall leave their last cells empty; the card says how many are real.
+One can look at a sheet in any image viewer, and no code is needed to know what it holds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from freeshot.basics.errors import DataError
+from PIL import Image
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+SPLITS = ("base", "validation", "novel")
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a sheet holds: its classes, their counts and split, where it came from, its hash."""
+
+    name: str
+    title: str
+    size: int
+    """Side of a cell in pixels."""
+    classes: tuple[str, ...]
+    counts: tuple[int, ...]
+    split: Mapping[str, Sequence[str]]
+    """base / validation / novel -> class names."""
+    sha256: str
+    """Hash of the sheet file's bytes."""
+    source: str
+    license: str
+    attribution: str
+    notes: str = ""
+    parts: Mapping[str, Any] | None = None
+    """Further attribution, such as one licence per icon set."""
+
+    @classmethod
+    def read(cls, path: Path) -> Card:
+        """Read a card; DataError if it is missing or not a card."""
+        try:
+            fields = json.loads(path.read_text(encoding="utf-8"))
+            fields["classes"], fields["counts"] = tuple(fields["classes"]), tuple(fields["counts"])
+            return cls(**fields)
+        except FileNotFoundError:
+            raise DataError(f"The card {path} was not found. Reinstall freeshot: it belongs to the package.") from None
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(f"The card {path} cannot be read ({error}). Reinstall freeshot to restore it.") from None
+
+
+@dataclass(frozen=True)
+class SheetImages:
+    """The images of some classes of a sheet, decoded once, read by index."""
+
+    cells: NDArray[np.uint8]
+    """[n, h, w, 3], the drawings of class 0 first."""
+    labels: NDArray[np.int64]
+    """[n], index into `classes`."""
+    classes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def read(self, indices: Sequence[int] | NDArray[np.int64]) -> Tensor:
+        """Return the images at `indices` as uint8 [b, 3, h, w]."""
+        import torch
+
+        chosen = self.cells[np.asarray(indices, dtype=np.int64)]  # [b, h, w, 3]
+        return torch.from_numpy(np.ascontiguousarray(chosen.transpose(0, 3, 1, 2)))
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of pixels and labels: the identity of what is shown to a method."""
+        digest = hashlib.sha256(self.cells.tobytes())
+        digest.update(self.labels.tobytes())
+        return digest.hexdigest()
+
+
+def open_sheet(folder: Path, name: str, split: str) -> SheetImages:
+    """Open one split of the sheet `name`, verifying the file's hash against its card."""
+    card = Card.read(folder / f"{name}.json")
+    if split not in card.split:
+        raise DataError(f"'{name}' has no split '{split}'. It has: {', '.join(card.split)}.")
+    path = folder / f"{name}.webp"
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"The sheet {path} cannot be read ({error.strerror}). Reinstall freeshot.") from None
+    if hashlib.sha256(content).hexdigest() != card.sha256:
+        raise DataError(f"The sheet {path} is not the file its card describes. Reinstall freeshot to restore it.")
+    with Image.open(path) as picture:
+        pixels = np.asarray(picture.convert("RGB"))  # [rows*h, columns*w, 3]
+    wanted = [card.classes.index(c) for c in card.split[split]]
+    columns = [pixels[: card.counts[c] * card.size, c * card.size : (c + 1) * card.size] for c in wanted]
+    cells = np.concatenate([column.reshape(-1, card.size, card.size, 3) for column in columns])
+    labels = np.repeat(np.arange(len(wanted)), [card.counts[c] for c in wanted])
+    return SheetImages(cells, labels.astype(np.int64), tuple(card.split[split]))
+
+
+def write_sheet(folder: Path, card: Card, drawings: Mapping[str, NDArray[np.uint8]]) -> Card:
+    """Write the drawings (class -> [n, h, w] or [n, h, w, 3]) as `<name>.webp` + card; return the hashed card."""
+    from dataclasses import asdict, replace
+
+    height = max(card.counts) * card.size
+    grey = next(iter(drawings.values())).ndim == 3
+    shape = (height, len(card.classes) * card.size) + (() if grey else (3,))
+    pixels = np.full(shape, 255, dtype=np.uint8)
+    for column, name in enumerate(card.classes):
+        stack = drawings[name]
+        pixels[: len(stack) * card.size, column * card.size : (column + 1) * card.size] = stack.reshape(-1, *stack.shape[2:])
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{card.name}.webp"
+    Image.fromarray(pixels).save(path, lossless=True, quality=100, method=6)
+    hashed = replace(card, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+    text = json.dumps(asdict(hashed), indent=1, ensure_ascii=False)
+    (folder / f"{card.name}.json").write_text(text + "\n", encoding="utf-8")
+    return hashed

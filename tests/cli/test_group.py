@@ -1,0 +1,156 @@
+"""How the command line behaves whatever the verb is."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+import freeshot
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Call
+    from tests.conftest import Install
+
+BROKEN = "import no_such_module"
+BROKEN_LINE = (
+    "Plugin 'broken' (freeshot-broken 1.0): Loading it raised ModuleNotFoundError: No module named 'no_such_module'. "
+    "Mend or uninstall the plugin, or leave it out with --no-plugin.\n"
+)
+
+
+def command(name: str, body: str = "print('hello from outside')") -> str:
+    return f"""
+@hookimpl
+def freeshot_commands(cli):
+    @cli.command("{name}")
+    def stranger():
+        '''Greet from outside.'''
+        {body}
+"""
+
+
+def test_every_verb_is_in_the_help(call: Call) -> None:
+    done = call("--help", plugins="")
+    assert done.exit_code == 0
+    for verb in ("run", "leaderboard", "list", "show", "plugins", "pool"):
+        assert f" {verb} " in done.stdout
+
+
+@pytest.mark.parametrize("verb", ["run", "leaderboard", "list", "show", "plugins", "pool", "pool build"])
+def test_every_verb_has_help(call: Call, verb: str) -> None:
+    done = call(*verb.split(), "--help", plugins="")
+    assert done.exit_code == 0, done.output
+    assert "Usage" in done.stdout
+
+
+def test_the_version_is_printed(call: Call) -> None:
+    assert call("--version").stdout == f"freeshot {freeshot.__version__}\n"
+
+
+def test_a_mistyped_verb_is_answered_with_the_nearest(call: Call) -> None:
+    done = call("lst", plugins="")
+    assert done.exit_code == 2
+    assert done.stderr == (
+        "Error: No command is called 'lst'. Did you mean 'list'? Known: leaderboard, list, plugins, pool, run, show.\n"
+    )
+
+
+def test_a_users_mistake_is_one_sentence_without_traceback(call: Call) -> None:
+    done = call("show", "nothing", plugins="")
+    assert done.exit_code == 2
+    assert done.stderr.startswith("Error: No component, track, suite or pool is called 'nothing'.")
+    assert done.stderr.count("\n") == 1
+    assert "Traceback" not in done.output
+
+
+def test_a_broken_plugin_costs_one_line_on_stderr(call: Call, install: Install) -> None:
+    install("broken", BROKEN)
+    done = call("list", "methods", plugins="broken")
+    assert done.exit_code == 0
+    assert done.stderr == BROKEN_LINE
+    assert "broken" not in done.stdout
+
+
+def test_help_says_nothing_of_broken_plugins(call: Call, install: Install) -> None:
+    install("broken", BROKEN)
+    done = call("--help", plugins="broken")
+    assert done.exit_code == 0
+    assert not done.stderr
+
+
+def test_a_plugin_can_be_left_out(call: Call, install: Install) -> None:
+    install("broken", BROKEN)
+    install("fake", command("greet"))
+    done = call("--no-plugin", "broken", "list", "methods", plugins="fake,broken")
+    assert not done.stderr
+
+
+def test_a_plugins_command_is_listed_and_runs(call: Call, install: Install) -> None:
+    install("fake", command("greet"))
+    assert "Greet from outside." in call("--help").stdout
+    assert call("greet").stdout == "hello from outside\n"
+
+
+def test_a_left_out_plugins_command_is_not_in_the_help(call: Call, install: Install) -> None:
+    install("fake", command("greet"))
+    assert "greet" not in call("--no-plugin", "fake", "--help").stdout
+
+
+def test_a_plugin_whose_commands_break_does_not_hide_those_of_others(call: Call, install: Install) -> None:
+    install("fake", command("greet"))
+    install("angry", "@hookimpl\ndef freeshot_commands(cli): raise OSError('no tty')")
+    done = call("greet", plugins="fake,angry")
+    assert done.stdout == "hello from outside\n"
+    assert "freeshot_commands raised OSError: no tty" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_plugin_cannot_replace_one_of_our_verbs(call: Call, install: Install) -> None:
+    install("fake", command("list"))
+    assert "hello from outside" not in call("list").stdout
+    assert "has the name of one of freeshot's own" in call("plugins").stdout
+
+
+def test_two_plugins_with_one_command_name_lose_it_both(call: Call, install: Install) -> None:
+    install("fake", command("greet"))
+    install("twin", command("greet"))
+    done = call("greet", plugins="fake,twin")
+    assert done.exit_code == 2
+    assert "claimed by freeshot-fake 1.0 and freeshot-twin 1.0" in done.stderr
+
+
+def test_an_interruption_says_that_nothing_is_lost(call: Call, install: Install) -> None:
+    install("fake", command("greet", "raise KeyboardInterrupt"))
+    done = call("greet")
+    assert done.exit_code == 130
+    assert done.stderr == "Interrupted. Nothing finished is lost; repeat the command to continue.\n"
+
+
+def test_a_closed_pipe_is_no_reason_to_complain() -> None:
+    """As in `freeshot list | head -0`."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "freeshot", "list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    with process.stderr:
+        assert "BrokenPipe" not in process.stderr.read()
+    assert process.wait() == 1
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["list"], ["leaderboard", "--help"], ["run", "--help"]])
+def test_light_verbs_load_nothing_heavy(arguments: list[str]) -> None:
+    code = f"""
+import sys
+from click.testing import CliRunner
+from freeshot.cli import main
+done = CliRunner().invoke(main, {arguments!r})
+assert done.exit_code == 0, done.output
+print(*{{"torch", "timm", "peft", "scipy.stats", "transformers", "pydantic"}} & set(sys.modules))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not done.stdout.strip()

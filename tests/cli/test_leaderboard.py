@@ -1,0 +1,77 @@
+"""`leaderboard` prints, writes or checks what the report room makes of the records."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Call
+
+
+@pytest.fixture
+def report(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """Put a stand-in in the place of the report room; `stale` and `loaded` are what it finds."""
+    found = SimpleNamespace(stale=[], loaded=SimpleNamespace(records=["record"], problems=[]))
+    module: Any = ModuleType("freeshot.report")
+    module.load_records = lambda folder: found.loaded
+    module.render_terminal = lambda records, console: console.print("a table")
+    module.render_markdown = lambda records: "| a table |"
+    module.write_leaderboards = lambda folder: [folder / "leaderboard/near.md"]
+    module.stale_leaderboards = lambda folder: found.stale
+    monkeypatch.setitem(sys.modules, "freeshot.report", module)
+    return found
+
+
+@pytest.fixture
+def board(call: Call, tmp_path: Path, report: SimpleNamespace) -> Call:
+    return lambda *arguments: call("leaderboard", "--results", str(tmp_path), *arguments, plugins="")
+
+
+def test_the_table_is_printed(board: Call) -> None:
+    assert board().stdout == "a table\n"
+
+
+def test_the_table_can_be_markdown(board: Call) -> None:
+    assert board("--format", "markdown").stdout == "| a table |\n"
+
+
+def test_records_that_cannot_be_read_are_told_beside_the_table(board: Call, report: SimpleNamespace) -> None:
+    report.loaded.problems = ["x.json is not a valid record."]
+    done = board()
+    assert done.stdout == "a table\n"
+    assert done.stderr == "x.json is not a valid record.\n"
+
+
+def test_tables_are_written(board: Call, tmp_path: Path) -> None:
+    assert board("--write").stdout == f"{tmp_path}/leaderboard/near.md is written.\n"
+
+
+def test_a_check_passes_where_nothing_is_stale(board: Call) -> None:
+    assert board("--check").exit_code == 0
+
+
+def test_a_check_fails_and_names_the_stale_table(board: Call, report: SimpleNamespace) -> None:
+    report.stale = [Path("near.md")]
+    done = board("--check")
+    assert done.exit_code == 1
+    assert done.stderr == (
+        "Error: near.md is not what the records say. Write it again with 'freeshot leaderboard --write'.\n"
+    )
+
+
+def test_no_records_is_said_with_what_to_do(board: Call, report: SimpleNamespace) -> None:
+    report.loaded.records = []
+    done = board()
+    assert done.exit_code == 2
+    assert "Run something first with 'freeshot run'" in done.stderr
+
+
+def test_a_missing_folder_is_said_with_what_to_do(call: Call, report: SimpleNamespace) -> None:
+    done = call("leaderboard", "--results", "no/such/folder", plugins="")
+    assert done.exit_code == 2
+    assert done.stderr.startswith("Error: There is no folder no/such/folder.")

@@ -1,0 +1,140 @@
+"""`list`, `show` and `plugins` over a small world of fakes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Call
+    from tests.conftest import Install
+
+WORLD = '''
+@dataclass(frozen=True)
+class Walker(MetaLearner):
+    """Walk a little towards each task.
+
+    And then walk on.
+    """
+
+    name = "walker"
+    citation = "Walker et al., 2018"
+    pace: float = 0.1
+    """How far to walk, 0…1."""
+    layers: tuple[int, ...] = (3, 6)
+    """Blocks in which to walk [all, none]."""
+
+    def fit(self, model, tasks, rng): ...
+
+@dataclass(frozen=True)
+class Guess(Method):
+    """Guess at random."""
+
+    name = "guess"
+    role = "floor"
+    needs = frozenset({Needs.POOL})
+    learner: Choice = Choice("meta-learner", "walker")
+    """Who learns."""
+
+    def prepare(self, bench): ...
+
+@hookimpl
+def freeshot_meta_learners(): return [Walker]
+@hookimpl
+def freeshot_methods(): return [Guess]
+@hookimpl
+def freeshot_tracks():
+    return [Track(name="near/sketch/5w1s", dataset="sketch", pool="mix", sources=("sketch",), backbone="tiny")]
+@hookimpl
+def freeshot_suites():
+    quick = Profile((Row("guess", {"learner": "walker"}),), limit=20, summary="In a minute.")
+    return [Suite("pocket", "A small suite.", ("near/*",), {"quick": quick})]
+@hookimpl
+def freeshot_pools(): return [("mix", "/pools/mix")]
+'''
+
+
+@pytest.fixture(autouse=True)
+def _world(install: Install) -> None:
+    install("fake", WORLD, version="0.3")
+
+
+def lines(text: str) -> list[str]:
+    return [" ".join(line.split()) for line in text.splitlines()]
+
+
+def test_list_shows_name_summary_and_origin(call: Call) -> None:
+    assert lines(call("list", "meta-learners").stdout) == [
+        "meta-learners",
+        "walker Walk a little towards each task. freeshot-fake 0.3",
+    ]
+
+
+def test_list_without_a_word_shows_everything_by_group(call: Call) -> None:
+    shown = lines(call("list").stdout)
+    for group in ("methods", "inversions", "strategies", "meta-learners", "backbones", "datasets", "launchers"):
+        assert group in shown
+    assert "near/sketch/5w1s 5-way 1-shot, novel classes of sketch, pool mix freeshot-fake 0.3" in shown
+    assert "pocket A small suite. freeshot-fake 0.3" in shown
+    assert "mix /pools/mix freeshot-fake 0.3" in shown
+
+
+def test_list_refuses_an_unknown_group(call: Call) -> None:
+    assert call("list", "methds").exit_code == 2
+
+
+def test_show_prints_docstring_citation_and_options(call: Call) -> None:
+    assert lines(call("show", "walker").stdout) == [
+        "walker meta-learner from freeshot-fake 0.3",
+        "Walk a little towards each task.",
+        "",
+        "And then walk on.",
+        "",
+        "citation Walker et al., 2018",
+        "",
+        "options",
+        "option type default meaning",
+        "pace float 0.1 How far to walk, 0…1.",
+        "layers list of int 3, 6 Blocks in which to walk [all, none].",
+        "",
+    ]
+
+
+def test_show_says_what_a_method_needs_and_which_kind_its_parts_are(call: Call) -> None:
+    shown = lines(call("show", "guess").stdout)
+    assert "role floor" in shown
+    assert "needs pool" in shown
+    assert "learner meta-learner name walker Who learns." in shown
+
+
+def test_show_knows_tracks_suites_and_pools(call: Call) -> None:
+    assert "sources sketch" in lines(call("show", "near/sketch/5w1s").stdout)
+    suite = lines(call("show", "pocket").stdout)
+    assert "profile quick, 20 episodes per track In a minute." in suite
+    assert "guess learner=walker" in suite
+    assert "/pools/mix" in lines(call("show", "mix").stdout)
+
+
+def test_show_guesses_over_all_kinds(call: Call) -> None:
+    done = call("show", "pockt")
+    assert done.exit_code == 2
+    assert done.stderr == (
+        "Error: No component, track, suite or pool is called 'pockt'. Did you mean 'pocket'? "
+        "Known: guess, mix, near/sketch/5w1s, pocket, walker.\n"
+    )
+
+
+def test_plugins_shows_name_version_distribution_and_hooks(call: Call) -> None:
+    hooks = "freeshot_meta_learners, freeshot_methods, freeshot_pools, freeshot_suites, freeshot_tracks"
+    assert lines(call("plugins").stdout) == ["name version distribution hooks", f"fake 0.3 freeshot-fake {hooks}"]
+
+
+def test_plugins_says_once_why_each_of_the_others_failed(call: Call, install: Install) -> None:
+    install("broken", "import no_such_module")
+    install("angry", "@hookimpl\ndef freeshot_datasets(): raise OSError('no images')")
+    done = call("plugins", plugins="fake,broken,angry")
+    assert done.exit_code == 0
+    assert "Plugin 'broken' (freeshot-broken 1.0): Loading it raised ModuleNotFoundError" in done.stdout
+    assert "freeshot_datasets raised OSError: no images" in done.stdout
+    assert not done.stderr

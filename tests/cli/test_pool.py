@@ -1,0 +1,100 @@
+"""`pool` shows, checks and builds pools."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+
+from freeshot.contracts.pool import LoraEntry, Slot
+from freeshot.pool.store import write_card, write_entry
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Call
+    from tests.conftest import Install
+
+
+@pytest.fixture
+def pool(tmp_path: Path) -> Path:
+    folder = tmp_path / "mix"
+    factors = {Slot("blocks.0.attn.qkv", 0, 4): (torch.ones(2, 3), torch.ones(4, 2))}
+    facts = {"held_out_accuracy": 0.9234}
+    classes = ("sketch/cat", "sketch/dog")
+    entry = LoraEntry("lora-000", 2, factors, torch.ones(2, 3), torch.ones(2), classes, (0, 1), facts)
+    line = write_entry(folder / entry.name, entry, "tiny", {"blocks.0.attn.qkv": 4})
+    write_card(folder, "mix", "tiny", "abcdef0123456789", [line], "CC0")
+    return folder
+
+
+def lines(text: str) -> list[str]:
+    return [" ".join(line.split()) for line in text.splitlines()]
+
+
+def test_a_pool_is_shown_by_its_folder(call: Call, pool: Path) -> None:
+    assert lines(call("pool", "show", str(pool), plugins="").stdout) == [
+        "mix: 1 LoRAs on tiny abcdef01…",
+        "Licence: CC0",
+        "name rank held-out accuracy classes",
+        "lora-000 2 92.3 % sketch/cat, sketch/dog",
+    ]
+
+
+def test_a_pool_is_shown_by_its_name(call: Call, install: Install, pool: Path) -> None:
+    install("fake", f"@hookimpl\ndef freeshot_pools(): return [('mix', {str(pool)!r})]")
+    assert "lora-000" in call("pool", "show", "mix").stdout
+
+
+def test_an_unknown_pool_is_answered_with_the_nearest_name(call: Call, install: Install, pool: Path) -> None:
+    install("fake", f"@hookimpl\ndef freeshot_pools(): return [('mix', {str(pool)!r})]")
+    done = call("pool", "show", "mox")
+    assert done.exit_code == 2
+    assert "No pool is called 'mox'. Did you mean 'mix'?" in done.stderr
+
+
+def test_a_good_pool_has_a_line_per_lora(call: Call, pool: Path) -> None:
+    done = call("pool", "check", str(pool), plugins="")
+    assert done.stdout == "lora-000: good (rank 2, 2 classes, 1 slots)\n"
+
+
+def test_a_damaged_pool_fails_with_the_file_that_is_damaged(call: Call, pool: Path) -> None:
+    (pool / "lora-000" / "head.safetensors").write_bytes(b"damage")
+    done = call("pool", "check", str(pool), plugins="")
+    assert done.exit_code == 2
+    assert "head.safetensors" in done.stderr
+
+
+def test_a_folder_that_is_no_pool_is_said_to_be_none(call: Call, tmp_path: Path) -> None:
+    done = call("pool", "check", str(tmp_path), plugins="")
+    assert done.exit_code == 2
+    assert "is no pool: it has no pool.json" in done.stderr
+
+
+def test_building_hands_over_what_was_asked(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, Any] = {}
+
+    def build_pool(request: Any, catalogue: object, manager: object) -> object:
+        return type("Pool", (), {"name": request.name, "path": request.out, "__len__": lambda _: request.count})()
+
+    module = ModuleType("freeshot.pool.build")
+    vars(module)["PoolRequest"] = lambda **fields: asked.update(fields) or SimpleNamespace(**fields)
+    vars(module)["build_pool"] = build_pool
+    monkeypatch.setitem(sys.modules, "freeshot.pool.build", module)
+    arguments = ("--source", "sketch", "--source", "fonts", "--count", "8", "--backbone", "tiny", "--rank", "2")
+    done = call("pool", "build", "mix", *arguments, plugins="")
+    assert done.stdout == "The pool 'mix' of 8 LoRAs is in pools/mix.\n", done.output
+    assert asked == {
+        "name": "mix",
+        "sources": ("sketch", "fonts"),
+        "count": 8,
+        "out": Path("pools/mix"),
+        "backbone": "tiny",
+        "rank": 2,
+        "way": 5,
+        "seed": 0,
+        "device": "cpu",
+        "data": Path("data"),
+    }

@@ -1,0 +1,103 @@
+"""Events become bars on a terminal and a few lines elsewhere."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+import pytest
+from rich.console import Console
+from rich.progress import Progress as Bars
+
+from freeshot.cli.console import duration
+from freeshot.cli.progress import BarDisplay, LineDisplay, shown
+from freeshot.contracts.events import (
+    CellFailed,
+    CellFinished,
+    CellSkipped,
+    Event,
+    Progress,
+    StageFinished,
+    StageStarted,
+)
+from freeshot.plugin.host import load_plugins
+
+
+class Screen:
+    """A line display whose clock is moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.text = StringIO()
+        self.display = LineDisplay(Console(file=self.text, width=100), clock=lambda: self.now)
+
+    def hear(self, *events: Event) -> list[str]:
+        """Return what is printed for these events."""
+        start = len(self.text.getvalue())
+        for event in events:
+            self.display.freeshot_event(event)
+        return self.text.getvalue()[start:].splitlines()
+
+
+def test_a_stage_is_a_line_when_it_begins_and_one_when_it_ends() -> None:
+    said = Screen().hear(StageStarted("t · m", "invert", 9), StageFinished("t · m", "invert", 61.4))
+    assert said == ["t · m: invert …", "t · m: invert, 1 min 01 s"]
+
+
+def test_progress_is_told_every_ten_seconds_with_share_and_time_left() -> None:
+    screen = Screen()
+    screen.hear(StageStarted("c", "meta", 100))
+    assert screen.hear(*(Progress("c", "meta", n, 100) for n in range(1, 20))) == []
+    screen.now = 20.0
+    assert screen.hear(Progress("c", "meta", 20, 100)) == ["c: meta 20 %, about 1 min 20 s left"]
+    screen.now = 29.0
+    assert screen.hear(Progress("c", "meta", 29, 100)) == []
+    screen.now = 31.0
+    assert screen.hear(Progress("c", "meta", 50, 100)) == ["c: meta 50 %, about 31 s left"]
+
+
+def test_progress_of_a_stage_that_never_began_or_has_no_total_is_harmless() -> None:
+    screen = Screen()
+    assert screen.hear(Progress("c", "meta", 1, 0)) == []
+    screen.now = 60.0
+    assert screen.hear(Progress("c", "meta", 2, 0)) == []
+
+
+def test_a_reused_stage_says_so() -> None:
+    assert Screen().hear(StageFinished("c", "pool", 0.0, cached=True)) == ["c: pool, taken from an earlier run"]
+
+
+def test_the_ends_of_cells_are_told_and_failures_remembered() -> None:
+    screen = Screen()
+    said = screen.hear(CellFinished("a", 0.6234, 0.009), CellFailed("b", "It broke [3]."), CellSkipped("c", "Done."))
+    assert said == ["a: 62.34 % ± 0.90 %", "b: failed. It broke [3].", "c: skipped. Done."]
+    assert screen.display.failures == {"b": "It broke [3]."}
+
+
+def test_bars_come_and_go_with_their_stage() -> None:
+    console = Console(file=StringIO(), force_terminal=True, width=100)
+    with Bars(console=console) as bars:
+        display = BarDisplay(console, bars)
+        display.freeshot_event(StageStarted("c", "meta", 10))
+        display.freeshot_event(Progress("c", "meta", 4, 10))
+        assert [(task.completed, task.total) for task in bars.tasks] == [(4, 10)]
+        display.freeshot_event(StageFinished("c", "meta", 1.0))
+        assert not bars.tasks
+        display.freeshot_event(Progress("c", "score", 4, 10))
+        display.freeshot_event(CellFailed("c", "It broke."))
+        assert not bars.tasks
+
+
+def test_the_display_listens_only_within_its_block(capsys: pytest.CaptureFixture[str]) -> None:
+    manager = load_plugins(only=frozenset()).manager
+    with shown(manager):
+        manager.hook.freeshot_event(event=CellSkipped("c", "Done."))
+    manager.hook.freeshot_event(event=CellSkipped("d", "Done."))
+    assert capsys.readouterr().out == "c: skipped. Done.\n"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (3599.6, "1 h 00 min"), (7260, "2 h 01 min")],
+)
+def test_durations_are_written_as_said(seconds: float, said: str) -> None:
+    assert duration(seconds) == said

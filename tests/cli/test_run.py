@@ -1,0 +1,153 @@
+"""`run` hands over what was asked, shows what happens and says what failed; planning and running are not its own."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from freeshot.contracts.events import CellFailed
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Call
+
+
+def cell(track: str, method: str, state: str = "todo", reason: str = "", **parts: str) -> SimpleNamespace:
+    spec = SimpleNamespace(
+        cell=f"{track}-{method}",
+        title=f"{track} · {method}",
+        seed=0,
+        track=SimpleNamespace(name=track),
+        method=SimpleNamespace(name=method),
+        parts={option: SimpleNamespace(name=name) for option, name in parts.items()},
+    )
+    return SimpleNamespace(spec=spec, state=state, reason=reason)
+
+
+class Rooms:
+    """Stand-ins for the rooms that plan, run and report."""
+
+    def __init__(self) -> None:
+        self.plan = SimpleNamespace(
+            cells=(
+                cell("near/5w1s", "frozen", "done", "already done"),
+                cell("near/5w1s", "lora-recycle", learner="proto"),
+                cell("far/5w1s", "tune", "skip", "It has no images."),
+            ),
+            estimate_seconds=150.0,
+        )
+        self.request: Any = None
+        self.records: list[Any] = []
+        self.event: CellFailed | None = None
+        self.ran = False
+
+    def plan_run(self, request: object, catalogue: object) -> object:
+        self.request = request
+        return self.plan
+
+    def execute_plan(self, plan: object, request: object, manager: Any) -> object:
+        self.ran = True
+        if self.event:
+            manager.hook.freeshot_event(event=self.event)
+        failed = sum(record.status != "ok" for record in self.records) or bool(self.event)
+        return SimpleNamespace(finished=2 - failed, failed=int(failed), skipped=1)
+
+    def render_terminal(self, records: list[Any], console: Any) -> None:
+        console.print("board of", *(record.spec.track.name for record in records))
+
+
+@pytest.fixture
+def rooms(monkeypatch: pytest.MonkeyPatch) -> Rooms:
+    rooms = Rooms()
+    report: dict[str, Any] = {
+        "load_records": lambda folder: SimpleNamespace(records=rooms.records, problems=[]),
+        "render_terminal": rooms.render_terminal,
+    }
+    modules: dict[str, dict[str, Any]] = {
+        "freeshot.run.plan": {"plan_run": rooms.plan_run},
+        "freeshot.run.execute": {"execute_plan": rooms.execute_plan},
+        "freeshot.report": report,
+    }
+    for name, content in modules.items():
+        module = ModuleType(name)
+        vars(module).update(content)
+        monkeypatch.setitem(sys.modules, name, module)
+    return rooms
+
+
+def record(track: str, method: str, status: str = "ok", reason: str = "") -> SimpleNamespace:
+    spec = cell(track, method).spec
+    return SimpleNamespace(cell=spec.cell, spec=spec, status=status, reason=reason)
+
+
+def test_without_options_the_defaults_are_asked_for(call: Call, rooms: Rooms) -> None:
+    assert call("run", "pocket", plugins="").exit_code == 0
+    asked = rooms.request
+    assert (asked.suite, asked.profile, asked.tracks, asked.seeds, asked.device) == ("pocket", None, (), (0,), "cpu")
+    assert (asked.results, asked.launcher, asked.again) == (Path("results"), "local", False)
+
+
+def test_every_option_is_handed_over(call: Call, rooms: Rooms, tmp_path: Path) -> None:
+    folder = str(tmp_path)
+    done = call(
+        *("run", "pocket", "--profile", "quick", "--track", "near/*", "--track", "far/*", "--method", "frozen"),
+        *("-o", "learner=proto", "--option", "learner.lr=0.1", "--backbone", "tiny", "--seed", "1", "--seed", "2"),
+        *("--limit", "20", "--device", "auto", "--results", folder, "--cache", folder, "--data", folder),
+        *("--launcher", "slurm", "--again"),
+        plugins="",
+    )
+    assert done.exit_code == 0, done.output
+    asked = rooms.request
+    assert (asked.profile, asked.tracks, asked.methods) == ("quick", ("near/*", "far/*"), ("frozen",))
+    assert (asked.options, asked.backbone, asked.seeds) == (("learner=proto", "learner.lr=0.1"), "tiny", (1, 2))
+    assert (asked.limit, asked.device, asked.launcher, asked.again) == (20, "auto", "slurm", True)
+    assert asked.results == asked.cache == asked.data == tmp_path
+
+
+def test_a_dry_run_prints_the_grid_and_the_estimate_and_runs_nothing(call: Call, rooms: Rooms) -> None:
+    done = call("run", "--dry-run", plugins="")
+    assert [" ".join(line.split()) for line in done.stdout.splitlines()] == [
+        "track method seed state reason",
+        "near/5w1s frozen 0 done already done",
+        "near/5w1s lora-recycle (proto) 0 todo",
+        "far/5w1s tune 0 skip It has no images.",
+        "1 of 3 cells to run, about 2 min 30 s.",
+    ]
+    assert not rooms.ran
+
+
+def test_a_dry_run_without_an_estimate_says_so(call: Call, rooms: Rooms) -> None:
+    rooms.plan.estimate_seconds = None
+    assert "1 of 3 cells to run, how long is not known yet." in call("run", "--dry-run", plugins="").stdout
+
+
+def test_after_a_run_the_board_of_its_tracks_and_the_folder_are_shown(call: Call, rooms: Rooms) -> None:
+    rooms.records = [record("near/5w1s", "frozen"), record("elsewhere/5w1s", "frozen")]
+    done = call("run", plugins="")
+    assert done.exit_code == 0
+    assert done.stdout.splitlines() == [
+        "board of near/5w1s",
+        "2 finished, 1 skipped, 0 failed.",
+        "The records are in results.",
+    ]
+
+
+def test_a_failed_cell_is_named_with_its_reason_and_exits_with_one(call: Call, rooms: Rooms) -> None:
+    rooms.records = [
+        record("near/5w1s", "lora-recycle", "failed", "The loss is nan."),
+        record("near/5w1s", "older", "failed", "Not of this run."),
+    ]
+    done = call("run", plugins="")
+    assert done.exit_code == 1
+    assert "near/5w1s · lora-recycle: The loss is nan." in done.stdout
+    assert "Not of this run." not in done.stdout
+
+
+def test_a_failure_that_left_no_record_is_told_too(call: Call, rooms: Rooms) -> None:
+    rooms.event = CellFailed("near/5w1s · lora-recycle", "The disk is full.")
+    done = call("run", plugins="")
+    assert done.exit_code == 1
+    assert done.stdout.splitlines()[-1] == "near/5w1s · lora-recycle: The disk is full."

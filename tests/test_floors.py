@@ -1,0 +1,58 @@
+"""Imports go down only, and what must be light to import is."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HEAVY = {"torch", "timm", "peft", "scipy.stats", "transformers"}
+
+# the ground floor's two modules that compute with tensors
+TENSORS = {"freeshot.basics.prototypes", "freeshot.basics.tokens"}
+
+IMPORT_ALL = f"""
+import importlib, json, pkgutil, sys
+package = importlib.import_module(sys.argv[1])
+assert package.__file__, "an empty folder proves nothing"
+for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+    if module.name not in {TENSORS!r}:
+        importlib.import_module(module.name)
+print(json.dumps(sorted(sys.modules)))
+"""
+IMPORT_ONE = """
+import importlib, json, sys
+importlib.import_module(sys.argv[1])
+print(json.dumps(sorted(sys.modules)))
+"""
+
+
+def loaded(program: str, package: str) -> set[str]:
+    """Return the modules that a fresh interpreter holds after the program."""
+    command = [sys.executable, "-c", program, package]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_imports_go_down_only(repository: Path) -> None:
+    command = [sys.executable, "-c", "from importlinter.cli import lint_imports_command as run; run()", "--no-cache"]
+    done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0 broken" in done.stdout, done.stdout
+
+
+@pytest.mark.parametrize("package", ["basics", "contracts", "plugin", "report", "cli"])
+def test_a_light_room_is_light_in_every_module(package: str) -> None:
+    assert not loaded(IMPORT_ALL, f"freeshot.{package}") & HEAVY
+
+
+@pytest.mark.parametrize("package", ["freeshot", "freeshot_lora_recycle", "freeshot_vision", "freeshot_baselines"])
+def test_importing_a_package_loads_nothing_heavy(package: str) -> None:
+    assert not loaded(IMPORT_ONE, package) & HEAVY

@@ -1,0 +1,129 @@
+"""What every card of the pocket suite promises, and that the shipped sheets keep it."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from itertools import chain
+from pathlib import Path
+
+import pytest
+
+import freeshot_vision
+from freeshot.basics.errors import DataError
+from freeshot_vision.sheets import SPLITS, Card, SheetImages, open_sheet
+
+DATA = Path(freeshot_vision.__file__).parent / "pocket" / "data"
+EXPECTED = {"clipart", "digits", "fashion", "glyphs", "icons", "photos", "sketch"}
+BUILT_ON_DEMAND = {"photos"}
+SHIPPED = sorted(EXPECTED - BUILT_ON_DEMAND)
+QUERIES_AND_SHOTS = 20
+"""A task of fifteen queries and five shots needs this many images of a class."""
+
+
+def _card(name: str) -> Card:
+    return Card.read(DATA / f"{name}.json")
+
+
+def _all_splits(name: str) -> list[SheetImages]:
+    return [open_sheet(DATA, name, split) for split in SPLITS if _card(name).split[split]]
+
+
+def _images_by_class(name: str) -> dict[str, list[bytes]]:
+    return {
+        images.classes[k]: [cell.tobytes() for cell in images.cells[images.labels == k]]
+        for images in _all_splits(name)
+        for k in range(len(images.classes))
+    }
+
+
+def test_the_suite_ships_every_sheet_and_card_it_names() -> None:
+    assert {path.stem for path in DATA.glob("*.webp")} == set(SHIPPED)
+    assert {path.stem for path in DATA.glob("*.json")} >= EXPECTED
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED))
+def test_a_card_says_what_it_holds_and_whose_it_is(name: str) -> None:
+    card = _card(name)
+    assert card.name == name
+    assert all((card.title, card.source, card.license, card.attribution, card.notes))
+    assert len(card.sha256) == 64
+    assert card.size == 28
+    assert len(card.classes) == len(set(card.classes)) == len(card.counts)
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED))
+def test_a_card_names_no_registry_and_no_path(name: str) -> None:
+    text = (DATA / f"{name}.json").read_text(encoding="utf-8")
+    assert "://registry" not in text
+    assert "/work/" not in text
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED))
+def test_the_splits_share_no_class_and_leave_none_out(name: str) -> None:
+    card = _card(name)
+    assert set(card.split) == set(SPLITS)
+    assert sorted(chain.from_iterable(card.split.values())) == sorted(card.classes)
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED))
+def test_every_novel_class_has_enough_images_for_a_task(name: str) -> None:
+    card = _card(name)
+    counts = dict(zip(card.classes, card.counts, strict=True))
+    assert len(card.split["novel"]) >= 5
+    assert min(counts[one] for one in card.split["novel"]) >= QUERIES_AND_SHOTS
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_sheet_is_the_file_its_card_describes(name: str) -> None:
+    assert hashlib.sha256((DATA / f"{name}.webp").read_bytes()).hexdigest() == _card(name).sha256
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_sheet_holds_as_many_images_as_its_card_counts(name: str) -> None:
+    assert sum(len(images) for images in _all_splits(name)) == sum(_card(name).counts)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_no_two_classes_share_an_image(name: str) -> None:
+    owners: dict[bytes, set[str]] = {}
+    for one, images in _images_by_class(name).items():
+        for image in images:
+            owners.setdefault(image, set()).add(one)
+    assert [sorted(classes) for classes in owners.values() if len(classes) > 1] == []
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_no_image_is_one_flat_colour(name: str) -> None:
+    blank = [one for one, images in _images_by_class(name).items() if any(len(set(image)) == 1 for image in images)]
+    assert blank == []
+
+
+def test_the_photos_card_pins_the_pixels_of_a_sheet_that_is_not_shipped() -> None:
+    parts = _card("photos").parts
+    assert parts is not None
+    assert parts["shipped"] is False
+    assert len(parts["pixels_sha256"]) == 64
+
+
+def test_a_truncated_sheet_is_refused(tmp_path: Path) -> None:
+    shutil.copy(DATA / "digits.json", tmp_path)
+    (tmp_path / "digits.webp").write_bytes((DATA / "digits.webp").read_bytes()[:-100])
+    with pytest.raises(DataError, match=r"^The sheet .* is not the file its card describes\. Reinstall .*\.$"):
+        open_sheet(tmp_path, "digits", "novel")
+
+
+def test_a_missing_sheet_is_refused(tmp_path: Path) -> None:
+    shutil.copy(DATA / "digits.json", tmp_path)
+    with pytest.raises(DataError, match=r"^The sheet .* cannot be read \(.*\)\. Reinstall freeshot\.$"):
+        open_sheet(tmp_path, "digits", "novel")
+
+
+def test_a_missing_card_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"^The card .* was not found\. Reinstall .*\.$"):
+        open_sheet(tmp_path, "digits", "novel")
+
+
+def test_an_unknown_split_is_refused_with_those_there_are() -> None:
+    with pytest.raises(DataError, match=r"^'digits' has no split 'test'\. It has: base, validation, novel\.$"):
+        open_sheet(DATA, "digits", "test")
