@@ -1,1 +1,44 @@
-"""The method of the paper, in parts that others can reuse."""
+"""LoRA Recycle (Hu et al., CVPR 2025) in parts that others can reuse: inversion, token pruning, meta-learner."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from freeshot import hookimpl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from freeshot import EfficiencyStrategy, InversionMethod, MetaLearner, Method
+
+
+@hookimpl
+def freeshot_methods() -> Iterable[type[Method]]:
+    """Offer the method."""
+    from freeshot_lora_recycle.method import LoraRecycle
+
+    return [LoraRecycle]
+
+
+@hookimpl
+def freeshot_inversion_methods() -> Iterable[type[InversionMethod]]:
+    """Offer the pixel inversion."""
+    from freeshot_lora_recycle.inversion import LoraInversion
+
+    return [LoraInversion]
+
+
+@hookimpl
+def freeshot_efficiency_strategies() -> Iterable[type[EfficiencyStrategy]]:
+    """Offer pruning by class attention, and no pruning."""
+    from freeshot_lora_recycle.pruning import AllTokens, ClsAttention
+
+    return [AllTokens, ClsAttention]
+
+
+@hookimpl
+def freeshot_meta_learners() -> Iterable[type[MetaLearner]]:
+    """Offer the prototype meta-learner."""
+    from freeshot_lora_recycle.prototype import Prototype
+
+    return [Prototype]

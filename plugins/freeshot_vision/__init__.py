@@ -1,1 +1,52 @@
-"""Data sets, backbones and the embedded pocket suite."""
+"""Data sets and backbones, and the embedded pocket suite: real images, a real network, a real pool of LoRAs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from freeshot import hookimpl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from freeshot import BackboneProvider, FewShotDataset, Suite, Track
+
+
+@hookimpl
+def freeshot_backbones() -> Iterable[type[BackboneProvider]]:
+    """Offer pocket-vit."""
+    from freeshot_vision.pocket.backbone import PocketVit
+
+    return [PocketVit]
+
+
+@hookimpl
+def freeshot_datasets() -> Iterable[type[FewShotDataset]]:
+    """Offer the pocket suite's data sets."""
+    from freeshot_vision.pocket.datasets import DATASETS
+
+    return DATASETS
+
+
+@hookimpl
+def freeshot_tracks() -> Iterable[Track]:
+    """Offer the pocket suite's tracks."""
+    from freeshot_vision.pocket.tracks import TRACKS
+
+    return TRACKS
+
+
+@hookimpl
+def freeshot_suites() -> Iterable[Suite]:
+    """Offer the pocket suite."""
+    from freeshot_vision.pocket.suites import SUITES
+
+    return SUITES
+
+
+@hookimpl
+def freeshot_pools() -> Iterable[tuple[str, str]]:
+    """Offer the pocket pool."""
+    from freeshot_vision.pocket.files import POOL
+
+    return [("pocket", str(POOL))]

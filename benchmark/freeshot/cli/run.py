@@ -57,7 +57,7 @@ def command(ctx: click.Context, /, *, dry_run: bool, **asked: Any) -> None:
     from freeshot.run.execute import execute_plan
 
     with shown(session.host.manager) as display:
-        outcome = execute_plan(plan, request, session.host.manager)
+        outcome = execute_plan(plan, request, session.catalogue)
     _print_leaderboard(console, plan, request)
     console.print(f"{outcome.finished} finished, {outcome.skipped} skipped, {outcome.failed} failed.")
     console.print(f"The records are in {request.results}.", soft_wrap=True)

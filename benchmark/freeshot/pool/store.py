@@ -100,7 +100,8 @@ def _read_card(path: Path) -> dict[str, Any]:
 def _read_entry(folder: Path, line: Mapping[str, Any]) -> LoraEntry:
     adapter = _load(folder / "adapter_model.safetensors", line["sha256"]["adapter_model.safetensors"])
     head = _load(folder / "head.safetensors", line["sha256"]["head.safetensors"])
-    if set(head) != {"weight", "bias"} or head["weight"].shape[0] != len(line["classes"]) != len(head["bias"]):
+    ways = {len(part) for part in head.values()} | {len(line["class_ids"])}
+    if set(head) != {"weight", "bias"} or ways != {len(line["classes"])}:
         raise PoolError(
             f"{folder / 'head.safetensors'} must hold weight and bias of {len(line['classes'])} classes. Export it again."
         )

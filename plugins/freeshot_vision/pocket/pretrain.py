@@ -1,11 +1,10 @@
 """Pre-train pocket-vit: `python -m freeshot_vision.pocket.pretrain --corpus DIR --teacher FILE --out DIR`.
 
 Two lessons, on augmented pictures of a corpus that holds no image and no held-out concept of any track:
-name the concept of an icon, by cosine to a learned direction each; and, with a machine that can afford it
-(`--imitate 1`), imitate the features that EfficientNet-Lite0 has of all pictures, photographs included.
-Half of the patches are left out at random until the last sixth of the steps: twice the pictures in the same
-time, and a network that is used to looking through few patches. Resumable: a checkpoint is written every
-minute, and the same command goes on from it.
+point where EfficientNet-Lite0 points when it sees the unaugmented picture, and name the concept of an
+icon. Half of the patches are left out at random until the last sixth of the steps: twice the pictures in
+the same time, and a network that is used to looking through few patches. Resumable: the teacher's
+features are kept block by block, a checkpoint is written every minute, and the same command goes on.
 """
 
 from __future__ import annotations
@@ -27,9 +26,8 @@ from freeshot.basics.seeds import derive
 
 from freeshot_vision.pocket.augment import augment
 from freeshot_vision.pocket.build.corpus import load_corpus
-from freeshot_vision.pocket.teacher import WIDTH as TEACHER_WIDTH
-from freeshot_vision.pocket.teacher import open_teacher, teacher_features
-from freeshot_vision.pocket.vit import WIDTH, pocket_vit
+from freeshot_vision.pocket.teacher import all_features, open_teacher, principal_targets
+from freeshot_vision.pocket.vit import SIZE, WIDTH, pocket_vit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,16 +39,22 @@ if TYPE_CHECKING:
 class Recipe:
     """All that decides the weights, besides the corpus."""
 
-    steps: int = 4_500
-    batch: int = 128
+    steps: int = 9_000
+    batch: int = 64
     lr: float = 1e-3
     weight_decay: float = 0.05
-    warmup: int = 300
-    imitate: float = 0.0
-    """Weight of the distillation loss; 0 leaves the teacher and the unlabelled pictures out."""
+    warmup: int = 400
+    imitate: float = 1.0
+    """Weight of the imitation loss, one minus a cosine."""
+    imitated_axes: int = 256
+    """Principal axes of the teacher's features that are imitated."""
+    name_concepts: float = 0.1
+    """Weight of the classification loss."""
+    photos: int = 20_000
+    """Photographs to learn from; they have no names here."""
     sharpness: float = 16.0
     """Scale of the cosines in the softmax over concepts."""
-    smallest_concept: int = 3
+    smallest_concept: int = 8
     """Drawings a concept must have to be named."""
     patch_drop: float = 0.5
     """Share of the patches left out while training."""
@@ -62,36 +66,29 @@ class Recipe:
 
 
 class Pictures:
-    """The corpus on a device: drawn uniformly, grey ones spread over three channels."""
+    """The pictures that are learned from, on a device, with their concepts: −1 for none."""
 
-    def __init__(self, folder: Path, smallest_concept: int, device: torch.device, *, labelled_only: bool) -> None:
+    def __init__(self, folder: Path, recipe: Recipe, device: torch.device) -> None:
         corpus = load_corpus(folder)
-        self.grey = torch.as_tensor(corpus.grey).to(device)  # [g, 28, 28]
-        colour = torch.cat([torch.as_tensor(corpus.colour), torch.as_tensor(corpus.photos)])  # [c + p, 28, 28, 3]
-        self.colour = colour.to(device)
-        labels = torch.cat(
-            [
-                torch.as_tensor(corpus.grey_labels).long(),
-                torch.as_tensor(corpus.colour_labels).long(),
-                torch.full((len(corpus.photos),), -1),
-            ]
-        )
-        self.labels, self.concepts = _renumber(labels, smallest_concept)
-        self.labels = self.labels.to(device)
-        drawn = self.labels >= 0 if labelled_only else torch.ones_like(self.labels, dtype=torch.bool)
-        self.drawn = drawn.nonzero().flatten()
+        labels = torch.cat([torch.as_tensor(corpus.grey_labels), torch.as_tensor(corpus.colour_labels)]).long()
+        numbered, self.concepts = _renumber(labels, recipe.smallest_concept)
+        is_named = numbered >= 0
+        grey_named, colour_named = is_named[: len(corpus.grey)], is_named[len(corpus.grey) :]
+        self.grey = torch.as_tensor(corpus.grey)[grey_named].to(device)  # [g, 28, 28]
+        photos = torch.as_tensor(corpus.photos)[: recipe.photos]
+        self.colour = torch.cat([torch.as_tensor(corpus.colour)[colour_named], photos]).to(device)  # [c, 28, 28, 3]
+        self.labels = torch.cat([numbered[is_named], torch.full((len(photos),), -1)]).to(device)
 
     def __len__(self) -> int:
-        return len(self.drawn)
+        return len(self.labels)
 
-    def draw(self, count: int) -> tuple[Tensor, Tensor]:
-        """Draw pictures [b, 3, 28, 28] in 0…1 with concept labels [b], −1 for none."""
-        index = self.drawn[torch.randint(len(self), (count,), device=self.labels.device)]
+    def read(self, index: Tensor) -> Tensor:
+        """Return pictures [b, 3, 28, 28] in 0…1, grey ones spread over three channels."""
         is_grey = index < len(self.grey)
-        grey = self.grey[index[is_grey]].unsqueeze(1).expand(-1, 3, -1, -1)
-        colour = self.colour[index[~is_grey] - len(self.grey)].permute(0, 3, 1, 2)
-        labels = torch.cat([self.labels[index[is_grey]], self.labels[index[~is_grey]]])
-        return torch.cat([grey, colour]).float() / 255, labels
+        out = torch.empty(len(index), 3, SIZE, SIZE, device=self.labels.device)
+        out[is_grey] = self.grey[index[is_grey]].unsqueeze(1).float() / 255
+        out[~is_grey] = self.colour[index[~is_grey] - len(self.grey)].permute(0, 3, 1, 2).float() / 255
+        return out
 
 
 def _renumber(labels: Tensor, smallest: int) -> tuple[Tensor, int]:
@@ -107,38 +104,31 @@ def _renumber(labels: Tensor, smallest: int) -> tuple[Tensor, int]:
 class Student(nn.Module):
     """pocket-vit with the two heads of its lessons, which are thrown away afterwards."""
 
-    def __init__(self, concepts: int, patch_drop: float) -> None:
+    def __init__(self, recipe: Recipe, concepts: int) -> None:
         super().__init__()
-        self.vit: VisionTransformer = pocket_vit(patch_drop)
-        self.imitation = nn.Sequential(nn.Linear(WIDTH, 1024), nn.GELU(), nn.Linear(1024, TEACHER_WIDTH))
+        self.vit: VisionTransformer = pocket_vit(recipe.patch_drop)
+        self.imitation = nn.Linear(WIDTH, recipe.imitated_axes)
         self.names = nn.Parameter(torch.randn(max(concepts, 1), WIDTH))
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """Return features [b, 128] and their cosines to the concepts' directions [b, c]."""
+        """Return imitated directions [b, a] and cosines to the concepts' directions [b, c]."""
         features = self.vit((pictures - 0.5) / 0.5)
-        return features, normalize(features, dim=1) @ normalize(self.names, dim=1).T
-
-
-def imitation_loss(ours: Tensor, theirs: Tensor) -> Tensor:
-    """One minus the cosine of standardised features, averaged."""
-    standard = (theirs - theirs.mean(0)) / (theirs.std(0) + 1e-3)
-    return 1 - (normalize(ours, dim=1) * normalize(standard, dim=1)).sum(1).mean()
+        return self.imitation(features), normalize(features, dim=1) @ normalize(self.names, dim=1).T
 
 
 def lesson(
-    student: Student, teacher: nn.Module | None, images: Tensor, labels: Tensor, recipe: Recipe
-) -> tuple[Tensor, float]:
-    """Return the loss on a batch, and the share of concepts named rightly."""
+    student: Student, images: Tensor, labels: Tensor, targets: Tensor, recipe: Recipe
+) -> tuple[Tensor, dict[str, float]]:
+    """Return the loss on a batch, and the two parts of it in figures."""
     with torch.autocast(images.device.type, torch.bfloat16, enabled=images.device.type == "cuda"):
-        features, cosines = student(images)
+        ours, cosines = student(images)
+    imitation = (normalize(ours.float(), dim=1) * targets).sum(1).mean()
     named = labels >= 0
     logits = recipe.sharpness * cosines[named].float()
-    loss = cross_entropy(logits, labels[named])
-    if teacher is not None:
-        with torch.no_grad():
-            theirs = teacher_features(teacher, images)
-        loss = loss + recipe.imitate * imitation_loss(student.imitation(features).float(), theirs)
-    return loss, float((logits.argmax(1) == labels[named]).float().mean())
+    naming = cross_entropy(logits, labels[named])
+    right = float((logits.argmax(1) == labels[named]).float().mean())
+    loss = recipe.imitate * (1 - imitation) + recipe.name_concepts * naming
+    return loss, {"cosine": imitation.item(), "naming": naming.item(), "right": right}
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:
@@ -149,12 +139,15 @@ def learning_rate(recipe: Recipe, step: int) -> float:
     return recipe.lr * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
 
 
-def train(recipe: Recipe, corpus: Path, teacher_file: Path | None, out: Path, device: torch.device) -> nn.Module:
+def train(recipe: Recipe, corpus: Path, teacher_file: Path, out: Path, device: torch.device) -> nn.Module:
     """Train to the last step, from the checkpoint in `out` if there is one; return the averaged network."""
     torch.manual_seed(recipe.seed)
-    pictures = Pictures(corpus, recipe.smallest_concept, device, labelled_only=recipe.imitate == 0)
-    teacher = open_teacher(teacher_file).to(device) if teacher_file is not None and recipe.imitate else None
-    student = Student(pictures.concepts, recipe.patch_drop).to(device)
+    pictures = Pictures(corpus, recipe, device)
+    print(f"{len(pictures)} pictures, {pictures.concepts} concepts to name, on {device}", flush=True)
+    teacher = open_teacher(teacher_file).to(device)
+    features = all_features(teacher, lambda index: pictures.read(index.to(device)), len(pictures), out / "teacher")
+    targets = principal_targets(features, recipe.imitated_axes).to(device)  # [n, a]
+    student = Student(recipe, pictures.concepts).to(device)
     average = torch.optim.swa_utils.AveragedModel(
         student.vit, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.ema)
     )
@@ -162,21 +155,21 @@ def train(recipe: Recipe, corpus: Path, teacher_file: Path | None, out: Path, de
     state = _resume(out, student, average, optimizer)
     began = time.monotonic() - float(state["seconds"])
     saved = time.monotonic()
-    print(f"{len(pictures)} pictures, {pictures.concepts} concepts to name, from step {state['step']} on {device}")
     for step in range(int(state["step"]), recipe.steps):
-        torch.manual_seed(derive(recipe.seed, "pretrain", step))  # so that a resumed run draws what an undisturbed one would
+        torch.manual_seed(derive(recipe.seed, "pretrain", step))  # a resumed run draws what an undisturbed one would
         optimizer.param_groups[0]["lr"] = learning_rate(recipe, step)
         if step >= recipe.whole_from * recipe.steps:
             student.vit.patch_drop = nn.Identity()
-        images, labels = pictures.draw(recipe.batch)
-        loss, right = lesson(student, teacher, augment(images), labels, recipe)
+        index = torch.randint(len(pictures), (recipe.batch,), device=device)
+        loss, facts = lesson(student, augment(pictures.read(index)), pictures.labels[index], targets[index], recipe)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(student.parameters(), 1.0)
         optimizer.step()
         average.update_parameters(student.vit)
         if step % 100 == 0 or step == recipe.steps - 1:
-            print(f"step {step} loss {loss.item():.4f} right {right:.3f} {time.monotonic() - began:.0f} s", flush=True)
+            told = " ".join(f"{name} {value:.3f}" for name, value in facts.items())
+            print(f"step {step} {told} {time.monotonic() - began:.0f} s", flush=True)
         if time.monotonic() - saved > 60 or step == recipe.steps - 1:
             saved = time.monotonic()
             _checkpoint(out, student, average, optimizer, step + 1, saved - began)
@@ -215,7 +208,7 @@ def export(vit: nn.Module, recipe: Recipe, corpus: Path, out: Path, device: torc
 
 def _arguments() -> Iterator[tuple[str, dict[str, Any]]]:
     yield "--corpus", {"type": Path, "required": True, "help": "folder made by freeshot_vision.pocket.build corpus"}
-    yield "--teacher", {"type": Path, "help": "weights file of EfficientNet-Lite0, for --imitate"}
+    yield "--teacher", {"type": Path, "required": True, "help": "weights file of EfficientNet-Lite0"}
     yield "--out", {"type": Path, "required": True, "help": "where checkpoint and weights go"}
     yield "--device", {"default": "cuda" if torch.cuda.is_available() else "cpu"}
     for name, default in asdict(Recipe()).items():

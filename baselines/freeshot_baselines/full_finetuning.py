@@ -1,0 +1,116 @@
+"""Fine-tune every weight on the support set, with settings chosen on validation classes."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+import torch
+from freeshot import Learner, Method, Needs
+from freeshot.basics.prototypes import class_means
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from freeshot import Predictor, Shots, Trial, Workbench
+    from torch import Generator, Tensor
+
+
+@dataclass(frozen=True)
+class FullFinetuning(Method):
+    """Tune all weights and a linear head on each support set; learning rate, steps and head from a stated grid.
+
+    Every combination of the grid is tried on the same validation tasks, which are drawn from validation
+    classes of the pool's data sets; the best mean accuracy decides. Test episodes play no part. LoRA
+    Recycle's own table shows this baseline at one untuned setting (SGD, 0.1, 50 steps).
+    """
+
+    name = "full-finetuning"
+    citation = "the 'Full Finetuning' rows of Hu et al., LoRA Recycle, CVPR 2025, with a grid"
+    needs = frozenset({Needs.VALIDATION})
+    lrs: tuple[float, ...] = (1e-4, 3e-4, 1e-3)
+    """Learning rates of Adam to try."""
+    steps: tuple[int, ...] = (5, 10, 20)
+    """Numbers of steps to try; the longest run passes through the shorter ones."""
+    heads: tuple[str, ...] = ("zero", "prototype")
+    """Ways to start the linear head: at zero, or where it equals the nearest-prototype rule."""
+    trials: int = 30
+    """Validation tasks on which the grid is compared."""
+
+    def prepare(self, bench: Workbench) -> Learner:
+        """Choose from the grid, once for all tracks of the same pool and shots."""
+        network = bench.backbone()
+        recipe = {"method": self.name, "lrs": self.lrs, "steps": self.steps, "heads": self.heads, "trials": self.trials}
+        recipe["sources"] = bench.track.sources
+        chosen = bench.remember(
+            "choosing", recipe, lambda: self._choose(network, bench.validation_trials(self.trials))
+        )
+        lr, steps, head = cast("float", chosen["lr"]), cast("int", chosen["steps"]), cast("str", chosen["head"])
+        return FinetuningLearner(network, lr, steps, head)
+
+    def _choose(self, network: nn.Module, trials: Sequence[Trial]) -> Mapping[str, object]:
+        scores: dict[tuple[float, int, str], float] = {}
+        for lr, head in itertools.product(self.lrs, self.heads):
+            totals = dict.fromkeys(self.steps, 0.0)
+            for trial in trials:
+                for steps, tuned in finetune(network, trial.support, trial.way, lr, self.steps, head):
+                    totals[steps] += _accuracy(tuned, trial.query)
+            scores |= {(lr, steps, head): total / len(trials) for steps, total in totals.items()}
+        best = max(scores, key=lambda key: scores[key])
+        tried = {f"lr {lr:g}, {steps} steps, {head} head": round(score, 4) for (lr, steps, head), score in scores.items()}
+        return {"lr": best[0], "steps": best[1], "head": best[2], "validation_accuracy": tried}
+
+
+class FinetuningLearner(Learner):
+    """Start from the backbone at every episode, and tune."""
+
+    def __init__(self, network: nn.Module, lr: float, steps: int, head: str) -> None:
+        self._network, self._lr, self._steps, self._head = network, lr, steps, head
+
+    def adapt(self, support: Shots, way: int, rng: Generator) -> Predictor:
+        """Tune on the support set; nothing here is random."""
+        stages = list(finetune(self._network, support, way, self._lr, (self._steps,), self._head))
+        return stages[-1][1]
+
+
+def finetune(
+    network: nn.Module, support: Shots, way: int, lr: float, stops: Sequence[int], head: str
+) -> list[tuple[int, Predictor]]:
+    """Run Adam over all weights, and return the tuned classifier as it is after each of `stops` steps."""
+    import copy
+
+    model = copy.deepcopy(network)
+    with torch.no_grad():
+        features = model(support.images)
+    classifier = _head(features, support.labels, way, head)
+    optimizer = torch.optim.Adam([*model.parameters(), *classifier.parameters()], lr=lr)
+    tuned: list[tuple[int, Predictor]] = []
+    for step in range(1, max(stops) + 1):
+        loss = cross_entropy(classifier(model(support.images)), support.labels)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        if step in stops:
+            last = step == max(stops)
+            parts = (model, classifier) if last else (copy.deepcopy(model), copy.deepcopy(classifier))
+            tuned.append((step, nn.Sequential(*parts)))
+    return tuned
+
+
+def _head(features: Tensor, labels: Tensor, way: int, start: str) -> nn.Linear:
+    """Make a linear head: at zero, or 2c·f − ‖c‖², the logits of minus squared distance, in units of the dimension."""
+    head = nn.Linear(features.shape[1], way).to(features)
+    means = class_means(features, labels, way) if start == "prototype" else torch.zeros(way, features.shape[1])
+    scale = features.shape[1] ** -0.5  # squared distances of layer-normed features would saturate the softmax
+    with torch.no_grad():
+        head.weight.copy_(2 * scale * means)
+        head.bias.copy_(-scale * means.square().sum(1))
+    return head
+
+
+def _accuracy(predict: Predictor, query: Shots) -> float:
+    with torch.no_grad():
+        return float((predict(query.images).argmax(1) == query.labels).double().mean())

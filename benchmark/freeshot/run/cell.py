@@ -1,0 +1,166 @@
+"""One cell from spec to record: prepare, look at the test episodes once, write down what came of it."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from typing import TYPE_CHECKING
+
+from freeshot.basics.errors import ContractError, FreeshotError, StoreError
+from freeshot.basics.files import write_text
+from freeshot.basics.statistics import student_t
+from freeshot.contracts.events import CellFailed, CellFinished, CellSkipped, Progress, StageFinished, StageStarted
+from freeshot.contracts.method import Learner, Needs
+from freeshot.contracts.records import IntervalRecord, RunRecord, StageCost, Tags
+from freeshot.engine.backbone import weights_sha256
+from freeshot.engine.meter import metered
+from freeshot.evaluation.scoring import score_embedding, score_tuning
+from freeshot.run.provenance import provenance
+from freeshot.run.store import record_path
+from freeshot.run.workbench import Bench
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from freeshot.contracts.flow import Episode
+    from freeshot.contracts.images import Images
+    from freeshot.contracts.method import Method
+    from freeshot.contracts.records import RunSpec, Status
+    from freeshot.contracts.tracks import Track
+    from freeshot.run.environment import Environment
+
+SAVE_EVERY = 20
+"""Tuned episodes between two notes of what is done."""
+
+
+def run_cell(environment: Environment, spec: RunSpec, track: Track, results: Path) -> RunRecord:
+    """Run a cell and write its record; whatever a plugin does wrong becomes a record that says so.
+
+    Only what makes writing impossible (StoreError) and an interrupt pass through.
+    """
+    method: Method = environment.component(spec.method)
+    reason = method.skip(track)
+    if reason is not None:
+        environment.emit(CellSkipped(spec.title, reason))
+        return _written(environment, results, _record(environment, spec, method, "skipped", reason=reason))
+    bench = Bench(environment, spec, track, method)
+    try:
+        record = _scored(environment, spec, track, method, bench)
+    except StoreError:
+        raise
+    except FreeshotError as error:
+        status: Status = "violated" if isinstance(error, ContractError) else "failed"
+        record = _record(environment, spec, method, status, bench, reason=str(error))
+    except Exception as error:  # noqa: BLE001 - a plugin may raise anything; its record says what, the others go on
+        _keep_traceback(environment, spec)
+        record = _record(environment, spec, method, "failed", bench, reason=f"{type(error).__name__}: {error}")
+    _announce(environment, record)
+    return _written(environment, results, record)
+
+
+def _scored(environment: Environment, spec: RunSpec, track: Track, method: Method, bench: Bench) -> RunRecord:
+    learner = method.prepare(bench)
+    if not isinstance(learner, Learner):
+        raise ContractError(f"Method '{method.name}' must prepare a Learner, but returned {type(learner).__name__}.")
+    backbone = environment.backbone(spec.backbone)
+    if weights_sha256(backbone.vit) != backbone.sha256:
+        raise ContractError(f"Method '{method.name}' changed the frozen backbone. Work on bench.backbone(), a copy.")
+    tuning_free = learner.tuning_free
+    images = environment.images(track.dataset, track.split)
+    episodes = environment.episodes(track)[: spec.limit or track.episodes]
+    environment.emit(StageStarted(spec.title, "evaluation", len(episodes)))
+    with metered(environment.device) as cost:
+        if tuning_free:
+            accuracies = score_embedding(
+                learner,
+                images,
+                episodes,
+                environment.device,
+                lambda done, of: environment.emit(Progress(spec.title, "evaluation", done, of)),
+            )
+        else:
+            accuracies = _tuned(environment, spec, learner, images, episodes)
+    learner.close()
+    environment.emit(StageFinished(spec.title, "evaluation", cost.seconds))
+    bench.stages.append(StageCost(stage="evaluation", seconds=cost.seconds, peak_bytes=cost.peak_bytes))
+    return _record(environment, spec, method, "ok", bench, accuracies=accuracies, tuning_free=tuning_free)
+
+
+def _tuned(
+    environment: Environment, spec: RunSpec, learner: Learner, images: Images, episodes: Sequence[Episode]
+) -> list[float]:
+    """Tune on one episode after the other, from where an interrupted run stopped."""
+    note = environment.cache / "cells" / f"{spec.cell}.json"
+    accuracies: list[float] = json.loads(note.read_text()) if note.exists() else []
+    for episode in episodes[len(accuracies) :]:
+        accuracies.append(score_tuning(learner, images, episode, environment.device, spec.seed))
+        environment.emit(Progress(spec.title, "evaluation", len(accuracies), len(episodes)))
+        if len(accuracies) % SAVE_EVERY == 0:
+            write_text(note, json.dumps(accuracies))
+    note.unlink(missing_ok=True)
+    return accuracies
+
+
+def _record(
+    environment: Environment,
+    spec: RunSpec,
+    method: Method,
+    status: Status,
+    bench: Bench | None = None,
+    *,
+    accuracies: Sequence[float] = (),
+    tuning_free: bool = True,
+    reason: str = "",
+) -> RunRecord:
+    interval = None
+    if accuracies:
+        i = student_t(accuracies)
+        interval = IntervalRecord(mean=i.mean, low=i.low, high=i.high, level=i.level, covers=i.covers)
+    return RunRecord(
+        cell=spec.cell,
+        status=status,
+        reason=reason,
+        comparable=spec.limit is None,
+        spec=spec,
+        tags=Tags(tuning_free=tuning_free, data_free=data_freedom(environment, spec, method), role=method.role),
+        interval=interval,
+        accuracies=list(accuracies),
+        looks=1 if accuracies else 0,
+        stages=list(bench.stages) if bench is not None else [],
+        hashes=_hashes(environment, spec) if bench is not None else {},
+        provenance=provenance(environment.device),
+    )
+
+
+def data_freedom(environment: Environment, spec: RunSpec, method: Method) -> str:
+    """Say how data-free a row is: by what the method needs, and by what its inversion uses."""
+    if Needs.BASE_IMAGES in method.needs:
+        return "real data"
+    inversions = [p for p in spec.parts.values() if p.kind == "inversion"]
+    levels = {environment.component(part).data_free for part in inversions}
+    return "public prior" if "public prior" in levels else "strict"
+
+
+def _hashes(environment: Environment, spec: RunSpec) -> dict[str, str]:
+    return {"backbone": environment.backbone(spec.backbone).sha256, "episodes": spec.track.episodes_sha256}
+
+
+def _announce(environment: Environment, record: RunRecord) -> None:
+    if record.interval is not None:
+        half = (record.interval.high - record.interval.low) / 2
+        environment.emit(CellFinished(record.spec.title, record.interval.mean, half))
+    else:
+        environment.emit(CellFailed(record.spec.title, record.reason))
+
+
+def _keep_traceback(environment: Environment, spec: RunSpec) -> None:
+    """Keep the stack for whoever mends the plugin; the person who runs it reads one sentence."""
+    write_text(environment.cache / "failures" / f"{spec.cell}.txt", traceback.format_exc())
+
+
+def _written(environment: Environment, results: Path, record: RunRecord) -> RunRecord:
+    record.write(record_path(results, record.spec))
+    return record
+
+

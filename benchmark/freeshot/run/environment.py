@@ -1,0 +1,96 @@
+"""What cells share while they run: opened backbones, pools and images, the cache, a way to report progress."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from freeshot.basics.errors import PoolError
+from freeshot.contracts.options import build
+from freeshot.engine.backbone import open_backbone
+from freeshot.evaluation.episodes import track_episodes
+from freeshot.pool.store import open_pool
+from freeshot.run.artefacts import Artefacts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from freeshot.contracts.backbone import BackboneProvider
+    from freeshot.contracts.events import Event
+    from freeshot.contracts.flow import Episode
+    from freeshot.contracts.images import Images
+    from freeshot.contracts.pool import LoraPool
+    from freeshot.contracts.records import Part
+    from freeshot.contracts.tracks import Track
+    from freeshot.engine.backbone import Backbone
+    from freeshot.plugin.catalogue import Catalogue
+
+
+@dataclass(eq=False)
+class Environment:
+    """Everything heavy, opened once per process."""
+
+    catalogue: Catalogue
+    cache: Path
+    data: Path
+    device: torch.device
+    _backbones: dict[str, Backbone] = field(default_factory=dict)
+    _pools: dict[str, LoraPool] = field(default_factory=dict)
+    _images: dict[tuple[str, str], Images] = field(default_factory=dict)
+    _episodes: dict[str, tuple[Episode, ...]] = field(default_factory=dict)
+
+    @property
+    def artefacts(self) -> Artefacts:
+        """The cache of what stages computed."""
+        return Artefacts(self.cache / "artefacts")
+
+    def emit(self, event: Event) -> None:
+        """Tell all listeners; one that raises costs a warning, never the run."""
+        list(self.catalogue.host.results("freeshot_event", event=event))
+
+    def component(self, part: Part) -> Any:
+        """Construct a component from its resolved part."""
+        return build(self.catalogue.component(part.kind, part.name), part.options)
+
+    def backbone(self, part: Part) -> Backbone:
+        """Open a backbone, once."""
+        key = part.model_dump_json()
+        if key not in self._backbones:
+            provider: BackboneProvider = self.component(part)
+            self._backbones[key] = open_backbone(provider, self.device)
+        return self._backbones[key]
+
+    def pool(self, name: str, backbone: Backbone) -> LoraPool:
+        """Open a pool, once; 'pocket/sketch' is the part of 'pocket' that was tuned on 'sketch'."""
+        whole, _, dataset = name.partition("/")
+        if whole not in self._pools:
+            self._pools[whole] = open_pool(self.catalogue.pool(whole), backbone.sha256)
+        pool = self._pools[whole]
+        if not dataset:
+            return pool
+        chosen = tuple(entry for entry in pool.entries if entry.facts.get("dataset") == dataset)
+        if not chosen:
+            raise PoolError(f"The pool '{whole}' has no LoRA that was tuned on '{dataset}'. Choose '{whole}' itself.")
+        return replace(pool, name=name, entries=chosen)
+
+    def images(self, dataset: str, split: str) -> Images:
+        """Open one split of a data set, once."""
+        if (dataset, split) not in self._images:
+            component = build(self.catalogue.component("dataset", dataset), {})
+            self._images[dataset, split] = component.load(split, self.data)
+        return self._images[dataset, split]
+
+    def episodes(self, track: Track) -> tuple[Episode, ...]:
+        """Draw a track's frozen list, once."""
+        if track.name not in self._episodes:
+            self._episodes[track.name] = track_episodes(track, self.images(track.dataset, track.split))
+        return self._episodes[track.name]
+
+
+def choose_device(name: str) -> torch.device:
+    """Turn 'cpu', 'cuda' or 'auto' into a device."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(name)

@@ -1,0 +1,189 @@
+"""From what was asked to a list of cells, every name and value checked before the first second is spent."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from freeshot.basics.errors import OptionError
+from freeshot.contracts.component import Choice
+from freeshot.contracts.options import options_of
+from freeshot.contracts.records import RunSpec, TrackSpec
+from freeshot.contracts.tracks import Profile, Row
+from freeshot.run.estimate import estimate_seconds
+from freeshot.run.parts import choices_of, part_of, resolve
+from freeshot.run.store import is_done, stored_record
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from freeshot.contracts.method import Method
+    from freeshot.contracts.tracks import Track
+    from freeshot.plugin.catalogue import Catalogue
+    from freeshot.run.request import RunRequest
+
+FULL = "full"
+
+
+@dataclass(frozen=True, eq=False)
+class PlannedCell:
+    """A cell, and whether it has to be run."""
+
+    spec: RunSpec
+    track: Track
+    state: Literal["done", "todo", "skip"]
+    reason: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """The cells of a run, those that share work next to each other."""
+
+    cells: tuple[PlannedCell, ...]
+    estimate_seconds: float | None
+    """From what similar cells took on record; None if nothing similar was ever run."""
+
+
+def plan_run(request: RunRequest, catalogue: Catalogue) -> Plan:
+    """Resolve a request into cells."""
+    suite_name, profile = _profile(request, catalogue)
+    tracks = _tracks(request, catalogue, profile)
+    rows = _rows(request, catalogue, profile)
+    limit = request.limit or profile.limit
+    cells = [
+        _cell(request, catalogue, suite_name, row, track, seed, limit)
+        for row, track, seed in itertools.product(rows, tracks, request.seeds)
+    ]
+    return Plan(tuple(cells), estimate_seconds([c.spec for c in cells if c.state == "todo"], request.results))
+
+
+def _profile(request: RunRequest, catalogue: Catalogue) -> tuple[str, Profile]:
+    """Take the suite's profile; without a suite, tracks and methods must be named."""
+    if request.suite is None:
+        if not (request.tracks and request.methods):
+            raise OptionError("Nothing to run: name a suite ('freeshot run pocket'), or both --track and --method.")
+        if request.profile is not None:
+            raise OptionError(f"A profile belongs to a suite. Say 'freeshot run SUITE --profile {request.profile}'.")
+        return "custom", Profile(())
+    suite = catalogue.suite(request.suite)
+    name = request.profile or FULL
+    if name not in suite.profiles:
+        from freeshot.basics.names import unknown_name
+
+        raise unknown_name(f"profile of '{suite.name}'", name, suite.profiles)
+    return suite.name, suite.profiles[name]
+
+
+def _tracks(request: RunRequest, catalogue: Catalogue, profile: Profile) -> tuple[Track, ...]:
+    """Match the tracks asked for; optional ones only by their full name."""
+    if request.suite is not None:
+        suite = catalogue.suite(request.suite)
+        of_suite = catalogue.match_tracks(suite.tracks)
+        if request.tracks:
+            wanted = catalogue.match_tracks(request.tracks)
+        else:
+            wanted = catalogue.match_tracks(profile.tracks) if profile.tracks != ("*",) else of_suite
+        chosen = tuple(t for t in wanted if t in of_suite and (not t.optional or t.name in request.tracks))
+        if not chosen:
+            raise OptionError(f"Suite '{suite.name}' has no track like {', '.join(request.tracks)}. See 'freeshot list tracks'.")
+        return chosen
+    return tuple(t for t in catalogue.match_tracks(request.tracks) if not t.optional or t.name in request.tracks)
+
+
+def _rows(request: RunRequest, catalogue: Catalogue, profile: Profile) -> tuple[Row, ...]:
+    """Take the profile's rows, or those of the methods asked for, with the profile's options where it has them."""
+    rows = profile.rows
+    if request.methods:
+        known = {row.method: row for row in reversed(profile.rows)}
+        rows = tuple(known.get(name, Row(name)) for name in request.methods)
+    given = _given_options(request.options)
+    fitting = [_overridden(row, given, catalogue) for row in rows]
+    unused = set(given) - {key for row in fitting for key in row.options}
+    if unused:
+        raise OptionError(
+            f"No method of this run has an option '{sorted(unused)[0]}'. See 'freeshot show METHOD' for what it has."
+        )
+    return tuple(fitting)
+
+
+def _given_options(pairs: Sequence[str]) -> dict[str, str]:
+    given = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise OptionError(f"'{pair}' is no option. Write it as KEY=VALUE, for example -o learner=reptile.")
+        given[key] = value
+    return given
+
+
+def _overridden(row: Row, given: Mapping[str, str], catalogue: Catalogue) -> Row:
+    """Set the given options that this row's method has; a newly chosen component starts from its own defaults."""
+    known = options_of(catalogue.component("method", row.method))
+    ours = {key: value for key, value in given.items() if key.partition(".")[0] in known}
+    chosen_anew = {key for key, value in ours.items() if isinstance(known[key.partition(".")[0]].default, Choice) and "." not in key}
+    kept = {k: v for k, v in row.options.items() if k.partition(".")[0] not in chosen_anew or row.options.get(k.partition(".")[0]) == ours.get(k.partition(".")[0])}
+    return Row(row.method, {**_profile_of_parts(row, ours, chosen_anew, known, catalogue), **kept, **ours})
+
+
+def _profile_of_parts(
+    row: Row, ours: Mapping[str, str], anew: set[str], known: Mapping[str, Any], catalogue: Catalogue
+) -> dict[str, Any]:
+    """Hand a profile's sub-options on to a component chosen anew, where it has options of the same name.
+
+    So a third-party meta-learner that inherits `iterations` runs at the profile's size, not the paper's.
+    """
+    handed: dict[str, Any] = {}
+    for name in anew:
+        theirs = options_of(catalogue.component(known[name].default.kind, ours[name]))
+        for key, value in row.options.items():
+            stem, _, option = key.partition(".")
+            if stem == name and option in theirs:
+                handed[key] = value
+    return handed
+
+
+def _cell(
+    request: RunRequest, catalogue: Catalogue, suite: str, row: Row, track: Track, seed: int, limit: int | None
+) -> PlannedCell:
+    part, method = part_of(catalogue, "method", row.method, row.options)
+    chosen = {name: resolve(catalogue, choice) for name, choice in choices_of(method).items()}
+    backbone, _ = part_of(catalogue, "backbone", request.backbone or track.backbone, {})
+    spec = RunSpec(
+        suite=suite,
+        track=track_spec(track),
+        method=part,
+        parts=chosen,
+        backbone=backbone,
+        seed=seed,
+        limit=limit if limit is not None and limit < track.episodes else None,
+    )
+    if not request.again and is_done(stored_record(request.results, spec)):
+        return PlannedCell(spec, track, "done", "already done, use --again")
+    reason = _as_method(method).skip(track)
+    return PlannedCell(spec, track, "skip" if reason else "todo", reason or "")
+
+
+def track_spec(track: Track) -> TrackSpec:
+    """Copy what decides a track's numbers."""
+    return TrackSpec(
+        name=track.name,
+        version=track.version,
+        dataset=track.dataset,
+        split=track.split,
+        pool=track.pool,
+        sources=track.sources,
+        way=track.way,
+        shot=track.shot,
+        query=track.query,
+        episodes=track.episodes,
+        selection=track.selection,
+        episodes_sha256=track.episodes_sha256,
+    )
+
+
+def _as_method(component: object) -> Method:
+    from freeshot.contracts.method import Method
+
+    assert isinstance(component, Method)
+    return component

@@ -1,0 +1,273 @@
+"""The bench at which a method prepares: it holds exactly what was declared, and no test image at all."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from freeshot.basics.errors import EpisodeError, UndeclaredError
+from freeshot.basics.seeds import derive, stream
+from freeshot.contracts.events import Progress, StageFinished, StageStarted
+from freeshot.contracts.flow import Adapter, Shots, SurrogateSet
+from freeshot.contracts.method import Learner, Method, Needs
+from freeshot.contracts.records import StageCost
+from freeshot.engine.learners import AdaptedLearner
+from freeshot.engine.meter import metered
+from freeshot.engine.model import SharedLora
+from freeshot.evaluation.episodes import draw_episodes
+from freeshot.evaluation.scoring import read_images
+from freeshot.run.artefacts import Artefact
+from freeshot.run.inversion import invert, surrogate_set
+from freeshot.run.parts import resolve
+from freeshot.run.tasks import ImageSource, SurrogateSource, Tasks, TaskShape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from torch import Generator, nn
+
+    from freeshot.contracts.component import Choice
+    from freeshot.contracts.pool import LoraPool
+    from freeshot.contracts.records import RunSpec
+    from freeshot.contracts.tracks import Track
+    from freeshot.engine.backbone import Backbone
+    from freeshot.run.environment import Environment
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledTask:
+    """A task of validation classes, with its answers; implements `freeshot.Trial`."""
+
+    support: Shots
+    query: Shots
+    way: int
+
+
+@dataclass(eq=False)
+class Bench:
+    """What one cell's method works with; implements `freeshot.Workbench`."""
+
+    environment: Environment
+    spec: RunSpec
+    track: Track
+    method: Method
+    stages: list[StageCost] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.way, self.shot, self.query = self.track.way, self.track.shot, self.track.query
+        self._backbone: Backbone = self.environment.backbone(self.spec.backbone)
+        self._seed = self.spec.seed
+
+    # --- what every method may have -------------------------------------------------------------
+
+    def backbone(self) -> nn.Module:
+        """Return a fresh, trainable copy of the backbone that maps images in 0…1 to features [b, d]."""
+        return self._backbone.thawed()
+
+    def frozen(self) -> Learner:
+        """Return the learner that embeds with the untouched backbone."""
+        return AdaptedLearner(self._backbone)
+
+    def adapted(self, adapter: Adapter) -> Learner:
+        """Return the learner that embeds with the backbone and this adapter."""
+        return AdaptedLearner(self._backbone, adapter)
+
+    def rng(self, *names: object) -> Generator:
+        """Open the random stream of this name."""
+        return stream(self._seed, self.method.name, *names)
+
+    def remember(
+        self, stage: str, recipe: Mapping[str, object], make: Callable[[], Mapping[str, object]]
+    ) -> Mapping[str, object]:
+        """Return what `make()` returned for this recipe, today or in an earlier run; a JSON mapping."""
+        full = {"recipe": dict(recipe), "backbone": self._backbone.sha256, "seed": self._seed, "shape": self._shape()}
+        facts: Mapping[str, object] = self._artefact(stage, full, lambda _: Artefact({}, dict(make()), 0, 0), 0).facts
+        return facts
+
+    # --- the pool and what comes from it --------------------------------------------------------
+
+    def pool(self) -> LoraPool:
+        """Return the LoRAs of the track's pool."""
+        self._require(Needs.POOL)
+        return self.environment.pool(self.track.pool, self._backbone)
+
+    def surrogates(self, inversion: Choice, strategy: Choice, per_class: int) -> Sequence[SurrogateSet]:
+        """Invert every LoRA of the pool, or take what an earlier run left."""
+        pool = self.pool()
+        parts = [resolve(self.environment.catalogue, choice) for choice in (inversion, strategy)]
+        method, plan = (self.environment.component(part) for part in parts)
+        found, costs = [], []
+        self._started("inversion", len(pool))
+        for number, entry in enumerate(pool.entries):
+            recipe = {
+                **{part.kind: part.model_dump(mode="json", exclude={"origin"}) for part in parts},
+                "per_class": per_class,
+                "lora": [pool.sha256, entry.name],
+                "backbone": self._backbone.sha256,
+                "seed": self._seed,
+            }
+            part_done = self._within("inversion", number, len(pool))
+            artefact, cached = self._stored(
+                "inversion",
+                recipe,
+                lambda e=entry, p=part_done: invert(self._backbone, e, method, plan, per_class, self._seed, p),  # type: ignore[misc]
+            )
+            found.append(surrogate_set(entry, artefact))
+            costs.append((artefact, cached))
+            self._progress("inversion", number + 1, len(pool))
+        accuracies = [float(s.statistics["teacher_accuracy"]) for s in found]
+        self._charge("inversion", costs, {"teacher_accuracy": round(sum(accuracies) / len(accuracies), 4)})
+        self._surrogate_recipe = {p.kind: p.model_dump(mode="json", exclude={"origin"}) for p in parts}
+        return found
+
+    def surrogate_tasks(self, surrogates: Sequence[SurrogateSet], lora_share: float, *, flip: bool) -> Tasks:
+        """Mix tasks of one LoRA (with its logits) and, for the rest, of classes across LoRAs (labels only)."""
+        pool = self.pool()
+        side = self._patch_side()
+        source = SurrogateSource(surrogates, self._task_shape(), lora_share, side, self._backbone.device, flip=flip)
+        recipe = {
+            "source": "surrogates",
+            "loras": [pool.sha256, [s.source for s in surrogates]],
+            "images": [_digest(s) for s in surrogates],
+            "lora_share": lora_share,
+            "flip": flip,
+            "shape": self._shape(),
+        }
+        return Tasks(source.draw, recipe, derive(self._seed, "meta"))
+
+    # --- real images, for ceilings and for choosing settings in the open ------------------------
+
+    def base_tasks(self, *, flip: bool) -> Tasks:
+        """Draw tasks from the real base images of the pool's data sets."""
+        self._require(Needs.BASE_IMAGES)
+        images = [self.environment.images(name, "base") for name in self.track.sources]
+        source = ImageSource(images, self._task_shape(), self._backbone.device, flip=flip)
+        recipe = {"source": "base", "images": [i.sha256 for i in images], "flip": flip, "shape": self._shape()}
+        return Tasks(source.draw, recipe, derive(self._seed, "meta"))
+
+    def validation_trials(self, count: int) -> Sequence[LabelledTask]:
+        """Draw labelled tasks from the validation classes of the pool's data sets, the same for all methods."""
+        self._require(Needs.VALIDATION)
+        trials = []
+        sources = [self.environment.images(name, "validation") for name in self.track.sources]
+        for place, images in enumerate(sources):
+            share = count // len(sources) + (place < count % len(sources))
+            seed = derive(0, "validation trials", images.sha256)
+            labels = torch.as_tensor(images.labels).numpy()
+            for episode in draw_episodes(labels, self.way, self.shot, self.query, seed, share):
+                support, query = (self._shots(images, part) for part in (episode.support, episode.query))
+                trials.append(LabelledTask(support, query, self.way))
+        if not trials:
+            raise EpisodeError(f"Track '{self.track.name}' has no validation classes to draw trials from.")
+        return trials
+
+    # --- meta-learning --------------------------------------------------------------------------
+
+    def meta_learn(self, learner: Choice, tasks: Tasks, rank: int) -> Adapter:
+        """Train one shared LoRA with a meta-learner, or take what an earlier run left."""
+        part = resolve(self.environment.catalogue, learner)
+        recipe = {
+            "learner": part.model_dump(mode="json", exclude={"origin"}),
+            "tasks": dict(tasks.recipe),
+            "rank": rank,
+            "backbone": self._backbone.sha256,
+            "seed": self._seed,
+        }
+
+        def make(on_step: Callable[[int, int], None]) -> Artefact:
+            tasks.on_step = on_step
+            model = SharedLora(self._backbone, rank, stream(self._seed, "meta", "init"))
+            rng = stream(self._seed, "meta", "learner")
+            adapter: Adapter = self.environment.component(part).fit(model, tasks, rng)
+            return Artefact(dict(adapter.tensors), dict(adapter.facts), 0, 0)
+
+        artefact = self._artefact("meta-learning", recipe, make, 0)
+        return Adapter(artefact.tensors, artefact.facts)
+
+    # --- bookkeeping ----------------------------------------------------------------------------
+
+    def _require(self, need: Needs) -> None:
+        if need not in self.method.needs:
+            raise UndeclaredError(
+                f"Method '{self.method.name}' asked for the {need.value}, which it did not declare. Add "
+                f"Needs.{need.name} to its needs, or do without."
+            )
+
+    def _artefact(
+        self, stage: str, recipe: Mapping[str, Any], make: Callable[[Callable[[int, int], None]], Artefact], total: int
+    ) -> Artefact:
+        """Take a stage's artefact from the cache or make, meter and store it."""
+        self._started(stage, total)
+        artefact, cached = self._stored(
+            stage, recipe, lambda: make(lambda done, of: self._progress(stage, done, of)), meter=True
+        )
+        self._charge(stage, [(artefact, cached)], artefact.facts)
+        return artefact
+
+    def _stored(
+        self, stage: str, recipe: Mapping[str, Any], make: Callable[[], Artefact], *, meter: bool = False
+    ) -> tuple[Artefact, bool]:
+        stored = self.environment.artefacts.load(stage, recipe)
+        if stored is not None:
+            return stored, True
+        with metered(self._backbone.device) as cost:
+            artefact = make()
+        if meter:
+            artefact = Artefact(artefact.tensors, artefact.facts, cost.seconds, cost.peak_bytes)
+        self.environment.artefacts.save(stage, recipe, artefact)
+        return artefact, False
+
+    def _charge(self, stage: str, costs: Sequence[tuple[Artefact, bool]], facts: Mapping[str, Any]) -> None:
+        seconds = sum(artefact.seconds for artefact, _ in costs)
+        peak = max(artefact.peak_bytes for artefact, _ in costs)
+        cached = all(was_there for _, was_there in costs)
+        self.stages.append(StageCost(stage=stage, seconds=seconds, peak_bytes=peak, cached=cached, facts=dict(facts)))
+        self.environment.emit(StageFinished(self.spec.title, stage, seconds, cached))
+
+    def _started(self, stage: str, total: int) -> None:
+        self.environment.emit(StageStarted(self.spec.title, stage, total))
+
+    def _progress(self, stage: str, done: int, total: int) -> None:
+        self.environment.emit(Progress(self.spec.title, stage, done, total))
+
+    def _within(self, stage: str, number: int, total: int) -> Callable[[int, int], None]:
+        """Report steps inside of item `number` of `total`, at most twice a second."""
+        last = time.monotonic()
+
+        def report(done: int, of: int) -> None:
+            nonlocal last
+            if time.monotonic() - last > 0.5:
+                last = time.monotonic()
+                self._progress(stage, number * of + done, total * of)
+
+        return report
+
+    def _shots(self, images: Any, indices: Sequence[int]) -> Shots:
+        labels = torch.arange(self.way).repeat_interleave(len(indices) // self.way)
+        return Shots(read_images(images, indices, self._backbone.device), labels.to(self._backbone.device))
+
+    def _shape(self) -> list[int]:
+        return [self.way, self.shot, self.query]
+
+    def _task_shape(self) -> TaskShape:
+        return TaskShape(self.way, self.shot, self.query)
+
+    def _patch_side(self) -> int:
+        grid = getattr(getattr(self._backbone.vit, "patch_embed", None), "grid_size", (1, 1))
+        return int(grid[1])
+
+
+def _digest(surrogate: SurrogateSet) -> str:
+    """Identify surrogate images by what they are, not by how they came about."""
+    import hashlib
+
+    digest = hashlib.sha256(surrogate.shots.images.contiguous().numpy().tobytes())
+    if surrogate.shots.kept is not None:
+        digest.update(surrogate.shots.kept.contiguous().numpy().tobytes())
+    digest.update(surrogate.teacher_logits.contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+

@@ -1,0 +1,1 @@
+"""For plugin authors: a toy world in which the whole pipeline runs on a CPU in seconds."""

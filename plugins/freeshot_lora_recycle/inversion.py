@@ -1,0 +1,102 @@
+"""LoRA inversion: optimise pixels until the LoRA is sure of them.
+
+Axes: n images, 3 channels, h × w pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from freeshot import InversionMethod
+from freeshot.basics.errors import DivergedError, OptionError
+from torch.nn.functional import cross_entropy
+
+from freeshot_lora_recycle.prior import StatisticsPrior, open_prior
+
+if TYPE_CHECKING:
+    from freeshot import Teacher
+    from torch import Generator, Tensor
+
+
+@dataclass(frozen=True)
+class LoraInversion(InversionMethod):
+    """Optimise noise towards images that the LoRA classifies as asked and whose statistics look natural (paper, Eq. 1-2)."""
+
+    name = "lora-inversion"
+    citation = "Hu et al., LoRA Recycle, CVPR 2025; Yin et al., Dreaming to Distill (DeepInversion), CVPR 2020"
+    iterations: int = 2000
+    """Optimiser steps."""
+    lr: float = 0.25
+    """Learning rate of Adam, in normalised pixels."""
+    betas: tuple[float, ...] = (0.5, 0.99)
+    """Adam's decay rates. code: (0.5, 0.99); the paper is silent."""
+    prior: Literal["none", "resnet50"] = "resnet50"
+    """Public network whose batch-norm statistics images should have; 'none' is strictly data-free."""
+    prior_weights: str = ""
+    """File with the weights of an ImageNet ResNet-50 (safetensors or a plain state dict); FreeShot downloads nothing."""
+    prior_weight: float = 0.01
+    """Weight of the prior, α_R in the paper."""
+    spread: Literal["std", "var"] = "std"
+    """What the prior compares beside the mean. paper: σ; code: σ²."""
+    total_variation: float = 0.0
+    """Weight of the mean squared difference of neighbouring pixels. paper: none."""
+    jitter: float = 0.125
+    """Images are rolled by up to this share of their side at each step, all of a batch alike."""
+    flip: bool = True
+    """Half of the steps look at all images mirrored."""
+
+    @property
+    def data_free(self) -> str:  # type: ignore[override]
+        """Say 'public prior' where a public network's statistics are used."""
+        return "strict" if self.prior == "none" else "public prior"
+
+    def synthesize(self, teacher: Teacher, labels: Tensor, rng: Generator) -> Tensor:
+        """Return images [n, 3, h, w] in 0…1; the last iterate, as the released code in fact does."""
+        prior = self._open_prior(teacher)
+        side = teacher.image_size
+        low, high = -teacher.mean / teacher.std, (1 - teacher.mean) / teacher.std  # [1, 3, 1, 1]
+        start = torch.randn(len(labels), 3, side, side, generator=rng)
+        pixels = start.to(teacher.device).requires_grad_()
+        optimizer = torch.optim.Adam([pixels], lr=self.lr, betas=(self.betas[0], self.betas[1]))
+        for step in teacher.steps(self.iterations):
+            images = self._jittered(pixels * teacher.std + teacher.mean, rng)
+            loss = cross_entropy(teacher.logits(images), labels) * len(labels)
+            if prior is not None:
+                loss = loss + self.prior_weight * prior.distance(images) * len(labels)
+            if self.total_variation:
+                loss = loss + self.total_variation * total_variation(images) * len(labels)
+            if not torch.isfinite(loss):
+                raise DivergedError(f"The inversion loss is {loss.item()} at step {step}. Lower the inversion's lr.")
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            with torch.no_grad():
+                pixels.copy_(pixels.maximum(low).minimum(high))
+        return (pixels.detach() * teacher.std + teacher.mean).clamp(0, 1)
+
+    def _jittered(self, images: Tensor, rng: Generator) -> Tensor:
+        """Roll, and perhaps mirror, all images alike: the network must not care."""
+        reach = int(images.shape[-1] * self.jitter)
+        down, right = (int(torch.randint(-reach, reach + 1, (), generator=rng)) for _ in range(2))
+        mirrored = self.flip and bool(torch.rand((), generator=rng) < 0.5)
+        images = images.roll((down, right), dims=(2, 3))
+        return images.flip(-1) if mirrored else images
+
+    def _open_prior(self, teacher: Teacher) -> StatisticsPrior | None:
+        if self.prior == "none":
+            return None
+        if not self.prior_weights:
+            raise OptionError(
+                "Inversion 'lora-inversion' needs the weights of a ResNet-50 for its prior. Give a file with "
+                "-o inversion.prior_weights=FILE, or be strictly data-free with -o inversion.prior=none."
+            )
+        return open_prior(self.prior_weights, self.spread, teacher.device)
+
+
+def total_variation(images: Tensor) -> Tensor:
+    """Return the mean squared difference between neighbouring pixels of images [n, 3, h, w]: a scalar."""
+    down = (images[:, :, 1:] - images[:, :, :-1]).square().mean()
+    right = (images[..., 1:] - images[..., :-1]).square().mean()
+    return down + right

@@ -1,0 +1,72 @@
+"""The feature prior: images should have the batch-norm statistics that a public network saw in training.
+
+The gradient of a sum over n images is n times that of a mean; Adam does not care, but the ratio to the
+cross-entropy does, so both are means here and are scaled alike by whoever adds them up.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from freeshot.basics.errors import DataError
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class StatisticsPrior:
+    """A frozen network with batch norms, as a distance of images from what it knows."""
+
+    def __init__(self, network: nn.Module, spread: str) -> None:
+        self._network = network.eval().requires_grad_(False)
+        self._spread = spread
+        self._norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
+
+    def distance(self, images: Tensor) -> Tensor:
+        """Sum over all batch norms ‖μ − μ_BN‖₂ + ‖σ − σ_BN‖₂ for images [n, 3, h, w] in 0…1: a scalar."""
+        terms: list[Tensor] = []
+        handles = [
+            norm.register_forward_pre_hook(lambda module, inputs: terms.append(self._term(module, inputs[0])))
+            for norm in self._norms
+        ]
+        try:
+            mean, std = (torch.tensor(v, device=images.device).view(1, 3, 1, 1) for v in (MEAN, STD))
+            self._network((images - mean) / std)
+        finally:
+            for handle in handles:
+                handle.remove()
+        return torch.stack(terms).sum()
+
+    def _term(self, norm: Any, inputs: Tensor) -> Tensor:
+        mean, variance = inputs.mean((0, 2, 3)), inputs.var((0, 2, 3), unbiased=False)
+        known: Tensor = norm.running_var
+        if self._spread == "std":
+            variance, known = (variance + 1e-8).sqrt(), known.sqrt()
+        return (mean - norm.running_mean).norm() + (variance - known).norm()
+
+
+def open_prior(file: str, spread: str, device: torch.device) -> StatisticsPrior:
+    """Open a ResNet-50 from a local weights file."""
+    import timm
+
+    network = timm.create_model("resnet50", pretrained=False)
+    try:
+        network.load_state_dict(_weights(Path(file)))
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        raise DataError(f"The prior's weights {file} cannot be used ({reason}). Give those of a ResNet-50.") from None
+    return StatisticsPrior(network.to(device), spread)
+
+
+def _weights(file: Path) -> Mapping[str, Tensor]:
+    if file.suffix == ".safetensors":
+        from safetensors.torch import load_file
+
+        return load_file(file)
+    loaded: Mapping[str, Tensor] = torch.load(file, weights_only=True, map_location="cpu")
+    return loaded

@@ -1,0 +1,50 @@
+"""The prototype meta-learner: distil each LoRA into nearest-prototype classification."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from freeshot import GradientMetaLearner
+from freeshot.basics.prototypes import prototype_logits
+from torch.nn.functional import cross_entropy, kl_div, log_softmax
+
+if TYPE_CHECKING:
+    from freeshot import Model, Task
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Prototype(GradientMetaLearner):
+    """Pull queries to their class mean: match the LoRA's opinion where there is one, the labels elsewhere (Eq. 3-4)."""
+
+    name = "prototype"
+    citation = "Hu et al., LoRA Recycle, CVPR 2025; Snell et al., Prototypical Networks, NeurIPS 2017"
+    distance: Literal["euclidean", "squared"] = "euclidean"
+    """Distance to the class mean. paper: ‖·‖; code: ‖·‖²."""
+    scale: float = 1.0
+    """Factor on the distance, the inverse temperature of the softmax."""
+    divergence: Literal["student-teacher", "teacher-student"] = "student-teacher"
+    """KL(student ‖ teacher) as the paper writes it, or KL(teacher ‖ student) as its code computes it."""
+
+    def loss(self, model: Model, task: Task) -> Tensor:
+        """Return the divergence from the teacher's softmax on the queries, or their cross-entropy."""
+        support, query = embed_task(model, task)
+        labels = task.support.labels
+        logits = prototype_logits(query, support, labels, task.way, self.distance, self.scale)  # [q, c]
+        if task.teacher_logits is None:
+            return cross_entropy(logits, task.query.labels)
+        ours, theirs = log_softmax(logits, 1), log_softmax(task.teacher_logits, 1)
+        first, second = (ours, theirs) if self.divergence == "student-teacher" else (theirs, ours)
+        return kl_div(second, first, reduction="batchmean", log_target=True)  # KL(first ‖ second)
+
+
+def embed_task(model: Model, task: Task) -> tuple[Tensor, Tensor]:
+    """Embed support and query in one pass: [n, d] and [q, d]."""
+    images = torch.cat([task.support.images, task.query.images])
+    kept = None
+    if task.support.kept is not None and task.query.kept is not None:
+        kept = torch.cat([task.support.kept, task.query.kept])
+    support, query = model.embed(images, kept).split([len(task.support), len(task.query)])
+    return support, query

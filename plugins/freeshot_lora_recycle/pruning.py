@@ -1,0 +1,64 @@
+"""Token pruning by class attention, in inversion; what is kept in the end is the mask of meta-training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from freeshot import EfficiencyStrategy
+from freeshot.basics.errors import OptionError
+
+if TYPE_CHECKING:
+    from freeshot import LayerView
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class AllTokens(EfficiencyStrategy):
+    """Leave nothing out."""
+
+    name = "none"
+
+
+@dataclass(frozen=True)
+class ClsAttention(EfficiencyStrategy):
+    """Drop the patches that the class token attends to least, after the attention of chosen layers (paper, Eq. 5)."""
+
+    name = "cls-attention"
+    citation = "Hu et al., LoRA Recycle, CVPR 2025"
+    at: tuple[int, ...] = (-1,)
+    """Layers in which patches are dropped, 0-based; −1 is the last, where dropping saves little but makes the mask."""
+    ratio: float = 0.75
+    """Share of the remaining patches that each of these layers drops, rounded down."""
+    start: float = 0.0
+    """Progress of the inversion from which patches are dropped. code: 0.25; the paper is silent."""
+    paper_code_residual: bool = False
+    """Add the MLP's output to the normed tokens in these layers, as the released code does by mistake."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.ratio < 1:
+            raise OptionError(f"Option 'ratio' of 'cls-attention' must lie in 0…1, 1 excluded, but is {self.ratio}.")
+
+    def layers(self, depth: int) -> tuple[int, ...]:
+        """Name the layers in which `select` is asked."""
+        wrong = [layer for layer in self.at if not -depth <= layer < depth]
+        if wrong:
+            raise OptionError(f"Option 'at' of 'cls-attention' names layer {wrong[0]}, but the backbone has {depth}.")
+        return tuple(sorted(layer % depth for layer in self.at))
+
+    def select(self, view: LayerView) -> Tensor | None:
+        """Keep the patches with the highest attention of the class token, averaged over heads: [b, k]."""
+        if view.progress < self.start:
+            return None
+        score = view.attention.mean(1)[:, 0, 1:]  # [b, t - 1]
+        return view.kept.gather(1, lasting(score, self.ratio))
+
+    def residual(self, tokens: Tensor, normed: Tensor) -> Tensor:
+        """Return the tokens, or what the released code takes for them."""
+        return normed if self.paper_code_residual else tokens
+
+
+def lasting(score: Tensor, ratio: float) -> Tensor:
+    """Return the positions of the s − ⌊s · ratio⌋ highest of s scores [b, s], ascending: [b, k]."""
+    keep = score.shape[1] - int(score.shape[1] * ratio)
+    return score.topk(keep, dim=1).indices.sort(dim=1).values

@@ -1,0 +1,88 @@
+"""The pocket suite's data sets: one sheet and one card each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from freeshot import FewShotDataset
+from freeshot.basics.errors import DataError
+
+from freeshot_vision.pocket.files import DATA
+from freeshot_vision.sheets import open_sheet
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from freeshot_vision.sheets import SheetImages
+
+
+@dataclass(frozen=True)
+class ShippedSheet(FewShotDataset):
+    """A data set that lies inside the package as a sheet of its own name."""
+
+    def load(self, split: str, root: Path) -> SheetImages:
+        """Return one split; the user's data folder is not needed."""
+        return open_sheet(DATA, self.name, split)
+
+
+@dataclass(frozen=True)
+class Sketch(ShippedSheet):
+    """Quick, Draw!: 345 classes of doodles with 100 drawings each, drawn by people in 20 seconds."""
+
+    name, domain, license = "sketch", "drawings", "CC-BY-4.0"
+
+
+@dataclass(frozen=True)
+class Icons(ShippedSheet):
+    """Icon concepts: each class one concept, each drawing from another permissively licensed icon set."""
+
+    name, domain, license = "icons", "icons", "permissive, per icon set"
+
+
+@dataclass(frozen=True)
+class Fashion(ShippedSheet):
+    """Fashion-MNIST: ten kinds of clothes, photographed, grey on black."""
+
+    name, domain, license = "fashion", "photographs of clothes", "MIT"
+
+
+@dataclass(frozen=True)
+class Clipart(ShippedSheet):
+    """Open Clip Art: 33 hand-chosen kinds of things in colour."""
+
+    name, domain, license = "clipart", "clip art", "public domain"
+
+
+@dataclass(frozen=True)
+class Glyphs(ShippedSheet):
+    """Thai letters in forty open typefaces; no Thai is seen anywhere else in the suite."""
+
+    name, domain, license = "glyphs", "letters", "OFL-1.1"
+
+
+@dataclass(frozen=True)
+class Digits(ShippedSheet):
+    """Handwritten digits of the UCI optical recognition set, enlarged from 8 px."""
+
+    name, domain, license = "digits", "handwriting", "CC-BY-4.0"
+
+
+@dataclass(frozen=True)
+class Photos(FewShotDataset):
+    """CIFAR-10 test photographs; not shipped, because CIFAR-10 has no formal licence."""
+
+    name, domain, license = "photos", "photographs", "no formal licence"
+
+    def load(self, split: str, root: Path) -> SheetImages:
+        """Return one split from `<root>/photos`."""
+        folder = root / "photos"
+        if not (folder / "photos.webp").exists():
+            raise DataError(
+                f"The sheet of 'photos' was not found under {folder}. Make it there: "
+                f"python -m freeshot_vision.pocket.build photos --work {root / 'work'} --out {folder}"
+            )
+        return open_sheet(folder, self.name, split)
+
+
+DATASETS: list[type[FewShotDataset]] = [Sketch, Icons, Fashion, Clipart, Glyphs, Digits, Photos]

@@ -1,0 +1,44 @@
+"""The pocket suite's tracks: two in-domain and five cross-domain sets, 1- and 5-shot, and validation tracks."""
+
+from __future__ import annotations
+
+import json
+
+from freeshot import Track
+
+from freeshot_vision.pocket.files import DATA
+
+IN_DOMAIN = ("sketch", "icons")
+CROSS_DOMAIN = ("fashion", "clipart", "glyphs", "digits", "photos")
+SHOTS = (1, 5)
+
+
+def _track(group: str, dataset: str, shot: int, *, split: str = "novel", episodes: int = 600) -> Track:
+    name = f"{group}/{dataset}/5w{shot}s"
+    own = dataset in IN_DOMAIN
+    return Track(
+        name=name,
+        dataset=dataset,
+        pool=f"pocket/{dataset}" if own else "pocket",
+        sources=(dataset,) if own else IN_DOMAIN,
+        backbone="pocket-vit",
+        split=split,
+        shot=shot,
+        episodes=episodes,
+        episodes_sha256=_frozen().get(name, ""),
+        optional=dataset == "photos",
+    )
+
+
+def _frozen() -> dict[str, str]:
+    """Read the hashes of the frozen episode lists."""
+    path = DATA / "episodes.lock"
+    hashes: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return hashes
+
+
+TRACKS = (
+    *(_track("in-domain", name, shot) for name in IN_DOMAIN for shot in SHOTS),
+    *(_track("cross-domain", name, shot) for name in CROSS_DOMAIN for shot in SHOTS),
+    *(_track("validation", name, shot, split="validation", episodes=300) for name in IN_DOMAIN for shot in SHOTS),
+)
