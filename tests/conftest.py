@@ -5,10 +5,22 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from freeshot.contracts.method import Method
+    from freeshot.contracts.records import RunRecord
+    from freeshot.plugin.catalogue import Catalogue
+    from freeshot.run.execute import Outcome
+    from freeshot.run.plan import Plan
+    from freeshot.run.request import RunRequest
+    from freeshot.run.workbench import Bench
 
 Install = Callable[..., None]
 
@@ -53,3 +65,85 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
     yield put
     for loaded in [loaded for loaded in sys.modules if loaded.startswith("fake_")]:
         del sys.modules[loaded]
+
+
+TOY_TRACK = "toy/in-domain/2w1s"
+
+
+@dataclass(frozen=True, eq=False)
+class Toy:
+    """The toy world with folders and a catalogue of its own."""
+
+    folder: Path
+    catalogue: Catalogue
+
+    @property
+    def results(self) -> Path:
+        """Where records go."""
+        return self.folder / "results"
+
+    @property
+    def cache(self) -> Path:
+        """Where artefacts, notes and locks go."""
+        return self.folder / "cache"
+
+    def offer(self, **hooks: object) -> None:
+        """Add a plugin whose hooks return these values: `offer(methods=[Mine])`."""
+        from freeshot.plugin import hookimpl
+        from freeshot.plugin.host import PluginInfo
+
+        name = f"stub-{len(self.catalogue.host.loaded)}"
+        plugin = ModuleType(name)
+        for hook, value in hooks.items():
+            setattr(plugin, f"freeshot_{hook}", hookimpl(lambda value=value: value))
+        self.catalogue.host.register(plugin, PluginInfo(name, "freeshot-stub", "1.0"))
+        assert not [f for f in self.catalogue.host.failures if f.name == name]
+
+    def request(self, *methods: str, track: str = TOY_TRACK, **asked: Any) -> RunRequest:
+        """Ask for methods on one toy track."""
+        from freeshot.run.request import RunRequest
+
+        folders = {"results": self.results, "cache": self.cache, "data": self.folder / "data"}
+        return RunRequest(**{"suite": "toy", "tracks": (track,), "methods": methods, **folders, **asked})
+
+    def plan(self, *methods: str, **asked: Any) -> Plan:
+        """Plan those cells."""
+        from freeshot.run.plan import plan_run
+
+        return plan_run(self.request(*methods, **asked), self.catalogue)
+
+    def launch(self, *methods: str, **asked: Any) -> Outcome:
+        """Plan and run those cells."""
+        from freeshot.run.execute import execute_plan
+
+        request = self.request(*methods, **asked)
+        return execute_plan(self.plan(*methods, **asked), request, self.catalogue)
+
+    def record(self, method: str, **asked: Any) -> RunRecord:
+        """Run one cell and read its record."""
+        from freeshot.contracts.records import RunRecord
+        from freeshot.run.store import record_path
+
+        self.launch(method, **asked)
+        (cell,) = self.plan(method, **asked).cells
+        return RunRecord.read(record_path(self.results, cell.spec))
+
+    def bench(self, method: Method, track: str = TOY_TRACK, seed: int = 0) -> Bench:
+        """Make the bench at which a method of the catalogue would prepare."""
+        import torch
+
+        from freeshot.run.environment import Environment
+        from freeshot.run.workbench import Bench
+
+        environment = Environment(self.catalogue, self.cache, self.folder / "data", torch.device("cpu"))
+        (cell,) = self.plan(method.name, track=track, seeds=(seed,)).cells
+        return Bench(environment, cell.spec, cell.track, method)
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> Toy:
+    """Return the toy world, nothing run in it yet."""
+    from freeshot.plugin.catalogue import Catalogue
+    from freeshot.plugin.host import load_plugins
+
+    return Toy(tmp_path, Catalogue(load_plugins()))

@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 import torch
-from freeshot import Learner, Method, Needs
-from freeshot.basics.prototypes import class_means
 from torch import nn
 from torch.nn.functional import cross_entropy
+
+from freeshot import Learner, Method, Needs
+from freeshot.basics.prototypes import class_means
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from freeshot import Predictor, Shots, Trial, Workbench
     from torch import Generator, Tensor
+
+    from freeshot import Predictor, Shots, Trial, Workbench
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,7 @@ class FullFinetuning(Method):
         network = bench.backbone()
         recipe = {"method": self.name, "lrs": self.lrs, "steps": self.steps, "heads": self.heads, "trials": self.trials}
         recipe["sources"] = bench.track.sources
-        chosen = bench.remember(
-            "choosing", recipe, lambda: self._choose(network, bench.validation_trials(self.trials))
-        )
+        chosen = bench.remember("choosing", recipe, lambda: self._choose(network, bench.validation_trials(self.trials)))
         lr, steps, head = cast("float", chosen["lr"]), cast("int", chosen["steps"]), cast("str", chosen["head"])
         return FinetuningLearner(network, lr, steps, head)
 
@@ -60,7 +60,9 @@ class FullFinetuning(Method):
                     totals[steps] += _accuracy(tuned, trial.query)
             scores |= {(lr, steps, head): total / len(trials) for steps, total in totals.items()}
         best = max(scores, key=lambda key: scores[key])
-        tried = {f"lr {lr:g}, {steps} steps, {head} head": round(score, 4) for (lr, steps, head), score in scores.items()}
+        tried = {
+            f"lr {lr:g}, {steps} steps, {head} head": round(score, 4) for (lr, steps, head), score in scores.items()
+        }
         return {"lr": best[0], "steps": best[1], "head": best[2], "validation_accuracy": tried}
 
 

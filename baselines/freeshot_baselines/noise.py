@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
+
 from freeshot import Choice, InversionMethod, Method, Needs
 
 if TYPE_CHECKING:
-    from freeshot import Learner, Teacher, Workbench
     from torch import Generator, Tensor
+
+    from freeshot import Learner, Teacher, Workbench
 
 
 @dataclass(frozen=True)

@@ -9,20 +9,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import torch
-from freeshot import InversionMethod
-from freeshot.basics.errors import DivergedError, OptionError
 from torch.nn.functional import cross_entropy
 
+from freeshot import InversionMethod
+from freeshot.basics.errors import DivergedError, OptionError
 from freeshot_lora_recycle.prior import StatisticsPrior, open_prior
 
 if TYPE_CHECKING:
-    from freeshot import Teacher
     from torch import Generator, Tensor
+
+    from freeshot import Teacher
 
 
 @dataclass(frozen=True)
 class LoraInversion(InversionMethod):
-    """Optimise noise towards images that the LoRA classifies as asked and whose statistics look natural (paper, Eq. 1-2)."""
+    """Optimise noise towards images that the LoRA classifies as asked and that look natural in statistics (Eq. 1-2)."""
 
     name = "lora-inversion"
     citation = "Hu et al., LoRA Recycle, CVPR 2025; Yin et al., Dreaming to Distill (DeepInversion), CVPR 2020"
@@ -35,7 +36,7 @@ class LoraInversion(InversionMethod):
     prior: Literal["none", "resnet50"] = "resnet50"
     """Public network whose batch-norm statistics images should have; 'none' is strictly data-free."""
     prior_weights: str = ""
-    """File with the weights of an ImageNet ResNet-50 (safetensors or a plain state dict); FreeShot downloads nothing."""
+    """File with the weights of an ImageNet ResNet-50 (safetensors or a plain state dict); nothing is downloaded."""
     prior_weight: float = 0.01
     """Weight of the prior, α_R in the paper."""
     spread: Literal["std", "var"] = "std"

@@ -7,11 +7,13 @@ cross-entropy does, so both are means here and are scaled alike by whoever adds 
 from __future__ import annotations
 
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 import torch
-from freeshot.basics.errors import DataError
 from torch import Tensor, nn
+
+from freeshot.basics.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,17 +49,19 @@ class StatisticsPrior:
         known: Tensor = norm.running_var
         if self._spread == "std":
             variance, known = (variance + 1e-8).sqrt(), known.sqrt()
-        return (mean - norm.running_mean).norm() + (variance - known).norm()
+        distance: Tensor = (mean - norm.running_mean).norm() + (variance - known).norm()
+        return distance
 
 
 def open_prior(file: str, spread: str, device: torch.device) -> StatisticsPrior:
     """Open a ResNet-50 from a local weights file."""
     import timm
+    from safetensors import SafetensorError
 
     network = timm.create_model("resnet50", pretrained=False)
     try:
         network.load_state_dict(_weights(Path(file)))
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, EOFError, UnpicklingError, SafetensorError) as error:
         reason = str(error).partition("\n")[0]
         raise DataError(f"The prior's weights {file} cannot be used ({reason}). Give those of a ResNet-50.") from None
     return StatisticsPrior(network.to(device), spread)

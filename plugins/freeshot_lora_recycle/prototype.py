@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import torch
-from freeshot import GradientMetaLearner
-from freeshot.basics.prototypes import prototype_logits
 from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
+from freeshot import GradientMetaLearner
+from freeshot.basics.prototypes import prototype_logits
+
 if TYPE_CHECKING:
-    from freeshot import Model, Task
     from torch import Tensor
+
+    from freeshot import Model, Task
 
 
 @dataclass(frozen=True)
@@ -46,5 +48,5 @@ def embed_task(model: Model, task: Task) -> tuple[Tensor, Tensor]:
     kept = None
     if task.support.kept is not None and task.query.kept is not None:
         kept = torch.cat([task.support.kept, task.query.kept])
-    support, query = model.embed(images, kept).split([len(task.support), len(task.query)])
-    return support, query
+    features = model.embed(images, kept)
+    return features[: len(task.support)], features[len(task.support) :]

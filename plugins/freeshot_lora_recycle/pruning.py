@@ -9,8 +9,9 @@ from freeshot import EfficiencyStrategy
 from freeshot.basics.errors import OptionError
 
 if TYPE_CHECKING:
-    from freeshot import LayerView
     from torch import Tensor
+
+    from freeshot import LayerView
 
 
 @dataclass(frozen=True)

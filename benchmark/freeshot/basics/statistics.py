@@ -10,6 +10,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -33,7 +35,7 @@ class Interval:
         return self.low > 0 or self.high < 0
 
 
-def student_t(values: Sequence[float], level: float = 0.95, covers: str = "episodes") -> Interval:
+def student_t(values: Sequence[float] | NDArray[np.float64], level: float = 0.95, covers: str = "episodes") -> Interval:
     """Return the mean of at least two values with its Student-t interval (n − 1 degrees of freedom).
 
     With a single value the interval is the point itself: nothing is known about its spread.
@@ -55,4 +57,6 @@ def paired_difference(first: Sequence[float], second: Sequence[float], level: fl
     """Return the interval of first − second over the same episodes, in the same order."""
     if len(first) != len(second):
         raise ValueError(f"Paired values must be equally many, but {len(first)} and {len(second)} were given.")
-    return student_t(np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64), level, "episodes, paired")
+    return student_t(
+        np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64), level, "episodes, paired"
+    )

@@ -12,12 +12,12 @@ from freeshot.basics.errors import ContractError
 from freeshot.contracts.component import Choice, Component
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from torch import Generator, Tensor, nn
 
     from freeshot.contracts.flow import Adapter, Shots, SurrogateSet
-    from freeshot.contracts.meta_learner import Model, TaskStream
+    from freeshot.contracts.meta_learner import TaskStream
     from freeshot.contracts.pool import LoraPool
     from freeshot.contracts.tracks import Track
 
@@ -71,9 +71,20 @@ class Predictor(Protocol):
 class Trial(Protocol):
     """One validation task with its answers, for choosing settings in the open."""
 
-    support: Shots
-    query: Shots
-    way: int
+    @property
+    def support(self) -> Shots:
+        """Labelled images to learn from."""
+        ...
+
+    @property
+    def query(self) -> Shots:
+        """Images to be classified, with their answers."""
+        ...
+
+    @property
+    def way(self) -> int:
+        """How many classes there are."""
+        ...
 
 
 class Workbench(Protocol):
@@ -103,11 +114,11 @@ class Workbench(Protocol):
         """Invert every LoRA of the pool, or take what an earlier run left. Needs POOL."""
         ...
 
-    def surrogate_tasks(self, surrogates: Sequence[SurrogateSet], lora_share: float, flip: bool) -> TaskStream:
-        """Mix tasks of one LoRA (with its logits) and, for the rest, of classes across LoRAs (labels only). Needs POOL."""
+    def surrogate_tasks(self, surrogates: Sequence[SurrogateSet], lora_share: float, *, flip: bool) -> TaskStream:
+        """Mix tasks of one LoRA, with its logits, with tasks of classes across LoRAs, labels only. Needs POOL."""
         ...
 
-    def base_tasks(self, flip: bool) -> TaskStream:
+    def base_tasks(self, *, flip: bool) -> TaskStream:
         """Draw tasks from the real base images. Needs BASE_IMAGES."""
         ...
 
@@ -123,7 +134,9 @@ class Workbench(Protocol):
         """Return the learner that embeds with the backbone and this adapter."""
         ...
 
-    def remember(self, stage: str, recipe: Mapping[str, object], make: object) -> Mapping[str, object]:
+    def remember(
+        self, stage: str, recipe: Mapping[str, object], make: Callable[[], Mapping[str, object]]
+    ) -> Mapping[str, object]:
         """Return what `make()` returned for this recipe, today or in an earlier run; a JSON mapping."""
         ...
 

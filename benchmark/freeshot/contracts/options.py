@@ -6,11 +6,13 @@ import ast
 import dataclasses
 import inspect
 import json
+import math
 import textwrap
 import types
 import typing
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from freeshot.basics.errors import OptionError
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 T = TypeVar("T", bound=Component)
+
+UNFIT = (ValueError, TypeError, AttributeError, LookupError, OverflowError)
+"""What converting a value of the wrong kind raises."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,7 @@ def _jsonable(value: Any) -> Any:
 def _convert(value: Any, option: Option, owner: str) -> Any:
     try:
         return _as(value, option.type, option.default)
-    except (ValueError, TypeError, SyntaxError):
+    except UNFIT:
         raise OptionError(
             f"Option '{option.name}' of '{owner}' cannot be {value!r}; expected {describe_type(option.type)}, "
             f"for example {_jsonable(option.default)!r}."
@@ -133,7 +138,7 @@ def _as(value: Any, hint: Any, default: Any) -> Any:
         return number if not isinstance(value, (bool, float)) else _refuse()
     if hint is float:
         number_ = float(value) if not isinstance(value, bool) else _refuse()
-        return number_ if number_ == number_ and abs(number_) != float("inf") else _refuse()
+        return number_ if math.isfinite(number_) else _refuse()
     if hint is str:
         return value if isinstance(value, str) else _refuse()
     return value
@@ -153,7 +158,7 @@ def _first_fitting(value: Any, hints: tuple[Any, ...]) -> Any:
     for hint in sorted(hints, key=lambda h: h is not type(None)):
         try:
             return _as(value, hint, None)
-        except (ValueError, TypeError):
+        except UNFIT:
             continue
     return _refuse()
 
@@ -191,7 +196,7 @@ def _own_helps(cls: type) -> dict[str, str]:
     except (OSError, TypeError, SyntaxError):
         return {}  # a class made in a REPL has no source; its options simply have no help
     helps: dict[str, str] = {}
-    for field, text in zip(body, body[1:], strict=False):
+    for field, text in pairwise(body):
         if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
             helps[ast.unparse(field.target)] = " ".join(inspect.cleandoc(str(text.value.value)).split())
     return helps

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 
 Status = Literal["ok", "failed", "violated", "skipped"]
+DataFree = Literal["strict", "public prior", "real data"]
 
 
 class Frozen(BaseModel):
@@ -126,7 +127,7 @@ class Tags(Frozen):
     """How to read a row."""
 
     tuning_free: bool
-    data_free: Literal["strict", "public prior", "real data"]
+    data_free: DataFree
     role: str = "method"
 
 

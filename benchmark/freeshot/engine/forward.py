@@ -51,6 +51,7 @@ def look(
     """
     if strategy is not None and kept is None:
         kept = strategy.patches(progress, images)
+        kept = None if kept is None else kept.sort(dim=1).values  # what follows searches in it
     trail = _Trail(kept)
     with ExitStack() as stack:
         if bank is not None:
@@ -136,7 +137,8 @@ def _asking_forward(
             tokens = strategy.combine(tokens, torch.searchsorted(there, choice))
             trail.kept = choice
         normed = block.norm2(tokens)
-        return strategy.residual(tokens, normed) + block.ls2(block.mlp(normed))
+        out: Tensor = strategy.residual(tokens, normed) + block.ls2(block.mlp(normed))
+        return out
 
     return forward
 
@@ -153,5 +155,7 @@ def _checked(choice: Tensor, there: Tensor, name: str) -> Tensor:
         raise ContractError(f"Efficiency strategy '{name}' kept no patch at all. It must keep at least one per image.")
     found = there.gather(1, torch.searchsorted(there, choice).clamp(max=there.shape[1] - 1))
     if not torch.equal(found, choice):
-        raise ContractError(f"Efficiency strategy '{name}' chose patches that were already gone. Choose from view.kept.")
+        raise ContractError(
+            f"Efficiency strategy '{name}' chose patches that were already gone. Choose from view.kept."
+        )
     return choice

@@ -46,7 +46,7 @@ def draw_episodes(
 
 
 def track_episodes(track: Track, images: Images) -> tuple[Episode, ...]:
-    """Draw a track's whole list and check it against its frozen hash; EpisodeError if it cannot or may not be used."""
+    """Draw a track's whole list and check it against its frozen hash; EpisodeError if it may not be used."""
     require_enough(track, images)
     labels = np.asarray(images.labels, dtype=np.int64)
     seed = derive(track.version, "episodes", track.dataset, track.split, track.way, track.shot, track.query)
@@ -71,8 +71,8 @@ def require_enough(track: Track, images: Images) -> None:
     counts = np.bincount(np.asarray(images.labels, dtype=np.int64), minlength=len(images.classes))
     if len(counts) < track.way:
         raise EpisodeError(
-            f"Track '{track.name}' draws {track.way} classes, but the {track.split} split of '{track.dataset}' has only "
-            f"{len(counts)}. Choose a smaller way."
+            f"Track '{track.name}' draws {track.way} classes, but the {track.split} split of '{track.dataset}' "
+            f"has only {len(counts)}. Choose a smaller way."
         )
     poorest = int(counts.argmin())
     wanted = track.shot + track.query

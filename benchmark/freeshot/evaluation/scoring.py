@@ -70,7 +70,9 @@ def embed(
     return joined
 
 
-def score_features(features: Tensor, episodes: Sequence[Episode], place: dict[int, int], chunk: int = 200) -> list[float]:
+def score_features(
+    features: Tensor, episodes: Sequence[Episode], place: dict[int, int], chunk: int = 200
+) -> list[float]:
     """Classify by nearest class mean, many episodes at once: accuracy per episode."""
     accuracies: list[float] = []
     way = len(episodes[0].classes)
@@ -101,7 +103,9 @@ def score_tuning(
     with torch.no_grad():
         logits = predict(read_images(images, shown, device))
     if tuple(logits.shape) != (len(shown), way):
-        raise ContractError(f"A predictor must score {len(shown)} queries × {way} classes, but gave {list(logits.shape)}.")
+        raise ContractError(
+            f"A predictor must score {len(shown)} queries × {way} classes, but gave {list(logits.shape)}."
+        )
     right = logits.argmax(1).cpu() == _labels(way, len(shown))[torch.from_numpy(order)]
     return float(right.double().mean())
 

@@ -15,6 +15,7 @@ from freeshot.contracts.events import Progress, StageFinished, StageStarted
 from freeshot.contracts.options import build
 from freeshot.contracts.pool import LoraEntry
 from freeshot.engine.backbone import open_backbone
+from freeshot.engine.devices import choose_device
 from freeshot.pool.store import open_pool, write_card, write_entry
 from freeshot.pool.tuning import Tuned, TuningRecipe, TuningTask, tune
 
@@ -48,6 +49,7 @@ class PoolRequest:
     device: str = "cpu"
     data: Path | None = None
     steps: int = 150
+    batch: int = 32
     lr: float = 1e-3
 
 
@@ -58,10 +60,12 @@ def build_pool(request: PoolRequest, catalogue: Catalogue, manager: pluggy.Plugi
     """
     if (request.out / "pool.json").exists():
         raise PoolError(f"{request.out} already holds a pool. Choose another --out, or delete that folder first.")
-    backbone = open_backbone(build(catalogue.component("backbone", request.backbone), {}), _device(request.device))
+    provider: Any = build(catalogue.component("backbone", request.backbone), {})
+    backbone = open_backbone(provider, choose_device(request.device))
     sources = {name: _base_images(catalogue, name, request) for name in request.sources}
-    license_note = "; ".join(f"{n}: {catalogue.component('dataset', n).license or 'not stated'}" for n in sources)
-    recipe = TuningRecipe(rank=request.rank, steps=request.steps, lr=request.lr, seed=request.seed)
+    licenses = {name: getattr(catalogue.component("dataset", name), "license", "") for name in sources}
+    license_note = "; ".join(f"{name}: {text or 'not stated'}" for name, text in licenses.items())
+    recipe = TuningRecipe(request.rank, request.steps, request.batch, request.lr, request.seed)
     cell = f"pool {request.name}"
     began = time.monotonic()
     manager.hook.freeshot_event(event=StageStarted(cell, "tune", request.count))
@@ -87,7 +91,14 @@ def _tune_block(
 
     from freeshot.basics.files import fingerprint, write_text
 
-    wanted = fingerprint({**asdict(recipe), "sources": request.sources, "way": request.way, "backbone": backbone.sha256})
+    wanted = fingerprint(
+        {
+            **asdict(recipe),
+            "sources": {name: images.sha256 for name, images in sources.items()},
+            "way": request.way,
+            "backbone": backbone.sha256,
+        }
+    )
     done = request.out / f".block-{numbers[0]:03d}-{len(numbers)}-{wanted}.json"
     if done.exists():
         return list(json.loads(done.read_text()))
@@ -151,14 +162,8 @@ def _entry(
 def _base_images(catalogue: Catalogue, name: str, request: PoolRequest) -> Images:
     from pathlib import Path
 
-    dataset = build(catalogue.component("dataset", name), {})
+    dataset: Any = build(catalogue.component("dataset", name), {})
     images: Images = dataset.load("base", request.data or Path("data"))
     if len(images.classes) < request.way:
         raise PoolError(f"'{name}' has {len(images.classes)} base classes, too few for {request.way}-way tasks.")
     return images
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(name)

@@ -77,7 +77,7 @@ def open_pool(path: Path, backbone_hash: str | None = None) -> LoraPool:
         return LoraPool(
             card["name"], path, card["backbone"], card["backbone_sha256"], entries, identity, card.get("license", "")
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except (LookupError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise PoolError(f"{path / 'pool.json'} lacks or garbles {error}. Build or import the pool again.") from None
 
 
@@ -91,27 +91,40 @@ def _read_card(path: Path) -> dict[str, Any]:
         raise PoolError(f"{file} cannot be read ({error}). Build or import the pool again.") from None
     if not isinstance(card, dict) or card.get("format") != FORMAT or not card.get("loras"):
         raise PoolError(f"{file} is not a pool card of format {FORMAT} with at least one LoRA. Build the pool again.")
-    missing = {"name", "backbone", "backbone_sha256"} - set(card)
+    missing = [key for key in ("backbone", "backbone_sha256", "name") if not isinstance(card.get(key), str)]
     if missing:
-        raise PoolError(f"{file} lacks {', '.join(sorted(missing))}. Build or import the pool again.")
+        raise PoolError(f"{file} lacks {', '.join(missing)}. Build or import the pool again.")
     return card
 
 
 def _read_entry(folder: Path, line: Mapping[str, Any]) -> LoraEntry:
+    _require_sound(line)
     adapter = _load(folder / "adapter_model.safetensors", line["sha256"]["adapter_model.safetensors"])
     head = _load(folder / "head.safetensors", line["sha256"]["head.safetensors"])
     ways = {len(part) for part in head.values()} | {len(line["class_ids"])}
-    if set(head) != {"weight", "bias"} or ways != {len(line["classes"])}:
+    axes = {name: part.ndim for name, part in head.items()}
+    if axes != {"weight": 2, "bias": 1} or ways != {len(line["classes"])}:
         raise PoolError(
-            f"{folder / 'head.safetensors'} must hold weight and bias of {len(line['classes'])} classes. Export it again."
+            f"{folder / 'head.safetensors'} must hold weight and bias of {len(line['classes'])} classes. "
+            "Export it again."
         )
     rank = int(line["rank"])
     factors: dict[Slot, tuple[Tensor, Tensor]] = {}
     for key in sorted(k for k in adapter if k.endswith(".lora_A.weight")):
         module = key.removeprefix(PREFIX).removesuffix(".lora_A.weight")
         a, b = adapter[key], adapter.get(f"{PREFIX}{module}.lora_B.weight")
-        if b is None or a.ndim != 2 or b.ndim != 2 or a.shape[0] != b.shape[1] or a.shape[0] != rank * len(line["rows"]):
+        if (
+            b is None
+            or a.ndim != 2
+            or b.ndim != 2
+            or a.shape[0] != b.shape[1]
+            or a.shape[0] != rank * len(line["rows"])
+        ):
             raise PoolError(f"{folder}: the factors of {module} do not fit together at rank {rank}. Export it again.")
+        if not all(0 <= start < stop <= len(b) for start, stop in line["rows"]):
+            raise PoolError(
+                f"{folder}: {module} has {len(b)} rows, but the card names {line['rows']}. Export it again."
+            )
         if not b.any():
             raise PoolError(f"{folder}: lora_B of {module} is all zero, so this LoRA does nothing. Tune it again.")
         for place, (start, stop) in enumerate(line["rows"]):
@@ -130,6 +143,14 @@ def _read_entry(folder: Path, line: Mapping[str, Any]) -> LoraEntry:
         tuple(line["class_ids"]),
         line["facts"],
     )
+
+
+def _require_sound(line: Mapping[str, Any]) -> None:
+    """Refuse classes, their ids or facts of another type than they are written with."""
+    classes, ids = line["classes"], line["class_ids"]
+    lists = isinstance(classes, list) and isinstance(ids, list) and isinstance(line["facts"], dict)
+    if not lists or not all(isinstance(c, str) for c in classes) or not all(type(i) is int for i in ids):
+        raise TypeError(f"the classes or facts of '{line['name']}'")
 
 
 def _require_blocks(folder: Path, module: str, b: Tensor, rank: int, rows: Sequence[Sequence[int]]) -> None:

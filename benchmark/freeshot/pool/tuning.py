@@ -6,6 +6,7 @@ stacked bank is l independent Adams; the loss is the *sum* over LoRAs of each on
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -72,7 +73,9 @@ def tune(
     device = backbone.device
     names = [task.name for task in tasks]
     bank = _fresh_bank(backbone, names, recipe)
-    width = int(look(backbone, torch.zeros(1, 3, backbone.image_size, backbone.image_size, device=device)).features.shape[1])
+    width = int(
+        look(backbone, torch.zeros(1, 3, backbone.image_size, backbone.image_size, device=device)).features.shape[1]
+    )
     weight = torch.zeros(len(tasks), way, width, device=device, requires_grad=True)
     bias = torch.zeros(len(tasks), way, device=device, requires_grad=True)
     optimizer = torch.optim.Adam([*bank.parameters(), weight, bias], lr=recipe.lr)
@@ -122,7 +125,7 @@ def _logits(backbone: Backbone, bank: LoraBank, weight: Tensor, bias: Tensor, im
 
 
 def _require_finite(losses: Tensor, names: Sequence[str]) -> None:
-    bad = [name for name, loss in zip(names, losses.tolist(), strict=True) if loss != loss or loss == float("inf")]
+    bad = [name for name, loss in zip(names, losses.tolist(), strict=True) if not math.isfinite(loss)]
     if bad:
         raise DivergedError(f"Tuning diverged for {', '.join(bad)}: the loss is not finite. Lower the learning rate.")
 

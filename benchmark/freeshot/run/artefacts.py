@@ -41,7 +41,7 @@ class Artefacts:
             return None
         try:
             return self._read(folder)
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError):
             shutil.rmtree(folder, ignore_errors=True)
             return None
 
@@ -50,6 +50,7 @@ class Artefacts:
         from safetensors.torch import save_file
 
         folder = self._folder(stage, recipe)
+        fresh: Path | None = None
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             fresh = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".writing-"))
@@ -63,14 +64,15 @@ class Artefacts:
                 "sha256": file_sha256(fresh / "tensors.safetensors"),
             }
             write_text(fresh / "card.json", json.dumps(card, indent=1) + "\n")
-            if folder.exists():
-                shutil.rmtree(folder)
-            fresh.replace(folder)
+            _put(fresh, folder)
         except OSError as error:
             raise StoreError(
                 f"The cache {self._root} cannot be written ({error.strerror}). Free space or choose another --cache; "
                 "what is finished is kept."
             ) from error
+        finally:
+            if fresh is not None:
+                shutil.rmtree(fresh, ignore_errors=True)
 
     def _read(self, folder: Path) -> Artefact:
         from safetensors import SafetensorError
@@ -87,3 +89,14 @@ class Artefacts:
 
     def _folder(self, stage: str, recipe: Mapping[str, Any]) -> Path:
         return self._root / stage / fingerprint(dict(recipe))
+
+
+def _put(fresh: Path, folder: Path) -> None:
+    """Move a complete folder to its place; of two processes with the same artefact, either one's is right."""
+    if folder.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+    try:
+        fresh.replace(folder)
+    except OSError:
+        if not (folder / "card.json").exists():
+            raise

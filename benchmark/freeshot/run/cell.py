@@ -11,9 +11,10 @@ from freeshot.basics.files import write_text
 from freeshot.basics.statistics import student_t
 from freeshot.contracts.events import CellFailed, CellFinished, CellSkipped, Progress, StageFinished, StageStarted
 from freeshot.contracts.method import Learner, Needs
-from freeshot.contracts.records import IntervalRecord, RunRecord, StageCost, Tags
+from freeshot.contracts.records import DataFree, IntervalRecord, RunRecord, StageCost, Tags
 from freeshot.engine.backbone import weights_sha256
 from freeshot.engine.meter import metered
+from freeshot.evaluation.episodes import episodes_sha256
 from freeshot.evaluation.scoring import score_embedding, score_tuning
 from freeshot.run.provenance import provenance
 from freeshot.run.store import record_path
@@ -43,20 +44,23 @@ def run_cell(environment: Environment, spec: RunSpec, track: Track, results: Pat
     reason = method.skip(track)
     if reason is not None:
         environment.emit(CellSkipped(spec.title, reason))
-        return _written(environment, results, _record(environment, spec, method, "skipped", reason=reason))
-    bench = Bench(environment, spec, track, method)
+        return _written(results, _record(environment, spec, method, "skipped", reason=reason))
+    bench: Bench | None = None
     try:
+        bench = Bench(environment, spec, track, method)
         record = _scored(environment, spec, track, method, bench)
     except StoreError:
         raise
     except FreeshotError as error:
+        environment.forget(spec.backbone)  # what went wrong may have changed it
         status: Status = "violated" if isinstance(error, ContractError) else "failed"
         record = _record(environment, spec, method, status, bench, reason=str(error))
     except Exception as error:  # noqa: BLE001 - a plugin may raise anything; its record says what, the others go on
+        environment.forget(spec.backbone)
         _keep_traceback(environment, spec)
         record = _record(environment, spec, method, "failed", bench, reason=f"{type(error).__name__}: {error}")
     _announce(environment, record)
-    return _written(environment, results, record)
+    return _written(results, record)
 
 
 def _scored(environment: Environment, spec: RunSpec, track: Track, method: Method, bench: Bench) -> RunRecord:
@@ -93,11 +97,15 @@ def _tuned(
     """Tune on one episode after the other, from where an interrupted run stopped."""
     note = environment.cache / "cells" / f"{spec.cell}.json"
     accuracies: list[float] = json.loads(note.read_text()) if note.exists() else []
-    for episode in episodes[len(accuracies) :]:
-        accuracies.append(score_tuning(learner, images, episode, environment.device, spec.seed))
-        environment.emit(Progress(spec.title, "evaluation", len(accuracies), len(episodes)))
-        if len(accuracies) % SAVE_EVERY == 0:
-            write_text(note, json.dumps(accuracies))
+    try:
+        for episode in episodes[len(accuracies) :]:
+            accuracies.append(score_tuning(learner, images, episode, environment.device, spec.seed))
+            environment.emit(Progress(spec.title, "evaluation", len(accuracies), len(episodes)))
+            if len(accuracies) % SAVE_EVERY == 0:
+                write_text(note, json.dumps(accuracies))
+    except KeyboardInterrupt:
+        write_text(note, json.dumps(accuracies))  # nothing finished is lost
+        raise
     note.unlink(missing_ok=True)
     return accuracies
 
@@ -128,12 +136,12 @@ def _record(
         accuracies=list(accuracies),
         looks=1 if accuracies else 0,
         stages=list(bench.stages) if bench is not None else [],
-        hashes=_hashes(environment, spec) if bench is not None else {},
+        hashes=_hashes(environment, spec, method, bench.track) if bench is not None and accuracies else {},
         provenance=provenance(environment.device),
     )
 
 
-def data_freedom(environment: Environment, spec: RunSpec, method: Method) -> str:
+def data_freedom(environment: Environment, spec: RunSpec, method: Method) -> DataFree:
     """Say how data-free a row is: by what the method needs, and by what its inversion uses."""
     if Needs.BASE_IMAGES in method.needs:
         return "real data"
@@ -142,8 +150,15 @@ def data_freedom(environment: Environment, spec: RunSpec, method: Method) -> str
     return "public prior" if "public prior" in levels else "strict"
 
 
-def _hashes(environment: Environment, spec: RunSpec) -> dict[str, str]:
-    return {"backbone": environment.backbone(spec.backbone).sha256, "episodes": spec.track.episodes_sha256}
+def _hashes(environment: Environment, spec: RunSpec, method: Method, track: Track) -> dict[str, str]:
+    """Identify what the numbers rest on: network, pool, images and the whole episode list."""
+    backbone = environment.backbone(spec.backbone)
+    images = environment.images(track.dataset, track.split)
+    hashes = {"backbone": backbone.sha256, "images": images.sha256}
+    hashes["episodes"] = episodes_sha256(environment.episodes(track), images.sha256)
+    if Needs.POOL in method.needs:
+        hashes["pool"] = environment.pool(track.pool, backbone).sha256
+    return hashes
 
 
 def _announce(environment: Environment, record: RunRecord) -> None:
@@ -159,8 +174,6 @@ def _keep_traceback(environment: Environment, spec: RunSpec) -> None:
     write_text(environment.cache / "failures" / f"{spec.cell}.txt", traceback.format_exc())
 
 
-def _written(environment: Environment, results: Path, record: RunRecord) -> RunRecord:
+def _written(results: Path, record: RunRecord) -> RunRecord:
     record.write(record_path(results, record.spec))
     return record
-
-

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from freeshot.basics.errors import PoolError
 from freeshot.contracts.options import build
 from freeshot.engine.backbone import open_backbone
@@ -16,6 +14,8 @@ from freeshot.run.artefacts import Artefacts
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import torch
 
     from freeshot.contracts.backbone import BackboneProvider
     from freeshot.contracts.events import Event
@@ -62,6 +62,10 @@ class Environment:
             self._backbones[key] = open_backbone(provider, self.device)
         return self._backbones[key]
 
+    def forget(self, part: Part) -> None:
+        """Close a backbone that may have been changed; whoever asks next gets a fresh one."""
+        self._backbones.pop(part.model_dump_json(), None)
+
     def pool(self, name: str, backbone: Backbone) -> LoraPool:
         """Open a pool, once; 'pocket/sketch' is the part of 'pocket' that was tuned on 'sketch'."""
         whole, _, dataset = name.partition("/")
@@ -78,7 +82,7 @@ class Environment:
     def images(self, dataset: str, split: str) -> Images:
         """Open one split of a data set, once."""
         if (dataset, split) not in self._images:
-            component = build(self.catalogue.component("dataset", dataset), {})
+            component: Any = build(self.catalogue.component("dataset", dataset), {})
             self._images[dataset, split] = component.load(split, self.data)
         return self._images[dataset, split]
 
@@ -87,10 +91,3 @@ class Environment:
         if track.name not in self._episodes:
             self._episodes[track.name] = track_episodes(track, self.images(track.dataset, track.split))
         return self._episodes[track.name]
-
-
-def choose_device(name: str) -> torch.device:
-    """Turn 'cpu', 'cuda' or 'auto' into a device."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(name)

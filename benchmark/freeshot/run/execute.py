@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from freeshot.contracts.events import CellSkipped
 from freeshot.contracts.records import RunRecord
+from freeshot.engine.devices import choose_device
 from freeshot.plugin import hookimpl
 from freeshot.run.cell import run_cell
-from freeshot.run.environment import Environment, choose_device
+from freeshot.run.environment import Environment
 from freeshot.run.parts import part_of
 from freeshot.run.store import is_done, stored_record
 
@@ -62,7 +63,9 @@ def _run_alone(environment: Environment, spec: RunSpec, track: Track, request: R
         environment.emit(CellSkipped(spec.title, "another process is running it"))
         return
     except OSError as error:
-        raise StoreError(f"The cache {environment.cache} cannot be written ({error.strerror}). Choose another --cache.") from None
+        raise StoreError(
+            f"The cache {environment.cache} cannot be written ({error.strerror}). Choose another --cache."
+        ) from None
     try:
         if not request.again and is_done(stored_record(request.results, spec)):
             outcome.skipped += 1  # somebody finished it since it was planned

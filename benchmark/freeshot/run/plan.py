@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal
 
 from freeshot.basics.errors import OptionError
@@ -16,7 +17,7 @@ from freeshot.run.parts import choices_of, part_of, resolve
 from freeshot.run.store import is_done, stored_record
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from freeshot.contracts.method import Method
     from freeshot.contracts.tracks import Track
@@ -86,7 +87,8 @@ def _tracks(request: RunRequest, catalogue: Catalogue, profile: Profile) -> tupl
             wanted = catalogue.match_tracks(profile.tracks) if profile.tracks != ("*",) else of_suite
         chosen = tuple(t for t in wanted if t in of_suite and (not t.optional or t.name in request.tracks))
         if not chosen:
-            raise OptionError(f"Suite '{suite.name}' has no track like {', '.join(request.tracks)}. See 'freeshot list tracks'.")
+            wanted_names = ", ".join(request.tracks)
+            raise OptionError(f"Suite '{suite.name}' has no track like {wanted_names}. See 'freeshot list tracks'.")
         return chosen
     return tuple(t for t in catalogue.match_tracks(request.tracks) if not t.optional or t.name in request.tracks)
 
@@ -101,10 +103,16 @@ def _rows(request: RunRequest, catalogue: Catalogue, profile: Profile) -> tuple[
     fitting = [_overridden(row, given, catalogue) for row in rows]
     unused = set(given) - {key for row in fitting for key in row.options}
     if unused:
-        raise OptionError(
-            f"No method of this run has an option '{sorted(unused)[0]}'. See 'freeshot show METHOD' for what it has."
-        )
+        names = {name for row in rows for name in options_of(catalogue.component("method", row.method))}
+        raise unknown_option(min(unused), names)
     return tuple(fitting)
+
+
+def unknown_option(name: str, known: Iterable[str]) -> OptionError:
+    """Build the error for an option that no method of the run has, the nearest one named."""
+    nearest = get_close_matches(name.partition(".")[0], sorted(known), n=1, cutoff=0.5)
+    guess = f"Did you mean '{nearest[0]}'? " if nearest else ""
+    return OptionError(f"No method of this run has an option '{name}'. {guess}See 'freeshot show METHOD' for all.")
 
 
 def _given_options(pairs: Sequence[str]) -> dict[str, str]:
@@ -121,9 +129,15 @@ def _overridden(row: Row, given: Mapping[str, str], catalogue: Catalogue) -> Row
     """Set the given options that this row's method has; a newly chosen component starts from its own defaults."""
     known = options_of(catalogue.component("method", row.method))
     ours = {key: value for key, value in given.items() if key.partition(".")[0] in known}
-    chosen_anew = {key for key, value in ours.items() if isinstance(known[key.partition(".")[0]].default, Choice) and "." not in key}
-    kept = {k: v for k, v in row.options.items() if k.partition(".")[0] not in chosen_anew or row.options.get(k.partition(".")[0]) == ours.get(k.partition(".")[0])}
+    chosen_anew = {key for key in ours if "." not in key and isinstance(known[key].default, Choice)}
+    kept = {key: value for key, value in row.options.items() if _still_fits(key, row, ours, chosen_anew)}
     return Row(row.method, {**_profile_of_parts(row, ours, chosen_anew, known, catalogue), **kept, **ours})
+
+
+def _still_fits(key: str, row: Row, ours: Mapping[str, str], anew: set[str]) -> bool:
+    """Say whether a profile's option still means the component it was written for."""
+    stem = key.partition(".")[0]
+    return stem not in anew or row.options.get(stem) == ours[stem]
 
 
 def _profile_of_parts(

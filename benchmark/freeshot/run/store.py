@@ -30,5 +30,5 @@ def stored_record(results: Path, spec: RunSpec) -> RunRecord | None:
 
 
 def is_done(record: RunRecord | None) -> bool:
-    """True for records that need not be made again: finished, or skipped for a reason."""
+    """Say whether a record need not be made again: it is finished, or skipped for a reason."""
     return record is not None and record.status in ("ok", "skipped")

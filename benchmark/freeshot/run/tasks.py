@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from freeshot.basics.errors import PoolError
+from freeshot.basics.errors import EpisodeError, PoolError
 from freeshot.basics.seeds import stream
 from freeshot.basics.tokens import mirror_patches
 from freeshot.contracts.flow import Shots, Task
@@ -58,7 +58,14 @@ class SurrogateSource:
     """
 
     def __init__(
-        self, sets: Sequence[SurrogateSet], shape: TaskShape, lora_share: float, side: int, device: torch.device, *, flip: bool
+        self,
+        sets: Sequence[SurrogateSet],
+        shape: TaskShape,
+        lora_share: float,
+        side: int,
+        device: torch.device,
+        *,
+        flip: bool,
     ) -> None:
         self._sets = [_on(s, device) for s in sets]
         self._shape, self._lora_share, self._side, self._flip = shape, lora_share, side, flip
@@ -105,9 +112,7 @@ class SurrogateSource:
             )
         return members[: self._shape.shot], members[self._shape.shot : self._shape.shot + query]
 
-    def _task(
-        self, parts: Sequence[tuple[int, Tensor, Tensor]], rng: Generator, teacher: SurrogateSet | None
-    ) -> Task:
+    def _task(self, parts: Sequence[tuple[int, Tensor, Tensor]], rng: Generator, teacher: SurrogateSet | None) -> Task:
         support, _ = self._shots([(place, s) for place, s, _ in parts], rng)
         query, mirrored = self._shots([(place, q) for place, _, q in parts], rng)
         logits = None
@@ -140,7 +145,7 @@ class ImageSource:
 
     def __init__(self, sources: Sequence[Images], shape: TaskShape, device: torch.device, *, flip: bool) -> None:
         self._sources, self._shape, self._device, self._flip = sources, shape, device, flip
-        self._members = [[(torch.as_tensor(i.labels) == c).nonzero().flatten() for c in range(len(i.classes))] for i in sources]
+        self._members = [_members(images, shape) for images in sources]
 
     def draw(self, rng: Generator) -> Task:
         """Draw one task."""
@@ -161,6 +166,20 @@ class ImageSource:
             where = (torch.rand(len(images), generator=rng) < 0.5).view(-1, 1, 1, 1)
             images = torch.where(where, images.flip(-1), images)
         return Shots(images.to(self._device), labels.to(self._device))
+
+
+def _members(images: Images, shape: TaskShape) -> list[Tensor]:
+    """List the images of each class; EpisodeError where a task cannot be filled."""
+    labels = torch.as_tensor(images.labels)
+    members = [(labels == label).nonzero().flatten() for label in range(len(images.classes))]
+    poorest = min(map(len, members), default=0)
+    wanted = shape.shot + shape.query
+    if len(members) < shape.way or poorest < wanted:
+        raise EpisodeError(
+            f"Tasks of {shape.way} classes with {wanted} images each cannot be drawn from base images of "
+            f"{len(members)} classes, the poorest with {poorest}. Choose a track with a smaller way, shot or query."
+        )
+    return members
 
 
 def _on(surrogate: SurrogateSet, device: torch.device) -> SurrogateSet:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from freeshot.basics.errors import EpisodeError, UndeclaredError
+from freeshot.basics.errors import ContractError, EpisodeError, UndeclaredError
 from freeshot.basics.seeds import derive, stream
 from freeshot.contracts.events import Progress, StageFinished, StageStarted
 from freeshot.contracts.flow import Adapter, Shots, SurrogateSet
@@ -17,7 +17,7 @@ from freeshot.contracts.records import StageCost
 from freeshot.engine.learners import AdaptedLearner
 from freeshot.engine.meter import metered
 from freeshot.engine.model import SharedLora
-from freeshot.evaluation.episodes import draw_episodes
+from freeshot.evaluation.episodes import draw_episodes, require_enough
 from freeshot.evaluation.scoring import read_images
 from freeshot.run.artefacts import Artefact
 from freeshot.run.inversion import invert, surrogate_set
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from torch import Generator, nn
 
     from freeshot.contracts.component import Choice
+    from freeshot.contracts.meta_learner import TaskStream
     from freeshot.contracts.pool import LoraPool
     from freeshot.contracts.records import RunSpec
     from freeshot.contracts.tracks import Track
@@ -153,6 +154,8 @@ class Bench:
         self._require(Needs.VALIDATION)
         trials = []
         sources = [self.environment.images(name, "validation") for name in self.track.sources]
+        for name, images in zip(self.track.sources, sources, strict=True):
+            require_enough(replace(self.track, dataset=name, split="validation"), images)
         for place, images in enumerate(sources):
             share = count // len(sources) + (place < count % len(sources))
             seed = derive(0, "validation trials", images.sha256)
@@ -166,8 +169,10 @@ class Bench:
 
     # --- meta-learning --------------------------------------------------------------------------
 
-    def meta_learn(self, learner: Choice, tasks: Tasks, rank: int) -> Adapter:
+    def meta_learn(self, learner: Choice, tasks: TaskStream, rank: int) -> Adapter:
         """Train one shared LoRA with a meta-learner, or take what an earlier run left."""
+        if not isinstance(tasks, Tasks):
+            raise ContractError("meta_learn takes what surrogate_tasks or base_tasks returned, whose recipe is known.")
         part = resolve(self.environment.catalogue, learner)
         recipe = {
             "learner": part.model_dump(mode="json", exclude={"origin"}),
@@ -269,5 +274,3 @@ def _digest(surrogate: SurrogateSet) -> str:
         digest.update(surrogate.shots.kept.contiguous().numpy().tobytes())
     digest.update(surrogate.teacher_logits.contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]
-
-

@@ -74,7 +74,7 @@ class ToyImages:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """'wave-0', 'wave-1', …"""
+        """Return 'wave-0', 'wave-1' and so on."""
         return tuple(f"wave-{kind}" for kind in self.kinds)
 
     @property

@@ -21,17 +21,19 @@ def augment(images: Tensor) -> Tensor:
 
 
 def move(images: Tensor) -> Tensor:
-    """Rotate by up to 20°, scale 0.7…1.2 each way, shear, shift by up to 12 % and flip half of the images."""
+    """Rotate by up to 8°, scale 0.85…1.15 each way, shift by up to 6 % and flip half of the images.
+
+    Three times as much kept a network this small from learning anything in half an hour.
+    """
     b, device = len(images), images.device
-    angle = (torch.rand(b, device=device) * 2 - 1) * math.radians(20)
-    scale = 0.7 + 0.5 * torch.rand(b, 2, device=device)
-    shear = (torch.rand(b, device=device) * 2 - 1) * 0.2
+    angle = (torch.rand(b, device=device) * 2 - 1) * math.radians(8)
+    scale = 0.85 + 0.3 * torch.rand(b, 2, device=device)
     flip = (torch.rand(b, device=device) < 0.5).float() * 2 - 1
-    shift = (torch.rand(b, 2, device=device) * 2 - 1) * 0.24
+    shift = (torch.rand(b, 2, device=device) * 2 - 1) * 0.12
     cos, sin = angle.cos(), angle.sin()
     theta = torch.stack(
         [
-            torch.stack([flip * cos / scale[:, 0], (shear - sin) / scale[:, 1], shift[:, 0]], 1),
+            torch.stack([flip * cos / scale[:, 0], -sin / scale[:, 1], shift[:, 0]], 1),
             torch.stack([flip * sin / scale[:, 0], cos / scale[:, 1], shift[:, 1]], 1),
         ],
         1,
@@ -43,22 +45,21 @@ def move(images: Tensor) -> Tensor:
 
 
 def restroke(images: Tensor) -> Tensor:
-    """Thicken a fifth of the images' dark strokes by a pixel, thin another fifth."""
+    """Thicken the dark strokes of a tenth of the images by a pixel, thin another tenth."""
     b = len(images)
     choice = torch.rand(b, 1, 1, 1, device=images.device)
     thick = -max_pool2d(-images, 2, 1, 1)[..., :-1, :-1]
     thin = max_pool2d(images, 2, 1, 1)[..., :-1, :-1]
-    return torch.where(choice < 0.2, thick, torch.where(choice > 0.9, thin, images))
+    return torch.where(choice < 0.1, thick, torch.where(choice > 0.9, thin, images))
 
 
 def recolour(images: Tensor) -> Tensor:
-    """Invert a third, mix the channels of a third, and change contrast and brightness a little."""
+    """Invert a tenth, tint a tenth, and lower the contrast a little."""
     b, device = len(images), images.device
-    images = torch.where(torch.rand(b, 1, 1, 1, device=device) < 0.33, 1 - images, images)
+    images = torch.where(torch.rand(b, 1, 1, 1, device=device) < 0.1, 1 - images, images)
     ink = torch.rand(b, 3, 1, 1, device=device)
     tinted = images * (1 - ink) + ink  # dark strokes take the ink's colour, white stays white
-    images = torch.where(torch.rand(b, 1, 1, 1, device=device) < 0.33, tinted, images)
-    contrast = 0.6 + 0.4 * torch.rand(b, 1, 1, 1, device=device)
+    images = torch.where(torch.rand(b, 1, 1, 1, device=device) < 0.1, tinted, images)
+    contrast = 0.8 + 0.2 * torch.rand(b, 1, 1, 1, device=device)
     offset = (1 - contrast) * torch.rand(b, 1, 1, 1, device=device)
-    noise = 0.03 * torch.randn_like(images)
-    return (images * contrast + offset + noise).clamp(0, 1)
+    return images * contrast + offset

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import platform
 import time
 from dataclasses import asdict, dataclass
@@ -22,6 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
+from freeshot.basics.files import file_sha256
 from freeshot.basics.seeds import derive
 
 from freeshot_vision.pocket.augment import augment
@@ -39,11 +41,11 @@ if TYPE_CHECKING:
 class Recipe:
     """All that decides the weights, besides the corpus."""
 
-    steps: int = 9_000
+    steps: int = 5_500
     batch: int = 64
     lr: float = 1e-3
     weight_decay: float = 0.05
-    warmup: int = 400
+    warmup: int = 200
     imitate: float = 1.0
     """Weight of the imitation loss, one minus a cosine."""
     imitated_axes: int = 256
@@ -200,9 +202,9 @@ def export(vit: nn.Module, recipe: Recipe, corpus: Path, out: Path, device: torc
 
     save_file({k: v.half().cpu().contiguous() for k, v in vit.state_dict().items()}, out / "pocket-vit.safetensors")
     manifest = json.loads((corpus / "corpus.json").read_text())
-    machine = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor()
+    machine = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{os.cpu_count()} CPU cores, {platform.machine()}"
     facts = {"recipe": asdict(recipe), "seconds": round(seconds), "machine": machine, "torch": torch.__version__}
-    facts["corpus"] = {key: manifest[key] for key in ("sha256", "counts") if key in manifest}
+    facts["corpus"] = {"counts": manifest["counts"], "manifest_sha256": file_sha256(corpus / "corpus.json")}
     (out / "training.json").write_text(json.dumps(facts, indent=1) + "\n")
 
 

@@ -15,12 +15,11 @@ SHOTS = (1, 5)
 
 def _track(group: str, dataset: str, shot: int, *, split: str = "novel", episodes: int = 600) -> Track:
     name = f"{group}/{dataset}/5w{shot}s"
-    own = dataset in IN_DOMAIN
     return Track(
         name=name,
         dataset=dataset,
-        pool=f"pocket/{dataset}" if own else "pocket",
-        sources=(dataset,) if own else IN_DOMAIN,
+        pool="pocket",
+        sources=IN_DOMAIN,
         backbone="pocket-vit",
         split=split,
         shot=shot,

@@ -1,0 +1,42 @@
+"""Freeze episode lists: `python -m freeshot.evaluation.freeze 'in-domain/*' … > episodes.lock`.
+
+Prints a JSON mapping of track name to the hash of its list. Whoever ships a track ships this file, and a
+list that ever comes out differently is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from freeshot.contracts.options import build
+from freeshot.evaluation.episodes import episodes_sha256, track_episodes
+from freeshot.plugin.catalogue import Catalogue
+from freeshot.plugin.host import load_plugins
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from freeshot.contracts.images import Images
+    from freeshot.contracts.tracks import Track
+
+
+def freeze(track: Track, catalogue: Catalogue, data: Path) -> str:
+    """Return the hash of a track's list as it comes out here and now."""
+    dataset: Any = build(catalogue.component("dataset", track.dataset), {})
+    images: Images = dataset.load(track.split, data)
+    return episodes_sha256(track_episodes(replace(track, episodes_sha256=""), images), images.sha256)
+
+
+def main(patterns: Sequence[str], data: Path = Path("data")) -> None:
+    """Freeze the tracks that fit the patterns and print the lock."""
+    catalogue = Catalogue(load_plugins())
+    hashes = {track.name: freeze(track, catalogue, data) for track in catalogue.match_tracks(patterns)}
+    print(json.dumps(hashes, indent=1, sort_keys=True))  # noqa: T201 - the lock is its output
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

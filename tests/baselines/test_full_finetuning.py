@@ -1,0 +1,121 @@
+"""Full fine-tuning starts where it says, chooses in the open, and every episode stands alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from torch import nn
+
+from freeshot.basics.prototypes import prototype_logits
+from freeshot.contracts.flow import Shots
+from freeshot.testing import toy as world
+from freeshot_baselines.full_finetuning import FinetuningLearner, FullFinetuning, _head, finetune
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import Toy
+    from torch import Tensor
+
+RNG = torch.Generator()
+WAY = 3
+QUERIES = torch.rand(12, 3, 4, 4, generator=torch.Generator().manual_seed(9))
+
+
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 8, 3), nn.GELU(), nn.Flatten(), nn.Linear(32, 6))
+
+
+def support(seed: int = 1) -> Shots:
+    images = torch.rand(2 * WAY, 3, 4, 4, generator=torch.Generator().manual_seed(seed))
+    return Shots(images, torch.arange(WAY).repeat_interleave(2))
+
+
+def said(predict: object) -> Tensor:
+    with torch.no_grad():
+        answer: Tensor = predict(QUERIES)  # type: ignore[operator]
+        return answer
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_prototype_head_decides_by_the_nearest_class_mean(seed: int) -> None:
+    rng = torch.Generator().manual_seed(seed)
+    features, queries = torch.randn(2 * WAY, 6, generator=rng), torch.randn(50, 6, generator=rng)
+    labels = torch.arange(WAY).repeat_interleave(2)
+    head = _head(features, labels, WAY, "prototype")
+    assert torch.equal(head(queries).argmax(1), prototype_logits(queries, features, labels, WAY).argmax(1))
+
+
+def test_the_zero_head_has_no_opinion() -> None:
+    head = _head(torch.randn(6, 6), torch.arange(WAY).repeat_interleave(2), WAY, "zero")
+    assert not head(torch.randn(4, 6)).any()
+
+
+@pytest.mark.parametrize("head", ["zero", "prototype"])
+def test_a_long_run_passes_through_the_shorter_ones(head: str) -> None:
+    together = finetune(network(), support(), WAY, 1e-2, (1, 3, 6), head)
+    for steps, tuned in together:
+        ((_, alone),) = finetune(network(), support(), WAY, 1e-2, (steps,), head)
+        assert torch.equal(said(tuned), said(alone))
+
+
+def test_tuning_fits_the_support() -> None:
+    ((_, tuned),) = finetune(network(), support(), WAY, 3e-2, (40,), "zero")
+    with torch.no_grad():
+        assert torch.equal(tuned(support().images).argmax(1), support().labels)
+
+
+def test_tuning_leaves_the_network_it_started_from() -> None:
+    start = network()
+    before = said(start)
+    finetune(start, support(), WAY, 1e-1, (5,), "zero")
+    assert torch.equal(said(start), before)
+
+
+def test_an_episode_does_not_depend_on_those_before_it() -> None:
+    learner = FinetuningLearner(network(), 1e-2, 4, "zero")
+    first, _, again = (said(learner.adapt(support(seed), WAY, RNG)) for seed in (1, 2, 1))
+    assert torch.equal(first, again)
+
+
+GRID = {"lrs": (1e-3, 1e-2), "steps": (1, 2), "trials": 3}
+
+
+def test_choosing_looks_at_validation_classes_only(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    load = world.ToyWaves.load
+
+    def noted(self: world.ToyWaves, split: str, root: Path) -> world.ToyImages:
+        opened.append(split)
+        return load(self, split, root)
+
+    monkeypatch.setattr(world.ToyWaves, "load", noted)
+    method = FullFinetuning(**GRID)  # type: ignore[arg-type]
+    method.prepare(toy.bench(method))
+    assert opened == ["validation"]
+
+
+def test_the_whole_grid_is_on_record_and_the_best_of_it_is_chosen(toy: Toy) -> None:
+    method = FullFinetuning(**GRID)  # type: ignore[arg-type]
+    bench = toy.bench(method)
+    method.prepare(bench)
+    facts = bench.stages[0].facts
+    tried = facts["validation_accuracy"]
+    assert len(tried) == 2 * 2 * 2
+    assert tried[f"lr {facts['lr']:g}, {facts['steps']} steps, {facts['head']} head"] == max(tried.values())
+
+
+def test_choosing_is_done_once(toy: Toy) -> None:
+    method = FullFinetuning(**GRID)  # type: ignore[arg-type]
+    benches = [toy.bench(method) for _ in range(2)]
+    for bench in benches:
+        method.prepare(bench)
+    assert [bench.stages[0].cached for bench in benches] == [False, True]
+
+
+def test_its_row_is_tuned_and_data_free(toy: Toy) -> None:
+    tags = toy.record("full-finetuning").tags
+    assert (tags.tuning_free, tags.data_free) == (False, "strict")

@@ -1,0 +1,126 @@
+"""Files are whole or absent, and JSON has one spelling."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from freeshot.basics.errors import StoreError
+from freeshot.basics.files import atomic_path, canonical_json, file_sha256, fingerprint, write_text
+
+KEYS = st.text(max_size=5)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | KEYS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=10,
+)
+
+
+def reversed_keys(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: reversed_keys(value[key]) for key in reversed(value)}
+    return [reversed_keys(item) for item in value] if isinstance(value, list) else value
+
+
+@given(VALUES)
+def test_the_order_of_keys_changes_neither_json_nor_fingerprint(value: Any) -> None:
+    assert canonical_json(reversed_keys(value)) == canonical_json(value)
+    assert fingerprint(reversed_keys(value)) == fingerprint(value)
+
+
+@given(VALUES)
+def test_canonical_json_reads_back_as_what_it_was(value: Any) -> None:
+    assert json.loads(canonical_json(value)) == value
+
+
+def test_canonical_json_has_sorted_keys_no_spaces_and_plain_letters() -> None:
+    assert canonical_json({"b": [1, 2.5, None], "a": "×"}) == '{"a":"×","b":[1,2.5,null]}'
+
+
+def test_canonical_json_refuses_nan() -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        canonical_json(float("nan"))
+
+
+def test_a_fingerprint_is_stable_and_as_long_as_asked() -> None:
+    assert fingerprint({"a": 1}) == hashlib.sha256(b'{"a":1}').hexdigest()[:16]
+    assert len(fingerprint({"a": 1}, 40)) == 40
+
+
+def test_a_files_hash_is_that_of_its_bytes(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"abc")
+    assert file_sha256(tmp_path / "x") == hashlib.sha256(b"abc").hexdigest()
+
+
+def test_missing_folders_are_made(tmp_path: Path) -> None:
+    write_text(tmp_path / "a" / "b.txt", "Größe")
+    assert (tmp_path / "a" / "b.txt").read_bytes() == "Größe".encode()
+
+
+def test_a_written_file_can_be_read_by_others(tmp_path: Path) -> None:
+    write_text(tmp_path / "b.txt", "text")
+    assert (tmp_path / "b.txt").stat().st_mode & 0o777 == 0o644
+
+
+def test_a_failing_block_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    file = tmp_path / "kept.txt"
+    write_text(file, "old")
+    with pytest.raises(TypeError), atomic_path(file) as temporary:
+        temporary.write_text(5)  # type: ignore[arg-type]
+    assert file.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_failing_first_write_leaves_no_file(tmp_path: Path) -> None:
+    with pytest.raises(KeyError), atomic_path(tmp_path / "new.txt"):
+        raise KeyError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_temporary_file_lies_beside_and_keeps_the_suffix(tmp_path: Path) -> None:
+    with atomic_path(tmp_path / "x.safetensors") as temporary:
+        assert (temporary.parent, temporary.suffix) == (tmp_path, ".safetensors")
+        assert not (tmp_path / "x.safetensors").exists()
+    assert (tmp_path / "x.safetensors").exists()
+
+
+@pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES, errno.EPERM])
+def test_a_read_only_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(tempfile, "mkstemp", refuse)
+    with pytest.raises(StoreError) as caught:
+        write_text(tmp_path / "x.txt", "text")
+    assert str(caught.value) == f"The folder {tmp_path} cannot be written. Choose another with --results or --cache."
+
+
+def test_a_full_disk_is_called_so_and_leaves_the_old_file(tmp_path: Path) -> None:
+    file = tmp_path / "x.txt"
+    write_text(file, "old")
+    with pytest.raises(StoreError) as caught, atomic_path(file):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert str(caught.value) == (
+        f"The disk is full: {file} could not be written. Free some space and repeat the command; it continues."
+    )
+    assert file.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_any_other_failure_is_passed_on_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(StoreError) as caught:
+        write_text(tmp_path / "file" / "x.txt", "text")
+    assert str(caught.value) == (
+        f"The file {tmp_path / 'file' / 'x.txt'} could not be written ({os.strerror(errno.EEXIST)}). "
+        "Mend that and repeat the command; it continues."
+    )

@@ -1,0 +1,34 @@
+"""A meter measures seconds and peak memory of a block."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+import torch
+
+from freeshot.engine.meter import metered
+
+CPU = torch.device("cpu")
+
+
+def test_seconds_are_those_of_the_block() -> None:
+    with metered(CPU) as meter:
+        time.sleep(0.02)
+    assert 0.02 <= meter.seconds < 5
+    measured = meter.seconds
+    time.sleep(0.01)
+    assert meter.seconds == measured
+
+
+def test_the_peak_covers_what_the_block_held() -> None:
+    with metered(CPU) as meter:
+        held = torch.ones(64 * 2**20, dtype=torch.uint8)
+    assert meter.peak_bytes >= held.numel()
+
+
+def test_a_failing_block_is_measured_as_well() -> None:
+    with pytest.raises(KeyError), metered(CPU) as meter:
+        raise KeyError
+    assert meter.seconds > 0
+    assert meter.peak_bytes > 0

@@ -1,0 +1,136 @@
+"""Accuracies are those of an obvious loop, and a learner sees neither labels nor an order that tells them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from tests.evaluation.conftest import CountedImages, which
+
+from freeshot.basics.errors import ContractError
+from freeshot.contracts.method import Learner
+from freeshot.evaluation.episodes import draw_episodes
+from freeshot.evaluation.scoring import score_embedding, score_tuning
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from torch import Generator, Tensor
+
+    from freeshot.contracts.flow import Episode, Shots
+    from freeshot.contracts.method import Predictor
+
+CPU = torch.device("cpu")
+IMAGES = CountedImages((30, 30, 30, 30))
+LABELS = IMAGES.labels
+EPISODES = draw_episodes(LABELS, 3, 2, 5, 7, 40)
+TABLE = torch.randn(len(IMAGES), 6, generator=torch.Generator().manual_seed(3)) + torch.from_numpy(LABELS).view(-1, 1)
+
+
+class Looking(Learner):
+    """Embed image i as row i of a table, and remember what was shown."""
+
+    def __init__(self, change: Callable[[Tensor], Tensor] = lambda features: features) -> None:
+        self.shown: list[int] = []
+        self.change = change
+
+    def embed(self, images: Tensor) -> Tensor:
+        self.shown += which(images)
+        return self.change(TABLE[which(images)])
+
+
+class Tuned(Learner):
+    """Answer queries with a rule, and remember what was shown."""
+
+    def __init__(self, answer: Callable[[list[int], list[int]], Tensor]) -> None:
+        self.answer = answer
+        self.support_labels: list[int] = []
+        self.queries: list[int] = []
+
+    def adapt(self, support: Shots, way: int, rng: Generator) -> Predictor:
+        classes = [int(LABELS[i]) for i in which(support.images)]
+        self.support_labels = support.labels.tolist()
+
+        def predict(images: Tensor) -> Tensor:
+            self.queries = which(images)
+            return self.answer(classes, self.queries)
+
+        return predict
+
+
+def obvious_accuracy(episode: Episode) -> float:
+    table = TABLE.double().numpy()
+    means = [table[[i for i in episode.support if LABELS[i] == c]].mean(0) for c in episode.classes]
+    guesses = [episode.classes[int(np.argmin([((table[i] - m) ** 2).sum() for m in means]))] for i in episode.query]
+    return float(np.mean([guess == LABELS[i] for guess, i in zip(guesses, episode.query, strict=True)]))
+
+
+def test_many_episodes_at_once_score_like_one_after_the_other() -> None:
+    assert score_embedding(Looking(), IMAGES, EPISODES, CPU) == pytest.approx(
+        [obvious_accuracy(episode) for episode in EPISODES], abs=1e-12
+    )
+
+
+def test_every_used_image_is_embedded_exactly_once() -> None:
+    learner = Looking()
+    score_embedding(learner, IMAGES, EPISODES, CPU)
+    assert sorted(learner.shown) == sorted({i for e in EPISODES for i in (*e.support, *e.query)})
+
+
+def test_an_image_that_no_episode_uses_is_never_read() -> None:
+    images = CountedImages((30, 30, 30, 30))
+    score_embedding(Looking(), images, EPISODES[:1], CPU)
+    assert set(images.reads) == {*EPISODES[0].support, *EPISODES[0].query}
+
+
+@pytest.mark.parametrize("wrong", [lambda f: f[:-1], lambda f: f[0], lambda f: f.unsqueeze(2)])
+def test_features_of_a_wrong_shape_are_refused(wrong: Callable[[Tensor], Tensor]) -> None:
+    with pytest.raises(ContractError, match="must embed"):
+        score_embedding(Looking(wrong), IMAGES, EPISODES, CPU)
+
+
+def test_features_that_are_not_finite_are_refused() -> None:
+    with pytest.raises(ContractError, match="not all finite"):
+        score_embedding(Looking(lambda f: f.log()), IMAGES, EPISODES, CPU)
+
+
+def knowing(classes: Sequence[int], queries: Sequence[int]) -> Tensor:
+    """Answer rightly: the support of 3 classes × 2 shots names the classes in order."""
+    order = list(classes)[::2]
+    return torch.eye(3)[[order.index(int(LABELS[i])) for i in queries]]
+
+
+def test_a_learner_that_knows_is_always_right() -> None:
+    assert [score_tuning(Tuned(knowing), IMAGES, e, CPU, seed=0) for e in EPISODES[:5]] == [1.0] * 5
+
+
+def test_a_learner_that_always_says_the_same_is_right_by_chance() -> None:
+    constant = Tuned(lambda _, queries: torch.eye(3)[[0] * len(queries)])
+    assert score_tuning(constant, IMAGES, EPISODES[0], CPU, seed=0) == pytest.approx(1 / 3)
+
+
+def test_a_learner_that_trusts_the_order_of_queries_gains_nothing() -> None:
+    by_place = Tuned(lambda _, queries: torch.eye(3).repeat_interleave(len(queries) // 3, 0))
+    accuracies = [score_tuning(by_place, IMAGES, e, CPU, seed=0) for e in EPISODES]
+    assert abs(float(np.mean(accuracies)) - 1 / 3) < 0.1
+
+
+def test_queries_are_all_shown_once_in_another_order() -> None:
+    learner = Tuned(knowing)
+    score_tuning(learner, IMAGES, EPISODES[0], CPU, seed=0)
+    assert sorted(learner.queries) == sorted(EPISODES[0].query)
+    assert learner.queries != list(EPISODES[0].query)
+
+
+def test_the_support_comes_with_its_labels() -> None:
+    learner = Tuned(knowing)
+    score_tuning(learner, IMAGES, EPISODES[0], CPU, seed=0)
+    assert learner.support_labels == [0, 0, 1, 1, 2, 2]
+
+
+def test_a_predictor_of_a_wrong_shape_is_refused() -> None:
+    wrong = Tuned(lambda _, queries: torch.zeros(len(queries), 2))
+    with pytest.raises(ContractError, match="must score 15 queries × 3 classes"):
+        score_tuning(wrong, IMAGES, EPISODES[0], CPU, seed=0)

@@ -1,0 +1,199 @@
+"""Inversion finds images that the LoRA is sure of, and nothing else decides them but the seed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from freeshot.basics.errors import DataError, DivergedError, OptionError
+from freeshot.engine import BankTeacher
+from freeshot_lora_recycle.inversion import LoraInversion, total_variation
+from freeshot_lora_recycle.prior import StatisticsPrior, open_prior
+from freeshot_lora_recycle.pruning import ClsAttention
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from freeshot.contracts.efficiency import EfficiencyStrategy
+    from freeshot.contracts.pool import LoraPool
+    from freeshot.engine import Backbone
+
+CPU = torch.device("cpu")
+SHORT = LoraInversion(iterations=25, prior="none")
+
+
+def labels_of(pool: LoraPool, lora: int) -> Tensor:
+    return torch.arange(len(pool.entries[lora].classes)).repeat_interleave(3)
+
+
+def invert(
+    backbone: Backbone,
+    pool: LoraPool,
+    method: LoraInversion = SHORT,
+    *,
+    lora: int = 0,
+    seed: int = 0,
+    strategy: EfficiencyStrategy | None = None,
+) -> Tensor:
+    teacher = BankTeacher(backbone, [pool.entries[lora]], strategy)
+    return method.synthesize(teacher, labels_of(pool, lora), torch.Generator().manual_seed(seed))
+
+
+def teachers_view(backbone: Backbone, pool: LoraPool, lora: int, images: Tensor) -> tuple[float, float]:
+    """Return the teacher's cross-entropy and accuracy on its own surrogates."""
+    labels = labels_of(pool, lora)
+    with torch.no_grad():
+        logits = BankTeacher(backbone, [pool.entries[lora]]).plain_logits(images)
+    return float(cross_entropy(logits, labels)), float((logits.argmax(1) == labels).double().mean())
+
+
+@pytest.mark.parametrize("lora", range(4))
+def test_the_lora_is_surer_of_its_surrogates_than_of_noise(backbone: Backbone, pool: LoraPool, lora: int) -> None:
+    noise = invert(backbone, pool, LoraInversion(iterations=0, prior="none"), lora=lora)
+    surrogates = invert(backbone, pool, lora=lora)
+    before, after = (teachers_view(backbone, pool, lora, images) for images in (noise, surrogates))
+    assert after[0] < before[0]
+
+
+def test_loras_recognise_their_surrogates_better_than_noise(backbone: Backbone, pool: LoraPool) -> None:
+    right = []
+    for method in (LoraInversion(iterations=0, prior="none"), SHORT):
+        seen = [teachers_view(backbone, pool, lora, invert(backbone, pool, method, lora=lora)) for lora in range(4)]
+        right.append(sum(accuracy for _, accuracy in seen))
+    assert right[1] > right[0] + 0.2
+
+
+def test_pruning_tokens_on_the_way_still_convinces_the_lora(backbone: Backbone, pool: LoraPool) -> None:
+    noise = invert(backbone, pool, LoraInversion(iterations=0, prior="none"))
+    sparse = invert(backbone, pool, strategy=ClsAttention(at=(1, -1), ratio=0.25))
+    assert teachers_view(backbone, pool, 0, sparse)[0] < teachers_view(backbone, pool, 0, noise)[0]
+
+
+def test_images_lie_between_black_and_white(backbone: Backbone, pool: LoraPool) -> None:
+    images = invert(backbone, pool, LoraInversion(iterations=3, lr=50.0, prior="none"))
+    assert 0 <= float(images.min()) < float(images.max()) <= 1
+
+
+def test_the_same_seed_gives_the_same_images(backbone: Backbone, pool: LoraPool) -> None:
+    short = LoraInversion(iterations=3, prior="none")
+    assert torch.equal(invert(backbone, pool, short), invert(backbone, pool, short))
+
+
+def test_another_seed_gives_other_images(backbone: Backbone, pool: LoraPool) -> None:
+    short = LoraInversion(iterations=3, prior="none")
+    assert not torch.equal(invert(backbone, pool, short), invert(backbone, pool, short, seed=1))
+
+
+def test_the_backbone_keeps_no_gradient(backbone: Backbone, pool: LoraPool) -> None:
+    images = invert(backbone, pool, LoraInversion(iterations=1, prior="none"))
+    assert not images.requires_grad
+    assert all(weight.grad is None for weight in backbone.vit.parameters())
+
+
+def test_total_variation_smooths(backbone: Backbone, pool: LoraPool) -> None:
+    rough, smooth = (
+        invert(backbone, pool, LoraInversion(iterations=15, prior="none", total_variation=w)) for w in (0.0, 50.0)
+    )
+    assert total_variation(smooth) < 0.7 * total_variation(rough)
+
+
+def test_a_loss_that_is_not_finite_is_told(backbone: Backbone, pool: LoraPool) -> None:
+    wild = LoraInversion(iterations=2, prior="none", total_variation=float("inf"))
+    with pytest.raises(DivergedError, match=r"The inversion loss is inf at step 0\. Lower the inversion's lr\."):
+        invert(backbone, pool, wild)
+
+
+def test_a_prior_without_weights_is_refused_with_the_way_out(backbone: Backbone, pool: LoraPool) -> None:
+    with pytest.raises(OptionError) as caught:
+        invert(backbone, pool, LoraInversion(iterations=1))
+    assert str(caught.value) == (
+        "Inversion 'lora-inversion' needs the weights of a ResNet-50 for its prior. Give a file with "
+        "-o inversion.prior_weights=FILE, or be strictly data-free with -o inversion.prior=none."
+    )
+
+
+def test_only_without_the_prior_it_is_strictly_data_free() -> None:
+    assert (LoraInversion(prior="none").data_free, LoraInversion().data_free) == ("strict", "public prior")
+
+
+def test_total_variation_is_that_of_a_loop_over_pixels() -> None:
+    images = torch.rand(2, 3, 4, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    down, right = [], []
+    for image in images:
+        for channel in image:
+            down += [float(channel[y + 1, x] - channel[y, x]) ** 2 for y in range(3) for x in range(5)]
+            right += [float(channel[y, x + 1] - channel[y, x]) ** 2 for y in range(4) for x in range(4)]
+    assert float(total_variation(images)) == pytest.approx(sum(down) / len(down) + sum(right) / len(right))
+
+
+def tiny_network() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 5, 3), nn.BatchNorm2d(5))
+
+
+def accustomed_to(images: Tensor) -> nn.Sequential:
+    """Return a network whose batch norms know the statistics of exactly these images, layer by layer."""
+    network = tiny_network()
+    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    x = (images - mean.view(1, 3, 1, 1)) / std.view(1, 3, 1, 1)
+    network.eval()
+    with torch.no_grad():
+        for module in network:
+            if isinstance(module, nn.BatchNorm2d):
+                assert module.running_mean is not None
+                assert module.running_var is not None
+                module.running_mean.copy_(x.mean((0, 2, 3)))
+                module.running_var.copy_(x.var((0, 2, 3), unbiased=False))
+            x = module(x)
+    return network
+
+
+@pytest.mark.parametrize("spread", ["std", "var"])
+def test_images_with_the_known_statistics_are_at_no_distance(spread: str) -> None:
+    images = torch.rand(6, 3, 10, 10, generator=torch.Generator().manual_seed(1))
+    prior = StatisticsPrior(accustomed_to(images), spread)
+    assert float(prior.distance(images)) == pytest.approx(0, abs=1e-3)
+    assert float(prior.distance(1 - images)) > 0.01
+
+
+@pytest.mark.parametrize("spread", ["std", "var"])
+def test_optimising_the_distance_brings_images_nearer(spread: str) -> None:
+    prior = StatisticsPrior(tiny_network(), spread)
+    images = torch.rand(4, 3, 10, 10, generator=torch.Generator().manual_seed(2)).requires_grad_()
+    optimizer = torch.optim.Adam([images], lr=0.05)
+    distances = []
+    for _ in range(20):
+        distance = prior.distance(images)
+        optimizer.zero_grad()
+        distance.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        distances.append(float(distance.detach()))
+    assert distances[-1] < 0.6 * distances[0]
+
+
+def test_measuring_leaves_no_hook_behind() -> None:
+    network = tiny_network()
+    StatisticsPrior(network, "std").distance(torch.rand(2, 3, 10, 10))
+    assert not any(module._forward_pre_hooks for module in network.modules())
+
+
+@pytest.mark.parametrize("name", ["weights.pth", "weights.safetensors"])
+@pytest.mark.parametrize("content", [None, b"", b"not weights at all"])
+def test_weights_that_cannot_be_read_are_told(tmp_path: Path, name: str, content: bytes | None) -> None:
+    file = tmp_path / name
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(DataError, match=r"The prior's weights .* cannot be used \(.*\)\. Give those of a ResNet-50\."):
+        open_prior(str(file), "std", CPU)
+
+
+def test_weights_of_another_network_are_told(tmp_path: Path) -> None:
+    torch.save(tiny_network().state_dict(), tmp_path / "weights.pth")
+    with pytest.raises(DataError, match="Give those of a ResNet-50"):
+        open_prior(str(tmp_path / "weights.pth"), "std", CPU)

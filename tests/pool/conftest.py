@@ -1,0 +1,60 @@
+"""The toy network, and LoRAs for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from freeshot.contracts.pool import LoraEntry
+from freeshot.engine.backbone import Backbone, open_backbone
+from freeshot.engine.bank import slots_of
+from freeshot.pool.store import write_card, write_entry
+from freeshot.testing.toy import WIDTH, ToyVit
+
+MakeEntry = Callable[..., LoraEntry]
+WritePool = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def backbone() -> Backbone:
+    """Return the toy network."""
+    return open_backbone(ToyVit())
+
+
+@pytest.fixture(scope="session")
+def make_entry(backbone: Backbone) -> MakeEntry:
+    """Return a maker of strong LoRAs whose numbers fit into half precision, with heads of two classes."""
+
+    def make(number: int, rank: int = 2, scale: float = 0.3) -> LoraEntry:
+        rng = torch.Generator().manual_seed(number)
+
+        def normal(*shape: int) -> torch.Tensor:
+            return torch.randn(*shape, generator=rng).half().float()
+
+        factors = {
+            slot: (normal(rank, WIDTH), (normal(slot.stop - slot.start, rank) * scale).half().float())
+            for slot in slots_of(backbone.vit)
+        }
+        classes = (f"toy-waves/wave-{number}", f"toy-waves/wave-{number + 1}")
+        facts = {"held_out_accuracy": 0.75}
+        return LoraEntry(
+            f"lora-{number:03d}", rank, factors, normal(2, WIDTH), normal(2), classes, (number, number + 1), facts
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def write_pool(backbone: Backbone) -> WritePool:
+    """Return what writes entries as a whole pool."""
+
+    def write(folder: Path, *entries: LoraEntry) -> Path:
+        widths = {slot.module: 3 * WIDTH for slot in entries[0].factors}
+        lines = [write_entry(folder / entry.name, entry, "toy-vit", widths) for entry in entries]
+        write_card(folder, "small", "toy-vit", backbone.sha256, lines, "toy-waves: Apache-2.0")
+        return folder
+
+    return write

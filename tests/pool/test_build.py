@@ -1,0 +1,113 @@
+"""A pool is built, continued after an interruption, and never overwritten."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import freeshot.pool.build as building
+from freeshot.basics.errors import PoolError
+from freeshot.contracts.pool import LoraPool
+from freeshot.engine.backbone import Backbone
+from freeshot.plugin.catalogue import Catalogue
+from freeshot.plugin.host import load_plugins
+from freeshot.pool import tuning
+from freeshot.pool.build import PoolRequest, build_pool
+from freeshot.pool.store import open_pool
+from freeshot.pool.tuning import TuningTask
+
+
+@pytest.fixture(autouse=True)
+def _one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FREESHOT_PLUGINS", "toy")
+    monkeypatch.setattr(building, "AT_ONCE", 1)
+
+
+@pytest.fixture
+def tuned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the names of the LoRAs that are tuned from now on."""
+    names: list[str] = []
+    tune = tuning.tune
+
+    def watched(backbone: Backbone, tasks: Sequence[TuningTask], *rest: Any) -> Any:
+        names.extend(task.name for task in tasks)
+        return tune(backbone, tasks, *rest)
+
+    monkeypatch.setattr(building, "tune", watched)
+    return names
+
+
+def request(out: Path, **changes: Any) -> PoolRequest:
+    plain = PoolRequest("two", ("toy-waves",), 2, out, "toy-vit", rank=2, way=3, steps=2)
+    return dataclasses.replace(plain, **changes)
+
+
+def built(out: Path, **changes: Any) -> LoraPool:
+    host = load_plugins()
+    return build_pool(request(out, **changes), Catalogue(host), host.manager)
+
+
+def test_a_pool_is_built_and_opens(tmp_path: Path, backbone: Backbone) -> None:
+    pool = built(tmp_path)
+    assert open_pool(tmp_path, backbone.sha256).sha256 == pool.sha256
+    assert [(e.name, e.rank, len(e.classes)) for e in pool.entries] == [("lora-000", 2, 3), ("lora-001", 2, 3)]
+    assert pool.license == "toy-waves: Apache-2.0"
+    for entry in pool.entries:
+        assert entry.classes == tuple(f"toy-waves/wave-{number}" for number in entry.class_ids)  # base: 0…5
+        assert len(set(entry.class_ids)) == 3
+        assert entry.facts["training_images"] == 3 * 16
+
+
+def test_the_same_request_builds_the_same_pool(tmp_path: Path) -> None:
+    assert built(tmp_path / "a").sha256 == built(tmp_path / "b").sha256
+
+
+def test_how_many_are_tuned_at_once_changes_no_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    apart = built(tmp_path / "a")
+    monkeypatch.setattr(building, "AT_ONCE", 8)
+    assert [e.classes for e in built(tmp_path / "b").entries] == [e.classes for e in apart.entries]
+
+
+def test_an_interrupted_build_tunes_only_what_is_missing(tmp_path: Path, tuned: list[str]) -> None:
+    first = built(tmp_path)
+    assert tuned == ["lora-000", "lora-001"]
+    (tmp_path / "pool.json").unlink()
+    next(tmp_path.glob(".block-001-*")).unlink()
+    assert built(tmp_path).sha256 == first.sha256
+    assert tuned == ["lora-000", "lora-001", "lora-001"]
+
+
+def test_a_build_that_lost_only_its_card_tunes_nothing(tmp_path: Path, tuned: list[str]) -> None:
+    first = built(tmp_path)
+    (tmp_path / "pool.json").unlink()
+    assert built(tmp_path).sha256 == first.sha256
+    assert len(tuned) == 2
+
+
+@pytest.mark.parametrize("change", [{"steps": 3}, {"seed": 1}, {"rank": 1}, {"way": 2}, {"lr": 0.1}])
+def test_another_recipe_takes_nothing_from_an_interrupted_build(
+    tmp_path: Path, tuned: list[str], change: dict[str, Any]
+) -> None:
+    built(tmp_path, count=1)
+    (tmp_path / "pool.json").unlink()
+    built(tmp_path, count=1, **change)
+    assert tuned == ["lora-000", "lora-000"]
+
+
+def test_a_finished_pool_is_not_overwritten(tmp_path: Path) -> None:
+    built(tmp_path)
+    card = (tmp_path / "pool.json").read_bytes()
+    with pytest.raises(PoolError) as caught:
+        built(tmp_path, steps=1)
+    assert str(caught.value) == (f"{tmp_path} already holds a pool. Choose another --out, or delete that folder first.")
+    assert (tmp_path / "pool.json").read_bytes() == card
+
+
+def test_too_few_classes_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(PoolError) as caught:
+        built(tmp_path, way=7)
+    assert str(caught.value) == "'toy-waves' has 6 base classes, too few for 7-way tasks."

@@ -1,0 +1,364 @@
+"""A pool comes back as it was written, or one sentence says which file is wrong and how."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from freeshot.basics.errors import PoolError
+from freeshot.contracts.pool import LoraEntry, LoraPool
+from freeshot.engine.backbone import Backbone
+from freeshot.engine.bank import LoraBank
+from freeshot.engine.forward import look
+from freeshot.engine.teacher import BankTeacher
+from freeshot.pool.store import open_pool, write_entry
+from freeshot.testing.toy import POOL, WIDTH
+
+MakeEntry = Callable[..., LoraEntry]
+WritePool = Callable[..., Path]
+ADAPTER, HEAD = "adapter_model.safetensors", "head.safetensors"
+
+
+@pytest.fixture
+def pool(tmp_path: Path, make_entry: MakeEntry, write_pool: WritePool) -> Path:
+    """Return a folder with two good LoRAs."""
+    return write_pool(tmp_path / "pool", make_entry(0), make_entry(1, rank=3))
+
+
+@pytest.fixture
+def images() -> Tensor:
+    """Return four pictures."""
+    return torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+
+
+def refusal(folder: Path, backbone_hash: str | None = None) -> str:
+    with pytest.raises(PoolError) as caught:
+        open_pool(folder, backbone_hash)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def edit_card(folder: Path, edit: Callable[[dict[str, Any]], object]) -> None:
+    card = json.loads((folder / "pool.json").read_text())
+    edit(card)
+    (folder / "pool.json").write_text(json.dumps(card))
+
+
+def edit_tensors(folder: Path, file: str, edit: Callable[[dict[str, Tensor]], object]) -> None:
+    """Change the first LoRA's tensors and let the card agree."""
+    path = folder / "lora-000" / file
+    tensors = {name: tensor.clone() for name, tensor in load_file(path).items()}
+    edit(tensors)
+    save_file(tensors, path)
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    edit_card(folder, lambda card: card["loras"][0]["sha256"].update({file: sha256}))
+
+
+def first_b(tensors: dict[str, Tensor]) -> Tensor:
+    return tensors["base_model.model.blocks.0.attn.qkv.lora_B.weight"]
+
+
+def test_a_pool_comes_back_as_it_was_written(pool: Path, make_entry: MakeEntry, backbone: Backbone) -> None:
+    opened = open_pool(pool, backbone.sha256)
+    assert (opened.name, opened.backbone, opened.license) == ("small", "toy-vit", "toy-waves: Apache-2.0")
+    for found, written in zip(opened.entries, [make_entry(0), make_entry(1, rank=3)], strict=True):
+        for field in ("name", "rank", "classes", "class_ids", "facts"):
+            assert getattr(found, field) == getattr(written, field)
+        assert set(found.factors) == set(written.factors)
+        for slot, parts in found.factors.items():
+            assert all(torch.equal(t, u) for t, u in zip(parts, written.factors[slot], strict=True))
+        assert torch.equal(found.head_weight, written.head_weight)
+        assert torch.equal(found.head_bias, written.head_bias)
+
+
+def test_the_shipped_toy_pool_is_good(backbone: Backbone) -> None:
+    assert len(open_pool(POOL, backbone.sha256)) == 4
+
+
+def test_a_pools_identity_is_that_of_its_card(pool: Path, tmp_path: Path) -> None:
+    first = open_pool(pool).sha256
+    shutil.copytree(pool, tmp_path / "copy")
+    assert open_pool(tmp_path / "copy").sha256 == first
+    edit_card(pool, lambda card: card["loras"][0]["facts"].update(held_out_accuracy=0.5))
+    assert open_pool(pool).sha256 != first
+
+
+@pytest.mark.filterwarnings("default")  # peft's imports warn of what is not ours
+def test_peft_loads_each_lora_with_the_same_features(pool: Path, backbone: Backbone, images: Tensor) -> None:
+    from peft import PeftModel
+
+    for entry in open_pool(pool).entries:
+        vit: Any = copy.deepcopy(backbone.vit)
+        peft: Any = PeftModel.from_pretrained(vit, str(pool / entry.name)).eval()
+        with torch.no_grad():
+            features = peft.base_model.model(backbone.normalize(images))
+        ours = look(backbone, images, LoraBank.of([entry], images)).features
+        assert torch.allclose(features, ours, atol=1e-4)
+        assert (features - look(backbone, images).features).abs().max() > 0.1
+
+
+def test_a_folder_without_card_is_no_pool(tmp_path: Path) -> None:
+    assert refusal(tmp_path) == f"{tmp_path} is no pool: it has no pool.json. Build one with 'freeshot pool build'."
+
+
+def test_a_card_that_is_no_json_is_named(pool: Path) -> None:
+    (pool / "pool.json").write_text('{"format": 1, ')
+    assert refusal(pool).startswith(f"{pool / 'pool.json'} cannot be read (Expecting property name")
+
+
+@pytest.mark.parametrize("card", [[], {}, {"format": 2, "loras": [{}]}, {"format": 1, "loras": []}, None])
+def test_a_card_of_another_format_is_refused(pool: Path, card: object) -> None:
+    (pool / "pool.json").write_text(json.dumps(card))
+    assert refusal(pool) == (
+        f"{pool / 'pool.json'} is not a pool card of format 1 with at least one LoRA. Build the pool again."
+    )
+
+
+def test_a_card_that_lacks_something_says_what(pool: Path) -> None:
+    edit_card(pool, lambda card: [card.pop("name"), card.update(backbone_sha256=5)])
+    assert refusal(pool, "0" * 64) == (
+        f"{pool / 'pool.json'} lacks backbone_sha256, name. Build or import the pool again."
+    )
+
+
+@pytest.mark.parametrize("key", ["name", "rank", "rows", "classes", "class_ids", "sha256", "facts"])
+def test_a_line_that_lacks_something_says_what(pool: Path, key: str) -> None:
+    edit_card(pool, lambda card: card["loras"][1].pop(key))
+    assert refusal(pool) == f"{pool / 'pool.json'} lacks or garbles '{key}'. Build or import the pool again."
+
+
+def test_another_backbone_is_named_with_both_hashes(pool: Path, backbone: Backbone) -> None:
+    assert refusal(pool, "abcdef0123456789") == (
+        f"The pool 'small' was tuned on toy-vit ({backbone.sha256[:8]}…), but the backbone here is abcdef01…. "
+        "Choose another --backbone or another pool."
+    )
+
+
+@pytest.mark.parametrize("file", [ADAPTER, HEAD])
+def test_a_missing_file_is_named(pool: Path, file: str) -> None:
+    path = pool / "lora-001" / file
+    path.unlink()
+    message = refusal(pool)
+    assert message.startswith(f"{path} cannot be read ([Errno 2] No such file or directory")
+    assert message.endswith("). Export or build this LoRA again.")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.99])
+@pytest.mark.parametrize("file", [ADAPTER, HEAD])
+def test_a_truncated_file_is_named(pool: Path, file: str, share: float) -> None:
+    path = pool / "lora-001" / file
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    assert refusal(pool).startswith(f"{path} cannot be read (")
+
+
+@pytest.mark.parametrize("file", [ADAPTER, HEAD])
+def test_a_changed_byte_is_found(pool: Path, file: str) -> None:
+    path = pool / "lora-001" / file
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    assert refusal(pool) == f"{path} is not the file its pool card describes. Restore it, or build the pool again."
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+@pytest.mark.parametrize("file", [ADAPTER, HEAD])
+def test_values_that_are_not_finite_are_refused(pool: Path, file: str, value: float) -> None:
+    edit_tensors(pool, file, lambda tensors: next(iter(tensors.values())).flatten()[:1].fill_(value))
+    assert refusal(pool) == (
+        f"{pool / 'lora-000' / file} holds values that are not finite. Tune this LoRA again with a lower learning rate."
+    )
+
+
+def test_a_lora_whose_b_is_zero_is_refused(pool: Path) -> None:
+    edit_tensors(pool, ADAPTER, lambda tensors: first_b(tensors).zero_())
+    assert refusal(pool) == (
+        f"{pool / 'lora-000'}: lora_B of blocks.0.attn.qkv is all zero, so this LoRA does nothing. Tune it again."
+    )
+
+
+def test_a_b_outside_of_its_rows_is_refused(pool: Path) -> None:
+    edit_tensors(pool, ADAPTER, lambda tensors: first_b(tensors)[WIDTH].fill_(1))
+    assert refusal(pool) == (
+        f"{pool / 'lora-000'}: lora_B of blocks.0.attn.qkv acts outside of the rows its card names. Import it again."
+    )
+
+
+@pytest.mark.parametrize("rows", [[[0, 48], [96, 944]], [[-144, 48], [96, 144]], [[0, 48], [144, 96]]])
+def test_rows_that_the_layer_does_not_have_are_refused(pool: Path, rows: list[list[int]]) -> None:
+    edit_card(pool, lambda card: card["loras"][0].update(rows=rows))
+    assert refusal(pool) == (
+        f"{pool / 'lora-000'}: blocks.0.attn.qkv has 144 rows, but the card names {rows}. Export it again."
+    )
+
+
+def test_another_rank_than_the_cards_is_refused(pool: Path) -> None:
+    edit_card(pool, lambda card: card["loras"][0].update(rank=3))
+    assert refusal(pool) == (
+        f"{pool / 'lora-000'}: the factors of blocks.0.attn.qkv do not fit together at rank 3. Export it again."
+    )
+
+
+def test_an_a_without_its_b_is_refused(pool: Path) -> None:
+    edit_tensors(pool, ADAPTER, lambda tensors: tensors.pop("base_model.model.blocks.0.attn.qkv.lora_B.weight"))
+    assert "the factors of blocks.0.attn.qkv do not fit together at rank 2" in refusal(pool)
+
+
+def test_an_adapter_of_another_sort_is_refused(pool: Path) -> None:
+    edit_tensors(pool, ADAPTER, lambda tensors: [tensors.pop(name) for name in list(tensors) if "lora_A" in name])
+    assert refusal(pool) == f"{pool / 'lora-000' / ADAPTER} holds no lora_A. Export the adapter again."
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda tensors: tensors.update(weight=torch.ones(3, WIDTH)),
+        lambda tensors: tensors.update(bias=torch.ones(3)),
+        lambda tensors: tensors.update(bias=torch.ones(2, 1)),
+        lambda tensors: tensors.pop("bias"),
+        lambda tensors: tensors.update(extra=torch.ones(2)),
+    ],
+)
+def test_a_head_of_another_shape_is_refused(pool: Path, edit: Callable[[dict[str, Tensor]], object]) -> None:
+    edit_tensors(pool, HEAD, edit)
+    assert refusal(pool) == (f"{pool / 'lora-000' / HEAD} must hold weight and bias of 2 classes. Export it again.")
+
+
+@pytest.mark.parametrize("key", ["classes", "class_ids"])
+def test_a_card_with_another_number_of_classes_is_refused(pool: Path, key: str) -> None:
+    edit_card(pool, lambda card: card["loras"][0][key].pop())
+    assert "must hold weight and bias of" in refusal(pool)
+
+
+def test_what_half_precision_cannot_hold_is_found_on_opening(
+    pool: Path, make_entry: MakeEntry, write_pool: WritePool
+) -> None:
+    entry = dataclasses.replace(make_entry(0), head_bias=torch.tensor([1e9, 0]))
+    assert "holds values that are not finite" in refusal(write_pool(pool, entry))
+
+
+def test_an_entrys_line_names_its_files_and_rows(tmp_path: Path, make_entry: MakeEntry) -> None:
+    entry = make_entry(0)
+    line = write_entry(tmp_path, entry, "toy-vit", {slot.module: 3 * WIDTH for slot in entry.factors})
+    assert line["rows"] == [[0, 48], [96, 144]]
+    assert set(line["sha256"]) == {ADAPTER, HEAD}
+    config = json.loads((tmp_path / "adapter_config.json").read_text())
+    assert (config["r"], config["lora_alpha"]) == (4, 4)
+
+
+@pytest.fixture(scope="module")
+def victim(tmp_path_factory: pytest.TempPathFactory, make_entry: MakeEntry, write_pool: WritePool) -> Path:
+    """Return a pool of one LoRA, to be garbled."""
+    return write_pool(tmp_path_factory.mktemp("victim"), make_entry(0, rank=1))
+
+
+@pytest.fixture(scope="module")
+def original(victim: Path) -> LoraPool:
+    """Return it as it was."""
+    return open_pool(victim)
+
+
+def assert_refused_or_good(folder: Path, original: LoraPool, backbone: Backbone) -> None:
+    """Open a garbled pool: a PoolError, or LoRAs that say the same."""
+    try:
+        opened = open_pool(folder, backbone.sha256)
+    except PoolError:
+        return
+    assert isinstance(opened.name, str)
+    picture = torch.full((1, 3, 16, 16), 0.3)
+    for entry in opened.entries:
+        assert all(isinstance(name, str) for name in (entry.name, *entry.classes))
+        assert all(type(number) is int for number in entry.class_ids)
+        assert isinstance(entry.facts, dict)
+        logits = BankTeacher(backbone, [entry]).logits(picture)
+        assert torch.allclose(logits, BankTeacher(backbone, original.entries).logits(picture), atol=1e-4)
+
+
+def garbled(content: bytes, data: st.DataObject, *, head: int | None = None) -> bytes:
+    """Change, drop or insert some bytes, the first `head` of them more often."""
+    out = bytearray(content)
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.integers(0, min(head or len(out), len(out)) - 1))
+        out[place : place + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
+    return bytes(out)
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_no_garbled_card_gets_through(
+    victim: Path, original: LoraPool, backbone: Backbone, data: st.DataObject
+) -> None:
+    file = victim / "pool.json"
+    good = file.read_bytes()
+    try:
+        file.write_bytes(garbled(good, data))
+        assert_refused_or_good(victim, original, backbone)
+    finally:
+        file.write_bytes(good)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data(), value=JSON)
+def test_no_card_with_a_strange_value_gets_through(
+    victim: Path, original: LoraPool, backbone: Backbone, data: st.DataObject, value: object
+) -> None:
+    file = victim / "pool.json"
+    good = file.read_bytes()
+    card: Any = json.loads(good)
+    place = card
+    while True:
+        key = data.draw(st.sampled_from(range(len(place)) if isinstance(place, list) else sorted(place)))
+        if not (isinstance(place[key], list | dict) and place[key] and data.draw(st.booleans())):
+            break
+        place = place[key]
+    place[key] = value
+    try:
+        file.write_text(json.dumps(card))
+        assert_refused_or_good(victim, original, backbone)
+    finally:
+        file.write_bytes(good)
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data(), name=st.sampled_from([ADAPTER, HEAD]), trusted=st.booleans())
+def test_no_garbled_tensors_get_through(
+    victim: Path, original: LoraPool, backbone: Backbone, data: st.DataObject, name: str, trusted: bool
+) -> None:
+    file, card = victim / "lora-000" / name, victim / "pool.json"
+    good, good_card = file.read_bytes(), card.read_bytes()
+    bad = garbled(good, data, head=400)
+    try:
+        file.write_bytes(bad)
+        if trusted:  # as if the card's maker had hashed the garbled file
+            old, new = (hashlib.sha256(content).hexdigest().encode() for content in (good, bad))
+            card.write_bytes(good_card.replace(old, new))
+            try:
+                assert open_pool(victim).entries[0].factors
+            except PoolError:
+                return
+        else:
+            assert_refused_or_good(victim, original, backbone)
+    finally:
+        file.write_bytes(good)
+        card.write_bytes(good_card)

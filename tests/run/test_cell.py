@@ -1,0 +1,391 @@
+"""Whatever happens in a cell becomes a record that says so, and what is finished stays finished."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import pytest
+import torch
+from filelock import FileLock
+
+from freeshot.basics.errors import DivergedError, StoreError
+from freeshot.contracts.backbone import BackboneProvider
+from freeshot.contracts.events import CellFailed, CellFinished, CellSkipped, Event
+from freeshot.contracts.method import Learner, Method, Needs
+from freeshot.evaluation.scoring import score_tuning
+from freeshot.plugin import hookimpl
+from freeshot.run import cell as module
+
+if TYPE_CHECKING:
+    from tests.conftest import Toy
+    from torch import Generator
+
+    from freeshot.contracts.flow import Shots
+    from freeshot.contracts.method import Predictor, Workbench
+    from freeshot.contracts.tracks import Track
+
+
+@dataclass(frozen=True)
+class Stub(Method):
+    """Do what the test asks for."""
+
+    name = "stub"
+
+    def prepare(self, bench: Workbench) -> Learner:
+        """Take the backbone as it is."""
+        return bench.frozen()
+
+
+@dataclass(frozen=True)
+class Greedy(Stub):
+    """Ask for the pool without having declared it."""
+
+    name = "greedy"
+
+    def prepare(self, bench: Workbench) -> Learner:
+        """Ask."""
+        bench.pool()
+        return bench.frozen()
+
+
+@dataclass(frozen=True)
+class Vandal(Stub):
+    """Change the frozen backbone."""
+
+    name = "vandal"
+    then_raise: bool = False
+    """Whether to crash as well."""
+
+    def prepare(self, bench: Workbench) -> Learner:
+        """Reach for the weights behind the bench."""
+        next(bench._backbone.vit.parameters()).data.add_(1)  # type: ignore[attr-defined]
+        if self.then_raise:
+            raise ZeroDivisionError
+        return bench.frozen()
+
+
+@dataclass(frozen=True)
+class Clumsy(Stub):
+    """Raise something of its own."""
+
+    name = "clumsy"
+
+    def prepare(self, bench: Workbench) -> Learner:
+        """Divide by zero."""
+        raise ZeroDivisionError("one over nothing")
+
+
+@dataclass(frozen=True)
+class Diverging(Stub):
+    """Raise a sentence."""
+
+    name = "diverging"
+
+    def prepare(self, bench: Workbench) -> Learner:
+        """Say that a loss is not finite."""
+        raise DivergedError("The loss is nan at step 3. Lower its lr.")
+
+
+@dataclass(frozen=True)
+class Empty(Stub):
+    """Prepare no learner."""
+
+    name = "empty"
+
+    def prepare(self, bench: Workbench) -> Learner:
+        """Return something else."""
+        return None  # type: ignore[return-value]
+
+
+@dataclass(frozen=True)
+class Choosy(Stub):
+    """Refuse every track."""
+
+    name = "choosy"
+
+    def skip(self, track: Track) -> str | None:
+        """Say why."""
+        return f"It does not fit {track.way} ways."
+
+
+@dataclass(frozen=True)
+class Guessing(Stub):
+    """Tune nothing, and guess with the generator it is given."""
+
+    name = "guessing"
+    adapted: ClassVar[list[int]] = []
+    stop_at: ClassVar[int] = 0
+
+    def prepare(self, bench: Workbench) -> Learner:
+        """Hand out the guesser."""
+        return Guesser()
+
+
+class Guesser(Learner):
+    """Guess at random."""
+
+    def adapt(self, support: Shots, way: int, rng: Generator) -> Predictor:
+        Guessing.adapted.append(len(Guessing.adapted))
+        if len(Guessing.adapted) == Guessing.stop_at:
+            raise KeyboardInterrupt
+        return lambda images: torch.rand(len(images), way, generator=rng)
+
+
+def _fresh_counts() -> None:
+    Guessing.adapted.clear()
+    Guessing.stop_at = 0
+
+
+@pytest.fixture(autouse=True)
+def _fresh() -> None:
+    _fresh_counts()
+
+
+class Ears:
+    """A plugin that hears every event."""
+
+    def __init__(self) -> None:
+        self.heard: list[Event] = []
+
+    @hookimpl
+    def freeshot_event(self, event: Event) -> None:
+        self.heard.append(event)
+
+
+@pytest.fixture
+def stubs(toy: Toy) -> Toy:
+    toy.offer(methods=[Stub, Greedy, Vandal, Clumsy, Diverging, Empty, Choosy, Guessing])
+    return toy
+
+
+@pytest.fixture
+def ears(stubs: Toy) -> Ears:
+    ears = Ears()
+    stubs.catalogue.host.manager.register(ears)
+    return ears
+
+
+def test_a_finished_cell_has_one_accuracy_per_episode_and_its_interval(stubs: Toy) -> None:
+    record = stubs.record("stub")
+    assert (record.status, len(record.accuracies), record.looks, record.comparable) == ("ok", 20, 1, True)
+    assert record.interval is not None
+    assert record.interval.mean == pytest.approx(sum(record.accuracies) / 20)
+
+
+def test_a_record_says_which_backbone_its_numbers_rest_on(stubs: Toy) -> None:
+    assert len(stubs.record("stub").hashes["backbone"]) == 64
+
+
+def test_a_limited_record_is_not_comparable(stubs: Toy) -> None:
+    record = stubs.record("stub", limit=3)
+    assert (len(record.accuracies), record.comparable) == (3, False)
+
+
+def test_a_limited_cell_scores_the_first_episodes(stubs: Toy) -> None:
+    assert stubs.record("stub", limit=3).accuracies == stubs.record("stub").accuracies[:3]
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "reason"),
+    [
+        ("greedy", "violated", "Method 'greedy' asked for the pool, which it did not declare."),
+        ("vandal", "violated", "Method 'vandal' changed the frozen backbone."),
+        ("empty", "violated", "Method 'empty' must prepare a Learner, but returned NoneType."),
+        ("clumsy", "failed", "ZeroDivisionError: one over nothing"),
+        ("diverging", "failed", "The loss is nan at step 3. Lower its lr."),
+        ("choosy", "skipped", "It does not fit 2 ways."),
+    ],
+)
+def test_what_a_method_does_wrong_is_on_record(stubs: Toy, method: str, status: str, reason: str) -> None:
+    record = stubs.record(method)
+    assert (record.status, record.accuracies, record.looks) == (status, [], 0)
+    assert record.reason.startswith(reason)
+
+
+def test_the_traceback_of_a_crash_is_kept_for_whoever_mends_it(stubs: Toy) -> None:
+    record = stubs.record("clumsy")
+    assert "one over nothing" in (stubs.cache / "failures" / f"{record.cell}.txt").read_text()
+
+
+def test_one_failing_method_does_not_stop_the_others(stubs: Toy) -> None:
+    outcome = stubs.launch("clumsy", "greedy", "choosy", "stub")
+    assert (outcome.finished, outcome.failed, outcome.skipped) == (1, 2, 1)
+
+
+@dataclass(frozen=True)
+class NoFeatures(BackboneProvider):
+    """Map images to images."""
+
+    name = "no-features"
+
+    def build(self) -> torch.nn.Module:
+        """Return a convolution."""
+        return torch.nn.Conv2d(3, 3, 1)
+
+    def image_size(self) -> int:
+        """Return 16."""
+        return 16
+
+
+def test_a_backbone_that_cannot_be_opened_is_on_record(stubs: Toy) -> None:
+    stubs.offer(backbones=[NoFeatures])
+    record = stubs.record("stub", backbone="no-features")
+    assert record.status == "violated"
+    assert record.reason.startswith("Backbone 'no-features' must map images to features [b, d]")
+
+
+@pytest.mark.parametrize("crash", ["no", "yes"])
+def test_a_changed_backbone_does_not_spoil_the_cells_after_it(stubs: Toy, crash: str) -> None:
+    before = stubs.record("stub").accuracies
+    outcome = stubs.launch("vandal", "stub", options=(f"then_raise={crash}",), again=True)
+    assert (outcome.finished, outcome.failed) == (1, 1)
+    assert stubs.record("stub").accuracies == before
+
+
+def test_a_finished_cell_is_announced(stubs: Toy, ears: Ears) -> None:
+    record = stubs.record("stub")
+    (event,) = [event for event in ears.heard if isinstance(event, CellFinished)]
+    assert record.interval is not None
+    assert (event.cell, event.mean) == (record.spec.title, record.interval.mean)
+
+
+def test_a_failed_cell_is_announced_with_its_reason(stubs: Toy, ears: Ears) -> None:
+    stubs.launch("diverging")
+    assert [e.reason for e in ears.heard if isinstance(e, CellFailed)] == ["The loss is nan at step 3. Lower its lr."]
+
+
+def test_a_rerun_skips_what_is_done(stubs: Toy) -> None:
+    stubs.launch("guessing")
+    outcome = stubs.launch("guessing")
+    assert (outcome.finished, outcome.skipped, len(Guessing.adapted)) == (0, 1, 20)
+
+
+def test_a_rerun_takes_up_what_failed(stubs: Toy) -> None:
+    stubs.launch("clumsy")
+    assert stubs.launch("clumsy").failed == 1
+
+
+def test_again_runs_what_is_done(stubs: Toy) -> None:
+    stubs.launch("guessing")
+    assert stubs.launch("guessing", again=True).finished == 1
+    assert len(Guessing.adapted) == 40
+
+
+def test_a_damaged_record_is_made_again(stubs: Toy) -> None:
+    stubs.launch("stub")
+    (path,) = stubs.results.rglob("stub-*.json")
+    path.write_text('{"schema_version": 1')
+    assert stubs.record("stub").status == "ok"
+
+
+@pytest.mark.parametrize("method", ["guessing", "lora-recycle", "real-data"])
+def test_the_same_seed_gives_the_same_accuracies_in_a_fresh_cache(stubs: Toy, method: str) -> None:
+    first = stubs.record(method, cache=stubs.folder / "one").accuracies
+    assert stubs.record(method, cache=stubs.folder / "two", again=True).accuracies == first
+
+
+def test_another_seed_guesses_otherwise(stubs: Toy) -> None:
+    assert stubs.record("guessing", seeds=(1,)).accuracies != stubs.record("guessing").accuracies
+
+
+def test_an_interrupted_tuned_cell_leaves_no_record(stubs: Toy) -> None:
+    Guessing.stop_at = 8
+    with pytest.raises(KeyboardInterrupt):
+        stubs.launch("guessing")
+    assert not list(stubs.results.rglob("*.json"))
+
+
+def test_an_interrupted_tuned_cell_continues_where_it_stopped(stubs: Toy) -> None:
+    whole = stubs.record("guessing", cache=stubs.folder / "other").accuracies
+    Guessing.adapted.clear()
+    Guessing.stop_at = 8
+    with pytest.raises(KeyboardInterrupt):
+        stubs.launch("guessing", again=True)
+    _fresh_counts()
+    assert stubs.record("guessing", again=True).accuracies == whole
+    assert len(Guessing.adapted) == 20 - 7
+
+
+def test_a_killed_tuned_cell_continues_from_its_last_note(stubs: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SAVE_EVERY", 3)
+    scored = score_tuning
+
+    def killed(*arguments: object) -> float:
+        if len(Guessing.adapted) == 8:
+            raise SystemExit(9)
+        return scored(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "score_tuning", killed)
+    with pytest.raises(SystemExit):
+        stubs.launch("guessing")
+    Guessing.adapted.clear()
+    monkeypatch.setattr(module, "score_tuning", scored)
+    stubs.launch("guessing")
+    assert len(Guessing.adapted) == 20 - 6
+
+
+def test_a_finished_tuned_cell_leaves_no_note(stubs: Toy) -> None:
+    stubs.launch("guessing")
+    assert not list((stubs.cache / "cells").glob("*.json"))
+
+
+def test_a_cell_that_another_process_runs_is_left_to_it(stubs: Toy, ears: Ears) -> None:
+    (planned,) = stubs.plan("stub").cells
+    locks = stubs.cache / "locks"
+    locks.mkdir(parents=True)
+    with FileLock(locks / f"{planned.spec.cell}.lock"):
+        outcome = stubs.launch("stub")
+    assert (outcome.finished, outcome.skipped) == (0, 1)
+    assert [e.reason for e in ears.heard if isinstance(e, CellSkipped)] == ["another process is running it"]
+
+
+def test_results_that_cannot_be_written_end_the_run(stubs: Toy) -> None:
+    stubs.results.write_text("a file where the folder should be")
+    with pytest.raises(StoreError):
+        stubs.launch("stub")
+
+
+@pytest.mark.parametrize(
+    ("method", "data_free", "tuning_free", "role"),
+    [
+        ("stub", "strict", True, "method"),
+        ("guessing", "strict", False, "method"),
+        ("noise", "strict", True, "floor"),
+        ("real-data", "real data", True, "ceiling"),
+        ("lora-recycle", "strict", True, "method"),
+    ],
+)
+def test_tags_say_how_to_read_a_row(stubs: Toy, method: str, data_free: str, tuning_free: bool, role: str) -> None:
+    tags = stubs.record(method).tags
+    assert (tags.data_free, tags.tuning_free, tags.role) == (data_free, tuning_free, role)
+
+
+def test_a_public_prior_is_tagged_even_where_it_fails(stubs: Toy) -> None:
+    record = stubs.record("lora-recycle", options=("inversion.prior=resnet50",))
+    assert (record.status, record.tags.data_free) == ("failed", "public prior")
+
+
+class Wrapper:
+    """A plugin that wraps cells."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    @hookimpl(wrapper=True)
+    def freeshot_cell(self, spec: object):  # type: ignore[no-untyped-def]  # noqa: ANN201
+        self.seen.append("before")
+        result = yield
+        self.seen.append("after")
+        return result
+
+
+def test_a_plugin_may_wrap_a_cell(stubs: Toy) -> None:
+    wrapper = Wrapper()
+    stubs.catalogue.host.manager.register(wrapper)
+    assert stubs.launch("stub").finished == 1
+    assert wrapper.seen == ["before", "after"]
+
+
+def test_every_need_has_a_method_that_must_declare_it() -> None:
+    assert {need.name for need in Needs} == {"POOL", "BASE_IMAGES", "VALIDATION"}

@@ -1,0 +1,79 @@
+"""Every method, and every part of LoRA Recycle, that any installed plugin offers runs in the toy world from end to end.
+
+A new plugin is thus tested by existing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from freeshot.contracts.component import Choice
+from freeshot.contracts.options import options_of
+from freeshot.plugin.catalogue import Catalogue
+from freeshot.plugin.host import load_plugins
+from freeshot.testing.toy import TRACKS
+
+if TYPE_CHECKING:
+    from tests.conftest import Toy
+
+    from freeshot.contracts.component import Component
+    from freeshot.contracts.records import RunRecord
+
+KNOWN = Catalogue(load_plugins())
+METHODS = KNOWN.names("method")
+PARTS = [KNOWN.names(kind) for kind in ("inversion", "efficiency", "meta-learner")]
+
+SMALL: dict[str, Any] = {
+    "iterations": 3,
+    "warmup": 1,
+    "inner_steps": 1,
+    "prior": "none",
+    "per_class": 5,
+    "trials": 2,
+    "steps": 2,
+    "lrs": (1e-3,),
+}
+"""Sizes at which anything is done in a moment, for options of these names."""
+
+
+def small(cls: type[Component], stem: str = "") -> list[str]:
+    """Set the options that a component has to a small size, those of its parts included."""
+    given = []
+    for name, option in options_of(cls).items():
+        if isinstance(option.default, Choice):
+            given += small(KNOWN.component(option.default.kind, option.default.name), f"{stem}{name}.")
+        elif name in SMALL:
+            value = SMALL[name]
+            value = (value,) if isinstance(option.default, tuple) and not isinstance(value, tuple) else value
+            given.append(f"{stem}{name}={','.join(map(str, value)) if isinstance(value, tuple) else value}")
+    return given
+
+
+def assert_complete(record: RunRecord) -> None:
+    assert record.status == "ok", record.reason
+    assert len(record.accuracies) == record.spec.track.episodes
+    assert record.stages[-1].stage == "evaluation"
+    assert all(stage.seconds > 0 for stage in record.stages)
+
+
+@pytest.mark.parametrize("track", [track.name for track in TRACKS])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_method_runs_from_end_to_end(toy: Toy, method: str, track: str) -> None:
+    options = tuple(small(KNOWN.component("method", method)))
+    assert_complete(toy.record(method, suite=None, track=track, options=options))
+
+
+@pytest.mark.parametrize("inversion", PARTS[0])
+@pytest.mark.parametrize("strategy", PARTS[1])
+@pytest.mark.parametrize("learner", PARTS[2])
+def test_any_parts_go_together_in_lora_recycle(toy: Toy, inversion: str, strategy: str, learner: str) -> None:
+    chosen = {"inversion": inversion, "strategy": strategy, "learner": learner}
+    kinds = {"inversion": "inversion", "strategy": "efficiency", "learner": "meta-learner"}
+    options = [f"{slot}={name}" for slot, name in chosen.items()]
+    for slot, name in chosen.items():
+        options += small(KNOWN.component(kinds[slot], name), f"{slot}.")
+    record = toy.record("lora-recycle", suite=None, options=(*options, "per_class=4"))
+    assert_complete(record)
+    assert {slot: part.name for slot, part in record.spec.parts.items()} == chosen

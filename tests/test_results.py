@@ -1,0 +1,47 @@
+"""What is committed under results/ is what its records say, and the README shows the same."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from freeshot.report import load_records, stale_leaderboards
+from freeshot.report.excerpt import with_tables
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "results"
+PAGE = RESULTS / "leaderboard" / "pocket.md"
+
+
+def test_every_committed_record_is_valid() -> None:
+    loaded = load_records(RESULTS)
+    assert loaded.problems == ()
+    assert loaded.records
+
+
+def test_the_committed_tables_are_what_the_records_say() -> None:
+    assert stale_leaderboards(RESULTS) == []
+
+
+def test_the_readme_shows_the_committed_table() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert readme == with_tables(readme, PAGE.read_text(encoding="utf-8"))
+
+
+def test_all_rows_of_a_track_met_the_frozen_episodes() -> None:
+    lock = json.loads((ROOT / "plugins/freeshot_vision/pocket/data/episodes.lock").read_text())
+    for record in load_records(RESULTS).records:
+        assert record.spec.track.episodes_sha256 == lock[record.spec.track.name]
+
+
+def test_no_committed_record_is_limited_or_has_looked_twice() -> None:
+    for record in load_records(RESULTS).records:
+        assert record.comparable
+        assert record.looks == 1
+
+
+@pytest.mark.parametrize("control", ["noise", "real-data"])
+def test_the_controls_are_on_the_board(control: str) -> None:
+    roles = {record.spec.method.name: record.tags.role for record in load_records(RESULTS).records}
+    assert roles[control] in ("floor", "ceiling")
