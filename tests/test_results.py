@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from freeshot.report import load_records, stale_leaderboards
 from freeshot.report.excerpt import with_tables
 

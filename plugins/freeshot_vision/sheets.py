@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from freeshot.basics.errors import DataError
 from PIL import Image
+
+from freeshot.basics.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -120,7 +121,9 @@ def write_sheet(folder: Path, card: Card, drawings: Mapping[str, NDArray[np.uint
     pixels = np.full(shape, 255, dtype=np.uint8)
     for column, name in enumerate(card.classes):
         stack = drawings[name]
-        pixels[: len(stack) * card.size, column * card.size : (column + 1) * card.size] = stack.reshape(-1, *stack.shape[2:])
+        pixels[: len(stack) * card.size, column * card.size : (column + 1) * card.size] = stack.reshape(
+            -1, *stack.shape[2:]
+        )
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{card.name}.webp"
     Image.fromarray(pixels).save(path, lossless=True, quality=100, method=6)

@@ -6,6 +6,7 @@ import statistics
 import time
 
 import torch
+
 from freeshot.contracts.options import build
 from freeshot.engine import BankTeacher, open_backbone
 from freeshot.pool.store import open_pool
@@ -53,5 +54,3 @@ def bench_inversion() -> None:
 
 def test_bench_inversion() -> None:
     bench_inversion()
-
-

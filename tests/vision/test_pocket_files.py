@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
 from freeshot.basics.files import file_sha256
 from freeshot.engine import open_backbone
 from freeshot.evaluation.episodes import track_episodes
@@ -14,6 +16,9 @@ from freeshot_vision.pocket.backbone import PocketVit
 from freeshot_vision.pocket.datasets import DATASETS
 from freeshot_vision.pocket.files import POOL, WEIGHTS
 from freeshot_vision.pocket.tracks import TRACKS
+
+if TYPE_CHECKING:
+    from freeshot import Track
 
 SHIPPED = [track for track in TRACKS if not track.optional]
 
@@ -31,14 +36,12 @@ def test_the_pool_was_tuned_on_the_shipped_network_and_every_lora_works() -> Non
 
 
 def test_the_pool_knows_base_classes_only() -> None:
-    base = {
-        f"{cls.name}/{name}" for cls in DATASETS[:2] for name in cls().load("base", Path("data")).classes
-    }
+    base = {f"{cls.name}/{name}" for cls in DATASETS[:2] for name in cls().load("base", Path("data")).classes}
     assert {name for entry in open_pool(POOL).entries for name in entry.classes} <= base
 
 
 @pytest.mark.parametrize("track", SHIPPED, ids=lambda track: track.name)
-def test_every_track_draws_its_frozen_episodes(track) -> None:  # type: ignore[no-untyped-def]
+def test_every_track_draws_its_frozen_episodes(track: Track) -> None:
     dataset = next(cls for cls in DATASETS if cls.name == track.dataset)
     assert track.episodes_sha256
     assert len(track_episodes(track, dataset().load(track.split, Path("data")))) == track.episodes

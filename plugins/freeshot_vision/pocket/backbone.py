@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from freeshot import BackboneProvider, FreeshotError
-
 from freeshot_vision.pocket.files import WEIGHTS
 from freeshot_vision.pocket.vit import MEAN, SIZE, STD, pocket_vit
 

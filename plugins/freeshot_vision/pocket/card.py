@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from freeshot.basics.files import file_sha256, write_text
-
 from freeshot_vision.pocket.files import WEIGHTS
 
 CORPUS = (

@@ -25,7 +25,6 @@ from torch.nn.functional import cross_entropy, normalize
 
 from freeshot.basics.files import file_sha256
 from freeshot.basics.seeds import derive
-
 from freeshot_vision.pocket.augment import augment
 from freeshot_vision.pocket.build.corpus import load_corpus
 from freeshot_vision.pocket.teacher import all_features, open_teacher, principal_targets
@@ -94,7 +93,7 @@ class Pictures:
 
 
 def _renumber(labels: Tensor, smallest: int) -> tuple[Tensor, int]:
-    """Number the concepts that have enough drawings 0…c−1; all others become −1."""
+    """Give the concepts that have enough drawings the numbers 0…c−1, all others −1."""
     known = labels[labels >= 0]
     counts = torch.bincount(known)
     new = torch.full((len(counts) + 1,), -1)
@@ -111,6 +110,10 @@ class Student(nn.Module):
         self.vit: VisionTransformer = pocket_vit(recipe.patch_drop)
         self.imitation = nn.Linear(WIDTH, recipe.imitated_axes)
         self.names = nn.Parameter(torch.randn(max(concepts, 1), WIDTH))
+
+    def look_whole(self) -> None:
+        """Stop leaving patches out."""
+        self.vit.set_submodule("patch_drop", nn.Identity())
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """Return imitated directions [b, a] and cosines to the concepts' directions [b, c]."""
@@ -151,7 +154,8 @@ def train(recipe: Recipe, corpus: Path, teacher_file: Path, out: Path, device: t
     targets = principal_targets(features, recipe.imitated_axes).to(device)  # [n, a]
     student = Student(recipe, pictures.concepts).to(device)
     average = torch.optim.swa_utils.AveragedModel(
-        student.vit, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.ema)
+        student.vit,
+        multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.ema),  # type: ignore[no-untyped-call]
     )
     optimizer = torch.optim.AdamW(student.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
     state = _resume(out, student, average, optimizer)
@@ -161,7 +165,7 @@ def train(recipe: Recipe, corpus: Path, teacher_file: Path, out: Path, device: t
         torch.manual_seed(derive(recipe.seed, "pretrain", step))  # a resumed run draws what an undisturbed one would
         optimizer.param_groups[0]["lr"] = learning_rate(recipe, step)
         if step >= recipe.whole_from * recipe.steps:
-            student.vit.patch_drop = nn.Identity()
+            student.look_whole()
         index = torch.randint(len(pictures), (recipe.batch,), device=device)
         loss, facts = lesson(student, augment(pictures.read(index)), pictures.labels[index], targets[index], recipe)
         optimizer.zero_grad()
@@ -202,7 +206,11 @@ def export(vit: nn.Module, recipe: Recipe, corpus: Path, out: Path, device: torc
 
     save_file({k: v.half().cpu().contiguous() for k, v in vit.state_dict().items()}, out / "pocket-vit.safetensors")
     manifest = json.loads((corpus / "corpus.json").read_text())
-    machine = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{os.cpu_count()} CPU cores, {platform.machine()}"
+    machine = (
+        torch.cuda.get_device_name(device)
+        if device.type == "cuda"
+        else f"{os.cpu_count()} CPU cores, {platform.machine()}"
+    )
     facts = {"recipe": asdict(recipe), "seconds": round(seconds), "machine": machine, "torch": torch.__version__}
     facts["corpus"] = {"counts": manifest["counts"], "manifest_sha256": file_sha256(corpus / "corpus.json")}
     (out / "training.json").write_text(json.dumps(facts, indent=1) + "\n")

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 from freeshot import Profile, Row, Suite
 
-LEARNING = {"learner.iterations": 600, "learner.cycle": 0, "learner.warmup": 50, "learner.lr": 1e-2}
-TEMPERATURE = {"learner.distance": "squared", "learner.scale": 0.1}
-INVERSION = {"inversion.prior": "none", "inversion.iterations": 100, "inversion.total_variation": 0.0}
-RECYCLE = {"per_class": 20, "rank": 4, **INVERSION, **LEARNING, **TEMPERATURE}
+LEARNING = {"learner.iterations": 400, "learner.cycle": 0, "learner.warmup": 30, "learner.lr": 1e-2}
+INVERSION = {"inversion.prior": "none", "inversion.iterations": 50}
+RECYCLE = {"per_class": 12, **INVERSION, **LEARNING}
 
 FULL = Profile(
     rows=(
         Row("frozen-prototype"),
         Row("lora-recycle", RECYCLE),
-        Row("noise", {"per_class": 20, **LEARNING, **TEMPERATURE}),
-        Row("real-data", {**LEARNING, **TEMPERATURE}),
+        Row("real-data", LEARNING),
+        Row("noise", {"per_class": 12, **LEARNING}),
         Row("full-finetuning"),
     ),
     summary="every track, 600 episodes, fine-tuning included",
@@ -27,8 +26,8 @@ SHORT = {"learner.iterations": 60, "learner.warmup": 10}
 QUICK = Profile(
     rows=(
         Row("frozen-prototype"),
-        Row("lora-recycle", {**RECYCLE, **SHORT, "inversion.iterations": 20, "per_class": 17}),
-        Row("real-data", {**LEARNING, **TEMPERATURE, **SHORT}),
+        Row("lora-recycle", {**RECYCLE, **SHORT, "inversion.iterations": 10, "per_class": 6}),
+        Row("real-data", {**LEARNING, **SHORT}),
     ),
     tracks=("in-domain/*/5w1s", "cross-domain/*/5w1s"),
     summary="one shot, tuning-free rows only, shortened inversion and training: minutes",

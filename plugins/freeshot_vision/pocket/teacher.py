@@ -60,7 +60,7 @@ def all_features(teacher: nn.Module, read: Callable[[Tensor], Tensor], count: in
         if not file.exists():
             index = torch.arange(start, min(start + BLOCK, count))
             with torch.inference_mode():
-                features = torch.cat([teacher_features(teacher, read(part)) for part in index.split(64)])
+                features = torch.cat([teacher_features(teacher, read(part)) for part in torch.split(index, 64)])
             save_file({"features": features.half().cpu()}, file.with_suffix(".tmp"))
             file.with_suffix(".tmp").replace(file)
         blocks.append(load_file(file)["features"])

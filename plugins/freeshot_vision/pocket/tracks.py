@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 from freeshot import Track
-
 from freeshot_vision.pocket.files import DATA
 
 IN_DOMAIN = ("sketch", "icons")

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 if TYPE_CHECKING:
-    from torch import Tensor
     from timm.models.vision_transformer import VisionTransformer
+    from torch import Tensor
 
 SIZE, PATCH, WIDTH, DEPTH, HEADS = 28, 4, 128, 6, 4
 MEAN = STD = (0.5, 0.5, 0.5)
