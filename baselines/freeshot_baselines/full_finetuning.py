@@ -35,7 +35,7 @@ class FullFinetuning(Method):
     needs = frozenset({Needs.VALIDATION})
     lrs: tuple[float, ...] = (1e-4, 3e-4, 1e-3)
     """Learning rates of Adam to try."""
-    steps: tuple[int, ...] = (5, 10, 20)
+    steps: tuple[int, ...] = (2, 5, 10)
     """Numbers of steps to try; the longest run passes through the shorter ones."""
     heads: tuple[str, ...] = ("zero", "prototype")
     """Ways to start the linear head: at zero, or where it equals the nearest-prototype rule."""

@@ -106,6 +106,8 @@ def score_tuning(
         raise ContractError(
             f"A predictor must score {len(shown)} queries × {way} classes, but gave {list(logits.shape)}."
         )
+    if not torch.isfinite(logits).all():
+        raise ContractError(f"The predictor's scores on episode {episode.id} are not all finite. Lower its lr.")
     right = logits.argmax(1).cpu() == _labels(way, len(shown))[torch.from_numpy(order)]
     return float(right.double().mean())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import traceback
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from freeshot.basics.errors import ContractError, FreeshotError, StoreError
@@ -67,28 +68,34 @@ def _scored(environment: Environment, spec: RunSpec, track: Track, method: Metho
     learner = method.prepare(bench)
     if not isinstance(learner, Learner):
         raise ContractError(f"Method '{method.name}' must prepare a Learner, but returned {type(learner).__name__}.")
-    backbone = environment.backbone(spec.backbone)
-    if weights_sha256(backbone.vit) != backbone.sha256:
-        raise ContractError(f"Method '{method.name}' changed the frozen backbone. Work on bench.backbone(), a copy.")
+    _require_unchanged(environment, spec, method)
     tuning_free = learner.tuning_free
-    images = environment.images(track.dataset, track.split)
-    episodes = environment.episodes(track)[: spec.limit or track.episodes]
-    environment.emit(StageStarted(spec.title, "evaluation", len(episodes)))
-    with metered(environment.device) as cost:
-        if tuning_free:
-            accuracies = score_embedding(
-                learner,
-                images,
-                episodes,
-                environment.device,
-                lambda done, of: environment.emit(Progress(spec.title, "evaluation", done, of)),
-            )
-        else:
-            accuracies = _tuned(environment, spec, learner, images, episodes)
-    learner.close()
+    environment.emit(StageStarted(spec.title, "evaluation", spec.limit or track.episodes))
+    with metered(environment.device) as cost, closing(learner):
+        accuracies = _accuracies(environment, spec, track, learner)
+    _require_unchanged(environment, spec, method)
     environment.emit(StageFinished(spec.title, "evaluation", cost.seconds))
     bench.stages.append(StageCost(stage="evaluation", seconds=cost.seconds, peak_bytes=cost.peak_bytes))
     return _record(environment, spec, method, "ok", bench, accuracies=accuracies, tuning_free=tuning_free)
+
+
+def _accuracies(environment: Environment, spec: RunSpec, track: Track, learner: Learner) -> list[float]:
+    """Look at the test episodes, once."""
+    images = environment.images(track.dataset, track.split)
+    episodes = environment.episodes(track)[: spec.limit or track.episodes]
+    if not learner.tuning_free:
+        return _tuned(environment, spec, learner, images, episodes)
+
+    def report(done: int, of: int) -> None:
+        environment.emit(Progress(spec.title, "evaluation", done, of))
+
+    return score_embedding(learner, images, episodes, environment.device, report)
+
+
+def _require_unchanged(environment: Environment, spec: RunSpec, method: Method) -> None:
+    backbone = environment.backbone(spec.backbone)
+    if weights_sha256(backbone.vit) != backbone.sha256:
+        raise ContractError(f"Method '{method.name}' changed the frozen backbone. Work on bench.backbone(), a copy.")
 
 
 def _tuned(

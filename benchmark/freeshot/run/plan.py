@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from freeshot.basics.errors import OptionError
 from freeshot.contracts.component import Choice
-from freeshot.contracts.options import options_of
+from freeshot.contracts.options import options_of, to_json
 from freeshot.contracts.records import RunSpec, TrackSpec
 from freeshot.contracts.tracks import Profile, Row
 from freeshot.run.estimate import estimate_seconds
-from freeshot.run.parts import choices_of, part_of, resolve
+from freeshot.run.parts import choices_of, part_of, resolve, spelt_alike
 from freeshot.run.store import is_done, stored_record
 
 if TYPE_CHECKING:
@@ -162,6 +162,7 @@ def _cell(
 ) -> PlannedCell:
     part, method = part_of(catalogue, "method", row.method, row.options)
     chosen = {name: resolve(catalogue, choice) for name, choice in choices_of(method).items()}
+    part = part.model_copy(update={"options": to_json(spelt_alike(method, chosen))})
     backbone, _ = part_of(catalogue, "backbone", request.backbone or track.backbone, {})
     spec = RunSpec(
         suite=suite,

@@ -85,6 +85,8 @@ class Bench:
     ) -> Mapping[str, object]:
         """Return what `make()` returned for this recipe, today or in an earlier run; a JSON mapping."""
         full = {"recipe": dict(recipe), "backbone": self._backbone.sha256, "seed": self._seed, "shape": self._shape()}
+        if Needs.VALIDATION in self.method.needs:
+            full["images"] = [self.environment.images(name, "validation").sha256 for name in self.track.sources]
         facts: Mapping[str, object] = self._artefact(stage, full, lambda _: Artefact({}, dict(make()), 0, 0), 0).facts
         return facts
 
