@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/installed.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint bench tables clean
 .DELETE_ON_ERROR:
 
 help:  ## show this list
@@ -33,6 +33,11 @@ lint: $(STAMP)  ## check style, types and floors only
 
 bench: $(STAMP)  ## time the engine (tests/performance)
 	@$(BIN)/python -m pytest tests/performance --override-ini python_files='bench_*.py' --capture=no
+
+tables: $(STAMP)  ## regenerate every table that is made from the committed records
+	@$(BIN)/freeshot leaderboard --write
+	@$(BIN)/python -m freeshot.report.excerpt README.md results/leaderboard/pocket.md
+	@$(BIN)/python -m freeshot_vision.pocket.card plugins/freeshot_vision/pocket/weights/training.json results
 
 clean:  ## remove the environment, caches and build outputs
 	@rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -6,17 +6,12 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-import torch
-from torch import nn
-from torch.nn.functional import cross_entropy
-
 from freeshot import Learner, Method, Needs
-from freeshot.basics.prototypes import class_means
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from torch import Generator, Tensor
+    from torch import Generator, Tensor, nn
 
     from freeshot import Predictor, Shots, Trial, Workbench
 
@@ -35,7 +30,7 @@ class FullFinetuning(Method):
     needs = frozenset({Needs.VALIDATION})
     lrs: tuple[float, ...] = (1e-4, 3e-4, 1e-3)
     """Learning rates of Adam to try."""
-    steps: tuple[int, ...] = (5, 10, 20)
+    steps: tuple[int, ...] = (2, 5, 10)
     """Numbers of steps to try; the longest run passes through the shorter ones."""
     heads: tuple[str, ...] = ("zero", "prototype")
     """Ways to start the linear head: at zero, or where it equals the nearest-prototype rule."""
@@ -84,6 +79,10 @@ def finetune(
     """Run Adam over all weights, and return the tuned classifier as it is after each of `stops` steps."""
     import copy
 
+    import torch
+    from torch import nn
+    from torch.nn.functional import cross_entropy
+
     model = copy.deepcopy(network)
     with torch.no_grad():
         features = model(support.images)
@@ -104,6 +103,11 @@ def finetune(
 
 def _head(features: Tensor, labels: Tensor, way: int, start: str) -> nn.Linear:
     """Make a linear head: at zero, or 2c·f − ‖c‖², the logits of minus squared distance, in units of the dimension."""
+    import torch
+    from torch import nn
+
+    from freeshot.basics.prototypes import class_means
+
     head = nn.Linear(features.shape[1], way).to(features)
     means = class_means(features, labels, way) if start == "prototype" else torch.zeros(way, features.shape[1])
     scale = features.shape[1] ** -0.5  # squared distances of layer-normed features would saturate the softmax
@@ -114,5 +118,7 @@ def _head(features: Tensor, labels: Tensor, way: int, start: str) -> nn.Linear:
 
 
 def _accuracy(predict: Predictor, query: Shots) -> float:
+    import torch
+
     with torch.no_grad():
         return float((predict(query.images).argmax(1) == query.labels).double().mean())

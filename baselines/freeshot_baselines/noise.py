@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import torch
-
 from freeshot import Choice, InversionMethod, Method, Needs
 
 if TYPE_CHECKING:
@@ -23,6 +21,8 @@ class GaussianNoise(InversionMethod):
 
     def synthesize(self, teacher: Teacher, labels: Tensor, rng: Generator) -> Tensor:
         """Draw noise images [n, 3, h, w]."""
+        import torch
+
         side = teacher.image_size
         noise = torch.randn(len(labels), 3, side, side, generator=rng).to(teacher.device)
         return (noise * teacher.std + teacher.mean).clamp(0, 1)

@@ -8,17 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-import torch
-from torch.nn.functional import cross_entropy
-
 from freeshot import InversionMethod
 from freeshot.basics.errors import DivergedError, OptionError
-from freeshot_lora_recycle.prior import StatisticsPrior, open_prior
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     from freeshot import Teacher
+    from freeshot_lora_recycle.prior import StatisticsPrior
 
 
 @dataclass(frozen=True)
@@ -55,6 +52,9 @@ class LoraInversion(InversionMethod):
 
     def synthesize(self, teacher: Teacher, labels: Tensor, rng: Generator) -> Tensor:
         """Return images [n, 3, h, w] in 0…1; the last iterate, as the released code in fact does."""
+        import torch
+        from torch.nn.functional import cross_entropy
+
         prior = self._open_prior(teacher)
         side = teacher.image_size
         low, high = -teacher.mean / teacher.std, (1 - teacher.mean) / teacher.std  # [1, 3, 1, 1]
@@ -79,6 +79,8 @@ class LoraInversion(InversionMethod):
 
     def _jittered(self, images: Tensor, rng: Generator) -> Tensor:
         """Roll, and perhaps mirror, all images alike: the network must not care."""
+        import torch
+
         reach = int(images.shape[-1] * self.jitter)
         down, right = (int(torch.randint(-reach, reach + 1, (), generator=rng)) for _ in range(2))
         mirrored = self.flip and bool(torch.rand((), generator=rng) < 0.5)
@@ -93,6 +95,8 @@ class LoraInversion(InversionMethod):
                 "Inversion 'lora-inversion' needs the weights of a ResNet-50 for its prior. Give a file with "
                 "-o inversion.prior_weights=FILE, or be strictly data-free with -o inversion.prior=none."
             )
+        from freeshot_lora_recycle.prior import open_prior
+
         return open_prior(self.prior_weights, self.spread, teacher.device)
 
 

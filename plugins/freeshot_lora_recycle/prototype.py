@@ -5,11 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-import torch
-from torch.nn.functional import cross_entropy, kl_div, log_softmax
-
 from freeshot import GradientMetaLearner
-from freeshot.basics.prototypes import prototype_logits
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,6 +28,10 @@ class Prototype(GradientMetaLearner):
 
     def loss(self, model: Model, task: Task) -> Tensor:
         """Return the divergence from the teacher's softmax on the queries, or their cross-entropy."""
+        from torch.nn.functional import cross_entropy, kl_div, log_softmax
+
+        from freeshot.basics.prototypes import prototype_logits
+
         support, query = embed_task(model, task)
         labels = task.support.labels
         logits = prototype_logits(query, support, labels, task.way, self.distance, self.scale)  # [q, c]
@@ -44,6 +44,8 @@ class Prototype(GradientMetaLearner):
 
 def embed_task(model: Model, task: Task) -> tuple[Tensor, Tensor]:
     """Embed support and query in one pass: [n, d] and [q, d]."""
+    import torch
+
     images = torch.cat([task.support.images, task.query.images])
     kept = None
     if task.support.kept is not None and task.query.kept is not None:

@@ -106,9 +106,11 @@ def open_sheet(folder: Path, name: str, split: str) -> SheetImages:
         pixels = np.asarray(picture.convert("RGB"))  # [rows*h, columns*w, 3]
     wanted = [card.classes.index(c) for c in card.split[split]]
     columns = [pixels[: card.counts[c] * card.size, c * card.size : (c + 1) * card.size] for c in wanted]
-    cells = np.concatenate([column.reshape(-1, card.size, card.size, 3) for column in columns])
-    labels = np.repeat(np.arange(len(wanted)), [card.counts[c] for c in wanted])
-    return SheetImages(cells, labels.astype(np.int64), tuple(card.split[split]))
+    none = np.empty((0, card.size, card.size, 3), dtype=np.uint8)  # a split may be without classes
+    cells = np.concatenate([none, *(column.reshape(-1, *none.shape[1:]) for column in columns)])
+    counts = np.array([card.counts[c] for c in wanted], dtype=np.int64)
+    labels = np.repeat(np.arange(len(wanted), dtype=np.int64), counts)
+    return SheetImages(cells, labels, tuple(card.split[split]))
 
 
 def write_sheet(folder: Path, card: Card, drawings: Mapping[str, NDArray[np.uint8]]) -> Card:

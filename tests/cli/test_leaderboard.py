@@ -11,6 +11,7 @@ import pytest
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Call
+    from tests.conftest import Install
 
 
 @pytest.fixture
@@ -19,10 +20,29 @@ def report(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     found = SimpleNamespace(stale=[], loaded=SimpleNamespace(records=["record"], problems=[]))
     module: Any = ModuleType("freeshot.report")
     module.load_records = lambda folder: found.loaded
-    module.render_terminal = lambda records, console: console.print("a table")
-    module.render_markdown = lambda records: "| a table |"
-    module.write_leaderboards = lambda folder: [folder / "leaderboard/near.md"]
-    module.stale_leaderboards = lambda folder: found.stale
+
+    def note(columns: Any) -> None:
+        found.columns = [column.title for column in columns]
+
+    def render_terminal(records: object, console: Any, columns: Any) -> None:
+        note(columns)
+        console.print("a table")
+
+    def render_markdown(records: object, columns: Any) -> str:
+        note(columns)
+        return "| a table |"
+
+    def write_leaderboards(folder: Path, columns: Any) -> list[Path]:
+        note(columns)
+        found.stale = []
+        return [folder / "leaderboard/near.md"]
+
+    def stale_leaderboards(folder: Path, columns: Any) -> list[Path]:
+        note(columns)
+        return found.stale
+
+    for function in (render_terminal, render_markdown, write_leaderboards, stale_leaderboards):
+        setattr(module, function.__name__, function)
     monkeypatch.setitem(sys.modules, "freeshot.report", module)
     return found
 
@@ -62,6 +82,36 @@ def test_a_check_fails_and_names_the_stale_table(board: Call, report: SimpleName
     assert done.stderr == (
         "Error: near.md is not what the records say. Write it again with 'freeshot leaderboard --write'.\n"
     )
+
+
+@pytest.mark.parametrize("flag", ["--write", "--check"])
+def test_records_that_cannot_be_read_are_told_beside_the_files(board: Call, report: SimpleNamespace, flag: str) -> None:
+    report.loaded.problems = ["x.json is not a valid record."]
+    done = board(flag)
+    assert done.stderr == "x.json is not a valid record.\n"
+    assert done.exit_code == (flag == "--check")
+
+
+def test_written_and_checked_in_one_go_is_fresh(board: Call, report: SimpleNamespace, tmp_path: Path) -> None:
+    report.stale = [Path("near.md")]
+    done = board("--write", "--check")
+    assert done.exit_code == 0
+    assert done.stdout == f"{tmp_path}/leaderboard/near.md is written.\nAll tables are what the records say.\n"
+
+
+@pytest.mark.parametrize("flags", [(), ("--format", "markdown"), ("--write",), ("--check",)])
+def test_the_columns_of_plugins_are_shown(
+    call: Call, install: Install, report: SimpleNamespace, tmp_path: Path, flags: tuple[str, ...]
+) -> None:
+    install(
+        "fake",
+        """
+        @hookimpl
+        def freeshot_leaderboard_columns(): return [Column("seed", lambda record: record.spec.seed)]
+    """,
+    )
+    assert call("leaderboard", "--results", str(tmp_path), *flags).exit_code == 0
+    assert report.columns == ["seed"]
 
 
 def test_no_records_is_said_with_what_to_do(board: Call, report: SimpleNamespace) -> None:

@@ -39,8 +39,23 @@ class Guess(Method):
 
     def prepare(self, bench): ...
 
+@dataclass(frozen=True)
+class Dream(InversionMethod):
+    """Dream of images."""
+
+    name = "dream"
+    prior: str = "photos"
+    """What it knows of images."""
+
+    @property
+    def data_free(self): return "public prior" if self.prior else "strict"
+
+    def synthesize(self, teacher, labels, rng): ...
+
 @hookimpl
 def freeshot_meta_learners(): return [Walker]
+@hookimpl
+def freeshot_inversion_methods(): return [Dream]
 @hookimpl
 def freeshot_methods(): return [Guess]
 @hookimpl
@@ -108,6 +123,10 @@ def test_show_says_what_a_method_needs_and_which_kind_its_parts_are(call: Call) 
     assert "learner meta-learner name walker Who learns." in shown
 
 
+def test_show_says_what_depends_on_options_as_it_is_by_default(call: Call) -> None:
+    assert "data free public prior" in lines(call("show", "dream").stdout)
+
+
 def test_show_knows_tracks_suites_and_pools(call: Call) -> None:
     assert "sources sketch" in lines(call("show", "near/sketch/5w1s").stdout)
     suite = lines(call("show", "pocket").stdout)
@@ -121,12 +140,13 @@ def test_show_guesses_over_all_kinds(call: Call) -> None:
     assert done.exit_code == 2
     assert done.stderr == (
         "Error: No component, track, suite or pool is called 'pockt'. Did you mean 'pocket'? "
-        "Known: guess, mix, near/sketch/5w1s, pocket, walker.\n"
+        "Known: dream, guess, mix, near/sketch/5w1s, pocket, walker.\n"
     )
 
 
 def test_plugins_shows_name_version_distribution_and_hooks(call: Call) -> None:
-    hooks = "freeshot_meta_learners, freeshot_methods, freeshot_pools, freeshot_suites, freeshot_tracks"
+    kinds = ("inversion_methods", "meta_learners", "methods", "pools", "suites", "tracks")
+    hooks = ", ".join(f"freeshot_{kind}" for kind in kinds)
     assert lines(call("plugins").stdout) == ["name version distribution hooks", f"fake 0.3 freeshot-fake {hooks}"]
 
 

@@ -76,7 +76,7 @@ def test_a_folder_that_is_no_pool_is_said_to_be_none(call: Call, tmp_path: Path)
 def test_building_hands_over_what_was_asked(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: dict[str, Any] = {}
 
-    def build_pool(request: Any, catalogue: object, manager: object) -> object:
+    def build_pool(request: Any, catalogue: object, host: object) -> object:
         return type("Pool", (), {"name": request.name, "path": request.out, "__len__": lambda _: request.count})()
 
     module = ModuleType("freeshot.pool.build")
@@ -93,6 +93,9 @@ def test_building_hands_over_what_was_asked(call: Call, monkeypatch: pytest.Monk
         "out": Path("pools/mix"),
         "backbone": "tiny",
         "rank": 2,
+        "steps": 150,
+        "batch": 32,
+        "lr": 1e-3,
         "way": 5,
         "seed": 0,
         "device": "cpu",

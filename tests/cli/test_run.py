@@ -48,14 +48,14 @@ class Rooms:
         self.request = request
         return self.plan
 
-    def execute_plan(self, plan: object, request: object, manager: Any) -> object:
+    def execute_plan(self, plan: object, request: object, catalogue: Any) -> object:
         self.ran = True
         if self.event:
-            manager.hook.freeshot_event(event=self.event)
+            catalogue.host.manager.hook.freeshot_event(event=self.event)
         failed = sum(record.status != "ok" for record in self.records) or bool(self.event)
         return SimpleNamespace(finished=2 - failed, failed=int(failed), skipped=1)
 
-    def render_terminal(self, records: list[Any], console: Any) -> None:
+    def render_terminal(self, records: list[Any], console: Any, columns: object) -> None:
         console.print("board of", *(record.spec.track.name for record in records))
 
 

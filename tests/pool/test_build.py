@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import freeshot.pool.build as building
 from freeshot.basics.errors import PoolError
+from freeshot.contracts.events import Event, Progress
 from freeshot.contracts.pool import LoraPool
 from freeshot.engine.backbone import Backbone
+from freeshot.plugin import hookimpl
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.plugin.host import load_plugins
 from freeshot.pool import tuning
@@ -41,6 +45,20 @@ def tuned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
+class Ears:
+    """Note how far a build says it is; without a list, fail at every event."""
+
+    def __init__(self, heard: list[tuple[int, int]] | None) -> None:
+        self.heard = heard
+
+    @hookimpl
+    def freeshot_event(self, event: Event) -> None:
+        if self.heard is None:
+            raise OSError("no ears")
+        if isinstance(event, Progress):
+            self.heard.append((event.done, event.total))
+
+
 def request(out: Path, **changes: Any) -> PoolRequest:
     plain = PoolRequest("two", ("toy-waves",), 2, out, "toy-vit", rank=2, way=3, steps=2)
     return dataclasses.replace(plain, **changes)
@@ -48,7 +66,19 @@ def request(out: Path, **changes: Any) -> PoolRequest:
 
 def built(out: Path, **changes: Any) -> LoraPool:
     host = load_plugins()
-    return build_pool(request(out, **changes), Catalogue(host), host.manager)
+    return build_pool(request(out, **changes), Catalogue(host), host)
+
+
+def interrupted(out: Path, **changes: Any) -> None:
+    """Build until all is tuned, and be stopped before the card is written."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(building, "write_card", stop)
+        with pytest.raises(KeyboardInterrupt):
+            built(out, **changes)
 
 
 def test_a_pool_is_built_and_opens(tmp_path: Path, backbone: Backbone) -> None:
@@ -73,27 +103,51 @@ def test_how_many_are_tuned_at_once_changes_no_task(tmp_path: Path, monkeypatch:
 
 
 def test_an_interrupted_build_tunes_only_what_is_missing(tmp_path: Path, tuned: list[str]) -> None:
-    first = built(tmp_path)
+    whole = built(tmp_path / "whole")
+    tuned.clear()
+    interrupted(tmp_path / "pool")
     assert tuned == ["lora-000", "lora-001"]
-    (tmp_path / "pool.json").unlink()
-    next(tmp_path.glob(".block-001-*")).unlink()
-    assert built(tmp_path).sha256 == first.sha256
+    next((tmp_path / "pool").glob(".block-001-*")).unlink()
+    assert built(tmp_path / "pool").sha256 == whole.sha256
     assert tuned == ["lora-000", "lora-001", "lora-001"]
 
 
-def test_a_build_that_lost_only_its_card_tunes_nothing(tmp_path: Path, tuned: list[str]) -> None:
-    first = built(tmp_path)
-    (tmp_path / "pool.json").unlink()
-    assert built(tmp_path).sha256 == first.sha256
+def test_a_build_that_lacks_only_its_card_tunes_nothing(tmp_path: Path, tuned: list[str]) -> None:
+    interrupted(tmp_path)
+    built(tmp_path)
     assert len(tuned) == 2
+
+
+def test_a_whole_pool_keeps_no_notes(tmp_path: Path) -> None:
+    interrupted(tmp_path)
+    assert len(list(tmp_path.glob(building.NOTES))) == 2
+    built(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lora-000", "lora-001", "pool.json"]
+
+
+def test_a_build_tells_how_far_it_is_within_a_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = itertools.count()
+    monkeypatch.setattr(building, "AT_ONCE", 2)
+    monkeypatch.setattr(building, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
+    host = load_plugins()
+    heard: list[tuple[int, int]] = []
+    host.manager.register(Ears(heard))
+    build_pool(request(tmp_path, count=3), Catalogue(host), host)
+    assert heard == [(2, 6), (4, 6), (4, 6), (5, 6), (6, 6), (6, 6)]
+
+
+def test_a_listener_that_raises_costs_no_pool(tmp_path: Path) -> None:
+    host = load_plugins()
+    host.manager.register(Ears(None))
+    assert len(build_pool(request(tmp_path), Catalogue(host), host)) == 2
+    assert any(failure.hook == "freeshot_event" for failure in host.failures)
 
 
 @pytest.mark.parametrize("change", [{"steps": 3}, {"seed": 1}, {"rank": 1}, {"way": 2}, {"lr": 0.1}])
 def test_another_recipe_takes_nothing_from_an_interrupted_build(
     tmp_path: Path, tuned: list[str], change: dict[str, Any]
 ) -> None:
-    built(tmp_path, count=1)
-    (tmp_path / "pool.json").unlink()
+    interrupted(tmp_path, count=1)
     built(tmp_path, count=1, **change)
     assert tuned == ["lora-000", "lora-000"]
 

@@ -57,7 +57,7 @@ def test_a_page_shows_numbers_marks_dashes_and_reasons(record: Make) -> None:
     assert "| frozen-prototype | strict | tuning-free | floor | – |" in page
     assert "Student-t 95 % over 20 shared episodes; it covers the sampling of tasks, not of images" in page
     assert "Made from 7 records." in page
-    assert page.endswith("Regenerate with `freeshot leaderboard --format markdown`.\n")
+    assert page.endswith("Regenerate with `freeshot leaderboard --write`.\n")
 
 
 def test_a_terminal_of_100_columns_shows_the_same(record: Make) -> None:

@@ -15,9 +15,11 @@ from freeshot.contracts.events import CellFailed, CellFinished, CellSkipped, Eve
 from freeshot.contracts.method import Learner, Method, Needs
 from freeshot.evaluation.scoring import score_tuning
 from freeshot.plugin import hookimpl
-from freeshot.run import cell as module
+from freeshot.run import tuned as module
 
 if TYPE_CHECKING:
+    from collections.abc import Generator as Wrapping
+
     from tests.conftest import Toy
     from torch import Generator
 
@@ -389,3 +391,24 @@ def test_a_plugin_may_wrap_a_cell(stubs: Toy) -> None:
 
 def test_every_need_has_a_method_that_must_declare_it() -> None:
     assert {need.name for need in Needs} == {"POOL", "BASE_IMAGES", "VALIDATION"}
+
+
+def test_looking_again_is_counted(toy: Toy) -> None:
+    first = toy.record("frozen-prototype")
+    again = toy.record("frozen-prototype", again=True)
+    assert (first.looks, again.looks) == (1, 2)
+
+
+def test_a_wrapper_that_raises_does_not_cost_the_other_cells(toy: Toy) -> None:
+    class Broken:
+        """Raise after the cell."""
+
+        @hookimpl(wrapper=True)
+        def freeshot_cell(self) -> Wrapping[None, object, object]:
+            """Wrap badly."""
+            yield
+            raise RuntimeError("no disk for my profile")
+
+    toy.catalogue.host.manager.register(Broken())
+    outcome = toy.launch("frozen-prototype", "noise")
+    assert outcome.failed == len(toy.plan("frozen-prototype", "noise").cells)

@@ -72,6 +72,11 @@ def _plan(toy: Toy, request: Any) -> object:
     return plan_run(request, toy.catalogue)
 
 
+def test_two_spellings_of_a_value_are_one_cell(toy: Toy) -> None:
+    cells = {spec_of(toy, "lora-recycle", f"learner.lr={value}").cell for value in ("0.01", "1e-2", "0.010")}
+    assert len(cells) == 1
+
+
 def test_an_option_reaches_the_spec(toy: Toy) -> None:
     assert spec_of(toy, "lora-recycle", "rank=7").method.options["rank"] == 7
 

@@ -169,7 +169,7 @@ def test_mirrored_logits_are_those_of_the_mirrored_images(stocked: Toy) -> None:
 
     bench = stocked.bench(Rich())
     (first, *_) = bench.surrogates(Choice("inversion", "gaussian-noise"), NONE, 3)
-    teacher = BankTeacher(bench.environment.backbone(bench.spec.backbone), [bench.pool().entries[0]])
+    teacher = BankTeacher(bench._environment.backbone(bench._spec.backbone), [bench.pool().entries[0]])
     assert torch.allclose(first.mirrored_logits, teacher.plain_logits(first.shots.images.flip(-1)), atol=1e-5)
 
 
@@ -274,6 +274,6 @@ def test_what_was_remembered_is_not_computed_again(stocked: Toy) -> None:
 
 def test_a_part_of_a_pool_is_named_by_its_data_set(stocked: Toy) -> None:
     bench = stocked.bench(Rich())
-    backbone = bench.environment.backbone(bench.spec.backbone)
+    backbone = bench._environment.backbone(bench._spec.backbone)
     with pytest.raises(PoolError, match=r"has no LoRA that was tuned on 'cars'\. Choose 'toy' itself\."):
-        bench.environment.pool("toy/cars", backbone)
+        bench._environment.pool("toy/cars", backbone)

@@ -124,6 +124,13 @@ def test_a_missing_card_is_refused(tmp_path: Path) -> None:
         open_sheet(tmp_path, "digits", "novel")
 
 
+def test_a_split_without_classes_opens_empty() -> None:
+    assert not _card("fashion").split["base"]
+    images = open_sheet(DATA, "fashion", "base")
+    assert (len(images), images.classes) == (0, ())
+    assert images.read([]).shape == (0, 3, 28, 28)
+
+
 def test_an_unknown_split_is_refused_with_those_there_are() -> None:
     with pytest.raises(DataError, match=r"^'digits' has no split 'test'\. It has: base, validation, novel\.$"):
         open_sheet(DATA, "digits", "test")

@@ -7,6 +7,7 @@ from pathlib import Path
 import rich_click as click
 
 from freeshot.cli.console import stdout, tell_error, tell_warning
+from freeshot.cli.session import session_of
 
 
 @click.command("leaderboard")
@@ -15,7 +16,9 @@ from freeshot.cli.console import stdout, tell_error, tell_warning
 )
 @click.option("--format", "form", type=click.Choice(["terminal", "markdown"]), default="terminal", help="How to print.")
 @click.option("--write", is_flag=True, help="Write the tables beside the records instead of printing them.")
-@click.option("--check", is_flag=True, help="Fail if the written tables are not what the records say.")
+@click.option(
+    "--check", is_flag=True, help="Fail if a record cannot be read or the written tables are not what the records say."
+)
 @click.pass_context
 def command(ctx: click.Context, results: Path, form: str, *, write: bool, check: bool) -> None:
     """Rank the methods on each track, from records alone."""
@@ -26,23 +29,25 @@ def command(ctx: click.Context, results: Path, form: str, *, write: bool, check:
         raise StoreError(
             f"There is no folder {results}. Run something first with 'freeshot run', or name another --results."
         )
+    loaded = load_records(results)
+    for problem in loaded.problems:
+        tell_warning(str(problem))
+    columns = session_of(ctx).catalogue.columns()
     if write:
-        for path in write_leaderboards(results):
+        for path in write_leaderboards(results, columns):
             click.echo(f"{path} is written.")
-    elif check:
-        stale = stale_leaderboards(results)
+    if check:
+        stale = stale_leaderboards(results, columns)
         for path in stale:
             tell_error(f"{path} is not what the records say. Write it again with 'freeshot leaderboard --write'.")
-        if stale:
+        if stale or loaded.problems:
             ctx.exit(1)
         click.echo("All tables are what the records say.")
+    if write or check:
+        return
+    if not loaded.records:
+        raise StoreError(f"There is no record under {results}. Run something first with 'freeshot run'.")
+    if form == "markdown":
+        click.echo(render_markdown(loaded.records, columns))
     else:
-        loaded = load_records(results)
-        for problem in loaded.problems:
-            tell_warning(str(problem))
-        if not loaded.records:
-            raise StoreError(f"There is no record under {results}. Run something first with 'freeshot run'.")
-        if form == "markdown":
-            click.echo(render_markdown(loaded.records))
-        else:
-            render_terminal(loaded.records, stdout())
+        render_terminal(loaded.records, stdout(), columns)

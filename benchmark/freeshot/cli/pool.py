@@ -48,7 +48,7 @@ def build(ctx: click.Context, /, name: str, out: Path | None, **asked: Any) -> N
     request = PoolRequest(name=name, out=out or Path("pools") / name, **asked)
     session.warn()
     with shown(session.host.manager):
-        pool = build_pool(request, session.catalogue, session.host.manager)
+        pool = build_pool(request, session.catalogue, session.host)
     stdout().print(f"The pool '{pool.name}' of {len(pool)} LoRAs is in {pool.path}.", soft_wrap=True)
 
 

@@ -11,8 +11,11 @@ from freeshot.cli.console import duration, stdout, table
 from freeshot.cli.session import session_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
+    from freeshot.contracts.columns import Column
     from freeshot.run.plan import Plan
     from freeshot.run.request import RunRequest
 
@@ -58,7 +61,7 @@ def command(ctx: click.Context, /, *, dry_run: bool, **asked: Any) -> None:
 
     with shown(session.host.manager) as display:
         outcome = execute_plan(plan, request, session.catalogue)
-    _print_leaderboard(console, plan, request)
+    _print_leaderboard(console, plan, request, session.catalogue.columns())
     console.print(f"{outcome.finished} finished, {outcome.skipped} skipped, {outcome.failed} failed.")
     console.print(f"The records are in {request.results}.", soft_wrap=True)
     if outcome.failed:
@@ -80,13 +83,13 @@ def _print_plan(console: Console, plan: Plan) -> None:
     console.print(f"{todo} of {len(plan.cells)} cells to run, {estimate}.")
 
 
-def _print_leaderboard(console: Console, plan: Plan, request: RunRequest) -> None:
+def _print_leaderboard(console: Console, plan: Plan, request: RunRequest, columns: Sequence[Column]) -> None:
     from freeshot.report import load_records, render_terminal
 
     tracks = {cell.spec.track.name for cell in plan.cells}
     records = [record for record in load_records(request.results).records if record.spec.track.name in tracks]
     if records:
-        render_terminal(records, console)
+        render_terminal(records, console, columns)
 
 
 def _failures_on_record(plan: Plan, request: RunRequest) -> dict[str, str]:

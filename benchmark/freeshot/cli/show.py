@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import fields
 from inspect import cleandoc
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from freeshot.plugin.catalogue import Catalogue
 
 FACTS = ("citation", "domain", "license", "data_free", "role", "needs")
-"""Class attributes worth showing, where a component has them."""
+"""Attributes worth showing, where a component has them."""
 
 
 @click.command("show")
@@ -64,7 +65,7 @@ def _show_component(console: Console, cls: type[Component]) -> None:
     from freeshot.contracts.options import describe_type, options_of
 
     console.print(Text(cleandoc(cls.__doc__ or "")))
-    facts = [(fact.replace("_", " "), _plain(getattr(cls, fact, ""))) for fact in FACTS if getattr(cls, fact, "")]
+    facts = _facts(cls)
     if facts:
         console.print()
         table(console, facts)
@@ -76,6 +77,15 @@ def _show_component(console: Console, cls: type[Component]) -> None:
         table(console, rows, heads=("  option", "type", "default", "meaning"), title="options")
     else:
         console.print("It has no options.")
+
+
+def _facts(cls: type[Component]) -> list[tuple[str, str]]:
+    """Read the facts of a component as it is by default: some, such as how data-free it is, depend on its options."""
+    source: object = cls
+    with suppress(Exception):  # a stranger's code may refuse its own defaults; then the class speaks for itself
+        source = cls()
+    values = {fact: getattr(source, fact, "") for fact in FACTS}
+    return [(f.replace("_", " "), _plain(v)) for f, v in values.items() if v and not isinstance(v, property)]
 
 
 def _show_track(console: Console, track: Track) -> None:

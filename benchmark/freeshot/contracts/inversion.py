@@ -35,7 +35,7 @@ class Teacher(Protocol):
         ...
 
     def steps(self, count: int) -> Iterator[int]:
-        """Count 0…count−1 while reporting progress, honouring cancellation and metering time."""
+        """Count 0…count−1 while reporting progress and telling the strategy how far it is."""
         ...
 
 

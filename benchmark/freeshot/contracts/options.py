@@ -72,7 +72,10 @@ def build(cls: type[T], values: Mapping[str, Any]) -> T:
             fields[name] = chosen.with_options(**{rest: value})
         else:
             fields[name] = _convert(value, option, cls.name)
-    return cls(**fields)
+    try:
+        return cls(**fields)
+    except (ValueError, TypeError) as error:  # from a component's own __post_init__
+        raise OptionError(f"'{cls.name}' refuses its options: {error}") from error
 
 
 def to_json(component: Component) -> dict[str, Any]:

@@ -150,7 +150,7 @@ class RunRecord(Frozen):
     """How often test episodes were scored for this record."""
     stages: list[StageCost] = Field(default_factory=list)
     hashes: dict[str, str] = Field(default_factory=dict)
-    """backbone, pool, images: what the numbers rest on."""
+    """backbone, pool, images, episodes: what the numbers rest on."""
     provenance: Provenance
 
     @model_validator(mode="after")

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from freeshot.contracts.images import Images
     from freeshot.contracts.method import Learner
 
-OnStep = "Callable[[int, int], None]"
-
-
 def read_images(images: Images, indices: Sequence[int], device: torch.device | str = "cpu") -> Tensor:
     """Read images as float [b, 3, h, w] in 0…1."""
     return images.read(indices).to(device).float() / 255
@@ -40,7 +37,7 @@ def score_embedding(
     on_step: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[float]:
     """Embed every image that any episode uses once, then classify queries by nearest class mean."""
-    used = sorted({i for e in episodes for i in (*e.support, *e.query)})
+    used = _in_no_order({i for e in episodes for i in (*e.support, *e.query)})
     features = embed(learner, images, used, device, on_step)
     place = {image: row for row, image in enumerate(used)}
     return score_features(features, episodes, place)
@@ -106,8 +103,17 @@ def score_tuning(
         raise ContractError(
             f"A predictor must score {len(shown)} queries × {way} classes, but gave {list(logits.shape)}."
         )
+    if not torch.isfinite(logits).all():
+        raise ContractError(f"The predictor's scores on episode {episode.id} are not all finite. Lower its lr.")
     right = logits.argmax(1).cpu() == _labels(way, len(shown))[torch.from_numpy(order)]
     return float(right.double().mean())
+
+
+def _in_no_order(indices: set[int]) -> list[int]:
+    """Shuffle images, which data sets keep class by class: a batch must not tell who belongs together."""
+    ordered = sorted(indices)
+    order = torch.randperm(len(ordered), generator=stream(0, "embedding order", len(ordered)))
+    return [ordered[i] for i in order.tolist()]
 
 
 def _labels(way: int, total: int) -> Tensor:

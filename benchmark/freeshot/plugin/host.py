@@ -102,7 +102,7 @@ class Host:
         """Run a plugin's code; whatever it raises becomes a failure of that plugin only."""
         try:
             yield
-        # The one broad except of the suite: a plugin is a stranger's code and may raise anything, even leave the
+        # One of the few broad excepts: a plugin is a stranger's code and may raise anything, even leave the
         # interpreter with sys.exit, and must not take the other plugins and the run with it.
         except (Exception, SystemExit) as error:  # noqa: BLE001
             self.note(info, why_failed(doing, error), hook)

@@ -20,18 +20,20 @@ from freeshot.pool.store import open_pool, write_card, write_entry
 from freeshot.pool.tuning import Tuned, TuningRecipe, TuningTask, tune
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    import pluggy
-
+    from freeshot.contracts.events import Event
     from freeshot.contracts.images import Images
     from freeshot.contracts.pool import LoraPool
     from freeshot.engine.backbone import Backbone
     from freeshot.plugin.catalogue import Catalogue
+    from freeshot.plugin.host import Host
 
 AT_ONCE = 8
 HELD_OUT = 0.2
+NOTES = ".block-*.json"
+"""What a build leaves after each block, and takes away when the pool is whole."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class PoolRequest:
     lr: float = 1e-3
 
 
-def build_pool(request: PoolRequest, catalogue: Catalogue, manager: pluggy.PluginManager) -> LoraPool:
+def build_pool(request: PoolRequest, catalogue: Catalogue, host: Host) -> LoraPool:
     """Tune the LoRAs, several at once, and return the pool as it opens from disk.
 
     An interrupted build continues with the LoRAs that are missing; a finished pool is not overwritten.
@@ -68,15 +70,36 @@ def build_pool(request: PoolRequest, catalogue: Catalogue, manager: pluggy.Plugi
     recipe = TuningRecipe(request.rank, request.steps, request.batch, request.lr, request.seed)
     cell = f"pool {request.name}"
     began = time.monotonic()
-    manager.hook.freeshot_event(event=StageStarted(cell, "tune", request.count))
+    steps = request.count * recipe.steps
+    _emit(host, StageStarted(cell, "tune", steps))
     lines: list[Any] = []
     for start in range(0, request.count, AT_ONCE):
         numbers = range(start, min(start + AT_ONCE, request.count))
-        lines += _tune_block(request, recipe, backbone, sources, numbers)
-        manager.hook.freeshot_event(event=Progress(cell, "tune", len(lines), request.count))
+        lines += _tune_block(request, recipe, backbone, sources, numbers, _within(host, cell, numbers, request.count))
+        _emit(host, Progress(cell, "tune", len(lines) * recipe.steps, steps))
     write_card(request.out, request.name, request.backbone, backbone.sha256, lines, license_note)
-    manager.hook.freeshot_event(event=StageFinished(cell, "tune", time.monotonic() - began))
+    for note in request.out.glob(NOTES):
+        note.unlink()
+    _emit(host, StageFinished(cell, "tune", time.monotonic() - began))
     return open_pool(request.out, backbone.sha256)
+
+
+def _emit(host: Host, event: Event) -> None:
+    """Tell all listeners; one that raises costs a warning, never the pool."""
+    list(host.results("freeshot_event", event=event))
+
+
+def _within(host: Host, cell: str, numbers: Sequence[int], count: int) -> Callable[[int, int], None]:
+    """Report steps inside of a block, at most twice a second, as steps of all `count` LoRAs."""
+    last = time.monotonic()
+
+    def report(done: int, of: int) -> None:
+        nonlocal last
+        if time.monotonic() - last > 0.5:
+            last = time.monotonic()
+            _emit(host, Progress(cell, "tune", numbers[0] * of + len(numbers) * done, count * of))
+
+    return report
 
 
 def _tune_block(
@@ -85,6 +108,7 @@ def _tune_block(
     backbone: Backbone,
     sources: dict[str, Images],
     numbers: Sequence[int],
+    on_step: Callable[[int, int], None],
 ) -> list[Any]:
     """Tune one block of LoRAs, or take the block's lines if an earlier run wrote them."""
     import json
@@ -94,7 +118,7 @@ def _tune_block(
     wanted = fingerprint(
         {
             **asdict(recipe),
-            "sources": {name: images.sha256 for name, images in sources.items()},
+            "sources": [[name, sources[name].sha256] for name in request.sources],  # in turn, so their order counts
             "way": request.way,
             "backbone": backbone.sha256,
         }
@@ -103,7 +127,7 @@ def _tune_block(
     if done.exists():
         return list(json.loads(done.read_text()))
     tasks, classes = zip(*(_task(request, sources, number) for number in numbers), strict=True)
-    tuned = tune(backbone, tasks, recipe, request.way)
+    tuned = tune(backbone, tasks, recipe, request.way, on_step)
     lines = []
     for index, (number, task) in enumerate(zip(numbers, tasks, strict=True)):
         entry = _entry(tuned, index, task, classes[index], recipe, request, number)

@@ -10,8 +10,8 @@ from freeshot.report.board import Board
 from freeshot.report.tables import draw
 from freeshot.report.wording import Drawing, Footnotes, Words, explanation, made_with, one_line, title
 
-GENERATED = "<!-- Written by `freeshot leaderboard --format markdown` from the records; edit those, not this. -->"
-REGENERATE = "Regenerate with `freeshot leaderboard --format markdown`."
+GENERATED = "<!-- Written by `freeshot leaderboard --write` from the records; edit those, not this. -->"
+REGENERATE = "Regenerate with `freeshot leaderboard --write`."
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~&$])")
 _FOLDERS = re.compile(r"(?<![\w./:])(?:[A-Za-z]:\\|/)(?:[^\s/\\'\"]+[/\\])+")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import traceback
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from freeshot.basics.errors import ContractError, FreeshotError, StoreError
@@ -15,24 +15,20 @@ from freeshot.contracts.records import DataFree, IntervalRecord, RunRecord, Stag
 from freeshot.engine.backbone import weights_sha256
 from freeshot.engine.meter import metered
 from freeshot.evaluation.episodes import episodes_sha256
-from freeshot.evaluation.scoring import score_embedding, score_tuning
+from freeshot.evaluation.scoring import score_embedding
 from freeshot.run.provenance import provenance
-from freeshot.run.store import record_path
+from freeshot.run.store import record_path, stored_record
+from freeshot.run.tuned import Note, score_tuned
 from freeshot.run.workbench import Bench
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from freeshot.contracts.flow import Episode
-    from freeshot.contracts.images import Images
     from freeshot.contracts.method import Method
     from freeshot.contracts.records import RunSpec, Status
     from freeshot.contracts.tracks import Track
     from freeshot.run.environment import Environment
-
-SAVE_EVERY = 20
-"""Tuned episodes between two notes of what is done."""
 
 
 def run_cell(environment: Environment, spec: RunSpec, track: Track, results: Path) -> RunRecord:
@@ -41,14 +37,15 @@ def run_cell(environment: Environment, spec: RunSpec, track: Track, results: Pat
     Only what makes writing impossible (StoreError) and an interrupt pass through.
     """
     method: Method = environment.component(spec.method)
-    reason = method.skip(track)
-    if reason is not None:
-        environment.emit(CellSkipped(spec.title, reason))
-        return _written(results, _record(environment, spec, method, "skipped", reason=reason))
     bench: Bench | None = None
     try:
+        reason = method.skip(track)
+        if reason is not None:
+            environment.emit(CellSkipped(spec.title, reason))
+            return _written(results, _record(environment, spec, method, "skipped", reason=reason))
         bench = Bench(environment, spec, track, method)
         record = _scored(environment, spec, track, method, bench)
+        record = record.model_copy(update={"looks": record.looks + _earlier_looks(results, spec)})
     except StoreError:
         raise
     except FreeshotError as error:
@@ -67,47 +64,41 @@ def _scored(environment: Environment, spec: RunSpec, track: Track, method: Metho
     learner = method.prepare(bench)
     if not isinstance(learner, Learner):
         raise ContractError(f"Method '{method.name}' must prepare a Learner, but returned {type(learner).__name__}.")
+    _require_unchanged(environment, spec, method)
+    tuning_free = learner.tuning_free
+    environment.emit(StageStarted(spec.title, "evaluation", spec.limit or track.episodes))
+    with metered(environment.device) as cost, closing(learner):
+        note = _looked(environment, spec, track, learner)
+    _require_unchanged(environment, spec, method)
+    seconds = cost.seconds if tuning_free else note.seconds
+    environment.emit(StageFinished(spec.title, "evaluation", seconds))
+    bench.stages.append(StageCost(stage="evaluation", seconds=seconds, peak_bytes=cost.peak_bytes))
+    return _record(environment, spec, method, "ok", bench, accuracies=note.accuracies, tuning_free=tuning_free)
+
+
+def _looked(environment: Environment, spec: RunSpec, track: Track, learner: Learner) -> Note:
+    """Look at the test episodes, once."""
+    images = environment.images(track.dataset, track.split)
+    episodes = environment.episodes(track)[: spec.limit or track.episodes]
+    if not learner.tuning_free:
+        return score_tuned(environment, spec, learner, images, episodes)
+
+    def report(done: int, of: int) -> None:
+        environment.emit(Progress(spec.title, "evaluation", done, of))
+
+    return Note(tuple(score_embedding(learner, images, episodes, environment.device, report)))
+
+
+def _earlier_looks(results: Path, spec: RunSpec) -> int:
+    """Count how often this cell's test episodes were scored before, in this results folder."""
+    earlier = stored_record(results, spec)
+    return earlier.looks if earlier is not None else 0
+
+
+def _require_unchanged(environment: Environment, spec: RunSpec, method: Method) -> None:
     backbone = environment.backbone(spec.backbone)
     if weights_sha256(backbone.vit) != backbone.sha256:
         raise ContractError(f"Method '{method.name}' changed the frozen backbone. Work on bench.backbone(), a copy.")
-    tuning_free = learner.tuning_free
-    images = environment.images(track.dataset, track.split)
-    episodes = environment.episodes(track)[: spec.limit or track.episodes]
-    environment.emit(StageStarted(spec.title, "evaluation", len(episodes)))
-    with metered(environment.device) as cost:
-        if tuning_free:
-            accuracies = score_embedding(
-                learner,
-                images,
-                episodes,
-                environment.device,
-                lambda done, of: environment.emit(Progress(spec.title, "evaluation", done, of)),
-            )
-        else:
-            accuracies = _tuned(environment, spec, learner, images, episodes)
-    learner.close()
-    environment.emit(StageFinished(spec.title, "evaluation", cost.seconds))
-    bench.stages.append(StageCost(stage="evaluation", seconds=cost.seconds, peak_bytes=cost.peak_bytes))
-    return _record(environment, spec, method, "ok", bench, accuracies=accuracies, tuning_free=tuning_free)
-
-
-def _tuned(
-    environment: Environment, spec: RunSpec, learner: Learner, images: Images, episodes: Sequence[Episode]
-) -> list[float]:
-    """Tune on one episode after the other, from where an interrupted run stopped."""
-    note = environment.cache / "cells" / f"{spec.cell}.json"
-    accuracies: list[float] = json.loads(note.read_text()) if note.exists() else []
-    try:
-        for episode in episodes[len(accuracies) :]:
-            accuracies.append(score_tuning(learner, images, episode, environment.device, spec.seed))
-            environment.emit(Progress(spec.title, "evaluation", len(accuracies), len(episodes)))
-            if len(accuracies) % SAVE_EVERY == 0:
-                write_text(note, json.dumps(accuracies))
-    except KeyboardInterrupt:
-        write_text(note, json.dumps(accuracies))  # nothing finished is lost
-        raise
-    note.unlink(missing_ok=True)
-    return accuracies
 
 
 def _record(
@@ -143,7 +134,7 @@ def _record(
 
 def data_freedom(environment: Environment, spec: RunSpec, method: Method) -> DataFree:
     """Say how data-free a row is: by what the method needs, and by what its inversion uses."""
-    if Needs.BASE_IMAGES in method.needs:
+    if method.needs & {Needs.BASE_IMAGES, Needs.VALIDATION}:
         return "real data"
     inversions = [p for p in spec.parts.values() if p.kind == "inversion"]
     levels = {environment.component(part).data_free for part in inversions}

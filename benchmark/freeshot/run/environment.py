@@ -37,7 +37,7 @@ class Environment:
     data: Path
     device: torch.device
     _backbones: dict[str, Backbone] = field(default_factory=dict)
-    _pools: dict[str, LoraPool] = field(default_factory=dict)
+    _pools: dict[tuple[str, str], LoraPool] = field(default_factory=dict)
     _images: dict[tuple[str, str], Images] = field(default_factory=dict)
     _episodes: dict[str, tuple[Episode, ...]] = field(default_factory=dict)
 
@@ -69,9 +69,10 @@ class Environment:
     def pool(self, name: str, backbone: Backbone) -> LoraPool:
         """Open a pool, once; 'pocket/sketch' is the part of 'pocket' that was tuned on 'sketch'."""
         whole, _, dataset = name.partition("/")
-        if whole not in self._pools:
-            self._pools[whole] = open_pool(self.catalogue.pool(whole), backbone.sha256)
-        pool = self._pools[whole]
+        key = (whole, backbone.sha256)
+        if key not in self._pools:
+            self._pools[key] = open_pool(self.catalogue.pool(whole), backbone.sha256)
+        pool = self._pools[key]
         if not dataset:
             return pool
         chosen = tuple(entry for entry in pool.entries if entry.facts.get("dataset") == dataset)

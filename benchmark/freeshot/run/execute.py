@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from freeshot.contracts.events import CellSkipped
+from freeshot.basics.errors import FreeshotError, StoreError
+from freeshot.contracts.events import CellFailed, CellSkipped
 from freeshot.contracts.records import RunRecord
 from freeshot.engine.devices import choose_device
 from freeshot.plugin import hookimpl
@@ -51,8 +52,6 @@ def _run_alone(environment: Environment, spec: RunSpec, track: Track, request: R
     """Hold the cell's lock while it runs; the operating system lets go of it even if we are killed."""
     from filelock import FileLock, Timeout
 
-    from freeshot.basics.errors import StoreError
-
     locks = environment.cache / "locks"
     try:
         locks.mkdir(parents=True, exist_ok=True)
@@ -85,9 +84,14 @@ def _wrapped(environment: Environment, spec: RunSpec, track: Track, request: Run
     manager.register(core)
     try:
         records = manager.hook.freeshot_cell(spec=spec)
+    except FreeshotError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a wrapper is a stranger's code; it must not cost the other cells
+        environment.emit(CellFailed(spec.title, f"A freeshot_cell wrapper raised {type(error).__name__}: {error}"))
+        return "failed"
     finally:
         manager.unregister(core)
-    return next(record.status for record in records if isinstance(record, RunRecord))
+    return next((record.status for record in records or () if isinstance(record, RunRecord)), "failed")
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from freeshot.contracts.component import Choice, Component
@@ -30,3 +31,12 @@ def choices_of(component: Component) -> dict[str, Choice]:
     """Return the components that a component chose by name: option → choice."""
     found = {name: getattr(component, name) for name in options_of(type(component))}
     return {name: value for name, value in found.items() if isinstance(value, Choice)}
+
+
+def spelt_alike(component: Component, parts: Mapping[str, Part]) -> Component:
+    """Give the options of chosen components the values they resolve to: '0.01' and 0.01 are one cell."""
+    alike = {}
+    for name, choice in choices_of(component).items():
+        options = tuple((key, parts[name].options[key]) for key, _ in choice.options)
+        alike[name] = Choice(choice.kind, choice.name, options)
+    return replace(component, **alike)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal
 
-from freeshot.basics.errors import OptionError
+from freeshot.basics.errors import ContractError, OptionError
 from freeshot.contracts.component import Choice
-from freeshot.contracts.options import options_of
+from freeshot.contracts.options import options_of, to_json
 from freeshot.contracts.records import RunSpec, TrackSpec
 from freeshot.contracts.tracks import Profile, Row
 from freeshot.run.estimate import estimate_seconds
-from freeshot.run.parts import choices_of, part_of, resolve
+from freeshot.run.parts import choices_of, part_of, resolve, spelt_alike
 from freeshot.run.store import is_done, stored_record
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from freeshot.run.request import RunRequest
 
 FULL = "full"
+SIZES = ("iterations", "cycle", "warmup")
+"""Options of a profile that mean the same to whoever has them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,16 +145,17 @@ def _still_fits(key: str, row: Row, ours: Mapping[str, str], anew: set[str]) -> 
 def _profile_of_parts(
     row: Row, ours: Mapping[str, str], anew: set[str], known: Mapping[str, Any], catalogue: Catalogue
 ) -> dict[str, Any]:
-    """Hand a profile's sub-options on to a component chosen anew, where it has options of the same name.
+    """Hand a profile's sizes on to a component chosen anew, where it has options of the same name.
 
-    So a third-party meta-learner that inherits `iterations` runs at the profile's size, not the paper's.
+    So a third-party meta-learner that inherits `iterations` runs at the profile's size, not the paper's;
+    its learning rate may mean something else and stays its own.
     """
     handed: dict[str, Any] = {}
     for name in anew:
         theirs = options_of(catalogue.component(known[name].default.kind, ours[name]))
         for key, value in row.options.items():
             stem, _, option = key.partition(".")
-            if stem == name and option in theirs:
+            if stem == name and option in SIZES and option in theirs:
                 handed[key] = value
     return handed
 
@@ -162,6 +165,7 @@ def _cell(
 ) -> PlannedCell:
     part, method = part_of(catalogue, "method", row.method, row.options)
     chosen = {name: resolve(catalogue, choice) for name, choice in choices_of(method).items()}
+    part = part.model_copy(update={"options": to_json(spelt_alike(method, chosen))})
     backbone, _ = part_of(catalogue, "backbone", request.backbone or track.backbone, {})
     spec = RunSpec(
         suite=suite,
@@ -174,8 +178,17 @@ def _cell(
     )
     if not request.again and is_done(stored_record(request.results, spec)):
         return PlannedCell(spec, track, "done", "already done, use --again")
-    reason = _as_method(method).skip(track)
+    reason = _why_skipped(_as_method(method), track)
     return PlannedCell(spec, track, "skip" if reason else "todo", reason or "")
+
+
+def _why_skipped(method: Method, track: Track) -> str | None:
+    try:
+        return method.skip(track)
+    except Exception as error:
+        raise ContractError(
+            f"Method '{method.name}' cannot say whether it skips '{track.name}': {type(error).__name__}: {error}"
+        ) from error
 
 
 def track_spec(track: Track) -> TrackSpec:

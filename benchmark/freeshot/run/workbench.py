@@ -51,16 +51,16 @@ class LabelledTask:
 class Bench:
     """What one cell's method works with; implements `freeshot.Workbench`."""
 
-    environment: Environment
-    spec: RunSpec
+    _environment: Environment
+    _spec: RunSpec
     track: Track
     method: Method
     stages: list[StageCost] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.way, self.shot, self.query = self.track.way, self.track.shot, self.track.query
-        self._backbone: Backbone = self.environment.backbone(self.spec.backbone)
-        self._seed = self.spec.seed
+        self._backbone: Backbone = self._environment.backbone(self._spec.backbone)
+        self._seed = self._spec.seed
 
     # --- what every method may have -------------------------------------------------------------
 
@@ -85,6 +85,8 @@ class Bench:
     ) -> Mapping[str, object]:
         """Return what `make()` returned for this recipe, today or in an earlier run; a JSON mapping."""
         full = {"recipe": dict(recipe), "backbone": self._backbone.sha256, "seed": self._seed, "shape": self._shape()}
+        if Needs.VALIDATION in self.method.needs:
+            full["images"] = [self._environment.images(name, "validation").sha256 for name in self.track.sources]
         facts: Mapping[str, object] = self._artefact(stage, full, lambda _: Artefact({}, dict(make()), 0, 0), 0).facts
         return facts
 
@@ -93,13 +95,13 @@ class Bench:
     def pool(self) -> LoraPool:
         """Return the LoRAs of the track's pool."""
         self._require(Needs.POOL)
-        return self.environment.pool(self.track.pool, self._backbone)
+        return self._environment.pool(self.track.pool, self._backbone)
 
     def surrogates(self, inversion: Choice, strategy: Choice, per_class: int) -> Sequence[SurrogateSet]:
         """Invert every LoRA of the pool, or take what an earlier run left."""
         pool = self.pool()
-        parts = [resolve(self.environment.catalogue, choice) for choice in (inversion, strategy)]
-        method, plan = (self.environment.component(part) for part in parts)
+        parts = [resolve(self._environment.catalogue, choice) for choice in (inversion, strategy)]
+        method, plan = (self._environment.component(part) for part in parts)
         found, costs = [], []
         self._started("inversion", len(pool))
         for number, entry in enumerate(pool.entries):
@@ -144,7 +146,7 @@ class Bench:
     def base_tasks(self, *, flip: bool) -> Tasks:
         """Draw tasks from the real base images of the pool's data sets."""
         self._require(Needs.BASE_IMAGES)
-        images = [self.environment.images(name, "base") for name in self.track.sources]
+        images = [self._environment.images(name, "base") for name in self.track.sources]
         source = ImageSource(images, self._task_shape(), self._backbone.device, flip=flip)
         recipe = {"source": "base", "images": [i.sha256 for i in images], "flip": flip, "shape": self._shape()}
         return Tasks(source.draw, recipe, derive(self._seed, "meta"))
@@ -153,7 +155,7 @@ class Bench:
         """Draw labelled tasks from the validation classes of the pool's data sets, the same for all methods."""
         self._require(Needs.VALIDATION)
         trials = []
-        sources = [self.environment.images(name, "validation") for name in self.track.sources]
+        sources = [self._environment.images(name, "validation") for name in self.track.sources]
         for name, images in zip(self.track.sources, sources, strict=True):
             require_enough(replace(self.track, dataset=name, split="validation"), images)
         for place, images in enumerate(sources):
@@ -173,7 +175,7 @@ class Bench:
         """Train one shared LoRA with a meta-learner, or take what an earlier run left."""
         if not isinstance(tasks, Tasks):
             raise ContractError("meta_learn takes what surrogate_tasks or base_tasks returned, whose recipe is known.")
-        part = resolve(self.environment.catalogue, learner)
+        part = resolve(self._environment.catalogue, learner)
         recipe = {
             "learner": part.model_dump(mode="json", exclude={"origin"}),
             "tasks": dict(tasks.recipe),
@@ -186,7 +188,7 @@ class Bench:
             tasks.on_step = on_step
             model = SharedLora(self._backbone, rank, stream(self._seed, "meta", "init"))
             rng = stream(self._seed, "meta", "learner")
-            adapter: Adapter = self.environment.component(part).fit(model, tasks, rng)
+            adapter: Adapter = self._environment.component(part).fit(model, tasks, rng)
             return Artefact(dict(adapter.tensors), dict(adapter.facts), 0, 0)
 
         artefact = self._artefact("meta-learning", recipe, make, 0)
@@ -215,14 +217,14 @@ class Bench:
     def _stored(
         self, stage: str, recipe: Mapping[str, Any], make: Callable[[], Artefact], *, meter: bool = False
     ) -> tuple[Artefact, bool]:
-        stored = self.environment.artefacts.load(stage, recipe)
+        stored = self._environment.artefacts.load(stage, recipe)
         if stored is not None:
             return stored, True
         with metered(self._backbone.device) as cost:
             artefact = make()
         if meter:
             artefact = Artefact(artefact.tensors, artefact.facts, cost.seconds, cost.peak_bytes)
-        self.environment.artefacts.save(stage, recipe, artefact)
+        self._environment.artefacts.save(stage, recipe, artefact)
         return artefact, False
 
     def _charge(self, stage: str, costs: Sequence[tuple[Artefact, bool]], facts: Mapping[str, Any]) -> None:
@@ -230,13 +232,13 @@ class Bench:
         peak = max(artefact.peak_bytes for artefact, _ in costs)
         cached = all(was_there for _, was_there in costs)
         self.stages.append(StageCost(stage=stage, seconds=seconds, peak_bytes=peak, cached=cached, facts=dict(facts)))
-        self.environment.emit(StageFinished(self.spec.title, stage, seconds, cached))
+        self._environment.emit(StageFinished(self._spec.title, stage, seconds, cached))
 
     def _started(self, stage: str, total: int) -> None:
-        self.environment.emit(StageStarted(self.spec.title, stage, total))
+        self._environment.emit(StageStarted(self._spec.title, stage, total))
 
     def _progress(self, stage: str, done: int, total: int) -> None:
-        self.environment.emit(Progress(self.spec.title, stage, done, total))
+        self._environment.emit(Progress(self._spec.title, stage, done, total))
 
     def _within(self, stage: str, number: int, total: int) -> Callable[[int, int], None]:
         """Report steps inside of item `number` of `total`, at most twice a second."""

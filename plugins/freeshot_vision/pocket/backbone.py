@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from freeshot import BackboneProvider, FreeshotError
 from freeshot_vision.pocket.files import WEIGHTS
-from freeshot_vision.pocket.vit import MEAN, SIZE, STD, pocket_vit
 
 if TYPE_CHECKING:
     from torch import nn
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PocketVit(BackboneProvider):
-    """A ViT of 1.2 million weights for 28 px, pre-trained on icons and emoji of which no track ever asks."""
+    """A ViT of 1.3 million weights for 28 px, pre-trained on icons, emoji and photographs."""
 
     name = "pocket-vit"
     weights: str = ""
@@ -26,6 +25,8 @@ class PocketVit(BackboneProvider):
         """Build the network with its weights, which are stored in half precision and used in full."""
         from safetensors import SafetensorError
         from safetensors.torch import load_file
+
+        from freeshot_vision.pocket.vit import pocket_vit
 
         path = Path(self.weights) if self.weights else WEIGHTS
         model = pocket_vit()
@@ -38,8 +39,12 @@ class PocketVit(BackboneProvider):
 
     def normalization(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Return one half for mean and deviation of every channel."""
+        from freeshot_vision.pocket.vit import MEAN, STD
+
         return MEAN, STD
 
     def image_size(self) -> int:
         """Return 28."""
+        from freeshot_vision.pocket.vit import SIZE
+
         return SIZE
