@@ -116,6 +116,6 @@ def test_choosing_is_done_once(toy: Toy) -> None:
     assert [bench.stages[0].cached for bench in benches] == [False, True]
 
 
-def test_its_row_is_tuned_and_data_free(toy: Toy) -> None:
+def test_its_row_is_tuned_and_leans_on_real_validation_images(toy: Toy) -> None:
     tags = toy.record("full-finetuning").tags
-    assert (tags.tuning_free, tags.data_free) == (False, "strict")
+    assert (tags.tuning_free, tags.data_free) == (False, "real data")
