@@ -39,7 +39,8 @@ def report(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
     def stale_leaderboards(folder: Path, columns: Any) -> list[Path]:
         note(columns)
-        return found.stale
+        stale: list[Path] = found.stale
+        return stale
 
     for function in (render_terminal, render_markdown, write_leaderboards, stale_leaderboards):
         setattr(module, function.__name__, function)

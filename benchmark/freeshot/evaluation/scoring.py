@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from freeshot.contracts.images import Images
     from freeshot.contracts.method import Learner
 
+
 def read_images(images: Images, indices: Sequence[int], device: torch.device | str = "cpu") -> Tensor:
     """Read images as float [b, 3, h, w] in 0…1."""
     return images.read(indices).to(device).float() / 255
