@@ -56,7 +56,8 @@ def test_a_card_says_what_it_holds_and_whose_it_is(name: str) -> None:
 def test_a_card_names_no_registry_and_no_path(name: str) -> None:
     text = (DATA / f"{name}.json").read_text(encoding="utf-8")
     assert "://registry" not in text
-    assert "/work/" not in text
+    assert "/home/" not in text
+    assert "/tmp/" not in text
 
 
 @pytest.mark.parametrize("name", sorted(EXPECTED))
