@@ -34,11 +34,6 @@ class Track:
     optional: bool = False
     """True where images must be fetched by hand first; run only when asked for."""
 
-    @property
-    def group(self) -> str:
-        """The part of the name before the shots, such as 'in-domain/sketch'."""
-        return self.name.rpartition("/")[0]
-
 
 @dataclass(frozen=True)
 class Row:
