@@ -87,7 +87,7 @@ def finetune(
     with torch.no_grad():
         features = model(support.images)
     classifier = _head(features, support.labels, way, head)
-    optimizer = torch.optim.Adam([*model.parameters(), *classifier.parameters()], lr=lr)
+    optimizer = torch.optim.Adam([*model.parameters(), *classifier.parameters()], lr=lr, fused=True)
     tuned: list[tuple[int, Predictor]] = []
     for step in range(1, max(stops) + 1):
         loss = cross_entropy(classifier(model(support.images)), support.labels)

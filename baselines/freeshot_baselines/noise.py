@@ -43,6 +43,8 @@ class Noise(Method):
     """Share of tasks that come from one LoRA, with its logits; the rest mixes classes across LoRAs."""
     rank: int = 4
     """Rank of the shared LoRA."""
+    targets: tuple[str, ...] = ("q", "v")
+    """Layers it acts on, of q, k, v, proj, fc1 and fc2. paper: q and v."""
     flip: bool = True
     """Flip images left to right at random."""
 
@@ -50,4 +52,4 @@ class Noise(Method):
         """Train one shared LoRA on tasks of noise."""
         images = bench.surrogates(Choice("inversion", "gaussian-noise"), Choice("efficiency", "none"), self.per_class)
         tasks = bench.surrogate_tasks(images, self.lora_share, flip=self.flip)
-        return bench.adapted(bench.meta_learn(self.learner, tasks, self.rank))
+        return bench.adapted(bench.meta_learn(self.learner, tasks, self.rank, self.targets))

@@ -22,9 +22,11 @@ class RealData(Method):
     """Meta-learner that trains the shared LoRA."""
     rank: int = 4
     """Rank of the shared LoRA."""
+    targets: tuple[str, ...] = ("q", "v")
+    """Layers it acts on, of q, k, v, proj, fc1 and fc2. paper: q and v."""
     flip: bool = True
     """Flip images left to right at random."""
 
     def prepare(self, bench: Workbench) -> Learner:
         """Train one shared LoRA on tasks of real base classes."""
-        return bench.adapted(bench.meta_learn(self.learner, bench.base_tasks(flip=self.flip), self.rank))
+        return bench.adapted(bench.meta_learn(self.learner, bench.base_tasks(flip=self.flip), self.rank, self.targets))

@@ -30,6 +30,8 @@ class LoraRecycle(Method):
     """Share of tasks from one LoRA, with its logits; the rest mixes classes. paper: alternates; no ratio stated."""
     rank: int = 4
     """Rank of the meta-LoRA."""
+    targets: tuple[str, ...] = ("q", "v")
+    """Layers it acts on, of q, k, v, proj, fc1 and fc2. paper: q and v."""
     flip: bool = True
     """Flip images left to right at random in meta-training, masks with them."""
 
@@ -37,4 +39,4 @@ class LoraRecycle(Method):
         """Recover images from every LoRA, train the meta-LoRA on them, and embed with it."""
         surrogates = bench.surrogates(self.inversion, self.strategy, self.per_class)
         tasks = bench.surrogate_tasks(surrogates, self.lora_share, flip=self.flip)
-        return bench.adapted(bench.meta_learn(self.learner, tasks, self.rank))
+        return bench.adapted(bench.meta_learn(self.learner, tasks, self.rank, self.targets))

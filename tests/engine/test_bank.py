@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from freeshot.basics.errors import PoolError
 from freeshot.contracts.pool import LoraEntry, Slot
 from freeshot.engine.backbone import Backbone
-from freeshot.engine.bank import LoraBank, merge, slots_of
+from freeshot.engine.bank import TARGETS, LoraBank, merge, slots_of
 from freeshot.engine.forward import look
 from freeshot.pool.store import write_entry
 
@@ -42,6 +42,30 @@ def test_slots_are_q_and_v_of_every_block(backbone: Backbone) -> None:
 
 def test_slots_can_be_those_of_k(backbone: Backbone) -> None:
     assert slots_of(backbone.vit, ("k",))[0] == Slot("blocks.0.attn.qkv", 24, 48)
+
+
+def test_slots_can_be_every_linear_layer_of_a_block(backbone: Backbone) -> None:
+    first = [slot.module for slot in slots_of(backbone.vit, TARGETS) if slot.module.startswith("blocks.0")]
+    assert first == ["blocks.0.attn.qkv"] * 3 + ["blocks.0.attn.proj", "blocks.0.mlp.fc1", "blocks.0.mlp.fc2"]
+
+
+def test_a_bank_on_every_linear_layer_is_its_merged_networks(
+    backbone: Backbone, images: Tensor, make_entry: MakeEntry
+) -> None:
+    entries = [make_entry(n, targets=TARGETS) for n in range(2)]
+    together = look(backbone, images, bank_of(backbone, *entries)).features
+    with torch.no_grad():
+        parts = [
+            merge(backbone.vit, bank_of(backbone, e))(backbone.normalize(group))
+            for e, group in zip(entries, images.chunk(2), strict=True)
+        ]
+    assert torch.allclose(together, torch.cat(parts), rtol=0, atol=1e-10)
+    assert not torch.allclose(together, look(backbone, images).features, atol=1e-2)
+
+
+def test_an_unknown_layer_is_refused_with_those_there_are(backbone: Backbone) -> None:
+    with pytest.raises(PoolError, match=r"^LoRAs can act on q, k, v, proj, fc1, fc2, not on 'out'\."):
+        slots_of(backbone.vit, ("q", "out"))
 
 
 def test_a_network_without_fused_attention_is_refused() -> None:

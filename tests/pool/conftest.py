@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -28,16 +29,17 @@ def backbone() -> Backbone:
 def make_entry(backbone: Backbone) -> MakeEntry:
     """Return a maker of strong LoRAs whose numbers fit into half precision, with heads of two classes."""
 
-    def make(number: int, rank: int = 2, scale: float = 0.3) -> LoraEntry:
+    def make(number: int, rank: int = 2, scale: float = 0.3, targets: tuple[str, ...] = ("q", "v")) -> LoraEntry:
         rng = torch.Generator().manual_seed(number)
 
         def normal(*shape: int) -> torch.Tensor:
             return torch.randn(*shape, generator=rng).half().float()
 
-        factors = {
-            slot: (normal(rank, WIDTH), (normal(slot.stop - slot.start, rank) * scale).half().float())
-            for slot in slots_of(backbone.vit)
-        }
+        factors = {}
+        for slot in slots_of(backbone.vit, targets):
+            layer: Any = backbone.vit.get_submodule(slot.module)
+            b = (normal(slot.stop - slot.start, rank) * scale).half().float()
+            factors[slot] = (normal(rank, layer.in_features), b)
         classes = (f"toy-waves/wave-{number}", f"toy-waves/wave-{number + 1}")
         facts = {"held_out_accuracy": 0.75}
         return LoraEntry(
@@ -52,7 +54,8 @@ def write_pool(backbone: Backbone) -> WritePool:
     """Return what writes entries as a whole pool."""
 
     def write(folder: Path, *entries: LoraEntry) -> Path:
-        widths = {slot.module: 3 * WIDTH for slot in entries[0].factors}
+        layers: dict[str, Any] = {s.module: backbone.vit.get_submodule(s.module) for s in entries[0].factors}
+        widths = {name: layer.out_features for name, layer in layers.items()}
         lines = [write_entry(folder / entry.name, entry, "toy-vit", widths) for entry in entries]
         write_card(folder, "small", "toy-vit", backbone.sha256, lines, "toy-waves: Apache-2.0")
         return folder

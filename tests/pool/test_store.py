@@ -21,7 +21,7 @@ from torch import Tensor
 from freeshot.basics.errors import PoolError
 from freeshot.contracts.pool import LoraEntry, LoraPool
 from freeshot.engine.backbone import Backbone
-from freeshot.engine.bank import LoraBank
+from freeshot.engine.bank import TARGETS, LoraBank
 from freeshot.engine.forward import look
 from freeshot.engine.teacher import BankTeacher
 from freeshot.pool.store import open_pool, write_entry
@@ -97,10 +97,27 @@ def test_a_pools_identity_is_that_of_its_card(pool: Path, tmp_path: Path) -> Non
     assert open_pool(pool).sha256 != first
 
 
+def test_loras_on_every_linear_layer_come_back(tmp_path: Path, make_entry: MakeEntry, write_pool: WritePool) -> None:
+    written = make_entry(0, targets=TARGETS)
+    (found,) = open_pool(write_pool(tmp_path, written)).entries
+    assert set(found.factors) == set(written.factors)
+    for slot, parts in found.factors.items():
+        assert all(torch.equal(t, u) for t, u in zip(parts, written.factors[slot], strict=True))
+
+
 @pytest.mark.filterwarnings("default")  # peft's imports warn of what is not ours
-def test_peft_loads_each_lora_with_the_same_features(pool: Path, backbone: Backbone, images: Tensor) -> None:
+@pytest.mark.parametrize("targets", [("q", "v"), ("v", "fc1"), TARGETS])
+def test_peft_loads_each_lora_with_the_same_features(
+    tmp_path: Path,
+    make_entry: MakeEntry,
+    write_pool: WritePool,
+    backbone: Backbone,
+    images: Tensor,
+    targets: tuple[str, ...],
+) -> None:
     from peft import PeftModel
 
+    pool = write_pool(tmp_path, make_entry(0, targets=targets), make_entry(1, rank=3, targets=targets))
     for entry in open_pool(pool).entries:
         vit: Any = copy.deepcopy(backbone.vit)
         peft: Any = PeftModel.from_pretrained(vit, str(pool / entry.name)).eval()
@@ -116,15 +133,15 @@ def test_a_folder_without_card_is_no_pool(tmp_path: Path) -> None:
 
 
 def test_a_card_that_is_no_json_is_named(pool: Path) -> None:
-    (pool / "pool.json").write_text('{"format": 1, ')
+    (pool / "pool.json").write_text('{"format": 2, ')
     assert refusal(pool).startswith(f"{pool / 'pool.json'} cannot be read (Expecting property name")
 
 
-@pytest.mark.parametrize("card", [[], {}, {"format": 2, "loras": [{}]}, {"format": 1, "loras": []}, None])
+@pytest.mark.parametrize("card", [[], {}, {"format": 1, "loras": [{}]}, {"format": 2, "loras": []}, None])
 def test_a_card_of_another_format_is_refused(pool: Path, card: object) -> None:
     (pool / "pool.json").write_text(json.dumps(card))
     assert refusal(pool) == (
-        f"{pool / 'pool.json'} is not a pool card of format 1 with at least one LoRA. Build the pool again."
+        f"{pool / 'pool.json'} is not a pool card of format 2 with at least one LoRA. Build the pool again."
     )
 
 
@@ -200,7 +217,7 @@ def test_a_b_outside_of_its_rows_is_refused(pool: Path) -> None:
 
 @pytest.mark.parametrize("rows", [[[0, 48], [96, 944]], [[-144, 48], [96, 144]], [[0, 48], [144, 96]]])
 def test_rows_that_the_layer_does_not_have_are_refused(pool: Path, rows: list[list[int]]) -> None:
-    edit_card(pool, lambda card: card["loras"][0].update(rows=rows))
+    edit_card(pool, lambda card: card["loras"][0].update(rows={"attn.qkv": rows}))
     assert refusal(pool) == (
         f"{pool / 'lora-000'}: blocks.0.attn.qkv has 144 rows, but the card names {rows}. Export it again."
     )
@@ -221,6 +238,14 @@ def test_an_a_without_its_b_is_refused(pool: Path) -> None:
 def test_an_adapter_of_another_sort_is_refused(pool: Path) -> None:
     edit_tensors(pool, ADAPTER, lambda tensors: [tensors.pop(name) for name in list(tensors) if "lora_A" in name])
     assert refusal(pool) == f"{pool / 'lora-000' / ADAPTER} holds no lora_A. Export the adapter again."
+
+
+def test_a_tensor_that_is_no_factor_is_named(pool: Path) -> None:
+    edit_tensors(pool, ADAPTER, lambda tensors: tensors.update(bias=torch.ones(2)))
+    assert refusal(pool) == (
+        f"{pool / 'lora-000' / ADAPTER} also holds 'bias', which is no factor of a LoRA and would be lost. Merge it, "
+        "or export the adapter without it."
+    )
 
 
 @pytest.mark.parametrize(
@@ -254,10 +279,11 @@ def test_what_half_precision_cannot_hold_is_found_on_opening(
 def test_an_entrys_line_names_its_files_and_rows(tmp_path: Path, make_entry: MakeEntry) -> None:
     entry = make_entry(0)
     line = write_entry(tmp_path, entry, "toy-vit", {slot.module: 3 * WIDTH for slot in entry.factors})
-    assert line["rows"] == [[0, 48], [96, 144]]
+    assert line["rows"] == {"attn.qkv": [[0, 48], [96, 144]]}
     assert set(line["sha256"]) == {ADAPTER, HEAD}
     config = json.loads((tmp_path / "adapter_config.json").read_text())
-    assert (config["r"], config["lora_alpha"]) == (4, 4)
+    assert (config["r"], config["lora_alpha"]) == (2, 2)
+    assert config["rank_pattern"] == config["alpha_pattern"] == {"attn.qkv": 4}
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ import torch
 
 from freeshot.basics.errors import DivergedError
 from freeshot.engine.backbone import Backbone, open_backbone
-from freeshot.pool.tuning import Tuned, TuningRecipe, TuningTask, _require_finite, tune
+from freeshot.pool.tuning import Tuned, TuningRecipe, TuningTask, _require_finite, _shifted, tune
 from freeshot.testing.toy import PER_CLASS, ToyImages, ToyVit
 
 RECIPE = TuningRecipe(rank=2, steps=4, batch=6, lr=1e-2)
@@ -48,6 +49,26 @@ def test_a_lora_tuned_in_company_is_the_one_tuned_alone(double: Backbone) -> Non
         alone = tune(double, [tasks[index]], RECIPE, 2)
         assert_same(together, index, alone, 0, 1e-9)
         assert together.accuracies[index] == alone.accuracies[0]
+
+
+def test_the_rate_falls_along_a_cosine() -> None:
+    rates = [TuningRecipe(steps=4, lr=0.2).rate(step) for step in range(4)]
+    assert rates == pytest.approx([0.2, 0.1 + 0.1 * 0.5**0.5, 0.1, 0.1 - 0.1 * 0.5**0.5])
+
+
+def test_shifted_images_continue_their_border() -> None:
+    images = torch.randint(0, 256, (5, 3, 4, 6), dtype=torch.uint8, generator=torch.Generator().manual_seed(3))
+    down, across = torch.randint(-2, 3, (2, 5, 1), generator=torch.Generator().manual_seed(7))
+    shifted = _shifted(images, 2, torch.Generator().manual_seed(7))
+    for n, y, x in itertools.product(range(5), range(4), range(6)):
+        row, column = min(max(y + int(down[n]), 0), 3), min(max(x + int(across[n]), 0), 5)
+        assert torch.equal(shifted[n, :, y, x], images[n, :, row, column])
+
+
+def test_mirroring_and_moving_change_what_is_learned(backbone: Backbone) -> None:
+    plain = tune(backbone, [task("a", 0, 1)], replace(RECIPE, flip=False), 2)
+    for other in (RECIPE, replace(RECIPE, flip=False, shift=0.2)):
+        assert not torch.equal(plain.head_weight, tune(backbone, [task("a", 0, 1)], other, 2).head_weight)
 
 
 def test_held_out_images_are_never_trained_on(backbone: Backbone) -> None:

@@ -194,6 +194,13 @@ def test_meta_learning_on_other_tasks_is_done_anew(stocked: Toy) -> None:
     assert len(Counting.asked) == 4
 
 
+def test_a_meta_lora_acts_on_the_layers_that_were_asked_for(stocked: Toy) -> None:
+    bench = stocked.bench(Rich())
+    adapter = bench.meta_learn(SHORT, bench.base_tasks(flip=False), 2, ("fc1", "proj"))
+    assert {name.split(".", 2)[2].partition("[")[0] for name in adapter.tensors} == {"mlp.fc1", "attn.proj"}
+    assert adapter.tensors.keys() != bench.meta_learn(SHORT, bench.base_tasks(flip=False), 2).tensors.keys()
+
+
 def test_what_was_taken_from_the_cache_still_tells_its_cost(stocked: Toy) -> None:
     benches: list[Bench] = []
     for _ in range(2):

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
+def _targets(_ctx: click.Context, _parameter: click.Parameter, value: str) -> tuple[str, ...]:
+    """Read 'q,v' as the names of layers, each once."""
+    return tuple(dict.fromkeys(part.strip() for part in value.split(",")))
+
+
 @click.group("pool", cls=HelpfulGroup)
 def command() -> None:
     """Build, show and check pools of LoRAs."""
@@ -31,9 +36,14 @@ def command() -> None:
 @click.option("--out", type=FOLDER, help="Folder to write; pools/NAME if not given.")
 @click.option("--backbone", required=True, metavar="NAME", help="Network to tune.")
 @click.option("--rank", type=click.IntRange(min=1), default=4, help="Rank of each LoRA.")
+@click.option("--targets", default="q,v", show_default=True, callback=_targets, help="Layers each LoRA acts on.")
 @click.option("--steps", type=click.IntRange(min=1), default=150, help="Optimiser steps per LoRA.")
 @click.option("--batch", type=click.IntRange(min=1), default=32, help="Images per step and LoRA.")
-@click.option("--lr", type=click.FloatRange(min=0, min_open=True), default=1e-3, help="Learning rate of Adam.")
+@click.option(
+    "--lr", type=click.FloatRange(min=0, min_open=True), default=1e-3, help="Learning rate of Adam at the start."
+)
+@click.option("--flip/--no-flip", default=True, help="Show half of the training images mirrored.")
+@click.option("--shift", type=click.FloatRange(0, 1), default=0.0, help="Move training images by up to this share.")
 @click.option("--way", type=click.IntRange(min=2), default=5, help="Classes per LoRA.")
 @click.option("--seed", type=int, default=0, help="Root seed.")
 @click.option("--device", type=click.Choice(["cpu", "cuda", "auto"]), default="cpu", help="Where to compute.")

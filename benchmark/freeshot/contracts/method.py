@@ -126,8 +126,11 @@ class Workbench(Protocol):
         """Draw labelled tasks from validation classes, the same for all methods. Needs VALIDATION."""
         ...
 
-    def meta_learn(self, learner: Choice, tasks: TaskStream, rank: int) -> Adapter:
-        """Train one shared LoRA with a meta-learner, or take what an earlier run left."""
+    def meta_learn(self, learner: Choice, tasks: TaskStream, rank: int, targets: Sequence[str] = ("q", "v")) -> Adapter:
+        """Train one shared LoRA on the targets with a meta-learner, or take what an earlier run left.
+
+        Targets are q, k, v, proj, fc1 and fc2: the linear layers of each block.
+        """
         ...
 
     def adapted(self, adapter: Adapter) -> Learner:

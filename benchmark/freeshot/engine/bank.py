@@ -22,19 +22,30 @@ if TYPE_CHECKING:
 
     from torch import Generator
 
-PARTS = {"q": 0, "k": 1, "v": 2}
+FUSED = {"q": 0, "k": 1, "v": 2}
+WHOLE = {"proj": "attn.proj", "fc1": "mlp.fc1", "fc2": "mlp.fc2"}
+TARGETS = (*FUSED, *WHOLE)
+"""What a LoRA can act on: the parts of timm's fused qkv layer, and the other linear layers of a block."""
 
 
 def slots_of(vit: nn.Module, targets: Sequence[str] = ("q", "v")) -> tuple[Slot, ...]:
-    """Find the places of q, k or v in every block of a timm ViT, whose q, k and v are one linear layer."""
-    slots = []
-    for name, module in vit.named_modules():
-        if name.endswith("attn.qkv") and isinstance(module, nn.Linear):
-            width = module.out_features // 3
-            slots += [Slot(name, PARTS[t] * width, (PARTS[t] + 1) * width) for t in targets]
+    """Find the places of the targets in every block of a timm ViT, whose q, k and v are one linear layer."""
+    unknown = [target for target in targets if target not in TARGETS]
+    if unknown or not targets:
+        raise PoolError(f"LoRAs can act on {', '.join(TARGETS)}, not on '{', '.join(unknown)}'. Choose from those.")
+    slots = [slot for name, module in vit.named_modules() for slot in _slots_in(name, module, targets)]
     if not slots:
         raise PoolError("This backbone has no layer 'attn.qkv', where LoRAs on q and v would act. Use a timm ViT.")
     return tuple(slots)
+
+
+def _slots_in(name: str, module: nn.Module, targets: Sequence[str]) -> list[Slot]:
+    if not isinstance(module, nn.Linear):
+        return []
+    if name.endswith("attn.qkv"):
+        width = module.out_features // 3
+        return [Slot(name, FUSED[t] * width, (FUSED[t] + 1) * width) for t in targets if t in FUSED]
+    return [Slot(name, 0, module.out_features) for t in targets if t in WHOLE and name.endswith(WHOLE[t])]
 
 
 class LoraBank(nn.Module):

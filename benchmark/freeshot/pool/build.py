@@ -46,6 +46,7 @@ class PoolRequest:
     out: Path
     backbone: str
     rank: int = 4
+    targets: tuple[str, ...] = ("q", "v")
     way: int = 5
     seed: int = 0
     device: str = "cpu"
@@ -53,6 +54,8 @@ class PoolRequest:
     steps: int = 150
     batch: int = 32
     lr: float = 1e-3
+    flip: bool = True
+    shift: float = 0.0
 
 
 def build_pool(request: PoolRequest, catalogue: Catalogue, host: Host) -> LoraPool:
@@ -67,7 +70,7 @@ def build_pool(request: PoolRequest, catalogue: Catalogue, host: Host) -> LoraPo
     sources = {name: _base_images(catalogue, name, request) for name in request.sources}
     licenses = {name: getattr(catalogue.component("dataset", name), "license", "") for name in sources}
     license_note = "; ".join(f"{name}: {text or 'not stated'}" for name, text in licenses.items())
-    recipe = TuningRecipe(request.rank, request.steps, request.batch, request.lr, request.seed)
+    recipe = TuningRecipe(**{name: getattr(request, name) for name in TuningRecipe.__dataclass_fields__})
     cell = f"pool {request.name}"
     began = time.monotonic()
     steps = request.count * recipe.steps

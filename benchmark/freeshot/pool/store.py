@@ -6,13 +6,15 @@
     lora-000/head.safetensors          weight [c, d] and bias [c]
 
 timm fuses q, k and v, so a rank-r LoRA on q and v is a rank-2r LoRA on `qkv` whose B is zero outside of
-two blocks: exact, and loadable by PEFT as it is.
+two blocks: exact, and loadable by PEFT as it is. The card says which rows those are, layer by layer
+(`rows`, by the layer's name inside its block); a layer that it does not name is one block.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 PREFIX = "base_model.model."
-FORMAT = 1
+FORMAT = 2
 
 
 def write_entry(folder: Path, entry: LoraEntry, backbone: str, widths: Mapping[str, int]) -> dict[str, Any]:
@@ -38,14 +40,14 @@ def write_entry(folder: Path, entry: LoraEntry, backbone: str, widths: Mapping[s
         a, b = _fused(entry, module, widths[module])
         tensors[f"{PREFIX}{module}.lora_A.weight"] = a.half()
         tensors[f"{PREFIX}{module}.lora_B.weight"] = b.half()
-    places = {(slot.start, slot.stop) for slot in entry.factors}
+    rows = _rows_of(entry)
     _save(folder / "adapter_model.safetensors", tensors)
     _save(folder / "head.safetensors", {"weight": entry.head_weight.half(), "bias": entry.head_bias.half()})
-    write_text(folder / "adapter_config.json", json.dumps(_peft_config(entry, backbone, len(places)), indent=1) + "\n")
+    write_text(folder / "adapter_config.json", json.dumps(_peft_config(entry, backbone, rows), indent=1) + "\n")
     return {
         "name": entry.name,
         "rank": entry.rank,
-        "rows": sorted([start, stop] for start, stop in places),
+        "rows": rows,
         "classes": list(entry.classes),
         "class_ids": list(entry.class_ids),
         "sha256": {f: file_sha256(folder / f) for f in ("adapter_model.safetensors", "head.safetensors")},
@@ -110,29 +112,29 @@ def _read_entry(folder: Path, line: Mapping[str, Any]) -> LoraEntry:
         )
     rank = int(line["rank"])
     factors: dict[Slot, tuple[Tensor, Tensor]] = {}
+    unread = set(adapter)
     for key in sorted(k for k in adapter if k.endswith(".lora_A.weight")):
         module = key.removeprefix(PREFIX).removesuffix(".lora_A.weight")
         a, b = adapter[key], adapter.get(f"{PREFIX}{module}.lora_B.weight")
-        if (
-            b is None
-            or a.ndim != 2
-            or b.ndim != 2
-            or a.shape[0] != b.shape[1]
-            or a.shape[0] != rank * len(line["rows"])
-        ):
+        rows = line["rows"].get(_layer(module)) or [[0, 0 if b is None else len(b)]]
+        if b is None or a.ndim != 2 or b.ndim != 2 or a.shape[0] != b.shape[1] or a.shape[0] != rank * len(rows):
             raise PoolError(f"{folder}: the factors of {module} do not fit together at rank {rank}. Export it again.")
-        if not all(0 <= start < stop <= len(b) for start, stop in line["rows"]):
-            raise PoolError(
-                f"{folder}: {module} has {len(b)} rows, but the card names {line['rows']}. Export it again."
-            )
+        if not all(0 <= start < stop <= len(b) for start, stop in rows):
+            raise PoolError(f"{folder}: {module} has {len(b)} rows, but the card names {rows}. Export it again.")
         if not b.any():
             raise PoolError(f"{folder}: lora_B of {module} is all zero, so this LoRA does nothing. Tune it again.")
-        for place, (start, stop) in enumerate(line["rows"]):
+        for place, (start, stop) in enumerate(rows):
             columns = slice(place * rank, (place + 1) * rank)
             factors[Slot(module, start, stop)] = (a[columns], b[start:stop, columns])
-        _require_blocks(folder, module, b, rank, line["rows"])
+        _require_blocks(folder, module, b, rank, rows)
+        unread -= {key, f"{PREFIX}{module}.lora_B.weight"}
     if not factors:
         raise PoolError(f"{folder / 'adapter_model.safetensors'} holds no lora_A. Export the adapter again.")
+    if unread:
+        raise PoolError(
+            f"{folder / 'adapter_model.safetensors'} also holds '{min(unread)}', which is no factor of a LoRA and "
+            "would be lost. Merge it, or export the adapter without it."
+        )
     return LoraEntry(
         line["name"],
         rank,
@@ -149,8 +151,9 @@ def _require_sound(line: Mapping[str, Any]) -> None:
     """Refuse classes, their ids or facts of another type than they are written with."""
     classes, ids = line["classes"], line["class_ids"]
     lists = isinstance(classes, list) and isinstance(ids, list) and isinstance(line["facts"], dict)
+    lists = lists and isinstance(line["rows"], dict)
     if not lists or not all(isinstance(c, str) for c in classes) or not all(type(i) is int for i in ids):
-        raise TypeError(f"the classes or facts of '{line['name']}'")
+        raise TypeError(f"the classes, rows or facts of '{line['name']}'")
 
 
 def _require_blocks(folder: Path, module: str, b: Tensor, rank: int, rows: Sequence[Sequence[int]]) -> None:
@@ -195,17 +198,32 @@ def _fused(entry: LoraEntry, module: str, width: int) -> tuple[Tensor, Tensor]:
     return a, b
 
 
-def _peft_config(entry: LoraEntry, backbone: str, places: int) -> dict[str, Any]:
-    modules = sorted({slot.module for slot in entry.factors})
-    rank = entry.rank * places
+def _layer(module: str) -> str:
+    """Name a layer inside its block: 'blocks.3.attn.qkv' → 'attn.qkv'."""
+    return ".".join(module.split(".")[-2:])
+
+
+def _rows_of(entry: LoraEntry) -> dict[str, list[list[int]]]:
+    """List the rows of each slot, by the layer's name inside its block."""
+    rows: dict[str, set[tuple[int, int]]] = defaultdict(set)
+    for slot in entry.factors:
+        rows[_layer(slot.module)].add((slot.start, slot.stop))
+    return {layer: sorted([start, stop] for start, stop in places) for layer, places in sorted(rows.items())}
+
+
+def _peft_config(entry: LoraEntry, backbone: str, rows: Mapping[str, Sequence[object]]) -> dict[str, Any]:
+    """Describe the adapter to PEFT; alpha equals the rank everywhere, so that B·A is added as it is."""
+    joined = {layer: entry.rank * len(places) for layer, places in rows.items() if len(places) > 1}
     return {
         "peft_type": "LORA",
         "base_model_name_or_path": backbone,
-        "r": rank,
-        "lora_alpha": rank,
+        "r": entry.rank,
+        "lora_alpha": entry.rank,
+        "rank_pattern": joined,
+        "alpha_pattern": joined,
         "lora_dropout": 0.0,
         "bias": "none",
         "fan_in_fan_out": False,
         "inference_mode": True,
-        "target_modules": modules,
+        "target_modules": sorted({slot.module for slot in entry.factors}),
     }

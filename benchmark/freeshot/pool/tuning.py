@@ -53,13 +53,23 @@ class Tuned:
 
 @dataclass(frozen=True)
 class TuningRecipe:
-    """How a LoRA and its head are tuned. The paper states Adam at 1e-3 and rank 4; steps and batch are ours."""
+    """How a LoRA and its head are tuned. The paper states Adam at 1e-3, rank 4, on q and v; the rest is ours."""
 
     rank: int = 4
+    targets: tuple[str, ...] = ("q", "v")
     steps: int = 150
     batch: int = 32
     lr: float = 1e-3
+    """Learning rate at the start; it falls to zero along a cosine."""
+    flip: bool = True
+    """Half of the training images are shown mirrored."""
+    shift: float = 0.0
+    """Training images are moved by up to this share of their side each way, borders continued."""
     seed: int = 0
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate at a step."""
+        return self.lr * (1 + math.cos(math.pi * step / self.steps)) / 2
 
 
 def tune(
@@ -81,7 +91,8 @@ def tune(
     optimizer = torch.optim.Adam([*bank.parameters(), weight, bias], lr=recipe.lr)
     draws = [stream(recipe.seed, "pool batches", name) for name in names]
     for step in range(recipe.steps):
-        images, labels = _batch(tasks, recipe.batch, draws)
+        optimizer.param_groups[0]["lr"] = recipe.rate(step)
+        images, labels = _batch(tasks, recipe, draws)
         logits = _logits(backbone, bank, weight, bias, images.to(device).float() / 255)  # [n, c]
         losses = cross_entropy(logits, labels.to(device), reduction="none").view(len(tasks), -1).mean(1)  # [l]
         _require_finite(losses, names)
@@ -95,7 +106,7 @@ def tune(
 
 def _fresh_bank(backbone: Backbone, names: Sequence[str], recipe: TuningRecipe) -> LoraBank:
     """Start each LoRA from a stream of its own, so that the company it is tuned in does not matter."""
-    slots = slots_of(backbone.vit)
+    slots = slots_of(backbone.vit, recipe.targets)
     singles = [
         LoraBank.fresh(backbone.vit, slots, recipe.rank, 1, stream(recipe.seed, "pool init", name)) for name in names
     ]
@@ -107,15 +118,30 @@ def _fresh_bank(backbone: Backbone, names: Sequence[str], recipe: TuningRecipe) 
     )
 
 
-def _batch(tasks: Sequence[TuningTask], size: int, draws: Sequence[torch.Generator]) -> tuple[Tensor, Tensor]:
-    """Draw `size` training images of each task, ordered by task."""
+def _batch(
+    tasks: Sequence[TuningTask], recipe: TuningRecipe, draws: Sequence[torch.Generator]
+) -> tuple[Tensor, Tensor]:
+    """Draw `batch` training images of each task, ordered by task."""
     images, labels = [], []
     for task, rng in zip(tasks, draws, strict=True):
         train = (~task.held_out).nonzero().flatten()
-        chosen = train[torch.randint(len(train), (size,), generator=rng)]
-        images.append(task.images[chosen])
+        chosen = train[torch.randint(len(train), (recipe.batch,), generator=rng)]
+        mirrored = torch.rand(recipe.batch, generator=rng) < (0.5 if recipe.flip else 0)
+        shown = task.images[chosen]
+        shown = torch.where(mirrored.view(-1, 1, 1, 1), shown.flip(-1), shown)
+        images.append(_shifted(shown, int(recipe.shift * shown.shape[-1]), rng))
         labels.append(task.labels[chosen])
     return torch.cat(images), torch.cat(labels)
+
+
+def _shifted(images: Tensor, reach: int, rng: torch.Generator) -> Tensor:
+    """Move each image [n, 3, h, w] by up to `reach` pixels down and across; its border fills what comes free."""
+    n, c, h, w = images.shape
+    down, across = torch.randint(-reach, reach + 1, (2, n, 1), generator=rng)
+    rows = (torch.arange(h) + down).clamp(0, h - 1)  # [n, h]
+    columns = (torch.arange(w) + across).clamp(0, w - 1)  # [n, w]
+    images = images.gather(2, rows.view(n, 1, h, 1).expand(n, c, h, w))
+    return images.gather(3, columns.view(n, 1, 1, w).expand(n, c, h, w))
 
 
 def _logits(backbone: Backbone, bank: LoraBank, weight: Tensor, bias: Tensor, images: Tensor) -> Tensor:

@@ -171,8 +171,8 @@ class Bench:
 
     # --- meta-learning --------------------------------------------------------------------------
 
-    def meta_learn(self, learner: Choice, tasks: TaskStream, rank: int) -> Adapter:
-        """Train one shared LoRA with a meta-learner, or take what an earlier run left."""
+    def meta_learn(self, learner: Choice, tasks: TaskStream, rank: int, targets: Sequence[str] = ("q", "v")) -> Adapter:
+        """Train one shared LoRA on the targets with a meta-learner, or take what an earlier run left."""
         if not isinstance(tasks, Tasks):
             raise ContractError("meta_learn takes what surrogate_tasks or base_tasks returned, whose recipe is known.")
         part = resolve(self._environment.catalogue, learner)
@@ -180,13 +180,14 @@ class Bench:
             "learner": part.model_dump(mode="json", exclude={"origin"}),
             "tasks": dict(tasks.recipe),
             "rank": rank,
+            "targets": list(targets),
             "backbone": self._backbone.sha256,
             "seed": self._seed,
         }
 
         def make(on_step: Callable[[int, int], None]) -> Artefact:
             tasks.on_step = on_step
-            model = SharedLora(self._backbone, rank, stream(self._seed, "meta", "init"))
+            model = SharedLora(self._backbone, rank, stream(self._seed, "meta", "init"), targets)
             rng = stream(self._seed, "meta", "learner")
             adapter: Adapter = self._environment.component(part).fit(model, tasks, rng)
             return Artefact(dict(adapter.tensors), dict(adapter.facts), 0, 0)
