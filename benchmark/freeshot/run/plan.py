@@ -110,6 +110,16 @@ def _rows(request: RunRequest, catalogue: Catalogue, profile: Profile) -> tuple[
     return tuple(fitting)
 
 
+def row_for(method: str, options: Sequence[str], like: str | None, catalogue: Catalogue) -> Row:
+    """Return a method's row with the given options, over those of a suite's full profile where one is named."""
+    from freeshot.run.request import RunRequest
+
+    profile = Profile(())
+    if like is not None:
+        profile = catalogue.suite(like).profiles[FULL]
+    return _rows(RunRequest(methods=(method,), options=tuple(options)), catalogue, profile)[0]
+
+
 def unknown_option(name: str, known: Iterable[str]) -> OptionError:
     """Build the error for an option that no method of the run has, the nearest one named."""
     nearest = get_close_matches(name.partition(".")[0], sorted(known), n=1, cutoff=0.5)
