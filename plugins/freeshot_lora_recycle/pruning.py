@@ -59,6 +59,26 @@ class ClsAttention(EfficiencyStrategy):
         return normed if self.paper_code_residual else tokens
 
 
+@dataclass(frozen=True)
+class RandomPatches(ClsAttention):
+    """Drop patches at random, as many and where class attention would: the control that pruning must beat."""
+
+    name = "random-patches"
+    citation = ""
+    draw: int = 0
+    """Which random numbers decide; the patches of an image stay the same through its inversion."""
+
+    def select(self, view: LayerView) -> Tensor | None:
+        """Keep as many patches as `cls-attention` would, at random: [b, k]."""
+        import torch
+
+        if view.progress < self.start:
+            return None
+        rng = torch.Generator().manual_seed(1000 * self.draw + view.layer)
+        score = torch.rand(view.kept.shape, generator=rng).to(view.kept.device)
+        return view.kept.gather(1, lasting(score, self.ratio))
+
+
 def lasting(score: Tensor, ratio: float) -> Tensor:
     """Return the positions of the s − ⌊s · ratio⌋ highest of s scores [b, s], ascending: [b, k]."""
     keep = score.shape[1] - int(score.shape[1] * ratio)

@@ -47,7 +47,7 @@ def test_attention_is_averaged_over_heads_and_taken_from_the_class_token() -> No
     attention = torch.zeros(1, 2, 5, 5)
     attention[0, :, 0, 1:] = torch.tensor([[0.1, 0.2, 0.3, 0.4], [0.5, 0.1, 0.1, 0.2]])
     attention[0, :, 1:, 1:] = torch.rand(4, 4)
-    view = LayerView(3, 4, 1.0, attention, torch.tensor([[2, 5, 7, 11]]))
+    view = LayerView(3, 4, 1.0, attention, torch.zeros(1, 2, 5, 3), torch.tensor([[2, 5, 7, 11]]))
     kept = ClsAttention(ratio=0.5).select(view)
     assert kept is not None
     assert kept.tolist() == [[2, 11]]
