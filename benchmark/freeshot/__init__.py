@@ -14,7 +14,7 @@ from freeshot.contracts.dataset import FewShotDataset
 from freeshot.contracts.efficiency import EfficiencyStrategy
 from freeshot.contracts.flow import Adapter, Episode, LayerView, Shots, SurrogateSet, Task
 from freeshot.contracts.images import Images
-from freeshot.contracts.inversion import InversionMethod, Teacher
+from freeshot.contracts.inversion import InversionMethod, LearnedInversion, Teacher, Teachers
 from freeshot.contracts.launcher import Launcher
 from freeshot.contracts.meta_learner import GradientMetaLearner, MetaLearner, Model, TaskStream
 from freeshot.contracts.method import Learner, Method, Needs, Predictor, Trial, Workbench
@@ -38,6 +38,7 @@ __all__ = [
     "InversionMethod",
     "Launcher",
     "LayerView",
+    "LearnedInversion",
     "Learner",
     "LoraEntry",
     "LoraPool",
@@ -55,6 +56,7 @@ __all__ = [
     "Task",
     "TaskStream",
     "Teacher",
+    "Teachers",
     "Track",
     "Trial",
     "Workbench",

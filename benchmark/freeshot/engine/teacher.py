@@ -20,6 +20,36 @@ if TYPE_CHECKING:
     from freeshot.engine.backbone import Backbone
 
 
+class PoolTeachers:
+    """The LoRAs of a pool, one at a time; implements `freeshot.Teachers`."""
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        entries: Sequence[LoraEntry],
+        on_step: Callable[[int, int], None] = lambda done, total: None,
+    ) -> None:
+        self._backbone, self._entries, self._on_step = backbone, entries, on_step
+        self.image_size, self.device = backbone.image_size, backbone.device
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def teacher(self, index: int) -> BankTeacher:
+        """Return LoRA `index`, all tokens in use."""
+        return BankTeacher(self._backbone, [self._entries[index]])
+
+    def way(self, index: int) -> int:
+        """Return how many classes it tells apart."""
+        return len(self._entries[index].classes)
+
+    def steps(self, count: int) -> Iterator[int]:
+        """Count 0…count−1, reporting progress."""
+        for step in range(count):
+            yield step
+            self._on_step(step + 1, count)
+
+
 class BankTeacher:
     """A group of LoRAs in one forward pass; implements `freeshot.Teacher`."""
 

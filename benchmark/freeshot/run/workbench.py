@@ -12,6 +12,7 @@ from freeshot.basics.errors import ContractError, EpisodeError, UndeclaredError
 from freeshot.basics.seeds import derive, stream
 from freeshot.contracts.events import Progress, StageFinished, StageStarted
 from freeshot.contracts.flow import Adapter, Shots, SurrogateSet
+from freeshot.contracts.inversion import LearnedInversion
 from freeshot.contracts.method import Learner, Method, Needs
 from freeshot.contracts.records import StageCost
 from freeshot.engine.learners import AdaptedLearner
@@ -20,19 +21,20 @@ from freeshot.engine.model import SharedLora
 from freeshot.evaluation.episodes import draw_episodes, require_enough
 from freeshot.evaluation.scoring import read_images
 from freeshot.run.artefacts import Artefact
-from freeshot.run.inversion import invert, surrogate_set
+from freeshot.run.inversion import invert, learn_to_invert, surrogate_set
 from freeshot.run.parts import resolve
 from freeshot.run.tasks import ImageSource, SurrogateSource, Tasks, TaskShape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from torch import Generator, nn
+    from torch import Generator, Tensor, nn
 
     from freeshot.contracts.component import Choice
+    from freeshot.contracts.inversion import InversionMethod
     from freeshot.contracts.meta_learner import TaskStream
     from freeshot.contracts.pool import LoraPool
-    from freeshot.contracts.records import RunSpec
+    from freeshot.contracts.records import Part, RunSpec
     from freeshot.contracts.tracks import Track
     from freeshot.engine.backbone import Backbone
     from freeshot.run.environment import Environment
@@ -102,6 +104,7 @@ class Bench:
         pool = self.pool()
         parts = [resolve(self._environment.catalogue, choice) for choice in (inversion, strategy)]
         method, plan = (self._environment.component(part) for part in parts)
+        learned = self._learned(method, parts[0], pool, per_class)
         found, costs = [], []
         self._started("inversion", len(pool))
         for number, entry in enumerate(pool.entries):
@@ -111,12 +114,13 @@ class Bench:
                 "lora": [pool.sha256, entry.name],
                 "backbone": self._backbone.sha256,
                 "seed": self._seed,
+                **({} if learned is None else {"learned_from": [e.name for e in pool.entries]}),
             }
             part_done = self._within("inversion", number, len(pool))
             artefact, cached = self._stored(
                 "inversion",
                 recipe,
-                lambda e=entry, p=part_done: invert(self._backbone, e, method, plan, per_class, self._seed, p),  # type: ignore[misc]
+                lambda e=entry, p=part_done: invert(self._backbone, e, method, plan, per_class, self._seed, p, learned),  # type: ignore[misc]
             )
             found.append(surrogate_set(entry, artefact))
             costs.append((artefact, cached))
@@ -125,6 +129,25 @@ class Bench:
         self._charge("inversion", costs, {"teacher_accuracy": round(sum(accuracies) / len(accuracies), 4)})
         self._surrogate_recipe = {p.kind: p.model_dump(mode="json", exclude={"origin"}) for p in parts}
         return found
+
+    def _learned(
+        self, method: InversionMethod, part: Part, pool: LoraPool, per_class: int
+    ) -> Mapping[str, Tensor] | None:
+        """Let an inversion that learns from all LoRAs do so, once per pool."""
+        if not isinstance(method, LearnedInversion):
+            return None
+        recipe = {
+            "inversion": part.model_dump(mode="json", exclude={"origin"}),
+            "per_class": per_class,
+            "loras": [pool.sha256, [entry.name for entry in pool.entries]],
+            "backbone": self._backbone.sha256,
+            "seed": self._seed,
+        }
+
+        def make(on_step: Callable[[int, int], None]) -> Artefact:
+            return learn_to_invert(self._backbone, pool, method, per_class, self._seed, on_step)
+
+        return self._artefact("learning-to-invert", recipe, make, 0).tensors
 
     def surrogate_tasks(self, surrogates: Sequence[SurrogateSet], lora_share: float, *, flip: bool) -> Tasks:
         """Mix tasks of one LoRA (with its logits) and, for the rest, of classes across LoRAs (labels only)."""
