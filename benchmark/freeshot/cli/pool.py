@@ -74,7 +74,9 @@ def build(ctx: click.Context, /, name: str, out: Path | None, **asked: Any) -> N
 @click.option("--license", default="", help="Licence of the LoRAs, to be kept with the pool.")
 @click.option("--device", type=click.Choice(["cpu", "cuda", "auto"]), default="cpu", help="Where to compute.")
 @click.pass_context
-def import_(ctx: click.Context, folder: Path, backbone: str, name: str | None, out: Path | None, **asked: Any) -> None:
+def import_(
+    ctx: click.Context, /, folder: Path, backbone: str, name: str | None, out: Path | None, **asked: Any
+) -> None:
     """Read the LoRAs in DIR, PEFT adapter folders or the LoRA Recycle authors' files, into a pool of ours."""
     from freeshot.contracts.options import build as build_component
     from freeshot.engine.backbone import open_backbone

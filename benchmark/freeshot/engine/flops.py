@@ -70,7 +70,7 @@ class _LayerCounter:
                 per_output = module.weight[0].numel()
                 per_token = 0 if self._bank is None else _lora_weights(self._bank, name)
                 handle = module.register_forward_hook(
-                    lambda _, __, out, w=per_output, r=per_token: self._add(out.numel() * w + _tokens(out) * r)  # type: ignore[misc]
+                    lambda _, __, out, w=per_output, r=per_token: self._add(out.numel() * w + _tokens(out) * r)
                 )
                 self._stack.callback(handle.remove)
         return self

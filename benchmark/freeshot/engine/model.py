@@ -42,7 +42,7 @@ class SharedLora:
 
 def adapter_of(factors: Mapping[Slot, tuple[Tensor, Tensor]], facts: Mapping[str, Any] | None = None) -> Adapter:
     """Name factors A [r, i] and B [o, r] by layer and rows: 'blocks.0.attn.qkv[0:128].A'."""
-    tensors = {}
+    tensors: dict[str, Tensor] = {}
     for slot, (a, b) in factors.items():
         stem = f"{slot.module}[{slot.start}:{slot.stop}]"
         tensors |= {f"{stem}.A": a, f"{stem}.B": b}
