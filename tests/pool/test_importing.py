@@ -43,9 +43,8 @@ def save_peft(tmp_path: Path, backbone: Backbone) -> SavePeft:
         from peft import LoraConfig, get_peft_model
 
         torch.manual_seed(seed)
-        config = LoraConfig(
-            **{"r": 3, "lora_alpha": 5, "target_modules": ["qkv"], "init_lora_weights": False} | options
-        )
+        asked: dict[str, Any] = {"r": 3, "lora_alpha": 5, "target_modules": ["qkv"], "init_lora_weights": False}
+        config = LoraConfig(**asked | options)
         model: Any = get_peft_model(copy.deepcopy(backbone.vit), config)
         folder = tmp_path / "loras" / name
         model.save_pretrained(str(folder))
@@ -241,7 +240,10 @@ def set_config(**options: Any) -> Callable[[Path], None]:
 
 
 def set_labels(*labels: str) -> Callable[[Path], None]:
-    return lambda folder: (folder / "labels.json").write_text(json.dumps(labels)) and None
+    def change(folder: Path) -> None:
+        (folder / "labels.json").write_text(json.dumps(labels))
+
+    return change
 
 
 def truncate(folder: Path) -> None:
