@@ -70,6 +70,11 @@ def test_the_same_command_takes_what_is_there(call: Call) -> None:
     assert Path("meta/adapter_model.safetensors").read_bytes() == first
 
 
+def test_what_was_recovered_can_be_looked_at(call: Call) -> None:
+    recycle(call, "--sheets")
+    assert sorted(path.name for path in Path("meta/sheets").iterdir()) == [f"lora-{n:03d}.png" for n in range(4)]
+
+
 def test_options_of_the_method_can_be_set_and_are_kept_with_the_adapter(call: Call) -> None:
     recycle(call, "--option", "rank=2", "--option", "targets=q,fc1", "--shot", "2")
     facts = json.loads(Path("meta/freeshot.json").read_text())["facts"]

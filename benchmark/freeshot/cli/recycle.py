@@ -31,6 +31,7 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option("--seed", type=int, default=0, help="Root seed.")
 @click.option("--cache", type=FOLDER, default=Path(".freeshot"), help="Where what can be reused goes.")
 @click.option("--device", type=click.Choice(["cpu", "cuda", "auto"]), default="cpu", help="Where to compute.")
+@click.option("--sheets", is_flag=True, help="Also save what was recovered from each LoRA as a picture.")
 @click.option("--dry-run", is_flag=True, help="Only say what it would cost.")
 @click.pass_context
 def command(ctx: click.Context, /, *, dry_run: bool, **asked: Any) -> None:

@@ -15,6 +15,7 @@ from freeshot.engine.devices import choose_device
 from freeshot.pool.adapter import export_adapter
 from freeshot.pool.store import open_pool
 from freeshot.run.cell import data_freedom
+from freeshot.run.contact import contact_sheet, save_sheet
 from freeshot.run.environment import Environment
 from freeshot.run.forecast import Forecast, forecast
 from freeshot.run.parts import choices_of, part_of, resolve, spelt_alike
@@ -44,6 +45,8 @@ class RecycleRequest:
     backbone: str | None = None
     cache: Path = field(default_factory=lambda: Path(".freeshot"))
     device: str = "cpu"
+    sheets: bool = False
+    """Also save what was recovered from each LoRA as a picture."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +73,10 @@ class Job:
             raise OptionError(f"Method '{self.method.name}' leaves no adapter behind. Choose one that trains a LoRA.")
         backbone = self.environment.backbone(self.spec.backbone)
         export_adapter(self.request.out, adapter, backbone, self._facts(bench))
+        if self.request.sheets:
+            patch = backbone.image_size // bench.patch_side()
+            for surrogates in bench.recovered:
+                save_sheet(contact_sheet(surrogates, patch), self.request.out / "sheets" / f"{surrogates.source}.png")
         return bench.stages
 
     def _facts(self, bench: Bench) -> dict[str, Any]:

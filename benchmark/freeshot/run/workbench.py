@@ -58,6 +58,8 @@ class Bench:
     track: Track
     method: Method
     stages: list[StageCost] = field(default_factory=list)
+    recovered: Sequence[SurrogateSet] = ()
+    """What the last inversion gave."""
 
     def __post_init__(self) -> None:
         self.way, self.shot, self.query = self.track.way, self.track.shot, self.track.query
@@ -127,7 +129,7 @@ class Bench:
             self._progress("inversion", number + 1, len(pool))
         accuracies = [float(s.statistics["teacher_accuracy"]) for s in found]
         self._charge("inversion", costs, {"teacher_accuracy": round(sum(accuracies) / len(accuracies), 4)})
-        self._surrogate_recipe = {p.kind: p.model_dump(mode="json", exclude={"origin"}) for p in parts}
+        self.recovered = found
         return found
 
     def _learned(
@@ -152,7 +154,7 @@ class Bench:
     def surrogate_tasks(self, surrogates: Sequence[SurrogateSet], lora_share: float, *, flip: bool) -> Tasks:
         """Mix tasks of one LoRA (with its logits) and, for the rest, of classes across LoRAs (labels only)."""
         pool = self.pool()
-        side = self._patch_side()
+        side = self.patch_side()
         source = SurrogateSource(surrogates, self._task_shape(), lora_share, side, self._backbone.device, flip=flip)
         recipe = {
             "source": "surrogates",
@@ -286,7 +288,8 @@ class Bench:
     def _task_shape(self) -> TaskShape:
         return TaskShape(self.way, self.shot, self.query)
 
-    def _patch_side(self) -> int:
+    def patch_side(self) -> int:
+        """Return how many patches lie side by side."""
         grid = getattr(getattr(self._backbone.vit, "patch_embed", None), "grid_size", (1, 1))
         return int(grid[1])
 
