@@ -56,7 +56,7 @@ def plan_run(request: RunRequest, catalogue: Catalogue) -> Plan:
     limit = request.limit or profile.limit
     cells = [
         _cell(request, catalogue, suite_name, row, track, seed, limit)
-        for row, track, seed in itertools.product(rows, tracks, request.seeds)
+        for row, track, seed in itertools.product(rows, tracks, request.seeds or profile.seeds)
     ]
     return Plan(tuple(cells), estimate_seconds([c.spec for c in cells if c.state == "todo"], request.results))
 
