@@ -97,6 +97,7 @@ def test_building_hands_over_what_was_asked(call: Call, monkeypatch: pytest.Monk
         "targets": ("q", "v", "fc1"),
         "flip": False,
         "shift": 0.0,
+        "clip": 0.0,
         "steps": 150,
         "batch": 32,
         "lr": 1e-3,

@@ -44,6 +44,9 @@ def command() -> None:
 )
 @click.option("--flip/--no-flip", default=True, help="Show half of the training images mirrored.")
 @click.option("--shift", type=click.FloatRange(0, 1), default=0.0, help="Move training images by up to this share.")
+@click.option(
+    "--clip", type=click.FloatRange(min=0), default=0.0, help="Norm that each LoRA's gradient is clipped to; 0: not."
+)
 @click.option("--way", type=click.IntRange(min=2), default=5, help="Classes per LoRA.")
 @click.option("--seed", type=int, default=0, help="Root seed.")
 @click.option("--device", type=click.Choice(["cpu", "cuda", "auto"]), default="cpu", help="Where to compute.")
