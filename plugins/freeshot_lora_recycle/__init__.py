@@ -30,11 +30,12 @@ def freeshot_inversion_methods() -> Iterable[type[InversionMethod]]:
 
 @hookimpl
 def freeshot_efficiency_strategies() -> Iterable[type[EfficiencyStrategy]]:
-    """Offer no pruning, pruning by class attention and at random, and merging."""
+    """Offer no pruning, pruning by class attention and at random, merging, and stopping."""
     from freeshot_lora_recycle.merging import TokenMerging
     from freeshot_lora_recycle.pruning import AllTokens, ClsAttention, RandomPatches
+    from freeshot_lora_recycle.stopping import PatchStopping
 
-    return [AllTokens, ClsAttention, RandomPatches, TokenMerging]
+    return [AllTokens, ClsAttention, RandomPatches, TokenMerging, PatchStopping]
 
 
 @hookimpl

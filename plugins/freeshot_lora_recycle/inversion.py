@@ -62,7 +62,7 @@ class LoraInversion(InversionMethod):
         pixels = start.to(teacher.device).requires_grad_()
         optimizer = torch.optim.Adam([pixels], lr=self.lr, betas=(self.betas[0], self.betas[1]))
         for step in teacher.steps(self.iterations):
-            images = self._jittered(pixels * teacher.std + teacher.mean, rng)
+            images = self._jittered(teacher, pixels * teacher.std + teacher.mean, rng)
             loss = cross_entropy(teacher.logits(images), labels) * len(labels)
             if prior is not None:
                 loss = loss + self.prior_weight * prior.distance(images) * len(labels)
@@ -77,15 +77,14 @@ class LoraInversion(InversionMethod):
                 pixels.copy_(pixels.maximum(low).minimum(high))
         return (pixels.detach() * teacher.std + teacher.mean).clamp(0, 1)
 
-    def _jittered(self, images: Tensor, rng: Generator) -> Tensor:
+    def _jittered(self, teacher: Teacher, images: Tensor, rng: Generator) -> Tensor:
         """Roll, and perhaps mirror, all images alike: the network must not care."""
         import torch
 
         reach = int(images.shape[-1] * self.jitter)
         down, right = (int(torch.randint(-reach, reach + 1, (), generator=rng)) for _ in range(2))
         mirrored = self.flip and bool(torch.rand((), generator=rng) < 0.5)
-        images = images.roll((down, right), dims=(2, 3))
-        return images.flip(-1) if mirrored else images
+        return teacher.moved(images, down, right, mirrored=mirrored)
 
     def _open_prior(self, teacher: Teacher) -> StatisticsPrior | None:
         if self.prior == "none":

@@ -42,6 +42,14 @@ class EfficiencyStrategy(Component):
         """
         return None
 
+    def stops(self) -> tuple[float, ...]:
+        """Name the points of progress, 0…1, at which `stop` is asked which patches go on being optimised."""
+        return ()
+
+    def stop(self, view: LayerView) -> Tensor:
+        """Choose the patches that are looked at from now on: a part of `view.kept`, [b, k], by the last layer."""
+        return view.kept
+
     def residual(self, tokens: Tensor, normed: Tensor) -> Tensor:
         """Return what the MLP's output is added to in layers that `select` is asked in: the tokens themselves.
 

@@ -35,6 +35,13 @@ class Teacher(Protocol):
         """Return what each image's own LoRA says of it: [n, 3, h, w] in 0…1 → [n, c]; differentiable in the images."""
         ...
 
+    def moved(self, images: Tensor, down: int, right: int, *, mirrored: bool) -> Tensor:
+        """Roll all images [n, 3, h, w] by some pixels, perhaps mirror them, and look at them so moved.
+
+        Going through the teacher lets it keep track of patches that a strategy stops; rolls are then by whole patches.
+        """
+        ...
+
     def steps(self, count: int) -> Iterator[int]:
         """Count 0…count−1 while reporting progress and telling the strategy how far it is."""
         ...

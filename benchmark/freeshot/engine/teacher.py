@@ -2,22 +2,51 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from freeshot.basics.errors import PoolError
+from freeshot.basics.tokens import moved_patches, returned_patches
+from freeshot.contracts.efficiency import EfficiencyStrategy
 from freeshot.engine.bank import LoraBank
 from freeshot.engine.forward import look
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from torch import Tensor
+    from torch import Tensor, nn
 
-    from freeshot.contracts.efficiency import EfficiencyStrategy
+    from freeshot.contracts.flow import LayerView
     from freeshot.contracts.pool import LoraEntry
     from freeshot.engine.backbone import Backbone
+    from freeshot.engine.forward import Seen
+
+
+UNMOVED: dict[str, Any] = {"down": 0, "right": 0, "mirrored": False}
+
+
+@dataclass(frozen=True)
+class _LastLayer(EfficiencyStrategy):
+    """Ask a choice of patches by the last layer, whatever a strategy does elsewhere."""
+
+    name = "last-layer"
+    choose: Callable[[LayerView], Tensor] = lambda view: view.kept
+
+    def layers(self, depth: int) -> tuple[int, ...]:
+        """Name the last."""
+        return (depth - 1,)
+
+    def select(self, view: LayerView) -> Tensor:
+        """Pass the question on."""
+        return self.choose(view)
+
+
+def patch_side(vit: nn.Module) -> int:
+    """Return how many patches lie side by side; 1 where a network does not say."""
+    return int(getattr(getattr(vit, "patch_embed", None), "grid_size", (1, 1))[1])
 
 
 class PoolTeachers:
@@ -70,17 +99,33 @@ class BankTeacher:
         self._strategy = strategy
         self._on_step = on_step
         self._progress = 0.0
+        self._side = patch_side(backbone.vit)
+        self._going_on: Tensor | None = None  # [n, k] patches that were not stopped, as the images lie unmoved
+        self._movement = dict(UNMOVED)
+        self._last: Tensor | None = None
         self.image_size = backbone.image_size
         self.mean, self.std = backbone.normalize.mean, backbone.normalize.std
         self.device = backbone.device
 
     def logits(self, images: Tensor) -> Tensor:
         """Return what each image's own LoRA says of it: [n, 3, h, w] in 0…1 → [n, c]."""
-        return self._logits(look(self._backbone, images, self._bank, None, self._strategy, self._progress).features)
+        self._last = images.detach()
+        return self._logits(self._look(images, self._strategy, self._progress).features)
+
+    def moved(self, images: Tensor, down: int, right: int, *, mirrored: bool) -> Tensor:
+        """Roll all images, perhaps mirror them; by whole patches, and remembered, if the strategy stops some."""
+        if self._strategy is not None and self._strategy.stops():
+            patch = self.image_size // self._side
+            self._movement = {"down": round(down / patch), "right": round(right / patch), "mirrored": mirrored}
+            down, right = self._movement["down"] * patch, self._movement["right"] * patch
+        images = images.roll((down, right), dims=(2, 3))
+        return images.flip(-1) if mirrored else images
 
     def steps(self, count: int) -> Iterator[int]:
         """Count 0…count−1, telling the strategy how far the inversion has come."""
+        self._progress, self._going_on, self._last, self._movement = 0.0, None, None, dict(UNMOVED)
         for step in range(count):
+            self._stop_patches(self._progress, step / count)
             self._progress = step / count
             yield step
             self._on_step(step + 1, count)
@@ -91,7 +136,27 @@ class BankTeacher:
 
     def final_patches(self, images: Tensor) -> Tensor | None:
         """Return the patches [n, k] that the strategy keeps when the inversion is over."""
-        return look(self._backbone, images, self._bank, None, self._strategy, 1.0).kept
+        self._movement = dict(UNMOVED)
+        return self._look(images, self._strategy, 1.0).kept
+
+    def _look(self, images: Tensor, strategy: EfficiencyStrategy | None, progress: float) -> Seen:
+        """Look at moved images through the patches that go on."""
+        kept = None
+        if self._going_on is not None:
+            kept = moved_patches(self._going_on, self._side, **self._movement).sort(dim=1).values
+        return look(self._backbone, images, self._bank, kept, strategy, progress)
+
+    def _stop_patches(self, before: float, now: float) -> None:
+        """Ask the strategy, where a point of its lies between, which patches of the last images go on."""
+        if self._strategy is None or self._last is None:
+            return
+        for point in self._strategy.stops():
+            if before < point <= now:
+                watcher = _LastLayer(self._strategy.stop)
+                with torch.no_grad():
+                    seen = self._look(self._last, watcher, now).kept
+                assert seen is not None
+                self._going_on = returned_patches(seen, self._side, **self._movement).sort(dim=1).values
 
     def _logits(self, features: Tensor) -> Tensor:
         n, d = features.shape

@@ -18,6 +18,7 @@ from freeshot.contracts.records import StageCost
 from freeshot.engine.learners import AdaptedLearner
 from freeshot.engine.meter import metered
 from freeshot.engine.model import SharedLora
+from freeshot.engine.teacher import patch_side
 from freeshot.evaluation.episodes import draw_episodes, require_enough
 from freeshot.evaluation.scoring import read_images
 from freeshot.run.artefacts import Artefact
@@ -290,8 +291,7 @@ class Bench:
 
     def patch_side(self) -> int:
         """Return how many patches lie side by side."""
-        grid = getattr(getattr(self._backbone.vit, "patch_embed", None), "grid_size", (1, 1))
-        return int(grid[1])
+        return patch_side(self._backbone.vit)
 
 
 def _digest(surrogate: SurrogateSet) -> str:
