@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from freeshot.basics.errors import FreeshotError
 from freeshot.contracts.backbone import BackboneProvider
+from freeshot.contracts.checkpoint import Checkpoint
 from freeshot.contracts.columns import Column
 from freeshot.contracts.component import Choice, Component
 from freeshot.contracts.dataset import FewShotDataset
@@ -26,6 +27,7 @@ from freeshot.version import __version__
 __all__ = [
     "Adapter",
     "BackboneProvider",
+    "Checkpoint",
     "Choice",
     "Column",
     "Component",

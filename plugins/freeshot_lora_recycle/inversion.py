@@ -55,13 +55,16 @@ class LoraInversion(InversionMethod):
         import torch
         from torch.nn.functional import cross_entropy
 
+        from freeshot.basics.resume import restore, snapshot
+
         prior = self._open_prior(teacher)
         side = teacher.image_size
         low, high = -teacher.mean / teacher.std, (1 - teacher.mean) / teacher.std  # [1, 3, 1, 1]
         start = torch.randn(len(labels), 3, side, side, generator=rng)
         pixels = start.to(teacher.device).requires_grad_()
         optimizer = torch.optim.Adam([pixels], lr=self.lr, betas=(self.betas[0], self.betas[1]))
-        for step in teacher.steps(self.iterations):
+        begin = restore(teacher.checkpoint.load(), [pixels], optimizer, rng)
+        for step in teacher.steps(self.iterations, begin):
             images = self._jittered(teacher, pixels * teacher.std + teacher.mean, rng)
             loss = cross_entropy(teacher.logits(images), labels) * len(labels)
             if prior is not None:
@@ -75,6 +78,7 @@ class LoraInversion(InversionMethod):
             optimizer.step()
             with torch.no_grad():
                 pixels.copy_(pixels.maximum(low).minimum(high))
+            teacher.checkpoint.offer(lambda done=step + 1: snapshot(done, [pixels], optimizer, rng))  # type: ignore[misc]
         return (pixels.detach() * teacher.std + teacher.mean).clamp(0, 1)
 
     def _jittered(self, teacher: Teacher, images: Tensor, rng: Generator) -> Tensor:

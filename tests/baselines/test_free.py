@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from freeshot.basics.errors import ContractError, DivergedError
+from freeshot.contracts.checkpoint import Checkpoint
 from freeshot.contracts.flow import Adapter, Shots, Task
 from freeshot.engine.teacher import BankTeacher, PoolTeachers
 from freeshot_baselines.free.bell import Bell, distillation_loss, replay_loss
@@ -158,11 +159,13 @@ class Tilt:
 class Given:
     """Tasks in a given order."""
 
+    checkpoint = Checkpoint()
+
     def __init__(self, tasks: Sequence[Task]) -> None:
         self.tasks = tasks
 
-    def take(self, count: int) -> Iterator[Task]:
-        yield from self.tasks[:count]
+    def take(self, count: int, start: int = 0) -> Iterator[Task]:
+        yield from self.tasks[start:count]
 
 
 def task(seed: int, *, of_lora: bool) -> Task:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Generator, Tensor
 
+    from freeshot.contracts.checkpoint import Checkpoint
+
 
 class Teacher(Protocol):
     """The pre-tuned LoRAs as an inversion method sees them: a function of images, and a clock.
@@ -30,6 +32,8 @@ class Teacher(Protocol):
     std: Tensor
     """[1, 3, 1, 1]."""
     device: torch.device
+    checkpoint: Checkpoint
+    """Where a long inversion may leave its state, and find it after an interruption."""
 
     def logits(self, images: Tensor) -> Tensor:
         """Return what each image's own LoRA says of it: [n, 3, h, w] in 0…1 → [n, c]; differentiable in the images."""
@@ -42,8 +46,8 @@ class Teacher(Protocol):
         """
         ...
 
-    def steps(self, count: int) -> Iterator[int]:
-        """Count 0…count−1 while reporting progress and telling the strategy how far it is."""
+    def steps(self, count: int, start: int = 0) -> Iterator[int]:
+        """Count start…count−1 while reporting progress and telling the strategy how far it is."""
         ...
 
 

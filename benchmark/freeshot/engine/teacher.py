@@ -10,12 +10,13 @@ import torch
 
 from freeshot.basics.errors import PoolError
 from freeshot.basics.tokens import moved_patches, returned_patches
+from freeshot.contracts.checkpoint import Checkpoint
 from freeshot.contracts.efficiency import EfficiencyStrategy
 from freeshot.engine.bank import LoraBank
 from freeshot.engine.forward import look
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from torch import Tensor, nn
 
@@ -42,6 +43,25 @@ class _LastLayer(EfficiencyStrategy):
     def select(self, view: LayerView) -> Tensor:
         """Pass the question on."""
         return self.choose(view)
+
+
+class _WithPatches(Checkpoint):
+    """A checkpoint that keeps what a teacher knows of stopped patches beside the state of an inversion."""
+
+    def __init__(self, inner: Checkpoint, teacher: BankTeacher) -> None:
+        self._inner, self._teacher = inner, teacher
+
+    def load(self) -> Mapping[str, Tensor] | None:
+        """Return the inversion's state, and give the teacher its own."""
+        state = self._inner.load()
+        if state is None:
+            return None
+        self._teacher.take_patches_state(state)
+        return {name: tensor for name, tensor in state.items() if not name.startswith("teacher.")}
+
+    def offer(self, make: Callable[[], Mapping[str, Tensor]]) -> None:
+        """Keep both states."""
+        self._inner.offer(lambda: {**make(), **self._teacher.patches_state()})
 
 
 def patch_side(vit: nn.Module) -> int:
@@ -88,6 +108,7 @@ class BankTeacher:
         entries: Sequence[LoraEntry],
         strategy: EfficiencyStrategy | None = None,
         on_step: Callable[[int, int], None] = lambda done, total: None,
+        checkpoint: Checkpoint | None = None,
     ) -> None:
         if len({len(entry.classes) for entry in entries}) != 1:
             raise PoolError("LoRAs inverted together must have equally many classes. Invert them apart.")
@@ -98,6 +119,7 @@ class BankTeacher:
         self._bias = torch.stack([e.head_bias for e in entries]).to(like)  # [l, c]
         self._strategy = strategy
         self._on_step = on_step
+        self.checkpoint: Checkpoint = _WithPatches(checkpoint or Checkpoint(), self)
         self._progress = 0.0
         self._side = patch_side(backbone.vit)
         self._going_on: Tensor | None = None  # [n, k] patches that were not stopped, as the images lie unmoved
@@ -121,10 +143,12 @@ class BankTeacher:
         images = images.roll((down, right), dims=(2, 3))
         return images.flip(-1) if mirrored else images
 
-    def steps(self, count: int) -> Iterator[int]:
-        """Count 0…count−1, telling the strategy how far the inversion has come."""
-        self._progress, self._going_on, self._last, self._movement = 0.0, None, None, dict(UNMOVED)
-        for step in range(count):
+    def steps(self, count: int, start: int = 0) -> Iterator[int]:
+        """Count start…count−1, telling the strategy how far the inversion has come."""
+        self._progress = max(start - 1, 0) / max(count, 1)
+        if start == 0:
+            self._going_on, self._last, self._movement = None, None, dict(UNMOVED)
+        for step in range(start, count):
             self._stop_patches(self._progress, step / count)
             self._progress = step / count
             yield step
@@ -138,6 +162,23 @@ class BankTeacher:
         """Return the patches [n, k] that the strategy keeps when the inversion is over."""
         self._movement = dict(UNMOVED)
         return self._look(images, self._strategy, 1.0).kept
+
+    def patches_state(self) -> dict[str, Tensor]:
+        """Return what is known of stopped patches, as named tensors."""
+        state = {"teacher.movement": torch.tensor([int(value) for value in self._movement.values()])}
+        if self._going_on is not None:
+            state["teacher.going_on"] = self._going_on.cpu()
+        if self._last is not None and self._strategy is not None and self._strategy.stops():
+            state["teacher.last"] = self._last.cpu()
+        return state
+
+    def take_patches_state(self, state: Mapping[str, Tensor]) -> None:
+        """Set what is known of stopped patches."""
+        down, right, mirrored = state["teacher.movement"].tolist()
+        self._movement = {"down": down, "right": right, "mirrored": bool(mirrored)}
+        going_on, last = state.get("teacher.going_on"), state.get("teacher.last")
+        self._going_on = None if going_on is None else going_on.to(self.device)
+        self._last = None if last is None else last.to(self.device)
 
     def _look(self, images: Tensor, strategy: EfficiencyStrategy | None, progress: float) -> Seen:
         """Look at moved images through the patches that go on."""

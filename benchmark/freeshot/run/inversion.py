@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from torch import Generator, Tensor
 
+    from freeshot.contracts.checkpoint import Checkpoint
     from freeshot.contracts.efficiency import EfficiencyStrategy
     from freeshot.contracts.inversion import InversionMethod, Teacher
     from freeshot.contracts.pool import LoraEntry, LoraPool
@@ -34,9 +35,10 @@ def invert(
     seed: int,
     on_step: Callable[[int, int], None],
     learned: Mapping[str, Tensor] | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Artefact:
     """Recover `per_class` images of each class of a LoRA, the patches that matter, and the LoRA's opinion of them."""
-    teacher = BankTeacher(backbone, [entry], strategy, on_step)
+    teacher = BankTeacher(backbone, [entry], strategy, on_step, checkpoint)
     labels = torch.arange(len(entry.classes)).repeat_interleave(per_class)
     with metered(backbone.device) as meter:
         rng = stream(derive(seed, "inversion", entry.name), device="cpu")

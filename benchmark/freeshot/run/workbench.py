@@ -120,10 +120,13 @@ class Bench:
                 **({} if learned is None else {"learned_from": [e.name for e in pool.entries]}),
             }
             part_done = self._within("inversion", number, len(pool))
+            state = self._environment.artefacts.checkpoint("inversion", recipe)
             artefact, cached = self._stored(
                 "inversion",
                 recipe,
-                lambda e=entry, p=part_done: invert(self._backbone, e, method, plan, per_class, self._seed, p, learned),  # type: ignore[misc]
+                lambda e=entry, p=part_done, c=state: invert(  # type: ignore[misc]
+                    self._backbone, e, method, plan, per_class, self._seed, p, learned, c
+                ),
             )
             found.append(surrogate_set(entry, artefact))
             costs.append((artefact, cached))
@@ -213,6 +216,7 @@ class Bench:
 
         def make(on_step: Callable[[int, int], None]) -> Artefact:
             tasks.on_step = on_step
+            tasks.checkpoint = self._environment.artefacts.checkpoint("meta-learning", recipe)
             model = SharedLora(self._backbone, rank, stream(self._seed, "meta", "init"), targets)
             rng = stream(self._seed, "meta", "learner")
             adapter: Adapter = self._environment.component(part).fit(model, tasks, rng)
