@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from torch import Generator, Tensor
+    from torch.optim import Optimizer
 
 
 def snapshot(
-    step: int, weights: Sequence[Tensor], optimizer: torch.optim.Optimizer, rng: Generator | None = None
+    step: int, weights: Sequence[Tensor], optimizer: Optimizer, rng: Generator | None = None
 ) -> dict[str, Tensor]:
     """Copy weights, the optimiser's moments and the random stream after `step` steps."""
+    import torch
+
     state: dict[str, Tensor] = {"step": torch.tensor(step)}
     for place, weight in enumerate(weights):
         state[f"weight.{place}"] = weight.detach().cpu().clone()
@@ -30,10 +31,12 @@ def snapshot(
 def restore(
     state: Mapping[str, Tensor] | None,
     weights: Sequence[Tensor],
-    optimizer: torch.optim.Optimizer,
+    optimizer: Optimizer,
     rng: Generator | None = None,
 ) -> int:
     """Set everything to a snapshot and return its step; 0, and nothing changed, without one."""
+    import torch
+
     if state is None:
         return 0
     with torch.no_grad():
