@@ -9,13 +9,14 @@ from pathlib import Path
 
 import timm
 import torch
-from tests.performance import bench_episodes, bench_inversion, bench_meta_training, bench_pool
+from tests.performance import bench_episodes, bench_free, bench_inversion, bench_meta_training, bench_pool
 
 BENCHES = {
     "pool": bench_pool.bench,
     "inversion": bench_inversion.bench,
     "meta-training": bench_meta_training.bench,
     "episodes": bench_episodes.bench,
+    "free": bench_free.bench,
 }
 
 
