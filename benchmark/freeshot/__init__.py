@@ -10,7 +10,7 @@ from freeshot.basics.errors import FreeshotError
 from freeshot.contracts.backbone import BackboneProvider
 from freeshot.contracts.checkpoint import Checkpoint
 from freeshot.contracts.columns import Column
-from freeshot.contracts.component import Choice, Component
+from freeshot.contracts.component import Choice, Component, added
 from freeshot.contracts.dataset import FewShotDataset
 from freeshot.contracts.efficiency import EfficiencyStrategy
 from freeshot.contracts.flow import Adapter, Episode, LayerView, Shots, SurrogateSet, Task
@@ -63,5 +63,6 @@ __all__ = [
     "Trial",
     "Workbench",
     "__version__",
+    "added",
     "hookimpl",
 ]

@@ -112,7 +112,7 @@ class Bench:
         self._started("inversion", len(pool))
         for number, entry in enumerate(pool.entries):
             recipe = {
-                **{part.kind: part.model_dump(mode="json", exclude={"origin"}) for part in parts},
+                **{part.kind: part.identity() for part in parts},
                 "per_class": per_class,
                 "lora": [pool.sha256, entry.name],
                 "backbone": self._backbone.sha256,
@@ -143,7 +143,7 @@ class Bench:
         if not isinstance(method, LearnedInversion):
             return None
         recipe = {
-            "inversion": part.model_dump(mode="json", exclude={"origin"}),
+            "inversion": part.identity(),
             "per_class": per_class,
             "loras": [pool.sha256, [entry.name for entry in pool.entries]],
             "backbone": self._backbone.sha256,
@@ -206,7 +206,7 @@ class Bench:
             raise ContractError("meta_learn takes what surrogate_tasks or base_tasks returned, whose recipe is known.")
         part = resolve(self._environment.catalogue, learner)
         recipe = {
-            "learner": part.model_dump(mode="json", exclude={"origin"}),
+            "learner": part.identity(),
             "tasks": dict(tasks.recipe),
             "rank": rank,
             "targets": list(targets),
