@@ -123,6 +123,24 @@ def test_the_best_of_each_image_is_a_copy_of_when_it_was_best(backbone: Backbone
     assert (losses.argmin(0) < len(iterates) - 1).any()
 
 
+@pytest.mark.parametrize(("every", "asked"), [(1, 12), (4, 3), (5, 3)])
+def test_a_prior_asked_rarely_pulls_as_hard_in_the_long_run(
+    backbone: Backbone, pool: LoraPool, monkeypatch: pytest.MonkeyPatch, every: int, asked: int
+) -> None:
+    pulls: list[float] = []
+
+    class Counting:
+        def distance(self, images: Tensor) -> Tensor:
+            distance = images.sum() * 0
+            distance.register_hook(lambda gradient: pulls.append(float(gradient)))  # type: ignore[no-untyped-call]
+            return distance
+
+    monkeypatch.setattr(LoraInversion, "_open_prior", lambda *_: Counting())
+    invert(backbone, pool, LoraInversion(iterations=12, prior_every=every, prior_weight=0.5))
+    images = len(labels_of(pool, 0))
+    assert pulls == [pytest.approx(0.5 * every * images)] * asked
+
+
 def test_l2_draws_pixels_to_the_mean(backbone: Backbone, pool: LoraPool) -> None:
     plain, drawn = (invert(backbone, pool, LoraInversion(iterations=15, prior="none", l2=w)) for w in (0.0, 100.0))
     assert (drawn - 0.5).square().mean() < 0.5 * (plain - 0.5).square().mean()
