@@ -32,7 +32,7 @@ lint: $(STAMP)  ## check style, types and floors only
 	@$(BIN)/lint-imports
 
 bench: $(STAMP)  ## time the engine (tests/performance)
-	@$(BIN)/python -m pytest tests/performance --override-ini python_files='bench_*.py' --capture=no
+	@$(BIN)/python -m tests.performance --write results/performance.md
 
 tables: $(STAMP)  ## regenerate every table that is made from the committed records
 	@$(BIN)/freeshot leaderboard --write

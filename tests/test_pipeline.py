@@ -28,6 +28,8 @@ PARTS = [KNOWN.names(kind) for kind in ("inversion", "efficiency", "meta-learner
 SMALL: dict[str, Any] = {
     "iterations": 3,
     "warmup": 1,
+    "outer": 2,
+    "inner": 2,
     "inner_steps": 1,
     "prior": "none",
     "per_class": 5,

@@ -9,23 +9,33 @@ from freeshot import hookimpl
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from freeshot import InversionMethod, Method
+    from freeshot import InversionMethod, MetaLearner, Method
 
 
 @hookimpl
 def freeshot_methods() -> Iterable[type[Method]]:
     """Offer the baselines and the controls."""
+    from freeshot_baselines.free.method import Free
     from freeshot_baselines.frozen_prototype import FrozenPrototype
     from freeshot_baselines.full_finetuning import FullFinetuning
     from freeshot_baselines.noise import Noise
     from freeshot_baselines.real_data import RealData
 
-    return [FrozenPrototype, FullFinetuning, Noise, RealData]
+    return [Free, FrozenPrototype, FullFinetuning, Noise, RealData]
 
 
 @hookimpl
 def freeshot_inversion_methods() -> Iterable[type[InversionMethod]]:
-    """Offer the inversion that recovers nothing."""
+    """Offer FREE's generator, and the inversion that recovers nothing."""
+    from freeshot_baselines.free.generator import MetaGenerator
     from freeshot_baselines.noise import GaussianNoise
 
-    return [GaussianNoise]
+    return [MetaGenerator, GaussianNoise]
+
+
+@hookimpl
+def freeshot_meta_learners() -> Iterable[type[MetaLearner]]:
+    """Offer FREE's meta-learner."""
+    from freeshot_baselines.free.bell import Bell
+
+    return [Bell]

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from freeshot.basics.errors import FreeshotError
 from freeshot.contracts.backbone import BackboneProvider
+from freeshot.contracts.checkpoint import Checkpoint
 from freeshot.contracts.columns import Column
-from freeshot.contracts.component import Choice, Component
+from freeshot.contracts.component import Choice, Component, added
 from freeshot.contracts.dataset import FewShotDataset
 from freeshot.contracts.efficiency import EfficiencyStrategy
 from freeshot.contracts.flow import Adapter, Episode, LayerView, Shots, SurrogateSet, Task
 from freeshot.contracts.images import Images
-from freeshot.contracts.inversion import InversionMethod, Teacher
+from freeshot.contracts.inversion import InversionMethod, LearnedInversion, Teacher, Teachers
 from freeshot.contracts.launcher import Launcher
 from freeshot.contracts.meta_learner import GradientMetaLearner, MetaLearner, Model, TaskStream
 from freeshot.contracts.method import Learner, Method, Needs, Predictor, Trial, Workbench
@@ -26,6 +27,7 @@ from freeshot.version import __version__
 __all__ = [
     "Adapter",
     "BackboneProvider",
+    "Checkpoint",
     "Choice",
     "Column",
     "Component",
@@ -38,6 +40,7 @@ __all__ = [
     "InversionMethod",
     "Launcher",
     "LayerView",
+    "LearnedInversion",
     "Learner",
     "LoraEntry",
     "LoraPool",
@@ -55,9 +58,11 @@ __all__ = [
     "Task",
     "TaskStream",
     "Teacher",
+    "Teachers",
     "Track",
     "Trial",
     "Workbench",
     "__version__",
+    "added",
     "hookimpl",
 ]

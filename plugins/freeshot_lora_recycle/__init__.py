@@ -30,10 +30,12 @@ def freeshot_inversion_methods() -> Iterable[type[InversionMethod]]:
 
 @hookimpl
 def freeshot_efficiency_strategies() -> Iterable[type[EfficiencyStrategy]]:
-    """Offer pruning by class attention, and no pruning."""
-    from freeshot_lora_recycle.pruning import AllTokens, ClsAttention
+    """Offer no pruning, pruning by class attention and at random, merging, and stopping."""
+    from freeshot_lora_recycle.merging import TokenMerging
+    from freeshot_lora_recycle.pruning import AllTokens, ClsAttention, RandomPatches
+    from freeshot_lora_recycle.stopping import PatchStopping
 
-    return [AllTokens, ClsAttention]
+    return [AllTokens, ClsAttention, RandomPatches, TokenMerging, PatchStopping]
 
 
 @hookimpl

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from freeshot import InversionMethod
+from freeshot import InversionMethod, added
 from freeshot.basics.errors import DivergedError, OptionError
 
 if TYPE_CHECKING:
@@ -40,6 +40,12 @@ class LoraInversion(InversionMethod):
     """What the prior compares beside the mean. paper: σ; code: σ²."""
     total_variation: float = 0.0
     """Weight of the mean squared difference of neighbouring pixels. paper: none."""
+    l2: float = added(0.0)
+    """Weight of the mean squared pixel, in normalised space. paper: none."""
+    prior_every: int = added(1)
+    """The prior is asked at every so many steps; its weight grows alike, so that its pull in the long run stays."""
+    keep: Literal["last", "best"] = added("last")
+    """Return the last iterate, as the paper's code in fact does, or of each image the one its LoRA was surest of."""
     jitter: float = 0.125
     """Images are rolled by up to this share of their side at each step, all of a batch alike."""
     flip: bool = True
@@ -55,17 +61,25 @@ class LoraInversion(InversionMethod):
         import torch
         from torch.nn.functional import cross_entropy
 
+        from freeshot.basics.resume import restore, snapshot
+
         prior = self._open_prior(teacher)
         side = teacher.image_size
         low, high = -teacher.mean / teacher.std, (1 - teacher.mean) / teacher.std  # [1, 3, 1, 1]
         start = torch.randn(len(labels), 3, side, side, generator=rng)
         pixels = start.to(teacher.device).requires_grad_()
         optimizer = torch.optim.Adam([pixels], lr=self.lr, betas=(self.betas[0], self.betas[1]))
-        for step in teacher.steps(self.iterations):
-            images = self._jittered(pixels * teacher.std + teacher.mean, rng)
-            loss = cross_entropy(teacher.logits(images), labels) * len(labels)
-            if prior is not None:
-                loss = loss + self.prior_weight * prior.distance(images) * len(labels)
+        best = Best(pixels) if self.keep == "best" else Last()
+        begin = restore(teacher.checkpoint.load(), [pixels, *best.state], optimizer, rng)
+        for step in teacher.steps(self.iterations, begin):
+            images = self._jittered(teacher, pixels * teacher.std + teacher.mean, rng)
+            logits = teacher.logits(images)
+            best.see(pixels, logits.detach(), labels)
+            loss = cross_entropy(logits, labels) * len(labels)
+            if prior is not None and step % self.prior_every == 0:
+                loss = loss + self.prior_every * self.prior_weight * prior.distance(images) * len(labels)
+            if self.l2:
+                loss = loss + self.l2 * pixels.square().mean() * len(labels)
             if self.total_variation:
                 loss = loss + self.total_variation * total_variation(images) * len(labels)
             if not torch.isfinite(loss):
@@ -75,17 +89,17 @@ class LoraInversion(InversionMethod):
             optimizer.step()
             with torch.no_grad():
                 pixels.copy_(pixels.maximum(low).minimum(high))
-        return (pixels.detach() * teacher.std + teacher.mean).clamp(0, 1)
+            teacher.checkpoint.offer(lambda done=step + 1: snapshot(done, [pixels, *best.state], optimizer, rng))  # type: ignore[misc]
+        return (best.of(pixels.detach()) * teacher.std + teacher.mean).clamp(0, 1)
 
-    def _jittered(self, images: Tensor, rng: Generator) -> Tensor:
+    def _jittered(self, teacher: Teacher, images: Tensor, rng: Generator) -> Tensor:
         """Roll, and perhaps mirror, all images alike: the network must not care."""
         import torch
 
         reach = int(images.shape[-1] * self.jitter)
         down, right = (int(torch.randint(-reach, reach + 1, (), generator=rng)) for _ in range(2))
         mirrored = self.flip and bool(torch.rand((), generator=rng) < 0.5)
-        images = images.roll((down, right), dims=(2, 3))
-        return images.flip(-1) if mirrored else images
+        return teacher.moved(images, down, right, mirrored=mirrored)
 
     def _open_prior(self, teacher: Teacher) -> StatisticsPrior | None:
         if self.prior == "none":
@@ -98,6 +112,41 @@ class LoraInversion(InversionMethod):
         from freeshot_lora_recycle.prior import open_prior
 
         return open_prior(self.prior_weights, self.spread, teacher.device)
+
+
+class Last:
+    """Keep nothing but the last iterate."""
+
+    state: tuple[Tensor, ...] = ()
+
+    def see(self, pixels: Tensor, logits: Tensor, labels: Tensor) -> None:
+        """Pass an iterate by."""
+
+    def of(self, last: Tensor) -> Tensor:
+        """Return the last."""
+        return last
+
+
+class Best(Last):
+    """Keep a copy of each image [n, 3, h, w] as it was when its cross-entropy was lowest."""
+
+    def __init__(self, like: Tensor) -> None:
+        self.pixels = like.detach().clone()
+        self.losses = like.new_full((len(like),), float("inf"))
+        self.state = (self.pixels, self.losses)
+
+    def see(self, pixels: Tensor, logits: Tensor, labels: Tensor) -> None:
+        """Copy the images that are better than they were."""
+        from torch.nn.functional import cross_entropy
+
+        losses = cross_entropy(logits, labels, reduction="none")
+        better = losses < self.losses
+        self.pixels[better] = pixels.detach()[better]
+        self.losses[better] = losses[better]
+
+    def of(self, last: Tensor) -> Tensor:
+        """Return the best; the last iterate was never judged."""
+        return self.pixels
 
 
 def total_variation(images: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from freeshot import EfficiencyStrategy
+from freeshot import EfficiencyStrategy, added
 from freeshot.basics.errors import OptionError
 
 if TYPE_CHECKING:
@@ -33,12 +33,21 @@ class ClsAttention(EfficiencyStrategy):
     """Share of the remaining patches that each of these layers drops, rounded down."""
     start: float = 0.0
     """Progress of the inversion from which patches are dropped. code: 0.25; the paper is silent."""
+    ratios: tuple[float, ...] = added(())
+    """A share for each layer of `at`, in its order, instead of one for all."""
     paper_code_residual: bool = False
     """Add the MLP's output to the normed tokens in these layers, as the released code does by mistake."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.ratio < 1:
-            raise OptionError(f"Option 'ratio' of 'cls-attention' must lie in 0…1, 1 excluded, but is {self.ratio}.")
+        for option, values in (("ratio", (self.ratio,)), ("ratios", self.ratios)):
+            wrong = [value for value in values if not 0 <= value < 1]
+            if wrong:
+                raise OptionError(f"Option '{option}' of '{self.name}' must lie in 0…1, 1 excluded, but is {wrong[0]}.")
+        if self.ratios and len(self.ratios) != len(self.at):
+            raise OptionError(
+                f"Option 'ratios' of '{self.name}' must name a share for each of the {len(self.at)} layers of 'at', "
+                f"but names {len(self.ratios)}."
+            )
 
     def layers(self, depth: int) -> tuple[int, ...]:
         """Name the layers in which `select` is asked."""
@@ -52,11 +61,38 @@ class ClsAttention(EfficiencyStrategy):
         if view.progress < self.start:
             return None
         score = view.attention.mean(1)[:, 0, 1:]  # [b, t - 1]
-        return view.kept.gather(1, lasting(score, self.ratio))
+        return view.kept.gather(1, lasting(score, self.share(view)))
+
+    def share(self, view: LayerView) -> float:
+        """Return the share of patches that this layer drops."""
+        if not self.ratios:
+            return self.ratio
+        layers = [layer % view.layers for layer in self.at]
+        return self.ratios[layers.index(view.layer)]
 
     def residual(self, tokens: Tensor, normed: Tensor) -> Tensor:
         """Return the tokens, or what the released code takes for them."""
         return normed if self.paper_code_residual else tokens
+
+
+@dataclass(frozen=True)
+class RandomPatches(ClsAttention):
+    """Drop patches at random, as many and where class attention would: the control that pruning must beat."""
+
+    name = "random-patches"
+    citation = ""
+    draw: int = 0
+    """Which random numbers decide; the patches of an image stay the same through its inversion."""
+
+    def select(self, view: LayerView) -> Tensor | None:
+        """Keep as many patches as `cls-attention` would, at random: [b, k]."""
+        import torch
+
+        if view.progress < self.start:
+            return None
+        rng = torch.Generator().manual_seed(1000 * self.draw + view.layer)
+        score = torch.rand(view.kept.shape, generator=rng).to(view.kept.device)
+        return view.kept.gather(1, lasting(score, self.share(view)))
 
 
 def lasting(score: Tensor, ratio: float) -> Tensor:

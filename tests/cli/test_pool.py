@@ -84,8 +84,8 @@ def test_building_hands_over_what_was_asked(call: Call, monkeypatch: pytest.Monk
     vars(module)["build_pool"] = build_pool
     monkeypatch.setitem(sys.modules, "freeshot.pool.build", module)
     arguments = ("--source", "sketch", "--source", "fonts", "--count", "8", "--backbone", "tiny", "--rank", "2")
-    arguments += ("--targets", "q, v,fc1", "--no-flip")
-    done = call("pool", "build", "mix", *arguments, plugins="")
+    more = ("--targets", "q, v,fc1", "--no-flip")
+    done = call("pool", "build", "mix", *arguments, *more, plugins="")
     assert done.stdout == "The pool 'mix' of 8 LoRAs is in pools/mix.\n", done.output
     assert asked == {
         "name": "mix",
@@ -97,6 +97,7 @@ def test_building_hands_over_what_was_asked(call: Call, monkeypatch: pytest.Monk
         "targets": ("q", "v", "fc1"),
         "flip": False,
         "shift": 0.0,
+        "clip": 0.0,
         "steps": 150,
         "batch": 32,
         "lr": 1e-3,

@@ -86,7 +86,7 @@ def record(track: str, method: str, status: str = "ok", reason: str = "") -> Sim
 def test_without_options_the_defaults_are_asked_for(call: Call, rooms: Rooms) -> None:
     assert call("run", "pocket", plugins="").exit_code == 0
     asked = rooms.request
-    assert (asked.suite, asked.profile, asked.tracks, asked.seeds, asked.device) == ("pocket", None, (), (0,), "cpu")
+    assert (asked.suite, asked.profile, asked.tracks, asked.seeds, asked.device) == ("pocket", None, (), (), "cpu")
     assert (asked.results, asked.launcher, asked.again) == (Path("results"), "local", False)
 
 

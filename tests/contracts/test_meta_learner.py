@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from freeshot.basics.errors import DivergedError
+from freeshot.contracts.checkpoint import Checkpoint
 from freeshot.contracts.flow import Adapter, Shots, Task
 from freeshot.contracts.meta_learner import GradientMetaLearner, Model, TaskStream
 
@@ -50,9 +51,11 @@ class OneWeight:
 class Ways:
     """Tasks whose way is their number."""
 
-    def take(self, count: int) -> Iterator[Task]:
+    checkpoint = Checkpoint()
+
+    def take(self, count: int, start: int = 0) -> Iterator[Task]:
         none = Shots(torch.zeros(0, 3, 1, 1), torch.zeros(0))
-        for number in range(count):
+        for number in range(start, count):
             yield Task(none, none, number)
 
 

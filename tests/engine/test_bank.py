@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from freeshot.basics.errors import PoolError
 from freeshot.contracts.pool import LoraEntry, Slot
@@ -61,6 +62,40 @@ def test_a_bank_on_every_linear_layer_is_its_merged_networks(
         ]
     assert torch.allclose(together, torch.cat(parts), rtol=0, atol=1e-10)
     assert not torch.allclose(together, look(backbone, images).features, atol=1e-2)
+
+
+def test_a_bank_is_vmap_over_its_merged_networks(backbone: Backbone, images: Tensor, make_entry: MakeEntry) -> None:
+    """torch's own way of running a stack of models, which multiplies the whole trunk, gives the same."""
+    entries = [make_entry(n, targets=TARGETS) for n in range(3)]
+    networks = [merge(backbone.vit, bank_of(backbone, entry)) for entry in entries]
+    weights, buffers = torch.func.stack_module_state(networks)
+
+    def run(weights: dict[str, Tensor], buffers: dict[str, Tensor], group: Tensor) -> Tensor:
+        features: Tensor = torch.func.functional_call(backbone.vit, (weights, buffers), (group,))
+        return features
+
+    groups = backbone.normalize(images).view(3, 2, *images.shape[1:])
+    with sdpa_kernel(SDPBackend.MATH):  # the fused kernel has no rule for vmap
+        expected = torch.func.vmap(run)(weights, buffers, groups).flatten(0, 1)
+    found = look(backbone, images, bank_of(backbone, *entries)).features
+    assert torch.allclose(found, expected, rtol=0, atol=1e-10)
+
+
+def test_gradients_are_clipped_lora_by_lora(backbone: Backbone, images: Tensor, make_entry: MakeEntry) -> None:
+    bank = bank_of(backbone, *(make_entry(n) for n in range(3)))
+    heads = torch.ones(3, 2, 24, dtype=torch.float64, requires_grad=True)
+    features = look(backbone, images, bank).features.view(3, 2, -1)
+    steep = torch.tensor([0.001, 1, 100], dtype=torch.float64).view(3, 1, 1)
+    (features @ heads.mT * steep).sum().backward()  # type: ignore[no-untyped-call]
+    weights = [*bank.parameters(), heads]
+    before = [weight.grad.clone() for weight in weights if weight.grad is not None]
+    norms = bank.clip_gradients(1.0, heads)
+    for lora in range(3):
+        norm = torch.cat([gradient[lora].flatten() for gradient in before]).norm()
+        assert torch.allclose(norms[lora], norm)
+        for weight, gradient in zip(weights, before, strict=True):
+            assert weight.grad is not None
+            assert torch.allclose(weight.grad[lora], gradient[lora] / max(norm, torch.tensor(1.0)))
 
 
 def test_an_unknown_layer_is_refused_with_those_there_are(backbone: Backbone) -> None:

@@ -163,9 +163,19 @@ def test_the_gradient_reaches_kept_patches_and_no_others(backbone: Backbone, ima
 def test_attending_with_weights_equals_timms_attention(backbone: Backbone) -> None:
     attention: Any = backbone.vit.get_submodule("blocks.0.attn")
     tokens = torch.randn(2, 9, 24, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    mixed, weights = attend(attention, tokens)
-    assert torch.allclose(mixed, attention(tokens), rtol=0, atol=1e-10)
-    assert torch.allclose(weights.sum(-1), torch.ones(2, 3, 9, dtype=torch.float64))
+    attended = attend(attention, tokens)
+    assert torch.allclose(attended.mixed, attention(tokens), rtol=0, atol=1e-10)
+    assert torch.allclose(attended.weights.sum(-1), torch.ones(2, 3, 9, dtype=torch.float64))
+
+
+def test_a_token_of_size_three_is_attended_to_as_three_equal_tokens(backbone: Backbone) -> None:
+    attention: Any = backbone.vit.get_submodule("blocks.0.attn")
+    tokens = torch.randn(2, 4, 24, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    sizes = torch.tensor([1.0, 1, 3, 1], dtype=torch.float64).expand(2, -1)
+    repeated = tokens[:, [0, 1, 2, 2, 2, 3]]
+    assert torch.allclose(
+        attend(attention, tokens, sizes).mixed, attention(repeated)[:, [0, 1, 2, 5]], rtol=0, atol=1e-10
+    )
 
 
 @pytest.mark.parametrize("strategy", [Drop(at=(0, 1, 2), ratio=0), Answer(None, at=(0, 2)), EfficiencyStrategy()])
@@ -231,9 +241,6 @@ def test_layers_can_be_counted_from_the_end(backbone: Backbone, images: Tensor) 
 
 
 def test_the_class_token_stays_and_is_not_counted(backbone: Backbone, images: Tensor) -> None:
-    tokens = torch.randn(2, 5, 3, generator=torch.Generator().manual_seed(0))
-    combined = EfficiencyStrategy().combine(tokens, torch.tensor([[1, 3], [0, 2]]))
-    assert torch.equal(combined[:, 0], tokens[:, 0])
     assert look(backbone, images, strategy=Answer((3,))).features.shape == (6, 24)
 
 

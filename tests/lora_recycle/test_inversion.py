@@ -103,6 +103,49 @@ def test_total_variation_smooths(backbone: Backbone, pool: LoraPool) -> None:
     assert total_variation(smooth) < 0.7 * total_variation(rough)
 
 
+def test_the_best_of_each_image_is_a_copy_of_when_it_was_best(backbone: Backbone, pool: LoraPool) -> None:
+    """Watch all iterates, and look each image up where its LoRA was surest."""
+    iterates: list[tuple[Tensor, Tensor]] = []
+
+    class Watched(BankTeacher):
+        def logits(self, images: Tensor) -> Tensor:
+            found = super().logits(images)
+            iterates.append((images.detach().clone(), cross_entropy(found.detach(), labels, reduction="none")))
+            return found
+
+    labels = labels_of(pool, 0)
+    teacher = Watched(backbone, [pool.entries[0]])
+    still = LoraInversion(iterations=12, prior="none", jitter=0.0, flip=False, total_variation=1e4, keep="best")
+    found = still.synthesize(teacher, labels, torch.Generator().manual_seed(0))
+    losses = torch.stack([losses for _, losses in iterates])
+    for image, step in enumerate(losses.argmin(0).tolist()):
+        assert torch.allclose(found[image], iterates[step][0][image].clamp(0, 1), atol=1e-6)
+    assert (losses.argmin(0) < len(iterates) - 1).any()
+
+
+@pytest.mark.parametrize(("every", "asked"), [(1, 12), (4, 3), (5, 3)])
+def test_a_prior_asked_rarely_pulls_as_hard_in_the_long_run(
+    backbone: Backbone, pool: LoraPool, monkeypatch: pytest.MonkeyPatch, every: int, asked: int
+) -> None:
+    pulls: list[float] = []
+
+    class Counting:
+        def distance(self, images: Tensor) -> Tensor:
+            distance = images.sum() * 0
+            distance.register_hook(lambda gradient: pulls.append(float(gradient)))  # type: ignore[no-untyped-call]
+            return distance
+
+    monkeypatch.setattr(LoraInversion, "_open_prior", lambda *_: Counting())
+    invert(backbone, pool, LoraInversion(iterations=12, prior_every=every, prior_weight=0.5))
+    images = len(labels_of(pool, 0))
+    assert pulls == [pytest.approx(0.5 * every * images)] * asked
+
+
+def test_l2_draws_pixels_to_the_mean(backbone: Backbone, pool: LoraPool) -> None:
+    plain, drawn = (invert(backbone, pool, LoraInversion(iterations=15, prior="none", l2=w)) for w in (0.0, 100.0))
+    assert (drawn - 0.5).square().mean() < 0.5 * (plain - 0.5).square().mean()
+
+
 def test_a_loss_that_is_not_finite_is_told(backbone: Backbone, pool: LoraPool) -> None:
     wild = LoraInversion(iterations=2, prior="none", total_variation=float("inf"))
     with pytest.raises(DivergedError, match=r"The inversion loss is inf at step 0\. Lower the inversion's lr\."):

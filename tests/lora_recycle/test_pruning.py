@@ -47,10 +47,34 @@ def test_attention_is_averaged_over_heads_and_taken_from_the_class_token() -> No
     attention = torch.zeros(1, 2, 5, 5)
     attention[0, :, 0, 1:] = torch.tensor([[0.1, 0.2, 0.3, 0.4], [0.5, 0.1, 0.1, 0.2]])
     attention[0, :, 1:, 1:] = torch.rand(4, 4)
-    view = LayerView(3, 4, 1.0, attention, torch.tensor([[2, 5, 7, 11]]))
+    view = LayerView(3, 4, 1.0, attention, torch.zeros(1, 2, 5, 3), torch.tensor([[2, 5, 7, 11]]))
     kept = ClsAttention(ratio=0.5).select(view)
     assert kept is not None
     assert kept.tolist() == [[2, 11]]
+
+
+def test_layers_can_have_shares_of_their_own(backbone: Backbone) -> None:
+    kept = look(backbone, images(), strategy=ClsAttention(at=(-1, 0, 2), ratios=(0.75, 0.5, 0.0))).kept
+    assert kept is not None
+    assert kept.shape == (3, 2)  # 16 → 8 in layer 0, all of them in layer 2, 2 in the last
+
+
+def test_one_share_for_all_layers_is_the_same_share_for_each(backbone: Backbone) -> None:
+    one, each = (
+        look(backbone, images(), strategy=s).kept
+        for s in (ClsAttention(at=(0, 2), ratio=0.5), ClsAttention(at=(0, 2), ratios=(0.5, 0.5)))
+    )
+    assert one is not None
+    assert each is not None
+    assert torch.equal(one, each)
+
+
+@pytest.mark.parametrize(
+    ("ratios", "why"), [((0.5,), "for each of the 2 layers of 'at', but names 1"), ((0.5, 1.0), "but is 1.0")]
+)
+def test_shares_that_do_not_fit_are_refused(ratios: tuple[float, ...], why: str) -> None:
+    with pytest.raises(OptionError, match=f"Option 'ratios' of 'cls-attention' must .*{why}"):
+        ClsAttention(at=(0, 1), ratios=ratios)
 
 
 def test_each_layer_drops_its_share_of_what_is_left(backbone: Backbone) -> None:

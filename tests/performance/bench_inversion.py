@@ -1,56 +1,61 @@
-"""Seconds per recovered image, dense against token-pruned, measured in turn within one run: `make bench`."""
+"""Inversion, dense against token-pruned: what pruning saves in time, and what it should by arithmetic."""
 
 from __future__ import annotations
 
-import statistics
-import time
-
 import torch
+from tests.performance.measure import Table, in_turn
 
 from freeshot.contracts.options import build
-from freeshot.engine import BankTeacher, open_backbone
+from freeshot.engine import BankTeacher, LoraBank, open_backbone
+from freeshot.engine.flops import flops_of
 from freeshot.pool.store import open_pool
 from freeshot_lora_recycle.inversion import LoraInversion
-from freeshot_lora_recycle.pruning import ClsAttention
+from freeshot_lora_recycle.merging import TokenMerging
+from freeshot_lora_recycle.pruning import AllTokens, ClsAttention
 from freeshot_vision.pocket.backbone import PocketVit
 from freeshot_vision.pocket.files import POOL
 
-IMAGES, STEPS, ROUNDS = 50, 20, 5
-SCHEDULES: dict[str, dict[str, object] | None] = {
-    "dense": None,
-    "75 % at the last layer (the mask)": {"at": (-1,), "ratio": 0.75},
-    "75 % at layer 2": {"at": (2,), "ratio": 0.75},
-    "75 % at layer 0": {"at": (0,), "ratio": 0.75},
+IMAGES, STEPS = 60, 10
+STRATEGIES = {
+    "dense": AllTokens(),
+    "75 % at the last layer (the mask)": ClsAttention(at=(-1,), ratio=0.75),
+    "75 % at layer 4": ClsAttention(at=(4,), ratio=0.75),
+    "75 % at layer 2": ClsAttention(at=(2,), ratio=0.75),
+    "75 % at layer 0": ClsAttention(at=(0,), ratio=0.75),
+    "4 pairs merged in each layer": TokenMerging(merge=4),
 }
 
 
-def _seconds(teacher: BankTeacher, inversion: LoraInversion) -> float:
-    labels = torch.arange(5).repeat_interleave(IMAGES // 5)
-    start = time.perf_counter()
-    inversion.synthesize(teacher, labels, torch.Generator().manual_seed(0))
-    return (time.perf_counter() - start) / (IMAGES * STEPS)
-
-
-def bench_inversion() -> None:
-    """Print milliseconds per image and step, and the ratio to dense, medians of rounds taken in turn."""
+def bench() -> Table:
+    """Invert the same LoRA under each strategy."""
     backbone = open_backbone(PocketVit())
     entry = open_pool(POOL, backbone.sha256).entries[0]
     inversion = build(LoraInversion, {"prior": "none", "iterations": STEPS})
-    teachers = {
-        name: BankTeacher(backbone, [entry], None if options is None else build(ClsAttention, options))
-        for name, options in SCHEDULES.items()
-    }
-    _seconds(teachers["dense"], inversion)  # warm up
-    taken: dict[str, list[float]] = {name: [] for name in teachers}
-    for _ in range(ROUNDS):
-        for name, teacher in teachers.items():
-            taken[name].append(_seconds(teacher, inversion))
-    dense = statistics.median(taken["dense"])
-    print(f"\n{'schedule':36} {'ms / image / step':>18} {'seconds / image at 100 steps':>30} {'speed-up':>9}")
-    for name, seconds in taken.items():
-        middle = statistics.median(seconds)
-        print(f"{name:36} {1000 * middle:18.2f} {100 * middle:30.3f} {dense / middle:9.2f}")
+    labels = torch.arange(5).repeat_interleave(IMAGES // 5)
+    bank = LoraBank.of([entry], next(backbone.vit.parameters()))
 
+    def inverting(name: str) -> None:
+        inversion.synthesize(BankTeacher(backbone, [entry], STRATEGIES[name]), labels, torch.Generator().manual_seed(0))
 
-def test_bench_inversion() -> None:
-    bench_inversion()
+    seconds = in_turn({name: lambda name=name: inverting(name) for name in STRATEGIES})  # type: ignore[misc]
+    work = {name: flops_of(backbone, bank, strategy=strategy) for name, strategy in STRATEGIES.items()}
+    rows = tuple(
+        (
+            name,
+            f"{1000 * seconds[name] / IMAGES / STEPS:.2f}",
+            f"{50 * seconds[name] / IMAGES / STEPS:.3f}",
+            f"{seconds['dense'] / seconds[name]:.2f}",
+            f"{work['dense'].linear / work[name].linear:.2f}",
+            f"{work['dense'].executed / work[name].executed:.2f}",
+        )
+        for name in STRATEGIES
+    )
+    heads = (
+        "strategy",
+        "ms / image / step",
+        "seconds / image, 50 steps",
+        "speed-up",
+        "by linear FLOPs",
+        "by executed FLOPs",
+    )
+    return Table("Inversion", f"pocket-vit, one LoRA, {IMAGES} images at once, no prior.", heads, rows)

@@ -30,6 +30,7 @@ from freeshot.testing.toy import POOL, WIDTH
 MakeEntry = Callable[..., LoraEntry]
 WritePool = Callable[..., Path]
 ADAPTER, HEAD = "adapter_model.safetensors", "head.safetensors"
+QKV = "blocks.0.attn.qkv"
 
 
 @pytest.fixture
@@ -204,14 +205,14 @@ def test_values_that_are_not_finite_are_refused(pool: Path, file: str, value: fl
 def test_a_lora_whose_b_is_zero_is_refused(pool: Path) -> None:
     edit_tensors(pool, ADAPTER, lambda tensors: first_b(tensors).zero_())
     assert refusal(pool) == (
-        f"{pool / 'lora-000'}: lora_B of blocks.0.attn.qkv is all zero, so this LoRA does nothing. Tune it again."
+        f"{pool / 'lora-000' / ADAPTER}: lora_B of {QKV} is all zero, so this LoRA does nothing. Tune it again."
     )
 
 
 def test_a_b_outside_of_its_rows_is_refused(pool: Path) -> None:
     edit_tensors(pool, ADAPTER, lambda tensors: first_b(tensors)[WIDTH].fill_(1))
     assert refusal(pool) == (
-        f"{pool / 'lora-000'}: lora_B of blocks.0.attn.qkv acts outside of the rows its card names. Import it again."
+        f"{pool / 'lora-000' / ADAPTER}: lora_B of {QKV} acts outside of the rows its card names. Import it again."
     )
 
 
@@ -219,14 +220,14 @@ def test_a_b_outside_of_its_rows_is_refused(pool: Path) -> None:
 def test_rows_that_the_layer_does_not_have_are_refused(pool: Path, rows: list[list[int]]) -> None:
     edit_card(pool, lambda card: card["loras"][0].update(rows={"attn.qkv": rows}))
     assert refusal(pool) == (
-        f"{pool / 'lora-000'}: blocks.0.attn.qkv has 144 rows, but the card names {rows}. Export it again."
+        f"{pool / 'lora-000' / ADAPTER}: blocks.0.attn.qkv has 144 rows, but the card names {rows}. Export it again."
     )
 
 
 def test_another_rank_than_the_cards_is_refused(pool: Path) -> None:
     edit_card(pool, lambda card: card["loras"][0].update(rank=3))
     assert refusal(pool) == (
-        f"{pool / 'lora-000'}: the factors of blocks.0.attn.qkv do not fit together at rank 3. Export it again."
+        f"{pool / 'lora-000' / ADAPTER}: the factors of {QKV} do not fit together at rank 3. Export it again."
     )
 
 

@@ -71,6 +71,16 @@ def test_mirroring_and_moving_change_what_is_learned(backbone: Backbone) -> None
         assert not torch.equal(plain.head_weight, tune(backbone, [task("a", 0, 1)], other, 2).head_weight)
 
 
+def test_clipping_in_company_is_clipping_alone(double: Backbone) -> None:
+    """One LoRA's steep loss must not shorten the steps of the others."""
+    recipe = replace(RECIPE, clip=0.05)
+    tasks = [task("a", 0, 1), task("b", 2, 3)]
+    together = tune(double, tasks, recipe, 2)
+    for index in (0, 1):
+        assert_same(together, index, tune(double, [tasks[index]], recipe, 2), 0, 1e-9)
+    assert not torch.allclose(together.head_weight, tune(double, tasks, RECIPE, 2).head_weight)
+
+
 def test_held_out_images_are_never_trained_on(backbone: Backbone) -> None:
     clean = task("a", 0, 1)
     poisoned = clean.images.clone()

@@ -47,6 +47,14 @@ def test_each_seed_is_a_cell(toy: Toy) -> None:
     assert [c.spec.seed for c in toy.plan("noise", seeds=(3, 5)).cells] == [3, 5]
 
 
+def test_without_seeds_those_of_the_profile_are_run(toy: Toy) -> None:
+    suite = Suite("seeded", "", ("toy/*",), {"full": Profile((Row("frozen-prototype"),), seeds=(4, 6))})
+    toy.offer(suites=[suite])
+    assert {c.spec.seed for c in toy.plan(suite="seeded").cells} == {4, 6}
+    assert {c.spec.seed for c in toy.plan(suite="seeded", seeds=(1,)).cells} == {1}
+    assert {c.spec.seed for c in toy.plan("noise").cells} == {0}
+
+
 @pytest.mark.parametrize(
     ("asked", "meant"),
     [

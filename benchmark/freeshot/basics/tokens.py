@@ -20,3 +20,16 @@ def mirror_patches(kept: Tensor, side: int) -> Tensor:
     """Return where the patches `kept` [n, k] of a side × side grid lie after a flip left to right, ascending."""
     row, column = kept // side, kept % side
     return (row * side + (side - 1 - column)).sort(dim=1).values
+
+
+def moved_patches(kept: Tensor, side: int, down: int, right: int, *, mirrored: bool) -> Tensor:
+    """Return where the patches `kept` [n, k] of a side × side grid lie after a roll by whole patches and a flip."""
+    row, column = (kept // side + down) % side, (kept % side + right) % side
+    return row * side + (side - 1 - column if mirrored else column)
+
+
+def returned_patches(kept: Tensor, side: int, down: int, right: int, *, mirrored: bool) -> Tensor:
+    """Undo `moved_patches`."""
+    row, column = kept // side, kept % side
+    column = side - 1 - column if mirrored else column
+    return (row - down) % side * side + (column - right) % side

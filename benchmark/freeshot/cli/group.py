@@ -24,6 +24,8 @@ VERBS = {
     "show": "freeshot.cli.show",
     "plugins": "freeshot.cli.plugins",
     "pool": "freeshot.cli.pool",
+    "recycle": "freeshot.cli.recycle",
+    "predict": "freeshot.cli.predict",
 }
 """Our verbs; the module of each holds it as `command` and is imported when it is called or listed."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from freeshot.cli.console import stdout, table
+from freeshot.cli.console import stdout, table, tell_warning
 from freeshot.cli.group import HelpfulGroup
 from freeshot.cli.session import session_of
 
@@ -44,6 +44,9 @@ def command() -> None:
 )
 @click.option("--flip/--no-flip", default=True, help="Show half of the training images mirrored.")
 @click.option("--shift", type=click.FloatRange(0, 1), default=0.0, help="Move training images by up to this share.")
+@click.option(
+    "--clip", type=click.FloatRange(min=0), default=0.0, help="Norm that each LoRA's gradient is clipped to; 0: not."
+)
 @click.option("--way", type=click.IntRange(min=2), default=5, help="Classes per LoRA.")
 @click.option("--seed", type=int, default=0, help="Root seed.")
 @click.option("--device", type=click.Choice(["cpu", "cuda", "auto"]), default="cpu", help="Where to compute.")
@@ -60,6 +63,37 @@ def build(ctx: click.Context, /, name: str, out: Path | None, **asked: Any) -> N
     with shown(session.host.manager):
         pool = build_pool(request, session.catalogue, session.host)
     stdout().print(f"The pool '{pool.name}' of {len(pool)} LoRAs is in {pool.path}.", soft_wrap=True)
+
+
+@command.command("import")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--backbone", required=True, metavar="NAME", help="Network they were tuned on.")
+@click.option("--name", help="Name of the pool; the folder's if not given.")
+@click.option("--out", type=FOLDER, help="Folder to write; pools/NAME if not given.")
+@click.option(
+    "--missing-bias", type=click.Choice(["refuse", "zero"]), default="refuse", help="What to do where a head has none."
+)
+@click.option("--skip-bad", is_flag=True, help="Leave LoRAs that fail a check out, and name them.")
+@click.option("--license", default="", help="Licence of the LoRAs, to be kept with the pool.")
+@click.option("--device", type=click.Choice(["cpu", "cuda", "auto"]), default="cpu", help="Where to compute.")
+@click.pass_context
+def import_(
+    ctx: click.Context, /, folder: Path, backbone: str, name: str | None, out: Path | None, **asked: Any
+) -> None:
+    """Read the LoRAs in DIR, PEFT adapter folders or the LoRA Recycle authors' files, into a pool of ours."""
+    from freeshot.contracts.options import build as build_component
+    from freeshot.engine.backbone import open_backbone
+    from freeshot.engine.devices import choose_device
+    from freeshot.pool.importing import import_pool
+
+    provider: Any = build_component(session_of(ctx).catalogue.component("backbone", backbone), {})
+    opened = open_backbone(provider, choose_device(asked.pop("device")))
+    name = name or folder.resolve().name
+    done = import_pool(folder, out or Path("pools") / name, name, opened, **asked)
+    console = stdout()
+    for sentence in done.left_out:
+        tell_warning(sentence)
+    console.print(f"The pool '{name}' of {len(done.pool)} LoRAs is in {done.pool.path}.", soft_wrap=True)
 
 
 @command.command("show")

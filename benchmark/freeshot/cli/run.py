@@ -33,7 +33,9 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
     "--option", "-o", "options", multiple=True, metavar="KEY=VALUE", help="Set an option of the methods; repeatable."
 )
 @click.option("--backbone", metavar="NAME", help="Backbone to use instead of the track's.")
-@click.option("--seed", "seeds", multiple=True, type=int, default=(0,), help="Root seed; repeatable.")
+@click.option(
+    "--seed", "seeds", multiple=True, type=int, help="Root seed; repeatable; the profile's if not given, mostly 0."
+)
 @click.option("--limit", type=click.IntRange(min=1), help="Score only so many episodes; the record is not comparable.")
 @click.option("--device", type=click.Choice(["cpu", "cuda", "auto"]), default="cpu", help="Where to compute.")
 @click.option("--results", type=FOLDER, default=Path("results"), help="Where records go.")

@@ -100,6 +100,7 @@ def _show_suite(console: Console, suite: Suite) -> None:
     console.print(Text(f"Tracks: {', '.join(suite.tracks)}"))
     for name, profile in suite.profiles.items():
         limit = f", {profile.limit} episodes per track" if profile.limit else ""
+        limit += f", seeds {', '.join(map(str, profile.seeds))}" if len(profile.seeds) > 1 else ""
         console.print()
         console.print(Text.assemble((f"profile {name}", "bold"), f"{limit}  {profile.summary}".rstrip()))
         rows = [

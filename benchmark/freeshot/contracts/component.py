@@ -7,8 +7,8 @@ under a field is its help, as in `freeshot show NAME`.
 from __future__ import annotations
 
 from abc import ABC
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,15 @@ class Component(ABC):
     def summary(cls) -> str:
         """Return the first line of the docstring."""
         return (cls.__doc__ or "").strip().partition("\n")[0]
+
+
+def added(default: Any) -> Any:
+    """Declare an option that came after records were published: `l2: float = added(0.0)`.
+
+    Its default must change nothing. Where it stands at it, hashes leave it out, so that earlier records and
+    artefacts are still those of the same cell.
+    """
+    return field(default=default, metadata={"added": True})
 
 
 @dataclass(frozen=True)

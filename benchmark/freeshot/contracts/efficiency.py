@@ -34,14 +34,21 @@ class EfficiencyStrategy(Component):
         """Choose the patches that go on after a layer's attention: a part of `view.kept`, [b, k]; None keeps all."""
         return None
 
-    def combine(self, tokens: Tensor, kept: Tensor) -> Tensor:
-        """Gather the tokens [b, t, d] of the patches at positions `kept` [b, k]: [b, 1 + k, d], class token first.
+    def merging(self, view: LayerView, kept: Tensor) -> Tensor | None:
+        """Say into which token each token goes, given the positions `kept` [b, k] that `select` chose among them.
 
-        Override to merge what is dropped into what stays.
+        A matrix [b, 1 + k, t] of zeros and ones, class tokens first: row i names the tokens that token i
+        becomes the average of, weighted by how many patches each stands for. None drops what is not kept.
         """
-        from freeshot.basics.tokens import gather_patches
+        return None
 
-        return gather_patches(tokens, kept)
+    def stops(self) -> tuple[float, ...]:
+        """Name the points of progress, 0…1, at which `stop` is asked which patches go on being optimised."""
+        return ()
+
+    def stop(self, view: LayerView) -> Tensor:
+        """Choose the patches that are looked at from now on: a part of `view.kept`, [b, k], by the last layer."""
+        return view.kept
 
     def residual(self, tokens: Tensor, normed: Tensor) -> Tensor:
         """Return what the MLP's output is added to in layers that `select` is asked in: the tokens themselves.

@@ -103,6 +103,8 @@ class LayerView:
     """0…1, how far the inversion has come; 1 when the final mask is asked for."""
     attention: Tensor
     """[b, heads, t, t], softmaxed; token 0 is the class token."""
+    keys: Tensor
+    """[b, heads, t, d / heads], by which tokens can be told to be alike."""
     kept: Tensor
     """[b, t − 1], indices of the patches that are still there."""
 

@@ -6,13 +6,16 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
+from freeshot.basics.errors import ContractError
 from freeshot.contracts.component import Component
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import torch
     from torch import Generator, Tensor
+
+    from freeshot.contracts.checkpoint import Checkpoint
 
 
 class Teacher(Protocol):
@@ -29,13 +32,22 @@ class Teacher(Protocol):
     std: Tensor
     """[1, 3, 1, 1]."""
     device: torch.device
+    checkpoint: Checkpoint
+    """Where a long inversion may leave its state, and find it after an interruption."""
 
     def logits(self, images: Tensor) -> Tensor:
         """Return what each image's own LoRA says of it: [n, 3, h, w] in 0…1 → [n, c]; differentiable in the images."""
         ...
 
-    def steps(self, count: int) -> Iterator[int]:
-        """Count 0…count−1 while reporting progress and telling the strategy how far it is."""
+    def moved(self, images: Tensor, down: int, right: int, *, mirrored: bool) -> Tensor:
+        """Roll all images [n, 3, h, w] by some pixels, perhaps mirror them, and look at them so moved.
+
+        Going through the teacher lets it keep track of patches that a strategy stops; rolls are then by whole patches.
+        """
+        ...
+
+    def steps(self, count: int, start: int = 0) -> Iterator[int]:
+        """Count start…count−1 while reporting progress and telling the strategy how far it is."""
         ...
 
 
@@ -50,3 +62,42 @@ class InversionMethod(Component):
     @abstractmethod
     def synthesize(self, teacher: Teacher, labels: Tensor, rng: Generator) -> Tensor:
         """Return images [n, 3, h, w] in 0…1 that the teacher takes for `labels` [n]; detached."""
+
+
+class Teachers(Protocol):
+    """All LoRAs of a pool, each to be had as a teacher of its own; a clock for learning from them."""
+
+    image_size: int
+    """Side of the images in pixels."""
+    device: torch.device
+
+    def __len__(self) -> int: ...
+
+    def teacher(self, index: int) -> Teacher:
+        """Return LoRA `index`."""
+        ...
+
+    def way(self, index: int) -> int:
+        """Return how many classes LoRA `index` tells apart."""
+        ...
+
+    def steps(self, count: int) -> Iterator[int]:
+        """Count 0…count−1 while reporting progress."""
+        ...
+
+
+@dataclass(frozen=True)
+class LearnedInversion(InversionMethod):
+    """Learn from all LoRAs of the pool how to invert, once; then recover images from each quickly."""
+
+    @abstractmethod
+    def learn(self, teachers: Teachers, per_class: int, rng: Generator) -> Mapping[str, Tensor]:
+        """Return what was learned as named tensors; it is kept with the pool's surrogates."""
+
+    @abstractmethod
+    def recover(self, teacher: Teacher, labels: Tensor, rng: Generator, learned: Mapping[str, Tensor]) -> Tensor:
+        """Return images [n, 3, h, w] in 0…1 that the teacher takes for `labels` [n]; detached."""
+
+    def synthesize(self, teacher: Teacher, labels: Tensor, rng: Generator) -> Tensor:
+        """Refuse: without what was learned there is nothing to recover with."""
+        raise ContractError(f"Inversion '{self.name}' learns from a pool first. Ask the workbench for surrogates.")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
     from torch.nn import Parameter
 
+    from freeshot.contracts.checkpoint import Checkpoint
     from freeshot.contracts.flow import Adapter, Task
 
 
@@ -41,8 +42,11 @@ class Model(Protocol):
 class TaskStream(Protocol):
     """Tasks without end, drawn reproducibly; `take` stops it and reports progress."""
 
-    def take(self, count: int) -> Iterator[Task]:
-        """Yield `count` tasks."""
+    checkpoint: Checkpoint
+    """Where long training may leave its state, and find it after an interruption."""
+
+    def take(self, count: int, start: int = 0) -> Iterator[Task]:
+        """Yield tasks start…count−1; task i is the same however the count began."""
         ...
 
 
@@ -90,8 +94,11 @@ class GradientMetaLearner(MetaLearner):
         """Take one Adam step per task."""
         import torch
 
+        from freeshot.basics.resume import restore, snapshot
+
         optimizer = torch.optim.Adam(model.lora(), lr=self.lr)
-        for step, task in enumerate(tasks.take(self.iterations)):
+        start = restore(tasks.checkpoint.load(), model.lora(), optimizer)
+        for step, task in enumerate(tasks.take(self.iterations, start), start):
             optimizer.param_groups[0]["lr"] = self.rate(step)
             loss = self.loss(model, task)
             if not torch.isfinite(loss):
@@ -102,4 +109,5 @@ class GradientMetaLearner(MetaLearner):
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
+            tasks.checkpoint.offer(lambda done=step + 1: snapshot(done, model.lora(), optimizer))  # type: ignore[misc]
         return model.snapshot()

@@ -83,6 +83,12 @@ def to_json(component: Component) -> dict[str, Any]:
     return {name: _jsonable(getattr(component, name)) for name in options_of(type(component))}
 
 
+def neutral_options(component: Component) -> tuple[str, ...]:
+    """List the options that were added later and stand at the value that changes nothing."""
+    fields = (field for field in dataclasses.fields(component) if field.metadata.get("added"))
+    return tuple(field.name for field in fields if getattr(component, field.name) == field.default)
+
+
 def describe_type(hint: Any) -> str:
     """Name an option's type in plain words."""
     origin, args = get_origin(hint), get_args(hint)

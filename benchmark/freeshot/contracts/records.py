@@ -8,7 +8,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from freeshot.basics.errors import StoreError
 from freeshot.basics.files import fingerprint, write_text
@@ -36,6 +43,18 @@ class Part(Frozen):
     options: dict[str, Any] = Field(default_factory=dict)
     origin: str = ""
     """'freeshot-reptile 0.3': the distribution that provides it."""
+    neutral: tuple[str, ...] = ()
+    """Options that came after records were published and stand at what changes nothing; hashes leave them out."""
+
+    @model_serializer(mode="wrap")
+    def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Write no empty list of neutral options: records from before there were any stay as they are."""
+        plain: dict[str, Any] = handler(self)
+        return plain if self.neutral else {key: value for key, value in plain.items() if key != "neutral"}
+
+    def identity(self) -> dict[str, Any]:
+        """Return what decides numbers, as JSON: name and options, without the neutral ones and the origin."""
+        return _without_neutral(self.model_dump(mode="json", exclude={"origin"}))
 
 
 class TrackSpec(Frozen):
@@ -72,12 +91,22 @@ class RunSpec(Frozen):
     @property
     def cell(self) -> str:
         """Hash of everything that decides the numbers."""
-        return fingerprint(self.model_dump(mode="json"))
+        plain = self.model_dump(mode="json")
+        plain["method"], plain["backbone"] = _without_neutral(plain["method"]), _without_neutral(plain["backbone"])
+        plain["parts"] = {name: _without_neutral(part) for name, part in plain["parts"].items()}
+        return fingerprint(plain)
 
     @property
     def title(self) -> str:
         """Human name of the cell."""
         return f"{self.track.name} · {self.method.name}"
+
+
+def _without_neutral(part: dict[str, Any]) -> dict[str, Any]:
+    """Drop a part's neutral options, and their list."""
+    neutral = set(part.get("neutral", ()))
+    kept = {name: value for name, value in part["options"].items() if name not in neutral}
+    return {key: value for key, value in part.items() if key != "neutral"} | {"options": kept}
 
 
 class IntervalRecord(Frozen):

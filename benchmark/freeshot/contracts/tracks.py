@@ -53,6 +53,8 @@ class Profile:
     limit: int | None = None
     """Episodes per track; a limited run is marked as not comparable."""
     summary: str = ""
+    seeds: tuple[int, ...] = (0,)
+    """Root seeds of training, where none is asked for; several make a claim about a method, not about one run."""
 
 
 @dataclass(frozen=True)

@@ -100,6 +100,20 @@ class LoraBank(nn.Module):
         grouped = inputs.reshape(self.count, n // self.count * t, i)
         return (grouped @ a.mT @ b.mT).reshape(n, t, width)
 
+    def clip_gradients(self, limit: float, *others: Tensor) -> Tensor:
+        """Bring the gradient of each LoRA alone to norm `limit` at most; return the norms before [l].
+
+        `others` are weights of the same LoRAs, first axis l, such as heads; they count and are scaled alike.
+        """
+        weights = [*self.a, *self.b, *others]
+        gradients = [weight.grad for weight in weights if weight.grad is not None]
+        squares = torch.stack([gradient.flatten(1).square().sum(1) for gradient in gradients])  # [weights, l]
+        norms = squares.sum(0).sqrt()
+        factors = (limit / (norms + 1e-12)).clamp(max=1)
+        for gradient in gradients:
+            gradient.mul_(factors.view(-1, *[1] * (gradient.ndim - 1)))
+        return norms
+
     def entry_factors(self, index: int) -> dict[Slot, tuple[Tensor, Tensor]]:
         """Copy the factors of one LoRA: slot → (A [r, i], B [o, r])."""
         return {

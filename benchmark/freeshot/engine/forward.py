@@ -69,21 +69,39 @@ class _Trail:
     """The patches that are still there, as the forward pass goes on."""
 
     kept: Tensor | None
+    sizes: Tensor | None = None
+    """[n, t], how many tokens each token stands for; None until the first are merged."""
 
 
-def attend(attention: Any, tokens: Tensor) -> tuple[Tensor, Tensor]:
-    """Run a timm attention layer and keep its weights: tokens [n, t, d] → ([n, t, d], [n, heads, t, t]).
+@dataclass(frozen=True, eq=False)
+class Attended:
+    """What an attention layer gives when its weights are wanted too."""
 
-    Fused attention returns no weights, so layers in which tokens are chosen compute them in full.
+    mixed: Tensor
+    """[n, t, d]."""
+    weights: Tensor
+    """[n, heads, t, t]."""
+    keys: Tensor
+    """[n, heads, t, d / heads]."""
+
+
+def attend(attention: Any, tokens: Tensor, sizes: Tensor | None = None) -> Attended:
+    """Run a timm attention layer on tokens [n, t, d] and keep its weights.
+
+    Fused attention returns no weights, so layers in which tokens are chosen compute them in full. A token
+    of size s is attended to as s equal tokens would be (ToMe's proportional attention).
     """
     n, t, _ = tokens.shape
     q, k, v = attention.qkv(tokens).reshape(n, t, 3, attention.num_heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
     q, k = attention.q_norm(q), attention.k_norm(k)  # [n, heads, t, d / heads]
-    weights = (q * attention.scale @ k.mT).softmax(-1)  # [n, heads, t, t]
+    scores = q * attention.scale @ k.mT  # [n, heads, t, t]
+    if sizes is not None:
+        scores = scores + sizes.log()[:, None, None]
+    weights = scores.softmax(-1)
     mixed = (weights @ v).transpose(1, 2).reshape(n, t, -1)
     if hasattr(attention, "norm"):
         mixed = attention.norm(mixed)
-    return attention.proj(mixed), weights
+    return Attended(attention.proj(mixed), weights, k)
 
 
 @contextmanager
@@ -128,19 +146,36 @@ def _asking_forward(
     block: Any, layer: int, layers: int, strategy: EfficiencyStrategy, progress: float, trail: _Trail
 ) -> Callable[..., Tensor]:
     def forward(tokens: Tensor, *_: object, **__: object) -> Tensor:
-        mixed, weights = attend(block.attn, block.norm1(tokens))
-        tokens = tokens + block.ls1(mixed)
+        attended = attend(block.attn, block.norm1(tokens), trail.sizes)
+        tokens = tokens + block.ls1(attended.mixed)
         there = trail.kept if trail.kept is not None else _all_patches(tokens)
-        choice = strategy.select(LayerView(layer, layers, progress, weights, there))
+        view = LayerView(layer, layers, progress, attended.weights, attended.keys, there)
+        choice = strategy.select(view)
         if choice is not None:
             choice = _checked(choice, there, strategy.name)
-            tokens = strategy.combine(tokens, torch.searchsorted(there, choice))
+            tokens = _thinned(tokens, view, torch.searchsorted(there, choice), strategy, trail)
             trail.kept = choice
         normed = block.norm2(tokens)
         out: Tensor = strategy.residual(tokens, normed) + block.ls2(block.mlp(normed))
         return out
 
     return forward
+
+
+def _thinned(tokens: Tensor, view: LayerView, positions: Tensor, strategy: EfficiencyStrategy, trail: _Trail) -> Tensor:
+    """Leave the tokens at `positions` [n, k], and merge the others into them if the strategy says how."""
+    matrix = strategy.merging(view, positions)
+    if matrix is None and trail.sizes is None:
+        return gather_patches(tokens, positions)
+    sizes = torch.ones_like(tokens[..., 0]) if trail.sizes is None else trail.sizes
+    if matrix is None:
+        trail.sizes = gather_patches(sizes.unsqueeze(-1), positions).squeeze(-1)
+        return gather_patches(tokens, positions)
+    mass = matrix.to(tokens) * sizes.unsqueeze(1)  # [n, 1 + k, t]
+    trail.sizes = mass.sum(-1)
+    if not bool((trail.sizes > 0).all()):
+        raise ContractError(f"Efficiency strategy '{strategy.name}' made a token of nothing. Keep each token itself.")
+    return mass @ tokens / trail.sizes.unsqueeze(-1)
 
 
 def _all_patches(tokens: Tensor) -> Tensor:

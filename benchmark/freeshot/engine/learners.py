@@ -19,6 +19,8 @@ class AdaptedLearner(Learner):
     """Embed with the frozen backbone, the adapter merged into its weights: no cost at test time."""
 
     def __init__(self, backbone: Backbone, adapter: Adapter | None = None) -> None:
+        self.adapter = adapter
+        """What it embeds with beside the backbone; None for the backbone as it is."""
         self._normalize = backbone.normalize
         self._vit = backbone.vit
         if adapter is not None:

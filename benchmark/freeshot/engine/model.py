@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from freeshot.contracts.flow import Adapter
 from freeshot.contracts.pool import Slot
@@ -10,7 +10,7 @@ from freeshot.engine.bank import LoraBank, slots_of
 from freeshot.engine.forward import look
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import torch
     from torch import Generator, Tensor
@@ -37,22 +37,31 @@ class SharedLora:
 
     def snapshot(self) -> Adapter:
         """Copy the LoRA as it stands."""
-        tensors = {}
-        for place, slot in enumerate(self.bank.slots):
-            stem = f"{slot.module}[{slot.start}:{slot.stop}]"
-            tensors[f"{stem}.A"] = self.bank.a[place].detach()[0].cpu().clone()
-            tensors[f"{stem}.B"] = self.bank.b[place].detach()[0].cpu().clone()
-        return Adapter(tensors)
+        return adapter_of(self.bank.entry_factors(0))
 
 
-def bank_of(adapter: Adapter, like: Tensor) -> LoraBank:
-    """Turn a snapshot back into a bank of one LoRA."""
+def adapter_of(factors: Mapping[Slot, tuple[Tensor, Tensor]], facts: Mapping[str, Any] | None = None) -> Adapter:
+    """Name factors A [r, i] and B [o, r] by layer and rows: 'blocks.0.attn.qkv[0:128].A'."""
+    tensors: dict[str, Tensor] = {}
+    for slot, (a, b) in factors.items():
+        stem = f"{slot.module}[{slot.start}:{slot.stop}]"
+        tensors |= {f"{stem}.A": a, f"{stem}.B": b}
+    return Adapter(tensors, facts or {})
+
+
+def factors_of(adapter: Adapter) -> dict[Slot, tuple[Tensor, Tensor]]:
+    """Read the factors of an adapter back: slot → (A [r, i], B [o, r])."""
     factors = {}
     for name, a in adapter.tensors.items():
         if name.endswith(".A"):
             stem = name.removesuffix(".A")
             module, _, rows = stem.partition("[")
             start, _, stop = rows.removesuffix("]").partition(":")
-            slot = Slot(module, int(start), int(stop))
-            factors[slot] = (a.unsqueeze(0).to(like), adapter.tensors[f"{stem}.B"].unsqueeze(0).to(like))
-    return LoraBank(factors)
+            factors[Slot(module, int(start), int(stop))] = (a, adapter.tensors[f"{stem}.B"])
+    return factors
+
+
+def bank_of(adapter: Adapter, like: Tensor) -> LoraBank:
+    """Turn a snapshot back into a bank of one LoRA."""
+    factors = factors_of(adapter)
+    return LoraBank({slot: (a.unsqueeze(0).to(like), b.unsqueeze(0).to(like)) for slot, (a, b) in factors.items()})

@@ -2,22 +2,101 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from freeshot.basics.errors import PoolError
+from freeshot.basics.tokens import moved_patches, returned_patches
+from freeshot.contracts.checkpoint import Checkpoint
+from freeshot.contracts.efficiency import EfficiencyStrategy
 from freeshot.engine.bank import LoraBank
 from freeshot.engine.forward import look
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from torch import Tensor
+    from torch import Tensor, nn
 
-    from freeshot.contracts.efficiency import EfficiencyStrategy
+    from freeshot.contracts.flow import LayerView
     from freeshot.contracts.pool import LoraEntry
     from freeshot.engine.backbone import Backbone
+    from freeshot.engine.forward import Seen
+
+
+UNMOVED: dict[str, Any] = {"down": 0, "right": 0, "mirrored": False}
+
+
+@dataclass(frozen=True)
+class _LastLayer(EfficiencyStrategy):
+    """Ask a choice of patches by the last layer, whatever a strategy does elsewhere."""
+
+    name = "last-layer"
+    choose: Callable[[LayerView], Tensor] = lambda view: view.kept
+
+    def layers(self, depth: int) -> tuple[int, ...]:
+        """Name the last."""
+        return (depth - 1,)
+
+    def select(self, view: LayerView) -> Tensor:
+        """Pass the question on."""
+        return self.choose(view)
+
+
+class _WithPatches(Checkpoint):
+    """A checkpoint that keeps what a teacher knows of stopped patches beside the state of an inversion."""
+
+    def __init__(self, inner: Checkpoint, teacher: BankTeacher) -> None:
+        self._inner, self._teacher = inner, teacher
+
+    def load(self) -> Mapping[str, Tensor] | None:
+        """Return the inversion's state, and give the teacher its own."""
+        state = self._inner.load()
+        if state is None:
+            return None
+        self._teacher.take_patches_state(state)
+        return {name: tensor for name, tensor in state.items() if not name.startswith("teacher.")}
+
+    def offer(self, make: Callable[[], Mapping[str, Tensor]]) -> None:
+        """Keep both states."""
+        self._inner.offer(lambda: {**make(), **self._teacher.patches_state()})
+
+
+def patch_side(vit: nn.Module) -> int:
+    """Return how many patches lie side by side; 1 where a network does not say."""
+    return int(getattr(getattr(vit, "patch_embed", None), "grid_size", (1, 1))[1])
+
+
+class PoolTeachers:
+    """The LoRAs of a pool, one at a time; implements `freeshot.Teachers`."""
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        entries: Sequence[LoraEntry],
+        on_step: Callable[[int, int], None] = lambda done, total: None,
+    ) -> None:
+        self._backbone, self._entries, self._on_step = backbone, entries, on_step
+        self.image_size, self.device = backbone.image_size, backbone.device
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def teacher(self, index: int) -> BankTeacher:
+        """Return LoRA `index`, all tokens in use."""
+        return BankTeacher(self._backbone, [self._entries[index]])
+
+    def way(self, index: int) -> int:
+        """Return how many classes it tells apart."""
+        return len(self._entries[index].classes)
+
+    def steps(self, count: int) -> Iterator[int]:
+        """Count 0…count−1, reporting progress."""
+        for step in range(count):
+            yield step
+            self._on_step(step + 1, count)
 
 
 class BankTeacher:
@@ -29,6 +108,7 @@ class BankTeacher:
         entries: Sequence[LoraEntry],
         strategy: EfficiencyStrategy | None = None,
         on_step: Callable[[int, int], None] = lambda done, total: None,
+        checkpoint: Checkpoint | None = None,
     ) -> None:
         if len({len(entry.classes) for entry in entries}) != 1:
             raise PoolError("LoRAs inverted together must have equally many classes. Invert them apart.")
@@ -39,18 +119,37 @@ class BankTeacher:
         self._bias = torch.stack([e.head_bias for e in entries]).to(like)  # [l, c]
         self._strategy = strategy
         self._on_step = on_step
+        self.checkpoint: Checkpoint = _WithPatches(checkpoint or Checkpoint(), self)
         self._progress = 0.0
+        self._side = patch_side(backbone.vit)
+        self._going_on: Tensor | None = None  # [n, k] patches that were not stopped, as the images lie unmoved
+        self._movement = dict(UNMOVED)
+        self._last: Tensor | None = None
         self.image_size = backbone.image_size
         self.mean, self.std = backbone.normalize.mean, backbone.normalize.std
         self.device = backbone.device
 
     def logits(self, images: Tensor) -> Tensor:
         """Return what each image's own LoRA says of it: [n, 3, h, w] in 0…1 → [n, c]."""
-        return self._logits(look(self._backbone, images, self._bank, None, self._strategy, self._progress).features)
+        self._last = images.detach()
+        return self._logits(self._look(images, self._strategy, self._progress).features)
 
-    def steps(self, count: int) -> Iterator[int]:
-        """Count 0…count−1, telling the strategy how far the inversion has come."""
-        for step in range(count):
+    def moved(self, images: Tensor, down: int, right: int, *, mirrored: bool) -> Tensor:
+        """Roll all images, perhaps mirror them; by whole patches, and remembered, if the strategy stops some."""
+        if self._strategy is not None and self._strategy.stops():
+            patch = self.image_size // self._side
+            self._movement = {"down": round(down / patch), "right": round(right / patch), "mirrored": mirrored}
+            down, right = self._movement["down"] * patch, self._movement["right"] * patch
+        images = images.roll((down, right), dims=(2, 3))
+        return images.flip(-1) if mirrored else images
+
+    def steps(self, count: int, start: int = 0) -> Iterator[int]:
+        """Count start…count−1, telling the strategy how far the inversion has come."""
+        self._progress = max(start - 1, 0) / max(count, 1)
+        if start == 0:
+            self._going_on, self._last, self._movement = None, None, dict(UNMOVED)
+        for step in range(start, count):
+            self._stop_patches(self._progress, step / count)
             self._progress = step / count
             yield step
             self._on_step(step + 1, count)
@@ -61,7 +160,44 @@ class BankTeacher:
 
     def final_patches(self, images: Tensor) -> Tensor | None:
         """Return the patches [n, k] that the strategy keeps when the inversion is over."""
-        return look(self._backbone, images, self._bank, None, self._strategy, 1.0).kept
+        self._movement = dict(UNMOVED)
+        return self._look(images, self._strategy, 1.0).kept
+
+    def patches_state(self) -> dict[str, Tensor]:
+        """Return what is known of stopped patches, as named tensors."""
+        state = {"teacher.movement": torch.tensor([int(value) for value in self._movement.values()])}
+        if self._going_on is not None:
+            state["teacher.going_on"] = self._going_on.cpu()
+        if self._last is not None and self._strategy is not None and self._strategy.stops():
+            state["teacher.last"] = self._last.cpu()
+        return state
+
+    def take_patches_state(self, state: Mapping[str, Tensor]) -> None:
+        """Set what is known of stopped patches."""
+        down, right, mirrored = state["teacher.movement"].tolist()
+        self._movement = {"down": down, "right": right, "mirrored": bool(mirrored)}
+        going_on, last = state.get("teacher.going_on"), state.get("teacher.last")
+        self._going_on = None if going_on is None else going_on.to(self.device)
+        self._last = None if last is None else last.to(self.device)
+
+    def _look(self, images: Tensor, strategy: EfficiencyStrategy | None, progress: float) -> Seen:
+        """Look at moved images through the patches that go on."""
+        kept = None
+        if self._going_on is not None:
+            kept = moved_patches(self._going_on, self._side, **self._movement).sort(dim=1).values
+        return look(self._backbone, images, self._bank, kept, strategy, progress)
+
+    def _stop_patches(self, before: float, now: float) -> None:
+        """Ask the strategy, where a point of its lies between, which patches of the last images go on."""
+        if self._strategy is None or self._last is None:
+            return
+        for point in self._strategy.stops():
+            if before < point <= now:
+                watcher = _LastLayer(self._strategy.stop)
+                with torch.no_grad():
+                    seen = self._look(self._last, watcher, now).kept
+                assert seen is not None
+                self._going_on = returned_patches(seen, self._side, **self._movement).sort(dim=1).values
 
     def _logits(self, features: Tensor) -> Tensor:
         n, d = features.shape

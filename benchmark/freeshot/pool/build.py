@@ -56,6 +56,7 @@ class PoolRequest:
     lr: float = 1e-3
     flip: bool = True
     shift: float = 0.0
+    clip: float = 0.0
 
 
 def build_pool(request: PoolRequest, catalogue: Catalogue, host: Host) -> LoraPool:

@@ -65,6 +65,8 @@ class TuningRecipe:
     """Half of the training images are shown mirrored."""
     shift: float = 0.0
     """Training images are moved by up to this share of their side each way, borders continued."""
+    clip: float = 0.0
+    """Norm to which each LoRA's own gradient is clipped; 0 leaves it alone."""
     seed: int = 0
 
     def rate(self, step: int) -> float:
@@ -98,6 +100,8 @@ def tune(
         _require_finite(losses, names)
         optimizer.zero_grad()
         losses.sum().backward()  # type: ignore[no-untyped-call]
+        if recipe.clip:
+            bank.clip_gradients(recipe.clip, weight, bias)
         optimizer.step()
         on_step(step + 1, recipe.steps)
     accuracies = tuple(_held_out_accuracy(backbone, bank, weight, bias, i, task) for i, task in enumerate(tasks))

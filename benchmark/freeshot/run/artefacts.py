@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import StoreError
 from freeshot.basics.files import file_sha256, fingerprint, write_text
+from freeshot.run.checkpoints import FileCheckpoint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,6 +66,7 @@ class Artefacts:
             }
             write_text(fresh / "card.json", json.dumps(card, indent=1) + "\n")
             _put(fresh, folder)
+            self.checkpoint(stage, recipe).clear()
         except OSError as error:
             raise StoreError(
                 f"The cache {self._root} cannot be written ({error.strerror}). Free space or choose another --cache; "
@@ -73,6 +75,11 @@ class Artefacts:
         finally:
             if fresh is not None:
                 shutil.rmtree(fresh, ignore_errors=True)
+
+    def checkpoint(self, stage: str, recipe: Mapping[str, Any]) -> FileCheckpoint:
+        """Return where the making of an artefact keeps its state."""
+        folder = self._folder(stage, recipe)
+        return FileCheckpoint(folder.with_name(f".{folder.name}.safetensors"))
 
     def _read(self, folder: Path) -> Artefact:
         from safetensors import SafetensorError

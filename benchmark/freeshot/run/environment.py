@@ -36,6 +36,8 @@ class Environment:
     cache: Path
     data: Path
     device: torch.device
+    own_pools: dict[str, Path] = field(default_factory=dict)
+    """Pools that no plugin offers: name → folder."""
     _backbones: dict[str, Backbone] = field(default_factory=dict)
     _pools: dict[tuple[str, str], LoraPool] = field(default_factory=dict)
     _images: dict[tuple[str, str], Images] = field(default_factory=dict)
@@ -71,7 +73,7 @@ class Environment:
         whole, _, dataset = name.partition("/")
         key = (whole, backbone.sha256)
         if key not in self._pools:
-            self._pools[key] = open_pool(self.catalogue.pool(whole), backbone.sha256)
+            self._pools[key] = open_pool(self.own_pools.get(whole) or self.catalogue.pool(whole), backbone.sha256)
         pool = self._pools[key]
         if not dataset:
             return pool

@@ -9,18 +9,20 @@ import torch
 from freeshot.basics.errors import ContractError, DivergedError
 from freeshot.basics.seeds import derive, stream
 from freeshot.contracts.flow import Shots, SurrogateSet
+from freeshot.contracts.inversion import LearnedInversion
 from freeshot.engine.meter import metered
-from freeshot.engine.teacher import BankTeacher
+from freeshot.engine.teacher import BankTeacher, PoolTeachers
 from freeshot.run.artefacts import Artefact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from torch import Tensor
+    from torch import Generator, Tensor
 
+    from freeshot.contracts.checkpoint import Checkpoint
     from freeshot.contracts.efficiency import EfficiencyStrategy
-    from freeshot.contracts.inversion import InversionMethod
-    from freeshot.contracts.pool import LoraEntry
+    from freeshot.contracts.inversion import InversionMethod, Teacher
+    from freeshot.contracts.pool import LoraEntry, LoraPool
     from freeshot.engine.backbone import Backbone
 
 
@@ -32,13 +34,15 @@ def invert(
     per_class: int,
     seed: int,
     on_step: Callable[[int, int], None],
+    learned: Mapping[str, Tensor] | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Artefact:
     """Recover `per_class` images of each class of a LoRA, the patches that matter, and the LoRA's opinion of them."""
-    teacher = BankTeacher(backbone, [entry], strategy, on_step)
+    teacher = BankTeacher(backbone, [entry], strategy, on_step, checkpoint)
     labels = torch.arange(len(entry.classes)).repeat_interleave(per_class)
     with metered(backbone.device) as meter:
         rng = stream(derive(seed, "inversion", entry.name), device="cpu")
-        images = inversion.synthesize(teacher, labels.to(backbone.device), rng).detach()
+        images = _images(inversion, teacher, labels.to(backbone.device), rng, learned).detach()
         _require_images(images, len(labels), inversion.name, entry.name)
         with torch.no_grad():
             kept = teacher.final_patches(images)
@@ -49,6 +53,30 @@ def invert(
         tensors["kept"] = kept
     facts = {"teacher_accuracy": round(float(right), 4), "images": len(labels)}
     return Artefact({k: v.cpu() for k, v in tensors.items()}, facts, meter.seconds, meter.peak_bytes)
+
+
+def learn_to_invert(
+    backbone: Backbone,
+    pool: LoraPool,
+    inversion: LearnedInversion,
+    per_class: int,
+    seed: int,
+    on_step: Callable[[int, int], None],
+) -> Artefact:
+    """Let an inversion method learn from all LoRAs of a pool."""
+    teachers = PoolTeachers(backbone, pool.entries, on_step)
+    learned = inversion.learn(teachers, per_class, stream(seed, "learning to invert", pool.sha256))
+    if not all(torch.isfinite(tensor).all() for tensor in learned.values()):
+        raise DivergedError(f"What '{inversion.name}' learned from the pool is not finite. Lower its lr.")
+    return Artefact({name: tensor.detach().cpu() for name, tensor in learned.items()}, {}, 0, 0)
+
+
+def _images(
+    inversion: InversionMethod, teacher: Teacher, labels: Tensor, rng: Generator, learned: Mapping[str, Tensor] | None
+) -> Tensor:
+    if isinstance(inversion, LearnedInversion):
+        return inversion.recover(teacher, labels, rng, learned or {})
+    return inversion.synthesize(teacher, labels, rng)
 
 
 def surrogate_set(entry: LoraEntry, artefact: Artefact) -> SurrogateSet:

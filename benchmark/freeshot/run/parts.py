@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from freeshot.contracts.component import Choice, Component
-from freeshot.contracts.options import build, options_of, to_json
+from freeshot.contracts.options import build, neutral_options, options_of, to_json
 from freeshot.contracts.records import Part
 
 if TYPE_CHECKING:
@@ -19,7 +19,14 @@ def part_of(catalogue: Catalogue, kind: str, name: str, options: Mapping[str, An
     """Construct a component and describe it with all of its options."""
     registered = catalogue.registered(kind, name)
     component = build(registered.cls, options)
-    return Part(kind=kind, name=name, options=to_json(component), origin=registered.origin), component
+    part = Part(
+        kind=kind,
+        name=name,
+        options=to_json(component),
+        origin=registered.origin,
+        neutral=neutral_options(component),
+    )
+    return part, component
 
 
 def resolve(catalogue: Catalogue, choice: Choice) -> Part:

@@ -56,7 +56,7 @@ def plan_run(request: RunRequest, catalogue: Catalogue) -> Plan:
     limit = request.limit or profile.limit
     cells = [
         _cell(request, catalogue, suite_name, row, track, seed, limit)
-        for row, track, seed in itertools.product(rows, tracks, request.seeds)
+        for row, track, seed in itertools.product(rows, tracks, request.seeds or profile.seeds)
     ]
     return Plan(tuple(cells), estimate_seconds([c.spec for c in cells if c.state == "todo"], request.results))
 
@@ -108,6 +108,16 @@ def _rows(request: RunRequest, catalogue: Catalogue, profile: Profile) -> tuple[
         names = {name for row in rows for name in options_of(catalogue.component("method", row.method))}
         raise unknown_option(min(unused), names)
     return tuple(fitting)
+
+
+def row_for(method: str, options: Sequence[str], like: str | None, catalogue: Catalogue) -> Row:
+    """Return a method's row with the given options, over those of a suite's full profile where one is named."""
+    from freeshot.run.request import RunRequest
+
+    profile = Profile(())
+    if like is not None:
+        profile = catalogue.suite(like).profiles[FULL]
+    return _rows(RunRequest(methods=(method,), options=tuple(options)), catalogue, profile)[0]
 
 
 def unknown_option(name: str, known: Iterable[str]) -> OptionError:

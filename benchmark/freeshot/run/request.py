@@ -19,7 +19,8 @@ class RunRequest:
     options: tuple[str, ...] = ()
     """'key=value', for every method that has the option."""
     backbone: str | None = None
-    seeds: tuple[int, ...] = (0,)
+    seeds: tuple[int, ...] = ()
+    """Empty takes those of the suite's profile."""
     limit: int | None = None
     results: Path = field(default_factory=lambda: Path("results"))
     cache: Path = field(default_factory=lambda: Path(".freeshot"))

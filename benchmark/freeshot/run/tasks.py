@@ -14,6 +14,7 @@ import torch
 from freeshot.basics.errors import EpisodeError, PoolError
 from freeshot.basics.seeds import stream
 from freeshot.basics.tokens import mirror_patches
+from freeshot.contracts.checkpoint import Checkpoint
 from freeshot.contracts.flow import Shots, Task
 
 if TYPE_CHECKING:
@@ -42,10 +43,11 @@ class Tasks:
     recipe: Mapping[str, Any]
     seed: int
     on_step: Callable[[int, int], None] = field(default=lambda done, total: None)
+    checkpoint: Checkpoint = field(default_factory=Checkpoint)
 
-    def take(self, count: int) -> Iterator[Task]:
-        """Yield tasks 0…count−1, reporting progress."""
-        for number in range(count):
+    def take(self, count: int, start: int = 0) -> Iterator[Task]:
+        """Yield tasks start…count−1, reporting progress."""
+        for number in range(start, count):
             yield self.draw(stream(self.seed, "task", number))
             self.on_step(number + 1, count)
 

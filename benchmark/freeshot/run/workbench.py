@@ -12,27 +12,30 @@ from freeshot.basics.errors import ContractError, EpisodeError, UndeclaredError
 from freeshot.basics.seeds import derive, stream
 from freeshot.contracts.events import Progress, StageFinished, StageStarted
 from freeshot.contracts.flow import Adapter, Shots, SurrogateSet
+from freeshot.contracts.inversion import LearnedInversion
 from freeshot.contracts.method import Learner, Method, Needs
 from freeshot.contracts.records import StageCost
 from freeshot.engine.learners import AdaptedLearner
 from freeshot.engine.meter import metered
 from freeshot.engine.model import SharedLora
+from freeshot.engine.teacher import patch_side
 from freeshot.evaluation.episodes import draw_episodes, require_enough
 from freeshot.evaluation.scoring import read_images
 from freeshot.run.artefacts import Artefact
-from freeshot.run.inversion import invert, surrogate_set
+from freeshot.run.inversion import invert, learn_to_invert, surrogate_set
 from freeshot.run.parts import resolve
 from freeshot.run.tasks import ImageSource, SurrogateSource, Tasks, TaskShape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from torch import Generator, nn
+    from torch import Generator, Tensor, nn
 
     from freeshot.contracts.component import Choice
+    from freeshot.contracts.inversion import InversionMethod
     from freeshot.contracts.meta_learner import TaskStream
     from freeshot.contracts.pool import LoraPool
-    from freeshot.contracts.records import RunSpec
+    from freeshot.contracts.records import Part, RunSpec
     from freeshot.contracts.tracks import Track
     from freeshot.engine.backbone import Backbone
     from freeshot.run.environment import Environment
@@ -56,6 +59,8 @@ class Bench:
     track: Track
     method: Method
     stages: list[StageCost] = field(default_factory=list)
+    recovered: Sequence[SurrogateSet] = ()
+    """What the last inversion gave."""
 
     def __post_init__(self) -> None:
         self.way, self.shot, self.query = self.track.way, self.track.shot, self.track.query
@@ -102,34 +107,58 @@ class Bench:
         pool = self.pool()
         parts = [resolve(self._environment.catalogue, choice) for choice in (inversion, strategy)]
         method, plan = (self._environment.component(part) for part in parts)
+        learned = self._learned(method, parts[0], pool, per_class)
         found, costs = [], []
         self._started("inversion", len(pool))
         for number, entry in enumerate(pool.entries):
             recipe = {
-                **{part.kind: part.model_dump(mode="json", exclude={"origin"}) for part in parts},
+                **{part.kind: part.identity() for part in parts},
                 "per_class": per_class,
                 "lora": [pool.sha256, entry.name],
                 "backbone": self._backbone.sha256,
                 "seed": self._seed,
+                **({} if learned is None else {"learned_from": [e.name for e in pool.entries]}),
             }
             part_done = self._within("inversion", number, len(pool))
+            state = self._environment.artefacts.checkpoint("inversion", recipe)
             artefact, cached = self._stored(
                 "inversion",
                 recipe,
-                lambda e=entry, p=part_done: invert(self._backbone, e, method, plan, per_class, self._seed, p),  # type: ignore[misc]
+                lambda e=entry, p=part_done, c=state: invert(  # type: ignore[misc]
+                    self._backbone, e, method, plan, per_class, self._seed, p, learned, c
+                ),
             )
             found.append(surrogate_set(entry, artefact))
             costs.append((artefact, cached))
             self._progress("inversion", number + 1, len(pool))
         accuracies = [float(s.statistics["teacher_accuracy"]) for s in found]
         self._charge("inversion", costs, {"teacher_accuracy": round(sum(accuracies) / len(accuracies), 4)})
-        self._surrogate_recipe = {p.kind: p.model_dump(mode="json", exclude={"origin"}) for p in parts}
+        self.recovered = found
         return found
+
+    def _learned(
+        self, method: InversionMethod, part: Part, pool: LoraPool, per_class: int
+    ) -> Mapping[str, Tensor] | None:
+        """Let an inversion that learns from all LoRAs do so, once per pool."""
+        if not isinstance(method, LearnedInversion):
+            return None
+        recipe = {
+            "inversion": part.identity(),
+            "per_class": per_class,
+            "loras": [pool.sha256, [entry.name for entry in pool.entries]],
+            "backbone": self._backbone.sha256,
+            "seed": self._seed,
+        }
+
+        def make(on_step: Callable[[int, int], None]) -> Artefact:
+            return learn_to_invert(self._backbone, pool, method, per_class, self._seed, on_step)
+
+        return self._artefact("learning-to-invert", recipe, make, 0).tensors
 
     def surrogate_tasks(self, surrogates: Sequence[SurrogateSet], lora_share: float, *, flip: bool) -> Tasks:
         """Mix tasks of one LoRA (with its logits) and, for the rest, of classes across LoRAs (labels only)."""
         pool = self.pool()
-        side = self._patch_side()
+        side = self.patch_side()
         source = SurrogateSource(surrogates, self._task_shape(), lora_share, side, self._backbone.device, flip=flip)
         recipe = {
             "source": "surrogates",
@@ -177,7 +206,7 @@ class Bench:
             raise ContractError("meta_learn takes what surrogate_tasks or base_tasks returned, whose recipe is known.")
         part = resolve(self._environment.catalogue, learner)
         recipe = {
-            "learner": part.model_dump(mode="json", exclude={"origin"}),
+            "learner": part.identity(),
             "tasks": dict(tasks.recipe),
             "rank": rank,
             "targets": list(targets),
@@ -187,6 +216,7 @@ class Bench:
 
         def make(on_step: Callable[[int, int], None]) -> Artefact:
             tasks.on_step = on_step
+            tasks.checkpoint = self._environment.artefacts.checkpoint("meta-learning", recipe)
             model = SharedLora(self._backbone, rank, stream(self._seed, "meta", "init"), targets)
             rng = stream(self._seed, "meta", "learner")
             adapter: Adapter = self._environment.component(part).fit(model, tasks, rng)
@@ -263,9 +293,9 @@ class Bench:
     def _task_shape(self) -> TaskShape:
         return TaskShape(self.way, self.shot, self.query)
 
-    def _patch_side(self) -> int:
-        grid = getattr(getattr(self._backbone.vit, "patch_embed", None), "grid_size", (1, 1))
-        return int(grid[1])
+    def patch_side(self) -> int:
+        """Return how many patches lie side by side."""
+        return patch_side(self._backbone.vit)
 
 
 def _digest(surrogate: SurrogateSet) -> str:

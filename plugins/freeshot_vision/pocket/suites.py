@@ -38,6 +38,37 @@ QUICK = Profile(
 )
 TUNING_FREE = Profile(FULL.rows[:-1], summary="every track, without the fine-tuning rows")
 
+
+def _varied(**options: object) -> Row:
+    """Return LoRA Recycle with some options other than the suite's; a double underscore stands for a dot."""
+    changed = {key.replace("__", "."): value for key, value in options.items()}
+    return Row("lora-recycle", {**INVERSION, **RECYCLED, **changed})
+
+
+ABLATIONS = Profile(
+    rows=(
+        _varied(),
+        # Where tokens are pruned in inversion (the paper's table 4, its layers of 12 brought to 6), and how many
+        # are left for meta-training (its table 5).
+        _varied(strategy="none"),
+        _varied(strategy__at=(4,)),
+        _varied(strategy__at=(3,)),
+        _varied(strategy__at=(1, 3, 4, 5), strategy__ratio=0.3),
+        _varied(strategy__ratio=0.25),
+        _varied(strategy__ratio=0.5),
+        # Tasks of one LoRA alone, or mixed across LoRAs alone.
+        _varied(lora_share=1.0),
+        _varied(lora_share=0.0),
+        # What the released code does otherwise than the paper.
+        _varied(learner__distance="squared"),
+        _varied(learner__divergence="teacher-student"),
+        _varied(strategy__at=(3,), strategy__paper_code_residual=True),
+    ),
+    tracks=("in-domain/*", "cross-domain/*/5w1s"),
+    summary="LoRA Recycle with one thing changed at a time, three training seeds",
+    seeds=(0, 1, 2),
+)
+
 TRACKS = ("in-domain/*", "cross-domain/*")
 SUITES = (
     Suite(
@@ -51,5 +82,11 @@ SUITES = (
         "The pocket suite's in-domain sets on validation classes, where settings may be chosen in the open.",
         ("validation/*",),
         {"full": TUNING_FREE},
+    ),
+    Suite(
+        "ablations",
+        "LoRA Recycle on the pocket suite with one thing changed at a time, as in the paper's tables 4 and 5.",
+        TRACKS,
+        {"full": ABLATIONS},
     ),
 )

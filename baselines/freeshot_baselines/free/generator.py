@@ -1,0 +1,135 @@
+"""FIVE: one meta-generator that adapts to any LoRA in a few steps, instead of pixels optimised for each.
+
+Axes: n images, z latent numbers, h × w pixels.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from freeshot import LearnedInversion
+from freeshot.basics.errors import ContractError, DivergedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Generator, Tensor, nn
+
+    from freeshot import Teacher, Teachers
+
+SMALLEST = 8
+"""Side at which a generator's first map is small enough."""
+
+
+@dataclass(frozen=True)
+class MetaGenerator(LearnedInversion):
+    """Train a generator so that a few steps on any LoRA make it draw what that LoRA knows (first-order MAML).
+
+    The adversarial term of the paper, which seeks images that the meta-learner gets wrong, is left out:
+    inversion and meta-learning are stages of their own here. Like the released code, no batch-norm
+    statistics are asked for, since a ViT has none.
+    """
+
+    name = "meta-generator"
+    citation = "Wei et al., FREE: Faster and Better Data-Free Meta-Learning, CVPR 2024"
+    outer: int = 1000
+    """Outer iterations. code: 1000 epochs."""
+    group: int = 4
+    """LoRAs per outer iteration. code: 4."""
+    inner: int = 5
+    """Steps of adaptation to one LoRA, in training and in recovery. code: 5."""
+    lr: float = 1e-3
+    """Learning rate of Adam, outer and inner. code: 1e-3."""
+    latent: int = 256
+    """Numbers per latent vector. code: 256."""
+    width: int = 64
+    """Channels of the last maps; the first have twice as many. code: 64."""
+
+    def learn(self, teachers: Teachers, per_class: int, rng: Generator) -> Mapping[str, Tensor]:
+        """Return the weights of the meta-generator."""
+        import torch
+
+        generator = self._fresh(teachers.image_size, rng).to(teachers.device)
+        optimizer = torch.optim.Adam(generator.parameters(), lr=self.lr, betas=(0.5, 0.999))
+        for _ in teachers.steps(self.outer):
+            gradients = [torch.zeros_like(weight) for weight in generator.parameters()]
+            for index in torch.randperm(len(teachers), generator=rng)[: self.group].tolist():
+                labels = torch.arange(teachers.way(index)).repeat_interleave(per_class).to(teachers.device)
+                _, last = self._adapted(copy.deepcopy(generator), teachers.teacher(index), labels, rng)
+                gradients = [total + gradient for total, gradient in zip(gradients, last, strict=True)]
+            for weight, gradient in zip(generator.parameters(), gradients, strict=True):
+                weight.grad = gradient / self.group
+            optimizer.step()
+        return {name: tensor.float() for name, tensor in generator.state_dict().items()}
+
+    def recover(self, teacher: Teacher, labels: Tensor, rng: Generator, learned: Mapping[str, Tensor]) -> Tensor:
+        """Adapt the meta-generator to the teacher and return what it draws for its adapted latents."""
+        generator = self._fresh(teacher.image_size, rng).to(teacher.device)
+        if set(learned) != set(generator.state_dict()):
+            raise ContractError("The meta-generator was learned with other options. Clear the cache and run again.")
+        generator.load_state_dict(dict(learned))
+        images, _ = self._adapted(generator, teacher, labels, rng, told=True)
+        return images
+
+    def _fresh(self, side: int, rng: Generator) -> nn.Module:
+        """Build a generator whose random start depends on the stream alone."""
+        import torch
+
+        generator = build_generator(side, self.latent, self.width)
+        with torch.no_grad():
+            for name, weight in generator.named_parameters():
+                if name.endswith("bias"):
+                    weight.zero_()  # torch draws these from its global stream
+                elif weight.ndim > 1:
+                    spread = (1 / weight[0].numel()) ** 0.5
+                    weight.copy_((torch.rand(weight.shape, generator=rng) * 2 - 1) * spread)
+        return generator
+
+    def _adapted(
+        self, generator: nn.Module, teacher: Teacher, labels: Tensor, rng: Generator, *, told: bool = False
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Take the inner steps over generator and latents; return images [n, 3, h, w] and the last gradient."""
+        import torch
+        from torch.nn.functional import cross_entropy
+
+        latents = torch.randn(len(labels), self.latent, generator=rng).to(teacher.device).requires_grad_()
+        weights = list(generator.parameters())
+        optimizer = torch.optim.Adam([*weights, latents], lr=self.lr, betas=(0.5, 0.999))
+        gradients = [torch.zeros_like(weight) for weight in weights]
+        for step in teacher.steps(self.inner) if told else range(self.inner):
+            loss = cross_entropy(teacher.logits(generator(latents)), labels)
+            if not torch.isfinite(loss):
+                raise DivergedError(f"The generator's loss is {loss.item()} at step {step}. Lower the inversion's lr.")
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            gradients = [weight.grad.clone() for weight in weights if weight.grad is not None]
+            optimizer.step()
+        with torch.no_grad():
+            images: Tensor = generator(latents)
+        return images.clamp(0, 1), gradients
+
+
+def build_generator(side: int, latent: int, width: int) -> nn.Module:
+    """Build latents [n, z] → images [n, 3, side, side] in 0…1: a small map, doubled until it is large enough."""
+    from torch import nn
+
+    start, doublings = side, 0
+    while start % 2 == 0 and start > SMALLEST:
+        start, doublings = start // 2, doublings + 1
+    channels = [2 * width] * max(doublings, 1) + [width]
+    layers: list[nn.Module] = [
+        nn.Linear(latent, channels[0] * start**2),
+        nn.Unflatten(1, (channels[0], start, start)),
+        nn.BatchNorm2d(channels[0], track_running_stats=False),
+    ]
+    for number in range(max(doublings, 1)):
+        if number < doublings:
+            layers.append(nn.Upsample(scale_factor=2))
+        layers += [
+            nn.Conv2d(channels[number], channels[number + 1], 3, padding=1),
+            nn.BatchNorm2d(channels[number + 1], track_running_stats=False),
+            nn.LeakyReLU(0.2),
+        ]
+    return nn.Sequential(*layers, nn.Conv2d(width, 3, 3, padding=1), nn.Sigmoid())

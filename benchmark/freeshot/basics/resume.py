@@ -1,0 +1,53 @@
+"""Turn the state of an optimisation loop into named tensors and back, to the last bit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from torch import Generator, Tensor
+    from torch.optim import Optimizer
+
+
+def snapshot(
+    step: int, weights: Sequence[Tensor], optimizer: Optimizer, rng: Generator | None = None
+) -> dict[str, Tensor]:
+    """Copy weights, the optimiser's moments and the random stream after `step` steps."""
+    import torch
+
+    state: dict[str, Tensor] = {"step": torch.tensor(step)}
+    for place, weight in enumerate(weights):
+        state[f"weight.{place}"] = weight.detach().cpu().clone()
+    for place, moments in optimizer.state_dict()["state"].items():
+        for name, value in moments.items():
+            state[f"optimizer.{place}.{name}"] = torch.as_tensor(value).detach().cpu().clone()
+    if rng is not None:
+        state["rng"] = rng.get_state()
+    return state
+
+
+def restore(
+    state: Mapping[str, Tensor] | None,
+    weights: Sequence[Tensor],
+    optimizer: Optimizer,
+    rng: Generator | None = None,
+) -> int:
+    """Set everything to a snapshot and return its step; 0, and nothing changed, without one."""
+    import torch
+
+    if state is None:
+        return 0
+    with torch.no_grad():
+        for place, weight in enumerate(weights):
+            weight.copy_(state[f"weight.{place}"])
+    moments: dict[int, dict[str, Any]] = {}
+    for name, value in state.items():
+        if name.startswith("optimizer."):
+            _, place_name, moment = name.split(".", 2)
+            moments.setdefault(int(place_name), {})[moment] = value
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
+    if rng is not None:
+        rng.set_state(state["rng"])
+    return int(state["step"])

@@ -1,0 +1,46 @@
+"""Classify pictures by the nearest class mean of a few labelled ones: one forward pass each, nothing is tuned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from freeshot.basics.prototypes import prototype_logits
+from freeshot.evaluation.scoring import embed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from freeshot.contracts.method import Learner
+    from freeshot.evaluation.folders import LabelledPictures, Pictures
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What one picture is taken for."""
+
+    file: Path
+    label: str
+    probability: float
+    """Softmax over minus the Euclidean distances to the class means, as the method is trained with; uncalibrated."""
+    probabilities: dict[str, float]
+
+
+def predict(
+    learner: Learner, support: LabelledPictures, query: Pictures, device: torch.device
+) -> tuple[Prediction, ...]:
+    """Return a prediction for each query picture, in their order."""
+    shown, asked = (embed(learner, pictures, range(len(pictures)), device) for pictures in (support, query))  # type: ignore[arg-type]
+    labels = torch.tensor(support.labels)
+    logits = prototype_logits(asked, shown, labels, len(support.classes), distance="euclidean")  # [q, c]
+    return tuple(
+        _prediction(file, dict(zip(support.classes, row, strict=True)))
+        for file, row in zip(query.files, logits.softmax(1).tolist(), strict=True)
+    )
+
+
+def _prediction(file: Path, probabilities: dict[str, float]) -> Prediction:
+    label = max(probabilities, key=lambda name: probabilities[name])
+    return Prediction(file, label, probabilities[label], probabilities)

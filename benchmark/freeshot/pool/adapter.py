@@ -1,0 +1,75 @@
+"""A trained adapter as a folder: PEFT's own two files, and a card that says which network it belongs to.
+
+adapter_config.json          what `PeftModel.from_pretrained` reads
+adapter_model.safetensors
+freeshot.json                backbone and its hash, rank, rows, the file's hash, facts
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from freeshot.basics.errors import PoolError
+from freeshot.basics.files import file_sha256, write_text
+from freeshot.contracts.flow import Adapter
+from freeshot.engine.model import adapter_of, factors_of
+from freeshot.pool.peft import from_peft, peft_config, rows_of, save_tensors, to_peft
+from freeshot.pool.store import load_tensors
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from freeshot.engine.backbone import Backbone
+
+FORMAT = 1
+CARD, CONFIG, WEIGHTS = "freeshot.json", "adapter_config.json", "adapter_model.safetensors"
+
+
+def export_adapter(folder: Path, adapter: Adapter, backbone: Backbone, facts: Mapping[str, Any]) -> None:
+    """Write an adapter of this backbone, in full precision; the card comes last."""
+    factors = factors_of(adapter)
+    rank = max(a.shape[0] for a, _ in factors.values())
+    layers: dict[str, Any] = {slot.module: backbone.vit.get_submodule(slot.module) for slot in factors}
+    save_tensors(folder / WEIGHTS, to_peft(factors, rank, {name: x.out_features for name, x in layers.items()}))
+    write_text(folder / CONFIG, json.dumps(peft_config(factors, rank, backbone.name), indent=1) + "\n")
+    card = {
+        "format": FORMAT,
+        "backbone": backbone.name,
+        "backbone_sha256": backbone.sha256,
+        "rank": rank,
+        "rows": rows_of(factors),
+        "sha256": file_sha256(folder / WEIGHTS),
+        "facts": dict(facts),
+    }
+    write_text(folder / CARD, json.dumps(card, indent=1, ensure_ascii=False) + "\n")
+
+
+def read_adapter_card(folder: Path) -> dict[str, Any]:
+    """Read which backbone an adapter belongs to; PoolError where the folder is no adapter."""
+    file = folder / CARD
+    try:
+        card = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise PoolError(f"{folder} is no adapter: it has no {CARD}. Make one with 'freeshot recycle'.") from None
+    except (OSError, ValueError) as error:
+        raise PoolError(f"{file} cannot be read ({error}). Make the adapter again.") from None
+    needed = {"format": int, "backbone": str, "backbone_sha256": str, "rank": int, "rows": dict, "sha256": str}
+    if not isinstance(card, dict) or any(type(card.get(k)) is not t for k, t in needed.items()):
+        raise PoolError(f"{file} must state {', '.join(needed)}. Make the adapter again.")
+    if card["format"] != FORMAT:
+        raise PoolError(f"{file} is of format {card['format']}, but {FORMAT} is what this FreeShot reads. Update it.")
+    return card
+
+
+def open_adapter(folder: Path, backbone: Backbone) -> Adapter:
+    """Open and verify an adapter; PoolError where a file is wrong or the backbone is another one."""
+    card = read_adapter_card(folder)
+    if card["backbone_sha256"] != backbone.sha256:
+        raise PoolError(
+            f"The adapter in {folder} was trained on {card['backbone']} ({card['backbone_sha256'][:8]}…), but the "
+            f"backbone here is {backbone.sha256[:8]}…. Choose another --backbone or another adapter."
+        )
+    tensors = load_tensors(folder / WEIGHTS, card["sha256"])
+    return adapter_of(from_peft(folder / WEIGHTS, tensors, card["rank"], card["rows"]), card.get("facts") or {})

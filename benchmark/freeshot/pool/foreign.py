@@ -1,0 +1,239 @@
+"""Read LoRAs as other people save them: PEFT adapter folders, and the files of the LoRA Recycle authors' code.
+
+Layers are recognised by the end of their names, whether a model keeps q, k and v fused (timm) or apart
+(Hugging Face). Nothing is unpickled: labels come from JSON, tensors from safetensors.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from freeshot.basics.errors import PoolError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from torch import Tensor
+
+Place = tuple[int, str]
+"""Block and target: 0-based number, and one of qkv, q, k, v, proj, fc1, fc2."""
+
+LAYERS = {
+    "attn.qkv": "qkv",
+    "attn.proj": "proj",
+    "mlp.fc1": "fc1",
+    "mlp.fc2": "fc2",
+    "self_attn.q_proj": "q",
+    "self_attn.k_proj": "k",
+    "self_attn.v_proj": "v",
+    "self_attn.out_proj": "proj",
+    "attention.attention.query": "q",
+    "attention.attention.key": "k",
+    "attention.attention.value": "v",
+    "attention.output.dense": "proj",
+    "intermediate.dense": "fc1",
+    "output.dense": "fc2",
+}
+"""Ends of layer names in timm, in Hugging Face's CLIP, SigLIP and DINOv2, and in its ViT and DeiT."""
+BLOCK = re.compile(r"(?:^|\.)(?:blocks|layers|layer|resblocks)\.(\d+)\.")
+PEFT_PREFIX = "base_model.model."
+HEADS = ("classifier", "head", "fc")
+PAPER_FILE = re.compile(r"lora_(\d+)\.safetensors")
+PAPER_HEAD = re.compile(r"fc_(\d+)in_(\d+)out")
+
+
+@dataclass(frozen=True, eq=False)
+class ForeignLora:
+    """One LoRA as it was found."""
+
+    name: str
+    file: Path
+    """The file to name when something is wrong."""
+    factors: Mapping[Place, tuple[Tensor, Tensor]]
+    """A [r, i] and B [o, r], scaling folded into B."""
+    head_weight: Tensor
+    """[c, d]."""
+    head_bias: Tensor | None
+    """[c], or None where its maker did not save it."""
+    labels: tuple[str, ...]
+    """Class names; empty where none were left beside it."""
+
+
+def find_loras(folder: Path) -> list[Path]:
+    """List what looks like a LoRA: PEFT folders at any depth, and files `lora_0.safetensors`; PoolError for none."""
+    folders = [config.parent for config in sorted(folder.rglob("adapter_config.json"))]
+    files = sorted(
+        (path for path in folder.rglob("lora_*.safetensors") if PAPER_FILE.fullmatch(path.name)),
+        key=lambda path: (path.parent, _number(path)),
+    )
+    if not folders and not files:
+        raise PoolError(
+            f"{folder} holds no LoRA: neither folders with an adapter_config.json, as PEFT saves them, nor files "
+            "lora_0.safetensors. Name the folder that holds them."
+        )
+    return [*folders, *files]
+
+
+def read_lora(path: Path, root: Path) -> ForeignLora:
+    """Read one LoRA of either sort; PoolError names the file and what is wrong."""
+    name = path.relative_to(root).with_suffix("").as_posix().replace("/", "-") if path != root else path.name
+    return _read_peft(path, name) if path.is_dir() else _read_paper(path, name)
+
+
+def _read_peft(folder: Path, name: str) -> ForeignLora:
+    config = _json(folder / "adapter_config.json")
+    file = folder / "adapter_model.safetensors"
+    _require_plain(folder / "adapter_config.json", config)
+    tensors = _tensors(file)
+    factors: dict[Place, tuple[Tensor, Tensor]] = {}
+    for key in sorted(key for key in tensors if key.endswith(".lora_A.weight")):
+        layer = key.removeprefix(PEFT_PREFIX).removesuffix(".lora_A.weight")
+        a = tensors.pop(key)
+        b = tensors.pop(key.replace(".lora_A.", ".lora_B."), None)
+        if b is None or a.ndim != 2 or b.ndim != 2 or a.shape[0] != b.shape[1]:
+            raise PoolError(f"{file}: the factors of {layer} do not fit together. Export the adapter again.")
+        factors[_place(file, layer)] = (a, b * _scaling(config, layer, a.shape[0]))
+    beside = _tensors(folder / "head.safetensors") if (folder / "head.safetensors").exists() else {}
+    weight, bias = _head(tensors, beside)
+    if tensors:
+        raise PoolError(
+            f"{file} also holds '{min(tensors)}', which is neither a factor of a LoRA nor a head. Merge it, or export "
+            "the adapter without it."
+        )
+    return _checked(ForeignLora(name, file, factors, weight, bias, _labels(folder / "labels.json")))  # type: ignore[arg-type]
+
+
+def _read_paper(file: Path, name: str) -> ForeignLora:
+    """Read the layout of the authors' code: w_a_000 is A of q in block 0, w_a_001 A of v, and so on; no head bias."""
+    tensors = _tensors(file)
+    factors: dict[Place, tuple[Tensor, Tensor]] = {}
+    for key in sorted(key for key in tensors if key.startswith("w_a_")):
+        number = int(key.removeprefix("w_a_"))
+        b = tensors.get(key.replace("w_a_", "w_b_"))
+        if b is None or b.ndim != 2 or tensors[key].ndim != 2 or tensors[key].shape[0] != b.shape[1]:
+            raise PoolError(f"{file}: {key} and its w_b do not fit together. Save this LoRA again.")
+        factors[number // 2, "v" if number % 2 else "q"] = (tensors[key], b)
+    heads = [tensor for key, tensor in tensors.items() if PAPER_HEAD.fullmatch(key)]
+    labels = file.with_name(f"global_label_{_number(file)}.json")
+    pickled = labels.with_suffix(".pth")
+    if pickled.exists() and not labels.exists():
+        raise PoolError(
+            f"{pickled} is a pickle, which can run code and is never opened here. Write its list as {labels.name}."
+        )
+    weight = heads[0] if len(heads) == 1 else None
+    return _checked(ForeignLora(name, file, factors, weight, None, _labels(labels)))  # type: ignore[arg-type]
+
+
+def _checked(lora: ForeignLora) -> ForeignLora:
+    """Refuse a LoRA without factors or head, and labels of another number."""
+    if not lora.factors:
+        raise PoolError(f"{lora.file} holds no factors of a LoRA. Export the adapter again.")
+    weight: Tensor | None = lora.head_weight
+    if weight is None or weight.ndim != 2:
+        raise PoolError(
+            f"{lora.file} has no head. Save its weight [classes, features] and bias as head.safetensors beside it."
+        )
+    if lora.head_bias is not None and lora.head_bias.shape != weight.shape[:1]:
+        raise PoolError(f"{lora.file}: the head's bias does not fit its weight. Export the head again.")
+    if lora.labels and len(lora.labels) != len(weight):
+        raise PoolError(
+            f"{lora.file} has a head of {len(weight)} classes, but {len(lora.labels)} labels. Correct the labels."
+        )
+    return lora
+
+
+def _require_plain(file: Path, config: Mapping[str, Any]) -> None:
+    """Refuse adapters that are more than B·A added to linear layers."""
+    if config.get("peft_type") != "LORA":
+        raise PoolError(f"{file} is an adapter of type {config.get('peft_type')}, not LORA. Only LoRAs can be pooled.")
+    for option in ("use_dora", "fan_in_fan_out", "lora_bias"):
+        if config.get(option):
+            raise PoolError(f"{file} sets {option}, which is more than B·A. Merge it or tune a plain LoRA.")
+    if config.get("bias", "none") != "none":
+        raise PoolError(f"{file} tunes biases as well ({config['bias']}). Tune a LoRA with bias='none'.")
+
+
+def _scaling(config: Mapping[str, Any], layer: str, rank: int) -> float:
+    """Return the factor on B·A of a layer, as PEFT computes it."""
+    alpha = _of_pattern(config.get("alpha_pattern"), layer, config.get("lora_alpha") or rank)
+    root = rank**0.5 if config.get("use_rslora") else rank
+    return float(alpha) / float(root)
+
+
+def _of_pattern(pattern: Mapping[str, Any] | None, layer: str, default: Any) -> Any:
+    for key, value in (pattern or {}).items():
+        if re.match(rf"(.*\.)?({key})$", layer):
+            return value
+    return default
+
+
+def _place(file: Path, layer: str) -> Place:
+    block = BLOCK.search(layer)
+    ends = sorted((end for end in LAYERS if layer.endswith(f".{end}")), key=len)
+    if block is None or not ends:
+        raise PoolError(
+            f"{file} tunes the layer {layer}, which is no linear layer of a block known here. Leave it out."
+        )
+    return int(block.group(1)), LAYERS[ends[-1]]
+
+
+def _head(inside: dict[str, Tensor], beside: Mapping[str, Tensor]) -> tuple[Tensor | None, Tensor | None]:
+    """Take the head from the file beside the adapter, or from the modules PEFT saved with it."""
+    if beside:
+        return beside.get("weight"), beside.get("bias")
+    for name in HEADS:
+        weight = inside.pop(f"{PEFT_PREFIX}{name}.weight", None)
+        if weight is not None:
+            return weight, inside.pop(f"{PEFT_PREFIX}{name}.bias", None)
+    return None, None
+
+
+def _labels(file: Path) -> tuple[str, ...]:
+    if not file.exists():
+        return ()
+    labels = _json(file)
+    if not isinstance(labels, list) or not all(isinstance(label, (str, int)) for label in labels):
+        raise PoolError(f"{file} must be a JSON list of class names, one for each output of the head. Correct it.")
+    return tuple(map(str, labels))
+
+
+def _number(path: Path) -> int:
+    found = PAPER_FILE.fullmatch(path.name)
+    assert found is not None
+    return int(found.group(1))
+
+
+def _json(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise PoolError(f"{file} cannot be read ({error}). Export the adapter again.") from None
+
+
+def _tensors(file: Path) -> dict[str, Tensor]:
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if not file.exists() and (pickle := file.with_suffix(".bin")).exists():
+        raise PoolError(f"{pickle} is a pickle, which is never opened here. Save it with safe_serialization=True.")
+    try:
+        tensors = {name: tensor.float() for name, tensor in load_file(file).items()}
+    except (OSError, SafetensorError, ValueError) as error:
+        raise PoolError(f"{file} cannot be read ({error}). Export this LoRA again.") from None
+    if not all(torch.isfinite(tensor).all() for tensor in tensors.values()):
+        raise PoolError(f"{file} holds values that are not finite. Tune this LoRA again with a lower learning rate.")
+    return tensors
+
+
+def readable(paths: Sequence[Path], root: Path) -> Iterator[ForeignLora | PoolError]:
+    """Read each; what cannot be read is yielded as the error that says so."""
+    for path in paths:
+        try:
+            yield read_lora(path, root)
+        except PoolError as error:
+            yield error

@@ -1,0 +1,137 @@
+"""Import a folder of other people's LoRAs: place them on a backbone of ours, check them, store them as a pool."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+
+from freeshot.basics.errors import PoolError
+from freeshot.contracts.pool import LoraEntry, Slot
+from freeshot.engine.bank import WHOLE, slots_of
+from freeshot.engine.forward import look
+from freeshot.pool.foreign import find_loras, readable
+from freeshot.pool.store import open_pool, write_card, write_entry
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from freeshot.contracts.pool import LoraPool
+    from freeshot.engine.backbone import Backbone
+    from freeshot.pool.foreign import ForeignLora, Place
+
+
+@dataclass(frozen=True)
+class Imported:
+    """The new pool, and one sentence for each LoRA that was left out."""
+
+    pool: LoraPool
+    left_out: tuple[str, ...]
+
+
+def import_pool(
+    folder: Path,
+    out: Path,
+    name: str,
+    backbone: Backbone,
+    *,
+    missing_bias: Literal["refuse", "zero"] = "refuse",
+    skip_bad: bool = False,
+    license: str = "",
+) -> Imported:
+    """Read, check and store the LoRAs under `folder` as the pool `out`.
+
+    A LoRA that fails a check is a PoolError, or, with `skip_bad`, left out and named.
+    """
+    if (out / "pool.json").exists():
+        raise PoolError(f"{out} already holds a pool. Choose another --out, or delete that folder first.")
+    features = int(look(backbone, torch.zeros(1, 3, *[backbone.image_size] * 2).to(backbone.device)).features.shape[1])
+    entries: list[LoraEntry] = []
+    bad: list[str] = []
+    ids: dict[str, int] = {}
+    for found in readable(find_loras(folder), folder):
+        try:
+            if isinstance(found, PoolError):
+                raise found
+            entries.append(_entry(found, backbone, features, missing_bias, ids))
+        except PoolError as error:
+            bad.append(str(error))
+    if bad and (not skip_bad or not entries):
+        more = f" (and {len(bad) - 1} more; --skip-bad leaves such LoRAs out)" if len(bad) > 1 else ""
+        raise PoolError(bad[0] + more)
+    lines = [
+        write_entry(out / entry.name, entry, backbone.name, _widths(backbone, entry), half=False) for entry in entries
+    ]
+    write_card(out, name, backbone.name, backbone.sha256, lines, license)
+    return Imported(open_pool(out, backbone.sha256), tuple(bad))
+
+
+def _entry(lora: ForeignLora, backbone: Backbone, features: int, missing_bias: str, ids: dict[str, int]) -> LoraEntry:
+    factors = _placed(lora, backbone)
+    bias = lora.head_bias
+    if bias is None:
+        if missing_bias == "refuse":
+            raise PoolError(
+                f"{lora.file}: the head has no bias, which its LoRA was tuned with. Save it too, or accept a bias of "
+                "zero with --missing-bias zero."
+            )
+        bias = torch.zeros(len(lora.head_weight))
+    if lora.head_weight.shape[1] != features:
+        raise PoolError(
+            f"{lora.file}: the head reads {lora.head_weight.shape[1]} features, but {backbone.name} gives {features}. "
+            "Choose the backbone it was tuned on."
+        )
+    classes = lora.labels or tuple(f"{lora.name}/{label}" for label in range(len(lora.head_weight)))
+    numbers = tuple(ids.setdefault(label, len(ids)) for label in classes)
+    facts = {"dataset": "", "head_bias": "as saved" if lora.head_bias is not None else "missing, taken as zero"}
+    rank = max(a.shape[0] for a, _ in factors.values())
+    return LoraEntry(lora.name, rank, _filled(factors, rank), lora.head_weight, bias, classes, numbers, facts)
+
+
+def _placed(lora: ForeignLora, backbone: Backbone) -> dict[Slot, tuple[Tensor, Tensor]]:
+    """Find the slot of each place on this backbone, and check that the factors fit."""
+    factors = {}
+    for place, (a, b) in lora.factors.items():
+        slot = _slot(lora, place, backbone)
+        layer: Any = backbone.vit.get_submodule(slot.module)
+        if a.shape[1] != layer.in_features or b.shape[0] != slot.stop - slot.start:
+            raise PoolError(
+                f"{lora.file}: the LoRA maps {a.shape[1]} to {b.shape[0]} features, but {slot.module} of "
+                f"{backbone.name} maps {layer.in_features} to {slot.stop - slot.start}. Choose the backbone it was "
+                "tuned on."
+            )
+        factors[slot] = (a, b)
+    if not any(b.any() for _, b in factors.values()):
+        raise PoolError(f"{lora.file}: all lora_B are zero, so this LoRA does nothing. Tune it again.")
+    return {slot: parts for slot, parts in sorted(factors.items()) if parts[1].any()}
+
+
+def _slot(lora: ForeignLora, place: Place, backbone: Backbone) -> Slot:
+    block, target = place
+    end = WHOLE.get(target, "attn.qkv")
+    slots = [s for s in slots_of(backbone.vit, ("q", "k", "v", *WHOLE)) if s.module == f"blocks.{block}.{end}"]
+    if not slots:
+        raise PoolError(
+            f"{lora.file} tunes {target} of block {block}, which {backbone.name} does not have. Choose the backbone it "
+            "was tuned on."
+        )
+    if target == "qkv":
+        return Slot(slots[0].module, 0, max(slot.stop for slot in slots))
+    return slots["qkv".index(target)] if end == "attn.qkv" else slots[0]
+
+
+def _filled(factors: Mapping[Slot, tuple[Tensor, Tensor]], rank: int) -> dict[Slot, tuple[Tensor, Tensor]]:
+    """Bring all factors to one rank with zeros, which add nothing."""
+    pad = torch.nn.functional.pad
+    return {
+        slot: (pad(a, (0, 0, 0, rank - a.shape[0])), pad(b, (0, rank - b.shape[1]))) for slot, (a, b) in factors.items()
+    }
+
+
+def _widths(backbone: Backbone, entry: LoraEntry) -> dict[str, int]:
+    layers: dict[str, Any] = {slot.module: backbone.vit.get_submodule(slot.module) for slot in entry.factors}
+    return {name: layer.out_features for name, layer in layers.items()}

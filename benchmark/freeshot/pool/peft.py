@@ -1,0 +1,125 @@
+"""LoRA factors in PEFT's own layout, so that `PeftModel.from_pretrained` loads what is written here.
+
+timm fuses q, k and v, so a rank-r LoRA on q and v is a rank-2r LoRA on `qkv` whose B is zero outside of
+two blocks. Which rows those are has to be told beside the tensors: `rows`, by the layer's name inside its
+block; a layer that it does not name is one block.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from freeshot.basics.errors import PoolError
+from freeshot.basics.files import atomic_path
+from freeshot.contracts.pool import Slot
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from torch import Tensor
+
+PREFIX = "base_model.model."
+Rows = dict[str, list[list[int]]]
+
+
+def rows_of(factors: Mapping[Slot, tuple[Tensor, Tensor]]) -> Rows:
+    """List the rows of each slot, by the layer's name inside its block."""
+    rows: dict[str, set[tuple[int, int]]] = defaultdict(set)
+    for slot in factors:
+        rows[_layer(slot.module)].add((slot.start, slot.stop))
+    return {layer: sorted([start, stop] for start, stop in places) for layer, places in sorted(rows.items())}
+
+
+def to_peft(factors: Mapping[Slot, tuple[Tensor, Tensor]], rank: int, widths: Mapping[str, int]) -> dict[str, Tensor]:
+    """Join the slots of each layer, whose outputs number `widths[layer]`: PEFT's name → tensor."""
+    tensors = {}
+    for module in sorted({slot.module for slot in factors}):
+        a, b = _fused(factors, module, rank, widths[module])
+        tensors[f"{PREFIX}{module}.lora_A.weight"] = a
+        tensors[f"{PREFIX}{module}.lora_B.weight"] = b
+    return tensors
+
+
+def from_peft(
+    where: object, tensors: Mapping[str, Tensor], rank: int, rows: Mapping[str, Sequence[Sequence[int]]]
+) -> dict[Slot, tuple[Tensor, Tensor]]:
+    """Take the layers apart again; PoolError, naming `where`, for what is no LoRA of this rank and these rows."""
+    factors: dict[Slot, tuple[Tensor, Tensor]] = {}
+    unread = set(tensors)
+    for key in sorted(k for k in tensors if k.endswith(".lora_A.weight")):
+        module = key.removeprefix(PREFIX).removesuffix(".lora_A.weight")
+        a, b = tensors[key], tensors.get(f"{PREFIX}{module}.lora_B.weight")
+        places = rows.get(_layer(module)) or [[0, 0 if b is None else len(b)]]
+        if b is None or a.ndim != 2 or b.ndim != 2 or a.shape[0] != b.shape[1] or a.shape[0] != rank * len(places):
+            raise PoolError(f"{where}: the factors of {module} do not fit together at rank {rank}. Export it again.")
+        if not all(0 <= start < stop <= len(b) for start, stop in places):
+            raise PoolError(f"{where}: {module} has {len(b)} rows, but the card names {places}. Export it again.")
+        if not b.any():
+            raise PoolError(f"{where}: lora_B of {module} is all zero, so this LoRA does nothing. Tune it again.")
+        for place, (start, stop) in enumerate(places):
+            columns = slice(place * rank, (place + 1) * rank)
+            factors[Slot(module, start, stop)] = (a[columns], b[start:stop, columns])
+        _require_blocks(where, module, b, rank, places)
+        unread -= {key, f"{PREFIX}{module}.lora_B.weight"}
+    if not factors:
+        raise PoolError(f"{where} holds no lora_A. Export the adapter again.")
+    if unread:
+        raise PoolError(
+            f"{where} also holds '{min(unread)}', which is no factor of a LoRA and would be lost. Merge it, or export "
+            "the adapter without it."
+        )
+    return factors
+
+
+def peft_config(factors: Mapping[Slot, tuple[Tensor, Tensor]], rank: int, backbone: str) -> dict[str, Any]:
+    """Describe the adapter to PEFT; alpha equals the rank everywhere, so that B·A is added as it is."""
+    joined = {layer: rank * len(places) for layer, places in rows_of(factors).items() if len(places) > 1}
+    return {
+        "peft_type": "LORA",
+        "base_model_name_or_path": backbone,
+        "r": rank,
+        "lora_alpha": rank,
+        "rank_pattern": joined,
+        "alpha_pattern": joined,
+        "lora_dropout": 0.0,
+        "bias": "none",
+        "fan_in_fan_out": False,
+        "inference_mode": True,
+        "target_modules": sorted({slot.module for slot in factors}),
+    }
+
+
+def save_tensors(file: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Write a safetensors file at once and complete."""
+    from safetensors.torch import save
+
+    with atomic_path(file) as temporary:
+        temporary.write_bytes(save({k: v.contiguous().cpu() for k, v in tensors.items()}))
+
+
+def _layer(module: str) -> str:
+    """Name a layer inside its block: 'blocks.3.attn.qkv' → 'attn.qkv'."""
+    return ".".join(module.split(".")[-2:])
+
+
+def _fused(factors: Mapping[Slot, tuple[Tensor, Tensor]], module: str, rank: int, width: int) -> tuple[Tensor, Tensor]:
+    """Join the slots of one layer: A [R, i], and B [width, R] with its blocks in place."""
+    slots = sorted(slot for slot in factors if slot.module == module)
+    a = torch.cat([factors[slot][0] for slot in slots])
+    b = a.new_zeros(width, len(a))
+    for place, slot in enumerate(slots):
+        b[slot.start : slot.stop, place * rank : (place + 1) * rank] = factors[slot][1]
+    return a, b
+
+
+def _require_blocks(where: object, module: str, b: Tensor, rank: int, rows: Sequence[Sequence[int]]) -> None:
+    """Refuse a B that acts outside of the rows the card names: reading it would lose a part."""
+    rest = b.clone()
+    for place, (start, stop) in enumerate(rows):
+        rest[start:stop, place * rank : (place + 1) * rank] = 0
+    if rest.any():
+        raise PoolError(f"{where}: lora_B of {module} acts outside of the rows its card names. Import it again.")

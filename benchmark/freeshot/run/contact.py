@@ -1,0 +1,56 @@
+"""Contact sheets: what was recovered from a LoRA, one class a row, whole beside masked.
+
+Axes: c classes, m images of each, h × w pixels, s × s patches.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from freeshot.basics.files import atomic_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from freeshot.contracts.flow import SurrogateSet
+
+DROPPED = 0.5
+"""Grey of a patch that meta-training does not look at."""
+
+
+def contact_sheet(surrogates: SurrogateSet, patch: int, columns: int = 6, zoom: int = 2) -> Tensor:
+    """Lay the first images of each class out as rows, and beside them the same through their masks: uint8 [H, W, 3].
+
+    `patch` is the side of a patch in pixels.
+    """
+    shots = surrogates.shots
+    rows = []
+    for label in range(len(surrogates.class_ids)):
+        chosen = (shots.labels == label).nonzero().flatten()[:columns]
+        images = shots.images[chosen].cpu()  # [m, 3, h, w]
+        parts = [images]
+        if shots.kept is not None:
+            parts.append(masked(images, shots.kept[chosen].cpu(), patch))
+        rows.append(torch.cat([image for part in parts for image in part], dim=2))  # [3, h, columns × w × parts]
+    sheet = torch.cat(rows, dim=1).repeat_interleave(zoom, 1).repeat_interleave(zoom, 2)
+    return (sheet * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous()
+
+
+def masked(images: Tensor, kept: Tensor, patch: int) -> Tensor:
+    """Grey out the patches of images [m, 3, h, w] that are not among `kept` [m, k]."""
+    m, _, h, w = images.shape
+    grid = torch.zeros(m, (h // patch) * (w // patch)).scatter(1, kept, 1.0).view(m, 1, h // patch, w // patch)
+    seen = grid.repeat_interleave(patch, 2).repeat_interleave(patch, 3)
+    return images * seen + DROPPED * (1 - seen)
+
+
+def save_sheet(sheet: Tensor, path: Path) -> None:
+    """Write a sheet uint8 [H, W, 3] as PNG."""
+    from PIL import Image
+
+    with atomic_path(path) as temporary:
+        Image.fromarray(sheet.numpy()).save(temporary, format="PNG")

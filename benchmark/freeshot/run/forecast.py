@@ -1,0 +1,99 @@
+"""What a data-free method will cost on a pool: passes and operations counted, seconds from one measured step."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from freeshot.engine.bank import LoraBank, slots_of
+from freeshot.engine.flops import flops_of
+from freeshot.engine.teacher import BankTeacher
+
+if TYPE_CHECKING:
+    from freeshot.contracts.records import RunSpec
+    from freeshot.contracts.tracks import Track
+    from freeshot.engine.backbone import Backbone
+    from freeshot.run.environment import Environment
+
+
+@dataclass(frozen=True)
+class StageForecast:
+    """A stage to come."""
+
+    stage: str
+    what: str
+    """'2,400 images × 50 steps'."""
+    operations: float
+    """Floating-point operations, forward and backward."""
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """All stages whose size is known beforehand."""
+
+    stages: tuple[StageForecast, ...]
+
+    @property
+    def seconds(self) -> float:
+        """Of all stages together."""
+        return sum(stage.seconds for stage in self.stages)
+
+
+def forecast(environment: Environment, spec: RunSpec, track: Track, backbone: Backbone) -> Forecast:
+    """Count the stages of a method that inverts and meta-learns, by its options `per_class` and `iterations`.
+
+    A part without such options is left out: how long it runs is not known. What is in the cache counts as to do.
+    """
+    parts = {part.kind: part for part in spec.parts.values()}
+    if "inversion" not in parts or "per_class" not in spec.method.options:
+        return Forecast(())
+    pool = environment.pool(track.pool, backbone)
+    strategy: Any = environment.component(parts["efficiency"]) if "efficiency" in parts else None
+    per_class = int(spec.method.options["per_class"])
+    entry = pool.entries[0]
+    teacher = BankTeacher(backbone, [entry], strategy)
+    batch = per_class * len(entry.classes)
+    per_image, kept = _measured(teacher, batch)
+    bank = LoraBank.of([entry], next(backbone.vit.parameters()))
+    inverting = flops_of(backbone, bank, strategy=strategy).executed
+    stages = []
+    steps = parts["inversion"].options.get("iterations")
+    if steps is not None:
+        images = sum(per_class * len(e.classes) for e in pool.entries)
+        passes = images * int(steps)
+        what = f"{len(pool)} LoRAs, {images:,} images × {int(steps):,} steps"
+        stages.append(StageForecast("inversion", what, passes * inverting, passes * per_image))
+    tasks = parts["meta-learner"].options.get("iterations") if "meta-learner" in parts else None
+    if tasks is not None:
+        targets = tuple(spec.method.options.get("targets", ("q", "v")))
+        shared = LoraBank.fresh(backbone.vit, slots_of(backbone.vit, targets), 1, 1, torch.Generator())
+        learning = flops_of(backbone, shared.to(backbone.device), kept).executed
+        images = track.way * (track.shot + min(track.query, per_class - track.shot))
+        passes = images * int(tasks)
+        patches = "" if kept is None else f", {kept.shape[1]} patches each"
+        what = f"{int(tasks):,} tasks of {images} images{patches}"
+        stages.append(
+            StageForecast("meta-learning", what, passes * learning, passes * per_image * learning / inverting)
+        )
+    return Forecast(tuple(stages))
+
+
+def _measured(teacher: BankTeacher, batch: int) -> tuple[float, Any]:
+    """Run two steps on grey images, and time the second: seconds per image, and the patches kept at the end [1, k]."""
+    side = teacher.image_size
+    images = torch.full((batch, 3, side, side), 0.5, device=teacher.device, requires_grad=True)
+    seconds = 0.0
+    for step in range(2):
+        start = time.perf_counter()
+        for _ in teacher.steps(1):
+            teacher.logits(images).sum().backward()  # type: ignore[no-untyped-call]
+        if teacher.device.type == "cuda":
+            torch.cuda.synchronize(teacher.device)
+        seconds = time.perf_counter() - start if step else 0.0
+    with torch.no_grad():
+        kept = teacher.final_patches(images[:1].detach())
+    return seconds / batch, kept

@@ -1,0 +1,127 @@
+"""From a pool to an adapter file, without a track: what a person with a folder of LoRAs wants."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from freeshot.basics.errors import OptionError
+from freeshot.contracts.method import Needs
+from freeshot.contracts.options import to_json
+from freeshot.contracts.records import RunSpec
+from freeshot.contracts.tracks import Track
+from freeshot.engine.devices import choose_device
+from freeshot.pool.adapter import export_adapter
+from freeshot.pool.store import open_pool
+from freeshot.run.cell import data_freedom
+from freeshot.run.contact import contact_sheet, save_sheet
+from freeshot.run.environment import Environment
+from freeshot.run.forecast import Forecast, forecast
+from freeshot.run.parts import choices_of, part_of, resolve, spelt_alike
+from freeshot.run.plan import row_for, track_spec
+from freeshot.run.workbench import Bench
+
+if TYPE_CHECKING:
+    from freeshot.contracts.method import Method
+    from freeshot.contracts.records import StageCost
+    from freeshot.plugin.catalogue import Catalogue
+
+
+@dataclass(frozen=True)
+class RecycleRequest:
+    """The arguments of `freeshot recycle`."""
+
+    pool: str
+    """Name or folder."""
+    out: Path
+    method: str = "lora-recycle"
+    options: tuple[str, ...] = ()
+    like: str | None = None
+    """Suite whose scaled options are taken; None takes the method's own defaults, the paper's."""
+    shot: int = 1
+    query: int = 15
+    seed: int = 0
+    backbone: str | None = None
+    cache: Path = field(default_factory=lambda: Path(".freeshot"))
+    device: str = "cpu"
+    sheets: bool = False
+    """Also save what was recovered from each LoRA as a picture."""
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A recycling that was checked and is ready to start."""
+
+    request: RecycleRequest
+    environment: Environment
+    spec: RunSpec
+    track: Track
+    method: Method
+
+    def forecast(self) -> Forecast:
+        """Say what it will cost, from one measured step."""
+        backbone = self.environment.backbone(self.spec.backbone)
+        return forecast(self.environment, self.spec, self.track, backbone)
+
+    def run(self) -> list[StageCost]:
+        """Prepare the method on the pool and write its adapter; an interrupted job goes on where it was."""
+        bench = Bench(self.environment, self.spec, self.track, self.method)
+        learner = self.method.prepare(bench)
+        adapter = getattr(learner, "adapter", None)
+        if adapter is None:
+            raise OptionError(f"Method '{self.method.name}' leaves no adapter behind. Choose one that trains a LoRA.")
+        backbone = self.environment.backbone(self.spec.backbone)
+        export_adapter(self.request.out, adapter, backbone, self._facts(bench))
+        if self.request.sheets:
+            patch = backbone.image_size // bench.patch_side()
+            for surrogates in bench.recovered:
+                save_sheet(contact_sheet(surrogates, patch), self.request.out / "sheets" / f"{surrogates.source}.png")
+        return bench.stages
+
+    def _facts(self, bench: Bench) -> dict[str, Any]:
+        pool = bench.pool()
+        return {
+            "pool": pool.name,
+            "pool_sha256": pool.sha256,
+            "loras": len(pool),
+            "method": self.spec.method.model_dump(mode="json"),
+            "parts": {name: part.model_dump(mode="json") for name, part in self.spec.parts.items()},
+            "seed": self.spec.seed,
+            "way": self.track.way,
+            "shot": self.track.shot,
+            "data_free": data_freedom(self.environment, self.spec, self.method),
+            "seconds": {stage.stage: round(stage.seconds, 1) for stage in bench.stages},
+        }
+
+
+def plan_recycling(request: RecycleRequest, catalogue: Catalogue) -> Job:
+    """Look up and check everything that was asked for, before a second is spent."""
+    folder = Path(request.pool) if Path(request.pool).is_dir() else Path(catalogue.pool(request.pool))
+    pool = open_pool(folder)
+    ways = {len(entry.classes) for entry in pool.entries}
+    track = Track(
+        name=f"own/{pool.name}/{min(ways)}w{request.shot}s",
+        dataset="",
+        pool=pool.name,
+        sources=(),
+        backbone=request.backbone or pool.backbone,
+        way=min(ways),
+        shot=request.shot,
+        query=request.query,
+    )
+    row = row_for(request.method, request.options, request.like, catalogue)
+    part, component = part_of(catalogue, "method", row.method, row.options)
+    method: Any = component
+    if method.needs - {Needs.POOL}:
+        needs = ", ".join(sorted(need.value for need in method.needs - {Needs.POOL}))
+        raise OptionError(f"Method '{method.name}' needs more than a pool: {needs}. Choose a data-free one.")
+    chosen = {name: resolve(catalogue, choice) for name, choice in choices_of(method).items()}
+    part = part.model_copy(update={"options": to_json(spelt_alike(method, chosen))})
+    backbone, _ = part_of(catalogue, "backbone", track.backbone, {})
+    spec = RunSpec(
+        suite="own", track=track_spec(track), method=part, parts=chosen, backbone=backbone, seed=request.seed
+    )
+    environment = Environment(catalogue, request.cache, Path("data"), choose_device(request.device))
+    environment.own_pools[pool.name] = folder
+    return Job(request, environment, spec, track, method)

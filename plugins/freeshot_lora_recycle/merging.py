@@ -1,0 +1,66 @@
+"""Token merging without training (ToMe): tokens that are alike become one, instead of being dropped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from freeshot import EfficiencyStrategy
+from freeshot.basics.errors import OptionError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from freeshot import LayerView
+
+
+@dataclass(frozen=True)
+class TokenMerging(EfficiencyStrategy):
+    """Merge the most similar pairs of patches in every layer, by bipartite matching of their keys."""
+
+    name = "token-merging"
+    citation = "Bolya et al., Token Merging: Your ViT But Faster, ICLR 2023"
+    merge: int = 4
+    """Pairs that are merged in each layer; at most half of the patches that are there. paper: 8 to 16 of 196."""
+
+    def __post_init__(self) -> None:
+        if self.merge < 0:
+            raise OptionError(f"Option 'merge' of 'token-merging' must not be negative, but is {self.merge}.")
+
+    def select(self, view: LayerView) -> Tensor | None:
+        """Keep all patches but those that are merged into another: [b, k]."""
+        from_, _ = self._pairs(view)
+        if from_.shape[1] == 0:
+            return None
+        return view.kept[~_at(from_, view.kept.shape[1])].view(len(from_), -1)
+
+    def merging(self, view: LayerView, kept: Tensor) -> Tensor | None:
+        """Send each merged patch to its partner: [b, 1 + k, t]."""
+        import torch
+        from torch.nn.functional import one_hot
+
+        from_, into = self._pairs(view)
+        patches = view.kept.shape[1]
+        target = torch.arange(patches, device=kept.device).expand(len(kept), -1).scatter(1, from_, into)  # [b, s]
+        row = torch.searchsorted(kept, target)  # place of each patch's token among those kept
+        tokens = torch.cat([torch.zeros_like(row[:, :1]), row + 1], dim=1)  # [b, t]
+        return one_hot(tokens, kept.shape[1] + 1).mT
+
+    def _pairs(self, view: LayerView) -> tuple[Tensor, Tensor]:
+        """Match even patches with odd ones: positions of the `merge` likest pairs, [b, m] each."""
+        from torch.nn.functional import normalize
+
+        keys = normalize(view.keys.mean(1)[:, 1:], dim=-1)  # [b, s, d / heads]
+        even, odd = keys[:, ::2], keys[:, 1::2]
+        likeness, partner = (even @ odd.mT).max(-1) if odd.shape[1] else (even[..., 0] * 0, even[..., 0].long())
+        count = min(self.merge, odd.shape[1])
+        chosen = likeness.topk(count, dim=1).indices  # [b, m]
+        return 2 * chosen, 2 * partner.gather(1, chosen) + 1
+
+
+def _at(positions: Tensor, size: int) -> Tensor:
+    """Mark positions [b, m] in a mask [b, size]."""
+    import torch
+
+    mask = torch.zeros(len(positions), size, dtype=torch.bool, device=positions.device)
+    return mask.scatter(1, positions, value=True)

@@ -1,0 +1,240 @@
+"""FREE: the generator learns to adapt, BELL walks a share of a sequence; known bugs of the released code are absent."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from freeshot.basics.errors import ContractError, DivergedError
+from freeshot.contracts.checkpoint import Checkpoint
+from freeshot.contracts.flow import Adapter, Shots, Task
+from freeshot.engine.teacher import BankTeacher, PoolTeachers
+from freeshot_baselines.free.bell import Bell, distillation_loss, replay_loss
+from freeshot_baselines.free.generator import MetaGenerator, build_generator
+
+if TYPE_CHECKING:
+    from freeshot.contracts.pool import LoraPool
+    from freeshot.engine import Backbone
+
+SMALL = MetaGenerator(outer=40, group=2, inner=5, lr=1e-3, latent=8, width=4)
+WAY, PER_CLASS = 5, 4
+
+
+def rng(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def labels() -> Tensor:
+    return torch.arange(WAY).repeat_interleave(PER_CLASS)
+
+
+@pytest.mark.parametrize(("side", "start"), [(16, 8), (28, 7), (32, 8), (84, 21), (224, 7), (7, 7)])
+def test_a_generator_draws_pictures_of_the_networks_size(side: int, start: int) -> None:
+    generator = build_generator(side, 6, 4)
+    assert isinstance(generator, nn.Sequential)
+    assert isinstance(generator[1], nn.Unflatten)
+    assert generator[1].unflattened_size[1:] == (start, start)
+    pictures = generator(torch.randn(2, 6)).detach()
+    assert pictures.shape == (2, 3, side, side)
+    assert 0 <= float(pictures.min()) <= float(pictures.max()) <= 1
+
+
+@pytest.fixture(scope="module")
+def learned(backbone: Backbone, pool: LoraPool) -> dict[str, Tensor]:
+    """Return a meta-generator of the toy pool."""
+    return dict(SMALL.learn(PoolTeachers(backbone, pool.entries), PER_CLASS, rng()))
+
+
+def loss_after_adapting(backbone: Backbone, pool: LoraPool, lora: int, start: dict[str, Tensor]) -> float:
+    teacher = BankTeacher(backbone, [pool.entries[lora]])
+    images = SMALL.recover(teacher, labels(), rng(lora), start)
+    return float(cross_entropy(teacher.plain_logits(images), labels()))
+
+
+def test_what_was_learned_adapts_better_than_a_fresh_generator(
+    backbone: Backbone, pool: LoraPool, learned: dict[str, Tensor]
+) -> None:
+    fresh = dict(replace(SMALL, outer=0).learn(PoolTeachers(backbone, pool.entries), PER_CLASS, rng()))
+    ours, theirs = (
+        sum(loss_after_adapting(backbone, pool, lora, start) for lora in range(4)) / 4 for start in (learned, fresh)
+    )
+    assert ours < theirs - 0.1
+
+
+def test_the_outer_gradient_is_the_mean_of_the_last_inner_ones(backbone: Backbone, pool: LoraPool) -> None:
+    """Walk one outer step by hand, with the same random numbers: first-order MAML, Adam on the mean gradient."""
+    method = replace(SMALL, outer=1)
+    found = method.learn(PoolTeachers(backbone, pool.entries), PER_CLASS, rng(3))
+    draws = rng(3)
+    generator = method._fresh(16, draws)
+    order = torch.randperm(4, generator=draws)[:2].tolist()
+    total = [torch.zeros_like(weight) for weight in generator.parameters()]
+    for lora in order:
+        inner = copy.deepcopy(generator)
+        latents = torch.randn(20, 8, generator=draws).requires_grad_()
+        optimizer = torch.optim.Adam([*inner.parameters(), latents], lr=1e-3, betas=(0.5, 0.999))
+        teacher = BankTeacher(backbone, [pool.entries[lora]])
+        for _ in range(5):
+            optimizer.zero_grad()
+            cross_entropy(teacher.plain_logits(inner(latents)), labels()).backward()  # type: ignore[no-untyped-call]
+            last = [weight.grad.clone() for weight in inner.parameters() if weight.grad is not None]
+            optimizer.step()
+        total = [t + gradient for t, gradient in zip(total, last, strict=True)]
+    outer = torch.optim.Adam(generator.parameters(), lr=1e-3, betas=(0.5, 0.999))
+    for weight, gradient in zip(generator.parameters(), total, strict=True):
+        weight.grad = gradient / 2
+    outer.step()
+    assert all(torch.allclose(found[name], tensor, atol=1e-6) for name, tensor in generator.state_dict().items())
+
+
+def test_images_depend_on_lora_and_seed_alone(backbone: Backbone, pool: LoraPool, learned: dict[str, Tensor]) -> None:
+    def images(lora: int, seed: int) -> Tensor:
+        return SMALL.recover(BankTeacher(backbone, [pool.entries[lora]]), labels(), rng(seed), learned)
+
+    assert torch.equal(images(0, 1), images(0, 1))
+    assert not torch.equal(images(0, 1), images(0, 2))
+    assert not torch.equal(images(0, 1), images(1, 1))
+
+
+def test_a_generator_starts_from_its_stream_alone(backbone: Backbone, pool: LoraPool) -> None:
+    starts = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        starts.append(SMALL._fresh(16, rng()).state_dict())
+    assert all(torch.equal(tensor, starts[1][name]) for name, tensor in starts[0].items())
+
+
+def test_recovering_leaves_what_was_learned_alone(
+    backbone: Backbone, pool: LoraPool, learned: dict[str, Tensor]
+) -> None:
+    before = {name: tensor.clone() for name, tensor in learned.items()}
+    SMALL.recover(BankTeacher(backbone, [pool.entries[0]]), labels(), rng(), learned)
+    assert all(torch.equal(learned[name], tensor) for name, tensor in before.items())
+
+
+def test_without_having_learned_there_is_nothing_to_recover_with(backbone: Backbone, pool: LoraPool) -> None:
+    teacher = BankTeacher(backbone, [pool.entries[0]])
+    with pytest.raises(ContractError, match="learns from a pool first"):
+        SMALL.synthesize(teacher, labels(), rng())
+    with pytest.raises(ContractError, match="was learned with other options"):
+        SMALL.recover(teacher, labels(), rng(), {})
+
+
+def test_a_rate_that_diverges_is_told(backbone: Backbone, pool: LoraPool) -> None:
+    wild = replace(SMALL, lr=1e30)
+    with pytest.raises(DivergedError, match="Lower the inversion's lr"):
+        wild.learn(PoolTeachers(backbone, pool.entries), PER_CLASS, rng())
+
+
+# --- BELL ---------------------------------------------------------------------------------------
+
+
+class Tilt:
+    """A model whose features are pixels seen through one trainable matrix."""
+
+    device = torch.device("cpu")
+
+    def __init__(self) -> None:
+        start = torch.randn(6, 4, generator=rng(9), dtype=torch.float64)
+        self.weight = nn.Parameter(start.clone())
+
+    def embed(self, images: Tensor, kept: Tensor | None = None) -> Tensor:
+        assert kept is None
+        return images.flatten(1)[:, :6] @ self.weight
+
+    def lora(self) -> Sequence[nn.Parameter]:
+        return (self.weight,)
+
+    def snapshot(self) -> Adapter:
+        return Adapter({"weight": self.weight.detach().clone()})
+
+
+class Given:
+    """Tasks in a given order."""
+
+    checkpoint = Checkpoint()
+
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        self.tasks = tasks
+
+    def take(self, count: int, start: int = 0) -> Iterator[Task]:
+        yield from self.tasks[start:count]
+
+
+def task(seed: int, *, of_lora: bool) -> Task:
+    draws = rng(seed)
+
+    def shots(count: int) -> Shots:
+        images = torch.rand(3 * count, 3, 2, 2, generator=draws, dtype=torch.float64)
+        return Shots(images, torch.arange(3).repeat_interleave(count))
+
+    teacher = torch.randn(9, 3, generator=draws, dtype=torch.float64)
+    return Task(shots(1), shots(3), 3, teacher if of_lora else None)
+
+
+def fitted(bell: Bell, tasks: Sequence[Task]) -> Tensor:
+    model: Any = Tilt()
+    return bell.fit(model, Given(tasks), rng()).tensors["weight"]
+
+
+LORAS = [task(seed, of_lora=True) for seed in range(3)]
+START = Tilt().weight.detach()
+
+
+def walked(tasks: Sequence[Task]) -> Tensor:
+    """Take one Adam step per task, in turn."""
+    model: Any = Tilt()
+    optimizer = torch.optim.Adam(model.lora(), lr=1e-2)
+    for one in tasks:
+        optimizer.zero_grad()
+        distillation_loss(model, one).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    return model.weight.detach()  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("pace", [0.0, 0.25, 1.0])
+def test_a_group_is_walked_through_and_a_share_of_the_way_is_kept(pace: float) -> None:
+    found = fitted(Bell(group=3, lr=1e-2, pace=pace), LORAS)
+    assert torch.allclose(found, START + pace * (walked(LORAS) - START), rtol=0, atol=1e-12)
+
+
+def test_a_group_that_is_not_full_is_not_walked() -> None:
+    assert torch.equal(fitted(Bell(group=4), LORAS), START)
+
+
+def test_mixed_tasks_are_replayed_one_step_each() -> None:
+    mixed = [task(seed, of_lora=False) for seed in (5, 6)]
+    model: Any = Tilt()
+    optimizer = torch.optim.Adam(model.lora(), lr=1e-2)
+    for one in mixed:
+        optimizer.zero_grad()
+        replay_loss(model, one).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    assert torch.allclose(fitted(Bell(lr=1e-2), mixed), model.weight, rtol=0, atol=1e-12)
+
+
+def test_distilling_from_a_teacher_of_one_mind_has_neither_loss_nor_gradient() -> None:
+    """The released code's divergence lacks a logarithm and pulls even here."""
+    from freeshot.basics.prototypes import prototype_logits
+
+    model: Any = Tilt()
+    one = LORAS[0]
+    support, query = model.embed(one.support.images), model.embed(one.query.images)
+    agreed = replace(one, teacher_logits=prototype_logits(query, support, one.support.labels, 3, "euclidean").detach())
+    loss = distillation_loss(model, agreed)
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert float(loss.detach()) == pytest.approx(0, abs=1e-12)
+    assert model.weight.grad.abs().max() < 1e-10
+
+
+def test_a_loss_that_is_not_finite_is_told() -> None:
+    bad = replace(LORAS[0], teacher_logits=torch.full((9, 3), torch.nan, dtype=torch.float64))
+    with pytest.raises(DivergedError, match=r"The loss of meta-learner 'bell' is nan at task 0\. Lower its lr\."):
+        fitted(Bell(group=1), [bad])

@@ -1,0 +1,151 @@
+"""A person's road: import LoRAs, recycle them into an adapter, and classify pictures with it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from PIL import Image
+
+from freeshot.testing.toy import POOL, ToyImages
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Call
+
+OURS = "toy,lora-recycle,baselines"
+LIKE_TOY = ("--like", "toy")
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+
+def recycle(call: Call, *arguments: str) -> str:
+    done = call("recycle", "toy", *LIKE_TOY, "-o", "meta", *arguments, plugins=OURS)
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def save_pictures() -> None:
+    """Lay two pictures of each of three classes aside as support, and one of each as query."""
+    images = ToyImages((9, 10, 11))
+    for place in (0, 1, 20, 21, 40, 41, 5, 25, 45):
+        pixels = images.read([place])[0].permute(1, 2, 0).numpy()
+        shown = place % 20 < 2
+        folder = Path("support") / f"wave-{images.labels[place]}" if shown else Path("query")
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(folder / f"{place}.png")
+
+
+def test_a_pool_becomes_an_adapter_that_classifies_pictures(call: Call) -> None:
+    assert "The adapter is in meta" in recycle(call)
+    save_pictures()
+    asked = ("predict", "--adapter", "meta", "--support", "support", "--query", "query", "--format", "json")
+    found = json.loads(call(*asked, plugins=OURS).stdout)
+    assert {f["picture"]: f["class"] for f in found} == {
+        "query/5.png": "wave-0",
+        "query/25.png": "wave-1",
+        "query/45.png": "wave-2",
+    }
+    assert all(sum(f["probabilities"].values()) == pytest.approx(1) for f in found)
+
+
+def test_the_cost_is_told_before_it_arises(call: Call) -> None:
+    out = recycle(call, "--dry-run")
+    assert "inversion      4 LoRAs, 100 images × 3 steps" in out
+    assert "meta-learning  3 tasks of 25 images, 4 patches each" in out
+    assert not Path("meta").exists()
+
+
+def test_the_same_command_takes_what_is_there(call: Call) -> None:
+    recycle(call)
+    first = Path("meta/adapter_model.safetensors").read_bytes()
+    shutil.rmtree("meta")
+    assert "taken from an earlier run" in recycle(call)
+    assert Path("meta/adapter_model.safetensors").read_bytes() == first
+
+
+def test_what_was_recovered_can_be_looked_at(call: Call) -> None:
+    recycle(call, "--sheets")
+    assert sorted(path.name for path in Path("meta/sheets").iterdir()) == [f"lora-{n:03d}.png" for n in range(4)]
+
+
+def test_options_of_the_method_can_be_set_and_are_kept_with_the_adapter(call: Call) -> None:
+    recycle(call, "--option", "rank=2", "--option", "targets=q,fc1", "--shot", "2")
+    facts = json.loads(Path("meta/freeshot.json").read_text())["facts"]
+    assert (facts["method"]["options"]["rank"], facts["shot"], facts["data_free"]) == (2, 2, "strict")
+    assert facts["pool"] == "toy"
+
+
+def test_a_folder_is_a_pool_too(call: Call) -> None:
+    shutil.copytree(POOL, "mine")
+    done = call("recycle", "mine", *LIKE_TOY, "-o", "meta", plugins=OURS)
+    assert done.exit_code == 0, done.output
+
+
+def test_a_method_that_needs_real_images_is_refused(call: Call) -> None:
+    done = call("recycle", "toy", "--method", "real-data", "-o", "meta", plugins=OURS)
+    assert done.exit_code == 2
+    assert "Method 'real-data' needs more than a pool: base images. Choose a data-free one." in done.stderr
+
+
+def test_a_method_without_adapter_is_refused(call: Call) -> None:
+    done = call("recycle", "toy", "--method", "frozen-prototype", "-o", "meta", plugins=OURS)
+    assert done.exit_code == 2
+    assert "Method 'frozen-prototype' leaves no adapter behind." in done.stderr
+
+
+def test_imported_loras_are_recycled_like_any(call: Call) -> None:
+    folders = [path for path in POOL.iterdir() if path.is_dir()]
+    for folder in folders:
+        shutil.copytree(folder, Path("theirs") / folder.name)
+    done = call("pool", "import", "theirs", "--backbone", "toy-vit", plugins=OURS)
+    assert done.stdout == "The pool 'theirs' of 4 LoRAs is in pools/theirs.\n", done.output
+    done = call("recycle", "pools/theirs", *LIKE_TOY, "-o", "meta", plugins=OURS)
+    assert done.exit_code == 0, done.output
+
+
+def test_a_lora_that_is_left_out_is_named(call: Call) -> None:
+    for folder in (path for path in POOL.iterdir() if path.is_dir()):
+        shutil.copytree(folder, Path("theirs") / folder.name)
+    Path("theirs/lora-002/head.safetensors").unlink()
+    done = call("pool", "import", "theirs", "--backbone", "toy-vit", "--skip-bad", plugins=OURS)
+    assert "The pool 'theirs' of 3 LoRAs" in done.stdout
+    assert "lora-002/adapter_model.safetensors has no head." in done.stderr
+
+
+@pytest.mark.parametrize("shape", ["table", "csv"])
+def test_predictions_are_told_in_other_shapes(call: Call, shape: str) -> None:
+    save_pictures()
+    asked = ("predict", "--backbone", "toy-vit", "--support", "support", "--query", "query", "--format", shape)
+    head, *rows = call(*asked, plugins=OURS).stdout.splitlines()
+    assert head.replace(",", " ").split()[:2] == ["picture", "class"]
+    assert len(rows) == 3
+    assert all("wave-" in row for row in rows)
+
+
+def test_neither_adapter_nor_backbone_is_refused(call: Call) -> None:
+    save_pictures()
+    done = call("predict", "--support", "support", "--query", "query", plugins=OURS)
+    assert done.exit_code == 2
+    assert "Name a network with --backbone, or an adapter" in done.stderr
+
+
+def test_a_support_folder_without_classes_is_told(call: Call) -> None:
+    save_pictures()
+    done = call("predict", "--backbone", "toy-vit", "--support", "query", "--query", "query", plugins=OURS)
+    assert done.exit_code == 2
+    assert "query must hold one folder of pictures for each class, at least two, but holds 0." in done.stderr
+
+
+def test_a_file_that_is_no_picture_is_named(call: Call) -> None:
+    save_pictures()
+    Path("query/45.png").write_bytes(b"not a picture")
+    done = call("predict", "--backbone", "toy-vit", "--support", "support", "--query", "query", plugins=OURS)
+    assert done.exit_code == 2
+    assert "query/45.png cannot be read as a picture" in done.stderr

@@ -1,0 +1,59 @@
+"""Tuning LoRAs one at a time with PEFT's own layers, against the bank that tunes many in one pass."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from typing import Any
+
+import torch
+from tests.performance.measure import Table, in_turn
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from freeshot.engine import LoraBank, look, open_backbone, slots_of
+from freeshot_vision.pocket.backbone import PocketVit
+
+LORAS, BATCH, STEPS = 8, 25, 3
+
+
+def bench() -> Table:
+    """Take the same number of steps for the same number of LoRAs, both ways."""
+    backbone = open_backbone(PocketVit())
+    images = torch.rand(LORAS, BATCH, 3, 28, 28, generator=torch.Generator().manual_seed(0))
+    labels = torch.arange(BATCH) % 5
+
+    def with_peft() -> None:
+        from peft import LoraConfig, get_peft_model
+
+        for lora in range(LORAS):
+            model: Any = get_peft_model(
+                copy.deepcopy(backbone.vit), LoraConfig(r=8, lora_alpha=8, target_modules=["qkv"])
+            )
+            head = nn.Linear(128, 5)
+            weights = [w for w in model.parameters() if w.requires_grad]
+            optimizer = torch.optim.Adam([*weights, *head.parameters()], lr=1e-3)
+            for _ in range(STEPS):
+                optimizer.zero_grad()
+                cross_entropy(head(model.base_model.model(backbone.normalize(images[lora]))), labels).backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+
+    def with_bank() -> None:
+        rng = torch.Generator().manual_seed(0)
+        bank = LoraBank.fresh(backbone.vit, slots_of(backbone.vit), 4, LORAS, rng)
+        weight = torch.zeros(LORAS, 5, 128, requires_grad=True)
+        optimizer = torch.optim.Adam([*bank.parameters(), weight], lr=1e-3)
+        for _ in range(STEPS):
+            features = look(backbone, images.flatten(0, 1), bank).features.view(LORAS, BATCH, -1)
+            logits = (features @ weight.mT).flatten(0, 1)
+            optimizer.zero_grad()
+            cross_entropy(logits, labels.repeat(LORAS)).backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        seconds = in_turn({"PEFT, one at a time": with_peft, f"bank of {LORAS}": with_bank}, rounds=3)
+    slow = seconds["PEFT, one at a time"]
+    rows = tuple((n, f"{1000 * s / LORAS / STEPS:.1f}", f"{slow / s:.2f}") for n, s in seconds.items())
+    note = f"pocket-vit, {LORAS} LoRAs, 5-way tasks, batch {BATCH} each, Adam; making the LoRAs is included."
+    return Table("Building a pool", note, ("how", "ms / LoRA / step", "speed-up"), rows)
