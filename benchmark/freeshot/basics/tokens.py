@@ -18,8 +18,7 @@ def gather_patches(tokens: Tensor, kept: Tensor) -> Tensor:
 
 def mirror_patches(kept: Tensor, side: int) -> Tensor:
     """Return where the patches `kept` [n, k] of a side × side grid lie after a flip left to right, ascending."""
-    row, column = kept // side, kept % side
-    return (row * side + (side - 1 - column)).sort(dim=1).values
+    return moved_patches(kept, side, 0, 0, mirrored=True).sort(dim=1).values
 
 
 def moved_patches(kept: Tensor, side: int, down: int, right: int, *, mirrored: bool) -> Tensor:

@@ -81,13 +81,10 @@ def import_(
     ctx: click.Context, /, folder: Path, backbone: str, name: str | None, out: Path | None, **asked: Any
 ) -> None:
     """Read the LoRAs in DIR, PEFT adapter folders or the LoRA Recycle authors' files, into a pool of ours."""
-    from freeshot.contracts.options import build as build_component
-    from freeshot.engine.backbone import open_backbone
-    from freeshot.engine.devices import choose_device
+    from freeshot.engine.backbone import named_backbone
     from freeshot.pool.importing import import_pool
 
-    provider: Any = build_component(session_of(ctx).catalogue.component("backbone", backbone), {})
-    opened = open_backbone(provider, choose_device(asked.pop("device")))
+    opened = named_backbone(session_of(ctx).catalogue, backbone, asked.pop("device"))
     name = name or folder.resolve().name
     done = import_pool(folder, out or Path("pools") / name, name, opened, **asked)
     console = stdout()
@@ -132,11 +129,9 @@ def _open_for(ctx: click.Context, folder: Path, backbone: str | None) -> LoraPoo
 
     if backbone is None:
         return open_pool(folder)
-    from freeshot.contracts.options import build as build_component
-    from freeshot.engine.backbone import open_backbone
+    from freeshot.engine.backbone import named_backbone
 
-    provider: Any = build_component(session_of(ctx).catalogue.component("backbone", backbone), {})
-    return open_pool(folder, open_backbone(provider).sha256)
+    return open_pool(folder, named_backbone(session_of(ctx).catalogue, backbone).sha256)
 
 
 def _accuracy(entry: LoraEntry) -> str:

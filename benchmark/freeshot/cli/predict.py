@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import rich_click as click
 
@@ -38,9 +38,7 @@ def command(
 ) -> None:
     """Say what each query picture shows, by the nearest class mean of the support pictures; nothing is tuned."""
     from freeshot.basics.errors import OptionError
-    from freeshot.contracts.options import build
-    from freeshot.engine.backbone import open_backbone
-    from freeshot.engine.devices import choose_device
+    from freeshot.engine.backbone import named_backbone
     from freeshot.engine.learners import AdaptedLearner
     from freeshot.evaluation.folders import open_classes, open_pictures
     from freeshot.evaluation.predict import predict
@@ -50,8 +48,7 @@ def command(
         backbone = read_adapter_card(adapter)["backbone"]
     if backbone is None:
         raise OptionError("Name a network with --backbone, or an adapter, which knows its own, with --adapter.")
-    provider: Any = build(session_of(ctx).catalogue.component("backbone", backbone), {})
-    opened = open_backbone(provider, choose_device(device))
+    opened = named_backbone(session_of(ctx).catalogue, backbone, device)
     learner = AdaptedLearner(opened, None if adapter is None else open_adapter(adapter, opened))
     side = opened.image_size
     predictions = predict(learner, open_classes(support, side), open_pictures(query, side), opened.device)

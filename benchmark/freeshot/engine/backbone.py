@@ -11,9 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from freeshot.basics.errors import ContractError
+from freeshot.contracts.options import build
+from freeshot.engine.devices import choose_device
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from freeshot.contracts.backbone import BackboneProvider
+    from freeshot.plugin.catalogue import Catalogue
 
 
 class Normalize(nn.Module):
@@ -76,6 +81,12 @@ def open_backbone(provider: BackboneProvider, device: str | torch.device = "cpu"
         shape = list(out.shape) if isinstance(out, Tensor) else type(out).__name__
         raise ContractError(f"Backbone '{provider.name}' must map images to features [b, d], but gave {shape}.")
     return backbone
+
+
+def named_backbone(catalogue: Catalogue, name: str, device: str = "cpu") -> Backbone:
+    """Open the backbone that a plugin offers under this name, with its default options."""
+    provider: Any = build(catalogue.component("backbone", name), {})
+    return open_backbone(provider, choose_device(device))
 
 
 def weights_sha256(module: nn.Module) -> str:

@@ -18,7 +18,7 @@ from freeshot.basics.errors import PoolError
 from freeshot.contracts.pool import LoraEntry, Slot
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from torch import Generator
 
@@ -46,6 +46,11 @@ def _slots_in(name: str, module: nn.Module, targets: Sequence[str]) -> list[Slot
         width = module.out_features // 3
         return [Slot(name, FUSED[t] * width, (FUSED[t] + 1) * width) for t in targets if t in FUSED]
     return [Slot(name, 0, module.out_features) for t in targets if t in WHOLE and name.endswith(WHOLE[t])]
+
+
+def widths_of(vit: nn.Module, slots: Iterable[Slot]) -> dict[str, int]:
+    """Return how many outputs each layer has that the slots lie in."""
+    return {slot.module: int(vit.get_submodule(slot.module).out_features) for slot in slots}  # type: ignore[arg-type]
 
 
 class LoraBank(nn.Module):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from freeshot.basics.errors import PoolError
 from freeshot.basics.files import file_sha256, write_text
 from freeshot.contracts.flow import Adapter
+from freeshot.engine.bank import widths_of
 from freeshot.engine.model import adapter_of, factors_of
 from freeshot.pool.peft import from_peft, peft_config, rows_of, save_tensors, to_peft
 from freeshot.pool.store import load_tensors
@@ -31,8 +32,7 @@ def export_adapter(folder: Path, adapter: Adapter, backbone: Backbone, facts: Ma
     """Write an adapter of this backbone, in full precision; the card comes last."""
     factors = factors_of(adapter)
     rank = max(a.shape[0] for a, _ in factors.values())
-    layers: dict[str, Any] = {slot.module: backbone.vit.get_submodule(slot.module) for slot in factors}
-    save_tensors(folder / WEIGHTS, to_peft(factors, rank, {name: x.out_features for name, x in layers.items()}))
+    save_tensors(folder / WEIGHTS, to_peft(factors, rank, widths_of(backbone.vit, factors)))
     write_text(folder / CONFIG, json.dumps(peft_config(factors, rank, backbone.name), indent=1) + "\n")
     card = {
         "format": FORMAT,

@@ -14,8 +14,8 @@ from freeshot.basics.seeds import derive
 from freeshot.contracts.events import Progress, StageFinished, StageStarted
 from freeshot.contracts.options import build
 from freeshot.contracts.pool import LoraEntry
-from freeshot.engine.backbone import open_backbone
-from freeshot.engine.devices import choose_device
+from freeshot.engine.backbone import named_backbone
+from freeshot.engine.bank import widths_of
 from freeshot.pool.store import open_pool, write_card, write_entry
 from freeshot.pool.tuning import Tuned, TuningRecipe, TuningTask, tune
 
@@ -66,8 +66,7 @@ def build_pool(request: PoolRequest, catalogue: Catalogue, host: Host) -> LoraPo
     """
     if (request.out / "pool.json").exists():
         raise PoolError(f"{request.out} already holds a pool. Choose another --out, or delete that folder first.")
-    provider: Any = build(catalogue.component("backbone", request.backbone), {})
-    backbone = open_backbone(provider, choose_device(request.device))
+    backbone = named_backbone(catalogue, request.backbone, request.device)
     sources = {name: _base_images(catalogue, name, request) for name in request.sources}
     licenses = {name: getattr(catalogue.component("dataset", name), "license", "") for name in sources}
     license_note = "; ".join(f"{name}: {text or 'not stated'}" for name, text in licenses.items())
@@ -135,8 +134,8 @@ def _tune_block(
     lines = []
     for index, (number, task) in enumerate(zip(numbers, tasks, strict=True)):
         entry = _entry(tuned, index, task, classes[index], recipe, request, number)
-        widths = {s.module: backbone.vit.get_submodule(s.module).out_features for s in entry.factors}
-        lines.append(write_entry(request.out / task.name, entry, request.backbone, widths))  # type: ignore[arg-type]
+        widths = widths_of(backbone.vit, entry.factors)
+        lines.append(write_entry(request.out / task.name, entry, request.backbone, widths))
     write_text(done, json.dumps(lines))
     return lines
 

@@ -9,7 +9,7 @@ import torch
 
 from freeshot.basics.errors import PoolError
 from freeshot.contracts.pool import LoraEntry, Slot
-from freeshot.engine.bank import WHOLE, slots_of
+from freeshot.engine.bank import WHOLE, slots_of, widths_of
 from freeshot.engine.forward import look
 from freeshot.pool.foreign import find_loras, readable
 from freeshot.pool.store import open_pool, write_card, write_entry
@@ -64,7 +64,8 @@ def import_pool(
         more = f" (and {len(bad) - 1} more; --skip-bad leaves such LoRAs out)" if len(bad) > 1 else ""
         raise PoolError(bad[0] + more)
     lines = [
-        write_entry(out / entry.name, entry, backbone.name, _widths(backbone, entry), half=False) for entry in entries
+        write_entry(out / entry.name, entry, backbone.name, widths_of(backbone.vit, entry.factors), half=False)
+        for entry in entries
     ]
     write_card(out, name, backbone.name, backbone.sha256, lines, license)
     return Imported(open_pool(out, backbone.sha256), tuple(bad))
@@ -130,8 +131,3 @@ def _filled(factors: Mapping[Slot, tuple[Tensor, Tensor]], rank: int) -> dict[Sl
     return {
         slot: (pad(a, (0, 0, 0, rank - a.shape[0])), pad(b, (0, rank - b.shape[1]))) for slot, (a, b) in factors.items()
     }
-
-
-def _widths(backbone: Backbone, entry: LoraEntry) -> dict[str, int]:
-    layers: dict[str, Any] = {slot.module: backbone.vit.get_submodule(slot.module) for slot in entry.factors}
-    return {name: layer.out_features for name, layer in layers.items()}
