@@ -15,7 +15,9 @@ import pytest
 
 if TYPE_CHECKING:
     from freeshot.contracts.method import Method
+    from freeshot.contracts.pool import LoraPool
     from freeshot.contracts.records import RunRecord
+    from freeshot.engine import Backbone
     from freeshot.plugin.catalogue import Catalogue
     from freeshot.run.execute import Outcome
     from freeshot.run.plan import Plan
@@ -65,6 +67,24 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
     yield put
     for loaded in [loaded for loaded in sys.modules if loaded.startswith("fake_")]:
         del sys.modules[loaded]
+
+
+@pytest.fixture(scope="session")
+def backbone() -> Backbone:
+    """Return the toy network, opened once; nobody may change it."""
+    from freeshot.engine import open_backbone
+    from freeshot.testing.toy import ToyVit
+
+    return open_backbone(ToyVit())
+
+
+@pytest.fixture(scope="session")
+def pool(backbone: Backbone) -> LoraPool:
+    """Return the toy pool, opened once."""
+    from freeshot.pool.store import open_pool
+    from freeshot.testing.toy import POOL
+
+    return open_pool(POOL, backbone.sha256)
 
 
 TOY_TRACK = "toy/in-domain/2w1s"

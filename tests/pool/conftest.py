@@ -10,19 +10,13 @@ import pytest
 import torch
 
 from freeshot.contracts.pool import LoraEntry
-from freeshot.engine.backbone import Backbone, open_backbone
-from freeshot.engine.bank import slots_of
+from freeshot.engine.backbone import Backbone
+from freeshot.engine.bank import slots_of, widths_of
 from freeshot.pool.store import write_card, write_entry
-from freeshot.testing.toy import WIDTH, ToyVit
+from freeshot.testing.toy import WIDTH
 
 MakeEntry = Callable[..., LoraEntry]
 WritePool = Callable[..., Path]
-
-
-@pytest.fixture(scope="session")
-def backbone() -> Backbone:
-    """Return the toy network."""
-    return open_backbone(ToyVit())
 
 
 @pytest.fixture(scope="session")
@@ -54,8 +48,7 @@ def write_pool(backbone: Backbone) -> WritePool:
     """Return what writes entries as a whole pool."""
 
     def write(folder: Path, *entries: LoraEntry) -> Path:
-        layers: dict[str, Any] = {s.module: backbone.vit.get_submodule(s.module) for s in entries[0].factors}
-        widths = {name: layer.out_features for name, layer in layers.items()}
+        widths = widths_of(backbone.vit, entries[0].factors)
         lines = [write_entry(folder / entry.name, entry, "toy-vit", widths) for entry in entries]
         write_card(folder, "small", "toy-vit", backbone.sha256, lines, "toy-waves: Apache-2.0")
         return folder

@@ -11,12 +11,10 @@ import torch
 from torch import Tensor
 
 from freeshot.contracts.flow import Shots, SurrogateSet
-from freeshot.engine import BankTeacher, SharedLora, open_backbone
-from freeshot.pool.store import open_pool
+from freeshot.engine import BankTeacher, SharedLora
 from freeshot.run.artefacts import Artefact, Artefacts
 from freeshot.run.checkpoints import FileCheckpoint
 from freeshot.run.tasks import SurrogateSource, Tasks, TaskShape
-from freeshot.testing.toy import POOL, ToyVit
 from freeshot_lora_recycle.inversion import LoraInversion
 from freeshot_lora_recycle.prototype import Prototype
 from freeshot_lora_recycle.pruning import ClsAttention
@@ -32,16 +30,6 @@ STEPS = 9
 
 class KilledError(Exception):
     """Stands for whatever ends a process."""
-
-
-@pytest.fixture(scope="module")
-def backbone() -> Backbone:
-    return open_backbone(ToyVit())
-
-
-@pytest.fixture(scope="module")
-def pool(backbone: Backbone) -> LoraPool:
-    return open_pool(POOL, backbone.sha256)
 
 
 def killing(after: int | None) -> Callable[[int, int], None]:
