@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from freeshot import Choice, InversionMethod, Method, Needs
+from freeshot import Choice, InversionMethod, SurrogateMethod
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
-    from freeshot import Learner, Teacher, Workbench
+    from freeshot import Teacher
 
 
 @dataclass(frozen=True)
@@ -29,27 +29,14 @@ class GaussianNoise(InversionMethod):
 
 
 @dataclass(frozen=True)
-class Noise(Method):
+class Noise(SurrogateMethod):
     """Meta-train on Gaussian images instead of recovered ones: what the training alone, without content, does."""
 
     name = "noise"
-    needs = frozenset({Needs.POOL})
     role = "floor"
     learner: Choice = Choice("meta-learner", "prototype")
     """Meta-learner that trains the shared LoRA."""
-    per_class: int = 40
-    """Images per class of each LoRA."""
-    lora_share: float = 0.5
-    """Share of tasks that come from one LoRA, with its logits; the rest mixes classes across LoRAs."""
-    rank: int = 4
-    """Rank of the shared LoRA."""
-    targets: tuple[str, ...] = ("q", "v")
-    """Layers it acts on, of q, k, v, proj, fc1 and fc2. paper: q and v."""
-    flip: bool = True
-    """Flip images left to right at random."""
 
-    def prepare(self, bench: Workbench) -> Learner:
-        """Train one shared LoRA on tasks of noise."""
-        images = bench.surrogates(Choice("inversion", "gaussian-noise"), Choice("efficiency", "none"), self.per_class)
-        tasks = bench.surrogate_tasks(images, self.lora_share, flip=self.flip)
-        return bench.adapted(bench.meta_learn(self.learner, tasks, self.rank, self.targets))
+    def recovery(self) -> tuple[Choice, Choice]:
+        """Name noise, and every token of it."""
+        return Choice("inversion", "gaussian-noise"), Choice("efficiency", "none")

@@ -20,6 +20,7 @@ from freeshot.contracts.launcher import Launcher
 from freeshot.contracts.meta_learner import GradientMetaLearner, MetaLearner, Model, TaskStream
 from freeshot.contracts.method import Learner, Method, Needs, Predictor, Trial, Workbench
 from freeshot.contracts.pool import LoraEntry, LoraPool, Slot
+from freeshot.contracts.surrogate_method import SurrogateMethod
 from freeshot.contracts.tracks import Profile, Row, Suite, Track
 from freeshot.plugin import hookimpl
 from freeshot.version import __version__
@@ -54,6 +55,7 @@ __all__ = [
     "Shots",
     "Slot",
     "Suite",
+    "SurrogateMethod",
     "SurrogateSet",
     "Task",
     "TaskStream",

@@ -5,6 +5,7 @@ Axes: n images, 3 channels, h × w pixels.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -46,6 +47,10 @@ class LoraInversion(InversionMethod):
     """The prior is asked at every so many steps; its weight grows alike, so that its pull in the long run stays."""
     keep: Literal["last", "best"] = added("last")
     """Return the last iterate, as the paper's code in fact does, or of each image the one its LoRA was surest of."""
+    schedule: Literal["constant", "cosine"] = added("constant")
+    """How the learning rate goes: not at all, as in the paper, or down half a cosine to zero."""
+    bf16: bool = added(False)
+    """Ask the LoRA in bfloat16 where that is safe (autocast); pixels and prior stay in full precision."""
     jitter: float = 0.125
     """Images are rolled by up to this share of their side at each step, all of a batch alike."""
     flip: bool = True
@@ -72,8 +77,11 @@ class LoraInversion(InversionMethod):
         best = Best(pixels) if self.keep == "best" else Last()
         begin = restore(teacher.checkpoint.load(), [pixels, *best.state], optimizer, rng)
         for step in teacher.steps(self.iterations, begin):
+            optimizer.param_groups[0]["lr"] = self.rate(step)
             images = self._jittered(teacher, pixels * teacher.std + teacher.mean, rng)
-            logits = teacher.logits(images)
+            with torch.autocast(teacher.device.type, torch.bfloat16, enabled=self.bf16):
+                logits = teacher.logits(images)
+            logits = logits.to(images)
             best.see(pixels, logits.detach(), labels)
             loss = cross_entropy(logits, labels) * len(labels)
             if prior is not None and step % self.prior_every == 0:
@@ -91,6 +99,12 @@ class LoraInversion(InversionMethod):
                 pixels.copy_(pixels.maximum(low).minimum(high))
             teacher.checkpoint.offer(lambda done=step + 1: snapshot(done, [pixels, *best.state], optimizer, rng))  # type: ignore[misc]
         return (best.of(pixels.detach()) * teacher.std + teacher.mean).clamp(0, 1)
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate at a step."""
+        if self.schedule == "constant":
+            return self.lr
+        return self.lr * (1 + math.cos(math.pi * step / self.iterations)) / 2
 
     def _jittered(self, teacher: Teacher, images: Tensor, rng: Generator) -> Tensor:
         """Roll, and perhaps mirror, all images alike: the network must not care."""

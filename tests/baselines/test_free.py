@@ -160,6 +160,7 @@ class Given:
     """Tasks in a given order."""
 
     checkpoint = Checkpoint()
+    held_out: Sequence[Task] = ()
 
     def __init__(self, tasks: Sequence[Task]) -> None:
         self.tasks = tasks

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from freeshot.basics.errors import DivergedError
+from freeshot.basics.errors import DivergedError, OptionError
 from freeshot.contracts.checkpoint import Checkpoint
 from freeshot.contracts.flow import Adapter, Shots, Task
 from freeshot.contracts.meta_learner import GradientMetaLearner, Model, TaskStream
@@ -52,6 +52,7 @@ class Ways:
     """Tasks whose way is their number."""
 
     checkpoint = Checkpoint()
+    held_out: Sequence[Task] = ()
 
     def take(self, count: int, start: int = 0) -> Iterator[Task]:
         none = Shots(torch.zeros(0, 3, 1, 1), torch.zeros(0))
@@ -123,3 +124,71 @@ def test_a_diverging_loss_is_named_with_its_step() -> None:
     assert str(caught.value) == (
         "The loss of meta-learner 'pull' is nan at step 4. Lower its lr or check the surrogate images."
     )
+
+
+class Judged(Ways):
+    """Tasks whose way is their number, and one held-out task that is solved while the weight lies in 1…2."""
+
+    held_out = (
+        Task(
+            Shots(torch.tensor([0.0, 3.0]).view(2, 1, 1, 1).expand(2, 3, 1, 1), torch.tensor([0, 1])),
+            Shots(torch.ones(1, 3, 1, 1), torch.tensor([0])),
+            2,
+        ),
+    )
+
+
+class Shifting(OneWeight):
+    """Queries lie at the weight, so that the middle of the classes decides which weights are right."""
+
+    def embed(self, images: Tensor, kept: Tensor | None = None) -> Tensor:
+        if len(images) == 2:
+            return images[:, 0, 0]
+        return (self.weight.detach() - 1.2).abs().view(1, 1) * 4
+
+
+def test_the_lora_that_was_best_on_held_out_tasks_is_handed_on() -> None:
+    def at(steps: int) -> float:
+        model = Shifting()
+        fit(Pull(iterations=steps, cycle=0, warmup=0, lr=0.3, lr_floor=0.3), model)
+        return float(model.weight.detach())
+
+    learner = Pull(iterations=30, cycle=0, warmup=0, lr=0.3, lr_floor=0.3, validate_every=1)
+    model = Shifting()
+    adapter = learner.fit(cast("Model", model), cast("TaskStream", Judged()), torch.Generator())
+    first_right = next(steps for steps in range(1, 31) if abs(at(steps) - 1.2) * 4 < 1.5)
+    assert float(adapter.tensors["weight"]) == float(model.weight.detach()) == pytest.approx(at(first_right))
+    assert adapter.facts == {"validation_accuracy": 1.0, "validation_step": first_right}
+    assert 1 < first_right < 30
+
+
+def test_the_end_is_judged_too() -> None:
+    learner = Pull(iterations=5, validate_every=100)
+    adapter = learner.fit(cast("Model", Shifting()), cast("TaskStream", Judged()), torch.Generator())
+    assert adapter.facts["validation_step"] == 5
+
+
+def test_validation_without_held_out_classes_is_refused() -> None:
+    with pytest.raises(OptionError, match="Give the method a share with -o held_out"):
+        fit(Pull(iterations=3, validate_every=1), OneWeight())
+
+
+def test_training_in_bfloat16_rounds_products_and_keeps_weights() -> None:
+    @dataclass(frozen=True)
+    class Product(GradientMetaLearner):
+        """Multiply."""
+
+        name = "product"
+
+        def loss(self, model: Model, task: Task) -> Tensor:
+            (weight,) = model.lora()
+            product = weight.view(1, 1) @ torch.full((1, 1), 1.0)
+            seen.append(product.dtype)
+            return (product.float() - 3).square().sum()
+
+    seen: list[torch.dtype] = []
+    for bf16 in (False, True):
+        model = OneWeight()
+        fit(Product(iterations=2, bf16=bf16), model)
+        assert model.weight.dtype == torch.float32
+    assert seen == [torch.float32] * 2 + [torch.bfloat16] * 2

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 import torch
@@ -144,6 +145,39 @@ def test_a_prior_asked_rarely_pulls_as_hard_in_the_long_run(
 def test_l2_draws_pixels_to_the_mean(backbone: Backbone, pool: LoraPool) -> None:
     plain, drawn = (invert(backbone, pool, LoraInversion(iterations=15, prior="none", l2=w)) for w in (0.0, 100.0))
     assert (drawn - 0.5).square().mean() < 0.5 * (plain - 0.5).square().mean()
+
+
+def test_the_rate_stays_or_goes_down_half_a_cosine() -> None:
+    steady, sinking = LoraInversion(iterations=4, lr=0.2), LoraInversion(iterations=4, lr=0.2, schedule="cosine")
+    assert [steady.rate(step) for step in range(4)] == [0.2] * 4
+    assert [sinking.rate(step) for step in range(4)] == pytest.approx(
+        [0.2, 0.2 * (0.5 + 0.5**1.5), 0.1, 0.2 * (0.5 - 0.5**1.5)]
+    )
+
+
+def test_a_sinking_rate_brings_images_to_rest(backbone: Backbone, pool: LoraPool) -> None:
+    def last_step(schedule: Literal["constant", "cosine"]) -> float:
+        teacher = BankTeacher(backbone, [pool.entries[0]])
+        seen: list[Tensor] = []
+
+        def note(done: int, total: int) -> None:
+            assert teacher._last is not None
+            seen.append(teacher._last.clone())
+
+        teacher._on_step = note
+        still = LoraInversion(iterations=20, prior="none", schedule=schedule, jitter=0, flip=False)
+        still.synthesize(teacher, labels_of(pool, 0), torch.Generator().manual_seed(0))
+        return float((seen[-1] - seen[-2]).abs().mean())
+
+    assert last_step("cosine") < 0.1 * last_step("constant")
+
+
+def test_in_bfloat16_the_lora_still_recognises_what_comes_out(backbone: Backbone, pool: LoraPool) -> None:
+    rough = invert(backbone, pool, replace(SHORT, bf16=True))
+    assert rough.dtype == torch.float32
+    assert not torch.equal(rough, invert(backbone, pool))
+    noise = invert(backbone, pool, replace(SHORT, iterations=0))
+    assert teachers_view(backbone, pool, 0, rough)[0] < teachers_view(backbone, pool, 0, noise)[0]
 
 
 def test_a_loss_that_is_not_finite_is_told(backbone: Backbone, pool: LoraPool) -> None:

@@ -11,7 +11,7 @@ import torch
 
 from freeshot.basics.errors import EpisodeError, PoolError
 from freeshot.contracts.flow import Shots, SurrogateSet, Task
-from freeshot.run.tasks import ImageSource, SurrogateSource, Tasks, TaskShape
+from freeshot.run.tasks import ImageSource, SurrogateSource, Tasks, TaskShape, hidden_classes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -216,3 +216,46 @@ def test_real_images_are_mirrored_at_random_where_asked() -> None:
 def test_too_few_real_images_per_class_are_told() -> None:
     with pytest.raises(EpisodeError, match=r"with 3 images each cannot be drawn .* the poorest with 2"):
         real_tasks(RealImages(per_class=2))
+
+
+# --- classes that training does not see ---------------------------------------------------------
+
+WIDE = [surrogates(1, (10, 11, 12)), surrogates(2, (12, 13, 14))]
+
+
+def wide(place: int, ids: Sequence[int]) -> SurrogateSet:
+    """Return surrogates whose logits name the column: [n, c]."""
+    one = surrogates(place, ids)
+    columns = torch.arange(len(ids), dtype=torch.float32).expand(len(one.shots), -1)
+    return SurrogateSet(one.shots, one.class_ids, columns, columns, one.source)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_hidden_classes_are_in_no_task(share: float) -> None:
+    sets = [wide(1, (10, 11, 12)), wide(2, (12, 13, 14))]
+    source = SurrogateSource(sets, TaskShape(2, 1, 2), share, SIDE, CPU, flip=False, hidden={12, 13})
+    seen = set()
+    for task in Tasks(source.draw, {}, 0).take(30):
+        seen |= {*class_ids_of(task.support), *class_ids_of(task.query)}
+    assert seen == ({10, 11} if share == 1 else {10, 11, 14})
+
+
+def test_a_loras_opinion_is_taken_on_the_classes_that_are_left() -> None:
+    source = SurrogateSource([wide(1, (10, 11, 12))], TaskShape(2, 1, 2), 1.0, SIDE, CPU, flip=True, hidden={11})
+    (task,) = Tasks(source.draw, {}, 0).take(1)
+    assert task.way == 2
+    assert task.teacher_logits is not None
+    assert {tuple(row) for row in task.teacher_logits.tolist()} == {(0.0, 2.0)}
+
+
+def test_a_lora_with_one_class_left_makes_no_task_of_its_own() -> None:
+    with pytest.raises(PoolError, match="Hold out fewer classes"):
+        SurrogateSource([wide(1, (10, 11))], TaskShape(2, 1, 2), 1.0, SIDE, CPU, flip=False, hidden={11})
+
+
+def test_at_least_a_task_of_classes_is_hidden_and_one_is_left() -> None:
+    rng = torch.Generator().manual_seed(0)
+    assert len(hidden_classes(WIDE, 0.1, 2, rng)) == 2
+    assert len(hidden_classes(WIDE, 0.6, 2, rng)) == 3
+    with pytest.raises(PoolError, match="Lower held_out"):
+        hidden_classes(WIDE, 0.9, 2, rng)

@@ -155,6 +155,29 @@ def test_another_seed_is_inverted_anew(stocked: Toy) -> None:
     assert len(Grey.asked) == 2 * LORAS
 
 
+def test_recovering_in_batches_gives_every_class_its_images(stocked: Toy) -> None:
+    noise = Choice("inversion", "gaussian-noise")
+    whole, parts = (stocked.bench(Rich()).surrogates(noise, NONE, 5, batch) for batch in (0, 2))
+    for one, other in zip(whole, parts, strict=True):
+        way = len(one.class_ids)
+        assert other.shots.labels.sort().values.tolist() == one.shots.labels.sort().values.tolist()
+        assert other.shots.labels[:way].tolist() == list(range(way))
+        assert len({tuple(image.flatten().tolist()) for image in other.shots.images}) == 5 * way
+    again = stocked.bench(Rich()).surrogates(noise, NONE, 5, 2)
+    assert all(torch.equal(a.shots.images, b.shots.images) for a, b in zip(parts, again, strict=True))
+
+
+def test_held_out_classes_are_judged_by_and_not_trained_on(stocked: Toy) -> None:
+    bench = stocked.bench(Rich())
+    surrogates = bench.surrogates(Choice("inversion", "gaussian-noise"), NONE, 5)
+    tasks = bench.surrogate_tasks(surrogates, 0.0, flip=False, held_out=0.2)
+    shown = {tuple(image.flatten()[:4].tolist()) for task in tasks.take(60) for image in task.query.images}
+    judged = {tuple(image.flatten()[:4].tolist()) for task in tasks.held_out for image in task.query.images}
+    assert judged
+    assert not shown & judged
+    assert bench.surrogate_tasks(surrogates, 0.0, flip=False).recipe != tasks.recipe
+
+
 def test_surrogates_from_the_cache_are_those_that_were_made(stocked: Toy) -> None:
     noise = Choice("inversion", "gaussian-noise")
     made, kept = (stocked.bench(Rich()).surrogates(noise, NONE, 3) for _ in range(2))

@@ -7,8 +7,9 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from freeshot.basics.errors import DivergedError
-from freeshot.contracts.component import Component
+from freeshot.basics.errors import DivergedError, OptionError
+from freeshot.contracts.component import Component, added
+from freeshot.contracts.validation import Best, Last
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,6 +45,8 @@ class TaskStream(Protocol):
 
     checkpoint: Checkpoint
     """Where long training may leave its state, and find it after an interruption."""
+    held_out: Sequence[Task]
+    """Tasks of classes that `take` never yields, with answers; empty where none are held out."""
 
     def take(self, count: int, start: int = 0) -> Iterator[Task]:
         """Yield tasks start…count−1; task i is the same however the count began."""
@@ -75,6 +78,11 @@ class GradientMetaLearner(MetaLearner):
     """Steps per cycle of the schedule; 0 makes one cycle of the whole run."""
     warmup: int = 25
     """Steps of linear warm-up that begin each cycle."""
+    validate_every: int = added(0)
+    """Judge the LoRA on held-out surrogate classes at every so many steps and at the end, keep the best; 0: keep the
+    last. Needs the method's `held_out`."""
+    bf16: bool = added(False)
+    """Compute the loss in bfloat16 where that is safe (autocast); the LoRA stays in full precision."""
 
     @abstractmethod
     def loss(self, model: Model, task: Task) -> Tensor:
@@ -96,11 +104,13 @@ class GradientMetaLearner(MetaLearner):
 
         from freeshot.basics.resume import restore, snapshot
 
+        best = Best(model, tasks.held_out) if self._validates(tasks) else Last()
         optimizer = torch.optim.Adam(model.lora(), lr=self.lr)
-        start = restore(tasks.checkpoint.load(), model.lora(), optimizer)
+        start = restore(tasks.checkpoint.load(), [*model.lora(), *best.state], optimizer)
         for step, task in enumerate(tasks.take(self.iterations, start), start):
             optimizer.param_groups[0]["lr"] = self.rate(step)
-            loss = self.loss(model, task)
+            with torch.autocast(model.device.type, torch.bfloat16, enabled=self.bf16):
+                loss = self.loss(model, task)
             if not torch.isfinite(loss):
                 raise DivergedError(
                     f"The loss of meta-learner '{self.name}' is {loss.item()} at step {step}. "
@@ -109,5 +119,17 @@ class GradientMetaLearner(MetaLearner):
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
-            tasks.checkpoint.offer(lambda done=step + 1: snapshot(done, model.lora(), optimizer))  # type: ignore[misc]
-        return model.snapshot()
+            if self.validate_every and ((step + 1) % self.validate_every == 0 or step + 1 == self.iterations):
+                best.judge(model, step + 1)
+            tasks.checkpoint.offer(
+                lambda done=step + 1: snapshot(done, [*model.lora(), *best.state], optimizer)  # type: ignore[misc]
+            )
+        return best.of(model)
+
+    def _validates(self, tasks: TaskStream) -> bool:
+        if self.validate_every and not tasks.held_out:
+            raise OptionError(
+                f"Meta-learner '{self.name}' is to validate every {self.validate_every} steps, but no classes are held "
+                "out. Give the method a share with -o held_out=0.1, or set validate_every=0."
+            )
+        return self.validate_every > 0

@@ -110,12 +110,20 @@ class Workbench(Protocol):
         """Return the LoRAs. Needs POOL."""
         ...
 
-    def surrogates(self, inversion: Choice, strategy: Choice, per_class: int) -> Sequence[SurrogateSet]:
-        """Invert every LoRA of the pool, or take what an earlier run left. Needs POOL."""
+    def surrogates(self, inversion: Choice, strategy: Choice, per_class: int, batch: int = 0) -> Sequence[SurrogateSet]:
+        """Invert every LoRA of the pool, or take what an earlier run left. Needs POOL.
+
+        Of each LoRA about `batch` images are recovered at once, its classes in equal numbers; 0 recovers all.
+        """
         ...
 
-    def surrogate_tasks(self, surrogates: Sequence[SurrogateSet], lora_share: float, *, flip: bool) -> TaskStream:
-        """Mix tasks of one LoRA, with its logits, with tasks of classes across LoRAs, labels only. Needs POOL."""
+    def surrogate_tasks(
+        self, surrogates: Sequence[SurrogateSet], lora_share: float, *, flip: bool, held_out: float = 0.0
+    ) -> TaskStream:
+        """Mix tasks of one LoRA, with its logits, with tasks of classes across LoRAs, labels only. Needs POOL.
+
+        A share `held_out` of the classes is in none of them, but in the stream's tasks for validation.
+        """
         ...
 
     def base_tasks(self, *, flip: bool) -> TaskStream:

@@ -11,6 +11,7 @@ import torch
 from freeshot.engine.bank import LoraBank, slots_of
 from freeshot.engine.flops import flops_of
 from freeshot.engine.teacher import BankTeacher
+from freeshot.run.inversion import batches_of
 
 if TYPE_CHECKING:
     from freeshot.contracts.records import RunSpec
@@ -56,7 +57,8 @@ def forecast(environment: Environment, spec: RunSpec, track: Track, backbone: Ba
     per_class = int(spec.method.options["per_class"])
     entry = pool.entries[0]
     teacher = BankTeacher(backbone, [entry], strategy)
-    batch = per_class * len(entry.classes)
+    way = len(entry.classes)
+    batch = way * batches_of(per_class, way, int(spec.method.options.get("batch", 0)))[0]
     per_image, kept = _measured(teacher, batch)
     bank = LoraBank.of([entry], next(backbone.vit.parameters()))
     inverting = flops_of(backbone, bank, strategy=strategy).executed

@@ -15,7 +15,7 @@ from freeshot.engine.teacher import BankTeacher, PoolTeachers
 from freeshot.run.artefacts import Artefact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from torch import Generator, Tensor
 
@@ -36,13 +36,20 @@ def invert(
     on_step: Callable[[int, int], None],
     learned: Mapping[str, Tensor] | None = None,
     checkpoint: Checkpoint | None = None,
+    piece: int = 0,
 ) -> Artefact:
-    """Recover `per_class` images of each class of a LoRA, the patches that matter, and the LoRA's opinion of them."""
+    """Recover `per_class` images of each class of a LoRA, the patches that matter, and the LoRA's opinion of them.
+
+    `piece` tells apart what is recovered from a LoRA in several batches.
+    """
     teacher = BankTeacher(backbone, [entry], strategy, on_step, checkpoint)
     labels = torch.arange(len(entry.classes)).repeat_interleave(per_class)
     with metered(backbone.device) as meter:
-        rng = stream(derive(seed, "inversion", entry.name), device="cpu")
-        images = _images(inversion, teacher, labels.to(backbone.device), rng, learned).detach()
+        rng = stream(derive(seed, "inversion", entry.name, *([piece] if piece else [])), device="cpu")
+        try:
+            images = _images(inversion, teacher, labels.to(backbone.device), rng, learned).detach()
+        except DivergedError as error:
+            raise DivergedError(f"LoRA '{entry.name}': {error}") from error
         _require_images(images, len(labels), inversion.name, entry.name)
         with torch.no_grad():
             kept = teacher.final_patches(images)
@@ -53,6 +60,27 @@ def invert(
         tensors["kept"] = kept
     facts = {"teacher_accuracy": round(float(right), 4), "images": len(labels)}
     return Artefact({k: v.cpu() for k, v in tensors.items()}, facts, meter.seconds, meter.peak_bytes)
+
+
+def batches_of(per_class: int, way: int, batch: int) -> list[int]:
+    """Split a LoRA's images into batches of about `batch`, all classes in each; return images per class of each."""
+    each = max(batch // way, 1) if batch else per_class
+    whole, rest = divmod(per_class, each)
+    return [each] * whole + [rest] * (rest > 0)
+
+
+def joined(parts: Sequence[Artefact]) -> Artefact:
+    """Put what came of a LoRA's batches together."""
+    if len(parts) == 1:
+        return parts[0]
+    count = sum(part.facts["images"] for part in parts)
+    right = sum(part.facts["teacher_accuracy"] * part.facts["images"] for part in parts)
+    return Artefact(
+        {name: torch.cat([part.tensors[name] for part in parts]) for name in parts[0].tensors},
+        {"teacher_accuracy": round(right / count, 4), "images": count},
+        sum(part.seconds for part in parts),
+        max(part.peak_bytes for part in parts),
+    )
 
 
 def learn_to_invert(

@@ -18,7 +18,7 @@ from freeshot.contracts.checkpoint import Checkpoint
 from freeshot.contracts.flow import Shots, Task
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from torch import Generator, Tensor
 
@@ -44,6 +44,8 @@ class Tasks:
     seed: int
     on_step: Callable[[int, int], None] = field(default=lambda done, total: None)
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
+    held_out: Sequence[Task] = ()
+    """Tasks of classes that `draw` never shows."""
 
     def take(self, count: int, start: int = 0) -> Iterator[Task]:
         """Yield tasks start…count−1, reporting progress."""
@@ -57,6 +59,7 @@ class SurrogateSource:
 
     A share of the tasks has the classes of one LoRA and its logits on the query images; the rest mixes
     classes of different LoRAs, with labels only. The same class recovered from two LoRAs is one class.
+    Classes that are `hidden` are in neither: a LoRA's tasks then have a smaller way.
     """
 
     def __init__(
@@ -68,13 +71,20 @@ class SurrogateSource:
         device: torch.device,
         *,
         flip: bool,
+        hidden: Collection[int] = (),
     ) -> None:
         self._sets = [_on(s, device) for s in sets]
         self._shape, self._lora_share, self._side, self._flip = shape, lora_share, side, flip
         self._owners: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        self._labels: dict[int, list[int]] = defaultdict(list)
         for place, surrogate in enumerate(sets):
             for label, class_id in enumerate(surrogate.class_ids):
-                self._owners[class_id].append((place, label))
+                if class_id not in hidden:
+                    self._owners[class_id].append((place, label))
+                    self._labels[place].append(label)
+        self._whole = [place for place, labels in self._labels.items() if len(labels) > 1]
+        if lora_share > 0 and not self._whole:
+            raise PoolError("No LoRA has two classes left to make a task of. Hold out fewer classes.")
         if len(self._owners) < shape.way and lora_share < 1:
             raise PoolError(
                 f"The pool has {len(self._owners)} classes, too few to mix {shape.way}-way tasks. Set lora_share=1."
@@ -87,10 +97,10 @@ class SurrogateSource:
         return self._across_loras(rng)
 
     def _of_one_lora(self, rng: Generator) -> Task:
-        place = int(torch.randint(len(self._sets), (), generator=rng))
-        surrogate = self._sets[place]
-        picks = [self._pick(place, label, rng) for label in range(len(surrogate.class_ids))]
-        return self._task([(place, s, q) for s, q in picks], rng, teacher=surrogate)
+        place = self._whole[int(torch.randint(len(self._whole), (), generator=rng))]
+        labels = self._labels[place]
+        picks = [self._pick(place, label, rng) for label in labels]
+        return self._task([(place, s, q) for s, q in picks], rng, teacher=self._sets[place], labels=labels)
 
     def _across_loras(self, rng: Generator) -> Task:
         ids = list(self._owners)
@@ -114,7 +124,14 @@ class SurrogateSource:
             )
         return members[: self._shape.shot], members[self._shape.shot : self._shape.shot + query]
 
-    def _task(self, parts: Sequence[tuple[int, Tensor, Tensor]], rng: Generator, teacher: SurrogateSet | None) -> Task:
+    def _task(
+        self,
+        parts: Sequence[tuple[int, Tensor, Tensor]],
+        rng: Generator,
+        teacher: SurrogateSet | None,
+        labels: Sequence[int] = (),
+    ) -> Task:
+        """Gather a task; a teacher's opinion is taken on its classes `labels`."""
         support, _ = self._shots([(place, s) for place, s, _ in parts], rng)
         query, mirrored = self._shots([(place, q) for place, _, q in parts], rng)
         logits = None
@@ -122,6 +139,7 @@ class SurrogateSource:
             chosen = torch.cat([q for _, _, q in parts]).to(teacher.teacher_logits.device)
             flipped = mirrored.to(chosen.device).unsqueeze(1)
             logits = torch.where(flipped, teacher.mirrored_logits[chosen], teacher.teacher_logits[chosen])
+            logits = logits[:, list(labels)]
         return Task(support, query, len(parts), logits)
 
     def _shots(self, parts: Sequence[tuple[int, Tensor]], rng: Generator) -> tuple[Shots, Tensor]:
@@ -140,6 +158,17 @@ class SurrogateSource:
             if kept is not None:
                 kept = torch.where(where.unsqueeze(1), mirror_patches(kept, self._side), kept)
         return Shots(images, labels.to(images.device), kept), flipped
+
+
+def hidden_classes(sets: Sequence[SurrogateSet], share: float, way: int, rng: Generator) -> frozenset[int]:
+    """Choose a share of the classes, at least `way` of them, that training is not to see."""
+    ids = sorted({class_id for surrogate in sets for class_id in surrogate.class_ids})
+    count = max(way, round(share * len(ids)))
+    if len(ids) - count < way:
+        raise PoolError(
+            f"Holding out {count} of {len(ids)} classes leaves too few to train on {way}-way tasks. Lower held_out."
+        )
+    return frozenset(ids[place] for place in torch.randperm(len(ids), generator=rng)[:count].tolist())
 
 
 class ImageSource:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -22,9 +23,9 @@ from freeshot.engine.teacher import patch_side
 from freeshot.evaluation.episodes import draw_episodes, require_enough
 from freeshot.evaluation.scoring import read_images
 from freeshot.run.artefacts import Artefact
-from freeshot.run.inversion import invert, learn_to_invert, surrogate_set
+from freeshot.run.inversion import batches_of, invert, joined, learn_to_invert, surrogate_set
 from freeshot.run.parts import resolve
-from freeshot.run.tasks import ImageSource, SurrogateSource, Tasks, TaskShape
+from freeshot.run.tasks import ImageSource, SurrogateSource, Tasks, TaskShape, hidden_classes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor, nn
 
     from freeshot.contracts.component import Choice
+    from freeshot.contracts.flow import Task
     from freeshot.contracts.inversion import InversionMethod
     from freeshot.contracts.meta_learner import TaskStream
     from freeshot.contracts.pool import LoraPool
@@ -39,6 +41,10 @@ if TYPE_CHECKING:
     from freeshot.contracts.tracks import Track
     from freeshot.engine.backbone import Backbone
     from freeshot.run.environment import Environment
+
+
+VALIDATION_TASKS = 100
+"""Tasks of held-out surrogate classes by which a meta-learner may judge itself."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,34 +108,36 @@ class Bench:
         self._require(Needs.POOL)
         return self._environment.pool(self.track.pool, self._backbone)
 
-    def surrogates(self, inversion: Choice, strategy: Choice, per_class: int) -> Sequence[SurrogateSet]:
+    def surrogates(self, inversion: Choice, strategy: Choice, per_class: int, batch: int = 0) -> Sequence[SurrogateSet]:
         """Invert every LoRA of the pool, or take what an earlier run left."""
         pool = self.pool()
         parts = [resolve(self._environment.catalogue, choice) for choice in (inversion, strategy)]
         method, plan = (self._environment.component(part) for part in parts)
         learned = self._learned(method, parts[0], pool, per_class)
+        recipe = {
+            **{part.kind: part.identity() for part in parts},
+            "per_class": per_class,
+            "backbone": self._backbone.sha256,
+            "seed": self._seed,
+            **({} if learned is None else {"learned_from": [e.name for e in pool.entries]}),
+        }
         found, costs = [], []
         self._started("inversion", len(pool))
         for number, entry in enumerate(pool.entries):
-            recipe = {
-                **{part.kind: part.identity() for part in parts},
-                "per_class": per_class,
-                "lora": [pool.sha256, entry.name],
-                "backbone": self._backbone.sha256,
-                "seed": self._seed,
-                **({} if learned is None else {"learned_from": [e.name for e in pool.entries]}),
-            }
-            part_done = self._within("inversion", number, len(pool))
-            state = self._environment.artefacts.checkpoint("inversion", recipe)
-            artefact, cached = self._stored(
-                "inversion",
-                recipe,
-                lambda e=entry, p=part_done, c=state: invert(  # type: ignore[misc]
-                    self._backbone, e, method, plan, per_class, self._seed, p, learned, c
-                ),
-            )
+            pieces = batches_of(per_class, len(entry.classes), batch)
+            whole = {**recipe, "lora": [pool.sha256, entry.name]}
+            made = []
+            for piece, count in enumerate(pieces):
+                mine = whole if len(pieces) == 1 else {**whole, "batch": [piece, *pieces]}
+                on_step = self._within("inversion", number * len(pieces) + piece, len(pool) * len(pieces))
+                state = self._environment.artefacts.checkpoint("inversion", mine)
+                make = partial(
+                    invert, self._backbone, entry, method, plan, count, self._seed, on_step, learned, state, piece
+                )
+                made.append(self._stored("inversion", mine, make))
+            artefact = joined([artefact for artefact, _ in made])
             found.append(surrogate_set(entry, artefact))
-            costs.append((artefact, cached))
+            costs.append((artefact, all(cached for _, cached in made)))
             self._progress("inversion", number + 1, len(pool))
         accuracies = [float(s.statistics["teacher_accuracy"]) for s in found]
         self._charge("inversion", costs, {"teacher_accuracy": round(sum(accuracies) / len(accuracies), 4)})
@@ -155,11 +163,21 @@ class Bench:
 
         return self._artefact("learning-to-invert", recipe, make, 0).tensors
 
-    def surrogate_tasks(self, surrogates: Sequence[SurrogateSet], lora_share: float, *, flip: bool) -> Tasks:
+    def surrogate_tasks(
+        self, surrogates: Sequence[SurrogateSet], lora_share: float, *, flip: bool, held_out: float = 0.0
+    ) -> Tasks:
         """Mix tasks of one LoRA (with its logits) and, for the rest, of classes across LoRAs (labels only)."""
         pool = self.pool()
-        side = self.patch_side()
-        source = SurrogateSource(surrogates, self._task_shape(), lora_share, side, self._backbone.device, flip=flip)
+        where = (self.patch_side(), self._backbone.device)
+        shape = self._task_shape()
+        hidden: frozenset[int] = frozenset()
+        validation: list[Task] = []
+        if held_out:
+            hidden = hidden_classes(surrogates, held_out, self.way, stream(self._seed, "held-out classes"))
+            shown = {i for s in surrogates for i in s.class_ids} - hidden
+            judge = SurrogateSource(surrogates, shape, 0, *where, flip=False, hidden=shown)
+            validation = list(Tasks(judge.draw, {}, derive(self._seed, "held-out tasks")).take(VALIDATION_TASKS))
+        source = SurrogateSource(surrogates, shape, lora_share, *where, flip=flip, hidden=hidden)
         recipe = {
             "source": "surrogates",
             "loras": [pool.sha256, [s.source for s in surrogates]],
@@ -167,8 +185,9 @@ class Bench:
             "lora_share": lora_share,
             "flip": flip,
             "shape": self._shape(),
+            **({"held_out": held_out} if held_out else {}),
         }
-        return Tasks(source.draw, recipe, derive(self._seed, "meta"))
+        return Tasks(source.draw, recipe, derive(self._seed, "meta"), held_out=validation)
 
     # --- real images, for ceilings and for choosing settings in the open ------------------------
 
