@@ -46,3 +46,13 @@ def test_no_committed_record_is_limited_or_has_looked_twice() -> None:
 def test_the_controls_are_on_the_board(control: str) -> None:
     roles = {record.spec.method.name: record.tags.role for record in load_records(RESULTS).records}
     assert roles[control] in ("floor", "ceiling")
+
+
+def test_lora_recycle_lies_between_its_controls_on_every_track() -> None:
+    """Noise below, real images above (papers' acceptance check): otherwise the suite would measure nothing."""
+    means: dict[str, dict[str, float]] = {}
+    for record in load_records(RESULTS / "pocket").records:
+        if record.interval is not None:
+            means.setdefault(record.spec.track.name, {})[record.spec.method.name] = record.interval.mean
+    for track, of in means.items():
+        assert of["noise"] < of["lora-recycle"] < of["real-data"], track

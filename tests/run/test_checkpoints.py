@@ -74,17 +74,21 @@ def test_an_inversion_continues_to_the_same_bits(
 
 
 @pytest.mark.parametrize("kills", KILLS)
-def test_meta_training_continues_to_the_same_bits(tmp_path: Path, backbone: Backbone, kills: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("validate_every", [0, 2])
+def test_meta_training_continues_to_the_same_bits(
+    tmp_path: Path, backbone: Backbone, kills: tuple[int, ...], validate_every: int
+) -> None:
     rng = torch.Generator().manual_seed(0)
     logits = torch.randn(15, 5, generator=rng)
     shots = Shots(torch.rand(15, 3, 16, 16, generator=rng), torch.arange(5).repeat_interleave(3))
     sets = [SurrogateSet(shots, (0, 1, 2, 3, 4), logits, logits, "lora-000")]
     source = SurrogateSource(sets, TaskShape(5, 1, 2), 0.5, 4, backbone.device, flip=True)
-    method = Prototype(iterations=STEPS, cycle=4, warmup=1, lr=1e-2)
+    method = Prototype(iterations=STEPS, cycle=4, warmup=1, lr=1e-2, validate_every=validate_every)
+    held_out = list(Tasks(source.draw, {}, 5).take(3))
 
     def work(kill: int | None, folder: Path = tmp_path) -> Tensor:
         kept = FileCheckpoint(folder / "state.safetensors", every=0)
-        tasks = Tasks(source.draw, {}, 3, killing(kill), kept)
+        tasks = Tasks(source.draw, {}, 3, killing(kill), kept, held_out)
         model = SharedLora(backbone, 2, torch.Generator().manual_seed(0))
         adapter = method.fit(model, tasks, torch.Generator().manual_seed(1))
         return torch.cat([tensor.flatten() for tensor in adapter.tensors.values()])

@@ -140,13 +140,25 @@ def test_a_second_meta_learner_takes_the_same_surrogates(stocked: Toy) -> None:
 
 @pytest.mark.parametrize(
     ("inversion", "strategy", "per_class"),
-    [(GREY.with_options(shade=0.4), NONE, 3), (GREY, Choice("efficiency", "cls-attention"), 3), (GREY, NONE, 4)],
+    [
+        (GREY.with_options(shade=0.4), NONE, 3),
+        (GREY, Choice("efficiency", "cls-attention", (("at", (0,)),)), 3),
+        (GREY, NONE, 4),
+    ],
 )
 def test_another_recipe_is_inverted_anew(stocked: Toy, inversion: Choice, strategy: Choice, per_class: int) -> None:
     bench = stocked.bench(Rich())
     bench.surrogates(GREY, NONE, 3)
     bench.surrogates(inversion, strategy, per_class)
     assert len(Grey.asked) == 2 * LORAS
+
+
+def test_one_inversion_serves_every_mask_of_the_last_layer(stocked: Toy) -> None:
+    bench = stocked.bench(Rich())
+    shares = [Choice("efficiency", "cls-attention", (("ratio", ratio),)) for ratio in (0.75, 0.5, 0.25)]
+    masks = [bench.surrogates(GREY, share, 3)[0].shots.kept for share in (NONE, *shares)]
+    assert [None if mask is None else mask.shape[1] for mask in masks] == [None, 4, 8, 12]
+    assert len(Grey.asked) == LORAS
 
 
 def test_another_seed_is_inverted_anew(stocked: Toy) -> None:

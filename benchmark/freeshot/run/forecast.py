@@ -10,6 +10,7 @@ import torch
 
 from freeshot.engine.bank import LoraBank, slots_of
 from freeshot.engine.flops import flops_of
+from freeshot.engine.masks import only_masks
 from freeshot.engine.teacher import BankTeacher
 from freeshot.run.inversion import batches_of
 
@@ -61,7 +62,8 @@ def forecast(environment: Environment, spec: RunSpec, track: Track, backbone: Ba
     batch = way * batches_of(per_class, way, int(spec.method.options.get("batch", 0)))[0]
     per_image, kept = _measured(teacher, batch)
     bank = LoraBank.of([entry], next(backbone.vit.parameters()))
-    inverting = flops_of(backbone, bank, strategy=strategy).executed
+    acting = None if strategy is None or only_masks(backbone.vit, strategy) else strategy
+    inverting = flops_of(backbone, bank, strategy=acting).executed
     stages = []
     steps = parts["inversion"].options.get("iterations")
     if steps is not None:

@@ -30,7 +30,7 @@ def invert(
     backbone: Backbone,
     entry: LoraEntry,
     inversion: InversionMethod,
-    strategy: EfficiencyStrategy,
+    strategy: EfficiencyStrategy | None,
     per_class: int,
     seed: int,
     on_step: Callable[[int, int], None],
@@ -58,7 +58,7 @@ def invert(
     tensors: dict[str, Tensor] = {"images": images, "labels": labels, "logits": logits, "mirrored": mirrored}
     if kept is not None:
         tensors["kept"] = kept
-    facts = {"teacher_accuracy": round(float(right), 4), "images": len(labels)}
+    facts = {"teacher_accuracy": round(float(right), 4), "images": len(labels), "flops": teacher.operations()}
     return Artefact({k: v.cpu() for k, v in tensors.items()}, facts, meter.seconds, meter.peak_bytes)
 
 
@@ -77,7 +77,11 @@ def joined(parts: Sequence[Artefact]) -> Artefact:
     right = sum(part.facts["teacher_accuracy"] * part.facts["images"] for part in parts)
     return Artefact(
         {name: torch.cat([part.tensors[name] for part in parts]) for name in parts[0].tensors},
-        {"teacher_accuracy": round(right / count, 4), "images": count},
+        {
+            "teacher_accuracy": round(right / count, 4),
+            "images": count,
+            "flops": sum(part.facts.get("flops", 0.0) for part in parts),
+        },
         sum(part.seconds for part in parts),
         max(part.peak_bytes for part in parts),
     )

@@ -17,6 +17,7 @@ from freeshot.contracts.inversion import LearnedInversion
 from freeshot.contracts.method import Learner, Method, Needs
 from freeshot.contracts.records import StageCost
 from freeshot.engine.learners import AdaptedLearner
+from freeshot.engine.masks import only_masks, with_mask
 from freeshot.engine.meter import metered
 from freeshot.engine.model import SharedLora
 from freeshot.engine.teacher import patch_side
@@ -114,8 +115,10 @@ class Bench:
         parts = [resolve(self._environment.catalogue, choice) for choice in (inversion, strategy)]
         method, plan = (self._environment.component(part) for part in parts)
         learned = self._learned(method, parts[0], pool, per_class)
+        afterwards = only_masks(self._backbone.vit, plan)
         recipe = {
-            **{part.kind: part.identity() for part in parts},
+            "inversion": parts[0].identity(),
+            "efficiency": "all patches" if afterwards else parts[1].identity(),
             "per_class": per_class,
             "backbone": self._backbone.sha256,
             "seed": self._seed,
@@ -131,16 +134,19 @@ class Bench:
                 mine = whole if len(pieces) == 1 else {**whole, "batch": [piece, *pieces]}
                 on_step = self._within("inversion", number * len(pieces) + piece, len(pool) * len(pieces))
                 state = self._environment.artefacts.checkpoint("inversion", mine)
+                acting = None if afterwards else plan
                 make = partial(
-                    invert, self._backbone, entry, method, plan, count, self._seed, on_step, learned, state, piece
+                    invert, self._backbone, entry, method, acting, count, self._seed, on_step, learned, state, piece
                 )
                 made.append(self._stored("inversion", mine, make))
             artefact = joined([artefact for artefact, _ in made])
-            found.append(surrogate_set(entry, artefact))
+            surrogates = surrogate_set(entry, artefact)
+            found.append(with_mask(self._backbone, entry, plan, surrogates) if afterwards else surrogates)
             costs.append((artefact, all(cached for _, cached in made)))
             self._progress("inversion", number + 1, len(pool))
         accuracies = [float(s.statistics["teacher_accuracy"]) for s in found]
-        self._charge("inversion", costs, {"teacher_accuracy": round(sum(accuracies) / len(accuracies), 4)})
+        facts = {"teacher_accuracy": round(sum(accuracies) / len(accuracies), 4)}
+        self._charge("inversion", costs, facts | {"flops": sum(float(s.statistics.get("flops", 0)) for s in found)})
         self.recovered = found
         return found
 

@@ -1,0 +1,92 @@
+"""Strategies that act behind the last attention choose masks and change no feature; all others act on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+import torch
+from torch import Tensor
+
+from freeshot.contracts.efficiency import EfficiencyStrategy
+from freeshot.contracts.flow import LayerView, Shots, SurrogateSet
+from freeshot.contracts.pool import LoraEntry
+from freeshot.engine.backbone import Backbone
+from freeshot.engine.masks import only_masks, with_mask
+from freeshot.engine.teacher import BankTeacher
+
+MakeEntry = Callable[..., LoraEntry]
+
+
+@dataclass(frozen=True)
+class FirstThree(EfficiencyStrategy):
+    """Keep the first three patches from a layer on."""
+
+    name = "first-three"
+    at: int = -1
+
+    def layers(self, depth: int) -> tuple[int, ...]:
+        return (self.at % depth,)
+
+    def select(self, view: LayerView) -> Tensor:
+        return view.kept[:, :3]
+
+
+class AtTheInput(FirstThree):
+    """Also leave patches out at the input."""
+
+    def patches(self, progress: float, images: Tensor) -> Tensor | None:
+        return None
+
+
+class Merging(FirstThree):
+    """Also merge."""
+
+    def merging(self, view: LayerView, kept: Tensor) -> Tensor | None:
+        return None
+
+
+class Stopping(FirstThree):
+    """Also stop patches."""
+
+    def stops(self) -> tuple[float, ...]:
+        return (0.5,)
+
+
+class OtherResidual(FirstThree):
+    """Also add to something else."""
+
+    def residual(self, tokens: Tensor, normed: Tensor) -> Tensor:
+        return normed
+
+
+@pytest.mark.parametrize("strategy", [EfficiencyStrategy(), FirstThree(), FirstThree(at=2)])
+def test_behind_the_last_attention_features_stay(
+    backbone: Backbone, images: Tensor, make_entry: MakeEntry, strategy: EfficiencyStrategy
+) -> None:
+    assert only_masks(backbone.vit, strategy)
+    seen, plain = (BankTeacher(backbone, [make_entry(1)], s).logits(images) for s in (strategy, None))
+    assert torch.allclose(seen, plain, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("strategy", [FirstThree(at=1), AtTheInput(), Merging(), Stopping(), OtherResidual()])
+def test_whatever_may_change_a_feature_acts_on_the_way(backbone: Backbone, strategy: EfficiencyStrategy) -> None:
+    assert not only_masks(backbone.vit, strategy)
+
+
+def test_where_patches_are_averaged_nothing_is_only_a_mask(backbone: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backbone.vit, "global_pool", "avg")
+    assert not only_masks(backbone.vit, FirstThree())
+
+
+def test_the_mask_is_what_the_lora_would_have_kept(backbone: Backbone, images: Tensor, make_entry: MakeEntry) -> None:
+    entry = make_entry(1)
+    logits = torch.zeros(6, 2)
+    bare = SurrogateSet(Shots(images, torch.zeros(6)), (0, 1), logits, logits, "lora-001")
+    kept = with_mask(backbone, entry, FirstThree(), bare).shots.kept
+    expected = BankTeacher(backbone, [entry], FirstThree()).final_patches(images)
+    assert kept is not None
+    assert expected is not None
+    assert torch.equal(kept, expected)
+    assert with_mask(backbone, entry, EfficiencyStrategy(), bare).shots.kept is None
