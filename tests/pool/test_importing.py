@@ -276,6 +276,27 @@ def test_what_is_wrong_is_said_in_a_sentence_with_the_file(
     assert expected in message
 
 
+def test_loras_of_two_networks_are_no_pool(save_peft: SavePeft, backbone: Backbone) -> None:
+    one, other = save_peft("one"), save_peft("other", seed=1)
+    set_config(base_model_name_or_path="vit-a")(one)
+    set_config(base_model_name_or_path="vit-b")(other)
+    assert refusal(one.parent, backbone) == (
+        f"{other / ADAPTER} was tuned on 'vit-b', but {one / ADAPTER} on 'vit-a'. Make a pool of each."
+    )
+    assert len(imported(one.parent, backbone, skip_bad=True).pool) == 1
+
+
+@pytest.mark.parametrize("card", ["mine/freeshot.json", "pool.json"])
+def test_a_card_that_names_another_networks_hash_is_believed(
+    save_peft: SavePeft, backbone: Backbone, card: str
+) -> None:
+    folder = save_peft()
+    (folder.parent / card).write_text(json.dumps({"backbone_sha256": backbone.sha256}))
+    assert len(imported(folder.parent, backbone).pool) == 1
+    (folder.parent / card).write_text(json.dumps({"backbone_sha256": "0" * 64}))
+    assert "with the hash 00000000…, but toy-vit has " in refusal(folder, backbone)
+
+
 def test_a_layer_that_no_vit_here_has_is_named(save_peft: SavePeft, backbone: Backbone) -> None:
     folder = save_peft()
     tensors = load_file(folder / ADAPTER)

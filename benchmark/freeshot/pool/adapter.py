@@ -15,6 +15,7 @@ from freeshot.basics.files import file_sha256, write_text
 from freeshot.contracts.flow import Adapter
 from freeshot.engine.bank import widths_of
 from freeshot.engine.model import adapter_of, factors_of
+from freeshot.pool.cards import read_card
 from freeshot.pool.peft import from_peft, peft_config, rows_of, save_tensors, to_peft
 from freeshot.pool.store import load_tensors
 
@@ -49,12 +50,8 @@ def export_adapter(folder: Path, adapter: Adapter, backbone: Backbone, facts: Ma
 def read_adapter_card(folder: Path) -> dict[str, Any]:
     """Read which backbone an adapter belongs to; PoolError where the folder is no adapter."""
     file = folder / CARD
-    try:
-        card = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise PoolError(f"{folder} is no adapter: it has no {CARD}. Make one with 'freeshot recycle'.") from None
-    except (OSError, ValueError) as error:
-        raise PoolError(f"{file} cannot be read ({error}). Make the adapter again.") from None
+    absent = f"{folder} is no adapter: it has no {CARD}. Make one with 'freeshot recycle'."
+    card: Any = read_card(file, "Make the adapter again.", absent)
     needed = {"format": int, "backbone": str, "backbone_sha256": str, "rank": int, "rows": dict, "sha256": str}
     if not isinstance(card, dict) or any(type(card.get(k)) is not t for k, t in needed.items()):
         raise PoolError(f"{file} must state {', '.join(needed)}. Make the adapter again.")

@@ -6,12 +6,12 @@ Layers are recognised by the end of their names, whether a model keeps q, k and 
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import PoolError
+from freeshot.pool.cards import read_card
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -61,6 +61,10 @@ class ForeignLora:
     """[c], or None where its maker did not save it."""
     labels: tuple[str, ...]
     """Class names; empty where none were left beside it."""
+    network: str = ""
+    """Name of the network it was tuned on, where its maker wrote it down."""
+    network_sha256: str = ""
+    """Hash of that network's weights, where a card of FreeShot lies beside it."""
 
 
 def find_loras(folder: Path) -> list[Path]:
@@ -104,7 +108,8 @@ def _read_peft(folder: Path, name: str) -> ForeignLora:
             f"{file} also holds '{min(tensors)}', which is neither a factor of a LoRA nor a head. Merge it, or export "
             "the adapter without it."
         )
-    return _checked(ForeignLora(name, file, factors, weight, bias, _labels(folder / "labels.json")))  # type: ignore[arg-type]
+    origin = str(config.get("base_model_name_or_path") or ""), _network_hash(folder)
+    return _checked(ForeignLora(name, file, factors, weight, bias, _labels(folder / "labels.json"), *origin))  # type: ignore[arg-type]
 
 
 def _read_paper(file: Path, name: str) -> ForeignLora:
@@ -201,6 +206,15 @@ def _labels(file: Path) -> tuple[str, ...]:
     return tuple(map(str, labels))
 
 
+def _network_hash(folder: Path) -> str:
+    """Read the network's hash from the card of an adapter or of a pool that FreeShot wrote; empty without one."""
+    for card in (folder / "freeshot.json", folder.parent / "pool.json"):
+        if card.exists():
+            stated = _json(card)
+            return str(stated.get("backbone_sha256", "")) if isinstance(stated, dict) else ""
+    return ""
+
+
 def _number(path: Path) -> int:
     found = PAPER_FILE.fullmatch(path.name)
     assert found is not None
@@ -208,10 +222,7 @@ def _number(path: Path) -> int:
 
 
 def _json(file: Path) -> Any:
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise PoolError(f"{file} cannot be read ({error}). Export the adapter again.") from None
+    return read_card(file, "Export the adapter again.")
 
 
 def _tensors(file: Path) -> dict[str, Tensor]:

@@ -53,10 +53,13 @@ def import_pool(
     entries: list[LoraEntry] = []
     bad: list[str] = []
     ids: dict[str, int] = {}
+    named: ForeignLora | None = None
     for found in readable(find_loras(folder), folder):
         try:
             if isinstance(found, PoolError):
                 raise found
+            named = named or (found if found.network else None)
+            _require_one_network(found, named, backbone)
             entries.append(_entry(found, backbone, features, missing_bias, ids))
         except PoolError as error:
             bad.append(str(error))
@@ -69,6 +72,19 @@ def import_pool(
     ]
     write_card(out, name, backbone.name, backbone.sha256, lines, license)
     return Imported(open_pool(out, backbone.sha256), tuple(bad))
+
+
+def _require_one_network(lora: ForeignLora, named: ForeignLora | None, backbone: Backbone) -> None:
+    """Refuse a LoRA that says it was tuned on another network than the others, or than the backbone."""
+    if lora.network_sha256 and lora.network_sha256 != backbone.sha256:
+        raise PoolError(
+            f"{lora.file} was tuned on a network with the hash {lora.network_sha256[:8]}…, but {backbone.name} has "
+            f"{backbone.sha256[:8]}…. Choose the backbone it was tuned on."
+        )
+    if named is not None and lora.network and lora.network != named.network:
+        raise PoolError(
+            f"{lora.file} was tuned on '{lora.network}', but {named.file} on '{named.network}'. Make a pool of each."
+        )
 
 
 def _entry(lora: ForeignLora, backbone: Backbone, features: int, missing_bias: str, ids: dict[str, int]) -> LoraEntry:

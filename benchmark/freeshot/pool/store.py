@@ -19,6 +19,7 @@ import torch
 from freeshot.basics.errors import PoolError
 from freeshot.basics.files import canonical_json, file_sha256, write_text
 from freeshot.contracts.pool import LoraEntry, LoraPool
+from freeshot.pool.cards import read_card
 from freeshot.pool.peft import from_peft, peft_config, rows_of, save_tensors, to_peft
 
 if TYPE_CHECKING:
@@ -85,12 +86,8 @@ def open_pool(path: Path, backbone_hash: str | None = None) -> LoraPool:
 
 def _read_card(path: Path) -> dict[str, Any]:
     file = path / "pool.json"
-    try:
-        card = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise PoolError(f"{path} is no pool: it has no pool.json. Build one with 'freeshot pool build'.") from None
-    except (OSError, ValueError) as error:
-        raise PoolError(f"{file} cannot be read ({error}). Build or import the pool again.") from None
+    absent = f"{path} is no pool: it has no pool.json. Build one with 'freeshot pool build'."
+    card: Any = read_card(file, "Build or import the pool again.", absent)
     if not isinstance(card, dict) or card.get("format") != FORMAT or not card.get("loras"):
         raise PoolError(f"{file} is not a pool card of format {FORMAT} with at least one LoRA. Build the pool again.")
     missing = [key for key in ("backbone", "backbone_sha256", "name") if not isinstance(card.get(key), str)]

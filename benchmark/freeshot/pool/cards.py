@@ -1,0 +1,21 @@
+"""Cards of pools and adapters: JSON that a person may have moved, cut or edited."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from freeshot.basics.errors import PoolError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def read_card(file: Path, repair: str, absent: str | None = None) -> Any:
+    """Parse a JSON file; PoolError says that it is `absent`, or cannot be read and how to `repair` that."""
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        if absent is not None and isinstance(error, FileNotFoundError):
+            raise PoolError(absent) from None
+        raise PoolError(f"{file} cannot be read ({error}). {repair}") from None
