@@ -9,11 +9,12 @@ from pathlib import Path
 
 import timm
 import torch
-from tests.performance import bench_episodes, bench_free, bench_inversion, bench_meta_training, bench_pool
+from tests.performance import bench_episodes, bench_free, bench_inversion, bench_meta_training, bench_pool, bench_prior
 
 BENCHES = {
     "pool": bench_pool.bench,
     "inversion": bench_inversion.bench,
+    "prior": bench_prior.bench,
     "meta-training": bench_meta_training.bench,
     "episodes": bench_episodes.bench,
     "free": bench_free.bench,
