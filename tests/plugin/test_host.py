@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import pickle
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from freeshot.plugin.host import Host, PluginFailure, PluginInfo, load_plugins
+from freeshot.basics.errors import PluginError
+from freeshot.plugin.catalogue import Catalogue
+from freeshot.plugin.host import SLOW, Host, PluginFailure, PluginInfo, load_plugins
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.conftest import Install
 
 GOOD = """
@@ -181,3 +188,60 @@ def test_a_module_can_be_registered_by_hand() -> None:
     host = load_plugins(only=frozenset())
     host.register(type("Toy", (), {}), PluginInfo("toy", "freeshot", "0.1.0"))
     assert [info.origin for info in host.loaded] == ["freeshot 0.1.0"]
+
+
+# --- plugins that are one file ------------------------------------------------------------------
+
+FILE = """
+from dataclasses import dataclass
+from freeshot import EfficiencyStrategy, hookimpl
+
+@dataclass(frozen=True)
+class Half(EfficiencyStrategy):
+    \"\"\"Keep the first half.\"\"\"
+
+    name = "half"
+
+@hookimpl
+def freeshot_efficiency_strategies():
+    return [Half]
+"""
+
+
+def test_a_file_is_a_plugin_named_by_its_content(tmp_path: Path) -> None:
+    file = tmp_path / "my-strategy.py"
+    file.write_text(FILE)
+    host = load_plugins()
+    host.load_file(file)
+    registered = Catalogue(host).registered("efficiency", "half")
+    assert registered.origin == f"my-strategy.py {hashlib.sha256(FILE.encode()).hexdigest()[:8]}"
+    assert pickle.loads(pickle.dumps(registered.cls())) == registered.cls()  # noqa: S301 - our own bytes
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "complaint"),
+    [
+        ("a.txt", FILE, "is no Python file"),
+        ("gone.py", None, "cannot be read (No such file or directory)"),
+        ("broken.py", "1 / 0", "Plugin 'broken' (broken.py 95baf036): Loading it raised ZeroDivisionError"),
+        ("typo.py", FILE.replace("_strategies", "_strategis"), "Did you mean 'freeshot_efficiency_strategies'?"),
+        ("toy.py", FILE, "would be the plugin 'toy', which freeshot "),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_an_error(tmp_path: Path, name: str, source: str | None, complaint: str) -> None:
+    if source is not None:
+        (tmp_path / name).write_text(source)
+    host = load_plugins()
+    before = host.failures
+    with pytest.raises(PluginError) as caught:
+        host.load_file(tmp_path / name)
+    assert complaint in str(caught.value)
+    assert host.failures == before
+    assert not [name for name in sys.modules if name.startswith("freeshot_file_broken")]
+
+
+def test_a_plugin_that_keeps_everybody_waiting_is_used_and_named(install: Install) -> None:
+    install("slow", f"import time; time.sleep({SLOW + 0.05})\n{GOOD}")
+    host = load_plugins(only=frozenset({"slow"}))
+    assert loaded(host) == {"slow"}
+    assert only_failure(host).line.startswith("Plugin 'slow' (freeshot-slow 1.0): Loading it took 1.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import rich_click as click
 
 from freeshot.cli.group import VerbGroup
@@ -21,9 +23,18 @@ from freeshot.version import __version__
     is_eager=True,  # before --help, which lists the plugins' commands as well
     help="Leave a plugin out; may be given more than once.",
 )
+@click.option(
+    "--plugin",
+    "files",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    is_eager=True,
+    help="Load a plugin that is one file; may be given more than once.",
+)
 @click.version_option(__version__, prog_name="freeshot", message="%(prog)s %(version)s")
 @click.pass_context
-def main(ctx: click.Context, without: tuple[str, ...]) -> None:
+def main(ctx: click.Context, without: tuple[str, ...], files: tuple[Path, ...]) -> None:
     """Measure how far a pool of other people's LoRAs carries on new few-shot tasks."""
     if ctx.obj is None:
-        ctx.obj = Session(frozenset(without))
+        ctx.obj = Session(frozenset(without), files)

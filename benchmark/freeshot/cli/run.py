@@ -42,15 +42,24 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option("--cache", type=FOLDER, default=Path(".freeshot"), help="Where what can be reused goes.")
 @click.option("--data", type=FOLDER, default=Path("data"), help="Where your images are.")
 @click.option("--launcher", metavar="NAME", default="local", help="Who runs the cells.")
+@click.option(
+    "--plugin",
+    "files",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Load a plugin that is one file; repeatable.",
+)
 @click.option("--again", is_flag=True, help="Run cells that are already done, too.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be run, and for about how long.")
 @click.pass_context
-def command(ctx: click.Context, /, *, dry_run: bool, **asked: Any) -> None:
+def command(ctx: click.Context, /, *, dry_run: bool, files: tuple[Path, ...], **asked: Any) -> None:
     """Run the cells of a SUITE, or of the tracks and methods that are named; what is done is not done again."""
     from freeshot.run.plan import plan_run
     from freeshot.run.request import RunRequest
 
     session = session_of(ctx)
+    session.take_in(files)
     request = RunRequest(**asked)
     plan = plan_run(request, session.catalogue)
     session.warn()  # before the work, not after an hour of it

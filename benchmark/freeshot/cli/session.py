@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 from freeshot.cli.console import tell_warning
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     import rich_click as click
 
     from freeshot.plugin.catalogue import Catalogue
@@ -17,8 +20,9 @@ if TYPE_CHECKING:
 class Session:
     """One call of the command line."""
 
-    def __init__(self, without: frozenset[str] = frozenset()) -> None:
+    def __init__(self, without: frozenset[str] = frozenset(), files: tuple[Path, ...] = ()) -> None:
         self.without = without
+        self._files = files
         self._told: set[PluginFailure] = set()
 
     @cached_property
@@ -26,7 +30,15 @@ class Session:
         """The loaded plugins."""
         from freeshot.plugin.host import load_plugins
 
-        return load_plugins(without=self.without)
+        host = load_plugins(without=self.without)
+        for file in self._files:
+            host.load_file(file)
+        return host
+
+    def take_in(self, files: Sequence[Path]) -> None:
+        """Load more plugins that are one file each, before anything is asked of the catalogue."""
+        for file in files:
+            self.host.load_file(file)
 
     @cached_property
     def catalogue(self) -> Catalogue:
@@ -60,6 +72,6 @@ def session_of(ctx: click.Context) -> Session:
     """Return the session of a call; at `--help` the command has not run yet, so it may have to be made."""
     root = ctx.find_root()
     if root.obj is None:
-        root.obj = Session(frozenset(root.params.get("without") or ()))
+        root.obj = Session(frozenset(root.params.get("without") or ()), tuple(root.params.get("files") or ()))
     session: Session = root.obj
     return session

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
@@ -14,16 +16,20 @@ from freeshot.basics.errors import PluginError
 from freeshot.basics.names import unknown_name
 from freeshot.plugin import GROUP, hookspecs
 from freeshot.plugin.compatibility import why_incompatible
-from freeshot.plugin.reasons import why_failed, why_unknown_hook, why_unmarked
+from freeshot.plugin.files import import_file, read_source
+from freeshot.plugin.reasons import why_failed, why_slow, why_unknown_hook, why_unmarked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from importlib.metadata import Distribution
+    from pathlib import Path
 
 ONLY = "FREESHOT_PLUGINS"
 """Environment variable that names the plugins to load, 'a,b'; set but empty it loads none."""
 HOOKS = frozenset(name for name in vars(hookspecs) if name.startswith("freeshot_"))
 """Every hook there is."""
+SLOW = 1.0
+"""Seconds that loading a plugin may take before its users are told; every command waits for it."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,7 @@ class PluginInfo:
 
 @dataclass(frozen=True)
 class PluginFailure:
-    """A plugin, or a part of one, that is left out, and why."""
+    """A plugin, or a part of one, that is left out or is a burden, and why."""
 
     name: str
     distribution: str
@@ -85,10 +91,28 @@ class Host:
         if reason := why_incompatible(distribution):
             self.note(info, reason)
             return
+        start = time.perf_counter()
         with self.guard(info, "Loading it"):
             self.manager.load_setuptools_entrypoints(GROUP, name)
             self._admit(info)
         self._forget_unless_admitted(name)
+        seconds = time.perf_counter() - start
+        if name in self._loaded and seconds > SLOW:
+            self.note(info, why_slow(seconds))
+
+    def load_file(self, path: Path) -> None:
+        """Load a plugin that is one file; PluginError where it cannot be used, since it was asked for by name."""
+        content = read_source(path)
+        info = PluginInfo(path.stem, path.name, hashlib.sha256(content).hexdigest()[:8])
+        if info.name in self._loaded:
+            raise PluginError(
+                f"{path} would be the plugin '{info.name}', which {self._loaded[info.name].origin} is already. "
+                "Rename the file."
+            )
+        with self.guard(info, "Loading it"):
+            self.register(import_file(path), info)
+        if info.name not in self._loaded:
+            raise PluginError(self._failures.pop().line)
 
     def register(self, plugin: object, info: PluginInfo) -> None:
         """Take in a plugin that is no entry point, such as the toy world; checked like any other."""

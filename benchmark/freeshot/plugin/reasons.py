@@ -23,6 +23,11 @@ def why_failed(doing: str, error: BaseException) -> str:
     return f"{doing} raised {told.rstrip('.')}. Mend or uninstall the plugin, or leave it out with --no-plugin."
 
 
+def why_slow(seconds: float) -> str:
+    """Say that every command waits for a plugin."""
+    return f"Loading it took {seconds:.1f} s, for which every command waits. Import heavy packages inside of functions."
+
+
 def why_unknown_hook(unknown: Iterable[str], known: Iterable[str]) -> str:
     """Name the hooks that FreeShot does not have, and what may have been meant."""
     known = sorted(known)

@@ -1,0 +1,40 @@
+"""A plugin that is one file: `freeshot run … --plugin ./my_method.py`, nothing to install."""
+
+from __future__ import annotations
+
+import re
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from typing import TYPE_CHECKING
+
+from freeshot.basics.errors import PluginError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import ModuleType
+
+
+def read_source(path: Path) -> bytes:
+    """Read a plugin's file; PluginError where there is none."""
+    if path.suffix != ".py":
+        raise PluginError(f"{path} is no Python file. Name one, such as my_method.py, or install the plugin with pip.")
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise PluginError(f"{path} cannot be read ({error.strerror}). Correct the path after --plugin.") from None
+
+
+def import_file(path: Path) -> ModuleType:
+    """Import a file as a module of its own, under a name that no installed package has."""
+    name = "freeshot_file_" + re.sub(r"\W", "_", path.stem)
+    spec = spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses and pickle look their module up
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
