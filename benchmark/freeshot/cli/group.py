@@ -23,6 +23,7 @@ VERBS = {
     "list": "freeshot.cli.listing",
     "show": "freeshot.cli.show",
     "plugins": "freeshot.cli.plugins",
+    "plugin": "freeshot.cli.plugin",
     "pool": "freeshot.cli.pool",
     "recycle": "freeshot.cli.recycle",
     "predict": "freeshot.cli.predict",

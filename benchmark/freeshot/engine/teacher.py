@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from freeshot.basics.errors import PoolError
+from freeshot.basics.limits import bounded
 from freeshot.basics.tokens import moved_patches, returned_patches
 from freeshot.contracts.checkpoint import Checkpoint
 from freeshot.contracts.efficiency import EfficiencyStrategy
@@ -103,7 +104,7 @@ class PoolTeachers:
 
     def steps(self, count: int) -> Iterator[int]:
         """Count 0…count−1, reporting progress."""
-        for step in range(count):
+        for step in range(bounded(count)):
             yield step
             self._on_step(step + 1, count)
 
@@ -169,7 +170,7 @@ class BankTeacher:
         self._progress = max(start - 1, 0) / max(count, 1)
         if start == 0:
             self._going_on, self._last, self._movement = None, None, dict(UNMOVED)
-        for step in range(start, count):
+        for step in range(start, bounded(count)):
             self._stop_patches(self._progress, step / count)
             self._progress = step / count
             yield step

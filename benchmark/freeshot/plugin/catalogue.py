@@ -63,6 +63,10 @@ class Catalogue:
         """Say who provides a component, track, suite or pool: 'freeshot-reptile 0.3'."""
         return self._pick(kind, _hook(kind), name).plugin.origin
 
+    def plugin_of(self, kind: str, name: str) -> str:
+        """Name the plugin that provides a component, track, suite or pool."""
+        return self._pick(kind, _hook(kind), name).plugin.name
+
     def tracks(self) -> dict[str, Track]:
         """List the tracks by name."""
         return self._values("freeshot_tracks")
@@ -101,6 +105,11 @@ class Catalogue:
     def columns(self) -> tuple[Column, ...]:
         """List the extra leaderboard columns by title."""
         return tuple(self._values("freeshot_leaderboard_columns").values())
+
+    def columns_by_plugin(self) -> list[tuple[str, str, Column]]:
+        """List title, plugin and value of the extra leaderboard columns."""
+        offers = self._usable("freeshot_leaderboard_columns")
+        return [(title, offer.plugin.name, offer.value) for title, offer in offers.items()]
 
     def ask_everything(self) -> None:
         """Ask every hook, so that every failure is known."""

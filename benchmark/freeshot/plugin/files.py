@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 
+PREFIX = "freeshot_file_"
+"""What the modules of such plugins are called, before their file's name."""
+
+
 def read_source(path: Path) -> bytes:
     """Read a plugin's file; PluginError where there is none."""
     if path.suffix != ".py":
@@ -25,8 +29,11 @@ def read_source(path: Path) -> bytes:
 
 
 def import_file(path: Path) -> ModuleType:
-    """Import a file as a module of its own, under a name that no installed package has."""
-    name = "freeshot_file_" + re.sub(r"\W", "_", path.stem)
+    """Import a file, once, as a module of its own, under a name that no installed package has."""
+    name = PREFIX + re.sub(r"\W", "_", path.stem)
+    known = sys.modules.get(name)
+    if known is not None and known.__file__ == str(path):
+        return known  # a second copy would hold other classes of the same names
     spec = spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None

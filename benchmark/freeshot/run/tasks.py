@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from freeshot.basics.errors import EpisodeError, PoolError
+from freeshot.basics.limits import bounded
 from freeshot.basics.seeds import stream
 from freeshot.basics.tokens import mirror_patches
 from freeshot.contracts.checkpoint import Checkpoint
@@ -49,7 +50,7 @@ class Tasks:
 
     def take(self, count: int, start: int = 0) -> Iterator[Task]:
         """Yield tasks start…count−1, reporting progress."""
-        for number in range(start, count):
+        for number in range(start, bounded(count)):
             yield self.draw(stream(self.seed, "task", number))
             self.on_step(number + 1, count)
 

@@ -1,0 +1,80 @@
+"""`freeshot plugin`: start a plugin of your own, and check one against the contract."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+
+from freeshot.cli.console import stdout
+from freeshot.cli.group import HelpfulGroup
+from freeshot.cli.session import session_of
+
+if TYPE_CHECKING:
+    from freeshot.testing.contract.rules import Report
+
+FOLDER = click.Path(path_type=Path, file_okay=False)
+KINDS = ("meta-learner", "inversion", "efficiency", "method", "dataset", "backbone", "track", "launcher", "column")
+
+
+@click.group("plugin", cls=HelpfulGroup)
+def command() -> None:
+    """Start a plugin of your own, and check one against the contract."""
+
+
+@command.command("new")
+@click.argument("name")
+@click.option("--kind", type=click.Choice(KINDS), required=True, help="What it adds.")
+@click.option("--out", type=FOLDER, help="Folder to write; freeshot-NAME if not given.")
+def new(name: str, kind: str, out: Path | None) -> None:
+    """Write the distribution freeshot-NAME: project file, one module, one test and a page that says how to go on."""
+    from freeshot.testing.scaffold import first_command, write_plugin
+
+    folder = out or Path(f"freeshot-{name}")
+    console = stdout()
+    for file in write_plugin(name, kind, folder):
+        console.print(str(file), soft_wrap=True)
+    console.print(f"Install it with 'pip install -e {folder}'; then try '{first_command(name, kind)}'.", soft_wrap=True)
+
+
+@command.command("check")
+@click.argument("name", metavar="NAME_OR_FILE")
+@click.option(
+    "--option", "-o", "options", multiple=True, metavar="KEY=VALUE", help="Set an option for the examination."
+)
+@click.option("--data", type=FOLDER, default=Path("data"), help="Where your images are.")
+@click.pass_context
+def check(ctx: click.Context, name: str, options: tuple[str, ...], data: Path) -> None:
+    """Apply every rule of the contract to what a plugin offers: a component's name, a plugin's, or a file."""
+    from freeshot.cli.offered import examined
+    from freeshot.testing.contract import report_on
+
+    session = session_of(ctx)
+    values = examined(session, name)
+    asked = _asked(options)
+    reports = [report_on(value, asked, data) for value in values]
+    for report in reports:
+        _print(report)
+    if not all(report.passed for report in reports):
+        ctx.exit(1)
+
+
+def _asked(options: tuple[str, ...]) -> dict[str, Any]:
+    from freeshot.basics.errors import OptionError
+
+    pairs = [option.partition("=") for option in options]
+    wrong = [key for key, sign, _ in pairs if not sign]
+    if wrong:
+        raise OptionError(f"'{wrong[0]}' sets nothing. Write KEY=VALUE.")
+    return {key: value for key, _, value in pairs}
+
+
+def _print(report: Report) -> None:
+    from rich.text import Text
+
+    console = stdout()
+    console.print(report.subject, style="bold", soft_wrap=True)
+    for line in report.lines:
+        mark = Text("  ✗ ", style="red") if line.advice else Text("  ✓ ", style="green")
+        console.print(mark + Text(line.title + (f": {line.advice}" if line.advice else "")), soft_wrap=True)

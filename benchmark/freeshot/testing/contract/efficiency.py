@@ -1,0 +1,114 @@
+"""What efficiency strategies promise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from freeshot.testing.contract.rules import BrokenError, Subject, rule
+from freeshot.testing.contract.world import frozen_state
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import Tensor
+
+    from freeshot.contracts.flow import LayerView
+
+DEPTHS, PATCHES, POINTS = (2, 12), (16, 49, 196), (0.0, 0.5, 1.0)
+
+
+def views(strategy: Any) -> Iterator[LayerView]:
+    """Make views of layers as the strategy would get them, in networks of several sizes."""
+    import torch
+
+    from freeshot.contracts.flow import LayerView
+
+    rng = torch.Generator().manual_seed(0)
+    for depth in DEPTHS:
+        for layer in _named(strategy, depth):
+            for patches in PATCHES:
+                for progress in POINTS:
+                    attention = torch.rand(2, 3, patches + 1, patches + 1, generator=rng).softmax(-1)
+                    keys = torch.randn(2, 3, patches + 1, 8, generator=rng)
+                    kept = torch.arange(0, 2 * patches, 2).expand(2, -1).contiguous()  # numbers are no positions
+                    yield LayerView(layer, depth, progress, attention, keys, kept)
+
+
+def _named(strategy: Any, depth: int) -> list[int]:
+    try:
+        return [layer % depth for layer in strategy.layers(depth)]
+    except ValueError:  # OptionError among them: a strategy may be set for deeper networks
+        return []
+
+
+@rule("names layers that the network has", "efficiency")
+def _layers(subject: Subject) -> None:
+    strategy = subject.make()
+    for depth in DEPTHS:
+        wrong = [layer for layer in strategy.layers(depth) if not -depth <= layer < depth]
+        if wrong:
+            raise BrokenError(f"In a network of {depth} layers it names layer {wrong[0]}. Stay within 0…{depth - 1}.")
+
+
+@rule("chooses a part of what is there, equally many of each image", "efficiency")
+def _choices(subject: Subject) -> None:
+    strategy = subject.make()
+    for view in views(strategy):
+        choice: Tensor | None = strategy.select(view)
+        if choice is None:
+            continue
+        if choice.ndim != 2 or len(choice) != len(view.kept) or choice.dtype.is_floating_point:
+            raise BrokenError(f"It chose {list(choice.shape)} {choice.dtype}. Return indices [b, k], a part of kept.")
+        if choice.shape[1] == 0:
+            raise BrokenError("It kept no patch at all. Keep at least one per image.")
+        for row, there in zip(choice.tolist(), view.kept.tolist(), strict=True):
+            if len(set(row)) < len(row) or not set(row) <= set(there):
+                raise BrokenError("It chose patches twice or that were gone. Choose from view.kept, by gather.")
+
+
+@rule("chooses alike when asked twice", "efficiency")
+def _steady(subject: Subject) -> None:
+    import torch
+
+    strategy = subject.make()
+    for view in views(strategy):
+        first, second = strategy.select(view), strategy.select(view)
+        if (first is None) != (second is None) or (first is not None and not torch.equal(first, second)):
+            raise BrokenError("Asked twice the same, it chose otherwise. Draw random numbers from a seed of your own.")
+
+
+@rule("what it is shown stays as it was", "efficiency")
+def _views_stay(subject: Subject) -> None:
+    import torch
+
+    strategy = subject.make()
+    for view in views(strategy):
+        before = [part.clone() for part in (view.attention, view.keys, view.kept)]
+        strategy.select(view)
+        after = (view.attention, view.keys, view.kept)
+        if not all(torch.equal(b, a) for b, a in zip(before, after, strict=True)):
+            raise BrokenError("It changed the view it was shown. Work on copies.")
+
+
+@rule("a network under it gives features and a mask, and stays as it was", "efficiency")
+def _looks(subject: Subject) -> None:
+    import torch
+
+    from freeshot.engine.teacher import BankTeacher
+
+    world, strategy = subject.world, subject.make()
+    complaint = frozen_state(world.backbone)
+    teacher = BankTeacher(world.backbone, [world.lora(5)], strategy)
+    side = world.backbone.image_size
+    images = torch.rand(4, 3, side, side, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    for _ in teacher.steps(4):
+        logits = teacher.logits(images)
+        (slope,) = torch.autograd.grad(logits.sum(), images)
+        if not torch.isfinite(logits).all() or not torch.isfinite(slope).all():
+            raise BrokenError("Under it, the network's features are not finite. Keep what is merged and kept finite.")
+    with torch.no_grad():
+        kept = teacher.final_patches(images.detach())
+    if kept is not None and kept.shape[1] == 0:
+        raise BrokenError("At the end it keeps no patch. Keep at least one per image.")
+    if text := complaint():
+        raise BrokenError(text)

@@ -1,0 +1,55 @@
+"""What every component promises."""
+
+from __future__ import annotations
+
+import json
+import pickle
+
+from freeshot.testing.contract.rules import CLASSES, BrokenError, Subject, rule
+
+
+@rule("its name, docstring and decorators are as they should be", *CLASSES, first=True)
+def _is_usable(subject: Subject) -> None:
+    from freeshot.plugin.kinds import KINDS
+    from freeshot.plugin.validity import why_not_usable
+
+    if reason := why_not_usable(subject.value, KINDS[subject.kind].interface):
+        raise BrokenError(reason)
+    summary = subject.value.summary()
+    if not summary.endswith((".", "!", "?")):
+        raise BrokenError(f"The docstring's first line, '{summary}', is no sentence. End it with a full stop.")
+
+
+@rule("constructs with its defaults and the options given", *CLASSES, first=True)
+def _constructs(subject: Subject) -> None:
+    subject.make()
+
+
+@rule("each option says what it is", *CLASSES)
+def _options_are_told(subject: Subject) -> None:
+    from freeshot.contracts.options import options_of
+
+    silent = [name for name, option in options_of(subject.value).items() if not option.help]
+    if silent:
+        raise BrokenError(f"No help stands below {', '.join(silent)}. Write a string under each field.")
+
+
+@rule("options survive JSON", *CLASSES)
+def _options_survive(subject: Subject) -> None:
+    from freeshot.contracts.options import build, to_json
+
+    made = subject.make()
+    again = build(subject.value, json.loads(json.dumps(to_json(made))))
+    if again != made:
+        raise BrokenError(f"{made} came back from JSON as {again}. Use numbers, texts, truths, tuples and choices.")
+
+
+@rule("goes to a worker process and comes back", *CLASSES)
+def _pickles(subject: Subject) -> None:
+    made = subject.make()
+    try:
+        again = pickle.loads(pickle.dumps(made))  # noqa: S301 - our own bytes
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise BrokenError(f"It cannot be pickled ({error}). Define the class at the top of its module.") from None
+    if again != made:
+        raise BrokenError(f"{made} came back from pickle as {again}. Keep everything in fields.")

@@ -1,0 +1,112 @@
+"""What inversion methods promise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from freeshot.testing.contract.rules import BrokenError, Subject, rule
+from freeshot.testing.contract.world import SHOTS, STEPS, WAYS, frozen_state, same
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+
+def recovered(
+    subject: Subject, way: int = 2, per_class: int = 2, seed: int = 0, on_step: Callable[[int, int], None] | None = None
+) -> tuple[Tensor, Tensor]:
+    """Recover images; return them, and the labels as they are afterwards."""
+    import torch
+
+    from freeshot.basics.limits import at_most
+    from freeshot.contracts.inversion import LearnedInversion
+    from freeshot.engine.teacher import BankTeacher, PoolTeachers
+
+    method: Any = subject.make()
+    world = subject.world
+    heard = on_step or (lambda done, total: None)
+    teacher = BankTeacher(world.backbone, [world.lora(way)], on_step=heard)
+    labels = torch.arange(way).repeat_interleave(per_class)
+    rng = torch.Generator().manual_seed(seed)
+    with at_most(STEPS):
+        if isinstance(method, LearnedInversion):
+            teachers = PoolTeachers(world.backbone, [world.lora(way)] * 2, heard)
+            learned = method.learn(teachers, per_class, rng)
+            return method.recover(teacher, labels, rng, learned), labels
+        return method.synthesize(teacher, labels, rng), labels
+
+
+@rule(f"gives images in 0…1 for ways {WAYS} and {SHOTS} images per class", "inversion")
+def _shapes(subject: Subject) -> None:
+    import torch
+
+    side = subject.world.backbone.image_size
+    for way in WAYS:
+        for per_class in SHOTS:
+            images, _ = recovered(subject, way, per_class)
+            expected = [way * per_class, 3, side, side]
+            if list(images.shape) != expected or images.dtype != torch.float32:
+                raise BrokenError(
+                    f"For {way} classes of {per_class} it gave {list(images.shape)} {images.dtype}. Return {expected} "
+                    "torch.float32."
+                )
+            if not torch.isfinite(images).all() or images.min() < 0 or images.max() > 1:
+                raise BrokenError("Its images are not all in 0…1. Clamp them before returning.")
+            if images.requires_grad:
+                raise BrokenError("Its images still want a gradient. Return images.detach().")
+
+
+@rule("the same seed gives the same images", "inversion")
+def _same_seed(subject: Subject) -> None:
+    import torch
+
+    found = []
+    for state in (1, 2):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(state)
+            found.append(recovered(subject)[0])
+    if not same(*found):
+        raise BrokenError("Two calls with one seed differ. Draw every random number from `rng`.")
+
+
+@rule("another seed gives other images", "inversion")
+def _other_seed(subject: Subject) -> None:
+    if same(recovered(subject, seed=1)[0], recovered(subject, seed=2)[0]):
+        raise BrokenError("Two seeds give the same images. Start from numbers drawn with `rng`.")
+
+
+@rule("labels stay as they were", "inversion")
+def _labels_stay(subject: Subject) -> None:
+    if recovered(subject, 5, 2)[1].tolist() != [label for label in range(5) for _ in range(2)]:
+        raise BrokenError("It changed the labels it was given. Work on a copy.")
+
+
+@rule("the network stays as it was: weights, gradients, hooks", "inversion")
+def _network_stays(subject: Subject) -> None:
+    complaint = frozen_state(subject.world.backbone)
+    recovered(subject)
+    if text := complaint():
+        raise BrokenError(text)
+
+
+@rule("an interruption passes through", "inversion")
+def _interruption(subject: Subject) -> None:
+    interrupted(lambda on_step: recovered(subject, on_step=on_step))
+
+
+def interrupted(work: Callable[[Callable[[int, int], None]], object]) -> None:
+    """Interrupt some work at its first step; a loop that swallows this could never be stopped."""
+    reached = []
+
+    def on_step(done: int, _: int) -> None:
+        reached.append(done)
+        if len(reached) == 1:
+            raise KeyboardInterrupt
+
+    try:
+        work(on_step)
+    except KeyboardInterrupt:
+        return
+    if reached:
+        raise BrokenError("It went on after an interruption. Do not catch KeyboardInterrupt or BaseException.")

@@ -1,0 +1,153 @@
+"""What meta-learners promise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from freeshot.testing.contract.inversion import interrupted
+from freeshot.testing.contract.rules import BrokenError, Subject, rule
+from freeshot.testing.contract.world import SHOTS, WAYS, frozen_state
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from freeshot.contracts.flow import Adapter
+
+TASKS = 8
+"""Tasks that a meta-learner sees here; enough for learners that gather a group first."""
+
+
+def fitted(
+    subject: Subject,
+    way: int = 5,
+    shot: int = 1,
+    seed: int = 0,
+    *,
+    masked: bool = False,
+    on_step: Any = None,
+    model: Any = None,
+) -> Adapter:
+    """Train a LoRA on a few tasks."""
+    import torch
+
+    from freeshot.basics.limits import at_most
+
+    tasks = subject.world.tasks(way, shot, masked=masked, seed=seed, on_step=on_step)
+    with at_most(TASKS):
+        adapter: Adapter = subject.make().fit(model or fresh_model(subject), tasks, torch.Generator().manual_seed(seed))
+    return adapter
+
+
+def fresh_model(subject: Subject) -> Any:
+    """Return the toy network with a LoRA that is about to be trained."""
+    import torch
+
+    from freeshot.engine.model import SharedLora
+
+    return SharedLora(subject.world.backbone, 2, torch.Generator().manual_seed(0))
+
+
+def _flat(adapter: Adapter) -> Tensor:
+    import torch
+
+    return torch.cat([adapter.tensors[name].flatten() for name in sorted(adapter.tensors)])
+
+
+@rule(f"returns an adapter for ways {WAYS} and shots {SHOTS}, with masks and without", "meta-learner")
+def _shapes(subject: Subject) -> None:
+    import torch
+
+    from freeshot.contracts.flow import Adapter
+
+    expected = {name: tensor.shape for name, tensor in fresh_model(subject).snapshot().tensors.items()}
+    for way in WAYS:
+        for shot in SHOTS:
+            for masked in (False, True):
+                adapter = fitted(subject, way, shot, masked=masked)
+                if not isinstance(adapter, Adapter):
+                    raise BrokenError(f"fit returned {type(adapter).__name__}. Return model.snapshot().")
+                if {name: tensor.shape for name, tensor in adapter.tensors.items()} != expected:
+                    raise BrokenError("The adapter's tensors are not the LoRA's. Return model.snapshot().")
+                if not all(torch.isfinite(tensor).all() for tensor in adapter.tensors.values()):
+                    raise BrokenError(f"With {way} ways and {shot} shots the LoRA is not finite. Lower the rate.")
+
+
+@rule("learns: the LoRA is another one afterwards", "meta-learner")
+def _learns(subject: Subject) -> None:
+    import torch
+
+    if torch.equal(_flat(fitted(subject)), _flat(fresh_model(subject).snapshot())):
+        raise BrokenError(f"After {TASKS} tasks the LoRA is what it was. Take steps on model.lora().")
+
+
+@rule("the same seed gives the same LoRA", "meta-learner")
+def _same_seed(subject: Subject) -> None:
+    import torch
+
+    found = []
+    for state in (1, 2):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(state)
+            found.append(_flat(fitted(subject)))
+    if not torch.equal(*found):
+        raise BrokenError("Two trainings with one seed differ. Draw every random number from `rng`.")
+
+
+@rule("another seed gives another LoRA", "meta-learner")
+def _other_seed(subject: Subject) -> None:
+    import torch
+
+    if torch.equal(_flat(fitted(subject, seed=1)), _flat(fitted(subject, seed=2))):
+        raise BrokenError("Other tasks give the same LoRA. Take tasks from `tasks.take`, do not keep those of a run.")
+
+
+@rule("tasks stay as they were", "meta-learner")
+def _tasks_stay(subject: Subject) -> None:
+    import torch
+
+    tasks = subject.world.tasks(5, 1, masked=False)
+    seen = list(tasks.take(TASKS))
+    copies = [(task.support.images.clone(), task.query.images.clone(), task.query.labels.clone()) for task in seen]
+    replay = _Given(seen, tasks)
+    subject.make().fit(fresh_model(subject), replay, torch.Generator().manual_seed(0))
+    for task, (support, query, labels) in zip(seen, copies, strict=True):
+        pairs = ((task.support.images, support), (task.query.images, query), (task.query.labels, labels))
+        if not all(torch.equal(now, then) for now, then in pairs):
+            raise BrokenError("It changed the tasks it was given. Work on copies.")
+
+
+@rule("the adapter is a copy", "meta-learner")
+def _is_a_copy(subject: Subject) -> None:
+    import torch
+
+    model = fresh_model(subject)
+    adapter = fitted(subject, model=model)
+    before = _flat(adapter).clone()
+    with torch.no_grad():
+        for weight in model.lora():
+            weight.add_(1)
+    if not torch.equal(_flat(adapter), before):
+        raise BrokenError("The adapter moves with the model. Return model.snapshot(), which copies.")
+
+
+@rule("the network stays as it was: weights, gradients, hooks", "meta-learner")
+def _network_stays(subject: Subject) -> None:
+    complaint = frozen_state(subject.world.backbone)
+    fitted(subject)
+    if text := complaint():
+        raise BrokenError(text)
+
+
+@rule("an interruption passes through", "meta-learner")
+def _interruption(subject: Subject) -> None:
+    interrupted(lambda on_step: fitted(subject, on_step=on_step))
+
+
+class _Given:
+    """A stream that hands out the very same tasks."""
+
+    def __init__(self, tasks: list[Any], like: Any) -> None:
+        self._tasks, self.checkpoint, self.held_out = tasks, like.checkpoint, ()
+
+    def take(self, count: int, start: int = 0) -> list[Any]:
+        return self._tasks[start:count]

@@ -1,0 +1,117 @@
+"""What methods promise: a row of the leaderboard, honestly come by."""
+
+from __future__ import annotations
+
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from freeshot.testing.contract.inversion import interrupted
+from freeshot.testing.contract.rules import BrokenError, Subject, rule
+from freeshot.testing.contract.world import STEPS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from freeshot.contracts.method import Method
+    from freeshot.contracts.records import RunRecord
+    from freeshot.contracts.tracks import Track
+    from freeshot.plugin.catalogue import Catalogue
+
+SMALL = {"per_class": 7}
+"""Options of these names are brought to these values: images for 5 shots and 2 queries."""
+
+
+def record_of(
+    catalogue: Catalogue,
+    method: type[Method],
+    options: Any,
+    track: Track,
+    folder: Path,
+    on_step: Callable[[int, int], None] | None = None,
+) -> RunRecord:
+    """Run one cell in an empty cache."""
+    import torch
+
+    from freeshot.basics.limits import at_most
+    from freeshot.contracts.options import options_of
+    from freeshot.contracts.records import RunSpec
+    from freeshot.run.cell import run_cell
+    from freeshot.run.environment import Environment
+    from freeshot.run.parts import choices_of, part_of, resolve
+    from freeshot.run.plan import track_spec
+
+    class Listening(Environment):
+        """An environment that hears of each step."""
+
+        def emit(self, event: Any) -> None:
+            if on_step is not None and hasattr(event, "done"):
+                on_step(event.done, event.total)
+
+    small = {name: value for name, value in SMALL.items() if name in options_of(method)}
+    part, component = part_of(catalogue, "method", method.name, {**small, **options})
+    parts = {name: resolve(catalogue, choice) for name, choice in choices_of(component).items()}
+    backbone, _ = part_of(catalogue, "backbone", track.backbone, {})
+    spec = RunSpec(suite="contract", track=track_spec(track), method=part, parts=parts, backbone=backbone, seed=0)
+    environment = Listening(catalogue, folder / "cache", folder / "data", torch.device("cpu"))
+    with at_most(STEPS):
+        return run_cell(environment, spec, track, folder / "results")
+
+
+def _record(subject: Subject, way: int, shot: int, place: str, on_step: Any = None) -> RunRecord:
+    world = subject.world
+    folder = world.folder / f"{subject.name}-{place}"
+    record = record_of(world.catalogue, subject.value, subject.options, world.track(way, shot), folder, on_step)
+    if record.status == "skipped":
+        raise BrokenError(f"It skips a {way}-way {shot}-shot track: {record.reason} Say so only where it must be.")
+    if record.status != "ok":
+        raise BrokenError(f"On a {way}-way {shot}-shot track: {record.reason}")
+    return record
+
+
+@rule("runs a toy track of 2 ways and 1 shot from end to end", "method")
+def _small_track(subject: Subject) -> None:
+    _record(subject, 2, 1, "small")
+
+
+@rule("runs a toy track of 5 ways and 5 shots from end to end", "method")
+def _large_track(subject: Subject) -> None:
+    _record(subject, 5, 5, "large")
+
+
+@rule("the same seed gives the same accuracies", "method")
+def _same_seed(subject: Subject) -> None:
+    import torch
+
+    found = []
+    for state in (1, 2):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(state)
+            found.append(_record(subject, 2, 1, f"again-{state}").accuracies)
+    if found[0] != found[1]:
+        raise BrokenError("Two runs with one seed differ. Draw every random number from bench.rng(…) or the rng given.")
+
+
+@rule("an interruption passes through", "method")
+def _interruption(subject: Subject) -> None:
+    interrupted(lambda on_step: _record(subject, 2, 1, "interrupted", on_step))
+
+
+@rule("two worker processes give what one process gives", "method", last=True)
+def _workers(subject: Subject) -> None:
+    from freeshot.testing.contract.workers import Reference, run_in_worker
+
+    world = subject.world
+    here = [_record(subject, 2, shot, f"here-{shot}").accuracies for shot in (1, 2)]
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(2, mp_context=spawn) as pool:
+        jobs = [
+            pool.submit(
+                run_in_worker, Reference.to(subject.value), dict(subject.options), world.track(2, shot), world.folder
+            )
+            for shot in (1, 2)
+        ]
+        there = [job.result() for job in jobs]
+    if here != there:
+        raise BrokenError("In worker processes it scores otherwise. Keep no state outside of its fields.")

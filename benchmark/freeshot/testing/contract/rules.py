@@ -1,0 +1,129 @@
+"""What a rule is, and how rules are applied: each passes, or says in a sentence what to change."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from freeshot.basics.errors import FreeshotError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+    from types import ModuleType
+
+    from freeshot.testing.contract.world import World
+
+CLASSES = ("inversion", "efficiency", "meta-learner", "method", "dataset", "backbone", "launcher")
+"""Kinds whose plugins are classes."""
+
+
+class BrokenError(Exception):
+    """A rule does not hold; the text says what to change."""
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """What is examined: a component class with options, or a value such as a track."""
+
+    kind: str
+    value: Any
+    options: Mapping[str, Any]
+    world: World
+    data: Path
+    """The user's data folder, for data sets that read files."""
+
+    def make(self) -> Any:
+        """Construct the component with its options, afresh."""
+        from freeshot.contracts.options import build
+
+        return build(self.value, self.options)
+
+    @cached_property
+    def name(self) -> str:
+        """What it is called."""
+        return str(getattr(self.value, "name", "") or getattr(self.value, "title", "") or self.value)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A promise, for the kinds that make it."""
+
+    title: str
+    kinds: tuple[str, ...]
+    hold: Callable[[Subject], None]
+    first: bool = False
+    """All others rest on it, so nothing is examined after it fails."""
+    last: bool = False
+    """It costs much, so it is examined only where nothing else failed."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """How one rule came out."""
+
+    title: str
+    advice: str = ""
+    """What to change; empty where the rule holds."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """How all rules of a kind came out for one subject."""
+
+    subject: str
+    lines: tuple[Line, ...]
+
+    @property
+    def passed(self) -> bool:
+        """True where every rule holds."""
+        return not any(line.advice for line in self.lines)
+
+    def __str__(self) -> str:
+        marks = [f"  {'✗' if line.advice else '✓'} {line.title}" for line in self.lines]
+        advice = [f": {line.advice}" if line.advice else "" for line in self.lines]
+        return "\n".join([self.subject, *(mark + text for mark, text in zip(marks, advice, strict=True))])
+
+
+def rule(
+    title: str, *kinds: str, first: bool = False, last: bool = False
+) -> Callable[[Callable[[Subject], None]], Rule]:
+    """Turn a function, which raises where a promise is broken, into a rule for some kinds."""
+    return lambda hold: Rule(title, kinds, hold, first, last)
+
+
+def rules_of(module: ModuleType) -> list[Rule]:
+    """List the rules of a module in the order in which they stand there."""
+    return [value for value in vars(module).values() if isinstance(value, Rule)]
+
+
+def examine(subject: Subject, rules: Sequence[Rule]) -> Report:
+    """Apply every rule of the subject's kind."""
+    lines: list[Line] = []
+    for one in rules:
+        if subject.kind not in one.kinds or (one.last and any(line.advice for line in lines)):
+            continue
+        lines.append(Line(one.title, _advice(one, subject)))
+        if one.first and lines[-1].advice:
+            break
+    return Report(f"{subject.kind} '{subject.name}'", tuple(lines))
+
+
+def _advice(one: Rule, subject: Subject) -> str:
+    try:
+        one.hold(subject)
+    except (BrokenError, FreeshotError) as broken:
+        return str(broken)
+    except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything; the report says what and where
+        return f"It raised {type(error).__name__}: {error} ({_where(error)}). Mend that."
+    return ""
+
+
+def _where(error: BaseException) -> str:
+    """Name the last line of the plugin, or else of anybody, that was being run."""
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [frame for frame in frames if "freeshot/" not in frame.filename.replace("\\", "/")]
+    last = (theirs or frames)[-1]
+    return f"{last.filename}, line {last.lineno}"

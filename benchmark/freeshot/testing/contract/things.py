@@ -1,0 +1,181 @@
+"""What data sets, backbones, tracks, launchers and columns promise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from freeshot.basics.errors import DataError
+from freeshot.testing.contract.rules import BrokenError, Subject, rule
+
+if TYPE_CHECKING:
+    from freeshot.contracts.images import Images
+    from freeshot.contracts.records import RunRecord
+
+SPLITS = ("base", "validation", "novel")
+
+
+# --- data sets ----------------------------------------------------------------------------------
+
+
+def _splits(subject: Subject) -> dict[str, Images]:
+    found: dict[str, Images] = {}
+    missing = ""
+    for split in SPLITS:
+        try:
+            images = subject.make().load(split, subject.data)
+        except DataError as error:
+            missing = str(error)
+            continue
+        if len(images):  # a split without classes is none
+            found[split] = images
+    if not found:
+        raise BrokenError(f"It has no image in any split. {missing}".strip())
+    return found
+
+
+@rule("each image has a label, each class a name and an image, in every split", "dataset")
+def _labels(subject: Subject) -> None:
+    import numpy as np
+
+    for split, images in _splits(subject).items():
+        labels = np.asarray(images.labels)
+        if labels.ndim != 1 or len(labels) != len(images) or not np.issubdtype(labels.dtype, np.integer):
+            raise BrokenError(
+                f"{split}: labels are {labels.dtype} {list(labels.shape)}. Return {len(images)} integers."
+            )
+        if set(labels.tolist()) != set(range(len(images.classes))):
+            raise BrokenError(f"{split}: labels do not run over 0…{len(images.classes) - 1}, its classes. Count again.")
+
+
+@rule("no class is in two splits", "dataset")
+def _disjoint(subject: Subject) -> None:
+    seen: dict[str, str] = {}
+    for split, images in _splits(subject).items():
+        for name in images.classes:
+            if name in seen:
+                raise BrokenError(f"The class '{name}' is in {seen[name]} and in {split}. Novel classes must be new.")
+            seen[name] = split
+
+
+@rule("images are read as asked, as uint8 [b, 3, h, w], the same each time", "dataset")
+def _reads(subject: Subject) -> None:
+    import torch
+
+    for split, images in _splits(subject).items():
+        asked = sorted({0, len(images) // 2, len(images) - 1}, reverse=True)
+        read = images.read(asked)
+        if read.dtype != torch.uint8 or read.ndim != 4 or list(read.shape[:2]) != [len(asked), 3]:
+            raise BrokenError(
+                f"{split}: {len(asked)} images are {read.dtype} {list(read.shape)}. Return uint8 [b, 3, h, w]."
+            )
+        alone = torch.cat([images.read([index]) for index in asked])
+        if not torch.equal(read, alone):
+            raise BrokenError(f"{split}: images read together are others than read alone. Keep the order asked for.")
+
+
+@rule("a split is known by its hash", "dataset")
+def _hashes(subject: Subject) -> None:
+    first = {split: images.sha256 for split, images in _splits(subject).items()}
+    if first != {split: images.sha256 for split, images in _splits(subject).items()}:
+        raise BrokenError("sha256 is another at every opening. Hash what is shown, and nothing else.")
+    if "" in first.values() or len(set(first.values())) < len(first):
+        raise BrokenError("sha256 is empty or the same for two splits. Hash pixels and labels, or their files.")
+
+
+# --- backbones ----------------------------------------------------------------------------------
+
+
+@rule("maps images to features", "backbone")
+def _features(subject: Subject) -> None:
+    import torch
+
+    from freeshot.engine.backbone import open_backbone
+    from freeshot.engine.forward import look
+
+    backbone = open_backbone(subject.make())
+    images = torch.rand(2, 3, *[backbone.image_size] * 2, generator=torch.Generator().manual_seed(0))
+    features = look(backbone, images).features
+    if not torch.isfinite(features).all():
+        raise BrokenError("Its features are not finite. Check weights and normalisation.")
+    if torch.equal(features[0], features[1]):
+        raise BrokenError("Two images have the same features. Return features, not a constant.")
+
+
+@rule("has the same weights at every opening", "backbone")
+def _weights(subject: Subject) -> None:
+    from freeshot.engine.backbone import open_backbone
+
+    if open_backbone(subject.make()).sha256 != open_backbone(subject.make()).sha256:
+        raise BrokenError("Opened twice, its weights differ. Load them from a file, or draw them from a seed.")
+
+
+@rule("LoRAs find their places in it", "backbone")
+def _places(subject: Subject) -> None:
+    from freeshot.engine.backbone import open_backbone
+    from freeshot.engine.bank import TARGETS, slots_of
+
+    vit = open_backbone(subject.make()).vit
+    for target in TARGETS:
+        slots_of(vit, (target,))
+
+
+# --- tracks -------------------------------------------------------------------------------------
+
+
+@rule("its data set, backbone and pool are there and fit", "track")
+def _parts_are_there(subject: Subject) -> None:
+    from freeshot.engine.backbone import named_backbone
+    from freeshot.pool.store import open_pool
+
+    catalogue, track = subject.world.catalogue, subject.value
+    for name in {track.dataset, *track.sources}:
+        catalogue.component("dataset", name)
+    backbone = named_backbone(catalogue, track.backbone)
+    open_pool(catalogue.pool(track.pool.partition("/")[0]), backbone.sha256)
+
+
+@rule("its episodes can be drawn", "track")
+def _episodes(subject: Subject) -> None:
+    from freeshot.contracts.options import build
+    from freeshot.evaluation.episodes import track_episodes
+
+    track = subject.value
+    dataset: Any = build(subject.world.catalogue.component("dataset", track.dataset), {})
+    track_episodes(track, dataset.load(track.split, subject.data))  # raises what is wrong, a frozen hash included
+
+
+# --- launchers ----------------------------------------------------------------------------------
+
+
+@rule("runs every cell once, whatever becomes of the others", "launcher")
+def _launches(subject: Subject) -> None:
+    cells = [f"cell-{number}" for number in range(3)]
+    for some in (cells, []):
+        ran: list[Any] = []
+        subject.make().launch(some, ran.append)
+        if sorted(ran) != some:
+            raise BrokenError(f"Of {len(some)} cells it ran {ran}. Call run_cell once for each.")
+
+
+# --- columns ------------------------------------------------------------------------------------
+
+
+@rule("reads a number, a text or nothing from any record", "column")
+def _reads_records(subject: Subject) -> None:
+    for record in _records(subject):
+        value = subject.value.from_record(record)
+        if value is not None and not isinstance(value, (str, int, float)):
+            raise BrokenError(f"From a record that {record.status} it read {value!r}. Return a number, a text or None.")
+
+
+def _records(subject: Subject) -> list[RunRecord]:
+    """Return a record that has a result and one that failed."""
+    from dataclasses import replace
+
+    from freeshot.testing.contract.method import record_of
+
+    world = subject.world
+    method: Any = world.catalogue.component("method", "frozen-prototype")
+    good = record_of(world.catalogue, method, {}, world.track(2, 1), world.folder / "good")
+    bad_track = replace(world.track(2, 1), pool="toy", way=50)
+    return [good, record_of(world.catalogue, method, {}, bad_track, world.folder / "bad")]

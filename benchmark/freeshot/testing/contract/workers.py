@@ -1,0 +1,59 @@
+"""What a worker process does with a method: find it again, make the same world and run one cell in it."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from freeshot.plugin.files import PREFIX, import_file
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from freeshot.contracts.tracks import Track
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Where a class is to be found by another process."""
+
+    module: str
+    name: str
+    file: str
+    """Of a plugin that is one file; empty for what is installed."""
+
+    @classmethod
+    def to(cls, value: type) -> Reference:
+        """Refer to a class."""
+        file = file_of(value)
+        return cls(value.__module__, value.__qualname__, str(file or ""))
+
+    def find(self) -> Any:
+        """Import the class."""
+        module = import_file(Path(self.file)) if self.file else import_module(self.module)
+        return getattr(module, self.name)
+
+
+def file_of(value: Any) -> Path | None:
+    """Return the file of a class from a plugin that is one file, or None."""
+    module = getattr(value, "__module__", "")
+    if not module.startswith(PREFIX):
+        return None
+    file = sys.modules[module].__file__
+    assert file is not None
+    return Path(file)
+
+
+def run_in_worker(reference: Reference, options: Mapping[str, Any], track: Track, folder: Path) -> list[float]:
+    """Run a cell with everything opened anew; return its accuracies."""
+    from freeshot.testing.contract import catalogue_with
+    from freeshot.testing.contract.method import record_of
+
+    method = reference.find()
+    place = Path(tempfile.mkdtemp(dir=folder))
+    record = record_of(catalogue_with("method", method), method, options, track, place)
+    return list(record.accuracies)

@@ -1,0 +1,135 @@
+"""Write a new plugin as a complete distribution: project file, one module, one test, a page that says how to go on."""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from freeshot.basics.errors import PluginError
+from freeshot.basics.files import write_text
+from freeshot.version import __version__
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TEMPLATES = {
+    "meta-learner": "meta_learner",
+    "inversion": "inversion",
+    "efficiency": "efficiency",
+    "method": "method",
+    "dataset": "dataset",
+    "backbone": "backbone",
+    "track": "track",
+    "launcher": "launcher",
+    "column": "column",
+}
+"""Kind of plugin → the template it starts from."""
+NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+VALUES = {"track", "column"}
+"""Kinds that are values, not classes."""
+TRY = {
+    "meta-learner": "freeshot run toy --method lora-recycle -o learner={name}",
+    "inversion": "freeshot run toy --method lora-recycle -o inversion={name}",
+    "efficiency": "freeshot run toy --method lora-recycle -o strategy={name}",
+    "method": "freeshot run toy --method {name}",
+    "dataset": "freeshot show {name}",
+    "backbone": "freeshot show {name}",
+    "track": "freeshot run --track '{name}/*' --method frozen-prototype",
+    "launcher": "freeshot run toy --method frozen-prototype --launcher {name}",
+    "column": "freeshot run toy --method frozen-prototype && freeshot leaderboard",
+}
+"""What to type first."""
+
+
+def write_plugin(name: str, kind: str, folder: Path) -> list[Path]:
+    """Write the distribution `freeshot-NAME` into a new folder; PluginError where it exists or the name is no name."""
+    if not NAME.fullmatch(name):
+        raise PluginError(f"'{name}' is no name for a plugin. Use lower-case letters, digits and single hyphens.")
+    if folder.exists() and any(folder.iterdir()):
+        raise PluginError(f"{folder} already holds files. Choose another --out, or delete that folder first.")
+    module = f"freeshot_{name.replace('-', '_')}"
+    pages = {
+        "pyproject.toml": _project(name, kind, module),
+        f"{module}.py": plugin_source(name, kind),
+        f"test_{module}.py": _test(name, kind, module),
+        "README.md": _readme(name, kind, module),
+    }
+    for file, text in pages.items():
+        write_text(folder / file, text)
+    return [folder / file for file in pages]
+
+
+def plugin_source(name: str, kind: str) -> str:
+    """Return the template of a kind, under the new name."""
+    template = files("freeshot.testing.templates").joinpath(f"{TEMPLATES[kind]}.py").read_text(encoding="utf-8")
+    words = {"Mine": class_name(name), "mine": name, "MINE": constant_name(name)}
+    return re.sub(r"\b(Mine|mine|MINE)\b", lambda found: words[found[0]], template)
+
+
+def first_command(name: str, kind: str) -> str:
+    """Return what to type to see it run."""
+    return TRY[kind].format(name=name)
+
+
+def class_name(name: str) -> str:
+    """Turn 'my-idea' into MyIdea."""
+    return "".join(word.capitalize() for word in name.split("-"))
+
+
+def constant_name(name: str) -> str:
+    """Turn 'my-idea' into MY_IDEA."""
+    return name.replace("-", "_").upper()
+
+
+def _project(name: str, kind: str, module: str) -> str:
+    major, minor = map(int, __version__.split(".")[:2])
+    return f"""\
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+
+[project]
+name = "freeshot-{name}"
+version = "0.1"
+description = "A FreeShot plugin: {kind} '{name}'."
+readme = "README.md"
+requires-python = ">=3.11"
+dependencies = ["freeshot>={major}.{minor},<{major}.{minor + 1}"]
+
+[project.optional-dependencies]
+test = ["pytest"]
+
+[project.entry-points.freeshot]
+{name} = "{module}"
+
+[tool.hatch.build.targets.wheel]
+only-include = ["{module}.py"]
+"""
+
+
+def _test(name: str, kind: str, module: str) -> str:
+    subject = constant_name(name) if kind in VALUES else class_name(name)
+    return f"""\
+from freeshot.testing import check
+from {module} import {subject}
+
+
+def test_it_keeps_the_contract() -> None:
+    check({subject})
+"""
+
+
+def _readme(name: str, kind: str, module: str) -> str:
+    return f"""\
+# freeshot-{name}
+
+A plugin for FreeShot: the {kind} `{name}`, in `{module}.py`.
+
+```console
+$ pip install -e '.[test]'
+$ pytest
+$ freeshot plugin check {name}
+$ {first_command(name, kind)}
+```
+"""

@@ -1,0 +1,86 @@
+"""A data set of your own: labelled images whose classes are split into base, validation and novel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from freeshot import FewShotDataset, hookimpl
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from freeshot import Images
+
+SPLITS = {"base": range(8), "validation": range(8, 13), "novel": range(13, 18)}
+PER_CLASS, SIDE = 20, 32
+
+
+@dataclass(frozen=True)
+class Mine(FewShotDataset):
+    """Eighteen made-up kinds of stripes; put the reading of your files in their place."""
+
+    name = "mine"
+    domain = "stripes"
+    license = "CC0-1.0"
+
+    def load(self, split: str, root: Path) -> Images:
+        """Return one split; where files are missing in `root`, raise DataError and say what to put there."""
+        return Stripes(SPLITS[split])
+
+
+@dataclass(frozen=True)
+class Stripes:
+    """Images by index; nothing is drawn before it is asked for."""
+
+    kinds: range
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes."""
+        return tuple(f"stripes-{kind}" for kind in self.kinds)
+
+    @property
+    def labels(self) -> NDArray:  # type: ignore[type-arg]
+        """[n] integers, index into `classes`."""
+        import numpy as np
+
+        return np.repeat(np.arange(len(self.kinds)), PER_CLASS)
+
+    @property
+    def sha256(self) -> str:
+        """What is shown, as a hash: of the files, where there are files."""
+        import hashlib
+
+        return hashlib.sha256(f"stripes {self.kinds}".encode()).hexdigest()
+
+    def __len__(self) -> int:
+        return len(self.kinds) * PER_CLASS
+
+    def read(self, indices: Sequence[int]) -> Tensor:
+        """Return uint8 [b, 3, h, w]."""
+        import torch
+
+        return torch.stack([_stripes(self.kinds[i // PER_CLASS], i % PER_CLASS) for i in indices])
+
+
+def _stripes(kind: int, number: int) -> Tensor:
+    """Draw [3, h, w]: the kind decides angle and width, the number where the stripes begin."""
+    import math
+
+    import torch
+
+    y, x = torch.meshgrid(torch.arange(SIDE), torch.arange(SIDE), indexing="ij")
+    across = x * math.cos(kind) + y * math.sin(kind) + 0.7 * number
+    grey = 0.5 + 0.5 * torch.sin(across * (0.4 + 0.1 * (kind % 5)))
+    return (255 * grey).to(torch.uint8).expand(3, SIDE, SIDE).clone()
+
+
+@hookimpl
+def freeshot_datasets() -> list[type[FewShotDataset]]:
+    """Offer it: a track names it as its data set."""
+    return [Mine]

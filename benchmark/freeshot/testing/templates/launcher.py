@@ -1,0 +1,31 @@
+"""A launcher of your own: who runs the cells of a grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from freeshot import Launcher, hookimpl
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from freeshot.contracts.records import RunSpec
+
+
+@dataclass(frozen=True)
+class Mine(Launcher):
+    """Run the cells one after the other, the last one first; hand them to your cluster in its place."""
+
+    name = "mine"
+
+    def launch(self, cells: Sequence[RunSpec], run_cell: Callable[[RunSpec], None]) -> None:
+        """Call `run_cell` once for each cell; cells do not depend on each other."""
+        for cell in reversed(cells):
+            run_cell(cell)
+
+
+@hookimpl
+def freeshot_launchers() -> list[type[Launcher]]:
+    """Offer it: `--launcher mine`."""
+    return [Mine]

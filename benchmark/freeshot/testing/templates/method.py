@@ -1,0 +1,44 @@
+"""A method of your own: a row of the leaderboard."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from freeshot import Learner, Method, hookimpl
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from freeshot import Workbench
+
+
+@dataclass(frozen=True)
+class Mine(Method):
+    """Embed with the frozen network, each feature brought to length one."""
+
+    name = "mine"
+    needs = frozenset()  # what the workbench may hand out: Needs.POOL, …
+
+    def prepare(self, bench: Workbench) -> Learner:
+        """Do all that may be done before the first episode is seen."""
+        return OnTheSphere(bench.frozen())
+
+
+class OnTheSphere(Learner):
+    """Embeds, so it is tuning-free: every test image passes the network once."""
+
+    def __init__(self, inner: Learner) -> None:
+        self._inner = inner
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Map images [b, 3, h, w] in 0…1 to features [b, d] of length one."""
+        from torch.nn.functional import normalize
+
+        return normalize(self._inner.embed(images), dim=1)
+
+
+@hookimpl
+def freeshot_methods() -> list[type[Method]]:
+    """Offer it: `--method mine`."""
+    return [Mine]

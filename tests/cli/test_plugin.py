@@ -1,0 +1,100 @@
+"""`freeshot plugin` starts a plugin and says of one what is good and what is not; a file is a plugin too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Call
+
+LAZY = '''
+from dataclasses import dataclass
+from freeshot import Launcher, hookimpl
+
+@dataclass(frozen=True)
+class Lazy(Launcher):
+    """Runs some of the cells."""
+
+    name = "lazy"
+    share: float = 1.0
+    """Of the cells, 0…1."""
+
+    def launch(self, cells, run_cell):
+        for cell in cells[: round(self.share * len(cells))]:
+            run_cell(cell)
+
+@hookimpl
+def freeshot_launchers():
+    return [Lazy]
+'''
+
+
+@pytest.fixture
+def lazy(tmp_path: Path) -> str:
+    (tmp_path / "lazy_launcher.py").write_text(LAZY)
+    return str(tmp_path / "lazy_launcher.py")
+
+
+def test_a_new_plugin_is_written_and_the_next_step_told(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    told = call("plugin", "new", "my-idea", "--kind", "column", plugins="").stdout
+    assert (tmp_path / "freeshot-my-idea/freeshot_my_idea.py").exists()
+    assert "pip install -e freeshot-my-idea" in told
+    again = call("plugin", "new", "my-idea", "--kind", "column", plugins="")
+    assert again.exit_code != 0
+    assert "already holds files" in again.stderr
+
+
+def test_a_kind_is_asked_for(call: Call) -> None:
+    assert "Missing option '--kind'" in call("plugin", "new", "my-idea", plugins="").stderr
+
+
+def test_a_file_that_keeps_its_promises_passes(call: Call, lazy: str) -> None:
+    result = call("plugin", "check", lazy, plugins="")
+    assert result.exit_code == 0, result.output
+    assert "✓ runs every cell once, whatever becomes of the others" in result.stdout
+
+
+def test_a_file_that_does_not_is_told_what_to_change(call: Call, lazy: str) -> None:
+    result = call("plugin", "check", lazy, "-o", "share=0.4", plugins="")
+    assert result.exit_code == 1
+    assert "✗ runs every cell once, whatever becomes of the others: Of 3 cells it ran" in result.stdout
+
+
+def test_parts_and_whole_plugins_can_be_named(call: Call) -> None:
+    assert "launcher 'local'" in call("plugin", "check", "local", plugins="launchers").stdout
+    assert "launcher 'local'" in call("plugin", "check", "launchers", plugins="launchers").stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("lokal", "No component or plugin is called 'lokal'. Did you mean 'local'?"),
+        ("gone.py", "gone.py cannot be read (No such file or directory). Correct the path after --plugin."),
+    ],
+)
+def test_what_is_not_there_is_told(call: Call, name: str, told: str) -> None:
+    result = call("plugin", "check", name, plugins="launchers")
+    assert result.exit_code != 0
+    assert told in result.stderr
+
+
+def test_an_option_without_a_value_is_refused(call: Call) -> None:
+    assert "'share' sets nothing." in call("plugin", "check", "local", "-o", "share", plugins="launchers").stderr
+
+
+def test_a_file_is_a_plugin_for_any_verb(call: Call, lazy: str) -> None:
+    assert "lazy_launcher.py" in call("--plugin", lazy, "list", "launchers", plugins="").stdout
+
+
+def test_a_run_takes_a_file(call: Call, lazy: str, tmp_path: Path) -> None:
+    folders = ("--results", str(tmp_path / "r"), "--cache", str(tmp_path / "c"))
+    method = ("--method", "frozen-prototype", "--track", "toy/in-domain/2w1s")
+    result = call("run", *method, "--plugin", lazy, "--launcher", "lazy", *folders, plugins="toy,baselines,launchers")
+    assert result.exit_code == 0, result.output
+    assert list((tmp_path / "r").rglob("*.json"))

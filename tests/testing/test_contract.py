@@ -1,0 +1,706 @@
+"""Every rule of the contract bites: a plugin that breaks it, and nothing else, is told so."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+from torch import Generator, Tensor, nn
+
+from freeshot import (
+    Adapter,
+    BackboneProvider,
+    Column,
+    EfficiencyStrategy,
+    FewShotDataset,
+    InversionMethod,
+    Launcher,
+    LayerView,
+    Learner,
+    MetaLearner,
+    Needs,
+    Teacher,
+    Track,
+    Workbench,
+)
+from freeshot.basics.errors import DataError, PluginError
+from freeshot.testing import check
+from freeshot.testing.contract import report_on
+from freeshot.testing.contract.book import RULES
+from freeshot.testing.contract.rules import CLASSES
+from freeshot.testing.templates import backbone as good_backbone
+from freeshot.testing.templates import column as good_column
+from freeshot.testing.templates import dataset as good_dataset
+from freeshot.testing.templates import efficiency as good_efficiency
+from freeshot.testing.templates import inversion as good_inversion
+from freeshot.testing.templates import launcher as good_launcher
+from freeshot.testing.templates import meta_learner as good_meta_learner
+from freeshot.testing.templates import method as good_method
+from freeshot.testing.templates import track as good_track
+from freeshot.testing.toy import ToyImages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+GOOD: dict[str, Any] = {
+    "inversion": good_inversion.Mine,
+    "efficiency": good_efficiency.Mine,
+    "meta-learner": good_meta_learner.Mine,
+    "method": good_method.Mine,
+    "dataset": good_dataset.Mine,
+    "backbone": good_backbone.Mine,
+    "launcher": good_launcher.Mine,
+    "track": good_track.MINE,
+    "column": good_column.MINE,
+}
+
+
+def broken(value: Any) -> dict[str, str]:
+    """Return the titles of the rules that are broken, with their advice."""
+    return {line.title: line.advice for line in report_on(value).lines if line.advice}
+
+
+@pytest.mark.parametrize("kind", GOOD)
+def test_what_the_scaffold_starts_from_keeps_every_rule(kind: str) -> None:
+    check(GOOD[kind])
+
+
+def test_every_kind_has_rules_of_its_own() -> None:
+    general = {rule.title for rule in RULES if rule.kinds == CLASSES}
+    for kind in GOOD:
+        assert [rule for rule in RULES if kind in rule.kinds and rule.title not in general]
+
+
+# --- what every component promises --------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class NeedsMore(good_inversion.Mine):
+    """Cannot be built."""
+
+    name = "bad"
+
+    def __post_init__(self) -> None:
+        raise DataError("The file gone.txt is missing.")
+
+
+class NotADataclass(good_inversion.Mine):
+    """Adds nothing to the list of options."""
+
+    name = "bad"
+
+
+@dataclass(frozen=True)
+class NoSentence(good_inversion.Mine):
+    """walks"""
+
+    name = "bad"
+
+
+@dataclass(frozen=True)
+class Silent(good_inversion.Mine):
+    """Has an option without help."""
+
+    name = "bad"
+    extra: int = 3
+
+
+@dataclass(frozen=True)
+class Forgetful(good_inversion.Mine):
+    """Is another one each time."""
+
+    name = "bad"
+    mark: float = field(default=0.0, compare=True)
+    """Set to something random."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mark", random.random())
+
+
+def a_class_made_inside() -> type[InversionMethod]:
+    @dataclass(frozen=True)
+    class Inside(good_inversion.Mine):
+        """Is defined in a function."""
+
+        name = "bad"
+
+    return Inside
+
+
+# --- inversion ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Inverts(good_inversion.Mine):
+    """Base of the bad ones."""
+
+    name = "bad"
+
+
+@dataclass(frozen=True)
+class TooFew(Inverts):
+    """Leave one out."""
+
+    def synthesize(self, teacher: Teacher, labels: Tensor, rng: Generator) -> Tensor:
+        return super().synthesize(teacher, labels, rng)[1:]
+
+
+@dataclass(frozen=True)
+class TooBright(Inverts):
+    """Leave 0…1."""
+
+    def synthesize(self, teacher: Teacher, labels: Tensor, rng: Generator) -> Tensor:
+        return super().synthesize(teacher, labels, rng) + 1
+
+
+@dataclass(frozen=True)
+class WantsGradient(Inverts):
+    """Return a parameter."""
+
+    def synthesize(self, teacher: Teacher, labels: Tensor, rng: Generator) -> Tensor:
+        return super().synthesize(teacher, labels, rng).requires_grad_()
+
+
+@dataclass(frozen=True)
+class GlobalNoise(Inverts):
+    """Draw from torch's global stream."""
+
+    def synthesize(self, teacher: Teacher, labels: Tensor, rng: Generator) -> Tensor:
+        return (super().synthesize(teacher, labels, rng) + 0.1 * torch.rand(1)).clamp(0, 1)
+
+
+@dataclass(frozen=True)
+class NoNoise(Inverts):
+    """Ignore the stream."""
+
+    def synthesize(self, teacher: Teacher, labels: Tensor, rng: Generator) -> Tensor:
+        return super().synthesize(teacher, labels, torch.Generator().manual_seed(0))
+
+
+@dataclass(frozen=True)
+class Relabels(Inverts):
+    """Write into the labels."""
+
+    def synthesize(self, teacher: Teacher, labels: Tensor, rng: Generator) -> Tensor:
+        images = super().synthesize(teacher, labels, rng)
+        labels.zero_()
+        return images
+
+
+@dataclass(frozen=True)
+class LeavesGradients(Inverts):
+    """Switch gradients of the frozen network on."""
+
+    def synthesize(self, teacher: Any, labels: Tensor, rng: Generator) -> Tensor:
+        next(teacher._backbone.vit.parameters()).requires_grad_(True)
+        return super().synthesize(teacher, labels, rng)
+
+
+@dataclass(frozen=True)
+class Tunes(Inverts):
+    """Move a weight of the frozen network."""
+
+    def synthesize(self, teacher: Any, labels: Tensor, rng: Generator) -> Tensor:
+        with torch.no_grad():
+            next(teacher._backbone.vit.parameters()).add_(1e-3)
+        return super().synthesize(teacher, labels, rng)
+
+
+@dataclass(frozen=True)
+class LeavesAHook(Inverts):
+    """Leave a hook behind."""
+
+    def synthesize(self, teacher: Any, labels: Tensor, rng: Generator) -> Tensor:
+        teacher._backbone.vit.register_forward_hook(lambda *_: None)
+        return super().synthesize(teacher, labels, rng)
+
+
+@dataclass(frozen=True)
+class Unstoppable(Inverts):
+    """Swallow an interruption."""
+
+    def synthesize(self, teacher: Teacher, labels: Tensor, rng: Generator) -> Tensor:
+        try:
+            return super().synthesize(teacher, labels, rng)
+        except KeyboardInterrupt:
+            return torch.zeros(len(labels), 3, 16, 16)
+
+
+# --- efficiency ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Chooses(EfficiencyStrategy):
+    """Base of the bad ones: keep the first half in the first layer."""
+
+    name = "bad"
+
+    def layers(self, depth: int) -> tuple[int, ...]:
+        return (0,)
+
+    def select(self, view: LayerView) -> Tensor | None:
+        return view.kept[:, : view.kept.shape[1] // 2]
+
+
+@dataclass(frozen=True)
+class TooDeep(Chooses):
+    """Name a layer behind the last."""
+
+    def layers(self, depth: int) -> tuple[int, ...]:
+        return (0, depth) if depth < 4 else (0,)
+
+
+@dataclass(frozen=True)
+class Positions(Chooses):
+    """Return positions where numbers of patches are asked for."""
+
+    def select(self, view: LayerView) -> Tensor:
+        return torch.arange(1, 5).expand(len(view.kept), -1)
+
+
+@dataclass(frozen=True)
+class Twice(Chooses):
+    """Keep a patch twice."""
+
+    def select(self, view: LayerView) -> Tensor:
+        return view.kept[:, :1].repeat(1, 2) if len(view.attention) == 2 else view.kept
+
+
+@dataclass(frozen=True)
+class Nothing(Chooses):
+    """Keep no patch where there are many."""
+
+    def select(self, view: LayerView) -> Tensor:
+        return view.kept[:, : 0 if view.kept.shape[1] > 100 else 8]
+
+
+@dataclass(frozen=True)
+class Moody(Chooses):
+    """Choose at random."""
+
+    def select(self, view: LayerView) -> Tensor:
+        return view.kept[:, : random.randint(1, view.kept.shape[1])]
+
+
+@dataclass(frozen=True)
+class Scribbles(Chooses):
+    """Write into the attention."""
+
+    def select(self, view: LayerView) -> Tensor:
+        kept = view.kept[:, :4].clone()
+        view.attention.mul_(2)
+        return kept
+
+
+@dataclass(frozen=True)
+class Infinite(Chooses):
+    """Blow the tokens up."""
+
+    def residual(self, tokens: Tensor, normed: Tensor) -> Tensor:
+        return tokens / 0
+
+
+# --- meta-learners ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Learns(good_meta_learner.Mine):
+    """Base of the bad ones."""
+
+    name = "bad"
+
+
+@dataclass(frozen=True)
+class ReturnsNothing(Learns):
+    """Forget to return."""
+
+    def fit(self, model: Any, tasks: Any, rng: Generator) -> Any:
+        super().fit(model, tasks, rng)
+
+
+@dataclass(frozen=True)
+class HalfAnAdapter(Learns):
+    """Leave tensors out."""
+
+    def fit(self, model: Any, tasks: Any, rng: Generator) -> Adapter:
+        adapter = super().fit(model, tasks, rng)
+        return Adapter(dict(list(adapter.tensors.items())[:1]))
+
+
+@dataclass(frozen=True)
+class Idle(MetaLearner):
+    """Learn nothing."""
+
+    name = "bad"
+
+    def fit(self, model: Any, tasks: Any, rng: Generator) -> Adapter:
+        adapter: Adapter = model.snapshot()
+        return adapter
+
+
+@dataclass(frozen=True)
+class ShakesGlobally(Learns):
+    """Add noise from torch's global stream."""
+
+    def fit(self, model: Any, tasks: Any, rng: Generator) -> Adapter:
+        super().fit(model, tasks, rng)
+        with torch.no_grad():
+            for weight in model.lora():
+                weight.add_(torch.rand(()) * 1e-3)
+        return model.snapshot()  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class MakesItsOwnTasks(Learns):
+    """Move by a fixed step, whatever the tasks are."""
+
+    def fit(self, model: Any, tasks: Any, rng: Generator) -> Adapter:
+        for _ in tasks.take(4):
+            with torch.no_grad():
+                for weight in model.lora():
+                    weight.add_(1e-3)
+        return model.snapshot()  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class SpoilsTasks(Learns):
+    """Write into the images."""
+
+    def loss(self, model: Any, task: Any) -> Tensor:
+        loss = super().loss(model, task)
+        task.query.images.mul_(0.5)
+        return loss
+
+
+@dataclass(frozen=True)
+class Aliased(Learns):
+    """Return the very weights."""
+
+    def fit(self, model: Any, tasks: Any, rng: Generator) -> Adapter:
+        adapter = super().fit(model, tasks, rng)
+        live = dict(zip(adapter.tensors, (w.data for w in model.lora()), strict=True))
+        return Adapter({name: live.get(name, tensor) for name, tensor in adapter.tensors.items()})
+
+
+@dataclass(frozen=True)
+class TunesTheNetwork(Learns):
+    """Switch a frozen weight's gradient on."""
+
+    def fit(self, model: Any, tasks: Any, rng: Generator) -> Adapter:
+        next(model.backbone.vit.parameters()).requires_grad_(True)
+        return super().fit(model, tasks, rng)
+
+
+@dataclass(frozen=True)
+class KeepsLearning(Learns):
+    """Swallow an interruption."""
+
+    def fit(self, model: Any, tasks: Any, rng: Generator) -> Adapter:
+        try:
+            return super().fit(model, tasks, rng)
+        except KeyboardInterrupt:
+            return model.snapshot()  # type: ignore[no-any-return]
+
+
+# --- methods ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Embeds(good_method.Mine):
+    """Base of the bad ones."""
+
+    name = "bad"
+
+
+@dataclass(frozen=True)
+class Crashes(Embeds):
+    """Divide by zero."""
+
+    def prepare(self, bench: Workbench) -> Learner:
+        raise ZeroDivisionError("no reason")
+
+
+@dataclass(frozen=True)
+class FiveShotsBreakIt(Embeds):
+    """Know one shot only."""
+
+    def prepare(self, bench: Workbench) -> Learner:
+        if bench.shot > 1:
+            raise NotImplementedError("one shot only")
+        return super().prepare(bench)
+
+
+@dataclass(frozen=True)
+class Undeclared(Embeds):
+    """Ask for base images without saying so."""
+
+    def prepare(self, bench: Workbench) -> Learner:
+        bench.base_tasks(flip=False)
+        return super().prepare(bench)
+
+
+class Noisy(Learner):
+    """Embeds with noise from the global stream."""
+
+    def embed(self, images: Tensor) -> Tensor:
+        return images.flatten(1)[:, :8] + torch.randn(len(images), 8)
+
+
+@dataclass(frozen=True)
+class DrawsGlobally(Embeds):
+    """Hand out a noisy learner."""
+
+    def prepare(self, bench: Workbench) -> Learner:
+        return Noisy()
+
+
+@dataclass(frozen=True)
+class Deaf(Embeds):
+    """Swallow an interruption."""
+
+    needs = frozenset({Needs.POOL})
+
+    def prepare(self, bench: Workbench) -> Learner:
+        from freeshot import Choice
+
+        with contextlib.suppress(KeyboardInterrupt):
+            bench.surrogates(Choice("inversion", "gaussian-noise"), Choice("efficiency", "none"), 3)
+        return super().prepare(bench)
+
+
+class Counting(Learner):
+    """Embeds by how often this process did so."""
+
+    count = 0
+
+    def embed(self, images: Tensor) -> Tensor:
+        Counting.count += 1
+        rng = torch.Generator().manual_seed(Counting.count // 1000)
+        shift = torch.zeros(1) if Counting.count <= 1 else torch.ones(1)
+        return images.flatten(1)[:, :8] * (1 - shift) + shift * torch.rand(len(images), 8, generator=rng)
+
+
+@dataclass(frozen=True)
+class RemembersItsProcess(Embeds):
+    """Keep state in a class; the same in every later run of a process, another in a fresh one."""
+
+    def prepare(self, bench: Workbench) -> Learner:
+        return Counting()
+
+
+@dataclass(frozen=True)
+class SkipsAll(Embeds):
+    """Skip every track."""
+
+    def skip(self, track: Track) -> str:
+        return "I do not feel like it."
+
+
+# --- data sets, backbones, launchers, tracks, columns -------------------------------------------
+
+
+@dataclass(frozen=True)
+class Waves(FewShotDataset):
+    """Base of the bad ones."""
+
+    name = "bad"
+    opened: ClassVar[list[str]] = []
+
+    def load(self, split: str, root: Path) -> Any:
+        return ToyImages({"base": (0, 1), "validation": (2, 3), "novel": (4, 5)}[split])
+
+
+class Odd(ToyImages):
+    """Images of which one property is wrong."""
+
+    def __init__(self, like: ToyImages, **wrong: Any) -> None:
+        super().__init__(like.kinds)
+        object.__setattr__(self, "wrong", wrong)
+
+    @property
+    def labels(self) -> Any:
+        return self.wrong["labels"](super().labels) if "labels" in self.wrong else super().labels  # type: ignore[attr-defined]
+
+    @property
+    def sha256(self) -> str:
+        return str(self.wrong["sha256"]()) if "sha256" in self.wrong else super().sha256  # type: ignore[attr-defined]
+
+    def read(self, indices: Sequence[int]) -> Tensor:
+        wanted: Callable[[Sequence[int]], Sequence[int]] = getattr(self, "wrong").get("order", lambda i: i)  # noqa: B009
+        read = super().read(wanted(indices))
+        return read.float() if "float" in getattr(self, "wrong") else read  # noqa: B009
+
+
+def odd(**wrong: Any) -> type[FewShotDataset]:
+    """Make a data set whose images are wrong in one way."""
+
+    def load(self: Waves, split: str, root: Path) -> Odd:
+        return Odd(Waves.load(self, split, root), **wrong)
+
+    made = type("Made", (Waves,), {"__doc__": "Wrong in one way.", "__module__": __name__, "load": load})
+    return dataclass(frozen=True)(made)
+
+
+@dataclass(frozen=True)
+class Leaking(Waves):
+    """Show a class in two splits."""
+
+    def load(self, split: str, root: Path) -> Any:
+        return ToyImages((0, 1)) if split == "base" else ToyImages((1, 2))
+
+
+@dataclass(frozen=True)
+class Missing(Waves):
+    """Find no file."""
+
+    def load(self, split: str, root: Path) -> Any:
+        raise DataError(f"Put images.zip into {root}.")
+
+
+@dataclass(frozen=True)
+class FreshWeights(good_backbone.Mine):
+    """Draw other weights at each opening."""
+
+    name = "bad"
+
+    def build(self) -> nn.Module:
+        vit = super().build()
+        with torch.no_grad():
+            next(vit.parameters()).add_(torch.rand(()))
+        return vit
+
+
+class Flat(nn.Module):
+    """Maps every image to ones."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(4))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.weight.expand(len(images), 4)
+
+
+@dataclass(frozen=True)
+class ConstantFeatures(BackboneProvider):
+    """Map everything to the same."""
+
+    name = "bad"
+
+    def build(self) -> nn.Module:
+        return Flat()
+
+    def image_size(self) -> int:
+        return 8
+
+
+@dataclass(frozen=True)
+class OnlyTheFirst(Launcher):
+    """Run one cell."""
+
+    name = "bad"
+
+    def launch(self, cells: Any, run_cell: Any) -> None:
+        for cell in cells[:1]:
+            run_cell(cell)
+
+
+CASES: list[tuple[Any, str, str]] = [
+    (NeedsMore, "constructs with its defaults", "The file gone.txt is missing."),
+    (NotADataclass, "its name, docstring", "is not a frozen dataclass"),
+    (NoSentence, "its name, docstring", "is no sentence. End it with a full stop."),
+    (Silent, "each option says what it is", "No help stands below extra."),
+    (Forgetful, "options survive JSON", "came back from JSON as"),
+    (a_class_made_inside(), "goes to a worker process", "Define the class at the top of its module."),
+    (TooFew, "gives images in 0…1", "For 2 classes of 1 it gave [1, 3, 16, 16]"),
+    (TooBright, "gives images in 0…1", "Clamp them before returning."),
+    (WantsGradient, "gives images in 0…1", "Return images.detach()."),
+    (GlobalNoise, "the same seed gives the same images", "Draw every random number from `rng`."),
+    (NoNoise, "another seed gives other images", "Start from numbers drawn with `rng`."),
+    (Relabels, "labels stay as they were", "Work on a copy."),
+    (LeavesGradients, "the network stays as it was", "Derive by your own tensors only."),
+    (Tunes, "the network stays as it was", "The frozen network's weights were changed."),
+    (LeavesAHook, "the network stays as it was", "A hook was left on the network."),
+    (Unstoppable, "an interruption passes through", "Do not catch KeyboardInterrupt"),
+    (TooDeep, "names layers that the network has", "Stay within 0…1."),
+    (Positions, "chooses a part of what is there", "Choose from view.kept, by gather."),
+    (Twice, "chooses a part of what is there", "It chose patches twice"),
+    (Nothing, "chooses a part of what is there", "It kept no patch at all."),
+    (Moody, "chooses alike when asked twice", "Draw random numbers from a seed of your own."),
+    (Scribbles, "what it is shown stays as it was", "Work on copies."),
+    (Infinite, "a network under it gives features", "not finite"),
+    (ReturnsNothing, "returns an adapter", "fit returned NoneType."),
+    (HalfAnAdapter, "returns an adapter", "The adapter's tensors are not the LoRA's."),
+    (Idle, "learns:", "Take steps on model.lora()."),
+    (ShakesGlobally, "the same seed gives the same LoRA", "Draw every random number from `rng`."),
+    (MakesItsOwnTasks, "another seed gives another LoRA", "Take tasks from `tasks.take`"),
+    (SpoilsTasks, "tasks stay as they were", "Work on copies."),
+    (Aliased, "the adapter is a copy", "Return model.snapshot(), which copies."),
+    (TunesTheNetwork, "the network stays as it was", "Derive by your own tensors only."),
+    (KeepsLearning, "an interruption passes through", "Do not catch KeyboardInterrupt"),
+    (Crashes, "runs a toy track of 2 ways", "ZeroDivisionError: no reason"),
+    (FiveShotsBreakIt, "runs a toy track of 5 ways", "NotImplementedError: one shot only"),
+    (Undeclared, "runs a toy track of 2 ways", "Add Needs.BASE_IMAGES to its needs"),
+    (SkipsAll, "runs a toy track of 2 ways", "I do not feel like it."),
+    (DrawsGlobally, "the same seed gives the same accuracies", "bench.rng"),
+    (Deaf, "an interruption passes through", "Do not catch KeyboardInterrupt"),
+    (RemembersItsProcess, "two worker processes give", "Keep no state outside of its fields."),
+    (odd(labels=lambda labels: labels.astype(float)), "each image has a label", "Return 40 integers."),
+    (odd(labels=lambda labels: labels + 1), "each image has a label", "labels do not run over 0…1"),
+    (Missing, "each image has a label", "Put images.zip into data."),
+    (Leaking, "no class is in two splits", "Novel classes must be new."),
+    (odd(float=True), "images are read as asked", "Return uint8 [b, 3, h, w]."),
+    (odd(order=sorted), "images are read as asked", "Keep the order asked for."),
+    (odd(sha256=random.random), "a split is known by its hash", "Hash what is shown"),
+    (odd(sha256=lambda: ""), "a split is known by its hash", "Hash pixels and labels"),
+    (ConstantFeatures, "maps images to features", "Return features, not a constant."),
+    (ConstantFeatures, "LoRAs find their places in it", "Use a timm ViT."),
+    (FreshWeights, "has the same weights at every opening", "Load them from a file"),
+    (replace(good_track.MINE, dataset="toy-wave"), "its data set, backbone and pool", "Did you mean 'toy-waves'?"),
+    (replace(good_track.MINE, episodes_sha256="0" * 64), "its episodes can be drawn", "episode"),
+    (OnlyTheFirst, "runs every cell once", "Call run_cell once for each."),
+    (Column("bad", lambda record: [record]), "reads a number", "Return a number, a text or None."),  # type: ignore[arg-type,return-value]
+    (Column("bad", lambda record: record.interval.mean), "reads a number", "has no attribute 'mean'"),  # type: ignore[union-attr]
+]
+
+
+def called(value: Any) -> str:
+    return value.__name__ if isinstance(value, type) else type(value).__name__
+
+
+@pytest.mark.parametrize(("value", "title", "advice"), CASES, ids=[f"{called(v)}-{t[:20]}" for v, t, _ in CASES])
+def test_a_broken_promise_is_named_and_mended(value: Any, title: str, advice: str) -> None:
+    Counting.count = 0
+    found = broken(value)
+    told = {text for rule, text in found.items() if rule.startswith(title)}
+    assert told, found
+    assert advice in told.pop(), found
+
+
+def test_every_rule_has_a_plugin_that_breaks_it() -> None:
+    for rule in RULES:
+        assert [title for _, title, _ in CASES if rule.title.startswith(title)], rule.title
+
+
+def test_what_is_no_plugin_is_refused() -> None:
+    with pytest.raises(PluginError, match="is no component class, track or column"):
+        check(3)
+
+
+def test_options_can_be_set_for_the_examination() -> None:
+    from freeshot_lora_recycle.inversion import LoraInversion
+
+    with pytest.raises(AssertionError, match="be strictly data-free"):
+        check(LoraInversion)
+    check(LoraInversion, prior="none")
+
+
+def test_labels_of_a_good_split_run_over_its_classes() -> None:
+    images = good_dataset.Mine().load("novel", Path())
+    assert np.bincount(images.labels).tolist() == [20] * 5
