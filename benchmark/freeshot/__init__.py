@@ -18,7 +18,7 @@ from freeshot.contracts.images import Images
 from freeshot.contracts.inversion import InversionMethod, LearnedInversion, Teacher, Teachers
 from freeshot.contracts.launcher import Launcher
 from freeshot.contracts.meta_learner import GradientMetaLearner, MetaLearner, Model, TaskStream
-from freeshot.contracts.method import Learner, Method, Needs, Predictor, Trial, Workbench
+from freeshot.contracts.method import Learner, Method, Needs, Oracle, Predictor, Trial, Workbench
 from freeshot.contracts.pool import LoraEntry, LoraPool, Slot
 from freeshot.contracts.surrogate_method import SurrogateMethod
 from freeshot.contracts.tracks import Profile, Row, Suite, Track
@@ -49,6 +49,7 @@ __all__ = [
     "Method",
     "Model",
     "Needs",
+    "Oracle",
     "Predictor",
     "Profile",
     "Row",

@@ -61,7 +61,7 @@ class Vandal(Stub):
 
     def prepare(self, bench: Workbench) -> Learner:
         """Reach for the weights behind the bench."""
-        next(bench._backbone.vit.parameters()).data.add_(1)  # type: ignore[attr-defined]
+        next(bench.frozen()._vit.parameters()).data.add_(1)  # type: ignore[attr-defined]
         if self.then_raise:
             raise ZeroDivisionError
         return bench.frozen()
@@ -390,7 +390,7 @@ def test_a_plugin_may_wrap_a_cell(stubs: Toy) -> None:
 
 
 def test_every_need_has_a_method_that_must_declare_it() -> None:
-    assert {need.name for need in Needs} == {"POOL", "BASE_IMAGES", "VALIDATION"}
+    assert {need.name for need in Needs} == {"POOL", "QUERIES", "BASE_IMAGES", "VALIDATION"}
 
 
 def test_looking_again_is_counted(toy: Toy) -> None:

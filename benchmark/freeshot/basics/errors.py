@@ -8,7 +8,8 @@
      ├── EpisodeError          a task that the data cannot fill, or a changed episode list
      ├── PoolError             LoRAs that do not fit together or to the backbone
      ├── ContractError         a component that broke what its interface promises
-     │    └── UndeclaredError  a method asked for what it did not declare
+     │    ├── UndeclaredError  a method asked for what it did not declare
+     │    └── SealedError      somebody opened test images while a method was at work
      ├── DivergedError         a number stopped being finite
      └── StoreError            a place that cannot be written, or a record that cannot be read
 
@@ -54,6 +55,10 @@ class ContractError(FreeshotError):
 
 class UndeclaredError(ContractError):
     """A method asked its workbench for something it did not declare."""
+
+
+class SealedError(ContractError):
+    """Test images were opened while a method was at work."""
 
 
 class DivergedError(FreeshotError):

@@ -1,14 +1,17 @@
-"""The interface of data sets."""
+"""The interface of data sets; none can be opened while a method is at work."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from freeshot.basics.seal import require_unsealed
 from freeshot.contracts.component import Component
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from freeshot.contracts.images import Images
@@ -26,6 +29,20 @@ class FewShotDataset(Component):
     """Nature of the pictures in a word, such as 'drawings'."""
     license: ClassVar[str] = ""
 
+    def __init_subclass__(cls, **rest: Any) -> None:
+        super().__init_subclass__(**rest)
+        if "load" in vars(cls):
+            setattr(cls, "load", _guarded(vars(cls)["load"]))  # noqa: B010 - to mypy, methods cannot be assigned
+
     @abstractmethod
     def load(self, split: str, root: Path) -> Images:
         """Return one split: 'base', 'validation' or 'novel'; `root` is the user's data folder."""
+
+
+def _guarded(load: Callable[..., Images]) -> Callable[..., Images]:
+    @wraps(load)
+    def guarded(self: FewShotDataset, split: str, root: Path) -> Images:
+        require_unsealed(f"The {split} classes of '{self.name}'")
+        return load(self, split, root)
+
+    return guarded

@@ -27,6 +27,8 @@ class Needs(StrEnum):
 
     POOL = "pool"
     """The LoRAs of the track's pool, and what is recovered from them."""
+    QUERIES = "queries to the pool"
+    """What the LoRAs of the pool say of images, as from behind a service: no weights, no gradients, each counted."""
     BASE_IMAGES = "base images"
     """The real images the pool was tuned on. A method that needs them is not data-free."""
     VALIDATION = "validation classes"
@@ -87,6 +89,20 @@ class Trial(Protocol):
         ...
 
 
+class Oracle(Protocol):
+    """A LoRA behind a service: images in, logits out."""
+
+    classes: tuple[str, ...]
+    """Names of what it tells apart, in the order of its logits."""
+    image_size: int
+    queries: int
+    """How many images it was asked about."""
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Say what images [n, 3, h, w] in 0…1 show: [n, c]; no gradient comes back."""
+        ...
+
+
 class Workbench(Protocol):
     """All that a method gets while it prepares; asking for what was not declared raises and marks the run.
 
@@ -108,6 +124,10 @@ class Workbench(Protocol):
 
     def pool(self) -> LoraPool:
         """Return the LoRAs. Needs POOL."""
+        ...
+
+    def oracles(self) -> Sequence[Oracle]:
+        """Return the LoRAs as services that answer and show nothing of themselves. Needs QUERIES."""
         ...
 
     def surrogates(self, inversion: Choice, strategy: Choice, per_class: int, batch: int = 0) -> Sequence[SurrogateSet]:

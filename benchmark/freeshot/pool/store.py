@@ -18,6 +18,7 @@ import torch
 
 from freeshot.basics.errors import PoolError
 from freeshot.basics.files import canonical_json, file_sha256, write_text
+from freeshot.basics.seal import require_unsealed
 from freeshot.contracts.pool import LoraEntry, LoraPool
 from freeshot.pool.cards import read_card
 from freeshot.pool.peft import from_peft, peft_config, rows_of, save_tensors, to_peft
@@ -68,6 +69,7 @@ def open_pool(path: Path, backbone_hash: str | None = None) -> LoraPool:
     Checked: the card, each file's hash, shapes, finite values, B ≠ 0, head with bias, and, where
     `backbone_hash` is given, that the LoRAs were tuned on that backbone.
     """
+    require_unsealed(f"The pool in {path}")
     card = _read_card(path)
     if backbone_hash is not None and card["backbone_sha256"] != backbone_hash:
         raise PoolError(

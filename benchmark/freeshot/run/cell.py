@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from freeshot.basics.errors import ContractError, FreeshotError, StoreError
 from freeshot.basics.files import write_text
+from freeshot.basics.seal import sealed
 from freeshot.basics.statistics import student_t
 from freeshot.contracts.events import CellFailed, CellFinished, CellSkipped, Progress, StageFinished, StageStarted
 from freeshot.contracts.method import Learner, Needs
@@ -16,6 +17,7 @@ from freeshot.engine.backbone import weights_sha256
 from freeshot.engine.meter import metered
 from freeshot.evaluation.episodes import episodes_sha256
 from freeshot.evaluation.scoring import score_embedding
+from freeshot.run.handed import Handed
 from freeshot.run.provenance import provenance
 from freeshot.run.store import record_path, stored_record
 from freeshot.run.tuned import Note, score_tuned
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from freeshot.contracts.flow import Episode
+    from freeshot.contracts.images import Images
     from freeshot.contracts.method import Method
     from freeshot.contracts.records import RunSpec, Status
     from freeshot.contracts.tracks import Track
@@ -61,25 +65,30 @@ def run_cell(environment: Environment, spec: RunSpec, track: Track, results: Pat
 
 
 def _scored(environment: Environment, spec: RunSpec, track: Track, method: Method, bench: Bench) -> RunRecord:
-    learner = method.prepare(bench)
+    with sealed():
+        learner = method.prepare(Handed(bench))
     if not isinstance(learner, Learner):
         raise ContractError(f"Method '{method.name}' must prepare a Learner, but returned {type(learner).__name__}.")
     _require_unchanged(environment, spec, method)
     tuning_free = learner.tuning_free
     environment.emit(StageStarted(spec.title, "evaluation", spec.limit or track.episodes))
-    with metered(environment.device) as cost, closing(learner):
-        note = _looked(environment, spec, track, learner)
+    images, episodes = environment.images(track.dataset, track.split), environment.episodes(track)
+    with metered(environment.device) as cost, closing(learner), sealed():
+        note = _looked(environment, spec, learner, images, episodes[: spec.limit or track.episodes])
     _require_unchanged(environment, spec, method)
     seconds = cost.seconds if tuning_free else note.seconds
     environment.emit(StageFinished(spec.title, "evaluation", seconds))
+    if bench.asked:
+        facts = {"queries": sum(oracle.queries for oracle in bench.asked)}
+        bench.stages.append(StageCost(stage="queries", seconds=0, peak_bytes=0, facts=facts))
     bench.stages.append(StageCost(stage="evaluation", seconds=seconds, peak_bytes=cost.peak_bytes))
     return _record(environment, spec, method, "ok", bench, accuracies=note.accuracies, tuning_free=tuning_free)
 
 
-def _looked(environment: Environment, spec: RunSpec, track: Track, learner: Learner) -> Note:
+def _looked(
+    environment: Environment, spec: RunSpec, learner: Learner, images: Images, episodes: Sequence[Episode]
+) -> Note:
     """Look at the test episodes, once."""
-    images = environment.images(track.dataset, track.split)
-    episodes = environment.episodes(track)[: spec.limit or track.episodes]
     if not learner.tuning_free:
         return score_tuned(environment, spec, learner, images, episodes)
 
@@ -147,7 +156,7 @@ def _hashes(environment: Environment, spec: RunSpec, method: Method, track: Trac
     images = environment.images(track.dataset, track.split)
     hashes = {"backbone": backbone.sha256, "images": images.sha256}
     hashes["episodes"] = episodes_sha256(environment.episodes(track), images.sha256)
-    if Needs.POOL in method.needs:
+    if method.needs & {Needs.POOL, Needs.QUERIES}:
         hashes["pool"] = environment.pool(track.pool, backbone).sha256
     return hashes
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import PoolError
+from freeshot.basics.seal import unsealed
 from freeshot.contracts.options import build
 from freeshot.engine.backbone import open_backbone
 from freeshot.evaluation.episodes import track_episodes
@@ -73,7 +74,8 @@ class Environment:
         whole, _, dataset = name.partition("/")
         key = (whole, backbone.sha256)
         if key not in self._pools:
-            self._pools[key] = open_pool(self.own_pools.get(whole) or self.catalogue.pool(whole), backbone.sha256)
+            with unsealed():
+                self._pools[key] = open_pool(self.own_pools.get(whole) or self.catalogue.pool(whole), backbone.sha256)
         pool = self._pools[key]
         if not dataset:
             return pool
@@ -86,7 +88,8 @@ class Environment:
         """Open one split of a data set, once."""
         if (dataset, split) not in self._images:
             component: Any = build(self.catalogue.component("dataset", dataset), {})
-            self._images[dataset, split] = component.load(split, self.data)
+            with unsealed():
+                self._images[dataset, split] = component.load(split, self.data)
         return self._images[dataset, split]
 
     def episodes(self, track: Track) -> tuple[Episode, ...]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import OptionError
+from freeshot.basics.seal import sealed
 from freeshot.contracts.method import Needs
 from freeshot.contracts.options import to_json
 from freeshot.contracts.records import RunSpec
@@ -18,6 +19,7 @@ from freeshot.run.cell import data_freedom
 from freeshot.run.contact import contact_sheet, save_sheet
 from freeshot.run.environment import Environment
 from freeshot.run.forecast import Forecast, forecast
+from freeshot.run.handed import Handed
 from freeshot.run.parts import choices_of, part_of, resolve, spelt_alike
 from freeshot.run.plan import row_for, track_spec
 from freeshot.run.workbench import Bench
@@ -67,7 +69,8 @@ class Job:
     def run(self) -> list[StageCost]:
         """Prepare the method on the pool and write its adapter; an interrupted job goes on where it was."""
         bench = Bench(self.environment, self.spec, self.track, self.method)
-        learner = self.method.prepare(bench)
+        with sealed():
+            learner = self.method.prepare(Handed(bench))
         adapter = getattr(learner, "adapter", None)
         if adapter is None:
             raise OptionError(f"Method '{self.method.name}' leaves no adapter behind. Choose one that trains a LoRA.")

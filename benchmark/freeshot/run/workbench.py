@@ -20,6 +20,7 @@ from freeshot.engine.learners import AdaptedLearner
 from freeshot.engine.masks import only_masks, with_mask
 from freeshot.engine.meter import metered
 from freeshot.engine.model import SharedLora
+from freeshot.engine.oracle import QueryOracle
 from freeshot.engine.teacher import patch_side
 from freeshot.evaluation.episodes import draw_episodes, require_enough
 from freeshot.evaluation.scoring import read_images
@@ -68,6 +69,8 @@ class Bench:
     stages: list[StageCost] = field(default_factory=list)
     recovered: Sequence[SurrogateSet] = ()
     """What the last inversion gave."""
+    asked: Sequence[QueryOracle] = ()
+    """The services that were handed out; they count their queries."""
 
     def __post_init__(self) -> None:
         self.way, self.shot, self.query = self.track.way, self.track.shot, self.track.query
@@ -108,6 +111,13 @@ class Bench:
         """Return the LoRAs of the track's pool."""
         self._require(Needs.POOL)
         return self._environment.pool(self.track.pool, self._backbone)
+
+    def oracles(self) -> Sequence[QueryOracle]:
+        """Return the LoRAs as services that answer and show nothing of themselves."""
+        self._require(Needs.QUERIES)
+        pool = self._environment.pool(self.track.pool, self._backbone)
+        self.asked = [QueryOracle(self._backbone, entry) for entry in pool.entries]
+        return self.asked
 
     def surrogates(self, inversion: Choice, strategy: Choice, per_class: int, batch: int = 0) -> Sequence[SurrogateSet]:
         """Invert every LoRA of the pool, or take what an earlier run left."""

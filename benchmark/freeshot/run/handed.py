@@ -1,0 +1,35 @@
+"""What a method is handed: the workbench and nothing behind it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from freeshot.contracts.method import Workbench
+
+if TYPE_CHECKING:
+    from freeshot.run.workbench import Bench
+
+OPEN = frozenset(name for name in (*vars(Workbench), *Workbench.__annotations__) if not name.startswith("_"))
+"""What the interface names."""
+
+
+class Handed:
+    """A bench of which only what `freeshot.Workbench` names can be reached, and nothing can be set."""
+
+    __slots__ = ("__bench",)
+
+    def __init__(self, bench: Bench) -> None:
+        object.__setattr__(self, "_Handed__bench", bench)
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in OPEN:
+            raise AttributeError(f"A workbench has no '{name}'. It has {', '.join(sorted(OPEN))}.")
+        return getattr(object.__getattribute__(self, "_Handed__bench"), name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(
+            f"A workbench cannot be changed, so '{name}' cannot be set. Keep it in an object of yours."
+        )
+
+    def __dir__(self) -> list[str]:
+        return sorted(OPEN)

@@ -1,0 +1,244 @@
+"""A method gets what it declared; every other way to images, pools and answers is shut, and trying is on record."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from freeshot import Learner, Method, Needs, Shots, Workbench
+from freeshot.basics.errors import SealedError
+from freeshot.contracts.records import RunRecord
+from freeshot.pool.store import open_pool
+from freeshot.report import render_markdown
+from freeshot.run.handed import OPEN, Handed
+from freeshot.testing.toy import POOL, ToyWaves
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import Toy
+    from torch import Generator
+
+ROOT: Any = None
+"""The toy pictures need no folder."""
+
+
+class Looking(Learner):
+    """Embeds, after it looked at something."""
+
+    def __init__(self, look: Callable[[], object] = lambda: None) -> None:
+        self._look = look
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Look, then flatten."""
+        self._look()
+        return images.flatten(1)
+
+
+@dataclass(frozen=True)
+class Curious(Method):
+    """Look at something while it prepares."""
+
+    name = "curious"
+    look = staticmethod(lambda bench: None)
+
+    def prepare(self, bench: Workbench) -> Learner:
+        """Look."""
+        self.look(bench)
+        return Looking()
+
+
+def made(look: Callable[[Any], object], needs: frozenset[Needs] = frozenset()) -> type[Method]:
+    fields = {"__doc__": "Look.", "__module__": __name__, "look": staticmethod(look), "needs": needs, "name": "curious"}
+    return dataclass(frozen=True)(type("Made", (Curious,), fields))
+
+
+def record_of(toy: Toy, method: type[Method]) -> RunRecord:
+    toy.offer(methods=[method])
+    return toy.record("curious")
+
+
+@pytest.mark.parametrize(
+    ("look", "what"),
+    [
+        (lambda bench: ToyWaves().load("novel", ROOT), "The novel classes of 'toy-waves'"),
+        (lambda bench: ToyWaves().load("base", ROOT), "The base classes of 'toy-waves'"),
+        (lambda bench: open_pool(POOL), "The pool in "),
+        (lambda bench: bench.pool(), "which it did not declare. Add Needs.POOL"),
+        (lambda bench: bench.surrogates(None, None, 3), "which it did not declare. Add Needs.POOL"),
+        (lambda bench: bench.oracles(), "which it did not declare. Add Needs.QUERIES"),
+        (lambda bench: bench.base_tasks(flip=False), "which it did not declare. Add Needs.BASE_IMAGES"),
+        (lambda bench: bench.validation_trials(3), "which it did not declare. Add Needs.VALIDATION"),
+    ],
+)
+def test_what_was_not_declared_cannot_be_opened_and_trying_is_on_record(
+    toy: Toy, look: Callable[[Any], object], what: str
+) -> None:
+    record = record_of(toy, made(look))
+    assert record.status == "violated"
+    assert what in record.reason
+    assert record.interval is None
+    assert not record.accuracies
+
+
+def test_a_violation_is_no_result_on_the_board(toy: Toy) -> None:
+    record = record_of(toy, made(lambda bench: ToyWaves().load("novel", ROOT)))
+    page = render_markdown([record])
+    assert "must not be opened while a method is at work" in page
+    assert not re.search(r"\d ± \d", page)
+
+
+def test_a_learner_cannot_open_images_while_it_is_scored(toy: Toy) -> None:
+    @dataclass(frozen=True)
+    class Late(Method):
+        """Look later."""
+
+        name = "curious"
+
+        def prepare(self, bench: Workbench) -> Learner:
+            """Hand out a learner that looks."""
+            return Looking(lambda: ToyWaves().load("novel", ROOT))
+
+    record = record_of(toy, Late)
+    assert record.status == "violated"
+    assert "The novel classes of 'toy-waves' must not be opened" in record.reason
+
+
+def test_what_is_declared_can_be_had(toy: Toy) -> None:
+    record = record_of(toy, made(lambda bench: (bench.pool(), bench.base_tasks(flip=False)), frozenset(Needs)))
+    assert record.status == "ok", record.reason
+
+
+def test_after_a_method_everything_opens_again(toy: Toy) -> None:
+    record_of(toy, made(lambda bench: bench.pool()))
+    assert len(ToyWaves().load("novel", ROOT))
+    assert len(open_pool(POOL))
+
+
+# --- the bench that is handed out ---------------------------------------------------------------
+
+
+def test_a_bench_shows_what_its_interface_names_and_nothing_else(toy: Toy) -> None:
+    toy.offer(methods=[Curious])
+    bench = Handed(toy.bench(Curious()))
+    assert set(dir(bench)) == OPEN
+    assert {name for name in dir(bench) if hasattr(bench, name)} == OPEN
+    for name in ("stages", "recovered", "method", "asked", "environment", "_environment", "_spec", "__dict__"):
+        with pytest.raises(AttributeError, match=f"A workbench has no '{name}'"):
+            getattr(bench, name)
+
+
+def test_a_bench_cannot_be_changed(toy: Toy) -> None:
+    toy.offer(methods=[Curious])
+    bench: Any = Handed(toy.bench(Curious()))
+    for name in ("way", "method", "mine"):
+        with pytest.raises(AttributeError, match="cannot be changed"):
+            setattr(bench, name, 3)
+
+
+# --- the pool behind a service ------------------------------------------------------------------
+
+
+def test_services_answer_count_and_give_no_gradient(toy: Toy) -> None:
+    from freeshot.engine import BankTeacher
+
+    method = made(lambda bench: None, frozenset({Needs.QUERIES}))
+    toy.offer(methods=[method])
+    bench = toy.bench(method())
+    (first, *_) = oracles = bench.oracles()
+    assert len(oracles) == 4
+    images = torch.rand(3, 3, first.image_size, first.image_size, requires_grad=True)
+    said = first.logits(images)
+    assert not said.requires_grad
+    assert first.queries == 3
+    first.logits(images[:1])
+    assert first.queries == 4
+    open_bench = toy.bench(made(lambda bench: None, frozenset({Needs.POOL}))())
+    entry = open_bench.pool().entries[0]
+    backbone = open_bench._environment.backbone(open_bench._spec.backbone)
+    assert torch.equal(said, BankTeacher(backbone, [entry]).plain_logits(images.detach()))
+    assert first.classes == entry.classes
+
+
+def test_a_service_shows_no_weights(toy: Toy) -> None:
+    method = made(lambda bench: None, frozenset({Needs.QUERIES}))
+    toy.offer(methods=[method])
+    oracle = toy.bench(method()).oracles()[0]
+    shown = [getattr(oracle, name) for name in dir(oracle) if not name.startswith("_")]
+    assert not [value for value in shown if isinstance(value, (Tensor, torch.nn.Module))]
+
+
+def test_queries_are_on_record(toy: Toy) -> None:
+    def ask(bench: Any) -> None:
+        for oracle in bench.oracles():
+            oracle.logits(torch.zeros(5, 3, oracle.image_size, oracle.image_size))
+
+    record = record_of(toy, made(ask, frozenset({Needs.QUERIES})))
+    assert record.status == "ok", record.reason
+    assert {stage.stage: stage.facts for stage in record.stages}["queries"] == {"queries": 20}
+    assert "pool" in record.hashes
+
+
+def test_who_may_only_ask_gets_no_lora(toy: Toy) -> None:
+    record = record_of(toy, made(lambda bench: bench.pool(), frozenset({Needs.QUERIES})))
+    assert (record.status, record.interval) == ("violated", None)
+
+
+# --- answers ------------------------------------------------------------------------------------
+
+
+class ByPosition(Learner):
+    """Guess the class from the place of a query among the queries."""
+
+    def adapt(self, support: Shots, way: int, rng: Generator) -> Callable[[Tensor], Tensor]:
+        """Suppose that queries come class by class."""
+
+        def predict(images: Tensor) -> Tensor:
+            guess = torch.arange(len(images)) * way // len(images)
+            return torch.nn.functional.one_hot(guess, way).float()
+
+        return predict
+
+
+class ByCounting(Learner):
+    """Embed by how many images were seen before."""
+
+    seen = 0
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Suppose that images come class by class."""
+        start = self.seen
+        self.seen += len(images)
+        return torch.arange(start, self.seen).float().unsqueeze(1)
+
+
+@pytest.mark.parametrize("learner", [ByPosition, ByCounting])
+def test_the_order_of_the_queries_tells_nothing(toy: Toy, learner: type[Learner]) -> None:
+    @dataclass(frozen=True)
+    class Guessing(Method):
+        """Guess by order."""
+
+        name = "curious"
+
+        def prepare(self, bench: Workbench) -> Learner:
+            """Hand it out."""
+            return learner()
+
+    record = record_of(toy, Guessing)
+    assert record.interval is not None, record.reason
+    assert record.interval.mean < 0.7  # two ways; 20 episodes of 6 queries
+
+
+def test_the_seal_names_what_was_tried(tmp_path: Path) -> None:
+    from freeshot.basics.seal import sealed, unsealed
+
+    with sealed(), pytest.raises(SealedError, match="Declare what the method needs"):
+        open_pool(tmp_path)
+    with sealed(), unsealed():
+        assert len(ToyWaves().load("base", tmp_path))
