@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/installed.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench tables clean
+.PHONY: help demo test lint docs bench tables sheets clean
 .DELETE_ON_ERROR:
 
 help:  ## show this list
@@ -31,6 +31,11 @@ lint: $(STAMP)  ## check style, types and floors only
 	@echo "==> lint-imports"
 	@$(BIN)/lint-imports
 
+docs: $(STAMP)  ## build the documentation site into build/site; warnings are errors
+	@echo "==> mkdocs build --strict"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --editable '.[docs]'
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 bench: $(STAMP)  ## time the engine (tests/performance)
 	@$(BIN)/python -m tests.performance --write results/performance.md
 
@@ -38,6 +43,10 @@ tables: $(STAMP)  ## regenerate every table that is made from the committed reco
 	@$(BIN)/freeshot leaderboard --write
 	@$(BIN)/python -m freeshot.report.excerpt README.md results/leaderboard/pocket.md
 	@$(BIN)/python -m freeshot_vision.pocket.card plugins/freeshot_vision/pocket/weights/training.json results
+
+sheets: $(STAMP)  ## lay out what LoRA Recycle recovers from some of the pocket pool's LoRAs (minutes)
+	@$(BIN)/freeshot recycle pocket --like pocket --sheets -o build/meta-lora
+	@mkdir -p results/sheets && for n in 000 001 002 003; do cp build/meta-lora/sheets/lora-$$n.png results/sheets/; done
 
 clean:  ## remove the environment, caches and build outputs
 	@rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

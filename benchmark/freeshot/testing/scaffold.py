@@ -64,7 +64,7 @@ def plugin_source(name: str, kind: str) -> str:
     """Return the template of a kind, under the new name."""
     template = files("freeshot.testing.templates").joinpath(f"{TEMPLATES[kind]}.py").read_text(encoding="utf-8")
     words = {"Mine": class_name(name), "mine": name, "MINE": constant_name(name)}
-    return re.sub(r"\b(Mine|mine|MINE)\b", lambda found: words[found[0]], template)
+    return re.sub(r"\b(Mine|mine|MINE)(?=\b|Images\b)", lambda found: words[found[0]], template)
 
 
 def first_command(name: str, kind: str) -> str:

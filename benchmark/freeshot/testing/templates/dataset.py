@@ -30,11 +30,11 @@ class Mine(FewShotDataset):
 
     def load(self, split: str, root: Path) -> Images:
         """Return one split; where files are missing in `root`, raise DataError and say what to put there."""
-        return Stripes(SPLITS[split])
+        return MineImages(SPLITS[split])
 
 
 @dataclass(frozen=True)
-class Stripes:
+class MineImages:
     """Images by index; nothing is drawn before it is asked for."""
 
     kinds: range
