@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 VERBS = {
     "run": "freeshot.cli.run",
     "leaderboard": "freeshot.cli.leaderboard",
+    "compare": "freeshot.cli.compare",
     "list": "freeshot.cli.listing",
     "show": "freeshot.cli.show",
     "plugins": "freeshot.cli.plugins",

@@ -1,0 +1,103 @@
+"""`freeshot compare`: two rows of a leaderboard against each other, from their records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import rich_click as click
+
+from freeshot.cli.console import stdout, table, tell_warning
+
+if TYPE_CHECKING:
+    from freeshot.basics.statistics import Interval
+    from freeshot.report import Board
+    from freeshot.report.compare import Comparison
+
+FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+@click.command("compare")
+@click.argument("first", metavar="A")
+@click.argument("second", metavar="B")
+@click.option("--suite", metavar="NAME", help="Whose leaderboard; needed where both rows stand on several.")
+@click.option("--track", "tracks", multiple=True, metavar="PATTERN", help="Tracks, such as '*/5w1s'; repeatable.")
+@click.option(
+    "--equivalent", type=click.FloatRange(min=0), default=0.5, help="Points within which two rows count as equal."
+)
+@click.option("--results", type=FOLDER, default=Path("results"), help="Where records are.")
+def command(
+    first: str, second: str, suite: str | None, tracks: tuple[str, ...], equivalent: float, results: Path
+) -> None:
+    """Say whether row A is better than row B, episode by episode; rows are named by label, or by method."""
+    from freeshot.report import boards, load_records
+    from freeshot.report.compare import compare
+
+    loaded = load_records(results)
+    for problem in loaded.problems:
+        tell_warning(str(problem))
+    board = _board(boards(loaded.records), suite, (first, second), results)
+    _print(compare(board, first, second, tracks or ("*",), equivalent / 100))
+
+
+def _board(found: tuple[Board, ...], suite: str | None, rows: tuple[str, str], results: Path) -> Board:
+    from freeshot.basics.errors import StoreError, UnknownNameError
+
+    if not found:
+        raise StoreError(f"There is no record under {results}. Run something first with 'freeshot run'.")
+    fitting = [board for board in found if (board.suite == suite if suite else _has(board, rows))]
+    if not fitting:
+        known = ", ".join(sorted({board.suite for board in found}))
+        raise UnknownNameError(f"No leaderboard under {results} has both rows. There are: {known}.")
+    if len({board.suite for board in fitting}) > 1:
+        raise UnknownNameError(f"Both rows stand on {', '.join(b.suite for b in fitting)}. Choose one with --suite.")
+    return max(fitting, key=lambda board: board.version)
+
+
+def _has(board: Board, rows: tuple[str, str]) -> bool:
+    known = {name for row in (*board.rows, *board.controls) for name in (row.label, row.line.method)}
+    return set(rows) <= known
+
+
+def _print(comparison: Comparison) -> None:
+    console = stdout()
+    lines = [
+        (
+            t.track,
+            f"{100 * t.first:.2f}",
+            f"{100 * t.second:.2f}",
+            f"{100 * t.evidence.interval.mean:+.2f} ± {100 * t.evidence.interval.half_width:.2f}",
+            _range(t.evidence.bca),
+            _p(t.holm),
+            _p(t.evidence.wilcoxon),
+            f"{t.evidence.effect:+.2f}",
+            f"{100 * t.evidence.superiority:.0f} %",
+            t.verdict,
+        )
+        for t in comparison.tracks
+    ]
+    heads = ("track", "A", "B", "A − B", "BCa", "p (Holm)", "Wilcoxon", "d_z", "A wins", "verdict")
+    console.print(f"A: {comparison.first}", soft_wrap=True)
+    console.print(f"B: {comparison.second}", soft_wrap=True)
+    table(console, lines, heads=heads)
+    counted = ", ".join(f"{count} {name}" for name, count in comparison.wins.items() if count)
+    console.print(
+        f"Over {len(lines)} tracks: {counted}; mean difference {100 * comparison.mean_difference:+.2f}, of the middle "
+        f"half {100 * comparison.interquartile_difference:+.2f}; over tracks p {_p(comparison.across_tracks)}.",
+        soft_wrap=True,
+    )
+    console.print(
+        "Differences in points with 95 % intervals over shared episodes; p by sign flips, adjusted for the tracks. "
+        f"Equal means within ±{100 * comparison.equivalent:g} points.",
+        soft_wrap=True,
+    )
+    for caution in comparison.cautions:
+        tell_warning(caution)
+
+
+def _range(interval: Interval) -> str:
+    return f"{100 * interval.low:+.2f} … {100 * interval.high:+.2f}"
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"

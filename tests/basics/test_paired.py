@@ -1,0 +1,142 @@
+"""Paired statistics agree with slow versions, with scipy, and with themselves."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from freeshot.basics.paired import bca, evidence, holm, sign_flip, verdict, wilcoxon
+from freeshot.basics.statistics import Interval
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+STEPS = st.integers(-15, 15).map(lambda step: step / 75)
+"""Differences of accuracies over 75 queries."""
+
+
+def sample(count: int, shift: float = 0.0, seed: int = 0) -> list[float]:
+    return [float(value) for value in np.random.default_rng(seed).normal(shift, 0.05, count)]
+
+
+def slow_sign_flip(values: Sequence[float]) -> float:
+    """Try all signs."""
+    sums = [
+        abs(sum(s * v for s, v in zip(signs, values, strict=True)))
+        for signs in itertools.product((1, -1), repeat=len(values))
+    ]
+    return sum(total >= abs(sum(values)) - 1e-12 for total in sums) / len(sums)
+
+
+@given(st.lists(STEPS, min_size=2, max_size=9))
+def test_few_signs_are_flipped_exactly(values: list[float]) -> None:
+    assert sign_flip(values) == pytest.approx(slow_sign_flip(values))
+
+
+def test_many_signs_are_flipped_as_scipy_does() -> None:
+    from scipy.stats import permutation_test
+
+    values = np.asarray(sample(80, 0.008))
+    theirs = permutation_test(
+        (values,), np.mean, permutation_type="samples", n_resamples=20_000, rng=np.random.default_rng(1)
+    ).pvalue
+    assert sign_flip(values) == pytest.approx(theirs, abs=0.01)
+
+
+def test_what_never_differs_has_no_evidence() -> None:
+    found = evidence([0.0] * 20)
+    assert (found.sign_flip, found.wilcoxon, found.effect, found.superiority) == (1, 1, 0, 0.5)
+    assert found.interval.low == found.bca.high == 0
+
+
+def test_a_large_difference_is_seen_by_all() -> None:
+    found = evidence(sample(200, 0.05))
+    assert found.sign_flip == pytest.approx(1e-4)
+    assert found.wilcoxon < 1e-10
+    assert found.effect == pytest.approx(1, abs=0.2)
+    assert 0.75 < found.superiority < 0.95
+
+
+def test_without_a_difference_p_is_spread_evenly() -> None:
+    ps = [sign_flip(sample(30, seed=seed), resamples=999) for seed in range(200)]
+    assert 0.02 <= np.mean(np.asarray(ps) < 0.05) <= 0.09
+    assert 0.4 < np.mean(ps) < 0.6
+
+
+def test_the_bootstrap_interval_is_scipys_and_near_students() -> None:
+    from scipy.stats import bootstrap
+
+    values = np.asarray(sample(300, 0.01))
+    theirs = bootstrap(
+        (values,), np.mean, n_resamples=9999, batch=1000, rng=np.random.default_rng(0)
+    ).confidence_interval
+    ours = bca(values)
+    assert (ours.low, ours.high) == (theirs.low, theirs.high)
+    student = evidence(values).interval
+    assert ours.half_width == pytest.approx(student.half_width, rel=0.05)
+
+
+@settings(deadline=None)  # a bootstrap is no matter of milliseconds
+@given(st.lists(STEPS, min_size=2, max_size=40))
+def test_intervals_are_in_order_and_p_values_are_probabilities(values: list[float]) -> None:
+    found = evidence(values)
+    for interval in (found.interval, found.bca):
+        assert interval.low <= interval.high
+        assert math.isfinite(interval.low + interval.high)
+    assert 0 < found.sign_flip <= 1
+    assert 0 <= found.wilcoxon <= 1
+    assert 0 <= found.superiority <= 1
+
+
+@settings(deadline=None)  # a bootstrap is no matter of milliseconds
+@given(st.lists(STEPS, min_size=2, max_size=12))
+def test_the_other_row_gets_the_mirrored_verdict(values: list[float]) -> None:
+    ours, theirs = evidence(values), evidence([-v for v in values])
+    assert ours.sign_flip == theirs.sign_flip
+    assert ours.effect == pytest.approx(-theirs.effect)
+    mirrored = {"better": "worse", "worse": "better"}
+    first = verdict(ours.interval)
+    assert verdict(theirs.interval) == mirrored.get(first, first)
+
+
+def slow_holm(ps: Sequence[float]) -> list[float]:
+    """Step down, by the definition."""
+    m = len(ps)
+    ranked = sorted(range(m), key=lambda i: ps[i])
+    return [min(1, max((m - k) * ps[ranked[k]] for k in range(ranked.index(i) + 1))) for i in range(m)]
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holm_is_its_definition(ps: list[float]) -> None:
+    assert holm(ps) == pytest.approx(slow_holm(ps))
+
+
+def test_holm_of_a_textbook_family() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (0.006, 0.02, "better"),
+        (0.004, 0.02, "undecided"),
+        (-0.004, 0.004, "equal"),
+        (-0.02, -0.006, "worse"),
+        (-0.02, 0.02, "undecided"),
+    ],
+)
+def test_a_verdict_rests_on_where_the_interval_lies(low: float, high: float, said: str) -> None:
+    assert verdict(Interval((low + high) / 2, low, high, 0.95, "")) == said
+
+
+def test_wilcoxon_is_scipys() -> None:
+    from scipy import stats
+
+    values = sample(40, 0.01)
+    assert wilcoxon(values) == stats.wilcoxon(values).pvalue

@@ -1,0 +1,48 @@
+"""`freeshot compare` says of two rows which is better, and why it cannot where it cannot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Call
+
+RESULTS = str(Path(__file__).parents[2] / "results")
+
+
+def test_two_committed_rows_are_compared(call: Call) -> None:
+    result = call("compare", "lora-recycle", "noise", "--suite", "pocket", "--results", RESULTS, plugins="")
+    assert result.exit_code == 0, result.output
+    lines = [line.split() for line in result.stdout.splitlines()]
+    (row,) = [line for line in lines if line[:1] == ["in-domain/icons/5w1s"]]
+    assert row[-1] == "better"
+    assert "Over 12 tracks: 12 better" in result.stdout
+    assert "one training seed" in result.stderr
+
+
+def test_tracks_and_the_region_can_be_chosen(call: Call) -> None:
+    arguments = ("compare", "lora-recycle", "noise", "--suite", "pocket", "--results", RESULTS)
+    result = call(*arguments, "--track", "*/digits/*", "--equivalent", "50", plugins="")
+    assert "Over 2 tracks: 2 equal" in result.stdout
+    assert "too few for a claim across tracks" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        (("lora-recycle", "nose"), "No leaderboard under"),
+        (("--suite", "pocket", "lora-recycle", "nose"), "Did you mean 'noise'?"),
+        (("--suite", "packet", "lora-recycle", "noise"), "There are: "),
+    ],
+)
+def test_what_is_not_there_is_told(call: Call, rows: tuple[str, ...], told: str) -> None:
+    result = call("compare", *rows, "--results", RESULTS, plugins="")
+    assert result.exit_code != 0
+    assert told in result.stderr
+
+
+def test_without_records_nothing_is_compared(call: Call, tmp_path: Path) -> None:
+    assert "There is no record" in call("compare", "a", "b", "--results", str(tmp_path), plugins="").stderr
