@@ -55,6 +55,11 @@ def _varied(**options: object) -> Row:
     return Row("lora-recycle", {**INVERSION, **RECYCLED, **changed})
 
 
+def _without(options: dict[str, object], name: str) -> dict[str, object]:
+    """Leave an option out."""
+    return {key: value for key, value in options.items() if key != name}
+
+
 ABLATIONS = Profile(
     rows=(
         _varied(),
@@ -73,6 +78,9 @@ ABLATIONS = Profile(
         _varied(learner__distance="squared"),
         _varied(learner__divergence="teacher-student"),
         _varied(strategy__at=(3,), strategy__paper_code_residual=True),
+        # Each method with the other's way to recover images.
+        Row("lora-recycle", {**RECYCLED, "inversion": "meta-generator", "inversion.outer": 100}),
+        Row("free", {**_without(GENERATED, "inversion.outer"), **INVERSION, "inversion": "lora-inversion"}),
     ),
     tracks=("in-domain/*", "cross-domain/*/5w1s"),
     summary="LoRA Recycle with one thing changed at a time, three training seeds",
