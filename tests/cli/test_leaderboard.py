@@ -28,9 +28,9 @@ def report(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         note(columns)
         console.print("a table")
 
-    def render_markdown(records: object, columns: Any) -> str:
+    def render(form: str, records: object, columns: Any) -> str:
         note(columns)
-        return "| a table |"
+        return "| a table |\n"
 
     def write_leaderboards(folder: Path, columns: Any) -> list[Path]:
         note(columns)
@@ -42,7 +42,7 @@ def report(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         stale: list[Path] = found.stale
         return stale
 
-    for function in (render_terminal, render_markdown, write_leaderboards, stale_leaderboards):
+    for function in (render_terminal, render, write_leaderboards, stale_leaderboards):
         setattr(module, function.__name__, function)
     monkeypatch.setitem(sys.modules, "freeshot.report", module)
     return found

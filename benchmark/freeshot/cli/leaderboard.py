@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import rich_click as click
 
 from freeshot.cli.console import stdout, tell_error, tell_warning
 from freeshot.cli.session import session_of
 
+FORMATS = ["terminal", "markdown", "latex", "csv", "json"]
+
 
 @click.command("leaderboard")
 @click.option(
     "--results", type=click.Path(path_type=Path, file_okay=False), default=Path("results"), help="Where records are."
 )
-@click.option("--format", "form", type=click.Choice(["terminal", "markdown"]), default="terminal", help="How to print.")
+@click.option("--format", "form", type=click.Choice(FORMATS), default="terminal", help="How to print.")
 @click.option("--write", is_flag=True, help="Write the tables beside the records instead of printing them.")
 @click.option(
     "--check", is_flag=True, help="Fail if a record cannot be read or the written tables are not what the records say."
 )
 @click.pass_context
-def command(ctx: click.Context, results: Path, form: str, *, write: bool, check: bool) -> None:
+def command(ctx: click.Context, results: Path, form: Any, *, write: bool, check: bool) -> None:
     """Rank the methods on each track, from records alone."""
     from freeshot.basics.errors import StoreError
-    from freeshot.report import load_records, render_markdown, render_terminal, stale_leaderboards, write_leaderboards
+    from freeshot.report import load_records, render, render_terminal, stale_leaderboards, write_leaderboards
 
     if not results.is_dir():
         raise StoreError(
@@ -47,7 +50,7 @@ def command(ctx: click.Context, results: Path, form: str, *, write: bool, check:
         return
     if not loaded.records:
         raise StoreError(f"There is no record under {results}. Run something first with 'freeshot run'.")
-    if form == "markdown":
-        click.echo(render_markdown(loaded.records, columns))
-    else:
+    if form == "terminal":
         render_terminal(loaded.records, stdout(), columns)
+    else:
+        click.echo(render(form, loaded.records, columns), nl=False)

@@ -8,10 +8,12 @@ Nothing here runs a method or imports torch; the same records give the same text
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from freeshot.report.board import Board, boards
 from freeshot.report.files import stale_leaderboards, write_leaderboards
+from freeshot.report.flat import as_csv, as_json
+from freeshot.report.latex import latex
 from freeshot.report.markdown import markdown
 from freeshot.report.records import Loaded, load_records
 from freeshot.report.terminal import print_boards
@@ -29,12 +31,25 @@ __all__ = [
     "Versus",
     "boards",
     "load_records",
+    "render",
     "render_markdown",
     "render_terminal",
     "stale_leaderboards",
     "versus",
     "write_leaderboards",
 ]
+
+
+def render(
+    form: Literal["markdown", "latex", "csv", "json"], records: Iterable[RunRecord], columns: Sequence[Column] = ()
+) -> str:
+    """Draw the leaderboards of records in one of the formats that are text."""
+    found = boards(records, columns)
+    if form == "markdown":
+        return markdown(found, columns)
+    if form == "latex":
+        return latex(found, columns)
+    return as_csv(found) if form == "csv" else as_json(found)
 
 
 def render_markdown(records: Iterable[RunRecord], columns: Sequence[Column] = ()) -> str:

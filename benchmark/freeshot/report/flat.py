@@ -1,0 +1,64 @@
+"""Leaderboards for machines: one line per row and track, as CSV or JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from freeshot.report.board import Board, Row
+from freeshot.report.wording import one_line
+
+FIELDS = (
+    "suite", "version", "row", "method", "role", "data_free", "tuning_free", "track", "way", "shot", "status", "mean",
+    "low", "high", "level", "covers", "rank", "seeds", "episodes", "notes",
+)  # fmt: skip
+"""Accuracies lie in 0…1; what is not there is empty in CSV and null in JSON."""
+
+
+def lines(boards: Iterable[Board]) -> list[dict[str, Any]]:
+    """List every row on every track it was run on."""
+    return [
+        _line(board, row, track)
+        for board in boards
+        for row in (*board.rows, *board.controls)
+        for track in (t.name for t in board.tracks)
+        if track in row.cells
+    ]
+
+
+def as_json(boards: Iterable[Board]) -> str:
+    """Write the lines as a JSON list."""
+    return json.dumps(lines(boards), indent=1, ensure_ascii=False) + "\n"
+
+
+def as_csv(boards: Iterable[Board]) -> str:
+    """Write the lines as CSV; a text that a spreadsheet would take for a formula is kept from being one."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, FIELDS, lineterminator="\n")
+    writer.writeheader()
+    for line in lines(boards):
+        writer.writerow({key: _inert(value) for key, value in line.items()})
+    return out.getvalue()
+
+
+def _line(board: Board, row: Row, track: str) -> dict[str, Any]:
+    cell = row.cells[track]
+    size = next(t for t in board.tracks if t.name == track)
+    interval = cell.interval
+    scores = row.line.scores.get(track)
+    values = (
+        one_line(board.suite), board.version, one_line(row.label), one_line(row.line.method), one_line(row.line.role),
+        row.line.data_free, row.line.tuning_free, one_line(track), size.way, size.shot, cell.status,
+        *((interval.mean, interval.low, interval.high, interval.level, interval.covers) if interval else (None,) * 5),
+        cell.rank, cell.seeds, len(scores) if scores else None, " ".join(map(one_line, cell.notes)),
+    )  # fmt: skip
+    return dict(zip(FIELDS, values, strict=True))
+
+
+def _inert(value: Any) -> Any:
+    if value is None:
+        return ""
+    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@" and value else value
