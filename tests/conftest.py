@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -85,6 +87,37 @@ def pool(backbone: Backbone) -> LoraPool:
     from freeshot.testing.toy import POOL
 
     return open_pool(POOL, backbone.sha256)
+
+
+@dataclass(frozen=True)
+class Installed:
+    """The command line of FreeShot where distributions of strangers are installed."""
+
+    site: Path
+
+    def __call__(self, *arguments: str) -> str:
+        """Run a command that must succeed; return what it printed."""
+        environment = os.environ | {"PYTHONPATH": str(self.site), "COLUMNS": "200", "NO_COLOR": "1"}
+        command = [sys.executable, "-m", "freeshot", *arguments]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+
+@pytest.fixture(scope="session")
+def pip_install(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Installed]:
+    """Return what installs folders beside FreeShot, as pip would for anybody."""
+
+    def put(*folders: Path) -> Installed:
+        source, site = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("site")
+        copies = [str(shutil.copytree(folder, source / folder.name)) for folder in folders]  # pip builds in place
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index"]
+        options = ["--no-deps", "--no-build-isolation", "--target", str(site)]
+        done = subprocess.run([*pip, *options, *copies], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return Installed(site)
+
+    return put
 
 
 TOY_TRACK = "toy/in-domain/2w1s"

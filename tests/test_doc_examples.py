@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.conftest import Installed
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "docs/examples").iterdir())
 PARTS = {
@@ -19,34 +21,10 @@ PARTS = {
 """Examples that are parts of LoRA Recycle."""
 
 
-@dataclass(frozen=True)
-class Installed:
-    """The command line of FreeShot where all examples are installed."""
-
-    site: Path
-
-    def __call__(self, *arguments: str) -> str:
-        """Run a command that must succeed; return what it printed."""
-        environment = os.environ | {"PYTHONPATH": str(self.site), "COLUMNS": "200", "NO_COLOR": "1"}
-        command = [sys.executable, "-m", "freeshot", *arguments]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-
 @pytest.fixture(scope="module")
-def freeshot(tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    """Install every example beside FreeShot, as pip would for anybody."""
-    site = tmp_path_factory.mktemp("site")
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index", "--no-deps"]
-    done = subprocess.run(
-        [*pip, "--no-build-isolation", "--target", str(site), *map(str, EXAMPLES)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return Installed(site)
+def freeshot(pip_install: Callable[..., Installed]) -> Installed:
+    """Install every example."""
+    return pip_install(*EXAMPLES)
 
 
 def test_there_is_one_of_each_sort(freeshot: Installed) -> None:

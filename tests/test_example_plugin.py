@@ -3,47 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
-import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from tests.conftest import Installed
 
 TRACK = "toy/in-domain/2w1s"
 
 
-@dataclass(frozen=True)
-class Installed:
-    """The command line of FreeShot where the example plugin is installed."""
-
-    site: Path
-
-    def __call__(self, *arguments: str) -> str:
-        """Run a command that must succeed; return what it printed."""
-        environment = os.environ | {"PYTHONPATH": str(self.site), "COLUMNS": "200", "NO_COLOR": "1"}
-        command = [sys.executable, "-m", "freeshot", *arguments]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-
 @pytest.fixture(scope="module")
-def freeshot(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    """Install a copy of tests/example_plugin beside FreeShot, as pip would for anybody."""
-    source = tmp_path_factory.mktemp("source") / "freeshot-reptile"
-    shutil.copytree(repository / "tests/example_plugin", source)
-    site = tmp_path_factory.mktemp("site")
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index"]
-    options = ["--no-deps", "--no-build-isolation", "--target", str(site)]
-    done = subprocess.run([*pip, *options, str(source)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return Installed(site)
+def freeshot(repository: Path, pip_install: Callable[..., Installed]) -> Installed:
+    """Install tests/example_plugin."""
+    return pip_install(repository / "tests/example_plugin")
 
 
 def test_the_plugin_is_listed_with_its_version_and_hook(freeshot: Installed) -> None:

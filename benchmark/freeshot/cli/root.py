@@ -7,7 +7,7 @@ from pathlib import Path
 import rich_click as click
 
 from freeshot.cli.group import VerbGroup
-from freeshot.cli.session import Session
+from freeshot.cli.session import Session, plugin_files
 from freeshot.version import __version__
 
 
@@ -23,15 +23,7 @@ from freeshot.version import __version__
     is_eager=True,  # before --help, which lists the plugins' commands as well
     help="Leave a plugin out; may be given more than once.",
 )
-@click.option(
-    "--plugin",
-    "files",
-    multiple=True,
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    is_eager=True,
-    help="Load a plugin that is one file; may be given more than once.",
-)
+@plugin_files(is_eager=True)
 @click.version_option(__version__, prog_name="freeshot", message="%(prog)s %(version)s")
 @click.pass_context
 def main(ctx: click.Context, without: tuple[str, ...], files: tuple[Path, ...]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from freeshot.cli.console import duration, stdout, table
-from freeshot.cli.session import session_of
+from freeshot.cli.session import plugin_files, session_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,14 +42,7 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option("--cache", type=FOLDER, default=Path(".freeshot"), help="Where what can be reused goes.")
 @click.option("--data", type=FOLDER, default=Path("data"), help="Where your images are.")
 @click.option("--launcher", metavar="NAME", default="local", help="Who runs the cells.")
-@click.option(
-    "--plugin",
-    "files",
-    multiple=True,
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="Load a plugin that is one file; repeatable.",
-)
+@plugin_files()
 @click.option("--again", is_flag=True, help="Run cells that are already done, too.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be run, and for about how long.")
 @click.pass_context

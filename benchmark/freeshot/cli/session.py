@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
 
 from freeshot.cli.console import tell_warning
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    import rich_click as click
+    from collections.abc import Callable, Sequence
 
     from freeshot.plugin.catalogue import Catalogue
     from freeshot.plugin.host import Host, PluginFailure
@@ -66,6 +66,19 @@ class Session:
         """Print one yellow line for each new failure."""
         for failure in self.take_failures():
             tell_warning(failure.line)
+
+
+def plugin_files(*, is_eager: bool = False) -> Callable[[Any], Any]:
+    """Make the option that names plugins of one file each."""
+    return click.option(
+        "--plugin",
+        "files",
+        multiple=True,
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        is_eager=is_eager,
+        help="Load a plugin that is one file; may be given more than once.",
+    )
 
 
 def session_of(ctx: click.Context) -> Session:

@@ -2,44 +2,38 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from freeshot.basics.errors import ContractError, EpisodeError, UndeclaredError
 from freeshot.basics.seeds import derive, stream
-from freeshot.contracts.events import Progress, StageFinished, StageStarted
 from freeshot.contracts.flow import Adapter, Shots, SurrogateSet
-from freeshot.contracts.inversion import LearnedInversion
 from freeshot.contracts.method import Learner, Method, Needs
 from freeshot.contracts.records import StageCost
 from freeshot.engine.learners import AdaptedLearner
-from freeshot.engine.masks import only_masks, with_mask
-from freeshot.engine.meter import metered
 from freeshot.engine.model import SharedLora
 from freeshot.engine.oracle import QueryOracle
 from freeshot.engine.teacher import patch_side
 from freeshot.evaluation.episodes import draw_episodes, require_enough
 from freeshot.evaluation.scoring import read_images
 from freeshot.run.artefacts import Artefact
-from freeshot.run.inversion import batches_of, invert, joined, learn_to_invert, surrogate_set
 from freeshot.run.parts import resolve
+from freeshot.run.recovery import Recovery
+from freeshot.run.stages import Stages
 from freeshot.run.tasks import ImageSource, SurrogateSource, Tasks, TaskShape, hidden_classes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from torch import Generator, Tensor, nn
+    from torch import Generator, nn
 
     from freeshot.contracts.component import Choice
     from freeshot.contracts.flow import Task
-    from freeshot.contracts.inversion import InversionMethod
     from freeshot.contracts.meta_learner import TaskStream
     from freeshot.contracts.pool import LoraPool
-    from freeshot.contracts.records import Part, RunSpec
+    from freeshot.contracts.records import RunSpec
     from freeshot.contracts.tracks import Track
     from freeshot.engine.backbone import Backbone
     from freeshot.run.environment import Environment
@@ -66,7 +60,6 @@ class Bench:
     _spec: RunSpec
     track: Track
     method: Method
-    stages: list[StageCost] = field(default_factory=list)
     recovered: Sequence[SurrogateSet] = ()
     """What the last inversion gave."""
     asked: Sequence[QueryOracle] = ()
@@ -76,6 +69,12 @@ class Bench:
         self.way, self.shot, self.query = self.track.way, self.track.shot, self.track.query
         self._backbone: Backbone = self._environment.backbone(self._spec.backbone)
         self._seed = self._spec.seed
+        self._stages = Stages(self._environment, self._spec.title, self._backbone.device)
+
+    @property
+    def stages(self) -> list[StageCost]:
+        """What the stages so far cost."""
+        return self._stages.costs
 
     # --- what every method may have -------------------------------------------------------------
 
@@ -102,7 +101,9 @@ class Bench:
         full = {"recipe": dict(recipe), "backbone": self._backbone.sha256, "seed": self._seed, "shape": self._shape()}
         if Needs.VALIDATION in self.method.needs:
             full["images"] = [self._environment.images(name, "validation").sha256 for name in self.track.sources]
-        facts: Mapping[str, object] = self._artefact(stage, full, lambda _: Artefact({}, dict(make()), 0, 0), 0).facts
+        facts: Mapping[str, object] = self._stages.artefact(
+            stage, full, lambda _: Artefact({}, dict(make()), 0, 0), 0
+        ).facts
         return facts
 
     # --- the pool and what comes from it --------------------------------------------------------
@@ -122,62 +123,11 @@ class Bench:
     def surrogates(self, inversion: Choice, strategy: Choice, per_class: int, batch: int = 0) -> Sequence[SurrogateSet]:
         """Invert every LoRA of the pool, or take what an earlier run left."""
         pool = self.pool()
-        parts = [resolve(self._environment.catalogue, choice) for choice in (inversion, strategy)]
-        method, plan = (self._environment.component(part) for part in parts)
-        learned = self._learned(method, parts[0], pool, per_class)
-        afterwards = only_masks(self._backbone.vit, plan)
-        recipe = {
-            "inversion": parts[0].identity(),
-            "efficiency": "all patches" if afterwards else parts[1].identity(),
-            "per_class": per_class,
-            "backbone": self._backbone.sha256,
-            "seed": self._seed,
-            **({} if learned is None else {"learned_from": [e.name for e in pool.entries]}),
-        }
-        found, costs = [], []
-        self._started("inversion", len(pool))
-        for number, entry in enumerate(pool.entries):
-            pieces = batches_of(per_class, len(entry.classes), batch)
-            whole = {**recipe, "lora": [pool.sha256, entry.name]}
-            made = []
-            for piece, count in enumerate(pieces):
-                mine = whole if len(pieces) == 1 else {**whole, "batch": [piece, *pieces]}
-                on_step = self._within("inversion", number * len(pieces) + piece, len(pool) * len(pieces))
-                state = self._environment.artefacts.checkpoint("inversion", mine)
-                acting = None if afterwards else plan
-                make = partial(
-                    invert, self._backbone, entry, method, acting, count, self._seed, on_step, learned, state, piece
-                )
-                made.append(self._stored("inversion", mine, make))
-            artefact = joined([artefact for artefact, _ in made])
-            surrogates = surrogate_set(entry, artefact)
-            found.append(with_mask(self._backbone, entry, plan, surrogates) if afterwards else surrogates)
-            costs.append((artefact, all(cached for _, cached in made)))
-            self._progress("inversion", number + 1, len(pool))
-        accuracies = [float(s.statistics["teacher_accuracy"]) for s in found]
-        facts = {"teacher_accuracy": round(sum(accuracies) / len(accuracies), 4)}
-        self._charge("inversion", costs, facts | {"flops": sum(float(s.statistics.get("flops", 0)) for s in found)})
-        self.recovered = found
-        return found
-
-    def _learned(
-        self, method: InversionMethod, part: Part, pool: LoraPool, per_class: int
-    ) -> Mapping[str, Tensor] | None:
-        """Let an inversion that learns from all LoRAs do so, once per pool."""
-        if not isinstance(method, LearnedInversion):
-            return None
-        recipe = {
-            "inversion": part.identity(),
-            "per_class": per_class,
-            "loras": [pool.sha256, [entry.name for entry in pool.entries]],
-            "backbone": self._backbone.sha256,
-            "seed": self._seed,
-        }
-
-        def make(on_step: Callable[[int, int], None]) -> Artefact:
-            return learn_to_invert(self._backbone, pool, method, per_class, self._seed, on_step)
-
-        return self._artefact("learning-to-invert", recipe, make, 0).tensors
+        first, second = (resolve(self._environment.catalogue, choice) for choice in (inversion, strategy))
+        method, plan = (self._environment.component(part) for part in (first, second))
+        recovery = Recovery(self._backbone, pool, method, plan, (first, second), per_class, batch, self._seed)
+        self.recovered = recovery.run(self._stages, self._environment.artefacts)
+        return self.recovered
 
     def surrogate_tasks(
         self, surrogates: Sequence[SurrogateSet], lora_share: float, *, flip: bool, held_out: float = 0.0
@@ -257,7 +207,7 @@ class Bench:
             adapter: Adapter = self._environment.component(part).fit(model, tasks, rng)
             return Artefact(dict(adapter.tensors), dict(adapter.facts), 0, 0)
 
-        artefact = self._artefact("meta-learning", recipe, make, 0)
+        artefact = self._stages.artefact("meta-learning", recipe, make, 0)
         return Adapter(artefact.tensors, artefact.facts)
 
     # --- bookkeeping ----------------------------------------------------------------------------
@@ -268,55 +218,6 @@ class Bench:
                 f"Method '{self.method.name}' asked for the {need.value}, which it did not declare. Add "
                 f"Needs.{need.name} to its needs, or do without."
             )
-
-    def _artefact(
-        self, stage: str, recipe: Mapping[str, Any], make: Callable[[Callable[[int, int], None]], Artefact], total: int
-    ) -> Artefact:
-        """Take a stage's artefact from the cache or make, meter and store it."""
-        self._started(stage, total)
-        artefact, cached = self._stored(
-            stage, recipe, lambda: make(lambda done, of: self._progress(stage, done, of)), meter=True
-        )
-        self._charge(stage, [(artefact, cached)], artefact.facts)
-        return artefact
-
-    def _stored(
-        self, stage: str, recipe: Mapping[str, Any], make: Callable[[], Artefact], *, meter: bool = False
-    ) -> tuple[Artefact, bool]:
-        stored = self._environment.artefacts.load(stage, recipe)
-        if stored is not None:
-            return stored, True
-        with metered(self._backbone.device) as cost:
-            artefact = make()
-        if meter:
-            artefact = Artefact(artefact.tensors, artefact.facts, cost.seconds, cost.peak_bytes)
-        self._environment.artefacts.save(stage, recipe, artefact)
-        return artefact, False
-
-    def _charge(self, stage: str, costs: Sequence[tuple[Artefact, bool]], facts: Mapping[str, Any]) -> None:
-        seconds = sum(artefact.seconds for artefact, _ in costs)
-        peak = max(artefact.peak_bytes for artefact, _ in costs)
-        cached = all(was_there for _, was_there in costs)
-        self.stages.append(StageCost(stage=stage, seconds=seconds, peak_bytes=peak, cached=cached, facts=dict(facts)))
-        self._environment.emit(StageFinished(self._spec.title, stage, seconds, cached))
-
-    def _started(self, stage: str, total: int) -> None:
-        self._environment.emit(StageStarted(self._spec.title, stage, total))
-
-    def _progress(self, stage: str, done: int, total: int) -> None:
-        self._environment.emit(Progress(self._spec.title, stage, done, total))
-
-    def _within(self, stage: str, number: int, total: int) -> Callable[[int, int], None]:
-        """Report steps inside of item `number` of `total`, at most twice a second."""
-        last = time.monotonic()
-
-        def report(done: int, of: int) -> None:
-            nonlocal last
-            if time.monotonic() - last > 0.5:
-                last = time.monotonic()
-                self._progress(stage, number * of + done, total * of)
-
-        return report
 
     def _shots(self, images: Any, indices: Sequence[int]) -> Shots:
         labels = torch.arange(self.way).repeat_interleave(len(indices) // self.way)

@@ -1,0 +1,129 @@
+"""The inversion of a whole pool: each LoRA once, in one batch or several, from the cache where it was done before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from freeshot.contracts.inversion import LearnedInversion
+from freeshot.engine.masks import only_masks, with_mask
+from freeshot.run.inversion import batches_of, invert, joined, learn_to_invert, surrogate_set
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from torch import Tensor
+
+    from freeshot.contracts.efficiency import EfficiencyStrategy
+    from freeshot.contracts.flow import SurrogateSet
+    from freeshot.contracts.inversion import InversionMethod
+    from freeshot.contracts.pool import LoraEntry, LoraPool
+    from freeshot.contracts.records import Part
+    from freeshot.engine.backbone import Backbone
+    from freeshot.run.artefacts import Artefact, Artefacts
+    from freeshot.run.stages import Stages
+
+STAGE = "inversion"
+
+
+@dataclass(frozen=True, eq=False)
+class Recovery:
+    """How images are recovered from the LoRAs of a pool."""
+
+    backbone: Backbone
+    pool: LoraPool
+    inversion: InversionMethod
+    strategy: EfficiencyStrategy
+    parts: tuple[Part, Part]
+    """Inversion and strategy, as they are identified in recipes."""
+    per_class: int
+    batch: int
+    seed: int
+
+    def run(self, stages: Stages, artefacts: Artefacts) -> list[SurrogateSet]:
+        """Invert every LoRA, or take what an earlier run left, and charge it."""
+        learned = self._learned(stages)
+        stages.started(STAGE, len(self.pool))
+        found, costs = [], []
+        for number, entry in enumerate(self.pool.entries):
+            artefact, cached = self._recovered(entry, number, learned, stages, artefacts)
+            surrogates = surrogate_set(entry, artefact)
+            if self._masked_afterwards:
+                surrogates = with_mask(self.backbone, entry, self.strategy, surrogates)
+            found.append(surrogates)
+            costs.append((artefact, cached))
+            stages.progress(STAGE, number + 1, len(self.pool))
+        stages.charge(STAGE, costs, _facts(found))
+        return found
+
+    @property
+    def _masked_afterwards(self) -> bool:
+        return only_masks(self.backbone.vit, self.strategy)
+
+    def _recovered(
+        self,
+        entry: LoraEntry,
+        number: int,
+        learned: Mapping[str, Tensor] | None,
+        stages: Stages,
+        artefacts: Artefacts,
+    ) -> tuple[Artefact, bool]:
+        """Recover a LoRA's images batch by batch."""
+        pieces = batches_of(self.per_class, len(entry.classes), self.batch)
+        acting = None if self._masked_afterwards else self.strategy
+        made = []
+        for piece, count in enumerate(pieces):
+            recipe = self._recipe(entry, pieces, piece, learned)
+            on_step = stages.within(STAGE, number * len(pieces) + piece, len(self.pool) * len(pieces))
+            state = artefacts.checkpoint(STAGE, recipe)
+            make = partial(
+                invert, self.backbone, entry, self.inversion, acting, count, self.seed, on_step, learned, state, piece
+            )
+            made.append(stages.stored(STAGE, recipe, make))
+        return joined([artefact for artefact, _ in made]), all(cached for _, cached in made)
+
+    def _recipe(
+        self, entry: LoraEntry, pieces: list[int], piece: int, learned: Mapping[str, Tensor] | None
+    ) -> dict[str, Any]:
+        """Name all that decides the images; what the mask alone depends on is not among it."""
+        recipe: dict[str, Any] = {
+            "inversion": self.parts[0].identity(),
+            "efficiency": "all patches" if self._masked_afterwards else self.parts[1].identity(),
+            "per_class": self.per_class,
+            "lora": [self.pool.sha256, entry.name],
+            "backbone": self.backbone.sha256,
+            "seed": self.seed,
+        }
+        if learned is not None:
+            recipe["learned_from"] = [e.name for e in self.pool.entries]
+        if len(pieces) > 1:
+            recipe["batch"] = [piece, *pieces]
+        return recipe
+
+    def _learned(self, stages: Stages) -> Mapping[str, Tensor] | None:
+        """Let an inversion that learns from all LoRAs do so, once per pool."""
+        method = self.inversion
+        if not isinstance(method, LearnedInversion):
+            return None
+        recipe = {
+            "inversion": self.parts[0].identity(),
+            "per_class": self.per_class,
+            "loras": [self.pool.sha256, [entry.name for entry in self.pool.entries]],
+            "backbone": self.backbone.sha256,
+            "seed": self.seed,
+        }
+
+        def make(on_step: Callable[[int, int], None]) -> Artefact:
+            return learn_to_invert(self.backbone, self.pool, method, self.per_class, self.seed, on_step)
+
+        return stages.artefact("learning-to-invert", recipe, make, 0).tensors
+
+
+def _facts(found: list[SurrogateSet]) -> dict[str, float]:
+    """Sum up what is worth remembering of an inversion."""
+    accuracies = [float(s.statistics["teacher_accuracy"]) for s in found]
+    return {
+        "teacher_accuracy": round(sum(accuracies) / len(accuracies), 4),
+        "flops": sum(float(s.statistics.get("flops", 0)) for s in found),
+    }
