@@ -60,11 +60,12 @@ def test_written_leaderboards_are_fresh_until_a_record_changes(record: Make, tmp
     record().write(tmp_path / "a.json")
     record(suite="full").write(tmp_path / "b.json")
     page, other = tmp_path / "leaderboard/pocket.md", tmp_path / "leaderboard/full.md"
-    assert stale_leaderboards(tmp_path) == [other, page]
-    assert write_leaderboards(tmp_path) == [other, page]
+    index = tmp_path / "leaderboard/index.html"
+    assert stale_leaderboards(tmp_path) == [other, page, index]
+    assert write_leaderboards(tmp_path) == [other, page, index]
     assert stale_leaderboards(tmp_path) == []
     record("b", mean=0.3).write(tmp_path / "c.json")
-    assert stale_leaderboards(tmp_path) == [page]
+    assert stale_leaderboards(tmp_path) == [page, index]
     assert str(tmp_path) not in page.read_text()
 
 
@@ -73,7 +74,7 @@ def test_a_page_without_records_is_removed_but_never_a_strangers(record: Make, t
     write_leaderboards(tmp_path)
     (tmp_path / "leaderboard/README.md").write_text("# Ours\n")
     (tmp_path / "a.json").unlink()
-    assert stale_leaderboards(tmp_path) == [tmp_path / "leaderboard/pocket.md"]
+    assert stale_leaderboards(tmp_path) == [tmp_path / "leaderboard/pocket.md", tmp_path / "leaderboard/index.html"]
     assert write_leaderboards(tmp_path) == []
     assert [p.name for p in (tmp_path / "leaderboard").iterdir()] == ["README.md"]
 

@@ -10,7 +10,7 @@ import rich_click as click
 from freeshot.cli.console import stdout, tell_error, tell_warning
 from freeshot.cli.session import session_of
 
-FORMATS = ["terminal", "markdown", "latex", "csv", "json"]
+FORMATS = ["terminal", "markdown", "latex", "csv", "json", "html"]
 
 
 @click.command("leaderboard")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from freeshot.report.board import Board, boards
 from freeshot.report.files import stale_leaderboards, write_leaderboards
 from freeshot.report.flat import as_csv, as_json
+from freeshot.report.html import html
 from freeshot.report.latex import latex
 from freeshot.report.markdown import markdown
 from freeshot.report.records import Loaded, load_records
@@ -41,7 +42,9 @@ __all__ = [
 
 
 def render(
-    form: Literal["markdown", "latex", "csv", "json"], records: Iterable[RunRecord], columns: Sequence[Column] = ()
+    form: Literal["markdown", "latex", "csv", "json", "html"],
+    records: Iterable[RunRecord],
+    columns: Sequence[Column] = (),
 ) -> str:
     """Draw the leaderboards of records in one of the formats that are text."""
     found = boards(records, columns)
@@ -49,6 +52,8 @@ def render(
         return markdown(found, columns)
     if form == "latex":
         return latex(found, columns)
+    if form == "html":
+        return html(found)
     return as_csv(found) if form == "csv" else as_json(found)
 
 

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from freeshot.basics.files import fingerprint, write_text
 from freeshot.contracts.columns import Column
 from freeshot.contracts.records import RunRecord
 from freeshot.report.board import boards
+from freeshot.report.html import html
 from freeshot.report.markdown import GENERATED, markdown
 from freeshot.report.records import LEADERBOARD, load_records
 
+SHEETS = "sheets"
+"""Folder beside the records with pictures of what was recovered."""
+
 
 def write_leaderboards(results: Path, columns: Sequence[Column] = ()) -> list[Path]:
-    """Write `results/leaderboard/<suite>.md` for each suite, and remove those of suites without records."""
+    """Write `<suite>.md` for each suite and one `index.html` for all, and remove those of suites without records."""
     pages = _pages(results, columns)
     for path, text in pages.items():
         write_text(path, text)
@@ -36,9 +40,18 @@ def _pages(results: Path, columns: Sequence[Column]) -> dict[Path, str]:
     for record in load_records(results).records:
         suites[record.spec.suite].append(record)
     folder = results / LEADERBOARD
-    return {
+    pages = {
         folder / f"{_slug(suite)}.md": markdown(boards(suites[suite], columns), columns) for suite in sorted(suites)
     }
+    if pages:
+        every = [board for suite in _reading_order(suites) for board in boards(suites[suite], columns)]
+        pages[folder / "index.html"] = html(every, sorted((results / SHEETS).glob("*.png")))
+    return pages
+
+
+def _reading_order(suites: Mapping[str, Sequence[RunRecord]]) -> list[str]:
+    """Put the suite first on which most methods were run."""
+    return sorted(suites, key=lambda suite: (-len({r.spec.method.name for r in suites[suite]}), suite))
 
 
 def _slug(suite: str) -> str:
@@ -53,5 +66,6 @@ def _differs(path: Path, text: str) -> bool:
 
 def _orphans(results: Path, pages: dict[Path, str]) -> list[Path]:
     """List pages that we once wrote and no longer would; a page of another hand stays."""
-    written = sorted((results / LEADERBOARD).glob("*.md"))
+    folder = results / LEADERBOARD
+    written = [*sorted(folder.glob("*.md")), *folder.glob("index.html")]
     return [p for p in written if p not in pages and p.read_bytes().startswith(GENERATED.encode())]

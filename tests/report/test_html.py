@@ -1,0 +1,98 @@
+"""The page holds the board as data, needs nothing from elsewhere, and lets no record in as markup."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.report.conftest import make_record
+
+from freeshot.report import boards, render
+from freeshot.report.html import BINS, html
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from freeshot.contracts.records import RunRecord
+
+COMMITTED = Path(__file__).parents[2] / "results/leaderboard/index.html"
+
+
+class Reader(HTMLParser):
+    """Collects the page's tags, and what stands in its data block."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.data = ""
+        self._inside = False
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self._inside = ("id", "data") in attrs
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = False
+
+    def handle_data(self, data: str) -> None:
+        if self._inside:
+            self.data += data
+
+
+def data_of(page: str) -> Any:
+    return json.loads(Reader(page).data)
+
+
+def test_the_page_holds_what_the_board_says(record: Callable[..., RunRecord]) -> None:
+    records = [record("alpha"), record("beta", mean=0.4), record("gamma", status="failed", reason="It broke.")]
+    (board,) = boards(records)
+    (found,) = data_of(render("html", records))
+    assert [row["label"] for row in found["rows"]] == [row.label for row in (*board.rows, *board.controls)]
+    cell, track = found["rows"][0]["cells"], board.tracks[0].name
+    interval = board.rows[0].cells[track].interval
+    assert interval is not None
+    assert (cell[track]["mean"], cell[track]["rank"]) == (pytest.approx(interval.mean), 1)
+    assert sum(cell[track]["histogram"]) == 20
+    assert len(cell[track]["histogram"]) == BINS
+    failed = next(row for row in found["rows"] if row["label"] == "gamma")["cells"][track]
+    assert (failed["mean"], failed["status"], failed["notes"]) == (None, "failed", "It broke.")
+
+
+def test_what_was_recovered_is_shown_within_the_page(record: Callable[..., RunRecord], tmp_path: Path) -> None:
+    (tmp_path / "lora-000.png").write_bytes(b"\x89PNG")
+    (found,) = data_of(html(boards([record("alpha")]), [tmp_path / "lora-000.png"]))
+    assert found["sheets"] == [{"name": "lora-000", "data": "data:image/png;base64,iVBORw=="}]
+
+
+PLAIN = Reader(render("html", [make_record("alpha")])).tags
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.text() | st.sampled_from(["</script><script>alert(1)</script>", "<!--", "]]>", "\u2028", "&lt;"]))
+def test_no_record_becomes_markup(text: str) -> None:
+    page = render("html", [make_record("alpha", status="failed", reason=text or "x", options={"a": text})])
+    assert Reader(page).tags == PLAIN
+    assert data_of(page)
+
+
+def test_the_page_asks_for_nothing_from_elsewhere() -> None:
+    page = COMMITTED.read_text(encoding="utf-8")
+    addresses = set(re.findall(r"https?://[^\s\"')]+", page))
+    assert addresses <= {"http://www.w3.org/2000/svg"}
+    assert not re.findall(r"<link|<iframe|src=\"(?!data:)|@import|innerHTML|eval\(", page)
+    assert "default-src 'none'" in page
+
+
+def test_the_committed_page_is_small() -> None:
+    assert COMMITTED.stat().st_size <= 1_000_000
+
+
+def test_without_records_there_is_still_a_page() -> None:
+    assert data_of(html([])) == []
