@@ -21,6 +21,7 @@ VERBS = {
     "run": "freeshot.cli.run",
     "leaderboard": "freeshot.cli.leaderboard",
     "compare": "freeshot.cli.compare",
+    "plan": "freeshot.cli.plan",
     "list": "freeshot.cli.listing",
     "show": "freeshot.cli.show",
     "plugins": "freeshot.cli.plugins",
