@@ -20,6 +20,7 @@ STRATEGIES = {
     "dense": AllTokens(),
     "75 % at the last layer (the mask)": ClsAttention(at=(-1,), ratio=0.75),
     "75 % at layer 4": ClsAttention(at=(4,), ratio=0.75),
+    "75 % at layer 3": ClsAttention(at=(3,), ratio=0.75),
     "75 % at layer 2": ClsAttention(at=(2,), ratio=0.75),
     "75 % at layer 0": ClsAttention(at=(0,), ratio=0.75),
     "4 pairs merged in each layer": TokenMerging(merge=4),
