@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeshot.basics.statistics import Interval, paired_difference, student_t
+from freeshot.basics.statistics import Interval, paired_difference, student_t, worst_tenth
 
 SAMPLES = st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=40)
 
@@ -80,3 +80,15 @@ def test_unpaired_values_are_refused() -> None:
 @pytest.mark.parametrize(("low", "high", "excludes"), [(0.1, 0.2, True), (-0.2, -0.1, True), (-0.1, 0.1, False)])
 def test_an_interval_knows_whether_it_excludes_zero(low: float, high: float, excludes: bool) -> None:
     assert Interval((low + high) / 2, low, high, 0.95, "episodes").excludes_zero is excludes
+
+
+@given(SAMPLES)
+def test_the_worst_tenth_is_the_mean_of_the_lowest(values: list[float]) -> None:
+    lowest = sorted(values)[: max(1, len(values) // 10)]
+    assert worst_tenth(values) == pytest.approx(sum(lowest) / len(lowest), abs=1e-9)
+    assert worst_tenth(values) <= student_t(values).mean + 1e-6
+
+
+def test_the_worst_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="is not known"):
+        worst_tenth([])

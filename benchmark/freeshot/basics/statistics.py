@@ -60,3 +60,11 @@ def paired_difference(first: Sequence[float], second: Sequence[float], level: fl
     return student_t(
         np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64), level, "episodes, paired"
     )
+
+
+def worst_tenth(values: Sequence[float] | NDArray[np.float64]) -> float:
+    """Return the mean of the lowest tenth of the values, at least one: what hard episodes are like (CVaR at 10 %)."""
+    ordered = np.sort(np.asarray(values, dtype=np.float64))
+    if ordered.size == 0:
+        raise ValueError("The worst tenth of no values is not known.")
+    return float(ordered[: max(1, ordered.size // 10)].mean())

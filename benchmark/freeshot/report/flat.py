@@ -8,12 +8,13 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from freeshot.basics.statistics import worst_tenth
 from freeshot.report.board import Board, Row
 from freeshot.report.wording import one_line
 
 FIELDS = (
     "suite", "version", "row", "method", "role", "data_free", "tuning_free", "track", "way", "shot", "status", "mean",
-    "low", "high", "level", "covers", "rank", "seeds", "episodes", "notes",
+    "low", "high", "level", "covers", "worst_tenth", "rank", "seeds", "episodes", "notes",
 )  # fmt: skip
 """Accuracies lie in 0…1; what is not there is empty in CSV and null in JSON."""
 
@@ -53,7 +54,7 @@ def _line(board: Board, row: Row, track: str) -> dict[str, Any]:
         one_line(board.suite), board.version, one_line(row.label), one_line(row.line.method), one_line(row.line.role),
         row.line.data_free, row.line.tuning_free, one_line(track), size.way, size.shot, cell.status,
         *((interval.mean, interval.low, interval.high, interval.level, interval.covers) if interval else (None,) * 5),
-        cell.rank, cell.seeds, len(scores) if scores else None, " ".join(map(one_line, cell.notes)),
+        worst_tenth(scores) if scores else None, cell.rank, cell.seeds, len(scores) if scores else None, " ".join(map(one_line, cell.notes)),
     )  # fmt: skip
     return dict(zip(FIELDS, values, strict=True))
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from freeshot.basics.statistics import worst_tenth
 from freeshot.report.board import CONTROLS, Board, Cell, Row
 from freeshot.report.costs import costs
 from freeshot.report.wording import explanation, one_line, title
@@ -79,6 +80,7 @@ def _cell(row: Row, track: str, cell: Cell) -> dict[str, Any]:
             "mean": round(cell.interval.mean, 6),
             "low": round(cell.interval.low, 6),
             "high": round(cell.interval.high, 6),
+            "worst": round(worst_tenth(scores), 6),
             "episodes": len(scores),
             "histogram": histogram.tolist(),
         }
