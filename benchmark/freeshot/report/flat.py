@@ -54,7 +54,8 @@ def _line(board: Board, row: Row, track: str) -> dict[str, Any]:
         one_line(board.suite), board.version, one_line(row.label), one_line(row.line.method), one_line(row.line.role),
         row.line.data_free, row.line.tuning_free, one_line(track), size.way, size.shot, cell.status,
         *((interval.mean, interval.low, interval.high, interval.level, interval.covers) if interval else (None,) * 5),
-        worst_tenth(scores) if scores else None, cell.rank, cell.seeds, len(scores) if scores else None, " ".join(map(one_line, cell.notes)),
+        worst_tenth(scores) if scores else None, cell.rank, cell.seeds, len(scores) if scores else None,
+        " ".join(map(one_line, cell.notes)),
     )  # fmt: skip
     return dict(zip(FIELDS, values, strict=True))
 
