@@ -22,6 +22,7 @@ VERBS = {
     "leaderboard": "freeshot.cli.leaderboard",
     "compare": "freeshot.cli.compare",
     "plan": "freeshot.cli.plan",
+    "results": "freeshot.cli.results",
     "list": "freeshot.cli.listing",
     "show": "freeshot.cli.show",
     "plugins": "freeshot.cli.plugins",

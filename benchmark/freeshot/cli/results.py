@@ -1,0 +1,89 @@
+"""`freeshot results`: check records, and pack those that are to be sent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import rich_click as click
+
+from freeshot.cli.console import stdout
+from freeshot.cli.group import HelpfulGroup
+from freeshot.cli.session import session_of
+
+if TYPE_CHECKING:
+    from freeshot.contracts.records import RunRecord
+    from freeshot.report.checking import Finding
+
+FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+@click.group("results", cls=HelpfulGroup)
+def command() -> None:
+    """Check records, and pack those that are to be sent."""
+
+
+@command.command("check")
+@click.argument("folder", metavar="DIR", type=FOLDER, default=Path("results"))
+@click.pass_context
+def check(ctx: click.Context, folder: Path) -> None:
+    """Say of the records in DIR what keeps them off a leaderboard, and what their readers should know."""
+    found, count = _findings(ctx, folder)
+    _tell(found, count)
+    if any(finding.weight == "problem" for finding in found):
+        ctx.exit(1)
+
+
+@command.command("pack")
+@click.argument("method", metavar="METHOD")
+@click.option("--results", type=FOLDER, default=Path("results"), help="Where records are.")
+@click.option("--suite", metavar="NAME", help="Only those of this suite.")
+@click.option("--out", "-o", type=FOLDER, required=True, help="New folder for what is to be sent.")
+@click.pass_context
+def pack(ctx: click.Context, method: str, results: Path, suite: str | None, out: Path) -> None:
+    """Copy the records of METHOD into a folder of their own, after a check, with a list of their hashes."""
+    from freeshot.basics.errors import StoreError
+    from freeshot.basics.names import unknown_name
+    from freeshot.report.packing import pack_records
+
+    chosen = _records(results)
+    known = sorted({record.spec.method.name for record in chosen})
+    if method not in known:
+        raise unknown_name("method with records", method, known)
+    if out.exists() and any(out.iterdir()):
+        raise StoreError(f"{out} already holds files. Choose another --out, or delete that folder first.")
+    mine = [r for r in chosen if r.spec.method.name == method and suite in (None, r.spec.suite)]
+    pack_records(mine, out)
+    found, count = _findings(ctx, out)
+    _tell(found, count)
+    stdout().print(f"{len(mine)} records are in {out}. Send that folder.", soft_wrap=True)
+
+
+def _records(folder: Path) -> list[RunRecord]:
+    from freeshot.basics.errors import StoreError
+    from freeshot.report import load_records
+
+    loaded = load_records(folder)
+    if not loaded.records and not loaded.problems:
+        raise StoreError(f"There is no record under {folder}. Run something first with 'freeshot run'.")
+    return list(loaded.records)
+
+
+def _findings(ctx: click.Context, folder: Path) -> tuple[tuple[Finding, ...], int]:
+    from freeshot.report import load_records
+    from freeshot.report.checking import findings
+
+    count = len(_records(folder))
+    loaded = load_records(folder)
+    return findings(loaded.records, loaded.problems, session_of(ctx).catalogue.tracks()), count
+
+
+def _tell(found: tuple[Finding, ...], count: int) -> None:
+    from rich.text import Text
+
+    console = stdout()
+    for finding in found:
+        mark = Text("✗ ", style="red") if finding.weight == "problem" else Text("· ", style="yellow")
+        console.print(mark + Text(f"{finding.where}: {finding.text}"), soft_wrap=True)
+    problems = sum(finding.weight == "problem" for finding in found)
+    console.print(f"{count} records, {problems} problems, {len(found) - problems} remarks.", soft_wrap=True)
