@@ -9,7 +9,7 @@
      ├── PoolError             LoRAs that do not fit together or to the backbone
      ├── ContractError         a component that broke what its interface promises
      │    ├── UndeclaredError  a method asked for what it did not declare
-     │    └── SealedError      somebody opened test images while a method was at work
+     │    └── SealedError      images or a pool were opened while a method was at work
      ├── DivergedError         a number stopped being finite
      └── StoreError            a place that cannot be written, or a record that cannot be read
 
@@ -58,7 +58,7 @@ class UndeclaredError(ContractError):
 
 
 class SealedError(ContractError):
-    """Test images were opened while a method was at work."""
+    """Images or a pool were opened, past the workbench, while a method was at work."""
 
 
 class DivergedError(FreeshotError):

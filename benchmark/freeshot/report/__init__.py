@@ -59,7 +59,7 @@ def render(
 
 def render_markdown(records: Iterable[RunRecord], columns: Sequence[Column] = ()) -> str:
     """Draw the leaderboards of records as one Markdown page."""
-    return markdown(boards(records, columns), columns)
+    return render("markdown", records, columns)
 
 
 def render_terminal(records: Iterable[RunRecord], console: Console, columns: Sequence[Column] = ()) -> None:

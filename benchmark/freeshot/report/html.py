@@ -17,11 +17,11 @@ import numpy as np
 from freeshot.basics.statistics import worst_tenth
 from freeshot.report.board import CONTROLS, Board, Cell, Row
 from freeshot.report.costs import costs
+from freeshot.report.markdown import GENERATED
 from freeshot.report.wording import explanation, one_line, title
 
 BINS = 25
 """Of the histogram of episodes by accuracy."""
-GENERATED = "<!-- Written by `freeshot leaderboard --write` from the records; edit those, not this. -->\n"
 
 
 def html(boards: Iterable[Board], sheets: Sequence[Path] = ()) -> str:
@@ -31,7 +31,7 @@ def html(boards: Iterable[Board], sheets: Sequence[Path] = ()) -> str:
         found[0]["sheets"] = [_picture(path) for path in sheets]
     data = json.dumps(found, ensure_ascii=False, separators=(",", ":"))
     page = files("freeshot.report").joinpath("page.html").read_text(encoding="utf-8")
-    return GENERATED + page.replace("@DATA@", _inert(data))
+    return f"{GENERATED}\n" + page.replace("@DATA@", _inert(data))
 
 
 def _inert(data: str) -> str:

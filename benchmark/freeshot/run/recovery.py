@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from freeshot.contracts.inversion import LearnedInversion
@@ -57,7 +57,7 @@ class Recovery:
         stages.charge(STAGE, costs, _facts(found))
         return found
 
-    @property
+    @cached_property
     def _masked_afterwards(self) -> bool:
         return only_masks(self.backbone.vit, self.strategy)
 
