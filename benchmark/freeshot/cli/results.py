@@ -12,7 +12,7 @@ from freeshot.cli.group import HelpfulGroup
 from freeshot.cli.session import session_of
 
 if TYPE_CHECKING:
-    from freeshot.contracts.records import RunRecord
+    from freeshot.report import Loaded
     from freeshot.report.checking import Finding
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -46,7 +46,7 @@ def pack(ctx: click.Context, method: str, results: Path, suite: str | None, out:
     from freeshot.basics.names import unknown_name
     from freeshot.report.packing import pack_records
 
-    chosen = _records(results)
+    chosen = _loaded(results).records
     known = sorted({record.spec.method.name for record in chosen})
     if method not in known:
         raise unknown_name("method with records", method, known)
@@ -59,23 +59,22 @@ def pack(ctx: click.Context, method: str, results: Path, suite: str | None, out:
     stdout().print(f"{len(mine)} records are in {out}. Send that folder.", soft_wrap=True)
 
 
-def _records(folder: Path) -> list[RunRecord]:
+def _loaded(folder: Path) -> Loaded:
     from freeshot.basics.errors import StoreError
     from freeshot.report import load_records
 
     loaded = load_records(folder)
     if not loaded.records and not loaded.problems:
         raise StoreError(f"There is no record under {folder}. Run something first with 'freeshot run'.")
-    return list(loaded.records)
+    return loaded
 
 
 def _findings(ctx: click.Context, folder: Path) -> tuple[tuple[Finding, ...], int]:
-    from freeshot.report import load_records
     from freeshot.report.checking import findings
 
-    count = len(_records(folder))
-    loaded = load_records(folder)
-    return findings(loaded.records, loaded.problems, session_of(ctx).catalogue.tracks()), count
+    loaded = _loaded(folder)
+    tracks = session_of(ctx).catalogue.tracks()
+    return findings(loaded.records, loaded.problems, tracks), len(loaded.records)
 
 
 def _tell(found: tuple[Finding, ...], count: int) -> None:
