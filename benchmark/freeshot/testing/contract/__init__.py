@@ -69,7 +69,7 @@ def catalogue_with(kind: str, value: Any) -> Catalogue:
     if (file := file_of(value)) is not None:
         catalogue.host.load_file(file)
         return catalogue
-    installed = Catalogue(load_plugins())
+    installed = Catalogue(catalogue.host)  # asks for itself, so that what is offered below is still seen
     name = str(getattr(value, "name", ""))
     if kind in KINDS and name not in installed.names(kind):
         plugin: Any = ModuleType("examined")
