@@ -125,6 +125,26 @@ class IntervalRecord(Frozen):
         return self
 
 
+class Quality(Frozen):
+    """What a mean accuracy does not say: how well scores are calibrated, and which classes are recognised.
+
+    Probabilities are the softmax of a learner's scores; for one that embeds, of minus the squared distances.
+    """
+
+    ece: float = Field(ge=0, le=1)
+    """Expected calibration error in 15 bins of equal width (Guo et al., 2017)."""
+    brier: float = Field(ge=0, le=2)
+    """Mean squared distance between probabilities and the true class, summed over classes (Brier, 1950)."""
+    recall: dict[str, float]
+    """Class name → share of its query images that were recognised, over all episodes."""
+
+    @model_validator(mode="after")
+    def _shares(self) -> Quality:
+        if not all(0 <= value <= 1 for value in self.recall.values()):
+            raise ValueError("recalls lie in 0…1")
+        return self
+
+
 class StageCost(Frozen):
     """What one stage cost when it was computed; `cached` if this cell reused it."""
 
@@ -175,12 +195,23 @@ class RunRecord(Frozen):
     interval: IntervalRecord | None = None
     accuracies: list[float] = Field(default_factory=list)
     """One per episode, in the order of the episode list."""
+    spreads: tuple[IntervalRecord, ...] = ()
+    """Further intervals around the same mean, each of which says what it covers: 'images', 'classes'."""
+    quality: Quality | None = None
+    log_odds: list[float] = Field(default_factory=list)
+    """One per episode: the mean over its queries of log((1 − p)/p) of the true class, high where it is hard."""
     looks: int = Field(default=0, ge=0)
     """How often test episodes were scored for this record."""
     stages: list[StageCost] = Field(default_factory=list)
     hashes: dict[str, str] = Field(default_factory=dict)
     """backbone, pool, images, episodes: what the numbers rest on."""
     provenance: Provenance
+
+    @model_serializer(mode="wrap")
+    def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Write nothing for measures that were not taken: records from before there were any stay as they are."""
+        plain: dict[str, Any] = handler(self)
+        return {key: value for key, value in plain.items() if value or key not in ("spreads", "quality", "log_odds")}
 
     @model_validator(mode="after")
     def _consistent(self) -> RunRecord:
@@ -196,6 +227,8 @@ class RunRecord(Frozen):
                 raise ValueError("accuracies lie in 0…1")
             if not math.isclose(self.interval.mean, math.fsum(self.accuracies) / expected, abs_tol=1e-9):
                 raise ValueError("the mean is not the mean of the accuracies")
+            if self.log_odds and len(self.log_odds) != expected:
+                raise ValueError(f"there are {len(self.log_odds)} log-odds for {expected} episodes")
         elif not self.reason:
             raise ValueError(f"a record that is {self.status} says why")
         return self
