@@ -13,6 +13,7 @@ import pytest
 
 from freeshot.basics.errors import StoreError
 from freeshot.contracts.records import RunRecord
+from freeshot.version import __version__
 
 GOLDEN = Path(__file__).parent / "golden_record.json"
 Edit = Callable[[dict[str, Any]], None]
@@ -48,7 +49,7 @@ def test_the_golden_cell_keeps_its_hash() -> None:
     [
         (put("cell", "0" * 16), "record", "the cell's hash does not fit its spec"),
         (put("spec.seed", 1), "record", "the cell's hash does not fit its spec"),
-        (put("accuracies", [0.5, 1.5, 0.25, 0.75]), "record", "accuracies lie in 0…1"),
+        (put("accuracies", [0.5, 1.5, 0.25, 0.75]), "accuracies.1", "less than or equal to 1"),
         (put("accuracies", [0.5, 0.5, 0.5]), "record", "a finished record holds 4 accuracies and their interval"),
         (put("accuracies", [0.5, 0.5, 0.5, 0.75]), "record", "the mean is not the mean of the accuracies"),
         (put("accuracies", [0.5, math.nan, 0.5, 0.75]), "accuracies.1", "should be a finite number"),
@@ -58,7 +59,9 @@ def test_the_golden_cell_keeps_its_hash() -> None:
         (put("interval.high", math.inf), "interval.high", "should be a finite number"),
         (put("status", "fine"), "status", "Input should be 'ok', 'failed', 'violated' or 'skipped'"),
         (put("status", "failed"), "record", "a record that is failed says why"),
-        (put("schema_version", 2), "record", "schema version 2 is not 1"),
+        (put("schema_version", "1"), "schema_version", "Input should be a valid integer"),
+        (put("spec.track.way", 0), "spec.track.way", "greater than or equal to 1"),
+        (put("spec.seed", 10**30), "spec.seed", "less than 9223372036854775808"),
         (put("surplus", 1), "surplus", "Extra inputs are not permitted"),
         (put("spec.track.surplus", 1), "spec.track.surplus", "Extra inputs are not permitted"),
         (drop("provenance"), "provenance", "Field required"),
@@ -77,6 +80,20 @@ def test_an_invalid_record_is_refused_in_one_sentence(tmp_path: Path, edit: Edit
     assert why in message
     assert message.endswith("). Delete it or run its cell again.")
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("version", "advice"), [(2, "Update FreeShot, or run"), (0, "Read it with the FreeShot that wrote it, or run")]
+)
+def test_a_record_of_another_schema_version_is_named_with_what_to_do(tmp_path: Path, version: int, advice: str) -> None:
+    record = json.loads(GOLDEN.read_text()) | {"schema_version": version, "surplus": 1}
+    (tmp_path / "record.json").write_text(json.dumps(record))
+    with pytest.raises(StoreError) as caught:
+        RunRecord.read(tmp_path / "record.json")
+    assert str(caught.value) == (
+        f"{tmp_path / 'record.json'} is a record of schema version {version}, and FreeShot {__version__} reads "
+        f"version 1. {advice} its cell again."
+    )
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "half of a reco"])

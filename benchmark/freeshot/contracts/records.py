@@ -5,25 +5,45 @@ Records are JSON files, validated on reading; the field order here is the order 
 
 from __future__ import annotations
 
+import json
 import math
-from typing import TYPE_CHECKING, Any, Literal
+import re
+import stat
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
+    ValidationError,
     model_serializer,
     model_validator,
 )
 
 from freeshot.basics.errors import StoreError
 from freeshot.basics.files import fingerprint, write_text
+from freeshot.basics.text import one_line
+from freeshot.version import __version__
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 SCHEMA_VERSION = 1
+"""Rises when a record that was valid no longer is, or means something else; fields that may be absent do not."""
+LARGEST = 64 * 2**20
+"""Bytes that a record may have; a million episodes take a third of it."""
+
+# bounds that no honest record meets: what is computed from a stranger's numbers stays finite
+Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+Natural = Annotated[int, Field(ge=0, lt=2**63)]
+Count = Annotated[int, Field(ge=1, lt=2**63)]
+Seconds = Annotated[float, Field(ge=0, le=1e12)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+PIECE = re.compile(r"(?!\.)[^\x00-\x1f\x7f/\\:]+")
+"""A name that can be a folder or a file, and leads nowhere else."""
 
 Status = Literal["ok", "failed", "violated", "skipped"]
 DataFree = Literal["strict", "public prior", "real data"]
@@ -32,7 +52,7 @@ DataFree = Literal["strict", "public prior", "real data"]
 class Frozen(BaseModel):
     """A closed, immutable schema: an unknown or missing field is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 class Part(Frozen):
@@ -61,15 +81,15 @@ class TrackSpec(Frozen):
     """The track as it was when the cell ran."""
 
     name: str
-    version: int
+    version: Whole
     dataset: str
     split: str
     pool: str
     sources: tuple[str, ...]
-    way: int
-    shot: int
-    query: int
-    episodes: int
+    way: Count
+    shot: Count
+    query: Count
+    episodes: Count
     selection: str
     episodes_sha256: str
     """Hash of the episode list, the same for every method of the track."""
@@ -84,8 +104,8 @@ class RunSpec(Frozen):
     parts: dict[str, Part] = Field(default_factory=dict)
     """Sub-components that the method chose by name: option → component."""
     backbone: Part
-    seed: int = 0
-    limit: int | None = None
+    seed: Whole = 0
+    limit: Count | None = None
     """Episodes really run, where fewer than the track's; such a record is not comparable."""
 
     @property
@@ -100,6 +120,18 @@ class RunSpec(Frozen):
     def title(self) -> str:
         """Human name of the cell."""
         return f"{self.track.name} · {self.method.name}"
+
+    @property
+    def place(self) -> PurePosixPath:
+        """Where its record belongs under a results folder; StoreError where a name would lead out of it."""
+        pieces = [*filter(None, [self.suite]), *self.track.name.split("/"), self.method.name]
+        for piece in pieces:
+            if not PIECE.fullmatch(piece):
+                raise StoreError(
+                    f"'{one_line(self.title)}' of suite '{one_line(self.suite)}' cannot be stored: {one_line(piece)!r} "
+                    "is no name for a file. Rename it in the plugin that offers it."
+                )
+        return PurePosixPath(*pieces[:-1], f"{pieces[-1]}-{self.cell}.json")
 
 
 def _without_neutral(part: dict[str, Any]) -> dict[str, Any]:
@@ -135,22 +167,16 @@ class Quality(Frozen):
     """Expected calibration error in 15 bins of equal width (Guo et al., 2017)."""
     brier: float = Field(ge=0, le=2)
     """Mean squared distance between probabilities and the true class, summed over classes (Brier, 1950)."""
-    recall: dict[str, float]
+    recall: dict[str, Share]
     """Class name → share of its query images that were recognised, over all episodes."""
-
-    @model_validator(mode="after")
-    def _shares(self) -> Quality:
-        if not all(0 <= value <= 1 for value in self.recall.values()):
-            raise ValueError("recalls lie in 0…1")
-        return self
 
 
 class StageCost(Frozen):
     """What one stage cost when it was computed; `cached` if this cell reused it."""
 
     stage: str
-    seconds: float = Field(ge=0)
-    peak_bytes: int = Field(ge=0)
+    seconds: Seconds
+    peak_bytes: Natural
     """Peak resident memory of the process (CPU) or of the device during the stage."""
     cached: bool = False
     facts: dict[str, Any] = Field(default_factory=dict)
@@ -165,7 +191,7 @@ class Provenance(Frozen):
     python: str
     platform: str
     device: str
-    threads: int
+    threads: Whole
     git_commit: str | None
     git_dirty: bool | None
     finished: str
@@ -183,7 +209,7 @@ class Tags(Frozen):
 class RunRecord(Frozen):
     """One cell: what was asked, what came out, what it cost, where it was made."""
 
-    schema_version: int = SCHEMA_VERSION
+    schema_version: Whole = SCHEMA_VERSION
     cell: str
     status: Status
     reason: str = ""
@@ -193,14 +219,14 @@ class RunRecord(Frozen):
     spec: RunSpec
     tags: Tags
     interval: IntervalRecord | None = None
-    accuracies: list[float] = Field(default_factory=list)
+    accuracies: list[Share] = Field(default_factory=list)
     """One per episode, in the order of the episode list."""
     spreads: tuple[IntervalRecord, ...] = ()
     """Further intervals around the same mean, each of which says what it covers: 'images', 'classes'."""
     quality: Quality | None = None
     log_odds: list[float] = Field(default_factory=list)
     """One per episode: the mean over its queries of log((1 − p)/p) of the true class, high where it is hard."""
-    looks: int = Field(default=0, ge=0)
+    looks: Natural = 0
     """How often test episodes were scored for this record."""
     stages: list[StageCost] = Field(default_factory=list)
     hashes: dict[str, str] = Field(default_factory=dict)
@@ -223,8 +249,6 @@ class RunRecord(Frozen):
             expected = self.spec.limit or self.spec.track.episodes
             if self.interval is None or len(self.accuracies) != expected:
                 raise ValueError(f"a finished record holds {expected} accuracies and their interval")
-            if not all(0 <= a <= 1 for a in self.accuracies):
-                raise ValueError("accuracies lie in 0…1")
             if not math.isclose(self.interval.mean, math.fsum(self.accuracies) / expected, abs_tol=1e-9):
                 raise ValueError("the mean is not the mean of the accuracies")
             if self.log_odds and len(self.log_odds) != expected:
@@ -240,15 +264,43 @@ class RunRecord(Frozen):
     @classmethod
     def read(cls, path: Path) -> RunRecord:
         """Read and validate a record; StoreError in one sentence otherwise."""
-        from pydantic import ValidationError
-
+        named, text = one_line(str(path)), ""
         try:
-            return cls.model_validate_json(path.read_text(encoding="utf-8"))
+            text = _text_of(path)
+            return cls.model_validate_json(text, strict=True)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"])) or "record"
-            raise StoreError(
-                f"{path} is not a valid record ({where}: {first['msg']}). Delete it or run its cell again."
-            ) from None
+            raise StoreError(f"{named} {_why_refused(text, error)}") from None
         except (OSError, UnicodeDecodeError) as error:
-            raise StoreError(f"{path} cannot be read ({error}). Delete it or run its cell again.") from None
+            raise StoreError(f"{named} cannot be read ({error}). Delete it or run its cell again.") from None
+
+
+def _text_of(path: Path) -> str:
+    """Read a file of bearable size; OSError for what is none."""
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError("it is no file")
+    if found.st_size > LARGEST:
+        raise OSError(f"it has {found.st_size / 1e6:.0f} MB, a record at most {LARGEST / 1e6:.0f}")
+    return path.read_bytes().decode("utf-8")
+
+
+def _why_refused(text: str, error: ValidationError) -> str:
+    """Say what is wrong with a record; its version first, because that explains all else."""
+    version = _version_of(text)
+    if version is not None and version != SCHEMA_VERSION:
+        advice = "Update FreeShot" if version > SCHEMA_VERSION else "Read it with the FreeShot that wrote it"
+        return (
+            f"is a record of schema version {version}, and FreeShot {__version__} reads version {SCHEMA_VERSION}. "
+            f"{advice}, or run its cell again."
+        )
+    first = error.errors(include_input=False, include_url=False)[0]
+    where = one_line(".".join(map(str, first["loc"])))[:100] or "record"
+    return f"is not a valid record ({where}: {one_line(first['msg'])[:200]}). Delete it or run its cell again."
+
+
+def _version_of(text: str) -> int | None:
+    try:
+        version = json.loads(text)["schema_version"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return version if type(version) is int and abs(version) < 2**63 else None

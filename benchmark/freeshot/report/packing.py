@@ -15,10 +15,9 @@ MANIFEST = ".manifest.json"
 
 def pack_records(records: Iterable[RunRecord], out: Path) -> Path:
     """Write records under `out` as they lie under results/, and the manifest; return the manifest."""
+    places = {record.spec.place: record for record in records}  # a name that leads elsewhere stops it before it begins
     files = {}
-    for record in records:
-        spec = record.spec
-        place = Path(spec.suite) / spec.track.name / f"{spec.method.name}-{record.cell}.json"
+    for place, record in places.items():
         record.write(out / place)
         files[place.as_posix()] = file_sha256(out / place)
     write_text(out / MANIFEST, json.dumps(dict(sorted(files.items())), indent=1) + "\n")

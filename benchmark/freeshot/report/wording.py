@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from freeshot.basics.statistics import Interval
+from freeshot.basics.text import one_line as one_line  # noqa: PLC0414  every drawing takes it from here
 from freeshot.contracts.columns import Column
 from freeshot.report.board import Board, Cell, Row
 from freeshot.report.costs import Cost
@@ -44,11 +45,6 @@ class Drawing:
     titles: tuple[str, ...]
     lines: tuple[tuple[Words, ...], ...]
     controls: tuple[tuple[Words, ...], ...] = ()
-
-
-def one_line(text: str) -> str:
-    """Put a stranger's text on one line, without characters that steer a terminal."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def percent(interval: Interval, digits: int) -> str:

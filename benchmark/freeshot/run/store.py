@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def record_path(results: Path, spec: RunSpec) -> Path:
     """Say where the record of a cell belongs."""
-    return results / spec.suite / spec.track.name / f"{spec.method.name}-{spec.cell}.json"
+    return results / spec.place
 
 
 def stored_record(results: Path, spec: RunSpec) -> RunRecord | None:
