@@ -1,4 +1,4 @@
-"""`freeshot results`: check records, and pack those that are to be sent."""
+"""`freeshot results`: check records, pack those that are to be sent, print their schema."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 
 @click.group("results", cls=HelpfulGroup)
 def command() -> None:
-    """Check records, and pack those that are to be sent."""
+    """Check records, pack those that are to be sent, print their schema."""
 
 
 @command.command("check")
@@ -57,6 +57,16 @@ def pack(ctx: click.Context, method: str, results: Path, suite: str | None, out:
     found, count = _findings(ctx, out)
     _tell(found, count)
     stdout().print(f"{len(mine)} records are in {out}. Send that folder.", soft_wrap=True)
+
+
+@command.command("schema")
+def schema() -> None:
+    """Print the JSON Schema of records, for programs of others that read or write them."""
+    import json
+
+    from freeshot.contracts.schema import record_schema
+
+    click.echo(json.dumps(record_schema(), indent=1, ensure_ascii=False))
 
 
 def _loaded(folder: Path) -> Loaded:
