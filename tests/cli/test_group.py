@@ -55,7 +55,7 @@ def test_a_mistyped_verb_is_answered_with_the_nearest(call: Call) -> None:
     assert done.exit_code == 2
     assert done.stderr == (
         "Error: No command is called 'lst'. Did you mean 'list'? Known: compare, leaderboard, list, plan, plugin, "
-        "plugins, pool, predict, recycle, results, run, show.\n"
+        "plugins, pool, predict, recycle, reproduce, results, run, show.\n"
     )
 
 

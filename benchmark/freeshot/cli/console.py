@@ -59,6 +59,11 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+def p_value(value: float) -> str:
+    """Write a p-value with as many digits as mean something."""
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
 def _tell(text: str, style: str) -> None:
     from rich.console import Console
     from rich.text import Text

@@ -23,6 +23,7 @@ VERBS = {
     "compare": "freeshot.cli.compare",
     "plan": "freeshot.cli.plan",
     "results": "freeshot.cli.results",
+    "reproduce": "freeshot.cli.reproduce",
     "list": "freeshot.cli.listing",
     "show": "freeshot.cli.show",
     "plugins": "freeshot.cli.plugins",

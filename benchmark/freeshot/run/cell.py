@@ -136,7 +136,7 @@ def _record(
         accuracies=list(accuracies),
         looks=1 if accuracies else 0,
         stages=list(bench.stages) if bench is not None else [],
-        hashes=_hashes(environment, spec, method, bench.track) if bench is not None and accuracies else {},
+        hashes=hashes_of(environment, spec, method, bench.track) if bench is not None and accuracies else {},
         provenance=provenance(environment.device),
     )
 
@@ -150,7 +150,7 @@ def data_freedom(environment: Environment, spec: RunSpec, method: Method) -> Dat
     return "public prior" if "public prior" in levels else "strict"
 
 
-def _hashes(environment: Environment, spec: RunSpec, method: Method, track: Track) -> dict[str, str]:
+def hashes_of(environment: Environment, spec: RunSpec, method: Method, track: Track) -> dict[str, str]:
     """Identify what the numbers rest on: network, pool, images and the whole episode list."""
     backbone = environment.backbone(spec.backbone)
     images = environment.images(track.dataset, track.split)

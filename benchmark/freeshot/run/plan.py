@@ -8,9 +8,9 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal
 
 from freeshot.basics.errors import ContractError, OptionError
-from freeshot.contracts.component import Choice
+from freeshot.contracts.component import Choice, Component
 from freeshot.contracts.options import options_of, to_json
-from freeshot.contracts.records import RunSpec, TrackSpec
+from freeshot.contracts.records import Part, RunSpec, TrackSpec
 from freeshot.contracts.tracks import Profile, Row
 from freeshot.run.estimate import estimate_seconds
 from freeshot.run.parts import choices_of, part_of, resolve, spelt_alike
@@ -173,23 +173,30 @@ def _profile_of_parts(
 def _cell(
     request: RunRequest, catalogue: Catalogue, suite: str, row: Row, track: Track, seed: int, limit: int | None
 ) -> PlannedCell:
+    backbone, _ = part_of(catalogue, "backbone", request.backbone or track.backbone, {})
+    spec, method = spec_of(catalogue, suite, row, track, backbone, seed, limit)
+    if not request.again and is_done(stored_record(request.results, spec)):
+        return PlannedCell(spec, track, "done", "already done, use --again")
+    reason = _why_skipped(_as_method(method), track)
+    return PlannedCell(spec, track, "skip" if reason else "todo", reason or "")
+
+
+def spec_of(
+    catalogue: Catalogue, suite: str, row: Row, track: Track, backbone: Part, seed: int, limit: int | None
+) -> tuple[RunSpec, Component]:
+    """Resolve a row on a track into the spec of its cell, and the method that it asks for."""
     part, method = part_of(catalogue, "method", row.method, row.options)
     chosen = {name: resolve(catalogue, choice) for name, choice in choices_of(method).items()}
-    part = part.model_copy(update={"options": to_json(spelt_alike(method, chosen))})
-    backbone, _ = part_of(catalogue, "backbone", request.backbone or track.backbone, {})
     spec = RunSpec(
         suite=suite,
         track=track_spec(track),
-        method=part,
+        method=part.model_copy(update={"options": to_json(spelt_alike(method, chosen))}),
         parts=chosen,
         backbone=backbone,
         seed=seed,
         limit=limit if limit is not None and limit < track.episodes else None,
     )
-    if not request.again and is_done(stored_record(request.results, spec)):
-        return PlannedCell(spec, track, "done", "already done, use --again")
-    reason = _why_skipped(_as_method(method), track)
-    return PlannedCell(spec, track, "skip" if reason else "todo", reason or "")
+    return spec, method
 
 
 def _why_skipped(method: Method, track: Track) -> str | None:
