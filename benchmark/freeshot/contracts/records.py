@@ -111,7 +111,7 @@ class RunSpec(Frozen):
     @property
     def cell(self) -> str:
         """Hash of everything that decides the numbers."""
-        plain = self.model_dump(mode="json")
+        plain = self.model_dump()  # as it is: mode="json" would make null of a NaN, and hide it from the hash
         plain["method"], plain["backbone"] = _without_neutral(plain["method"]), _without_neutral(plain["backbone"])
         plain["parts"] = {name: _without_neutral(part) for name, part in plain["parts"].items()}
         return fingerprint(plain)

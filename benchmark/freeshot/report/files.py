@@ -55,8 +55,8 @@ def _reading_order(suites: Mapping[str, Sequence[RunRecord]]) -> list[str]:
 
 
 def _slug(suite: str) -> str:
-    """Turn a suite's name into a file name that stays in the folder, and tell names apart that then look alike."""
-    slug = re.sub(r"[^a-z0-9._-]+", "-", suite).strip(".-")
+    """Turn a suite's name into a short file name that stays in the folder; tell those apart that then look alike."""
+    slug = re.sub(r"[^a-z0-9._-]+", "-", suite)[:80].strip(".-")
     return slug if slug == suite else f"{slug or 'suite'}-{fingerprint(suite, 6)}"
 
 

@@ -56,7 +56,9 @@ def _table(drawing: Drawing, caption: str, notes: Footnotes) -> str:
 
 
 def _row(line: Sequence[Words]) -> str:
-    return " & ".join(map(_words, line)) + r" \\"
+    text = " & ".join(map(_words, line))
+    guard = "{}" if text.startswith(("[", "*")) else ""  # the \\ of the line before would take these for its own
+    return guard + text + r" \\"
 
 
 def _words(words: Words) -> str:

@@ -26,7 +26,7 @@ def load_records(folder: Path) -> Loaded:
     newest: dict[str, RunRecord] = {}
     problems: list[str] = []
     for path in sorted(folder.rglob("*.json")):
-        if not path.is_file() or _is_no_record(path.relative_to(folder)):
+        if path.is_dir() or _is_no_record(path.relative_to(folder)):
             continue
         try:
             record = RunRecord.read(path)
