@@ -5,4 +5,6 @@ from __future__ import annotations
 
 def one_line(text: str) -> str:
     """Put a stranger's text on one line, without characters that steer a terminal."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(text.split())

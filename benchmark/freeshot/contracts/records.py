@@ -111,10 +111,11 @@ class RunSpec(Frozen):
     @property
     def cell(self) -> str:
         """Hash of everything that decides the numbers."""
-        plain = self.model_dump()  # as it is: mode="json" would make null of a NaN, and hide it from the hash
-        plain["method"], plain["backbone"] = _without_neutral(plain["method"]), _without_neutral(plain["backbone"])
-        plain["parts"] = {name: _without_neutral(part) for name, part in plain["parts"].items()}
-        return fingerprint(plain)
+        parts = {name: _without_neutral(dict(part)) for name, part in self.parts.items()}
+        method, backbone = _without_neutral(dict(self.method)), _without_neutral(dict(self.backbone))
+        # values as they are: a dump as JSON would make null of a NaN, and hide it from the hash
+        plain = {"track": dict(self.track), "method": method, "parts": parts, "backbone": backbone}
+        return fingerprint(dict(self) | plain)
 
     @property
     def title(self) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from freeshot.basics.memory import uncollected
 from freeshot.basics.statistics import Interval, student_t
 from freeshot.contracts.columns import Column
 from freeshot.contracts.records import RunRecord
@@ -89,6 +90,7 @@ class Board:
         return {name: tuple(t for t in self.tracks if t.section == name) for name in names}
 
 
+@uncollected()
 def boards(records: Iterable[RunRecord], columns: Sequence[Column] = ()) -> tuple[Board, ...]:
     """Group records into boards by suite and version of the tracks, the newest version first."""
     groups: dict[tuple[str, int], list[RunRecord]] = defaultdict(list)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from freeshot.basics.errors import StoreError
+from freeshot.basics.memory import uncollected
 from freeshot.contracts.records import RunRecord
 
 LEADERBOARD = "leaderboard"
@@ -21,6 +22,7 @@ class Loaded:
     problems: tuple[str, ...]
 
 
+@uncollected()
 def load_records(folder: Path) -> Loaded:
     """Read every record under a folder; a bad file costs one sentence, and of one cell the newest is kept."""
     newest: dict[str, RunRecord] = {}
@@ -43,15 +45,34 @@ def order_key(record: RunRecord) -> tuple[str, str, str]:
     return record.spec.track.name, record.spec.method.name, record.cell
 
 
-def age_key(record: RunRecord) -> tuple[float, str]:
-    """Sort records from old to new; the text decides between equally old ones, so that input order never does."""
+def age_key(record: RunRecord) -> tuple[float, str, _Text]:
+    """Sort records from old to new; what they say decides between equally old ones, so that input order never does."""
     try:
         moment = datetime.fromisoformat(record.provenance.finished)
     except ValueError:
-        return float("-inf"), record.model_dump_json()
+        return float("-inf"), record.cell, _Text(record)
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return moment.timestamp(), record.model_dump_json()
+    return moment.timestamp(), record.cell, _Text(record)
+
+
+@dataclass(frozen=True, eq=False)
+class _Text:
+    """The whole text of a record, written only where two are equal in all else: that takes longer than reading one."""
+
+    record: RunRecord
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Text) and (self.record is other.record or str(self) == str(other))
+
+    def __hash__(self) -> int:
+        return hash(self.record.cell)
+
+    def __lt__(self, other: _Text) -> bool:
+        return str(self) < str(other)
+
+    def __str__(self) -> str:
+        return self.record.model_dump_json()
 
 
 def _is_no_record(relative: Path) -> bool:

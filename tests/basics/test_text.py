@@ -1,0 +1,35 @@
+"""Text of strangers is made harmless, and plain text stays what it is."""
+
+from __future__ import annotations
+
+import gc
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from freeshot.basics.memory import uncollected
+from freeshot.basics.text import one_line
+
+
+@given(st.text())
+def test_one_line_holds_nothing_that_steers_a_terminal(text: str) -> None:
+    assert one_line(text).isprintable()
+    assert one_line(one_line(text)) == one_line(text)
+
+
+@pytest.mark.parametrize(("text", "line"), [("in-domain/sketch", "in-domain/sketch"), ("a\n b\x1b[2J", "a b [2J")])
+def test_words_are_kept(text: str, line: str) -> None:
+    assert one_line(text) == line
+
+
+@pytest.mark.parametrize("was_on", [True, False])
+def test_the_collector_is_afterwards_what_it_was(was_on: bool) -> None:
+    gc.enable() if was_on else gc.disable()
+    try:
+        with pytest.raises(ValueError, match="x"), uncollected():
+            assert not gc.isenabled()
+            raise ValueError("x")
+        assert gc.isenabled() == was_on
+    finally:
+        gc.enable()
