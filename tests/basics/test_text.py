@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -27,9 +28,9 @@ def test_words_are_kept(text: str, line: str) -> None:
 def test_the_collector_is_afterwards_what_it_was(was_on: bool) -> None:
     gc.enable() if was_on else gc.disable()
     try:
-        with pytest.raises(ValueError, match="x"), uncollected():
+        with suppress(ValueError), uncollected():
             assert not gc.isenabled()
-            raise ValueError("x")
+            raise ValueError
         assert gc.isenabled() == was_on
     finally:
         gc.enable()

@@ -61,7 +61,7 @@ def bench() -> Table:
         count = write_records(folder)
         rounds = [_timed(folder) for _ in range(4)][1:]
     steps = {step: np.median([one[step] for one in rounds], axis=0) for step in rounds[0]}
-    page = sum(steps[step] for step in ("read", "rank", "draw"))
+    page = steps["read"] + steps["rank"] + steps["draw"]
     named = {
         "read and validate": steps["read"],
         "rows, ranks and intervals": steps["rank"],
