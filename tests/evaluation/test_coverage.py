@@ -6,8 +6,9 @@ import numpy as np
 import torch
 
 from freeshot.contracts.tracks import Track
-from freeshot.evaluation.coverage import Coverage, study, table
+from freeshot.evaluation.coverage import Coverage, Effort, study, table
 
+EFFORT = Effort(sets=4, truth=2000, draws=400)
 TRACK = Track(name="in-domain/made-up/3w1s", dataset="", pool="", sources=(), backbone="", way=3, shot=1, query=5)
 
 
@@ -15,7 +16,7 @@ def found() -> list[Coverage]:
     rng = np.random.default_rng(0)
     labels = np.repeat(np.arange(8), 30)
     features = rng.normal(size=(8, 4))[labels] * 1.5 + rng.normal(size=(len(labels), 4))
-    return study(torch.from_numpy(features), labels, TRACK, 5, rng)
+    return study(torch.from_numpy(features), labels, TRACK, EFFORT, rng)
 
 
 def test_images_and_classes_are_both_halved() -> None:
@@ -42,7 +43,7 @@ def test_the_study_is_the_same_each_time() -> None:
 def test_a_class_that_fills_no_task_takes_no_part() -> None:
     rng = np.random.default_rng(0)
     labels = np.repeat(np.arange(7), [3, 30, 30, 30, 30, 30, 30])
-    sets = study(torch.randn(len(labels), 4), labels, TRACK, 2, rng)
+    sets = study(torch.randn(len(labels), 4), labels, TRACK, EFFORT, rng)
     assert {one.drawn for one in sets} == {"15 of 30 images per class", "5 of 6 classes"}
 
 

@@ -24,7 +24,7 @@ from freeshot.contracts.options import build
 from freeshot.engine.backbone import open_backbone
 from freeshot.engine.learners import AdaptedLearner
 from freeshot.evaluation.scoring import embed, score_features
-from freeshot.evaluation.spread import Error, draw_tasks, measure_spread
+from freeshot.evaluation.spread import DRAWS, Error, draw_tasks, measure_spread
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.plugin.host import load_plugins
 
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
 LEVEL = 0.95
 TASKS = 600
 """Per smaller set, as many as a track has."""
-TRUTH = 40_000
-"""Tasks from the whole set."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +57,17 @@ class Coverage:
     sets: int
 
 
+@dataclass(frozen=True)
+class Effort:
+    """How thoroughly a track is studied."""
+
+    sets: int = 300
+    truth: int = 40_000
+    """Tasks from the whole set."""
+    draws: int = DRAWS
+    """Tasks for the jackknife of each smaller set."""
+
+
 @dataclass(frozen=True, eq=False)
 class Sized:
     """A way to draw smaller sets: rows of features, and which share of the whole they are."""
@@ -71,17 +80,17 @@ class Sized:
 
 
 def study(
-    features: Tensor, labels: NDArray[np.int64], track: Track, sets: int, rng: np.random.Generator
+    features: Tensor, labels: NDArray[np.int64], track: Track, effort: Effort, rng: np.random.Generator
 ) -> list[Coverage]:
     """Measure the intervals of one track on features [u, d] with labels [u]."""
     large = np.bincount(labels) >= track.shot + track.query
     rows = np.flatnonzero(large[labels])
     features, labels = features[torch.from_numpy(rows)], np.searchsorted(np.flatnonzero(large), labels[rows])
-    truth = float(np.mean(_accuracies(features, labels, track, TRUTH, rng)))
+    truth = float(np.mean(_accuracies(features, labels, track, effort.truth, rng)))
     return [
         found
         for sized in _sizes(labels, track)
-        for found in _measured(features, labels, track, sized, truth, sets, rng)
+        for found in _measured(features, labels, track, sized, truth, effort, rng)
     ]
 
 
@@ -103,17 +112,18 @@ def _measured(
     track: Track,
     sized: Sized,
     truth: float,
-    sets: int,
+    effort: Effort,
     rng: np.random.Generator,
 ) -> list[Coverage]:
     correction = math.sqrt(1 - sized.share)
-    held, widths = np.zeros((2, sets)), np.zeros((2, sets))
-    for number in range(sets):
+    held, widths = np.zeros((2, effort.sets)), np.zeros((2, effort.sets))
+    for number in range(effort.sets):
         rows = _smaller(labels, sized, rng)
         own, known = features[torch.from_numpy(rows)], np.unique(labels[rows], return_inverse=True)[1]
         accuracies = _accuracies(own, known, track, TASKS, rng)
         error = float(np.std(accuracies, ddof=1)) / math.sqrt(TASKS)
-        spread = measure_spread(own, known, track.way, track.shot, track.query, seed=int(rng.integers(2**63)))
+        seed = int(rng.integers(2**63))
+        spread = measure_spread(own, known, track.way, track.shot, track.query, seed, effort.draws)
         further = None if spread is None else spread.images if sized.covers == "images" else spread.classes
         if further is None:
             return []
@@ -122,7 +132,7 @@ def _measured(
         narrowed = Error(further.size * correction, further.freedom)
         held[:, number] = miss <= widths[0, number], miss <= _reach(narrowed, error)
     return [
-        Coverage(track.name, covers, sized.drawn, float(held[i].mean()), float(widths[i].mean()), sets)
+        Coverage(track.name, covers, sized.drawn, float(held[i].mean()), float(widths[i].mean()), effort.sets)
         for i, covers in enumerate(("episodes", f"episodes and {sized.covers}"))
     ]
 
@@ -185,7 +195,7 @@ def main() -> None:
     """Study the tracks that fit the patterns and are not on file yet."""
     parser = argparse.ArgumentParser(prog="python -m freeshot.evaluation.coverage", description=__doc__)
     parser.add_argument("patterns", nargs="+")
-    parser.add_argument("--sets", type=int, default=300)
+    parser.add_argument("--sets", type=int, default=Effort.sets)
     parser.add_argument("--data", type=Path, default=Path("data"))
     parser.add_argument("--out", type=Path, required=True)
     asked = parser.parse_args()
@@ -196,7 +206,7 @@ def main() -> None:
         if track.name in {one.track for one in found}:
             continue
         rng = np.random.default_rng(derive(0, "coverage", track.name))
-        found += study(*_features(track, catalogue, asked.data), track, asked.sets, rng)
+        found += study(*_features(track, catalogue, asked.data), track, Effort(asked.sets), rng)
         write_text(file, "".join(json.dumps(asdict(one)) + "\n" for one in found))
     write_text(asked.out.with_suffix(".md"), table(sorted(found, key=lambda one: (one.track, one.drawn, one.covers))))
 
