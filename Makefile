@@ -7,11 +7,11 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/installed.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs bench tables sheets clean
+.PHONY: help demo test lint docs bench coverage tables sheets clean
 .DELETE_ON_ERROR:
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(STAMP)  ## run the pocket suite on this machine and print its leaderboard
 	@echo "==> running the pocket suite, profile quick; results go to build/demo-results"
@@ -38,6 +38,9 @@ docs: $(STAMP)  ## build the documentation site into build/site; warnings are er
 
 bench: $(STAMP)  ## time the engine (tests/performance)
 	@$(BIN)/python -m tests.performance --write results/performance.md
+
+coverage: $(STAMP)  ## measure how often each sort of interval holds (an hour or two; continues)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m freeshot.evaluation.coverage 'in-domain/*' 'cross-domain/*' --out results/coverage
 
 tables: $(STAMP)  ## regenerate every table that is made from the committed records
 	@$(BIN)/freeshot leaderboard --write

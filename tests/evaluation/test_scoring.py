@@ -10,6 +10,7 @@ import torch
 from tests.evaluation.conftest import CountedImages, which
 
 from freeshot.basics.errors import ContractError
+from freeshot.basics.prototypes import prototype_logits
 from freeshot.contracts.method import Learner
 from freeshot.evaluation.episodes import draw_episodes
 from freeshot.evaluation.scoring import score_embedding, score_tuning
@@ -60,6 +61,10 @@ class Tuned(Learner):
         return predict
 
 
+def accuracy(learner: Learner, episode: Episode) -> float:
+    return score_tuning(learner, IMAGES, episode, CPU, seed=0).accuracies[0]
+
+
 def obvious_accuracy(episode: Episode) -> float:
     table = TABLE.double().numpy()
     means = [table[[i for i in episode.support if LABELS[i] == c]].mean(0) for c in episode.classes]
@@ -68,9 +73,21 @@ def obvious_accuracy(episode: Episode) -> float:
 
 
 def test_many_episodes_at_once_score_like_one_after_the_other() -> None:
-    assert score_embedding(Looking(), IMAGES, EPISODES, CPU) == pytest.approx(
-        [obvious_accuracy(episode) for episode in EPISODES], abs=1e-12
-    )
+    judged, _ = score_embedding(Looking(), IMAGES, EPISODES, CPU)
+    assert judged.accuracies == pytest.approx([obvious_accuracy(episode) for episode in EPISODES], abs=1e-12)
+
+
+def test_probabilities_are_those_that_predict_reports() -> None:
+    judged, _ = score_embedding(Looking(), IMAGES, EPISODES[:1], CPU)
+    support, query = (TABLE[list(part)] for part in (EPISODES[0].support, EPISODES[0].query))
+    labels = torch.arange(3).repeat_interleave(2)
+    probabilities = prototype_logits(query, support, labels, 3, distance="euclidean").softmax(1)
+    assert judged.confidence[0] == pytest.approx(probabilities.amax(1).numpy(), rel=1e-4)
+
+
+def test_features_are_handed_on_with_the_images_they_are_of() -> None:
+    _, embedded = score_embedding(Looking(), IMAGES, EPISODES, CPU)
+    assert torch.equal(embedded.features, TABLE[list(embedded.images)])
 
 
 def test_every_used_image_is_embedded_exactly_once() -> None:
@@ -103,18 +120,17 @@ def knowing(classes: Sequence[int], queries: Sequence[int]) -> Tensor:
 
 
 def test_a_learner_that_knows_is_always_right() -> None:
-    assert [score_tuning(Tuned(knowing), IMAGES, e, CPU, seed=0) for e in EPISODES[:5]] == [1.0] * 5
+    assert [accuracy(Tuned(knowing), e) for e in EPISODES[:5]] == [1.0] * 5
 
 
 def test_a_learner_that_always_says_the_same_is_right_by_chance() -> None:
     constant = Tuned(lambda _, queries: torch.eye(3)[[0] * len(queries)])
-    assert score_tuning(constant, IMAGES, EPISODES[0], CPU, seed=0) == pytest.approx(1 / 3)
+    assert accuracy(constant, EPISODES[0]) == pytest.approx(1 / 3)
 
 
 def test_a_learner_that_trusts_the_order_of_queries_gains_nothing() -> None:
     by_place = Tuned(lambda _, queries: torch.eye(3).repeat_interleave(len(queries) // 3, 0))
-    accuracies = [score_tuning(by_place, IMAGES, e, CPU, seed=0) for e in EPISODES]
-    assert abs(float(np.mean(accuracies)) - 1 / 3) < 0.1
+    assert abs(float(np.mean([accuracy(by_place, e) for e in EPISODES])) - 1 / 3) < 0.1
 
 
 def test_queries_are_all_shown_once_in_another_order() -> None:

@@ -7,19 +7,22 @@ import torch
 from tests.performance.measure import Table, in_turn
 
 from freeshot.evaluation.episodes import draw_episodes
-from freeshot.evaluation.scoring import score_features
+from freeshot.evaluation.scoring import Embedded, score_episodes
 
 
 def bench() -> Table:
     """Score the same list at several lengths and feature widths."""
     labels = np.repeat(np.arange(60), 100)
     episodes = draw_episodes(labels, 5, 1, 15, 0, 10_000)
-    place = {image: image for image in range(len(labels))}
+    images = tuple(range(len(labels)))
     rows = []
     for width in (128, 512):
         features = torch.randn(len(labels), width, generator=torch.Generator().manual_seed(0))
         seconds = in_turn(
-            {str(count): lambda n=count, f=features: score_features(f, episodes[:n], place) for count in (600, 10_000)},  # type: ignore[misc]
+            {
+                str(count): lambda n=count, f=features: score_episodes(Embedded(images, f), episodes[:n])
+                for count in (600, 10_000)
+            },  # type: ignore[misc]
             rounds=3,
         )
         rows += [(f"{int(count):,} episodes, {width} features", f"{s:.2f}") for count, s in seconds.items()]

@@ -161,7 +161,7 @@ class IntervalRecord(Frozen):
 class Quality(Frozen):
     """What a mean accuracy does not say: how well scores are calibrated, and which classes are recognised.
 
-    Probabilities are the softmax of a learner's scores; for one that embeds, of minus the squared distances.
+    Probabilities are the softmax of a learner's scores; for one that embeds, of minus the distances to the class means.
     """
 
     ece: float = Field(ge=0, le=1)
@@ -223,7 +223,7 @@ class RunRecord(Frozen):
     accuracies: list[Share] = Field(default_factory=list)
     """One per episode, in the order of the episode list."""
     spreads: tuple[IntervalRecord, ...] = ()
-    """Further intervals around the same mean, each of which says what it covers: 'images', 'classes'."""
+    """Further intervals around the same mean, each of which says what it covers: 'episodes and images'."""
     quality: Quality | None = None
     log_odds: list[float] = Field(default_factory=list)
     """One per episode: the mean over its queries of log((1 − p)/p) of the true class, high where it is hard."""

@@ -5,6 +5,7 @@ Axes: u unique images, e episodes, n = way × shot support images, q = way × qu
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ from freeshot.basics.errors import ContractError
 from freeshot.basics.prototypes import class_means
 from freeshot.basics.seeds import stream
 from freeshot.contracts.flow import Shots
+from freeshot.evaluation.judging import judge, together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,6 +25,17 @@ if TYPE_CHECKING:
     from freeshot.contracts.flow import Episode
     from freeshot.contracts.images import Images
     from freeshot.contracts.method import Learner
+    from freeshot.evaluation.judging import Judged
+
+
+@dataclass(frozen=True, eq=False)
+class Embedded:
+    """Features of images."""
+
+    images: tuple[int, ...]
+    """Indices into the data set [u]."""
+    features: Tensor
+    """[u, d], on the CPU."""
 
 
 def read_images(images: Images, indices: Sequence[int], device: torch.device | str = "cpu") -> Tensor:
@@ -36,12 +49,11 @@ def score_embedding(
     episodes: Sequence[Episode],
     device: torch.device,
     on_step: Callable[[int, int], None] = lambda done, total: None,
-) -> list[float]:
+) -> tuple[Judged, Embedded]:
     """Embed every image that any episode uses once, then classify queries by nearest class mean."""
     used = _in_no_order({i for e in episodes for i in (*e.support, *e.query)})
-    features = embed(learner, images, used, device, on_step)
-    place = {image: row for row, image in enumerate(used)}
-    return score_features(features, episodes, place)
+    embedded = Embedded(tuple(used), embed(learner, images, used, device, on_step))
+    return score_episodes(embedded, episodes), embedded
 
 
 def embed(
@@ -68,26 +80,31 @@ def embed(
     return joined
 
 
-def score_features(
-    features: Tensor, episodes: Sequence[Episode], place: dict[int, int], chunk: int = 200
-) -> list[float]:
-    """Classify by nearest class mean, many episodes at once: accuracy per episode.
+def score_episodes(embedded: Embedded, episodes: Sequence[Episode]) -> Judged:
+    """Classify the queries of episodes by nearest class mean."""
+    place = {image: row for row, image in enumerate(embedded.images)}
+    support = torch.tensor([[place[i] for i in e.support] for e in episodes])  # [e, n]
+    query = torch.tensor([[place[i] for i in e.query] for e in episodes])  # [e, q]
+    return score_features(embedded.features, support, query, len(episodes[0].classes))
+
+
+def score_features(features: Tensor, support: Tensor, query: Tensor, way: int, chunk: int = 200) -> Judged:
+    """Classify rows `query` [e, q] of features [u, d] by nearest mean of rows `support` [e, n], class by class.
 
     Of ‖q − m‖² only q·m − ‖m‖²/2 tells classes apart: one batched product, and no [e, q, c, d] in memory.
+    Probabilities are those of minus the distances, as methods are trained with and as `freeshot predict` reports.
     """
-    accuracies: list[float] = []
-    way = len(episodes[0].classes)
     features = features - features.mean(0)  # distances stay as they are, and their terms get small
-    for start in range(0, len(episodes), chunk):
-        block = episodes[start : start + chunk]
-        support = features[torch.tensor([[place[i] for i in e.support] for e in block])]  # [e, n, d]
-        query = features[torch.tensor([[place[i] for i in e.query] for e in block])]  # [e, q, d]
-        labels = _labels(way, support.shape[1]).expand(len(block), -1)  # [e, n]
-        means = class_means(support, labels, way)  # [e, c, d]
-        nearness = query @ means.mT - means.square().sum(-1).unsqueeze(1) / 2  # [e, q, c]
-        right = nearness.argmax(-1) == _labels(way, query.shape[1])
-        accuracies += right.double().mean(-1).tolist()
-    return accuracies
+    lengths = features.square().sum(-1)  # [u]
+    labels, answers = _labels(way, support.shape[1]), _labels(way, query.shape[1])
+    parts = []
+    for start in range(0, len(support), chunk):
+        shown, asked = support[start : start + chunk], query[start : start + chunk]
+        means = class_means(features[shown], labels.expand(len(shown), -1), way)  # [e, c, d]
+        nearness = features[asked] @ means.mT - means.square().sum(-1).unsqueeze(1) / 2  # [e, q, c]
+        distances = (lengths[asked].unsqueeze(-1) - 2 * nearness).clamp(min=1e-12).sqrt()
+        parts.append(judge(-distances, answers, nearness.argmax(-1)))
+    return together(parts)
 
 
 def score_tuning(
@@ -96,7 +113,7 @@ def score_tuning(
     episode: Episode,
     device: torch.device,
     seed: int,
-) -> float:
+) -> Judged:
     """Tune on one episode's support set and predict its queries, shown in an order that tells nothing."""
     way = len(episode.classes)
     support = Shots(read_images(images, episode.support, device), _labels(way, len(episode.support)).to(device))
@@ -111,8 +128,9 @@ def score_tuning(
         )
     if not torch.isfinite(logits).all():
         raise ContractError(f"The predictor's scores on episode {episode.id} are not all finite. Lower its lr.")
-    right = logits.argmax(1).cpu() == _labels(way, len(shown))[torch.from_numpy(order)]
-    return float(right.double().mean())
+    as_listed = torch.empty_like(logits, device="cpu", dtype=torch.float32)
+    as_listed[torch.from_numpy(order)] = logits.float().cpu()
+    return judge(as_listed.unsqueeze(0), _labels(way, len(shown)), as_listed.argmax(1).unsqueeze(0))
 
 
 def _in_no_order(indices: set[int]) -> list[int]:

@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import traceback
 from contextlib import closing
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import ContractError, FreeshotError, StoreError
 from freeshot.basics.files import write_text
 from freeshot.basics.seal import sealed
-from freeshot.basics.statistics import student_t
 from freeshot.contracts.events import CellFailed, CellFinished, CellSkipped, Progress, StageFinished, StageStarted
 from freeshot.contracts.method import Learner, Needs
-from freeshot.contracts.records import DataFree, IntervalRecord, RunRecord, StageCost, Tags
+from freeshot.contracts.records import DataFree, RunRecord, StageCost, Tags
 from freeshot.engine.backbone import weights_sha256
 from freeshot.engine.meter import metered
 from freeshot.evaluation.episodes import episodes_sha256
+from freeshot.evaluation.judging import together
 from freeshot.evaluation.scoring import score_embedding
 from freeshot.run.handed import Handed
+from freeshot.run.measures import Look, measures
 from freeshot.run.provenance import provenance
 from freeshot.run.store import record_path, stored_record
-from freeshot.run.tuned import Note, score_tuned
+from freeshot.run.tuned import score_tuned
 from freeshot.run.workbench import Bench
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from freeshot.contracts.flow import Episode
@@ -74,28 +76,32 @@ def _scored(environment: Environment, spec: RunSpec, track: Track, method: Metho
     environment.emit(StageStarted(spec.title, "evaluation", spec.limit or track.episodes))
     images, episodes = environment.images(track.dataset, track.split), environment.episodes(track)
     with metered(environment.device) as cost, closing(learner), sealed():
-        note = _looked(environment, spec, learner, images, episodes[: spec.limit or track.episodes])
+        shown = episodes[: spec.limit or track.episodes]
+        look = _looked(environment, spec, learner, images, shown)
     _require_unchanged(environment, spec, method)
-    seconds = cost.seconds if tuning_free else note.seconds
+    seconds = cost.seconds if look.seconds is None else look.seconds
     environment.emit(StageFinished(spec.title, "evaluation", seconds))
     if bench.asked:
         facts = {"queries": sum(oracle.queries for oracle in bench.asked)}
         bench.stages.append(StageCost(stage="queries", seconds=0, peak_bytes=0, facts=facts))
     bench.stages.append(StageCost(stage="evaluation", seconds=seconds, peak_bytes=cost.peak_bytes))
-    return _record(environment, spec, method, "ok", bench, accuracies=note.accuracies, tuning_free=tuning_free)
+    found = measures(look, track, images, shown)
+    return _record(environment, spec, method, "ok", bench, found=found, tuning_free=tuning_free)
 
 
 def _looked(
     environment: Environment, spec: RunSpec, learner: Learner, images: Images, episodes: Sequence[Episode]
-) -> Note:
+) -> Look:
     """Look at the test episodes, once."""
     if not learner.tuning_free:
-        return score_tuned(environment, spec, learner, images, episodes)
+        note = score_tuned(environment, spec, learner, images, episodes)
+        return Look(together(note.judged), note.seconds)
 
     def report(done: int, of: int) -> None:
         environment.emit(Progress(spec.title, "evaluation", done, of))
 
-    return Note(tuple(score_embedding(learner, images, episodes, environment.device, report)))
+    judged, embedded = score_embedding(learner, images, episodes, environment.device, report)
+    return Look(judged, embedded=embedded)
 
 
 def _earlier_looks(results: Path, spec: RunSpec) -> int:
@@ -117,14 +123,10 @@ def _record(
     status: Status,
     bench: Bench | None = None,
     *,
-    accuracies: Sequence[float] = (),
+    found: Mapping[str, Any] = MappingProxyType({}),
     tuning_free: bool = True,
     reason: str = "",
 ) -> RunRecord:
-    interval = None
-    if accuracies:
-        i = student_t(accuracies)
-        interval = IntervalRecord(mean=i.mean, low=i.low, high=i.high, level=i.level, covers=i.covers)
     return RunRecord(
         cell=spec.cell,
         status=status,
@@ -132,12 +134,11 @@ def _record(
         comparable=spec.limit is None,
         spec=spec,
         tags=Tags(tuning_free=tuning_free, data_free=data_freedom(environment, spec, method), role=method.role),
-        interval=interval,
-        accuracies=list(accuracies),
-        looks=1 if accuracies else 0,
+        looks=1 if found else 0,
         stages=list(bench.stages) if bench is not None else [],
-        hashes=hashes_of(environment, spec, method, bench.track) if bench is not None and accuracies else {},
+        hashes=hashes_of(environment, spec, method, bench.track) if bench is not None and found else {},
         provenance=provenance(environment.device),
+        **found,
     )
 
 

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from freeshot.basics.files import write_text
+import torch
+
 from freeshot.contracts.events import Progress
+from freeshot.evaluation.judging import as_tensors, from_tensors, together
 from freeshot.evaluation.scoring import score_tuning
+from freeshot.run.checkpoints import FileCheckpoint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
+
+    from torch import Tensor
 
     from freeshot.contracts.flow import Episode
     from freeshot.contracts.images import Images
     from freeshot.contracts.method import Learner
     from freeshot.contracts.records import RunSpec
+    from freeshot.evaluation.judging import Judged
     from freeshot.run.environment import Environment
 
 SAVE_EVERY = 20
@@ -27,44 +31,51 @@ SAVE_EVERY = 20
 
 @dataclass(frozen=True)
 class Note:
-    """What earlier runs of a cell did: accuracies so far, and the seconds they took."""
+    """What earlier runs of a cell did: how queries were taken so far, and the seconds that took."""
 
-    accuracies: tuple[float, ...] = ()
+    judged: tuple[Judged, ...] = ()
+    """One per stretch of episodes."""
     seconds: float = 0.0
+
+    @property
+    def done(self) -> int:
+        """How many episodes were scored."""
+        return sum(len(judged.right) for judged in self.judged)
 
 
 def score_tuned(
     environment: Environment, spec: RunSpec, learner: Learner, images: Images, episodes: Sequence[Episode]
 ) -> Note:
     """Tune on one episode after the other, from where an interrupted run stopped; seconds of all runs together."""
-    path = environment.cache / "cells" / f"{spec.cell}.json"
-    before = _read(path)
-    accuracies, began = list(before.accuracies), time.monotonic()
+    checkpoint = FileCheckpoint(environment.cache / "cells" / f"{spec.cell}.safetensors", every=0)
+    before = _note(checkpoint)
+    judged, done, began = list(before.judged), before.done, time.monotonic()
 
     def so_far() -> Note:
-        return Note(tuple(accuracies), before.seconds + time.monotonic() - began)
+        return Note(tuple(judged), before.seconds + time.monotonic() - began)
 
     try:
-        for episode in episodes[len(accuracies) :]:
-            accuracies.append(score_tuning(learner, images, episode, environment.device, spec.seed))
-            environment.emit(Progress(spec.title, "evaluation", len(accuracies), len(episodes)))
-            if len(accuracies) % SAVE_EVERY == 0:
-                _write(path, so_far())
+        for number, episode in enumerate(episodes[done:], start=done + 1):
+            judged.append(score_tuning(learner, images, episode, environment.device, spec.seed))
+            environment.emit(Progress(spec.title, "evaluation", number, len(episodes)))
+            if number % SAVE_EVERY == 0:
+                checkpoint.offer(lambda: _tensors(so_far()))
     except KeyboardInterrupt:
-        _write(path, so_far())  # nothing finished is lost
+        if judged:
+            checkpoint.offer(lambda: _tensors(so_far()))  # nothing finished is lost
         raise
-    path.unlink(missing_ok=True)
+    checkpoint.clear()
     return so_far()
 
 
-def _read(path: Path) -> Note:
-    """Read a note; one that is absent or damaged says that nothing was done."""
+def _note(checkpoint: FileCheckpoint) -> Note:
+    """Read a note; one that is absent, damaged or of another make says that nothing was done."""
+    state = checkpoint.load()
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-        return Note(tuple(map(float, fields["accuracies"])), float(fields["seconds"]))
-    except (OSError, ValueError, KeyError, TypeError):
+        return Note((from_tensors(state),), float(state["seconds"])) if state else Note()
+    except (KeyError, ValueError):
         return Note()
 
 
-def _write(path: Path, note: Note) -> None:
-    write_text(path, json.dumps({"accuracies": note.accuracies, "seconds": note.seconds}))
+def _tensors(note: Note) -> dict[str, Tensor]:
+    return as_tensors(together(note.judged)) | {"seconds": torch.tensor(note.seconds, dtype=torch.float64)}

@@ -1,0 +1,166 @@
+"""How far an accuracy would move with other images, or other classes: the delete-a-group jackknife on features.
+
+The interval over episodes says how well the mean over all tasks of *these* images is known. With other images of the
+same classes it would be another mean: how different is told by leaving out one group of images after the other. Tasks
+are drawn once; those that use no image of a group are just the tasks that would be drawn without it. What the luck of
+the draw adds is measured on blocks of tasks and taken off.
+
+Axes: e episodes, n support images, q queries, g groups, b blocks of episodes.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from freeshot.basics.statistics import Interval
+from freeshot.evaluation.scoring import score_features
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+GROUPS = 20
+"""Of images, at least; one of them is left out at a time."""
+DRAWS = 10_000
+"""Tasks that are drawn, all together."""
+BLOCKS = 20
+
+
+@dataclass(frozen=True)
+class Error:
+    """A standard error, and the degrees of freedom it was estimated with."""
+
+    size: float
+    freedom: int
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Errors of a mean accuracy, beside that of task sampling."""
+
+    images: Error
+    """Over other images of the same classes."""
+    classes: Error | None
+    """Over other classes with other images; None where there are no more classes than a task has."""
+
+
+def measure_spread(
+    features: Tensor, labels: NDArray[np.int64], way: int, shot: int, query: int, seed: int, draws: int = DRAWS
+) -> Spread | None:
+    """Measure how an accuracy depends on images and classes from features [u, d] and their labels [u].
+
+    Every class that has `shot` + `query` images takes part; None where these are fewer than a task needs.
+    """
+    rng = np.random.default_rng(seed)
+    enough = np.flatnonzero(np.bincount(labels) >= shot + query)
+    if len(enough) < way:
+        return None
+    drawn = draw_tasks(labels, way, shot, query, draws, rng)
+    right = score_features(features, torch.from_numpy(drawn.support), torch.from_numpy(drawn.query), way).right
+    # with as many groups as there are support images, a third of the tasks do without any one group
+    count = min(len(labels), max(GROUPS, way * shot))
+    groups = image_groups(labels, count, rng)
+    images = Error(jackknife(right, groups[drawn.support], groups[drawn.query], count), count - 1)
+    if len(enough) == way:
+        return Spread(images, None)
+    place = np.searchsorted(enough, labels)
+    classes = jackknife(right, place[drawn.support], place[drawn.query], len(enough))
+    return Spread(images, Error(classes, len(enough) - 1))
+
+
+def spread_intervals(interval: Interval, values: Sequence[float], spread: Spread) -> tuple[Interval, ...]:
+    """Return wider intervals around the mean of `values`, one per episode, beside their own `interval`."""
+    own = float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    found = [_wider(interval, own, spread.images, "episodes and images")]
+    if spread.classes is not None:
+        found.append(_wider(interval, own, spread.classes, "episodes, images and classes"))
+    return tuple(found)
+
+
+def _wider(interval: Interval, own: float, error: Error, covers: str) -> Interval:
+    from scipy.special import stdtrit
+
+    reach = float(stdtrit(error.freedom, (1 + interval.level) / 2)) * math.hypot(own, error.size)
+    return Interval(interval.mean, interval.mean - reach, interval.mean + reach, interval.level, covers)
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """Many tasks at once, as rows of images."""
+
+    support: NDArray[np.int64]
+    """[e, n], class by class."""
+    query: NDArray[np.int64]
+    """[e, q], class by class."""
+
+
+def draw_tasks(
+    labels: NDArray[np.int64], way: int, shot: int, query: int, count: int, rng: np.random.Generator, chunk: int = 200
+) -> Drawn:
+    """Draw tasks from images with these labels [u]; the frozen lists are drawn elsewhere, one by one and for ever."""
+    counts = np.bincount(labels)
+    large = np.flatnonzero(counts >= shot + query)
+    members = np.full((len(large), counts.max()), -1)  # [c, most images of a class]
+    for row, label in enumerate(large):
+        members[row, : counts[label]] = np.flatnonzero(labels == label)
+    support, queries = [], []
+    for start in range(0, count, chunk):
+        size = min(chunk, count - start)
+        classes = rng.random((size, len(large))).argsort(1)[:, :way]  # [e, way]
+        found = members[classes]  # [e, way, most]
+        keys = np.where(found < 0, 2.0, rng.random(found.shape, dtype=np.float32))
+        order = np.argpartition(keys, shot + query - 1)[..., : shot + query]
+        order = np.take_along_axis(order, np.take_along_axis(keys, order, 2).argsort(2), 2)
+        chosen = np.take_along_axis(found, order, 2)  # [e, way, shot + query]
+        support.append(chosen[..., :shot].reshape(size, -1))
+        queries.append(chosen[..., shot:].reshape(size, -1))
+    return Drawn(np.concatenate(support), np.concatenate(queries))
+
+
+def image_groups(labels: NDArray[np.int64], groups: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Deal the images of each class to groups as evenly as can be, in no order: group of each image [u]."""
+    dealt = np.empty(len(labels), dtype=np.int64)
+    for label in np.unique(labels):
+        members = rng.permutation(np.flatnonzero(labels == label))
+        dealt[members] = (np.arange(len(members)) + rng.integers(groups)) % groups
+    return dealt
+
+
+def jackknife(
+    right: NDArray[np.bool_], support: NDArray[np.int64], query: NDArray[np.int64], groups: int, blocks: int = BLOCKS
+) -> float:
+    """Return the standard error of a mean accuracy that comes from which groups there are.
+
+    `right` [e, q] tells which queries were recognised, `support` [e, n] and `query` [e, q] the group of each image.
+    Leaving out group g moves the mean by d_g; the jackknife's variance is (g − 1)/g · Σ d_g² (Tukey; Wu, 1986). From
+    each d_g² goes what the tasks' sampling adds, as the blocks show it.
+    """
+    size = len(right) // blocks
+    parts = [slice(b * size, (b + 1) * size) for b in range(blocks)]
+    moves = np.array([_moves(right[part], support[part], query[part], groups) for part in parts])  # [b, g]
+    squares = moves.mean(0) ** 2 - moves.var(0, ddof=1) / blocks  # [g]
+    return float(np.sqrt(max(0.0, (groups - 1) / groups * squares.sum())))
+
+
+def _moves(
+    right: NDArray[np.bool_], support: NDArray[np.int64], query: NDArray[np.int64], groups: int
+) -> NDArray[np.float64]:
+    """Return by how much the mean of one block's tasks moves as each group is left out [g]."""
+    rows = np.arange(len(right))
+    uses = np.zeros((len(right), groups), dtype=bool)
+    uses[rows[:, None], support] = True  # [e, g]
+    place = rows[:, None] * groups + query  # [e, q]
+    asked = np.bincount(place.ravel(), minlength=uses.size).reshape(uses.shape)
+    hits = np.bincount(place.ravel(), right.ravel(), uses.size).reshape(uses.shape)
+    left = np.where(uses, 0, query.shape[1] - asked).sum(0)  # [g]
+    kept = np.where(uses, 0, right.sum(1, keepdims=True) - hits).sum(0)
+    means = kept / np.maximum(left, 1)
+    moves: NDArray[np.float64] = means - means.mean()
+    return moves

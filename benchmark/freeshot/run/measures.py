@@ -1,0 +1,67 @@
+"""What the judged episodes of a cell say, as it stands in the record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from freeshot.basics.seeds import derive
+from freeshot.basics.statistics import student_t
+from freeshot.contracts.records import IntervalRecord
+from freeshot.evaluation.judging import quality
+from freeshot.evaluation.spread import measure_spread, spread_intervals
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from freeshot.basics.statistics import Interval
+    from freeshot.contracts.flow import Episode
+    from freeshot.contracts.images import Images
+    from freeshot.contracts.tracks import Track
+    from freeshot.evaluation.judging import Judged
+    from freeshot.evaluation.scoring import Embedded
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """One look at test episodes."""
+
+    judged: Judged
+    seconds: float | None = None
+    """Where an interrupted look was continued: of all parts together."""
+    embedded: Embedded | None = None
+    """The features of a learner that embeds."""
+
+
+def measures(look: Look, track: Track, images: Images, episodes: Sequence[Episode]) -> dict[str, Any]:
+    """Return the fields of a record that depend on how the queries of its episodes were taken."""
+    accuracies = look.judged.accuracies
+    interval = student_t(accuracies)
+    whole = len(episodes) == track.episodes
+    return {
+        "accuracies": accuracies,
+        "interval": _record(interval),
+        "spreads": _spreads(look, interval, track, images) if whole and len(episodes) > 1 else (),
+        "quality": quality(look.judged, episodes, images.classes),
+        "log_odds": look.judged.hardness,
+    }
+
+
+def _spreads(look: Look, interval: Interval, track: Track, images: Images) -> tuple[IntervalRecord, ...]:
+    """Measure wider intervals where features are at hand; tuning again without some images would take hours."""
+    if look.embedded is None:
+        return ()
+    labels = np.asarray(images.labels, dtype=np.int64)[list(look.embedded.images)]
+    seed = derive(track.version, "spread", track.name)
+    spread = measure_spread(look.embedded.features, labels, track.way, track.shot, track.query, seed)
+    if spread is None:
+        return ()
+    return tuple(map(_record, spread_intervals(interval, look.judged.accuracies, spread)))
+
+
+def _record(interval: Interval) -> IntervalRecord:
+    return IntervalRecord(
+        mean=interval.mean, low=interval.low, high=interval.high, level=interval.level, covers=interval.covers
+    )
