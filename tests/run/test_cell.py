@@ -13,9 +13,12 @@ from freeshot.basics.errors import DivergedError, StoreError
 from freeshot.contracts.backbone import BackboneProvider
 from freeshot.contracts.events import CellFailed, CellFinished, CellSkipped, Event
 from freeshot.contracts.method import Learner, Method, Needs
+from freeshot.contracts.records import RunRecord
 from freeshot.evaluation.scoring import score_tuning
 from freeshot.plugin import hookimpl
 from freeshot.run import tuned as module
+from freeshot.run.execute import execute_plan
+from freeshot.run.plan import plan_run
 
 if TYPE_CHECKING:
     from collections.abc import Generator as Wrapping
@@ -118,6 +121,7 @@ class Guessing(Stub):
     name = "guessing"
     adapted: ClassVar[list[int]] = []
     stop_at: ClassVar[int] = 0
+    break_at: ClassVar[int] = 0
 
     def prepare(self, bench: Workbench) -> Learner:
         """Hand out the guesser."""
@@ -131,12 +135,14 @@ class Guesser(Learner):
         Guessing.adapted.append(len(Guessing.adapted))
         if len(Guessing.adapted) == Guessing.stop_at:
             raise KeyboardInterrupt
+        if len(Guessing.adapted) == Guessing.break_at:
+            raise ZeroDivisionError
         return lambda images: torch.rand(len(images), way, generator=rng)
 
 
 def _fresh_counts() -> None:
     Guessing.adapted.clear()
-    Guessing.stop_at = 0
+    Guessing.stop_at = Guessing.break_at = 0
 
 
 @pytest.fixture(autouse=True)
@@ -397,6 +403,54 @@ def test_looking_again_is_counted(toy: Toy) -> None:
     first = toy.record("frozen-prototype")
     again = toy.record("frozen-prototype", again=True)
     assert (first.looks, again.looks) == (1, 2)
+
+
+def test_what_is_done_is_not_looked_at_again(toy: Toy) -> None:
+    toy.record("frozen-prototype")
+    assert toy.record("frozen-prototype").looks == 1
+
+
+def test_a_look_counts_from_where_scoring_begins_whatever_comes_of_it(stubs: Toy) -> None:
+    Guessing.break_at = 8
+    broken = stubs.record("guessing")
+    assert (broken.status, broken.accuracies, broken.looks) == ("failed", [], 1)
+    _fresh_counts()
+    assert stubs.record("guessing").looks == 2
+
+
+def test_a_failure_forgets_no_look(stubs: Toy) -> None:
+    stubs.record("guessing")
+    Guessing.break_at = 21
+    assert stubs.record("guessing", again=True).looks == 2
+    _fresh_counts()
+    assert stubs.record("guessing").looks == 3
+
+
+def test_a_look_that_was_interrupted_and_continued_is_one(stubs: Toy) -> None:
+    Guessing.stop_at = 8
+    with pytest.raises(KeyboardInterrupt):
+        stubs.launch("guessing")
+    _fresh_counts()
+    assert stubs.record("guessing").looks == 1
+
+
+def test_a_cell_that_fails_before_scoring_has_not_looked(stubs: Toy) -> None:
+    assert stubs.record("clumsy").looks == 0
+
+
+def test_every_results_folder_counts_its_own_looks(toy: Toy) -> None:
+    """The record of one folder cannot know of another; `results check` adds up what is sent together."""
+    toy.record("frozen-prototype")
+    request = toy.request("frozen-prototype", results=toy.folder / "elsewhere")
+    execute_plan(plan_run(request, toy.catalogue), request, toy.catalogue)
+    (file,) = (toy.folder / "elsewhere").rglob("*.json")
+    assert RunRecord.read(file).looks == 1
+
+
+def test_other_settings_are_another_cell_with_looks_of_its_own(stubs: Toy) -> None:
+    stubs.record("lora-recycle")
+    assert stubs.record("lora-recycle", options=("per_class=4",)).looks == 1
+    assert len(list(stubs.results.rglob("lora-recycle-*.json"))) == 2
 
 
 def test_a_wrapper_that_raises_does_not_cost_the_other_cells(toy: Toy) -> None:

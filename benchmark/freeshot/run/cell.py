@@ -51,7 +51,6 @@ def run_cell(environment: Environment, spec: RunSpec, track: Track, results: Pat
             return _written(results, _record(environment, spec, method, "skipped", reason=reason))
         bench = Bench(environment, spec, track, method)
         record = _scored(environment, spec, track, method, bench)
-        record = record.model_copy(update={"looks": record.looks + _earlier_looks(results, spec)})
     except StoreError:
         raise
     except FreeshotError as error:
@@ -75,6 +74,7 @@ def _scored(environment: Environment, spec: RunSpec, track: Track, method: Metho
     tuning_free = learner.tuning_free
     environment.emit(StageStarted(spec.title, "evaluation", spec.limit or track.episodes))
     images, episodes = environment.images(track.dataset, track.split), environment.episodes(track)
+    bench.looked = True  # from here on it counts, whatever comes of it
     with metered(environment.device) as cost, closing(learner), sealed():
         shown = episodes[: spec.limit or track.episodes]
         look = _looked(environment, spec, learner, images, shown)
@@ -134,7 +134,7 @@ def _record(
         comparable=spec.limit is None,
         spec=spec,
         tags=Tags(tuning_free=tuning_free, data_free=data_freedom(environment, spec, method), role=method.role),
-        looks=1 if found else 0,
+        looks=int(bench is not None and bench.looked),
         stages=list(bench.stages) if bench is not None else [],
         hashes=hashes_of(environment, spec, method, bench.track) if bench is not None and found else {},
         provenance=provenance(environment.device),
@@ -176,5 +176,7 @@ def _keep_traceback(environment: Environment, spec: RunSpec) -> None:
 
 
 def _written(results: Path, record: RunRecord) -> RunRecord:
+    """Write a record over the one that may be there, whose looks it takes over, however it ended."""
+    record = record.model_copy(update={"looks": record.looks + _earlier_looks(results, record.spec)})
     record.write(record_path(results, record.spec))
     return record

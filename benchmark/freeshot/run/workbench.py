@@ -64,6 +64,8 @@ class Bench:
     """What the last inversion gave."""
     asked: Sequence[QueryOracle] = ()
     """The services that were handed out; they count their queries."""
+    looked: bool = False
+    """Whether scoring on test episodes began."""
 
     def __post_init__(self) -> None:
         self.way, self.shot, self.query = self.track.way, self.track.shot, self.track.query
