@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,32 @@ def test_the_committed_records_are_checked(call: Call) -> None:
     result = call("results", "check", RESULTS, plugins=PLUGINS)
     assert result.exit_code == 0, result.output
     assert " 0 problems" in result.stdout
+    found = re.search(r"(\d+) records, .*; looks at test episodes: (\d+)\.\n$", result.stdout)
+    assert found is not None
+    assert found[1] == found[2], "every committed cell looked once"
+
+
+def test_looks_of_all_folders_are_added_up(call: Call, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        folders = ("--results", str(tmp_path / "all" / name), "--cache", str(tmp_path / "cache"))
+        call(
+            "run",
+            "toy",
+            "--track",
+            "*/2w1s",
+            "--method",
+            "frozen-prototype",
+            *folders,
+            plugins="toy,baselines,launchers",
+        )
+    result = call("results", "check", str(tmp_path / "all"), plugins="toy")
+    assert result.stdout.splitlines()[-1].startswith("1 records, 0 problems, ")
+    assert result.stdout.endswith("looks at test episodes: 2.\n")
+
+
+def test_the_schema_is_printed(call: Call) -> None:
+    schema = json.loads(call("results", "schema", plugins="").stdout)
+    assert schema["$id"] == "urn:freeshot:record:1"
 
 
 def test_records_of_unknown_tracks_are_problems(call: Call) -> None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from freeshot.basics.files import file_sha256
+from freeshot.basics.statistics import student_t
+from freeshot.contracts.records import IntervalRecord
 from freeshot.contracts.tracks import Track
 from freeshot.report import load_records
 from freeshot.report.checking import findings
@@ -69,6 +71,76 @@ def test_a_track_that_is_not_known_is_a_problem(record: Callable[..., RunRecord]
 def test_records_that_rest_on_different_things_are_a_problem(record: Callable[..., RunRecord]) -> None:
     records = [changed(record("alpha")), changed(record("beta"), hashes=GOOD | {"images": "j"})]
     assert told(records) == [f"hashes: Records of '{SKETCH}' version 1 rest on 2 different images."]
+
+
+def whole(record: RunRecord, accuracies: list[float], **update: Any) -> RunRecord:
+    """Return a record of these accuracies, whose mean is 0.5, with their interval."""
+    found = student_t(accuracies)
+    interval = IntervalRecord(mean=0.5, low=found.low, high=found.high, level=0.95, covers="episodes")
+    return changed(record, **({"accuracies": accuracies, "interval": interval} | update))
+
+
+NARROW = IntervalRecord(mean=0.5, low=0.49, high=0.51, level=0.95, covers="episodes")
+BESIDE = IntervalRecord(mean=0.3, low=0.2, high=0.4, level=0.95, covers="episodes and images")
+
+
+@pytest.mark.parametrize(
+    ("first", "update", "complaints"),
+    [
+        (0.4, {}, []),
+        (0.4001, {}, ["20 of its accuracies are no whole number of 75 queries. Run its cell again."]),
+        (0.4, {"interval": NARROW}, ["Its interval is not the one of its accuracies. Run its cell again."]),
+        (0.4, {"interval": NARROW.model_copy(update={"covers": "classes"})}, []),
+        (
+            0.4,
+            {"spreads": (BESIDE,)},
+            ["Its mean lies outside of its interval over episodes and images. Run its cell again."],
+        ),
+    ],
+)
+def test_numbers_that_cannot_be_are_told_once(
+    record: Callable[..., RunRecord], first: float, update: dict[str, Any], complaints: list[str]
+) -> None:
+    one = whole(record("alpha"), [first, 1 - first] * 10, **update)
+    assert [text.partition("): ")[2] for text in told([one])] == complaints
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"log_odds": [0.5]}, "there are 1 log-odds for 20 episodes"),
+        ({"accuracies": [0.4] * 20}, "the mean is not the mean of the accuracies"),
+        ({"accuracies": [2.0] * 20}, "less than or equal to 1"),
+        ({"spreads": [BESIDE.model_dump() | {"low": 0.35}]}, "an interval must contain its mean"),
+        ({"schema_version": 2}, "is a record of schema version 2"),
+        ({"cell": "0" * 16}, "the cell's hash does not fit its spec"),
+    ],
+)
+def test_what_a_record_refuses_itself_is_a_problem_of_its_file(
+    record: Callable[..., RunRecord], change: dict[str, Any], complaint: str, tmp_path: Path
+) -> None:
+    plain = json.loads(record("alpha", wobble=0).model_dump_json())
+    plain["accuracies"] = [0.6, 0.4] * 10
+    (tmp_path / "x.json").write_text(json.dumps(plain | change))
+    loaded = load_records(tmp_path)
+    (finding,) = findings(loaded.records, loaded.problems, {SKETCH: KNOWN})
+    assert (finding.weight, finding.where) == ("problem", "file")
+    assert complaint in finding.text
+
+
+def test_several_versions_of_a_plugin_are_remarked(record: Callable[..., RunRecord]) -> None:
+    records = [changed(record("alpha", origin="mine 0.1")), changed(record("alpha", seed=1, origin="mine 0.2"))]
+    assert told(records, weight="remark") == ["versions: 'alpha' of pocket was run with mine 0.1, mine 0.2."]
+
+
+def test_an_older_record_of_a_cell_is_remarked(record: Callable[..., RunRecord], tmp_path: Path) -> None:
+    old, new = (changed(record("alpha", finished=f"2026-01-0{day}T00:00:00Z")) for day in (1, 2))
+    for name, one in {"a": new, "b": old, "c": old}.items():
+        one.write(tmp_path / f"{name}.json")
+    loaded = load_records(tmp_path)
+    assert (loaded.records, loaded.older) == ((new,), (old,))
+    (finding,) = findings(loaded.records, loaded.problems, {SKETCH: KNOWN}, loaded.older)
+    assert finding.text == "An older record of its cell lies beside it, left out."
 
 
 def test_files_that_cannot_be_read_are_problems() -> None:

@@ -135,7 +135,7 @@ def drawn(folder: Path) -> dict[str, str]:
     return pages
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(st.data())
 def test_hostile_text_is_shown_as_text(data: st.DataObject) -> None:
     record = plain(
@@ -152,7 +152,7 @@ def test_hostile_text_is_shown_as_text(data: st.DataObject) -> None:
         drawn(folder)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=60)
 @given(st.data())
 def test_hostile_values_cost_at_most_a_sentence(data: st.DataObject) -> None:
     record = plain(make_record("beta", learner="proto", options={"a": 1}))

@@ -28,9 +28,7 @@ def command() -> None:
 @click.pass_context
 def check(ctx: click.Context, folder: Path) -> None:
     """Say of the records in DIR what keeps them off a leaderboard, and what their readers should know."""
-    found, count = _findings(ctx, folder)
-    _tell(found, count)
-    if any(finding.weight == "problem" for finding in found):
+    if any(finding.weight == "problem" for finding in _tell(ctx, _loaded(folder))):
         ctx.exit(1)
 
 
@@ -54,8 +52,7 @@ def pack(ctx: click.Context, method: str, results: Path, suite: str | None, out:
         raise StoreError(f"{out} already holds files. Choose another --out, or delete that folder first.")
     mine = [r for r in chosen if r.spec.method.name == method and suite in (None, r.spec.suite)]
     pack_records(mine, out)
-    found, count = _findings(ctx, out)
-    _tell(found, count)
+    _tell(ctx, _loaded(out))
     stdout().print(f"{len(mine)} records are in {out}. Send that folder.", soft_wrap=True)
 
 
@@ -79,20 +76,23 @@ def _loaded(folder: Path) -> Loaded:
     return loaded
 
 
-def _findings(ctx: click.Context, folder: Path) -> tuple[tuple[Finding, ...], int]:
-    from freeshot.report.checking import findings
-
-    loaded = _loaded(folder)
-    tracks = session_of(ctx).catalogue.tracks()
-    return findings(loaded.records, loaded.problems, tracks), len(loaded.records)
-
-
-def _tell(found: tuple[Finding, ...], count: int) -> None:
+def _tell(ctx: click.Context, loaded: Loaded) -> tuple[Finding, ...]:
+    """Print what is found of records, and how often these looked at test episodes."""
     from rich.text import Text
 
+    from freeshot.report.checking import findings
+
+    tracks = session_of(ctx).catalogue.tracks()
+    found = findings(loaded.records, loaded.problems, tracks, loaded.older)
     console = stdout()
     for finding in found:
         mark = Text("✗ ", style="red") if finding.weight == "problem" else Text("· ", style="yellow")
         console.print(mark + Text(f"{finding.where}: {finding.text}"), soft_wrap=True)
     problems = sum(finding.weight == "problem" for finding in found)
-    console.print(f"{count} records, {problems} problems, {len(found) - problems} remarks.", soft_wrap=True)
+    looks = sum(record.looks for record in (*loaded.records, *loaded.older))
+    console.print(
+        f"{len(loaded.records)} records, {problems} problems, {len(found) - problems} remarks; "
+        f"looks at test episodes: {looks}.",
+        soft_wrap=True,
+    )
+    return found

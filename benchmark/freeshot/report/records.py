@@ -20,6 +20,8 @@ class Loaded:
 
     records: tuple[RunRecord, ...]
     problems: tuple[str, ...]
+    older: tuple[RunRecord, ...] = ()
+    """Others of cells that have a newer record: they stand on no board, but looked at test episodes too."""
 
 
 @uncollected()
@@ -27,6 +29,7 @@ def load_records(folder: Path) -> Loaded:
     """Read every record under a folder; a bad file costs one sentence, and of one cell the newest is kept."""
     newest: dict[str, RunRecord] = {}
     problems: list[str] = []
+    older: list[RunRecord] = []
     for path in sorted(folder.rglob("*.json")):
         if path.is_dir() or _is_no_record(path.relative_to(folder)):
             continue
@@ -36,8 +39,11 @@ def load_records(folder: Path) -> Loaded:
             problems.append(str(error))
             continue
         known = newest.setdefault(record.cell, record)
-        newest[record.cell] = max(known, record, key=age_key)
-    return Loaded(tuple(sorted(newest.values(), key=order_key)), tuple(problems))
+        if record is not known and record != known and record not in older:
+            known, newest[record.cell] = sorted((known, record), key=age_key)
+            older.append(known)
+    found = tuple(sorted(newest.values(), key=order_key))
+    return Loaded(found, tuple(problems), tuple(sorted(older, key=age_key)))
 
 
 def order_key(record: RunRecord) -> tuple[str, str, str]:
