@@ -85,6 +85,53 @@ def test_probabilities_are_those_that_predict_reports() -> None:
     assert judged.confidence[0] == pytest.approx(probabilities.amax(1).numpy(), rel=1e-4)
 
 
+class Headed(Looking):
+    """Bring a head of its own."""
+
+    def __init__(self, head: Callable[[Tensor, Tensor, int], Tensor]) -> None:
+        super().__init__()
+        self.head = head
+
+    def classify(self, support: Tensor, query: Tensor, way: int) -> Tensor:
+        return self.head(support, query, way)
+
+
+def test_a_head_of_its_own_decides() -> None:
+    by_dot = Headed(lambda support, query, way: query @ support.reshape(len(support), way, -1, 6).mean(2).mT)
+    judged, embedded = score_embedding(by_dot, IMAGES, EPISODES, CPU)
+    rows = {image: embedded.features[row] for row, image in enumerate(embedded.images)}
+    for accuracy, episode in zip(judged.accuracies, EPISODES, strict=True):
+        means = torch.stack([rows[i] for i in episode.support]).view(3, 2, -1).mean(1)
+        taken = [int((rows[i] @ means.T).argmax()) for i in episode.query]
+        assert accuracy == pytest.approx(np.mean([t == n // 5 for n, t in enumerate(taken)]))
+
+
+def test_the_head_that_all_share_can_be_asked_for() -> None:
+    shared = Looking()
+    asked = Headed(lambda support, query, way: Learner.classify(shared, support, query, way))
+    expected, found = (score_embedding(learner, IMAGES, EPISODES, CPU)[0] for learner in (shared, asked))
+    assert found.accuracies == expected.accuracies
+    assert found.brier == pytest.approx(expected.brier, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("head", "complaint"),
+    [(lambda s, q, way: q[..., :2], "must score"), (lambda s, q, way: q[..., :way] * float("inf"), "not all finite")],
+)
+def test_a_head_that_scores_wrongly_is_refused(head: Callable[[Tensor, Tensor, int], Tensor], complaint: str) -> None:
+    with pytest.raises(ContractError, match=complaint):
+        score_embedding(Headed(head), IMAGES, EPISODES, CPU)
+
+
+def test_a_head_that_fits_is_not_tuning_free() -> None:
+    class Fitting(Looking):
+        fits = True
+
+    assert Looking().tuning_free
+    assert not Fitting().tuning_free
+    assert Fitting().embeds
+
+
 def test_features_are_handed_on_with_the_images_they_are_of() -> None:
     _, embedded = score_embedding(Looking(), IMAGES, EPISODES, CPU)
     assert torch.equal(embedded.features, TABLE[list(embedded.images)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -81,7 +82,7 @@ def obvious_jackknife(right, support, query, groups: int, blocks: int) -> float:
     for g in range(groups):
         own = [row[g] for row in moves]
         squares.append(float(np.mean(own)) ** 2 - float(np.var(own, ddof=1)) / blocks)
-    return max(0.0, (groups - 1) / groups * sum(squares)) ** 0.5
+    return math.sqrt(max(0.0, (groups - 1) / groups * sum(squares)))
 
 
 def test_the_jackknife_is_that_of_leaving_out_in_loops() -> None:

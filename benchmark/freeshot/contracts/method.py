@@ -38,13 +38,29 @@ class Needs(StrEnum):
 class Learner(ABC):
     """What a method leaves behind: something that solves episodes.
 
-    Override exactly one of the two. A learner that embeds is tuning-free: each test image passes the
-    network once, features are cached and all such learners share one prototype head.
+    Override exactly one of `embed` and `adapt`. For a learner that embeds each test image passes the network once and
+    features are cached; it may bring a head of its own, `classify`, which then is all that an episode costs.
     """
+
+    fits: ClassVar[bool] = False
+    """True where `classify` optimises something on the support set: such a row is not tuning-free."""
 
     def embed(self, images: Tensor) -> Tensor:
         """Map images [b, 3, h, w] in 0…1 to features [b, d]."""
         raise NotImplementedError
+
+    def classify(self, support: Tensor, query: Tensor, way: int) -> Tensor:
+        """Score the queries of e episodes by their support set: features [e, n, d] and [e, q, d] → logits [e, q, c].
+
+        Support features are ordered class by class, equally many each; what is returned decides by its maximum, and
+        its softmax is taken for probabilities. By default minus the distances to the class means.
+        """
+        import torch
+
+        from freeshot.basics.prototypes import prototype_logits
+
+        labels = torch.arange(way, device=support.device).repeat_interleave(support.shape[1] // way)
+        return prototype_logits(query, support, labels.expand(len(support), -1), way, distance="euclidean")
 
     def adapt(self, support: Shots, way: int, rng: Generator) -> Predictor:
         """Tune on the support set; the predictor then sees query images, never query labels."""
@@ -54,12 +70,17 @@ class Learner(ABC):
         """Give back what is held."""
 
     @property
-    def tuning_free(self) -> bool:
-        """True for learners that embed; ContractError unless exactly one road was taken."""
+    def embeds(self) -> bool:
+        """True for learners that embed, False for those that adapt; ContractError unless exactly one road was taken."""
         embeds, adapts = type(self).embed is not Learner.embed, type(self).adapt is not Learner.adapt
         if embeds == adapts:
             raise ContractError(f"{type(self).__name__} must override exactly one of embed and adapt.")
         return embeds
+
+    @property
+    def tuning_free(self) -> bool:
+        """True where nothing is optimised on the support set of an episode."""
+        return self.embeds and not self.fits
 
 
 class Predictor(Protocol):

@@ -15,6 +15,7 @@ from freeshot.basics.errors import ContractError
 from freeshot.basics.prototypes import class_means
 from freeshot.basics.seeds import stream
 from freeshot.contracts.flow import Shots
+from freeshot.contracts.method import Learner
 from freeshot.evaluation.judging import judge, together
 
 if TYPE_CHECKING:
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
 
     from freeshot.contracts.flow import Episode
     from freeshot.contracts.images import Images
-    from freeshot.contracts.method import Learner
     from freeshot.evaluation.judging import Judged
+
+    Head = Callable[[Tensor, Tensor, int], Tensor]
+    """Support features [e, n, d], query features [e, q, d] and way to scores [e, q, c]."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,10 +53,10 @@ def score_embedding(
     device: torch.device,
     on_step: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[Judged, Embedded]:
-    """Embed every image that any episode uses once, then classify queries by nearest class mean."""
+    """Embed every image that any episode uses once, then classify queries by the learner's head."""
     used = _in_no_order({i for e in episodes for i in (*e.support, *e.query)})
     embedded = Embedded(tuple(used), embed(learner, images, used, device, on_step))
-    return score_episodes(embedded, episodes), embedded
+    return score_episodes(embedded, episodes, head_of(learner)), embedded
 
 
 def embed(
@@ -80,31 +83,55 @@ def embed(
     return joined
 
 
-def score_episodes(embedded: Embedded, episodes: Sequence[Episode]) -> Judged:
-    """Classify the queries of episodes by nearest class mean."""
+def head_of(learner: Learner) -> Head | None:
+    """Return the head that a learner brings; None where it is the nearest class mean, which needs no asking."""
+    return None if type(learner).classify is Learner.classify else learner.classify
+
+
+def score_episodes(embedded: Embedded, episodes: Sequence[Episode], head: Head | None = None) -> Judged:
+    """Classify the queries of episodes by a head on features, or by nearest class mean without one."""
     place = {image: row for row, image in enumerate(embedded.images)}
     support = torch.tensor([[place[i] for i in e.support] for e in episodes])  # [e, n]
     query = torch.tensor([[place[i] for i in e.query] for e in episodes])  # [e, q]
-    return score_features(embedded.features, support, query, len(episodes[0].classes))
+    return score_features(embedded.features, support, query, len(episodes[0].classes), head)
 
 
-def score_features(features: Tensor, support: Tensor, query: Tensor, way: int, chunk: int = 200) -> Judged:
-    """Classify rows `query` [e, q] of features [u, d] by nearest mean of rows `support` [e, n], class by class.
-
-    Of ‖q − m‖² only q·m − ‖m‖²/2 tells classes apart: one batched product, and no [e, q, c, d] in memory.
-    Probabilities are those of minus the distances, as methods are trained with and as `freeshot predict` reports.
-    """
-    features = features - features.mean(0)  # distances stay as they are, and their terms get small
-    lengths = features.square().sum(-1)  # [u]
-    labels, answers = _labels(way, support.shape[1]), _labels(way, query.shape[1])
+def score_features(
+    features: Tensor, support: Tensor, query: Tensor, way: int, head: Head | None = None, chunk: int = 200
+) -> Judged:
+    """Classify rows `query` [e, q] of features [u, d] from rows `support` [e, n], class by class, many at once."""
+    if head is None:
+        features = features - features.mean(0)  # distances stay as they are, and their terms get small
+    answers = _labels(way, query.shape[1])
     parts = []
     for start in range(0, len(support), chunk):
-        shown, asked = support[start : start + chunk], query[start : start + chunk]
-        means = class_means(features[shown], labels.expand(len(shown), -1), way)  # [e, c, d]
-        nearness = features[asked] @ means.mT - means.square().sum(-1).unsqueeze(1) / 2  # [e, q, c]
-        distances = (lengths[asked].unsqueeze(-1) - 2 * nearness).clamp(min=1e-12).sqrt()
-        parts.append(judge(-distances, answers, nearness.argmax(-1)))
+        shown, asked = (features[rows[start : start + chunk]] for rows in (support, query))  # [e, n, d], [e, q, d]
+        logits, taken = _nearest(shown, asked, way) if head is None else _decided(head, shown, asked, way)
+        parts.append(judge(logits, answers, taken))
     return together(parts)
+
+
+def _nearest(support: Tensor, query: Tensor, way: int) -> tuple[Tensor, Tensor]:
+    """Return minus the distances to the class means [e, q, c], and the nearest [e, q].
+
+    Of ‖q − m‖² only q·m − ‖m‖²/2 tells classes apart: one batched product, and no [e, q, c, d] in memory.
+    """
+    labels = _labels(way, support.shape[1]).expand(len(support), -1)
+    means = class_means(support, labels, way)  # [e, c, d]
+    nearness = query @ means.mT - means.square().sum(-1).unsqueeze(1) / 2  # [e, q, c]
+    squared = query.square().sum(-1, keepdim=True) - 2 * nearness
+    return -squared.clamp(min=1e-12).sqrt(), nearness.argmax(-1)
+
+
+def _decided(head: Head, support: Tensor, query: Tensor, way: int) -> tuple[Tensor, Tensor]:
+    """Ask a learner's own head, and refuse what is no score of every query."""
+    logits = head(support, query, way).detach().float().cpu()
+    expected = (*query.shape[:2], way)
+    if tuple(logits.shape) != expected:
+        raise ContractError(f"A learner's head must score [e, q, c] = {list(expected)}, but gave {list(logits.shape)}.")
+    if not torch.isfinite(logits).all():
+        raise ContractError("The scores of the learner's head are not all finite. Check it for overflow.")
+    return logits, logits.argmax(-1)
 
 
 def score_tuning(

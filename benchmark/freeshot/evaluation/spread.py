@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from freeshot.evaluation.scoring import Head
+
 GROUPS = 20
 """Of images, at least; one of them is left out at a time."""
 DRAWS = 10_000
@@ -52,9 +54,16 @@ class Spread:
 
 
 def measure_spread(
-    features: Tensor, labels: NDArray[np.int64], way: int, shot: int, query: int, seed: int, draws: int = DRAWS
+    features: Tensor,
+    labels: NDArray[np.int64],
+    way: int,
+    shot: int,
+    query: int,
+    seed: int,
+    draws: int = DRAWS,
+    head: Head | None = None,
 ) -> Spread | None:
-    """Measure how an accuracy depends on images and classes from features [u, d] and their labels [u].
+    """Measure how the accuracy of a head depends on images and classes from features [u, d] and their labels [u].
 
     Every class that has `shot` + `query` images takes part; None where these are fewer than a task needs.
     """
@@ -63,7 +72,7 @@ def measure_spread(
     if len(enough) < way:
         return None
     drawn = draw_tasks(labels, way, shot, query, draws, rng)
-    right = score_features(features, torch.from_numpy(drawn.support), torch.from_numpy(drawn.query), way).right
+    right = score_features(features, torch.from_numpy(drawn.support), torch.from_numpy(drawn.query), way, head).right
     # with as many groups as there are support images, a third of the tasks do without any one group
     count = min(len(labels), max(GROUPS, way * shot))
     groups = image_groups(labels, count, rng)

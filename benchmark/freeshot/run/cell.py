@@ -17,7 +17,7 @@ from freeshot.engine.backbone import weights_sha256
 from freeshot.engine.meter import metered
 from freeshot.evaluation.episodes import episodes_sha256
 from freeshot.evaluation.judging import together
-from freeshot.evaluation.scoring import score_embedding
+from freeshot.evaluation.scoring import head_of, score_embedding
 from freeshot.run.handed import Handed
 from freeshot.run.measures import Look, measures
 from freeshot.run.provenance import provenance
@@ -74,10 +74,12 @@ def _scored(environment: Environment, spec: RunSpec, track: Track, method: Metho
     tuning_free = learner.tuning_free
     environment.emit(StageStarted(spec.title, "evaluation", spec.limit or track.episodes))
     images, episodes = environment.images(track.dataset, track.split), environment.episodes(track)
+    shown = episodes[: spec.limit or track.episodes]
     bench.looked = True  # from here on it counts, whatever comes of it
-    with metered(environment.device) as cost, closing(learner), sealed():
-        shown = episodes[: spec.limit or track.episodes]
-        look = _looked(environment, spec, learner, images, shown)
+    with closing(learner), sealed():
+        with metered(environment.device) as cost:
+            look = _looked(environment, spec, learner, images, shown)
+        found = measures(look, track, images, shown)
     _require_unchanged(environment, spec, method)
     seconds = cost.seconds if look.seconds is None else look.seconds
     environment.emit(StageFinished(spec.title, "evaluation", seconds))
@@ -85,7 +87,6 @@ def _scored(environment: Environment, spec: RunSpec, track: Track, method: Metho
         facts = {"queries": sum(oracle.queries for oracle in bench.asked)}
         bench.stages.append(StageCost(stage="queries", seconds=0, peak_bytes=0, facts=facts))
     bench.stages.append(StageCost(stage="evaluation", seconds=seconds, peak_bytes=cost.peak_bytes))
-    found = measures(look, track, images, shown)
     return _record(environment, spec, method, "ok", bench, found=found, tuning_free=tuning_free)
 
 
@@ -93,7 +94,7 @@ def _looked(
     environment: Environment, spec: RunSpec, learner: Learner, images: Images, episodes: Sequence[Episode]
 ) -> Look:
     """Look at the test episodes, once."""
-    if not learner.tuning_free:
+    if not learner.embeds:
         note = score_tuned(environment, spec, learner, images, episodes)
         return Look(together(note.judged), note.seconds)
 
@@ -101,7 +102,7 @@ def _looked(
         environment.emit(Progress(spec.title, "evaluation", done, of))
 
     judged, embedded = score_embedding(learner, images, episodes, environment.device, report)
-    return Look(judged, embedded=embedded)
+    return Look(judged, embedded=embedded, head=head_of(learner))
 
 
 def _earlier_looks(results: Path, spec: RunSpec) -> int:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from freeshot.contracts.images import Images
     from freeshot.contracts.tracks import Track
     from freeshot.evaluation.judging import Judged
-    from freeshot.evaluation.scoring import Embedded
+    from freeshot.evaluation.scoring import Embedded, Head
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +33,8 @@ class Look:
     """Where an interrupted look was continued: of all parts together."""
     embedded: Embedded | None = None
     """The features of a learner that embeds."""
+    head: Head | None = None
+    """What classifies them, where it is not the nearest class mean."""
 
 
 def measures(look: Look, track: Track, images: Images, episodes: Sequence[Episode]) -> dict[str, Any]:
@@ -55,7 +57,8 @@ def _spreads(look: Look, interval: Interval, track: Track, images: Images) -> tu
         return ()
     labels = np.asarray(images.labels, dtype=np.int64)[list(look.embedded.images)]
     seed = derive(track.version, "spread", track.name)
-    spread = measure_spread(look.embedded.features, labels, track.way, track.shot, track.query, seed)
+    sizes = (track.way, track.shot, track.query)
+    spread = measure_spread(look.embedded.features, labels, *sizes, seed, head=look.head)
     if spread is None:
         return ()
     return tuple(map(_record, spread_intervals(interval, look.judged.accuracies, spread)))
