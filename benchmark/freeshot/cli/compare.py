@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
+from freeshot.basics.text import one_line
 from freeshot.cli.console import stdout, table, tell_warning
 
 if TYPE_CHECKING:
@@ -77,8 +78,8 @@ def _print(comparison: Comparison) -> None:
         for t in comparison.tracks
     ]
     heads = ("track", "A", "B", "A − B", "BCa", "p (Holm)", "Wilcoxon", "d_z", "A wins", "verdict")
-    console.print(f"A: {comparison.first}", soft_wrap=True)
-    console.print(f"B: {comparison.second}", soft_wrap=True)
+    console.print(one_line(f"A: {comparison.first}"), soft_wrap=True)
+    console.print(one_line(f"B: {comparison.second}"), soft_wrap=True)
     table(console, lines, heads=heads)
     counted = ", ".join(f"{count} {name}" for name, count in comparison.wins.items() if count)
     console.print(

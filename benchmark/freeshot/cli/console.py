@@ -1,10 +1,15 @@
-"""Where text goes: results to stdout, errors and warnings to stderr; colours on a terminal only."""
+"""Where text goes: results to stdout, errors and warnings to stderr; colours on a terminal only.
+
+What is printed may quote a stranger's record or plugin, so it goes through `one_line`.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
 from typing import TYPE_CHECKING
+
+from freeshot.basics.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -45,7 +50,7 @@ def table(console: Console, rows: Iterable[Sequence[str]], heads: Sequence[str] 
         style = "cyan" if place == 0 else None
         grid.add_column(heads[place] if heads else "", no_wrap=place == 0, overflow="fold", style=style)
     for row in rows:
-        grid.add_row(*(Text(cell) for cell in row))
+        grid.add_row(*(Text(one_line(cell)) for cell in row))
     console.print(grid)
 
 
@@ -68,4 +73,4 @@ def _tell(text: str, style: str) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    Console(stderr=True, highlight=False).print(Text(text, style=style), soft_wrap=True)
+    Console(stderr=True, highlight=False).print(Text(one_line(text), style=style), soft_wrap=True)
