@@ -53,7 +53,7 @@ def render(
     if form == "latex":
         return latex(found, columns)
     if form == "html":
-        return html(found)
+        return html(found, columns=columns)
     return as_csv(found) if form == "csv" else as_json(found)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from freeshot.basics.statistics import Interval, student_t
 from freeshot.contracts.columns import Column
+from freeshot.contracts.published import Published
 from freeshot.contracts.records import RunRecord
 from freeshot.report.configurations import configuration, labels
 from freeshot.report.consistency import leave_out_strangers
@@ -81,6 +82,8 @@ class Board:
     limited: int
     """Records left out because they saw only part of the episodes."""
     problems: tuple[str, ...]
+    published: tuple[Published, ...] = ()
+    """What papers report of its tracks; never ranked, never compared."""
 
     @property
     def sections(self) -> dict[str, tuple[TrackColumn, ...]]:
@@ -89,12 +92,21 @@ class Board:
         return {name: tuple(t for t in self.tracks if t.section == name) for name in names}
 
 
-def boards(records: Iterable[RunRecord], columns: Sequence[Column] = ()) -> tuple[Board, ...]:
+def boards(
+    records: Iterable[RunRecord], columns: Sequence[Column] = (), published: Iterable[Published] = ()
+) -> tuple[Board, ...]:
     """Group records into boards by suite and version of the tracks, the newest version first."""
+    reported = tuple(published)
     groups: dict[tuple[str, int], list[RunRecord]] = defaultdict(list)
     for record in records:
         groups[record.spec.suite, -record.spec.track.version].append(record)
-    return tuple(_board(suite, -version, groups[suite, version], columns) for suite, version in sorted(groups))
+    made = (_board(suite, -version, groups[suite, version], columns) for suite, version in sorted(groups))
+    return tuple(_with_published(board, reported) for board in made)
+
+
+def _with_published(board: Board, reported: Sequence[Published]) -> Board:
+    names = {track.name for track in board.tracks}
+    return replace(board, published=tuple(one for one in reported if one.track in names))
 
 
 def _board(suite: str, version: int, found: Sequence[RunRecord], columns: Sequence[Column]) -> Board:

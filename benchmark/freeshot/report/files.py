@@ -45,7 +45,7 @@ def _pages(results: Path, columns: Sequence[Column]) -> dict[Path, str]:
     }
     if pages:
         every = [board for suite in _reading_order(suites) for board in boards(suites[suite], columns)]
-        pages[folder / "index.html"] = html(every, sorted((results / SHEETS).glob("*.png")))
+        pages[folder / "index.html"] = html(every, sorted((results / SHEETS).glob("*.png")), columns)
     return pages
 
 
