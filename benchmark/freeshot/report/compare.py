@@ -12,9 +12,7 @@ from freeshot.basics.errors import EpisodeError, UnknownNameError
 from freeshot.basics.names import unknown_name
 from freeshot.basics.paired import EQUIVALENT, Evidence, Verdict, evidence, holm, verdict, wilcoxon
 from freeshot.report.board import Board, Row
-
-FEW = 5
-"""Tracks below which nothing should be claimed across them."""
+from freeshot.report.cautions import cautions
 
 
 @dataclass(frozen=True)
@@ -65,12 +63,7 @@ class Comparison:
     @property
     def cautions(self) -> tuple[str, ...]:
         """Say what these numbers cannot say."""
-        found = []
-        if len(self.tracks) < FEW:
-            found.append(f"{len(self.tracks)} tracks are too few for a claim across tracks; it takes {FEW} at least.")
-        if min(min(t.seeds) for t in self.tracks) < 2:
-            found.append("A row has one training seed, so this is about that run, not about the method.")
-        return tuple(found)
+        return cautions(len(self.tracks), min(min(t.seeds) for t in self.tracks))
 
 
 def compare(
