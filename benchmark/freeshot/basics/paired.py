@@ -7,7 +7,7 @@ differences [e] in units of accuracy, 0…1.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     Values = Sequence[float] | NDArray[np.float64]
 
 Verdict = Literal["better", "equal", "worse", "undecided"]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 EQUIVALENT = 0.005
 """Half of the region of practical equivalence: differences below half a point matter to nobody."""
 RESAMPLES = 9_999

@@ -10,7 +10,7 @@ import numpy as np
 
 from freeshot.basics.errors import EpisodeError, UnknownNameError
 from freeshot.basics.names import unknown_name
-from freeshot.basics.paired import EQUIVALENT, Evidence, Verdict, evidence, holm, verdict, wilcoxon
+from freeshot.basics.paired import EQUIVALENT, VERDICTS, Evidence, Verdict, evidence, holm, verdict, wilcoxon
 from freeshot.report.board import Board, Row
 from freeshot.report.cautions import cautions
 
@@ -41,7 +41,7 @@ class Comparison:
     @property
     def wins(self) -> Mapping[str, int]:
         """Count the verdicts."""
-        return {name: sum(t.verdict == name for t in self.tracks) for name in ("better", "equal", "worse", "undecided")}
+        return {name: sum(t.verdict == name for t in self.tracks) for name in VERDICTS}
 
     @property
     def mean_difference(self) -> float:

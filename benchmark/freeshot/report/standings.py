@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from freeshot.basics.paired import RESAMPLES, holm, verdict, wilcoxon
+from freeshot.basics.paired import RESAMPLES, VERDICTS, holm, verdict, wilcoxon
 from freeshot.basics.statistics import Interval, paired_difference
 from freeshot.report.board import Board, Row
 from freeshot.report.cautions import cautions
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 LEVEL = 0.05
 """Adjusted p from which on two rows are not told apart."""
-VERDICTS = ("better", "equal", "worse", "undecided")
 
 
 @dataclass(frozen=True)
@@ -152,12 +151,12 @@ def _by_seed(row: Row, tracks: Sequence[str]) -> Array:
 def _resampled_seeds(means: Array, rng: np.random.Generator) -> Array:
     """Average [s, t] over seeds drawn with replacement: [r, t]; what cannot vary stays [1, t]."""
     count = len(means)
-    plain = np.nanmean(means, axis=0, keepdims=True)
+    plain: Array = np.nanmean(means, axis=0, keepdims=True)
     if count == 1:
         return plain
     drawn = rng.multinomial(count, np.full(count, 1 / count), RESAMPLES).astype(float)  # [r, s]
     there = drawn @ np.isfinite(means)  # [r, t]: how many of the drawn seeds have the track
-    return np.where(there > 0, drawn @ np.nan_to_num(means) / np.maximum(there, 1), plain)
+    return np.asarray(np.where(there > 0, drawn @ np.nan_to_num(means) / np.maximum(there, 1), plain))
 
 
 def _won(ours: Array, theirs: Array) -> Array:
