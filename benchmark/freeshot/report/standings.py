@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from freeshot.basics.paired import RESAMPLES, VERDICTS, holm, verdict, wilcoxon
+from freeshot.basics.paired import VERDICTS, holm, verdict, wilcoxon
+from freeshot.basics.resampling import RESAMPLES
 from freeshot.basics.statistics import Interval, paired_difference
 from freeshot.report.board import Board, Row
 from freeshot.report.cautions import cautions
