@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -106,25 +106,23 @@ def _quantiles(ordered: Array, shares: Array) -> Array:
 
 
 @lru_cache(maxsize=2)
-def _counts(episodes: int, seed: int, resamples: int) -> NDArray[np.uint8]:
-    """Draw how often each episode is drawn in each resample: [r, e]."""
-    rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(episodes, np.full(episodes, 1 / episodes), resamples)
-    return _kept(drawn.astype(np.min_scalar_type(drawn.max())))
+def _counts(episodes: int, seed: int, resamples: int) -> NDArray[np.integer]:
+    """Draw how often each episode is drawn in each resample: [r, e]; shared, so nobody may write to it."""
+    drawn = np.random.default_rng(seed).multinomial(episodes, np.full(episodes, 1 / episodes), resamples)
+    small = drawn.astype(np.min_scalar_type(drawn.max()))
+    small.setflags(write=False)
+    return small
 
 
 @lru_cache(maxsize=2)
 def _signs(episodes: int, seed: int, resamples: int) -> NDArray[np.int8]:
-    """Draw a sign for each episode in each resample: [r, e]."""
-    return _kept(2 * np.random.default_rng(seed).integers(0, 2, (resamples, episodes), dtype=np.int8) - 1)
+    """Draw a sign for each episode in each resample: [r, e]; shared, so nobody may write to it."""
+    signs = 2 * np.random.default_rng(seed).integers(0, 2, (resamples, episodes), dtype=np.int8) - 1
+    signs.setflags(write=False)
+    return signs
 
 
-def _kept(draws: Any) -> Any:
-    draws.setflags(write=False)  # it is shared by all that ask for it
-    return draws
-
-
-def _products(draws: NDArray[Any], values: Array) -> Array:
+def _products(draws: NDArray[np.integer], values: Array) -> Array:
     """Return the means of values [e, m] under each line of draws [r, e], in blocks that fit a cache: [m, r]."""
     found = np.empty((values.shape[1], len(draws)))
     for start in range(0, len(draws), _BLOCK):

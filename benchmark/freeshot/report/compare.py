@@ -11,8 +11,10 @@ import numpy as np
 from freeshot.basics.errors import EpisodeError, UnknownNameError
 from freeshot.basics.names import unknown_name
 from freeshot.basics.paired import EQUIVALENT, VERDICTS, Evidence, Verdict, evidence, holm, verdict, wilcoxon
+from freeshot.basics.statistics import Interval
 from freeshot.report.board import Board, Row
 from freeshot.report.cautions import cautions
+from freeshot.report.pairs import over_seeds
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,9 @@ class TrackComparison:
     """The sign-flip p, adjusted for the number of tracks compared."""
     seeds: tuple[int, int]
     verdict: Verdict
+    """About the methods where `over_seeds` is known, otherwise about these runs."""
+    over_seeds: Interval | None
+    """Of the difference, over episodes and training seeds; None below two shared seeds."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,10 @@ class Comparison:
     @property
     def cautions(self) -> tuple[str, ...]:
         """Say what these numbers cannot say."""
-        return cautions(len(self.tracks), min(min(t.seeds) for t in self.tracks))
+        found = cautions(len(self.tracks), min(min(t.seeds) for t in self.tracks))
+        if any(t.over_seeds is None and min(t.seeds) > 1 for t in self.tracks):
+            found += ("The rows share fewer than two training seeds on a track; there this is about those runs.",)
+        return found
 
 
 def compare(
@@ -91,6 +99,7 @@ def _on_track(a: Row, b: Row, name: str, equivalent: float) -> TrackComparison:
         raise EpisodeError(f"'{a.label}' and '{b.label}' met different episodes on '{name}'. Run one of them again.")
     ours, theirs = (np.asarray(row.line.scores[name]) for row in (a, b))
     weighed = evidence(ours - theirs)
+    wider = over_seeds(a, b, name)
     return TrackComparison(
         name,
         float(ours.mean()),
@@ -98,7 +107,8 @@ def _on_track(a: Row, b: Row, name: str, equivalent: float) -> TrackComparison:
         weighed,
         weighed.sign_flip,
         (a.cells[name].seeds, b.cells[name].seeds),
-        verdict(weighed.interval, equivalent),
+        verdict(wider or weighed.interval, equivalent),
+        wider,
     )
 
 

@@ -16,9 +16,10 @@ import numpy as np
 
 from freeshot.basics.paired import VERDICTS, holm, verdict, wilcoxon
 from freeshot.basics.resampling import RESAMPLES
-from freeshot.basics.statistics import Interval, paired_difference
+from freeshot.basics.statistics import Interval
 from freeshot.report.board import Board, Row
 from freeshot.report.cautions import cautions
+from freeshot.report.pairs import telling
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,7 +49,7 @@ class Standings:
     wins: tuple[tuple[Interval, ...], ...]
     """Share of tracks that a row wins over another, ties half; the interval is of the percentile bootstrap."""
     verdicts: tuple[tuple[dict[str, int], ...], ...]
-    """Verdict → on how many tracks the paired episodes give it to a row over another."""
+    """Verdict → on how many tracks a row gets it over another."""
     cautions: tuple[str, ...]
 
 
@@ -144,9 +145,9 @@ def _wins(rows: Sequence[Row], tracks: Sequence[str]) -> tuple[tuple[Interval, .
 
 def _by_seed(row: Row, tracks: Sequence[str]) -> Array:
     """Return the mean accuracies [s, t] of a row, NaN where a seed lacks a track."""
-    found = {(r.spec.seed, r.spec.track.name): np.mean(r.accuracies) for r in row.line.records if r.status == "ok"}
-    seeds = sorted({seed for seed, _ in found})
-    return np.array([[found.get((seed, name), np.nan) for name in tracks] for seed in seeds])
+    runs = row.line.runs
+    seeds = sorted({seed for name in tracks for seed in runs[name]})
+    return np.array([[np.mean(runs[name].get(seed, np.nan)) for name in tracks] for seed in seeds])
 
 
 def _resampled_seeds(means: Array, rng: np.random.Generator) -> Array:
@@ -171,7 +172,7 @@ def _mirrored(share: Interval) -> Interval:
 
 def _verdicts(rows: Sequence[Row], tracks: Sequence[str]) -> tuple[tuple[dict[str, int], ...], ...]:
     def counted(ours: Row, theirs: Row) -> dict[str, int]:
-        said = [verdict(paired_difference(ours.line.scores[name], theirs.line.scores[name])) for name in tracks]
+        said = [verdict(telling(ours, theirs, name)) for name in tracks]
         return {name: said.count(name) for name in VERDICTS}
 
     return tuple(tuple(counted(ours, theirs) for theirs in rows) for ours in rows)
