@@ -14,9 +14,11 @@ from freeshot.report.wording import one_line
 
 FIELDS = (
     "suite", "version", "row", "method", "role", "data_free", "tuning_free", "track", "way", "shot", "status", "mean",
-    "low", "high", "level", "covers", "worst_tenth", "rank", "seeds", "episodes", "notes",
+    "low", "high", "level", "covers", "worst_tenth", "rank", "seeds", "episodes", "notes", "low_over_seeds",
+    "high_over_seeds",
 )  # fmt: skip
-"""Accuracies lie in 0…1; what is not there is empty in CSV and null in JSON."""
+"""Accuracies lie in 0…1; what is not there is empty in CSV and null in JSON. The last two are of the interval over
+episodes and training seeds."""
 
 
 def lines(boards: Iterable[Board]) -> list[dict[str, Any]]:
@@ -56,6 +58,7 @@ def _line(board: Board, row: Row, track: str) -> dict[str, Any]:
         *((interval.mean, interval.low, interval.high, interval.level, interval.covers) if interval else (None,) * 5),
         worst_tenth(scores) if scores else None, cell.rank, cell.seeds, len(scores) if scores else None,
         " ".join(map(one_line, cell.notes)),
+        *((wider.low, wider.high) if (wider := cell.over_seeds) else (None, None)),
     )  # fmt: skip
     return dict(zip(FIELDS, values, strict=True))
 
