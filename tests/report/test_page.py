@@ -19,6 +19,8 @@ from freeshot.contracts.published import Published
 from freeshot.contracts.records import IntervalRecord, Quality, Tags
 from freeshot.report import boards
 from freeshot.report.html import html
+from freeshot.report.pairs import over_seeds
+from freeshot.report.standings import standings
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -268,6 +270,39 @@ def test_any_two_rows_are_compared_as_python_would(opened: Visit) -> None:
     assert opened.page.locator("#pair tbody td").first.inner_text().startswith("−")
 
 
+def test_where_rows_share_seeds_the_interval_is_over_them_too(browser: Browser, tmp_path: Path) -> None:
+    records = [
+        make_record(method, mean=(mean + 2 * seed) / 75, phase=seed * at, wobble=(at + 1) / 15, seed=seed)
+        for at, (method, mean) in enumerate({"alpha": 45, "beta": 40}.items())
+        for seed in (0, 1, 2)
+    ]
+    (board,) = boards(records)
+    expected = over_seeds(*board.rows, TRACKS[0])
+    assert expected is not None
+    (tmp_path / "index.html").write_text(html([board]), encoding="utf-8")
+    with visit(browser, tmp_path / "index.html") as found:
+        line = found.page.locator("#pair tbody td").first
+        assert line.inner_text() == f"+{100 * expected.mean:.2f} ± {100 * expected.half_width:.2f}"
+        found.page.get_by_role("button", name="Swap").click()
+        assert line.inner_text() == f"−{100 * expected.mean:.2f} ± {100 * expected.half_width:.2f}"
+        assert "over episodes and training seeds" in found.page.locator("#pair-note").inner_text()
+
+
+def test_rows_stand_across_tracks_as_the_report_says(opened: Visit) -> None:
+    (board,) = (board for board in boards(everything()) if board.suite == "pocket")
+    found = standings(board)
+    assert found is not None
+    told = opened.page.locator("#standings-plot svg").get_attribute("aria-label") or ""
+    for label, rank in zip(found.rows, found.average_ranks, strict=True):
+        assert f"{label} {rank:.2f}" in told
+    assert opened.page.locator("#standings-plot line.thick").count() == len(found.cliques)
+    shares = [
+        f"{100 * one.mean:.0f} %" if i != j else "–" for i, row in enumerate(found.wins) for j, one in enumerate(row)
+    ]
+    assert [text.split("\n")[0] for text in opened.page.locator("#wins tbody td").all_inner_texts()] == shares
+    assert opened.page.locator("#cautions li").all_inner_texts() == list(found.cautions)
+
+
 def test_the_points_of_the_cost_plot_are_reached_by_keyboard(opened: Visit) -> None:
     dots = opened.page.locator("#cost-plot circle.dot")
     assert dots.count() == 4
@@ -295,7 +330,7 @@ def test_another_board_has_an_address_of_its_own_and_shows_only_what_it_has(open
     shown(opened, 1)
     assert opened.rows() == ["other"]
     assert opened.page.evaluate("location.hash") == "#second@1"
-    for part in ("pair", "hardness", "published", "sheets"):
+    for part in ("pair", "standings", "hardness", "published", "sheets"):
         assert not opened.page.locator(f"#{part}-section").is_visible()
 
 

@@ -20,7 +20,7 @@ from freeshot.report.markdown import GENERATED
 from freeshot.report.page_data import board_data
 from freeshot.report.wording import one_line
 
-SCRIPTS = ("dom", "state", "table", "detail", "cost", "pair", "hardness", "more", "start")
+SCRIPTS = ("dom", "state", "table", "detail", "cost", "pair", "standings", "hardness", "more", "start")
 """Parts of the page's script, in the order in which they are joined."""
 LIMIT = 900_000
 """Bytes that the data may take; beyond that pictures and then accuracies per episode are left out, last board first."""
@@ -44,12 +44,13 @@ def html(
 def _fitting(found: list[dict[str, Any]], limit: int) -> str:
     """Write boards as JSON, without what would make the page too large to send to a phone."""
     data = _json(found)
-    spare = [(board, "sheets") for board in reversed(found)] + [(board, "scores") for board in reversed(found)]
+    spare = [(board, what) for what in ("sheets", "scores") for board in reversed(found)]
     while len(data.encode()) > limit and spare:
         board, what = spare.pop(0)
         if what == "sheets":
             board["sheets"] = []
         else:
+            board["over_seeds"] = {}
             for cell in (cell for row in board["rows"] for cell in row["cells"].values()):
                 cell.pop("scores", None)
         data = _json(found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,10 @@ from freeshot.report.board import CONTROLS, Board, Cell, Row
 from freeshot.report.compact import encode, unit_of
 from freeshot.report.costs import Cost, costs
 from freeshot.report.hardness import Hardness, hardness
+from freeshot.report.pairs import over_seeds
 from freeshot.report.published import published_rows
 from freeshot.report.short import short_labels
+from freeshot.report.standings import standings
 from freeshot.report.versus import DEFAULT_PAIR, versus
 from freeshot.report.wording import ARROWS, explanation, one_line, title
 
@@ -53,6 +56,8 @@ def board_data(board: Board, columns: Sequence[Column] = ()) -> Plain:
         "pair": _default_pair(board),
         "equivalent": EQUIVALENT,
         "critical": {str(n): round(critical_t(n), 6) for n in lengths},
+        "standings": _standings(board, rows),
+        "over_seeds": _over_seeds(rows),
         "hardness": [_hardness(one, rows) for one in hardness(board)],
         "published": _published(board),
         "sheets": [],
@@ -108,6 +113,7 @@ def _cell(row: Row, track: str, cell: Cell) -> Plain:
         "low": round(cell.interval.low, 6),
         "high": round(cell.interval.high, 6),
         "worst": round(worst_tenth(scores), 6),
+        "wider": [round(wider.low, 6), round(wider.high, 6)] if (wider := cell.over_seeds) else None,
         "episodes": len(scores),
         "histogram": histogram.tolist(),
         "unit": unit,
@@ -163,6 +169,45 @@ def _default_pair(board: Board) -> list[int]:
     if asked:
         return [labels.index(asked[0].first), labels.index(asked[0].second)]
     return [0, min(1, len(labels) - 1)] if labels else []
+
+
+def _standings(board: Board, rows: Sequence[Row]) -> Plain | None:
+    found = standings(board)
+    if found is None:
+        return None
+    labels = [row.label for row in rows]
+    return {
+        "rows": [labels.index(label) for label in found.rows],
+        "tracks": len(found.tracks),
+        "ranks": [round(rank, 4) for rank in found.average_ranks],
+        "middle": [round(value, 6) for value in found.interquartile_means],
+        "friedman": _significant(found.friedman),
+        "adjusted": [[_significant(p) for p in line] for line in found.adjusted],
+        "cliques": [list(clique) for clique in found.cliques],
+        "wins": [[[round(v, 4) for v in (one.mean, one.low, one.high)] for one in line] for line in found.wins],
+        "verdicts": [[{name: n for name, n in counts.items() if n} for counts in line] for line in found.verdicts],
+        "cautions": [one_line(text) for text in found.cautions],
+    }
+
+
+def _significant(p: float) -> float:
+    """Keep four digits of a p-value; the rest is noise, and differs between machines."""
+    return float(f"{p:.4g}")
+
+
+def _over_seeds(rows: Sequence[Row]) -> Plain:
+    """Return the intervals of first − second over episodes and seeds, for pairs of places that share two seeds."""
+    found: Plain = {}
+    for (i, first), (j, second) in combinations(enumerate(rows), 2):
+        shared = sorted(first.line.runs.keys() & second.line.runs.keys())
+        told = {
+            one_line(t): [round(one.low, 6), round(one.high, 6)]
+            for t in shared
+            if (one := over_seeds(first, second, t))
+        }
+        if told:
+            found[f"{i} {j}"] = told
+    return found
 
 
 def _hardness(found: Hardness, rows: Sequence[Row]) -> Plain:

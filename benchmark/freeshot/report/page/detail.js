@@ -18,6 +18,7 @@ function showCell(row, track, c) {
   const facts = c.mean === null ? [["status", WORDS[c.status]]] : [
     ["accuracy", points(c.mean) + " %" + (c.rank ? ", rank " + c.rank + " on this track" : ", not ranked")],
     ["95 % interval", points(c.low) + " … " + points(c.high) + " over " + c.episodes + " episodes" + of],
+    ["over seeds too", c.wider && points(c.wider[0]) + " … " + points(c.wider[1]) + " over episodes and training seeds"],
     ...spreads(c),
     ["hardest tenth", points(c.worst) + " %, the mean of the tenth of the episodes that went worst"],
   ];

@@ -24,6 +24,14 @@ function difference(first, second) {
   return { mean: middle, low: middle - reach, high: middle + reach, wins: values.filter((v) => v > 0).length / n, ties: values.filter((v) => v === 0).length / n };
 }
 
+/** The interval over episodes and training seeds, where the rows share two seeds or more. */
+function overSeeds(a, b, track) {
+  const [i, j] = [a, b].map((row) => state.board.rows.indexOf(row));
+  const found = (state.board.over_seeds[Math.min(i, j) + " " + Math.max(i, j)] || {})[track.name];
+  if (!found) return {};
+  return i < j ? { low: found[0], high: found[1], seeds: true } : { low: -found[1], high: -found[0], seeds: true };
+}
+
 /** Better or worse where the interval lies wholly outside of what matters to nobody, equal where wholly inside. */
 function verdict({ low, high }, region) {
   if (low > region) return ["better", "▲ A is better", "good"];
@@ -43,7 +51,7 @@ function fillPair() {
   const [a, b] = [$("pair-first"), $("pair-second")].map((select) => state.board.rows[select.value]);
   const { tracks } = visible(), region = state.board.equivalent;
   const shared = tracks.filter((t) => [a, b].every((row) => cellOf(row, t) && cellOf(row, t).scores));
-  const found = shared.map((t) => ({ track: t, a: cellOf(a, t), b: cellOf(b, t), ...difference(cellOf(a, t), cellOf(b, t)) }));
+  const found = shared.map((t) => ({ track: t, a: cellOf(a, t), b: cellOf(b, t), ...difference(cellOf(a, t), cellOf(b, t)), ...overSeeds(a, b, t) }));
   const reach = Math.max(2 * region, ...found.map((d) => Math.max(Math.abs(d.low), Math.abs(d.high))));
   const heads = ["Track", "A − B, points", "95 % interval of A − B", "Verdict", "A", "B", "A wins"];
   $("pair").replaceChildren(
@@ -53,7 +61,7 @@ function fillPair() {
   const counted = ["better", "equal", "worse", "undecided"].map((word) => [found.filter((d) => verdict(d, region)[0] === word).length, word]).filter(([n]) => n);
   $("pair-note").textContent = !found.length ? "These rows share no shown track."
     : "A is " + counted.map(([n, word]) => word + " on " + n).join(", ") + " of " + plural(found.length, "track") + "; mean difference " + signed(mean(found.map((d) => d.mean))) + " points. "
-      + "Student-t 95 % over shared episodes; equal means within ±" + (100 * region) + " points, the grey band. For tests and what they cannot say: freeshot compare.";
+      + (found.every((d) => d.seeds) ? "95 % over episodes and training seeds" : found.some((d) => d.seeds) ? "95 % over episodes, and where both have several training seeds over these too" : "Student-t 95 % over shared episodes") + "; equal means within ±" + (100 * region) + " points, the grey band. For tests and what they cannot say: freeshot compare.";
 }
 
 function pairLine(d, region, reach) {

@@ -17,6 +17,7 @@ function showBoard(board) {
   offerCost();
   offerPair();
   offerHardness();
+  fillStandings();
   fillPublished();
   fillSheets();
   refresh();
@@ -45,7 +46,7 @@ function start() {
   narrow.onchange = () => { $("filter-box").open = !narrow.matches; };
   narrow.onchange();
   let width = innerWidth;
-  addEventListener("resize", () => { if (innerWidth !== width) { width = innerWidth; plotCost(); plotHardness(); } });
+  addEventListener("resize", () => { if (innerWidth !== width) { width = innerWidth; plotCost(); plotStandings(); plotHardness(); } });
   addEventListener("hashchange", () => { const board = boardAt(location.hash); if (board) showBoard(board); });
   showBoard(boardAt(location.hash) || boards[0]);
 }
