@@ -21,24 +21,25 @@ def report(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     module: Any = ModuleType("freeshot.report")
     module.load_records = lambda folder: found.loaded
 
-    def note(columns: Any) -> None:
+    def note(columns: Any, published: Any) -> None:
         found.columns = [column.title for column in columns]
+        found.published = [one.method for one in published]
 
-    def render_terminal(records: object, console: Any, columns: Any) -> None:
-        note(columns)
+    def render_terminal(records: object, console: Any, columns: Any, published: Any) -> None:
+        note(columns, published)
         console.print("a table")
 
-    def render(form: str, records: object, columns: Any) -> str:
-        note(columns)
+    def render(form: str, records: object, columns: Any, published: Any) -> str:
+        note(columns, published)
         return "| a table |\n"
 
-    def write_leaderboards(folder: Path, columns: Any) -> list[Path]:
-        note(columns)
+    def write_leaderboards(folder: Path, columns: Any, published: Any) -> list[Path]:
+        note(columns, published)
         found.stale = []
         return [folder / "leaderboard/near.md"]
 
-    def stale_leaderboards(folder: Path, columns: Any) -> list[Path]:
-        note(columns)
+    def stale_leaderboards(folder: Path, columns: Any, published: Any) -> list[Path]:
+        note(columns, published)
         stale: list[Path] = found.stale
         return stale
 
@@ -101,7 +102,7 @@ def test_written_and_checked_in_one_go_is_fresh(board: Call, report: SimpleNames
 
 
 @pytest.mark.parametrize("flags", [(), ("--format", "markdown"), ("--write",), ("--check",)])
-def test_the_columns_of_plugins_are_shown(
+def test_the_columns_and_reported_numbers_of_plugins_are_shown(
     call: Call, install: Install, report: SimpleNamespace, tmp_path: Path, flags: tuple[str, ...]
 ) -> None:
     install(
@@ -109,10 +110,12 @@ def test_the_columns_of_plugins_are_shown(
         """
         @hookimpl
         def freeshot_leaderboard_columns(): return [Column("seed", lambda record: record.spec.seed)]
+        @hookimpl
+        def freeshot_published_results(): return [Published("Theirs", "in-domain/x/5w1s", 0.5, None, "A paper")]
     """,
     )
     assert call("leaderboard", "--results", str(tmp_path), *flags).exit_code == 0
-    assert report.columns == ["seed"]
+    assert (report.columns, report.published) == (["seed"], ["Theirs"])
 
 
 def test_no_records_is_said_with_what_to_do(board: Call, report: SimpleNamespace) -> None:

@@ -277,7 +277,8 @@ def test_where_rows_share_seeds_the_interval_is_over_them_too(browser: Browser, 
         for seed in (0, 1, 2)
     ]
     (board,) = boards(records)
-    expected = over_seeds(*board.rows, TRACKS[0])
+    alpha, beta = board.rows
+    expected = over_seeds(alpha, beta, TRACKS[0])
     assert expected is not None
     (tmp_path / "index.html").write_text(html([board]), encoding="utf-8")
     with visit(browser, tmp_path / "index.html") as found:

@@ -35,12 +35,13 @@ def command(ctx: click.Context, results: Path, form: Any, *, write: bool, check:
     loaded = load_records(results)
     for problem in loaded.problems:
         tell_warning(str(problem))
-    columns = session_of(ctx).catalogue.columns()
+    catalogue = session_of(ctx).catalogue
+    columns, published = catalogue.columns(), catalogue.published()
     if write:
-        for path in write_leaderboards(results, columns):
+        for path in write_leaderboards(results, columns, published):
             click.echo(f"{path} is written.")
     if check:
-        stale = stale_leaderboards(results, columns)
+        stale = stale_leaderboards(results, columns, published)
         for path in stale:
             tell_error(f"{path} is not what the records say. Write it again with 'freeshot leaderboard --write'.")
         if stale or loaded.problems:
@@ -51,6 +52,6 @@ def command(ctx: click.Context, results: Path, form: Any, *, write: bool, check:
     if not loaded.records:
         raise StoreError(f"There is no record under {results}. Run something first with 'freeshot run'.")
     if form == "terminal":
-        render_terminal(loaded.records, stdout(), columns)
+        render_terminal(loaded.records, stdout(), columns, published)
     else:
-        click.echo(render(form, loaded.records, columns), nl=False)
+        click.echo(render(form, loaded.records, columns, published), nl=False)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from freeshot.contracts.columns import Column
+    from freeshot.contracts.published import Published
     from freeshot.contracts.records import RunRecord
 
 __all__ = [
@@ -45,9 +46,10 @@ def render(
     form: Literal["markdown", "latex", "csv", "json", "html"],
     records: Iterable[RunRecord],
     columns: Sequence[Column] = (),
+    published: Iterable[Published] = (),
 ) -> str:
     """Draw the leaderboards of records in one of the formats that are text."""
-    found = boards(records, columns)
+    found = boards(records, columns, published=published)
     if form == "markdown":
         return markdown(found, columns)
     if form == "latex":
@@ -62,6 +64,11 @@ def render_markdown(records: Iterable[RunRecord], columns: Sequence[Column] = ()
     return render("markdown", records, columns)
 
 
-def render_terminal(records: Iterable[RunRecord], console: Console, columns: Sequence[Column] = ()) -> None:
+def render_terminal(
+    records: Iterable[RunRecord],
+    console: Console,
+    columns: Sequence[Column] = (),
+    published: Iterable[Published] = (),
+) -> None:
     """Print the leaderboards of records."""
-    print_boards(boards(records, columns), console, columns)
+    print_boards(boards(records, columns, published=published), console, columns)

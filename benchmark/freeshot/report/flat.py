@@ -22,14 +22,8 @@ episodes and training seeds."""
 
 
 def lines(boards: Iterable[Board]) -> list[dict[str, Any]]:
-    """List every row on every track it was run on."""
-    return [
-        _line(board, row, track)
-        for board in boards
-        for row in (*board.rows, *board.controls)
-        for track in (t.name for t in board.tracks)
-        if track in row.cells
-    ]
+    """List every row on every track it was run on, and after them what papers report of these tracks."""
+    return [line for board in boards for line in (*_measured(board), *_reported(board))]
 
 
 def as_json(boards: Iterable[Board]) -> str:
@@ -45,6 +39,38 @@ def as_csv(boards: Iterable[Board]) -> str:
     for line in lines(boards):
         writer.writerow({key: _inert(value) for key, value in line.items()})
     return out.getvalue()
+
+
+def _measured(board: Board) -> list[dict[str, Any]]:
+    return [
+        _line(board, row, track)
+        for row in (*board.rows, *board.controls)
+        for track in (t.name for t in board.tracks)
+        if track in row.cells
+    ]
+
+
+def _reported(board: Board) -> list[dict[str, Any]]:
+    """Give reported numbers a status of their own; what no paper says of them is not there, the source is a note."""
+    sizes = {track.name: track for track in board.tracks}
+    found = []
+    for one in board.published:
+        half = one.half_width
+        known = {
+            "suite": one_line(board.suite),
+            "version": board.version,
+            "row": one_line(one.method),
+            "track": one_line(one.track),
+            "way": sizes[one.track].way,
+            "shot": sizes[one.track].shot,
+            "status": "reported",
+            "mean": one.mean,
+            "low": None if half is None else one.mean - half,
+            "high": None if half is None else one.mean + half,
+            "notes": one_line(one.source),
+        }
+        found.append(dict.fromkeys(FIELDS) | known)
+    return found
 
 
 def _line(board: Board, row: Row, track: str) -> dict[str, Any]:

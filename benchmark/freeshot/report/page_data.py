@@ -17,7 +17,7 @@ from freeshot.report.compact import encode, unit_of
 from freeshot.report.costs import Cost, costs
 from freeshot.report.hardness import Hardness, hardness
 from freeshot.report.pairs import over_seeds
-from freeshot.report.published import published_rows
+from freeshot.report.published import published_tables
 from freeshot.report.short import short_labels
 from freeshot.report.standings import standings
 from freeshot.report.versus import DEFAULT_PAIR, versus
@@ -226,9 +226,16 @@ def _hardness(found: Hardness, rows: Sequence[Row]) -> Plain:
 def _published(board: Board) -> list[Plain]:
     return [
         {
-            "method": one_line(row.method),
-            "source": one_line(row.source),
-            "cells": {one_line(track): [one.mean, one.half_width] for track, one in sorted(row.cells.items())},
+            "section": one_line(table.section),
+            "tracks": [one_line(t.name) for t in table.tracks],
+            "rows": [
+                {
+                    "method": one_line(row.method),
+                    "source": one_line(row.source),
+                    "cells": {one_line(track): [one.mean, one.half_width] for track, one in sorted(row.cells.items())},
+                }
+                for row in table.rows
+            ],
         }
-        for row in published_rows(board)
+        for table in published_tables(board)
     ]

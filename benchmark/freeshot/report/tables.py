@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from freeshot.contracts.columns import Column
 from freeshot.report.board import Board, Row, TrackColumn
 from freeshot.report.costs import costs
+from freeshot.report.published import published_tables
 from freeshot.report.versus import DEFAULT_PAIR, versus
 from freeshot.report.wording import (
     Drawing,
@@ -18,6 +19,7 @@ from freeshot.report.wording import (
     differences,
     one_line,
     overview,
+    published_words,
 )
 
 
@@ -31,6 +33,8 @@ class Tables:
     paired: dict[str, Drawing]
     """Section → pairs by tracks; empty where the pair was not run."""
     costs: Drawing
+    reported: dict[str, Drawing]
+    """Section → what papers report, with the source in the last column."""
 
 
 def draw(
@@ -54,7 +58,13 @@ def draw(
         )
         for section, tracks in board.sections.items()
     }
-    return Tables(overview(board, columns), accuracy, _paired(board, pair, digits), cost_lines(costs(board)))
+    return Tables(
+        overview(board, columns),
+        accuracy,
+        _paired(board, pair, digits),
+        cost_lines(costs(board)),
+        _reported(board, digits),
+    )
 
 
 def _paired(board: Board, pair: tuple[str, str], digits: int) -> dict[str, Drawing]:
@@ -67,6 +77,23 @@ def _paired(board: Board, pair: tuple[str, str], digits: int) -> dict[str, Drawi
             titles = ("Pair", *map(_heading, shared))
             drawings[section] = Drawing(titles, differences(found, [t.name for t in shared], digits))
     return drawings
+
+
+def _reported(board: Board, digits: int) -> dict[str, Drawing]:
+    return {
+        table.section: Drawing(
+            ("Method", *map(_heading, table.tracks), "Source"),
+            tuple(
+                (
+                    Words(one_line(row.method)),
+                    *(published_words(row.cells.get(t.name), digits) for t in table.tracks),
+                    Words(one_line(row.source)),
+                )
+                for row in table.rows
+            ),
+        )
+        for table in published_tables(board)
+    }
 
 
 def _heading(track: TrackColumn) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from freeshot.basics.statistics import Interval
 from freeshot.contracts.columns import Column
+from freeshot.contracts.published import Published
 from freeshot.report.board import Board, Cell, Row
 from freeshot.report.costs import Cost
 from freeshot.report.versus import Versus
@@ -64,6 +65,14 @@ def cell_words(cell: Cell | None, digits: int, refer: Callable[[Sequence[str]], 
         return Words(MARKS[cell.status], refer(cell.notes))
     rank = f" ({cell.rank})" if cell.rank else ""
     return Words(percent(cell.interval, digits) + rank, refer(cell.notes), bold=cell.rank == 1)
+
+
+def published_words(number: Published | None, digits: int) -> Words:
+    """Word a number as a paper states it, with its half-width where it states one."""
+    if number is None:
+        return Words(MISSING)
+    around = "" if number.half_width is None else f" ± {100 * number.half_width:.{digits}f}"
+    return Words(f"{100 * number.mean:.{digits}f}{around}")
 
 
 def overview(board: Board, columns: Sequence[Column]) -> Drawing:
