@@ -23,6 +23,21 @@ def test_two_committed_rows_are_compared(call: Call) -> None:
     assert "one training seed" in result.stderr
 
 
+def test_rows_with_seeds_are_compared_as_methods(call: Call) -> None:
+    ours, theirs = (f"lora-recycle [learner.distance=euclidean, learner.divergence=student-teacher, {rest}]" for rest in (
+        "lora_share=0.2, strategy=none",
+        "lora_share=1.0, strategy=cls-attention, strategy.at=[-1], strategy.paper_code_residual=false, "
+        "strategy.ratio=0.75",
+    ))  # fmt: skip
+    result = call(
+        "compare", ours, theirs, "--suite", "ablations", "--track", "*/5w1s", "--results", RESULTS, plugins=""
+    )
+    assert result.exit_code == 0, result.output
+    assert "over seeds" in result.stdout
+    assert "is about the methods" in result.stdout
+    assert "about that run" not in result.stderr
+
+
 def test_tracks_and_the_region_can_be_chosen(call: Call) -> None:
     arguments = ("compare", "lora-recycle", "noise", "--suite", "pocket", "--results", RESULTS)
     result = call(*arguments, "--track", "*/digits/*", "--equivalent", "50", plugins="")

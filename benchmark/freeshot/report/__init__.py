@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from freeshot.report.board import Board, boards
+from freeshot.report.board import Board, Kind, boards
 from freeshot.report.files import stale_leaderboards, write_leaderboards
 from freeshot.report.flat import as_csv, as_json
 from freeshot.report.html import html
 from freeshot.report.latex import latex
 from freeshot.report.markdown import markdown
 from freeshot.report.records import Loaded, load_records
+from freeshot.report.standings import Standings, standings
 from freeshot.report.terminal import print_boards
 from freeshot.report.versus import Versus, versus
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Board",
     "Loaded",
+    "Standings",
     "Versus",
     "boards",
     "load_records",
@@ -36,6 +38,7 @@ __all__ = [
     "render_markdown",
     "render_terminal",
     "stale_leaderboards",
+    "standings",
     "versus",
     "write_leaderboards",
 ]
@@ -45,9 +48,10 @@ def render(
     form: Literal["markdown", "latex", "csv", "json", "html"],
     records: Iterable[RunRecord],
     columns: Sequence[Column] = (),
+    interval: Kind = "t",
 ) -> str:
     """Draw the leaderboards of records in one of the formats that are text."""
-    found = boards(records, columns)
+    found = boards(records, columns, interval)
     if form == "markdown":
         return markdown(found, columns)
     if form == "latex":
@@ -62,6 +66,8 @@ def render_markdown(records: Iterable[RunRecord], columns: Sequence[Column] = ()
     return render("markdown", records, columns)
 
 
-def render_terminal(records: Iterable[RunRecord], console: Console, columns: Sequence[Column] = ()) -> None:
+def render_terminal(
+    records: Iterable[RunRecord], console: Console, columns: Sequence[Column] = (), interval: Kind = "t"
+) -> None:
     """Print the leaderboards of records."""
-    print_boards(boards(records, columns), console, columns)
+    print_boards(boards(records, columns, interval), console, columns)
