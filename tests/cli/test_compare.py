@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.report.conftest import make_record
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Call
@@ -23,17 +24,15 @@ def test_two_committed_rows_are_compared(call: Call) -> None:
     assert "one training seed" in result.stderr
 
 
-def test_rows_with_seeds_are_compared_as_methods(call: Call) -> None:
-    ours, theirs = (f"lora-recycle [learner.distance=euclidean, learner.divergence=student-teacher, {rest}]" for rest in (
-        "lora_share=0.2, strategy=none",
-        "lora_share=1.0, strategy=cls-attention, strategy.at=[-1], strategy.paper_code_residual=false, "
-        "strategy.ratio=0.75",
-    ))  # fmt: skip
-    result = call(
-        "compare", ours, theirs, "--suite", "ablations", "--track", "*/5w1s", "--results", RESULTS, plugins=""
-    )
+def test_rows_with_seeds_are_compared_as_methods(call: Call, tmp_path: Path) -> None:
+    for method, means in {"alpha": (0.55, 0.5, 0.51), "beta": (0.5, 0.5, 0.5)}.items():
+        for seed, mean in enumerate(means):
+            make_record(method, mean=mean, seed=seed).write(tmp_path / f"{method}-{seed}.json")
+    result = call("compare", "alpha", "beta", "--results", str(tmp_path), plugins="")
     assert result.exit_code == 0, result.output
-    assert "over seeds" in result.stdout
+    (heads, row) = (line.split() for line in result.stdout.splitlines()[2:4])
+    assert heads[-8:-6] == ["over", "seeds"]
+    assert row[-1] == "undecided"
     assert "is about the methods" in result.stdout
     assert "about that run" not in result.stderr
 

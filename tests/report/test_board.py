@@ -96,7 +96,8 @@ def test_a_cell_with_several_seeds_has_the_interval_over_them_as_well(record: Ma
     cells = {row.label: row.cells[SKETCH] for row in board.rows}
     wider = cells["alpha"].over_seeds
     assert wider is not None
-    assert (wider.mean, wider.covers) == (pytest.approx(0.5), "episodes and training seeds")
+    assert wider.mean == pytest.approx(0.5)
+    assert wider.covers == "episodes and training seeds"
     assert cells["alpha"].interval is not None
     assert wider.half_width > cells["alpha"].interval.half_width
     assert cells["b"].over_seeds is None
