@@ -25,12 +25,14 @@ def report(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         found.columns = [column.title for column in columns]
         found.published = [one.method for one in published]
 
-    def render_terminal(records: object, console: Any, columns: Any, published: Any) -> None:
+    def render_terminal(records: object, console: Any, columns: Any, interval: str, published: Any) -> None:
         note(columns, published)
+        found.interval = interval
         console.print("a table")
 
-    def render(form: str, records: object, columns: Any, published: Any) -> str:
+    def render(form: str, records: object, columns: Any, interval: str, published: Any) -> str:
         note(columns, published)
+        found.interval = interval
         return "| a table |\n"
 
     def write_leaderboards(folder: Path, columns: Any, published: Any) -> list[Path]:
@@ -60,6 +62,14 @@ def test_the_table_is_printed(board: Call) -> None:
 
 def test_the_table_can_be_markdown(board: Call) -> None:
     assert board("--format", "markdown").stdout == "| a table |\n"
+
+
+@pytest.mark.parametrize("form", ["terminal", "markdown"])
+def test_intervals_are_students_unless_asked_otherwise(board: Call, report: SimpleNamespace, form: str) -> None:
+    board("--format", form)
+    assert report.interval == "t"
+    board("--format", form, "--interval", "bca")
+    assert report.interval == "bca"
 
 
 def test_records_that_cannot_be_read_are_told_beside_the_table(board: Call, report: SimpleNamespace) -> None:

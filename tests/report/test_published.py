@@ -58,7 +58,7 @@ def test_the_terminal_and_latex_have_one_too(records: list[RunRecord]) -> None:
 
 
 def test_csv_and_json_give_them_a_status_of_their_own(records: list[RunRecord]) -> None:
-    found = json.loads(render("json", records, published=REPORTED))
+    found = json.loads(render("json", records, published=REPORTED))["cells"]
     assert [line["status"] for line in found] == ["ok", "ok", "ok", "reported", "reported"]
     assert (found[3]["row"], found[3]["mean"], found[3]["low"], found[3]["rank"]) == ("Theirs", 0.9112, None, None)
     assert (found[4]["low"], found[4]["high"], found[4]["notes"]) == (0.8625, 0.8875, "A paper, Table 2")

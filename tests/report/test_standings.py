@@ -161,3 +161,12 @@ def test_few_tracks_and_single_seeds_are_told(record: Make, ladder: dict[str, li
     assert "one training seed" in seeds
     few, _ = stood(record, {"a": [0.5], "b": [0.6]}).cautions
     assert few == "1 track is too few for a claim across tracks; it takes 5 at least."
+
+
+def test_tracks_that_share_a_data_set_are_told(record: Make) -> None:
+    tracks = [f"in-domain/set-{letter}/5w{shot}s" for letter in "abc" for shot in (1, 5)]
+    found = standings(boards([record(m, t, 0.5, seed=s) for m in "ab" for t in tracks for s in (0, 1)])[0])
+    assert found is not None
+    assert found.cautions == (
+        "6 tracks lie on 3 data sets: those that share one are not independent, which makes p across tracks too small.",
+    )

@@ -18,12 +18,18 @@ FORMATS = ["terminal", "markdown", "latex", "csv", "json", "html"]
     "--results", type=click.Path(path_type=Path, file_okay=False), default=Path("results"), help="Where records are."
 )
 @click.option("--format", "form", type=click.Choice(FORMATS), default="terminal", help="How to print.")
+@click.option(
+    "--interval",
+    type=click.Choice(["t", "bca"]),
+    default="t",
+    help="Student's t, or the BCa bootstrap, for what is printed; written tables have Student's t.",
+)
 @click.option("--write", is_flag=True, help="Write the tables beside the records instead of printing them.")
 @click.option(
     "--check", is_flag=True, help="Fail if a record cannot be read or the written tables are not what the records say."
 )
 @click.pass_context
-def command(ctx: click.Context, results: Path, form: Any, *, write: bool, check: bool) -> None:
+def command(ctx: click.Context, results: Path, form: Any, interval: Any, *, write: bool, check: bool) -> None:
     """Rank the methods on each track, from records alone."""
     from freeshot.basics.errors import StoreError
     from freeshot.report import load_records, render, render_terminal, stale_leaderboards, write_leaderboards
@@ -52,6 +58,6 @@ def command(ctx: click.Context, results: Path, form: Any, *, write: bool, check:
     if not loaded.records:
         raise StoreError(f"There is no record under {results}. Run something first with 'freeshot run'.")
     if form == "terminal":
-        render_terminal(loaded.records, stdout(), columns, published)
+        render_terminal(loaded.records, stdout(), columns, interval, published)
     else:
-        click.echo(render(form, loaded.records, columns, published), nl=False)
+        click.echo(render(form, loaded.records, columns, interval, published), nl=False)

@@ -68,7 +68,7 @@ class Comparison:
     @property
     def cautions(self) -> tuple[str, ...]:
         """Say what these numbers cannot say."""
-        found = cautions(len(self.tracks), min(min(t.seeds) for t in self.tracks))
+        found = cautions([t.track for t in self.tracks], min(min(t.seeds) for t in self.tracks))
         if any(t.over_seeds is None and min(t.seeds) > 1 for t in self.tracks):
             found += ("The rows share fewer than two training seeds on a track; there this is about those runs.",)
         return found

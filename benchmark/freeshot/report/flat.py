@@ -1,4 +1,4 @@
-"""Leaderboards for machines: one line per row and track, as CSV or JSON."""
+"""Leaderboards for machines: one line per row and track, as CSV or JSON; JSON has pairs and standings as well."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import csv
 import io
 import json
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 from freeshot.basics.statistics import worst_tenth
 from freeshot.report.board import Board, Row
+from freeshot.report.pairs import all_pairs
+from freeshot.report.standings import standings
 from freeshot.report.wording import one_line
 
 FIELDS = (
@@ -27,8 +30,14 @@ def lines(boards: Iterable[Board]) -> list[dict[str, Any]]:
 
 
 def as_json(boards: Iterable[Board]) -> str:
-    """Write the lines as a JSON list."""
-    return json.dumps(lines(boards), indent=1, ensure_ascii=False) + "\n"
+    """Write an object of three lists: `cells`, the lines; `pairs` of rows on a track; `standings` of each board."""
+    found = list(boards)
+    whole = {
+        "cells": lines(found),
+        "pairs": [_named(board) | asdict(pair) for board in found for pair in all_pairs(board)],
+        "standings": [_named(board) | asdict(stood) for board in found if (stood := standings(board))],
+    }
+    return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
 
 
 def as_csv(boards: Iterable[Board]) -> str:
@@ -71,6 +80,10 @@ def _reported(board: Board) -> list[dict[str, Any]]:
         }
         found.append(dict.fromkeys(FIELDS) | known)
     return found
+
+
+def _named(board: Board) -> dict[str, Any]:
+    return {"suite": one_line(board.suite), "version": board.version}
 
 
 def _line(board: Board, row: Row, track: str) -> dict[str, Any]:

@@ -20,13 +20,16 @@ _SPECIAL = re.compile("|".join(map(re.escape, _ESCAPES)))
 
 
 def latex(boards: Iterable[Board], columns: Sequence[Column] = ()) -> str:
-    """Draw the accuracy tables of boards, each with its notes as a caption."""
+    """Draw the accuracy tables of boards, each with its notes as a caption, and how rows stand across tracks."""
     blocks = [HEAD]
     for board in boards:
         notes = Footnotes()
         tables = draw(board, columns, notes, digits=1)
         for section, drawing in tables.accuracy.items():
             blocks.append(_table(drawing, f"{title(board)}: {section}. {explanation(board)[0]}", notes))
+        if tables.across:
+            said = " ".join(tables.across.sentences)
+            blocks.append(_table(tables.across.table, f"{title(board)}: across tracks. {said}", Footnotes()))
         for section, drawing in tables.reported.items():
             blocks.append(_table(drawing, f"{title(board)}: {section}. {HEADING}. {CAUTION}", Footnotes()))
     return "\n\n".join(blocks) + "\n"

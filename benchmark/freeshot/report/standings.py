@@ -75,7 +75,7 @@ def standings(board: Board) -> Standings | None:
         cliques(adjusted),
         _wins(rows, tracks),
         _verdicts(rows, tracks),
-        cautions(len(tracks), min(row.cells[name].seeds for row in rows for name in tracks)),
+        cautions(tracks, min(row.cells[name].seeds for row in rows for name in tracks)),
     )
 
 

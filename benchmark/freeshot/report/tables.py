@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from freeshot.contracts.columns import Column
+from freeshot.report.across import Across, across
 from freeshot.report.board import Board, Row, TrackColumn
 from freeshot.report.costs import costs
 from freeshot.report.published import published_tables
+from freeshot.report.standings import standings
 from freeshot.report.versus import DEFAULT_PAIR, versus
 from freeshot.report.wording import (
+    MISSING,
     Drawing,
     Footnotes,
     Words,
@@ -19,6 +22,7 @@ from freeshot.report.wording import (
     differences,
     one_line,
     overview,
+    percent,
     published_words,
 )
 
@@ -33,6 +37,10 @@ class Tables:
     paired: dict[str, Drawing]
     """Section → pairs by tracks; empty where the pair was not run."""
     costs: Drawing
+    seeds: dict[str, Drawing]
+    """Section → rows with several training seeds by tracks; empty where there are none."""
+    across: Across | None
+    """None below two ranked rows that have every track."""
     reported: dict[str, Drawing]
     """Section → what papers report, with the source in the last column."""
 
@@ -58,11 +66,14 @@ def draw(
         )
         for section, tracks in board.sections.items()
     }
+    found = standings(board)
     return Tables(
         overview(board, columns),
         accuracy,
         _paired(board, pair, digits),
         cost_lines(costs(board)),
+        _over_seeds(board, digits),
+        across(found) if found else None,
         _reported(board, digits),
     )
 
@@ -76,6 +87,24 @@ def _paired(board: Board, pair: tuple[str, str], digits: int) -> dict[str, Drawi
         if shared := [t for t in tracks if t.name in compared]:
             titles = ("Pair", *map(_heading, shared))
             drawings[section] = Drawing(titles, differences(found, [t.name for t in shared], digits))
+    return drawings
+
+
+def _over_seeds(board: Board, digits: int) -> dict[str, Drawing]:
+    """Draw the intervals over episodes and seeds on the tracks, and of the rows, that have one."""
+    drawings = {}
+    for section, tracks in board.sections.items():
+        known = [
+            (row, [cell.over_seeds if (cell := row.cells.get(t.name)) else None for t in tracks])
+            for row in (*board.rows, *board.controls)
+        ]
+        lines = tuple(
+            (Words(one_line(row.label)), *(Words(percent(one, digits) if one else MISSING) for one in intervals))
+            for row, intervals in known
+            if any(intervals)
+        )
+        if lines:
+            drawings[section] = Drawing(("Row", *map(_heading, tracks)), lines)
     return drawings
 
 

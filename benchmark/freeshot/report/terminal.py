@@ -41,8 +41,15 @@ def _print_board(board: Board, console: Console, columns: Sequence[Column]) -> N
         _print_table(f"{name}: {section}", drawing, console)
     if tables.overview.lines or tables.overview.controls:
         _print_table(f"{name}: overview", tables.overview, console)
+    if tables.across:
+        _print_table(f"{name}: across tracks", tables.across.table, console)
+        for sentence in tables.across.sentences:
+            console.print(Text(sentence))
+        console.print()
     for section, drawing in tables.paired.items():
         _print_table(f"Paired differences (points): {section}", drawing, console)
+    for section, drawing in tables.seeds.items():
+        _print_table(f"Over episodes and training seeds: {section}", drawing, console)
     if tables.costs.lines:
         _print_table("Costs of one track", tables.costs, console)
     for section, drawing in tables.reported.items():

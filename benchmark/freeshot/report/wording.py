@@ -14,6 +14,7 @@ from freeshot.report.versus import Versus
 
 MISSING = "–"
 MARKS = {"failed": "failed", "violated": "void", "skipped": "skipped"}
+KINDS = {"t": "Student-t", "bca": "BCa bootstrap"}
 ARROWS = {"higher": " ↑", "lower": " ↓", "none": ""}
 COST_TITLES = ("Row", "Device", "Prepare\n(s)", "Evaluate\n(s)", "Peak\n(MiB)", "Records")
 
@@ -146,14 +147,16 @@ def explanation(board: Board) -> tuple[str, ...]:
     if not board.records:
         return (made_from,)
     interval = (
-        f"Accuracy in percent, mean ± half of the interval: Student-t 95 % over {episodes} shared episodes; "
-        "it covers the sampling of tasks, not of images or training seeds."
+        f"Accuracy in percent, mean ± half of the interval: {KINDS[board.interval]} 95 % over {episodes} shared "
+        "episodes; it covers the sampling of tasks, not of images or training seeds."
     )
+    wider = "The interval over episodes and training seeds covers both; seeds and episodes are crossed."
     rank = (
         "In parentheses the rank on the track: rows share one where the paired interval of their difference "
         "includes zero. Controls are not ranked. Paired differences are bold where theirs excludes zero."
     )
-    return interval, rank, made_from
+    seeds = any(cell.over_seeds for row in (*board.rows, *board.controls) for cell in row.cells.values())
+    return (interval, wider, rank, made_from) if seeds else (interval, rank, made_from)
 
 
 def _what_it_is(row: Row) -> tuple[Words, ...]:
