@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 
 from PIL import Image
+from tests.report.browser import chromium, open_browser
 
 from freeshot.basics.files import atomic_path
-from tests.report.browser import chromium, open_browser
 
 LEADERBOARD = Path(__file__).parents[2] / "results/leaderboard"
 PICTURE = LEADERBOARD / "page.png"
