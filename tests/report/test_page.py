@@ -236,6 +236,15 @@ def test_a_number_opens_what_is_behind_it_and_escape_closes_it(opened: Visit) ->
     assert not opened.page.locator("#detail").is_visible()
 
 
+def test_cells_show_intervals_or_episodes(opened: Visit) -> None:
+    cells = opened.page.locator("#board button.value", has_text=".")
+    opened.page.locator("[value=episodes]").check()
+    assert opened.page.locator("#board .spark").count() == cells.count()
+    assert opened.page.locator("#board .bar").count() == 0
+    opened.page.get_by_role("button", name="Show all").click()
+    opened.page.locator("#board .bar").first.wait_for()
+
+
 @pytest.mark.parametrize(
     ("row", "word", "reason"),
     [

@@ -92,9 +92,18 @@ function cell(row, track, split) {
   button.title = said;
   button.setAttribute("aria-label", row.short + " on " + track.name + ": " + said);
   if (found.mean === null) button.append(el("span", { class: "bad" }, WORDS[found.status]));
-  else button.append(el("b", {}, points(found.mean)), el("span", { class: "rank" }, (found.rank ? "(" + found.rank + ")" : "") + (found.notes ? "*" : "")), interval(found, scaleOf(track)));
+  else button.append(el("b", {}, points(found.mean)), el("span", { class: "rank" }, (found.rank ? "(" + found.rank + ")" : "") + (found.notes ? "*" : "")), viewed(found, track));
   button.onclick = () => showCell(row, track, found);
   return el("td", { class: [split, found.rank === 1 ? "first" : null].filter(Boolean).join(" ") || null }, button);
+}
+
+const viewed = (c, track) => (document.querySelector("[name=view]:checked").value === "episodes" ? spark(c) : interval(c, scaleOf(track)));
+
+/** A small histogram of the episodes by accuracy. */
+function spark(c) {
+  const most = Math.max(...c.histogram);
+  const bars = c.histogram.map((n, i) => "M" + i + " 20V" + (20 - (20 * n) / most) + "h.9V20z").join("");
+  return draw("svg", { class: "spark", viewBox: "0 0 " + c.histogram.length + " 20", preserveAspectRatio: "none", "aria-hidden": "true" }, draw("path", { class: "hist", d: bars }));
 }
 
 /** The range that the intervals of a track's methods span, so that its bars can be compared; controls may lie outside. */
