@@ -148,6 +148,17 @@ def test_differences_in_the_last_digit_are_ties() -> None:
     assert evidence([0.1 + 0.2 - 0.3, 0.5, 0.5]).superiority == pytest.approx(5 / 6)
 
 
+def test_noise_in_the_last_digits_breaks_no_ties_and_moves_no_bound() -> None:
+    steps = np.repeat([-1, 0, 1, 2], [4, 6, 8, 2]) / 6
+    second = np.linspace(0.1, 0.8, 20)
+    noisy = evidence((second + steps) - second)
+    clean = evidence(steps)
+    assert noisy.wilcoxon == clean.wilcoxon
+    assert noisy.sign_flip == clean.sign_flip
+    assert (noisy.bca.low, noisy.bca.high) == pytest.approx((clean.bca.low, clean.bca.high), abs=1e-11)
+    assert math.copysign(1, clean.bca.low) == 1  # it is 0, not -0
+
+
 def test_many_pairs_are_weighed_as_each_of_them_alone() -> None:
     rng = np.random.default_rng(0)
     for count in (8, 40, 120):

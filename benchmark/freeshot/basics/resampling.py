@@ -54,7 +54,7 @@ def bca_intervals(values: Array, moves: Array, level: float, covers: str) -> tup
     plain = [student_t(column, level, covers) for column in values.T]
     known = np.isfinite(low + high) & (np.ptp(values, axis=0) > 0) & (len(values) > 2)
     return tuple(
-        Interval(one.mean, one.mean + float(down), one.mean + float(up), level, covers) if there else one
+        Interval(one.mean, _clean(one.mean + down), _clean(one.mean + up), level, covers) if there else one
         for one, down, up, there in zip(plain, low, high, known, strict=True)
     )
 
@@ -93,6 +93,11 @@ def _bca_moves(values: Array, moves: Array, level: float) -> tuple[Array, Array]
     ordered = np.sort(moves, axis=1)
     low, high = (_quantiles(ordered, share) for share in shares.T)
     return low, high
+
+
+def _clean(bound: float) -> float:
+    """Drop the digits that rounding made; a bound of zero is no less than zero."""
+    return round(float(bound), 12) + 0.0
 
 
 def _quantiles(ordered: Array, shares: Array) -> Array:
