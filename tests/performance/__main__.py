@@ -9,7 +9,15 @@ from pathlib import Path
 
 import timm
 import torch
-from tests.performance import bench_episodes, bench_free, bench_inversion, bench_meta_training, bench_pool, bench_prior
+from tests.performance import (
+    bench_comparisons,
+    bench_episodes,
+    bench_free,
+    bench_inversion,
+    bench_meta_training,
+    bench_pool,
+    bench_prior,
+)
 
 BENCHES = {
     "pool": bench_pool.bench,
@@ -18,6 +26,7 @@ BENCHES = {
     "meta-training": bench_meta_training.bench,
     "episodes": bench_episodes.bench,
     "free": bench_free.bench,
+    "comparisons": bench_comparisons.bench,
 }
 
 

@@ -6,10 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from freeshot.contracts.columns import Column
+from freeshot.report.across import Across, across
 from freeshot.report.board import Board, Row, TrackColumn
 from freeshot.report.costs import costs
+from freeshot.report.published import published_tables
+from freeshot.report.standings import standings
 from freeshot.report.versus import DEFAULT_PAIR, versus
 from freeshot.report.wording import (
+    MISSING,
     Drawing,
     Footnotes,
     Words,
@@ -18,6 +22,8 @@ from freeshot.report.wording import (
     differences,
     one_line,
     overview,
+    percent,
+    published_words,
 )
 
 
@@ -31,6 +37,12 @@ class Tables:
     paired: dict[str, Drawing]
     """Section → pairs by tracks; empty where the pair was not run."""
     costs: Drawing
+    seeds: dict[str, Drawing]
+    """Section → rows with several training seeds by tracks; empty where there are none."""
+    across: Across | None
+    """None below two ranked rows that have every track."""
+    reported: dict[str, Drawing]
+    """Section → what papers report, with the source in the last column."""
 
 
 def draw(
@@ -54,7 +66,16 @@ def draw(
         )
         for section, tracks in board.sections.items()
     }
-    return Tables(overview(board, columns), accuracy, _paired(board, pair, digits), cost_lines(costs(board)))
+    found = standings(board)
+    return Tables(
+        overview(board, columns),
+        accuracy,
+        _paired(board, pair, digits),
+        cost_lines(costs(board)),
+        _over_seeds(board, digits),
+        across(found) if found else None,
+        _reported(board, digits),
+    )
 
 
 def _paired(board: Board, pair: tuple[str, str], digits: int) -> dict[str, Drawing]:
@@ -67,6 +88,41 @@ def _paired(board: Board, pair: tuple[str, str], digits: int) -> dict[str, Drawi
             titles = ("Pair", *map(_heading, shared))
             drawings[section] = Drawing(titles, differences(found, [t.name for t in shared], digits))
     return drawings
+
+
+def _over_seeds(board: Board, digits: int) -> dict[str, Drawing]:
+    """Draw the intervals over episodes and seeds on the tracks, and of the rows, that have one."""
+    drawings = {}
+    for section, tracks in board.sections.items():
+        known = [
+            (row, [cell.over_seeds if (cell := row.cells.get(t.name)) else None for t in tracks])
+            for row in (*board.rows, *board.controls)
+        ]
+        lines = tuple(
+            (Words(one_line(row.label)), *(Words(percent(one, digits) if one else MISSING) for one in intervals))
+            for row, intervals in known
+            if any(intervals)
+        )
+        if lines:
+            drawings[section] = Drawing(("Row", *map(_heading, tracks)), lines)
+    return drawings
+
+
+def _reported(board: Board, digits: int) -> dict[str, Drawing]:
+    return {
+        table.section: Drawing(
+            ("Method", *map(_heading, table.tracks), "Source"),
+            tuple(
+                (
+                    Words(one_line(row.method)),
+                    *(published_words(row.cells.get(t.name), digits) for t in table.tracks),
+                    Words(one_line(row.source)),
+                )
+                for row in table.rows
+            ),
+        )
+        for table in published_tables(board)
+    }
 
 
 def _heading(track: TrackColumn) -> str:
