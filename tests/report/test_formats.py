@@ -56,7 +56,6 @@ def test_both_intervals_stand_in_the_line_of_a_row_with_seeds(record: Callable[.
     assert wider is not None
     assert (line["low_over_seeds"], line["high_over_seeds"]) == (wider.low, wider.high)
     assert line["low_over_seeds"] < line["low"]
-    assert FIELDS[-2:] == ("low_over_seeds", "high_over_seeds")
 
 
 def test_a_failure_is_a_line_with_its_reason(record: Callable[..., RunRecord]) -> None:

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from freeshot.basics.statistics import worst_tenth
+from freeshot.report.beyond import WIDER, finished, half_widths
 from freeshot.report.board import Board, Row
 from freeshot.report.pairs import all_pairs
 from freeshot.report.standings import standings
@@ -18,10 +19,10 @@ from freeshot.report.wording import one_line
 FIELDS = (
     "suite", "version", "row", "method", "role", "data_free", "tuning_free", "track", "way", "shot", "status", "mean",
     "low", "high", "level", "covers", "worst_tenth", "rank", "seeds", "episodes", "notes", "low_over_seeds",
-    "high_over_seeds",
+    "high_over_seeds", "half_with_images", "half_with_classes", "ece", "brier",
 )  # fmt: skip
-"""Accuracies lie in 0…1; what is not there is empty in CSV and null in JSON. The last two are of the interval over
-episodes and training seeds."""
+"""Accuracies lie in 0…1; what is not there is empty in CSV and null in JSON. Last come the interval over
+episodes and training seeds, half-widths that cover images, and classes too, and calibration; means over seeds."""
 
 
 def lines(boards: Iterable[Board]) -> list[dict[str, Any]]:
@@ -98,8 +99,17 @@ def _line(board: Board, row: Row, track: str) -> dict[str, Any]:
         worst_tenth(scores) if scores else None, cell.rank, cell.seeds, len(scores) if scores else None,
         " ".join(map(one_line, cell.notes)),
         *((wider.low, wider.high) if (wider := cell.over_seeds) else (None, None)),
+        *map(half_widths(row, track).get, WIDER[1:]), *_calibration(row, track),
     )  # fmt: skip
     return dict(zip(FIELDS, values, strict=True))
+
+
+def _calibration(row: Row, track: str) -> tuple[float | None, float | None]:
+    judged = [record.quality for record in finished(row, track)]
+    known = [quality for quality in judged if quality is not None]
+    if not known or len(known) < len(judged):
+        return None, None
+    return sum(q.ece for q in known) / len(known), sum(q.brier for q in known) / len(known)
 
 
 def _inert(value: Any) -> Any:

@@ -9,7 +9,17 @@ from freeshot.contracts.columns import Column
 from freeshot.report.board import Board
 from freeshot.report.published import CAUTION, HEADING
 from freeshot.report.tables import draw
-from freeshot.report.wording import Drawing, Footnotes, Words, explanation, made_with, one_line, title
+from freeshot.report.wording import (
+    BEYOND_HEADING,
+    WIDER_HEADING,
+    Drawing,
+    Footnotes,
+    Words,
+    explanation,
+    made_with,
+    one_line,
+    title,
+)
 
 GENERATED = "<!-- Written by `freeshot leaderboard --write` from the records; edit those, not this. -->"
 REGENERATE = "Regenerate with `freeshot leaderboard --write`."
@@ -52,6 +62,10 @@ def _board(board: Board, columns: Sequence[Column], notes: Footnotes) -> list[st
         blocks += [f"### Paired differences (points), {escape(section)}", _table(drawing, drawing.lines)]
     for section, drawing in tables.seeds.items():
         blocks += [f"### Over episodes and training seeds, {escape(section)}", _table(drawing, drawing.lines)]
+    for section, drawing in tables.wider.items():
+        blocks += [f"### {WIDER_HEADING}, {escape(section)}", _table(drawing, drawing.lines)]
+    if tables.beyond.lines:
+        blocks += [f"### {BEYOND_HEADING}", _table(tables.beyond, tables.beyond.lines)]
     if tables.costs.lines:
         blocks += ["### Costs of one track", _table(tables.costs, tables.costs.lines)]
     if tables.reported:

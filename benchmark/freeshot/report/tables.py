@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from freeshot.contracts.columns import Column
 from freeshot.report.across import Across, across
+from freeshot.report.beyond import WIDER, beyond, half_widths
 from freeshot.report.board import Board, Row, TrackColumn
 from freeshot.report.costs import costs
 from freeshot.report.published import published_tables
@@ -41,6 +42,9 @@ class Tables:
     """Section → rows with several training seeds by tracks; empty where there are none."""
     across: Across | None
     """None below two ranked rows that have every track."""
+    wider: dict[str, Drawing]
+    """Section → half-widths that cover images and classes too, of rows that have them."""
+    beyond: Drawing
     reported: dict[str, Drawing]
     """Section → what papers report, with the source in the last column."""
 
@@ -74,6 +78,8 @@ def draw(
         cost_lines(costs(board)),
         _over_seeds(board, digits),
         across(found) if found else None,
+        _wider(board, digits),
+        _beyond(board),
         _reported(board, digits),
     )
 
@@ -106,6 +112,48 @@ def _over_seeds(board: Board, digits: int) -> dict[str, Drawing]:
         if lines:
             drawings[section] = Drawing(("Row", *map(_heading, tracks)), lines)
     return drawings
+
+
+def _wider(board: Board, digits: int) -> dict[str, Drawing]:
+    """Draw half-widths from narrow to wide, of the rows that have more than one."""
+    drawings = {}
+    for section, tracks in board.sections.items():
+        known = [(row, [half_widths(row, t.name) for t in tracks]) for row in (*board.rows, *board.controls)]
+        lines = tuple(
+            (Words(one_line(row.label)), *(Words(_widths(found, digits)) for found in widths))
+            for row, widths in known
+            if any(len(found) > 1 for found in widths)
+        )
+        if lines:
+            drawings[section] = Drawing(("Row", *map(_heading, tracks)), lines)
+    return drawings
+
+
+def _widths(found: Mapping[str, float], digits: int) -> str:
+    return " / ".join(f"{100 * found[c]:.{digits}f}" if c in found else MISSING for c in WIDER) if found else MISSING
+
+
+def _beyond(board: Board) -> Drawing:
+    """Draw what means do not say; columns that no row has are left out."""
+    found = beyond(board)
+    columns = {
+        "Worst\ntenth": [f"{100 * one.worst_tenth:.1f}" for one in found],
+        "Easiest\ntenth": [_share(one.easiest_tenth) for one in found],
+        "Hardest\ntenth": [_share(one.hardest_tenth) for one in found],
+        "ECE ↓": [_score(one.ece) for one in found],
+        "Brier ↓": [_score(one.brier) for one in found],
+    }
+    kept = {title: values for title, values in columns.items() if any(value != MISSING for value in values)}
+    labels = [one_line(one.label) for one in found]
+    return Drawing(("Row", *kept), tuple(tuple(map(Words, line)) for line in zip(labels, *kept.values(), strict=True)))
+
+
+def _share(value: float | None) -> str:
+    return MISSING if value is None else f"{100 * value:.1f}"
+
+
+def _score(value: float | None) -> str:
+    return MISSING if value is None else f"{value:.3f}"
 
 
 def _reported(board: Board, digits: int) -> dict[str, Drawing]:

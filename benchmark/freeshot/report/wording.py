@@ -16,6 +16,8 @@ MISSING = "–"
 MARKS = {"failed": "failed", "violated": "void", "skipped": "skipped"}
 KINDS = {"t": "Student-t", "bca": "BCa bootstrap"}
 ARROWS = {"higher": " ↑", "lower": " ↓", "none": ""}
+WIDER_HEADING = "Half-widths: episodes / and other images / and other classes"
+BEYOND_HEADING = "Beyond the mean, over all tracks of a row"
 COST_TITLES = ("Row", "Device", "Prepare\n(s)", "Evaluate\n(s)", "Peak\n(MiB)", "Records")
 
 
