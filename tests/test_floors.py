@@ -12,7 +12,7 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-HEAVY = {"torch", "timm", "peft", "scipy.stats", "transformers"}
+HEAVY = {"torch", "timm", "peft", "scipy.stats", "transformers", "matplotlib"}
 
 # the ground floor's two modules that compute with tensors
 TENSORS = {"freeshot.basics.prototypes", "freeshot.basics.tokens"}

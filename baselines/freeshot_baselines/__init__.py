@@ -15,13 +15,24 @@ if TYPE_CHECKING:
 @hookimpl
 def freeshot_methods() -> Iterable[type[Method]]:
     """Offer the baselines and the controls."""
+    from freeshot_baselines.composition.average import LoraAverage
+    from freeshot_baselines.composition.fair import LoraFair
+    from freeshot_baselines.composition.merging import Dare, Ties
+    from freeshot_baselines.composition.random_lora import RandomLora
     from freeshot_baselines.free.method import Free
     from freeshot_baselines.frozen_prototype import FrozenPrototype
     from freeshot_baselines.full_finetuning import FullFinetuning
+    from freeshot_baselines.heads.knn import Knn
+    from freeshot_baselines.heads.linear_probe import LinearProbe
+    from freeshot_baselines.heads.rtd import Rtd
     from freeshot_baselines.noise import Noise
     from freeshot_baselines.real_data import RealData
 
-    return [Free, FrozenPrototype, FullFinetuning, Noise, RealData]
+    return [
+        *(Free, FrozenPrototype, FullFinetuning, Noise, RealData),
+        *(Dare, LoraAverage, LoraFair, RandomLora, Ties),
+        *(Knn, LinearProbe, Rtd),
+    ]
 
 
 @hookimpl

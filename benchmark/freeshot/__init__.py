@@ -20,6 +20,7 @@ from freeshot.contracts.launcher import Launcher
 from freeshot.contracts.meta_learner import GradientMetaLearner, MetaLearner, Model, TaskStream
 from freeshot.contracts.method import Learner, Method, Needs, Oracle, Predictor, Trial, Workbench
 from freeshot.contracts.pool import LoraEntry, LoraPool, Slot
+from freeshot.contracts.published import Published
 from freeshot.contracts.surrogate_method import SurrogateMethod
 from freeshot.contracts.tracks import Profile, Row, Suite, Track
 from freeshot.plugin import hookimpl
@@ -52,6 +53,7 @@ __all__ = [
     "Oracle",
     "Predictor",
     "Profile",
+    "Published",
     "Row",
     "Shots",
     "Slot",

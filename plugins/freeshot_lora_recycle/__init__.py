@@ -9,7 +9,7 @@ from freeshot import hookimpl
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from freeshot import EfficiencyStrategy, InversionMethod, MetaLearner, Method
+    from freeshot import EfficiencyStrategy, InversionMethod, MetaLearner, Method, Published
 
 
 @hookimpl
@@ -44,3 +44,11 @@ def freeshot_meta_learners() -> Iterable[type[MetaLearner]]:
     from freeshot_lora_recycle.prototype import Prototype
 
     return [Prototype]
+
+
+@hookimpl
+def freeshot_published_results() -> Iterable[Published]:
+    """Offer what the paper reports."""
+    from freeshot_lora_recycle.published import published
+
+    return published()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.report.conftest import make_record
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Call
@@ -21,6 +22,19 @@ def test_two_committed_rows_are_compared(call: Call) -> None:
     assert row[-1] == "better"
     assert "Over 12 tracks: 12 better" in result.stdout
     assert "one training seed" in result.stderr
+
+
+def test_rows_with_seeds_are_compared_as_methods(call: Call, tmp_path: Path) -> None:
+    for method, means in {"alpha": (0.55, 0.5, 0.51), "beta": (0.5, 0.5, 0.5)}.items():
+        for seed, mean in enumerate(means):
+            make_record(method, mean=mean, seed=seed).write(tmp_path / f"{method}-{seed}.json")
+    result = call("compare", "alpha", "beta", "--results", str(tmp_path), plugins="")
+    assert result.exit_code == 0, result.output
+    (heads, row) = (line.split() for line in result.stdout.splitlines()[2:4])
+    assert " ".join(heads).endswith("BCa over seeds p (Holm) Wilcoxon d_z A wins verdict")
+    assert row[-1] == "undecided"
+    assert "is about the methods" in result.stdout
+    assert "about that run" not in result.stderr
 
 
 def test_tracks_and_the_region_can_be_chosen(call: Call) -> None:

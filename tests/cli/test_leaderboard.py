@@ -21,24 +21,27 @@ def report(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     module: Any = ModuleType("freeshot.report")
     module.load_records = lambda folder: found.loaded
 
-    def note(columns: Any) -> None:
+    def note(columns: Any, published: Any) -> None:
         found.columns = [column.title for column in columns]
+        found.published = [one.method for one in published]
 
-    def render_terminal(records: object, console: Any, columns: Any) -> None:
-        note(columns)
+    def render_terminal(records: object, console: Any, columns: Any, interval: str, published: Any) -> None:
+        note(columns, published)
+        found.interval = interval
         console.print("a table")
 
-    def render(form: str, records: object, columns: Any) -> str:
-        note(columns)
+    def render(form: str, records: object, columns: Any, interval: str, published: Any) -> str:
+        note(columns, published)
+        found.interval = interval
         return "| a table |\n"
 
-    def write_leaderboards(folder: Path, columns: Any) -> list[Path]:
-        note(columns)
+    def write_leaderboards(folder: Path, columns: Any, published: Any) -> list[Path]:
+        note(columns, published)
         found.stale = []
         return [folder / "leaderboard/near.md"]
 
-    def stale_leaderboards(folder: Path, columns: Any) -> list[Path]:
-        note(columns)
+    def stale_leaderboards(folder: Path, columns: Any, published: Any) -> list[Path]:
+        note(columns, published)
         stale: list[Path] = found.stale
         return stale
 
@@ -59,6 +62,14 @@ def test_the_table_is_printed(board: Call) -> None:
 
 def test_the_table_can_be_markdown(board: Call) -> None:
     assert board("--format", "markdown").stdout == "| a table |\n"
+
+
+@pytest.mark.parametrize("form", ["terminal", "markdown"])
+def test_intervals_are_students_unless_asked_otherwise(board: Call, report: SimpleNamespace, form: str) -> None:
+    board("--format", form)
+    assert report.interval == "t"
+    board("--format", form, "--interval", "bca")
+    assert report.interval == "bca"
 
 
 def test_records_that_cannot_be_read_are_told_beside_the_table(board: Call, report: SimpleNamespace) -> None:
@@ -101,7 +112,7 @@ def test_written_and_checked_in_one_go_is_fresh(board: Call, report: SimpleNames
 
 
 @pytest.mark.parametrize("flags", [(), ("--format", "markdown"), ("--write",), ("--check",)])
-def test_the_columns_of_plugins_are_shown(
+def test_the_columns_and_reported_numbers_of_plugins_are_shown(
     call: Call, install: Install, report: SimpleNamespace, tmp_path: Path, flags: tuple[str, ...]
 ) -> None:
     install(
@@ -109,10 +120,12 @@ def test_the_columns_of_plugins_are_shown(
         """
         @hookimpl
         def freeshot_leaderboard_columns(): return [Column("seed", lambda record: record.spec.seed)]
+        @hookimpl
+        def freeshot_published_results(): return [Published("Theirs", "in-domain/x/5w1s", 0.5, None, "A paper")]
     """,
     )
     assert call("leaderboard", "--results", str(tmp_path), *flags).exit_code == 0
-    assert report.columns == ["seed"]
+    assert (report.columns, report.published) == (["seed"], ["Theirs"])
 
 
 def test_no_records_is_said_with_what_to_do(board: Call, report: SimpleNamespace) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import timm
 import torch
 from tests.performance import (
+    bench_comparisons,
     bench_episodes,
     bench_free,
     bench_inversion,
@@ -27,6 +28,7 @@ BENCHES = {
     "episodes": bench_episodes.bench,
     "free": bench_free.bench,
     "leaderboard": bench_leaderboard.bench,
+    "comparisons": bench_comparisons.bench,
 }
 
 

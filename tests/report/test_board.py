@@ -91,6 +91,31 @@ def test_seeds_are_averaged_episode_by_episode(record: Make) -> None:
     )
 
 
+def test_a_cell_with_several_seeds_has_the_interval_over_them_as_well(record: Make) -> None:
+    (board,) = boards([record(mean=0.4, seed=0), record(mean=0.6, seed=1), record("b")])
+    cells = {row.label: row.cells[SKETCH] for row in board.rows}
+    wider = cells["alpha"].over_seeds
+    assert wider is not None
+    assert wider.mean == pytest.approx(0.5)
+    assert wider.covers == "episodes and training seeds"
+    assert cells["alpha"].interval is not None
+    assert wider.half_width > cells["alpha"].interval.half_width
+    assert cells["b"].over_seeds is None
+
+
+def test_cells_can_have_the_bootstraps_interval(record: Make) -> None:
+    records = [record("a", mean=0.7), record("b", mean=0.6, phase=1), record("c", status="failed")]
+    students, boots = (boards(records, interval=kind)[0] for kind in ("t", "bca"))
+    assert (students.interval, boots.interval) == ("t", "bca")
+    for row, same in zip(students.rows[:2], boots.rows, strict=False):
+        ours, theirs = row.cells[SKETCH].interval, same.cells[SKETCH].interval
+        assert ours is not None
+        assert theirs is not None
+        assert (theirs.mean, theirs.covers) == (ours.mean, ours.covers)
+        assert 0.5 * ours.half_width < theirs.half_width < ours.half_width  # 20 episodes: t has the longer reach
+        assert row.cells[SKETCH].rank == same.cells[SKETCH].rank
+
+
 def test_of_one_row_track_and_seed_the_newest_record_counts(record: Make) -> None:
     old = record(mean=0.4, origin="freeshot 0.1", finished="2026-01-01T23:00:00Z")
     new = record(mean=0.6, origin="freeshot 0.2", finished="2026-01-02T00:30:00+01:00")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from freeshot.contracts.columns import Column
-from freeshot.report import render_markdown, render_terminal
+from freeshot.report import render, render_markdown, render_terminal
 from freeshot.report.markdown import escape
 
 if TYPE_CHECKING:
@@ -58,6 +58,12 @@ def test_a_page_shows_numbers_marks_dashes_and_reasons(record: Make) -> None:
     assert "Student-t 95 % over 20 shared episodes; it covers the sampling of tasks, not of images" in page
     assert "Made from 7 records." in page
     assert page.endswith("Regenerate with `freeshot leaderboard --write`.\n")
+
+
+def test_the_page_says_which_interval_it_shows(record: Make) -> None:
+    assert "half of the interval: BCa bootstrap 95 % over 20 shared episodes" in render(
+        "markdown", [record()], interval="bca"
+    )
 
 
 def test_a_terminal_of_100_columns_shows_the_same(record: Make) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 from html.parser import HTMLParser
@@ -14,7 +16,9 @@ from hypothesis import strategies as st
 from tests.report.conftest import make_record
 
 from freeshot.report import boards, render
-from freeshot.report.html import BINS, html
+from freeshot.report.compact import decode
+from freeshot.report.html import html
+from freeshot.report.page_data import BINS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,6 +65,7 @@ def test_the_page_holds_what_the_board_says(record: Callable[..., RunRecord]) ->
     assert (cell[track]["mean"], cell[track]["rank"]) == (pytest.approx(interval.mean), 1)
     assert sum(cell[track]["histogram"]) == 20
     assert len(cell[track]["histogram"]) == BINS
+    assert decode(cell[track]["scores"], cell[track]["unit"]) == pytest.approx(board.rows[0].line.scores[track])
     failed = next(row for row in found["rows"] if row["label"] == "gamma")["cells"][track]
     assert (failed["mean"], failed["status"], failed["notes"]) == (None, "failed", "It broke.")
 
@@ -86,7 +91,8 @@ def test_the_page_asks_for_nothing_from_elsewhere() -> None:
     page = COMMITTED.read_text(encoding="utf-8")
     addresses = set(re.findall(r"https?://[^\s\"')]+", page))
     assert addresses <= {"http://www.w3.org/2000/svg"}
-    assert not re.findall(r"<link|<iframe|src=\"(?!data:)|@import|innerHTML|eval\(", page)
+    assert re.findall(r"<link[^>]*>", page) == ['<link rel="icon" href="data:,">']
+    assert not re.findall(r"<iframe|src=\"(?!data:)|@import|innerHTML|eval\(", page)
     assert "default-src 'none'" in page
 
 
@@ -96,3 +102,31 @@ def test_the_committed_page_is_small() -> None:
 
 def test_without_records_there_is_still_a_page() -> None:
     assert data_of(html([])) == []
+
+
+def test_a_page_that_would_be_too_large_leaves_out_pictures_first(
+    record: Callable[..., RunRecord], tmp_path: Path
+) -> None:
+    (tmp_path / "lora-000.png").write_bytes(bytes(3000))
+    found = boards([record("alpha"), record("alpha", suite="second")])
+    whole = len(json.dumps(data_of(html(found)), separators=(",", ":")))
+
+    def fitted(limit: int) -> tuple[int, list[bool]]:
+        read = data_of(html(found, [tmp_path / "lora-000.png"], limit=limit))
+        return len(read[0]["sheets"]), [
+            "scores" in cell for b in read for r in b["rows"] for cell in r["cells"].values()
+        ]
+
+    assert fitted(whole + 5000) == (1, [True, True])
+    assert fitted(whole + 100) == (0, [True, True])
+    assert fitted(whole - 10) == (0, [True, False])
+    assert fitted(0) == (0, [False, False])
+
+
+def test_the_page_allows_its_own_script_and_style_only() -> None:
+    page = html([])
+    for tag, policy in {"style": "style-src", "script": "script-src"}.items():
+        text = page.rpartition(f"<{tag}>")[2].partition(f"</{tag}>")[0]
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"{policy} 'sha256-{digest}'" in page
+    assert "unsafe" not in page

@@ -7,10 +7,20 @@ differences [e] in units of accuracy, 0…1.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
+from freeshot.basics.resampling import (
+    EXACT,
+    RESAMPLES,
+    all_signs,
+    bca_intervals,
+    between,
+    bootstrapped,
+    flipped,
+    sign_flip_shares,
+)
 from freeshot.basics.statistics import Interval, student_t
 
 if TYPE_CHECKING:
@@ -21,9 +31,12 @@ if TYPE_CHECKING:
     Values = Sequence[float] | NDArray[np.float64]
 
 Verdict = Literal["better", "equal", "worse", "undecided"]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 EQUIVALENT = 0.005
 """Half of the region of practical equivalence: differences below half a point matter to nobody."""
-RESAMPLES = 9_999
+PAIRED = "episodes, paired"
+_NORMAL = 50
+"""Values beyond which scipy takes the normal approximation of the signed ranks for any column."""
 
 
 @dataclass(frozen=True)
@@ -46,61 +59,64 @@ class Evidence:
 
 def evidence(differences: Values, level: float = 0.95, seed: int = 0) -> Evidence:
     """Weigh at least two differences."""
-    values = np.asarray(differences, dtype=np.float64)
-    interval = student_t(values, level, "episodes, paired")
-    spread = float(values.std(ddof=1)) if values.size > 1 else 0.0
-    return Evidence(
-        interval,
-        bca(values, level, seed),
-        sign_flip(values, seed),
-        wilcoxon(values),
-        interval.mean / spread if spread > 0 else 0.0,
-        float((values > 0).mean() + (values == 0).mean() / 2),
+    values = _column(differences)
+    (found,) = pairwise(np.hstack([values, np.zeros_like(values)]), [(0, 1)], level, seed)
+    return found
+
+
+def pairwise(
+    accuracies: NDArray[np.float64], pairs: Sequence[tuple[int, int]], level: float = 0.95, seed: int = 0
+) -> tuple[Evidence, ...]:
+    """Weigh the differences of columns of accuracies [e, n], pair by pair; all pairs share their resamples."""
+    values = _rounded(between(accuracies.T, pairs).T)  # [e, pairs]
+    boot = bca_intervals(values, between(bootstrapped(accuracies, seed), pairs), level, PAIRED)
+    flips = sign_flip_shares(values, between(flipped(accuracies, seed), pairs))
+    ranks = wilcoxon_each(values)
+    return tuple(
+        Evidence(
+            interval := student_t(column, level, PAIRED),
+            boot[place],
+            flips[place],
+            ranks[place],
+            _effect(column, interval.mean),
+            float((column > 0).mean() + (column == 0).mean() / 2),
+        )
+        for place, column in enumerate(values.T)
     )
 
 
 def bca(differences: Values, level: float = 0.95, seed: int = 0) -> Interval:
     """Return the BCa bootstrap interval of the mean; Student's where all values are alike, or fewer than three."""
-    values = np.asarray(differences, dtype=np.float64)
-    plain = student_t(values, level, "episodes, paired")
-    if values.size < 3 or np.ptp(values) == 0:
-        return plain
-    from scipy.stats import bootstrap
-
-    found = bootstrap(
-        (values,), np.mean, n_resamples=RESAMPLES, batch=1000, confidence_level=level, rng=np.random.default_rng(seed)
-    ).confidence_interval
-    if not np.isfinite([found.low, found.high]).all():
-        return plain  # so few differ that the acceleration has no value
-    return Interval(plain.mean, float(found.low), float(found.high), level, plain.covers)
+    values = _column(differences)
+    return bca_intervals(values, bootstrapped(values, seed), level, PAIRED)[0]
 
 
 def sign_flip(differences: Values, seed: int = 0, resamples: int = RESAMPLES) -> float:
     """Return the two-sided p of the mean under random signs; exact where there are few enough of them."""
-    values = np.asarray(differences, dtype=np.float64)
-    values = values[values != 0]  # a difference of zero has no sign to flip
-    if values.size == 0:
-        return 1.0
-    extreme = abs(values.sum()) * (1 - 1e-12)
-    if values.size <= 12:
-        signs = 1 - 2 * ((np.arange(2**values.size)[:, None] >> np.arange(values.size)) & 1)  # [2^e, e]
-        return float((np.abs(signs @ values) >= extreme).mean())
-    rng = np.random.default_rng(seed)
-    hits = 0
-    for start in range(0, resamples, 1000):
-        signs = 1 - 2 * rng.integers(0, 2, (min(1000, resamples - start), values.size), dtype=np.int8)  # [b, e]
-        hits += int((np.abs(signs @ values) >= extreme).sum())
-    return (hits + 1) / (resamples + 1)
+    values = _column(differences)
+    return sign_flip_shares(values, flipped(values, seed, resamples))[0]
 
 
 def wilcoxon(differences: Values) -> float:
     """Return the two-sided p of Wilcoxon's signed ranks; 1 where nothing differs."""
-    values = np.asarray(differences, dtype=np.float64)
-    if not (values != 0).any():
-        return 1.0
-    from scipy.stats import wilcoxon as test
+    return wilcoxon_each(_column(differences))[0]
 
-    return float(test(values).pvalue)
+
+def wilcoxon_each(values: NDArray[np.float64]) -> list[float]:
+    """Return the p of Wilcoxon's signed ranks for each column of values [e, m]; exact where few are not zero."""
+    from scipy.stats import rankdata, wilcoxon
+
+    found = np.ones(values.shape[1])
+    count = np.count_nonzero(values, axis=0)
+    for k in np.flatnonzero(count <= EXACT):
+        column = values[values[:, k] != 0, k]
+        found[k] = all_signs(np.sign(column) * rankdata(np.abs(column))) if column.size else 1.0
+    many = np.flatnonzero(count > EXACT)
+    if many.size and len(values) > _NORMAL:
+        found[many] = wilcoxon(values[:, many], axis=0).pvalue
+    else:  # one column's ties would decide for all how p is found
+        found[many] = [wilcoxon(values[:, k]).pvalue for k in many]
+    return [float(p) for p in found]
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -126,3 +142,17 @@ def verdict(interval: Interval, equivalent: float = EQUIVALENT) -> Verdict:
     if -equivalent <= interval.low and interval.high <= equivalent:
         return "equal"
     return "undecided"
+
+
+def _column(values: Values) -> NDArray[np.float64]:
+    return _rounded(np.asarray(values, dtype=np.float64)[:, None])
+
+
+def _rounded(differences: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Make what differs by rounding alone the same: signs, ranks and ties depend on it."""
+    return np.round(differences, 12)
+
+
+def _effect(differences: NDArray[np.float64], mean: float) -> float:
+    spread = float(differences.std(ddof=1)) if differences.size > 1 else 0.0
+    return mean / spread if spread > 0 else 0.0

@@ -46,11 +46,18 @@ def student_t(values: Sequence[float] | NDArray[np.float64], level: float = 0.95
     mean = float(sample.mean())
     if sample.size == 1:
         return Interval(mean, mean, mean, level, covers)
+    error = float(sample.std(ddof=1)) / np.sqrt(sample.size)
+    reach = critical_t(sample.size, level) * float(error)
+    return Interval(mean, mean - reach, mean + reach, level, covers)
+
+
+def critical_t(count: int, level: float = 0.95) -> float:
+    """Return how many standard errors a two-sided interval of Student's t reaches, for the mean of `count` values."""
+    if count < 2:
+        return 0.0
     from scipy.special import stdtrit  # scipy.stats takes a second to import, its quantile function does not
 
-    error = float(sample.std(ddof=1)) / np.sqrt(sample.size)
-    reach = float(stdtrit(sample.size - 1, (1 + level) / 2)) * float(error)
-    return Interval(mean, mean - reach, mean + reach, level, covers)
+    return float(stdtrit(count - 1, (1 + level) / 2))
 
 
 def paired_difference(first: Sequence[float], second: Sequence[float], level: float = 0.95) -> Interval:

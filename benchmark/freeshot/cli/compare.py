@@ -62,13 +62,15 @@ def _has(board: Board, rows: tuple[str, str]) -> bool:
 
 def _print(comparison: Comparison) -> None:
     console = stdout()
+    seeds = any(t.over_seeds for t in comparison.tracks)
     lines = [
         (
             t.track,
             f"{100 * t.first:.2f}",
             f"{100 * t.second:.2f}",
-            f"{100 * t.evidence.interval.mean:+.2f} ± {100 * t.evidence.interval.half_width:.2f}",
+            _around(t.evidence.interval),
             _range(t.evidence.bca),
+            *([_around(t.over_seeds) if t.over_seeds else "–"] if seeds else []),
             _p(t.holm),
             _p(t.evidence.wilcoxon),
             f"{t.evidence.effect:+.2f}",
@@ -77,7 +79,8 @@ def _print(comparison: Comparison) -> None:
         )
         for t in comparison.tracks
     ]
-    heads = ("track", "A", "B", "A − B", "BCa", "p (Holm)", "Wilcoxon", "d_z", "A wins", "verdict")
+    wider = ("over seeds",) if seeds else ()
+    heads = ("track", "A", "B", "A − B", "BCa", *wider, "p (Holm)", "Wilcoxon", "d_z", "A wins", "verdict")
     console.print(one_line(f"A: {comparison.first}"), soft_wrap=True)
     console.print(one_line(f"B: {comparison.second}"), soft_wrap=True)
     table(console, lines, heads=heads)
@@ -92,8 +95,18 @@ def _print(comparison: Comparison) -> None:
         f"Equal means within ±{100 * comparison.equivalent:g} points.",
         soft_wrap=True,
     )
+    if seeds:
+        console.print(
+            "'over seeds' covers training seeds as well as episodes, paired by their numbers; where it is there, the "
+            "verdict rests on it and is about the methods.",
+            soft_wrap=True,
+        )
     for caution in comparison.cautions:
         tell_warning(caution)
+
+
+def _around(interval: Interval) -> str:
+    return f"{100 * interval.mean:+.2f} ± {100 * interval.half_width:.2f}"
 
 
 def _range(interval: Interval) -> str:

@@ -6,7 +6,7 @@ from freeshot.engine.backbone import Backbone, open_backbone, weights_sha256
 from freeshot.engine.bank import LoraBank, merge, slots_of
 from freeshot.engine.forward import Seen, look
 from freeshot.engine.learners import AdaptedLearner
-from freeshot.engine.model import SharedLora
+from freeshot.engine.model import SharedLora, adapter_of, factors_of
 from freeshot.engine.teacher import BankTeacher
 
 __all__ = [
@@ -16,6 +16,8 @@ __all__ = [
     "LoraBank",
     "Seen",
     "SharedLora",
+    "adapter_of",
+    "factors_of",
     "look",
     "merge",
     "open_backbone",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from freeshot.contracts.columns import Column
+    from freeshot.contracts.published import Published
     from freeshot.contracts.tracks import Suite, Track
     from freeshot.plugin.host import Host
 
@@ -106,6 +107,10 @@ class Catalogue:
         """List the extra leaderboard columns by title."""
         return tuple(self._values("freeshot_leaderboard_columns").values())
 
+    def published(self) -> tuple[Published, ...]:
+        """List the numbers that papers report, by method."""
+        return tuple(self._values("freeshot_published_results").values())
+
     def columns_by_plugin(self) -> list[tuple[str, str, Column]]:
         """List title, plugin and value of the extra leaderboard columns."""
         offers = self._usable("freeshot_leaderboard_columns")
@@ -113,7 +118,7 @@ class Catalogue:
 
     def ask_everything(self) -> None:
         """Ask every hook, so that every failure is known."""
-        for hook in (*KIND_OF, "freeshot_leaderboard_columns"):
+        for hook in (*KIND_OF, "freeshot_leaderboard_columns", "freeshot_published_results"):
             self._offers(hook)
 
     def _offers(self, hook: str) -> dict[str, tuple[Offer, ...]]:

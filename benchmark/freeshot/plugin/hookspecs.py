@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from freeshot.contracts.launcher import Launcher
     from freeshot.contracts.meta_learner import MetaLearner
     from freeshot.contracts.method import Method
+    from freeshot.contracts.published import Published
     from freeshot.contracts.records import RunSpec
     from freeshot.contracts.tracks import Suite, Track
 
@@ -81,6 +82,11 @@ def freeshot_pools() -> Iterable[tuple[str, str]]:  # type: ignore[empty-body]
 @hookspec
 def freeshot_leaderboard_columns() -> Iterable[Column]:  # type: ignore[empty-body]
     """Return extra leaderboard columns, computed from records."""
+
+
+@hookspec
+def freeshot_published_results() -> Iterable[Published]:  # type: ignore[empty-body]
+    """Return numbers that papers report; boards with their tracks show them apart from what was measured."""
 
 
 @hookspec

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import PluginError
 from freeshot.contracts.columns import Column
+from freeshot.contracts.published import Published
 from freeshot.contracts.tracks import Suite, Track
 from freeshot.plugin.host import PluginInfo
 from freeshot.plugin.kinds import KINDS
@@ -26,6 +27,7 @@ VALUES: dict[str, type[Any]] = {
     "freeshot_tracks": Track,
     "freeshot_suites": Suite,
     "freeshot_leaderboard_columns": Column,
+    "freeshot_published_results": Published,
 }
 
 

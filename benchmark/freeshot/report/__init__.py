@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from freeshot.report.board import Board, boards
+from freeshot.report.board import Board, Kind, boards
 from freeshot.report.files import stale_leaderboards, write_leaderboards
 from freeshot.report.flat import as_csv, as_json
 from freeshot.report.html import html
 from freeshot.report.latex import latex
 from freeshot.report.markdown import markdown
 from freeshot.report.records import Loaded, load_records
+from freeshot.report.standings import Standings, standings
 from freeshot.report.terminal import print_boards
 from freeshot.report.versus import Versus, versus
 
@@ -24,11 +25,13 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from freeshot.contracts.columns import Column
+    from freeshot.contracts.published import Published
     from freeshot.contracts.records import RunRecord
 
 __all__ = [
     "Board",
     "Loaded",
+    "Standings",
     "Versus",
     "boards",
     "load_records",
@@ -36,6 +39,7 @@ __all__ = [
     "render_markdown",
     "render_terminal",
     "stale_leaderboards",
+    "standings",
     "versus",
     "write_leaderboards",
 ]
@@ -45,15 +49,17 @@ def render(
     form: Literal["markdown", "latex", "csv", "json", "html"],
     records: Iterable[RunRecord],
     columns: Sequence[Column] = (),
+    interval: Kind = "t",
+    published: Iterable[Published] = (),
 ) -> str:
     """Draw the leaderboards of records in one of the formats that are text."""
-    found = boards(records, columns)
+    found = boards(records, columns, interval, published)
     if form == "markdown":
         return markdown(found, columns)
     if form == "latex":
         return latex(found, columns)
     if form == "html":
-        return html(found)
+        return html(found, columns=columns)
     return as_csv(found) if form == "csv" else as_json(found)
 
 
@@ -62,6 +68,12 @@ def render_markdown(records: Iterable[RunRecord], columns: Sequence[Column] = ()
     return render("markdown", records, columns)
 
 
-def render_terminal(records: Iterable[RunRecord], console: Console, columns: Sequence[Column] = ()) -> None:
+def render_terminal(
+    records: Iterable[RunRecord],
+    console: Console,
+    columns: Sequence[Column] = (),
+    interval: Kind = "t",
+    published: Iterable[Published] = (),
+) -> None:
     """Print the leaderboards of records."""
-    print_boards(boards(records, columns), console, columns)
+    print_boards(boards(records, columns, interval, published), console, columns)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
+
+from freeshot.basics.crossed import crossed
 from freeshot.basics.memory import uncollected
+from freeshot.basics.resampling import bca_intervals, bootstrapped
 from freeshot.basics.statistics import Interval, student_t
 from freeshot.contracts.columns import Column
+from freeshot.contracts.published import Published
 from freeshot.contracts.records import RunRecord
 from freeshot.report.configurations import configuration, labels
 from freeshot.report.consistency import leave_out_strangers
@@ -17,6 +22,8 @@ from freeshot.report.ranking import competition_ranks, mean
 from freeshot.report.records import age_key
 from freeshot.report.rows import Line, lines_of
 
+Kind = Literal["t", "bca"]
+"""Student's t, or the bias-corrected and accelerated bootstrap."""
 CONTROLS = ("floor", "ceiling")
 """Roles that are shown apart and never ranked."""
 
@@ -30,6 +37,8 @@ class Cell:
     rank: int | None
     seeds: int
     notes: tuple[str, ...]
+    over_seeds: Interval | None = None
+    """Over episodes and training seeds; None below two seeds."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +91,10 @@ class Board:
     limited: int
     """Records left out because they saw only part of the episodes."""
     problems: tuple[str, ...]
+    interval: Kind = "t"
+    """What the intervals of the cells are."""
+    published: tuple[Published, ...] = ()
+    """What papers report of its tracks; never ranked, never compared."""
 
     @property
     def sections(self) -> dict[str, tuple[TrackColumn, ...]]:
@@ -91,15 +104,27 @@ class Board:
 
 
 @uncollected()
-def boards(records: Iterable[RunRecord], columns: Sequence[Column] = ()) -> tuple[Board, ...]:
+def boards(
+    records: Iterable[RunRecord],
+    columns: Sequence[Column] = (),
+    interval: Kind = "t",
+    published: Iterable[Published] = (),
+) -> tuple[Board, ...]:
     """Group records into boards by suite and version of the tracks, the newest version first."""
+    reported = tuple(published)
     groups: dict[tuple[str, int], list[RunRecord]] = defaultdict(list)
     for record in records:
         groups[record.spec.suite, -record.spec.track.version].append(record)
-    return tuple(_board(suite, -version, groups[suite, version], columns) for suite, version in sorted(groups))
+    made = (_board(suite, -version, groups[suite, version], columns, interval) for suite, version in sorted(groups))
+    return tuple(_with_published(board, reported) for board in made)
 
 
-def _board(suite: str, version: int, found: Sequence[RunRecord], columns: Sequence[Column]) -> Board:
+def _with_published(board: Board, reported: Sequence[Published]) -> Board:
+    names = {track.name for track in board.tracks}
+    return replace(board, published=tuple(one for one in reported if one.track in names))
+
+
+def _board(suite: str, version: int, found: Sequence[RunRecord], columns: Sequence[Column], interval: Kind) -> Board:
     full = sorted((r for r in found if r.comparable and r.spec.limit is None), key=age_key)
     kept, problems = leave_out_strangers(full)
     newest = _newest(kept)
@@ -112,7 +137,8 @@ def _board(suite: str, version: int, found: Sequence[RunRecord], columns: Sequen
         )
     )
     ranks = {t.name: _ranks(lines, t.name) for t in tracks}
-    rows = sorted((_row(line, ranks) for line in lines), key=_standing)
+    intervals = {t.name: _intervals(lines, t.name, interval) for t in tracks}
+    rows = sorted((_row(line, ranks, intervals) for line in lines), key=_standing)
     return Board(
         suite,
         version,
@@ -123,6 +149,7 @@ def _board(suite: str, version: int, found: Sequence[RunRecord], columns: Sequen
         sum(map(len, newest.values())),
         len(found) - len(full),
         (*problems, *complaints),
+        interval,
     )
 
 
@@ -146,23 +173,32 @@ def _ranks(lines: Sequence[Line], track: str) -> dict[str, int]:
     return competition_ranks({line.label: s for line in ranked if (s := line.scores.get(track))})
 
 
-def _row(line: Line, ranks: Mapping[str, Mapping[str, int]]) -> Row:
-    cells = {name: _cell(line, name, ranks[name].get(line.label)) for name in {r.spec.track.name for r in line.records}}
+def _intervals(lines: Sequence[Line], track: str, kind: Kind) -> dict[str, Interval]:
+    """Return the interval over episodes of each line that has the track."""
+    scores = {line.label: line.scores[track] for line in lines if track in line.scores}
+    if kind == "t" or not scores:
+        return {label: student_t(values) for label, values in scores.items()}
+    values = np.array([*scores.values()]).T  # [e, rows]
+    return dict(zip(scores, bca_intervals(values, bootstrapped(values), 0.95, "episodes"), strict=True))
+
+
+def _row(line: Line, ranks: Mapping[str, Mapping[str, int]], intervals: Mapping[str, Mapping[str, Interval]]) -> Row:
+    label = line.label
+    names = {r.spec.track.name for r in line.records}
+    cells = {name: _cell(line, name, ranks[name].get(label), intervals[name].get(label)) for name in names}
     places = [cell.rank for name in ranks if (cell := cells.get(name)) and cell.rank]
     return Row(line, cells, mean(places) if places and len(places) == len(ranks) else None)
 
 
-def _cell(line: Line, track: str, rank: int | None) -> Cell:
-    records = [r for r in line.records if r.spec.track.name == track]
-    failed = [r for r in records if r.status != "ok"]
-    scores = line.scores.get(track)
-    if scores is None:
+def _cell(line: Line, track: str, rank: int | None, interval: Interval | None) -> Cell:
+    failed = [r for r in line.records if r.spec.track.name == track and r.status != "ok"]
+    if interval is None:
         return Cell(failed[0].status, None, None, 0, tuple(dict.fromkeys(r.reason for r in failed)))
-    seeds = len(records) - len(failed)
+    runs = [*line.runs[track].values()]
     notes = [f"Seed {r.spec.seed} is {r.status} and left out: {r.reason}" for r in failed]
-    if seeds > 1:
-        notes.insert(0, f"Mean over {seeds} seeds; the interval is that of episodes averaged over seeds.")
-    return Cell("ok", student_t(scores), rank, seeds, tuple(notes))
+    if len(runs) > 1:
+        notes.insert(0, f"Mean over {len(runs)} seeds; the interval is that of episodes averaged over seeds.")
+    return Cell("ok", interval, rank, len(runs), tuple(notes), crossed(runs) if len(runs) > 1 else None)
 
 
 def _standing(row: Row) -> tuple[float, int, float, str]:

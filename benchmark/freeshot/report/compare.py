@@ -10,11 +10,11 @@ import numpy as np
 
 from freeshot.basics.errors import EpisodeError, UnknownNameError
 from freeshot.basics.names import unknown_name
-from freeshot.basics.paired import EQUIVALENT, Evidence, Verdict, evidence, holm, verdict, wilcoxon
+from freeshot.basics.paired import EQUIVALENT, VERDICTS, Evidence, Verdict, evidence, holm, verdict, wilcoxon
+from freeshot.basics.statistics import Interval
 from freeshot.report.board import Board, Row
-
-FEW = 5
-"""Tracks below which nothing should be claimed across them."""
+from freeshot.report.cautions import cautions
+from freeshot.report.pairs import over_seeds
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,9 @@ class TrackComparison:
     """The sign-flip p, adjusted for the number of tracks compared."""
     seeds: tuple[int, int]
     verdict: Verdict
+    """About the methods where `over_seeds` is known, otherwise about these runs."""
+    over_seeds: Interval | None
+    """Of the difference, over episodes and training seeds; None below two shared seeds."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Comparison:
     @property
     def wins(self) -> Mapping[str, int]:
         """Count the verdicts."""
-        return {name: sum(t.verdict == name for t in self.tracks) for name in ("better", "equal", "worse", "undecided")}
+        return {name: sum(t.verdict == name for t in self.tracks) for name in VERDICTS}
 
     @property
     def mean_difference(self) -> float:
@@ -65,12 +68,10 @@ class Comparison:
     @property
     def cautions(self) -> tuple[str, ...]:
         """Say what these numbers cannot say."""
-        found = []
-        if len(self.tracks) < FEW:
-            found.append(f"{len(self.tracks)} tracks are too few for a claim across tracks; it takes {FEW} at least.")
-        if min(min(t.seeds) for t in self.tracks) < 2:
-            found.append("A row has one training seed, so this is about that run, not about the method.")
-        return tuple(found)
+        found = cautions([t.track for t in self.tracks], min(min(t.seeds) for t in self.tracks))
+        if any(t.over_seeds is None and min(t.seeds) > 1 for t in self.tracks):
+            found += ("The rows share fewer than two training seeds on a track; there this is about those runs.",)
+        return found
 
 
 def compare(
@@ -98,6 +99,7 @@ def _on_track(a: Row, b: Row, name: str, equivalent: float) -> TrackComparison:
         raise EpisodeError(f"'{a.label}' and '{b.label}' met different episodes on '{name}'. Run one of them again.")
     ours, theirs = (np.asarray(row.line.scores[name]) for row in (a, b))
     weighed = evidence(ours - theirs)
+    wider = over_seeds(a, b, name)
     return TrackComparison(
         name,
         float(ours.mean()),
@@ -105,7 +107,8 @@ def _on_track(a: Row, b: Row, name: str, equivalent: float) -> TrackComparison:
         weighed,
         weighed.sign_flip,
         (a.cells[name].seeds, b.cells[name].seeds),
-        verdict(weighed.interval, equivalent),
+        verdict(wider or weighed.interval, equivalent),
+        wider,
     )
 
 

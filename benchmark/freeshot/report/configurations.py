@@ -27,7 +27,7 @@ class Configuration:
 
     def summary(self) -> str:
         """Name the parts and the method's own options; options of parts stand in the record."""
-        return ", ".join(f"{key}={_plain(value)}" for key, value in self.settings if "." not in key and key != "from")
+        return ", ".join(setting_words(key, value) for key, value in self.settings if "." not in key and key != "from")
 
 
 def configuration(spec: RunSpec, *, with_backbone: bool = False) -> Configuration:
@@ -63,7 +63,7 @@ def _distribution(part: Part) -> str:
 
 
 def _label(chosen: Configuration, group: list[Configuration]) -> str:
-    telling = [f"{key}={_plain(value)}" for key, value in chosen.settings if _tells(key, chosen, group)]
+    telling = [setting_words(key, value) for key, value in chosen.settings if _tells(key, chosen, group)]
     return f"{chosen.method} [{', '.join(telling)}]" if telling else chosen.method
 
 
@@ -74,6 +74,7 @@ def _tells(key: str, chosen: Configuration, group: list[Configuration]) -> bool:
     return any(other.values.get(key) != chosen.values[key] for other in peers)
 
 
-def _plain(value: str) -> str:
+def setting_words(key: str, value: str) -> str:
+    """Write a setting whose value is JSON as 'inversion=fourier', cut where it is very long."""
     text = value[1:-1] if value.startswith('"') else value
-    return text if len(text) <= 40 else text[:39] + "…"
+    return f"{key}={text if len(text) <= 40 else text[:39] + '…'}"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from freeshot.basics.files import fingerprint, write_text
 from freeshot.contracts.columns import Column
+from freeshot.contracts.published import Published
 from freeshot.contracts.records import RunRecord
 from freeshot.report.board import boards
 from freeshot.report.html import html
@@ -19,9 +20,11 @@ SHEETS = "sheets"
 """Folder beside the records with pictures of what was recovered."""
 
 
-def write_leaderboards(results: Path, columns: Sequence[Column] = ()) -> list[Path]:
+def write_leaderboards(
+    results: Path, columns: Sequence[Column] = (), published: Sequence[Published] = ()
+) -> list[Path]:
     """Write `<suite>.md` for each suite and one `index.html` for all, and remove those of suites without records."""
-    pages = _pages(results, columns)
+    pages = _pages(results, columns, published)
     for path, text in pages.items():
         write_text(path, text)
     for path in _orphans(results, pages):
@@ -29,23 +32,24 @@ def write_leaderboards(results: Path, columns: Sequence[Column] = ()) -> list[Pa
     return list(pages)
 
 
-def stale_leaderboards(results: Path, columns: Sequence[Column] = ()) -> list[Path]:
+def stale_leaderboards(
+    results: Path, columns: Sequence[Column] = (), published: Sequence[Published] = ()
+) -> list[Path]:
     """List the leaderboards that are missing, differ from what the records say, or have no records left."""
-    pages = _pages(results, columns)
+    pages = _pages(results, columns, published)
     return [path for path, text in pages.items() if _differs(path, text)] + _orphans(results, pages)
 
 
-def _pages(results: Path, columns: Sequence[Column]) -> dict[Path, str]:
+def _pages(results: Path, columns: Sequence[Column], published: Sequence[Published]) -> dict[Path, str]:
     suites: dict[str, list[RunRecord]] = defaultdict(list)
     for record in load_records(results).records:
         suites[record.spec.suite].append(record)
     folder = results / LEADERBOARD
-    pages = {
-        folder / f"{_slug(suite)}.md": markdown(boards(suites[suite], columns), columns) for suite in sorted(suites)
-    }
+    found = {suite: boards(suites[suite], columns, published=published) for suite in sorted(suites)}
+    pages = {folder / f"{_slug(suite)}.md": markdown(drawn, columns) for suite, drawn in found.items()}
     if pages:
-        every = [board for suite in _reading_order(suites) for board in boards(suites[suite], columns)]
-        pages[folder / "index.html"] = html(every, sorted((results / SHEETS).glob("*.png")))
+        every = [board for suite in _reading_order(suites) for board in found[suite]]
+        pages[folder / "index.html"] = html(every, sorted((results / SHEETS).glob("*.png")), columns)
     return pages
 
 

@@ -1,4 +1,4 @@
-"""Leaderboards for machines: one line per row and track, as CSV or JSON."""
+"""Leaderboards for machines: one line per row and track, as CSV or JSON; JSON has pairs and standings as well."""
 
 from __future__ import annotations
 
@@ -6,33 +6,39 @@ import csv
 import io
 import json
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 from freeshot.basics.statistics import worst_tenth
+from freeshot.report.beyond import WIDER, finished, half_widths
 from freeshot.report.board import Board, Row
+from freeshot.report.pairs import all_pairs
+from freeshot.report.standings import standings
 from freeshot.report.wording import one_line
 
 FIELDS = (
     "suite", "version", "row", "method", "role", "data_free", "tuning_free", "track", "way", "shot", "status", "mean",
-    "low", "high", "level", "covers", "worst_tenth", "rank", "seeds", "episodes", "notes",
+    "low", "high", "level", "covers", "worst_tenth", "rank", "seeds", "episodes", "notes", "low_over_seeds",
+    "high_over_seeds", "half_with_images", "half_with_classes", "ece", "brier",
 )  # fmt: skip
-"""Accuracies lie in 0…1; what is not there is empty in CSV and null in JSON."""
+"""Accuracies lie in 0…1; what is not there is empty in CSV and null in JSON. Last come the interval over
+episodes and training seeds, half-widths that cover images, and classes too, and calibration; means over seeds."""
 
 
 def lines(boards: Iterable[Board]) -> list[dict[str, Any]]:
-    """List every row on every track it was run on."""
-    return [
-        _line(board, row, track)
-        for board in boards
-        for row in (*board.rows, *board.controls)
-        for track in (t.name for t in board.tracks)
-        if track in row.cells
-    ]
+    """List every row on every track it was run on, and after them what papers report of these tracks."""
+    return [line for board in boards for line in (*_measured(board), *_reported(board))]
 
 
 def as_json(boards: Iterable[Board]) -> str:
-    """Write the lines as a JSON list."""
-    return json.dumps(lines(boards), indent=1, ensure_ascii=False) + "\n"
+    """Write an object of three lists: `cells`, the lines; `pairs` of rows on a track; `standings` of each board."""
+    found = list(boards)
+    whole = {
+        "cells": lines(found),
+        "pairs": [_named(board) | asdict(pair) for board in found for pair in all_pairs(board)],
+        "standings": [_named(board) | asdict(stood) for board in found if (stood := standings(board))],
+    }
+    return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
 
 
 def as_csv(boards: Iterable[Board]) -> str:
@@ -43,6 +49,42 @@ def as_csv(boards: Iterable[Board]) -> str:
     for line in lines(boards):
         writer.writerow({key: _inert(value) for key, value in line.items()})
     return out.getvalue()
+
+
+def _measured(board: Board) -> list[dict[str, Any]]:
+    return [
+        _line(board, row, track)
+        for row in (*board.rows, *board.controls)
+        for track in (t.name for t in board.tracks)
+        if track in row.cells
+    ]
+
+
+def _reported(board: Board) -> list[dict[str, Any]]:
+    """Give reported numbers a status of their own; what no paper says of them is not there, the source is a note."""
+    sizes = {track.name: track for track in board.tracks}
+    found = []
+    for one in board.published:
+        half = one.half_width
+        known = {
+            "suite": one_line(board.suite),
+            "version": board.version,
+            "row": one_line(one.method),
+            "track": one_line(one.track),
+            "way": sizes[one.track].way,
+            "shot": sizes[one.track].shot,
+            "status": "reported",
+            "mean": one.mean,
+            "low": None if half is None else one.mean - half,
+            "high": None if half is None else one.mean + half,
+            "notes": one_line(one.source),
+        }
+        found.append(dict.fromkeys(FIELDS) | known)
+    return found
+
+
+def _named(board: Board) -> dict[str, Any]:
+    return {"suite": one_line(board.suite), "version": board.version}
 
 
 def _line(board: Board, row: Row, track: str) -> dict[str, Any]:
@@ -56,8 +98,18 @@ def _line(board: Board, row: Row, track: str) -> dict[str, Any]:
         *((interval.mean, interval.low, interval.high, interval.level, interval.covers) if interval else (None,) * 5),
         worst_tenth(scores) if scores else None, cell.rank, cell.seeds, len(scores) if scores else None,
         " ".join(map(one_line, cell.notes)),
+        *((wider.low, wider.high) if (wider := cell.over_seeds) else (None, None)),
+        *map(half_widths(row, track).get, WIDER[1:]), *_calibration(row, track),
     )  # fmt: skip
     return dict(zip(FIELDS, values, strict=True))
+
+
+def _calibration(row: Row, track: str) -> tuple[float | None, float | None]:
+    judged = [record.quality for record in finished(row, track)]
+    known = [quality for quality in judged if quality is not None]
+    if not known or len(known) < len(judged):
+        return None, None
+    return sum(q.ece for q in known) / len(known), sum(q.brier for q in known) / len(known)
 
 
 def _inert(value: Any) -> Any:

@@ -1,92 +1,75 @@
 """Leaderboards as one HTML page that needs nothing else: no network, no library, light and dark, usable by keyboard.
 
 All data stand in one JSON block, and the page's script writes them as text: what a record says can never become markup.
+The browser runs this script and takes this style sheet, named by their hashes, and no others.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from freeshot.basics.statistics import worst_tenth
-from freeshot.report.board import CONTROLS, Board, Cell, Row
-from freeshot.report.costs import costs
+from freeshot.contracts.columns import Column
+from freeshot.report.board import Board
 from freeshot.report.markdown import GENERATED
-from freeshot.report.wording import explanation, one_line, title
+from freeshot.report.page_data import board_data
+from freeshot.report.wording import one_line
 
-BINS = 25
-"""Of the histogram of episodes by accuracy."""
+SCRIPTS = ("dom", "state", "table", "detail", "cost", "pair", "standings", "hardness", "more", "start")
+"""Parts of the page's script, in the order in which they are joined."""
+LIMIT = 900_000
+"""Bytes that the data may take; beyond that pictures and then accuracies per episode are left out, last board first."""
 
 
-def html(boards: Iterable[Board], sheets: Sequence[Path] = ()) -> str:
+def html(
+    boards: Iterable[Board], sheets: Sequence[Path] = (), columns: Sequence[Column] = (), limit: int = LIMIT
+) -> str:
     """Draw boards as a page; `sheets` are pictures of what was recovered, shown with the first board."""
-    found = [_board(board) for board in boards]
+    found = [board_data(board, columns) for board in boards]
     if found:
         found[0]["sheets"] = [_picture(path) for path in sheets]
+    data = _fitting(found, limit)
+    style, script = _asset("style.css"), '"use strict";\n' + "\n".join(_asset(f"{name}.js") for name in SCRIPTS)
+    page = _asset("page.html").replace("@STYLE-HASH@", _hash(style)).replace("@SCRIPT-HASH@", _hash(script))
+    for mark, text in {"@STYLE@": style, "@SCRIPT@": script, "@DATA@": data}.items():
+        page = page.replace(mark, text, 1)
+    return f"{GENERATED}\n{page}"
+
+
+def _fitting(found: list[dict[str, Any]], limit: int) -> str:
+    """Write boards as JSON, without what would make the page too large to send to a phone."""
+    data = _json(found)
+    spare = [(board, what) for what in ("sheets", "scores") for board in reversed(found)]
+    while len(data.encode()) > limit and spare:
+        board, what = spare.pop(0)
+        if what == "sheets":
+            board["sheets"] = []
+        else:
+            board["over_seeds"] = {}
+            for cell in (cell for row in board["rows"] for cell in row["cells"].values()):
+                cell.pop("scores", None)
+        data = _json(found)
+    return data
+
+
+def _json(found: list[dict[str, Any]]) -> str:
+    """Write JSON that cannot end the script block that it stands in."""
     data = json.dumps(found, ensure_ascii=False, separators=(",", ":"))
-    page = files("freeshot.report").joinpath("page.html").read_text(encoding="utf-8")
-    return f"{GENERATED}\n" + page.replace("@DATA@", _inert(data))
-
-
-def _inert(data: str) -> str:
-    """Keep a JSON text from ending the script block that it stands in."""
     return data.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
-def _board(board: Board) -> dict[str, Any]:
-    seconds: dict[str, float] = {}
-    for cost in costs(board):
-        seconds.setdefault(cost.label, cost.prepare_seconds)
-    return {
-        "title": title(board),
-        "reading": list(explanation(board)),
-        "tracks": [
-            {"name": one_line(t.name), "title": "\n".join(map(one_line, t.title)), "shot": t.shot} for t in board.tracks
-        ],
-        "rows": [_row(row, seconds.get(row.label)) for row in (*board.rows, *board.controls)],
-        "sheets": [],
-    }
+def _asset(name: str) -> str:
+    return files("freeshot.report").joinpath("page", name).read_text(encoding="utf-8")
 
 
-def _row(row: Row, seconds: float | None) -> dict[str, Any]:
-    line = row.line
-    return {
-        "label": one_line(row.label),
-        "made": one_line(line.made_with),
-        "role": one_line(line.role),
-        "control": line.role in CONTROLS,
-        "free": line.data_free,
-        "tuning": "tuning-free" if line.tuning_free else "tuned",
-        "rank": row.average_rank,
-        "seconds": None if seconds is None else round(seconds, 2),
-        "cells": {one_line(track): _cell(row, track, cell) for track, cell in sorted(row.cells.items())},
-    }
-
-
-def _cell(row: Row, track: str, cell: Cell) -> dict[str, Any]:
-    records = [r for r in row.line.records if r.spec.track.name == track]
-    where = {f"{r.cell[:12]} of {r.provenance.finished[:10]}, {r.provenance.device}" for r in records}
-    scores = row.line.scores.get(track)
-    numbers: dict[str, Any] = {"mean": None}
-    if cell.interval is not None and scores is not None:
-        histogram, _ = np.histogram(scores, bins=BINS, range=(0, 1))
-        numbers = {
-            "mean": round(cell.interval.mean, 6),
-            "low": round(cell.interval.low, 6),
-            "high": round(cell.interval.high, 6),
-            "worst": round(worst_tenth(scores), 6),
-            "episodes": len(scores),
-            "histogram": histogram.tolist(),
-        }
-    notes = " ".join(map(one_line, cell.notes))
-    fixed = {"status": cell.status, "rank": cell.rank, "seeds": cell.seeds, "notes": notes}
-    return fixed | numbers | {"where": one_line("; ".join(sorted(where)))}
+def _hash(text: str) -> str:
+    """Name a script or style sheet as a content security policy does."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
 
 
 def _picture(path: Path) -> dict[str, str]:

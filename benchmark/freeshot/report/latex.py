@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from freeshot.contracts.columns import Column
 from freeshot.report.board import Board
+from freeshot.report.published import CAUTION, HEADING
 from freeshot.report.tables import draw
 from freeshot.report.wording import Drawing, Footnotes, Words, explanation, one_line, title
 
@@ -19,12 +20,18 @@ _SPECIAL = re.compile("|".join(map(re.escape, _ESCAPES)))
 
 
 def latex(boards: Iterable[Board], columns: Sequence[Column] = ()) -> str:
-    """Draw the accuracy tables of boards, each with its notes as a caption."""
+    """Draw the accuracy tables of boards, each with its notes as a caption, and how rows stand across tracks."""
     blocks = [HEAD]
     for board in boards:
         notes = Footnotes()
-        for section, drawing in draw(board, columns, notes, digits=1).accuracy.items():
+        tables = draw(board, columns, notes, digits=1)
+        for section, drawing in tables.accuracy.items():
             blocks.append(_table(drawing, f"{title(board)}: {section}. {explanation(board)[0]}", notes))
+        if tables.across:
+            said = " ".join(tables.across.sentences)
+            blocks.append(_table(tables.across.table, f"{title(board)}: across tracks. {said}", Footnotes()))
+        for section, drawing in tables.reported.items():
+            blocks.append(_table(drawing, f"{title(board)}: {section}. {HEADING}. {CAUTION}", Footnotes()))
     return "\n\n".join(blocks) + "\n"
 
 

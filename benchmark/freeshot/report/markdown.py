@@ -7,8 +7,19 @@ from collections.abc import Iterable, Sequence
 
 from freeshot.contracts.columns import Column
 from freeshot.report.board import Board
+from freeshot.report.published import CAUTION, HEADING
 from freeshot.report.tables import draw
-from freeshot.report.wording import Drawing, Footnotes, Words, explanation, made_with, one_line, title
+from freeshot.report.wording import (
+    BEYOND_HEADING,
+    WIDER_HEADING,
+    Drawing,
+    Footnotes,
+    Words,
+    explanation,
+    made_with,
+    one_line,
+    title,
+)
 
 GENERATED = "<!-- Written by `freeshot leaderboard --write` from the records; edit those, not this. -->"
 REGENERATE = "Regenerate with `freeshot leaderboard --write`."
@@ -44,10 +55,23 @@ def _board(board: Board, columns: Sequence[Column], notes: Footnotes) -> list[st
         blocks += ["### Overview", _table(tables.overview, lines)]
     if rows := made_with(board):
         blocks.append("\n".join(f"- {escape(label)}: {escape(parts)}" for label, parts in rows))
+    if tables.across:
+        blocks += ["### Across tracks", _table(tables.across.table, tables.across.table.lines)]
+        blocks += map(escape, tables.across.sentences)
     for section, drawing in tables.paired.items():
         blocks += [f"### Paired differences (points), {escape(section)}", _table(drawing, drawing.lines)]
+    for section, drawing in tables.seeds.items():
+        blocks += [f"### Over episodes and training seeds, {escape(section)}", _table(drawing, drawing.lines)]
+    for section, drawing in tables.wider.items():
+        blocks += [f"### {WIDER_HEADING}, {escape(section)}", _table(drawing, drawing.lines)]
+    if tables.beyond.lines:
+        blocks += [f"### {BEYOND_HEADING}", _table(tables.beyond, tables.beyond.lines)]
     if tables.costs.lines:
         blocks += ["### Costs of one track", _table(tables.costs, tables.costs.lines)]
+    if tables.reported:
+        blocks += [f"### {HEADING}", CAUTION]
+    for section, drawing in tables.reported.items():
+        blocks += [f"{escape(section)}:", _table(drawing, drawing.lines)]
     if board.problems:
         blocks += ["### Problems", "\n".join(f"- {_sentence(problem)}" for problem in board.problems)]
     return [*blocks, *map(escape, explanation(board))]

@@ -31,6 +31,8 @@ class Line:
     records: tuple[RunRecord, ...]
     scores: Mapping[str, tuple[float, ...]]
     """Track → accuracy per episode, averaged over seeds; only tracks with a finished record."""
+    runs: Mapping[str, Mapping[int, tuple[float, ...]]]
+    """Track → training seed → accuracy per episode."""
 
 
 def lines_of(
@@ -44,6 +46,7 @@ def lines_of(
 
 def _line(label: str, records: Sequence[RunRecord], columns: Sequence[Column], problems: dict[str, None]) -> Line:
     newest = max(records, key=age_key)
+    runs = _runs(records)
     return Line(
         label,
         newest.spec.method.name,
@@ -53,16 +56,17 @@ def _line(label: str, records: Sequence[RunRecord], columns: Sequence[Column], p
         configuration(newest.spec).summary(),
         tuple(_first_value(column, records, problems) for column in columns),
         tuple(records),
-        _scores(records),
+        {track: tuple(np.mean([*by_seed.values()], axis=0).tolist()) for track, by_seed in runs.items()},
+        runs,
     )
 
 
-def _scores(records: Sequence[RunRecord]) -> dict[str, tuple[float, ...]]:
-    by_track: dict[str, list[list[float]]] = defaultdict(list)
+def _runs(records: Sequence[RunRecord]) -> dict[str, dict[int, tuple[float, ...]]]:
+    by_track: dict[str, dict[int, tuple[float, ...]]] = defaultdict(dict)
     for record in records:
         if record.status == "ok":
-            by_track[record.spec.track.name].append(record.accuracies)
-    return {track: tuple(np.mean(runs, axis=0).tolist()) for track, runs in by_track.items()}  # [seeds, e] -> [e]
+            by_track[record.spec.track.name][record.spec.seed] = tuple(record.accuracies)
+    return dict(by_track)
 
 
 def _first_value(column: Column, records: Sequence[RunRecord], problems: dict[str, None]) -> str | float | None:

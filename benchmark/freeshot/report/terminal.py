@@ -11,8 +11,19 @@ from rich.text import Text
 
 from freeshot.contracts.columns import Column
 from freeshot.report.board import Board
+from freeshot.report.published import HEADING
 from freeshot.report.tables import draw
-from freeshot.report.wording import Drawing, Footnotes, Words, explanation, made_with, one_line, title
+from freeshot.report.wording import (
+    BEYOND_HEADING,
+    WIDER_HEADING,
+    Drawing,
+    Footnotes,
+    Words,
+    explanation,
+    made_with,
+    one_line,
+    title,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -40,10 +51,23 @@ def _print_board(board: Board, console: Console, columns: Sequence[Column]) -> N
         _print_table(f"{name}: {section}", drawing, console)
     if tables.overview.lines or tables.overview.controls:
         _print_table(f"{name}: overview", tables.overview, console)
+    if tables.across:
+        _print_table(f"{name}: across tracks", tables.across.table, console)
+        for sentence in tables.across.sentences:
+            console.print(Text(sentence))
+        console.print()
     for section, drawing in tables.paired.items():
         _print_table(f"Paired differences (points): {section}", drawing, console)
+    for section, drawing in tables.seeds.items():
+        _print_table(f"Over episodes and training seeds: {section}", drawing, console)
+    for section, drawing in tables.wider.items():
+        _print_table(f"{WIDER_HEADING}: {section}", drawing, console)
+    if tables.beyond.lines:
+        _print_table(BEYOND_HEADING, tables.beyond, console)
     if tables.costs.lines:
         _print_table("Costs of one track", tables.costs, console)
+    for section, drawing in tables.reported.items():
+        _print_table(f"{HEADING}: {section}", drawing, console)
     for label, parts in made_with(board):
         console.print(Text(f"{label}: {parts}"))
     for text, number in notes.texts.items():

@@ -8,13 +8,17 @@ from dataclasses import dataclass, field
 from freeshot.basics.statistics import Interval
 from freeshot.basics.text import one_line as one_line  # noqa: PLC0414  every drawing takes it from here
 from freeshot.contracts.columns import Column
+from freeshot.contracts.published import Published
 from freeshot.report.board import Board, Cell, Row
 from freeshot.report.costs import Cost
 from freeshot.report.versus import Versus
 
 MISSING = "–"
 MARKS = {"failed": "failed", "violated": "void", "skipped": "skipped"}
+KINDS = {"t": "Student-t", "bca": "BCa bootstrap"}
 ARROWS = {"higher": " ↑", "lower": " ↓", "none": ""}
+WIDER_HEADING = "Half-widths: episodes / and other images / and other classes"
+BEYOND_HEADING = "Beyond the mean, over all tracks of a row"
 COST_TITLES = ("Row", "Device", "Prepare\n(s)", "Evaluate\n(s)", "Peak\n(MiB)", "Records")
 
 
@@ -60,6 +64,14 @@ def cell_words(cell: Cell | None, digits: int, refer: Callable[[Sequence[str]], 
         return Words(MARKS[cell.status], refer(cell.notes))
     rank = f" ({cell.rank})" if cell.rank else ""
     return Words(percent(cell.interval, digits) + rank, refer(cell.notes), bold=cell.rank == 1)
+
+
+def published_words(number: Published | None, digits: int) -> Words:
+    """Word a number as a paper states it, with its half-width where it states one."""
+    if number is None:
+        return Words(MISSING)
+    around = "" if number.half_width is None else f" ± {100 * number.half_width:.{digits}f}"
+    return Words(f"{100 * number.mean:.{digits}f}{around}")
 
 
 def overview(board: Board, columns: Sequence[Column]) -> Drawing:
@@ -133,14 +145,16 @@ def explanation(board: Board) -> tuple[str, ...]:
     if not board.records:
         return (made_from,)
     interval = (
-        f"Accuracy in percent, mean ± half of the interval: Student-t 95 % over {episodes} shared episodes; "
-        "it covers the sampling of tasks, not of images or training seeds."
+        f"Accuracy in percent, mean ± half of the interval: {KINDS[board.interval]} 95 % over {episodes} shared "
+        "episodes; it covers the sampling of tasks, not of images or training seeds."
     )
+    wider = "The interval over episodes and training seeds covers both; seeds and episodes are crossed."
     rank = (
         "In parentheses the rank on the track: rows share one where the paired interval of their difference "
         "includes zero. Controls are not ranked. Paired differences are bold where theirs excludes zero."
     )
-    return interval, rank, made_from
+    seeds = any(cell.over_seeds for row in (*board.rows, *board.controls) for cell in row.cells.values())
+    return (interval, wider, rank, made_from) if seeds else (interval, rank, made_from)
 
 
 def _what_it_is(row: Row) -> tuple[Words, ...]:

@@ -25,6 +25,9 @@ INVERSION = {
 GENERATED = {"per_class": 8, "targets": LINEAR, "inversion.outer": 100, "learner.iterations": 400, "learner.lr": 1e-3}
 """FREE at the size of LoRA Recycle's row."""
 
+COMPOSED = tuple(map(Row, ("lora-average", "lora-fair", "ties", "dare", "random-lora")))
+HEADS = (Row("knn", {"k": 1}), Row("rtd"))
+
 FULL = Profile(
     rows=(
         Row("frozen-prototype"),
@@ -32,10 +35,14 @@ FULL = Profile(
         Row("free", GENERATED),
         Row("real-data", REAL),
         Row("noise", RECYCLED),
+        *COMPOSED,
+        *HEADS,
+        Row("linear-probe"),
         Row("full-finetuning"),
     ),
     summary="every track, 600 episodes, fine-tuning included",
 )
+TUNED = ("linear-probe", "full-finetuning")
 SHORT = {"learner.iterations": 60, "learner.warmup": 10}
 QUICK = Profile(
     rows=(
@@ -46,7 +53,9 @@ QUICK = Profile(
     tracks=("in-domain/*/5w1s", "cross-domain/*/5w1s"),
     summary="one shot, tuning-free rows only, shortened inversion and training: minutes",
 )
-TUNING_FREE = Profile(FULL.rows[:-1], summary="every track, without the fine-tuning rows")
+TUNING_FREE = Profile(
+    tuple(row for row in FULL.rows if row.method not in TUNED), summary="every track, without the fine-tuning rows"
+)
 
 
 def _varied(**options: object) -> Row:

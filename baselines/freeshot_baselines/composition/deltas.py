@@ -1,0 +1,54 @@
+"""What LoRAs add to a network's weights, and a LoRA that adds just that.
+
+Axes: l LoRAs, r rank, i and o inputs and outputs of a layer's slot.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch.nn.functional import pad
+
+from freeshot.engine import adapter_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from torch import Tensor
+
+    from freeshot import Adapter, LoraEntry, Slot
+
+
+def slots_of_all(entries: Sequence[LoraEntry]) -> tuple[Slot, ...]:
+    """List every slot that any of the LoRAs acts on."""
+    return tuple(sorted({slot for entry in entries for slot in entry.factors}))
+
+
+def stacked_deltas(entries: Sequence[LoraEntry], slot: Slot) -> Tensor:
+    """Return B·A of each LoRA at a slot [l, o, i]; zero for one that does not act there."""
+    found = [entry.factors.get(slot) for entry in entries]
+    like = next(b @ a for a, b in filter(None, found))
+    return torch.stack([torch.zeros_like(like) if pair is None else pair[1] @ pair[0] for pair in found])
+
+
+def mean_factors(entries: Sequence[LoraEntry], slot: Slot) -> tuple[Tensor, Tensor]:
+    """Average A [r, i] and B [o, r] apart, lower ranks filled up with zeros; absent ones count as zero."""
+    pairs = [entry.factors[slot] for entry in entries if slot in entry.factors]
+    rank = max(len(a) for a, _ in pairs)
+    a = torch.stack([pad(a, (0, 0, 0, rank - len(a))) for a, _ in pairs]).sum(0) / len(entries)
+    b = torch.stack([pad(b, (0, rank - b.shape[1])) for _, b in pairs]).sum(0) / len(entries)
+    return a, b
+
+
+def truncated(delta: Tensor, rank: int) -> tuple[Tensor, Tensor]:
+    """Return the factors A [r, i] and B [o, r] of the nearest matrix of a rank (Eckart and Young); 0 keeps all."""
+    u, s, v = torch.linalg.svd(delta.double(), full_matrices=False)
+    kept = min(rank, len(s)) if rank else len(s)
+    root = s[:kept].sqrt()
+    return (root[:, None] * v[:kept]).to(delta), (u[:, :kept] * root).to(delta)
+
+
+def lora_that_adds(deltas: Mapping[Slot, Tensor], rank: int) -> Adapter:
+    """Make a LoRA of a rank that adds these matrices [o, i] as nearly as can be; rank 0 adds them exactly."""
+    return adapter_of({slot: truncated(delta, rank) for slot, delta in deltas.items()}, {"rank": rank})

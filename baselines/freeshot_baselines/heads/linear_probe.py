@@ -1,0 +1,106 @@
+"""Logistic regression on frozen features, its penalty chosen on validation classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from freeshot import Method, Needs
+from freeshot_baselines.heads.headed import Headed, labels_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from torch import Tensor
+
+    from freeshot import Learner, Trial, Workbench
+
+
+@dataclass(frozen=True)
+class LinearProbe(Method):
+    """Fit an L2-regularised logistic regression on the frozen features of each support set.
+
+    Features have length one, as Tian et al. (2020) recommend. The penalty is the best of a stated grid on validation
+    classes; LoRA Recycle's table shows its linear probe at one untuned setting.
+    """
+
+    name = "linear-probe"
+    citation = (
+        "the 'Linear-probe' rows of Hu et al., LoRA Recycle, CVPR 2025; Tian et al., Rethinking Few-Shot, ECCV 2020"
+    )
+    needs = frozenset({Needs.VALIDATION})
+    cs: tuple[float, ...] = (0.1, 1.0, 10.0, 100.0)
+    """Weights of the data against the penalty to try, as scikit-learn counts them."""
+    trials: int = 100
+    """Validation tasks on which they are compared."""
+
+    def prepare(self, bench: Workbench) -> Learner:
+        """Choose the penalty, once for all tracks of the same pool and shots."""
+        frozen = bench.frozen()
+        recipe = {"method": self.name, "cs": self.cs, "trials": self.trials, "sources": bench.track.sources}
+        chosen = bench.remember("choosing", recipe, lambda: self._choose(frozen, bench.validation_trials(self.trials)))
+        return ProbeLearner(frozen, cast("float", chosen["c"]))
+
+    def _choose(self, frozen: Learner, trials: Sequence[Trial]) -> Mapping[str, object]:
+        import torch
+
+        with torch.no_grad():
+            support = torch.stack([frozen.embed(trial.support.images) for trial in trials])  # [e, n, d]
+            query = torch.stack([frozen.embed(trial.query.images) for trial in trials])  # [e, q, d]
+        answers = torch.stack([trial.query.labels for trial in trials])
+        scores = {}
+        for c in self.cs:
+            taken = ProbeLearner(frozen, c).classify(support, query, trials[0].way).argmax(-1)
+            scores[c] = float((taken == answers).double().mean())
+        best = max(scores, key=lambda c: scores[c])
+        return {"c": best, "validation_accuracy": {f"C {c:g}": round(score, 4) for c, score in scores.items()}}
+
+
+class ProbeLearner(Headed):
+    """Features of a learner, and a linear classifier that is fitted to each support set."""
+
+    fits = True
+
+    def __init__(self, features: Learner, c: float) -> None:
+        super().__init__(features)
+        self._c = c
+
+    def classify(self, support: Tensor, query: Tensor, way: int) -> Tensor:
+        """Fit, and score the queries."""
+        from torch.nn.functional import normalize
+
+        support, query = normalize(support.double(), dim=-1), normalize(query.double(), dim=-1)
+        weight, bias = logistic_regression(support, labels_of(support, way), way, self._c)
+        return query @ weight.mT + bias.unsqueeze(1)
+
+
+def logistic_regression(
+    features: Tensor, labels: Tensor, way: int, c: float, iterations: int = 100
+) -> tuple[Tensor, Tensor]:
+    """Minimise c · Σ cross-entropy + ½‖W‖² for e problems at once: features [e, n, d] → W [e, c, d], bias [e, c].
+
+    The problems are convex and do not touch each other, so one L-BFGS run over all of them solves each.
+    """
+    import torch
+    from torch.nn.functional import cross_entropy
+
+    count, size, width = features.shape
+    with torch.inference_mode(mode=False), torch.enable_grad():
+        features, wanted = features.clone(), labels.repeat(count)
+        weight = features.new_zeros(count, way, width, requires_grad=True)
+        bias = features.new_zeros(count, way, requires_grad=True)
+        optimizer = torch.optim.LBFGS(
+            [weight, bias], max_iter=iterations, tolerance_grad=1e-5, line_search_fn="strong_wolfe"
+        )
+
+        def loss() -> Tensor:
+            optimizer.zero_grad()
+            logits = features @ weight.mT + bias.unsqueeze(1)  # [e, n, c]
+            fit = cross_entropy(logits.flatten(0, 1), wanted, reduction="sum")
+            total: Tensor = c * fit + weight.square().sum() / 2
+            total.backward()  # type: ignore[no-untyped-call]
+            return total
+
+        optimizer.step(loss)  # type: ignore[no-untyped-call]
+    assert size == len(labels)
+    return weight.detach(), bias.detach()

@@ -1,0 +1,49 @@
+"""Accuracies per episode as text: a share of a known number of queries is an integer, and small ones are one letter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+LETTERS = "".join(c for c in map(chr, range(33, 127)) if c not in '"&<>\\')
+"""Printable ASCII that stands for itself in JSON and in HTML; the page's script makes the same list."""
+FINE = len(LETTERS) ** 3 - 1
+"""The unit of accuracies that are no multiples of one query: to better than a millionth."""
+
+
+def unit_of(accuracies: Sequence[float], queries: int) -> int:
+    """Return `queries` where all accuracies are multiples of one of them, else a fine unit."""
+    return queries if all(abs(a * queries - round(a * queries)) < 1e-6 for a in accuracies) else FINE
+
+
+def digits_of(unit: int) -> int:
+    """Count the letters that each number of 0…unit takes."""
+    digits = 1
+    while len(LETTERS) ** digits <= unit:
+        digits += 1
+    return digits
+
+
+def encode(accuracies: Sequence[float], unit: int) -> str:
+    """Write accuracies in 0…1 as integers of a unit, each in as many letters, the highest first."""
+    digits = digits_of(unit)
+    return "".join(_number(round(a * unit), digits) for a in accuracies)
+
+
+def decode(text: str, unit: int) -> list[float]:
+    """Read what `encode` wrote."""
+    digits, base = digits_of(unit), len(LETTERS)
+    numbers = []
+    for start in range(0, len(text), digits):
+        number = 0
+        for letter in text[start : start + digits]:
+            number = number * base + LETTERS.index(letter)
+        numbers.append(number / unit)
+    return numbers
+
+
+def _number(value: int, digits: int) -> str:
+    letters = ""
+    for _ in range(digits):
+        value, rest = divmod(value, len(LETTERS))
+        letters = LETTERS[rest] + letters
+    return letters

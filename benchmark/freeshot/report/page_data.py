@@ -1,0 +1,241 @@
+"""What the HTML page knows of a board, as plain JSON values; strangers' texts are on one line, numbers are rounded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from freeshot.basics.paired import EQUIVALENT
+from freeshot.basics.statistics import critical_t, worst_tenth
+from freeshot.contracts.columns import Column
+from freeshot.contracts.records import Quality, RunRecord
+from freeshot.report.board import CONTROLS, Board, Cell, Row
+from freeshot.report.compact import encode, unit_of
+from freeshot.report.costs import Cost, costs
+from freeshot.report.hardness import Hardness, hardness
+from freeshot.report.pairs import over_seeds
+from freeshot.report.published import published_tables
+from freeshot.report.short import short_labels
+from freeshot.report.standings import standings
+from freeshot.report.versus import DEFAULT_PAIR, versus
+from freeshot.report.wording import ARROWS, explanation, one_line, title
+
+BINS = 25
+"""Of the histogram of episodes by accuracy."""
+
+Plain = dict[str, Any]
+
+
+def board_data(board: Board, columns: Sequence[Column] = ()) -> Plain:
+    """Say all of a board."""
+    short = short_labels(board)
+    found = costs(board)
+    rows = [*board.rows, *board.controls]
+    lengths = sorted({len(scores) for row in rows for scores in row.line.scores.values()})
+    return {
+        "title": title(board),
+        "suite": one_line(board.suite),
+        "version": board.version,
+        "reading": list(explanation(board)),
+        "problems": [one_line(problem) for problem in board.problems],
+        "columns": [one_line(column.title) + ARROWS[column.better] for column in columns],
+        "tracks": [
+            {
+                "name": one_line(t.name),
+                "section": one_line(t.section),
+                "title": [one_line(part) for part in t.title if part],
+                "shot": t.shot,
+            }
+            for tracks in board.sections.values()
+            for t in tracks
+        ],
+        "rows": [_row(row, short[row.label], [c for c in found if c.label == row.label]) for row in rows],
+        "pair": _default_pair(board),
+        "equivalent": EQUIVALENT,
+        "critical": {str(n): round(critical_t(n), 6) for n in lengths},
+        "standings": _standings(board, rows),
+        "over_seeds": _over_seeds(rows),
+        "hardness": [_hardness(one, rows) for one in hardness(board)],
+        "published": _published(board),
+        "sheets": [],
+    }
+
+
+def _row(row: Row, short: str, found: Sequence[Cost]) -> Plain:
+    line = row.line
+    return {
+        "label": one_line(row.label),
+        "short": one_line(short),
+        "method": one_line(line.method),
+        "made": one_line(line.made_with),
+        "role": one_line(line.role),
+        "control": line.role in CONTROLS,
+        "free": line.data_free,
+        "tuning": "tuning-free" if line.tuning_free else "tuned",
+        "rank": row.average_rank,
+        "extras": [one_line(f"{value:.4g}" if isinstance(value, float) else str(value or "")) for value in line.extras],
+        "costs": [
+            {
+                "device": one_line(cost.device),
+                "prepare": round(cost.prepare_seconds, 2),
+                "evaluate": round(cost.evaluate_seconds, 2),
+                "peak": round(cost.peak_mib),
+                "records": cost.records,
+            }
+            for cost in found
+        ],
+        "origins": _origins(line.records),
+        "cells": {one_line(track): _cell(row, track, cell) for track, cell in sorted(row.cells.items())},
+    }
+
+
+def _cell(row: Row, track: str, cell: Cell) -> Plain:
+    records = [r for r in row.line.records if r.spec.track.name == track]
+    fixed: Plain = {
+        "status": cell.status,
+        "rank": cell.rank,
+        "seeds": cell.seeds,
+        "notes": " ".join(map(one_line, cell.notes)),
+        "records": [_record(r) for r in records],
+        "mean": None,
+    }
+    scores = row.line.scores.get(track)
+    if cell.interval is None or scores is None:
+        return fixed
+    spec = records[0].spec.track
+    unit = unit_of(scores, spec.way * spec.query * cell.seeds)
+    histogram, _ = np.histogram(scores, bins=BINS, range=(0, 1))
+    return fixed | {
+        "mean": round(cell.interval.mean, 6),
+        "low": round(cell.interval.low, 6),
+        "high": round(cell.interval.high, 6),
+        "worst": round(worst_tenth(scores), 6),
+        "wider": [round(wider.low, 6), round(wider.high, 6)] if (wider := cell.over_seeds) else None,
+        "episodes": len(scores),
+        "histogram": histogram.tolist(),
+        "unit": unit,
+        "scores": encode(scores, unit),
+    }
+
+
+def _record(record: RunRecord) -> Plain:
+    """Name a record, and give what it says beyond its accuracies."""
+    made = record.provenance
+    found: Plain = {"cell": record.cell[:12], "seed": record.spec.seed, "day": one_line(made.finished[:10])}
+    if record.spreads:
+        found["spreads"] = [
+            {"low": round(s.low, 6), "high": round(s.high, 6), "level": s.level, "covers": one_line(s.covers)}
+            for s in record.spreads
+        ]
+    if record.quality is not None:
+        found["quality"] = _quality(record.quality)
+    return found
+
+
+def _quality(quality: Quality) -> Plain:
+    """List the classes from the one that is recognised worst."""
+    recall = sorted(quality.recall.items(), key=lambda item: (item[1], item[0]))
+    return {
+        "ece": round(quality.ece, 4),
+        "brier": round(quality.brier, 4),
+        "recall": [[one_line(name), round(value, 4)] for name, value in recall],
+    }
+
+
+def _origins(records: Sequence[RunRecord]) -> list[str]:
+    """Say with what and where the records of a row were made, each combination once with its records counted."""
+    found: dict[str, int] = {}
+    for record in records:
+        made = record.provenance
+        dirty = " with uncommitted changes" if made.git_dirty else ""
+        commit = f", commit {made.git_commit[:10]}{dirty}" if made.git_commit else dirty
+        packages = ", ".join(f"{name} {version}" for name, version in sorted(made.packages.items()))
+        provider = record.spec.method.origin or "unknown provider"
+        told = (
+            f"{provider}; FreeShot {made.freeshot}{commit}; Python {made.python}{', ' * bool(packages)}{packages}; "
+            f"{made.platform}, {made.device}, threads {made.threads}"
+        )
+        found[one_line(told)] = found.get(one_line(told), 0) + 1
+    return [f"{told} ({count} record{'' if count == 1 else 's'})" for told, count in sorted(found.items())]
+
+
+def _default_pair(board: Board) -> list[int]:
+    """Return the places of the rows that are compared first: the benchmark's question, or else the first two."""
+    labels = [row.label for row in (*board.rows, *board.controls)]
+    asked = versus(board, *DEFAULT_PAIR)
+    if asked:
+        return [labels.index(asked[0].first), labels.index(asked[0].second)]
+    return [0, min(1, len(labels) - 1)] if labels else []
+
+
+def _standings(board: Board, rows: Sequence[Row]) -> Plain | None:
+    found = standings(board)
+    if found is None:
+        return None
+    labels = [row.label for row in rows]
+    return {
+        "rows": [labels.index(label) for label in found.rows],
+        "tracks": len(found.tracks),
+        "ranks": [round(rank, 4) for rank in found.average_ranks],
+        "middle": [round(value, 6) for value in found.interquartile_means],
+        "friedman": _significant(found.friedman),
+        "adjusted": [[_significant(p) for p in line] for line in found.adjusted],
+        "cliques": [list(clique) for clique in found.cliques],
+        "wins": [[[round(v, 4) for v in (one.mean, one.low, one.high)] for one in line] for line in found.wins],
+        "verdicts": [[{name: n for name, n in counts.items() if n} for counts in line] for line in found.verdicts],
+        "cautions": [one_line(text) for text in found.cautions],
+    }
+
+
+def _significant(p: float) -> float:
+    """Keep four digits of a p-value; the rest is noise, and differs between machines."""
+    return float(f"{p:.4g}")
+
+
+def _over_seeds(rows: Sequence[Row]) -> Plain:
+    """Return the intervals of first − second over episodes and seeds, for pairs of places that share two seeds."""
+    found: Plain = {}
+    for (i, first), (j, second) in combinations(enumerate(rows), 2):
+        shared = sorted(first.line.runs.keys() & second.line.runs.keys())
+        told = {
+            one_line(t): [round(one.low, 6), round(one.high, 6)]
+            for t in shared
+            if (one := over_seeds(first, second, t))
+        }
+        if told:
+            found[f"{i} {j}"] = told
+    return found
+
+
+def _hardness(found: Hardness, rows: Sequence[Row]) -> Plain:
+    return {
+        "track": one_line(found.track),
+        "reference": one_line(found.reference),
+        "odds": [round(value, 4) for value in found.log_odds],
+        "curves": {
+            str(place): [round(value, 4) for value in found.accuracies[row.label]]
+            for place, row in enumerate(rows)
+            if row.label in found.accuracies
+        },
+    }
+
+
+def _published(board: Board) -> list[Plain]:
+    return [
+        {
+            "section": one_line(table.section),
+            "tracks": [one_line(t.name) for t in table.tracks],
+            "rows": [
+                {
+                    "method": one_line(row.method),
+                    "source": one_line(row.source),
+                    "cells": {one_line(track): [one.mean, one.half_width] for track, one in sorted(row.cells.items())},
+                }
+                for row in table.rows
+            ],
+        }
+        for table in published_tables(board)
+    ]

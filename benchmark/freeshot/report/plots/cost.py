@@ -1,0 +1,98 @@
+"""Accuracy against what it costs, with the methods that no other beats in both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from freeshot.report.board import CONTROLS, Board, Row
+from freeshot.report.costs import costs
+from freeshot.report.plots.style import CONTROL, LINE, METHOD, settings
+from freeshot.report.ranking import mean
+from freeshot.report.wording import title
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+LEAST = 0.1
+"""Seconds below which costs are drawn as this: a log axis has no zero."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A row that has every track."""
+
+    label: str
+    control: bool
+    seconds: float
+    """To prepare and evaluate a track, nothing cached."""
+    accuracy: float
+    """Mean over the tracks, 0…1."""
+
+
+def cost_points(board: Board) -> tuple[Point, ...]:
+    """Return the rows that have every track and a cost; of several devices that with most records counts."""
+    found = sorted(costs(board), key=lambda cost: cost.records)
+    seconds = {cost.label: cost.prepare_seconds + cost.evaluate_seconds for cost in found}
+    return tuple(
+        Point(row.label, row.line.role in CONTROLS, max(seconds[row.label], LEAST), accuracy)
+        for row in (*board.rows, *board.controls)
+        if row.label in seconds and (accuracy := _overall(board, row)) is not None
+    )
+
+
+def front(points: Sequence[Point]) -> tuple[Point, ...]:
+    """Return the methods that no other method beats in both, from cheap to dear (the Pareto front)."""
+    methods = [point for point in points if not point.control]
+    best = (p for p in methods if not any(_beats(q, p) for q in methods))
+    return tuple(sorted(best, key=lambda point: (point.seconds, point.label)))
+
+
+def cost_plot(board: Board) -> Figure | None:
+    """Draw mean accuracy over tracks against seconds a track; None where no row has both."""
+    points = cost_points(board)
+    if not points:
+        return None
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 4), layout="constrained")
+    axes = figure.subplots()
+    best, texts = front(points), settings(board)
+    axes.plot([p.seconds for p in best], [100 * p.accuracy for p in best], "--", color=METHOD, linewidth=1)
+    for point in points:
+        color, face = (CONTROL, "white") if point.control else (METHOD, METHOD)
+        axes.plot(point.seconds, 100 * point.accuracy, "o", color=color, markerfacecolor=face)
+        axes.annotate(
+            texts[point.label], (point.seconds, 100 * point.accuracy), (6, 4), textcoords="offset points", fontsize=7,
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.5},
+        )  # fmt: skip
+    _log_scale(axes)
+    axes.margins(x=0.15, y=0.1)
+    axes.grid(color=LINE, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.set_xlabel("seconds a track, nothing cached")
+    axes.set_ylabel(f"mean accuracy over {len(board.tracks)} tracks in percent")
+    axes.set_title(title(board), fontsize=10)
+    return figure
+
+
+def _log_scale(axes: Axes) -> None:
+    """Label powers of ten, twice and five times them with plain numbers."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: f"{seconds:g}"))
+
+
+def _overall(board: Board, row: Row) -> float | None:
+    means = [cell.interval.mean for t in board.tracks if (cell := row.cells.get(t.name)) and cell.interval]
+    return mean(means) if len(means) == len(board.tracks) else None
+
+
+def _beats(q: Point, p: Point) -> bool:
+    as_good = q.seconds <= p.seconds and q.accuracy >= p.accuracy
+    return as_good and (q.seconds < p.seconds or q.accuracy > p.accuracy)

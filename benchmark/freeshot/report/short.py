@@ -1,0 +1,43 @@
+"""Short names for rows: what differs from the usual setting of a method, where whole labels would fill the table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from freeshot.report.board import Board, Row
+from freeshot.report.configurations import configuration, setting_words
+
+
+def short_labels(board: Board) -> dict[str, str]:
+    """Map each label of a board to a short one, unique as well.
+
+    A method's usual setting is the most common one among its rows that have the option at all; a row is named by
+    its method and what differs from that. Where two rows would look alike, all of their method keep whole labels.
+    """
+    rows = [*board.rows, *board.controls]
+    found: dict[str, str] = {}
+    for method in dict.fromkeys(row.line.method for row in rows):
+        peers = [row for row in rows if row.line.method == method]
+        short = [_short(row, peers) for row in peers]
+        alike = len(set(short)) < len(short)
+        found |= {row.label: row.label if alike else name for row, name in zip(peers, short, strict=True)}
+    return found
+
+
+def _short(row: Row, peers: Sequence[Row]) -> str:
+    if len(peers) == 1:
+        return row.label  # nothing is usual about a single row
+    mine, others = _settings(row), [_settings(peer) for peer in peers]
+    telling = [setting_words(key, value) for key, value in mine.items() if value != _usual(key, others)]
+    return f"{row.line.method} [{', '.join(telling)}]" if telling else row.line.method
+
+
+def _usual(key: str, settings: Sequence[Mapping[str, str]]) -> str | None:
+    """Return the most common value; a part's option is counted among the rows that have it, with whatever part."""
+    values = Counter(one.get(key) for one in settings if key in one or "." not in key)
+    return min(values, key=lambda value: (-values[value], value or ""))
+
+
+def _settings(row: Row) -> Mapping[str, str]:
+    return configuration(row.line.records[0].spec).values

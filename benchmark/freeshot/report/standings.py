@@ -1,0 +1,178 @@
+"""Where the rows of a board stand across its tracks: ranks, what can be told apart, who wins how often.
+
+Here the tracks are the sample: a track counts once, however many episodes it has. Tests and cliques follow Demšar
+(2006) and Benavoli et al. (2016): Friedman's test over all rows, Wilcoxon's signed ranks with Holm's adjustment for
+pairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from freeshot.basics.paired import VERDICTS, holm, verdict, wilcoxon
+from freeshot.basics.resampling import RESAMPLES
+from freeshot.basics.statistics import Interval
+from freeshot.report.board import Board, Row
+from freeshot.report.cautions import cautions
+from freeshot.report.pairs import telling
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+
+LEVEL = 0.05
+"""Adjusted p from which on two rows are not told apart."""
+
+
+@dataclass(frozen=True)
+class Standings:
+    """Rows (best average rank first) across the tracks that all of them have; matrices are [row][other row]."""
+
+    rows: tuple[str, ...]
+    tracks: tuple[str, ...]
+    average_ranks: tuple[float, ...]
+    """Over tracks, by mean accuracy alone: 1 is best, equal means share the average of their places."""
+    interquartile_means: tuple[float, ...]
+    """Accuracy on the middle half of the tracks (IQM; Agarwal et al., 2021), which no single track decides."""
+    friedman: float
+    """p that ranks as unequal come from rows that are alike; 1 below three rows."""
+    adjusted: tuple[tuple[float, ...], ...]
+    """Two-sided p of Wilcoxon's signed ranks over tracks, adjusted by Holm for all pairs."""
+    cliques: tuple[tuple[int, ...], ...]
+    """Longest runs of neighbouring rows of which no two are told apart; a row may stand in several."""
+    wins: tuple[tuple[Interval, ...], ...]
+    """Share of tracks that a row wins over another, ties half; the interval is of the percentile bootstrap."""
+    verdicts: tuple[tuple[dict[str, int], ...], ...]
+    """Verdict → on how many tracks a row gets it over another."""
+    cautions: tuple[str, ...]
+
+
+def standings(board: Board) -> Standings | None:
+    """Compare all ranked rows that have every track; None where there are not two of them."""
+    tracks = tuple(t.name for t in board.tracks)
+    complete = [row for row in board.rows if all(name in row.line.scores for name in tracks)]
+    if len(complete) < 2:
+        return None
+    # rounded, so that the order in which seeds were summed parts no ties
+    means = np.round([[np.mean(row.line.scores[name]) for name in tracks] for row in complete], 12)  # [n, t]
+    ranks, middle = _average_ranks(means), _interquartile_means(means)
+    order = sorted(range(len(complete)), key=lambda i: (ranks[i], -middle[i], complete[i].label))
+    rows, means = [complete[i] for i in order], means[order]
+    adjusted = _adjusted(means)
+    return Standings(
+        tuple(row.label for row in rows),
+        tracks,
+        tuple(ranks[i] for i in order),
+        tuple(middle[i] for i in order),
+        _friedman(means),
+        adjusted,
+        cliques(adjusted),
+        _wins(rows, tracks),
+        _verdicts(rows, tracks),
+        cautions(tracks, min(row.cells[name].seeds for row in rows for name in tracks)),
+    )
+
+
+def cliques(adjusted: Sequence[Sequence[float]], level: float = LEVEL) -> tuple[tuple[int, ...], ...]:
+    """List the longest runs of at least two neighbours of which no pair lies below the level."""
+    count = len(adjusted)
+    found: list[tuple[int, ...]] = []
+    for start in range(count):
+        end = start + 1
+        while end < count and all(adjusted[i][end] >= level for i in range(start, end)):
+            end += 1
+        if end - start > 1 and not (found and found[-1][-1] >= end - 1):  # else it lies within the last one
+            found.append(tuple(range(start, end)))
+    return tuple(found)
+
+
+def _average_ranks(means: Array) -> list[float]:
+    from scipy.stats import rankdata
+
+    return [float(rank) for rank in rankdata(-means, axis=0).mean(axis=1)]
+
+
+def _interquartile_means(means: Array) -> list[float]:
+    from scipy.stats import trim_mean
+
+    return [float(value) for value in trim_mean(means, 0.25, axis=1)]
+
+
+def _friedman(means: Array) -> float:
+    if len(means) < 3 or not np.ptp(means, axis=0).any():
+        return 1.0
+    from scipy.stats import friedmanchisquare
+
+    return float(friedmanchisquare(*means).pvalue)
+
+
+def _adjusted(means: Array) -> tuple[tuple[float, ...], ...]:
+    pairs = list(combinations(range(len(means)), 2))
+    matrix = np.ones((len(means), len(means)))
+    for (i, j), p in zip(pairs, holm([wilcoxon(means[i] - means[j]) for i, j in pairs]), strict=True):
+        matrix[i, j] = matrix[j, i] = p
+    return tuple(tuple(map(float, line)) for line in matrix)
+
+
+def _wins(rows: Sequence[Row], tracks: Sequence[str]) -> tuple[tuple[Interval, ...], ...]:
+    """Resample tracks, and of rows with several seeds the seeds, all tracks of a row alike."""
+    rng = np.random.default_rng(0)
+    count = len(tracks)
+    drawn = rng.multinomial(count, np.full(count, 1 / count), RESAMPLES) / count  # [r, t]
+    observed = [np.nanmean(_by_seed(row, tracks), axis=0) for row in rows]  # n × [t]
+    resampled = [_resampled_seeds(_by_seed(row, tracks), rng) for row in rows]  # n × ([r, t] or [1, t])
+    several = [len(means) > 1 for means in resampled]
+
+    def interval(i: int, j: int) -> Interval:
+        if i == j:
+            return Interval(0.5, 0.5, 0.5, 0.95, "tracks")
+        low, high = np.percentile((_won(resampled[i], resampled[j]) * drawn).sum(axis=1), (2.5, 97.5))
+        covers = "tracks and training seeds" if several[i] or several[j] else "tracks"
+        return Interval(float(_won(observed[i], observed[j]).mean()), float(low), float(high), 0.95, covers)
+
+    upper = {pair: interval(*pair) for pair in combinations(range(len(rows)), 2)}
+    return tuple(
+        tuple(upper[i, j] if i < j else _mirrored(upper[j, i]) if i > j else interval(i, i) for j in range(len(rows)))
+        for i in range(len(rows))
+    )
+
+
+def _by_seed(row: Row, tracks: Sequence[str]) -> Array:
+    """Return the mean accuracies [s, t] of a row, NaN where a seed lacks a track."""
+    runs = row.line.runs
+    seeds = sorted({seed for name in tracks for seed in runs[name]})
+    return np.array([[np.mean(runs[name].get(seed, np.nan)) for name in tracks] for seed in seeds])
+
+
+def _resampled_seeds(means: Array, rng: np.random.Generator) -> Array:
+    """Average [s, t] over seeds drawn with replacement: [r, t]; what cannot vary stays [1, t]."""
+    count = len(means)
+    plain: Array = np.nanmean(means, axis=0, keepdims=True)
+    if count == 1:
+        return plain
+    drawn = rng.multinomial(count, np.full(count, 1 / count), RESAMPLES).astype(float)  # [r, s]
+    there = drawn @ np.isfinite(means)  # [r, t]: how many of the drawn seeds have the track
+    return np.asarray(np.where(there > 0, drawn @ np.nan_to_num(means) / np.maximum(there, 1), plain))
+
+
+def _won(ours: Array, theirs: Array) -> Array:
+    """Say where the first are higher: 1, 0, or ½ where both are the same up to rounding."""
+    return np.asarray((np.sign(np.round(ours - theirs, 12)) + 1) / 2)
+
+
+def _mirrored(share: Interval) -> Interval:
+    return Interval(1 - share.mean, 1 - share.high, 1 - share.low, share.level, share.covers)
+
+
+def _verdicts(rows: Sequence[Row], tracks: Sequence[str]) -> tuple[tuple[dict[str, int], ...], ...]:
+    def counted(ours: Row, theirs: Row) -> dict[str, int]:
+        said = [verdict(telling(ours, theirs, name)) for name in tracks]
+        return {name: said.count(name) for name in VERDICTS}
+
+    return tuple(tuple(counted(ours, theirs) for theirs in rows) for ours in rows)
