@@ -121,7 +121,9 @@ def drawn(folder: Path) -> dict[str, str]:
     for problem in loaded.problems:
         assert problem.endswith(".")
         assert len(problem) < 1000
-    lines = json.loads(pages["json"], parse_constant=pytest.fail)
+    found = json.loads(pages["json"], parse_constant=pytest.fail)
+    lines = found["cells"]
+    assert all(pair["evidence"]["interval"]["low"] <= pair["evidence"]["interval"]["high"] for pair in found["pairs"])
     assert all(line["low"] <= line["mean"] <= line["high"] for line in lines if line["mean"] is not None)
     assert len(list(csv.DictReader(io.StringIO(pages["csv"])))) == len(lines)
     assert Tags(pages["html"]).found == PLAIN
@@ -268,7 +270,8 @@ def test_a_million_episodes_are_drawn() -> None:
         assert len(text) < LARGEST
         (folder / "many.json").write_text(text)
         assert load_records(folder).problems == ()
-        (row,) = json.loads(render("json", [r for r in load_records(folder).records if r.spec.method.name == "beta"]))
+        (many,) = (r for r in load_records(folder).records if r.spec.method.name == "beta")
+        (row,) = json.loads(render("json", [many]))["cells"]
         assert (row["episodes"], row["mean"]) == (10**6, 0.5)
 
 

@@ -77,9 +77,10 @@ def _table(values: Values) -> NDArray[np.float64]:
 def _mean_squares(table: NDArray[np.float64]) -> tuple[float, float, float]:
     """Return those between seeds, between episodes, and of what neither explains."""
     seeds, episodes = table.shape
-    of_seed = table.mean(axis=1, keepdims=True) - table.mean()  # [s, 1]
-    of_episode = table.mean(axis=0, keepdims=True) - table.mean()  # [1, e]
-    rest = table - table.mean() - of_seed - of_episode
+    mean = table.mean()
+    of_seed = table.mean(axis=1, keepdims=True) - mean  # [s, 1]
+    of_episode = table.mean(axis=0, keepdims=True) - mean  # [1, e]
+    rest = table - mean - of_seed - of_episode
     return (
         float(episodes * (of_seed**2).sum() / (seeds - 1)),
         float(seeds * (of_episode**2).sum() / (episodes - 1)),

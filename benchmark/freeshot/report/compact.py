@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 LETTERS = "".join(c for c in map(chr, range(33, 127)) if c not in '"&<>\\')
 """Printable ASCII that stands for itself in JSON and in HTML; the page's script makes the same list."""
 FINE = len(LETTERS) ** 3 - 1
@@ -12,7 +14,8 @@ FINE = len(LETTERS) ** 3 - 1
 
 def unit_of(accuracies: Sequence[float], queries: int) -> int:
     """Return `queries` where all accuracies are multiples of one of them, else a fine unit."""
-    return queries if all(abs(a * queries - round(a * queries)) < 1e-6 for a in accuracies) else FINE
+    rights = np.asarray(accuracies, dtype=np.float64) * float(queries)
+    return queries if queries <= FINE and bool((np.abs(rights - np.rint(rights)) < 1e-6).all()) else FINE
 
 
 def digits_of(unit: int) -> int:
@@ -25,8 +28,10 @@ def digits_of(unit: int) -> int:
 
 def encode(accuracies: Sequence[float], unit: int) -> str:
     """Write accuracies in 0…1 as integers of a unit, each in as many letters, the highest first."""
-    digits = digits_of(unit)
-    return "".join(_number(round(a * unit), digits) for a in accuracies)
+    numbers = np.rint(np.asarray(accuracies, dtype=np.float64) * unit).astype(np.int64)
+    places = len(LETTERS) ** np.arange(digits_of(unit))[::-1]
+    digits = numbers[:, None] // places % len(LETTERS)  # [e, digits]
+    return np.frombuffer(LETTERS.encode("ascii"), dtype=np.uint8)[digits].tobytes().decode("ascii")
 
 
 def decode(text: str, unit: int) -> list[float]:
@@ -39,11 +44,3 @@ def decode(text: str, unit: int) -> list[float]:
             number = number * base + LETTERS.index(letter)
         numbers.append(number / unit)
     return numbers
-
-
-def _number(value: int, digits: int) -> str:
-    letters = ""
-    for _ in range(digits):
-        value, rest = divmod(value, len(LETTERS))
-        letters = LETTERS[rest] + letters
-    return letters

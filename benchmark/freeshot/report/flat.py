@@ -35,8 +35,8 @@ def as_json(boards: Iterable[Board]) -> str:
     found = list(boards)
     whole = {
         "cells": lines(found),
-        "pairs": [_named(board) | asdict(pair) for board in found for pair in all_pairs(board)],
-        "standings": [_named(board) | asdict(stood) for board in found if (stood := standings(board))],
+        "pairs": [_named(board) | _plain(asdict(pair)) for board in found for pair in all_pairs(board)],
+        "standings": [_named(board) | _plain(asdict(stood)) for board in found if (stood := standings(board))],
     }
     return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
 
@@ -81,6 +81,15 @@ def _reported(board: Board) -> list[dict[str, Any]]:
         }
         found.append(dict.fromkeys(FIELDS) | known)
     return found
+
+
+def _plain(value: Any) -> Any:
+    """Put every text inside of a value on one line."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [*map(_plain, value)]
+    return one_line(value) if isinstance(value, str) else value
 
 
 def _named(board: Board) -> dict[str, Any]:

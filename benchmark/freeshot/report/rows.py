@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from freeshot.contracts.columns import Column
 from freeshot.contracts.records import RunRecord
 from freeshot.report.configurations import configuration
 from freeshot.report.records import age_key
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,8 @@ class Line:
     records: tuple[RunRecord, ...]
     scores: Mapping[str, tuple[float, ...]]
     """Track → accuracy per episode, averaged over seeds; only tracks with a finished record."""
-    runs: Mapping[str, Mapping[int, tuple[float, ...]]]
-    """Track → training seed → accuracy per episode."""
+    runs: Mapping[str, Mapping[int, NDArray[np.float64]]] = field(compare=False)
+    """Track → training seed → accuracy per episode; `records` tell rows apart already."""
 
 
 def lines_of(
@@ -61,11 +64,11 @@ def _line(label: str, records: Sequence[RunRecord], columns: Sequence[Column], p
     )
 
 
-def _runs(records: Sequence[RunRecord]) -> dict[str, dict[int, tuple[float, ...]]]:
-    by_track: dict[str, dict[int, tuple[float, ...]]] = defaultdict(dict)
+def _runs(records: Sequence[RunRecord]) -> dict[str, dict[int, NDArray[np.float64]]]:
+    by_track: dict[str, dict[int, NDArray[np.float64]]] = defaultdict(dict)
     for record in records:
         if record.status == "ok":
-            by_track[record.spec.track.name][record.spec.seed] = tuple(record.accuracies)
+            by_track[record.spec.track.name][record.spec.seed] = np.asarray(record.accuracies)
     return dict(by_track)
 
 

@@ -171,8 +171,19 @@ def _mirrored(share: Interval) -> Interval:
 
 
 def _verdicts(rows: Sequence[Row], tracks: Sequence[str]) -> tuple[tuple[dict[str, int], ...], ...]:
-    def counted(ours: Row, theirs: Row) -> dict[str, int]:
-        said = [verdict(telling(ours, theirs, name)) for name in tracks]
+    """Count the verdicts of the upper half; the lower one is its mirror, and a row equals itself."""
+
+    def counted(i: int, j: int) -> dict[str, int]:
+        said = [verdict(telling(rows[i], rows[j], name)) for name in tracks]
         return {name: said.count(name) for name in VERDICTS}
 
-    return tuple(tuple(counted(ours, theirs) for theirs in rows) for ours in rows)
+    upper = {pair: counted(*pair) for pair in combinations(range(len(rows)), 2)}
+    itself = dict.fromkeys(VERDICTS, 0) | {"equal": len(tracks)}
+    return tuple(
+        tuple(upper[i, j] if i < j else _turned(upper[j, i]) if i > j else itself for j in range(len(rows)))
+        for i in range(len(rows))
+    )
+
+
+def _turned(counts: dict[str, int]) -> dict[str, int]:
+    return counts | {"better": counts["worse"], "worse": counts["better"]}
