@@ -198,7 +198,7 @@ def _cell(line: Line, track: str, rank: int | None, interval: Interval | None) -
     notes = [f"Seed {r.spec.seed} is {r.status} and left out: {r.reason}" for r in failed]
     if len(runs) > 1:
         notes.insert(0, f"Mean over {len(runs)} seeds; the interval is that of episodes averaged over seeds.")
-    return Cell("ok", interval, rank, len(runs), tuple(notes), crossed(runs) if len(runs) > 1 else None)
+    return Cell("ok", interval, rank, len(runs), tuple(notes), crossed(np.array(runs)) if len(runs) > 1 else None)
 
 
 def _standing(row: Row) -> tuple[float, int, float, str]:

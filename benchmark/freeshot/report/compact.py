@@ -31,7 +31,7 @@ def encode(accuracies: Sequence[float], unit: int) -> str:
     numbers = np.rint(np.asarray(accuracies, dtype=np.float64) * unit).astype(np.int64)
     places = len(LETTERS) ** np.arange(digits_of(unit))[::-1]
     digits = numbers[:, None] // places % len(LETTERS)  # [e, digits]
-    return np.frombuffer(LETTERS.encode("ascii"), dtype=np.uint8)[digits].tobytes().decode("ascii")
+    return str(np.frombuffer(LETTERS.encode("ascii"), dtype=np.uint8)[digits].tobytes(), "ascii")
 
 
 def decode(text: str, unit: int) -> list[float]:

@@ -178,7 +178,7 @@ def _verdicts(rows: Sequence[Row], tracks: Sequence[str]) -> tuple[tuple[dict[st
         return {name: said.count(name) for name in VERDICTS}
 
     upper = {pair: counted(*pair) for pair in combinations(range(len(rows)), 2)}
-    itself = dict.fromkeys(VERDICTS, 0) | {"equal": len(tracks)}
+    itself: dict[str, int] = {name: len(tracks) if name == "equal" else 0 for name in VERDICTS}
     return tuple(
         tuple(upper[i, j] if i < j else _turned(upper[j, i]) if i > j else itself for j in range(len(rows)))
         for i in range(len(rows))
