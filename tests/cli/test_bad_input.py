@@ -201,7 +201,7 @@ def test_an_interrupted_run_says_so_and_is_finished_by_its_repetition(tmp_path: 
         out, err = process.communicate(timeout=120)
     assert process.returncode == 130, out + err
     assert err.splitlines() == ["Interrupted. Nothing finished is lost; repeat the command to continue."]
-    assert len(list(tmp_path.glob("cache/cells/*.json"))) == 1
+    assert len(list(tmp_path.glob("cache/cells/*.safetensors"))) == 1
     again = subprocess.run(command, capture_output=True, text=True, check=False)
     assert again.returncode == 0, again.stderr
     assert "1 finished, 0 skipped, 0 failed." in again.stdout

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import torch
 from tests.performance.measure import Table, in_turn
@@ -18,12 +20,7 @@ def bench() -> Table:
     rows = []
     for width in (128, 512):
         features = torch.randn(len(labels), width, generator=torch.Generator().manual_seed(0))
-        seconds = in_turn(
-            {
-                str(count): lambda n=count, f=features: score_episodes(Embedded(images, f), episodes[:n])
-                for count in (600, 10_000)
-            },  # type: ignore[misc]
-            rounds=3,
-        )
+        score = partial(score_episodes, Embedded(images, features))
+        seconds = in_turn({str(count): partial(score, episodes[:count]) for count in (600, 10_000)}, rounds=3)
         rows += [(f"{int(count):,} episodes, {width} features", f"{s:.2f}") for count, s in seconds.items()]
     return Table("Scoring cached episodes", "5-way 1-shot, 75 queries.", ("what", "seconds"), tuple(rows))

@@ -44,17 +44,29 @@ def crossed(values: Values, level: float = 0.95, covers: str = "episodes and tra
         return student_t(table[0], level)
     if episodes == 1:
         return student_t(table[:, 0], level, "training seeds")
-    by_seed, by_episode, rest = _mean_squares(table)
-    scaled = max(by_seed - rest, 0.0) + max(by_episode - rest, 0.0) + rest  # variance of the mean, times s·e
-    mean = float(table.mean())
-    if scaled == 0:
-        return Interval(mean, mean, mean, level, covers)
+    return crossed_each(table[None], level, covers)[0]
+
+
+def crossed_each(
+    tables: NDArray[np.float64], level: float = 0.95, covers: str = "episodes and training seeds"
+) -> list[Interval]:
+    """Return `crossed` of each of k tables [k, s, e], with two seeds and two episodes at least."""
     from scipy.special import stdtrit
 
+    _, seeds, episodes = tables.shape
+    by_seed, by_episode, rest = _mean_squares(tables)  # [k] each
+    # variance of the mean, times s·e
+    scaled = np.maximum(by_seed - rest, 0) + np.maximum(by_episode - rest, 0) + rest
     parts = by_seed**2 / (seeds - 1) + by_episode**2 / (episodes - 1) + rest**2 / ((seeds - 1) * (episodes - 1))
-    freedom = max(scaled**2 / parts, min(seeds, episodes) - 1)  # never fewer than the scarcer of the two gives
-    reach = float(stdtrit(freedom, (1 + level) / 2)) * float(np.sqrt(scaled / table.size))
-    return Interval(mean, mean - reach, mean + reach, level, covers)
+    still = scaled == 0  # nothing varies: the interval is the point
+    freedom = np.where(still, 1, scaled) ** 2 / np.where(still, 1, parts)
+    freedom = np.maximum(freedom, min(seeds, episodes) - 1)  # never fewer than the scarcer of the two gives
+    reaches = stdtrit(freedom, (1 + level) / 2) * np.sqrt(scaled / (seeds * episodes))
+    means = tables.mean(axis=(1, 2))
+    return [
+        Interval(mean, mean - reach, mean + reach, level, covers)
+        for mean, reach in zip(means.tolist(), reaches.tolist(), strict=True)
+    ]
 
 
 def layers(values: Values) -> Layers:
@@ -63,7 +75,7 @@ def layers(values: Values) -> Layers:
     seeds, episodes = table.shape
     if min(seeds, episodes) < 2:
         raise ValueError(f"Variances take two seeds and two episodes at least, but {seeds} and {episodes} were given.")
-    by_seed, by_episode, rest = _mean_squares(table)
+    by_seed, by_episode, rest = (float(one[0]) for one in _mean_squares(table[None]))
     return Layers(max(by_seed - rest, 0.0) / episodes, max(by_episode - rest, 0.0) / seeds, rest)
 
 
@@ -74,15 +86,17 @@ def _table(values: Values) -> NDArray[np.float64]:
     return table
 
 
-def _mean_squares(table: NDArray[np.float64]) -> tuple[float, float, float]:
-    """Return those between seeds, between episodes, and of what neither explains."""
-    seeds, episodes = table.shape
-    mean = table.mean()
-    of_seed = table.mean(axis=1, keepdims=True) - mean  # [s, 1]
-    of_episode = table.mean(axis=0, keepdims=True) - mean  # [1, e]
-    rest = table - mean - of_seed - of_episode
+def _mean_squares(
+    tables: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return those between seeds, between episodes, and of what neither explains, of tables [k, s, e]: [k] each."""
+    _, seeds, episodes = tables.shape
+    mean = tables.mean(axis=(1, 2), keepdims=True)
+    of_seed = tables.mean(axis=2, keepdims=True) - mean  # [k, s, 1]
+    of_episode = tables.mean(axis=1, keepdims=True) - mean  # [k, 1, e]
+    rest = tables - mean - of_seed - of_episode
     return (
-        float(episodes * (of_seed**2).sum() / (seeds - 1)),
-        float(seeds * (of_episode**2).sum() / (episodes - 1)),
-        float((rest**2).sum() / ((seeds - 1) * (episodes - 1))),
+        episodes * (of_seed**2).sum(axis=(1, 2)) / (seeds - 1),
+        seeds * (of_episode**2).sum(axis=(1, 2)) / (episodes - 1),
+        np.einsum("kse,kse->k", rest, rest) / ((seeds - 1) * (episodes - 1)),
     )

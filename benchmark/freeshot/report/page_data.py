@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
@@ -16,7 +17,7 @@ from freeshot.report.board import CONTROLS, Board, Cell, Row
 from freeshot.report.compact import encode, unit_of
 from freeshot.report.costs import Cost, costs
 from freeshot.report.hardness import Hardness, hardness
-from freeshot.report.pairs import over_seeds
+from freeshot.report.pairs import over_seeds_each
 from freeshot.report.published import published_tables
 from freeshot.report.short import short_labels
 from freeshot.report.standings import standings
@@ -197,17 +198,13 @@ def _significant(p: float) -> float:
 
 def _over_seeds(rows: Sequence[Row]) -> Plain:
     """Return the intervals of first − second over episodes and seeds, for pairs of places that share two seeds."""
-    found: Plain = {}
-    for (i, first), (j, second) in combinations(enumerate(rows), 2):
-        shared = sorted(first.line.runs.keys() & second.line.runs.keys())
-        told = {
-            one_line(t): [round(one.low, 6), round(one.high, 6)]
-            for t in shared
-            if (one := over_seeds(first, second, t))
-        }
-        if told:
-            found[f"{i} {j}"] = told
-    return found
+    found: dict[str, Plain] = defaultdict(dict)
+    pairs = list(combinations(range(len(rows)), 2))
+    for track in sorted({name for row in rows for name in row.line.runs}):
+        for (i, j), told in zip(pairs, over_seeds_each(rows, track, pairs), strict=True):
+            if told:
+                found[f"{i} {j}"][one_line(track)] = [round(told.low, 6), round(told.high, 6)]
+    return {key: found[key] for key in (f"{i} {j}" for i, j in pairs) if key in found}
 
 
 def _hardness(found: Hardness, rows: Sequence[Row]) -> Plain:

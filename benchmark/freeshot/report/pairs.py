@@ -6,12 +6,14 @@ methods: it rests on the interval over episodes and seeds. Otherwise it is about
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 
-from freeshot.basics.crossed import crossed
+from freeshot.basics.crossed import crossed_each
 from freeshot.basics.paired import EQUIVALENT, Evidence, Verdict, holm, pairwise, verdict
 from freeshot.basics.statistics import Interval, paired_difference
 from freeshot.report.board import Board, Row
@@ -40,17 +42,41 @@ def all_pairs(board: Board, equivalent: float = EQUIVALENT) -> tuple[Pair, ...]:
 
 def over_seeds(first: Row, second: Row, track: str) -> Interval | None:
     """Return the interval of first − second over episodes and the seeds that both rows have, two at least."""
-    ours, theirs = first.line.runs[track], second.line.runs[track]
-    shared = sorted(ours.keys() & theirs.keys())
-    if len(shared) < 2:
-        return None
-    differences = np.array([ours[seed] for seed in shared]) - np.array([theirs[seed] for seed in shared])  # [s, e]
-    return crossed(differences, covers="episodes and training seeds, paired")
+    return over_seeds_each((first, second), track, [(0, 1)])[0]
+
+
+def over_seeds_each(rows: Sequence[Row], track: str, pairs: Sequence[tuple[int, int]]) -> list[Interval | None]:
+    """Return `over_seeds` of pairs of rows, given by their places; pairs that share the same seeds are done at once."""
+    runs = [row.line.runs.get(track, {}) for row in rows]
+    alike: dict[tuple[int, ...], list[int]] = defaultdict(list)
+    for place, (i, j) in enumerate(pairs):
+        alike[tuple(sorted(runs[i].keys() & runs[j].keys()))].append(place)
+    found: list[Interval | None] = [None] * len(pairs)
+    for shared, places in alike.items():
+        if len(shared) < 2:
+            continue
+        tables = {i: np.array([runs[i][seed] for seed in shared]) for place in places for i in pairs[place]}  # [s, e]
+        differences = np.array([tables[pairs[place][0]] - tables[pairs[place][1]] for place in places])  # [k, s, e]
+        if differences.shape[2] < 2:
+            continue  # one episode has no spread
+        told = crossed_each(differences, covers="episodes and training seeds, paired")
+        for place, interval in zip(places, told, strict=True):
+            found[place] = interval
+    return found
 
 
 def telling(first: Row, second: Row, track: str) -> Interval:
     """Return the interval of first − second that a verdict rests on: over seeds too, where they are known."""
-    return over_seeds(first, second, track) or paired_difference(first.line.scores[track], second.line.scores[track])
+    return telling_each((first, second), track, [(0, 1)])[0]
+
+
+def telling_each(rows: Sequence[Row], track: str, pairs: Sequence[tuple[int, int]]) -> list[Interval]:
+    """Return `telling` of pairs of rows, given by their places."""
+    scores = [row.line.scores[track] for row in rows]
+    return [
+        wider or paired_difference(scores[i], scores[j])
+        for (i, j), wider in zip(pairs, over_seeds_each(rows, track, pairs), strict=True)
+    ]
 
 
 def _on_track(rows: tuple[Row, ...], track: str, equivalent: float) -> list[Pair]:
@@ -67,8 +93,8 @@ def _on_track(rows: tuple[Row, ...], track: str, equivalent: float) -> list[Pair
             there[j].label,
             one,
             p,
-            wider := over_seeds(there[i], there[j], track),
+            wider,
             verdict(wider or one.interval, equivalent),
         )
-        for (i, j), one, p in zip(pairs, weighed, adjusted, strict=True)
+        for (i, j), one, p, wider in zip(pairs, weighed, adjusted, over_seeds_each(there, track, pairs), strict=True)
     ]

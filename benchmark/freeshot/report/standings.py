@@ -19,7 +19,7 @@ from freeshot.basics.resampling import RESAMPLES
 from freeshot.basics.statistics import Interval
 from freeshot.report.board import Board, Row
 from freeshot.report.cautions import cautions
-from freeshot.report.pairs import telling
+from freeshot.report.pairs import telling_each
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -172,12 +172,11 @@ def _mirrored(share: Interval) -> Interval:
 
 def _verdicts(rows: Sequence[Row], tracks: Sequence[str]) -> tuple[tuple[dict[str, int], ...], ...]:
     """Count the verdicts of the upper half; the lower one is its mirror, and a row equals itself."""
-
-    def counted(i: int, j: int) -> dict[str, int]:
-        said = [verdict(telling(rows[i], rows[j], name)) for name in tracks]
-        return {name: said.count(name) for name in VERDICTS}
-
-    upper = {pair: counted(*pair) for pair in combinations(range(len(rows)), 2)}
+    pairs = list(combinations(range(len(rows)), 2))
+    said = [[verdict(one) for one in telling_each(rows, name, pairs)] for name in tracks]  # tracks × pairs
+    upper: dict[tuple[int, int], dict[str, int]] = {
+        pair: {name: sum(line[place] == name for line in said) for name in VERDICTS} for place, pair in enumerate(pairs)
+    }
     itself: dict[str, int] = {name: len(tracks) if name == "equal" else 0 for name in VERDICTS}
     return tuple(
         tuple(upper[i, j] if i < j else _turned(upper[j, i]) if i > j else itself for j in range(len(rows)))
