@@ -35,8 +35,6 @@ VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 EQUIVALENT = 0.005
 """Half of the region of practical equivalence: differences below half a point matter to nobody."""
 PAIRED = "episodes, paired"
-_NORMAL = 50
-"""Values beyond which scipy takes the normal approximation of the signed ranks for any column."""
 
 
 @dataclass(frozen=True)
@@ -111,11 +109,11 @@ def wilcoxon_each(values: NDArray[np.float64]) -> list[float]:
     for k in np.flatnonzero(count <= EXACT):
         column = values[values[:, k] != 0, k]
         found[k] = all_signs(np.sign(column) * rankdata(np.abs(column))) if column.size else 1.0
-    many = np.flatnonzero(count > EXACT)
-    if many.size and len(values) > _NORMAL:
-        found[many] = wilcoxon(values[:, many], axis=0).pvalue
-    else:  # one column's ties would decide for all how p is found
-        found[many] = [wilcoxon(values[:, k]).pvalue for k in many]
+    sizes = np.sort(np.abs(values), axis=0)
+    tied = (sizes[0] == 0) | (np.diff(sizes, axis=0) == 0).any(axis=0)  # of these p is found another way, each alike
+    for group in ((count > EXACT) & tied, (count > EXACT) & ~tied):
+        if group.any():
+            found[group] = wilcoxon(values[:, group], axis=0).pvalue
     return [float(p) for p in found]
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from freeshot.basics.paired import VERDICTS, holm, verdict, wilcoxon
+from freeshot.basics.paired import VERDICTS, holm, verdict, wilcoxon_each
 from freeshot.basics.resampling import RESAMPLES
 from freeshot.basics.statistics import Interval
 from freeshot.report.board import Board, Row
@@ -115,7 +115,8 @@ def _friedman(means: Array) -> float:
 def _adjusted(means: Array) -> tuple[tuple[float, ...], ...]:
     pairs = list(combinations(range(len(means)), 2))
     matrix = np.ones((len(means), len(means)))
-    for (i, j), p in zip(pairs, holm([wilcoxon(means[i] - means[j]) for i, j in pairs]), strict=True):
+    differences = np.array([means[i] - means[j] for i, j in pairs]).round(12).T  # [t, pairs]
+    for (i, j), p in zip(pairs, holm(wilcoxon_each(differences)), strict=True):
         matrix[i, j] = matrix[j, i] = p
     return tuple(tuple(map(float, line)) for line in matrix)
 
