@@ -46,7 +46,15 @@ def freeshot_inversion_methods() -> Iterable[type[InversionMethod]]:
 
 @hookimpl
 def freeshot_meta_learners() -> Iterable[type[MetaLearner]]:
-    """Offer FREE's meta-learner."""
+    """Offer FREE's meta-learner and those of the family."""
     from freeshot_baselines.free.bell import Bell
+    from freeshot_baselines.meta.anil import Anil
+    from freeshot_baselines.meta.evolution import Evolution
+    from freeshot_baselines.meta.lora_ml import LoraMl
+    from freeshot_baselines.meta.maml import Maml
+    from freeshot_baselines.meta.reptile import Reptile
 
-    return [Bell]
+    return [
+        Bell,
+        *(Anil, Evolution, LoraMl, Maml, Reptile),
+    ]
