@@ -27,11 +27,13 @@ def freeshot_methods() -> Iterable[type[Method]]:
     from freeshot_baselines.heads.rtd import Rtd
     from freeshot_baselines.noise import Noise
     from freeshot_baselines.real_data import RealData
+    from freeshot_baselines.shuffled_labels import ShuffledLabels
 
     return [
         *(Free, FrozenPrototype, FullFinetuning, Noise, RealData),
         *(Dare, LoraAverage, LoraFair, RandomLora, Ties),
         *(Knn, LinearProbe, Rtd),
+        ShuffledLabels,
     ]
 
 

@@ -233,7 +233,7 @@ def test_anil_moves_the_head_alone_and_differentiates_through_it(head: Any) -> N
 
 def test_a_prototype_head_without_steps_is_the_nearest_prototype() -> None:
     one, model = task(4), Tilt()
-    loss = Maml(inner_steps=0).loss(model, one)  # type: ignore[arg-type]
+    loss = Maml(inner_steps=0).loss(model, one)
     support, query = model.embed(one.support.images), model.embed(one.query.images)
     logits = prototype_logits(query, support, one.support.labels, 3, "squared", 6**-0.5)
     assert float(loss.detach()) == pytest.approx(float(cross_entropy(logits, one.query.labels).detach()), abs=1e-12)
@@ -262,17 +262,17 @@ def test_lora_ml_fits_a_private_lora_and_steps_beside_it() -> None:
     learner = LoraMl(inner_steps=2, inner_lr=0.05, inner_rank=2)
     private = [f.requires_grad_() for f in fresh_factors(model.weights, 2, rng(1))]
     optimizer = torch.optim.Adam(private, lr=0.05)
-    before = prototype_loss(model, one)  # type: ignore[arg-type]
+    before = prototype_loss(model, one)
     for _ in range(2):
         optimizer.zero_grad()
         shared = [w.detach() for w in model.weights]
-        prototype_loss(model, one, beside(shared, private)).backward()  # type: ignore[arg-type, no-untyped-call]
+        prototype_loss(model, one, beside(shared, private)).backward()
         optimizer.step()
 
     def loss(weights: Sequence[Tensor]) -> Tensor:
-        return prototype_loss(model, one, beside(weights, [f.detach() for f in private]))  # type: ignore[arg-type]
+        return prototype_loss(model, one, beside(weights, [f.detach() for f in private]))
 
-    found = learner.private(model, one, rng(1))  # type: ignore[arg-type]
+    found = learner.private(model, one, rng(1))
     assert close(found, private, 1e-12)
     assert float(loss(model.weights).detach()) < float(before.detach())
     assert close(pulled(learner, one), slopes(loss, model.weights), 1e-7)
@@ -295,7 +295,7 @@ def test_evolution_weighs_changes_by_the_ranks_of_their_losses() -> None:
     for change in changes:
         for sign in (1, -1):
             moved = [w.detach() + 0.1 * sign * c for w, c in zip(model.weights, change, strict=True)]
-            tried.append((float(prototype_loss(model, one, moved)), sign, change))  # type: ignore[arg-type]
+            tried.append((float(prototype_loss(model, one, moved)), sign, change))
     ordered = sorted(loss for loss, _, _ in tried)
     expected = [torch.zeros_like(w) for w in model.weights]
     for loss, sign, change in tried:
@@ -330,7 +330,7 @@ class OneWay(Tilt):
 
     def embed_with(self, weights: Sequence[Tensor], images: Tensor, kept: Tensor | None = None) -> Tensor:
         assert not torch.is_grad_enabled()
-        return Forward.apply(super().embed_with(weights, images, kept))  # type: ignore[no-any-return, no-untyped-call]
+        return Forward.apply(super().embed_with(weights, images, kept))  # type: ignore[no-any-return]
 
 
 def test_evolution_computes_no_gradient() -> None:

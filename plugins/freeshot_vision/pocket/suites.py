@@ -35,6 +35,7 @@ FULL = Profile(
         Row("free", GENERATED),
         Row("real-data", REAL),
         Row("noise", RECYCLED),
+        Row("shuffled-labels", {**INVERSION, **RECYCLED}),
         *COMPOSED,
         *HEADS,
         Row("linear-probe"),
