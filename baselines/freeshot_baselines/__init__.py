@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 def freeshot_methods() -> Iterable[type[Method]]:
     """Offer the baselines and the controls."""
     from freeshot_baselines.composition.average import LoraAverage
+    from freeshot_baselines.composition.dual_lora import DualLora
     from freeshot_baselines.composition.fair import LoraFair
     from freeshot_baselines.composition.merging import Dare, Ties
     from freeshot_baselines.composition.random_lora import RandomLora
@@ -34,6 +35,7 @@ def freeshot_methods() -> Iterable[type[Method]]:
         *(Dare, LoraAverage, LoraFair, RandomLora, Ties),
         *(Knn, LinearProbe, Rtd),
         ShuffledLabels,
+        DualLora,
     ]
 
 

@@ -37,6 +37,7 @@ FULL = Profile(
         Row("noise", RECYCLED),
         Row("shuffled-labels", {**INVERSION, **RECYCLED}),
         *COMPOSED,
+        Row("dual-lora"),
         *HEADS,
         Row("linear-probe"),
         Row("full-finetuning"),
