@@ -28,6 +28,7 @@ def freeshot_methods() -> Iterable[type[Method]]:
     from freeshot_baselines.heads.rtd import Rtd
     from freeshot_baselines.noise import Noise
     from freeshot_baselines.real_data import RealData
+    from freeshot_baselines.rec_lora.method import RecLora
     from freeshot_baselines.shuffled_labels import ShuffledLabels
 
     return [
@@ -36,6 +37,7 @@ def freeshot_methods() -> Iterable[type[Method]]:
         *(Knn, LinearProbe, Rtd),
         ShuffledLabels,
         DualLora,
+        RecLora,
     ]
 
 

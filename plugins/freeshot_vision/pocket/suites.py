@@ -38,6 +38,7 @@ FULL = Profile(
         Row("shuffled-labels", {**INVERSION, **RECYCLED}),
         *COMPOSED,
         Row("dual-lora"),
+        Row("rec-lora", {**INVERSION, **RECYCLED, "learner.iterations": 200}),
         *HEADS,
         Row("linear-probe"),
         Row("full-finetuning"),
