@@ -32,6 +32,7 @@ SMALL: dict[str, Any] = {
     "inner": 2,
     "inner_steps": 1,
     "pairs": 1,
+    "depth": 1,
     "prior": "none",
     "per_class": 5,
     "trials": 2,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 @hookimpl
 def freeshot_methods() -> Iterable[type[Method]]:
     """Offer the baselines and the controls."""
+    from freeshot_baselines.caml.method import Caml
     from freeshot_baselines.composition.average import LoraAverage
     from freeshot_baselines.composition.dual_lora import DualLora
     from freeshot_baselines.composition.fair import LoraFair
@@ -26,6 +27,7 @@ def freeshot_methods() -> Iterable[type[Method]]:
     from freeshot_baselines.heads.knn import Knn
     from freeshot_baselines.heads.linear_probe import LinearProbe
     from freeshot_baselines.heads.rtd import Rtd
+    from freeshot_baselines.meta.lte_method import LteMethod
     from freeshot_baselines.noise import Noise
     from freeshot_baselines.real_data import RealData
     from freeshot_baselines.rec_lora.method import RecLora
@@ -38,6 +40,8 @@ def freeshot_methods() -> Iterable[type[Method]]:
         ShuffledLabels,
         DualLora,
         RecLora,
+        Caml,
+        LteMethod,
     ]
 
 
@@ -57,10 +61,11 @@ def freeshot_meta_learners() -> Iterable[type[MetaLearner]]:
     from freeshot_baselines.meta.anil import Anil
     from freeshot_baselines.meta.evolution import Evolution
     from freeshot_baselines.meta.lora_ml import LoraMl
+    from freeshot_baselines.meta.lte import Lte
     from freeshot_baselines.meta.maml import Maml
     from freeshot_baselines.meta.reptile import Reptile
 
     return [
         Bell,
-        *(Anil, Evolution, LoraMl, Maml, Reptile),
+        *(Anil, Evolution, LoraMl, Lte, Maml, Reptile),
     ]

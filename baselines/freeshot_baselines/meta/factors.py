@@ -27,3 +27,20 @@ def beside(*loras: Sequence[Tensor]) -> list[Tensor]:
     """Set LoRAs side by side: one of their ranks' sum, whose product is the sum of their products."""
     half = len(loras[0]) // 2
     return [torch.cat(parts, 1 if place < half else 2) for place, parts in enumerate(zip(*loras, strict=True))]
+
+
+def compressed(lora: Sequence[Tensor], rank: int) -> list[Tensor]:
+    """Return the LoRA of a rank whose products are nearest to another's (Eckart and Young), as factors of equal length.
+
+    The singular values of B·A are those of a small matrix: the triangles of both factors, multiplied.
+    """
+    half = len(lora) // 2
+    found_a, found_b = [], []
+    for a, b in zip(lora[:half], lora[half:], strict=True):
+        left, upper = torch.linalg.qr(b[0].double())  # [o, m], [m, R]
+        right, other = torch.linalg.qr(a[0].mT.double())  # [i, m], [m, R]
+        u, s, v = torch.linalg.svd(upper @ other.mT, full_matrices=False)
+        root = s[:rank].sqrt()
+        found_a.append(((root[:, None] * v[:rank]) @ right.mT).unsqueeze(0).to(a))
+        found_b.append((left @ (u[:, :rank] * root)).unsqueeze(0).to(b))
+    return found_a + found_b

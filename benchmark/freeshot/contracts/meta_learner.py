@@ -130,7 +130,7 @@ class GradientMetaLearner(MetaLearner):
         from freeshot.basics.resume import restore, snapshot
         from freeshot.basics.seeds import stream
 
-        best = Best(model, tasks.held_out) if self._validates(tasks) else Last()
+        best = self.choosing(model, tasks)
         optimizer = self.optimizer(model.lora())
         root = int(torch.randint(2**62, (), generator=rng))  # so that a step's stream needs no checkpoint
         start = restore(tasks.checkpoint.load(), [*model.lora(), *best.state], optimizer)
@@ -143,17 +143,22 @@ class GradientMetaLearner(MetaLearner):
                     "Lower its lr or check the surrogate images."
                 )
             optimizer.step()
-            if self.validate_every and ((step + 1) % self.validate_every == 0 or step + 1 == self.iterations):
+            if self.judges(step + 1):
                 best.judge(model, step + 1)
             tasks.checkpoint.offer(
                 lambda done=step + 1: snapshot(done, [*model.lora(), *best.state], optimizer)  # type: ignore[misc]
             )
         return best.of(model)
 
-    def _validates(self, tasks: TaskStream) -> bool:
+    def judges(self, done: int) -> bool:
+        """Say whether the LoRA is judged after so many steps."""
+        return self.validate_every > 0 and (done % self.validate_every == 0 or done == self.iterations)
+
+    def choosing(self, model: Model, tasks: TaskStream) -> Last:
+        """Return what keeps the best LoRA, or the last where none is judged."""
         if self.validate_every and not tasks.held_out:
             raise OptionError(
                 f"Meta-learner '{self.name}' is to validate every {self.validate_every} steps, but no classes are held "
                 "out. Give the method a share with -o held_out=0.1, or set validate_every=0."
             )
-        return self.validate_every > 0
+        return Best(model, tasks.held_out) if self.validate_every else Last()

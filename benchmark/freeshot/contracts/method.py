@@ -192,6 +192,18 @@ class Workbench(Protocol):
         """Return what `make()` returned for this recipe, today or in an earlier run; a JSON mapping."""
         ...
 
+    def keep(
+        self,
+        stage: str,
+        recipe: Mapping[str, object],
+        make: Callable[[Callable[[int, int], None]], Mapping[str, Tensor]],
+    ) -> Mapping[str, Tensor]:
+        """Return the tensors that `make(tell)` returned for this recipe, today or in an earlier run, as a stage.
+
+        Pool, surrogates, way, shot and seed belong to every recipe; `tell(done, total)` reports progress.
+        """
+        ...
+
     def rng(self, *names: object) -> Generator:
         """Open the random stream of this name."""
         ...
