@@ -27,6 +27,7 @@ def freeshot_methods() -> Iterable[type[Method]]:
     from freeshot_baselines.heads.knn import Knn
     from freeshot_baselines.heads.linear_probe import LinearProbe
     from freeshot_baselines.heads.rtd import Rtd
+    from freeshot_baselines.icm_lora.method import IcmLora
     from freeshot_baselines.meta.lte_method import LteMethod
     from freeshot_baselines.noise import Noise
     from freeshot_baselines.real_data import RealData
@@ -42,6 +43,7 @@ def freeshot_methods() -> Iterable[type[Method]]:
         RecLora,
         Caml,
         LteMethod,
+        IcmLora,
     ]
 
 

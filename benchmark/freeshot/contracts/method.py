@@ -45,6 +45,9 @@ class Learner(ABC):
     fits: ClassVar[bool] = False
     """True where `classify` optimises something on the support set: such a row is not tuning-free."""
 
+    generates: ClassVar[bool] = False
+    """True where `adapt` computes what suits the support set and optimises nothing: such a row is tuning-free."""
+
     def embed(self, images: Tensor) -> Tensor:
         """Map images [b, 3, h, w] in 0…1 to features [b, d]."""
         raise NotImplementedError
@@ -80,7 +83,7 @@ class Learner(ABC):
     @property
     def tuning_free(self) -> bool:
         """True where nothing is optimised on the support set of an episode."""
-        return self.embeds and not self.fits
+        return not self.fits if self.embeds else self.generates
 
 
 class Predictor(Protocol):
