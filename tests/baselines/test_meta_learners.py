@@ -266,7 +266,7 @@ def test_lora_ml_fits_a_private_lora_and_steps_beside_it() -> None:
     for _ in range(2):
         optimizer.zero_grad()
         shared = [w.detach() for w in model.weights]
-        prototype_loss(model, one, beside(shared, private)).backward()
+        prototype_loss(model, one, beside(shared, private)).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
     def loss(weights: Sequence[Tensor]) -> Tensor:

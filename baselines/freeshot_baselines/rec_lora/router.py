@@ -55,7 +55,7 @@ class RoutedLearner(Learner):
 
     def _apart(self, features: Tensor) -> Tensor:
         """Take features [e, n, k · 2 · d] apart: [k, 2, e, n, d]."""
-        return features.unflatten(-1, (len(self._learners), 2, -1)).permute(2, 3, 0, 1, 4)
+        return features.view(*features.shape[:2], len(self._learners), 2, -1).permute(2, 3, 0, 1, 4)
 
 
 def nearness(support: Tensor, mirrored: Tensor, labels: Tensor, way: int) -> Tensor:

@@ -113,7 +113,7 @@ class Bench:
         make: Callable[[Callable[[int, int], None]], Mapping[str, Tensor]],
     ) -> Mapping[str, Tensor]:
         """Return the tensors that `make(tell)` returned for this recipe, today or in an earlier run, as a stage."""
-        full = {"method": self.method.name, "recipe": dict(recipe), "backbone": self._backbone.sha256}
+        full: dict[str, Any] = {"method": self.method.name, "recipe": dict(recipe), "backbone": self._backbone.sha256}
         full |= {"seed": self._seed, "shape": self._shape()}
         if Needs.POOL in self.method.needs:
             full |= {"pool": self.pool().sha256, "surrogates": [_digest(s) for s in self.recovered]}
