@@ -29,6 +29,7 @@ def freeshot_methods() -> Iterable[type[Method]]:
     from freeshot_baselines.heads.rtd import Rtd
     from freeshot_baselines.icm_lora.method import IcmLora
     from freeshot_baselines.meta.lte_method import LteMethod
+    from freeshot_baselines.meta.sora_method import SoraMethod
     from freeshot_baselines.noise import Noise
     from freeshot_baselines.real_data import RealData
     from freeshot_baselines.rec_lora.method import RecLora
@@ -44,6 +45,7 @@ def freeshot_methods() -> Iterable[type[Method]]:
         Caml,
         LteMethod,
         IcmLora,
+        SoraMethod,
     ]
 
 
@@ -66,8 +68,9 @@ def freeshot_meta_learners() -> Iterable[type[MetaLearner]]:
     from freeshot_baselines.meta.lte import Lte
     from freeshot_baselines.meta.maml import Maml
     from freeshot_baselines.meta.reptile import Reptile
+    from freeshot_baselines.meta.sora import Sora
 
     return [
         Bell,
-        *(Anil, Evolution, LoraMl, Lte, Maml, Reptile),
+        *(Anil, Evolution, LoraMl, Lte, Maml, Reptile, Sora),
     ]

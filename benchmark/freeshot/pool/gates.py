@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from freeshot.basics.proximal import soft_threshold
 from freeshot.engine.bank import LoraBank
 
 if TYPE_CHECKING:
@@ -57,11 +58,3 @@ class GatedBank(LoraBank):
         slot = self.slots[place]
         gated = self.b[place] * self.g[place].unsqueeze(1)
         return pad(gated, (0, 0, slot.start, width - slot.stop))
-
-
-def soft_threshold(values: Tensor, threshold: float) -> Tensor:
-    """Return argmin over x of ½(x − v)² + t·|x|: towards zero by t, and zero within it.
-
-    The released code masks twice and so closes everything below 2t.
-    """
-    return values.sign() * (values.abs() - threshold).clamp(min=0)

@@ -41,6 +41,7 @@ FULL = Profile(
         Row("shuffled-labels", {**INVERSION, **RECYCLED}),
         *COMPOSED,
         Row("dual-lora"),
+        Row("sora", {**INVERSION, **RECYCLED, "rank": 8}),
         Row("icm-lora", {**INVERSION, "per_class": 8, "latent": 16, "hidden": 128}),
         Row("lte", {**INVERSION, **RECYCLED, **HEADS_OF_LTE}),
         Row("caml", {**INVERSION, **IN_CONTEXT}),
