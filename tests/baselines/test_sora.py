@@ -86,7 +86,7 @@ def test_a_gated_model_is_the_lora_with_its_gates_in_b(backbone: Backbone) -> No
     model.gates[0].data[0, 1] = 0
     images = torch.rand(2, 3, 16, 16, generator=rng(3))
     half = len(inner.lora()) // 2
-    gated = [*inner.lora()[:half]]
+    gated: list[Tensor] = [*inner.lora()[:half]]
     gated += [b @ torch.diag(g[0])[None] for b, g in zip(inner.lora()[half:], model.gates, strict=True)]
     assert torch.allclose(model.embed(images), inner.embed_with(gated, images), atol=1e-5)
     factors = list(factors_of(model.snapshot()).values())

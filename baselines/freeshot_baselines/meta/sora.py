@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from freeshot import GradientMetaLearner
 
@@ -47,5 +47,5 @@ class Sora(GradientMetaLearner):
         """Return Adam with the penalty's step on the last third of the weights, the gates."""
         from freeshot_baselines.meta.gated import ProximalAdam
 
-        found: Any = ProximalAdam(weights, weights[len(weights) * 2 // 3 :], self.lr, self.penalty)
-        return found
+        optimizer: Optimizer = ProximalAdam(weights, weights[len(weights) * 2 // 3 :], self.lr, self.penalty)
+        return optimizer
