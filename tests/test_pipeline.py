@@ -31,6 +31,8 @@ SMALL: dict[str, Any] = {
     "outer": 2,
     "inner": 2,
     "inner_steps": 1,
+    "pairs": 1,
+    "depth": 1,
     "prior": "none",
     "per_class": 5,
     "trials": 2,

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 @hookimpl
 def freeshot_methods() -> Iterable[type[Method]]:
     """Offer the baselines and the controls."""
+    from freeshot_baselines.caml.method import Caml
     from freeshot_baselines.composition.average import LoraAverage
+    from freeshot_baselines.composition.dual_lora import DualLora
     from freeshot_baselines.composition.fair import LoraFair
     from freeshot_baselines.composition.merging import Dare, Ties
     from freeshot_baselines.composition.random_lora import RandomLora
@@ -25,13 +27,25 @@ def freeshot_methods() -> Iterable[type[Method]]:
     from freeshot_baselines.heads.knn import Knn
     from freeshot_baselines.heads.linear_probe import LinearProbe
     from freeshot_baselines.heads.rtd import Rtd
+    from freeshot_baselines.icm_lora.method import IcmLora
+    from freeshot_baselines.meta.lte_method import LteMethod
+    from freeshot_baselines.meta.sora_method import SoraMethod
     from freeshot_baselines.noise import Noise
     from freeshot_baselines.real_data import RealData
+    from freeshot_baselines.rec_lora.method import RecLora
+    from freeshot_baselines.shuffled_labels import ShuffledLabels
 
     return [
         *(Free, FrozenPrototype, FullFinetuning, Noise, RealData),
         *(Dare, LoraAverage, LoraFair, RandomLora, Ties),
         *(Knn, LinearProbe, Rtd),
+        ShuffledLabels,
+        DualLora,
+        RecLora,
+        Caml,
+        LteMethod,
+        IcmLora,
+        SoraMethod,
     ]
 
 
@@ -46,7 +60,17 @@ def freeshot_inversion_methods() -> Iterable[type[InversionMethod]]:
 
 @hookimpl
 def freeshot_meta_learners() -> Iterable[type[MetaLearner]]:
-    """Offer FREE's meta-learner."""
+    """Offer FREE's meta-learner and those of the family."""
     from freeshot_baselines.free.bell import Bell
+    from freeshot_baselines.meta.anil import Anil
+    from freeshot_baselines.meta.evolution import Evolution
+    from freeshot_baselines.meta.lora_ml import LoraMl
+    from freeshot_baselines.meta.lte import Lte
+    from freeshot_baselines.meta.maml import Maml
+    from freeshot_baselines.meta.reptile import Reptile
+    from freeshot_baselines.meta.sora import Sora
 
-    return [Bell]
+    return [
+        Bell,
+        *(Anil, Evolution, LoraMl, Lte, Maml, Reptile, Sora),
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 import torch
@@ -312,6 +312,23 @@ def test_what_was_remembered_is_not_computed_again(stocked: Toy) -> None:
 
     found = [stocked.bench(Rich()).remember("choosing", {"grid": [1, 2]}, make) for _ in range(2)]
     assert (found, len(made)) == ([{"lr": 0.1}] * 2, 1)
+
+
+def test_what_was_kept_is_not_computed_again_and_costs_a_stage(stocked: Toy) -> None:
+    made: list[int] = []
+
+    def make(tell: Any) -> dict[str, torch.Tensor]:
+        made.append(1)
+        tell(1, 1)
+        return {"weight": torch.arange(3.0)}
+
+    benches = [stocked.bench(Rich()) for _ in range(2)]
+    found = [bench.keep("training", {"steps": 2}, make)["weight"].tolist() for bench in benches]
+    assert (found, len(made)) == ([[0.0, 1.0, 2.0]] * 2, 1)
+    assert [[(s.stage, s.cached) for s in bench.stages] for bench in benches] == [
+        [("training", False)],
+        [("training", True)],
+    ]
 
 
 def test_a_part_of_a_pool_is_named_by_its_data_set(stocked: Toy) -> None:

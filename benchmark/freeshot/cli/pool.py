@@ -47,6 +47,9 @@ def command() -> None:
 @click.option(
     "--clip", type=click.FloatRange(min=0), default=0.0, help="Norm that each LoRA's gradient is clipped to; 0: not."
 )
+@click.option(
+    "--gate", type=click.FloatRange(min=0), default=0.0, help="L1 penalty on gates that close ranks (SoRA); 0: none."
+)
 @click.option("--way", type=click.IntRange(min=2), default=5, help="Classes per LoRA.")
 @click.option("--seed", type=int, default=0, help="Root seed.")
 @click.option("--device", type=click.Choice(["cpu", "cuda", "auto"]), default="cpu", help="Where to compute.")

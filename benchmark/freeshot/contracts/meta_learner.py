@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Generator, Tensor
     from torch.nn import Parameter
+    from torch.optim import Optimizer
 
     from freeshot.contracts.checkpoint import Checkpoint
     from freeshot.contracts.flow import Adapter, Task
@@ -31,8 +32,12 @@ class Model(Protocol):
         """Map images [n, 3, h, w] in 0…1, seen through the kept patches [n, k], to features [n, d]."""
         ...
 
+    def embed_with(self, weights: Sequence[Tensor], images: Tensor, kept: Tensor | None = None) -> Tensor:
+        """Embed with these tensors in place of `lora()`, differentiable in them; they may be of another rank."""
+        ...
+
     def lora(self) -> Sequence[Parameter]:
-        """Return the trainable weights; nothing else of the model can change."""
+        """Return the trainable weights: A [1, r, i] of every place, then B [1, o, r]; nothing else can change."""
         ...
 
     def snapshot(self) -> Adapter:
@@ -88,6 +93,26 @@ class GradientMetaLearner(MetaLearner):
     def loss(self, model: Model, task: Task) -> Tensor:
         """Return a scalar that is small when the model solves the task."""
 
+    def pull(self, model: Model, task: Task, rng: Generator) -> Tensor:
+        """Leave in each weight's `grad` what the optimiser is to go against, and return the loss, a scalar.
+
+        By default the gradient of `loss`. What is random comes from `rng`, a stream of this step alone.
+        """
+        import torch
+
+        with torch.autocast(model.device.type, torch.bfloat16, enabled=self.bf16):
+            loss = self.loss(model, task)
+        for weight in model.lora():
+            weight.grad = None
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
+
+    def optimizer(self, weights: Sequence[Parameter]) -> Optimizer:
+        """Return what takes the steps; its rate is set before each."""
+        import torch
+
+        return torch.optim.Adam(weights, lr=self.lr)
+
     def rate(self, step: int) -> float:
         """Return the learning rate at a step: up a line, down a cosine, again."""
         cycle = self.cycle or max(self.iterations, 1)
@@ -99,37 +124,41 @@ class GradientMetaLearner(MetaLearner):
         return self.lr_floor + (self.lr - self.lr_floor) * share
 
     def fit(self, model: Model, tasks: TaskStream, rng: Generator) -> Adapter:
-        """Take one Adam step per task."""
+        """Take one step per task."""
         import torch
 
         from freeshot.basics.resume import restore, snapshot
+        from freeshot.basics.seeds import stream
 
-        best = Best(model, tasks.held_out) if self._validates(tasks) else Last()
-        optimizer = torch.optim.Adam(model.lora(), lr=self.lr)
+        best = self.choosing(model, tasks)
+        optimizer = self.optimizer(model.lora())
+        root = int(torch.randint(2**62, (), generator=rng))  # so that a step's stream needs no checkpoint
         start = restore(tasks.checkpoint.load(), [*model.lora(), *best.state], optimizer)
         for step, task in enumerate(tasks.take(self.iterations, start), start):
             optimizer.param_groups[0]["lr"] = self.rate(step)
-            with torch.autocast(model.device.type, torch.bfloat16, enabled=self.bf16):
-                loss = self.loss(model, task)
+            loss = self.pull(model, task, stream(root, "step", step))
             if not torch.isfinite(loss):
                 raise DivergedError(
                     f"The loss of meta-learner '{self.name}' is {loss.item()} at step {step}. "
                     "Lower its lr or check the surrogate images."
                 )
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
-            if self.validate_every and ((step + 1) % self.validate_every == 0 or step + 1 == self.iterations):
+            if self.judges(step + 1):
                 best.judge(model, step + 1)
             tasks.checkpoint.offer(
                 lambda done=step + 1: snapshot(done, [*model.lora(), *best.state], optimizer)  # type: ignore[misc]
             )
         return best.of(model)
 
-    def _validates(self, tasks: TaskStream) -> bool:
+    def judges(self, done: int) -> bool:
+        """Say whether the LoRA is judged after so many steps."""
+        return self.validate_every > 0 and (done % self.validate_every == 0 or done == self.iterations)
+
+    def choosing(self, model: Model, tasks: TaskStream) -> Last:
+        """Return what keeps the best LoRA, or the last where none is judged."""
         if self.validate_every and not tasks.held_out:
             raise OptionError(
                 f"Meta-learner '{self.name}' is to validate every {self.validate_every} steps, but no classes are held "
                 "out. Give the method a share with -o held_out=0.1, or set validate_every=0."
             )
-        return self.validate_every > 0
+        return Best(model, tasks.held_out) if self.validate_every else Last()

@@ -45,6 +45,9 @@ class Learner(ABC):
     fits: ClassVar[bool] = False
     """True where `classify` optimises something on the support set: such a row is not tuning-free."""
 
+    generates: ClassVar[bool] = False
+    """True where `adapt` computes what suits the support set and optimises nothing: such a row is tuning-free."""
+
     def embed(self, images: Tensor) -> Tensor:
         """Map images [b, 3, h, w] in 0…1 to features [b, d]."""
         raise NotImplementedError
@@ -80,7 +83,7 @@ class Learner(ABC):
     @property
     def tuning_free(self) -> bool:
         """True where nothing is optimised on the support set of an episode."""
-        return self.embeds and not self.fits
+        return not self.fits if self.embeds else self.generates
 
 
 class Predictor(Protocol):
@@ -190,6 +193,18 @@ class Workbench(Protocol):
         self, stage: str, recipe: Mapping[str, object], make: Callable[[], Mapping[str, object]]
     ) -> Mapping[str, object]:
         """Return what `make()` returned for this recipe, today or in an earlier run; a JSON mapping."""
+        ...
+
+    def keep(
+        self,
+        stage: str,
+        recipe: Mapping[str, object],
+        make: Callable[[Callable[[int, int], None]], Mapping[str, Tensor]],
+    ) -> Mapping[str, Tensor]:
+        """Return the tensors that `make(tell)` returned for this recipe, today or in an earlier run, as a stage.
+
+        Pool, surrogates, way, shot and seed belong to every recipe; `tell(done, total)` reports progress.
+        """
         ...
 
     def rng(self, *names: object) -> Generator:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from torch import nn
+from torch.func import functional_call
+
 from freeshot.contracts.flow import Adapter
 from freeshot.contracts.pool import Slot
 from freeshot.engine.bank import LoraBank, slots_of
@@ -26,18 +29,38 @@ class SharedLora:
         self.backbone = backbone
         self.bank = LoraBank.fresh(backbone.vit, slots_of(backbone.vit, targets), rank, 1, rng)
         self.device: torch.device = backbone.device
+        self._looking = _Looking(backbone, self.bank)
 
     def embed(self, images: Tensor, kept: Tensor | None = None) -> Tensor:
         """Map images [n, 3, h, w] in 0…1, seen through the kept patches [n, k], to features [n, d]."""
         return look(self.backbone, images, self.bank, kept).features
 
+    def embed_with(self, weights: Sequence[Tensor], images: Tensor, kept: Tensor | None = None) -> Tensor:
+        """Embed with these tensors in place of `lora()`, differentiable in them; they may be of another rank."""
+        names = [name for name, _ in self._looking.named_parameters()]
+        features: Tensor = functional_call(
+            self._looking, dict(zip(names, weights, strict=True)), (images, kept), strict=True
+        )
+        return features
+
     def lora(self) -> Sequence[Parameter]:
-        """Return the trainable weights."""
+        """Return the trainable weights: A [1, r, i] of every place, then B [1, o, r]."""
         return tuple(self.bank.parameters())
 
     def snapshot(self) -> Adapter:
         """Copy the LoRA as it stands."""
         return adapter_of(self.bank.entry_factors(0))
+
+
+class _Looking(nn.Module):
+    """A look as a module, so that torch can exchange the bank's weights for the length of a call."""
+
+    def __init__(self, backbone: Backbone, bank: LoraBank) -> None:
+        super().__init__()
+        self._backbone, self.bank = backbone, bank
+
+    def forward(self, images: Tensor, kept: Tensor | None) -> Tensor:
+        return look(self._backbone, images, self.bank, kept).features
 
 
 def adapter_of(factors: Mapping[Slot, tuple[Tensor, Tensor]], facts: Mapping[str, Any] | None = None) -> Adapter:

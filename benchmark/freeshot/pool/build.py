@@ -57,6 +57,7 @@ class PoolRequest:
     flip: bool = True
     shift: float = 0.0
     clip: float = 0.0
+    gate: float = 0.0
 
 
 def build_pool(request: PoolRequest, catalogue: Catalogue, host: Host) -> LoraPool:
@@ -174,10 +175,11 @@ def _entry(
         "training_images": int((~task.held_out).sum()),
         "recipe": asdict(recipe),
     }
+    factors = tuned.bank.entry_factors(index)
     return LoraEntry(
         task.name,
-        recipe.rank,
-        tuned.bank.entry_factors(index),
+        max(len(a) for a, _ in factors.values()),  # gates may have closed some
+        factors,
         tuned.head_weight[index].cpu(),
         tuned.head_bias[index].cpu(),
         tuple(name for name, _ in classes),

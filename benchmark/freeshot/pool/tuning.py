@@ -17,6 +17,7 @@ from freeshot.basics.errors import DivergedError
 from freeshot.basics.seeds import stream
 from freeshot.engine.bank import LoraBank, slots_of
 from freeshot.engine.forward import look
+from freeshot.pool.gates import GatedBank
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -67,6 +68,8 @@ class TuningRecipe:
     """Training images are moved by up to this share of their side each way, borders continued."""
     clip: float = 0.0
     """Norm to which each LoRA's own gradient is clipped; 0 leaves it alone."""
+    gate: float = 0.0
+    """Weight of the L1 penalty on gates of the ranks (SoRA): those not needed close, and ranks differ; 0: no gates."""
     seed: int = 0
 
     def rate(self, step: int) -> float:
@@ -101,8 +104,10 @@ def tune(
         optimizer.zero_grad()
         losses.sum().backward()  # type: ignore[no-untyped-call]
         if recipe.clip:
-            bank.clip_gradients(recipe.clip, weight, bias)
+            bank.clip_gradients(recipe.clip, weight, bias, *(bank.g if isinstance(bank, GatedBank) else ()))
         optimizer.step()
+        if isinstance(bank, GatedBank):
+            bank.close(recipe.rate(step) * recipe.gate)  # the penalty's own step: prox at the step's rate
         on_step(step + 1, recipe.steps)
     accuracies = tuple(_held_out_accuracy(backbone, bank, weight, bias, i, task) for i, task in enumerate(tasks))
     return Tuned(bank, weight.detach(), bias.detach(), accuracies)
@@ -114,12 +119,15 @@ def _fresh_bank(backbone: Backbone, names: Sequence[str], recipe: TuningRecipe) 
     singles = [
         LoraBank.fresh(backbone.vit, slots, recipe.rank, 1, stream(recipe.seed, "pool init", name)) for name in names
     ]
-    return LoraBank(
-        {
-            slot: (torch.cat([s.a[p].detach() for s in singles]), torch.cat([s.b[p].detach() for s in singles]))
-            for p, slot in enumerate(slots)
-        }
-    )
+    factors = {
+        slot: (torch.cat([s.a[p].detach() for s in singles]), torch.cat([s.b[p].detach() for s in singles]))
+        for p, slot in enumerate(slots)
+    }
+    if not recipe.gate:
+        return LoraBank(factors)
+    draws = [stream(recipe.seed, "pool gates", name) for name in names]
+    gates = {slot: torch.stack([torch.randn(recipe.rank, generator=d) for d in draws]) for slot in slots}
+    return GatedBank(factors, {slot: g.to(factors[slot][0]) for slot, g in gates.items()})
 
 
 def _batch(

@@ -27,7 +27,7 @@ from freeshot.run.tasks import ImageSource, SurrogateSource, Tasks, TaskShape, h
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from torch import Generator, nn
+    from torch import Generator, Tensor, nn
 
     from freeshot.contracts.component import Choice
     from freeshot.contracts.flow import Task
@@ -107,6 +107,20 @@ class Bench:
             stage, full, lambda _: Artefact({}, dict(make()), 0, 0), 0
         ).facts
         return facts
+
+    def keep(
+        self,
+        stage: str,
+        recipe: Mapping[str, object],
+        make: Callable[[Callable[[int, int], None]], Mapping[str, Tensor]],
+    ) -> Mapping[str, Tensor]:
+        """Return the tensors that `make(tell)` returned for this recipe, today or in an earlier run, as a stage."""
+        full: dict[str, Any] = {"method": self.method.name, "recipe": dict(recipe), "backbone": self._backbone.sha256}
+        full |= {"seed": self._seed, "shape": self._shape()}
+        if Needs.POOL in self.method.needs:
+            full |= {"pool": self.pool().sha256, "surrogates": [_digest(s) for s in self.recovered]}
+        made = self._stages.artefact(stage, full, lambda tell: Artefact(dict(make(tell)), {}, 0, 0), 0)
+        return made.tensors
 
     # --- the pool and what comes from it --------------------------------------------------------
 

@@ -24,6 +24,9 @@ INVERSION = {
 """Few steps at a sinking rate in place of 2,000; with a strong pull to smoothness strokes appear instead of texture."""
 GENERATED = {"per_class": 8, "targets": LINEAR, "inversion.outer": 100, "learner.iterations": 400, "learner.lr": 1e-3}
 """FREE at the size of LoRA Recycle's row."""
+HEADS_OF_LTE = {"learner.heads": 4, "learner.head_rank": 4, "learner.merge_every": 5}
+IN_CONTEXT = {"per_class": 8, "iterations": 1000, "tasks": 8, "lr": 1e-3, "label_width": 32, "depth": 2, "heads": 4}
+"""CAML with a small transformer."""
 
 COMPOSED = tuple(map(Row, ("lora-average", "lora-fair", "ties", "dare", "random-lora")))
 HEADS = (Row("knn", {"k": 1}), Row("rtd"))
@@ -35,7 +38,14 @@ FULL = Profile(
         Row("free", GENERATED),
         Row("real-data", REAL),
         Row("noise", RECYCLED),
+        Row("shuffled-labels", {**INVERSION, **RECYCLED}),
         *COMPOSED,
+        Row("dual-lora"),
+        Row("sora", {**INVERSION, **RECYCLED, "rank": 8}),
+        Row("icm-lora", {**INVERSION, "per_class": 8, "latent": 16, "hidden": 128}),
+        Row("lte", {**INVERSION, **RECYCLED, **HEADS_OF_LTE}),
+        Row("caml", {**INVERSION, **IN_CONTEXT}),
+        Row("rec-lora", {**INVERSION, **RECYCLED, "learner.iterations": 200}),
         *HEADS,
         Row("linear-probe"),
         Row("full-finetuning"),

@@ -1,0 +1,1 @@
+"""CAML: a transformer that reads a task as a sequence, and learns nothing more at test time."""

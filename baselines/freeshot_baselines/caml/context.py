@@ -1,0 +1,65 @@
+"""The network that reads a task: a query and its support set go in as one sequence, scores of the query come out.
+
+Axes: s sequences, n support images, c classes (the way), d features, p width of a label's vector.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+from torch.nn.functional import normalize, pad
+
+from freeshot.basics.errors import OptionError
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+
+def elmes(way: int, width: int) -> Tensor:
+    """Return an equal-length, maximally equiangular set of vectors [c, p]: unit rows with cosines −1/(c − 1)."""
+    if width < way:
+        raise OptionError(f"Label vectors of width {width} cannot tell {way} classes apart. Raise label_width.")
+    simplex = (torch.eye(way) - 1 / way) * (way / (way - 1)) ** 0.5
+    return pad(simplex, (0, width - way))
+
+
+class InContext(nn.Module):
+    """A transformer without mask or positions over [query, support], each token a feature beside a label's vector."""
+
+    labels: Tensor
+
+    def __init__(self, features: int, way: int, label_width: int, depth: int, heads: int) -> None:
+        super().__init__()
+        width = features + label_width
+        if width % heads:
+            raise OptionError(
+                f"{heads} heads cannot share {features} features and label_width={label_width}. "
+                "Choose another label_width, or heads that divide the sum."
+            )
+        self.register_buffer("labels", elmes(way, label_width), persistent=False)
+        self.unknown = nn.Parameter(torch.zeros(label_width))
+        layer = nn.TransformerEncoderLayer(width, heads, 4 * width, 0.0, "gelu", batch_first=True, norm_first=True)
+        self.encoder = nn.TransformerEncoder(layer, depth, nn.LayerNorm(width), enable_nested_tensor=False)
+        self.decide = nn.Linear(width, way)
+
+    def forward(self, support: Tensor, labels: Tensor, query: Tensor) -> Tensor:
+        """Score queries [s, d], each by its own support set [s, n, d] with labels [n]: [s, c]."""
+        shown = torch.cat([normalize(support, dim=-1), self.labels[labels].expand(len(support), -1, -1)], -1)
+        asked = torch.cat([normalize(query, dim=-1), self.unknown.expand(len(query), -1)], -1)
+        read = self.encoder(torch.cat([asked.unsqueeze(1), shown], 1))  # [s, 1 + n, d + p]
+        scores: Tensor = self.decide(read[:, 0])
+        return scores
+
+
+def fresh(features: int, way: int, label_width: int, depth: int, heads: int, rng: Generator) -> InContext:
+    """Build a network whose weights come from `rng` alone, each layer with its own."""
+    with torch.random.fork_rng(devices=[]):  # torch's layers draw from the global stream
+        torch.manual_seed(int(torch.randint(2**62, (), generator=rng)))
+        network = InContext(features, way, label_width, depth, heads)
+        for layer in network.encoder.layers:  # torch copies one layer, weights and all
+            for weight in layer.parameters():
+                if weight.ndim > 1:
+                    nn.init.xavier_uniform_(weight)
+    return network

@@ -1,0 +1,82 @@
+"""Tasks in feature space: every recovered image passes the network once, then tasks cost nothing.
+
+Axes: u images, t tasks, n = way × shot support images, q = way × query images, d features.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from freeshot.basics.errors import PoolError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from torch import Generator, Tensor
+
+    from freeshot import SurrogateSet
+
+AT_ONCE = 256
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureTasks:
+    """Features of recovered images, and which of them show a class as one LoRA knows it."""
+
+    features: Tensor
+    """[2, u, d]: as recovered, and mirrored."""
+    groups: dict[int, list[Tensor]]
+    """Class id → for each LoRA that knows it, the places of its images."""
+
+    def draw(self, way: int, shot: int, query: int, count: int, rng: Generator) -> tuple[Tensor, Tensor]:
+        """Draw tasks of classes across LoRAs, some images mirrored: support [t, n, d] and query [t, q, d]."""
+        tasks = [self._places(way, shot, query, rng) for _ in range(count)]
+        support, asked = (torch.stack(part) for part in zip(*tasks, strict=True))
+        return self._seen(support, rng), self._seen(asked, rng)
+
+    def _places(self, way: int, shot: int, query: int, rng: Generator) -> tuple[Tensor, Tensor]:
+        ids = list(self.groups)
+        support, asked = [], []
+        for place in torch.randperm(len(ids), generator=rng)[:way].tolist():
+            owners = self.groups[ids[place]]
+            members = owners[int(torch.randint(len(owners), (), generator=rng))]
+            members = members[torch.randperm(len(members), generator=rng)]
+            support.append(members[:shot])
+            asked.append(members[shot : shot + query])
+        return torch.cat(support), torch.cat(asked)
+
+    def _seen(self, places: Tensor, rng: Generator) -> Tensor:
+        mirrored = torch.randint(2, places.shape, generator=rng)
+        return self.features[mirrored, places]
+
+
+def feature_tasks(sets: Sequence[SurrogateSet], embed: Callable[[Tensor], Tensor], way: int, shot: int) -> FeatureTasks:
+    """Embed all images of all sets, once as they are and once mirrored; PoolError where no task can be drawn."""
+    images = torch.cat([s.shots.images for s in sets])
+    with torch.no_grad():
+        blocks = [[embed(view) for view in (block, block.flip(-1))] for block in images.split(AT_ONCE)]  # type: ignore[no-untyped-call]
+    features = torch.stack([torch.cat(views) for views in zip(*blocks, strict=True)])
+    groups: dict[int, list[Tensor]] = defaultdict(list)
+    start = 0
+    for surrogates in sets:
+        labels = surrogates.shots.labels
+        for label, class_id in enumerate(surrogates.class_ids):
+            groups[class_id].append(start + (labels == label).nonzero().flatten())
+        start += len(labels)
+    poorest = min(len(members) for owners in groups.values() for members in owners)
+    if len(groups) < way or poorest <= shot:
+        raise PoolError(
+            f"Tasks of {way} classes with {shot} shot and a query cannot be drawn from {len(groups)} recovered "
+            f"classes, the poorest with {poorest} images. Raise per_class."
+        )
+    return FeatureTasks(features, dict(groups))
+
+
+def queries_of(tasks: FeatureTasks, shot: int, query: int) -> int:
+    """Return how many query images per class every class can give, `query` at most."""
+    poorest = min(len(members) for owners in tasks.groups.values() for members in owners)
+    return min(query, poorest - shot)

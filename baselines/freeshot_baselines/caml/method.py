@@ -1,0 +1,138 @@
+"""The method: train a transformer to solve tasks of recovered images in context, then let it read episodes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from freeshot import Choice, Method, Needs
+from freeshot_baselines.heads.headed import Headed, labels_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from torch import Generator, Tensor
+
+    from freeshot import Learner, Workbench
+    from freeshot_baselines.caml.context import InContext
+    from freeshot_baselines.caml.drawing import FeatureTasks
+
+AT_ONCE = 4096
+"""Sequences that are read at once."""
+
+
+@dataclass(frozen=True)
+class Caml(Method):
+    """Read each query together with its support set as one sequence; a transformer over frozen features decides.
+
+    Re-implementation, data-free: the paper trains on ImageNet and other real images, here tasks are made of images
+    recovered from the pool, mixed across LoRAs. Features have length one, labels are fixed vectors at equal angles
+    (ELMES), the query bears a learned 'unknown'. The transformer starts from random weights and, like the released
+    one, is made for one way. The LoRAs act through the recovered images alone.
+    """
+
+    name = "caml"
+    citation = "Fifty et al., Context-Aware Meta-Learning, ICLR 2024"
+    needs = frozenset({Needs.POOL})
+    inversion: Choice = Choice("inversion", "lora-inversion")
+    """How images are recovered from a LoRA."""
+    strategy: Choice = Choice("efficiency", "none")
+    """Which tokens are left out in inversion; features are taken of whole images."""
+    per_class: int = 40
+    """Images per class of each LoRA."""
+    batch: int = 0
+    """Images of a LoRA that are recovered at once, its classes in equal numbers; 0: all. Saves memory."""
+    iterations: int = 10_000
+    """Optimiser steps; ours. paper: 100 epochs of real images."""
+    tasks: int = 15
+    """Tasks per step; ours. code: 525 images."""
+    lr: float = 1e-5
+    """Learning rate of Adam, sinking to 0 along a cosine. code: 1e-5."""
+    label_width: int = 256
+    """Width of a label's vector, beside the features; with 768 features the paper's large encoder has 1,024."""
+    depth: int = 24
+    """Layers of the transformer. code: those of ViT-Large."""
+    heads: int = 16
+    """Attention heads. code: those of ViT-Large."""
+
+    def prepare(self, bench: Workbench) -> Learner:
+        """Recover images, embed them once, and train."""
+        import torch
+
+        from freeshot_baselines.caml.context import fresh
+        from freeshot_baselines.caml.drawing import feature_tasks
+
+        frozen = bench.frozen()
+        device = next(bench.backbone().parameters()).device
+        sets = bench.surrogates(self.inversion, self.strategy, self.per_class, self.batch)
+        rng = bench.rng("in-context")
+        width = frozen.embed(sets[0].shots.images[:1].to(device)).shape[1]
+        network = fresh(width, bench.way, self.label_width, self.depth, self.heads, rng).to(device)
+
+        def make(tell: Callable[[int, int], None]) -> Mapping[str, Tensor]:
+            tasks = feature_tasks(sets, lambda images: frozen.embed(images.to(device)), bench.way, bench.shot)
+            self.train(network, tasks, (bench.way, bench.shot, bench.query), rng, tell)
+            return network.state_dict()
+
+        options = {k: v for k, v in asdict(self).items() if k not in ("inversion", "strategy")}
+        learned = bench.keep("in-context training", options, make)
+        network.load_state_dict({name: torch.as_tensor(value) for name, value in learned.items()})
+        return InContextLearner(frozen, network)
+
+    def train(
+        self,
+        network: InContext,
+        tasks: FeatureTasks,
+        shape: tuple[int, int, int],
+        rng: Generator,
+        tell: Callable[[int, int], None] = lambda done, total: None,
+    ) -> None:
+        """Take Adam steps on the cross-entropy of queries, each of which is a sequence of its own."""
+        import torch
+        from torch.nn.functional import cross_entropy
+
+        from freeshot.basics.limits import bounded
+        from freeshot_baselines.caml.drawing import queries_of
+
+        way, shot, query = shape
+        query = queries_of(tasks, shot, query)
+        optimizer = torch.optim.Adam(network.parameters(), lr=self.lr)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(self.iterations, 1))
+        network.train()
+        for step in range(bounded(self.iterations)):
+            support, asked = tasks.draw(way, shot, query, self.tasks, rng)
+            answers = torch.arange(way, device=asked.device).repeat_interleave(query).repeat(self.tasks)
+            loss = cross_entropy(in_context(network, support, asked, way).flatten(0, 1), answers)
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            schedule.step()
+            tell(step + 1, self.iterations)
+        network.eval()
+
+
+class InContextLearner(Headed):
+    """Frozen features, and a transformer that reads each episode."""
+
+    def __init__(self, features: Learner, network: InContext) -> None:
+        super().__init__(features)
+        self._network = network.eval()
+
+    def classify(self, support: Tensor, query: Tensor, way: int) -> Tensor:
+        """Score each query by reading it with its support set."""
+        import torch
+
+        where = self._network.unknown
+        with torch.no_grad():
+            return in_context(self._network, support.to(where), query.to(where), way).cpu()
+
+
+def in_context(network: InContext, support: Tensor, query: Tensor, way: int) -> Tensor:
+    """Score queries [e, q, d] by their support sets [e, n, d], ordered class by class: [e, q, c]."""
+    import torch
+
+    labels = labels_of(support, way)
+    tasks, asked = query.shape[:2]
+    task = torch.arange(tasks, device=query.device).repeat_interleave(asked)
+    blocks = zip(task.split(AT_ONCE), query.flatten(0, 1).split(AT_ONCE), strict=True)  # type: ignore[no-untyped-call]
+    return torch.cat([network(support[t], labels, q) for t, q in blocks]).view(tasks, asked, way)

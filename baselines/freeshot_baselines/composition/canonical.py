@@ -1,0 +1,89 @@
+"""LoRAs as vectors: factors brought into one form, then few coordinates in which a pool's LoRAs differ.
+
+Axes: l LoRAs, r rank, i and o inputs and outputs of a slot, p weights of a LoRA, m coordinates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch.nn.functional import pad
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from torch import Tensor
+
+    from freeshot import LoraEntry, Slot
+
+
+def canonical(a: Tensor, b: Tensor, rank: int) -> tuple[Tensor, Tensor]:
+    """Return the factors A [r, i] and B [o, r] of B·A that depend on the product alone, filled up to a rank.
+
+    A = √S·Vᵀ and B = U·√S of its SVD, and of each right vector the largest entry is positive: without this the same
+    LoRA could be written in many ways (B·M, M⁻¹·A), and what lies between two LoRAs would be none.
+    """
+    left, upper = torch.linalg.qr(b.double())
+    right, other = torch.linalg.qr(a.mT.double())
+    u, s, v = torch.linalg.svd(upper @ other.mT, full_matrices=False)
+    u, v = left @ u, v @ right.mT  # [o, m], [m, i]
+    sign = v.gather(1, v.abs().argmax(1, keepdim=True)).sign()
+    u, v = u * sign.mT, v * sign
+    missing = rank - len(s)
+    return pad(s.sqrt()[:, None] * v, (0, 0, 0, missing)), pad(u * s.sqrt(), (0, missing))
+
+
+@dataclass(frozen=True, eq=False)
+class LoraSpace:
+    """The coordinates in which the LoRAs of a pool differ: their principal components, as many as there are LoRAs."""
+
+    shapes: Mapping[Slot, tuple[int, int, int]]
+    """Slot → (r, i, o)."""
+    centre: Tensor
+    """[p]."""
+    axes: Tensor
+    """[m, p], orthonormal."""
+    scale: Tensor
+    """What coordinates are divided by, so that their mean square is one."""
+    known: Tensor
+    """[l, m], the pool's own LoRAs."""
+
+    def lora(self, coordinates: Tensor) -> dict[Slot, tuple[Tensor, Tensor]]:
+        """Turn coordinates [m] into factors: slot → (A [r, i], B [o, r])."""
+        vector = self.centre + (coordinates.to(self.axes) * self.scale) @ self.axes
+        factors, start = {}, 0
+        for slot, (rank, inputs, outputs) in self.shapes.items():
+            middle, end = start + rank * inputs, start + rank * (inputs + outputs)
+            a, b = vector[start:middle].view(rank, inputs), vector[middle:end].view(outputs, rank)
+            factors[slot] = (a.float(), b.float())
+            start = end
+        return factors
+
+
+def lora_space(entries: Sequence[LoraEntry]) -> LoraSpace:
+    """Find the coordinates of a pool; lower ranks and absent slots count as zeros."""
+    shapes: dict[Slot, tuple[int, int, int]] = {}
+    for entry in entries:
+        for slot, (a, b) in entry.factors.items():
+            rank = max(shapes.get(slot, (0,))[0], len(a))
+            shapes[slot] = (rank, a.shape[1], len(b))
+    shapes = {slot: shapes[slot] for slot in sorted(shapes)}
+    vectors = torch.stack([_vector(entry, shapes) for entry in entries])  # [l, p]
+    centre = vectors.mean(0)
+    _, lengths, axes = torch.linalg.svd(vectors - centre, full_matrices=False)
+    axes = axes[lengths > 1e-9 * lengths.max().clamp(min=1e-30)]
+    coordinates = (vectors - centre) @ axes.mT  # [l, m]
+    scale = coordinates.square().mean().sqrt().clamp(min=1e-12) if coordinates.numel() else centre.new_ones(())
+    return LoraSpace(shapes, centre, axes, scale, coordinates / scale)
+
+
+def _vector(entry: LoraEntry, shapes: Mapping[Slot, tuple[int, int, int]]) -> Tensor:
+    parts = []
+    for slot, (rank, inputs, outputs) in shapes.items():
+        if slot in entry.factors:
+            parts += [factor.flatten() for factor in canonical(*entry.factors[slot], rank)]
+        else:
+            parts.append(torch.zeros(rank * (inputs + outputs), dtype=torch.float64))
+    return torch.cat(parts)

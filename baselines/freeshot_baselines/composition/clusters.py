@@ -1,0 +1,55 @@
+"""Which LoRAs of a pool do alike things to the network's weights.
+
+Axes: l LoRAs, r rank.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from freeshot import LoraEntry
+
+
+def similarities(entries: Sequence[LoraEntry]) -> Tensor:
+    """Return the cosines [l, l] between what LoRAs add to all weights, B·A, in float64.
+
+    ⟨BA, B′A′⟩ = tr(Bᵀ B′ A′ Aᵀ) needs r × r products alone, and is the same however a LoRA's factors are turned.
+    """
+    gram = torch.tensor([[_inner(first, second) for second in entries] for first in entries], dtype=torch.float64)
+    length = gram.diagonal().clamp(min=torch.finfo(gram.dtype).tiny).sqrt()
+    return gram / length / length.unsqueeze(1)
+
+
+def clusters(similarity: Tensor, count: int) -> list[list[int]]:
+    """Group LoRAs into at most `count` clusters by their cosines [l, l], in the order of their first members.
+
+    Spectral: the leading eigenvectors, each LoRA's row brought to length one, then Ward's hierarchy, which draws
+    nothing at random and leaves no cluster empty.
+    """
+    from scipy.cluster.hierarchy import fcluster, ward
+
+    size = len(similarity)
+    if count <= 1 or size <= count:
+        return [list(range(size))] if count <= 1 else [[place] for place in range(size)]
+    affinity = similarity.clamp(min=0)
+    degree = affinity.sum(1).clamp(min=1e-12).rsqrt()
+    _, vectors = torch.linalg.eigh(degree.unsqueeze(1) * affinity * degree)  # ascending
+    rows = torch.nn.functional.normalize(vectors[:, -count:], dim=1)
+    labels = fcluster(ward(rows.numpy()), count, criterion="maxclust").tolist()
+    return [[place for place in range(size) if labels[place] == label] for label in dict.fromkeys(labels)]
+
+
+def _inner(first: LoraEntry, second: LoraEntry) -> float:
+    total = 0.0
+    for slot, (a, b) in first.factors.items():
+        if slot in second.factors:
+            other_a, other_b = second.factors[slot]
+            total += float(((b.mT @ other_b).double() * (a @ other_a.mT).double()).sum())
+    return total

@@ -1,0 +1,1 @@
+"""ICM-LoRA: a conditional autoencoder of LoRA weights, asked for the LoRA that suits a support set."""

@@ -1,0 +1,145 @@
+"""The method: learn which LoRA goes with which task vector, and generate one for each support set."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from freeshot import Choice, Learner, Method, Needs
+from freeshot.basics.errors import PoolError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from torch import Generator, Tensor
+
+    from freeshot import Adapter, Predictor, Shots, Workbench
+    from freeshot_baselines.composition.canonical import LoraSpace
+    from freeshot_baselines.icm_lora.cvae import Cvae
+
+
+@dataclass(frozen=True)
+class IcmLora(Method):
+    """Generate a LoRA for each support set from its mean feature, by an autoencoder of the pool's LoRAs.
+
+    Re-implementation for vision and few LoRAs. The paper learns from hundreds of checkpoints of one LoRA by a 12-layer
+    convolution over raw weights; a pool has one state of each LoRA, so weights are first brought into one form (SVD of
+    B·A, signs fixed) and into as many principal components as there are LoRAs, over which a small network suffices.
+    A LoRA's task vector is the mean frozen feature of images recovered from it, of as many as a support set has, drawn
+    anew in each step: no data. At test the condition is the mean feature of the support set and the latent is zero;
+    one pass through the decoder gives the LoRA, nothing is optimised, nearest class means decide.
+    """
+
+    name = "icm-lora"
+    citation = "ICM-LoRA, IJCAI 2025 (2501.17635)"
+    needs = frozenset({Needs.POOL})
+    inversion: Choice = Choice("inversion", "lora-inversion")
+    """How images are recovered from a LoRA."""
+    strategy: Choice = Choice("efficiency", "none")
+    """Which tokens are left out in inversion; features are taken of whole images."""
+    per_class: int = 40
+    """Images per class of each LoRA."""
+    batch: int = 0
+    """Images of a LoRA that are recovered at once, its classes in equal numbers; 0: all. Saves memory."""
+    iterations: int = 2000
+    """Optimiser steps, each over all LoRAs; ours."""
+    lr: float = 1e-3
+    """Learning rate of Adam; ours."""
+    latent: int = 256
+    """Width of the latent. paper: 256."""
+    hidden: int = 256
+    """Width of the hidden layers; ours."""
+    kl: float = 0.005
+    """Weight of the KL divergence. paper: 0.005."""
+
+    def prepare(self, bench: Workbench) -> Learner:
+        """Recover images, and train the autoencoder on the pool's LoRAs."""
+        import torch
+
+        from freeshot_baselines.composition.canonical import lora_space
+        from freeshot_baselines.icm_lora.cvae import fresh
+
+        frozen, rng = bench.frozen(), bench.rng("autoencoder")
+        device = next(bench.backbone().parameters()).device
+        sets = bench.surrogates(self.inversion, self.strategy, self.per_class, self.batch)
+        space = lora_space(bench.pool().entries)
+        if not space.known.numel():
+            raise PoolError("LoRAs that are all alike have nothing to generate from. Choose a pool of different ones.")
+        with torch.no_grad():
+            features = [frozen.embed(s.shots.images.to(device)).cpu() for s in sets]
+        network = fresh(space.known.shape[1], features[0].shape[1], self.latent, self.hidden, rng)
+
+        def make(tell: Callable[[int, int], None]) -> Mapping[str, Tensor]:
+            self.train(network, space.known.float(), features, bench.way * bench.shot, rng, tell)
+            return network.state_dict()
+
+        options = {k: v for k, v in asdict(self).items() if k not in ("inversion", "strategy")}
+        network.load_state_dict(dict(bench.keep("autoencoder training", options, make)))
+        return GeneratingLearner(frozen, network.eval(), space, bench.adapted)
+
+    def train(
+        self,
+        network: Cvae,
+        loras: Tensor,
+        features: Sequence[Tensor],
+        size: int,
+        rng: Generator,
+        tell: Callable[[int, int], None] = lambda done, total: None,
+    ) -> None:
+        """Take Adam steps over LoRAs [l, m] with conditions of `size` of each one's image features [n, d]."""
+        import torch
+
+        from freeshot.basics.limits import bounded
+        from freeshot_baselines.icm_lora.cvae import bound
+
+        network.standardise(torch.stack([_mean(rows, size, rng) for _ in range(16) for rows in features]))
+        optimizer = torch.optim.Adam(network.parameters(), lr=self.lr)
+        for step in range(bounded(self.iterations)):
+            conditions = torch.stack([_mean(rows, size, rng) for rows in features])  # [l, d]
+            loss = bound(network, loras, conditions, self.kl, rng)
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            tell(step + 1, self.iterations)
+
+
+class GeneratingLearner(Learner):
+    """A LoRA for each support set, by one pass through the decoder."""
+
+    generates = True
+
+    def __init__(self, frozen: Learner, network: Cvae, space: LoraSpace, adapted: Callable[[Adapter], Learner]) -> None:
+        self._frozen, self._network, self._space, self._adapted = frozen, network, space, adapted
+
+    def adapter(self, support: Tensor) -> Adapter:
+        """Generate the LoRA for support images [n, 3, h, w]."""
+        import torch
+
+        from freeshot.engine import adapter_of
+
+        with torch.no_grad():
+            condition = self._frozen.embed(support).mean(0, keepdim=True).cpu()
+            coordinates = self._network.decode(condition.new_zeros(1, self._network.latent), condition)
+        return adapter_of(self._space.lora(coordinates[0]))
+
+    def adapt(self, support: Shots, way: int, rng: Generator) -> Predictor:
+        """Generate, and classify by the nearest class mean; nothing is tuned and nothing is random."""
+        import torch
+
+        from freeshot.basics.prototypes import prototype_logits
+
+        learner = self._adapted(self.adapter(support.images))
+        with torch.no_grad():
+            shown = learner.embed(support.images)
+
+        def predict(images: Tensor) -> Tensor:
+            return prototype_logits(learner.embed(images), shown, support.labels, way, "euclidean")
+
+        return predict
+
+
+def _mean(rows: Tensor, size: int, rng: Generator) -> Tensor:
+    """Return the mean of `size` of the rows [n, d], drawn without replacement as far as they go: [d]."""
+    import torch
+
+    return rows[torch.randperm(len(rows), generator=rng)[:size]].mean(0)

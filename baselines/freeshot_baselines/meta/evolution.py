@@ -1,0 +1,75 @@
+"""Evolution strategies: learn a LoRA without computing one gradient."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from freeshot import GradientMetaLearner
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+    from freeshot import Model, Task
+
+
+@dataclass(frozen=True)
+class Evolution(GradientMetaLearner):
+    """Try the LoRA with random changes and their opposites, and go towards those that rank first; no gradient.
+
+    Re-implementation of evolution strategies with mirrored sampling and centred ranks as fitness, for one shared LoRA
+    with nearest class means as head; the estimate is handed to Adam. Losses of one task are compared with each other
+    alone, so how hard a task is does not matter.
+    """
+
+    name = "evolution"
+    citation = "Salimans et al., Evolution Strategies as a Scalable Alternative to Reinforcement Learning, 2017"
+    pairs: int = 8
+    """Random changes that are tried in each step, each with its opposite; ours."""
+    sigma: float = 0.02
+    """Standard deviation of a change of each weight; ours."""
+
+    def loss(self, model: Model, task: Task) -> Tensor:
+        """Return the loss of nearest-prototype classification."""
+        from freeshot_baselines.meta.losses import prototype_loss
+
+        return prototype_loss(model, task)
+
+    def pull(self, model: Model, task: Task, rng: Generator) -> Tensor:
+        """Leave minus the estimated direction of better ranks; return the mean loss of all that was tried."""
+        import torch
+
+        from freeshot_baselines.meta.losses import prototype_loss
+
+        with torch.no_grad(), torch.autocast(model.device.type, torch.bfloat16, enabled=self.bf16):
+            weights = [weight.detach() for weight in model.lora()]
+            changes = [[_normal(weight, rng) for weight in weights] for _ in range(self.pairs)]
+            losses = torch.stack(
+                [
+                    prototype_loss(
+                        model, task, [w + sign * self.sigma * c for w, c in zip(weights, change, strict=True)]
+                    )
+                    for change in changes
+                    for sign in (1, -1)
+                ]
+            )  # [2p]
+            ranks = centred_ranks(losses)
+            shares = (ranks[::2] - ranks[1::2]) / (2 * self.pairs * self.sigma)  # [p]
+            for place, weight in enumerate(model.lora()):
+                weight.grad = sum(
+                    (s * change[place] for s, change in zip(shares, changes, strict=True)), torch.zeros_like(weight)
+                )
+        return losses.mean()
+
+
+def centred_ranks(losses: Tensor) -> Tensor:
+    """Replace losses [p] by ranks in −½…½, the smallest loss lowest; equal ones share the mean of their ranks."""
+    below = (losses.unsqueeze(1) > losses).sum(1).to(losses)
+    equal = (losses.unsqueeze(1) == losses).sum(1).to(losses)
+    return (below + (equal - 1) / 2) / max(len(losses) - 1, 1) - 0.5
+
+
+def _normal(weight: Tensor, rng: Generator) -> Tensor:
+    import torch
+
+    return torch.randn(weight.shape, generator=rng, dtype=weight.dtype).to(weight.device)

@@ -1,0 +1,126 @@
+"""LoRA-the-Explorer: many LoRAs learn side by side, and their mean is taken into the shared one now and then."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from freeshot import GradientMetaLearner
+from freeshot.basics.errors import DivergedError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Generator, Tensor
+    from torch.nn import Parameter
+
+    from freeshot import Adapter, Model, Task, TaskStream
+
+
+@dataclass(frozen=True)
+class Lte(GradientMetaLearner):
+    """Let parallel LoRA heads learn different tasks, and merge their mean into the shared LoRA every few steps.
+
+    Re-implementation as a meta-optimiser: the paper trains a network's full weights from scratch on shards of data;
+    here what the heads are merged into is itself a LoRA on a frozen ViT, cut back to its rank by SVD at each merge,
+    and shards are tasks, dealt out to the heads in turn. Heads see the shared LoRA as it was at the last merge and
+    nothing of each other, so that each could run on a machine of its own. After a merge their B is zero again; A and
+    the optimiser's moments stay (ours: the paper's choice was not available).
+    """
+
+    name = "lte"
+    citation = "Huh et al., Training Neural Networks from Scratch with Parallel Low-Rank Adapters, 2024 (2402.16828)"
+    heads: int = 32
+    """LoRAs that learn side by side. code: 32."""
+    head_rank: int = 32
+    """Their rank. code: 32."""
+    merge_every: int = 10
+    """Steps that each head takes between merges; ours."""
+    scale: float = 1.0
+    """s, by which a head's product counts, in its own steps and in the merge; ours. code: α = 4,096 over the rank."""
+
+    def loss(self, model: Model, task: Task) -> Tensor:
+        """Return the loss of nearest-prototype classification with the shared LoRA alone."""
+        from freeshot_baselines.meta.losses import prototype_loss
+
+        return prototype_loss(model, task)
+
+    def fit(self, model: Model, tasks: TaskStream, rng: Generator) -> Adapter:
+        """Give each task to the next head, and merge when every head has taken its steps."""
+        import torch
+
+        from freeshot.basics.resume import restore, snapshot
+
+        best = self.choosing(model, tasks)
+        heads = [fresh_head(model.lora(), self.head_rank, rng) for _ in range(self.heads)]
+        optimizer = torch.optim.Adam([weight for head in heads for weight in head], lr=self.lr)
+        state = [*model.lora(), *(weight for head in heads for weight in head), *best.state]
+        start = restore(tasks.checkpoint.load(), state, optimizer)
+        for step, task in enumerate(tasks.take(self.iterations, start), start):
+            optimizer.param_groups[0]["lr"] = self.rate(step)
+            optimizer.zero_grad()  # heads without a gradient rest
+            loss = self._pulled(model, heads[step % self.heads], task)
+            if not torch.isfinite(loss):
+                raise DivergedError(f"The loss of meta-learner 'lte' is {loss.item()} at step {step}. Lower its lr.")
+            optimizer.step()
+            if (step + 1) % (self.heads * self.merge_every) == 0:
+                merge(model, heads, self.scale)
+            if self.judges(step + 1):
+                best.judge(model, step + 1)
+            tasks.checkpoint.offer(lambda done=step + 1: snapshot(done, state, optimizer))  # type: ignore[misc]
+        merge(model, heads, self.scale)
+        if self.validate_every:
+            best.judge(model, self.iterations)
+        return best.of(model)
+
+    def _pulled(self, model: Model, head: Sequence[Parameter], task: Task) -> Tensor:
+        """Leave a head's gradient, beside the shared LoRA at rest."""
+        import torch
+
+        from freeshot_baselines.meta.factors import beside
+        from freeshot_baselines.meta.losses import prototype_loss
+
+        shared = [weight.detach() for weight in model.lora()]
+        with torch.autocast(model.device.type, torch.bfloat16, enabled=self.bf16):
+            loss = prototype_loss(model, task, beside(shared, scaled(head, self.scale)))
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
+
+
+def fresh_head(like: Sequence[Tensor], rank: int, rng: Generator) -> list[Parameter]:
+    """Start a head: A with orthonormal rows (or columns, where the rank is wider than the layer), B zero."""
+    import torch
+    from torch.nn import Parameter
+
+    half = len(like) // 2
+    head = []
+    for a in like[:half]:
+        normal = torch.randn(max(rank, a.shape[2]), min(rank, a.shape[2]), generator=rng, dtype=torch.float64)
+        basis, _ = torch.linalg.qr(normal)
+        head.append(Parameter((basis if rank > a.shape[2] else basis.mT).contiguous().unsqueeze(0).to(a)))
+    return head + [Parameter(b.new_zeros(1, b.shape[1], rank)) for b in like[half:]]
+
+
+def scaled(lora: Sequence[Tensor], factor: float) -> list[Tensor]:
+    """Multiply a LoRA's products by a factor."""
+    half = len(lora) // 2
+    return [*lora[:half], *(factor * b for b in lora[half:])]
+
+
+def merge(model: Model, heads: Sequence[Sequence[Tensor]], scale: float) -> None:
+    """Add s times the heads' mean product to the shared LoRA, cut to its rank, and set the heads' B to zero."""
+    import torch
+
+    from freeshot_baselines.meta.factors import beside, compressed
+
+    half = len(heads[0]) // 2
+    if not any(bool(b.any()) for head in heads for b in head[half:]):
+        return  # nothing was learned since the last merge
+    with torch.no_grad():
+        whole = beside(model.lora(), *(scaled(head, scale / len(heads)) for head in heads))
+        rank = model.lora()[0].shape[1]
+        for weight, merged in zip(model.lora(), compressed(whole, rank), strict=True):
+            weight.copy_(merged)
+        for head in heads:
+            for b in head[half:]:
+                b.zero_()

@@ -1,0 +1,84 @@
+"""A router without weights: which of several networks parts the support set of an episode best.
+
+Axes: b images, e episodes, n = way × shot support images, q queries, c classes, k networks, d features of each.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch.nn.functional import one_hot
+
+from freeshot import Learner
+from freeshot.basics.prototypes import class_means
+from freeshot_baselines.heads.headed import labels_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+
+class RoutedLearner(Learner):
+    """Features of several learners side by side, weighed anew for each episode."""
+
+    def __init__(self, learners: Sequence[Learner], temperature: float) -> None:
+        self._learners, self._temperature = learners, temperature
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Map images [b, 3, h, w] to the features of each learner, of the image and of its mirror: [b, k · 2 · d]."""
+        views = (images, images.flip(-1))
+        return torch.cat([learner.embed(view) for learner in self._learners for view in views], 1)
+
+    def classify(self, support: Tensor, query: Tensor, way: int) -> Tensor:
+        """Score queries by their distance to the class means in the weighted concatenation: [e, q, c]."""
+        shown, asked = self._apart(support), self._apart(query)  # [k, 2, e, n, d], [k, 2, e, q, d]
+        labels = labels_of(support, way)
+        weights = self.weights(shown, labels, way)  # [k, e]
+        scales = torch.stack([spread(part[0]) for part in shown])  # [k, e]
+        means = torch.stack([class_means(part[0], labels, way) for part in shown])  # [k, e, c, d]
+        squared = torch.cdist(asked[:, 0], means).square()  # [k, e, q, c]
+        mixed = ((weights / scales)[..., None, None] * squared).sum(0)
+        usual = (weights * scales).sum(0)[:, None, None]  # with one learner alone, distances are its own
+        return -(usual * mixed).sqrt()
+
+    def weights(self, shown: Tensor, labels: Tensor, way: int) -> Tensor:
+        """Weigh the learners of each episode: [k, e], summing to one over k."""
+        looseness = torch.stack([nearness(part[0], part[1], labels, way) for part in shown])  # [k, e]
+        return (-looseness / self._temperature).softmax(0)
+
+    def close(self) -> None:
+        """Give back what the learners hold."""
+        for learner in self._learners:
+            learner.close()
+
+    def _apart(self, features: Tensor) -> Tensor:
+        """Take features [e, n, k · 2 · d] apart: [k, 2, e, n, d]."""
+        return features.view(*features.shape[:2], len(self._learners), 2, -1).permute(2, 3, 0, 1, 4)
+
+
+def nearness(support: Tensor, mirrored: Tensor, labels: Tensor, way: int) -> Tensor:
+    """Return the mean distance of support images [e, n, d] to their own class over that to the others: [e].
+
+    Each image is left out of its own class mean; with one image per class its mirror image is asked.
+    """
+    member = one_hot(labels, way).to(support)  # [n, c]
+    means = class_means(support, labels, way)  # [e, c, d]
+    shot = len(labels) // way
+    if shot == 1:
+        distances = torch.cdist(mirrored, means)  # [e, n, c]
+        own = (distances * member).sum(-1)
+    else:
+        distances = torch.cdist(support, means)
+        own = (distances * member).sum(-1) * shot / (shot - 1)  # x − mean of the others = (x − mean) · s/(s − 1)
+    others = (distances * (1 - member)).sum(-1) / (way - 1)
+    return (own / others.clamp(min=1e-12)).mean(-1)
+
+
+def spread(support: Tensor) -> Tensor:
+    """Return the mean squared distance between support images [e, n, d]: [e]; features are compared in units of it."""
+    centred = support - support.mean(1, keepdim=True)
+    count = support.shape[1]
+    squared: Tensor = centred.square().sum((1, 2)) * 2 / max(count - 1, 1)
+    return squared.clamp(min=1e-12)

@@ -1,0 +1,61 @@
+"""A floor: the images that were recovered, each under the label of another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from freeshot import Choice, SurrogateMethod
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Generator
+
+    from freeshot import Learner, SurrogateSet, Workbench
+
+
+@dataclass(frozen=True)
+class ShuffledLabels(SurrogateMethod):
+    """Meta-train on recovered images whose labels were dealt out anew: what images alone do, without their meaning.
+
+    Images change places across the whole pool, masks with them; labels and what LoRAs say of them stay. Thus tasks
+    have the sizes, images and answers of LoRA Recycle's, and nothing in an image tells its answer.
+    """
+
+    name = "shuffled-labels"
+    role = "floor"
+    learner: Choice = Choice("meta-learner", "prototype")
+    """Meta-learner that trains the shared LoRA."""
+    inversion: Choice = Choice("inversion", "lora-inversion")
+    """How images are recovered from a LoRA."""
+    strategy: Choice = Choice("efficiency", "cls-attention")
+    """Which tokens are left out; what it keeps in the end is the mask that meta-training looks through."""
+
+    def recovery(self) -> tuple[Choice, Choice]:
+        """Name the inversion and the strategy that were chosen."""
+        return self.inversion, self.strategy
+
+    def prepare(self, bench: Workbench) -> Learner:
+        """Recover images, shuffle them, train the shared LoRA, and embed with it."""
+        recovered = bench.surrogates(*self.recovery(), self.per_class, self.batch)
+        tasks = bench.surrogate_tasks(
+            shuffled(recovered, bench.rng("shuffle")), self.lora_share, flip=self.flip, held_out=self.held_out
+        )
+        return bench.adapted(bench.meta_learn(self.learner, tasks, self.rank, self.targets))
+
+
+def shuffled(sets: Sequence[SurrogateSet], rng: Generator) -> list[SurrogateSet]:
+    """Deal the images of all sets out anew, masks with them; labels and logits stay where they are."""
+    import torch
+
+    images = torch.cat([s.shots.images for s in sets])
+    masks = [s.shots.kept for s in sets if s.shots.kept is not None]
+    masked = len(masks) == len(sets) and len({mask.shape[1] for mask in masks}) == 1
+    kept = torch.cat(masks) if masked else None
+    ends = torch.tensor([len(s.shots) for s in sets]).cumsum(0)[:-1]
+    dealt = torch.randperm(len(images), generator=rng).tensor_split(ends)
+    return [
+        replace(s, shots=replace(s.shots, images=images[places], kept=None if kept is None else kept[places]))
+        for s, places in zip(sets, dealt, strict=True)
+    ]

@@ -1,0 +1,106 @@
+"""Merging without interference: what one LoRA listens to, no later one touches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+
+from freeshot.contracts.pool import LoraEntry, Slot
+from freeshot.engine import factors_of
+from freeshot_baselines.composition.dual_lora import DualLora, apart
+
+if TYPE_CHECKING:
+    from tests.conftest import Toy
+    from torch import Tensor
+
+Q = Slot("blocks.0.attn.qkv", 0, 6)
+
+
+def rng(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def entry(seed: int, rank: int = 2) -> LoraEntry:
+    draws = rng(seed)
+    a, b = (torch.randn(*shape, generator=draws, dtype=torch.float64) for shape in ((rank, 7), (6, rank)))
+    return LoraEntry(f"lora-{seed}", rank, {Q: (a, b)}, b, a[:, 0], ("a", "b"), (0, 1))
+
+
+ENTRIES = tuple(entry(seed) for seed in range(3))
+UPDATES = torch.stack([e.factors[Q][1] @ e.factors[Q][0] for e in ENTRIES])
+
+
+def obvious(updates: Tensor, order: list[int]) -> np.ndarray[Any, Any]:
+    """Average updates, each seen only by inputs orthogonal to all rows of those before it, by least squares."""
+    total = np.zeros((6, 7))
+    for place, number in enumerate(order):
+        rows = np.concatenate([np.zeros((1, 7)), *(updates[n].numpy() for n in order[:place])])
+        outside = np.eye(7) - np.linalg.pinv(rows, rcond=1e-9) @ rows
+        total += updates[number].numpy() @ outside
+    return total / len(order)
+
+
+def added(adapter: Any) -> np.ndarray[Any, Any]:
+    a, b = factors_of(adapter)[Q]
+    product: np.ndarray[Any, Any] = (b @ a).numpy()
+    return product
+
+
+def test_each_update_is_projected_onto_the_complement_of_the_earlier_ones() -> None:
+    assert added(DualLora().compose(ENTRIES, rng())) == pytest.approx(obvious(UPDATES, [0, 1, 2]), abs=1e-10)
+    turned = (ENTRIES[2], ENTRIES[0], ENTRIES[1])
+    assert added(DualLora().compose(turned, rng())) == pytest.approx(obvious(UPDATES, [2, 0, 1]), abs=1e-10)
+
+
+def test_what_a_lora_listens_to_no_later_one_changes() -> None:
+    kept = apart(UPDATES, 7)
+    for earlier in range(3):
+        heard = ENTRIES[earlier].factors[Q][0].mT  # [i, r]
+        for later in range(earlier + 1, 3):
+            assert (kept[later] @ heard).abs().max() < 1e-10
+    assert torch.equal(kept[0], UPDATES[0])
+
+
+def test_outputs_can_be_kept_apart_instead() -> None:
+    found = added(DualLora(side="output").compose(ENTRIES, rng()))
+    turned = np.zeros((6, 7))
+    for place in range(3):
+        columns = np.concatenate([np.zeros((6, 1)), *(UPDATES[n].numpy() for n in range(place))], 1)
+        turned += (np.eye(6) - columns @ np.linalg.pinv(columns, rcond=1e-9)) @ UPDATES[place].numpy()
+    assert found == pytest.approx(turned / 3, abs=1e-10)
+
+
+def test_only_the_strongest_directions_can_be_protected() -> None:
+    kept = apart(UPDATES, 1)
+    strongest = torch.linalg.svd(UPDATES[0]).Vh[0]
+    weakest = torch.linalg.svd(UPDATES[0]).Vh[1]
+    assert (kept[1] @ strongest).abs().max() < 1e-10
+    assert torch.allclose(kept[1] @ weakest, UPDATES[1] @ weakest)
+
+
+def test_a_full_layer_leaves_nothing_to_those_behind() -> None:
+    updates = torch.stack([entry(seed).factors[Q][1] @ entry(seed).factors[Q][0] for seed in range(6)])
+    kept = apart(updates, 7)
+    assert kept[2].abs().max() > 1e-3
+    assert kept[4:].abs().max() < 1e-9
+
+
+def test_orders_are_averaged() -> None:
+    draws = rng(3)
+    orders = [torch.randperm(3, generator=draws).tolist() for _ in range(4)]
+    expected = np.mean([obvious(UPDATES, order) for order in orders], 0)
+    assert added(DualLora(orders=4).compose(ENTRIES, rng(3))) == pytest.approx(expected, abs=1e-10)
+
+
+def test_loras_that_do_not_meet_are_averaged_as_they_are() -> None:
+    whole = torch.eye(7, dtype=torch.float64)[:6].reshape(3, 2, 7)
+    updates = torch.stack([torch.cat([rows, torch.zeros(4, 7, dtype=torch.float64)]) for rows in whole])
+    assert torch.allclose(apart(updates, 7), updates)
+
+
+def test_dual_lora_is_data_free_and_tuning_free(toy: Toy) -> None:
+    record = toy.record("dual-lora", options=("orders=2",))
+    assert (record.status, record.tags.data_free, record.tags.tuning_free) == ("ok", "strict", True)

@@ -1,0 +1,57 @@
+"""The floor of shuffled labels: all images are there, none tells its label."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from freeshot.contracts.flow import Shots, SurrogateSet
+from freeshot_baselines.shuffled_labels import shuffled
+
+if TYPE_CHECKING:
+    from tests.conftest import Toy
+    from torch import Tensor
+
+
+def numbered(start: int, count: int) -> SurrogateSet:
+    """Make a set whose images and masks bear their number."""
+    numbers = torch.arange(start, start + count)
+    images = numbers.view(-1, 1, 1, 1).expand(-1, 3, 2, 2).float()
+    logits = torch.arange(2.0 * count).view(count, 2) + start
+    shots = Shots(images, torch.arange(count) % 2, numbers.view(-1, 1))
+    return SurrogateSet(shots, (start, start + 1), logits, -logits, f"lora-{start}")
+
+
+SETS = [numbered(0, 6), numbered(6, 4)]
+
+
+def order(sets: list[SurrogateSet]) -> Tensor:
+    return torch.cat([s.shots.images[:, 0, 0, 0] for s in sets]).long()
+
+
+def test_images_change_places_across_the_pool_and_masks_go_with_them() -> None:
+    found = shuffled(SETS, torch.Generator().manual_seed(0))
+    assert sorted(order(found).tolist()) == list(range(10))
+    assert order(found).tolist() != list(range(10))
+    masks = [s.shots.kept for s in found]
+    assert torch.equal(torch.cat([mask for mask in masks if mask is not None]).flatten(), order(found))
+
+
+def test_labels_and_opinions_stay() -> None:
+    for found, given in zip(shuffled(SETS, torch.Generator().manual_seed(0)), SETS, strict=True):
+        assert torch.equal(found.shots.labels, given.shots.labels)
+        assert torch.equal(found.teacher_logits, given.teacher_logits)
+        assert (found.class_ids, found.source) == (given.class_ids, given.source)
+
+
+def test_the_order_is_the_seeds() -> None:
+    first, again, other = (order(shuffled(SETS, torch.Generator().manual_seed(seed))) for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_shuffled_labels_are_a_floor(toy: Toy) -> None:
+    options = ("inversion=gaussian-noise", "learner.iterations=3", "per_class=5")
+    record = toy.record("shuffled-labels", options=options)
+    assert (record.status, record.tags.role, record.tags.tuning_free) == ("ok", "floor", True)
