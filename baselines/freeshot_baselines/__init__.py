@@ -15,10 +15,16 @@ if TYPE_CHECKING:
 @hookimpl
 def freeshot_methods() -> Iterable[type[Method]]:
     """Offer the baselines and the controls."""
+    from freeshot_baselines.adaptation.lora_finetuning import LoraFinetuning
+    from freeshot_baselines.adaptation.pmf import Pmf
     from freeshot_baselines.composition.average import LoraAverage
     from freeshot_baselines.composition.fair import LoraFair
+    from freeshot_baselines.composition.learned import Composition
+    from freeshot_baselines.composition.lorahub import LoraHub
     from freeshot_baselines.composition.merging import Dare, Ties
+    from freeshot_baselines.composition.mole import Mole
     from freeshot_baselines.composition.random_lora import RandomLora
+    from freeshot_baselines.composition.sd_lora import SdLora
     from freeshot_baselines.free.method import Free
     from freeshot_baselines.frozen_prototype import FrozenPrototype
     from freeshot_baselines.full_finetuning import FullFinetuning
@@ -32,6 +38,8 @@ def freeshot_methods() -> Iterable[type[Method]]:
         *(Free, FrozenPrototype, FullFinetuning, Noise, RealData),
         *(Dare, LoraAverage, LoraFair, RandomLora, Ties),
         *(Knn, LinearProbe, Rtd),
+        *(LoraFinetuning, Pmf),
+        *(Composition, LoraHub, Mole, SdLora),
     ]
 
 

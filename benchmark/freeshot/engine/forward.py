@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -23,8 +23,33 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from freeshot.contracts.efficiency import EfficiencyStrategy
-    from freeshot.engine.backbone import Backbone
-    from freeshot.engine.bank import LoraBank
+
+
+class Network(Protocol):
+    """A vision transformer and the normalisation before it: a `Backbone` or a `Trunk`."""
+
+    @property
+    def vit(self) -> nn.Module:
+        """What maps normalised images to features."""
+        ...
+
+    @property
+    def normalize(self) -> nn.Module:
+        """What brings images from 0…1 to what the transformer was trained on."""
+        ...
+
+
+class Adding(Protocol):
+    """What adds to the outputs of linear layers: a `LoraBank`, or whatever mixes LoRAs."""
+
+    @property
+    def modules_touched(self) -> tuple[str, ...]:
+        """Names of the linear layers it acts on."""
+        ...
+
+    def delta(self, module: str, inputs: Tensor, width: int) -> Tensor:
+        """Return what is added to a layer's output: inputs [n, t, i] → [n, t, width]."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,9 +63,9 @@ class Seen:
 
 
 def look(
-    backbone: Backbone,
+    backbone: Network,
     images: Tensor,
-    bank: LoraBank | None = None,
+    bank: Adding | None = None,
     kept: Tensor | None = None,
     strategy: EfficiencyStrategy | None = None,
     progress: float = 1.0,
@@ -105,7 +130,7 @@ def attend(attention: Any, tokens: Tensor, sizes: Tensor | None = None) -> Atten
 
 
 @contextmanager
-def _lora_hooks(vit: nn.Module, bank: LoraBank) -> Iterator[None]:
+def _lora_hooks(vit: nn.Module, bank: Adding) -> Iterator[None]:
     def hook_for(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]:
         return lambda _, inputs, output: output + bank.delta(name, inputs[0], output.shape[-1])
 

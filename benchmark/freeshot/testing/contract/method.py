@@ -109,8 +109,8 @@ def _episodes_stand_alone(subject: Subject) -> None:
     among, alone = record.log_odds[0], _record(subject, 2, 1, "alone", limit=1).log_odds[0]
     if abs(among - alone) > ALIKE * max(1.0, abs(among)):
         raise BrokenError(
-            f"The first episode's log-odds are {among} among others and {alone} alone. Let nothing that adapt_many does "
-            "for one episode depend on the others."
+            f"The first episode's log-odds are {among} among others and {alone} alone. Let nothing that adapt_many "
+            "does for one episode depend on the others."
         )
 
 
