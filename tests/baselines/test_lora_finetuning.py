@@ -41,7 +41,7 @@ def slow(trunk: Trunk, support: Tensor, queries: Tensor, place: int) -> Tensor:
     labels = torch.arange(WAY).repeat_interleave(2)
 
     def features(images: Tensor) -> Tensor:
-        weights = {}
+        weights: dict[str, Tensor] = {}
         for p, slot in enumerate(bank.slots):
             name = f"{slot.module}.weight"
             weight = weights.get(name, vit.get_parameter(name))
@@ -61,7 +61,8 @@ def slow(trunk: Trunk, support: Tensor, queries: Tensor, place: int) -> Tensor:
         cross_entropy(features(support) @ weight.T + bias, labels).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     with torch.no_grad():
-        return features(queries) @ weight.T + bias
+        scores: Tensor = features(queries) @ weight.T + bias
+        return scores
 
 
 def test_a_group_is_tuned_as_each_episode_alone_by_hand(trunk: Trunk, episodes: Episodes) -> None:

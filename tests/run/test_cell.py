@@ -313,7 +313,7 @@ def test_a_killed_tuned_cell_continues_from_its_last_note(stubs: Toy, monkeypatc
     monkeypatch.setattr(module, "SAVE_EVERY", 3)
     scored = score_tuning
 
-    def killed(*arguments: object) -> float:
+    def killed(*arguments: object) -> object:
         if len(Guessing.adapted) == 8:
             raise SystemExit(9)
         return scored(*arguments)  # type: ignore[arg-type]

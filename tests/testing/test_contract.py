@@ -467,7 +467,7 @@ class Averaging(Learner):
     together = 4
 
     def adapt_many(self, support: Tensor, way: int, rngs: Sequence[Generator]) -> Predictor:
-        means = support.flatten(2).unflatten(1, (way, -1)).mean((0, 2))  # [c, pixels]
+        means = support.flatten(2).view(len(support), way, -1, support[0, 0].numel()).mean((0, 2))  # [c, pixels]
         return lambda queries: queries.flatten(2) @ means.mT
 
 

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 class LoraFinetuning(Method):
     """Tune a LoRA and a linear head on each support set, many sets at once; rate, steps and head from a stated grid.
 
-    Re-implementation of the 'LoRA + Linear' rows of LoRA Recycle's table, which show one untuned setting; as in
-    `full-finetuning` every combination of the grid is tried on the same validation tasks, and the best mean accuracy
-    decides. Started from zero, or (`start=average`) from the average of the pool.
+    Re-implementation of the 'LoRA + Linear' rows of LoRA Recycle's table, which show one untuned setting; as
+    in `full-finetuning` every combination of the grid is tried on the same validation tasks, and the best
+    mean accuracy decides. Started from zero, or (`start=average`) from the average of the pool.
     """
 
     name = "lora-finetuning"

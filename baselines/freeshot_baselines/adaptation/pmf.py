@@ -32,10 +32,11 @@ class Rate:
 class Pmf(Method):
     """Tune a prototype network on augmented copies of the support set; cosine to class means decides.
 
-    Re-implementation of the last stage of P>M>F. Class means come from the support set as it is, and the loss is that
-    of classifying augmented copies by them. The paper tunes the whole backbone; ours is frozen and a LoRA is tuned.
-    The paper meta-trains on real data before; here that stage is left out, or taken from the ceiling `real-data` with
-    `start=real-data`. The scale of the cosine, which meta-training would learn, stays where the paper starts it.
+    Re-implementation of the last stage of P>M>F. Class means come from the support set as it is, and the loss
+    is that of classifying augmented copies by them. The paper tunes the whole backbone; ours is frozen and a
+    LoRA is tuned. The paper meta-trains on real data before; here that stage is left out, or taken from the
+    ceiling `real-data` with `start=real-data`. The scale of the cosine, which meta-training would learn,
+    stays where the paper starts it.
     """
 
     name = "pmf"

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 class Composition(Mixture):
     """Learn how much of each of the pool's LoRAs an episode wants, starting from all alike.
 
-    Re-implementation of learned composition for episodes: the paper tunes a head beside the coefficients on each task;
-    here the nearest class mean is the head, and the coefficients are tuned so that support images are told apart by
-    class means made without them (with one shot: their augmented copies by themselves). Without a step it is
-    `lora-average`. Rate and number of steps are ours.
+    Re-implementation of learned composition for episodes: the paper tunes a head beside the coefficients on
+    each task; here the nearest class mean is the head, and the coefficients are tuned so that support images
+    are told apart by class means made without them (with one shot: their augmented copies by themselves).
+    Without a step it is `lora-average`. Rate and number of steps are ours.
     """
 
     name = "composition"

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 class LoraHub(Method):
     """Look for coefficients of some of the pool's LoRAs on each support set, by a search that needs no gradient.
 
-    Re-implementation for images. Loss and head are the nearest class mean's: support images are classified by means
-    made without them (with one shot: augmented copies by the images). As in the paper, candidates are drawn at random,
-    here for every episode, and the search starts at zero, the backbone.
+    Re-implementation for images. Loss and head are the nearest class mean's: support images are classified by
+    means made without them (with one shot: augmented copies by the images). As in the paper, candidates are
+    drawn at random, here for every episode, and the search starts at zero, the backbone.
     """
 
     name = "lorahub"

@@ -82,8 +82,6 @@ class MixtureLearner(Learner):
 
 def stacked(trunk: Trunk, pool: LoraPool, *, unit: bool = False) -> Stack:
     """Stack a pool's LoRAs for a trunk."""
-    from freeshot.engine.bank import widths_of
-    from freeshot_baselines.composition.deltas import slots_of_all
     from freeshot_baselines.composition.mixing import Stack
 
-    return Stack.of(pool.entries, widths_of(trunk.vit, slots_of_all(pool.entries)), trunk.like, unit=unit)
+    return Stack.of(pool.entries, trunk.like, unit=unit)

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 class Mole(Method):
     """Let a gate choose a few of the pool's LoRAs for each image, and tune the gate on each support set.
 
-    Re-implementation, for a pool of given LoRAs, of mixtures whose experts are trained with their router. The gate
-    sees the frozen feature of an image and weighs its top k LoRAs by softmax, alike in all layers (MoA: a router in
-    each layer that picks one per sequence; LLaVA-MoLE: one per token). The head is the nearest class mean. The
-    gate's start, rate and number of steps are ours.
+    Re-implementation, for a pool of given LoRAs, of mixtures whose experts are trained with their router. The
+    gate sees the frozen feature of an image and weighs its top k LoRAs by softmax, alike in all layers (MoA:
+    a router in each layer that picks one per sequence; LLaVA-MoLE: one per token). The head is the nearest
+    class mean. The gate's start, rate and number of steps are ours.
     """
 
     name = "mole"
@@ -72,8 +72,8 @@ class MoleLearner(Learner):
 
         def features(images: Tensor) -> Tensor:
             frozen = known if images is support else trunk.features_without_gradient(images)
-            weights = routed(frozen, gate, method.k)  # [e, n, l]
-            return trunk.features(images, stack.mixed(weights.flatten(0, 1)))
+            chosen, weights = (part.flatten(0, 1) for part in routed(frozen, gate, method.k))  # [e·n, k] each
+            return trunk.features(images, stack.chosen(chosen, weights))
 
         for _ in adam([gate], method.lr, (method.steps,), lambda: support_losses(features, support, way, rngs)):
             pass
@@ -88,11 +88,10 @@ class MoleLearner(Learner):
         return lambda images: nearest_mean(in_parts(images), shown, way)
 
 
-def routed(features: Tensor, gate: Tensor, k: int) -> Tensor:
-    """Weigh LoRAs for images [e, n, d] by gates [e, l, d]: softmax over the k best, zero elsewhere: [e, n, l]."""
-    import torch
+def routed(features: Tensor, gate: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Choose LoRAs for images [e, n, d] by gates [e, l, d]: the k best and a softmax over them, [e, n, k] each."""
     from torch.nn.functional import normalize
 
     logits = normalize(features, dim=-1) @ gate.mT
     best = logits.topk(min(k, logits.shape[-1]), dim=-1)
-    return torch.zeros_like(logits).scatter(-1, best.indices, best.values.softmax(-1))
+    return best.indices, best.values.softmax(-1)

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 class SdLora(Mixture):
     """Freeze the directions B·A/(‖B‖·‖A‖) of the pool's LoRAs and learn a magnitude for each on every support set.
 
-    Re-implementation without the paper's setting, in which tasks come one after the other and each adds a direction
-    of its own: the pool is there at once and no direction is added. Magnitudes are tuned so that support images are
-    told apart by class means made without them. The paper's code loses earlier directions when it evaluates; here all
-    count always.
+    Re-implementation without the paper's setting, in which tasks come one after the other and each adds a
+    direction of its own: the pool is there at once and no direction is added. Magnitudes are tuned so that
+    support images are told apart by class means made without them. The paper's code loses earlier directions
+    when it evaluates; here all count always.
     """
 
     name = "sd-lora"
