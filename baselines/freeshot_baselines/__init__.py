@@ -17,6 +17,7 @@ def freeshot_methods() -> Iterable[type[Method]]:
     """Offer the baselines and the controls."""
     from freeshot_baselines.adaptation.lora_finetuning import LoraFinetuning
     from freeshot_baselines.adaptation.pmf import Pmf
+    from freeshot_baselines.adaptation.register_prompt import RegisterPrompt
     from freeshot_baselines.composition.average import LoraAverage
     from freeshot_baselines.composition.fair import LoraFair
     from freeshot_baselines.composition.learned import Composition
@@ -38,7 +39,7 @@ def freeshot_methods() -> Iterable[type[Method]]:
         *(Free, FrozenPrototype, FullFinetuning, Noise, RealData),
         *(Dare, LoraAverage, LoraFair, RandomLora, Ties),
         *(Knn, LinearProbe, Rtd),
-        *(LoraFinetuning, Pmf),
+        *(LoraFinetuning, Pmf, RegisterPrompt),
         *(Composition, LoraHub, Mole, SdLora),
     ]
 

@@ -17,6 +17,7 @@ from freeshot.engine import LoraBank, look, merge
 from freeshot.engine.model import factors_of
 from freeshot_baselines.adaptation.augment import augmented
 from freeshot_baselines.adaptation.heads import leave_one_out
+from freeshot_baselines.adaptation.objective import support_losses
 from freeshot_baselines.composition import search
 from freeshot_baselines.composition.average import LoraAverage
 from freeshot_baselines.composition.deltas import slots_of_all, stacked_deltas, stacked_factors
@@ -25,7 +26,6 @@ from freeshot_baselines.composition.lorahub import LoraHub, LoraHubLearner
 from freeshot_baselines.composition.mixing import Stack
 from freeshot_baselines.composition.mixture import MixtureLearner
 from freeshot_baselines.composition.mole import Mole, MoleLearner, routed
-from freeshot_baselines.composition.objective import support_losses
 from freeshot_baselines.composition.sd_lora import SdLora
 
 if TYPE_CHECKING:

@@ -92,7 +92,7 @@ class LoraHubLearner(Learner):
 
         from freeshot_baselines.adaptation.augment import augmented
         from freeshot_baselines.adaptation.heads import nearest_mean
-        from freeshot_baselines.composition.objective import support_losses
+        from freeshot_baselines.adaptation.objective import support_losses
         from freeshot_baselines.composition.search import searched
 
         trunk, method = self._trunk, self._method

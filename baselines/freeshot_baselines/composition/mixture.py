@@ -63,7 +63,7 @@ class MixtureLearner(Learner):
         from torch.nn import Parameter
 
         from freeshot_baselines.adaptation.heads import nearest_mean
-        from freeshot_baselines.composition.objective import support_losses
+        from freeshot_baselines.adaptation.objective import support_losses
 
         trunk, stack, method = self._trunk, self._stack, self._method
         shape = [len(support), stack.loras, *([len(stack.slots)] if method.per == "layer" else [])]

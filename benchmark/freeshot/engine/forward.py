@@ -69,11 +69,14 @@ def look(
     kept: Tensor | None = None,
     strategy: EfficiencyStrategy | None = None,
     progress: float = 1.0,
+    registers: Tensor | None = None,
 ) -> Seen:
-    """Map images [n, 3, h, w] in 0…1 to features; differentiable in the images and in the bank.
+    """Map images [n, 3, h, w] in 0…1 to features; differentiable in the images, the bank and the registers.
 
-    Patch embedding sees all patches, and kept ones carry their own position: only what follows is sparse.
+    Patch embedding sees all patches, and kept ones carry their own position: only what follows is sparse. Registers
+    [g, p, d] are tokens that stand behind the others, the same for all images of a group; n is ordered by group.
     """
+    assert registers is None or strategy is None, "a strategy would take registers for patches"
     if strategy is not None and kept is None:
         kept = strategy.patches(progress, images)
         kept = None if kept is None else kept.sort(dim=1).values  # what follows searches in it
@@ -83,6 +86,8 @@ def look(
             stack.enter_context(_lora_hooks(backbone.vit, bank))
         if kept is not None:
             stack.enter_context(_gather_hook(backbone.vit, kept))
+        if registers is not None:
+            stack.enter_context(_register_hook(backbone.vit, registers))
         if strategy is not None:
             stack.enter_context(_pruning_blocks(backbone.vit, strategy, progress, trail))
         features = backbone.vit(backbone.normalize(images))
@@ -147,6 +152,22 @@ def _gather_hook(vit: nn.Module, kept: Tensor) -> Iterator[None]:
     """Thin the tokens out before the first block, after position and pre-norm."""
     first = vit.get_submodule("blocks.0")
     handle = first.register_forward_pre_hook(lambda _, inputs: (gather_patches(inputs[0], kept), *inputs[1:]))
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+@contextmanager
+def _register_hook(vit: nn.Module, registers: Tensor) -> Iterator[None]:
+    """Put tokens behind those of the images before the first block."""
+
+    def lengthened(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        tokens, *others = inputs
+        added = registers.repeat_interleave(len(tokens) // len(registers), dim=0)  # [n, p, d]
+        return torch.cat([tokens, added], dim=1), *others
+
+    handle = vit.get_submodule("blocks.0").register_forward_pre_hook(lengthened)
     try:
         yield
     finally:

@@ -44,13 +44,15 @@ class Trunk:
         """Some weight, for its type and device."""
         return next(self.vit.parameters())
 
-    def features(self, images: Tensor, adding: Adding | None = None) -> Tensor:
+    def features(self, images: Tensor, adding: Adding | None = None, registers: Tensor | None = None) -> Tensor:
         """Map images [e, n, 3, h, w] in 0…1 to features [e, n, d]; images of an episode lie behind each other."""
-        seen = look(self, images.flatten(0, 1), adding).features
+        seen = look(self, images.flatten(0, 1), adding, registers=registers).features
         return seen.view(*images.shape[:2], -1)
 
-    def features_without_gradient(self, images: Tensor, adding: Adding | None = None) -> Tensor:
+    def features_without_gradient(
+        self, images: Tensor, adding: Adding | None = None, registers: Tensor | None = None
+    ) -> Tensor:
         """Do the same in parts of some images of every episode, which saves memory."""
         parts = torch.split(images, max(1, AT_ONCE // len(images)), dim=1)
         with torch.no_grad():
-            return torch.cat([self.features(part, adding) for part in parts], dim=1)
+            return torch.cat([self.features(part, adding, registers) for part in parts], dim=1)

@@ -30,6 +30,7 @@ HEADS = (Row("knn", {"k": 1}), Row("rtd"))
 ADAPTED = (
     Row("lora-finetuning", {"lrs": (1e-3, 3e-3), "steps": (5,), "trials": 20}),
     Row("pmf", {"lrs": (0.0, 1e-3, 1e-2), "steps": 3, "trials": 20}),
+    Row("register-prompt", {"steps": 5}),
 )
 MIXED = (
     Row("composition", {"steps": 5}),

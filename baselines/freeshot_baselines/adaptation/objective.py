@@ -1,4 +1,4 @@
-"""What is minimised on a support set when nothing but the mixture of LoRAs is tuned: no head has to be learned."""
+"""What is minimised on a support set where features are tuned and no head has to be learned."""
 
 from __future__ import annotations
 
