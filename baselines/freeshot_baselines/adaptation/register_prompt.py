@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 class RegisterPrompt(Method):
     """Tune a few extra tokens, registers, on each support set; classify by the nearest class mean.
 
-    Re-implementation of shallow visual prompt tuning with registers as prompts: tokens that stand behind those of an
-    image from the first block on and of which no feature is read. They are tuned so that support images are told
-    apart by class means made without them (with one shot: their augmented copies by themselves). The idea goes by
-    the name of PerReg; nothing of its equations was at hand, so start, number, rate and steps are ours. No LoRA is
-    looked at.
+    Re-implementation of shallow visual prompt tuning with registers as prompts: tokens that stand behind
+    those of an image from the first block on and of which no feature is read. They are tuned so that support
+    images are told apart by class means made without them (with one shot: their augmented copies by
+    themselves). The idea goes by the name of PerReg; nothing of its equations was at hand, so start, number,
+    rate and steps are ours. No LoRA is looked at.
     """
 
     name = "register-prompt"
