@@ -6,6 +6,7 @@ Axes: e episodes, m numbers looked for in each.
 from __future__ import annotations
 
 import warnings
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,7 +14,7 @@ import torch
 from freeshot.basics.errors import OptionError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from torch import Generator, Tensor
 
@@ -39,12 +40,14 @@ def searched(
     import numpy as np
 
     library = nevergrad()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _numpy_stream_kept():
         warnings.simplefilter("ignore")  # the optimisers it chooses from complain of small budgets
         searches = []
         for rng in rngs:
+            seed = int(torch.randint(2**31, (), generator=rng))
+            np.random.seed(seed)  # noqa: NPY002 - some of its optimisers start from the global stream
             space = library.p.Array(init=np.zeros(size), lower=-bound, upper=bound)
-            space.random_state = np.random.RandomState(int(torch.randint(2**31, (), generator=rng)))
+            space.random_state = np.random.RandomState(seed)
             searches.append(library.optimizers.registry[algorithm](parametrization=space, budget=budget))
         for _ in range(budget):
             asked = [search.ask() for search in searches]
@@ -52,3 +55,15 @@ def searched(
             for search, point, loss in zip(searches, asked, told, strict=True):
                 search.tell(point, loss)
         return torch.tensor(np.stack([search.provide_recommendation().value for search in searches]))
+
+
+@contextmanager
+def _numpy_stream_kept() -> Iterator[None]:
+    """Leave numpy's global stream as it was."""
+    import numpy as np
+
+    state = np.random.get_state()  # noqa: NPY002 - it is what nevergrad draws from
+    try:
+        yield
+    finally:
+        np.random.set_state(state)  # noqa: NPY002 - same

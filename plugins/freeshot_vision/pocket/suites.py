@@ -34,7 +34,7 @@ ADAPTED = (
 )
 MIXED = (
     Row("composition", {"steps": 5}),
-    Row("sd-lora", {"steps": 5}),
+    Row("sd-lora", {"steps": 5, "lr": 0.01, "magnitude": 0.0}),
     Row("mole", {"steps": 5}),
     Row("lorahub", {"budget": 16}),
 )
