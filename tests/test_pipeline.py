@@ -37,6 +37,7 @@ SMALL: dict[str, Any] = {
     "per_class": 5,
     "trials": 2,
     "steps": 2,
+    "budget": 3,
     "lrs": (1e-3,),
 }
 """Sizes at which anything is done in a moment, for options of these names."""

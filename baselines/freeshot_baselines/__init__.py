@@ -15,12 +15,19 @@ if TYPE_CHECKING:
 @hookimpl
 def freeshot_methods() -> Iterable[type[Method]]:
     """Offer the baselines and the controls."""
+    from freeshot_baselines.adaptation.lora_finetuning import LoraFinetuning
+    from freeshot_baselines.adaptation.pmf import Pmf
+    from freeshot_baselines.adaptation.register_prompt import RegisterPrompt
     from freeshot_baselines.caml.method import Caml
     from freeshot_baselines.composition.average import LoraAverage
     from freeshot_baselines.composition.dual_lora import DualLora
     from freeshot_baselines.composition.fair import LoraFair
+    from freeshot_baselines.composition.learned import Composition
+    from freeshot_baselines.composition.lorahub import LoraHub
     from freeshot_baselines.composition.merging import Dare, Ties
+    from freeshot_baselines.composition.mole import Mole
     from freeshot_baselines.composition.random_lora import RandomLora
+    from freeshot_baselines.composition.sd_lora import SdLora
     from freeshot_baselines.free.method import Free
     from freeshot_baselines.frozen_prototype import FrozenPrototype
     from freeshot_baselines.full_finetuning import FullFinetuning
@@ -39,13 +46,9 @@ def freeshot_methods() -> Iterable[type[Method]]:
         *(Free, FrozenPrototype, FullFinetuning, Noise, RealData),
         *(Dare, LoraAverage, LoraFair, RandomLora, Ties),
         *(Knn, LinearProbe, Rtd),
-        ShuffledLabels,
-        DualLora,
-        RecLora,
-        Caml,
-        LteMethod,
-        IcmLora,
-        SoraMethod,
+        *(LoraFinetuning, Pmf, RegisterPrompt),
+        *(Composition, LoraHub, Mole, SdLora),
+        *(Caml, DualLora, IcmLora, LteMethod, RecLora, SoraMethod, ShuffledLabels),
     ]
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from freeshot import Learner, Method, Needs
+from freeshot_baselines.adaptation.choosing import Setting, choose
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,25 +41,19 @@ class FullFinetuning(Method):
     def prepare(self, bench: Workbench) -> Learner:
         """Choose from the grid, once for all tracks of the same pool and shots."""
         network = bench.backbone()
-        recipe = {"method": self.name, "lrs": self.lrs, "steps": self.steps, "heads": self.heads, "trials": self.trials}
-        recipe["sources"] = bench.track.sources
-        chosen = bench.remember("choosing", recipe, lambda: self._choose(network, bench.validation_trials(self.trials)))
-        lr, steps, head = cast("float", chosen["lr"]), cast("int", chosen["steps"]), cast("str", chosen["head"])
-        return FinetuningLearner(network, lr, steps, head)
+        recipe = {"method": self.name, "lrs": self.lrs, "steps": self.steps, "heads": self.heads}
+        setting = choose(bench, Setting, recipe, self.trials, lambda trials: self._scores(network, trials))
+        return FinetuningLearner(network, setting.lr, setting.steps, setting.head)
 
-    def _choose(self, network: nn.Module, trials: Sequence[Trial]) -> Mapping[str, object]:
-        scores: dict[tuple[float, int, str], float] = {}
+    def _scores(self, network: nn.Module, trials: Sequence[Trial]) -> Mapping[Setting, float]:
+        scores: dict[Setting, float] = {}
         for lr, head in itertools.product(self.lrs, self.heads):
             totals = dict.fromkeys(self.steps, 0.0)
             for trial in trials:
                 for steps, tuned in finetune(network, trial.support, trial.way, lr, self.steps, head):
                     totals[steps] += _accuracy(tuned, trial.query)
-            scores |= {(lr, steps, head): total / len(trials) for steps, total in totals.items()}
-        best = max(scores, key=lambda key: scores[key])
-        tried = {
-            f"lr {lr:g}, {steps} steps, {head} head": round(score, 4) for (lr, steps, head), score in scores.items()
-        }
-        return {"lr": best[0], "steps": best[1], "head": best[2], "validation_accuracy": tried}
+            scores |= {Setting(lr, steps, head): total / len(trials) for steps, total in totals.items()}
+        return scores
 
 
 class FinetuningLearner(Learner):
@@ -102,18 +97,17 @@ def finetune(
 
 
 def _head(features: Tensor, labels: Tensor, way: int, start: str) -> nn.Linear:
-    """Make a linear head: at zero, or 2c·f − ‖c‖², the logits of minus squared distance, in units of the dimension."""
+    """Make the linear head of one episode."""
     import torch
     from torch import nn
 
-    from freeshot.basics.prototypes import class_means
+    from freeshot_baselines.adaptation.heads import linear_start
 
     head = nn.Linear(features.shape[1], way).to(features)
-    means = class_means(features, labels, way) if start == "prototype" else torch.zeros(way, features.shape[1])
-    scale = features.shape[1] ** -0.5  # squared distances of layer-normed features would saturate the softmax
+    weight, bias = linear_start(features, labels, way, start)
     with torch.no_grad():
-        head.weight.copy_(2 * scale * means)
-        head.bias.copy_(-scale * means.square().sum(1))
+        head.weight.copy_(weight)
+        head.bias.copy_(bias)
     return head
 
 

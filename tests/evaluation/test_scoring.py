@@ -13,6 +13,7 @@ from freeshot.basics.errors import ContractError
 from freeshot.basics.prototypes import prototype_logits
 from freeshot.contracts.method import Learner
 from freeshot.evaluation.episodes import draw_episodes
+from freeshot.evaluation.judging import together
 from freeshot.evaluation.scoring import score_embedding, score_tuning
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Tuned(Learner):
 
 
 def accuracy(learner: Learner, episode: Episode) -> float:
-    return score_tuning(learner, IMAGES, episode, CPU, seed=0).accuracies[0]
+    return score_tuning(learner, IMAGES, [episode], CPU, seed=0).accuracies[0]
 
 
 def obvious_accuracy(episode: Episode) -> float:
@@ -182,18 +183,67 @@ def test_a_learner_that_trusts_the_order_of_queries_gains_nothing() -> None:
 
 def test_queries_are_all_shown_once_in_another_order() -> None:
     learner = Tuned(knowing)
-    score_tuning(learner, IMAGES, EPISODES[0], CPU, seed=0)
+    score_tuning(learner, IMAGES, EPISODES[:1], CPU, seed=0)
     assert sorted(learner.queries) == sorted(EPISODES[0].query)
     assert learner.queries != list(EPISODES[0].query)
 
 
 def test_the_support_comes_with_its_labels() -> None:
     learner = Tuned(knowing)
-    score_tuning(learner, IMAGES, EPISODES[0], CPU, seed=0)
+    score_tuning(learner, IMAGES, EPISODES[:1], CPU, seed=0)
     assert learner.support_labels == [0, 0, 1, 1, 2, 2]
 
 
 def test_a_predictor_of_a_wrong_shape_is_refused() -> None:
     wrong = Tuned(lambda _, queries: torch.zeros(len(queries), 2))
     with pytest.raises(ContractError, match="must score 15 queries × 3 classes"):
-        score_tuning(wrong, IMAGES, EPISODES[0], CPU, seed=0)
+        score_tuning(wrong, IMAGES, EPISODES[:1], CPU, seed=0)
+
+
+class ByMeans(Learner):
+    """Score queries by their products with the class means of table rows, a little noise added."""
+
+    def adapt_many(self, support: Tensor, way: int, rngs: Sequence[Generator]) -> Predictor:
+        rows = TABLE[which(support.flatten(0, 1))].view(len(support), way, -1, 6)
+        means = rows.mean(2) + torch.stack([torch.randn(way, 6, generator=rng) for rng in rngs]) / 10  # [e, c, d]
+        return lambda queries: TABLE[which(queries.flatten(0, 1))].view(len(queries), -1, 6) @ means.mT
+
+
+class OneByOne(Learner):
+    """Do the same for one episode."""
+
+    def adapt(self, support: Shots, way: int, rng: Generator) -> Predictor:
+        predict = ByMeans().adapt_many(support.images.unsqueeze(0), way, [rng])
+        return lambda queries: predict(queries.unsqueeze(0)).squeeze(0)
+
+
+@pytest.mark.parametrize("size", [1, 3, 7])
+def test_a_group_scores_like_its_episodes_alone(size: int) -> None:
+    alone = together([score_tuning(OneByOne(), IMAGES, [e], CPU, seed=0) for e in EPISODES[:7]])
+    groups = [EPISODES[start : min(start + size, 7)] for start in range(0, 7, size)]
+    found = together([score_tuning(ByMeans(), IMAGES, group, CPU, seed=0) for group in groups])
+    assert np.array_equal(found.right, alone.right)
+    assert found.log_odds == pytest.approx(alone.log_odds, rel=1e-4, abs=1e-5)
+
+
+def test_a_learner_takes_exactly_one_road() -> None:
+    class Both(ByMeans, OneByOne):
+        """Adapt in two ways."""
+
+    assert not ByMeans().embeds
+    assert not ByMeans().tuning_free
+    for undecided in (Both(), Learner()):
+        with pytest.raises(ContractError, match="exactly one of embed, adapt and adapt_many"):
+            _ = undecided.embeds
+
+
+def test_scores_of_an_episode_that_are_not_finite_are_refused_by_name() -> None:
+    class Spoilt(ByMeans):
+        """Spoil the second episode."""
+
+        def adapt_many(self, support: Tensor, way: int, rngs: Sequence[Generator]) -> Predictor:
+            predict = super().adapt_many(support, way, rngs)
+            return lambda queries: predict(queries).index_fill(0, torch.tensor([1]), float("nan"))
+
+    with pytest.raises(ContractError, match=f"episode {EPISODES[1].id} are not all finite"):
+        score_tuning(Spoilt(), IMAGES, EPISODES[:3], CPU, seed=0)

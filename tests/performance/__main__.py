@@ -18,6 +18,7 @@ from tests.performance import (
     bench_meta_training,
     bench_pool,
     bench_prior,
+    bench_tuning,
 )
 
 BENCHES = {
@@ -26,6 +27,7 @@ BENCHES = {
     "prior": bench_prior.bench,
     "meta-training": bench_meta_training.bench,
     "episodes": bench_episodes.bench,
+    "tuning": bench_tuning.bench,
     "free": bench_free.bench,
     "leaderboard": bench_leaderboard.bench,
     "comparisons": bench_comparisons.bench,

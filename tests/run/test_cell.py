@@ -333,6 +333,24 @@ def test_a_killed_tuned_cell_continues_from_its_last_note(stubs: Toy, monkeypatc
     assert len(Guessing.adapted) == 20 - 6
 
 
+def test_a_tuned_cell_continues_at_the_boundary_of_a_group(stubs: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = stubs.record("guessing", cache=stubs.folder / "other").accuracies
+    monkeypatch.setattr(Guesser, "together", 4)
+    Guessing.adapted.clear()
+    Guessing.stop_at = 11
+    with pytest.raises(KeyboardInterrupt):
+        stubs.launch("guessing", again=True)
+    _fresh_counts()
+    assert stubs.record("guessing", again=True).accuracies == whole
+    assert len(Guessing.adapted) == 20 - 8
+
+
+def test_a_group_of_no_episodes_is_refused(stubs: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Guesser, "together", 0)
+    record = stubs.record("guessing")
+    assert (record.status, record.reason) == ("violated", "Guesser tunes 0 episodes together; at least 1 is needed.")
+
+
 def test_a_finished_tuned_cell_leaves_no_note(stubs: Toy) -> None:
     stubs.launch("guessing")
     assert not list((stubs.cache / "cells").glob("*.json"))

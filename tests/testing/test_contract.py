@@ -25,6 +25,7 @@ from freeshot import (
     Learner,
     MetaLearner,
     Needs,
+    Predictor,
     Teacher,
     Track,
     Workbench,
@@ -460,6 +461,24 @@ class DrawsGlobally(Embeds):
         return Noisy()
 
 
+class Averaging(Learner):
+    """Take the mean of all episodes' support images for a class."""
+
+    together = 4
+
+    def adapt_many(self, support: Tensor, way: int, rngs: Sequence[Generator]) -> Predictor:
+        means = support.flatten(2).view(len(support), way, -1, support[0, 0].numel()).mean((0, 2))  # [c, pixels]
+        return lambda queries: queries.flatten(2) @ means.mT
+
+
+@dataclass(frozen=True)
+class MixesEpisodes(Embeds):
+    """Hand out a learner that lets episodes see each other."""
+
+    def prepare(self, bench: Workbench) -> Learner:
+        return Averaging()
+
+
 @dataclass(frozen=True)
 class Deaf(Embeds):
     """Swallow an interruption."""
@@ -649,6 +668,7 @@ CASES: list[tuple[Any, str, str]] = [
     (Undeclared, "runs a toy track of 2 ways", "Add Needs.BASE_IMAGES to its needs"),
     (SkipsAll, "runs a toy track of 2 ways", "I do not feel like it."),
     (DrawsGlobally, "the same seed gives the same accuracies", "bench.rng"),
+    (MixesEpisodes, "an episode is tuned alike alone", "depend on the others."),
     (Deaf, "an interruption passes through", "Do not catch KeyboardInterrupt"),
     (RemembersItsProcess, "two worker processes give", "Keep no state outside of its fields."),
     (odd(labels=lambda labels: labels.astype(float)), "each image has a label", "Return 40 integers."),

@@ -34,10 +34,18 @@ def stacked_deltas(entries: Sequence[LoraEntry], slot: Slot) -> Tensor:
 
 def mean_factors(entries: Sequence[LoraEntry], slot: Slot) -> tuple[Tensor, Tensor]:
     """Average A [r, i] and B [o, r] apart, lower ranks filled up with zeros; absent ones count as zero."""
-    pairs = [entry.factors[slot] for entry in entries if slot in entry.factors]
+    a, b = stacked_factors(entries, slot)
+    return a.sum(0) / len(entries), b.sum(0) / len(entries)
+
+
+def stacked_factors(entries: Sequence[LoraEntry], slot: Slot) -> tuple[Tensor, Tensor]:
+    """Return A [l, r, i] and B [l, o, r] of each LoRA at a slot, lower ranks and absent ones filled up with zeros."""
+    found = [entry.factors.get(slot) for entry in entries]
+    pairs = list(filter(None, found))
     rank = max(len(a) for a, _ in pairs)
-    a = torch.stack([pad(a, (0, 0, 0, rank - len(a))) for a, _ in pairs]).sum(0) / len(entries)
-    b = torch.stack([pad(b, (0, rank - b.shape[1])) for _, b in pairs]).sum(0) / len(entries)
+    absent = (pairs[0][0][:0], pairs[0][1][:, :0])
+    a = torch.stack([pad(a, (0, 0, 0, rank - len(a))) for a, _ in (pair or absent for pair in found)])
+    b = torch.stack([pad(b, (0, rank - b.shape[1])) for _, b in (pair or absent for pair in found)])
     return a, b
 
 

@@ -38,15 +38,17 @@ class Needs(StrEnum):
 class Learner(ABC):
     """What a method leaves behind: something that solves episodes.
 
-    Override exactly one of `embed` and `adapt`. For a learner that embeds each test image passes the network once and
-    features are cached; it may bring a head of its own, `classify`, which then is all that an episode costs.
+    Override exactly one of `embed`, `adapt` and `adapt_many`. For a learner that embeds each test image passes the
+    network once and features are cached; it may bring a head of its own, `classify`, which then is all that an episode
+    costs. A learner that adapts tunes on each support set, one episode at a time or, with `adapt_many`, many at once.
     """
 
     fits: ClassVar[bool] = False
     """True where `classify` optimises something on the support set: such a row is not tuning-free."""
-
     generates: ClassVar[bool] = False
     """True where `adapt` computes what suits the support set and optimises nothing: such a row is tuning-free."""
+    together: int = 1
+    """How many episodes `adapt_many` is given at once, at most; a learner may set it when it is made."""
 
     def embed(self, images: Tensor) -> Tensor:
         """Map images [b, 3, h, w] in 0…1 to features [b, d]."""
@@ -69,16 +71,32 @@ class Learner(ABC):
         """Tune on the support set; the predictor then sees query images, never query labels."""
         raise NotImplementedError
 
+    def adapt_many(self, support: Tensor, way: int, rngs: Sequence[Generator]) -> Predictor:
+        """Tune on e support sets at once, images [e, n, 3, h, w] in 0…1; the predictor scores e × q queries.
+
+        The n images of an episode are ordered class by class, equally many each. Episodes come in groups of `together`
+        and the last group may be smaller, so what is said of one must not depend on the others; each has its own
+        random stream. By default one after the other, by `adapt`.
+        """
+        import torch
+
+        from freeshot.contracts.flow import Shots
+
+        labels = torch.arange(way, device=support.device).repeat_interleave(support.shape[1] // way)
+        tuned = [self.adapt(Shots(images, labels), way, rng) for images, rng in zip(support, rngs, strict=True)]
+        return lambda queries: torch.stack([predict(q) for predict, q in zip(tuned, queries, strict=True)])
+
     def close(self) -> None:
         """Give back what is held."""
 
     @property
     def embeds(self) -> bool:
         """True for learners that embed, False for those that adapt; ContractError unless exactly one road was taken."""
-        embeds, adapts = type(self).embed is not Learner.embed, type(self).adapt is not Learner.adapt
-        if embeds == adapts:
-            raise ContractError(f"{type(self).__name__} must override exactly one of embed and adapt.")
-        return embeds
+        roads = ("embed", "adapt", "adapt_many")
+        taken = [road for road in roads if getattr(type(self), road) is not getattr(Learner, road)]
+        if len(taken) != 1:
+            raise ContractError(f"{type(self).__name__} must override exactly one of embed, adapt and adapt_many.")
+        return taken == ["embed"]
 
     @property
     def tuning_free(self) -> bool:
@@ -87,10 +105,10 @@ class Learner(ABC):
 
 
 class Predictor(Protocol):
-    """A tuned classifier of one episode."""
+    """A tuned classifier of one episode, or of the e episodes that were tuned together."""
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Score query images [q, 3, h, w] in 0…1: [q, c]."""
+        """Score query images [q, 3, h, w] in 0…1: [q, c]; those of e episodes [e, q, 3, h, w]: [e, q, c]."""
         ...
 
 

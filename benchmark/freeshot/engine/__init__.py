@@ -8,6 +8,7 @@ from freeshot.engine.forward import Seen, look
 from freeshot.engine.learners import AdaptedLearner
 from freeshot.engine.model import SharedLora, adapter_of, factors_of
 from freeshot.engine.teacher import BankTeacher
+from freeshot.engine.trunk import Trunk
 
 __all__ = [
     "AdaptedLearner",
@@ -16,6 +17,7 @@ __all__ = [
     "LoraBank",
     "Seen",
     "SharedLora",
+    "Trunk",
     "adapter_of",
     "factors_of",
     "look",

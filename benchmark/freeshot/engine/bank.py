@@ -91,6 +91,16 @@ class LoraBank(nn.Module):
             factors[slot] = (a.to(like), b.to(like))
         return cls(factors)
 
+    @classmethod
+    def joined(cls, banks: Sequence[LoraBank]) -> LoraBank:
+        """Put the LoRAs of banks on the same slots, of one rank, behind each other."""
+        return cls(
+            {
+                slot: (torch.cat([bank.a[place] for bank in banks]), torch.cat([bank.b[place] for bank in banks]))
+                for place, slot in enumerate(banks[0].slots)
+            }
+        )
+
     @property
     def modules_touched(self) -> tuple[str, ...]:
         """Names of the linear layers that the bank acts on."""

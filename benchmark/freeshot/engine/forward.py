@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -23,8 +23,33 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from freeshot.contracts.efficiency import EfficiencyStrategy
-    from freeshot.engine.backbone import Backbone
-    from freeshot.engine.bank import LoraBank
+
+
+class Network(Protocol):
+    """A vision transformer and the normalisation before it: a `Backbone` or a `Trunk`."""
+
+    @property
+    def vit(self) -> nn.Module:
+        """What maps normalised images to features."""
+        ...
+
+    @property
+    def normalize(self) -> nn.Module:
+        """What brings images from 0…1 to what the transformer was trained on."""
+        ...
+
+
+class Adding(Protocol):
+    """What adds to the outputs of linear layers: a `LoraBank`, or whatever mixes LoRAs."""
+
+    @property
+    def modules_touched(self) -> tuple[str, ...]:
+        """Names of the linear layers it acts on."""
+        ...
+
+    def delta(self, module: str, inputs: Tensor, width: int) -> Tensor:
+        """Return what is added to a layer's output: inputs [n, t, i] → [n, t, width]."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,17 +63,20 @@ class Seen:
 
 
 def look(
-    backbone: Backbone,
+    backbone: Network,
     images: Tensor,
-    bank: LoraBank | None = None,
+    bank: Adding | None = None,
     kept: Tensor | None = None,
     strategy: EfficiencyStrategy | None = None,
     progress: float = 1.0,
+    registers: Tensor | None = None,
 ) -> Seen:
-    """Map images [n, 3, h, w] in 0…1 to features; differentiable in the images and in the bank.
+    """Map images [n, 3, h, w] in 0…1 to features; differentiable in the images, the bank and the registers.
 
-    Patch embedding sees all patches, and kept ones carry their own position: only what follows is sparse.
+    Patch embedding sees all patches, and kept ones carry their own position: only what follows is sparse. Registers
+    [g, p, d] are tokens that stand behind the others, the same for all images of a group; n is ordered by group.
     """
+    assert registers is None or strategy is None, "a strategy would take registers for patches"
     if strategy is not None and kept is None:
         kept = strategy.patches(progress, images)
         kept = None if kept is None else kept.sort(dim=1).values  # what follows searches in it
@@ -58,6 +86,8 @@ def look(
             stack.enter_context(_lora_hooks(backbone.vit, bank))
         if kept is not None:
             stack.enter_context(_gather_hook(backbone.vit, kept))
+        if registers is not None:
+            stack.enter_context(_register_hook(backbone.vit, registers))
         if strategy is not None:
             stack.enter_context(_pruning_blocks(backbone.vit, strategy, progress, trail))
         features = backbone.vit(backbone.normalize(images))
@@ -105,7 +135,7 @@ def attend(attention: Any, tokens: Tensor, sizes: Tensor | None = None) -> Atten
 
 
 @contextmanager
-def _lora_hooks(vit: nn.Module, bank: LoraBank) -> Iterator[None]:
+def _lora_hooks(vit: nn.Module, bank: Adding) -> Iterator[None]:
     def hook_for(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]:
         return lambda _, inputs, output: output + bank.delta(name, inputs[0], output.shape[-1])
 
@@ -122,6 +152,22 @@ def _gather_hook(vit: nn.Module, kept: Tensor) -> Iterator[None]:
     """Thin the tokens out before the first block, after position and pre-norm."""
     first = vit.get_submodule("blocks.0")
     handle = first.register_forward_pre_hook(lambda _, inputs: (gather_patches(inputs[0], kept), *inputs[1:]))
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+@contextmanager
+def _register_hook(vit: nn.Module, registers: Tensor) -> Iterator[None]:
+    """Put tokens behind those of the images before the first block."""
+
+    def lengthened(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        tokens, *others = inputs
+        added = registers.repeat_interleave(len(tokens) // len(registers), dim=0)  # [n, p, d]
+        return torch.cat([tokens, added], dim=1), *others
+
+    handle = vit.get_submodule("blocks.0").register_forward_pre_hook(lengthened)
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""Score a learner on episodes: embed once and multiply, or tune episode by episode.
+"""Score a learner on episodes: embed once and multiply, or tune on each, some of them together.
 
 Axes: u unique images, e episodes, n = way × shot support images, q = way × query images, c classes, d features.
 """
@@ -14,7 +14,6 @@ import torch
 from freeshot.basics.errors import ContractError
 from freeshot.basics.prototypes import class_means
 from freeshot.basics.seeds import stream
-from freeshot.contracts.flow import Shots
 from freeshot.contracts.method import Learner
 from freeshot.evaluation.judging import judge, together
 
@@ -137,27 +136,32 @@ def _decided(head: Head, support: Tensor, query: Tensor, way: int) -> tuple[Tens
 def score_tuning(
     learner: Learner,
     images: Images,
-    episode: Episode,
+    episodes: Sequence[Episode],
     device: torch.device,
     seed: int,
 ) -> Judged:
-    """Tune on one episode's support set and predict its queries, shown in an order that tells nothing."""
-    way = len(episode.classes)
-    support = Shots(read_images(images, episode.support, device), _labels(way, len(episode.support)).to(device))
-    order = torch.randperm(len(episode.query), generator=stream(seed, "query order", episode.id)).numpy()
-    shown = np.asarray(episode.query)[order].tolist()
-    predict = learner.adapt(support, way, stream(seed, "adapt", episode.id))
+    """Tune on a group of episodes' support sets and predict their queries, shown in an order that tells nothing."""
+    way = len(episodes[0].classes)
+    support = torch.stack([read_images(images, e.support, device) for e in episodes])  # [e, n, 3, h, w]
+    predict = learner.adapt_many(support, way, [stream(seed, "adapt", e.id) for e in episodes])
+    orders = [torch.randperm(len(e.query), generator=stream(seed, "query order", e.id)) for e in episodes]
+    shown = [np.asarray(e.query)[order.numpy()].tolist() for e, order in zip(episodes, orders, strict=True)]
     with torch.no_grad():
-        logits = predict(read_images(images, shown, device))
-    if tuple(logits.shape) != (len(shown), way):
+        logits = predict(torch.stack([read_images(images, queries, device) for queries in shown]))
+    queries = len(episodes[0].query)
+    if tuple(logits.shape) != (len(episodes), queries, way):
         raise ContractError(
-            f"A predictor must score {len(shown)} queries × {way} classes, but gave {list(logits.shape)}."
+            f"A predictor must score {queries} queries × {way} classes of each of {len(episodes)} episodes, but gave "
+            f"{list(logits.shape)}."
         )
-    if not torch.isfinite(logits).all():
-        raise ContractError(f"The predictor's scores on episode {episode.id} are not all finite. Lower its lr.")
+    finite = torch.isfinite(logits).flatten(1).all(1)
+    if not finite.all():
+        spoilt = episodes[int(finite.logical_not().nonzero()[0])].id
+        raise ContractError(f"The predictor's scores on episode {spoilt} are not all finite. Lower its lr.")
     as_listed = torch.empty_like(logits, device="cpu", dtype=torch.float32)
-    as_listed[torch.from_numpy(order)] = logits.float().cpu()
-    return judge(as_listed.unsqueeze(0), _labels(way, len(shown)), as_listed.argmax(1).unsqueeze(0))
+    place = torch.stack(orders).unsqueeze(-1).expand_as(as_listed)  # [e, q, c]
+    as_listed.scatter_(1, place, logits.float().cpu())
+    return judge(as_listed, _labels(way, queries), as_listed.argmax(-1))
 
 
 def _in_no_order(indices: set[int]) -> list[int]:

@@ -1,4 +1,4 @@
-"""Episodes that are tuned one after the other, with a note of what is done: an interrupted cell continues."""
+"""Episodes that are tuned group after group, with a note of what is done: an interrupted cell continues."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from freeshot.basics.errors import ContractError
 from freeshot.contracts.events import Progress
 from freeshot.evaluation.judging import as_tensors, from_tensors, together
 from freeshot.evaluation.scoring import score_tuning
@@ -46,7 +47,7 @@ class Note:
 def score_tuned(
     environment: Environment, spec: RunSpec, learner: Learner, images: Images, episodes: Sequence[Episode]
 ) -> Note:
-    """Tune on one episode after the other, from where an interrupted run stopped; seconds of all runs together."""
+    """Tune on one group of episodes after the other, from where a run stopped; seconds of all runs together."""
     checkpoint = FileCheckpoint(environment.cache / "cells" / f"{spec.cell}.safetensors", every=0)
     before = _note(checkpoint)
     judged, done, began = list(before.judged), before.done, time.monotonic()
@@ -54,11 +55,17 @@ def score_tuned(
     def so_far() -> Note:
         return Note(tuple(judged), before.seconds + time.monotonic() - began)
 
+    if learner.together < 1:
+        raise ContractError(
+            f"{type(learner).__name__} tunes {learner.together} episodes together; at least 1 is needed."
+        )
     try:
-        for number, episode in enumerate(episodes[done:], start=done + 1):
-            judged.append(score_tuning(learner, images, episode, environment.device, spec.seed))
-            environment.emit(Progress(spec.title, "evaluation", number, len(episodes)))
-            if number % SAVE_EVERY == 0:
+        while done < len(episodes):
+            group = episodes[done : done + learner.together]
+            judged.append(score_tuning(learner, images, group, environment.device, spec.seed))
+            noted, done = done, done + len(group)
+            environment.emit(Progress(spec.title, "evaluation", done, len(episodes)))
+            if done // SAVE_EVERY > noted // SAVE_EVERY:
                 checkpoint.offer(lambda: _tensors(so_far()))
     except KeyboardInterrupt:
         if judged:

@@ -30,6 +30,18 @@ IN_CONTEXT = {"per_class": 8, "iterations": 1000, "tasks": 8, "lr": 1e-3, "label
 
 COMPOSED = tuple(map(Row, ("lora-average", "lora-fair", "ties", "dare", "random-lora")))
 HEADS = (Row("knn", {"k": 1}), Row("rtd"))
+ADAPTED = (
+    Row("lora-finetuning", {"lrs": (1e-3, 3e-3), "steps": (5,), "trials": 20}),
+    Row("pmf", {"lrs": (0.0, 1e-3, 1e-2), "steps": 3, "trials": 20}),
+    Row("register-prompt", {"steps": 5}),
+)
+MIXED = (
+    Row("composition", {"steps": 5}),
+    Row("sd-lora", {"steps": 5, "lr": 0.01, "magnitude": 0.0}),
+    Row("mole", {"steps": 5}),
+    Row("lorahub", {"budget": 16}),
+)
+"""A few steps in place of dozens: an episode of 5 shots costs a second, and there are thousands."""
 
 FULL = Profile(
     rows=(
@@ -49,10 +61,12 @@ FULL = Profile(
         *HEADS,
         Row("linear-probe"),
         Row("full-finetuning"),
+        *ADAPTED,
+        *MIXED,
     ),
     summary="every track, 600 episodes, fine-tuning included",
 )
-TUNED = ("linear-probe", "full-finetuning")
+TUNED = ("linear-probe", "full-finetuning", *(row.method for row in (*ADAPTED, *MIXED)))
 SHORT = {"learner.iterations": 60, "learner.warmup": 10}
 QUICK = Profile(
     rows=(

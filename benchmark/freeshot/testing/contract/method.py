@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 SMALL = {"per_class": 7}
 """Options of these names are brought to these values: images for 5 shots and 2 queries."""
+ALIKE = 1e-2
+"""How far the log-odds of an episode may move, relatively, by the order of sums alone."""
 
 
 def record_of(
@@ -30,8 +32,9 @@ def record_of(
     track: Track,
     folder: Path,
     on_step: Callable[[int, int], None] | None = None,
+    limit: int | None = None,
 ) -> RunRecord:
-    """Run one cell in an empty cache."""
+    """Run one cell in an empty cache, or the first episodes of it."""
     import torch
 
     from freeshot.basics.limits import at_most
@@ -53,16 +56,21 @@ def record_of(
     part, component = part_of(catalogue, "method", method.name, {**small, **options})
     parts = {name: resolve(catalogue, choice) for name, choice in choices_of(component).items()}
     backbone, _ = part_of(catalogue, "backbone", track.backbone, {})
-    spec = RunSpec(suite="contract", track=track_spec(track), method=part, parts=parts, backbone=backbone, seed=0)
+    spec = RunSpec(
+        suite="contract", track=track_spec(track), method=part, parts=parts, backbone=backbone, seed=0, limit=limit
+    )
     environment = Listening(catalogue, folder / "cache", folder / "data", torch.device("cpu"))
     with at_most(STEPS):
         return run_cell(environment, spec, track, folder / "results")
 
 
-def _record(subject: Subject, way: int, shot: int, place: str, on_step: Any = None) -> RunRecord:
+def _record(
+    subject: Subject, way: int, shot: int, place: str, on_step: Any = None, limit: int | None = None
+) -> RunRecord:
     world = subject.world
     folder = world.folder / f"{subject.name}-{place}"
-    record = record_of(world.catalogue, subject.value, subject.options, world.track(way, shot), folder, on_step)
+    track = world.track(way, shot)
+    record = record_of(world.catalogue, subject.value, subject.options, track, folder, on_step, limit)
     if record.status == "skipped":
         raise BrokenError(f"It skips a {way}-way {shot}-shot track: {record.reason} Say so only where it must be.")
     if record.status != "ok":
@@ -91,6 +99,19 @@ def _same_seed(subject: Subject) -> None:
             found.append(_record(subject, 2, 1, f"again-{state}").accuracies)
     if found[0] != found[1]:
         raise BrokenError("Two runs with one seed differ. Draw every random number from bench.rng(…) or the rng given.")
+
+
+@rule("an episode is tuned alike alone and among others", "method")
+def _episodes_stand_alone(subject: Subject) -> None:
+    record = _record(subject, 2, 1, "among")
+    if record.tags.tuning_free:
+        return
+    among, alone = record.log_odds[0], _record(subject, 2, 1, "alone", limit=1).log_odds[0]
+    if abs(among - alone) > ALIKE * max(1.0, abs(among)):
+        raise BrokenError(
+            f"The first episode's log-odds are {among} among others and {alone} alone. Let nothing that adapt_many "
+            "does for one episode depend on the others."
+        )
 
 
 @rule("an interruption passes through", "method")

@@ -1,0 +1,26 @@
+"""Where a LoRA that is tuned at test starts, for many episodes at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from freeshot.engine import LoraBank, slots_of
+from freeshot.engine.model import bank_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Generator
+
+    from freeshot import Adapter
+    from freeshot.engine import Trunk
+
+
+def started(
+    trunk: Trunk, adapter: Adapter | None, targets: Sequence[str], rank: int, rngs: Sequence[Generator]
+) -> LoraBank:
+    """Start one LoRA an episode: at an adapter, or as LoRA starts, with a random A of each episode's own."""
+    if adapter is not None:
+        return LoraBank.joined([bank_of(adapter, trunk.like)] * len(rngs))
+    slots = slots_of(trunk.vit, targets)
+    return LoraBank.joined([LoraBank.fresh(trunk.vit, slots, rank, 1, rng) for rng in rngs])

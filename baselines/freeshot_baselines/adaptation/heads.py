@@ -1,0 +1,68 @@
+"""Heads of many episodes at once.
+
+Axes: e episodes, n support images ordered class by class, q queries, c classes, d features.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch.nn.functional import cross_entropy, normalize
+
+from freeshot.basics.prototypes import class_means, prototype_logits
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def labels_of(support: Tensor, way: int) -> Tensor:
+    """Return the labels [e, n] of support sets [e, n, …] that are ordered class by class."""
+    count, size = support.shape[:2]
+    return torch.arange(way, device=support.device).repeat_interleave(size // way).expand(count, -1)
+
+
+def linear_start(features: Tensor, labels: Tensor, way: int, start: str) -> tuple[Tensor, Tensor]:
+    """Start linear heads on features [.., n, d]: weight [.., c, d] and bias [.., c].
+
+    'zero', or 'prototype': 2m·f − ‖m‖², the logits of minus squared distance to the class means, in units of √d.
+    """
+    means = class_means(features, labels, way)
+    if start == "zero":
+        means = torch.zeros_like(means)
+    scale = features.shape[-1] ** -0.5  # squared distances of layer-normed features would saturate the softmax
+    return 2 * scale * means, -scale * means.square().sum(-1)
+
+
+def episode_losses(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the mean cross-entropy of each episode [e]: logits [e, n, c], labels [e, n]."""
+    each = cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none")
+    return each.view(labels.shape).mean(1)
+
+
+def cosine_logits(query: Tensor, support: Tensor, way: int, scale: float) -> Tensor:
+    """Score queries [e, q, d] by the scaled cosine to the class means of support features [e, n, d]: [e, q, c]."""
+    means = class_means(support, labels_of(support, way), way)
+    return scale * normalize(query, dim=-1) @ normalize(means, dim=-1).mT
+
+
+def nearest_mean(query: Tensor, support: Tensor, way: int) -> Tensor:
+    """Score queries [e, q, d] by minus the distance to the class means, as all tuning-free rows do: [e, q, c]."""
+    return prototype_logits(query, support, labels_of(support, way), way, distance="euclidean")
+
+
+def leave_one_out(features: Tensor, way: int) -> Tensor:
+    """Score each support image [e, n, d] by minus the distance to class means made without it: [e, n, c].
+
+    Two images of a class are needed: with one, nothing would be left of it.
+    """
+    count, size, width = features.shape
+    shot = size // way
+    groups = features.view(count, way, shot, width)
+    totals = groups.sum(2, keepdim=True)  # [e, c, 1, d]
+    means = (totals / shot).view(count, 1, way, width).expand(-1, size, -1, -1)  # [e, n, c, d]
+    own = ((totals - groups) / (shot - 1)).reshape(count, size, 1, width)
+    mine = torch.eye(way, dtype=torch.bool, device=features.device).repeat_interleave(shot, 0)  # [n, c]
+    means = torch.where(mine.view(1, size, way, 1), own, means)
+    squared = (features.unsqueeze(2) - means).square().sum(-1)
+    return -torch.sqrt(squared + 1e-12)

@@ -1,0 +1,35 @@
+"""What is minimised on a support set where features are tuned and no head has to be learned."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from freeshot_baselines.adaptation.augment import augmented
+from freeshot_baselines.adaptation.heads import episode_losses, labels_of, leave_one_out, nearest_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from torch import Generator, Tensor
+
+
+def support_losses(
+    features: Callable[[Tensor], Tensor],
+    support: Tensor,
+    way: int,
+    rngs: Sequence[Generator],
+    copies: Tensor | None = None,
+) -> Tensor:
+    """Return how badly each support set's images are told apart by their class means [e].
+
+    Each image is classified by means made without it. With one shot nothing would be left, so that augmented copies
+    are classified by the images themselves: fresh ones at every call unless `copies` are given.
+    """
+    labels = labels_of(support, way)
+    if support.shape[1] > way:
+        return episode_losses(leave_one_out(features(support), way), labels)
+    both = torch.cat([support, augmented(support, rngs) if copies is None else copies], dim=1)
+    shown, changed = features(both).chunk(2, dim=1)
+    return episode_losses(nearest_mean(changed, shown, way), labels)

@@ -1,0 +1,114 @@
+"""LoraHub: coefficients of some LoRAs, found without gradients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from freeshot import Learner, Method, Needs
+from freeshot_baselines.adaptation.steps import episodes_together
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from torch import Generator, Tensor
+
+    from freeshot import Predictor, Workbench
+    from freeshot.engine import Trunk
+    from freeshot.engine.forward import Adding
+
+
+@dataclass(frozen=True)
+class LoraHub(Method):
+    """Look for coefficients of some of the pool's LoRAs on each support set, by a search that needs no gradient.
+
+    Re-implementation for images. Loss and head are the nearest class mean's: support images are classified by
+    means made without them (with one shot: augmented copies by the images). As in the paper, candidates are
+    drawn at random, here for every episode, and the search starts at zero, the backbone.
+    """
+
+    name = "lorahub"
+    citation = "Huang et al., LoraHub: Efficient Cross-Task Generalization via Dynamic LoRA Composition, COLM 2024"
+    needs = frozenset({Needs.POOL})
+    candidates: int = 20
+    """LoRAs that are drawn for an episode; all, if the pool has no more. paper: 20."""
+    budget: int = 40
+    """Evaluations of a search. paper: 40."""
+    bound: float = 1.5
+    """Coefficients lie in ± this. paper: 1.5."""
+    penalty: float = 0.05
+    """Weight of the mean of |coefficient| in the loss. paper: 0.05."""
+    space: Literal["factors", "delta"] = "factors"
+    """'factors': Σw·A and Σw·B, whose product has cross-terms, as in the paper; 'delta': Σw·B·A."""
+    algorithm: str = "NGOpt"
+    """Name of the optimiser in nevergrad. paper: NGOpt."""
+
+    def prepare(self, bench: Workbench) -> Learner:
+        """Stack the LoRAs; nothing is searched before an episode is seen."""
+        from freeshot.engine import Trunk
+        from freeshot_baselines.composition.search import nevergrad
+
+        nevergrad()  # missing, it had better be missed before the first episode
+        trunk = Trunk.of(bench.backbone())
+        together = episodes_together(bench, copies=2 if bench.shot == 1 else 1)
+        pool = bench.pool()
+        return LoraHubLearner(trunk, self, len(pool), self._mixing(trunk, bench), together)
+
+    def _mixing(self, trunk: Trunk, bench: Workbench) -> Callable[[Tensor], Adding]:
+        """Return what makes a LoRA of each episode's coefficients [e, l]."""
+        from freeshot_baselines.composition.mixture import stacked
+
+        pool = bench.pool()
+        if self.space == "delta":
+            return stacked(trunk, pool).mixed
+        import torch
+
+        from freeshot.engine import LoraBank
+        from freeshot_baselines.composition.deltas import slots_of_all, stacked_factors
+
+        factors = {slot: stacked_factors(pool.entries, slot) for slot in slots_of_all(pool.entries)}
+        like = trunk.like
+        factors = {slot: (a.to(like), b.to(like)) for slot, (a, b) in factors.items()}
+
+        def mixed(weights: Tensor) -> Adding:
+            sums = {slot: [torch.einsum("el,lxy->exy", weights, f) for f in pair] for slot, pair in factors.items()}
+            return LoraBank({slot: (a, b) for slot, (a, b) in sums.items()})
+
+        return mixed
+
+
+class LoraHubLearner(Learner):
+    """Search for each episode, and embed with what was found."""
+
+    def __init__(
+        self, trunk: Trunk, method: LoraHub, loras: int, mixing: Callable[[Tensor], Adding], together: int
+    ) -> None:
+        self._trunk, self._method, self._loras, self._mixing = trunk, method, loras, mixing
+        self.together = together
+
+    def adapt_many(self, support: Tensor, way: int, rngs: Sequence[Generator]) -> Predictor:
+        """Search e times, side by side."""
+        import torch
+
+        from freeshot_baselines.adaptation.augment import augmented
+        from freeshot_baselines.adaptation.heads import nearest_mean
+        from freeshot_baselines.adaptation.objective import support_losses
+        from freeshot_baselines.composition.search import searched
+
+        trunk, method = self._trunk, self._method
+        drawn = torch.stack([torch.randperm(self._loras, generator=rng) for rng in rngs])[:, : method.candidates]
+        copies = augmented(support, rngs) if support.shape[1] == way else None  # the same for all points of a search
+
+        def mixed(found: Tensor) -> Adding:
+            zeros = torch.zeros(len(found), self._loras, dtype=found.dtype)
+            return self._mixing(zeros.scatter(1, drawn, found).to(trunk.like))
+
+        def losses(found: Tensor) -> Tensor:
+            adding = mixed(found)
+            each = support_losses(lambda x: trunk.features_without_gradient(x, adding), support, way, rngs, copies)
+            return each.double().cpu() + method.penalty * found.abs().mean(1)
+
+        size = drawn.shape[1]
+        adding = mixed(searched(losses, size, method.bound, method.budget, method.algorithm, rngs))
+        shown = trunk.features_without_gradient(support, adding)
+        return lambda images: nearest_mean(trunk.features_without_gradient(images, adding), shown, way)

@@ -1,0 +1,130 @@
+"""Sums of a pool's LoRAs with other coefficients for every group of images, exact and differentiable.
+
+The factors of all LoRAs are stacked: Σ wᵢ·BᵢAᵢ is one LoRA of rank R, the sum of the ranks, with w between its factors.
+
+Axes: g groups of images, l LoRAs, s slots, R ranks of all LoRAs at one slot, i and o inputs and outputs, n images,
+t tokens.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from freeshot_baselines.composition.deltas import slots_of_all, stacked_factors
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from torch import Tensor
+
+    from freeshot import LoraEntry, Slot
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """All LoRAs at one slot."""
+
+    slot: Slot
+    place: int
+    """Number of the slot, counted through all layers."""
+    a: Tensor
+    """[l, r, i], lower ranks filled up with zeros."""
+    b: Tensor
+    """[l, o, r]."""
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """A pool's LoRAs, their factors stacked slot by slot."""
+
+    parts: Mapping[str, Sequence[Part]]
+    """By layer."""
+    loras: int
+    slots: tuple[Slot, ...]
+
+    @classmethod
+    def of(cls, entries: Sequence[LoraEntry], like: Tensor, *, unit: bool = False) -> Stack:
+        """Stack LoRAs; `unit` divides each B·A by ‖B‖·‖A‖, so that directions are left."""
+        slots = slots_of_all(entries)
+        parts = defaultdict(list)
+        for place, slot in enumerate(slots):
+            a, b = stacked_factors(entries, slot)
+            if unit:
+                norms = a.flatten(1).norm(dim=1) * b.flatten(1).norm(dim=1)
+                b = b / norms.clamp(min=1e-12).view(-1, 1, 1)  # a new tensor: the other is the pool's
+            parts[slot.module].append(Part(slot, place, a.to(like), b.to(like)))
+        return cls(dict(parts), len(entries), slots)
+
+    def mixed(self, weights: Tensor) -> Mixed:
+        """Weigh the LoRAs for each group of images: [g, l] for all slots alike, or [g, l, s] slot by slot."""
+        return Mixed(self, weights)
+
+    def chosen(self, loras: Tensor, weights: Tensor) -> Chosen:
+        """Take a few LoRAs [g, k] with weights [g, k] for each group: what is not chosen costs nothing."""
+        return Chosen(self, loras, weights)
+
+
+class Added:
+    """What adds to layers slot by slot; implements what `look` adds to a network."""
+
+    stack: Stack
+
+    @property
+    def modules_touched(self) -> tuple[str, ...]:
+        """Names of the linear layers it acts on."""
+        return tuple(self.stack.parts)
+
+    def delta(self, module: str, inputs: Tensor, width: int) -> Tensor:
+        """Return what is added to a layer's output: inputs [n, t, i], n ordered by group → [n, t, width]."""
+        out = inputs.new_zeros(*inputs.shape[:2], width)
+        for part in self.stack.parts[module]:
+            out[..., part.slot.start : part.slot.stop] = self.at(part, inputs)
+        return out
+
+    def at(self, part: Part, inputs: Tensor) -> Tensor:
+        """Return what is added at one slot: [n, t, o]."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, eq=False)
+class Mixed(Added):
+    """The weighted sum of a stack's LoRAs."""
+
+    stack: Stack
+    weights: Tensor
+    """[g, l] or [g, l, s]."""
+
+    def at(self, part: Part, inputs: Tensor) -> Tensor:
+        """Multiply by the summed matrix of each group, or by the stacked factors where that is less work."""
+        weights = self.weights if self.weights.ndim == 2 else self.weights[:, :, part.place]
+        groups, (loras, rank, i) = len(weights), part.a.shape
+        a, b = part.a.flatten(0, 1), part.b.transpose(0, 1).flatten(1)  # [R, i], [o, R]
+        by_rank = weights.repeat_interleave(rank, dim=1).unsqueeze(1)  # [g, 1, R]
+        grouped = inputs.reshape(groups, -1, i)
+        tokens, r, o = grouped.shape[1], loras * rank, len(b)
+        if r * o * i + tokens * o * i < tokens * r * (o + i):
+            summed = (b * by_rank) @ a  # [g, o, i]
+            out = grouped @ summed.mT
+        else:
+            out = (grouped @ a.mT * by_rank) @ b.mT
+        return out.view(*inputs.shape[:2], o)
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen(Added):
+    """The weighted sum of a few LoRAs, others for each group."""
+
+    stack: Stack
+    loras: Tensor
+    """[g, k]."""
+    weights: Tensor
+    """[g, k]."""
+
+    def at(self, part: Part, inputs: Tensor) -> Tensor:
+        """Gather the factors of the chosen."""
+        a = part.a[self.loras].flatten(1, 2)  # [g, k·r, i]
+        b = (part.b[self.loras] * self.weights[..., None, None]).transpose(1, 2).flatten(2)  # [g, o, k·r]
+        grouped = inputs.reshape(len(a), -1, a.shape[-1])
+        return (grouped @ a.mT @ b.mT).view(*inputs.shape[:2], -1)

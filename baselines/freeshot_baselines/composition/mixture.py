@@ -1,0 +1,87 @@
+"""The road that learned mixtures share: coefficients of frozen LoRAs, tuned on each support set by gradients."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from freeshot import Learner, Method, Needs
+from freeshot_baselines.adaptation.steps import adam, episodes_together
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Generator, Tensor
+
+    from freeshot import LoraPool, Predictor, Workbench
+    from freeshot.engine import Trunk
+    from freeshot_baselines.composition.mixing import Stack
+
+
+@dataclass(frozen=True)
+class Mixture(Method):
+    """Tune the coefficients of the pool's LoRAs on each support set; classify by the nearest class mean."""
+
+    needs = frozenset({Needs.POOL})
+    unit: ClassVar[bool] = False
+    """True where LoRAs are brought to directions of length one."""
+    per: Literal["lora", "layer"] = "lora"
+    """One coefficient for each LoRA, or for each LoRA at each place where it acts."""
+    lr: float = 0.1
+    """Learning rate of Adam; ours."""
+    steps: int = 20
+    """Steps on each support set; ours."""
+
+    @abstractmethod
+    def start(self, loras: int) -> float:
+        """Return the number that every coefficient's parameter starts at."""
+
+    @abstractmethod
+    def weights(self, parameters: Tensor) -> Tensor:
+        """Turn parameters [e, l] or [e, l, s] into coefficients of that shape."""
+
+    def prepare(self, bench: Workbench) -> Learner:
+        """Stack the LoRAs; nothing is tuned before an episode is seen."""
+        from freeshot.engine import Trunk
+
+        trunk = Trunk.of(bench.backbone())
+        together = episodes_together(bench, copies=2 if bench.shot == 1 else 1)
+        return MixtureLearner(trunk, stacked(trunk, bench.pool(), unit=self.unit), self, together)
+
+
+class MixtureLearner(Learner):
+    """Tune coefficients, those of each episode apart, and embed with the LoRA that they make."""
+
+    def __init__(self, trunk: Trunk, stack: Stack, method: Mixture, together: int) -> None:
+        self._trunk, self._stack, self._method = trunk, stack, method
+        self.together = together
+
+    def adapt_many(self, support: Tensor, way: int, rngs: Sequence[Generator]) -> Predictor:
+        """Take gradient steps on the coefficients of e episodes."""
+        import torch
+        from torch.nn import Parameter
+
+        from freeshot_baselines.adaptation.heads import nearest_mean
+        from freeshot_baselines.adaptation.objective import support_losses
+
+        trunk, stack, method = self._trunk, self._stack, self._method
+        shape = [len(support), stack.loras, *([len(stack.slots)] if method.per == "layer" else [])]
+        parameters = Parameter(torch.full(shape, method.start(stack.loras)).to(trunk.like))
+
+        def losses() -> Tensor:
+            mixed = stack.mixed(method.weights(parameters))
+            return support_losses(lambda images: trunk.features(images, mixed), support, way, rngs)
+
+        for _ in adam([parameters], method.lr, (method.steps,), losses):
+            pass
+        mixed = stack.mixed(method.weights(parameters).detach())
+        shown = trunk.features_without_gradient(support, mixed)
+        return lambda images: nearest_mean(trunk.features_without_gradient(images, mixed), shown, way)
+
+
+def stacked(trunk: Trunk, pool: LoraPool, *, unit: bool = False) -> Stack:
+    """Stack a pool's LoRAs for a trunk."""
+    from freeshot_baselines.composition.mixing import Stack
+
+    return Stack.of(pool.entries, trunk.like, unit=unit)

@@ -1,0 +1,97 @@
+"""A router over the pool's LoRAs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from freeshot import Learner, Method, Needs
+from freeshot_baselines.adaptation.steps import adam, episodes_together
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Generator, Tensor
+
+    from freeshot import Predictor, Workbench
+    from freeshot.engine import Trunk
+    from freeshot_baselines.composition.mixing import Stack
+
+
+@dataclass(frozen=True)
+class Mole(Method):
+    """Let a gate choose a few of the pool's LoRAs for each image, and tune the gate on each support set.
+
+    Re-implementation, for a pool of given LoRAs, of mixtures whose experts are trained with their router. The
+    gate sees the frozen feature of an image and weighs its top k LoRAs by softmax, alike in all layers (MoA:
+    a router in each layer that picks one per sequence; LLaVA-MoLE: one per token). The head is the nearest
+    class mean. The gate's start, rate and number of steps are ours.
+    """
+
+    name = "mole"
+    citation = "Feng et al., Mixture-of-LoRAs, 2403.03432; Chen et al., LLaVA-MoLE, 2401.16160 ('MOLE' in LoRA Recycle)"
+    needs = frozenset({Needs.POOL})
+    k: int = 2
+    """LoRAs that act on an image. papers: 1, among a handful of experts."""
+    spread: float = 0.02
+    """Deviation of the gate's random weights at first, on features of length one; ours."""
+    lr: float = 0.1
+    """Learning rate of Adam; ours."""
+    steps: int = 20
+    """Steps on each support set; ours."""
+
+    def prepare(self, bench: Workbench) -> Learner:
+        """Stack the LoRAs; nothing is tuned before an episode is seen."""
+        from freeshot.engine import Trunk
+        from freeshot_baselines.composition.mixture import stacked
+
+        trunk = Trunk.of(bench.backbone())
+        together = episodes_together(bench, copies=2 if bench.shot == 1 else 1)
+        return MoleLearner(trunk, stacked(trunk, bench.pool()), self, together)
+
+
+class MoleLearner(Learner):
+    """Tune a gate for each episode."""
+
+    def __init__(self, trunk: Trunk, stack: Stack, method: Mole, together: int) -> None:
+        self._trunk, self._stack, self._method = trunk, stack, method
+        self.together = together
+
+    def adapt_many(self, support: Tensor, way: int, rngs: Sequence[Generator]) -> Predictor:
+        """Take gradient steps on the gates of e episodes."""
+        import torch
+        from torch.nn import Parameter
+
+        from freeshot_baselines.adaptation.heads import nearest_mean
+        from freeshot_baselines.adaptation.objective import support_losses
+
+        trunk, stack, method = self._trunk, self._stack, self._method
+        known = trunk.features_without_gradient(support)
+        drawn = [torch.randn(stack.loras, known.shape[-1], generator=rng) for rng in rngs]
+        gate = Parameter((method.spread * torch.stack(drawn)).to(trunk.like))  # [e, l, d]
+
+        def features(images: Tensor) -> Tensor:
+            frozen = known if images is support else trunk.features_without_gradient(images)
+            chosen, weights = (part.flatten(0, 1) for part in routed(frozen, gate, method.k))  # [e·n, k] each
+            return trunk.features(images, stack.chosen(chosen, weights))
+
+        for _ in adam([gate], method.lr, (method.steps,), lambda: support_losses(features, support, way, rngs)):
+            pass
+
+        def in_parts(images: Tensor) -> Tensor:
+            from freeshot.engine.trunk import AT_ONCE
+
+            with torch.no_grad():
+                return torch.cat([features(part) for part in torch.split(images, max(1, AT_ONCE // len(images)), 1)], 1)
+
+        shown = in_parts(support)
+        return lambda images: nearest_mean(in_parts(images), shown, way)
+
+
+def routed(features: Tensor, gate: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Choose LoRAs for images [e, n, d] by gates [e, l, d]: the k best and a softmax over them, [e, n, k] each."""
+    from torch.nn.functional import normalize
+
+    logits = normalize(features, dim=-1) @ gate.mT
+    best = logits.topk(min(k, logits.shape[-1]), dim=-1)
+    return best.indices, best.values.softmax(-1)

@@ -1,0 +1,69 @@
+"""Gradient-free search for many episodes at once, by nevergrad.
+
+Axes: e episodes, m numbers looked for in each.
+"""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from freeshot.basics.errors import OptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from torch import Generator, Tensor
+
+
+def nevergrad() -> Any:
+    """Import nevergrad, which is an extra; OptionError where it is missing."""
+    try:
+        import nevergrad as found
+    except ImportError:
+        raise OptionError(
+            "LoraHub searches with nevergrad, which is not installed: pip install 'freeshot[search]'."
+        ) from None
+    return found
+
+
+def searched(
+    losses: Callable[[Tensor], Tensor], size: int, bound: float, budget: int, algorithm: str, rngs: Sequence[Generator]
+) -> Tensor:
+    """Look for numbers [e, m] in ±bound that make losses [e] small, from zero on, each episode by a search of its own.
+
+    Every search proposes one point; all are judged in one call. Returned is what each search recommends.
+    """
+    import numpy as np
+
+    library = nevergrad()
+    with warnings.catch_warnings(), _numpy_stream_kept():
+        warnings.simplefilter("ignore")  # the optimisers it chooses from complain of small budgets
+        searches = []
+        for rng in rngs:
+            seed = int(torch.randint(2**31, (), generator=rng))
+            np.random.seed(seed)  # noqa: NPY002 - some of its optimisers start from the global stream
+            space = library.p.Array(init=np.zeros(size), lower=-bound, upper=bound)
+            space.random_state = np.random.RandomState(seed)
+            searches.append(library.optimizers.registry[algorithm](parametrization=space, budget=budget))
+        for _ in range(budget):
+            asked = [search.ask() for search in searches]
+            told = losses(torch.tensor(np.stack([point.value for point in asked]))).tolist()
+            for search, point, loss in zip(searches, asked, told, strict=True):
+                search.tell(point, loss)
+        return torch.tensor(np.stack([search.provide_recommendation().value for search in searches]))
+
+
+@contextmanager
+def _numpy_stream_kept() -> Iterator[None]:
+    """Leave numpy's global stream as it was."""
+    import numpy as np
+
+    state = np.random.get_state()  # noqa: NPY002 - it is what nevergrad draws from
+    try:
+        yield
+    finally:
+        np.random.set_state(state)  # noqa: NPY002 - same
