@@ -36,6 +36,7 @@ SMALL: dict[str, Any] = {
     "trials": 2,
     "steps": 2,
     "lrs": (1e-3,),
+    "search": 2,
 }
 """Sizes at which anything is done in a moment, for options of these names."""
 

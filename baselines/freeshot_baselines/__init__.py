@@ -19,6 +19,7 @@ def freeshot_methods() -> Iterable[type[Method]]:
     from freeshot_baselines.composition.fair import LoraFair
     from freeshot_baselines.composition.merging import Dare, Ties
     from freeshot_baselines.composition.random_lora import RandomLora
+    from freeshot_baselines.dro.method import Dro
     from freeshot_baselines.free.method import Free
     from freeshot_baselines.frozen_prototype import FrozenPrototype
     from freeshot_baselines.full_finetuning import FullFinetuning
@@ -30,6 +31,7 @@ def freeshot_methods() -> Iterable[type[Method]]:
 
     return [
         *(Free, FrozenPrototype, FullFinetuning, Noise, RealData),
+        Dro,
         *(Dare, LoraAverage, LoraFair, RandomLora, Ties),
         *(Knn, LinearProbe, Rtd),
     ]

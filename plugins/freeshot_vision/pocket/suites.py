@@ -37,6 +37,7 @@ FULL = Profile(
         Row("noise", RECYCLED),
         *COMPOSED,
         *HEADS,
+        Row("dro"),
         Row("linear-probe"),
         Row("full-finetuning"),
     ),
