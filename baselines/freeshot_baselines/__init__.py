@@ -39,11 +39,15 @@ def freeshot_methods() -> Iterable[type[Method]]:
 
 @hookimpl
 def freeshot_inversion_methods() -> Iterable[type[InversionMethod]]:
-    """Offer FREE's generator, and the inversion that recovers nothing."""
+    """Offer FREE's generator, the inversion that recovers nothing, and those of other papers."""
     from freeshot_baselines.free.generator import MetaGenerator
+    from freeshot_baselines.inversions.cmi import Cmi
+    from freeshot_baselines.inversions.deep import DeepInversion
+    from freeshot_baselines.inversions.mask_and_predict import MaskAndPredict
+    from freeshot_baselines.inversions.zeroth_order import ZerothOrder
     from freeshot_baselines.noise import GaussianNoise
 
-    return [MetaGenerator, GaussianNoise]
+    return [MetaGenerator, GaussianNoise, Cmi, DeepInversion, MaskAndPredict, ZerothOrder]
 
 
 @hookimpl

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 import torch
@@ -136,7 +136,7 @@ def test_a_hypernetwork_starts_from_its_stream_alone() -> None:
 
 
 @pytest.mark.parametrize("compare", ["factors", "product"])
-def test_the_hypernetwork_learns_the_weights_of_the_pool(compare: str) -> None:
+def test_the_hypernetwork_learns_the_weights_of_the_pool(compare: Literal["factors", "product"]) -> None:
     chunks = chunks_of(ENTRIES)
     method = replace(SHORT, steps=400, hidden=32, radius=0.0, compare=compare)
     network, loss = method.fitted(chunks, rng())

@@ -49,7 +49,7 @@ class Chunks:
         for place, (slot, (r, i, o)) in enumerate(self.shapes.items()):
             numbers = chunks[..., place, :] * self.spread[place]
             a, b = numbers[..., : r * i], numbers[..., r * i : r * (i + o)]
-            found[slot] = (a.unflatten(-1, (r, i)), b.unflatten(-1, (o, r)))
+            found[slot] = (a.reshape(*a.shape[:-1], r, i), b.reshape(*b.shape[:-1], o, r))
         return found
 
 
