@@ -28,10 +28,12 @@ def freeshot_methods() -> Iterable[type[Method]]:
     from freeshot_baselines.heads.rtd import Rtd
     from freeshot_baselines.noise import Noise
     from freeshot_baselines.real_data import RealData
+    from freeshot_baselines.teapot.method import Teapot
 
     return [
         *(Free, FrozenPrototype, FullFinetuning, Noise, RealData),
         Dro,
+        Teapot,
         *(Dare, LoraAverage, LoraFair, RandomLora, Ties),
         *(Knn, LinearProbe, Rtd),
     ]
@@ -52,7 +54,8 @@ def freeshot_inversion_methods() -> Iterable[type[InversionMethod]]:
 
 @hookimpl
 def freeshot_meta_learners() -> Iterable[type[MetaLearner]]:
-    """Offer FREE's meta-learner."""
+    """Offer FREE's meta-learner, and TEAPOT's."""
     from freeshot_baselines.free.bell import Bell
+    from freeshot_baselines.teapot.memory import TaskMemory
 
-    return [Bell]
+    return [Bell, TaskMemory]
