@@ -39,6 +39,9 @@ SMALL: dict[str, Any] = {
     "steps": 2,
     "budget": 3,
     "lrs": (1e-3,),
+    "search": 2,
+    "rounds": 2,
+    "directions": 3,
 }
 """Sizes at which anything is done in a moment, for options of these names."""
 

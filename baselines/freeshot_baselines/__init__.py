@@ -28,6 +28,7 @@ def freeshot_methods() -> Iterable[type[Method]]:
     from freeshot_baselines.composition.mole import Mole
     from freeshot_baselines.composition.random_lora import RandomLora
     from freeshot_baselines.composition.sd_lora import SdLora
+    from freeshot_baselines.dro.method import Dro
     from freeshot_baselines.free.method import Free
     from freeshot_baselines.frozen_prototype import FrozenPrototype
     from freeshot_baselines.full_finetuning import FullFinetuning
@@ -41,9 +42,11 @@ def freeshot_methods() -> Iterable[type[Method]]:
     from freeshot_baselines.real_data import RealData
     from freeshot_baselines.rec_lora.method import RecLora
     from freeshot_baselines.shuffled_labels import ShuffledLabels
+    from freeshot_baselines.teapot.method import Teapot
 
     return [
         *(Free, FrozenPrototype, FullFinetuning, Noise, RealData),
+        *(Dro, Teapot),
         *(Dare, LoraAverage, LoraFair, RandomLora, Ties),
         *(Knn, LinearProbe, Rtd),
         *(LoraFinetuning, Pmf, RegisterPrompt),
@@ -54,16 +57,20 @@ def freeshot_methods() -> Iterable[type[Method]]:
 
 @hookimpl
 def freeshot_inversion_methods() -> Iterable[type[InversionMethod]]:
-    """Offer FREE's generator, and the inversion that recovers nothing."""
+    """Offer FREE's generator, the inversion that recovers nothing, and those of other papers."""
     from freeshot_baselines.free.generator import MetaGenerator
+    from freeshot_baselines.inversions.cmi import Cmi
+    from freeshot_baselines.inversions.deep import DeepInversion
+    from freeshot_baselines.inversions.mask_and_predict import MaskAndPredict
+    from freeshot_baselines.inversions.zeroth_order import ZerothOrder
     from freeshot_baselines.noise import GaussianNoise
 
-    return [MetaGenerator, GaussianNoise]
+    return [MetaGenerator, GaussianNoise, Cmi, DeepInversion, MaskAndPredict, ZerothOrder]
 
 
 @hookimpl
 def freeshot_meta_learners() -> Iterable[type[MetaLearner]]:
-    """Offer FREE's meta-learner and those of the family."""
+    """Offer FREE's meta-learner and TEAPOT's, and those of the family."""
     from freeshot_baselines.free.bell import Bell
     from freeshot_baselines.meta.anil import Anil
     from freeshot_baselines.meta.evolution import Evolution
@@ -72,8 +79,9 @@ def freeshot_meta_learners() -> Iterable[type[MetaLearner]]:
     from freeshot_baselines.meta.maml import Maml
     from freeshot_baselines.meta.reptile import Reptile
     from freeshot_baselines.meta.sora import Sora
+    from freeshot_baselines.teapot.memory import TaskMemory
 
     return [
-        Bell,
+        *(Bell, TaskMemory),
         *(Anil, Evolution, LoraMl, Lte, Maml, Reptile, Sora),
     ]

@@ -15,7 +15,7 @@ from freeshot.contracts.dataset import FewShotDataset
 from freeshot.contracts.efficiency import EfficiencyStrategy
 from freeshot.contracts.flow import Adapter, Episode, LayerView, Shots, SurrogateSet, Task
 from freeshot.contracts.images import Images
-from freeshot.contracts.inversion import InversionMethod, LearnedInversion, Teacher, Teachers
+from freeshot.contracts.inversion import InversionMethod, LearnedInversion, Teacher, Teachers, TeacherView
 from freeshot.contracts.launcher import Launcher
 from freeshot.contracts.meta_learner import GradientMetaLearner, MetaLearner, Model, TaskStream
 from freeshot.contracts.method import Learner, Method, Needs, Oracle, Predictor, Trial, Workbench
@@ -63,6 +63,7 @@ __all__ = [
     "Task",
     "TaskStream",
     "Teacher",
+    "TeacherView",
     "Teachers",
     "Track",
     "Trial",

@@ -5,18 +5,19 @@ Axes: n images, 3 channels, h × w pixels.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from freeshot import InversionMethod, added
-from freeshot.basics.errors import DivergedError, OptionError
+from freeshot.basics.errors import OptionError
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     from freeshot import Teacher
-    from freeshot_lora_recycle.prior import StatisticsPrior
+    from freeshot.engine.pixels import Iterate, PixelPlan
+    from freeshot.engine.prior import StatisticsPrior
 
 
 @dataclass(frozen=True)
@@ -63,57 +64,32 @@ class LoraInversion(InversionMethod):
 
     def synthesize(self, teacher: Teacher, labels: Tensor, rng: Generator) -> Tensor:
         """Return images [n, 3, h, w] in 0…1; the last iterate, as the released code in fact does."""
-        import torch
-        from torch.nn.functional import cross_entropy
-
-        from freeshot.basics.resume import restore, snapshot
-
         prior = self._open_prior(teacher)
-        side = teacher.image_size
-        low, high = -teacher.mean / teacher.std, (1 - teacher.mean) / teacher.std  # [1, 3, 1, 1]
-        start = torch.randn(len(labels), 3, side, side, generator=rng)
-        pixels = start.to(teacher.device).requires_grad_()
-        optimizer = torch.optim.Adam([pixels], lr=self.lr, betas=(self.betas[0], self.betas[1]))
-        best = Best(pixels) if self.keep == "best" else Last()
-        begin = restore(teacher.checkpoint.load(), [pixels, *best.state], optimizer, rng)
-        for step in teacher.steps(self.iterations, begin):
-            optimizer.param_groups[0]["lr"] = self.rate(step)
-            images = self._jittered(teacher, pixels * teacher.std + teacher.mean, rng)
-            with torch.autocast(teacher.device.type, torch.bfloat16, enabled=self.bf16):
-                logits = teacher.logits(images)
-            logits = logits.to(images)
-            best.see(pixels, logits.detach(), labels)
-            loss = cross_entropy(logits, labels) * len(labels)
-            if prior is not None and step % self.prior_every == 0:
-                loss = loss + self.prior_every * self.prior_weight * prior.distance(images) * len(labels)
-            if self.l2:
-                loss = loss + self.l2 * pixels.square().mean() * len(labels)
-            if self.total_variation:
-                loss = loss + self.total_variation * total_variation(images) * len(labels)
-            if not torch.isfinite(loss):
-                raise DivergedError(f"The inversion loss is {loss.item()} at step {step}. Lower the inversion's lr.")
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            with torch.no_grad():
-                pixels.copy_(pixels.maximum(low).minimum(high))
-            teacher.checkpoint.offer(lambda done=step + 1: snapshot(done, [pixels, *best.state], optimizer, rng))  # type: ignore[misc]
-        return (best.of(pixels.detach()) * teacher.std + teacher.mean).clamp(0, 1)
+        return self._plan().optimized(teacher, labels, rng, partial(self._penalized, prior))
 
     def rate(self, step: int) -> float:
         """Return the learning rate at a step."""
-        if self.schedule == "constant":
-            return self.lr
-        return self.lr * (1 + math.cos(math.pi * step / self.iterations)) / 2
+        return self._plan().rate(step)
 
-    def _jittered(self, teacher: Teacher, images: Tensor, rng: Generator) -> Tensor:
-        """Roll, and perhaps mirror, all images alike: the network must not care."""
-        import torch
+    def _plan(self) -> PixelPlan:
+        from freeshot.engine.pixels import PixelPlan
 
-        reach = int(images.shape[-1] * self.jitter)
-        down, right = (int(torch.randint(-reach, reach + 1, (), generator=rng)) for _ in range(2))
-        mirrored = self.flip and bool(torch.rand((), generator=rng) < 0.5)
-        return teacher.moved(images, down, right, mirrored=mirrored)
+        return PixelPlan(
+            self.iterations, self.lr, self.betas, self.schedule, self.keep, self.jitter, self.flip, self.bf16
+        )
+
+    def _penalized(self, prior: StatisticsPrior | None, loss: Tensor, at: Iterate) -> Tensor:
+        """Add what natural images have; all terms are means over images, scaled as the cross-entropy is."""
+        from freeshot.engine.pixels import total_variation
+
+        count = len(at.images)
+        if prior is not None and at.step % self.prior_every == 0:
+            loss = loss + self.prior_every * self.prior_weight * prior.distance(at.images) * count
+        if self.l2:
+            loss = loss + self.l2 * at.pixels.square().mean() * count
+        if self.total_variation:
+            loss = loss + self.total_variation * total_variation(at.images) * count
+        return loss
 
     def _open_prior(self, teacher: Teacher) -> StatisticsPrior | None:
         if self.prior == "none":
@@ -123,48 +99,6 @@ class LoraInversion(InversionMethod):
                 "Inversion 'lora-inversion' needs the weights of a ResNet-50 for its prior. Give a file with "
                 "-o inversion.prior_weights=FILE, or be strictly data-free with -o inversion.prior=none."
             )
-        from freeshot_lora_recycle.prior import open_prior
+        from freeshot.engine.prior import open_prior
 
         return open_prior(self.prior_weights, self.spread, teacher.device)
-
-
-class Last:
-    """Keep nothing but the last iterate."""
-
-    state: tuple[Tensor, ...] = ()
-
-    def see(self, pixels: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """Pass an iterate by."""
-
-    def of(self, last: Tensor) -> Tensor:
-        """Return the last."""
-        return last
-
-
-class Best(Last):
-    """Keep a copy of each image [n, 3, h, w] as it was when its cross-entropy was lowest."""
-
-    def __init__(self, like: Tensor) -> None:
-        self.pixels = like.detach().clone()
-        self.losses = like.new_full((len(like),), float("inf"))
-        self.state = (self.pixels, self.losses)
-
-    def see(self, pixels: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """Copy the images that are better than they were."""
-        from torch.nn.functional import cross_entropy
-
-        losses = cross_entropy(logits, labels, reduction="none")
-        better = losses < self.losses
-        self.pixels[better] = pixels.detach()[better]
-        self.losses[better] = losses[better]
-
-    def of(self, last: Tensor) -> Tensor:
-        """Return the best; the last iterate was never judged."""
-        return self.pixels
-
-
-def total_variation(images: Tensor) -> Tensor:
-    """Return the mean squared difference between neighbouring pixels of images [n, 3, h, w]: a scalar."""
-    down = (images[:, :, 1:] - images[:, :, :-1]).square().mean()
-    right = (images[..., 1:] - images[..., :-1]).square().mean()
-    return down + right

@@ -31,6 +31,7 @@ class Prototype(GradientMetaLearner):
         from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
         from freeshot.basics.prototypes import prototype_logits
+        from freeshot.engine.tasks import embed_task
 
         support, query = embed_task(model, task)
         labels = task.support.labels
@@ -40,15 +41,3 @@ class Prototype(GradientMetaLearner):
         ours, theirs = log_softmax(logits, 1), log_softmax(task.teacher_logits, 1)
         first, second = (ours, theirs) if self.divergence == "student-teacher" else (theirs, ours)
         return kl_div(second, first, reduction="batchmean", log_target=True)  # KL(first ‖ second)
-
-
-def embed_task(model: Model, task: Task) -> tuple[Tensor, Tensor]:
-    """Embed support and query in one pass: [n, d] and [q, d]."""
-    import torch
-
-    images = torch.cat([task.support.images, task.query.images])
-    kept = None
-    if task.support.kept is not None and task.query.kept is not None:
-        kept = torch.cat([task.support.kept, task.query.kept])
-    features = model.embed(images, kept)
-    return features[: len(task.support)], features[len(task.support) :]

@@ -15,9 +15,10 @@ from torch.nn.functional import cross_entropy
 from freeshot.basics.errors import ContractError, DivergedError
 from freeshot.contracts.checkpoint import Checkpoint
 from freeshot.contracts.flow import Adapter, Shots, Task
+from freeshot.engine.generators import build_generator, fresh_generator
 from freeshot.engine.teacher import BankTeacher, PoolTeachers
 from freeshot_baselines.free.bell import Bell, distillation_loss, replay_loss
-from freeshot_baselines.free.generator import MetaGenerator, build_generator
+from freeshot_baselines.free.generator import MetaGenerator
 
 if TYPE_CHECKING:
     from freeshot.contracts.pool import LoraPool
@@ -38,7 +39,6 @@ def labels() -> Tensor:
 @pytest.mark.parametrize(("side", "start"), [(16, 8), (28, 7), (32, 8), (84, 21), (224, 7), (7, 7)])
 def test_a_generator_draws_pictures_of_the_networks_size(side: int, start: int) -> None:
     generator = build_generator(side, 6, 4)
-    assert isinstance(generator, nn.Sequential)
     assert isinstance(generator[1], nn.Unflatten)
     assert generator[1].unflattened_size[1:] == (start, start)
     pictures = generator(torch.randn(2, 6)).detach()
@@ -73,7 +73,7 @@ def test_the_outer_gradient_is_the_mean_of_the_last_inner_ones(backbone: Backbon
     method = replace(SMALL, outer=1)
     found = method.learn(PoolTeachers(backbone, pool.entries), PER_CLASS, rng(3))
     draws = rng(3)
-    generator = method._fresh(16, draws)
+    generator = fresh_generator(16, 8, 4, draws)
     order = torch.randperm(4, generator=draws)[:2].tolist()
     total = [torch.zeros_like(weight) for weight in generator.parameters()]
     for lora in order:
@@ -107,7 +107,7 @@ def test_a_generator_starts_from_its_stream_alone(backbone: Backbone, pool: Lora
     starts = []
     for seed in (1, 2):
         torch.manual_seed(seed)
-        starts.append(SMALL._fresh(16, rng()).state_dict())
+        starts.append(fresh_generator(16, 8, 4, rng()).state_dict())
     assert all(torch.equal(tensor, starts[1][name]) for name, tensor in starts[0].items())
 
 

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from freeshot.contracts.flow import Shots, Task
-from freeshot_lora_recycle.prototype import Prototype, embed_task
+from freeshot.engine.tasks import embed_task
+from freeshot_lora_recycle.prototype import Prototype
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
     from freeshot import Teacher, Teachers
 
-SMALLEST = 8
-"""Side at which a generator's first map is small enough."""
-
 
 @dataclass(frozen=True)
 class MetaGenerator(LearnedInversion):
@@ -51,7 +48,9 @@ class MetaGenerator(LearnedInversion):
         """Return the weights of the meta-generator."""
         import torch
 
-        generator = self._fresh(teachers.image_size, rng).to(teachers.device)
+        from freeshot.engine.generators import fresh_generator
+
+        generator = fresh_generator(teachers.image_size, self.latent, self.width, rng).to(teachers.device)
         optimizer = torch.optim.Adam(generator.parameters(), lr=self.lr, betas=(0.5, 0.999))
         for _ in teachers.steps(self.outer):
             gradients = [torch.zeros_like(weight) for weight in generator.parameters()]
@@ -66,26 +65,14 @@ class MetaGenerator(LearnedInversion):
 
     def recover(self, teacher: Teacher, labels: Tensor, rng: Generator, learned: Mapping[str, Tensor]) -> Tensor:
         """Adapt the meta-generator to the teacher and return what it draws for its adapted latents."""
-        generator = self._fresh(teacher.image_size, rng).to(teacher.device)
+        from freeshot.engine.generators import fresh_generator
+
+        generator = fresh_generator(teacher.image_size, self.latent, self.width, rng).to(teacher.device)
         if set(learned) != set(generator.state_dict()):
             raise ContractError("The meta-generator was learned with other options. Clear the cache and run again.")
         generator.load_state_dict(dict(learned))
         images, _ = self._adapted(generator, teacher, labels, rng, told=True)
         return images
-
-    def _fresh(self, side: int, rng: Generator) -> nn.Module:
-        """Build a generator whose random start depends on the stream alone."""
-        import torch
-
-        generator = build_generator(side, self.latent, self.width)
-        with torch.no_grad():
-            for name, weight in generator.named_parameters():
-                if name.endswith("bias"):
-                    weight.zero_()  # torch draws these from its global stream
-                elif weight.ndim > 1:
-                    spread = (1 / weight[0].numel()) ** 0.5
-                    weight.copy_((torch.rand(weight.shape, generator=rng) * 2 - 1) * spread)
-        return generator
 
     def _adapted(
         self, generator: nn.Module, teacher: Teacher, labels: Tensor, rng: Generator, *, told: bool = False
@@ -109,27 +96,3 @@ class MetaGenerator(LearnedInversion):
         with torch.no_grad():
             images: Tensor = generator(latents)
         return images.clamp(0, 1), gradients
-
-
-def build_generator(side: int, latent: int, width: int) -> nn.Module:
-    """Build latents [n, z] → images [n, 3, side, side] in 0…1: a small map, doubled until it is large enough."""
-    from torch import nn
-
-    start, doublings = side, 0
-    while start % 2 == 0 and start > SMALLEST:
-        start, doublings = start // 2, doublings + 1
-    channels = [2 * width] * max(doublings, 1) + [width]
-    layers: list[nn.Module] = [
-        nn.Linear(latent, channels[0] * start**2),
-        nn.Unflatten(1, (channels[0], start, start)),
-        nn.BatchNorm2d(channels[0], track_running_stats=False),
-    ]
-    for number in range(max(doublings, 1)):
-        if number < doublings:
-            layers.append(nn.Upsample(scale_factor=2))
-        layers += [
-            nn.Conv2d(channels[number], channels[number + 1], 3, padding=1),
-            nn.BatchNorm2d(channels[number + 1], track_running_stats=False),
-            nn.LeakyReLU(0.2),
-        ]
-    return nn.Sequential(*layers, nn.Conv2d(width, 3, 3, padding=1), nn.Sigmoid())

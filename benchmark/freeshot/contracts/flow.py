@@ -52,6 +52,8 @@ class Task:
     way: int
     teacher_logits: Tensor | None = None
     """[q, c], what the LoRA that the images came from says of the query; None on interpolated tasks."""
+    sources: tuple[str, ...] = ()
+    """The LoRA that each class was recovered from; empty where images come from elsewhere."""
 
     def __post_init__(self) -> None:
         if self.teacher_logits is not None:

@@ -18,6 +18,16 @@ if TYPE_CHECKING:
     from freeshot.contracts.checkpoint import Checkpoint
 
 
+@dataclass(frozen=True, eq=False)
+class TeacherView:
+    """What a teacher says of images, and what led it there."""
+
+    logits: Tensor
+    """[n, c]."""
+    tokens: Tensor
+    """[n, layers, d], the class token after each block."""
+
+
 class Teacher(Protocol):
     """The pre-tuned LoRAs as an inversion method sees them: a function of images, and a clock.
 
@@ -37,6 +47,10 @@ class Teacher(Protocol):
 
     def logits(self, images: Tensor) -> Tensor:
         """Return what each image's own LoRA says of it: [n, 3, h, w] in 0…1 → [n, c]; differentiable in the images."""
+        ...
+
+    def inside(self, images: Tensor) -> TeacherView:
+        """Return the logits together with the class tokens that led to them; differentiable in the images."""
         ...
 
     def moved(self, images: Tensor, down: int, right: int, *, mirrored: bool) -> Tensor:

@@ -173,7 +173,9 @@ class Workbench(Protocol):
         ...
 
     def surrogates(self, inversion: Choice, strategy: Choice, per_class: int, batch: int = 0) -> Sequence[SurrogateSet]:
-        """Invert every LoRA of the pool, or take what an earlier run left. Needs POOL.
+        """Invert every LoRA of the pool, or take what an earlier run left. Needs POOL, or QUERIES.
+
+        With QUERIES alone the inversion gets answers without gradients, and they are counted.
 
         Of each LoRA about `batch` images are recovered at once, its classes in equal numbers; 0 recovers all.
         """
@@ -182,9 +184,10 @@ class Workbench(Protocol):
     def surrogate_tasks(
         self, surrogates: Sequence[SurrogateSet], lora_share: float, *, flip: bool, held_out: float = 0.0
     ) -> TaskStream:
-        """Mix tasks of one LoRA, with its logits, with tasks of classes across LoRAs, labels only. Needs POOL.
+        """Mix tasks of one LoRA, with its logits, with tasks of classes across LoRAs, labels only.
 
-        A share `held_out` of the classes is in none of them, but in the stream's tasks for validation.
+        Needs POOL, or QUERIES. A share `held_out` of the classes is in none of them, but in the stream's tasks for
+        validation.
         """
         ...
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from freeshot.basics.errors import UndeclaredError
 from freeshot.engine.teacher import BankTeacher
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from freeshot.contracts.inversion import TeacherView
     from freeshot.contracts.pool import LoraEntry
     from freeshot.engine.backbone import Backbone
 
@@ -29,6 +31,41 @@ class QueryOracle:
         """Say what images [n, 3, h, w] in 0…1 show: [n, c]; no gradient comes back."""
         self.queries += len(images)
         return self._answer(images)
+
+
+class QueryTeacher(BankTeacher):
+    """A LoRA behind a service, for inversion: it answers and counts; no gradient and no layer comes out of it."""
+
+    queries: int = 0
+    """How many images it was asked about."""
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Say what images [n, 3, h, w] in 0…1 show: [n, c]."""
+        self._require_no_gradient(images)
+        self.queries += len(images)
+        with torch.no_grad():
+            return super().logits(images)
+
+    def plain_logits(self, images: Tensor) -> Tensor:
+        """Say the same with every token in use."""
+        self._require_no_gradient(images)
+        self.queries += len(images)
+        with torch.no_grad():
+            return super().plain_logits(images)
+
+    def inside(self, images: Tensor) -> TeacherView:
+        """Refuse: a service shows no layers."""
+        raise UndeclaredError(
+            "A LoRA behind a service shows nothing but logits, and this inversion asks for its layers. Choose another, "
+            "such as -o inversion=zeroth-order."
+        )
+
+    def _require_no_gradient(self, images: Tensor) -> None:
+        if images.requires_grad and torch.is_grad_enabled():
+            raise UndeclaredError(
+                "No gradient comes back from a LoRA behind a service, and this inversion waits for one. Choose "
+                "another, such as -o inversion=zeroth-order."
+            )
 
 
 def _answering(backbone: Backbone, entry: LoraEntry) -> Callable[[Tensor], Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from freeshot.basics.limits import bounded
 from freeshot.basics.tokens import moved_patches, returned_patches
 from freeshot.contracts.checkpoint import Checkpoint
 from freeshot.contracts.efficiency import EfficiencyStrategy
+from freeshot.contracts.inversion import TeacherView
 from freeshot.engine.bank import LoraBank
 from freeshot.engine.flops import flops_of
 from freeshot.engine.forward import look
@@ -146,6 +148,16 @@ class BankTeacher:
         seen = self._look(images, self._strategy, self._progress)
         self._count(len(images), seen.kept)
         return self._logits(seen.features)
+
+    def inside(self, images: Tensor) -> TeacherView:
+        """Return the logits together with the class token after each block."""
+        tokens: list[Tensor] = []
+        blocks = self._backbone.vit.get_submodule("blocks").children()
+        with ExitStack() as stack:
+            for block in blocks:
+                stack.callback(block.register_forward_hook(lambda _, __, out: tokens.append(out[:, 0])).remove)
+            logits = self.logits(images)
+        return TeacherView(logits, torch.stack(tokens, dim=1))
 
     def operations(self) -> float:
         """Count the floating-point operations of all looks so far, forward and backward, as they were run."""

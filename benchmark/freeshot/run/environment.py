@@ -10,6 +10,7 @@ from freeshot.basics.seal import unsealed
 from freeshot.contracts.options import build
 from freeshot.engine.backbone import open_backbone
 from freeshot.evaluation.episodes import track_episodes
+from freeshot.pool.poison import poisoned, split_name
 from freeshot.pool.store import open_pool
 from freeshot.run.artefacts import Artefacts
 
@@ -70,7 +71,13 @@ class Environment:
         self._backbones.pop(part.model_dump_json(), None)
 
     def pool(self, name: str, backbone: Backbone) -> LoraPool:
-        """Open a pool, once; 'pocket/sketch' is the part of 'pocket' that was tuned on 'sketch'."""
+        """Open a pool, once; 'pocket/sketch' is the part of 'pocket' that was tuned on 'sketch'.
+
+        'pocket+noise30' is the pool with 30 % of its LoRAs poisoned.
+        """
+        sound, poison = split_name(name)
+        if poison is not None:
+            return poisoned(self.pool(sound, backbone), poison)
         whole, _, dataset = name.partition("/")
         key = (whole, backbone.sha256)
         if key not in self._pools:

@@ -11,6 +11,7 @@ from freeshot.basics.seeds import derive, stream
 from freeshot.contracts.flow import Shots, SurrogateSet
 from freeshot.contracts.inversion import LearnedInversion
 from freeshot.engine.meter import metered
+from freeshot.engine.oracle import QueryTeacher
 from freeshot.engine.teacher import BankTeacher, PoolTeachers
 from freeshot.run.artefacts import Artefact
 
@@ -37,12 +38,16 @@ def invert(
     learned: Mapping[str, Tensor] | None = None,
     checkpoint: Checkpoint | None = None,
     piece: int = 0,
+    *,
+    query_only: bool = False,
 ) -> Artefact:
     """Recover `per_class` images of each class of a LoRA, the patches that matter, and the LoRA's opinion of them.
 
-    `piece` tells apart what is recovered from a LoRA in several batches.
+    `piece` tells apart what is recovered from a LoRA in several batches. With `query_only` no gradient reaches the
+    LoRA, and what it is asked is counted.
     """
-    teacher = BankTeacher(backbone, [entry], strategy, on_step, checkpoint)
+    kind = QueryTeacher if query_only else BankTeacher
+    teacher = kind(backbone, [entry], strategy, on_step, checkpoint)
     labels = torch.arange(len(entry.classes)).repeat_interleave(per_class)
     with metered(backbone.device) as meter:
         rng = stream(derive(seed, "inversion", entry.name, *([piece] if piece else [])), device="cpu")
@@ -59,6 +64,8 @@ def invert(
     if kept is not None:
         tensors["kept"] = kept
     facts = {"teacher_accuracy": round(float(right), 4), "images": len(labels), "flops": teacher.operations()}
+    if isinstance(teacher, QueryTeacher):
+        facts["queries"] = teacher.queries
     return Artefact({k: v.cpu() for k, v in tensors.items()}, facts, meter.seconds, meter.peak_bytes)
 
 
@@ -81,6 +88,7 @@ def joined(parts: Sequence[Artefact]) -> Artefact:
             "teacher_accuracy": round(right / count, 4),
             "images": count,
             "flops": sum(part.facts.get("flops", 0.0) for part in parts),
+            **({"queries": sum(p.facts["queries"] for p in parts)} if "queries" in parts[0].facts else {}),
         },
         sum(part.seconds for part in parts),
         max(part.peak_bytes for part in parts),

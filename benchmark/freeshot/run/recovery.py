@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
+from freeshot.basics.errors import UndeclaredError
 from freeshot.contracts.inversion import LearnedInversion
 from freeshot.engine.masks import only_masks, with_mask
 from freeshot.run.inversion import batches_of, invert, joined, learn_to_invert, surrogate_set
@@ -40,6 +41,22 @@ class Recovery:
     per_class: int
     batch: int
     seed: int
+    query_only: bool = False
+    """The LoRAs answer and show nothing of themselves; their answers are counted."""
+
+    def __post_init__(self) -> None:
+        if not self.query_only:
+            return
+        if isinstance(self.inversion, LearnedInversion):
+            raise UndeclaredError(
+                f"Inversion '{self.inversion.name}' learns from gradients, and none come back from a LoRA behind a "
+                "service. Choose another, such as -o inversion=zeroth-order."
+            )
+        if not _blind(self.backbone, self.strategy):
+            raise UndeclaredError(
+                f"Strategy '{self.strategy.name}' chooses by attention, which a LoRA behind a service does not show. "
+                "Choose -o strategy=none."
+            )
 
     def run(self, stages: Stages, artefacts: Artefacts) -> list[SurrogateSet]:
         """Invert every LoRA, or take what an earlier run left, and charge it."""
@@ -77,9 +94,8 @@ class Recovery:
             recipe = self._recipe(entry, pieces, piece, learned)
             on_step = stages.within(STAGE, number * len(pieces) + piece, len(self.pool) * len(pieces))
             state = artefacts.checkpoint(STAGE, recipe)
-            make = partial(
-                invert, self.backbone, entry, self.inversion, acting, count, self.seed, on_step, learned, state, piece
-            )
+            how = (self.inversion, acting, count, self.seed, on_step, learned, state, piece)
+            make = partial(invert, self.backbone, entry, *how, query_only=self.query_only)
             made.append(stages.stored(STAGE, recipe, make))
         return joined([artefact for artefact, _ in made]), all(cached for _, cached in made)
 
@@ -97,6 +113,8 @@ class Recovery:
         }
         if learned is not None:
             recipe["learned_from"] = [e.name for e in self.pool.entries]
+        if self.query_only:
+            recipe["query_only"] = True
         if len(pieces) > 1:
             recipe["batch"] = [piece, *pieces]
         return recipe
@@ -123,7 +141,15 @@ class Recovery:
 def _facts(found: list[SurrogateSet]) -> dict[str, float]:
     """Sum up what is worth remembering of an inversion."""
     accuracies = [float(s.statistics["teacher_accuracy"]) for s in found]
+    queries = [int(s.statistics["queries"]) for s in found if "queries" in s.statistics]
     return {
         "teacher_accuracy": round(sum(accuracies) / len(accuracies), 4),
         "flops": sum(float(s.statistics.get("flops", 0)) for s in found),
+        **({"queries": sum(queries)} if queries else {}),
     }
+
+
+def _blind(backbone: Backbone, strategy: EfficiencyStrategy) -> bool:
+    """Say whether a strategy looks into no layer."""
+    depth = len(list(backbone.vit.get_submodule("blocks").children()))
+    return not strategy.layers(depth) and not strategy.stops()

@@ -141,7 +141,7 @@ class SurrogateSource:
             flipped = mirrored.to(chosen.device).unsqueeze(1)
             logits = torch.where(flipped, teacher.mirrored_logits[chosen], teacher.teacher_logits[chosen])
             logits = logits[:, list(labels)]
-        return Task(support, query, len(parts), logits)
+        return Task(support, query, len(parts), logits, tuple(self._sets[place].source for place, _, _ in parts))
 
     def _shots(self, parts: Sequence[tuple[int, Tensor]], rng: Generator) -> tuple[Shots, Tensor]:
         """Gather images class by class, flip some left to right together with their masks."""

@@ -137,11 +137,14 @@ class Bench:
         return self.asked
 
     def surrogates(self, inversion: Choice, strategy: Choice, per_class: int, batch: int = 0) -> Sequence[SurrogateSet]:
-        """Invert every LoRA of the pool, or take what an earlier run left."""
-        pool = self.pool()
+        """Invert every LoRA of the pool, or take what an earlier run left; by asking, if only that was declared."""
+        pool = self._asked_or_open()
         first, second = (resolve(self._environment.catalogue, choice) for choice in (inversion, strategy))
         method, plan = (self._environment.component(part) for part in (first, second))
-        recovery = Recovery(self._backbone, pool, method, plan, (first, second), per_class, batch, self._seed)
+        query_only = Needs.POOL not in self.method.needs
+        recovery = Recovery(
+            self._backbone, pool, method, plan, (first, second), per_class, batch, self._seed, query_only
+        )
         self.recovered = recovery.run(self._stages, self._environment.artefacts)
         return self.recovered
 
@@ -149,7 +152,7 @@ class Bench:
         self, surrogates: Sequence[SurrogateSet], lora_share: float, *, flip: bool, held_out: float = 0.0
     ) -> Tasks:
         """Mix tasks of one LoRA (with its logits) and, for the rest, of classes across LoRAs (labels only)."""
-        pool = self.pool()
+        pool = self._asked_or_open()
         where = (self.patch_side(), self._backbone.device)
         shape = self._task_shape()
         hidden: frozenset[int] = frozenset()
@@ -234,6 +237,12 @@ class Bench:
                 f"Method '{self.method.name}' asked for the {need.value}, which it did not declare. Add "
                 f"Needs.{need.name} to its needs, or do without."
             )
+
+    def _asked_or_open(self) -> LoraPool:
+        """Return the pool to the harness itself, for a method that may see it or may ask it."""
+        if Needs.QUERIES not in self.method.needs:
+            return self.pool()
+        return self._environment.pool(self.track.pool, self._backbone)
 
     def _shots(self, images: Any, indices: Sequence[int]) -> Shots:
         labels = torch.arange(self.way).repeat_interleave(len(indices) // self.way)

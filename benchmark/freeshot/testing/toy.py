@@ -6,7 +6,7 @@ numpy's Philox, so that network and pictures are the same on every machine and t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -121,6 +121,8 @@ def _track(group: str, shot: int, episodes: int = 20) -> Track:
 
 SMALL = {"learner.iterations": 3, "learner.warmup": 1, "per_class": 5}
 TRACKS = (_track("in-domain", 1), _track("in-domain", 2))
+POISONED = replace(TRACKS[0], name="poisoned/toy/2w1s", pool="toy+mislabelled50")
+"""The first track, of a pool in which half of the LoRAs have their classes permuted."""
 SUITE = Suite(
     "toy",
     "The toy world: every stage of every tuning-free method in seconds.",
@@ -154,7 +156,7 @@ def freeshot_datasets() -> list[type[FewShotDataset]]:
 @hookimpl
 def freeshot_tracks() -> tuple[Track, ...]:
     """Offer the toy tracks."""
-    return TRACKS
+    return (*TRACKS, POISONED)
 
 
 @hookimpl

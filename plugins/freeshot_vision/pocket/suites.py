@@ -59,6 +59,7 @@ FULL = Profile(
         Row("caml", {**INVERSION, **IN_CONTEXT}),
         Row("rec-lora", {**INVERSION, **RECYCLED, "learner.iterations": 200}),
         *HEADS,
+        Row("dro"),
         Row("linear-probe"),
         Row("full-finetuning"),
         *ADAPTED,

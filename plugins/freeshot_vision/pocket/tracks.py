@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from freeshot import Track
 from freeshot_vision.pocket.files import DATA
@@ -35,8 +36,15 @@ def _frozen() -> dict[str, str]:
     return hashes
 
 
+def _poisoned(kind: str, dataset: str) -> Track:
+    """Ask for the same episodes as a validation track, of a pool in which LoRAs are not what they say."""
+    track = _track("validation", dataset, 1, split="validation", episodes=300)
+    return replace(track, name=f"poisoned/{kind}/{dataset}/5w1s", pool=f"pocket+{kind}30")
+
+
 TRACKS = (
     *(_track("in-domain", name, shot) for name in IN_DOMAIN for shot in SHOTS),
     *(_track("cross-domain", name, shot) for name in CROSS_DOMAIN for shot in SHOTS),
     *(_track("validation", name, shot, split="validation", episodes=300) for name in IN_DOMAIN for shot in SHOTS),
+    *(_poisoned(kind, name) for kind in ("noise", "mislabelled") for name in IN_DOMAIN),
 )

@@ -125,13 +125,14 @@ def _places(subject: Subject) -> None:
 @rule("its data set, backbone and pool are there and fit", "track")
 def _parts_are_there(subject: Subject) -> None:
     from freeshot.engine.backbone import named_backbone
+    from freeshot.pool.poison import split_name
     from freeshot.pool.store import open_pool
 
     catalogue, track = subject.world.catalogue, subject.value
     for name in {track.dataset, *track.sources}:
         catalogue.component("dataset", name)
     backbone = named_backbone(catalogue, track.backbone)
-    open_pool(catalogue.pool(track.pool.partition("/")[0]), backbone.sha256)
+    open_pool(catalogue.pool(split_name(track.pool)[0].partition("/")[0]), backbone.sha256)
 
 
 @rule("its episodes can be drawn", "track")

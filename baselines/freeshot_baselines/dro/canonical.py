@@ -1,0 +1,91 @@
+"""LoRAs as vectors that can be compared: B·A has many factors, its singular value decomposition has one.
+
+Axes: l LoRAs, s slots, r rank, i and o inputs and outputs of a slot, m numbers of a chunk (the longest slot's).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch.nn.functional import pad
+
+from freeshot_baselines.composition.deltas import slots_of_all, stacked_deltas, truncated
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from freeshot import LoraEntry, Slot
+
+
+def canonical(delta: Tensor, rank: int) -> tuple[Tensor, Tensor]:
+    """Factor a matrix [o, i] in one way only: singular values fall and are shared evenly, signs are settled.
+
+    Of each row of A the entry of largest modulus is positive; B's column has the sign that this leaves it.
+    """
+    a, b = truncated(delta, rank)  # [r, i], [o, r]
+    largest = a.gather(1, a.abs().argmax(1, keepdim=True))  # [r, 1]
+    sign = torch.where(largest < 0, -1.0, 1.0).to(a)
+    return a * sign, b * sign.mT
+
+
+@dataclass(frozen=True, eq=False)
+class Chunks:
+    """The factors of all LoRAs, a chunk of numbers for each slot, every slot in units of its own spread."""
+
+    values: Tensor
+    """[l, s, m]; shorter slots are filled up with zeros."""
+    spread: Tensor
+    """[s], root mean square of a slot's numbers."""
+    shapes: dict[Slot, tuple[int, int, int]]
+    """slot → r, i, o."""
+
+    def factors(self, chunks: Tensor) -> dict[Slot, tuple[Tensor, Tensor]]:
+        """Read chunks [.., s, m] as factors: slot → (A [.., r, i], B [.., o, r])."""
+        found = {}
+        for place, (slot, (r, i, o)) in enumerate(self.shapes.items()):
+            numbers = chunks[..., place, :] * self.spread[place]
+            a, b = numbers[..., : r * i], numbers[..., r * i : r * (i + o)]
+            found[slot] = (a.reshape(*a.shape[:-1], r, i), b.reshape(*b.shape[:-1], o, r))
+        return found
+
+
+def chunks_of(entries: Sequence[LoraEntry]) -> Chunks:
+    """Bring the LoRAs of a pool into their canonical form; lower ranks are filled up with zeros."""
+    rank = max(entry.rank for entry in entries)
+    rows, shapes = [], {}
+    for slot in slots_of_all(entries):
+        pairs = [canonical(delta, rank) for delta in stacked_deltas(entries, slot)]
+        rows.append(torch.stack([torch.cat([a.flatten(), b.flatten()]) for a, b in pairs]))  # [l, r·(i + o)]
+        shapes[slot] = (len(pairs[0][0]), pairs[0][0].shape[1], len(pairs[0][1]))
+    spread = torch.stack([row.square().mean().sqrt() for row in rows])
+    longest = max(row.shape[1] for row in rows)
+    values = torch.stack([pad(row / unit, (0, longest - row.shape[1])) for row, unit in zip(rows, spread, strict=True)])
+    return Chunks(values.transpose(0, 1).contiguous(), spread, shapes)
+
+
+def factor_distance(first: Tensor, second: Tensor, chunks: Chunks) -> Tensor:
+    """Return the mean squared difference of canonical factors [.., s, m], slots alike: [..]."""
+    lengths = first.new_tensor([r * (i + o) for r, i, o in chunks.shapes.values()])
+    return ((first - second).square().sum(-1) / lengths).mean(-1)
+
+
+def product_distance(first: Tensor, second: Tensor, chunks: Chunks) -> Tensor:
+    """Return the squared distance of the products B·A of chunks [.., s, m] in units of the second's: [..].
+
+    The products are never formed: ‖BA − DC‖² = ⟨BᵀB, AAᵀ⟩ − 2⟨BᵀD, ACᵀ⟩ + ⟨DᵀD, CCᵀ⟩.
+    """
+    terms = []
+    for (a, b), (c, d) in zip(chunks.factors(first).values(), chunks.factors(second).values(), strict=True):
+        wanted = _inner(d, c, d, c)
+        distance = _inner(b, a, b, a) - 2 * _inner(b, a, d, c) + wanted
+        terms.append(distance / wanted.detach().mean().clamp(min=torch.finfo(wanted.dtype).tiny))
+    return torch.stack(terms).mean(0)
+
+
+def _inner(b: Tensor, a: Tensor, d: Tensor, c: Tensor) -> Tensor:
+    """Return ⟨BA, DC⟩ [..]."""
+    return ((b.mT @ d) * (a @ c.mT)).sum((-2, -1))

@@ -1,0 +1,1 @@
+"""Ways to recover images from a LoRA, usable by every method that has an option `inversion`."""

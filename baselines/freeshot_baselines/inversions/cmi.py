@@ -1,0 +1,165 @@
+"""CMI: contrastive model inversion, so that images of one class differ from each other.
+
+Axes: n images, m images remembered, f numbers of a fingerprint, d features of a layer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from freeshot import InversionMethod
+from freeshot.basics.errors import DivergedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from torch import Generator, Tensor, nn
+
+    from freeshot import Teacher
+
+FINGERPRINT = 128
+"""Numbers by which images are told apart. paper: 128."""
+
+
+@dataclass(frozen=True)
+class Cmi(InversionMethod):
+    """Draw images batch by batch with a generator each, every image unlike all others that were drawn before.
+
+    Re-implementation. The paper compares what enters batch norms; a ViT has none, so the class tokens behind several
+    blocks are compared. Statistics of batch norms and the adversarial term are left out, the latter because no student
+    exists yet when images are recovered. The memory begins anew with each LoRA.
+    """
+
+    name = "cmi"
+    citation = "Fang et al., Contrastive Model Inversion for Data-Free Knowledge Distillation, IJCAI 2021"
+    iterations: int = 200
+    """Steps of Adam for each batch; ours."""
+    rounds: int = 4
+    """Batches in which a LoRA's images are drawn, each by a generator that starts anew; ours."""
+    lr: float = 1e-3
+    """Learning rate of generator and fingerprints; ours."""
+    lr_latent: float = 0.01
+    """Learning rate of the latents; ours."""
+    contrast: float = 0.8
+    """Weight of the contrastive term. code: 0.8."""
+    temperature: float = 0.1
+    """Of the contrastive term. code: 0.1."""
+    layers: tuple[int, ...] = ()
+    """Blocks whose class tokens are compared, counted from 0; none named: all."""
+    crop: float = 0.5
+    """Side of the local view, as a share of the image's; ours."""
+    latent: int = 256
+    """Numbers per latent vector."""
+    width: int = 64
+    """Channels of the generator's last maps; the first have twice as many; ours."""
+
+    def synthesize(self, teacher: Teacher, labels: Tensor, rng: Generator) -> Tensor:
+        """Return images [n, 3, h, w] in 0…1."""
+        import torch
+
+        rounds = max(count for count in range(1, max(self.rounds, 1) + 1) if len(labels) % count == 0)
+        clock = iter(teacher.steps(rounds * self.iterations))
+        images = torch.empty(len(labels), 3, teacher.image_size, teacher.image_size, device=teacher.device)
+        marker: nn.Module | None = None
+        memory = torch.empty(0, FINGERPRINT, device=teacher.device)
+        for number in range(rounds):
+            steps = islice(clock, self.iterations)
+            images[number::rounds], marker, memory = self._batch(
+                teacher, labels[number::rounds], rng, steps, marker, memory
+            )
+        return images.clamp(0, 1)
+
+    def _batch(
+        self,
+        teacher: Teacher,
+        labels: Tensor,
+        rng: Generator,
+        steps: Iterable[int],
+        marker: nn.Module | None,
+        memory: Tensor,
+    ) -> tuple[Tensor, nn.Module | None, Tensor]:
+        """Draw one batch [n, 3, h, w]; return it with the fingerprinting head and the memory grown by the batch."""
+        import torch
+        from torch.nn.functional import cross_entropy
+
+        from freeshot.engine.generators import fresh_generator
+        from freeshot.engine.pixels import jittered
+
+        generator = fresh_generator(teacher.image_size, self.latent, self.width, rng).to(teacher.device)
+        latents = torch.randn(len(labels), self.latent, generator=rng).to(teacher.device).requires_grad_()
+        groups: list[dict[str, Any]] = [
+            {"params": [*generator.parameters()]},
+            {"params": [latents], "lr": self.lr_latent},
+        ]
+        optimizer = torch.optim.Adam(groups, lr=self.lr, betas=(0.5, 0.999))
+        mark = torch.empty(0)
+        for step in steps:
+            drawn = generator(latents)
+            local = teacher.inside(cropped(drawn, self.crop, rng))
+            whole = teacher.inside(jittered(teacher, drawn, rng, 0.125, flip=True))
+            seen, other = self.fingerprintable(whole.tokens), self.fingerprintable(local.tokens)
+            if marker is None:
+                marker = _marker(seen.shape[1], rng).to(teacher.device)
+            if len(optimizer.param_groups) == len(groups):
+                optimizer.add_param_group({"params": [*marker.parameters()]})
+            mark = _unit(marker(seen))
+            contrast = contrastive_loss(mark, _unit(marker(other)), memory, self.temperature)
+            loss = cross_entropy(whole.logits, labels) + self.contrast * contrast
+            if not torch.isfinite(loss):
+                raise DivergedError(f"The inversion loss is {loss.item()} at step {step}. Lower the inversion's lr.")
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+        with torch.no_grad():
+            images: Tensor = generator(latents)
+        grown = torch.cat([memory, mark.detach()]) if len(mark) else memory
+        return images.detach(), marker, grown
+
+    def fingerprintable(self, tokens: Tensor) -> Tensor:
+        """Join the class tokens [n, layers, d] of the chosen blocks, each brought to one scale: [n, layers · d]."""
+        from torch.nn.functional import layer_norm
+
+        chosen = tokens[:, list(self.layers)] if self.layers else tokens
+        return layer_norm(chosen, chosen.shape[-1:]).flatten(1)
+
+
+def contrastive_loss(ours: Tensor, theirs: Tensor, memory: Tensor, temperature: float) -> Tensor:
+    """Tell each image's other view from those of all others: −log e^{⟨a_i,b_i⟩/τ} / Σ e^{⟨a_i,·⟩/τ}, a scalar.
+
+    Fingerprints of unit length: ours [n, f], of the other views [n, f], of earlier images [m, f].
+    """
+    import torch
+    from torch.nn.functional import cross_entropy
+
+    likeness = ours @ torch.cat([theirs, memory]).mT / temperature  # [n, n + m]
+    return cross_entropy(likeness, torch.arange(len(ours), device=ours.device))
+
+
+def cropped(images: Tensor, share: float, rng: Generator) -> Tensor:
+    """Look at one random window of all images [n, 3, h, w], brought to full size."""
+    import torch
+    from torch.nn.functional import interpolate
+
+    side = images.shape[-1]
+    small = max(1, round(side * share))
+    top, left = torch.randint(side - small + 1, (2,), generator=rng).tolist()
+    window = images[..., top : top + small, left : left + small]
+    return interpolate(window, size=(side, side), mode="bilinear", align_corners=False)
+
+
+def _marker(inputs: int, rng: Generator) -> nn.Module:
+    from torch import nn
+
+    from freeshot.engine.generators import start_from
+
+    head = nn.Sequential(nn.Linear(inputs, 2 * FINGERPRINT), nn.ReLU(), nn.Linear(2 * FINGERPRINT, FINGERPRINT))
+    start_from(head, rng)
+    return head
+
+
+def _unit(fingerprints: Tensor) -> Tensor:
+    from torch.nn.functional import normalize
+
+    return normalize(fingerprints, dim=1)

@@ -1,0 +1,130 @@
+"""Mask and predict: an image grows patch by patch out of a masked one.
+
+Axes: n images, p patches, s patches side by side.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from freeshot import InversionMethod
+from freeshot.basics.errors import DivergedError, OptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from torch import Generator, Tensor
+
+    from freeshot import Teacher
+
+
+@dataclass(frozen=True)
+class MaskAndPredict(InversionMethod):
+    """Complete a masked image a few patches at a time, each time those that the LoRA misses most.
+
+    Ours: no paper is followed. All patches begin masked, which is the normalisation's mean. In each round those that
+    the cross-entropy wants changed most, by the length of its gradient, are unmasked and optimised, together with a
+    pull to smoothness that reaches over to their neighbours; what earlier rounds wrote stays as it is and is context.
+    """
+
+    name = "mask-and-predict"
+    citation = "ours; the idea of masked image modelling (He et al., Masked Autoencoders, CVPR 2022) without an encoder"
+    rounds: int = 7
+    """Rounds in which patches are unmasked, about equally many each."""
+    iterations: int = 60
+    """Optimiser steps of each round."""
+    lr: float = 0.1
+    """Learning rate of Adam at the start of a round, in normalised pixels; it sinks to zero along half a cosine."""
+    patch: int = 4
+    """Side of a patch in pixels; must divide the image's."""
+    total_variation: float = 100.0
+    """Weight of the mean squared difference of neighbouring pixels, masked ones included."""
+    jitter: float = 0.125
+    """Images are rolled by up to this share of their side at each step, all of a batch alike."""
+    flip: bool = True
+    """Half of the steps look at all images mirrored."""
+
+    def synthesize(self, teacher: Teacher, labels: Tensor, rng: Generator) -> Tensor:
+        """Return images [n, 3, h, w] in 0…1."""
+        import torch
+
+        side = self._patches(teacher.image_size)
+        order = torch.rand(len(labels), side**2, generator=rng).to(teacher.device)  # settles ties
+        pixels = torch.zeros(len(labels), 3, teacher.image_size, teacher.image_size, device=teacher.device)
+        done = torch.zeros(len(labels), side**2, dtype=torch.bool, device=teacher.device)
+        clock = iter(teacher.steps(self.rounds * self.iterations))
+        for number in range(self.rounds):
+            wanted = round((number + 1) * side**2 / self.rounds)
+            fresh = next_patches(self._missed(teacher, pixels, labels), done, wanted, order)
+            where = patch_mask(fresh, side, self.patch)  # [n, 1, h, w]
+            noise = torch.randn(pixels.shape, generator=rng).to(teacher.device)
+            pixels = torch.where(where, noise, pixels)
+            pixels = self._completed(teacher, pixels, where, labels, rng, islice(clock, self.iterations))
+            done |= fresh
+        return (pixels * teacher.std + teacher.mean).clamp(0, 1)
+
+    def _completed(
+        self, teacher: Teacher, pixels: Tensor, where: Tensor, labels: Tensor, rng: Generator, steps: Iterable[int]
+    ) -> Tensor:
+        """Optimise the unmasked patches and nothing else."""
+        import torch
+        from torch.nn.functional import cross_entropy
+
+        from freeshot.engine.pixels import jittered, total_variation
+
+        low, high = -teacher.mean / teacher.std, (1 - teacher.mean) / teacher.std
+        free = pixels.clone().requires_grad_()
+        optimizer = torch.optim.Adam([free], lr=self.lr, betas=(0.5, 0.99))
+        for number, step in enumerate(steps):
+            optimizer.param_groups[0]["lr"] = self.lr * (1 + math.cos(math.pi * number / self.iterations)) / 2
+            images = torch.where(where, free, pixels) * teacher.std + teacher.mean
+            moved = jittered(teacher, images, rng, self.jitter, flip=self.flip)
+            loss = cross_entropy(teacher.logits(moved), labels) + self.total_variation * total_variation(images)
+            loss = loss * len(labels)
+            if not torch.isfinite(loss):
+                raise DivergedError(f"The inversion loss is {loss.item()} at step {step}. Lower the inversion's lr.")
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            with torch.no_grad():
+                free.copy_(free.maximum(low).minimum(high))
+        return torch.where(where, free.detach(), pixels).maximum(low).minimum(high)
+
+    def _missed(self, teacher: Teacher, pixels: Tensor, labels: Tensor) -> Tensor:
+        """Return how long the gradient of each patch is [n, p]."""
+        import torch
+        from torch.nn.functional import avg_pool2d, cross_entropy
+
+        asked = pixels.clone().requires_grad_()
+        logits = teacher.logits(asked * teacher.std + teacher.mean)
+        (slope,) = torch.autograd.grad(cross_entropy(logits, labels, reduction="sum"), asked)
+        return avg_pool2d(slope.square().sum(1, keepdim=True), self.patch).flatten(1)
+
+    def _patches(self, size: int) -> int:
+        if self.patch < 1 or size % self.patch:
+            raise OptionError(
+                f"Option 'patch' of 'mask-and-predict' is {self.patch}, which does not divide the image's side {size}. "
+                "Choose a divisor."
+            )
+        return size // self.patch
+
+
+def next_patches(missed: Tensor, done: Tensor, wanted: int, order: Tensor) -> Tensor:
+    """Choose the patches [n, p] that are missed most among those not done, until `wanted` are; ties by `order`."""
+    import torch
+
+    count = wanted - int(done[0].sum())
+    turns = order.argsort(1)  # [n, p]
+    open_ones = missed.gather(1, turns).masked_fill(done.gather(1, turns), float("-inf"))
+    best = open_ones.argsort(dim=1, descending=True, stable=True)[:, :count]
+    chosen = turns.gather(1, best)  # [n, count]
+    return torch.zeros_like(done).scatter(1, chosen, value=True)
+
+
+def patch_mask(chosen: Tensor, side: int, patch: int) -> Tensor:
+    """Spread a choice of patches [n, p] over their pixels: [n, 1, h, w]."""
+    grid = chosen.view(-1, 1, side, side)
+    return grid.repeat_interleave(patch, 2).repeat_interleave(patch, 3)

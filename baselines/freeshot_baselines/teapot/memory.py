@@ -1,0 +1,138 @@
+"""Task memory: learn from LoRAs' tasks, from mixed ones, and from tasks between two mixed ones.
+
+Axes: n support images, q query images, c classes, d features.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from freeshot import GradientMetaLearner
+from freeshot.basics.errors import DivergedError, OptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Generator, Tensor
+
+    from freeshot import Adapter, Model, Task, TaskStream
+    from freeshot_baselines.teapot.policy import Policy
+
+
+@dataclass(frozen=True)
+class TaskMemory(GradientMetaLearner):
+    """Distil LoRAs into nearest-prototype classification; replay mixed tasks, half of them blended with another.
+
+    Two tasks are blended feature by feature, class i with class i: λ·f(x) + (1 − λ)·f(x'), λ ~ Beta(α, α). LoRAs are
+    chosen by a policy that REINFORCE teaches. The released code rewards it with accuracy on *real* validation images,
+    which is not data-free; here the reward is accuracy on recovered classes that training does not see. It draws four
+    models without replacement; here tasks come one at a time and are taken or passed by.
+    """
+
+    name = "task-memory"
+    citation = "Wei et al., Task-Distributionally Robust Data-Free Meta-Learning, TPAMI; 2311.14756"
+    blended: float = 0.5
+    """Share of mixed tasks that are blended with the mixed task before. code: half."""
+    alpha: float = 0.5
+    """Both parameters of the Beta distribution of λ. code: 0.5."""
+    selection: Literal["learned", "uniform"] = "learned"
+    """Choose LoRAs by a policy, which needs the method's `held_out`, or learn from all alike."""
+    group: int = 4
+    """Tasks between two rewards. code: 4 models."""
+    policy_lr: float = 0.1
+    """Learning rate of Adam on the policy. code: 0.1."""
+    judged_on: int = 4
+    """Held-out tasks per reward, in turn. code: 4 episodes, of real images."""
+
+    def fit(self, model: Model, tasks: TaskStream, rng: Generator) -> Adapter:
+        """Take an Adam step for each task that the policy takes; reward it after each group."""
+        import torch
+
+        from freeshot_baselines.teapot.policy import Policy
+
+        policy = Policy(self.policy_lr) if self._chooses(tasks) else None
+        optimizer = torch.optim.Adam(model.lora(), lr=self.lr)
+        before: Task | None = None
+        taken: list[Sequence[str]] = []
+        rewards = 0
+        for step, task in enumerate(tasks.take(self.iterations)):
+            if policy is not None and not policy.accepts(task.sources, rng):
+                continue
+            partner = None
+            if task.teacher_logits is None:
+                blend = float(torch.rand((), generator=rng)) < self.blended
+                partner, before = before if blend else None, task
+            share = beta(self.alpha, rng) if partner is not None else 1.0
+            optimizer.param_groups[0]["lr"] = self.rate(step)
+            loss = self.loss(model, task) if partner is None else blended_loss(model, task, partner, share)
+            if not torch.isfinite(loss):
+                raise DivergedError(
+                    f"The loss of meta-learner '{self.name}' is {loss.item()} at task {step}. Lower its lr."
+                )
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            taken.append(task.sources)
+            if policy is not None and len(taken) == self.group:
+                policy.reward(taken, self._accuracy(model, tasks.held_out, rewards))
+                taken, rewards = [], rewards + 1
+        return _with_facts(model.snapshot(), policy)
+
+    def loss(self, model: Model, task: Task) -> Tensor:
+        """Return KL(LoRA ‖ student) on the query, or cross-entropy where no single LoRA knows the task."""
+        from torch.nn.functional import cross_entropy, kl_div, log_softmax
+
+        from freeshot.basics.prototypes import prototype_logits
+        from freeshot.engine.tasks import embed_task
+
+        support, query = embed_task(model, task)
+        logits = prototype_logits(query, support, task.support.labels, task.way, "euclidean")
+        if task.teacher_logits is None:
+            return cross_entropy(logits, task.query.labels)
+        theirs = log_softmax(task.teacher_logits, 1)
+        return kl_div(log_softmax(logits, 1), theirs, reduction="batchmean", log_target=True)
+
+    def _chooses(self, tasks: TaskStream) -> bool:
+        if self.selection == "learned" and not tasks.held_out:
+            raise OptionError(
+                f"Meta-learner '{self.name}' judges LoRAs on held-out classes, but none are held out. Give the method "
+                "a share with -o held_out=0.1, or set selection=uniform."
+            )
+        return self.selection == "learned"
+
+    def _accuracy(self, model: Model, held_out: Sequence[Task], number: int) -> float:
+        """Return the mean accuracy on the next few held-out tasks."""
+        from freeshot.contracts.validation import nearest_prototype_accuracy
+
+        places = [(number * self.judged_on + place) % len(held_out) for place in range(self.judged_on)]
+        return sum(nearest_prototype_accuracy(model, held_out[place]) for place in places) / self.judged_on
+
+
+def blended_loss(model: Model, task: Task, other: Task, share: float) -> Tensor:
+    """Return the cross-entropy on the task that lies between two of the same shape, `share` of it the first."""
+    from torch.nn.functional import cross_entropy
+
+    from freeshot.basics.prototypes import prototype_logits
+    from freeshot.engine.tasks import embed_task
+
+    support, query = (
+        share * ours + (1 - share) * theirs
+        for ours, theirs in zip(embed_task(model, task), embed_task(model, other), strict=True)
+    )  # [n, d], [q, d]
+    logits = prototype_logits(query, support, task.support.labels, task.way, "euclidean")
+    return cross_entropy(logits, task.query.labels)
+
+
+def beta(alpha: float, rng: Generator) -> float:
+    """Draw from Beta(α, α) by Jöhnk's rejection, which asks for uniform numbers alone; for α ≤ 1."""
+    import torch
+
+    while True:
+        first, second = (float(u ** (1 / alpha)) for u in torch.rand(2, generator=rng, dtype=torch.float64))
+        if 0 < first + second <= 1:
+            return first / (first + second)
+
+
+def _with_facts(adapter: Adapter, policy: Policy | None) -> Adapter:
+    return adapter if policy is None else replace(adapter, facts={**adapter.facts, "trust": policy.known()})

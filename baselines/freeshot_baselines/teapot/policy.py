@@ -1,0 +1,81 @@
+"""A policy over the LoRAs of a pool, learned by REINFORCE."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Generator, Tensor
+
+
+class Policy:
+    """One number per LoRA; their softmax is how often it should be learned from.
+
+    Tasks come from a stream that draws LoRAs alike, so the policy is a rejection sampler: a task of LoRA i is taken
+    with probability p_i / max p. LoRAs are met as their tasks come.
+    """
+
+    def __init__(self, lr: float, momentum: float = 0.9) -> None:
+        self._lr, self._momentum = lr, momentum
+        self._places: dict[str, int] = {}
+        self.preferences = torch.zeros(0, dtype=torch.float64)
+        self._moments = torch.zeros(2, 0, dtype=torch.float64)
+        self._steps = 0
+        self.expected: float | None = None
+        """Running mean of rewards, what a reward is compared with."""
+
+    def shares(self) -> Tensor:
+        """Return the softmax [l]."""
+        return self.preferences.softmax(0)
+
+    def accepts(self, sources: Sequence[str], rng: Generator) -> bool:
+        """Decide on a task whose classes come from these LoRAs; the mean of theirs is its chance."""
+        places = self._place(sources)
+        shares = self.shares()
+        chance = float((shares[places] / shares.max()).mean()) if places else 1.0
+        return float(torch.rand((), generator=rng)) < chance
+
+    def reward(self, taken: Sequence[Sequence[str]], reward: float) -> None:
+        """Learn from what tasks of these LoRAs led to: ascend (reward − expected)·∇ Σ log p, by Adam."""
+        advantage = 0.0 if self.expected is None else reward - self.expected
+        momentum = self._momentum
+        self.expected = reward if self.expected is None else momentum * self.expected + (1 - momentum) * reward
+        if advantage:
+            self._ascend(advantage * self.score(taken))
+
+    def score(self, taken: Sequence[Sequence[str]]) -> Tensor:
+        """Return ∇ Σ log p [l] of draws; a task of several LoRAs is one draw, shared among them."""
+        shares = self.shares()
+        total = torch.zeros_like(shares)
+        for sources in taken:
+            for place in self._place(sources):
+                total[place] += 1 / len(sources)
+            total -= shares
+        return total
+
+    def _place(self, sources: Sequence[str]) -> list[int]:
+        for name in sources:
+            self._places.setdefault(name, len(self._places))
+        grow = len(self._places) - len(self.preferences)
+        if grow:
+            self.preferences = torch.cat([self.preferences, self.preferences.new_zeros(grow)])
+            self._moments = torch.cat([self._moments, self._moments.new_zeros(2, grow)], dim=1)
+        return [self._places[name] for name in sources]
+
+    def _ascend(self, slope: Tensor) -> None:
+        """Take a step of Adam (0.9, 0.999) uphill; the number of LoRAs may have grown since the last."""
+        self._steps += 1
+        first, second = self._moments
+        self._moments = torch.stack([0.9 * first + 0.1 * slope, 0.999 * second + 0.001 * slope.square()])
+        mean = self._moments[0] / (1 - 0.9**self._steps)
+        size = (self._moments[1] / (1 - 0.999**self._steps)).sqrt()
+        self.preferences = self.preferences + self._lr * mean / (size + 1e-8)
+
+    def known(self) -> dict[str, float]:
+        """Return each LoRA's share, in units of an equal one."""
+        shares = (self.shares() * len(self._places)).tolist()
+        return {name: round(shares[place], 3) for name, place in self._places.items()}

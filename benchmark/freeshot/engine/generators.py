@@ -1,0 +1,57 @@
+"""Networks that draw images from latent numbers, and how any network starts from a named stream.
+
+Axes: n images, z latent numbers, h × w pixels.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+if TYPE_CHECKING:
+    from torch import Generator
+
+SMALLEST = 8
+"""Side at which a generator's first map is small enough."""
+
+
+def build_generator(side: int, latent: int, width: int) -> nn.Sequential:
+    """Build latents [n, z] → images [n, 3, side, side] in 0…1: a small map, doubled until it is large enough."""
+    start, doublings = side, 0
+    while start % 2 == 0 and start > SMALLEST:
+        start, doublings = start // 2, doublings + 1
+    channels = [2 * width] * max(doublings, 1) + [width]
+    layers: list[nn.Module] = [
+        nn.Linear(latent, channels[0] * start**2),
+        nn.Unflatten(1, (channels[0], start, start)),
+        nn.BatchNorm2d(channels[0], track_running_stats=False),
+    ]
+    for number in range(max(doublings, 1)):
+        if number < doublings:
+            layers.append(nn.Upsample(scale_factor=2))
+        layers += [
+            nn.Conv2d(channels[number], channels[number + 1], 3, padding=1),
+            nn.BatchNorm2d(channels[number + 1], track_running_stats=False),
+            nn.LeakyReLU(0.2),
+        ]
+    return nn.Sequential(*layers, nn.Conv2d(width, 3, 3, padding=1), nn.Sigmoid())
+
+
+def start_from(network: nn.Module, rng: Generator) -> None:
+    """Draw a network's weights anew from the stream alone, uniform in ±1/√inputs; biases start at zero."""
+    with torch.no_grad():
+        for name, weight in network.named_parameters():
+            if name.endswith("bias"):
+                weight.zero_()  # torch draws these from its global stream
+            elif weight.ndim > 1:
+                spread = (1 / weight[0].numel()) ** 0.5
+                weight.copy_((torch.rand(weight.shape, generator=rng) * 2 - 1) * spread)
+
+
+def fresh_generator(side: int, latent: int, width: int, rng: Generator) -> nn.Sequential:
+    """Build a generator whose random start depends on the stream alone."""
+    generator = build_generator(side, latent, width)
+    start_from(generator, rng)
+    return generator

@@ -1,0 +1,248 @@
+"""Inversions: each does what defines it, and every LoRA is surer of what is recovered than of noise."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from freeshot.basics.errors import OptionError, UndeclaredError
+from freeshot.contracts.flow import Shots
+from freeshot.engine import BankTeacher
+from freeshot.engine.oracle import QueryTeacher
+from freeshot.engine.pixels import Iterate, lengths, variation_norm
+from freeshot_baselines.inversions.cmi import Cmi, contrastive_loss, cropped
+from freeshot_baselines.inversions.deep import DeepInversion
+from freeshot_baselines.inversions.mask_and_predict import MaskAndPredict, next_patches, patch_mask
+from freeshot_baselines.inversions.zeroth_order import ZerothOrder
+from freeshot_baselines.noise import GaussianNoise
+
+if TYPE_CHECKING:
+    from tests.conftest import Toy
+    from torch import Tensor
+
+    from freeshot import InversionMethod
+    from freeshot.contracts.pool import LoraPool
+    from freeshot.engine import Backbone
+
+WAY, PER_CLASS = 5, 4
+DEEP = DeepInversion(iterations=25, prior="none")
+ZEROTH = ZerothOrder(iterations=30, lr=1e-2, directions=8, latent=8, width=4)
+CMI = Cmi(iterations=20, rounds=2, lr=5e-3, latent=8, width=4)
+MASKED = MaskAndPredict(rounds=4, iterations=10)
+
+
+def rng(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def normal(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=rng(seed), dtype=torch.float64)
+
+
+def labels() -> Tensor:
+    return torch.arange(WAY).repeat_interleave(PER_CLASS)
+
+
+def recovered(backbone: Backbone, pool: LoraPool, method: InversionMethod, lora: int = 0, seed: int = 0) -> Tensor:
+    return method.synthesize(BankTeacher(backbone, [pool.entries[lora]]), labels(), rng(seed))
+
+
+def doubt(backbone: Backbone, pool: LoraPool, method: InversionMethod) -> float:
+    """Return the LoRAs' mean cross-entropy on what is recovered from them."""
+    losses = []
+    for lora, entry in enumerate(pool.entries):
+        images = recovered(backbone, pool, method, lora)
+        assert not images.requires_grad
+        losses.append(float(cross_entropy(BankTeacher(backbone, [entry]).plain_logits(images), labels())))
+    return sum(losses) / len(losses)
+
+
+@pytest.mark.parametrize("method", [DEEP, ZEROTH, CMI, MASKED], ids=lambda method: method.name)
+def test_loras_are_surer_of_what_is_recovered_than_of_noise(
+    backbone: Backbone, pool: LoraPool, method: InversionMethod
+) -> None:
+    assert doubt(backbone, pool, method) < doubt(backbone, pool, GaussianNoise()) - 0.1
+
+
+@pytest.mark.parametrize("method", [DEEP, ZEROTH, CMI, MASKED], ids=lambda method: method.name)
+def test_images_depend_on_lora_and_seed_alone(backbone: Backbone, pool: LoraPool, method: Any) -> None:
+    short = replace(method, iterations=3)
+    first = recovered(backbone, pool, short)
+    torch.manual_seed(5)
+    assert torch.equal(first, recovered(backbone, pool, short))
+    assert not torch.equal(first, recovered(backbone, pool, short, seed=1))
+    assert not torch.equal(first, recovered(backbone, pool, short, lora=1))
+
+
+# --- DeepInversion ------------------------------------------------------------------------------
+
+
+def test_the_variation_of_an_image_is_that_of_a_loop_over_pixels() -> None:
+    image = normal(3, 4, 5)
+    slow = 0.0
+    for down, right in ((0, 1), (1, 0), (1, 1), (1, -1)):
+        squares = 0.0
+        for y in range(4 - down):
+            for x in range(max(0, -right), 5 - max(0, right)):
+                squares += float((image[:, y + down, x + right] - image[:, y, x]).square().sum())
+        slow += squares**0.5
+    assert variation_norm(torch.stack([image, 2 * image])).tolist() == pytest.approx([slow, 2 * slow])
+
+
+def test_deep_inversion_adds_variation_length_and_statistics() -> None:
+    class Statistics:
+        def distance(self, images: Tensor) -> Tensor:
+            return images.mean()
+
+    pixels, images = normal(4, 3, 5, 5), normal(4, 3, 5, 5, seed=1)
+    method = DeepInversion(total_variation=0.2, l2=0.3, prior_weight=0.4)
+    stub: Any = Statistics()
+    found = method.penalized(stub, torch.tensor(1.0, dtype=torch.float64), Iterate(images, pixels, 0))
+    slow = 1 + sum(0.2 * float(variation_norm(p[None])) + 0.3 * float(p.norm()) for p in pixels)
+    assert float(found) == pytest.approx(slow + 4 * 0.4 * float(images.mean()))
+    assert lengths(pixels).tolist() == pytest.approx([float(p.norm()) for p in pixels])
+
+
+def test_deep_inversion_says_how_data_free_it_is(backbone: Backbone, pool: LoraPool) -> None:
+    assert (DEEP.data_free, DeepInversion().data_free) == ("strict", "public prior")
+    with pytest.raises(OptionError, match=r"-o inversion\.prior=none"):
+        recovered(backbone, pool, DeepInversion())
+
+
+# --- zeroth order -------------------------------------------------------------------------------
+
+
+def test_zeroth_order_needs_no_gradient(backbone: Backbone, pool: LoraPool) -> None:
+    """A teacher that answers and nothing else gives the very same images; it counts what it is asked."""
+    hidden = QueryTeacher(backbone, [pool.entries[0]])
+    images = ZEROTH.synthesize(hidden, labels(), rng())
+    assert torch.equal(images, recovered(backbone, pool, ZEROTH))
+    assert hidden.queries == 30 * len(labels()) * (8 + 1)
+
+
+def test_variation_is_free_of_queries_and_smooths(backbone: Backbone, pool: LoraPool) -> None:
+    rough, smooth = (recovered(backbone, pool, replace(ZEROTH, total_variation=w)) for w in (0.0, 100.0))
+    assert variation_norm(smooth).mean() < 0.8 * variation_norm(rough).mean()
+
+
+def test_wrong_options_of_zeroth_order_are_told(backbone: Backbone, pool: LoraPool) -> None:
+    with pytest.raises(OptionError, match=r"directions=0 and smoothing=0\.005"):
+        ZerothOrder(directions=0)
+    with pytest.raises(OptionError, match="'grid' of 'zeroth-order' is 5, which does not divide the image's side 16"):
+        recovered(backbone, pool, replace(ZEROTH, grid=5))
+
+
+@pytest.mark.parametrize("method", [DEEP, CMI, MASKED], ids=lambda method: method.name)
+def test_who_waits_for_gradients_of_a_service_is_told(backbone: Backbone, pool: LoraPool, method: Any) -> None:
+    with pytest.raises(UndeclaredError, match="such as -o inversion=zeroth-order"):
+        method.synthesize(QueryTeacher(backbone, [pool.entries[0]]), labels(), rng())
+
+
+# --- CMI ----------------------------------------------------------------------------------------
+
+
+def test_the_contrastive_loss_is_that_of_a_loop() -> None:
+    ours, theirs, memory = (torch.nn.functional.normalize(normal(n, 6, seed=n), dim=1) for n in (4, 5, 3))
+    theirs = theirs[:4]
+    slow = 0.0
+    for i in range(4):
+        others = [*theirs, *memory]
+        total = sum(float((ours[i] @ other / 0.2).exp()) for other in others)
+        slow -= float(torch.tensor(float((ours[i] @ theirs[i] / 0.2).exp()) / total).log()) / 4
+    assert float(contrastive_loss(ours, theirs, memory, 0.2)) == pytest.approx(slow, rel=1e-5)
+
+
+def test_contrast_makes_images_of_a_class_differ(backbone: Backbone, pool: LoraPool) -> None:
+    def likeness(method: Cmi) -> float:
+        images = recovered(backbone, pool, method)
+        tokens = method.fingerprintable(BankTeacher(backbone, [pool.entries[0]]).inside(images).tokens)
+        alike = torch.nn.functional.normalize(tokens, dim=1)
+        return float((alike @ alike.mT)[labels()[:, None] == labels()].mean())
+
+    assert likeness(replace(CMI, contrast=5.0)) < likeness(replace(CMI, contrast=0.0))
+
+
+def test_every_round_draws_its_share(backbone: Backbone, pool: LoraPool) -> None:
+    uneven = replace(CMI, rounds=3, iterations=2)  # 20 images are drawn in two rounds then
+    assert torch.equal(recovered(backbone, pool, uneven), recovered(backbone, pool, replace(uneven, rounds=2)))
+
+
+def test_a_crop_of_everything_is_the_image() -> None:
+    images = torch.rand(2, 3, 8, 8, generator=rng())
+    assert torch.allclose(cropped(images, 1.0, rng()), images, atol=1e-6)
+    assert cropped(images, 0.5, rng()).shape == images.shape
+
+
+def test_a_teachers_tokens_lead_to_its_logits(backbone: Backbone, pool: LoraPool) -> None:
+    images = torch.rand(2, 3, 16, 16, generator=rng())
+    teacher = BankTeacher(backbone, [pool.entries[0]])
+    seen = teacher.inside(images)
+    assert seen.tokens.shape == (2, 4, 48)
+    assert torch.equal(seen.logits, teacher.logits(images))
+    vit: Any = backbone.vit
+    entry = pool.entries[0]
+    assert torch.allclose(
+        vit.norm(seen.tokens[:, -1]) @ entry.head_weight.mT + entry.head_bias, seen.logits, rtol=0, atol=1e-5
+    )
+
+
+# --- mask and predict ---------------------------------------------------------------------------
+
+
+def test_patches_that_are_missed_most_come_next() -> None:
+    missed = torch.tensor([[0.1, 5.0, 3.0, 0.0], [2.0, 2.0, 2.0, 2.0]])
+    done = torch.tensor([[False, True, False, False], [True, False, False, False]])
+    order = torch.tensor([[0.0, 0.1, 0.2, 0.3], [0.0, 0.9, 0.1, 0.5]])
+    chosen = next_patches(missed, done, 3, order)
+    assert chosen.nonzero().tolist() == [[0, 0], [0, 2], [1, 2], [1, 3]]  # by gradient; by order where it is equal
+
+
+def test_a_choice_of_patches_covers_their_pixels() -> None:
+    mask = patch_mask(torch.tensor([[False, True, False, False]]), 2, 3)
+    assert mask.shape == (1, 1, 6, 6)
+    assert mask[0, 0, :3, 3:].all()
+    assert int(mask.sum()) == 9
+
+
+def test_what_was_written_stays(backbone: Backbone, pool: LoraPool) -> None:
+    """With one round more, the first rounds' patches are the same."""
+
+    class Watching(BankTeacher):
+        def steps(self, count: int, start: int = 0) -> Any:
+            yield from range(20)
+
+    teacher = Watching(backbone, [pool.entries[0]])
+    method = replace(MASKED, rounds=2, iterations=10)
+    pixels = torch.zeros(20, 3, 16, 16)
+    where = patch_mask(torch.arange(16).expand(20, -1) < 8, 4, 4)
+    found = method._completed(teacher, pixels, where, labels(), rng(), range(10))
+    assert torch.equal(found[(~where).expand_as(found)], pixels[(~where).expand_as(found)])
+    assert found[where.expand_as(found)].abs().min() >= 0
+    assert not torch.equal(found, pixels)
+
+
+def test_a_patch_that_does_not_divide_the_image_is_told(backbone: Backbone, pool: LoraPool) -> None:
+    with pytest.raises(OptionError, match="'patch' of 'mask-and-predict' is 5, which does not divide"):
+        recovered(backbone, pool, replace(MASKED, patch=5))
+
+
+# --- in the toy world ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("inversion", ["deep-inversion", "cmi", "mask-and-predict", "zeroth-order"])
+def test_lora_recycle_takes_any_of_them(toy: Toy, inversion: str) -> None:
+    options = (f"inversion={inversion}", "inversion.iterations=3", "per_class=5", "learner.iterations=3")
+    extra = {"deep-inversion": ("inversion.prior=none",), "zeroth-order": ("inversion.directions=2",)}
+    record = toy.record("lora-recycle", options=(*options, *extra.get(inversion, ()), "learner.warmup=1"))
+    assert (record.status, record.tags.data_free) == ("ok", "strict")
+
+
+def test_shots_hold_what_is_recovered(backbone: Backbone, pool: LoraPool) -> None:
+    images = recovered(backbone, pool, replace(MASKED, iterations=1))
+    assert len(Shots(images, labels())) == WAY * PER_CLASS
+    assert images.min() >= 0
+    assert images.max() <= 1

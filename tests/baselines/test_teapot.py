@@ -1,0 +1,229 @@
+"""TEAPOT: tasks between tasks, a policy that REINFORCE teaches, rewards from recovered classes alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from freeshot.basics.errors import DivergedError, OptionError
+from freeshot.basics.prototypes import prototype_logits
+from freeshot.contracts.checkpoint import Checkpoint
+from freeshot.contracts.flow import Adapter, Shots, Task
+from freeshot_baselines.teapot.memory import TaskMemory, beta, blended_loss
+from freeshot_baselines.teapot.policy import Policy
+
+if TYPE_CHECKING:
+    from tests.conftest import Toy
+
+UNIFORM = TaskMemory(iterations=6, lr=1e-2, cycle=0, warmup=0, selection="uniform")
+
+
+def rng(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+class Tilt:
+    """A model whose features are pixels seen through one trainable matrix."""
+
+    device = torch.device("cpu")
+
+    def __init__(self) -> None:
+        self.weight = nn.Parameter(torch.randn(6, 4, generator=rng(9), dtype=torch.float64))
+
+    def embed(self, images: Tensor, kept: Tensor | None = None) -> Tensor:
+        return images.flatten(1)[:, :6] @ self.weight
+
+    def lora(self) -> Sequence[nn.Parameter]:
+        return (self.weight,)
+
+    def snapshot(self) -> Adapter:
+        return Adapter({"weight": self.weight.detach().clone()})
+
+
+class Given:
+    """Tasks in a given order."""
+
+    checkpoint = Checkpoint()
+
+    def __init__(self, tasks: Sequence[Task], held_out: Sequence[Task] = ()) -> None:
+        self.tasks, self.held_out = tasks, held_out
+
+    def take(self, count: int, start: int = 0) -> Iterator[Task]:
+        yield from self.tasks[start:count]
+
+
+def task(seed: int, *, of_lora: bool = False, sources: Sequence[str] = ("a", "b", "c")) -> Task:
+    draws = rng(seed)
+
+    def shots(count: int) -> Shots:
+        images = torch.rand(3 * count, 3, 2, 2, generator=draws, dtype=torch.float64)
+        return Shots(images, torch.arange(3).repeat_interleave(count))
+
+    teacher = torch.randn(9, 3, generator=draws, dtype=torch.float64)
+    return Task(shots(1), shots(3), 3, teacher if of_lora else None, tuple(sources))
+
+
+MIXED = [task(seed) for seed in range(6)]
+
+
+def test_a_task_between_two_has_features_between_theirs() -> None:
+    model: Any = Tilt()
+    first, second = MIXED[:2]
+    support, query = (
+        0.3 * model.embed(getattr(first, part).images) + 0.7 * model.embed(getattr(second, part).images)
+        for part in ("support", "query")
+    )
+    means = torch.stack([support[first.support.labels == label].mean(0) for label in range(3)])
+    logits = -torch.stack([(q - means).norm(dim=1) for q in query])
+    slow = cross_entropy(logits, first.query.labels)
+    assert torch.allclose(blended_loss(model, first, second, 0.3), slow, rtol=0, atol=1e-6)
+
+
+def test_wholly_one_task_is_that_task() -> None:
+    model: Any = Tilt()
+    assert torch.allclose(blended_loss(model, *MIXED[:2], 1.0), UNIFORM.loss(model, MIXED[0]))
+
+
+def test_a_lora_that_agrees_is_distilled_without_loss() -> None:
+    model: Any = Tilt()
+    one = task(3, of_lora=True)
+    support, query = model.embed(one.support.images), model.embed(one.query.images)
+    agreed = replace(one, teacher_logits=prototype_logits(query, support, one.support.labels, 3, "euclidean").detach())
+    assert abs(UNIFORM.loss(model, agreed)) < 1e-12
+    assert UNIFORM.loss(model, one) > 0
+
+
+@pytest.mark.parametrize("alpha", [0.5, 1.0])
+def test_shares_are_drawn_from_beta(alpha: float) -> None:
+    """Beta(α, α) has mean ½ and variance 1 / (8α + 4)."""
+    draws = rng()
+    drawn = torch.tensor([beta(alpha, draws) for _ in range(4000)])
+    assert float(drawn.mean()) == pytest.approx(0.5, abs=0.02)
+    assert float(drawn.var()) == pytest.approx(1 / (8 * alpha + 4), rel=0.06)
+
+
+@pytest.mark.parametrize("blended", [0.0, 1.0])
+def test_mixed_tasks_are_blended_with_the_one_before(blended: float) -> None:
+    model: Any = Tilt()
+    method = replace(UNIFORM, iterations=3, blended=blended)
+    found = method.fit(model, Given(MIXED), rng(4)).tensors["weight"]
+    slow: Any = Tilt()
+    draws, before = rng(4), None
+    optimizer = torch.optim.Adam(slow.lora())
+    for step, one in enumerate(MIXED[:3]):
+        torch.rand((), generator=draws)
+        share = beta(0.5, draws) if blended and before is not None else 1.0
+        optimizer.param_groups[0]["lr"] = method.rate(step)
+        loss = method.loss(slow, one) if share == 1 or before is None else blended_loss(slow, one, before, share)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        before = one
+    assert torch.equal(found, slow.weight)
+
+
+# --- the policy ---------------------------------------------------------------------------------
+
+
+def test_the_score_is_the_gradient_of_the_log_probabilities() -> None:
+    policy = Policy(lr=0.1)
+    policy._place(["a", "b", "c", "d"])
+    policy.preferences = torch.randn(4, generator=rng(), dtype=torch.float64)
+    free = policy.preferences.clone().requires_grad_()
+    shares = free.log_softmax(0)
+    (shares[0] + shares[2] + (shares[0] + shares[1]) / 2).backward()  # type: ignore[no-untyped-call]
+    assert free.grad is not None
+    assert torch.allclose(policy.score([("a", "a"), ("c",), ("a", "b")]), free.grad)
+
+
+def test_tasks_are_taken_as_often_as_the_policy_says() -> None:
+    policy = Policy(lr=0.1)
+    policy._place(["a", "b"])
+    policy.preferences = torch.tensor([0.0, -1.0], dtype=torch.float64)
+    draws = rng()
+    taken = [sum(policy.accepts((name,), draws) for _ in range(2000)) / 2000 for name in "ab"]
+    assert taken[0] == 1
+    assert taken[1] == pytest.approx(float(torch.tensor(-1.0).exp()), abs=0.03)
+    mixed = sum(policy.accepts(("a", "b"), draws) for _ in range(2000)) / 2000
+    assert mixed == pytest.approx((1 + float(torch.tensor(-1.0).exp())) / 2, abs=0.03)
+
+
+def test_steps_are_those_of_adam() -> None:
+    policy = Policy(lr=0.1)
+    policy._place(["a", "b", "c"])
+    free = torch.zeros(3, dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.Adam([free], lr=0.1)
+    for slope in torch.randn(5, 3, generator=rng(), dtype=torch.float64):
+        policy._ascend(slope)
+        free.grad = -slope
+        optimizer.step()
+    assert torch.allclose(policy.preferences, free.detach(), rtol=0, atol=1e-12)
+
+
+def test_loras_that_lead_to_better_rewards_are_trusted_more() -> None:
+    policy, draws = Policy(lr=0.1), rng()
+    for _ in range(300):
+        name = "good" if float(torch.rand((), generator=draws)) < 0.5 else "bad"
+        if policy.accepts((name,), draws):
+            policy.reward([(name,)], (0.8 if name == "good" else 0.2) + 0.1 * float(torch.randn((), generator=draws)))
+    known = policy.known()
+    assert known["good"] > 1.5
+    assert known["bad"] < 0.5
+    assert sum(known.values()) == pytest.approx(2, abs=0.01)
+
+
+def test_an_expected_reward_teaches_nothing() -> None:
+    policy = Policy(lr=0.1)
+    for _ in range(3):
+        policy.reward([("a",), ("b",)], 0.5)
+    assert not policy.preferences.any()
+
+
+def test_rewards_are_accuracies_on_held_out_tasks() -> None:
+    model: Any = Tilt()
+    held_out = MIXED[3:]
+    means = [UNIFORM._accuracy(model, held_out, 0)]
+    slow = []
+    for place in (0, 1, 2, 0):
+        one = held_out[place]
+        logits = prototype_logits(model.embed(one.query.images), model.embed(one.support.images), one.support.labels, 3)
+        slow.append(float((logits.argmax(1) == one.query.labels).double().mean()))
+    assert means == pytest.approx([sum(slow) / 4])
+
+
+def test_the_adapter_says_whom_it_trusted() -> None:
+    model: Any = Tilt()
+    adapter = replace(UNIFORM, selection="learned", group=2).fit(model, Given(MIXED, MIXED[:2]), rng())
+    assert set(adapter.facts["trust"]) == {"a", "b", "c"}
+
+
+def test_what_cannot_be_is_told() -> None:
+    model: Any = Tilt()
+    with pytest.raises(OptionError, match=r"-o held_out=0\.1, or set selection=uniform"):
+        replace(UNIFORM, selection="learned").fit(model, Given(MIXED), rng())
+    bad = replace(MIXED[0], teacher_logits=torch.full((9, 3), torch.nan, dtype=torch.float64))
+    with pytest.raises(
+        DivergedError, match=r"The loss of meta-learner 'task-memory' is nan at task 0\. Lower its lr\."
+    ):
+        UNIFORM.fit(model, Given([bad]), rng())
+
+
+# --- in the toy world ---------------------------------------------------------------------------
+
+SMALL = ("per_class=5", "inversion.iterations=3", "inversion.rounds=1", "learner.iterations=6", "learner.warmup=1")
+
+
+@pytest.mark.parametrize("track", ["toy/in-domain/2w1s", "poisoned/toy/2w1s"])
+@pytest.mark.parametrize("selection", ["learned", "uniform"])
+def test_teapot_learns_from_sound_and_poisoned_pools(toy: Toy, track: str, selection: str) -> None:
+    options = (*SMALL, f"learner.selection={selection}", "held_out=0.2", "learner.group=2")
+    record = toy.record("teapot", suite=None, track=track, options=options)
+    assert (record.status, record.tags.data_free, record.tags.tuning_free) == ("ok", "strict", True), record.reason
+    facts = next(stage.facts for stage in record.stages if stage.stage == "meta-learning")
+    assert ("trust" in facts) == (selection == "learned")
