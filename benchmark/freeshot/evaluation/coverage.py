@@ -203,7 +203,7 @@ def main() -> None:
     found = [Coverage(**json.loads(line)) for line in file.read_text().splitlines()] if file.exists() else []
     catalogue = Catalogue(load_plugins())
     for track in catalogue.match_tracks(asked.patterns):
-        if track.name in {one.track for one in found}:
+        if track.optional or track.name in {one.track for one in found}:
             continue
         rng = np.random.default_rng(derive(0, "coverage", track.name))
         found += study(*_features(track, catalogue, asked.data), track, Effort(asked.sets), rng)
