@@ -13,6 +13,8 @@ from freeshot.engine import factors_of
 from freeshot_baselines.composition.dual_lora import DualLora, apart
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.conftest import Toy
     from torch import Tensor
 
@@ -23,6 +25,10 @@ def rng(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
+def normal(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=rng(seed), dtype=torch.float64)
+
+
 def entry(seed: int, rank: int = 2) -> LoraEntry:
     draws = rng(seed)
     a, b = (torch.randn(*shape, generator=draws, dtype=torch.float64) for shape in ((rank, 7), (6, rank)))
@@ -31,6 +37,11 @@ def entry(seed: int, rank: int = 2) -> LoraEntry:
 
 ENTRIES = tuple(entry(seed) for seed in range(3))
 UPDATES = torch.stack([e.factors[Q][1] @ e.factors[Q][0] for e in ENTRIES])
+
+
+def products(entries: Sequence[LoraEntry], protected: int = 0) -> Tensor:
+    """Return what each LoRA still adds [l, o, i]."""
+    return torch.stack([b @ a for a, b in apart([e.factors[Q] for e in entries], protected)])
 
 
 def obvious(updates: Tensor, order: list[int]) -> np.ndarray[Any, Any]:
@@ -56,12 +67,12 @@ def test_each_update_is_projected_onto_the_complement_of_the_earlier_ones() -> N
 
 
 def test_what_a_lora_listens_to_no_later_one_changes() -> None:
-    kept = apart(UPDATES, 7)
+    kept = products(ENTRIES)
     for earlier in range(3):
         heard = ENTRIES[earlier].factors[Q][0].mT  # [i, r]
         for later in range(earlier + 1, 3):
             assert (kept[later] @ heard).abs().max() < 1e-10
-    assert torch.equal(kept[0], UPDATES[0])
+    assert torch.allclose(kept[0], UPDATES[0], rtol=0, atol=1e-12)
 
 
 def test_outputs_can_be_kept_apart_instead() -> None:
@@ -74,7 +85,7 @@ def test_outputs_can_be_kept_apart_instead() -> None:
 
 
 def test_only_the_strongest_directions_can_be_protected() -> None:
-    kept = apart(UPDATES, 1)
+    kept = products(ENTRIES, 1)
     strongest = torch.linalg.svd(UPDATES[0]).Vh[0]
     weakest = torch.linalg.svd(UPDATES[0]).Vh[1]
     assert (kept[1] @ strongest).abs().max() < 1e-10
@@ -82,8 +93,7 @@ def test_only_the_strongest_directions_can_be_protected() -> None:
 
 
 def test_a_full_layer_leaves_nothing_to_those_behind() -> None:
-    updates = torch.stack([entry(seed).factors[Q][1] @ entry(seed).factors[Q][0] for seed in range(6)])
-    kept = apart(updates, 7)
+    kept = products([entry(seed) for seed in range(6)])
     assert kept[2].abs().max() > 1e-3
     assert kept[4:].abs().max() < 1e-9
 
@@ -97,8 +107,8 @@ def test_orders_are_averaged() -> None:
 
 def test_loras_that_do_not_meet_are_averaged_as_they_are() -> None:
     whole = torch.eye(7, dtype=torch.float64)[:6].reshape(3, 2, 7)
-    updates = torch.stack([torch.cat([rows, torch.zeros(4, 7, dtype=torch.float64)]) for rows in whole])
-    assert torch.allclose(apart(updates, 7), updates)
+    for (kept, _), rows in zip(apart([(rows, normal(6, 2)) for rows in whole]), whole, strict=True):
+        assert torch.allclose(kept, rows)
 
 
 def test_dual_lora_is_data_free_and_tuning_free(toy: Toy) -> None:

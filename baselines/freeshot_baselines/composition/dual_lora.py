@@ -48,37 +48,45 @@ class DualLora(Method):
         """Return the merged LoRA; random orders come from `rng`."""
         import torch
 
-        from freeshot_baselines.composition.deltas import lora_that_adds, slots_of_all, stacked_deltas
+        from freeshot_baselines.composition.deltas import lora_that_adds, slots_of_all
 
         count = len(entries)
-        orders = [torch.randperm(count, generator=rng) if self.orders > 1 else torch.arange(count)]
-        orders += [torch.randperm(count, generator=rng) for _ in range(self.orders - 1)]
+        orders = [list(range(count))]
+        if self.orders > 1:
+            orders = [torch.randperm(count, generator=rng).tolist() for _ in range(self.orders)]
         merged = {}
         for slot in slots_of_all(entries):
-            deltas = stacked_deltas(entries, slot)
-            means = [self.projected(deltas[order]).mean(0) for order in orders]
-            merged[slot] = self.scale * torch.stack(means).mean(0)
+            acting = [[entries[n].factors[slot] for n in order if slot in entries[n].factors] for order in orders]
+            sums = [self._projected(loras) for loras in acting]
+            merged[slot] = self.scale * torch.stack(sums).mean(0) / count
         return lora_that_adds(merged, self.rank)
 
-    def projected(self, deltas: Tensor) -> Tensor:
-        """Project updates [l, o, i], each onto the complement of what those before it protect."""
+    def _projected(self, loras: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+        """Add up LoRAs A [r, i], B [o, r] in their order, each projected: [o, i]."""
         import torch
 
-        aligned = deltas if self.side == "input" else deltas.mT
-        kept = apart(aligned.double(), self.protected or min(aligned.shape[1:]))
-        return (kept if self.side == "input" else kept.mT).to(deltas).clone(memory_format=torch.contiguous_format)
+        if self.side == "input":
+            return torch.stack([b @ a for a, b in apart(loras, self.protected)]).sum(0)
+        turned = apart([(b.mT, a.mT) for a, b in loras], self.protected)
+        return torch.stack([b @ a for a, b in turned]).sum(0).mT.contiguous()
 
 
-def apart(updates: Tensor, protected: int) -> Tensor:
-    """Take out of each update [l, o, i] the inputs that earlier ones listen to most: [l, o, i]."""
+def apart(loras: Sequence[tuple[Tensor, Tensor]], protected: int = 0) -> list[tuple[Tensor, Tensor]]:
+    """Take out of each LoRA A [r, i], B [o, r] the inputs that earlier ones listen to: all, or the strongest few.
+
+    Its directions are those of B·A, found through the triangles of both factors: no o × i matrix is taken apart.
+    """
     import torch
 
-    basis = updates.new_zeros(0, updates.shape[2])  # orthonormal rows
+    basis = loras[0][0].new_zeros(0, loras[0][0].shape[1], dtype=torch.float64)  # orthonormal rows
     kept = []
-    for update in updates:
-        rest = update - update @ basis.mT @ basis
-        kept.append(rest)
-        _, strengths, directions = torch.linalg.svd(rest, full_matrices=False)
-        heard = strengths > 1e-9 * torch.linalg.matrix_norm(update, 2)  # what is below is rounding
-        basis = torch.cat([basis, directions[heard][:protected]])
-    return torch.stack(kept)
+    for a, b in loras:
+        rest = a.double() - a.double() @ basis.mT @ basis
+        rest = rest - rest @ basis.mT @ basis  # twice is enough against rounding
+        kept.append((rest.to(a), b))
+        (right, other), (_, upper) = torch.linalg.qr(rest.mT), torch.linalg.qr(b.double())
+        _, strengths, directions = torch.linalg.svd(upper @ other.mT, full_matrices=False)
+        heard = strengths > 1e-9 * torch.linalg.matrix_norm((b @ a).double())  # what is below is rounding
+        directions = (directions @ right.mT)[heard]
+        basis = torch.cat([basis, directions[: protected or len(directions)]])
+    return kept
