@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 @hookimpl
 def freeshot_methods() -> Iterable[type[Method]]:
     """Offer the baselines and the controls."""
+    from freeshot_baselines.bidf_mkd.method import BidfMkd
     from freeshot_baselines.composition.average import LoraAverage
     from freeshot_baselines.composition.fair import LoraFair
     from freeshot_baselines.composition.merging import Dare, Ties
@@ -27,6 +28,7 @@ def freeshot_methods() -> Iterable[type[Method]]:
     from freeshot_baselines.heads.linear_probe import LinearProbe
     from freeshot_baselines.heads.rtd import Rtd
     from freeshot_baselines.noise import Noise
+    from freeshot_baselines.purer.method import Purer
     from freeshot_baselines.real_data import RealData
     from freeshot_baselines.teapot.method import Teapot
 
@@ -34,6 +36,8 @@ def freeshot_methods() -> Iterable[type[Method]]:
         *(Free, FrozenPrototype, FullFinetuning, Noise, RealData),
         Dro,
         Teapot,
+        BidfMkd,
+        Purer,
         *(Dare, LoraAverage, LoraFair, RandomLora, Ties),
         *(Knn, LinearProbe, Rtd),
     ]
@@ -54,8 +58,9 @@ def freeshot_inversion_methods() -> Iterable[type[InversionMethod]]:
 
 @hookimpl
 def freeshot_meta_learners() -> Iterable[type[MetaLearner]]:
-    """Offer FREE's meta-learner, and TEAPOT's."""
+    """Offer the meta-learners of FREE, TEAPOT and BiDf-MKD."""
+    from freeshot_baselines.bidf_mkd.distillation import TwoLevelDistillation
     from freeshot_baselines.free.bell import Bell
     from freeshot_baselines.teapot.memory import TaskMemory
 
-    return [Bell, TaskMemory]
+    return [Bell, TaskMemory, TwoLevelDistillation]

@@ -60,7 +60,7 @@ class MaskAndPredict(InversionMethod):
             wanted = round((number + 1) * side**2 / self.rounds)
             fresh = next_patches(self._missed(teacher, pixels, labels), done, wanted, order)
             where = patch_mask(fresh, side, self.patch)  # [n, 1, h, w]
-            noise = torch.randn(pixels.shape, generator=rng).to(teacher.device)
+            noise = 0.1 * torch.randn(pixels.shape, generator=rng).to(teacher.device)  # hardly more than the mask
             pixels = torch.where(where, noise, pixels)
             pixels = self._completed(teacher, pixels, where, labels, rng, islice(clock, self.iterations))
             done |= fresh
