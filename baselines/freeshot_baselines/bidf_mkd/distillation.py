@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 class TwoLevelDistillation(GradientMetaLearner):
     """Distil on one half of the queries for a few steps, then on the boundary among the other half; keep that slope.
 
-    The outer gradient is taken where the inner steps end and applied where they began (first-order MAML); the student
-    classifies by nearest prototype. On tasks that mix LoRAs the labels stand for the answers. The divergence of the
-    released code lacks a logarithm; here it is Kullback and Leibler's.
+    The outer gradient is taken where the inner steps end and applied where they began (first-order
+    MAML); the student classifies by nearest prototype. On tasks that mix LoRAs the labels stand for the
+    answers. The divergence of the released code lacks a logarithm; here it is Kullback and Leibler's.
     """
 
     name = "two-level-distillation"

@@ -11,9 +11,10 @@ from freeshot import Choice, Needs, SurrogateMethod
 class BidfMkd(SurrogateMethod):
     """Learn from LoRAs that only answer: recover images by asking, then distil what they say on two levels.
 
-    Re-implementation for a pool of LoRAs on a frozen ViT. The network itself is ours and white; of the LoRAs nothing
-    comes but logits, and the record counts how many. Inversion and meta-learning are stages of their own, so the
-    boundary queries, which the paper generates against the student under training, are chosen among recovered images.
+    Re-implementation for a pool of LoRAs on a frozen ViT. The network itself is ours and white; of the
+    LoRAs nothing comes but logits, and the record counts how many. Inversion and meta-learning are
+    stages of their own, so the boundary queries, which the paper generates against the student under
+    training, are chosen among recovered images.
     """
 
     name = "bidf-mkd"

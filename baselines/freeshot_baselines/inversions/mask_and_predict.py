@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 class MaskAndPredict(InversionMethod):
     """Complete a masked image a few patches at a time, each time those that the LoRA misses most.
 
-    Ours: no paper is followed. All patches begin masked, which is the normalisation's mean. In each round those that
-    the cross-entropy wants changed most, by the length of its gradient, are unmasked and optimised, together with a
-    pull to smoothness that reaches over to their neighbours; what earlier rounds wrote stays as it is and is context.
+    Ours: no paper is followed. All patches begin masked, which is the normalisation's mean. In each
+    round those that the cross-entropy wants changed most, by the length of its gradient, are unmasked
+    and optimised, together with a pull to smoothness that reaches over to their neighbours; what earlier
+    rounds wrote stays as it is and is context.
     """
 
     name = "mask-and-predict"

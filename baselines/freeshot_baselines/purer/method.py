@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 class Purer(Method):
     """Optimise the pixels of all classes and the shared LoRA in lockstep; make images harder when learning stalls.
 
-    Re-implementation for a pool of LoRAs on a frozen ViT. Episodes are drawn from the pixels (episode curriculum
-    inversion), a class that several LoRAs know has one set of pixels, and some LoRAs are asked at each step. A ViT has
-    no batch norms, so their statistics are left out. The learner is a LoRA that classifies by nearest prototype, which
-    needs no tuning at test. Left out for the same reason, and because the released code does not contain it: the
-    calibration at test by inversion (ICFIL).
+    Re-implementation for a pool of LoRAs on a frozen ViT. Episodes are drawn from the pixels (episode
+    curriculum inversion), a class that several LoRAs know has one set of pixels, and some LoRAs are
+    asked at each step. A ViT has no batch norms, so their statistics are left out. The learner is a LoRA
+    that classifies by nearest prototype, which needs no tuning at test. Left out for the same reason,
+    and because the released code does not contain it: the calibration at test by inversion (ICFIL).
     """
 
     name = "purer"
