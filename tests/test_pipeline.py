@@ -41,6 +41,8 @@ SMALL: dict[str, Any] = {
     "lrs": (1e-3,),
     "search": 2,
     "rounds": 2,
+    "loras": 2,
+    "held_out": 0.3,
     "directions": 3,
 }
 """Sizes at which anything is done in a moment, for options of these names."""

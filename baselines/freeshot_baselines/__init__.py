@@ -18,6 +18,7 @@ def freeshot_methods() -> Iterable[type[Method]]:
     from freeshot_baselines.adaptation.lora_finetuning import LoraFinetuning
     from freeshot_baselines.adaptation.pmf import Pmf
     from freeshot_baselines.adaptation.register_prompt import RegisterPrompt
+    from freeshot_baselines.bidf_mkd.method import BidfMkd
     from freeshot_baselines.caml.method import Caml
     from freeshot_baselines.composition.average import LoraAverage
     from freeshot_baselines.composition.dual_lora import DualLora
@@ -39,6 +40,7 @@ def freeshot_methods() -> Iterable[type[Method]]:
     from freeshot_baselines.meta.lte_method import LteMethod
     from freeshot_baselines.meta.sora_method import SoraMethod
     from freeshot_baselines.noise import Noise
+    from freeshot_baselines.purer.method import Purer
     from freeshot_baselines.real_data import RealData
     from freeshot_baselines.rec_lora.method import RecLora
     from freeshot_baselines.shuffled_labels import ShuffledLabels
@@ -46,7 +48,7 @@ def freeshot_methods() -> Iterable[type[Method]]:
 
     return [
         *(Free, FrozenPrototype, FullFinetuning, Noise, RealData),
-        *(Dro, Teapot),
+        *(BidfMkd, Dro, Purer, Teapot),
         *(Dare, LoraAverage, LoraFair, RandomLora, Ties),
         *(Knn, LinearProbe, Rtd),
         *(LoraFinetuning, Pmf, RegisterPrompt),
@@ -70,7 +72,8 @@ def freeshot_inversion_methods() -> Iterable[type[InversionMethod]]:
 
 @hookimpl
 def freeshot_meta_learners() -> Iterable[type[MetaLearner]]:
-    """Offer FREE's meta-learner and TEAPOT's, and those of the family."""
+    """Offer the meta-learners of FREE, TEAPOT and BiDf-MKD, and those of the family."""
+    from freeshot_baselines.bidf_mkd.distillation import TwoLevelDistillation
     from freeshot_baselines.free.bell import Bell
     from freeshot_baselines.meta.anil import Anil
     from freeshot_baselines.meta.evolution import Evolution
@@ -82,6 +85,6 @@ def freeshot_meta_learners() -> Iterable[type[MetaLearner]]:
     from freeshot_baselines.teapot.memory import TaskMemory
 
     return [
-        *(Bell, TaskMemory),
+        *(Bell, TaskMemory, TwoLevelDistillation),
         *(Anil, Evolution, LoraMl, Lte, Maml, Reptile, Sora),
     ]

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from freeshot.basics.errors import OptionError, UndeclaredError
+from freeshot.basics.errors import OptionError
 from freeshot.contracts.flow import Shots
 from freeshot.engine import BankTeacher
 from freeshot.engine.oracle import QueryTeacher
@@ -138,7 +138,7 @@ def test_wrong_options_of_zeroth_order_are_told(backbone: Backbone, pool: LoraPo
 
 @pytest.mark.parametrize("method", [DEEP, CMI, MASKED], ids=lambda method: method.name)
 def test_who_waits_for_gradients_of_a_service_is_told(backbone: Backbone, pool: LoraPool, method: Any) -> None:
-    with pytest.raises(UndeclaredError, match="such as -o inversion=zeroth-order"):
+    with pytest.raises(OptionError, match="such as -o inversion=zeroth-order"):
         method.synthesize(QueryTeacher(backbone, [pool.entries[0]]), labels(), rng())
 
 

@@ -87,7 +87,7 @@ def test_a_task_between_two_has_features_between_theirs() -> None:
 
 def test_wholly_one_task_is_that_task() -> None:
     model: Any = Tilt()
-    assert torch.allclose(blended_loss(model, *MIXED[:2], 1.0), UNIFORM.loss(model, MIXED[0]))
+    assert torch.allclose(blended_loss(model, MIXED[0], MIXED[1], 1.0), UNIFORM.loss(model, MIXED[0]))
 
 
 def test_a_lora_that_agrees_is_distilled_without_loss() -> None:
@@ -208,9 +208,7 @@ def test_what_cannot_be_is_told() -> None:
     with pytest.raises(OptionError, match=r"-o held_out=0\.1, or set selection=uniform"):
         replace(UNIFORM, selection="learned").fit(model, Given(MIXED), rng())
     bad = replace(MIXED[0], teacher_logits=torch.full((9, 3), torch.nan, dtype=torch.float64))
-    with pytest.raises(
-        DivergedError, match=r"The loss of meta-learner 'task-memory' is nan at task 0\. Lower its lr\."
-    ):
+    with pytest.raises(DivergedError, match=r"The loss of meta-learner 'task-memory' is nan at task 0\."):
         UNIFORM.fit(model, Given([bad]), rng())
 
 

@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 class Dro(Method):
     """Fit a hypernetwork to the LoRAs' weights, robustly to shifts of task embeddings; use what it then generates.
 
-    Re-implementation for a pool of LoRAs on a frozen ViT from what the paper's abstract says; code and sizes were not
-    available, so all values are ours. The paper samples an initialisation and fine-tunes it; here the weights at
-    the robust embedding are the meta-LoRA and nothing is tuned at test. Since (A, B) is not unique, LoRAs are
-    brought into the one form that the singular value decomposition of B·A has.
+    Re-implementation for a pool of LoRAs on a frozen ViT from what the paper's abstract says; code and
+    sizes were not available, so all values are ours. The paper samples an initialisation and fine-tunes
+    it; here the weights at the robust embedding are the meta-LoRA and nothing is tuned at test. Since
+    (A, B) is not unique, LoRAs are brought into the one form that the singular value decomposition of
+    B·A has.
     """
 
     name = "dro"

@@ -27,9 +27,10 @@ FINGERPRINT = 128
 class Cmi(InversionMethod):
     """Draw images batch by batch with a generator each, every image unlike all others that were drawn before.
 
-    Re-implementation. The paper compares what enters batch norms; a ViT has none, so the class tokens behind several
-    blocks are compared. Statistics of batch norms and the adversarial term are left out, the latter because no student
-    exists yet when images are recovered. The memory begins anew with each LoRA.
+    Re-implementation. The paper compares what enters batch norms; a ViT has none, so the class tokens
+    behind several blocks are compared. Statistics of batch norms and the adversarial term are left out,
+    the latter because no student exists yet when images are recovered. The memory begins anew with each
+    LoRA.
     """
 
     name = "cmi"

@@ -21,17 +21,18 @@ if TYPE_CHECKING:
 class DeepInversion(InversionMethod):
     """Optimise noise towards images that the LoRA classifies as asked: smooth, small, with natural statistics.
 
-    Re-implementation. A ViT has no batch norms, so the statistics are those of a public ResNet-50 or of none. The
-    competition with a student by Jensen-Shannon divergence is left out: here inversion and meta-learning are stages of
-    their own, and no student exists yet. Norms are taken per image, so that the batch size does not matter.
+    Re-implementation. A ViT has no batch norms, so the statistics are those of a public ResNet-50 or of
+    none. The competition with a student by Jensen-Shannon divergence is left out: here inversion and
+    meta-learning are stages of their own, and no student exists yet. Norms are taken per image, so that
+    the batch size does not matter.
     """
 
     name = "deep-inversion"
     citation = "Yin et al., Dreaming to Distill: Data-free Knowledge Transfer via DeepInversion, CVPR 2020"
     iterations: int = 2000
-    """Optimiser steps. paper: 2,000 or 20,000."""
+    """Optimiser steps. code: 2,000 or 20,000."""
     lr: float = 0.25
-    """Learning rate of Adam, in normalised pixels. paper: 0.25 for ImageNet."""
+    """Learning rate of Adam, in normalised pixels. code: 0.25 for ImageNet."""
     betas: tuple[float, ...] = (0.5, 0.99)
     """Adam's decay rates; ours, as in LoRA Recycle's code."""
     schedule: Literal["constant", "cosine"] = "cosine"
@@ -45,7 +46,7 @@ class DeepInversion(InversionMethod):
     prior_weights: str = ""
     """File with the weights of an ImageNet ResNet-50 (safetensors or a plain state dict); nothing is downloaded."""
     prior_weight: float = 0.01
-    """Weight of the statistics. paper: 0.01 for a ResNet-50."""
+    """Weight of the statistics. code: 0.01 for a ResNet-50."""
     spread: Literal["std", "var"] = "var"
     """What the statistics compare beside the mean. paper: σ²."""
     keep: Literal["last", "best"] = "best"

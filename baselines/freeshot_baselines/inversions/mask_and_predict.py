@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 class MaskAndPredict(InversionMethod):
     """Complete a masked image a few patches at a time, each time those that the LoRA misses most.
 
-    Ours: no paper is followed. All patches begin masked, which is the normalisation's mean. In each round those that
-    the cross-entropy wants changed most, by the length of its gradient, are unmasked and optimised, together with a
-    pull to smoothness that reaches over to their neighbours; what earlier rounds wrote stays as it is and is context.
+    Ours: no paper is followed. All patches begin masked, which is the normalisation's mean. In each
+    round those that the cross-entropy wants changed most, by the length of its gradient, are unmasked
+    and optimised, together with a pull to smoothness that reaches over to their neighbours; what earlier
+    rounds wrote stays as it is and is context.
     """
 
     name = "mask-and-predict"
@@ -60,7 +61,7 @@ class MaskAndPredict(InversionMethod):
             wanted = round((number + 1) * side**2 / self.rounds)
             fresh = next_patches(self._missed(teacher, pixels, labels), done, wanted, order)
             where = patch_mask(fresh, side, self.patch)  # [n, 1, h, w]
-            noise = torch.randn(pixels.shape, generator=rng).to(teacher.device)
+            noise = 0.1 * torch.randn(pixels.shape, generator=rng).to(teacher.device)  # hardly more than the mask
             pixels = torch.where(where, noise, pixels)
             pixels = self._completed(teacher, pixels, where, labels, rng, islice(clock, self.iterations))
             done |= fresh

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 class ZerothOrder(InversionMethod):
     """Train a generator on gradients estimated from the LoRA's answers to slightly moved images.
 
-    Re-implementation. Nothing of the LoRA is used but its logits, without gradient. The generator starts anew for each
-    LoRA; its own part of the gradient is exact, by back-propagation. Smoothing is in units of 0…1 pixels.
+    Re-implementation. Nothing of the LoRA is used but its logits, without gradient. The generator starts
+    anew for each LoRA; its own part of the gradient is exact, by back-propagation. Smoothing is in units
+    of 0…1 pixels.
     """
 
     name = "zeroth-order"

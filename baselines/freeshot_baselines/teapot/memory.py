@@ -24,14 +24,15 @@ if TYPE_CHECKING:
 class TaskMemory(GradientMetaLearner):
     """Distil LoRAs into nearest-prototype classification; replay mixed tasks, half of them blended with another.
 
-    Two tasks are blended feature by feature, class i with class i: λ·f(x) + (1 − λ)·f(x'), λ ~ Beta(α, α). LoRAs are
-    chosen by a policy that REINFORCE teaches. The released code rewards it with accuracy on *real* validation images,
-    which is not data-free; here the reward is accuracy on recovered classes that training does not see. It draws four
-    models without replacement; here tasks come one at a time and are taken or passed by.
+    Two tasks are blended feature by feature, class i with class i: λ·f(x) + (1 − λ)·f(x'), λ ~ Beta(α,
+    α). LoRAs are chosen by a policy that REINFORCE teaches. The released code rewards it with accuracy
+    on *real* validation images, which is not data-free; here the reward is accuracy on recovered classes
+    that training does not see. It draws four models without replacement; here tasks come one at a time
+    and are taken or passed by.
     """
 
     name = "task-memory"
-    citation = "Wei et al., Task-Distributionally Robust Data-Free Meta-Learning, TPAMI; 2311.14756"
+    citation = "Hu et al., Task-Distributionally Robust Data-Free Meta-Learning, TPAMI; 2311.14756"
     blended: float = 0.5
     """Share of mixed tasks that are blended with the mixed task before. code: half."""
     alpha: float = 0.5

@@ -11,12 +11,13 @@ from freeshot import Choice, SurrogateMethod
 class Teapot(SurrogateMethod):
     """Learn from recovered tasks and from tasks between them; find out which LoRAs of the pool to trust.
 
-    Re-implementation for a pool of LoRAs on a frozen ViT, which the paper does not treat. Inversion and meta-learning
-    are stages of their own, so that all LoRAs are inverted and the choice among them is made in meta-learning.
+    Re-implementation for a pool of LoRAs on a frozen ViT, which the paper does not treat. Inversion and
+    meta-learning are stages of their own, so that all LoRAs are inverted and the choice among them is
+    made in meta-learning.
     """
 
     name = "teapot"
-    citation = "Wei et al., Task-Distributionally Robust Data-Free Meta-Learning, TPAMI; 2311.14756"
+    citation = "Hu et al., Task-Distributionally Robust Data-Free Meta-Learning, TPAMI; 2311.14756"
     learner: Choice = Choice("meta-learner", "task-memory")
     """Meta-learner that trains the shared LoRA."""
     inversion: Choice = Choice("inversion", "cmi")

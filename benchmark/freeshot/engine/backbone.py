@@ -58,10 +58,25 @@ class Backbone:
         """Precision of the weights."""
         return next(self.vit.parameters()).dtype
 
-    def thawed(self) -> nn.Module:
+    def thawed(self) -> Thawed:
         """Return a trainable copy that maps images in 0…1 to features."""
         vit = copy.deepcopy(self.vit).requires_grad_(True)
-        return nn.Sequential(copy.deepcopy(self.normalize), vit)
+        return Thawed(copy.deepcopy(self.normalize), vit, self)
+
+
+class Thawed(nn.Sequential):
+    """A trainable copy of a backbone; whoever wants the engine's LoRAs on it freezes it again."""
+
+    def __init__(self, normalize: Normalize, vit: nn.Module, backbone: Backbone) -> None:
+        super().__init__(normalize, vit)
+        self._facts = (backbone.name, backbone.image_size)
+
+    def refrozen(self) -> Backbone:
+        """Return this copy, as it stands, as a backbone."""
+        normalize, vit = self
+        assert isinstance(normalize, Normalize)
+        name, image_size = self._facts
+        return Backbone(name, vit.eval().requires_grad_(False), normalize, image_size, weights_sha256(vit))
 
 
 def open_backbone(provider: BackboneProvider, device: str | torch.device = "cpu") -> Backbone:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from freeshot.basics.errors import UndeclaredError
+from freeshot.basics.errors import OptionError
 from freeshot.engine.teacher import BankTeacher
 
 if TYPE_CHECKING:
@@ -55,14 +55,14 @@ class QueryTeacher(BankTeacher):
 
     def inside(self, images: Tensor) -> TeacherView:
         """Refuse: a service shows no layers."""
-        raise UndeclaredError(
+        raise OptionError(
             "A LoRA behind a service shows nothing but logits, and this inversion asks for its layers. Choose another, "
             "such as -o inversion=zeroth-order."
         )
 
     def _require_no_gradient(self, images: Tensor) -> None:
         if images.requires_grad and torch.is_grad_enabled():
-            raise UndeclaredError(
+            raise OptionError(
                 "No gradient comes back from a LoRA behind a service, and this inversion waits for one. Choose "
                 "another, such as -o inversion=zeroth-order."
             )

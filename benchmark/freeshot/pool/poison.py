@@ -18,6 +18,7 @@ from freeshot.basics.errors import PoolError
 from freeshot.basics.seeds import derive
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from freeshot.contracts.pool import LoraEntry, LoraPool

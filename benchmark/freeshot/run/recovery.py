@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from freeshot.basics.errors import UndeclaredError
+from freeshot.basics.errors import OptionError
 from freeshot.contracts.inversion import LearnedInversion
 from freeshot.engine.masks import only_masks, with_mask
 from freeshot.run.inversion import batches_of, invert, joined, learn_to_invert, surrogate_set
@@ -48,12 +48,12 @@ class Recovery:
         if not self.query_only:
             return
         if isinstance(self.inversion, LearnedInversion):
-            raise UndeclaredError(
+            raise OptionError(
                 f"Inversion '{self.inversion.name}' learns from gradients, and none come back from a LoRA behind a "
                 "service. Choose another, such as -o inversion=zeroth-order."
             )
         if not _blind(self.backbone, self.strategy):
-            raise UndeclaredError(
+            raise OptionError(
                 f"Strategy '{self.strategy.name}' chooses by attention, which a LoRA behind a service does not show. "
                 "Choose -o strategy=none."
             )

@@ -28,6 +28,38 @@ HEADS_OF_LTE = {"learner.heads": 4, "learner.head_rank": 4, "learner.merge_every
 IN_CONTEXT = {"per_class": 8, "iterations": 1000, "tasks": 8, "lr": 1e-3, "label_width": 32, "depth": 2, "heads": 4}
 """CAML with a small transformer."""
 
+DRAWN = {"inversion.latent": 64, "inversion.width": 32, "inversion.lr": 5e-3}
+"""Generators of this size are enough for 28 px."""
+TRUSTED = {
+    **RECYCLED,
+    **DRAWN,
+    "inversion.iterations": 20,
+    "inversion.rounds": 2,
+    "inversion.lr_latent": 0.05,
+}
+"""TEAPOT at the size of LoRA Recycle's row."""
+ASKED = {
+    **RECYCLED,
+    **DRAWN,
+    "inversion.lr": 1e-2,
+    "inversion.iterations": 30,
+    "inversion.directions": 5,
+    "inversion.grid": 7,
+    "learner.iterations": 200,
+    "learner.inner_steps": 3,
+}
+"""BiDf-MKD: 7 × 7 directions instead of 28 × 28 make five of them enough."""
+LOCKSTEP = {
+    "per_class": 8,
+    "targets": LINEAR,
+    "iterations": 300,
+    "loras": 2,
+    "pixel_lr": 0.1,
+    "total_variation": 0.01,
+    "warmup": 50,
+}
+"""PURER: as many steps as take the time of LoRA Recycle's inversion and training."""
+
 COMPOSED = tuple(map(Row, ("lora-average", "lora-fair", "ties", "dare", "random-lora")))
 HEADS = (Row("knn", {"k": 1}), Row("rtd"))
 ADAPTED = (
@@ -60,6 +92,9 @@ FULL = Profile(
         Row("rec-lora", {**INVERSION, **RECYCLED, "learner.iterations": 200}),
         *HEADS,
         Row("dro"),
+        Row("teapot", TRUSTED),
+        Row("bidf-mkd", ASKED),
+        Row("purer", LOCKSTEP),
         Row("linear-probe"),
         Row("full-finetuning"),
         *ADAPTED,
@@ -121,6 +156,17 @@ ABLATIONS = Profile(
     seeds=(0, 1, 2),
 )
 
+POISONED = Profile(
+    rows=(
+        Row("frozen-prototype"),
+        _varied(),
+        Row("teapot", TRUSTED),
+        Row("teapot", {**TRUSTED, "learner.selection": "uniform"}),
+    ),
+    tracks=("poisoned/*",),
+    summary="LoRAs trusted alike and by what they lead to, where three in ten are not what they say",
+)
+
 TRACKS = ("in-domain/*", "cross-domain/*")
 SUITES = (
     Suite(
@@ -134,6 +180,12 @@ SUITES = (
         "The pocket suite's in-domain sets on validation classes, where settings may be chosen in the open.",
         ("validation/*",),
         {"full": TUNING_FREE},
+    ),
+    Suite(
+        "poisoned",
+        "The pocket suite's validation episodes, with a pool of which three LoRAs in ten are noise or mislabelled.",
+        ("poisoned/*",),
+        {"full": POISONED},
     ),
     Suite(
         "ablations",

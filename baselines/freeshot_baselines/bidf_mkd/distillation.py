@@ -1,0 +1,121 @@
+"""Two-level distillation: what is learned from some answers must help on others.
+
+Axes: n support images, q query images, c classes, d features.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from freeshot import GradientMetaLearner
+from freeshot.basics.errors import DivergedError, OptionError
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+    from freeshot import Adapter, Model, Task, TaskStream
+
+
+@dataclass(frozen=True)
+class TwoLevelDistillation(GradientMetaLearner):
+    """Distil on one half of the queries for a few steps, then on the boundary among the other half; keep that slope.
+
+    The outer gradient is taken where the inner steps end and applied where they began (first-order
+    MAML); the student classifies by nearest prototype. On tasks that mix LoRAs the labels stand for the
+    answers. The divergence of the released code lacks a logarithm; here it is Kullback and Leibler's.
+    """
+
+    name = "two-level-distillation"
+    citation = "Hu et al., Learning to Learn from APIs: Black-Box Data-Free Meta-Learning, ICML 2023"
+    inner_steps: int = 10
+    """Steps of plain gradient descent on the inner level. code: 10."""
+    inner_lr: float = 0.01
+    """Their learning rate. code: 0.01."""
+    boundary: float = 0.5
+    """Share of the outer queries that is learned from: where student and LoRA agree, but least surely; ours."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.boundary <= 1:
+            raise OptionError(
+                f"Option 'boundary' of '{self.name}' must lie in 0…1, 0 excluded, but is {self.boundary}."
+            )
+
+    def fit(self, model: Model, tasks: TaskStream, rng: Generator) -> Adapter:
+        """Take one Adam step per task, along the outer slope."""
+        import torch
+
+        optimizer = torch.optim.Adam(model.lora(), lr=self.lr)
+        for step, task in enumerate(tasks.take(self.iterations)):
+            slopes = self.outer_slopes(model, task)
+            if not all(torch.isfinite(slope).all() for slope in slopes):
+                raise DivergedError(f"The slope of '{self.name}' is not finite at step {step}. Lower its rates.")
+            optimizer.param_groups[0]["lr"] = self.rate(step)
+            for weight, slope in zip(model.lora(), slopes, strict=True):
+                weight.grad = slope
+            optimizer.step()
+        optimizer.zero_grad()
+        return model.snapshot()
+
+    def outer_slopes(self, model: Model, task: Task) -> tuple[Tensor, ...]:
+        """Return the outer gradient at the end of the inner steps; the model is as it was before."""
+        import torch
+
+        weights = list(model.lora())
+        start = [weight.detach().clone() for weight in weights]
+        inner, outer = halves(task)
+        for _ in range(self.inner_steps):
+            slopes = torch.autograd.grad(self.distance(model, task, inner), weights)
+            with torch.no_grad():
+                for weight, slope in zip(weights, slopes, strict=True):
+                    weight.sub_(self.inner_lr * slope)
+        found = torch.autograd.grad(self.distance(model, task, outer, self.boundary), weights)
+        with torch.no_grad():
+            for weight, origin in zip(weights, start, strict=True):
+                weight.copy_(origin)
+        return found
+
+    def loss(self, model: Model, task: Task) -> Tensor:
+        """Return the distance on all queries."""
+        import torch
+
+        return self.distance(model, task, torch.arange(len(task.query)))
+
+    def distance(self, model: Model, task: Task, chosen: Tensor, boundary: float = 1.0) -> Tensor:
+        """Return KL(LoRA ‖ student) on the chosen queries, or cross-entropy where no single LoRA was asked."""
+        from torch.nn.functional import cross_entropy, kl_div, log_softmax
+
+        from freeshot.basics.prototypes import prototype_logits
+        from freeshot.engine.tasks import embed_task
+
+        support, query = embed_task(model, task)
+        logits = prototype_logits(query[chosen], support, task.support.labels, task.way, "euclidean")
+        if task.teacher_logits is None:
+            return cross_entropy(logits, task.query.labels[chosen])
+        theirs = task.teacher_logits[chosen]
+        if boundary < 1:
+            near = boundary_queries(theirs, logits.detach(), boundary)
+            logits, theirs = logits[near], theirs[near]
+        return kl_div(log_softmax(logits, 1), log_softmax(theirs, 1), reduction="batchmean", log_target=True)
+
+
+def halves(task: Task) -> tuple[Tensor, Tensor]:
+    """Split the queries in two, every second one of each class; a class with one query is in both."""
+    import torch
+
+    first, second = [], []
+    for label in range(task.way):
+        members = (task.query.labels == label).nonzero().flatten()
+        first.append(members[::2])
+        second.append(members[1::2] if len(members) > 1 else members)
+    return torch.cat(first), torch.cat(second)
+
+
+def boundary_queries(theirs: Tensor, ours: Tensor, share: float) -> Tensor:
+    """Choose the share of queries with the largest ‖p − p'‖₁ where both logits [q, c] name one class; indices."""
+    import math
+
+    distance = (theirs.softmax(1) - ours.softmax(1)).abs().sum(1)
+    agree = theirs.argmax(1) == ours.argmax(1)
+    score = distance.masked_fill(~agree, -1)
+    return score.topk(math.ceil(share * len(score))).indices

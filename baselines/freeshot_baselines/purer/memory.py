@@ -1,0 +1,95 @@
+"""A learnable data set: the pixels of all classes, drawn as episodes and optimised as images.
+
+Axes: c classes, k images per class, 3 × h × w pixels. Pixels are in the network's normalised space.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from freeshot.contracts.flow import Shots, Task
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from torch import Generator, Tensor
+
+
+class PixelMemory:
+    """Pixels of every class that any LoRA knows; a class that two LoRAs know is one."""
+
+    def __init__(
+        self,
+        class_ids: Iterable[int],
+        per_class: int,
+        side: int,
+        bounds: tuple[Tensor, Tensor],
+        lr: float,
+        rng: Generator,
+    ) -> None:
+        self._mean, self._std = bounds
+        self._low, self._high = -self._mean / self._std, (1 - self._mean) / self._std
+        self._pixels = {
+            name: torch.randn(per_class, 3, side, side, generator=rng).to(self._mean).requires_grad_()
+            for name in sorted(set(class_ids))
+        }
+        # classes that a step leaves out have no gradient, and Adam leaves those alone
+        self._optimizer = torch.optim.Adam(self._pixels.values(), lr=lr)
+
+    def pixels(self, class_ids: Sequence[int]) -> Tensor:
+        """Return the pixels of some classes, class by class: [c·k, 3, h, w]; differentiable."""
+        return torch.cat([self._pixels[name] for name in class_ids])
+
+    def images(self, pixels: Tensor) -> Tensor:
+        """Bring pixels to 0…1."""
+        return pixels * self._std + self._mean
+
+    def step(self, loss: Tensor) -> None:
+        """Go down a loss, and stay among colours that exist."""
+        self._optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+        with torch.no_grad():
+            for pixels in self._pixels.values():
+                pixels.copy_(pixels.maximum(self._low).minimum(self._high))
+
+    def episode(self, way: int, shot: int, query: int, rng: Generator) -> Task:
+        """Draw an episode, differentiable in the pixels: other classes and other images each time."""
+        names = list(self._pixels)
+        chosen = [names[place] for place in torch.randperm(len(names), generator=rng)[:way].tolist()]
+        support, asked = [], []
+        for name in chosen:
+            order = torch.randperm(len(self._pixels[name]), generator=rng)[: shot + query]
+            shuffled = self.images(self._pixels[name][order.to(self._mean.device)])
+            support.append(shuffled[:shot])
+            asked.append(shuffled[shot:])
+        return Task(_shots(support), _shots(asked), way)
+
+
+class Curriculum:
+    """Ask for harder images when training accuracy has stopped rising."""
+
+    def __init__(self, patience: int, warmup: int) -> None:
+        self._patience, self._warmup = patience, warmup
+        self._best, self._waited, self._seen = -1.0, 0, 0
+
+    def harder(self, accuracy: float) -> bool:
+        """Note the accuracy of a step; say whether it has not risen for as long as patience lasts, and begin again."""
+        self._seen += 1
+        if accuracy > self._best:
+            self._best, self._waited = accuracy, 0
+            return False
+        self._waited += 1
+        if self._waited < self._patience or self._seen <= self._warmup:
+            return False
+        self._best, self._waited = -1.0, 0
+        return True
+
+
+def _shots(parts: Sequence[Tensor]) -> Shots:
+    images = torch.cat(list(parts))
+    labels = torch.arange(len(parts), device=images.device).repeat_interleave(len(parts[0]))
+    return Shots(images, labels)

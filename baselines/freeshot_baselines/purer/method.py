@@ -1,0 +1,149 @@
+"""The method: each step of the learner is a step of the images, which become harder when the learner stalls."""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from freeshot import Adapter, Method, Needs
+from freeshot.basics.errors import DivergedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Generator, Tensor
+
+    from freeshot import Learner, LoraPool, Model, Task, Workbench
+    from freeshot.engine import BankTeacher
+    from freeshot_baselines.purer.memory import PixelMemory
+
+
+@dataclass(frozen=True)
+class Purer(Method):
+    """Optimise the pixels of all classes and the shared LoRA in lockstep; make images harder when learning stalls.
+
+    Re-implementation for a pool of LoRAs on a frozen ViT. Episodes are drawn from the pixels (episode
+    curriculum inversion), a class that several LoRAs know has one set of pixels, and some LoRAs are
+    asked at each step. A ViT has no batch norms, so their statistics are left out. The learner is a LoRA
+    that classifies by nearest prototype, which needs no tuning at test. Left out for the same reason,
+    and because the released code does not contain it: the calibration at test by inversion (ICFIL).
+    """
+
+    name = "purer"
+    citation = "Hu et al., Architecture, Dataset and Model-Scale Agnostic Data-free Meta-Learning (PURER), CVPR 2023"
+    needs = frozenset({Needs.POOL})
+    iterations: int = 60_000
+    """Steps, each of images and learner. code: 240,000 episodes, four to a step."""
+    lr: float = 1e-3
+    """Learning rate of Adam on the LoRA. code: 1e-3."""
+    pixel_lr: float = 0.25
+    """Learning rate of Adam on the pixels. code: 0.25."""
+    loras: int = 4
+    """LoRAs that are asked at each step; ours: the code asks all 13 of its models."""
+    per_class: int = 20
+    """Images of each class, at least those of an episode. code: shots and 15 queries."""
+    total_variation: float = 1e-4
+    """Weight of the unsquared total variation of an image. code: 1e-4."""
+    l2: float = 1e-5
+    """Weight of an image's length. code: 1e-5."""
+    jitter: float = 0.0625
+    """Images are rolled by up to this share of their side at each step. code: 2 of 32 pixels."""
+    feedback: float = 10.0
+    """Weight of an episode's loss, which harder images raise. code: 10."""
+    patience: int = 6
+    """Steps without a rise of training accuracy after which the next images are harder. code: 6."""
+    warmup: int = 4000
+    """Steps before that begins. code: 4,000."""
+    rank: int = 4
+    """Rank of the shared LoRA."""
+    targets: tuple[str, ...] = ("q", "v")
+    """Layers it acts on, of q, k, v, proj, fc1 and fc2."""
+
+    def prepare(self, bench: Workbench) -> Learner:
+        """Go in lockstep once per pool and shape of the episodes; embed with what came of it."""
+        from safetensors.torch import load
+
+        from freeshot.contracts.options import to_json
+
+        recipe = {"method": self.name, "options": to_json(self), "pool": bench.pool().sha256}
+        kept = bench.remember("lockstep", recipe, lambda: self._lockstep(bench))
+        return bench.adapted(Adapter(load(b64decode(str(kept["adapter"])))))
+
+    def _lockstep(self, bench: Workbench) -> Mapping[str, object]:
+        """Return the trained LoRA as text, and how often images were made harder."""
+        import torch
+        from safetensors.torch import save
+
+        from freeshot.basics.limits import bounded
+        from freeshot.engine import BankTeacher, SharedLora
+        from freeshot.engine.backbone import Thawed
+        from freeshot_baselines.purer.memory import Curriculum
+
+        thawed = bench.backbone()
+        assert isinstance(thawed, Thawed)
+        backbone = thawed.refrozen()
+        entries, rng = bench.pool().entries, bench.rng("lockstep")
+        teachers = [BankTeacher(backbone, [entry]) for entry in entries]
+        memory = self._memory(bench.pool(), teachers[0], bench)
+        model = SharedLora(backbone, self.rank, bench.rng("init"), self.targets)
+        optimizer = torch.optim.Adam(model.lora(), lr=self.lr)
+        curriculum, harder, times = Curriculum(self.patience, self.warmup), False, 0
+        shape = (bench.way, bench.shot, min(bench.query, self._images(bench) - bench.shot))
+        for step in range(bounded(self.iterations)):
+            asked = torch.randperm(len(entries), generator=rng)[: self.loras].tolist()
+            loss = torch.stack(
+                [self.inversion_loss(teachers[i], memory, entries[i].class_ids, rng) for i in asked]
+            ).mean()
+            if harder:
+                against, _ = episode_loss(model, memory.episode(*shape, rng))
+                loss, times = loss - self.feedback * against, times + 1
+            if not torch.isfinite(loss):
+                raise DivergedError(f"The loss of 'purer' is {loss.item()} at step {step}. Lower its pixel_lr or lr.")
+            memory.step(loss)
+            optimizer.zero_grad()
+            loss, accuracy = episode_loss(model, memory.episode(*shape, rng), detached=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            harder = curriculum.harder(accuracy)
+        return {"adapter": b64encode(save(dict(model.snapshot().tensors))).decode(), "harder": times}
+
+    def inversion_loss(
+        self, teacher: BankTeacher, memory: PixelMemory, class_ids: tuple[int, ...], rng: Generator
+    ) -> Tensor:
+        """Return cross-entropy, variation and length of a LoRA's images, each a mean over images."""
+        import torch
+        from torch.nn.functional import cross_entropy
+
+        from freeshot.engine.pixels import jittered, lengths, variation_norm
+
+        pixels = memory.pixels(class_ids)
+        labels = torch.arange(len(class_ids), device=pixels.device).repeat_interleave(len(pixels) // len(class_ids))
+        images = jittered(teacher, memory.images(pixels), rng, self.jitter, flip=True)
+        smooth = self.total_variation * variation_norm(pixels) + self.l2 * lengths(pixels)
+        return cross_entropy(teacher.logits(images), labels) + smooth.mean()
+
+    def _memory(self, pool: LoraPool, teacher: BankTeacher, bench: Workbench) -> PixelMemory:
+        from freeshot_baselines.purer.memory import PixelMemory
+
+        names = [name for entry in pool.entries for name in entry.class_ids]
+        bounds = (teacher.mean, teacher.std)
+        return PixelMemory(names, self._images(bench), teacher.image_size, bounds, self.pixel_lr, bench.rng("pixels"))
+
+    def _images(self, bench: Workbench) -> int:
+        return max(self.per_class, bench.shot + 1)
+
+
+def episode_loss(model: Model, task: Task, *, detached: bool = False) -> tuple[Tensor, float]:
+    """Return the cross-entropy of nearest prototypes on an episode, and the accuracy; perhaps blind to the pixels."""
+    import torch
+    from torch.nn.functional import cross_entropy
+
+    from freeshot.basics.prototypes import prototype_logits
+
+    images = torch.cat([task.support.images, task.query.images])
+    features = model.embed(images.detach() if detached else images)
+    support, query = features[: len(task.support)], features[len(task.support) :]
+    logits = prototype_logits(query, support, task.support.labels, task.way, "euclidean")
+    right = float((logits.argmax(1) == task.query.labels).double().mean())
+    return cross_entropy(logits, task.query.labels), right
