@@ -144,7 +144,8 @@ class BankTeacher:
 
     def logits(self, images: Tensor) -> Tensor:
         """Return what each image's own LoRA says of it: [n, 3, h, w] in 0…1 → [n, c]."""
-        self._last = images.detach()
+        if self._last is None or len(self._last) == len(images):
+            self._last = images.detach()
         seen = self._look(images, self._strategy, self._progress)
         self._count(len(images), seen.kept)
         return self._logits(seen.features)
@@ -221,9 +222,13 @@ class BankTeacher:
         self._looks.setdefault(key, _Looks(self._progress)).images += images
 
     def _look(self, images: Tensor, strategy: EfficiencyStrategy | None, progress: float) -> Seen:
-        """Look at moved images through the patches that go on."""
+        """Look at moved images through the patches that go on.
+
+        Patches were stopped of as many images as the first look of the inversion was at. A look at another number of
+        them, at crops or at copies moved a little in many directions, is through all patches.
+        """
         kept = None
-        if self._going_on is not None:
+        if self._going_on is not None and len(self._going_on) == len(images):
             kept = moved_patches(self._going_on, self._side, **self._movement).sort(dim=1).values
         return look(self._backbone, images, self._bank, kept, strategy, progress)
 
