@@ -105,4 +105,5 @@ def test_building_hands_over_what_was_asked(call: Call, monkeypatch: pytest.Monk
         "seed": 0,
         "device": "cpu",
         "data": Path("data"),
+        "gate": 0.0,
     }

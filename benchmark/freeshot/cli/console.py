@@ -50,8 +50,13 @@ def table(console: Console, rows: Iterable[Sequence[str]], heads: Sequence[str] 
         style = "cyan" if place == 0 else None
         grid.add_column(heads[place] if heads else "", no_wrap=place == 0, overflow="fold", style=style)
     for row in rows:
-        grid.add_row(*(Text(one_line(cell)) for cell in row))
+        grid.add_row(*(Text(_indent(cell) + one_line(cell)) for cell in row))
     console.print(grid)
+
+
+def _indent(cell: str) -> str:
+    """Return the blanks that a cell begins with; a line of its own is indented by us, never by a stranger's name."""
+    return cell[: len(cell) - len(cell.lstrip(" "))]
 
 
 def duration(seconds: float) -> str:
