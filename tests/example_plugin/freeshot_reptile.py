@@ -36,7 +36,7 @@ class ProtoFive(GradientMetaLearner):
 class Reptile(MetaLearner):
     """Walk the shared LoRA a little towards where each task would take it."""
 
-    name = "reptile"
+    name = "reptile-walk"
     citation = "Nichol et al., On First-Order Meta-Learning Algorithms, 2018"
     iterations: int = 1000
     """Tasks seen, one walk each."""
@@ -66,5 +66,5 @@ class Reptile(MetaLearner):
 
 @hookimpl
 def freeshot_meta_learners() -> Iterable[type[MetaLearner]]:
-    """Offer both by name: `-o learner=proto-five`, `-o learner=reptile`."""
+    """Offer both by name: `-o learner=proto-five`, `-o learner=reptile-walk`."""
     return [ProtoFive, Reptile]
