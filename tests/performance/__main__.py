@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import platform
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -46,22 +47,35 @@ def _cpuinfo() -> list[str]:
     return file.read_text().splitlines() if file.exists() else []
 
 
+HEAD = (
+    "# Performance\n\nWritten by `make bench`. Each table is one run, its rows timed in turn, medians; "
+    "compare ratios, not seconds of different runs.\n"
+)
+
+
+def merged(page: str, tables: Sequence[str]) -> str:
+    """Put tables into a page of tables, each in place of the one of its title or at the end; others stay."""
+    known = {_title(table): table for table in page.split("\n## ")[1:]}
+    known |= {_title(table.removeprefix("## ")): table.removeprefix("## ") for table in tables}
+    return HEAD + "".join(f"\n## {table.strip()}\n" for table in known.values())
+
+
+def _title(table: str) -> str:
+    return table.partition("\n")[0]
+
+
 def main() -> None:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(prog="python -m tests.performance", description=__doc__)
     parser.add_argument("benches", nargs="*", default=list(BENCHES), help=f"some of {', '.join(BENCHES)}")
-    parser.add_argument("--write", type=Path)
+    parser.add_argument("--write", type=Path, help="keeps the tables that are not run again")
     asked = parser.parse_args()
-    text = (
-        "# Performance\n\nWritten by `make bench`. Each table is one run, its rows timed in turn, medians; "
-        f"compare ratios, not seconds of different runs.\n\n{machine()}; {datetime.now(UTC):%Y-%m-%d}.\n"
-    )
     for name in asked.benches:
-        table = BENCHES[name]().markdown()
+        table = BENCHES[name]().markdown() + f"\n{machine()}; {datetime.now(UTC):%Y-%m-%d}.\n"
         print(table, flush=True)
-        text += "\n" + table
-    if asked.write:
-        asked.write.write_text(text, encoding="utf-8")
+        if asked.write:
+            page = asked.write.read_text(encoding="utf-8") if asked.write.exists() else ""
+            asked.write.write_text(merged(page, [table]), encoding="utf-8")
 
 
 if __name__ == "__main__":
