@@ -11,6 +11,7 @@ import torch
 from torch.nn.functional import cross_entropy, normalize
 
 from freeshot.basics.prototypes import class_means, prototype_logits
+from freeshot_baselines.heads.headed import labels_of as one_labelling
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
 
 def labels_of(support: Tensor, way: int) -> Tensor:
     """Return the labels [e, n] of support sets [e, n, …] that are ordered class by class."""
-    count, size = support.shape[:2]
-    return torch.arange(way, device=support.device).repeat_interleave(size // way).expand(count, -1)
+    return one_labelling(support, way).expand(len(support), -1)
 
 
 def linear_start(features: Tensor, labels: Tensor, way: int, start: str) -> tuple[Tensor, Tensor]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch.nn.functional import cross_entropy, linear
 
-from freeshot.basics.prototypes import class_means
+from freeshot_baselines.adaptation.heads import linear_start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,12 +25,10 @@ def head_at(start: Start, features: Tensor, labels: Tensor, way: int) -> tuple[T
 
     Those are in units of the dimension: squared distances of layer-normed features would saturate the softmax.
     """
+    weight, bias = linear_start(features, labels, way, start)
     if start == "zero":
-        weight, bias = features.new_zeros(way, features.shape[1]), features.new_zeros(way)
         return weight.requires_grad_(), bias.requires_grad_()
-    means = class_means(features, labels, way)  # differentiable: moving the features moves the start
-    scale = features.shape[1] ** -0.5
-    return 2 * scale * means, -scale * means.square().sum(1)
+    return weight, bias  # differentiable: moving the features moves the start
 
 
 def descended(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from freeshot.basics.text import one_line
-from freeshot.cli.console import stdout, table, tell_warning
+from freeshot.cli.console import p_value, stdout, table, tell_warning
 
 if TYPE_CHECKING:
     from freeshot.basics.statistics import Interval
@@ -71,8 +71,8 @@ def _print(comparison: Comparison) -> None:
             _around(t.evidence.interval),
             _range(t.evidence.bca),
             *([_around(t.over_seeds) if t.over_seeds else "–"] if seeds else []),
-            _p(t.holm),
-            _p(t.evidence.wilcoxon),
+            p_value(t.holm),
+            p_value(t.evidence.wilcoxon),
             f"{t.evidence.effect:+.2f}",
             f"{100 * t.evidence.superiority:.0f} %",
             t.verdict,
@@ -87,7 +87,7 @@ def _print(comparison: Comparison) -> None:
     counted = ", ".join(f"{count} {name}" for name, count in comparison.wins.items() if count)
     console.print(
         f"Over {len(lines)} tracks: {counted}; mean difference {100 * comparison.mean_difference:+.2f}, of the middle "
-        f"half {100 * comparison.interquartile_difference:+.2f}; over tracks p {_p(comparison.across_tracks)}.",
+        f"half {100 * comparison.interquartile_difference:+.2f}; over tracks p {p_value(comparison.across_tracks)}.",
         soft_wrap=True,
     )
     console.print(
@@ -111,7 +111,3 @@ def _around(interval: Interval) -> str:
 
 def _range(interval: Interval) -> str:
     return f"{100 * interval.low:+.2f} … {100 * interval.high:+.2f}"
-
-
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"

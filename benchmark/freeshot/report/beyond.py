@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from freeshot.basics.statistics import worst_tenth
-from freeshot.contracts.records import RunRecord
 from freeshot.report.board import Board, Row
 from freeshot.report.hardness import Hardness, hardness
 
@@ -38,7 +37,7 @@ def half_widths(row: Row, track: str) -> Mapping[str, float]:
     if cell is None or cell.interval is None:
         return {}
     found = {WIDER[0]: cell.interval.half_width}
-    records = finished(row, track)
+    records = row.line.finished(track)
     for covers in WIDER[1:]:
         widths = [(s.high - s.low) / 2 for r in records for s in r.spreads if s.covers == covers]
         if widths and len(widths) == len(records):
@@ -52,13 +51,8 @@ def beyond(board: Board) -> tuple[Beyond, ...]:
     return tuple(_beyond(row, curves) for row in (*board.rows, *board.controls) if row.line.scores)
 
 
-def finished(row: Row, track: str) -> list[RunRecord]:
-    """List the records of a row on a track that hold numbers."""
-    return [r for r in row.line.records if r.spec.track.name == track and r.status == "ok"]
-
-
 def _beyond(row: Row, curves: Sequence[Hardness]) -> Beyond:
-    records = [record for track in row.line.scores for record in finished(row, track)]
+    records = [record for track in row.line.scores for record in row.line.finished(track)]
     own = [curve.accuracies[row.label] for curve in curves if row.label in curve.accuracies]
     whole = len(own) == len(row.line.scores)
     judged = [r.quality for r in records if r.quality is not None]

@@ -114,7 +114,7 @@ def _on_track(a: Row, b: Row, name: str, equivalent: float) -> TrackComparison:
 
 def _episodes(row: Row, track: str) -> tuple[str, int]:
     """Identify the episodes that a row met on a track."""
-    records = [r for r in row.line.records if r.spec.track.name == track and r.status == "ok"]
+    records = row.line.finished(track)
     stated = {r.hashes.get("episodes", r.spec.track.episodes_sha256) for r in records}
     return ",".join(sorted(stated)), len(row.line.scores[track])
 

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from freeshot.basics.statistics import worst_tenth
-from freeshot.report.beyond import WIDER, finished, half_widths
+from freeshot.report.beyond import WIDER, half_widths
 from freeshot.report.board import Board, Row
 from freeshot.report.pairs import all_pairs
 from freeshot.report.standings import standings
@@ -114,7 +114,7 @@ def _line(board: Board, row: Row, track: str) -> dict[str, Any]:
 
 
 def _calibration(row: Row, track: str) -> tuple[float | None, float | None]:
-    judged = [record.quality for record in finished(row, track)]
+    judged = [record.quality for record in row.line.finished(track)]
     known = [quality for quality in judged if quality is not None]
     if not known or len(known) < len(judged):
         return None, None

@@ -35,7 +35,7 @@ def hardness(board: Board) -> tuple[Hardness, ...]:
 
 
 def _on_track(board: Board, reference: Row, track: str) -> Hardness | None:
-    runs = [r.log_odds for r in reference.line.records if r.spec.track.name == track and r.status == "ok"]
+    runs = [record.log_odds for record in reference.line.finished(track)]
     if not runs or not all(runs) or len(runs[0]) < PARTS:
         return None
     odds = np.mean(runs, axis=0)  # [seeds, e] -> [e]

@@ -37,6 +37,10 @@ class Line:
     runs: Mapping[str, Mapping[int, NDArray[np.float64]]] = field(compare=False)
     """Track → training seed → accuracy per episode; `records` tell rows apart already."""
 
+    def finished(self, track: str) -> list[RunRecord]:
+        """List the records that hold numbers of a track, one per seed."""
+        return [r for r in self.records if r.spec.track.name == track and r.status == "ok"]
+
 
 def lines_of(
     labelled: Mapping[str, Sequence[RunRecord]], columns: Sequence[Column]
