@@ -65,12 +65,13 @@ class FinetuningLearner(Learner):
     def adapt(self, support: Shots, way: int, rng: Generator) -> Predictor:
         """Tune on the support set; nothing here is random."""
         stages = list(finetune(self._network, support, way, self._lr, (self._steps,), self._head))
+        self.tuned = sum(p.numel() for p in stages[-1][1].parameters())
         return stages[-1][1]
 
 
 def finetune(
     network: nn.Module, support: Shots, way: int, lr: float, stops: Sequence[int], head: str
-) -> list[tuple[int, Predictor]]:
+) -> list[tuple[int, nn.Sequential]]:
     """Run Adam over all weights, and return the tuned classifier as it is after each of `stops` steps."""
     import copy
 
@@ -83,7 +84,7 @@ def finetune(
         features = model(support.images)
     classifier = _head(features, support.labels, way, head)
     optimizer = torch.optim.Adam([*model.parameters(), *classifier.parameters()], lr=lr, fused=True)
-    tuned: list[tuple[int, Predictor]] = []
+    tuned: list[tuple[int, nn.Sequential]] = []
     for step in range(1, max(stops) + 1):
         loss = cross_entropy(classifier(model(support.images)), support.labels)
         optimizer.zero_grad()

@@ -191,12 +191,13 @@ def test_a_damaged_record_is_named_by_the_leaderboard(run: Any, call: Call, tmp_
 def test_an_interrupted_run_says_so_and_is_finished_by_its_repetition(tmp_path: Path) -> None:
     folders = ["--results", str(tmp_path / "results"), "--cache", str(tmp_path / "cache")]
     sizes = ["-o", "lrs=1e-3", "-o", "steps=15", "-o", "heads=zero", "-o", "trials=1"]
-    command = [sys.executable, "-m", "freeshot", "run", *on_track("--method", "full-finetuning"), *sizes, *folders]
+    # a note after each episode, so that there is one to wait for
+    start = "from freeshot.cli import main; from freeshot.run import tuned; tuned.SAVE_EVERY = 1; main()"
+    command = [sys.executable, "-c", start, "run", *on_track("--method", "full-finetuning"), *sizes, *folders]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         until = time.monotonic() + 120
-        while not list(tmp_path.glob("cache/artefacts/choosing/*/card.json")) and time.monotonic() < until:
-            time.sleep(0.05)
-        time.sleep(0.5)
+        while not list(tmp_path.glob("cache/cells/*.safetensors")) and time.monotonic() < until:
+            time.sleep(0.01)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=120)
     assert process.returncode == 130, out + err

@@ -32,3 +32,23 @@ def test_a_failing_block_is_measured_as_well() -> None:
         raise KeyError
     assert meter.seconds > 0
     assert meter.peak_bytes > 0
+
+
+def test_operations_are_those_of_the_block() -> None:
+    a = torch.rand(3, 4)
+    a @ a.T
+    with metered(CPU) as meter:
+        a @ a.T
+    assert meter.flops == 2 * 3 * 4 * 3
+
+
+def test_what_interrupted_runs_spent_is_counted() -> None:
+    a = torch.rand(3, 4)
+    with metered(CPU) as meter:
+        a @ a.T
+        meter.earlier = (100.0, 1000)
+        seconds, flops = meter.so_far()
+        assert 100 < seconds < 200
+        assert flops == 1072
+    assert meter.seconds > 100
+    assert meter.flops == 1072

@@ -15,7 +15,6 @@ from freeshot.contracts.flow import LayerView
 from freeshot.contracts.pool import LoraEntry
 from freeshot.engine.backbone import Backbone
 from freeshot.engine.bank import LoraBank
-from freeshot.engine.flops import flops_of
 from freeshot.engine.forward import look
 from freeshot.engine.teacher import BankTeacher
 
@@ -95,17 +94,3 @@ def test_an_inversion_learns_size_normalisation_and_device(backbone: Backbone, m
     assert (teacher.image_size, teacher.device) == (16, torch.device("cpu"))
     assert teacher.mean.flatten().tolist() == pytest.approx([0.5, 0.4, 0.6], abs=1e-6)
     assert teacher.std.shape == (1, 3, 1, 1)
-
-
-def test_operations_are_those_of_every_look_added_up(backbone: Backbone, images: Tensor, make_entry: MakeEntry) -> None:
-    entry, strategy = make_entry(1), FirstPatches()
-    bank = LoraBank.of([entry], images).requires_grad_(False)
-    teacher = BankTeacher(backbone, [entry], strategy)
-    expected = 0.0
-    assert teacher.operations() == 0
-    for step in teacher.steps(5):
-        teacher.logits(images[: step + 1])
-        one = flops_of(backbone, bank, strategy=strategy, progress=step / 5)
-        expected += (step + 1) * one.executed
-    assert teacher.operations() == pytest.approx(expected)
-    assert expected < 15 * flops_of(backbone, bank).executed

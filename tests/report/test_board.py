@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from freeshot.contracts.columns import Column
+from freeshot.contracts.records import TaskCost
 from freeshot.report import boards, versus
 from freeshot.report.costs import costs
+from freeshot.report.wording import cost_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -186,6 +188,37 @@ def test_costs_count_cached_stages_in_full_and_never_mix_devices(record: Make) -
     assert (gpu.device, gpu.records) == ("NVIDIA H200", 1)
     assert (cpu.device, cpu.records) == ("cpu, 2 threads", 2)
     assert (cpu.prepare_seconds, cpu.evaluate_seconds, cpu.peak_mib) == (42.5, 1.25, 300)
+
+
+def counted(record: RunRecord, task: int | None = 10**9, **stage: Any) -> RunRecord:
+    """Let all stages of a record count: 5 GFLOP each, or what is said of the first."""
+    first, *rest = (s.model_copy(update={"flops": 5 * 10**9}) for s in record.stages)
+    cost = None if task is None else TaskCost(flops=task, tuned=645)
+    return record.model_copy(update={"stages": [first.model_copy(update=stage), *rest], "task": cost})
+
+
+def test_what_was_counted_stands_beside_seconds(record: Make) -> None:
+    asked: dict[str, Any] = {"facts": {"queries": 300}, "learned": 1024}
+    (board,) = boards([counted(record(), **asked), counted(record(track=SKETCH5), 3 * 10**9, **asked)])
+    (cost,) = costs(board)
+    assert (cost.prepare_flops, cost.task_flops) == (10**10, 2 * 10**9)
+    assert (cost.learned, cost.tuned, cost.queries) == (1024, 645, 300)
+    drawn = cost_lines((cost,))
+    words = dict(zip(drawn.titles, (word.text for word in drawn.lines[0]), strict=True))
+    assert words["Prepare\n(TFLOP)"] == "0.01"
+    assert words["One task\n(GFLOP)"] == "2"
+    assert [words[f"Weights\n{what}"] for what in ("learned", "tuned")] == ["1024", "645"]
+    assert words["Queries\nto LoRAs"] == "300"
+
+
+@pytest.mark.parametrize("lacking", [{"task": None}, {"flops": None}])
+def test_what_one_record_does_not_count_is_not_said_of_the_row(record: Make, lacking: dict[str, Any]) -> None:
+    (board,) = boards([counted(record()), counted(record(track=SKETCH5), **lacking)])
+    (cost,) = costs(board)
+    assert cost.prepare_flops is None
+    assert cost.queries is None
+    (plain,) = costs(boards([record()])[0])
+    assert "Prepare\n(TFLOP)" not in cost_lines((plain,)).titles
 
 
 def test_a_column_takes_the_first_value_and_a_broken_one_costs_a_sentence(record: Make) -> None:

@@ -16,7 +16,7 @@ from tests.report.conftest import EPISODES, make_record
 
 from freeshot.basics.statistics import paired_difference
 from freeshot.contracts.published import Published
-from freeshot.contracts.records import IntervalRecord, Quality, Tags
+from freeshot.contracts.records import IntervalRecord, Quality, Tags, TaskCost
 from freeshot.report import boards
 from freeshot.report.html import html
 from freeshot.report.pairs import over_seeds
@@ -110,7 +110,9 @@ def full(record: RunRecord, order: int) -> RunRecord:
     spread = IntervalRecord(mean=record.interval.mean, low=low, high=high, level=0.95, covers="images")
     quality = Quality(ece=0.0625, brier=0.75, recall={"cat": 0.25, "<b>dog</b>": 0.125})
     odds = [float((i * order) % EPISODES) for i in range(EPISODES)]
-    return record.model_copy(update={"spreads": (spread,), "quality": quality, "log_odds": odds})
+    stages = [s.model_copy(update={"flops": 2 * 10**12, "learned": 4096 * order}) for s in record.stages]
+    measured = {"stages": stages, "task": TaskCost(flops=order * 10**9, tuned=0)}
+    return record.model_copy(update={"spreads": (spread,), "quality": quality, "log_odds": odds, **measured})
 
 
 def everything() -> list[RunRecord]:
@@ -121,6 +123,7 @@ def everything() -> list[RunRecord]:
         for phase, (method, mean) in enumerate(means.items()):
             record = make_record(method, track, mean, phase=phase, wobble=1 / 15 * (phase + 1))
             tags = {"tuning_free": False, "data_free": "real data"} if method == "beta" else {}
+            tags |= {"black_box": True} if method == "alpha" else {}
             found.append(tagged(full(record, 3), **tags))
         found.append(make_record("random", track, 0.2, role="floor"))
     found += [
@@ -325,6 +328,33 @@ def test_the_points_of_the_cost_plot_are_reached_by_keyboard(opened: Visit) -> N
     assert told is not None
     opened.page.keyboard.press("Enter")
     assert opened.page.locator("#detail-title").inner_text() == told.partition(":")[0]
+
+
+def test_accuracy_is_drawn_against_any_cost_that_was_counted(opened: Visit) -> None:
+    axis = opened.page.locator("#cost-axis")
+    offered = axis.locator("option").all_inner_texts()
+    assert [text for text in offered if "operations" in text] == [
+        "operations to prepare a track",
+        "operations of one task",
+    ]
+    assert "images that LoRAs were asked about" not in offered
+    axis.select_option("task")
+    dots = opened.page.locator("#cost-plot circle.dot")
+    assert dots.count() == 3  # the floor's records count nothing
+    told = dots.evaluate_all("dots => dots.map((dot) => dot.getAttribute('aria-label'))")
+    assert all("3 GFLOP" in one for one in told)
+    axis.select_option("flops")
+    assert "4 TFLOP" in (dots.first.get_attribute("aria-label") or "")
+
+
+def test_a_row_whose_loras_only_answered_can_be_filtered(opened: Visit) -> None:
+    def shown() -> str:
+        return opened.page.locator("#board tbody").inner_text()
+
+    assert "alpha" in shown()
+    opened.page.locator("#by-pool").get_by_text("black box").click()
+    assert "alpha" not in shown()
+    assert "beta" in shown()
 
 
 def test_hardness_is_drawn_from_the_reference_rows_log_odds(opened: Visit) -> None:

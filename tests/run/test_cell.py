@@ -484,3 +484,35 @@ def test_a_wrapper_that_raises_does_not_cost_the_other_cells(toy: Toy) -> None:
     toy.catalogue.host.manager.register(Broken())
     outcome = toy.launch("frozen-prototype", "noise")
     assert outcome.failed == len(toy.plan("frozen-prototype", "noise").cells)
+
+
+def test_a_record_says_what_preparing_and_one_task_cost(toy: Toy) -> None:
+    record = toy.record("lora-recycle")
+    assert [stage.stage for stage in record.stages] == ["inversion", "meta-learning", "preparation", "evaluation"]
+    inversion, learning, rest, evaluation = record.stages
+    assert all(stage.flops for stage in (inversion, learning, evaluation))
+    assert rest.flops  # masks, whose making is no stage
+    assert (inversion.learned, rest.learned) == (None, None)
+    assert learning.learned
+    assert record.task is not None
+    images = record.spec.track.way * (record.spec.track.shot + record.spec.track.query)
+    assert evaluation.flops is not None
+    assert record.task.flops % images == 0  # each image is embedded once
+    assert 0 < record.task.flops < evaluation.flops
+    assert record.task.tuned == 0
+
+
+def test_a_row_that_tunes_says_how_many_weights(toy: Toy) -> None:
+    probe, whole = toy.record("linear-probe"), toy.record("full-finetuning")
+    assert probe.task is not None
+    assert whole.task is not None
+    assert probe.task.tuned == 2 * (48 + 1)
+    assert whole.task.tuned > 1000
+    assert whole.stages[-1].flops == pytest.approx(whole.task.flops * len(whole.accuracies), rel=1e-6)
+
+
+def test_what_a_cached_stage_cost_is_told_again(toy: Toy) -> None:
+    made, again = toy.record("lora-recycle"), toy.record("lora-recycle", again=True)
+    assert [stage.cached for stage in again.stages] == [True, True, False, False]
+    assert [stage.flops for stage in again.stages] == [stage.flops for stage in made.stages]
+    assert again.task == made.task

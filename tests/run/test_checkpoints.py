@@ -12,6 +12,7 @@ from torch import Tensor
 
 from freeshot.contracts.flow import Shots, SurrogateSet
 from freeshot.engine import BankTeacher, SharedLora
+from freeshot.engine.meter import metered
 from freeshot.run.artefacts import Artefact, Artefacts
 from freeshot.run.checkpoints import FileCheckpoint
 from freeshot.run.tasks import SurrogateSource, Tasks, TaskShape
@@ -95,6 +96,25 @@ def test_meta_training_continues_to_the_same_bits(
 
     undisturbed = work(None, tmp_path / "undisturbed")
     assert torch.equal(finish(work, kills), undisturbed)
+
+
+def test_operations_of_interrupted_runs_are_those_of_one(tmp_path: Path, backbone: Backbone, pool: LoraPool) -> None:
+    method, device = LoraInversion(iterations=STEPS, prior="none"), torch.device("cpu")
+
+    def spent(kill: int | None, folder: Path) -> tuple[float, int]:
+        kept = FileCheckpoint(folder / "state.safetensors", every=0)
+        with metered(device) as kept.meter:
+            teacher = BankTeacher(backbone, [pool.entries[0]], None, killing(kill), kept)
+            method.synthesize(teacher, torch.arange(5), torch.Generator().manual_seed(0))
+        return kept.meter.seconds, kept.meter.flops
+
+    seconds, flops = spent(None, tmp_path / "undisturbed")
+    for kill in (1, 5, STEPS):
+        with pytest.raises(KilledError):
+            spent(kill, tmp_path)
+    resumed = spent(None, tmp_path)
+    assert resumed[1] == flops > 0
+    assert resumed[0] > seconds / 10
 
 
 def test_states_are_kept_now_and_then(tmp_path: Path) -> None:

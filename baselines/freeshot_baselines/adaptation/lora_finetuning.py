@@ -111,5 +111,7 @@ class LoraLearner(Learner):
         def predict(images: Tensor) -> Tensor:
             return head(trunk.features_without_gradient(images, bank))
 
-        for step in adam([*bank.parameters(), weight, bias], setting.lr, stops or self._method.steps, losses):
+        parameters = [*bank.parameters(), weight, bias]
+        self.tuned = sum(p.numel() for p in parameters) // len(support)
+        for step in adam(parameters, setting.lr, stops or self._method.steps, losses):
             yield Setting(setting.lr, step, setting.head), predict

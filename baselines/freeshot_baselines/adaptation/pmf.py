@@ -119,8 +119,10 @@ class PmfLearner(Learner):
             shown, asked = (trunk.features_without_gradient(part, bank) for part in (support, images))
             return cosine_logits(asked, shown, way, method.scale)
 
-        steps = method.steps if self._lr else 0  # at rate 0 every step would stay where it is
-        for _ in adam(list(bank.parameters()), self._lr, (steps,), losses):
+        parameters, steps = list(bank.parameters()), 0
+        if self._lr:  # at rate 0 every step would stay where it is
+            steps, self.tuned = method.steps, sum(p.numel() for p in parameters) // len(support)
+        for _ in adam(parameters, self._lr, (steps,), losses):
             yield Rate(self._lr), predict
 
 

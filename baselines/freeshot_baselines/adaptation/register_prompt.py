@@ -68,6 +68,7 @@ class RegisterLearner(Learner):
         width = trunk.features_without_gradient(support[:1, :1]).shape[-1]
         drawn = torch.stack([torch.randn(method.registers, width, generator=rng) for rng in rngs])
         registers = Parameter((method.spread * drawn).to(trunk.like))  # [e, p, d]
+        self.tuned = registers[0].numel()
 
         def losses() -> Tensor:
             return support_losses(lambda x: trunk.features(x, registers=registers), support, way, rngs)

@@ -108,7 +108,7 @@ class LoraHubLearner(Learner):
             each = support_losses(lambda x: trunk.features_without_gradient(x, adding), support, way, rngs, copies)
             return each.double().cpu() + method.penalty * found.abs().mean(1)
 
-        size = drawn.shape[1]
+        size = self.tuned = drawn.shape[1]
         adding = mixed(searched(losses, size, method.bound, method.budget, method.algorithm, rngs))
         shown = trunk.features_without_gradient(support, adding)
         return lambda images: nearest_mean(trunk.features_without_gradient(images, adding), shown, way)

@@ -69,6 +69,8 @@ class MixtureLearner(Learner):
         shape = [len(support), stack.loras, *([len(stack.slots)] if method.per == "layer" else [])]
         parameters = Parameter(torch.full(shape, method.start(stack.loras)).to(trunk.like))
 
+        self.tuned = parameters[0].numel()
+
         def losses() -> Tensor:
             mixed = stack.mixed(method.weights(parameters))
             return support_losses(lambda images: trunk.features(images, mixed), support, way, rngs)

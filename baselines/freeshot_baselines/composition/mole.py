@@ -69,6 +69,7 @@ class MoleLearner(Learner):
         known = trunk.features_without_gradient(support)
         drawn = [torch.randn(stack.loras, known.shape[-1], generator=rng) for rng in rngs]
         gate = Parameter((method.spread * torch.stack(drawn)).to(trunk.like))  # [e, l, d]
+        self.tuned = gate[0].numel()
 
         def features(images: Tensor) -> Tensor:
             frozen = known if images is support else trunk.features_without_gradient(images)

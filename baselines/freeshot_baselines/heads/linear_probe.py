@@ -71,6 +71,7 @@ class ProbeLearner(Headed):
 
         support, query = normalize(support.double(), dim=-1), normalize(query.double(), dim=-1)
         weight, bias = logistic_regression(support, labels_of(support, way), way, self._c)
+        self.tuned = weight[0].numel() + bias[0].numel()
         return query @ weight.mT + bias.unsqueeze(1)
 
 

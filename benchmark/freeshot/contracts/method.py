@@ -49,6 +49,8 @@ class Learner(ABC):
     """True where `adapt` computes what suits the support set and optimises nothing: such a row is tuning-free."""
     together: int = 1
     """How many episodes `adapt_many` is given at once, at most; a learner may set it when it is made."""
+    tuned: int = 0
+    """How many weights are fitted to each support set, for the record; a learner may set it while it tunes."""
 
     def embed(self, images: Tensor) -> Tensor:
         """Map images [b, 3, h, w] in 0…1 to features [b, d]."""

@@ -142,6 +142,11 @@ def _without_neutral(part: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in part.items() if key != "neutral"} | {"options": kept}
 
 
+def _without_none(plain: dict[str, Any], *names: str) -> dict[str, Any]:
+    """Drop these fields where they are None."""
+    return {key: value for key, value in plain.items() if value is not None or key not in names}
+
+
 class IntervalRecord(Frozen):
     """A mean with its interval, in 0…1."""
 
@@ -180,8 +185,26 @@ class StageCost(Frozen):
     peak_bytes: Natural
     """Peak resident memory of the process (CPU) or of the device during the stage."""
     cached: bool = False
+    flops: Natural | None = None
+    """Floating-point operations as they were run, two for each multiply-add; None where they were not counted."""
+    learned: Natural | None = None
+    """Weights that the stage learned and that are used at test; None where it learns none."""
     facts: dict[str, Any] = Field(default_factory=dict)
     """What the stage wants remembered, such as a teacher's accuracy on its own surrogates."""
+
+    @model_serializer(mode="wrap")
+    def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Write nothing for what was not counted: records from before it was stay as they are."""
+        return _without_none(handler(self), "flops", "learned")
+
+
+class TaskCost(Frozen):
+    """What one test task costs, its images decoded, nothing shared with other tasks."""
+
+    flops: Natural
+    """Floating-point operations, two for each multiply-add."""
+    tuned: Natural = 0
+    """Weights that are fitted to the support set."""
 
 
 class Provenance(Frozen):
@@ -205,6 +228,14 @@ class Tags(Frozen):
     tuning_free: bool
     data_free: DataFree
     role: str = "method"
+    black_box: bool = False
+    """The LoRAs answered as services do and showed no weights and no gradients."""
+
+    @model_serializer(mode="wrap")
+    def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Write the tag only where it is set: records from before there was one stay as they are."""
+        plain: dict[str, Any] = handler(self)
+        return plain if self.black_box else {key: value for key, value in plain.items() if key != "black_box"}
 
 
 class RunRecord(Frozen):
@@ -230,6 +261,8 @@ class RunRecord(Frozen):
     looks: Natural = 0
     """How often test episodes were scored for this record."""
     stages: list[StageCost] = Field(default_factory=list)
+    task: TaskCost | None = None
+    """None where it was not counted."""
     hashes: dict[str, str] = Field(default_factory=dict)
     """backbone, pool, images, episodes: what the numbers rest on."""
     provenance: Provenance
@@ -238,7 +271,8 @@ class RunRecord(Frozen):
     def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Write nothing for measures that were not taken: records from before there were any stay as they are."""
         plain: dict[str, Any] = handler(self)
-        return {key: value for key, value in plain.items() if value or key not in ("spreads", "quality", "log_odds")}
+        measured = ("spreads", "quality", "log_odds", "task")
+        return {key: value for key, value in plain.items() if value or key not in measured}
 
     @model_validator(mode="after")
     def _consistent(self) -> RunRecord:

@@ -1,16 +1,19 @@
-"""Seconds and peak memory of a stretch of work."""
+"""Seconds, operations and peak memory of a stretch of work."""
 
 from __future__ import annotations
 
 import resource
 import sys
 import time
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+
+from freeshot.engine.operations import Operations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,21 +24,45 @@ class Meter:
     """What a stretch cost; complete when the block is left."""
 
     seconds: float = 0.0
+    flops: int = 0
+    """Floating-point operations, two for each multiply-add."""
     peak_bytes: int = 0
+    earlier: tuple[float, int] = (0.0, 0)
+    """Seconds and operations that interrupted runs spent on the same work; set it while the block runs."""
+    _operations: Operations = field(default_factory=Operations)
+    _counted: int = 0
+    """Operations of an outer block before this one began."""
+    _began: float = field(default_factory=time.perf_counter)
+
+    def so_far(self) -> tuple[float, int]:
+        """Return seconds and operations up to now, while the block runs."""
+        seconds, flops = self.earlier
+        return seconds + time.perf_counter() - self._began, flops + self._operations.count - self._counted
+
+
+_COUNTING: ContextVar[Operations | None] = ContextVar("counting", default=None)
 
 
 @contextmanager
 def metered(device: torch.device) -> Iterator[Meter]:
-    """Measure a block: wall-clock seconds, and peak memory of the device, or of this process on a CPU."""
-    meter = Meter()
+    """Measure a block: wall-clock seconds, operations, and peak memory of the device, or of this process on a CPU.
+
+    Blocks may lie within each other: all have their seconds and operations, and what was counted once is not watched
+    twice. The peak of the outer one is then that since the last inner one began.
+    """
     _reset_peak(device)
-    start = time.perf_counter()
+    outer = _COUNTING.get()
+    meter = Meter() if outer is None else Meter(_operations=outer, _counted=outer.count)
+    watch = meter._operations if outer is None else nullcontext()  # noqa: SLF001 - what counts is its own
+    token = _COUNTING.set(meter._operations)  # noqa: SLF001
     try:
-        yield meter
+        with watch:
+            yield meter
     finally:
+        _COUNTING.reset(token)
         if device.type == "cuda":
             torch.cuda.synchronize(device)
-        meter.seconds = time.perf_counter() - start
+        meter.seconds, meter.flops = meter.so_far()
         meter.peak_bytes = _peak(device)
 
 

@@ -16,7 +16,6 @@ from freeshot.contracts.checkpoint import Checkpoint
 from freeshot.contracts.efficiency import EfficiencyStrategy
 from freeshot.contracts.inversion import TeacherView
 from freeshot.engine.bank import LoraBank
-from freeshot.engine.flops import flops_of
 from freeshot.engine.forward import look
 
 if TYPE_CHECKING:
@@ -66,14 +65,6 @@ class _WithPatches(Checkpoint):
     def offer(self, make: Callable[[], Mapping[str, Tensor]]) -> None:
         """Keep both states."""
         self._inner.offer(lambda: {**make(), **self._teacher.patches_state()})
-
-
-@dataclass
-class _Looks:
-    """How many images were looked at through so many patches, and when in the run the first was."""
-
-    progress: float
-    images: int = 0
 
 
 def patch_side(vit: nn.Module) -> int:
@@ -137,7 +128,6 @@ class BankTeacher:
         self._going_on: Tensor | None = None  # [n, k] patches that were not stopped, as the images lie unmoved
         self._movement = dict(UNMOVED)
         self._last: Tensor | None = None
-        self._looks: dict[tuple[int | None, int | None], _Looks] = {}
         self.image_size = backbone.image_size
         self.mean, self.std = backbone.normalize.mean, backbone.normalize.std
         self.device = backbone.device
@@ -146,9 +136,7 @@ class BankTeacher:
         """Return what each image's own LoRA says of it: [n, 3, h, w] in 0…1 → [n, c]."""
         if self._last is None or len(self._last) == len(images):
             self._last = images.detach()
-        seen = self._look(images, self._strategy, self._progress)
-        self._count(len(images), seen.kept)
-        return self._logits(seen.features)
+        return self._logits(self._look(images, self._strategy, self._progress).features)
 
     def inside(self, images: Tensor) -> TeacherView:
         """Return the logits together with the class token after each block."""
@@ -159,15 +147,6 @@ class BankTeacher:
                 stack.callback(block.register_forward_hook(lambda _, __, out: tokens.append(out[:, 0])).remove)
             logits = self.logits(images)
         return TeacherView(logits, torch.stack(tokens, dim=1))
-
-    def operations(self) -> float:
-        """Count the floating-point operations of all looks so far, forward and backward, as they were run."""
-        total = 0.0
-        for (patches, _), looks in self._looks.items():
-            kept = None if patches is None else torch.arange(patches, device=self.device).unsqueeze(0)
-            one = flops_of(self._backbone, self._bank, kept, self._strategy, looks.progress)
-            total += looks.images * one.executed
-        return total
 
     def moved(self, images: Tensor, down: int, right: int, *, mirrored: bool) -> Tensor:
         """Roll all images, perhaps mirror them; by whole patches, and remembered, if the strategy stops some."""
@@ -214,12 +193,6 @@ class BankTeacher:
         going_on, last = state.get("teacher.going_on"), state.get("teacher.last")
         self._going_on = None if going_on is None else going_on.to(self.device)
         self._last = None if last is None else last.to(self.device)
-
-    def _count(self, images: int, kept: Tensor | None) -> None:
-        """Count looks apart that went through other numbers of patches."""
-        begun = None if self._going_on is None else self._going_on.shape[1]
-        key = (begun, None if kept is None else kept.shape[1])
-        self._looks.setdefault(key, _Looks(self._progress)).images += images
 
     def _look(self, images: Tensor, strategy: EfficiencyStrategy | None, progress: float) -> Seen:
         """Look at moved images through the patches that go on.

@@ -23,6 +23,16 @@ class Cost:
     evaluate_seconds: float
     peak_mib: float
     records: int
+    prepare_flops: float | None = None
+    """Operations of all stages before evaluation; None where a record does not count them."""
+    task_flops: float | None = None
+    """Operations of one test task."""
+    learned: int | None = None
+    """Weights that are learned before the first task."""
+    tuned: int | None = None
+    """Weights that are fitted to each task."""
+    queries: float | None = None
+    """Images that LoRAs were asked about; None where nothing was asked."""
 
 
 def costs(board: Board) -> tuple[Cost, ...]:
@@ -54,7 +64,35 @@ def _cost(label: str, device: str, records: Sequence[RunRecord]) -> Cost:
         evaluation / len(records),
         max(stage.peak_bytes for stage in stages) / MIB,
         len(records),
+        _mean([_prepared(record) for record in records]),
+        _mean([record.task.flops if record.task else None for record in records]),
+        _most([sum(s.learned or 0 for s in record.stages) if record.task else None for record in records]),
+        _most([record.task.tuned if record.task else None for record in records]),
+        _mean([_queries(record) for record in records]),
     )
+
+
+def _prepared(record: RunRecord) -> float | None:
+    """Add up the operations before evaluation, if all of them were counted."""
+    counted = [stage.flops for stage in record.stages if not _evaluates(stage)]
+    known = [flops for flops in counted if flops is not None]
+    return float(sum(known)) if record.task is not None and len(known) == len(counted) else None
+
+
+def _queries(record: RunRecord) -> float | None:
+    asked = [stage.facts["queries"] for stage in record.stages if "queries" in stage.facts]
+    numbers = [float(number) for number in asked if isinstance(number, int | float)]
+    return sum(numbers) if numbers else None
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known and len(known) == len(values) else None
+
+
+def _most(values: Sequence[int | None]) -> int | None:
+    known = [value for value in values if value is not None]
+    return max(known) if known and len(known) == len(values) else None
 
 
 def _evaluates(stage: StageCost) -> bool:

@@ -76,6 +76,7 @@ def _row(row: Row, short: str, found: Sequence[Cost]) -> Plain:
         "control": line.role in CONTROLS,
         "free": line.data_free,
         "tuning": "tuning-free" if line.tuning_free else "tuned",
+        "pool": "black box" if line.black_box else "open pool",
         "rank": row.average_rank,
         "extras": [one_line(f"{value:.4g}" if isinstance(value, float) else str(value or "")) for value in line.extras],
         "costs": [
@@ -85,6 +86,11 @@ def _row(row: Row, short: str, found: Sequence[Cost]) -> Plain:
                 "evaluate": round(cost.evaluate_seconds, 2),
                 "peak": round(cost.peak_mib),
                 "records": cost.records,
+                "flops": cost.prepare_flops,
+                "task": cost.task_flops,
+                "learned": cost.learned,
+                "tuned": cost.tuned,
+                "queries": cost.queries,
             }
             for cost in found
         ],

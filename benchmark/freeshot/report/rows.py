@@ -27,6 +27,7 @@ class Line:
     role: str
     data_free: Literal["strict", "public prior", "real data"]
     tuning_free: bool
+    black_box: bool
     made_with: str
     """Parts and options: 'inversion=fourier, learner=reptile'."""
     extras: tuple[str | float | None, ...]
@@ -60,6 +61,7 @@ def _line(label: str, records: Sequence[RunRecord], columns: Sequence[Column], p
         newest.tags.role,
         newest.tags.data_free,
         newest.tags.tuning_free,
+        newest.tags.black_box,
         configuration(newest.spec).summary(),
         tuple(_first_value(column, records, problems) for column in columns),
         tuple(records),

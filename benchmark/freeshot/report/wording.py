@@ -11,6 +11,7 @@ from freeshot.contracts.columns import Column
 from freeshot.contracts.published import Published
 from freeshot.report.board import Board, Cell, Row
 from freeshot.report.costs import Cost
+from freeshot.report.rows import Line
 from freeshot.report.versus import Versus
 
 MISSING = "–"
@@ -19,7 +20,6 @@ KINDS = {"t": "Student-t", "bca": "BCa bootstrap"}
 ARROWS = {"higher": " ↑", "lower": " ↓", "none": ""}
 WIDER_HEADING = "Half-widths: episodes / and other images / and other classes"
 BEYOND_HEADING = "Beyond the mean, over all tracks of a row"
-COST_TITLES = ("Row", "Device", "Prepare\n(s)", "Evaluate\n(s)", "Peak\n(MiB)", "Records")
 
 
 @dataclass(frozen=True)
@@ -100,21 +100,30 @@ def differences(found: Sequence[Versus], tracks: Sequence[str], digits: int) -> 
 
 
 def cost_lines(found: Sequence[Cost]) -> Drawing:
-    """Draw what the rows cost."""
-    return Drawing(
-        COST_TITLES,
-        tuple(
-            (
-                Words(one_line(cost.label)),
-                Words(one_line(cost.device)),
-                Words(seconds(cost.prepare_seconds)),
-                Words(seconds(cost.evaluate_seconds)),
-                Words(f"{cost.peak_mib:.0f}"),
-                Words(str(cost.records)),
-            )
-            for cost in found
-        ),
-    )
+    """Draw what the rows cost; columns that no row has are left out."""
+    columns = {
+        "Row": [one_line(cost.label) for cost in found],
+        "Device": [one_line(cost.device) for cost in found],
+        "Prepare\n(s)": [seconds(cost.prepare_seconds) for cost in found],
+        "Evaluate\n(s)": [seconds(cost.evaluate_seconds) for cost in found],
+        "Prepare\n(TFLOP)": [_scaled(cost.prepare_flops, 1e12) for cost in found],
+        "One task\n(GFLOP)": [_scaled(cost.task_flops, 1e9) for cost in found],
+        "Weights\nlearned": [_whole(cost.learned) for cost in found],
+        "Weights\ntuned": [_whole(cost.tuned) for cost in found],
+        "Queries\nto LoRAs": [_whole(cost.queries) for cost in found],
+        "Peak\n(MiB)": [f"{cost.peak_mib:.0f}" for cost in found],
+        "Records": [str(cost.records) for cost in found],
+    }
+    kept = {title: texts for title, texts in columns.items() if any(text != MISSING for text in texts)}
+    return Drawing(tuple(kept), tuple(tuple(map(Words, line)) for line in zip(*kept.values(), strict=True)))
+
+
+def _scaled(value: float | None, unit: float) -> str:
+    return MISSING if value is None else f"{value / unit:.3g}" if value < 1000 * unit else f"{value / unit:.0f}"
+
+
+def _whole(value: float | None) -> str:
+    return MISSING if value is None else f"{round(value)}"
 
 
 def seconds(value: float) -> str:
@@ -164,9 +173,14 @@ def _what_it_is(row: Row) -> tuple[Words, ...]:
     return tuple(
         map(
             Words,
-            (one_line(row.label), line.data_free, tuning, one_line(line.role), average, *map(_extra, line.extras)),
+            (one_line(row.label), access(line), tuning, one_line(line.role), average, *map(_extra, line.extras)),
         )
     )
+
+
+def access(line: Line) -> str:
+    """Say how data-free a row is, and whether it saw the LoRAs or only asked them."""
+    return f"{line.data_free}, black box" if line.black_box else line.data_free
 
 
 def _extra(value: str | float | None) -> str:

@@ -25,8 +25,10 @@ class Artefact:
 
     tensors: Mapping[str, Tensor]
     facts: Mapping[str, Any]
-    seconds: float
-    peak_bytes: int
+    seconds: float = 0.0
+    peak_bytes: int = 0
+    flops: int | None = None
+    """Floating-point operations; None where nobody counted."""
 
 
 class Artefacts:
@@ -62,6 +64,7 @@ class Artefacts:
                 "facts": artefact.facts,
                 "seconds": artefact.seconds,
                 "peak_bytes": artefact.peak_bytes,
+                "flops": artefact.flops,
                 "sha256": file_sha256(fresh / "tensors.safetensors"),
             }
             write_text(fresh / "card.json", json.dumps(card, indent=1) + "\n")
@@ -90,7 +93,7 @@ class Artefacts:
         if file_sha256(file) != card["sha256"]:
             raise ValueError("damaged")
         try:
-            return Artefact(load_file(file), card["facts"], card["seconds"], card["peak_bytes"])
+            return Artefact(load_file(file), card["facts"], card["seconds"], card["peak_bytes"], card.get("flops"))
         except SafetensorError as error:
             raise ValueError("damaged") from error
 

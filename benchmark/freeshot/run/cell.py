@@ -12,11 +12,10 @@ from freeshot.basics.files import write_text
 from freeshot.basics.seal import sealed
 from freeshot.contracts.events import CellFailed, CellFinished, CellSkipped, Progress, StageFinished, StageStarted
 from freeshot.contracts.method import Learner, Needs
-from freeshot.contracts.records import DataFree, RunRecord, StageCost, Tags
+from freeshot.contracts.records import DataFree, RunRecord, StageCost, Tags, TaskCost
 from freeshot.engine.backbone import weights_sha256
 from freeshot.engine.meter import metered
 from freeshot.evaluation.episodes import episodes_sha256
-from freeshot.evaluation.judging import together
 from freeshot.evaluation.scoring import head_of, score_embedding
 from freeshot.run.handed import Handed
 from freeshot.run.measures import Look, measures
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from freeshot.contracts.method import Method
     from freeshot.contracts.records import RunSpec, Status
     from freeshot.contracts.tracks import Track
+    from freeshot.engine.meter import Meter
     from freeshot.run.environment import Environment
 
 
@@ -66,8 +66,9 @@ def run_cell(environment: Environment, spec: RunSpec, track: Track, results: Pat
 
 
 def _scored(environment: Environment, spec: RunSpec, track: Track, method: Method, bench: Bench) -> RunRecord:
-    with sealed():
+    with sealed(), metered(environment.device) as whole:
         learner = method.prepare(Handed(bench))
+    bench.ledger.charge_rest(whole)
     if not isinstance(learner, Learner):
         raise ContractError(f"Method '{method.name}' must prepare a Learner, but returned {type(learner).__name__}.")
     _require_unchanged(environment, spec, method)
@@ -78,31 +79,43 @@ def _scored(environment: Environment, spec: RunSpec, track: Track, method: Metho
     bench.looked = True  # from here on it counts, whatever comes of it
     with closing(learner), sealed():
         with metered(environment.device) as cost:
-            look = _looked(environment, spec, learner, images, shown)
-        found = measures(look, track, images, shown)
+            look = _looked(environment, spec, learner, images, shown, cost)
+        found = measures(look, track, images, shown) | {"task": _task_cost(look, cost, learner, shown)}
     _require_unchanged(environment, spec, method)
-    seconds = cost.seconds if look.seconds is None else look.seconds
-    environment.emit(StageFinished(spec.title, "evaluation", seconds))
+    environment.emit(StageFinished(spec.title, "evaluation", cost.seconds))
     if bench.asked:
         facts = {"queries": sum(oracle.queries for oracle in bench.asked)}
-        bench.stages.append(StageCost(stage="queries", seconds=0, peak_bytes=0, facts=facts))
-    bench.stages.append(StageCost(stage="evaluation", seconds=seconds, peak_bytes=cost.peak_bytes))
+        bench.stages.append(StageCost(stage="queries", seconds=0, peak_bytes=0, flops=0, facts=facts))
+    evaluation = StageCost(stage="evaluation", seconds=cost.seconds, peak_bytes=cost.peak_bytes, flops=cost.flops)
+    bench.stages.append(evaluation)
     return _record(environment, spec, method, "ok", bench, found=found, tuning_free=tuning_free)
 
 
 def _looked(
-    environment: Environment, spec: RunSpec, learner: Learner, images: Images, episodes: Sequence[Episode]
+    environment: Environment,
+    spec: RunSpec,
+    learner: Learner,
+    images: Images,
+    episodes: Sequence[Episode],
+    cost: Meter,
 ) -> Look:
-    """Look at the test episodes, once."""
+    """Look at the test episodes, once; `cost` is what meters it."""
     if not learner.embeds:
-        note = score_tuned(environment, spec, learner, images, episodes)
-        return Look(together(note.judged), note.seconds)
+        return Look(score_tuned(environment, spec, learner, images, episodes, cost))
 
     def report(done: int, of: int) -> None:
         environment.emit(Progress(spec.title, "evaluation", done, of))
 
     judged, embedded = score_embedding(learner, images, episodes, environment.device, report)
     return Look(judged, embedded=embedded, head=head_of(learner))
+
+
+def _task_cost(look: Look, cost: Meter, learner: Learner, episodes: Sequence[Episode]) -> TaskCost:
+    """Say what one task costs: its share of the tuning, or of embedding as many images as it has."""
+    share = 1 / len(episodes)
+    if look.embedded is not None:
+        share = (len(episodes[0].support) + len(episodes[0].query)) / len(look.embedded.images)
+    return TaskCost(flops=round(cost.flops * share), tuned=learner.tuned)
 
 
 def _earlier_looks(results: Path, spec: RunSpec) -> int:
@@ -134,7 +147,12 @@ def _record(
         reason=reason,
         comparable=spec.limit is None,
         spec=spec,
-        tags=Tags(tuning_free=tuning_free, data_free=data_freedom(environment, spec, method), role=method.role),
+        tags=Tags(
+            tuning_free=tuning_free,
+            data_free=data_freedom(environment, spec, method),
+            role=method.role,
+            black_box=Needs.QUERIES in method.needs and Needs.POOL not in method.needs,
+        ),
         looks=int(bench is not None and bench.looked),
         stages=list(bench.stages) if bench is not None else [],
         hashes=hashes_of(environment, spec, method, bench.track) if bench is not None and found else {},

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+import torch
+
 from freeshot.basics.files import atomic_path
 from freeshot.contracts.checkpoint import Checkpoint
 
@@ -14,16 +16,24 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from freeshot.engine.meter import Meter
+
 EVERY = 30.0
 """Seconds between two states kept."""
+SPENT = "freeshot.spent"
+"""Beside a state, what it took: seconds and operations."""
 
 
 class FileCheckpoint(Checkpoint):
-    """Keep the last state in one file; a damaged file counts as none."""
+    """Keep the last state in one file; a damaged file counts as none.
+
+    With a meter, what the work has cost is kept beside the state, and goes on from there.
+    """
 
     def __init__(self, path: Path, every: float = EVERY) -> None:
         self._path, self._every = path, every
         self._kept = time.monotonic()
+        self.meter: Meter | None = None
 
     def load(self) -> Mapping[str, Tensor] | None:
         """Return the last state kept."""
@@ -31,9 +41,14 @@ class FileCheckpoint(Checkpoint):
         from safetensors.torch import load_file
 
         try:
-            return load_file(self._path)
+            state = load_file(self._path)
         except (OSError, SafetensorError):
             return None
+        spent = state.pop(SPENT, None)
+        if self.meter is not None and spent is not None and spent.shape == (2,):
+            seconds, flops = spent.tolist()
+            self.meter.earlier = (seconds, int(flops))
+        return state
 
     def offer(self, make: Callable[[], Mapping[str, Tensor]]) -> None:
         """Write a state, if the last is older than `every` seconds."""
@@ -41,8 +56,11 @@ class FileCheckpoint(Checkpoint):
 
         if time.monotonic() - self._kept < self._every:
             return
+        state = {name: tensor.contiguous() for name, tensor in make().items()}
+        if self.meter is not None:
+            state[SPENT] = torch.tensor(self.meter.so_far(), dtype=torch.float64)
         with atomic_path(self._path) as temporary:
-            save_file({name: tensor.contiguous() for name, tensor in make().items()}, temporary)
+            save_file(state, temporary)
         self._kept = time.monotonic()
 
     def clear(self) -> None:

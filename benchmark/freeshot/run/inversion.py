@@ -10,7 +10,6 @@ from freeshot.basics.errors import ContractError, DivergedError
 from freeshot.basics.seeds import derive, stream
 from freeshot.contracts.flow import Shots, SurrogateSet
 from freeshot.contracts.inversion import LearnedInversion
-from freeshot.engine.meter import metered
 from freeshot.engine.oracle import QueryTeacher
 from freeshot.engine.teacher import BankTeacher, PoolTeachers
 from freeshot.run.artefacts import Artefact
@@ -34,11 +33,11 @@ def invert(
     strategy: EfficiencyStrategy | None,
     per_class: int,
     seed: int,
-    on_step: Callable[[int, int], None],
-    learned: Mapping[str, Tensor] | None = None,
-    checkpoint: Checkpoint | None = None,
-    piece: int = 0,
+    tell: Callable[[int, int], None],
+    checkpoint: Checkpoint,
     *,
+    learned: Mapping[str, Tensor] | None = None,
+    piece: int = 0,
     query_only: bool = False,
 ) -> Artefact:
     """Recover `per_class` images of each class of a LoRA, the patches that matter, and the LoRA's opinion of them.
@@ -47,26 +46,25 @@ def invert(
     LoRA, and what it is asked is counted.
     """
     kind = QueryTeacher if query_only else BankTeacher
-    teacher = kind(backbone, [entry], strategy, on_step, checkpoint)
+    teacher = kind(backbone, [entry], strategy, tell, checkpoint)
     labels = torch.arange(len(entry.classes)).repeat_interleave(per_class)
-    with metered(backbone.device) as meter:
-        rng = stream(derive(seed, "inversion", entry.name, *([piece] if piece else [])), device="cpu")
-        try:
-            images = _images(inversion, teacher, labels.to(backbone.device), rng, learned).detach()
-        except DivergedError as error:
-            raise DivergedError(f"LoRA '{entry.name}': {error}") from error
-        _require_images(images, len(labels), inversion.name, entry.name)
-        with torch.no_grad():
-            kept = teacher.final_patches(images)
-            logits, mirrored = teacher.plain_logits(images), teacher.plain_logits(images.flip(-1))
+    rng = stream(derive(seed, "inversion", entry.name, *([piece] if piece else [])), device="cpu")
+    try:
+        images = _images(inversion, teacher, labels.to(backbone.device), rng, learned).detach()
+    except DivergedError as error:
+        raise DivergedError(f"LoRA '{entry.name}': {error}") from error
+    _require_images(images, len(labels), inversion.name, entry.name)
+    with torch.no_grad():
+        kept = teacher.final_patches(images)
+        logits, mirrored = teacher.plain_logits(images), teacher.plain_logits(images.flip(-1))
     right = (logits.argmax(1).cpu() == labels).double().mean()
     tensors: dict[str, Tensor] = {"images": images, "labels": labels, "logits": logits, "mirrored": mirrored}
     if kept is not None:
         tensors["kept"] = kept
-    facts = {"teacher_accuracy": round(float(right), 4), "images": len(labels), "flops": teacher.operations()}
+    facts = {"teacher_accuracy": round(float(right), 4), "images": len(labels)}
     if isinstance(teacher, QueryTeacher):
         facts["queries"] = teacher.queries
-    return Artefact({k: v.cpu() for k, v in tensors.items()}, facts, meter.seconds, meter.peak_bytes)
+    return Artefact({k: v.cpu() for k, v in tensors.items()}, facts)
 
 
 def batches_of(per_class: int, way: int, batch: int) -> list[int]:
@@ -77,7 +75,7 @@ def batches_of(per_class: int, way: int, batch: int) -> list[int]:
 
 
 def joined(parts: Sequence[Artefact]) -> Artefact:
-    """Put what came of a LoRA's batches together."""
+    """Put what came of a LoRA's batches together; what they cost is charged batch by batch."""
     if len(parts) == 1:
         return parts[0]
     count = sum(part.facts["images"] for part in parts)
@@ -87,11 +85,8 @@ def joined(parts: Sequence[Artefact]) -> Artefact:
         {
             "teacher_accuracy": round(right / count, 4),
             "images": count,
-            "flops": sum(part.facts.get("flops", 0.0) for part in parts),
             **({"queries": sum(p.facts["queries"] for p in parts)} if "queries" in parts[0].facts else {}),
         },
-        sum(part.seconds for part in parts),
-        max(part.peak_bytes for part in parts),
     )
 
 
@@ -108,7 +103,7 @@ def learn_to_invert(
     learned = inversion.learn(teachers, per_class, stream(seed, "learning to invert", pool.sha256))
     if not all(torch.isfinite(tensor).all() for tensor in learned.values()):
         raise DivergedError(f"What '{inversion.name}' learned from the pool is not finite. Lower its lr.")
-    return Artefact({name: tensor.detach().cpu() for name, tensor in learned.items()}, {}, 0, 0)
+    return Artefact({name: tensor.detach().cpu() for name, tensor in learned.items()}, {})
 
 
 def _images(

@@ -29,8 +29,6 @@ class Look:
     """One look at test episodes."""
 
     judged: Judged
-    seconds: float | None = None
-    """Where an interrupted look was continued: of all parts together."""
     embedded: Embedded | None = None
     """The features of a learner that embeds."""
     head: Head | None = None

@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from freeshot.contracts.checkpoint import Checkpoint
     from freeshot.contracts.efficiency import EfficiencyStrategy
     from freeshot.contracts.flow import SurrogateSet
     from freeshot.contracts.inversion import InversionMethod
     from freeshot.contracts.pool import LoraEntry, LoraPool
     from freeshot.contracts.records import Part
     from freeshot.engine.backbone import Backbone
-    from freeshot.run.artefacts import Artefact, Artefacts
+    from freeshot.run.artefacts import Artefact
     from freeshot.run.stages import Stages
 
 STAGE = "inversion"
@@ -58,18 +59,18 @@ class Recovery:
                 "Choose -o strategy=none."
             )
 
-    def run(self, stages: Stages, artefacts: Artefacts) -> list[SurrogateSet]:
+    def run(self, stages: Stages) -> list[SurrogateSet]:
         """Invert every LoRA, or take what an earlier run left, and charge it."""
         learned = self._learned(stages)
         stages.started(STAGE, len(self.pool))
         found, costs = [], []
         for number, entry in enumerate(self.pool.entries):
-            artefact, cached = self._recovered(entry, number, learned, stages, artefacts)
-            surrogates = surrogate_set(entry, artefact)
+            parts = self._recovered(entry, number, learned, stages)
+            surrogates = surrogate_set(entry, joined([artefact for artefact, _ in parts]))
             if self._masked_afterwards:
                 surrogates = with_mask(self.backbone, entry, self.strategy, surrogates)
             found.append(surrogates)
-            costs.append((artefact, cached))
+            costs += parts
             stages.progress(STAGE, number + 1, len(self.pool))
         stages.charge(STAGE, costs, _facts(found))
         return found
@@ -84,20 +85,18 @@ class Recovery:
         number: int,
         learned: Mapping[str, Tensor] | None,
         stages: Stages,
-        artefacts: Artefacts,
-    ) -> tuple[Artefact, bool]:
-        """Recover a LoRA's images batch by batch."""
+    ) -> list[tuple[Artefact, bool]]:
+        """Recover a LoRA's images batch by batch; of each, what came of it and whether it was in the cache."""
         pieces = batches_of(self.per_class, len(entry.classes), self.batch)
         acting = None if self._masked_afterwards else self.strategy
         made = []
         for piece, count in enumerate(pieces):
             recipe = self._recipe(entry, pieces, piece, learned)
-            on_step = stages.within(STAGE, number * len(pieces) + piece, len(self.pool) * len(pieces))
-            state = artefacts.checkpoint(STAGE, recipe)
-            how = (self.inversion, acting, count, self.seed, on_step, learned, state, piece)
-            make = partial(invert, self.backbone, entry, *how, query_only=self.query_only)
-            made.append(stages.stored(STAGE, recipe, make))
-        return joined([artefact for artefact, _ in made]), all(cached for _, cached in made)
+            tell = stages.within(STAGE, number * len(pieces) + piece, len(self.pool) * len(pieces))
+            how = (self.backbone, entry, self.inversion, acting, count, self.seed)
+            make = partial(invert, *how, learned=learned, piece=piece, query_only=self.query_only)
+            made.append(stages.stored(STAGE, recipe, make, tell))
+        return made
 
     def _recipe(
         self, entry: LoraEntry, pieces: list[int], piece: int, learned: Mapping[str, Tensor] | None
@@ -132,8 +131,8 @@ class Recovery:
             "seed": self.seed,
         }
 
-        def make(on_step: Callable[[int, int], None]) -> Artefact:
-            return learn_to_invert(self.backbone, self.pool, method, self.per_class, self.seed, on_step)
+        def make(tell: Callable[[int, int], None], _: Checkpoint) -> Artefact:
+            return learn_to_invert(self.backbone, self.pool, method, self.per_class, self.seed, tell)
 
         return stages.artefact("learning-to-invert", recipe, make, 0).tensors
 
@@ -144,7 +143,6 @@ def _facts(found: list[SurrogateSet]) -> dict[str, float]:
     queries = [int(s.statistics["queries"]) for s in found if "queries" in s.statistics]
     return {
         "teacher_accuracy": round(sum(accuracies) / len(accuracies), 4),
-        "flops": sum(float(s.statistics.get("flops", 0)) for s in found),
         **({"queries": sum(queries)} if queries else {}),
     }
 

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
     import torch
 
+    from freeshot.engine.meter import Meter
+    from freeshot.run.checkpoints import FileCheckpoint
     from freeshot.run.environment import Environment
+
+    Make = Callable[[Callable[[int, int], None], FileCheckpoint], Artefact]
+    """Computes an artefact, telling progress and keeping its state; what it costs is measured from outside."""
 
 
 @dataclass(eq=False)
@@ -28,39 +33,72 @@ class Stages:
     """Of the cell, for whoever listens."""
     _device: torch.device
     costs: list[StageCost] = field(default_factory=list)
+    _spent: tuple[float, int] = (0.0, 0)
+    """Seconds and operations of what was made here and now, which is what stages account for."""
 
     def artefact(
-        self, stage: str, recipe: Mapping[str, Any], make: Callable[[Callable[[int, int], None]], Artefact], total: int
+        self, stage: str, recipe: Mapping[str, Any], make: Make, total: int, *, learns: bool = False
     ) -> Artefact:
-        """Take a stage's artefact from the cache, or make, meter and store it."""
+        """Take a stage's artefact from the cache, or make and store it; `learns` where its tensors are learned."""
         self.started(stage, total)
-        artefact, cached = self.stored(
-            stage, recipe, lambda: make(lambda done, of: self.progress(stage, done, of)), meter=True
-        )
-        self.charge(stage, [(artefact, cached)], artefact.facts)
+        artefact, cached = self.stored(stage, recipe, make, lambda done, of: self.progress(stage, done, of))
+        learned = sum(tensor.numel() for tensor in artefact.tensors.values()) if learns else None
+        self.charge(stage, [(artefact, cached)], artefact.facts, learned)
         return artefact
 
     def stored(
-        self, stage: str, recipe: Mapping[str, Any], make: Callable[[], Artefact], *, meter: bool = False
+        self, stage: str, recipe: Mapping[str, Any], make: Make, tell: Callable[[int, int], None]
     ) -> tuple[Artefact, bool]:
-        """Return a part of a stage, and whether it was in the cache; nothing is charged yet."""
-        kept = self._environment.artefacts.load(stage, recipe)
+        """Return a part of a stage, metered if it is made, and whether it was in the cache; nothing is charged yet."""
+        artefacts = self._environment.artefacts
+        kept = artefacts.load(stage, recipe)
         if kept is not None:
             return kept, True
-        with metered(self._device) as cost:
-            artefact = make()
-        if meter:
-            artefact = Artefact(artefact.tensors, artefact.facts, cost.seconds, cost.peak_bytes)
-        self._environment.artefacts.save(stage, recipe, artefact)
+        state = artefacts.checkpoint(stage, recipe)
+        with metered(self._device) as state.meter:
+            made = make(tell, state)
+        cost = state.meter
+        self._spent = (
+            self._spent[0] + cost.seconds - cost.earlier[0],
+            self._spent[1] + cost.flops - cost.earlier[1],
+        )
+        artefact = Artefact(made.tensors, made.facts, cost.seconds, cost.peak_bytes, cost.flops)
+        artefacts.save(stage, recipe, artefact)
         return artefact, False
 
-    def charge(self, stage: str, parts: Sequence[tuple[Artefact, bool]], facts: Mapping[str, Any]) -> None:
+    def charge(
+        self,
+        stage: str,
+        parts: Sequence[tuple[Artefact, bool]],
+        facts: Mapping[str, Any],
+        learned: int | None = None,
+    ) -> None:
         """Write down what a stage cost when its parts were computed."""
         seconds = sum(artefact.seconds for artefact, _ in parts)
         peak = max(artefact.peak_bytes for artefact, _ in parts)
+        counted = [artefact.flops for artefact, _ in parts if artefact.flops is not None]
+        flops = sum(counted) if len(counted) == len(parts) else None
         cached = all(was_there for _, was_there in parts)
-        self.costs.append(StageCost(stage=stage, seconds=seconds, peak_bytes=peak, cached=cached, facts=dict(facts)))
+        self.costs.append(
+            StageCost(
+                stage=stage,
+                seconds=seconds,
+                peak_bytes=peak,
+                cached=cached,
+                flops=flops,
+                learned=learned,
+                facts=dict(facts),
+            )
+        )
         self._environment.emit(StageFinished(self._title, stage, seconds, cached))
+
+    def charge_rest(self, whole: Meter) -> None:
+        """Write down what a method's preparation cost outside of all stages."""
+        seconds, flops = self._spent
+        rest = max(whole.seconds - seconds, 0.0)
+        self.costs.append(
+            StageCost(stage="preparation", seconds=rest, peak_bytes=whole.peak_bytes, flops=whole.flops - flops)
+        )
 
     def started(self, stage: str, total: int) -> None:
         """Tell that a stage begins."""

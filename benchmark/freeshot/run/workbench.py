@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from torch import Generator, Tensor, nn
 
+    from freeshot.contracts.checkpoint import Checkpoint
     from freeshot.contracts.component import Choice
     from freeshot.contracts.flow import Task
     from freeshot.contracts.meta_learner import TaskStream
@@ -71,12 +72,12 @@ class Bench:
         self.way, self.shot, self.query = self.track.way, self.track.shot, self.track.query
         self._backbone: Backbone = self._environment.backbone(self._spec.backbone)
         self._seed = self._spec.seed
-        self._stages = Stages(self._environment, self._spec.title, self._backbone.device)
+        self.ledger = Stages(self._environment, self._spec.title, self._backbone.device)
 
     @property
     def stages(self) -> list[StageCost]:
         """What the stages so far cost."""
-        return self._stages.costs
+        return self.ledger.costs
 
     # --- what every method may have -------------------------------------------------------------
 
@@ -103,9 +104,7 @@ class Bench:
         full = {"recipe": dict(recipe), "backbone": self._backbone.sha256, "seed": self._seed, "shape": self._shape()}
         if Needs.VALIDATION in self.method.needs:
             full["images"] = [self._environment.images(name, "validation").sha256 for name in self.track.sources]
-        facts: Mapping[str, object] = self._stages.artefact(
-            stage, full, lambda _: Artefact({}, dict(make()), 0, 0), 0
-        ).facts
+        facts: Mapping[str, object] = self.ledger.artefact(stage, full, lambda *_: Artefact({}, dict(make())), 0).facts
         return facts
 
     def keep(
@@ -119,7 +118,7 @@ class Bench:
         full |= {"seed": self._seed, "shape": self._shape()}
         if Needs.POOL in self.method.needs:
             full |= {"pool": self.pool().sha256, "surrogates": [_digest(s) for s in self.recovered]}
-        made = self._stages.artefact(stage, full, lambda tell: Artefact(dict(make(tell)), {}, 0, 0), 0)
+        made = self.ledger.artefact(stage, full, lambda tell, _: Artefact(dict(make(tell)), {}), 0, learns=True)
         return made.tensors
 
     # --- the pool and what comes from it --------------------------------------------------------
@@ -145,7 +144,7 @@ class Bench:
         recovery = Recovery(
             self._backbone, pool, method, plan, (first, second), per_class, batch, self._seed, query_only
         )
-        self.recovered = recovery.run(self._stages, self._environment.artefacts)
+        self.recovered = recovery.run(self.ledger)
         return self.recovered
 
     def surrogate_tasks(
@@ -218,15 +217,14 @@ class Bench:
             "seed": self._seed,
         }
 
-        def make(on_step: Callable[[int, int], None]) -> Artefact:
-            tasks.on_step = on_step
-            tasks.checkpoint = self._environment.artefacts.checkpoint("meta-learning", recipe)
+        def make(tell: Callable[[int, int], None], state: Checkpoint) -> Artefact:
+            tasks.on_step, tasks.checkpoint = tell, state
             model = SharedLora(self._backbone, rank, stream(self._seed, "meta", "init"), targets)
             rng = stream(self._seed, "meta", "learner")
             adapter: Adapter = self._environment.component(part).fit(model, tasks, rng)
-            return Artefact(dict(adapter.tensors), dict(adapter.facts), 0, 0)
+            return Artefact(dict(adapter.tensors), dict(adapter.facts))
 
-        artefact = self._stages.artefact("meta-learning", recipe, make, 0)
+        artefact = self.ledger.artefact("meta-learning", recipe, make, 0, learns=True)
         return Adapter(artefact.tensors, artefact.facts)
 
     # --- bookkeeping ----------------------------------------------------------------------------

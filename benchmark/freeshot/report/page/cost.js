@@ -1,13 +1,28 @@
 // Accuracy against what it costs, with the rows that no other row beats in both.
-const AXES = [["total", "seconds a track"], ["prepare", "seconds to prepare a track"], ["evaluate", "seconds to evaluate a track"], ["peak", "peak memory, MiB"]];
+// Each axis with its unit, and the least that it shows: its scale is logarithmic.
+const AXES = [
+  ["total", "seconds a track", "s", 0.1], ["prepare", "seconds to prepare a track", "s", 0.1], ["evaluate", "seconds to evaluate a track", "s", 0.1], ["peak", "peak memory, MiB", "MiB", 1],
+  ["flops", "operations to prepare a track", "FLOP", 1e9], ["task", "operations of one task", "FLOP", 1e6], ["learned", "weights learned before the first task", "", 1], ["tuned", "weights tuned for each task", "", 1], ["queries", "images that LoRAs were asked about", "", 1],
+];
+const axisOf = (axis) => AXES.find(([key]) => key === axis);
+const PREFIXES = [[1e18, "E"], [1e15, "P"], [1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]];
+
+/** Write an amount in its unit as a person says it. */
+function amount(value, unit) {
+  if (unit === "s") return duration(value);
+  if (unit === "MiB") return spaced(value) + " MiB";
+  const [scale, letter] = PREFIXES.find(([least]) => value >= least) || [1, ""];
+  return Number((value / scale).toPrecision(3)) + (letter || unit ? " " + letter + unit : "");
+}
 
 function offerCost() {
   options($("cost-track"), [["", "the mean over shown tracks"], ...state.board.tracks.map((t) => [t.name, t.name])]);
-  if (!$("cost-axis").options.length) options($("cost-axis"), AXES);
+  const known = AXES.filter(([key]) => state.board.rows.some((row) => costOf(row, key) !== null));
+  options($("cost-axis"), known, known.some(([key]) => key === $("cost-axis").value) ? $("cost-axis").value : "total");
 }
 
 function costPoints(rows, tracks, axis) {
-  const least = axis === "peak" ? 1 : 0.1;
+  const least = axisOf(axis)[3];
   return rows.map((row) => ({ row, cost: costOf(row, axis), y: overall(row, tracks), cells: tracks.map((t) => cellOf(row, t)) }))
     .filter((p) => p.cost !== null && p.y !== null)
     .map((p) => ({ ...p, x: Math.max(p.cost, least) }));
@@ -38,14 +53,14 @@ function costPicture(found, axis) {
   const pad = Math.max(0.01, 0.12 * (Math.max(...ys) - Math.min(...ys))), y0 = Math.min(...ys) - pad, y1 = Math.max(...ys) + pad;
   const X = (v) => m.left + ((w - m.left - m.right) * (Math.log10(v) - x0)) / (x1 - x0);
   const Y = (v) => h - m.bottom - ((h - m.top - m.bottom) * (v - y0)) / (y1 - y0);
-  const picture = draw("svg", { width: w, height: h, viewBox: `0 0 ${w} ${h}`, role: "group", "aria-label": "Accuracy against " + AXES.find(([key]) => key === axis)[1] });
+  const picture = draw("svg", { width: w, height: h, viewBox: `0 0 ${w} ${h}`, role: "group", "aria-label": "Accuracy against " + axisOf(axis)[1] });
   for (const v of decades(x0, x1)) {
-    const text = (v < 1 ? v.toFixed(1) : v.toFixed(0)) + (axis === "peak" ? "" : " s");
+    const unit = axisOf(axis)[2], text = unit === "s" ? (v < 1 ? v.toFixed(1) : v.toFixed(0)) + " s" : amount(v, unit);
     const anchor = v === 10 ** x0 ? "start" : v === 10 ** x1 ? "end" : "middle";
     picture.append(draw("line", { class: "axis", x1: X(v), x2: X(v), y1: m.top, y2: h - m.bottom }), draw("text", { class: "soft", x: X(v), y: h - m.bottom + 16, "text-anchor": anchor }, text));
   }
   for (const v of ticks(y0, y1)) picture.append(draw("line", { class: "axis", x1: m.left, x2: w - m.right, y1: Y(v), y2: Y(v) }), draw("text", { class: "soft", x: m.left - 6, y: Y(v) + 4, "text-anchor": "end" }, points(v, y1 - y0 < 0.05 ? 1 : 0) + " %"));
-  picture.append(draw("text", { class: "soft", x: w - m.right, y: h - 6, "text-anchor": "end" }, AXES.find(([key]) => key === axis)[1] + ", log scale"));
+  picture.append(draw("text", { class: "soft", x: w - m.right, y: h - 6, "text-anchor": "end" }, axisOf(axis)[1] + ", log scale"));
   const best = front(found);
   picture.append(draw("polyline", { class: "front", points: best.map((p) => X(p.x) + "," + Y(p.y)).join(" ") }));
   const taken = found.map((p) => [X(p.x) - 7, Y(p.y) - 7, X(p.x) + 7, Y(p.y) + 7]);
@@ -57,7 +72,7 @@ function costPicture(found, axis) {
 
 /** A focusable dot, and its label where there is room for one. */
 function dotted(p, x, y, axis, taken, w) {
-  const said = p.row.label + ": " + points(p.y) + " %, " + (axis === "peak" ? p.cost + " MiB" : duration(p.cost)) + " on " + costOf(p.row, "device");
+  const said = p.row.label + ": " + points(p.y) + " %, " + amount(p.cost, axisOf(axis)[2]) + " on " + costOf(p.row, "device");
   const dot = draw("circle", { class: p.row.control ? "dot control" : "dot", cx: x, cy: y, r: 6, tabindex: 0, role: "button", "aria-label": said }, draw("title", {}, said));
   dot.onclick = () => showRow(p.row);
   dot.onkeydown = (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); showRow(p.row); } };

@@ -59,11 +59,12 @@ function showRow(row) {
   open(
     el("bdi", {}, row.label),
     list([
-      ["what it is", [row.role, row.free, row.tuning].join(", ")],
+      ["what it is", [row.role, row.free, row.tuning, ...(row.pool === "black box" ? ["black box"] : [])].join(", ")],
       ["made with", row.made],
       ["average rank", row.rank === null ? null : row.rank.toFixed(2) + " over all tracks"],
       ...state.board.columns.map((title, i) => [title, row.extras[i]]),
       ...row.costs.map((cost) => ["cost of a track", duration(cost.prepare) + " to prepare, nothing cached; " + duration(cost.evaluate) + " to evaluate; peak " + cost.peak + " MiB; on " + cost.device + " (" + plural(cost.records, "record") + ")"]),
+      ...row.costs.flatMap((cost) => AXES.slice(4).map(([key, title, unit]) => [title, cost[key] === null ? null : amount(cost[key], unit)])),
       ...row.origins.map((text) => ["made by", text]),
     ]),
     el("h3", {}, "On each track"),

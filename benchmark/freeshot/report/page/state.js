@@ -3,6 +3,7 @@ const state = { board: boards[0], sort: "rank", down: false };
 const FILTERS = {
   "by-tuning": (row) => row.tuning,
   "by-free": (row) => row.free,
+  "by-pool": (row) => row.pool,
   "by-role": (row) => (row.control ? "controls" : "methods"),
 };
 const TRACK_FILTERS = { "by-section": (track) => track.section, "by-shot": (track) => track.shot + "-shot" };
@@ -36,7 +37,7 @@ function passing(things, filters) {
 /** The rows and tracks that the filters and the search leave. */
 function visible() {
   const words = $("search").value.toLowerCase().split(/\s+/).filter(Boolean);
-  const said = (row) => [row.label, row.made, row.role, row.free, row.tuning].join(" ").toLowerCase();
+  const said = (row) => [row.label, row.made, row.role, row.free, row.tuning, row.pool].join(" ").toLowerCase();
   const rows = passing(state.board.rows, FILTERS).filter((row) => words.every((word) => said(row).includes(word)));
   return { rows, tracks: passing(state.board.tracks, TRACK_FILTERS) };
 }
@@ -53,5 +54,5 @@ function overall(row, tracks) {
 function costOf(row, axis) {
   if (!row.costs.length) return null;
   const cost = row.costs.reduce((most, one) => (one.records > most.records ? one : most));
-  return { total: cost.prepare + cost.evaluate, prepare: cost.prepare, evaluate: cost.evaluate, peak: cost.peak, device: cost.device }[axis];
+  return axis === "total" ? cost.prepare + cost.evaluate : cost[axis];
 }

@@ -1,0 +1,88 @@
+"""Operations are counted as torch's own counter does, wherever they come from, and change no bit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import conv2d, linear, scaled_dot_product_attention
+from torch.utils.flop_counter import FlopCounterMode
+
+from freeshot.engine import Backbone
+from freeshot.engine.bank import LoraBank, slots_of
+from freeshot.engine.forward import look
+from freeshot.engine.operations import Operations
+
+
+def counted(work: Callable[[], object]) -> int:
+    with Operations() as operations:
+        work()
+    return int(operations.count)
+
+
+def test_a_product_is_two_operations_for_each_multiply_add() -> None:
+    a, b = torch.rand(3, 4), torch.rand(4, 5)
+    assert counted(lambda: a @ b) == 2 * 3 * 4 * 5
+    assert counted(lambda: torch.rand(2, 3, 4) @ b) == 2 * 2 * 3 * 4 * 5
+    assert counted(lambda: a + 1) == 0
+
+
+def test_backward_counts() -> None:
+    weight = torch.rand(5, 4, requires_grad=True)
+    forward = 2 * 3 * 4 * 5
+
+    def both_ways() -> None:
+        linear(torch.rand(3, 4), weight).sum().backward()  # type: ignore[no-untyped-call]
+
+    assert counted(both_ways) == 2 * forward
+
+
+def test_under_inference_mode_layers_are_looked_into() -> None:
+    layer = nn.Linear(4, 5)
+    with torch.inference_mode():
+        assert counted(lambda: layer(torch.rand(2, 3, 4))) == 2 * 2 * 3 * 4 * 5
+        assert counted(lambda: conv2d(torch.rand(1, 3, 8, 8), torch.rand(2, 3, 4, 4), stride=4)) == 2 * 4 * 48 * 2
+
+
+def test_attention_counts_two_products() -> None:
+    q = torch.rand(1, 2, 7, 4)
+    assert counted(lambda: scaled_dot_product_attention(q, q, q)) == 2 * 2 * 2 * 7 * 7 * 4
+
+
+def test_functional_gradients_count() -> None:
+    weight = torch.rand(4, 5)
+    one = 2 * 3 * 4 * 5
+    assert counted(lambda: torch.func.grad(lambda w: (torch.ones(3, 4) @ w).sum())(weight)) == 2 * one
+    assert counted(lambda: torch.vmap(lambda x: x @ weight)(torch.rand(6, 3, 4))) == 6 * one
+
+
+@pytest.mark.parametrize("backward", [False, True])
+def test_a_transformer_counts_as_by_torch_and_keeps_its_bits(
+    backbone: Backbone, images: Tensor, *, backward: bool
+) -> None:
+    bank = LoraBank.fresh(backbone.vit, slots_of(backbone.vit), 2, 1, torch.Generator().manual_seed(0))
+
+    def work() -> Tensor:
+        features = look(backbone, images, bank).features
+        if backward:
+            features.sum().backward()  # type: ignore[no-untyped-call]
+        return features.detach()
+
+    with FlopCounterMode(display=False) as torchs:
+        work()
+    plain = work()
+    with Operations() as ours:
+        watched = work()
+    assert ours.count == torchs.get_total_flops() > 0
+    assert torch.equal(plain, watched)
+
+
+def test_each_counter_counts_what_runs_inside_of_it() -> None:
+    a = torch.rand(2, 2)
+    with Operations() as outer:
+        a @ a
+        with Operations() as inner:
+            a @ a
+    assert (inner.count, outer.count) == (16, 32)
