@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from freeshot.basics.crossed import crossed, layers
+from freeshot.basics.crossed import crossed, crossed_differences, layers
 from freeshot.basics.statistics import student_t
 
 STEPS = st.integers(0, 75).map(lambda step: step / 75)
@@ -65,6 +65,29 @@ def test_the_interval_is_the_textbooks(table: list[list[float]]) -> None:
 def test_the_order_of_seeds_and_episodes_does_not_matter(table: list[list[float]]) -> None:
     turned = [row[::-1] for row in table[::-1]]
     assert crossed(turned).half_width == pytest.approx(crossed(table).half_width, rel=1e-6, abs=1e-9)
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_differences_of_many_tables_are_those_of_each_pair(data: st.DataObject) -> None:
+    count, seeds, episodes = (data.draw(st.integers(2, most)) for most in (4, 4, 9))
+    table = st.lists(st.lists(STEPS, min_size=episodes, max_size=episodes), min_size=seeds, max_size=seeds)
+    many = np.array(data.draw(st.lists(table, min_size=count, max_size=count)))
+    many[-1] = many[0]  # rows may be the same
+    pairs = [(i, j) for i in range(count) for j in range(count)]
+    for (i, j), found in zip(pairs, crossed_differences(many, pairs), strict=True):
+        expected = crossed(many[i] - many[j])
+        assert found.mean == pytest.approx(expected.mean, abs=1e-12)
+        assert found.half_width == pytest.approx(expected.half_width, rel=1e-6, abs=1e-7)
+
+
+def test_rows_that_are_the_same_differ_by_a_point() -> None:
+    rng = np.random.default_rng(0)
+    rows = rng.integers(0, 76, (2, 3, 600)) / 75
+    rows[1] = rows[0]
+    assert crossed_differences(rows, [(0, 1)])[0].half_width == 0
+    rows[1, 0, 0] += 1 / 75  # one query of 135,000
+    assert crossed_differences(rows, [(1, 0)])[0].half_width == pytest.approx(crossed(rows[1] - rows[0]).half_width)
 
 
 def test_one_seed_is_plain_student_over_episodes_and_says_so() -> None:

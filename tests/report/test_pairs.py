@@ -65,7 +65,8 @@ def test_the_interval_over_seeds_is_of_the_differences_seed_by_seed(seeded: list
     differences = np.array([*alpha.line.runs[SKETCH].values()]) - np.array([*beta.line.runs[SKETCH].values()])
     found = over_seeds(alpha, beta, SKETCH)
     assert found is not None
-    assert (found.low, found.high) == (crossed(differences).low, crossed(differences).high)
+    expected = crossed(differences)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
     assert found.covers == "episodes and training seeds, paired"
     assert telling(alpha, beta, SKETCH) == found
 

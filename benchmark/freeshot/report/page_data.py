@@ -114,7 +114,6 @@ def _cell(row: Row, track: str, cell: Cell) -> Plain:
         return fixed
     spec = records[0].spec.track
     unit = unit_of(scores, spec.way * spec.query * cell.seeds)
-    histogram, _ = np.histogram(scores, bins=BINS, range=(0, 1))
     return fixed | {
         "mean": round(cell.interval.mean, 6),
         "low": round(cell.interval.low, 6),
@@ -122,10 +121,16 @@ def _cell(row: Row, track: str, cell: Cell) -> Plain:
         "worst": round(worst_tenth(scores), 6),
         "wider": [round(wider.low, 6), round(wider.high, 6)] if (wider := cell.over_seeds) else None,
         "episodes": len(scores),
-        "histogram": histogram.tolist(),
+        "histogram": histogram(scores),
         "unit": unit,
         "scores": encode(scores, unit),
     }
+
+
+def histogram(scores: Sequence[float]) -> list[int]:
+    """Count accuracies in bins of equal width; 1 falls into the last."""
+    places = np.minimum((np.asarray(scores) * BINS).astype(np.int64), BINS - 1)
+    return [int(count) for count in np.bincount(places, minlength=BINS)]
 
 
 def _record(record: RunRecord) -> Plain:

@@ -13,7 +13,7 @@ from itertools import combinations
 
 import numpy as np
 
-from freeshot.basics.crossed import crossed_each
+from freeshot.basics.crossed import crossed_differences
 from freeshot.basics.paired import EQUIVALENT, Evidence, Verdict, holm, pairwise, verdict
 from freeshot.basics.statistics import Interval, paired_difference
 from freeshot.report.board import Board, Row
@@ -55,11 +55,12 @@ def over_seeds_each(rows: Sequence[Row], track: str, pairs: Sequence[tuple[int, 
     for shared, places in alike.items():
         if len(shared) < 2:
             continue
-        tables = {i: np.array([runs[i][seed] for seed in shared]) for place in places for i in pairs[place]}  # [s, e]
-        differences = np.array([tables[pairs[place][0]] - tables[pairs[place][1]] for place in places])  # [k, s, e]
-        if differences.shape[2] < 2:
+        there = sorted({i for place in places for i in pairs[place]})
+        tables = np.array([[runs[i][seed] for seed in shared] for i in there])  # [n, s, e]
+        if tables.shape[2] < 2:
             continue  # one episode has no spread
-        told = crossed_each(differences, covers="episodes and training seeds, paired")
+        at = {row: number for number, row in enumerate(there)}
+        told = crossed_differences(tables, [(at[i], at[j]) for i, j in (pairs[place] for place in places)])
         for place, interval in zip(places, told, strict=True):
             found[place] = interval
     return found

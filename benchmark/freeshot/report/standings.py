@@ -126,20 +126,22 @@ def _wins(rows: Sequence[Row], tracks: Sequence[str]) -> tuple[tuple[Interval, .
     rng = np.random.default_rng(0)
     count = len(tracks)
     drawn = rng.multinomial(count, np.full(count, 1 / count), RESAMPLES) / count  # [r, t]
-    observed = [np.nanmean(_by_seed(row, tracks), axis=0) for row in rows]  # n × [t]
-    resampled = [_resampled_seeds(_by_seed(row, tracks), rng) for row in rows]  # n × ([r, t] or [1, t])
+    known = [_by_seed(row, tracks) for row in rows]
+    observed = [_rounded(np.nanmean(means, axis=0, keepdims=True)) for means in known]  # n × [1, t]
+    resampled = [_rounded(_resampled_seeds(means, rng)) for means in known]  # n × ([r, t] or [1, t])
     several = [len(means) > 1 for means in resampled]
 
-    def interval(i: int, j: int) -> Interval:
-        if i == j:
-            return Interval(0.5, 0.5, 0.5, 0.95, "tracks")
-        low, high = np.percentile((_won(resampled[i], resampled[j]) * drawn).sum(axis=1), (2.5, 97.5))
+    pairs = list(combinations(range(len(rows)), 2))
+    shares = np.array([_won(resampled[i], resampled[j], drawn) for i, j in pairs])  # [pairs, r]
+    evenly = np.full((1, count), 1 / count)
+    bounds = np.percentile(shares, (2.5, 97.5), axis=1).T.tolist()
+    upper = {}
+    for (i, j), (low, high) in zip(pairs, bounds, strict=True):
         covers = "tracks and training seeds" if several[i] or several[j] else "tracks"
-        return Interval(float(_won(observed[i], observed[j]).mean()), float(low), float(high), 0.95, covers)
-
-    upper = {pair: interval(*pair) for pair in combinations(range(len(rows)), 2)}
+        upper[i, j] = Interval(float(_won(observed[i], observed[j], evenly)[0]), low, high, 0.95, covers)
+    itself = Interval(0.5, 0.5, 0.5, 0.95, "tracks")
     return tuple(
-        tuple(upper[i, j] if i < j else _mirrored(upper[j, i]) if i > j else interval(i, i) for j in range(len(rows)))
+        tuple(upper[i, j] if i < j else _mirrored(upper[j, i]) if i > j else itself for j in range(len(rows)))
         for i in range(len(rows))
     )
 
@@ -158,13 +160,21 @@ def _resampled_seeds(means: Array, rng: np.random.Generator) -> Array:
     if count == 1:
         return plain
     drawn = rng.multinomial(count, np.full(count, 1 / count), RESAMPLES).astype(float)  # [r, s]
+    if np.isfinite(means).all():
+        return np.asarray(drawn @ means / count)
     there = drawn @ np.isfinite(means)  # [r, t]: how many of the drawn seeds have the track
     return np.asarray(np.where(there > 0, drawn @ np.nan_to_num(means) / np.maximum(there, 1), plain))
 
 
-def _won(ours: Array, theirs: Array) -> Array:
-    """Say where the first are higher: 1, 0, or ½ where both are the same up to rounding."""
-    return np.asarray((np.sign(np.round(ours - theirs, 12)) + 1) / 2)
+def _won(ours: Array, theirs: Array, weights: Array) -> Array:
+    """Return the weighted [r, t] share of tracks on which the first means [r or 1, t] are higher, ties half: [r]."""
+    signs = np.broadcast_to(np.sign(ours - theirs), weights.shape)
+    return np.asarray((1 + np.einsum("rt,rt->r", signs, weights)) / 2)
+
+
+def _rounded(means: Array) -> Array:
+    """Write means as whole numbers of 1e-12, so that the order in which they were summed parts no ties."""
+    return np.asarray(np.rint(means * 1e12))
 
 
 def _mirrored(share: Interval) -> Interval:
