@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 class TokenMerging(EfficiencyStrategy):
     """Merge the most similar pairs of patches in every layer, by bipartite matching of their keys."""
 
-    name = "token-merging"
+    name = "token-merge"
     citation = "Bolya et al., Token Merging: Your ViT But Faster, ICLR 2023"
     merge: int = 4
     """Pairs that are merged in each layer; at most half of the patches that are there. paper: 8 to 16 of 196."""
 
     def __post_init__(self) -> None:
         if self.merge < 0:
-            raise OptionError(f"Option 'merge' of 'token-merging' must not be negative, but is {self.merge}.")
+            raise OptionError(f"Option 'merge' of 'token-merge' must not be negative, but is {self.merge}.")
 
     def select(self, view: LayerView) -> Tensor | None:
         """Keep all patches but those that are merged into another: [b, k]."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class PatchStopping(EfficiencyStrategy):
     """Stop the patches that the class token attends to least in the last layer, a few times early in the inversion."""
 
-    name = "patch-stopping"
+    name = "patch-stop"
     citation = "Hu et al., Sparse Model Inversion, ICML 2024"
     at: tuple[float, ...] = (0.025, 0.05, 0.1, 0.15)
     """Points of progress at which patches are stopped. code: iterations 50, 100, 200 and 300 of 2000."""
@@ -28,9 +28,9 @@ class PatchStopping(EfficiencyStrategy):
 
     def __post_init__(self) -> None:
         if not 0 <= self.ratio < 1:
-            raise OptionError(f"Option 'ratio' of 'patch-stopping' must lie in 0…1, 1 excluded, but is {self.ratio}.")
+            raise OptionError(f"Option 'ratio' of 'patch-stop' must lie in 0…1, 1 excluded, but is {self.ratio}.")
         if not all(0 < point <= 1 for point in self.at):
-            raise OptionError(f"Option 'at' of 'patch-stopping' must lie in 0…1, but is {self.at}.")
+            raise OptionError(f"Option 'at' of 'patch-stop' must lie in 0…1, but is {self.at}.")
 
     def stops(self) -> tuple[float, ...]:
         """Name the points."""

@@ -120,5 +120,5 @@ def test_a_second_inversion_starts_with_all_patches(teacher: BankTeacher) -> Non
 
 @pytest.mark.parametrize("options", [{"ratio": 1.0}, {"ratio": -0.1}, {"at": (0.0,)}, {"at": (1.5,)}])
 def test_values_that_make_no_sense_are_refused(options: dict[str, object]) -> None:
-    with pytest.raises(OptionError, match="of 'patch-stopping' must lie in 0…1"):
+    with pytest.raises(OptionError, match="of 'patch-stop' must lie in 0…1"):
         PatchStopping(**options)  # type: ignore[arg-type]
