@@ -10,7 +10,6 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from freeshot import InversionMethod
-from freeshot.basics.errors import DivergedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -86,7 +85,7 @@ class Cmi(InversionMethod):
         from torch.nn.functional import cross_entropy
 
         from freeshot.engine.generators import fresh_generator
-        from freeshot.engine.pixels import jittered
+        from freeshot.engine.pixels import jittered, require_finite
 
         generator = fresh_generator(teacher.image_size, self.latent, self.width, rng).to(teacher.device)
         latents = torch.randn(len(labels), self.latent, generator=rng).to(teacher.device).requires_grad_()
@@ -108,8 +107,7 @@ class Cmi(InversionMethod):
             mark = _unit(marker(seen))
             contrast = contrastive_loss(mark, _unit(marker(other)), memory, self.temperature)
             loss = cross_entropy(whole.logits, labels) + self.contrast * contrast
-            if not torch.isfinite(loss):
-                raise DivergedError(f"The inversion loss is {loss.item()} at step {step}. Lower the inversion's lr.")
+            require_finite(loss, step)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from freeshot import InversionMethod
-from freeshot.basics.errors import DivergedError, OptionError
+from freeshot.basics.errors import OptionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -74,7 +74,7 @@ class MaskAndPredict(InversionMethod):
         import torch
         from torch.nn.functional import cross_entropy
 
-        from freeshot.engine.pixels import jittered, total_variation
+        from freeshot.engine.pixels import jittered, require_finite, total_variation
 
         low, high = -teacher.mean / teacher.std, (1 - teacher.mean) / teacher.std
         free = pixels.clone().requires_grad_()
@@ -85,8 +85,7 @@ class MaskAndPredict(InversionMethod):
             moved = jittered(teacher, images, rng, self.jitter, flip=self.flip)
             loss = cross_entropy(teacher.logits(moved), labels) + self.total_variation * total_variation(images)
             loss = loss * len(labels)
-            if not torch.isfinite(loss):
-                raise DivergedError(f"The inversion loss is {loss.item()} at step {step}. Lower the inversion's lr.")
+            require_finite(loss, step)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from freeshot.contracts.inversion import Teacher
 
 
+def require_finite(loss: Tensor, step: int) -> None:
+    """Raise DivergedError where an inversion's loss is no number any more."""
+    if not torch.isfinite(loss):
+        raise DivergedError(f"The inversion loss is {loss.item()} at step {step}. Lower the inversion's lr.")
+
+
 @dataclass(frozen=True, eq=False)
 class Iterate:
     """Where an optimisation stands when its loss is taken."""
@@ -75,8 +81,7 @@ class PixelPlan:
             logits = logits.to(images)
             best.see(pixels, logits.detach(), labels)
             loss = penalty(cross_entropy(logits, labels) * len(labels), Iterate(images, pixels, step))
-            if not torch.isfinite(loss):
-                raise DivergedError(f"The inversion loss is {loss.item()} at step {step}. Lower the inversion's lr.")
+            require_finite(loss, step)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
