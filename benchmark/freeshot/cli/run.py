@@ -42,6 +42,14 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option("--cache", type=FOLDER, default=Path(".freeshot"), help="Where what can be reused goes.")
 @click.option("--data", type=FOLDER, default=Path("data"), help="Where your images are.")
 @click.option("--launcher", metavar="NAME", default="local", help="Who runs the cells.")
+@click.option(
+    "--launcher-option",
+    "-l",
+    "launcher_options",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Set an option of the launcher, such as workers=2; repeatable.",
+)
 @plugin_files()
 @click.option("--again", is_flag=True, help="Run cells that are already done, too.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be run, and for about how long.")

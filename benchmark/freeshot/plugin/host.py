@@ -8,6 +8,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pluggy
@@ -22,7 +23,6 @@ from freeshot.plugin.reasons import why_failed, why_slow, why_unknown_hook, why_
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from importlib.metadata import Distribution
-    from pathlib import Path
 
 ONLY = "FREESHOT_PLUGINS"
 """Environment variable that names the plugins to load, 'a,b'; set but empty it loads none."""
@@ -66,10 +66,27 @@ class PluginFailure:
         return f"Plugin '{self.name}'{origin}: {self.reason}"
 
 
+@dataclass(frozen=True)
+class Selection:
+    """Which plugins were asked for: enough for another process to load the same."""
+
+    only: frozenset[str] | None = None
+    without: frozenset[str] = frozenset()
+    files: tuple[Path, ...] = ()
+
+    def load(self) -> Host:
+        """Load them."""
+        host = load_plugins(self.only, self.without)
+        for file in self.files:
+            host.load_file(file)
+        return host
+
+
 class Host:
     """The loaded plugins, and what became of the others."""
 
-    def __init__(self) -> None:
+    def __init__(self, selection: Selection | None = None) -> None:
+        self.selection = selection or Selection()
         self.manager = pluggy.PluginManager(GROUP)
         self.manager.add_hookspecs(hookspecs)
         self._loaded: dict[str, PluginInfo] = {}
@@ -113,6 +130,7 @@ class Host:
             self.register(import_file(path), info)
         if info.name not in self._loaded:
             raise PluginError(self._failures.pop().line)
+        self.selection = replace(self.selection, files=(*self.selection.files, path.absolute()))
 
     def register(self, plugin: object, info: PluginInfo) -> None:
         """Take in a plugin that is no entry point, such as the toy world; checked like any other."""
@@ -170,10 +188,10 @@ class Host:
 
 def load_plugins(only: frozenset[str] | None = None, without: frozenset[str] = frozenset()) -> Host:
     """Load the installed plugins, or `only` those named here or in FREESHOT_PLUGINS, except those in `without`."""
-    host = Host()
-    claims = _claims()
     if only is None and ONLY in os.environ:
         only = frozenset(name.strip() for name in os.environ[ONLY].split(",") if name.strip())
+    host = Host(Selection(only, without))
+    claims = _claims()
     for name in sorted(((only or frozenset()) | without) - set(claims)):
         host.note(PluginInfo(name, "", ""), str(unknown_name("plugin", name, claims)))
     for name, distributions in sorted(claims.items()):

@@ -16,6 +16,7 @@ from freeshot.run.checkpoints import FileCheckpoint
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from filelock import FileLock
     from torch import Tensor
 
 
@@ -71,13 +72,27 @@ class Artefacts:
             _put(fresh, folder)
             self.checkpoint(stage, recipe).clear()
         except OSError as error:
-            raise StoreError(
-                f"The cache {self._root} cannot be written ({error.strerror}). Free space or choose another --cache; "
-                "what is finished is kept."
-            ) from error
+            raise self._unwritable(error) from error
         finally:
             if fresh is not None:
                 shutil.rmtree(fresh, ignore_errors=True)
+
+    def _unwritable(self, error: OSError) -> StoreError:
+        return StoreError(
+            f"The cache {self._root} cannot be written ({error.strerror}). Free space or choose another --cache; "
+            "what is finished is kept."
+        )
+
+    def lock(self, stage: str, recipe: Mapping[str, Any]) -> FileLock:
+        """Return what whoever makes an artefact holds, so that no other process makes it at the same time."""
+        from filelock import FileLock
+
+        folder = self._folder(stage, recipe)
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._unwritable(error) from error
+        return FileLock(folder.with_name(f".{folder.name}.lock"))
 
     def checkpoint(self, stage: str, recipe: Mapping[str, Any]) -> FileCheckpoint:
         """Return where the making of an artefact keeps its state."""

@@ -1,24 +1,28 @@
-"""Run what was planned: one process per results folder at a time on each cell, cells through a launcher."""
+"""Run what was planned: cells through a launcher, one process per results folder at a time on each cell."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from freeshot.basics.errors import FreeshotError, StoreError
-from freeshot.contracts.events import CellFailed, CellSkipped
-from freeshot.contracts.records import RunRecord
+from freeshot.basics.errors import StoreError
+from freeshot.contracts.events import CellFailed, CellFinished, CellSkipped, Event
 from freeshot.engine.devices import choose_device
 from freeshot.plugin import hookimpl
-from freeshot.run.cell import run_cell
 from freeshot.run.environment import Environment
+from freeshot.run.mail import Mailbox, told
 from freeshot.run.parts import part_of
-from freeshot.run.store import is_done, stored_record
+from freeshot.run.plan import given_options
+from freeshot.run.runner import CellRunner
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from freeshot.contracts.launcher import Launcher
     from freeshot.contracts.records import RunSpec
-    from freeshot.contracts.tracks import Track
     from freeshot.plugin.catalogue import Catalogue
     from freeshot.run.plan import Plan
     from freeshot.run.request import RunRequest
@@ -35,81 +39,61 @@ class Outcome:
 
 def execute_plan(plan: Plan, request: RunRequest, catalogue: Catalogue) -> Outcome:
     """Run every cell that is not done; a cell that another process is running is left to it."""
+    launcher = _launcher(request, catalogue)
     environment = Environment(catalogue, request.cache, request.data, choose_device(request.device))
     tracks = {cell.spec.cell: cell.track for cell in plan.cells}
     todo = [cell.spec for cell in plan.cells if cell.state != "done"]
-    outcome = Outcome(skipped=len(plan.cells) - len(todo))
-
-    def one(spec: RunSpec) -> None:
-        _run_alone(environment, spec, tracks[spec.cell], request, outcome)
-
-    launcher: Any = part_of(catalogue, "launcher", request.launcher, {})[1]
-    _as_launcher(launcher).launch(todo, one)
-    return outcome
-
-
-def _run_alone(environment: Environment, spec: RunSpec, track: Track, request: RunRequest, outcome: Outcome) -> None:
-    """Hold the cell's lock while it runs; the operating system lets go of it even if we are killed."""
-    from filelock import FileLock, Timeout
-
-    locks = environment.cache / "locks"
+    ends = _Ends()
+    mail = _mail(request.cache)
+    mailbox = Mailbox(mail)
+    runner = CellRunner.at(environment, request, tracks, mail)
+    catalogue.host.manager.register(ends)
     try:
-        locks.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(locks / f"{spec.cell}.lock")
-        lock.acquire(timeout=0)
-    except Timeout:
-        outcome.skipped += 1
-        environment.emit(CellSkipped(spec.title, "another process is running it"))
-        return
-    except OSError as error:
-        raise StoreError(
-            f"The cache {environment.cache} cannot be written ({error.strerror}). Choose another --cache."
-        ) from None
-    try:
-        if not request.again and is_done(stored_record(request.results, spec)):
-            outcome.skipped += 1  # somebody finished it since it was planned
-            return
-        status = _wrapped(environment, spec, track, request)
-        outcome.finished += status == "ok"
-        outcome.skipped += status == "skipped"
-        outcome.failed += status in ("failed", "violated")
+        with told(mailbox, environment.emit):
+            launcher.launch(todo, runner)
+        elsewhere = [spec for spec in todo if spec.cell not in runner.ran]
+        _tell_of_the_lost(environment, elsewhere, mailbox)
     finally:
-        lock.release()
+        catalogue.host.manager.unregister(ends)
+        shutil.rmtree(mail, ignore_errors=True)
+    skipped = ends.count(CellSkipped) + len(plan.cells) - len(todo)
+    return Outcome(ends.count(CellFinished), ends.count(CellFailed), skipped)
 
 
-def _wrapped(environment: Environment, spec: RunSpec, track: Track, request: RunRequest) -> str:
-    """Run a cell inside of the wrappers that plugins put around cells; ours is the innermost implementation."""
-    manager = environment.catalogue.host.manager
-    core = _Core(environment, track, request)
-    manager.register(core)
-    try:
-        records = manager.hook.freeshot_cell(spec=spec)
-    except FreeshotError:
-        raise
-    except Exception as error:  # noqa: BLE001 - a wrapper is a stranger's code; it must not cost the other cells
-        environment.emit(CellFailed(spec.title, f"A freeshot_cell wrapper raised {type(error).__name__}: {error}"))
-        return "failed"
-    finally:
-        manager.unregister(core)
-    return next((record.status for record in records or () if isinstance(record, RunRecord)), "failed")
+@dataclass(eq=False)
+class _Ends:
+    """Hears how cells end."""
 
-
-@dataclass(frozen=True, eq=False)
-class _Core:
-    """The run of one cell, as a hook implementation."""
-
-    environment: Environment
-    track: Track
-    request: RunRequest
+    heard: list[Event] = field(default_factory=list)
 
     @hookimpl
-    def freeshot_cell(self, spec: RunSpec) -> RunRecord:
-        """Run the cell."""
-        return run_cell(self.environment, spec, self.track, self.request.results)
+    def freeshot_event(self, event: Event) -> None:
+        """Keep the ends."""
+        if isinstance(event, (CellFinished, CellFailed, CellSkipped)):
+            self.heard.append(event)
+
+    def count(self, kind: type[Event]) -> int:
+        """Count the cells that ended so."""
+        return sum(isinstance(event, kind) for event in self.heard)
 
 
-def _as_launcher(component: object) -> Launcher:
-    from freeshot.contracts.launcher import Launcher
+def _tell_of_the_lost(environment: Environment, cells: Sequence[RunSpec], mailbox: Mailbox) -> None:
+    """Say of which cells nothing was heard to the end: their process was killed, had no memory left, or never began."""
+    for spec in cells:
+        if not isinstance(mailbox.last.get(spec.cell), (CellFinished, CellFailed, CellSkipped)):
+            environment.emit(CellFailed(spec.title, "Its process ended without a word, or never began. Run it again."))
 
-    assert isinstance(component, Launcher)
-    return component
+
+def _mail(cache: Path) -> Path:
+    """Make a folder for the letters of this run."""
+    try:
+        (cache / "mail").mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(dir=cache.absolute() / "mail"))
+    except OSError as error:
+        raise StoreError(f"The cache {cache} cannot be written ({error.strerror}). Choose another --cache.") from None
+
+
+def _launcher(request: RunRequest, catalogue: Catalogue) -> Launcher:
+    launcher: Any = part_of(catalogue, "launcher", request.launcher, given_options(request.launcher_options))[1]
+    found: Launcher = launcher
+    return found

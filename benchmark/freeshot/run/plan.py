@@ -101,7 +101,7 @@ def _rows(request: RunRequest, catalogue: Catalogue, profile: Profile) -> tuple[
     if request.methods:
         known = {row.method: row for row in reversed(profile.rows)}
         rows = tuple(known.get(name, Row(name)) for name in request.methods)
-    given = _given_options(request.options)
+    given = given_options(request.options)
     fitting = [_overridden(row, given, catalogue) for row in rows]
     unused = set(given) - {key for row in fitting for key in row.options}
     if unused:
@@ -127,7 +127,8 @@ def unknown_option(name: str, known: Iterable[str]) -> OptionError:
     return OptionError(f"No method of this run has an option '{name}'. {guess}See 'freeshot show METHOD' for all.")
 
 
-def _given_options(pairs: Sequence[str]) -> dict[str, str]:
+def given_options(pairs: Sequence[str]) -> dict[str, str]:
+    """Split 'key=value' texts; OptionError where one is none."""
     given = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")

@@ -63,16 +63,21 @@ class Recovery:
         """Invert every LoRA, or take what an earlier run left, and charge it."""
         learned = self._learned(stages)
         stages.started(STAGE, len(self.pool))
-        found, costs = [], []
-        for number, entry in enumerate(self.pool.entries):
-            parts = self._recovered(entry, number, learned, stages)
-            surrogates = surrogate_set(entry, joined([artefact for artefact, _ in parts]))
+        entries = self.pool.entries
+        parts: dict[int, list[tuple[Artefact, bool]]] = {}
+        for wait in (False, True):  # what other processes are at is left to them, and asked for in the end
+            for number in [n for n in range(len(entries)) if n not in parts]:
+                recovered = self._recovered(entries[number], number, learned, stages, wait=wait)
+                if recovered is not None:
+                    parts[number] = recovered
+                    stages.progress(STAGE, len(parts), len(entries))
+        found = []
+        for number, entry in enumerate(entries):
+            surrogates = surrogate_set(entry, joined([artefact for artefact, _ in parts[number]]))
             if self._masked_afterwards:
                 surrogates = with_mask(self.backbone, entry, self.strategy, surrogates)
             found.append(surrogates)
-            costs += parts
-            stages.progress(STAGE, number + 1, len(self.pool))
-        stages.charge(STAGE, costs, _facts(found))
+        stages.charge(STAGE, [part for number in range(len(entries)) for part in parts[number]], _facts(found))
         return found
 
     @cached_property
@@ -85,8 +90,13 @@ class Recovery:
         number: int,
         learned: Mapping[str, Tensor] | None,
         stages: Stages,
-    ) -> list[tuple[Artefact, bool]]:
-        """Recover a LoRA's images batch by batch; of each, what came of it and whether it was in the cache."""
+        *,
+        wait: bool,
+    ) -> list[tuple[Artefact, bool]] | None:
+        """Recover a LoRA's images batch by batch; of each, what came of it and whether it was in the cache.
+
+        None where another process is at one of them, and we do not wait for it.
+        """
         pieces = batches_of(self.per_class, len(entry.classes), self.batch)
         acting = None if self._masked_afterwards else self.strategy
         made = []
@@ -95,7 +105,10 @@ class Recovery:
             tell = stages.within(STAGE, number * len(pieces) + piece, len(self.pool) * len(pieces))
             how = (self.backbone, entry, self.inversion, acting, count, self.seed)
             make = partial(invert, *how, learned=learned, piece=piece, query_only=self.query_only)
-            made.append(stages.stored(STAGE, recipe, make, tell))
+            stored = stages.stored(STAGE, recipe, make, tell, wait=wait)
+            if stored is None:
+                return None
+            made.append(stored)
         return made
 
     def _recipe(

@@ -27,4 +27,6 @@ class RunRequest:
     data: Path = field(default_factory=lambda: Path("data"))
     device: str = "cpu"
     launcher: str = "local"
+    launcher_options: tuple[str, ...] = ()
+    """'key=value', for the launcher."""
     again: bool = False

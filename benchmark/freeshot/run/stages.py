@@ -41,19 +41,42 @@ class Stages:
     ) -> Artefact:
         """Take a stage's artefact from the cache, or make and store it; `learns` where its tensors are learned."""
         self.started(stage, total)
-        artefact, cached = self.stored(stage, recipe, make, lambda done, of: self.progress(stage, done, of))
+        found = self.stored(stage, recipe, make, lambda done, of: self.progress(stage, done, of))
+        assert found is not None
+        artefact, cached = found
         learned = sum(tensor.numel() for tensor in artefact.tensors.values()) if learns else None
         self.charge(stage, [(artefact, cached)], artefact.facts, learned)
         return artefact
 
     def stored(
-        self, stage: str, recipe: Mapping[str, Any], make: Make, tell: Callable[[int, int], None]
-    ) -> tuple[Artefact, bool]:
-        """Return a part of a stage, metered if it is made, and whether it was in the cache; nothing is charged yet."""
+        self,
+        stage: str,
+        recipe: Mapping[str, Any],
+        make: Make,
+        tell: Callable[[int, int], None],
+        *,
+        wait: bool = True,
+    ) -> tuple[Artefact, bool] | None:
+        """Return a part of a stage, metered if it is made, and whether it was in the cache; nothing is charged yet.
+
+        What another process is making is waited for, or, without `wait`, left to it: None.
+        """
+        from filelock import Timeout
+
         artefacts = self._environment.artefacts
         kept = artefacts.load(stage, recipe)
         if kept is not None:
             return kept, True
+        try:
+            with artefacts.lock(stage, recipe).acquire(timeout=-1 if wait else 0):
+                kept = artefacts.load(stage, recipe)  # somebody may have made it while we waited
+                return (kept, True) if kept is not None else (self._made(stage, recipe, make, tell), False)
+        except Timeout:
+            return None
+
+    def _made(self, stage: str, recipe: Mapping[str, Any], make: Make, tell: Callable[[int, int], None]) -> Artefact:
+        """Make, meter and store an artefact."""
+        artefacts = self._environment.artefacts
         state = artefacts.checkpoint(stage, recipe)
         with metered(self._device) as state.meter:
             made = make(tell, state)
@@ -64,7 +87,7 @@ class Stages:
         )
         artefact = Artefact(made.tensors, made.facts, cost.seconds, cost.peak_bytes, cost.flops)
         artefacts.save(stage, recipe, artefact)
-        return artefact, False
+        return artefact
 
     def charge(
         self,

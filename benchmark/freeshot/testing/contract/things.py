@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import DataError
@@ -150,12 +152,28 @@ def _episodes(subject: Subject) -> None:
 
 @rule("runs every cell once, whatever becomes of the others", "launcher")
 def _launches(subject: Subject) -> None:
+    import tempfile
+
     cells = [f"cell-{number}" for number in range(3)]
     for some in (cells, []):
-        ran: list[Any] = []
-        subject.make().launch(some, ran.append)
-        if sorted(ran) != some:
+        with tempfile.TemporaryDirectory(dir=subject.world.folder) as folder:
+            subject.make().launch(some, Noting(Path(folder)))
+            ran = sorted(path.name.partition(".")[0] for path in Path(folder).iterdir())
+        if ran != some:
             raise BrokenError(f"Of {len(some)} cells it ran {ran}. Call run_cell once for each.")
+
+
+@dataclass(frozen=True)
+class Noting:
+    """Runs a cell by leaving a file for it; can be pickled and called in any process, as what launchers are given."""
+
+    folder: Path
+
+    def __call__(self, cell: str) -> None:
+        """Leave a file, a new one each time."""
+        import tempfile
+
+        tempfile.mkstemp(prefix=f"{cell}.", dir=self.folder)
 
 
 # --- columns ------------------------------------------------------------------------------------

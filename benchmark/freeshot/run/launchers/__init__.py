@@ -1,0 +1,20 @@
+"""The launchers that come with FreeShot; they enter through the same door as a stranger's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from freeshot.plugin import hookimpl
+
+if TYPE_CHECKING:
+    from freeshot.contracts.launcher import Launcher
+
+
+@hookimpl
+def freeshot_launchers() -> list[type[Launcher]]:
+    """Offer processes of this machine, SLURM through submitit, and Ray."""
+    from freeshot.run.launchers.local import LocalLauncher
+    from freeshot.run.launchers.ray import RayLauncher
+    from freeshot.run.launchers.submitit import SubmititLauncher
+
+    return [LocalLauncher, SubmititLauncher, RayLauncher]

@@ -1,0 +1,61 @@
+"""Cells on this machine: one after the other in this process, or side by side in several."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from freeshot.basics.errors import OptionError
+from freeshot.contracts.launcher import Launcher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from freeshot.contracts.records import RunSpec
+
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+"""What tells a process how many cores its products may take."""
+
+
+@dataclass(frozen=True)
+class LocalLauncher(Launcher):
+    """Run cells on this machine, in this process or in several; graphics cards are shared out among them."""
+
+    name = "local"
+    workers: int = 1
+    """Processes; 1 runs cells in turn in this process, which may use all of its cores."""
+
+    def __post_init__(self) -> None:
+        if self.workers < 1:
+            raise OptionError(f"Launcher 'local' takes at least one worker, but workers={self.workers}.")
+
+    def launch(self, cells: Sequence[RunSpec], run_cell: Callable[[RunSpec], None]) -> None:
+        """Run each cell once."""
+        if self.workers == 1:
+            for cell in cells:
+                run_cell(cell)
+            return
+        from freeshot.run.launchers.processes import share_out
+
+        workers = min(self.workers, len(cells))
+        share_out(cells, run_cell, [_surroundings(number, workers) for number in range(workers)])
+
+
+def _surroundings(number: int, workers: int) -> dict[str, str]:
+    """Give a worker its share of the cores, unless they were shared out already, and a card where there are several."""
+    cores = max(1, (os.cpu_count() or 1) // workers)
+    found = {name: str(cores) for name in THREADS if name not in os.environ}
+    cards = _cards()
+    if cards:
+        found["CUDA_VISIBLE_DEVICES"] = cards[number % len(cards)]
+    return found
+
+
+def _cards() -> list[str]:
+    """Name the graphics cards that this process may use."""
+    if visible := os.environ.get("CUDA_VISIBLE_DEVICES", ""):
+        return visible.split(",")
+    import torch
+
+    return [str(number) for number in range(torch.cuda.device_count())]

@@ -1,0 +1,99 @@
+"""Work that is shared out among processes; one that dies takes its item with it, and another takes its place."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections import deque
+from multiprocessing.connection import Connection, wait
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from multiprocessing.context import SpawnProcess
+
+
+def share_out(items: Sequence[Any], work: Callable[[Any], None], surroundings: Sequence[Mapping[str, str]]) -> None:
+    """Call `work` on each item in processes with these environment variables, one for each, until all are done.
+
+    Both must be picklable. Whatever becomes of an item, it is not tried again: `work` tells by itself what came of it.
+    """
+    queue = deque(items)
+    crew = [_Worker(work, variables) for variables in surroundings[: len(items)]]
+    try:
+        for worker in crew:
+            worker.give(queue.popleft())
+        while any(worker.busy for worker in crew):
+            ready = wait([end for worker in crew if worker.busy for end in worker.ends])
+            for worker in [one for one in crew if one.busy and any(end in ready for end in one.ends)]:
+                worker.rest()
+                if queue:
+                    worker.give(queue.popleft())
+    finally:
+        for worker in crew:
+            worker.dismiss()
+
+
+class _Worker:
+    """A process that does one item after the other."""
+
+    def __init__(self, work: Callable[[Any], None], variables: Mapping[str, str]) -> None:
+        self._work, self._variables = work, dict(variables)
+        self._process: SpawnProcess | None = None
+        self._line: Connection | None = None
+        self.busy = False
+
+    @property
+    def ends(self) -> tuple[Any, ...]:
+        """What becomes ready when the item is done, or the process has died."""
+        assert self._process is not None
+        return self._line, self._process.sentinel
+
+    def give(self, item: Any) -> None:
+        """Hand over an item, to a fresh process if there is none."""
+        if self._process is None or not self._process.is_alive():
+            self._start()
+        assert self._line is not None
+        self._line.send(item)
+        self.busy = True
+
+    def rest(self) -> None:
+        """Take note that the item is done, or that the process died over it."""
+        assert self._line is not None
+        assert self._process is not None
+        self.busy = False
+        try:
+            self._line.recv()
+        except (EOFError, ConnectionResetError):
+            self._process.join()
+            self._process = None
+
+    def dismiss(self) -> None:
+        """Let the process end; one that is at work, because the run is interrupted, is asked to stop."""
+        if self._process is None or self._line is None:
+            return
+        self._line.close()
+        if self.busy:
+            self._process.terminate()
+        self._process.join()
+
+    def _start(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._line, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, self._work, self._variables), daemon=True)
+        self._process.start()
+        theirs.close()
+
+
+def _serve(line: Connection, work: Callable[[Any], None], variables: Mapping[str, str]) -> None:
+    """Do items until the line is closed; the surroundings are set before anything heavy is imported."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt reaches the one that waits for us, who ends us
+    os.environ.update(variables)
+    while True:
+        try:
+            item = line.recv()
+        except (EOFError, OSError):
+            return
+        work(item)
+        line.send(None)

@@ -1,0 +1,136 @@
+"""What a launcher is given to run a cell: here, or in any other process that can read the same folders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from freeshot.basics.errors import FreeshotError, StoreError
+from freeshot.contracts.events import CellFailed, CellSkipped
+from freeshot.contracts.records import RunRecord
+from freeshot.engine.devices import choose_device
+from freeshot.plugin import hookimpl
+from freeshot.run.cell import run_cell
+from freeshot.run.environment import Environment
+from freeshot.run.mail import Letters, Mailbox
+from freeshot.run.store import is_done, stored_record
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from freeshot.contracts.records import RunSpec
+    from freeshot.contracts.tracks import Track
+    from freeshot.plugin.catalogue import Catalogue
+    from freeshot.plugin.host import Selection
+    from freeshot.run.request import RunRequest
+
+
+@dataclass(frozen=True, eq=False)
+class CellRunner:
+    """Runs a cell when it is called.
+
+    Pickled and called in another process it loads the same plugins, and sends its events home by mail.
+    """
+
+    request: RunRequest
+    tracks: Mapping[str, Track]
+    """Of each cell."""
+    plugins: Selection
+    mail: Path
+    _here: Environment | None
+    ran: set[str] = field(default_factory=set)
+    """Cells that were run in this process."""
+
+    @classmethod
+    def at(cls, environment: Environment, request: RunRequest, tracks: Mapping[str, Track], mail: Path) -> CellRunner:
+        """Make a runner that works in this process, with what is opened already."""
+        folders = {name: getattr(request, name).absolute() for name in ("results", "cache", "data")}
+        return cls(replace(request, **folders), tracks, environment.catalogue.host.selection, mail, environment)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave behind what belongs to this process."""
+        return {**vars(self), "_here": None}
+
+    def __call__(self, spec: RunSpec) -> None:
+        """Run a cell; whatever comes of it is written down, on record or by mail."""
+        if self._here is not None:
+            self.ran.add(spec.cell)
+            run_alone(self._here, spec, self.tracks[spec.cell], self.request)
+            return
+        environment = _environment(self.plugins, self.request)
+        manager = environment.catalogue.host.manager
+        letters = Letters(Mailbox(self.mail).path(spec.cell))
+        manager.register(letters)
+        try:
+            run_alone(environment, spec, self.tracks[spec.cell], self.request)
+        except FreeshotError as error:  # a folder that cannot be written; whoever waits must hear of it
+            letters.freeshot_event(CellFailed(spec.title, str(error)))
+        finally:
+            manager.unregister(letters)
+
+
+@cache
+def _environment(plugins: Selection, request: RunRequest) -> Environment:
+    """Open in this process what cells share, once."""
+    from freeshot.plugin.catalogue import Catalogue
+
+    catalogue: Catalogue = Catalogue(plugins.load())
+    return Environment(catalogue, request.cache, request.data, choose_device(request.device))
+
+
+def run_alone(environment: Environment, spec: RunSpec, track: Track, request: RunRequest) -> None:
+    """Hold the cell's lock while it runs; the operating system lets go of it even if we are killed."""
+    from filelock import FileLock, Timeout
+
+    locks = environment.cache / "locks"
+    try:
+        locks.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(locks / f"{spec.cell}.lock")
+        lock.acquire(timeout=0)
+    except Timeout:
+        environment.emit(CellSkipped(spec.title, "another process is running it"))
+        return
+    except OSError as error:
+        raise StoreError(
+            f"The cache {environment.cache} cannot be written ({error.strerror}). Choose another --cache."
+        ) from None
+    try:
+        if not request.again and is_done(stored_record(request.results, spec)):
+            environment.emit(CellSkipped(spec.title, "it was finished in the meantime"))
+            return
+        _wrapped(environment, spec, track, request)
+    finally:
+        lock.release()
+
+
+def _wrapped(environment: Environment, spec: RunSpec, track: Track, request: RunRequest) -> None:
+    """Run a cell inside of the wrappers that plugins put around cells; ours is the innermost implementation."""
+    manager = environment.catalogue.host.manager
+    core = _Core(environment, track, request)
+    manager.register(core)
+    try:
+        records = manager.hook.freeshot_cell(spec=spec)
+        if not any(isinstance(record, RunRecord) for record in records or ()):
+            environment.emit(CellFailed(spec.title, "A freeshot_cell wrapper gave no record back."))
+    except FreeshotError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a wrapper is a stranger's code; it must not cost the other cells
+        environment.emit(CellFailed(spec.title, f"A freeshot_cell wrapper raised {type(error).__name__}: {error}"))
+    finally:
+        manager.unregister(core)
+
+
+@dataclass(frozen=True, eq=False)
+class _Core:
+    """The run of one cell, as a hook implementation."""
+
+    environment: Environment
+    track: Track
+    request: RunRequest
+
+    @hookimpl
+    def freeshot_cell(self, spec: RunSpec) -> RunRecord:
+        """Run the cell."""
+        return run_cell(self.environment, spec, self.track, self.request.results)

@@ -1,0 +1,109 @@
+"""Cells may run anywhere: the records are the same, and what happens there is heard here."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from freeshot.basics.errors import OptionError
+from freeshot.contracts.records import RunRecord
+from freeshot.run.launchers.local import LocalLauncher
+from freeshot.testing.contract import check
+
+FOUR = ("--method", "frozen-prototype", "--method", "lora-recycle", "--seed", "0", "--seed", "1")
+SMALL = ("-o", "inversion.iterations=3", "-o", "learner.iterations=3", "-o", "per_class=5")
+MORTAL = """
+import os
+from dataclasses import dataclass
+from freeshot import Method, hookimpl
+
+
+@dataclass(frozen=True)
+class Mortal(Method):
+    "Take the process away."
+
+    name = "mortal"
+
+    def prepare(self, bench):
+        os._exit(9)
+
+
+@hookimpl
+def freeshot_methods():
+    return [Mortal]
+"""
+
+
+def start(place: Path, *arguments: str, ok: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run toy cells by the command, in a folder."""
+    place.mkdir(exist_ok=True)
+    command = [sys.executable, "-m", "freeshot", "run", "toy", "--track", "toy/*/2w1s", *arguments]
+    environment = os.environ | {"FREESHOT_PLUGINS": "launchers,toy,lora-recycle,baselines", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode == 0) is ok, done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return where four cells were run in turn, in one process."""
+    folder = tmp_path_factory.mktemp("here")
+    start(folder, *FOUR, *SMALL)
+    return folder
+
+
+def accuracies(folder: Path) -> dict[str, list[float]]:
+    return {path.name: RunRecord.read(path).accuracies for path in sorted((folder / "results").rglob("*.json"))}
+
+
+LAUNCHES = ("-l workers=2", "-l workers=4", "--launcher submitit -l cluster=local", "--launcher ray")
+
+
+@pytest.mark.parametrize("launch", LAUNCHES)
+def test_records_are_the_same_wherever_cells_ran(here: Path, tmp_path: Path, launch: str) -> None:
+    elsewhere = start(tmp_path, *FOUR, *SMALL, *launch.split())
+    found = accuracies(tmp_path)
+    assert found == accuracies(here)
+    assert len(found) == 4
+    assert f"{len(found)} finished, 0 skipped, 0 failed." in elsewhere.stdout
+    assert "lora-recycle: meta-learning" in elsewhere.stdout  # its events came home
+    assert not list((tmp_path / ".freeshot/mail").iterdir())
+
+
+def test_a_worker_that_dies_costs_its_cell_alone(tmp_path: Path) -> None:
+    (tmp_path / "mortal.py").write_text(MORTAL)
+    plugin = ("--plugin", str(tmp_path / "mortal.py"))
+    done = start(tmp_path, "--method", "mortal", "--method", "frozen-prototype", *plugin, "-l", "workers=2", ok=False)
+    assert "ended without a word" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    assert {name.partition("-")[0] for name in accuracies(tmp_path)} == {"frozen"}
+
+
+def test_processes_that_need_the_same_inversion_share_it_out(tmp_path: Path) -> None:
+    start(tmp_path, "--method", "lora-recycle", *SMALL, "-l", "workers=2")
+    cards = [json.loads(path.read_text()) for path in tmp_path.glob(".freeshot/artefacts/inversion/*/card.json")]
+    loras = [card["recipe"]["lora"][1] for card in cards]
+    assert len(loras) == len(set(loras)) > 0
+
+
+def test_a_launcher_of_no_workers_is_refused() -> None:
+    with pytest.raises(OptionError, match="at least one worker"):
+        LocalLauncher(workers=0)
+
+
+def test_several_workers_keep_the_launchers_promises() -> None:
+    check(LocalLauncher, workers=2)
+
+
+@pytest.mark.parametrize("name", ["submitit", "ray"])
+def test_a_missing_engine_is_one_sentence(tmp_path: Path, name: str) -> None:
+    hide = tmp_path / name
+    hide.mkdir()
+    (hide / "__init__.py").write_text("raise ImportError")
+    done = start(tmp_path, "--method", "frozen-prototype", "--launcher", name, ok=False)
+    assert f"Install it: pip install 'freeshot[{name}]'." in done.stderr
