@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from freeshot.contracts.events import CellFailed
+from freeshot.run.ahead import Work
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Call
@@ -37,7 +38,15 @@ class Rooms:
                 cell("near/5w1s", "lora-recycle", learner="proto"),
                 cell("far/5w1s", "tune", "skip", "It has no images."),
             ),
-            estimate_seconds=150.0,
+        )
+        self.ahead = SimpleNamespace(
+            unknown=0,
+            stages={"inversion": (Work(8e12, 30, 40),), "evaluation": (Work(2e11), Work(2e11))},
+            rate=2e10,
+            flops=2.4e12,
+            seconds=120.0,
+            device="cpu",
+            disk=21_000_000,
         )
         self.request: Any = None
         self.records: list[Any] = []
@@ -68,6 +77,7 @@ def rooms(monkeypatch: pytest.MonkeyPatch) -> Rooms:
     }
     modules: dict[str, dict[str, Any]] = {
         "freeshot.run.plan": {"plan_run": rooms.plan_run},
+        "freeshot.run.ahead": {"look_ahead": lambda *_: rooms.ahead},
         "freeshot.run.execute": {"execute_plan": rooms.execute_plan},
         "freeshot.report": report,
     }
@@ -114,14 +124,26 @@ def test_a_dry_run_prints_the_grid_and_the_estimate_and_runs_nothing(call: Call,
         "near/5w1s frozen 0 done already done",
         "near/5w1s lora-recycle (proto) 0 todo",
         "far/5w1s tune 0 skip It has no images.",
-        "1 of 3 cells to run, about 2 min 30 s.",
+        "1 of 3 cells to run.",
+        "",
+        "stage times in the cache operations about",
+        "inversion 1 30 of 40 2.0 TFLOP 1 min 40 s",
+        "evaluation 2 0 of 2 400.0 GFLOP 20 s",
+        "Together 2.4 TFLOP, about 2 min 00 s at 20.0 GFLOP/s, measured just now (cpu), and 21 MB of disk.",
     ]
     assert not rooms.ran
 
 
-def test_a_dry_run_without_an_estimate_says_so(call: Call, rooms: Rooms) -> None:
-    rooms.plan.estimate_seconds = None
-    assert "1 of 3 cells to run, how long is not known yet." in call("run", "--dry-run", plugins="").stdout
+def test_a_dry_run_says_of_how_many_cells_nothing_is_known(call: Call, rooms: Rooms) -> None:
+    rooms.ahead.unknown, rooms.ahead.stages = 1, {}
+    told = call("run", "--dry-run", plugins="").stdout
+    assert "Of 1 of them nothing is known: like cells are not on record." in told
+    assert "Together" not in told
+
+
+def test_a_dry_run_of_what_is_done_costs_nothing(call: Call, rooms: Rooms) -> None:
+    rooms.plan.cells = rooms.plan.cells[:1]
+    assert call("run", "--dry-run", plugins="").stdout.splitlines()[-1] == "0 of 1 cells to run."
 
 
 def test_after_a_run_the_board_of_its_tracks_and_the_folder_are_shown(call: Call, rooms: Rooms) -> None:

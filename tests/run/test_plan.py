@@ -185,14 +185,6 @@ def test_a_limit_beyond_the_tracks_episodes_is_none(toy: Toy) -> None:
     assert spec_of(toy, "frozen-prototype", limit=20).limit is None
 
 
-def test_how_long_it_takes_is_known_only_from_records(toy: Toy) -> None:
-    assert toy.plan("frozen-prototype").estimate_seconds is None
-    toy.launch("frozen-prototype")
-    again = toy.plan("frozen-prototype", again=True).estimate_seconds
-    assert again is not None
-    assert again > 0
-
-
 OPTIONAL = replace(TRACKS[0], name="toy/fetched/2w1s", optional=True)
 FETCHED = Suite("fetched", "With a track to fetch.", ("toy/*",), {"full": Profile((Row("frozen-prototype"),))})
 

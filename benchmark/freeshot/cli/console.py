@@ -79,3 +79,11 @@ def _tell(text: str, style: str) -> None:
     from rich.text import Text
 
     Console(stderr=True, highlight=False).print(Text(one_line(text), style=style), soft_wrap=True)
+
+
+def arithmetic(operations: float) -> str:
+    """Write operations in the largest unit of which there is one: '2.2 TFLOP', '310.0 MFLOP'."""
+    for unit, size in (("PFLOP", 1e15), ("TFLOP", 1e12), ("GFLOP", 1e9)):
+        if operations >= size:
+            return f"{operations / size:,.1f} {unit}"
+    return f"{operations / 1e6:,.1f} MFLOP"

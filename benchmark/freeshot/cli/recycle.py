@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from freeshot.cli.console import duration, stdout, table
+from freeshot.cli.console import arithmetic, duration, stdout, table
 from freeshot.cli.session import session_of
 
 if TYPE_CHECKING:
@@ -56,14 +56,6 @@ def _print_forecast(console: Console, forecast: Forecast) -> None:
     if not forecast.stages:
         console.print("What this costs is not known beforehand.")
         return
-    rows = [(s.stage, s.what, _arithmetic(s.operations), duration(s.seconds)) for s in forecast.stages]
+    rows = [(s.stage, s.what, arithmetic(s.operations), duration(s.seconds)) for s in forecast.stages]
     table(console, rows, heads=("stage", "work", "arithmetic", "about"))
     console.print(f"Together about {duration(forecast.seconds)} here, less what is in the cache.")
-
-
-def _arithmetic(operations: float) -> str:
-    """Write operations in the largest unit of which there is one: '2.2 TFLOP', '310.0 MFLOP'."""
-    for unit, size in (("PFLOP", 1e15), ("TFLOP", 1e12), ("GFLOP", 1e9)):
-        if operations >= size:
-            return f"{operations / size:,.1f} {unit}"
-    return f"{operations / 1e6:,.1f} MFLOP"

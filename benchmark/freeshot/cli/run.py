@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from freeshot.cli.console import duration, stdout, table
+from freeshot.cli.console import arithmetic, duration, stdout, table
 from freeshot.cli.session import plugin_files, session_of
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from freeshot.contracts.columns import Column
+    from freeshot.plugin.catalogue import Catalogue
     from freeshot.run.plan import Plan
     from freeshot.run.request import RunRequest
 
@@ -67,6 +68,7 @@ def command(ctx: click.Context, /, *, dry_run: bool, files: tuple[Path, ...], **
     console = stdout()
     if dry_run:
         _print_plan(console, plan)
+        _print_ahead(console, plan, request, session.catalogue)
         return
     from freeshot.cli.progress import shown
     from freeshot.run.execute import execute_plan
@@ -90,9 +92,31 @@ def _print_plan(console: Console, plan: Plan) -> None:
         rows.append((cell.spec.track.name, method, str(cell.spec.seed), cell.state, cell.reason))
     table(console, rows, heads)
     todo = sum(cell.state == "todo" for cell in plan.cells)
-    known = plan.estimate_seconds is not None
-    estimate = f"about {duration(plan.estimate_seconds or 0)}" if known else "how long is not known yet"
-    console.print(f"{todo} of {len(plan.cells)} cells to run, {estimate}.")
+    console.print(f"{todo} of {len(plan.cells)} cells to run.")
+
+
+def _print_ahead(console: Console, plan: Plan, request: RunRequest, catalogue: Catalogue) -> None:
+    """Print what the run will cost, stage by stage."""
+    if not any(cell.state == "todo" for cell in plan.cells):
+        return
+    from freeshot.run.ahead import look_ahead
+
+    ahead = look_ahead(plan, request, catalogue)
+    if ahead.unknown:
+        console.print(f"Of {ahead.unknown} of them nothing is known: like cells are not on record.")
+    if not ahead.stages:
+        return
+    rows = []
+    for stage, works in ahead.stages.items():
+        there, parts = sum(work.there for work in works), sum(work.parts for work in works)
+        flops = sum(work.left for work in works)
+        rows.append((stage, str(len(works)), f"{there} of {parts}", arithmetic(flops), duration(flops / ahead.rate)))
+    console.print()
+    table(console, rows, heads=("stage", "times", "in the cache", "operations", "about"))
+    console.print(
+        f"Together {arithmetic(ahead.flops)}, about {duration(ahead.seconds)} at {arithmetic(ahead.rate)}/s, measured "
+        f"just now ({ahead.device}), and {ahead.disk / 1e6:,.0f} MB of disk."
+    )
 
 
 def _print_leaderboard(console: Console, plan: Plan, request: RunRequest, columns: Sequence[Column]) -> None:

@@ -49,6 +49,10 @@ class Artefacts:
             shutil.rmtree(folder, ignore_errors=True)
             return None
 
+    def has(self, stage: str, recipe: Mapping[str, Any]) -> bool:
+        """Say whether an artefact is there; whether it is whole is seen when it is read."""
+        return (self._folder(stage, recipe) / "card.json").exists()
+
     def save(self, stage: str, recipe: Mapping[str, Any], artefact: Artefact) -> None:
         """Write an artefact; the folder appears at once and complete, or not at all."""
         from safetensors.torch import save_file

@@ -38,6 +38,8 @@ class Forecast:
     """All stages whose size is known beforehand."""
 
     stages: tuple[StageForecast, ...]
+    forward: float = 0.0
+    """Operations of looking at an image once."""
 
     @property
     def seconds(self) -> float:
@@ -83,7 +85,7 @@ def forecast(environment: Environment, spec: RunSpec, track: Track, backbone: Ba
         stages.append(
             StageForecast("meta-learning", what, passes * learning, passes * per_image * learning / inverting)
         )
-    return Forecast(tuple(stages))
+    return Forecast(tuple(stages), inverting / 2)  # backward costs about as much as forward
 
 
 def _measured(teacher: BankTeacher, batch: int) -> tuple[float, Any]:

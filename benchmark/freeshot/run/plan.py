@@ -12,7 +12,6 @@ from freeshot.contracts.component import Choice, Component
 from freeshot.contracts.options import options_of, to_json
 from freeshot.contracts.records import Part, RunSpec, TrackSpec
 from freeshot.contracts.tracks import Profile, Row
-from freeshot.run.estimate import estimate_seconds
 from freeshot.run.parts import choices_of, part_of, resolve, spelt_alike
 from freeshot.run.store import is_done, stored_record
 
@@ -44,8 +43,6 @@ class Plan:
     """The cells of a run, those that share work next to each other."""
 
     cells: tuple[PlannedCell, ...]
-    estimate_seconds: float | None
-    """From what similar cells took on record; None if nothing similar was ever run."""
 
 
 def plan_run(request: RunRequest, catalogue: Catalogue) -> Plan:
@@ -58,7 +55,7 @@ def plan_run(request: RunRequest, catalogue: Catalogue) -> Plan:
         _cell(request, catalogue, suite_name, row, track, seed, limit)
         for row, track, seed in itertools.product(rows, tracks, request.seeds or profile.seeds)
     ]
-    return Plan(tuple(cells), estimate_seconds([c.spec for c in cells if c.state == "todo"], request.results))
+    return Plan(tuple(cells))
 
 
 def _profile(request: RunRequest, catalogue: Catalogue) -> tuple[str, Profile]:

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from freeshot.contracts.pool import LoraEntry, LoraPool
     from freeshot.contracts.records import Part
     from freeshot.engine.backbone import Backbone
-    from freeshot.run.artefacts import Artefact
+    from freeshot.run.artefacts import Artefact, Artefacts
     from freeshot.run.stages import Stages
 
-STAGE = "inversion"
+STAGE, LEARNING = "inversion", "learning-to-invert"
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +79,27 @@ class Recovery:
             found.append(surrogates)
         stages.charge(STAGE, [part for number in range(len(entries)) for part in parts[number]], _facts(found))
         return found
+
+    def there(self, stage: str, artefacts: Artefacts) -> tuple[int, int]:
+        """Say how many artefacts of a stage are in the cache, and how many there will be."""
+        if isinstance(self.inversion, LearnedInversion):
+            learned: Mapping[str, Tensor] | None = {}
+            if stage == LEARNING:
+                return int(artefacts.has(LEARNING, self._learning_recipe())), 1
+        else:
+            learned = None
+        found = [
+            artefacts.has(STAGE, self._recipe(entry, pieces, piece, learned))
+            for entry in self.pool.entries
+            for pieces in [batches_of(self.per_class, len(entry.classes), self.batch)]
+            for piece in range(len(pieces))
+        ]
+        return sum(found), len(found)
+
+    def bytes_each(self) -> int:
+        """Return about how many bytes the images of a LoRA take."""
+        numbers = self.per_class * len(self.pool.entries[0].classes) * 3 * self.backbone.image_size**2
+        return 4 * numbers
 
     @cached_property
     def _masked_afterwards(self) -> bool:
@@ -136,18 +157,20 @@ class Recovery:
         method = self.inversion
         if not isinstance(method, LearnedInversion):
             return None
-        recipe = {
+
+        def make(tell: Callable[[int, int], None], _: Checkpoint) -> Artefact:
+            return learn_to_invert(self.backbone, self.pool, method, self.per_class, self.seed, tell)
+
+        return stages.artefact(LEARNING, self._learning_recipe(), make, 0).tensors
+
+    def _learning_recipe(self) -> dict[str, Any]:
+        return {
             "inversion": self.parts[0].identity(),
             "per_class": self.per_class,
             "loras": [self.pool.sha256, [entry.name for entry in self.pool.entries]],
             "backbone": self.backbone.sha256,
             "seed": self.seed,
         }
-
-        def make(tell: Callable[[int, int], None], _: Checkpoint) -> Artefact:
-            return learn_to_invert(self.backbone, self.pool, method, self.per_class, self.seed, tell)
-
-        return stages.artefact("learning-to-invert", recipe, make, 0).tensors
 
 
 def _facts(found: list[SurrogateSet]) -> dict[str, float]:

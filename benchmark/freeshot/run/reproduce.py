@@ -81,7 +81,7 @@ def run_again(cell: PlannedCell, catalogue: Catalogue, request: RunRequest) -> R
     path = record_path(request.results, cell.spec)
     if path.exists():
         raise StoreError(f"{path} is there already. Choose an empty folder for --results: nothing is replaced.")
-    execute_plan(Plan((cell,), None), request, catalogue)
+    execute_plan(Plan((cell,)), request, catalogue)
     return RunRecord.read(path)
 
 

@@ -1,0 +1,177 @@
+"""What a run will cost, before it starts: operations from like records or counted, speed from a second of work."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from freeshot.basics.errors import StoreError
+from freeshot.basics.files import fingerprint
+from freeshot.contracts.records import RunRecord
+from freeshot.engine.calibration import operations_per_second
+from freeshot.engine.devices import choose_device
+from freeshot.run.environment import Environment
+from freeshot.run.forecast import Forecast, forecast
+from freeshot.run.recovery import Recovery
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from freeshot.contracts.records import RunSpec
+    from freeshot.contracts.tracks import Track
+    from freeshot.plugin.catalogue import Catalogue
+    from freeshot.run.plan import Plan
+    from freeshot.run.request import RunRequest
+
+RECORD = 60_000
+"""Bytes of a record, about."""
+SHARED = ("learning-to-invert", "inversion")
+"""Stages that do not depend on a track's shots, nor on what is learned from the images."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """A stage of one cell, or of several that share it."""
+
+    flops: float
+    there: int = 0
+    """Parts of it that are in the cache."""
+    parts: int = 1
+
+    @property
+    def left(self) -> float:
+        """Operations that are not in the cache."""
+        return self.flops * (1 - self.there / self.parts)
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """What cells will cost."""
+
+    stages: Mapping[str, Sequence[Work]]
+    """By name, in the order in which they come."""
+    unknown: int
+    """Cells of which nothing is known."""
+    rate: float
+    """Floating-point operations per second, measured just now."""
+    device: str
+    disk: int
+    """Bytes of records and recovered images."""
+
+    @property
+    def flops(self) -> float:
+        """Operations that are left to do."""
+        return sum(work.left for works in self.stages.values() for work in works)
+
+    @property
+    def seconds(self) -> float:
+        """How long they take here, about."""
+        return self.flops / self.rate
+
+
+def look_ahead(plan: Plan, request: RunRequest, catalogue: Catalogue) -> Ahead:
+    """Add up what the cells cost that have to be run; what cells share counts once."""
+    environment = Environment(catalogue, request.cache, request.data, choose_device(request.device))
+    todo = [cell for cell in plan.cells if cell.state == "todo"]
+    known = _on_record(request.results)
+    forecasts: dict[str, Forecast] = {}
+    stages: dict[str, dict[str, Work]] = defaultdict(dict)
+    unknown = disk = 0
+    for cell in todo:
+        counted = known.get(_alike(cell.spec)) or _counted(environment, cell.spec, cell.track, forecasts)
+        if counted is None:
+            unknown += 1
+            continue
+        disk += RECORD
+        recovery = _recovery(environment, cell.spec, cell.track)
+        for stage, flops in counted.scaled(cell.spec.limit or cell.track.episodes).items():
+            key = _key(stage, cell.spec)
+            if key in stages[stage]:
+                continue
+            there, parts = recovery.there(stage, environment.artefacts) if recovery and stage in SHARED else (0, 1)
+            stages[stage][key] = Work(flops, there, parts)
+            if recovery and stage == "inversion":
+                disk += (parts - there) * recovery.bytes_each()
+    backbones = {fingerprint(cell.spec.backbone.identity()): cell.spec.backbone for cell in todo}
+    rates = [operations_per_second(environment.backbone(part)) for part in backbones.values()]
+    works = {stage: tuple(found.values()) for stage, found in stages.items()}
+    return Ahead(works, unknown, min(rates, default=1.0), str(environment.device), disk)
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """Operations of a cell's stages; those of its episodes apart."""
+
+    prepare: Mapping[str, float]
+    episode: float = 0.0
+    fixed: float = 0.0
+    """Of evaluation, whatever the number of episodes."""
+
+    def scaled(self, episodes: int) -> dict[str, float]:
+        return {**self.prepare, "evaluation": self.fixed + self.episode * episodes}
+
+
+def _on_record(results: Path) -> dict[str, _Counted]:
+    """Read the operations of the stages of finished records, where all were counted."""
+    known: dict[str, _Counted] = {}
+    for path in sorted(results.rglob("*-*.json")):
+        try:
+            record = RunRecord.read(path)
+        except StoreError:
+            continue
+        flops = {stage.stage: stage.flops for stage in record.stages}
+        if record.status == "ok" and record.task is not None and None not in flops.values():
+            counted = {stage: float(number or 0) for stage, number in flops.items()}
+            evaluation = counted.pop("evaluation", 0.0)
+            tuned = record.task.tuned > 0
+            each = evaluation / len(record.accuracies) if tuned else 0.0
+            known[_alike(record.spec)] = _Counted(counted, each, 0.0 if tuned else evaluation)
+    return known
+
+
+def _counted(environment: Environment, spec: RunSpec, track: Track, forecasts: dict[str, Forecast]) -> _Counted | None:
+    """Count a cell without a like record: its steps by their number, each test image once.
+
+    None for a method that does not both invert and meta-learn, or does either by steps of unknown number.
+    """
+    if {"inversion", "meta-learner"} - {part.kind for part in spec.parts.values()}:
+        return None
+    backbone, key = environment.backbone(spec.backbone), _alike(spec)
+    if key not in forecasts:
+        forecasts[key] = forecast(environment, spec, track, backbone)
+    stages = {stage.stage: stage.operations for stage in forecasts[key].stages}
+    if len(stages) < 2:
+        return None
+    used = {i for e in environment.episodes(track) for i in (*e.support, *e.query)}
+    return _Counted(stages, 0.0, len(used) * forecasts[key].forward)
+
+
+def _recovery(environment: Environment, spec: RunSpec, track: Track) -> Recovery | None:
+    """Return how a cell recovers images, as its method would ask for it; None where it does not."""
+    parts = {part.kind: part for part in spec.parts.values()}
+    if "inversion" not in parts or "efficiency" not in parts or "per_class" not in spec.method.options:
+        return None
+    backbone = environment.backbone(spec.backbone)
+    chosen = (parts["inversion"], parts["efficiency"])
+    inversion, strategy = map(environment.component, chosen)
+    sizes = (int(spec.method.options["per_class"]), int(spec.method.options.get("batch", 0)))
+    return Recovery(backbone, environment.pool(track.pool, backbone), inversion, strategy, chosen, *sizes, spec.seed)
+
+
+def _key(stage: str, spec: RunSpec) -> str:
+    """Tell work apart by one key: cells that share it have the same."""
+    if stage in SHARED:
+        parts = [part.identity() for part in spec.parts.values() if part.kind in ("inversion", "efficiency")]
+        return fingerprint([parts, spec.method.options.get("per_class"), spec.track.pool, spec.seed])
+    if stage == "evaluation":
+        return spec.cell
+    return fingerprint([_alike(spec), spec.track.pool, spec.seed])
+
+
+def _alike(spec: RunSpec) -> str:
+    """Tell cells that cost alike by one key: the same method and options on the same number of shots."""
+    parts = {name: [part.name, part.options] for name, part in spec.parts.items()}
+    return fingerprint([spec.method.name, spec.method.options, parts, spec.track.shot, spec.track.pool])
