@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/installed.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs bench coverage tables sheets clean
+.PHONY: help demo test lint docs bench soak coverage tables sheets clean
 .DELETE_ON_ERROR:
 
 help:  ## show this list
@@ -38,6 +38,9 @@ docs: $(STAMP)  ## build the documentation site into build/site; warnings are er
 
 bench: $(STAMP)  ## time the engine (tests/performance)
 	@$(BIN)/python -m tests.performance --write results/performance.md
+
+soak: $(STAMP)  ## kill, fill and fuzz for an hour; writes results/reliability.md
+	@$(BIN)/python -m tests.soak --write results/reliability.md
 
 coverage: $(STAMP)  ## measure how often each sort of interval holds (an hour or two; continues)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m freeshot.evaluation.coverage 'in-domain/*' 'cross-domain/*' --out results/coverage

@@ -53,11 +53,11 @@ HEAD = (
 )
 
 
-def merged(page: str, tables: Sequence[str]) -> str:
+def merged(page: str, tables: Sequence[str], head: str = HEAD) -> str:
     """Put tables into a page of tables, each in place of the one of its title or at the end; others stay."""
     known = {_title(table): table for table in page.split("\n## ")[1:]}
     known |= {_title(table.removeprefix("## ")): table.removeprefix("## ") for table in tables}
-    return HEAD + "".join(f"\n## {table.strip()}\n" for table in known.values())
+    return head + "".join(f"\n## {table.strip()}\n" for table in known.values())
 
 
 def _title(table: str) -> str:

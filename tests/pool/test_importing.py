@@ -99,6 +99,25 @@ def test_what_peft_saved_gives_the_features_that_peft_gives(
     assert torch.equal(entry.head_bias, load_file(folder / HEAD)["bias"])
 
 
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        ([], "is no object of settings"),
+        ({"lora_alpha": "8"}, "has a lora_alpha of '8', which is no positive number"),
+        ({"lora_alpha": -1}, "has a lora_alpha of -1"),
+        ({"alpha_pattern": 3}, "has an alpha_pattern that is no list of layer names"),
+        ({"alpha_pattern": {"(a+)+b": 2}}, "or of simple patterns of them"),  # would take for ever
+        ({"alpha_pattern": {"(": 2}}, "or of simple patterns of them"),
+        ({"alpha_pattern": {"qkv": [1]}}, "has a lora_alpha of [1]"),
+    ],
+)
+def test_settings_that_are_none_are_refused(save_peft: SavePeft, backbone: Backbone, config: Any, told: str) -> None:
+    folder = save_peft()
+    known = json.loads((folder / CONFIG).read_text())
+    (folder / CONFIG).write_text(json.dumps(known | config if isinstance(config, dict) else config))
+    assert told in refusal(folder.parent, backbone)
+
+
 def split_names(block: int) -> dict[str, str]:
     """Return how Hugging Face's CLIP and ViT name q and v of a block."""
     return {

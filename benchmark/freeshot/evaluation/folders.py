@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import numpy as np
 import torch
 
 from freeshot.basics.errors import DataError
+from freeshot.basics.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+LARGEST = 40_000_000
+"""Pixels of a picture; more take a gigabyte while they are read."""
 ENDINGS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 
 
@@ -81,13 +85,19 @@ def _pictures_in(folder: Path) -> tuple[Path, ...]:
 
 def _read(file: Path, side: int) -> Tensor:
     """Read a picture as RGB over white, resized to a square."""
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     try:
         with Image.open(file) as opened:
+            if opened.width * opened.height > LARGEST:
+                raise DataError(
+                    f"{file} has {opened.width} × {opened.height} pixels, more than {LARGEST / 1e6:.0f} million. "
+                    "Make it smaller."
+                )
             rgba = opened.convert("RGBA")
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise DataError(f"{file} cannot be read as a picture ({error}). Remove or replace it.") from None
+    # decoders of broken files raise these, and a bomb's own error is none of them
+    except (OSError, ValueError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError) as error:
+        raise DataError(f"{file} cannot be read as a picture ({one_line(str(error))}). Remove or replace it.") from None
     paper = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
     paper.alpha_composite(rgba)
     small = paper.convert("RGB").resize((side, side), Image.Resampling.BILINEAR)

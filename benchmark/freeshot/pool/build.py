@@ -128,7 +128,7 @@ def _tune_block(
         }
     )
     done = request.out / f".block-{numbers[0]:03d}-{len(numbers)}-{wanted}.json"
-    if done.exists():
+    if done.exists():  # written whole, when all of its LoRAs were
         return list(json.loads(done.read_text()))
     tasks, classes = zip(*(_task(request, sources, number) for number in numbers), strict=True)
     tuned = tune(backbone, tasks, recipe, request.way, on_step)

@@ -15,7 +15,7 @@ def read_card(file: Path, repair: str, absent: str | None = None) -> Any:
     """Parse a JSON file; PoolError says that it is `absent`, or cannot be read and how to `repair` that."""
     try:
         return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         if absent is not None and isinstance(error, FileNotFoundError):
             raise PoolError(absent) from None
         raise PoolError(f"{file} cannot be read ({error}). {repair}") from None

@@ -153,6 +153,8 @@ def _checked(lora: ForeignLora) -> ForeignLora:
 
 def _require_plain(file: Path, config: Mapping[str, Any]) -> None:
     """Refuse adapters that are more than B·A added to linear layers."""
+    if not isinstance(config, dict):
+        raise PoolError(f"{file} is no object of settings. Export the adapter again.")
     if config.get("peft_type") != "LORA":
         raise PoolError(f"{file} is an adapter of type {config.get('peft_type')}, not LORA. Only LoRAs can be pooled.")
     for option in ("use_dora", "fan_in_fan_out", "lora_bias"):
@@ -160,6 +162,24 @@ def _require_plain(file: Path, config: Mapping[str, Any]) -> None:
             raise PoolError(f"{file} sets {option}, which is more than B·A. Merge it or tune a plain LoRA.")
     if config.get("bias", "none") != "none":
         raise PoolError(f"{file} tunes biases as well ({config['bias']}). Tune a LoRA with bias='none'.")
+    pattern = config.get("alpha_pattern") or {}
+    if not isinstance(pattern, dict) or not all(isinstance(key, str) and _harmless(key) for key in pattern):
+        raise PoolError(
+            f"{file} has an alpha_pattern that is no list of layer names, or of simple patterns of them. Write the "
+            "names of the layers in full."
+        )
+    for alpha in (config.get("lora_alpha") or 1, *pattern.values()):
+        if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not 0 < alpha < 1e9:
+            raise PoolError(f"{file} has a lora_alpha of {alpha!r}, which is no positive number. Export it again.")
+
+
+def _harmless(pattern: str) -> bool:
+    """Say whether a pattern of a stranger's is one, and cannot take for ever: no repeated group, few repetitions."""
+    try:
+        re.compile(pattern)
+    except (re.error, RecursionError, OverflowError):
+        return False
+    return len(pattern) < 200 and sum(map(pattern.count, "*+{")) <= 3 and re.search(r"\)[*+{?]", pattern) is None
 
 
 def _scaling(config: Mapping[str, Any], layer: str, rank: int) -> float:

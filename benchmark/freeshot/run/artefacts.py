@@ -45,7 +45,7 @@ class Artefacts:
             return None
         try:
             return self._read(folder)
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             shutil.rmtree(folder, ignore_errors=True)
             return None
 

@@ -99,5 +99,5 @@ def _event(line: bytes) -> Event | None:
     try:
         values = json.loads(line)
         return KINDS[values.pop("kind")](**values)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None

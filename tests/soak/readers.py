@@ -1,0 +1,136 @@
+"""Every reader of a stranger's file, with a good file to begin with, and what it may answer to a bad one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from freeshot.basics.errors import FreeshotError
+from freeshot.contracts.options import build
+from freeshot.contracts.records import RunRecord
+from freeshot.evaluation.folders import Pictures
+from freeshot.pool.adapter import CARD, read_adapter_card
+from freeshot.pool.foreign import read_lora
+from freeshot.pool.store import open_pool
+from freeshot.run.artefacts import Artefact, Artefacts
+from freeshot.run.checkpoints import FileCheckpoint
+from freeshot.run.mail import Mailbox
+from freeshot.testing import toy
+from freeshot_lora_recycle.inversion import LoraInversion
+
+GOLDEN = Path(__file__).parents[1] / "contracts/golden_record.json"
+ANSWERS: tuple[type[Exception], ...] = (FreeshotError,)
+"""What a reader may raise: a sentence. Whatever else it raises is a fault."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Something that reads a file."""
+
+    name: str
+    file: Path
+    """Which file is made wrong; the others stay good."""
+    read: Callable[[], object]
+    before: Callable[[], None] = lambda: None
+    """What to do when the file was changed, such as to write its hash where it belongs."""
+
+
+def readers(folder: Path) -> Iterator[Reader]:
+    """Lay out good files in a folder, and return who reads them."""
+    record = folder / "record.json"
+    shutil.copy(GOLDEN, record)
+    yield Reader("records", record, lambda: RunRecord.read(record))
+    yield from _pools(folder)
+    yield from _foreign(folder)
+    yield from _pictures(folder)
+    yield from _own(folder)
+
+
+def _pools(folder: Path) -> Iterator[Reader]:
+    pool = folder / "pool"
+    shutil.copytree(toy.POOL, pool)
+    card = json.loads((pool / "pool.json").read_text())
+    tensors = pool / card["loras"][0]["name"] / "adapter_model.safetensors"
+
+    def state_hash() -> None:
+        card["loras"][0]["sha256"][tensors.name] = hashlib.sha256(tensors.read_bytes()).hexdigest()
+        (pool / "pool.json").write_text(json.dumps(card))
+
+    yield Reader("pool cards", pool / "pool.json", lambda: open_pool(pool))
+    yield Reader("LoRAs of a pool", tensors, lambda: open_pool(pool), state_hash)
+
+
+def _foreign(folder: Path) -> Iterator[Reader]:
+    lora = folder / "lora"
+    lora.mkdir()
+    layer = "base_model.model.blocks.0.attn.qkv"
+    save_file(
+        {
+            f"{layer}.lora_A.weight": torch.rand(2, 24),
+            f"{layer}.lora_B.weight": torch.rand(72, 2),
+            "base_model.model.head.weight": torch.rand(5, 24),
+            "base_model.model.head.bias": torch.rand(5),
+        },
+        lora / "adapter_model.safetensors",
+    )
+    config = {"peft_type": "LORA", "r": 2, "lora_alpha": 2, "target_modules": ["qkv"], "base_model_name_or_path": "x"}
+    (lora / "adapter_config.json").write_text(json.dumps(config))
+    (lora / "labels.json").write_text(json.dumps(["a", "b", "c", "d", "e"]))
+    read_lora(lora, folder)  # it is good
+    for name in ("adapter_model.safetensors", "adapter_config.json", "labels.json"):
+        yield Reader(f"PEFT's {name}", lora / name, lambda: read_lora(lora, folder))
+    adapter = folder / "adapter"
+    adapter.mkdir()
+    card = {"format": 1, "backbone": "x", "backbone_sha256": "0", "rank": 1, "rows": {}, "sha256": "0", "facts": {}}
+    (adapter / CARD).write_text(json.dumps(card))
+    yield Reader("cards of adapters", adapter / CARD, lambda: read_adapter_card(adapter))
+
+
+def _pictures(folder: Path) -> Iterator[Reader]:
+    for ending in ("png", "jpg", "gif", "webp", "bmp", "tif"):
+        file = folder / f"picture.{ending}"
+        Image.effect_noise((24, 24), 50).convert("RGB").save(file)
+        pictures = Pictures((file,), 16)
+        yield Reader(f"pictures, {ending}", file, lambda pictures=pictures: pictures.read([0]))  # type: ignore[misc]
+
+
+def _own(folder: Path) -> Iterator[Reader]:
+    """What FreeShot itself left behind, and a killed process may have left broken."""
+    state = folder / "state.safetensors"
+    save_file({"x": torch.rand(3, 4), "step": torch.tensor(3)}, state)
+    yield Reader("states of interrupted work", state, lambda: FileCheckpoint(state).load())
+    artefacts = Artefacts(folder / "artefacts")
+    artefacts.save("stage", {"a": 1}, Artefact({"x": torch.rand(3)}, {"loss": 1.0}))
+    (card,) = (folder / "artefacts").rglob("card.json")
+    good = {path.name: path.read_bytes() for path in card.parent.iterdir()}
+
+    def restore() -> None:
+        for name, content in good.items():
+            if name != card.name:
+                (card.parent / name).write_bytes(content)
+
+    def load() -> None:
+        artefacts.load("stage", {"a": 1})
+        card.parent.mkdir(exist_ok=True)  # a damaged one is cleared away
+
+    yield Reader("cards of artefacts", card, load, restore)
+    letters = folder / "mail" / "cell.jsonl"
+    letters.parent.mkdir()
+    letters.write_text('{"kind": "Progress", "cell": "a", "stage": "b", "done": 1, "total": 2}\n' * 3)
+    yield Reader("events of other processes", letters, lambda: Mailbox(letters.parent).fetch())
+    options = folder / "options.txt"
+    options.write_text("iterations=50\nlr=0.1\nflip=true\nbetas=0.5,0.9\nschedule=cosine\nprior=none")
+
+    def set_options() -> None:
+        lines = options.read_bytes().decode("utf-8", "surrogateescape").splitlines()
+        build(LoraInversion, {key: value for key, _, value in (line.partition("=") for line in lines)})
+
+    yield Reader("options", options, set_options)

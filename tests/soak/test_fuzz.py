@@ -1,0 +1,57 @@
+"""Some hundred wrong files for every reader, on every run; `make soak` takes ten thousand."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from tests.soak.fuzz import fuzzed
+from tests.soak.mutations import mutated
+from tests.soak.readers import Reader, readers
+
+from freeshot.basics.errors import StoreError
+
+COUNT = 150
+
+
+def test_every_reader_answers_wrong_files_with_a_sentence(tmp_path: Path) -> None:
+    for reader in readers(tmp_path):
+        told = fuzzed(reader, tmp_path, COUNT, seed=1)
+        assert set(told) <= {"read", "refused"}, (reader.name, told)
+        assert told.total() == COUNT
+
+
+def test_mutations_change_most_files_and_repeat_themselves_with_their_seed() -> None:
+    good = b'{"a": [1, 2, 3]}' * 20
+    once, again = ([mutated(good, rng) for _ in range(100)] for rng in (random.Random(3), random.Random(3)))
+    assert once == again
+    assert sum(one != good for one in once) > 90
+
+
+def stumbling(folder: Path, error: BaseException | None = None) -> Reader:
+    file = folder / "file"
+    file.write_bytes(b"good" * 10)
+
+    def read() -> None:
+        if error is not None and file.read_bytes() != b"good" * 10:
+            raise error
+        (folder.parent / "outside").write_text("x")
+
+    return Reader("stumbling", file, read)
+
+
+@pytest.mark.parametrize(
+    ("error", "fault"),
+    [
+        (KeyError("a"), "KeyError: 'a'"),
+        (StoreError("two\nlines"), "not one sentence"),
+        (None, "wrote"),
+    ],
+)
+def test_faults_are_found(tmp_path: Path, error: BaseException | None, fault: str) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    told: Counter[str] = fuzzed(stumbling(folder, error), folder, 20)
+    assert any(name.startswith(fault) for name in told), told
