@@ -109,16 +109,20 @@ def _watched(folder: Path) -> Iterator[list[str]]:
         _WATCH.pop()
 
 
+CHANGES = {"os.remove": 1, "os.mkdir": 2, "os.rename": 2, "os.symlink": 2}
+"""Events, and which of their arguments is the open folder that a path is relative to, or -1."""
+
+
 def _audit(event: str, arguments: tuple[Any, ...]) -> None:
-    if not _WATCH or event not in ("open", "os.remove", "os.mkdir", "os.rename", "os.symlink"):
+    if not _WATCH or (event != "open" and event not in CHANGES):
         return
     if event == "open" and not (isinstance(arguments[2], int) and arguments[2] & WRITES):
         return
     folder, written = _WATCH[-1]
     path = arguments[0]
-    where = next((a for a in arguments[1:] if isinstance(a, int) and a > 2), None) if event != "open" else None
-    if where is not None and isinstance(path, str):
-        path = Path(f"/proc/self/fd/{where}").readlink() / path  # relative to an open folder
+    within = arguments[CHANGES[event]] if event in CHANGES else -1
+    if within != -1:
+        path = Path(f"/proc/self/fd/{within}").readlink() / path
     if isinstance(path, (str, bytes, Path)) and folder not in Path(os.fsdecode(path)).absolute().parents:
         written.append(os.fsdecode(path))
 

@@ -118,8 +118,10 @@ def _own(folder: Path) -> Iterator[Reader]:
                 (card.parent / name).write_bytes(content)
 
     def load() -> None:
-        artefacts.load("stage", {"a": 1})
-        card.parent.mkdir(exist_ok=True)  # a damaged one is cleared away
+        try:
+            artefacts.load("stage", {"a": 1})
+        finally:
+            card.parent.mkdir(exist_ok=True)  # a damaged one is cleared away
 
     yield Reader("cards of artefacts", card, load, restore)
     letters = folder / "mail" / "cell.jsonl"
