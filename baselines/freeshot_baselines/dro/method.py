@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from freeshot import Method, Needs
+from freeshot import Adapter, Method, Needs
 from freeshot.basics.errors import DivergedError, OptionError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from torch import Generator, Tensor
 
-    from freeshot import Adapter, Learner, LoraEntry, Workbench
+    from freeshot import Learner, LoraEntry, Workbench
     from freeshot_baselines.dro.canonical import Chunks
     from freeshot_baselines.dro.hypernetwork import Hypernetwork
 
@@ -55,24 +57,35 @@ class Dro(Method):
             raise OptionError(f"Option 'radius' of 'dro' must not be negative, but is {self.radius}.")
 
     def prepare(self, bench: Workbench) -> Learner:
-        """Fit, generate, embed."""
-        return bench.adapted(self.compose(bench.pool().entries, bench.rng("hypernetwork")))
+        """Fit and generate, or take what an earlier run left; embed."""
 
-    def compose(self, entries: tuple[LoraEntry, ...], rng: Generator) -> Adapter:
-        """Return the LoRA at the robust embedding."""
+        def make(tell: Callable[[int, int], None]) -> Mapping[str, Tensor]:
+            return self.compose(bench.pool().entries, bench.rng("hypernetwork"), tell).tensors
+
+        return bench.adapted(Adapter(bench.keep("model fusion", asdict(self), make), {}))
+
+    def compose(
+        self,
+        entries: tuple[LoraEntry, ...],
+        rng: Generator,
+        tell: Callable[[int, int], None] = lambda done, total: None,
+    ) -> Adapter:
+        """Return the LoRA at the robust embedding; `tell(done, total)` hears of the steps of the fit."""
         import torch
 
         from freeshot.engine import adapter_of
         from freeshot_baselines.dro.canonical import chunks_of
 
         chunks = chunks_of(entries)
-        network, loss = self.fitted(chunks, rng)
+        network, loss = self.fitted(chunks, rng, tell)
         embedding = self.robust_embedding(network, chunks, rng)
         with torch.no_grad():
             factors = chunks.factors(network(embedding)[0])
         return adapter_of({slot: (a.float(), b.float()) for slot, (a, b) in factors.items()}, {"worst_loss": loss})
 
-    def fitted(self, chunks: Chunks, rng: Generator) -> tuple[Hypernetwork, float]:
+    def fitted(
+        self, chunks: Chunks, rng: Generator, tell: Callable[[int, int], None] = lambda done, total: None
+    ) -> tuple[Hypernetwork, float]:
         """Return the hypernetwork with its embeddings, and its loss in the last worst case."""
         import torch
 
@@ -97,6 +110,7 @@ class Dro(Method):
             optimizer.step()
             with torch.no_grad():
                 tasks.copy_(standardized(tasks))
+            tell(step + 1, self.steps)
         return network.requires_grad_(False), round(float(loss.detach()), 4)
 
     def robust_embedding(self, network: Hypernetwork, chunks: Chunks, rng: Generator) -> Tensor:
