@@ -187,6 +187,8 @@ class StageCost(Frozen):
     cached: bool = False
     flops: Natural | None = None
     """Floating-point operations as they were run, two for each multiply-add; None where they were not counted."""
+    joules: Seconds | None = None
+    """Energy that processor and graphics card say they took, with all else that ran on them; None where they do not."""
     learned: Natural | None = None
     """Weights that the stage learned and that are used at test; None where it learns none."""
     facts: dict[str, Any] = Field(default_factory=dict)
@@ -195,7 +197,7 @@ class StageCost(Frozen):
     @model_serializer(mode="wrap")
     def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Write nothing for what was not counted: records from before it was stay as they are."""
-        return _without_none(handler(self), "flops", "learned")
+        return _without_none(handler(self), "flops", "joules", "learned")
 
 
 class TaskCost(Frozen):

@@ -1,4 +1,4 @@
-"""Seconds, operations and peak memory of a stretch of work."""
+"""Seconds, operations, energy and peak memory of a stretch of work."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from freeshot.engine.energy import Energy
 from freeshot.engine.operations import Operations
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ class Meter:
     flops: int = 0
     """Floating-point operations, two for each multiply-add."""
     peak_bytes: int = 0
+    joules: float | None = None
+    """Energy that processor and card say they took; None where they do not, or where work was interrupted."""
     earlier: tuple[float, int] = (0.0, 0)
     """Seconds and operations that interrupted runs spent on the same work; set it while the block runs."""
     _operations: Operations = field(default_factory=Operations)
@@ -51,6 +54,7 @@ def metered(device: torch.device) -> Iterator[Meter]:
     twice. The peak of the outer one is then that since the last inner one began.
     """
     _reset_peak(device)
+    energy = Energy(device)
     outer = _COUNTING.get()
     meter = Meter() if outer is None else Meter(_operations=outer, _counted=outer.count)
     watch = meter._operations if outer is None else nullcontext()  # noqa: SLF001 - what counts is its own
@@ -63,6 +67,7 @@ def metered(device: torch.device) -> Iterator[Meter]:
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         meter.seconds, meter.flops = meter.so_far()
+        meter.joules = energy.joules() if meter.earlier == (0.0, 0) else None
         meter.peak_bytes = _peak(device)
 
 

@@ -33,6 +33,8 @@ class Cost:
     """Weights that are fitted to each task."""
     queries: float | None = None
     """Images that LoRAs were asked about; None where nothing was asked."""
+    joules: float | None = None
+    """Energy of all stages; None where a record does not have it."""
 
 
 def costs(board: Board) -> tuple[Cost, ...]:
@@ -69,6 +71,7 @@ def _cost(label: str, device: str, records: Sequence[RunRecord]) -> Cost:
         _most([sum(s.learned or 0 for s in record.stages) if record.task else None for record in records]),
         _most([record.task.tuned if record.task else None for record in records]),
         _mean([_queries(record) for record in records]),
+        _mean([_joules(record) for record in records]),
     )
 
 
@@ -77,6 +80,13 @@ def _prepared(record: RunRecord) -> float | None:
     counted = [stage.flops for stage in record.stages if not _evaluates(stage)]
     known = [flops for flops in counted if flops is not None]
     return float(sum(known)) if record.task is not None and len(known) == len(counted) else None
+
+
+def _joules(record: RunRecord) -> float | None:
+    """Add up the energy of all stages but those that take no time of their own, and the few seconds between stages."""
+    counted = [stage.joules for stage in record.stages if stage.stage not in ("queries", "preparation")]
+    known = [joules for joules in counted if joules is not None]
+    return sum(known) if len(known) == len(counted) else None
 
 
 def _queries(record: RunRecord) -> float | None:

@@ -91,6 +91,7 @@ def _row(row: Row, short: str, found: Sequence[Cost]) -> Plain:
                 "learned": cost.learned,
                 "tuned": cost.tuned,
                 "queries": cost.queries,
+                "joules": cost.joules,
             }
             for cost in found
         ],

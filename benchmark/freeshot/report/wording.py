@@ -111,6 +111,7 @@ def cost_lines(found: Sequence[Cost]) -> Drawing:
         "Weights\nlearned": [_whole(cost.learned) for cost in found],
         "Weights\ntuned": [_whole(cost.tuned) for cost in found],
         "Queries\nto LoRAs": [_whole(cost.queries) for cost in found],
+        "Energy\n(kJ)": [_scaled(cost.joules, 1e3) for cost in found],
         "Peak\n(MiB)": [f"{cost.peak_mib:.0f}" for cost in found],
         "Records": [str(cost.records) for cost in found],
     }

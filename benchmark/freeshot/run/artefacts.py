@@ -30,6 +30,8 @@ class Artefact:
     peak_bytes: int = 0
     flops: int | None = None
     """Floating-point operations; None where nobody counted."""
+    joules: float | None = None
+    """Energy; None where no counter was there."""
 
 
 class Artefacts:
@@ -70,6 +72,7 @@ class Artefacts:
                 "seconds": artefact.seconds,
                 "peak_bytes": artefact.peak_bytes,
                 "flops": artefact.flops,
+                "joules": artefact.joules,
                 "sha256": file_sha256(fresh / "tensors.safetensors"),
             }
             write_text(fresh / "card.json", json.dumps(card, indent=1) + "\n")
@@ -112,7 +115,8 @@ class Artefacts:
         if file_sha256(file) != card["sha256"]:
             raise ValueError("damaged")
         try:
-            return Artefact(load_file(file), card["facts"], card["seconds"], card["peak_bytes"], card.get("flops"))
+            cost = (card["seconds"], card["peak_bytes"], card.get("flops"), card.get("joules"))
+            return Artefact(load_file(file), card["facts"], *cost)
         except SafetensorError as error:
             raise ValueError("damaged") from error
 

@@ -86,8 +86,8 @@ def _scored(environment: Environment, spec: RunSpec, track: Track, method: Metho
     if bench.asked:
         facts = {"queries": sum(oracle.queries for oracle in bench.asked)}
         bench.stages.append(StageCost(stage="queries", seconds=0, peak_bytes=0, flops=0, facts=facts))
-    evaluation = StageCost(stage="evaluation", seconds=cost.seconds, peak_bytes=cost.peak_bytes, flops=cost.flops)
-    bench.stages.append(evaluation)
+    spent = {"seconds": cost.seconds, "peak_bytes": cost.peak_bytes, "flops": cost.flops, "joules": cost.joules}
+    bench.stages.append(StageCost.model_validate({"stage": "evaluation", **spent}))
     return _record(environment, spec, method, "ok", bench, found=found, tuning_free=tuning_free)
 
 

@@ -85,7 +85,7 @@ class Stages:
             self._spent[0] + cost.seconds - cost.earlier[0],
             self._spent[1] + cost.flops - cost.earlier[1],
         )
-        artefact = Artefact(made.tensors, made.facts, cost.seconds, cost.peak_bytes, cost.flops)
+        artefact = Artefact(made.tensors, made.facts, cost.seconds, cost.peak_bytes, cost.flops, cost.joules)
         artefacts.save(stage, recipe, artefact)
         return artefact
 
@@ -99,8 +99,8 @@ class Stages:
         """Write down what a stage cost when its parts were computed."""
         seconds = sum(artefact.seconds for artefact, _ in parts)
         peak = max(artefact.peak_bytes for artefact, _ in parts)
-        counted = [artefact.flops for artefact, _ in parts if artefact.flops is not None]
-        flops = sum(counted) if len(counted) == len(parts) else None
+        flops = _sum([artefact.flops for artefact, _ in parts])
+        joules = _sum([artefact.joules for artefact, _ in parts])
         cached = all(was_there for _, was_there in parts)
         self.costs.append(
             StageCost(
@@ -108,7 +108,8 @@ class Stages:
                 seconds=seconds,
                 peak_bytes=peak,
                 cached=cached,
-                flops=flops,
+                flops=None if flops is None else round(flops),
+                joules=joules,
                 learned=learned,
                 facts=dict(facts),
             )
@@ -142,3 +143,9 @@ class Stages:
                 self.progress(stage, number * of + done, total * of)
 
         return report
+
+
+def _sum(values: Sequence[float | None]) -> float | None:
+    """Add up what is known of all parts; None where it is not known of one."""
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None

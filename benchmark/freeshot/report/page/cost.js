@@ -2,7 +2,7 @@
 // Each axis with its unit, and the least that it shows: its scale is logarithmic.
 const AXES = [
   ["total", "seconds a track", "s", 0.1], ["prepare", "seconds to prepare a track", "s", 0.1], ["evaluate", "seconds to evaluate a track", "s", 0.1], ["peak", "peak memory, MiB", "MiB", 1],
-  ["flops", "operations to prepare a track", "FLOP", 1e9], ["task", "operations of one task", "FLOP", 1e6], ["learned", "weights learned before the first task", "", 1], ["tuned", "weights tuned for each task", "", 1], ["queries", "images that LoRAs were asked about", "", 1],
+  ["flops", "operations to prepare a track", "FLOP", 1e9], ["task", "operations of one task", "FLOP", 1e6], ["learned", "weights learned before the first task", "", 1], ["tuned", "weights tuned for each task", "", 1], ["queries", "images that LoRAs were asked about", "", 1], ["joules", "energy of a track", "J", 1],
 ];
 const axisOf = (axis) => AXES.find(([key]) => key === axis);
 const PREFIXES = [[1e18, "E"], [1e15, "P"], [1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]];

@@ -1,0 +1,67 @@
+"""Energy that the processor and the graphics card say they took; many machines do not say."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+RAPL = Path("/sys/class/powercap")
+"""Where Linux shows the counters of Intel's and AMD's processors, if it lets us read them."""
+
+
+class Energy:
+    """Counters of energy, read when this is made and again by `joules`."""
+
+    def __init__(self, device: torch.device, rapl: Path = RAPL) -> None:
+        self._packages = _packages(rapl)
+        self._began = {zone: _microjoules(zone) for zone in self._packages}
+        self._card = _card(device) if device.type == "cuda" else None
+        self._card_began = self._card() if self._card else 0.0
+
+    def joules(self) -> float | None:
+        """Return what was taken since; None where nobody says. On a graphics card both count, where both are known."""
+        found = [self._taken(zone) for zone in self._packages]
+        if self._card is not None:
+            found.append(self._card() - self._card_began)
+        return sum(found) if found else None
+
+    def _taken(self, zone: Path) -> float:
+        taken = _microjoules(zone) - self._began[zone]
+        if taken < 0:  # the counter began anew
+            taken += _microjoules(zone, "max_energy_range_uj")
+        return taken / 1e6
+
+
+def _packages(rapl: Path) -> list[Path]:
+    """List the counters of whole processors that we may read; what lies within one is counted with it."""
+    found = []
+    for zone in sorted(rapl.glob("intel-rapl:*")):
+        try:
+            whole = (zone / "name").read_text().startswith("package")
+            _microjoules(zone)
+            _microjoules(zone, "max_energy_range_uj")
+        except (OSError, ValueError):
+            continue
+        if whole:
+            found.append(zone)
+    return found
+
+
+def _microjoules(zone: Path, name: str = "energy_uj") -> int:
+    return int((zone / name).read_text())
+
+
+def _card(device: torch.device) -> Any:
+    """Return what reads a card's counter in joules; None where its driver has none."""
+    try:
+        pynvml = import_module("pynvml")
+        pynvml.nvmlInit()
+        handle = pynvml.nvmlDeviceGetHandleByIndex(device.index or 0)
+        pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)
+    except Exception:  # noqa: BLE001 - drivers and cards differ in how they say no
+        return None
+    return lambda: pynvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1e3
