@@ -15,6 +15,7 @@ from tests.performance import (
     bench_episodes,
     bench_free,
     bench_inversion,
+    bench_launch,
     bench_leaderboard,
     bench_meta_training,
     bench_pool,
@@ -30,6 +31,7 @@ BENCHES = {
     "episodes": bench_episodes.bench,
     "tuning": bench_tuning.bench,
     "free": bench_free.bench,
+    "launch": bench_launch.bench,
     "leaderboard": bench_leaderboard.bench,
     "comparisons": bench_comparisons.bench,
 }
