@@ -40,8 +40,8 @@ def bench() -> Table:
         ("lora-recycle, quick: it takes", f"{took:.1f}", f"{told / took:.2f}× was said"),
     )
     note = (
-        "Processes of one thread each, caches empty, start of Python included. To reach: 1.7 × with two processes, and a "
-        "dry run within a factor of two."
+        "Processes of one thread each, caches empty, start of Python included. To reach: 1.7 × with two processes, and "
+        "a dry run within a factor of two."
     )
     return Table("Launching", note, ("what", "s", "ratio"), rows)
 
