@@ -60,3 +60,10 @@ def test_what_is_not_there_is_told(call: Call, rows: tuple[str, ...], told: str)
 
 def test_without_records_nothing_is_compared(call: Call, tmp_path: Path) -> None:
     assert "There is no record" in call("compare", "a", "b", "--results", str(tmp_path), plugins="").stderr
+
+
+def test_a_label_of_one_board_goes_before_a_method_of_another(call: Call) -> None:
+    result = call("compare", "free", "lora-recycle", "--results", RESULTS, plugins="")
+    assert "Over 12 tracks" in result.stdout
+    short = call("compare", "lora-recycle", "lora-recycle [strategy=none]", "--results", RESULTS, plugins="")
+    assert "Over 8 tracks" in short.stdout

@@ -3,7 +3,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from freeshot.report import boards
-from freeshot.report.short import short_labels
+from freeshot.report.compare import compare
+from freeshot.report.short import short_labels, with_short_labels
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,3 +48,26 @@ def test_where_short_labels_would_be_alike_whole_ones_stay(record: Make) -> None
 
 def test_a_single_row_keeps_its_name(record: Make) -> None:
     assert short(record(options={"pace": 1})) == ["alpha"]
+
+
+def test_tables_use_short_labels_where_a_method_has_many_rows(record: Make) -> None:
+    usual = {"pace": 0.1, "steps": 5}
+    settings = [usual, usual | {"pace": 0.2}, usual | {"steps": 9}]
+    (board,) = boards([*(record(options=one) for one in settings), *(record("beta", options={"x": x}) for x in (1, 2))])
+    found = with_short_labels(board)
+    assert sorted(row.label for row in found.rows) == [
+        "alpha",
+        "alpha [pace=0.2]",
+        "alpha [steps=9]",
+        "beta [x=1]",
+        "beta [x=2]",
+    ]
+    assert [row.cells for row in found.rows] == [row.cells for row in board.rows]
+
+
+def test_rows_can_be_compared_by_their_short_labels(record: Make) -> None:
+    usual = {"pace": 0.1, "steps": 5}
+    settings = [usual, usual | {"pace": 0.2}, usual | {"steps": 9}]
+    (board,) = boards([record(options=one, phase=phase) for phase, one in enumerate(settings)])
+    found = compare(board, "alpha", "alpha [steps=9]")
+    assert (found.first, found.second) == ("alpha [pace=0.1, steps=5]", "alpha [pace=0.1, steps=9]")

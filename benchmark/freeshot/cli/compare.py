@@ -46,7 +46,7 @@ def _board(found: tuple[Board, ...], suite: str | None, rows: tuple[str, str], r
 
     if not found:
         raise StoreError(f"There is no record under {results}. Run something first with 'freeshot run'.")
-    fitting = [board for board in found if (board.suite == suite if suite else _has(board, rows))]
+    fitting = [board for board in found if board.suite == suite] if suite else _fitting(found, rows)
     if not fitting:
         known = ", ".join(sorted({board.suite for board in found}))
         raise UnknownNameError(f"No leaderboard under {results} has both rows. There are: {known}.")
@@ -55,9 +55,20 @@ def _board(found: tuple[Board, ...], suite: str | None, rows: tuple[str, str], r
     return max(fitting, key=lambda board: board.version)
 
 
-def _has(board: Board, rows: tuple[str, str]) -> bool:
-    known = {name for row in (*board.rows, *board.controls) for name in (row.label, row.line.method)}
-    return set(rows) <= known
+def _fitting(found: tuple[Board, ...], rows: tuple[str, str]) -> list[Board]:
+    """Return the boards on which both names are labels, or else those on which they are methods or short labels."""
+    from freeshot.report.short import with_short_labels
+
+    def known(board: Board, *, broadly: bool) -> set[str]:
+        here = [*board.rows, *board.controls]
+        if not broadly:
+            return {row.label for row in here}
+        short = with_short_labels(board)
+        return {name for row in (*here, *short.rows, *short.controls) for name in (row.label, row.line.method)}
+
+    wanted = set(rows)
+    exactly = [board for board in found if wanted <= known(board, broadly=False)]
+    return exactly or [board for board in found if wanted <= known(board, broadly=True)]
 
 
 def _print(comparison: Comparison) -> None:

@@ -15,6 +15,7 @@ from freeshot.basics.statistics import Interval
 from freeshot.report.board import Board, Row
 from freeshot.report.cautions import cautions
 from freeshot.report.pairs import over_seeds
+from freeshot.report.short import with_short_labels
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class Comparison:
 def compare(
     board: Board, first: str, second: str, tracks: Sequence[str] = ("*",), equivalent: float = EQUIVALENT
 ) -> Comparison:
-    """Compare two rows by label, or by method where that names one row; only episodes that both met are paired.
+    """Compare two rows by label, whole or short, or by method where that names one; only shared episodes are paired.
 
     UnknownNameError for a name that is no row or several; EpisodeError where the rows share no track, or met
     different episodes on one.
@@ -120,14 +121,23 @@ def _episodes(row: Row, track: str) -> tuple[str, int]:
 
 
 def _row(board: Board, name: str) -> Row:
-    rows = [*board.rows, *board.controls]
-    found = [row for row in rows if row.label == name] or [row for row in rows if row.line.method == name]
+    rows = _rows(board)
+    short = {row.label: one.label for row, one in zip(rows, _rows(with_short_labels(board)), strict=True)}
+    found = (
+        [row for row in rows if row.label == name]
+        or [row for row in rows if short[row.label] == name]
+        or [row for row in rows if row.line.method == name]
+    )
     if not found:
         raise unknown_name("row", name, [row.label for row in rows])
     if len(found) > 1:
         labels = "; ".join(row.label for row in found)
         raise UnknownNameError(f"'{name}' has several rows: {labels}. Name one of them as it stands here.")
     return found[0]
+
+
+def _rows(board: Board) -> list[Row]:
+    return [*board.rows, *board.controls]
 
 
 def _asked(name: str, patterns: Sequence[str]) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from freeshot.contracts.columns import Column
 from freeshot.report.board import Board
 from freeshot.report.published import CAUTION, HEADING
+from freeshot.report.short import with_short_labels
 from freeshot.report.tables import draw
 from freeshot.report.wording import Drawing, Footnotes, Words, explanation, one_line, title
 
@@ -22,7 +23,7 @@ _SPECIAL = re.compile("|".join(map(re.escape, _ESCAPES)))
 def latex(boards: Iterable[Board], columns: Sequence[Column] = ()) -> str:
     """Draw the accuracy tables of boards, each with its notes as a caption, and how rows stand across tracks."""
     blocks = [HEAD]
-    for board in boards:
+    for board in map(with_short_labels, boards):
         notes = Footnotes()
         tables = draw(board, columns, notes, digits=1)
         for section, drawing in tables.accuracy.items():

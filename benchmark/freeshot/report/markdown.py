@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from freeshot.contracts.columns import Column
 from freeshot.report.board import Board
 from freeshot.report.published import CAUTION, HEADING
+from freeshot.report.short import with_short_labels
 from freeshot.report.tables import draw
 from freeshot.report.wording import (
     BEYOND_HEADING,
@@ -47,6 +48,7 @@ def escape(text: str) -> str:
 
 
 def _board(board: Board, columns: Sequence[Column], notes: Footnotes) -> list[str]:
+    board = with_short_labels(board)
     tables = draw(board, columns, notes, digits=2)
     blocks = [f"## {escape(title(board))}"]
     for section, drawing in tables.accuracy.items():

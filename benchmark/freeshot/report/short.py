@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from freeshot.report.board import Board, Row
 from freeshot.report.configurations import configuration, setting_words
+
+MANY = 3
+"""Rows of a method from which on there is a usual one."""
 
 
 def short_labels(board: Board) -> dict[str, str]:
@@ -23,6 +27,20 @@ def short_labels(board: Board) -> dict[str, str]:
         alike = len(set(short)) < len(short)
         found |= {row.label: row.label if alike else name for row, name in zip(peers, short, strict=True)}
     return found
+
+
+def with_short_labels(board: Board) -> Board:
+    """Return a board whose rows have short labels, where a method has so many that whole ones would fill the table."""
+    rows = [*board.rows, *board.controls]
+    many = {method for method, count in Counter(row.line.method for row in rows).items() if count >= MANY}
+    short = short_labels(board)
+
+    def renamed(row: Row) -> Row:
+        if row.line.method not in many:
+            return row
+        return replace(row, line=replace(row.line, label=short[row.label]))
+
+    return replace(board, rows=tuple(map(renamed, board.rows)), controls=tuple(map(renamed, board.controls)))
 
 
 def _short(row: Row, peers: Sequence[Row]) -> str:

@@ -12,6 +12,7 @@ from rich.text import Text
 from freeshot.contracts.columns import Column
 from freeshot.report.board import Board
 from freeshot.report.published import HEADING
+from freeshot.report.short import with_short_labels
 from freeshot.report.tables import draw
 from freeshot.report.wording import (
     BEYOND_HEADING,
@@ -43,6 +44,7 @@ def print_boards(boards: Iterable[Board], console: Console, columns: Sequence[Co
 
 def _print_board(board: Board, console: Console, columns: Sequence[Column]) -> None:
     notes = Footnotes()
+    board = with_short_labels(board)
     tables = draw(board, columns, notes, digits=1)
     name = title(board)
     if not board.records:
