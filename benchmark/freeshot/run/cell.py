@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from freeshot.contracts.backbone import BackboneProvider
     from freeshot.contracts.flow import Episode
     from freeshot.contracts.images import Images
     from freeshot.contracts.method import Method
@@ -145,7 +146,7 @@ def _record(
         cell=spec.cell,
         status=status,
         reason=reason,
-        comparable=spec.limit is None,
+        comparable=spec.limit is None and _trained(environment, spec),
         spec=spec,
         tags=Tags(
             tuning_free=tuning_free,
@@ -159,6 +160,11 @@ def _record(
         provenance=provenance(environment.device),
         **found,
     )
+
+
+def _trained(environment: Environment, spec: RunSpec) -> bool:
+    provider: BackboneProvider = environment.component(spec.backbone)
+    return provider.comparable()
 
 
 def data_freedom(environment: Environment, spec: RunSpec, method: Method) -> DataFree:
