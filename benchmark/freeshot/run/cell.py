@@ -17,6 +17,7 @@ from freeshot.engine.backbone import weights_sha256
 from freeshot.engine.meter import metered
 from freeshot.evaluation.episodes import episodes_sha256
 from freeshot.evaluation.scoring import head_of, score_embedding
+from freeshot.run.features import recall_of
 from freeshot.run.handed import Handed
 from freeshot.run.measures import Look, measures
 from freeshot.run.provenance import provenance
@@ -87,7 +88,12 @@ def _scored(environment: Environment, spec: RunSpec, track: Track, method: Metho
     if bench.asked:
         facts = {"queries": sum(oracle.queries for oracle in bench.asked)}
         bench.stages.append(StageCost(stage="queries", seconds=0, peak_bytes=0, flops=0, facts=facts))
-    evaluation = StageCost(stage="evaluation", seconds=cost.seconds, peak_bytes=cost.peak_bytes, flops=cost.flops)
+    evaluation = StageCost(
+        stage="evaluation",
+        seconds=cost.seconds,
+        peak_bytes=max(cost.peak_bytes, 0 if look.recalled is None else look.recalled.peak_bytes),
+        flops=cost.flops,
+    )
     bench.stages.append(evaluation)
     return _record(environment, spec, method, "ok", bench, found=found, tuning_free=tuning_free)
 
@@ -107,8 +113,9 @@ def _looked(
     def report(done: int, of: int) -> None:
         environment.emit(Progress(spec.title, "evaluation", done, of))
 
-    judged, embedded = score_embedding(learner, images, episodes, environment.device, report)
-    return Look(judged, embedded=embedded, head=head_of(learner))
+    recall = recall_of(environment, spec, learner, images, cost)
+    judged, embedded = score_embedding(learner, images, episodes, environment.device, report, recall)
+    return Look(judged, embedded=embedded, head=head_of(learner), recalled=recall.artefact)
 
 
 def _task_cost(look: Look, cost: Meter, learner: Learner, episodes: Sequence[Episode]) -> TaskCost:

@@ -75,7 +75,7 @@ def fill(vit: VisionTransformer, weights: Mapping[str, Tensor], source: str) -> 
         raise DataError(f"{source} has no '{name}', which the network needs. Give weights of this very network.")
     for name in sorted(fitting.keys() - expected.keys()):
         raise DataError(f"{source} also holds '{name}', which the network lacks. Give weights of this very network.")
-    for name, tensor in fitting.items():
+    for name, tensor in sorted(fitting.items()):
         if tensor.shape != expected[name].shape:
             raise DataError(
                 f"'{name}' in {source} has shape {list(tensor.shape)}, but the network needs "
