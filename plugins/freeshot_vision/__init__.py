@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
 @hookimpl
 def freeshot_backbones() -> Iterable[type[BackboneProvider]]:
-    """Offer pocket-vit."""
+    """Offer pocket-vit, and published networks by name."""
+    from freeshot_vision.backbones.providers import PROVIDERS
     from freeshot_vision.pocket.backbone import PocketVit
 
-    return [PocketVit]
+    return [PocketVit, *PROVIDERS]
 
 
 @hookimpl

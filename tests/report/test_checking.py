@@ -47,7 +47,7 @@ def test_a_good_record_is_passed_in_silence(record: Callable[..., RunRecord]) ->
         ({}, replace(KNOWN, version=2), "It is of version 1 of its track, which is at 2."),
         ({}, replace(KNOWN, query=10), "Its track had other sizes"),
         ({}, replace(KNOWN, name="other"), ""),
-        ({"comparable": False}, KNOWN, "It saw only a part of the episodes."),
+        ({"comparable": False}, KNOWN, "It says of itself that it is not comparable."),
     ],
 )
 def test_what_keeps_a_record_off_the_board_is_a_problem(

@@ -31,6 +31,7 @@ VERBS = {
     "pool": "freeshot.cli.pool",
     "recycle": "freeshot.cli.recycle",
     "predict": "freeshot.cli.predict",
+    "cache": "freeshot.cli.cache",
 }
 """Our verbs; the module of each holds it as `command` and is imported when it is called or listed."""
 

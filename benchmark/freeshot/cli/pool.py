@@ -34,7 +34,7 @@ def command() -> None:
 )
 @click.option("--count", type=click.IntRange(min=1), required=True, help="How many LoRAs.")
 @click.option("--out", type=FOLDER, help="Folder to write; pools/NAME if not given.")
-@click.option("--backbone", required=True, metavar="NAME", help="Network to tune.")
+@click.option("--backbone", required=True, metavar="NAME", help="Network to tune; NAME:KEY=VALUE,… sets options.")
 @click.option("--rank", type=click.IntRange(min=1), default=4, help="Rank of each LoRA.")
 @click.option("--targets", default="q,v", show_default=True, callback=_targets, help="Layers each LoRA acts on.")
 @click.option("--steps", type=click.IntRange(min=1), default=150, help="Optimiser steps per LoRA.")

@@ -33,7 +33,7 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option(
     "--option", "-o", "options", multiple=True, metavar="KEY=VALUE", help="Set an option of the methods; repeatable."
 )
-@click.option("--backbone", metavar="NAME", help="Backbone to use instead of the track's.")
+@click.option("--backbone", metavar="NAME", help="Backbone instead of the track's; NAME:KEY=VALUE,… sets its options.")
 @click.option(
     "--seed", "seeds", multiple=True, type=int, help="Root seed; repeatable; the profile's if not given, mostly 0."
 )

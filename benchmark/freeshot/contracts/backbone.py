@@ -33,3 +33,7 @@ class BackboneProvider(Component):
     def image_size(self) -> int:
         """Return the side of the input in pixels."""
         return 224
+
+    def comparable(self) -> bool:
+        """Say whether records made with it can be compared; False for weights that were drawn, not learned."""
+        return True

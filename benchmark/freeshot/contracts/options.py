@@ -78,6 +78,27 @@ def build(cls: type[T], values: Mapping[str, Any]) -> T:
         raise OptionError(f"'{cls.name}' refuses its options: {error}") from error
 
 
+def name_and_options(text: str) -> tuple[str, dict[str, str]]:
+    """Part 'clip-vit-b16:normalize=own,scale=l2' into a name and options, as one says a backbone; OptionError."""
+    name, _, rest = text.partition(":")
+    options: dict[str, str] = {}
+    for pair in filter(None, rest.split(",")):
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise OptionError(
+                f"'{pair}' in '{text}' is no option. Write NAME:KEY=VALUE,KEY=VALUE, as in timm:side=224."
+            )
+        options[key] = value
+    return name, options
+
+
+def spelled(component: Component) -> str:
+    """Write a component as `name_and_options` reads it: its name, and the options that are not at their defaults."""
+    defaults = {name: option.default for name, option in options_of(type(component)).items()}
+    changed = [f"{name}={getattr(component, name)}" for name in defaults if getattr(component, name) != defaults[name]]
+    return f"{component.name}:{','.join(changed)}" if changed else component.name
+
+
 def to_json(component: Component) -> dict[str, Any]:
     """Return all options of a component as JSON values; `build(cls, to_json(c)) == c`."""
     return {name: _jsonable(getattr(component, name)) for name in options_of(type(component))}

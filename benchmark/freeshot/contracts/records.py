@@ -249,7 +249,7 @@ class RunRecord(Frozen):
     reason: str = ""
     """Why it failed, was skipped or is void; empty where status is ok."""
     comparable: bool = True
-    """False for limited runs; those never enter a leaderboard."""
+    """False for limited runs and for random weights; those never enter a leaderboard."""
     spec: RunSpec
     tags: Tags
     interval: IntervalRecord | None = None

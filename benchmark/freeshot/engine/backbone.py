@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from freeshot.basics.errors import ContractError
-from freeshot.contracts.options import build
+from freeshot.contracts.options import build, name_and_options, spelled
 from freeshot.engine.devices import choose_device
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def open_backbone(provider: BackboneProvider, device: str | torch.device = "cpu"
     """Build, freeze, move and check a backbone; ContractError where it does not map images to features."""
     vit = provider.build().eval().requires_grad_(False).to(device)
     backbone = Backbone(
-        name=provider.name,
+        name=spelled(provider),
         vit=vit,
         normalize=Normalize(*provider.normalization()).to(device),
         image_size=provider.image_size(),
@@ -98,9 +98,16 @@ def open_backbone(provider: BackboneProvider, device: str | torch.device = "cpu"
     return backbone
 
 
+def backbone_provider(catalogue: Catalogue, name: str) -> BackboneProvider:
+    """Construct the provider of this name, with the options that follow it."""
+    plain, options = name_and_options(name)
+    provider: Any = build(catalogue.component("backbone", plain), options)
+    return provider  # type: ignore[no-any-return]
+
+
 def named_backbone(catalogue: Catalogue, name: str, device: str = "cpu") -> Backbone:
-    """Open the backbone that a plugin offers under this name, with its default options."""
-    provider: Any = build(catalogue.component("backbone", name), {})
+    """Open the backbone that a plugin offers under this name, with the options that follow it: 'timm:side=64'."""
+    provider = backbone_provider(catalogue, name)
     return open_backbone(provider, choose_device(device))
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from freeshot.basics.errors import ContractError
+from freeshot.basics.errors import ContractError, OptionError
 from freeshot.basics.tokens import gather_patches
 from freeshot.contracts.flow import LayerView
 
@@ -77,6 +77,8 @@ def look(
     [g, p, d] are tokens that stand behind the others, the same for all images of a group; n is ordered by group.
     """
     assert registers is None or strategy is None, "a strategy would take registers for patches"
+    if kept is not None or strategy is not None:
+        require_class_token(backbone.vit)
     if strategy is not None and kept is None:
         kept = strategy.patches(progress, images)
         kept = None if kept is None else kept.sort(dim=1).values  # what follows searches in it
@@ -92,6 +94,16 @@ def look(
             stack.enter_context(_pruning_blocks(backbone.vit, strategy, progress, trail))
         features = backbone.vit(backbone.normalize(images))
     return Seen(features, trail.kept)
+
+
+def require_class_token(vit: nn.Module) -> None:
+    """Refuse a network whose patches do not begin behind one class token; OptionError says what to choose."""
+    before = int(getattr(vit, "num_prefix_tokens", 1))
+    if before != 1:
+        raise OptionError(
+            f"Patches can be told apart only behind one class token, but this network has {before} tokens before them. "
+            "Choose strategy=none, an inversion that looks at logits alone, or another backbone."
+        )
 
 
 @dataclass

@@ -9,7 +9,7 @@ from freeshot.engine.bank import merge
 from freeshot.engine.model import bank_of
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from freeshot.contracts.flow import Adapter
     from freeshot.engine.backbone import Backbone
@@ -25,6 +25,11 @@ class AdaptedLearner(Learner):
         self._vit = backbone.vit
         if adapter is not None:
             self._vit = merge(backbone.vit, bank_of(adapter, next(backbone.vit.parameters())))
+
+    @property
+    def network(self) -> nn.Module:
+        """What it embeds with: the backbone's transformer, the adapter merged into it."""
+        return self._vit
 
     def embed(self, images: Tensor) -> Tensor:
         """Map images [b, 3, h, w] in 0…1 to features [b, d], all tokens in use."""

@@ -16,7 +16,7 @@ from freeshot.contracts.checkpoint import Checkpoint
 from freeshot.contracts.efficiency import EfficiencyStrategy
 from freeshot.contracts.inversion import TeacherView
 from freeshot.engine.bank import LoraBank
-from freeshot.engine.forward import look
+from freeshot.engine.forward import look, require_class_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -140,6 +140,7 @@ class BankTeacher:
 
     def inside(self, images: Tensor) -> TeacherView:
         """Return the logits together with the class token after each block."""
+        require_class_token(self._backbone.vit)
         tokens: list[Tensor] = []
         blocks = self._backbone.vit.get_submodule("blocks").children()
         with ExitStack() as stack:

@@ -21,7 +21,7 @@ import torch
 from freeshot.basics.files import write_text
 from freeshot.basics.seeds import derive
 from freeshot.contracts.options import build
-from freeshot.engine.backbone import open_backbone
+from freeshot.engine.backbone import named_backbone
 from freeshot.engine.learners import AdaptedLearner
 from freeshot.evaluation.scoring import embed, score_features
 from freeshot.evaluation.spread import DRAWS, Error, draw_tasks, measure_spread
@@ -185,9 +185,8 @@ def table(found: Sequence[Coverage]) -> str:
 def _features(track: Track, catalogue: Catalogue, data: Path) -> tuple[Tensor, NDArray[np.int64]]:
     dataset: Any = build(catalogue.component("dataset", track.dataset), {})
     images: Images = dataset.load(track.split, data)
-    provider: Any = build(catalogue.component("backbone", track.backbone), {})
     device = torch.device("cpu")
-    learner = AdaptedLearner(open_backbone(provider, device))
+    learner = AdaptedLearner(named_backbone(catalogue, track.backbone))
     return embed(learner, images, range(len(images)), device), np.asarray(images.labels, dtype=np.int64)
 
 

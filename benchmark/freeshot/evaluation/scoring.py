@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     """Support features [e, n, d], query features [e, q, d] and way to scores [e, q, c]."""
 
 
+AT_ONCE = (40 * 2**20, 160 * 2**20)
+"""Bytes of images, as float, that pass through a network together: in main memory, and on an accelerator."""
+
+
 @dataclass(frozen=True, eq=False)
 class Embedded:
     """Features of images."""
@@ -51,10 +55,14 @@ def score_embedding(
     episodes: Sequence[Episode],
     device: torch.device,
     on_step: Callable[[int, int], None] = lambda done, total: None,
+    recall: Callable[[Sequence[int], Callable[[], Tensor]], Tensor] = lambda used, make: make(),
 ) -> tuple[Judged, Embedded]:
-    """Embed every image that any episode uses once, then classify queries by the learner's head."""
+    """Embed every image that any episode uses once, then classify queries by the learner's head.
+
+    `recall` may know the features [u, d] of the images used; else it makes them.
+    """
     used = _in_no_order({i for e in episodes for i in (*e.support, *e.query)})
-    embedded = Embedded(tuple(used), embed(learner, images, used, device, on_step))
+    embedded = Embedded(tuple(used), recall(used, lambda: embed(learner, images, used, device, on_step)))
     return score_episodes(embedded, episodes, head_of(learner)), embedded
 
 
@@ -68,6 +76,7 @@ def embed(
 ) -> Tensor:
     """Pass images through the learner: [u, d] on the CPU; ContractError where a feature is not finite."""
     parts = []
+    batch = _at_once(images.read(indices[:1]), device, batch)
     with torch.inference_mode():
         for start in range(0, len(indices), batch):
             block = indices[start : start + batch]
@@ -80,6 +89,11 @@ def embed(
     if not torch.isfinite(joined).all():
         raise ContractError("The learner's features are not all finite. Check its adapter for NaN.")
     return joined
+
+
+def _at_once(image: Tensor, device: torch.device, most: int) -> int:
+    """Return how many images like this pass together: what a network makes of large ones must fit into memory too."""
+    return max(1, min(most, AT_ONCE[device.type == "cuda"] // max(1, 4 * image.numel())))
 
 
 def head_of(learner: Learner) -> Head | None:

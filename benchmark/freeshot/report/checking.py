@@ -53,8 +53,10 @@ def _where(record: RunRecord) -> str:
 
 def _problems(record: RunRecord, track: Track | None) -> list[str]:
     found = []
-    if not record.comparable or record.spec.limit is not None:
+    if record.spec.limit is not None:
         found.append("It saw only a part of the episodes. Run its cell without --limit.")
+    elif not record.comparable:
+        found.append("It says of itself that it is not comparable. Run its cell with weights that were learned.")
     if record.status in ("failed", "violated"):
         found.append(f"It {'failed' if record.status == 'failed' else 'broke the rules'}: {one_line(record.reason)}")
     found += _impossible(record)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,10 +47,13 @@ class Artefacts:
         if not (folder / "card.json").exists():
             return None
         try:
-            return self._read(folder)
+            artefact = self._read(folder)
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             shutil.rmtree(folder, ignore_errors=True)
             return None
+        with suppress(OSError):
+            (folder / "card.json").touch()  # says when it was last used
+        return artefact
 
     def has(self, stage: str, recipe: Mapping[str, Any]) -> bool:
         """Say whether an artefact is there; whether it is whole is seen when it is read."""

@@ -17,6 +17,7 @@ from freeshot.engine.backbone import weights_sha256
 from freeshot.engine.meter import metered
 from freeshot.evaluation.episodes import episodes_sha256
 from freeshot.evaluation.scoring import head_of, score_embedding
+from freeshot.run.features import recall_of
 from freeshot.run.handed import Handed
 from freeshot.run.measures import Look, measures
 from freeshot.run.provenance import provenance
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from freeshot.contracts.backbone import BackboneProvider
     from freeshot.contracts.flow import Episode
     from freeshot.contracts.images import Images
     from freeshot.contracts.method import Method
@@ -86,7 +88,8 @@ def _scored(environment: Environment, spec: RunSpec, track: Track, method: Metho
     if bench.asked:
         facts = {"queries": sum(oracle.queries for oracle in bench.asked)}
         bench.stages.append(StageCost(stage="queries", seconds=0, peak_bytes=0, flops=0, facts=facts))
-    spent = {"seconds": cost.seconds, "peak_bytes": cost.peak_bytes, "flops": cost.flops, "joules": cost.joules}
+    peak = max(cost.peak_bytes, 0 if look.recalled is None else look.recalled.peak_bytes)
+    spent = {"seconds": cost.seconds, "peak_bytes": peak, "flops": cost.flops, "joules": cost.joules}
     bench.stages.append(StageCost.model_validate({"stage": "evaluation", **spent}))
     return _record(environment, spec, method, "ok", bench, found=found, tuning_free=tuning_free)
 
@@ -106,8 +109,9 @@ def _looked(
     def report(done: int, of: int) -> None:
         environment.emit(Progress(spec.title, "evaluation", done, of))
 
-    judged, embedded = score_embedding(learner, images, episodes, environment.device, report)
-    return Look(judged, embedded=embedded, head=head_of(learner))
+    recall = recall_of(environment, spec, learner, images, cost)
+    judged, embedded = score_embedding(learner, images, episodes, environment.device, report, recall)
+    return Look(judged, embedded=embedded, head=head_of(learner), recalled=recall.artefact)
 
 
 def _task_cost(look: Look, cost: Meter, learner: Learner, episodes: Sequence[Episode]) -> TaskCost:
@@ -145,7 +149,7 @@ def _record(
         cell=spec.cell,
         status=status,
         reason=reason,
-        comparable=spec.limit is None,
+        comparable=spec.limit is None and _trained(environment, spec),
         spec=spec,
         tags=Tags(
             tuning_free=tuning_free,
@@ -159,6 +163,11 @@ def _record(
         provenance=provenance(environment.device),
         **found,
     )
+
+
+def _trained(environment: Environment, spec: RunSpec) -> bool:
+    provider: BackboneProvider = environment.component(spec.backbone)
+    return provider.comparable()
 
 
 def data_freedom(environment: Environment, spec: RunSpec, method: Method) -> DataFree:

@@ -13,6 +13,7 @@ from freeshot.evaluation.episodes import track_episodes
 from freeshot.pool.poison import poisoned, split_name
 from freeshot.pool.store import open_pool
 from freeshot.run.artefacts import Artefacts
+from freeshot.run.decoded import decoded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,7 +97,8 @@ class Environment:
         if (dataset, split) not in self._images:
             component: Any = build(self.catalogue.component("dataset", dataset), {})
             with unsealed():
-                self._images[dataset, split] = component.load(split, self.data)
+                loaded = component.load(split, self.data)
+                self._images[dataset, split] = decoded(loaded, dataset, split, self.cache / "pixels")
         return self._images[dataset, split]
 
     def episodes(self, track: Track) -> tuple[Episode, ...]:

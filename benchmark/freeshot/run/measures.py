@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from freeshot.contracts.tracks import Track
     from freeshot.evaluation.judging import Judged
     from freeshot.evaluation.scoring import Embedded, Head
+    from freeshot.run.artefacts import Artefact
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +34,8 @@ class Look:
     """The features of a learner that embeds."""
     head: Head | None = None
     """What classifies them, where it is not the nearest class mean."""
+    recalled: Artefact | None = None
+    """Features that were computed before, if they were."""
 
 
 def measures(look: Look, track: Track, images: Images, episodes: Sequence[Episode]) -> dict[str, Any]:

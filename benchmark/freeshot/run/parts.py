@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from freeshot.contracts.component import Choice, Component
-from freeshot.contracts.options import build, neutral_options, options_of, to_json
+from freeshot.contracts.options import build, name_and_options, neutral_options, options_of, to_json
 from freeshot.contracts.records import Part
 
 if TYPE_CHECKING:
@@ -27,6 +27,12 @@ def part_of(catalogue: Catalogue, kind: str, name: str, options: Mapping[str, An
         neutral=neutral_options(component),
     )
     return part, component
+
+
+def backbone_part(catalogue: Catalogue, text: str) -> Part:
+    """Describe the backbone of this name, with the options that follow it: 'clip-vit-b16:normalize=own'."""
+    name, options = name_and_options(text)
+    return part_of(catalogue, "backbone", name, options)[0]
 
 
 def resolve(catalogue: Catalogue, choice: Choice) -> Part:

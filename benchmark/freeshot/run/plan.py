@@ -12,7 +12,7 @@ from freeshot.contracts.component import Choice, Component
 from freeshot.contracts.options import options_of, to_json
 from freeshot.contracts.records import Part, RunSpec, TrackSpec
 from freeshot.contracts.tracks import Profile, Row
-from freeshot.run.parts import choices_of, part_of, resolve, spelt_alike
+from freeshot.run.parts import backbone_part, choices_of, part_of, resolve, spelt_alike
 from freeshot.run.store import is_done, stored_record
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ def _profile_of_parts(
 def _cell(
     request: RunRequest, catalogue: Catalogue, suite: str, row: Row, track: Track, seed: int, limit: int | None
 ) -> PlannedCell:
-    backbone, _ = part_of(catalogue, "backbone", request.backbone or track.backbone, {})
+    backbone = backbone_part(catalogue, request.backbone or track.backbone)
     spec, method = spec_of(catalogue, suite, row, track, backbone, seed, limit)
     if not request.again and is_done(stored_record(request.results, spec)):
         return PlannedCell(spec, track, "done", "already done, use --again")

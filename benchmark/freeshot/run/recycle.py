@@ -20,7 +20,7 @@ from freeshot.run.contact import contact_sheet, save_sheet
 from freeshot.run.environment import Environment
 from freeshot.run.forecast import Forecast, forecast
 from freeshot.run.handed import Handed
-from freeshot.run.parts import choices_of, part_of, resolve, spelt_alike
+from freeshot.run.parts import backbone_part, choices_of, part_of, resolve, spelt_alike
 from freeshot.run.plan import row_for, track_spec
 from freeshot.run.workbench import Bench
 
@@ -121,7 +121,7 @@ def plan_recycling(request: RecycleRequest, catalogue: Catalogue) -> Job:
         raise OptionError(f"Method '{method.name}' needs more than a pool: {needs}. Choose a data-free one.")
     chosen = {name: resolve(catalogue, choice) for name, choice in choices_of(method).items()}
     part = part.model_copy(update={"options": to_json(spelt_alike(method, chosen))})
-    backbone, _ = part_of(catalogue, "backbone", track.backbone, {})
+    backbone = backbone_part(catalogue, track.backbone)
     spec = RunSpec(
         suite="own", track=track_spec(track), method=part, parts=chosen, backbone=backbone, seed=request.seed
     )

@@ -42,7 +42,7 @@ def record_of(
     from freeshot.contracts.records import RunSpec
     from freeshot.run.cell import run_cell
     from freeshot.run.environment import Environment
-    from freeshot.run.parts import choices_of, part_of, resolve
+    from freeshot.run.parts import backbone_part, choices_of, part_of, resolve
     from freeshot.run.plan import track_spec
 
     class Listening(Environment):
@@ -55,7 +55,7 @@ def record_of(
     small = {name: value for name, value in SMALL.items() if name in options_of(method)}
     part, component = part_of(catalogue, "method", method.name, {**small, **options})
     parts = {name: resolve(catalogue, choice) for name, choice in choices_of(component).items()}
-    backbone, _ = part_of(catalogue, "backbone", track.backbone, {})
+    backbone = backbone_part(catalogue, track.backbone)
     spec = RunSpec(
         suite="contract", track=track_spec(track), method=part, parts=parts, backbone=backbone, seed=0, limit=limit
     )

@@ -1,0 +1,144 @@
+"""What lies in a cache folder, how long it was not used, and what may go.
+
+Only what FreeShot itself puts there is looked at: known folders, and names that are hashes. Links are never followed
+and never removed, so nothing outside of the folder can be touched, whatever folder is named.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import stat
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from freeshot.basics.errors import OptionError, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+    from pathlib import Path
+
+HASH = r"[0-9a-f]{16,64}"
+FOLDER = re.compile(rf"{HASH}|\.writing-\w+")
+"""A finished artefact, or one whose writer was killed."""
+STATE = re.compile(rf"\.?{HASH}\.safetensors")
+FAILURE = re.compile(rf"{HASH}\.txt")
+UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One thing in the cache that can be made again."""
+
+    kind: str
+    """The stage whose artefact it is, or 'pixels', 'unfinished', 'failures'."""
+    path: Path
+    bytes: int
+    used: float
+    """When it was last used, in seconds since 1970."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """All things of a kind together."""
+
+    name: str
+    count: int
+    bytes: int
+    used: float
+
+
+def kept_in(cache: Path) -> list[Kept]:
+    """List what is in a cache folder; StoreError where there is none."""
+    if cache.is_symlink() or not cache.is_dir():
+        raise StoreError(
+            f"There is no cache folder {cache}. Name the one that was given as --cache; links do not count."
+        )
+    return [
+        *_artefacts(cache / "artefacts"),
+        *(_kept("pixels", path) for path in _inside(cache / "pixels", FOLDER, stat.S_ISDIR)),
+        *(_kept("unfinished", path) for path in _inside(cache / "cells", STATE, stat.S_ISREG)),
+        *(_kept("failures", path) for path in _inside(cache / "failures", FAILURE, stat.S_ISREG)),
+    ]
+
+
+def kinds_of(kept: Sequence[Kept]) -> list[Kind]:
+    """Sum up by kind, the largest first."""
+    groups: dict[str, list[Kept]] = {}
+    for one in kept:
+        groups.setdefault(one.kind, []).append(one)
+    kinds = [
+        Kind(name, len(group), sum(one.bytes for one in group), max(one.used for one in group))
+        for name, group in groups.items()
+    ]
+    return sorted(kinds, key=lambda kind: (-kind.bytes, kind.name))
+
+
+def to_prune(kept: Sequence[Kept], kinds: Collection[str], older_than: float | None, now: float) -> list[Kept]:
+    """Choose what is of these kinds, or of any if none is named, and was not used for so many seconds."""
+    if not kinds and older_than is None:
+        raise OptionError("Say what may go: --older-than 30d, --kind NAME, or both. Nothing was removed.")
+    unknown = sorted(set(kinds) - {one.kind for one in kept})
+    if unknown:
+        there = ", ".join(sorted({one.kind for one in kept})) or "nothing at all"
+        raise OptionError(f"The cache holds no '{unknown[0]}'. It holds: {there}.")
+    return [
+        one for one in kept if (not kinds or one.kind in kinds) and (older_than is None or now - one.used > older_than)
+    ]
+
+
+def prune(chosen: Sequence[Kept]) -> None:
+    """Remove things; StoreError names the first that cannot be removed."""
+    for one in chosen:
+        try:
+            if stat.S_ISDIR(one.path.lstat().st_mode):
+                shutil.rmtree(one.path)  # removes links inside as links
+            else:
+                one.path.unlink()
+        except FileNotFoundError:
+            continue  # somebody else was faster
+        except OSError as error:
+            raise StoreError(f"{one.path} cannot be removed ({error.strerror}). Mend that and repeat.") from None
+
+
+def seconds_of(text: str) -> float:
+    """Read '30d', '12h', '2w' or '90m' as seconds; OptionError."""
+    found = re.fullmatch(r"(\d{1,6}(?:\.\d+)?)([mhdw])", text.strip())
+    if found is None:
+        raise OptionError(f"'{text}' is no age. Write a number and m, h, d or w, such as 30d for thirty days.")
+    return float(found[1]) * UNITS[found[2]]
+
+
+def age(seconds: float) -> str:
+    """Say how long ago something was, as a person would."""
+    for unit, name in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= unit:
+            count = int(seconds // unit)
+            return f"{count} {name}{'s' if count > 1 else ''} ago"
+    return "just now"
+
+
+def _artefacts(root: Path) -> Iterator[Kept]:
+    for stage in _inside(root, re.compile(r"[\w-]+"), stat.S_ISDIR):
+        yield from (_kept(stage.name, path) for path in _inside(stage, FOLDER, stat.S_ISDIR))
+        yield from (_kept("unfinished", path) for path in _inside(stage, STATE, stat.S_ISREG))
+
+
+def _inside(folder: Path, names: re.Pattern[str], sort: object) -> list[Path]:
+    """List what lies in a folder under such names and is of this sort itself, not a link to it."""
+    if folder.is_symlink() or not folder.is_dir():
+        return []
+    assert callable(sort)
+    return [path for path in sorted(folder.iterdir()) if names.fullmatch(path.name) and sort(path.lstat().st_mode)]
+
+
+def _kept(kind: str, path: Path) -> Kept:
+    """Measure a thing without following links; what is half written counts as unfinished."""
+    kind = "unfinished" if path.name.startswith(".writing-") else kind
+    files = [path]
+    if stat.S_ISDIR(path.lstat().st_mode):
+        files += [inner for inner in path.rglob("*") if not inner.is_symlink()]
+    facts = [file.lstat() for file in files if file.exists()]
+    size = sum(fact.st_size for fact in facts if stat.S_ISREG(fact.st_mode))
+    return Kept(kind, path, size, max((fact.st_mtime for fact in facts), default=time.time()))

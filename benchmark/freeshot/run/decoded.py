@@ -1,0 +1,174 @@
+"""Decoded pixels on disk, so that no picture is decoded twice and none has to stay in memory.
+
+One folder per data set, split and size: `card.json`, `pixels.u8` [n, 3, h, w] and `checks.u32` [n], a checksum of each
+image. Nothing in it is trusted: sizes and a sample are checked when it is opened, each image when it is read, and what
+is damaged is decoded again from the files it came from.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import zlib
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from freeshot.basics.errors import DataError
+from freeshot.basics.files import file_sha256, fingerprint, write_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from freeshot.contracts.images import Images
+
+WORTH = 128 * 2**20
+"""Bytes of pixels from which on they are kept on disk; smaller sets are read again in no time."""
+BLOCK = 64 * 2**20
+"""Bytes of pixels that are in memory at once while they are written."""
+SAMPLE = 16
+"""Images, evenly spread, whose checksums are compared when the cache is opened."""
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """The images of a split, read from the cache; implements `freeshot.Images`."""
+
+    inner: Images
+    folder: Path
+    shape: tuple[int, ...]
+    """Of one image: 3, h, w."""
+
+    @property
+    def labels(self) -> NDArray[Any]:
+        """[n], those of the data set."""
+        return self.inner.labels
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names, those of the data set."""
+        return self.inner.classes
+
+    @property
+    def sha256(self) -> str:
+        """Identity of what is shown: the same as without the cache."""
+        return self.inner.sha256
+
+    def __len__(self) -> int:
+        return len(self.inner)
+
+    def read(self, indices: Sequence[int]) -> Tensor:
+        """Return uint8 [b, 3, h, w]; an image whose checksum is wrong is taken from the data set itself."""
+        rows = np.asarray(indices, dtype=np.int64)
+        try:
+            # mapped for this read alone: pages that stay mapped would count as memory of this process
+            stored = _stored(self.folder, (len(self), *self.shape))
+            found = torch.from_numpy(np.array(stored.pixels[rows]))
+            damaged = np.flatnonzero(_checks(found) != stored.checks[rows]).tolist()
+        except (OSError, ValueError):  # pruned or damaged since it was opened
+            return self.inner.read(indices)
+        if damaged:
+            found[damaged] = self.inner.read([int(rows[place]) for place in damaged])
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Stored:
+    """The two files of a cache, mapped."""
+
+    pixels: NDArray[np.uint8]
+    """[n, 3, h, w]."""
+    checks: NDArray[np.uint32]
+    """[n]."""
+
+
+def _stored(folder: Path, shape: tuple[int, ...]) -> _Stored:
+    """Map the files of a cache, whose shape is known from elsewhere; ValueError where their sizes are others."""
+    pixels, checks = folder / "pixels.u8", folder / "checks.u32"
+    if pixels.stat().st_size != int(np.prod(shape)) or checks.stat().st_size != 4 * shape[0]:
+        raise ValueError("damaged")
+    return _Stored(np.memmap(pixels, np.uint8, "r", shape=shape), np.memmap(checks, "<u4", "r", shape=shape[:1]))
+
+
+def decoded(images: Images, dataset: str, split: str, root: Path) -> Images:
+    """Return images that are decoded at most once, if there are enough of them and the disk has room."""
+    if len(images) == 0:
+        return images
+    shape = tuple(images.read([0]).shape[1:])  # [3, h, w]
+    total = len(images) * int(np.prod(shape))
+    if total < WORTH:
+        return images
+    facts = {"dataset": dataset, "split": split, "images": images.sha256, "count": len(images), "shape": list(shape)}
+    folder = root / fingerprint(facts)
+    if not _is_sound(folder, facts):
+        if _room(root) < 2 * total:
+            return images
+        try:
+            _write(images, facts, folder)
+        except OSError:
+            return images  # a cache that cannot be written costs time, no run
+    with suppress(OSError):
+        (folder / "card.json").touch()  # says when it was last used
+    return Decoded(images, folder, shape)
+
+
+def _is_sound(folder: Path, facts: dict[str, Any]) -> bool:
+    """Say whether a cache is whole: what the card says, sizes, the checksums' hash, and a sample of the images."""
+    try:
+        card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+        stored = _stored(folder, (facts["count"], *facts["shape"]))
+        rows = np.unique(np.linspace(0, facts["count"] - 1, SAMPLE).astype(np.int64))
+        return bool(
+            card == {"facts": facts, "checks_sha256": file_sha256(folder / "checks.u32")}
+            and (_checks(torch.from_numpy(np.array(stored.pixels[rows]))) == stored.checks[rows]).all()
+        )
+    except (OSError, ValueError, RecursionError):
+        return False
+
+
+def _write(images: Images, facts: dict[str, Any], folder: Path) -> None:
+    """Decode all images, block by block; the folder appears at once and complete, or not at all."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".writing-"))
+    count, shape = facts["count"], facts["shape"]
+    step = max(1, BLOCK // int(np.prod(shape)))
+    checks = np.empty(count, dtype=np.uint32)
+    try:
+        with (fresh / "pixels.u8").open("wb") as file:
+            for start in range(0, count, step):
+                block = images.read(list(range(start, min(start + step, count))))
+                if block.dtype != torch.uint8 or list(block.shape[1:]) != shape:
+                    raise DataError(
+                        f"'{facts['dataset']}' gave images of {list(block.shape[1:])} after one of {shape}. A data "
+                        "set must show all images at one size, as uint8."
+                    )
+                checks[start : start + step] = _checks(block)
+                file.write(block.contiguous().numpy().tobytes())
+        (fresh / "checks.u32").write_bytes(checks.astype("<u4").tobytes())
+        card = {"facts": facts, "checks_sha256": file_sha256(fresh / "checks.u32")}
+        write_text(fresh / "card.json", json.dumps(card, indent=1) + "\n")
+        if folder.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):  # another process was first, with the same pixels
+            fresh.replace(folder)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _checks(block: Tensor) -> NDArray[np.uint32]:
+    """Return a checksum of each image [b, 3, h, w]."""
+    return np.array([zlib.crc32(image.tobytes()) for image in block.contiguous().numpy()], dtype=np.uint32)
+
+
+def _room(root: Path) -> int:
+    """Return how many bytes are free where the cache will be."""
+    place = next((path for path in (root, *root.parents) if path.exists()), Path())
+    return shutil.disk_usage(place).free

@@ -1,0 +1,232 @@
+"""Published networks by name. Weights are files of yours: nothing is downloaded unless `weights=hub:…` asks for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from freeshot import BackboneProvider
+from freeshot_vision.backbones.files import Source, read_weights
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Numbers = tuple[tuple[float, ...], tuple[float, ...]]
+
+NUMBERS: dict[str, Numbers] = {
+    "clip": ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "half": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    "cifar": ((0.5071, 0.4866, 0.4409), (0.2673, 0.2564, 0.2762)),
+}
+"""Mean and standard deviation of each channel; 'cifar' are those of CIFAR-100's training images."""
+PAPER = {"features": "projected", "normalize": "imagenet", "scale": "none"}
+"""LoRA Recycle's choices for CLIP, which are the defaults of clip-vit-b16 and clip-vit-b32; with CIFAR-FS, its code
+normalises by the numbers of CIFAR: `clip-vit-b16:normalize=cifar`."""
+
+Normalize = Literal["own", "clip", "imagenet", "half", "cifar"]
+
+
+@dataclass(frozen=True)
+class TimmProvider(BackboneProvider):
+    """What all networks of timm share."""
+
+    architecture: ClassVar[str] = ""
+    """timm's name of the network."""
+    own: ClassVar[str] = "imagenet"
+    """The numbers it was pre-trained with."""
+    arguments: ClassVar[dict[str, Any]] = {}
+    """What timm's defaults do not say of it."""
+
+    weights: str = ""
+    """File of weights, or hub:OWNER/NAME/FILE, or 'random'; without it NAME.safetensors in the folder of weights."""
+    revision: str = ""
+    """Commit of the hub's repository, 40 hexadecimal digits; only with weights=hub:…"""
+    sha256: str = ""
+    """Hash that the file must have; empty takes any, except from the hub."""
+    seed: int = 0
+    """Seed of weights=random, whose records are never comparable."""
+    normalize: Normalize = "own"
+    """By whose mean and deviation images are normalised; 'own' are those the network was pre-trained with."""
+    scale: Literal["none", "l2"] = "none"
+    """'l2' brings features to length one."""
+    side: int = 224
+    """Side of images in pixels; learned positions are stretched to it."""
+
+    def __post_init__(self) -> None:
+        Source(self.weights, self.revision, self.sha256)
+        if self.side < 1:
+            raise ValueError(f"side must be at least 1 pixel, not {self.side}.")
+
+    def build(self) -> nn.Module:
+        """Build the network and give it its weights."""
+        from freeshot_vision.backbones.layouts import as_timm
+        from freeshot_vision.backbones.network import fill, finished, untrained
+
+        vit = untrained(self.network(), self.side, self.projection(), self.seed, **self.sizes())
+        if self.weights != "random":
+            path = Source(self.weights, self.revision, self.sha256).file(self.name)
+            fill(vit, as_timm(read_weights(path), str(path)), str(path))
+        return finished(vit, self.normalization(), self.scale)
+
+    def network(self) -> str:
+        """Return timm's name of the network."""
+        return self.architecture
+
+    def sizes(self) -> dict[str, Any]:
+        """Return what timm is told beside the name."""
+        return self.arguments
+
+    def projection(self) -> int:
+        """Return how wide the projection behind the network is; 0 for none."""
+        return 0
+
+    def normalization(self) -> Numbers:
+        """Return the numbers chosen."""
+        return NUMBERS[self.own if self.normalize == "own" else self.normalize]
+
+    def image_size(self) -> int:
+        """Return the side."""
+        return self.side
+
+    def comparable(self) -> bool:
+        """Say no to random weights."""
+        return self.weights != "random"
+
+
+@dataclass(frozen=True)
+class _Clip(TimmProvider):
+    own = "clip"
+
+    features: Literal["projected", "pooled"] = "projected"
+    """The class token behind the projection into CLIP's common space (512 numbers), or before it (768)."""
+    normalize: Normalize = "imagenet"
+    """By whose mean and deviation images are normalised; LoRA Recycle never took CLIP's own."""
+
+    def projection(self) -> int:
+        """Return 512, or 0 before the projection."""
+        return 512 if self.features == "projected" else 0
+
+
+@dataclass(frozen=True)
+class ClipVitB16(_Clip):
+    """CLIP ViT-B/16 of OpenAI with LoRA Recycle's choices: projected, ImageNet's normalisation, length as it is."""
+
+    name, architecture = "clip-vit-b16", "vit_base_patch16_clip_quickgelu_224"
+    citation = "Radford et al., Learning Transferable Visual Models From Natural Language Supervision, ICML 2021"
+
+
+@dataclass(frozen=True)
+class ClipVitB32(_Clip):
+    """CLIP ViT-B/32 of OpenAI with LoRA Recycle's choices: projected, ImageNet's normalisation, length as it is."""
+
+    name, architecture = "clip-vit-b32", "vit_base_patch32_clip_quickgelu_224"
+    citation = ClipVitB16.citation
+
+
+@dataclass(frozen=True)
+class DinoV2VitS14(TimmProvider):
+    """DINOv2 ViT-S/14: trained on images alone; the class token is the feature."""
+
+    name, architecture = "dinov2-vit-s14", "vit_small_patch14_dinov2"
+    citation = "Oquab et al., DINOv2: Learning Robust Visual Features without Supervision, TMLR 2024"
+
+
+@dataclass(frozen=True)
+class DinoV2VitB14(TimmProvider):
+    """DINOv2 ViT-B/14: trained on images alone; the class token is the feature."""
+
+    name, architecture = "dinov2-vit-b14", "vit_base_patch14_dinov2"
+    citation = DinoV2VitS14.citation
+
+
+@dataclass(frozen=True)
+class DeitVitS16(TimmProvider):
+    """DeiT ViT-S/16: trained on ImageNet's labels; the class token before the classifier is the feature."""
+
+    name, architecture = "deit-vit-s16", "deit_small_patch16_224"
+    citation = "Touvron et al., Training Data-Efficient Image Transformers, ICML 2021"
+
+
+@dataclass(frozen=True)
+class DeitVitB16(TimmProvider):
+    """DeiT ViT-B/16: trained on ImageNet's labels; the class token before the classifier is the feature."""
+
+    name, architecture = "deit-vit-b16", "deit_base_patch16_224"
+    citation = DeitVitS16.citation
+
+
+@dataclass(frozen=True)
+class SiglipVitB16(TimmProvider):
+    """SigLIP ViT-B/16, which pools patches by attention; without a class token, patches cannot be left out."""
+
+    name, architecture, own = "siglip-vit-b16", "vit_base_patch16_siglip_224", "half"
+    arguments: ClassVar[dict[str, Any]] = {"act_layer": "gelu_tanh"}  # as it was trained, and as Hugging Face has it
+    citation = "Zhai et al., Sigmoid Loss for Language Image Pre-Training, ICCV 2023"
+
+
+@dataclass(frozen=True)
+class EvaVitL14(TimmProvider):
+    """EVA ViT-L/14 for 196 px, the mean of its patches as feature; EVA-02's rotary blocks do not fit LoRAs here."""
+
+    name, architecture, own = "eva-vit-l14", "eva_large_patch14_196", "clip"
+    citation = "Fang et al., EVA: Exploring the Limits of Masked Visual Representation Learning at Scale, CVPR 2023"
+
+    side: int = 196
+    """Side of images in pixels; learned positions are stretched to it."""
+
+
+@dataclass(frozen=True)
+class TimmVit(TimmProvider):
+    """Any plain vision transformer of timm, by timm's own name; sizes can be changed for tests of speed."""
+
+    name = "timm"
+    citation = "Wightman, PyTorch Image Models"
+
+    model: str = "vit_small_patch16_224"
+    """timm's name of the network."""
+    project: int = 0
+    """Width of the projection that the weights end in, which is then the feature; 0 for the pooled tokens."""
+    patch: int = 0
+    """Side of a patch in pixels; 0: the network's own."""
+    width: int = 0
+    """Numbers per token; 0: the network's own."""
+    depth: int = 0
+    """Blocks; 0: the network's own."""
+    heads: int = 0
+    """Attention heads of a block; 0: the network's own."""
+
+    def network(self) -> str:
+        """Return the name asked for."""
+        return self.model
+
+    def sizes(self) -> dict[str, Any]:
+        """Return the sizes that are not the network's own."""
+        asked = {"patch_size": self.patch, "embed_dim": self.width, "depth": self.depth, "num_heads": self.heads}
+        return {name: value for name, value in asked.items() if value}
+
+    def projection(self) -> int:
+        """Return the width asked for."""
+        return self.project
+
+    def normalization(self) -> Numbers:
+        """Return the numbers chosen, or those that timm knows of the network."""
+        if self.normalize != "own":
+            return NUMBERS[self.normalize]
+        from timm.models import get_pretrained_cfg
+
+        known = get_pretrained_cfg(self.model)
+        return (tuple(known.mean), tuple(known.std)) if known is not None else NUMBERS["imagenet"]
+
+
+PROVIDERS: tuple[type[TimmProvider], ...] = (
+    ClipVitB16,
+    ClipVitB32,
+    DinoV2VitS14,
+    DinoV2VitB14,
+    DeitVitS16,
+    DeitVitB16,
+    SiglipVitB16,
+    EvaVitL14,
+    TimmVit,
+)

@@ -1,0 +1,68 @@
+"""`freeshot cache` says what is kept, and removes what it is told to."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Call
+
+NAME = "0123456789abcdef"
+DAY = 86400
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    for room, size, days in (("artefacts/inversion", 2_500_000, 40), ("pixels", 900, 0)):
+        folder = tmp_path / room / NAME
+        folder.mkdir(parents=True)
+        (folder / "card.json").write_bytes(b"x" * size)
+        for path in (folder / "card.json", folder):
+            os.utime(path, (time.time() - days * DAY,) * 2)
+    return tmp_path
+
+
+def test_a_cache_is_listed_by_kind(call: Call, cache: Path) -> None:
+    lines = call("cache", "list", "--cache", str(cache)).stdout.splitlines()
+    assert [line.split() for line in lines] == [
+        ["kind", "count", "size", "last", "used"],
+        ["inversion", "1", "2.5", "MB", "40", "days", "ago"],
+        ["pixels", "1", "900", "B", "just", "now"],
+    ]
+
+
+def test_a_dry_run_removes_nothing(call: Call, cache: Path) -> None:
+    done = call("cache", "prune", "--cache", str(cache), "--older-than", "30d", "--dry-run")
+    assert done.stdout.splitlines()[-1] == "2.5 MB would be removed."
+    assert (cache / "artefacts" / "inversion" / NAME).exists()
+
+
+def test_what_is_old_is_removed(call: Call, cache: Path) -> None:
+    done = call("cache", "prune", "--cache", str(cache), "--older-than", "30d")
+    assert done.stdout.splitlines()[-1] == "2.5 MB removed."
+    assert not (cache / "artefacts" / "inversion" / NAME).exists()
+    assert call("cache", "prune", "--cache", str(cache), "--older-than", "30d").stdout == "Nothing is that old.\n"
+    call("cache", "prune", "--cache", str(cache), "--kind", "pixels")
+    assert call("cache", "list", "--cache", str(cache)).stdout == f"The cache {cache} is empty.\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ((), "Error: Say what may go: --older-than 30d, --kind NAME, or both. Nothing was removed."),
+        (("--older-than", "old"), "Error: 'old' is no age."),
+        (("--kind", "pictures"), "Error: The cache holds no 'pictures'. It holds: inversion, pixels."),
+    ],
+)
+def test_what_cannot_be_meant_is_one_sentence(
+    call: Call, cache: Path, arguments: tuple[str, ...], sentence: str
+) -> None:
+    done = call("cache", "prune", "--cache", str(cache), *arguments)
+    assert done.exit_code == 2
+    assert sentence in done.stderr

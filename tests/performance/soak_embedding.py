@@ -1,0 +1,85 @@
+"""Peak memory of decoding, storing and embedding many large images: `python -m tests.performance.soak_embedding`.
+
+Not among the benches, because 60,000 images of 224 px take nine gigabytes of disk for a while.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from tests.performance.measure import Table
+
+from freeshot.engine import AdaptedLearner, open_backbone
+from freeshot.engine.meter import metered
+from freeshot.evaluation.scoring import embed
+from freeshot.run import decoded as module
+from freeshot.run.decoded import decoded
+from freeshot_vision.backbones.providers import TimmVit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+CPU = torch.device("cpu")
+SMALL = TimmVit(model="vit_tiny_patch16_224", weights="random", patch=56, width=24, depth=1, heads=3)
+
+
+class Made:
+    """Pictures made when they are read, each from its number."""
+
+    sha256, classes = "made", ("one",)
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """All of one class."""
+        return np.zeros(self.count, dtype=np.int64)
+
+    def __len__(self) -> int:
+        return self.count
+
+    def read(self, indices: Sequence[int]) -> Tensor:
+        """Return plain squares of 224 px."""
+        shades = torch.tensor(list(indices)).remainder(251).to(torch.uint8)
+        return shades.view(-1, 1, 1, 1).expand(-1, 3, 224, 224).contiguous()
+
+
+def soak(count: int, folder: Path, network: TimmVit) -> Table:
+    """Store the images, then embed them all; say what each stage had in memory at most."""
+    module.WORTH = 0
+    rows = []
+    with metered(CPU) as stored:
+        images = decoded(Made(count), "made", "novel", folder / "pixels")
+    rows.append(("decode and store", f"{stored.peak_bytes / 2**30:.2f}"))
+    learner = AdaptedLearner(open_backbone(network))
+    with metered(CPU) as embedded:
+        features = embed(learner, images, range(count), CPU)
+    rows.append((f"embed, {type(images).__name__.lower()}", f"{embedded.peak_bytes / 2**30:.2f}"))
+    assert torch.equal(features[: min(count, 251)], embed(learner, Made(count), range(count)[:251], CPU))
+    note = f"{count:,} images of 224 px; network {network.model}, depth {network.depth or 12}; memory of the process."
+    return Table("Embedding at scale", note, ("stage", "peak GiB"), tuple(rows))
+
+
+def main() -> None:
+    """Run as asked."""
+    parser = argparse.ArgumentParser(prog="python -m tests.performance.soak_embedding", description=__doc__)
+    parser.add_argument("--images", type=int, default=60_000)
+    parser.add_argument("--folder", type=Path, help="where nine gigabytes are free; a temporary folder if not given")
+    parser.add_argument("--network", choices=["small", "base"], default="small", help="base: ViT-B/16, for hours")
+    asked = parser.parse_args()
+    network = SMALL if asked.network == "small" else TimmVit(model="vit_base_patch16_224", weights="random")
+    with tempfile.TemporaryDirectory(dir=asked.folder) as folder:
+        print(soak(asked.images, Path(folder), network).markdown())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,18 @@
+"""The page of backbones is what the classes say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from freeshot_vision.backbones import reference
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize("part", ["networks", "options", "numbers"])
+def test_the_page_shows_what_the_classes_say(repository: Path, part: str) -> None:
+    page = (repository / "docs/reference/backbones.md").read_text(encoding="utf-8")
+    assert getattr(reference, part)() in page, "Write it again with: python -m freeshot_vision.backbones.reference"
