@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import PoolError
 from freeshot.basics.seal import unsealed
+from freeshot.contracts.images import fitted
 from freeshot.contracts.options import build
 from freeshot.engine.backbone import open_backbone
 from freeshot.evaluation.episodes import track_episodes
@@ -91,13 +92,14 @@ class Environment:
             raise PoolError(f"The pool '{whole}' has no LoRA that was tuned on '{dataset}'. Choose '{whole}' itself.")
         return replace(pool, name=name, entries=chosen)
 
-    def images(self, dataset: str, split: str) -> Images:
-        """Open one split of a data set, once."""
+    def images(self, dataset: str, split: str, side: int | None = None) -> Images:
+        """Open one split of a data set, once; at a backbone's `side` where its images can be shown at any."""
         if (dataset, split) not in self._images:
             component: Any = build(self.catalogue.component("dataset", dataset), {})
             with unsealed():
                 self._images[dataset, split] = component.load(split, self.data)
-        return self._images[dataset, split]
+        images = self._images[dataset, split]
+        return images if side is None else fitted(images, side)
 
     def episodes(self, track: Track) -> tuple[Episode, ...]:
         """Draw a track's frozen list, once."""
