@@ -15,8 +15,8 @@ from freeshot_vision.datasets.cifar_fs import RECORD
 from freeshot_vision.datasets.cross_domain import CHEST, SKIN
 from freeshot_vision.datasets.published import shipped_split
 
-LAND = ("AnnualCrop", "Forest", "HerbaceousVegetation", "Highway", "Industrial", "Pasture", "PermanentCrop")
-LAND = (*LAND, "Residential", "River", "SeaLake")
+LAND = ["AnnualCrop", "Forest", "HerbaceousVegetation", "Highway", "Industrial", "Pasture", "PermanentCrop"]
+LAND += ["Residential", "River", "SeaLake"]
 
 
 def paint(path: Path, size: tuple[int, int] = (9, 7)) -> None:

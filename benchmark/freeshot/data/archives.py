@@ -8,7 +8,6 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
-import shutil
 import tarfile
 import tempfile
 import zipfile
@@ -94,7 +93,7 @@ def _decompressed(archive: Path) -> Iterator[Any]:
     """Open the tar inside of its compression, which its first bytes tell."""
     with archive.open("rb") as file:
         magic = file.read(6)
-    openers = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
+    openers: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
     opener = next((opener for start, opener in openers.items() if magic.startswith(start)), open)
     with opener(archive, "rb") as stream:
         yield _Bounded(stream)
@@ -170,7 +169,9 @@ def _write(entry: Member, folder: Path, open_member: Callable[[int], IO[bytes] |
             return
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("wb") as file:
-            shutil.copyfileobj(_Content(entry, open_member, number), file, 1 << 20)
+            content = _Content(entry, open_member, number)
+            while block := content.read(1 << 20):
+                file.write(block)
     except OSError as error:
         raise StoreError(f"{target.name} could not be unpacked ({error.strerror}). Mend that and try again.") from None
 

@@ -94,7 +94,7 @@ def check_dataset(
         return Found(splits, checksums=checksums, absent=absent)
     total, done, looked = sum(map(len, opened.values())), 0, {}
     for name, images in opened.items():
-        looked[name] = _look(images, lambda count, before=done: on_step(before + count, total))
+        looked[name] = _look(images, _after(done, total, on_step))
         done += len(images)
     broken = tuple(sentence for seen in looked.values() for sentence in seen.broken)
     alike = _alike(looked["base"], looked["novel"], radius) if {"base", "novel"} <= set(looked) else ()
@@ -104,6 +104,10 @@ def check_dataset(
 def _counted(name: str, images: Images) -> SplitFound:
     counts = np.bincount(np.asarray(images.labels, dtype=np.int64), minlength=len(images.classes))
     return SplitFound(name, len(images.classes), len(images), int(counts.min()), images.sha256)
+
+
+def _after(before: int, total: int, on_step: Callable[[int, int], None]) -> Callable[[int], None]:
+    return lambda count: on_step(before + count, total)
 
 
 def _look(images: Images, on_step: Callable[[int], None]) -> _Looked:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -38,6 +39,10 @@ class OwnDataset(FewShotDataset):
     """A person's own images."""
 
     manifest: ClassVar[Manifest]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to another process as a manifest: the class has no module that could be imported."""
+        return _made, (self.manifest,)
 
     def load(self, split: str, root: Path) -> FileImages:
         """Return one split."""
@@ -77,6 +82,7 @@ def require_name(name: str) -> None:
         raise DataError(f"'{name}' cannot be a data set's name. Use lower-case letters, digits and hyphens.")
 
 
+@cache
 def dataset_class(manifest: Manifest) -> type[OwnDataset]:
     """Make the component class that stands for a manifest."""
     facts: dict[str, Any] = {
@@ -89,6 +95,10 @@ def dataset_class(manifest: Manifest) -> type[OwnDataset]:
     }
     made: type[OwnDataset] = dataclass(frozen=True)(type("OwnImages", (OwnDataset,), facts))
     return made
+
+
+def _made(manifest: Manifest) -> OwnDataset:
+    return dataset_class(manifest)()
 
 
 def offer_own(host: Host, data: Path) -> None:

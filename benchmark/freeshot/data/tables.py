@@ -35,7 +35,7 @@ def read_table(
 ) -> list[dict[str, str]]:
     """Read these columns of a CSV file whose first line names them; DataError where one of `columns` has a gap."""
     reader = csv.DictReader(io.StringIO(read_text(path), newline=""), delimiter=delimiter, strict=True)
-    rows = []
+    rows: list[dict[str, str]] = []
     try:
         present = [name.strip() for name in reader.fieldnames or ()]
         reader.fieldnames = present
