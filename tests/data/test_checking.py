@@ -109,7 +109,7 @@ def test_near_pairs_are_those_of_two_loops(
     first: np.ndarray,
     second: np.ndarray,
     radius: int,
-    block: int,  # type: ignore[type-arg]
+    block: int,
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("freeshot.data.lookalikes.BLOCK", block)
@@ -124,7 +124,7 @@ def test_near_pairs_are_those_of_two_loops(
 
 
 @given(values=hashes)
-def test_bits_are_counted_without_numpy_2_too(values: np.ndarray) -> None:  # type: ignore[type-arg]
+def test_bits_are_counted_without_numpy_2_too(values: np.ndarray) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.delattr(np, "bitwise_count", raising=False)
         counted = bit_count(values[None])

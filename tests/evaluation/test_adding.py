@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from freeshot.basics.errors import DataError, EpisodeError, FreeshotError
+from freeshot.basics.errors import DataError, FreeshotError
 from freeshot.data.manifest import manifest_path
-from freeshot.data.own import offer_own
+from freeshot.data.own import dataset_class, offer_own
 from freeshot.evaluation.adding import AddRequest, add_dataset
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.plugin.host import load_plugins
@@ -81,6 +81,15 @@ def test_the_split_comes_from_a_file_from_the_table_or_from_shares(
     assert origins == ["s.csv", "the column 'split' of t.csv", "0 base, 0 validation, 1 novel; seed 0"]
 
 
+def test_a_data_folder_that_holds_the_pictures_may_be_moved(request_: AddRequest, toy: Toy, folder: Path) -> None:
+    request_.data.mkdir()
+    inside = folder.rename(request_.data / "pictures")
+    manifest, _ = add_dataset(replace(request_, path=inside), toy.catalogue)
+    moved = request_.data.rename(toy.folder / "elsewhere")
+    assert manifest.path == "pictures"
+    assert len(dataset_class(manifest)().load("novel", moved)) == 12
+
+
 def test_the_same_name_may_be_added_again(request_: AddRequest, toy: Toy) -> None:
     first, _ = add_dataset(request_, toy.catalogue)
     offer_own(toy.catalogue.host, request_.data)
@@ -116,4 +125,3 @@ def test_broken_pictures_are_counted_and_nothing_is_added(request_: AddRequest, 
     with pytest.raises(DataError, match=r"cannot be read as a picture .* 1 more cannot be read either\."):
         add_dataset(request_, toy.catalogue)
     assert not manifest_path(request_.data, "mine").exists()
-    assert EpisodeError is not DataError

@@ -40,10 +40,10 @@ class Question(BaseModel):
     pool: str
     sources: tuple[str, ...] = ()
     backbone: str
-    way: int = Field(5, ge=2)
-    shot: int = Field(1, ge=1)
-    query: int = Field(15, ge=1)
-    episodes: int = Field(600, ge=1, le=1_000_000)
+    way: int = Field(default=5, ge=2)
+    shot: int = Field(default=1, ge=1)
+    query: int = Field(default=15, ge=1)
+    episodes: int = Field(default=600, ge=1, le=1_000_000)
     episodes_sha256: str = ""
 
 
@@ -55,7 +55,7 @@ class Manifest(BaseModel):
     format: Literal[1] = 1
     name: str = Field(pattern=f"^{NAME}$")
     path: str
-    """A folder of class folders, or a CSV file; as given, made absolute."""
+    """A folder of class folders, or a CSV file: relative to the data folder where it lies inside, else absolute."""
     fit: Literal["square", "centre"] = "square"
     domain: str = ""
     license: str = ""

@@ -47,8 +47,9 @@ class OwnDataset(FewShotDataset):
     def load(self, split: str, root: Path) -> FileImages:
         """Return one split."""
         manifest = self.manifest
-        members = list_images(Path(manifest.path)).members
-        require_known(manifest.split, members, f"The split of '{self.name}'", manifest.path)
+        place = root / manifest.path
+        members = list_images(place).members
+        require_known(manifest.split, members, f"The split of '{self.name}'", place)
         memory = root / ".freeshot" / "hashes" / f"own-{self.name}.json"
         return images_of(members, manifest.split.of(split), memory, manifest.fit)
 

@@ -62,7 +62,7 @@ def add_dataset(request: AddRequest, catalogue: Catalogue) -> tuple[Manifest, Fo
     )
     manifest = Manifest(
         name=request.name,
-        path=str(request.path.resolve()),
+        path=_portable(request.path, request.data),
         fit=request.fit,
         domain=request.domain,
         license=request.license,
@@ -81,6 +81,12 @@ def add_dataset(request: AddRequest, catalogue: Catalogue) -> tuple[Manifest, Fo
     manifest = manifest.model_copy(update={"question": question})
     write_manifest(request.data, manifest)
     return manifest, found
+
+
+def _portable(path: Path, data: Path) -> str:
+    """Name a place in the data folder relative to it, so that the folder can be moved as a whole."""
+    place, folder = path.resolve(), data.resolve()
+    return str(place.relative_to(folder) if place.is_relative_to(folder) else place)
 
 
 def _split(request: AddRequest, listed: Listed) -> tuple[Split, str]:

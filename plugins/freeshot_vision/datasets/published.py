@@ -96,8 +96,7 @@ class PublishedDataset(FewShotDataset):
         if found := part.places(root / self.name):
             return found
         raise DataError(
-            f"{self.title} was not found under {root / self.name}. Put {part.words} there, from {self.publisher}; "
-            f"see 'freeshot show {self.name}'."
+            f"{self.title} was not found under {root / self.name}. Put {part.words} there, from {self.publisher}."
         )
 
     def memory(self, root: Path) -> Path:
