@@ -23,10 +23,11 @@ def freeshot_backbones() -> Iterable[type[BackboneProvider]]:
 
 @hookimpl
 def freeshot_datasets() -> Iterable[type[FewShotDataset]]:
-    """Offer the pocket suite's data sets."""
+    """Offer the pocket suite's data sets, and those that are read as their publishers ship them."""
+    from freeshot_vision.datasets.all import DATASETS as PUBLISHED
     from freeshot_vision.pocket.datasets import DATASETS
 
-    return DATASETS
+    return [*DATASETS, *PUBLISHED]
 
 
 @hookimpl

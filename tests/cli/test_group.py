@@ -54,7 +54,7 @@ def test_a_mistyped_verb_is_answered_with_the_nearest(call: Call) -> None:
     done = call("lst", plugins="")
     assert done.exit_code == 2
     assert done.stderr == (
-        "Error: No command is called 'lst'. Did you mean 'list'? Known: cache, compare, leaderboard, list, plan, "
+        "Error: No command is called 'lst'. Did you mean 'list'? Known: cache, compare, data, leaderboard, list, plan, "
         "plugin, plugins, pool, predict, recycle, reproduce, results, run, show.\n"
     )
 

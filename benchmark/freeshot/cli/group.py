@@ -29,6 +29,7 @@ VERBS = {
     "plugins": "freeshot.cli.plugins",
     "plugin": "freeshot.cli.plugin",
     "pool": "freeshot.cli.pool",
+    "data": "freeshot.cli.data",
     "recycle": "freeshot.cli.recycle",
     "predict": "freeshot.cli.predict",
     "cache": "freeshot.cli.cache",

@@ -61,6 +61,7 @@ def build(ctx: click.Context, /, name: str, out: Path | None, **asked: Any) -> N
     from freeshot.pool.build import PoolRequest, build_pool
 
     session = session_of(ctx)
+    session.use_data(asked["data"])
     request = PoolRequest(name=name, out=out or Path("pools") / name, **asked)
     session.warn()
     with shown(session.host.manager):

@@ -60,6 +60,7 @@ def command(
     record = RunRecord.read(file)
     session = session_of(ctx)
     session.take_in(files)
+    session.use_data(data)
     with ExitStack() as stack:
         folder = results or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         request = RunRequest(results=folder, cache=cache, data=data, device=device)

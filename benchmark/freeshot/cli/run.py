@@ -62,6 +62,7 @@ def command(ctx: click.Context, /, *, dry_run: bool, files: tuple[Path, ...], **
 
     session = session_of(ctx)
     session.take_in(files)
+    session.use_data(asked["data"])
     request = RunRequest(**asked)
     plan = plan_run(request, session.catalogue)
     session.warn()  # before the work, not after an hour of it

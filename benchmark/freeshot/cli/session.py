@@ -23,6 +23,7 @@ class Session:
     def __init__(self, without: frozenset[str] = frozenset(), files: tuple[Path, ...] = ()) -> None:
         self.without = without
         self._files = files
+        self.data = Path("data")
         self._told: set[PluginFailure] = set()
 
     @cached_property
@@ -40,11 +41,19 @@ class Session:
         for file in files:
             self.host.load_file(file)
 
+    def use_data(self, folder: Path) -> None:
+        """Take people's own data sets from this folder, before anything is asked of the catalogue."""
+        self.data = folder
+
     @cached_property
     def catalogue(self) -> Catalogue:
-        """What the plugins offer."""
+        """What the plugins offer, and the data sets that were added to the data folder."""
         from freeshot.plugin.catalogue import Catalogue
 
+        if (self.data / "own").is_dir():
+            from freeshot.data.own import offer_own
+
+            offer_own(self.host, self.data)
         return Catalogue(self.host)
 
     @cached_property

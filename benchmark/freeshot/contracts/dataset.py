@@ -11,7 +11,7 @@ from freeshot.basics.seal import require_unsealed
 from freeshot.contracts.component import Component
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from freeshot.contracts.images import Images
@@ -37,6 +37,18 @@ class FewShotDataset(Component):
     @abstractmethod
     def load(self, split: str, root: Path) -> Images:
         """Return one split: 'base', 'validation' or 'novel'; `root` is the user's data folder."""
+
+    def sizes(self) -> Mapping[str, int]:
+        """Return how many classes each split has, where that is known without the files."""
+        return {}
+
+    def there(self, root: Path) -> bool | None:
+        """Say whether the files are in the user's data folder, without opening them; None where opening must tell."""
+        return None
+
+    def verify(self, root: Path) -> Sequence[str]:
+        """Compare the publisher's checksums; return a sentence for each file that has one."""
+        return ()
 
 
 def _guarded(load: Callable[..., Images]) -> Callable[..., Images]:

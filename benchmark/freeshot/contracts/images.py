@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
 
 
 class Images(Protocol):
-    """Labelled images that are read by index, so that a data set need not fit into memory."""
+    """Labelled images that are read by index, so that a data set need not fit into memory.
+
+    Images that can be shown at any size also have `at(side) -> Images`; the harness asks for the backbone's.
+    """
 
     @property
     def labels(self) -> NDArray:  # type: ignore[type-arg]
@@ -34,3 +37,9 @@ class Images(Protocol):
     def read(self, indices: Sequence[int]) -> Tensor:
         """Return uint8 [b, 3, h, w]."""
         ...
+
+
+def fitted(images: Images, side: int) -> Images:
+    """Return images at the side that a backbone takes, where they can be shown at any: where they have `at(side)`."""
+    at: Callable[[int], Images] | None = getattr(images, "at", None)
+    return images if at is None else at(side)

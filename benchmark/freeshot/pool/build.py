@@ -12,6 +12,7 @@ import torch
 from freeshot.basics.errors import PoolError
 from freeshot.basics.seeds import derive
 from freeshot.contracts.events import Progress, StageFinished, StageStarted
+from freeshot.contracts.images import fitted
 from freeshot.contracts.options import build
 from freeshot.contracts.pool import LoraEntry
 from freeshot.engine.backbone import named_backbone
@@ -68,7 +69,7 @@ def build_pool(request: PoolRequest, catalogue: Catalogue, host: Host) -> LoraPo
     if (request.out / "pool.json").exists():
         raise PoolError(f"{request.out} already holds a pool. Choose another --out, or delete that folder first.")
     backbone = named_backbone(catalogue, request.backbone, request.device)
-    sources = {name: _base_images(catalogue, name, request) for name in request.sources}
+    sources = {name: _base_images(catalogue, name, request, backbone.image_size) for name in request.sources}
     licenses = {name: getattr(catalogue.component("dataset", name), "license", "") for name in sources}
     license_note = "; ".join(f"{name}: {text or 'not stated'}" for name, text in licenses.items())
     recipe = TuningRecipe(**{name: getattr(request, name) for name in TuningRecipe.__dataclass_fields__})
@@ -188,11 +189,11 @@ def _entry(
     )
 
 
-def _base_images(catalogue: Catalogue, name: str, request: PoolRequest) -> Images:
+def _base_images(catalogue: Catalogue, name: str, request: PoolRequest, side: int) -> Images:
     from pathlib import Path
 
     dataset: Any = build(catalogue.component("dataset", name), {})
     images: Images = dataset.load("base", request.data or Path("data"))
     if len(images.classes) < request.way:
         raise PoolError(f"'{name}' has {len(images.classes)} base classes, too few for {request.way}-way tasks.")
-    return images
+    return fitted(images, side)

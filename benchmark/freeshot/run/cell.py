@@ -76,7 +76,8 @@ def _scored(environment: Environment, spec: RunSpec, track: Track, method: Metho
     _require_unchanged(environment, spec, method)
     tuning_free = learner.tuning_free
     environment.emit(StageStarted(spec.title, "evaluation", spec.limit or track.episodes))
-    images, episodes = environment.images(track.dataset, track.split), environment.episodes(track)
+    side = environment.backbone(spec.backbone).image_size
+    images, episodes = environment.images(track.dataset, track.split, side), environment.episodes(track)
     shown = episodes[: spec.limit or track.episodes]
     bench.looked = True  # from here on it counts, whatever comes of it
     with closing(learner), sealed():

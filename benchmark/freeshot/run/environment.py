@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import PoolError
 from freeshot.basics.seal import unsealed
+from freeshot.contracts.images import fitted
 from freeshot.contracts.options import build
 from freeshot.engine.backbone import open_backbone
 from freeshot.evaluation.episodes import track_episodes
@@ -43,7 +44,8 @@ class Environment:
     """Pools that no plugin offers: name → folder."""
     _backbones: dict[str, Backbone] = field(default_factory=dict)
     _pools: dict[tuple[str, str], LoraPool] = field(default_factory=dict)
-    _images: dict[tuple[str, str], Images] = field(default_factory=dict)
+    _loaded: dict[tuple[str, str], Images] = field(default_factory=dict)
+    _shown: dict[tuple[str, str, int], Images] = field(default_factory=dict)
     _episodes: dict[str, tuple[Episode, ...]] = field(default_factory=dict)
 
     @property
@@ -92,14 +94,18 @@ class Environment:
             raise PoolError(f"The pool '{whole}' has no LoRA that was tuned on '{dataset}'. Choose '{whole}' itself.")
         return replace(pool, name=name, entries=chosen)
 
-    def images(self, dataset: str, split: str) -> Images:
-        """Open one split of a data set, once."""
-        if (dataset, split) not in self._images:
+    def images(self, dataset: str, split: str, side: int | None = None) -> Images:
+        """Open one split of a data set, once; at a backbone's `side` where its images can be shown at any."""
+        if (dataset, split) not in self._loaded:
             component: Any = build(self.catalogue.component("dataset", dataset), {})
             with unsealed():
-                loaded = component.load(split, self.data)
-                self._images[dataset, split] = decoded(loaded, dataset, split, self.cache / "pixels")
-        return self._images[dataset, split]
+                self._loaded[dataset, split] = component.load(split, self.data)
+        loaded = self._loaded[dataset, split]
+        if side is None:
+            return loaded
+        if (dataset, split, side) not in self._shown:
+            self._shown[dataset, split, side] = decoded(fitted(loaded, side), dataset, split, self.cache / "pixels")
+        return self._shown[dataset, split, side]
 
     def episodes(self, track: Track) -> tuple[Episode, ...]:
         """Draw a track's frozen list, once."""

@@ -74,9 +74,12 @@ class CellRunner:
 @cache
 def _environment(plugins: Selection, request: RunRequest) -> Environment:
     """Open in this process what cells share, once."""
+    from freeshot.data.own import offer_own
     from freeshot.plugin.catalogue import Catalogue
 
-    catalogue: Catalogue = Catalogue(plugins.load())
+    host = plugins.load()
+    offer_own(host, request.data)
+    catalogue: Catalogue = Catalogue(host)
     return Environment(catalogue, request.cache, request.data, choose_device(request.device))
 
 

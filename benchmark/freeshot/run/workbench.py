@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from freeshot.contracts.checkpoint import Checkpoint
     from freeshot.contracts.component import Choice
     from freeshot.contracts.flow import Task
+    from freeshot.contracts.images import Images
     from freeshot.contracts.meta_learner import TaskStream
     from freeshot.contracts.pool import LoraPool
     from freeshot.contracts.records import RunSpec
@@ -178,7 +179,7 @@ class Bench:
     def base_tasks(self, *, flip: bool) -> Tasks:
         """Draw tasks from the real base images of the pool's data sets."""
         self._require(Needs.BASE_IMAGES)
-        images = [self._environment.images(name, "base") for name in self.track.sources]
+        images = [self._images(name, "base") for name in self.track.sources]
         source = ImageSource(images, self._task_shape(), self._backbone.device, flip=flip)
         recipe = {"source": "base", "images": [i.sha256 for i in images], "flip": flip, "shape": self._shape()}
         return Tasks(source.draw, recipe, derive(self._seed, "meta"))
@@ -187,7 +188,7 @@ class Bench:
         """Draw labelled tasks from the validation classes of the pool's data sets, the same for all methods."""
         self._require(Needs.VALIDATION)
         trials = []
-        sources = [self._environment.images(name, "validation") for name in self.track.sources]
+        sources = [self._images(name, "validation") for name in self.track.sources]
         for name, images in zip(self.track.sources, sources, strict=True):
             require_enough(replace(self.track, dataset=name, split="validation"), images)
         for place, images in enumerate(sources):
@@ -241,6 +242,9 @@ class Bench:
         if Needs.QUERIES not in self.method.needs:
             return self.pool()
         return self._environment.pool(self.track.pool, self._backbone)
+
+    def _images(self, name: str, split: str) -> Images:
+        return self._environment.images(name, split, self._backbone.image_size)
 
     def _shots(self, images: Any, indices: Sequence[int]) -> Shots:
         labels = torch.arange(self.way).repeat_interleave(len(indices) // self.way)

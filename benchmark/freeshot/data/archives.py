@@ -1,0 +1,202 @@
+"""Archives of strangers: every member is looked at before the first byte is written, and nothing lands outside.
+
+Refused are members that are absolute, contain '..', are links or devices, or together swell beyond a limit.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import tarfile
+import tempfile
+import zipfile
+import zlib
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, TYPE_CHECKING, Any
+
+from freeshot.basics.errors import DataError, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+LARGEST = 128 * 2**30
+"""Bytes that an archive may unpack to; the largest one here, a part of ChestX-ray14, has 4 GiB."""
+MOST = 2_000_000
+"""Members that an archive may have."""
+BROKEN = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    LookupError,
+    NotImplementedError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    UnicodeError,
+    ValueError,
+)
+"""What the readers raise over bytes that are no archive; RuntimeError is how zipfile asks for a password."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file or folder in an archive."""
+
+    name: str
+    size: int
+    is_folder: bool
+    why_refused: str = ""
+    """What it is, where it is neither file nor folder."""
+
+
+def unpack(archive: Path, folder: Path, largest: int = LARGEST) -> Path:
+    """Unpack an archive into a folder that is whole or absent; DataError says which member is refused."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with _opened(archive, largest) as (members, open_member):
+        _require_safe(archive, members, largest)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
+            for number, entry in enumerate(members):
+                _write(entry, Path(temporary) / "whole", open_member, number)
+            try:
+                (Path(temporary) / "whole").replace(folder)
+            except OSError as error:
+                if not folder.is_dir():  # else somebody else unpacked it meanwhile
+                    raise StoreError(f"{folder} could not be written ({error.strerror}). Mend that.") from None
+    return folder
+
+
+@contextmanager
+def _opened(archive: Path, largest: int) -> Iterator[tuple[list[Member], Callable[[int], IO[bytes] | None]]]:
+    """List an archive's members and hand out a way to open each; whatever breaks becomes one sentence."""
+    try:
+        if archive.name.lower().endswith(".zip"):
+            with zipfile.ZipFile(archive) as opened:
+                infos = opened.infolist()
+                yield [_zip_member(info) for info in infos], lambda number: opened.open(infos[number])
+        else:
+            with _decompressed(archive) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
+                entries = _listed(tar, largest)
+                yield [_tar_member(entry) for entry in entries], lambda number: tar.extractfile(entries[number])
+    except BROKEN as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"The archive {archive} cannot be unpacked ({reason}). Download it again.") from None
+
+
+@contextmanager
+def _decompressed(archive: Path) -> Iterator[Any]:
+    """Open the tar inside of its compression, which its first bytes tell."""
+    with archive.open("rb") as file:
+        magic = file.read(6)
+    openers: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
+    opener = next((opener for start, opener in openers.items() if magic.startswith(start)), open)
+    with opener(archive, "rb") as stream:
+        yield _Bounded(stream)
+
+
+class _Bounded:
+    """A stream that does not read much at once: a header of a tar may claim a gigabyte for a file's name."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self.seek, self.tell = stream.seek, stream.tell
+
+    def read(self, size: int) -> bytes:
+        """Read on; ValueError where more is asked for than any header needs."""
+        if size > 1 << 26:
+            raise ValueError("a header claims to be longer than any header is")
+        block: bytes = self._stream.read(size)
+        return block
+
+
+def _listed(tar: tarfile.TarFile, largest: int) -> list[tarfile.TarInfo]:
+    """List members until there are more than allowed: to list a compressed tar is to decompress all of it."""
+    entries, total = [], 0
+    for entry in tar:
+        entries.append(entry)
+        total += entry.size
+        if len(entries) > MOST or total > largest:
+            break
+    return entries
+
+
+def _zip_member(info: zipfile.ZipInfo) -> Member:
+    kind = info.external_attr >> 16 & 0o170000  # the Unix file type, where the archive was made on Unix
+    odd = "" if kind in (0, 0o100000, 0o040000) else "a link" if kind == 0o120000 else "a device"
+    return Member(info.filename, info.file_size, info.is_dir(), odd)
+
+
+def _tar_member(entry: tarfile.TarInfo) -> Member:
+    odd = "" if entry.isfile() or entry.isdir() else "a link" if entry.issym() or entry.islnk() else "a device"
+    return Member(entry.name, entry.size, entry.isdir(), odd)
+
+
+def _require_safe(archive: Path, members: list[Member], largest: int) -> None:
+    if len(members) > MOST:
+        raise DataError(f"The archive {archive} has more than {MOST:,} members. Unpack it yourself if you trust it.")
+    for entry in members:
+        reason = entry.why_refused or _why_unsafe(entry.name)
+        if reason:
+            raise DataError(
+                f"The archive {archive} was not unpacked: its member {entry.name!r} is {reason}. "
+                "Download it again from its publisher."
+            )
+    total = sum(entry.size for entry in members)
+    if total > largest:
+        raise DataError(
+            f"The archive {archive} would unpack to {total:,} bytes, more than the {largest:,} that are allowed. "
+            "Unpack it yourself if you trust it."
+        )
+
+
+def _why_unsafe(name: str) -> str:
+    path = PurePosixPath(name.replace("\\", "/"))
+    if path.is_absolute() or (path.parts and ":" in path.parts[0]):
+        return "absolute"
+    return "outside of its folder" if ".." in path.parts or "\0" in name else ""
+
+
+def _write(entry: Member, folder: Path, open_member: Callable[[int], IO[bytes] | None], number: int) -> None:
+    target = folder / PurePosixPath(entry.name.replace("\\", "/"))
+    try:
+        if entry.is_folder:
+            target.mkdir(parents=True, exist_ok=True)
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("wb") as file:
+            content = _Content(entry, open_member, number)
+            while block := content.read(1 << 20):
+                file.write(block)
+    except OSError as error:
+        raise StoreError(f"{target.name} could not be unpacked ({error.strerror}). Mend that and try again.") from None
+
+
+class _Content:
+    """A member's content, that may not be longer than its header says; what breaks in it is no OSError of ours."""
+
+    def __init__(self, entry: Member, open_member: Callable[[int], IO[bytes] | None], number: int) -> None:
+        self._entry, self._left = entry, entry.size
+        with _broken_as_value(entry):
+            self._source = open_member(number)
+
+    def read(self, size: int) -> bytes:
+        """Read on; ValueError past the promised end."""
+        with _broken_as_value(self._entry):
+            block = b"" if self._source is None else self._source.read(size)
+        self._left -= len(block)
+        if self._left < 0:
+            raise ValueError(f"the member {self._entry.name!r} is longer than it says")
+        return block
+
+
+@contextmanager
+def _broken_as_value(entry: Member) -> Iterator[None]:
+    try:
+        yield
+    except BROKEN as error:
+        raise ValueError(f"the member {entry.name!r} is broken: {error}") from None

@@ -1,0 +1,57 @@
+"""Hashes of file contents, computed once: remembered by path, size and time of change, in a file of the data folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from freeshot.basics.errors import DataError, StoreError
+from freeshot.basics.files import canonical_json, file_sha256, write_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+def content_hashes(files: Sequence[Path], memory: Path | None, *, again: bool = False) -> list[str]:
+    """Return the SHA-256 of each file; what `memory` remembers of an unchanged file is believed unless `again`."""
+    known = {} if memory is None or again else _remembered(memory)
+    hashes, fresh = [], False
+    for file in files:
+        key, stamp = str(file.absolute()), _stamp(file)
+        entry = known.get(key)
+        if entry is None or entry[:2] != stamp:
+            known[key] = entry = [*stamp, file_sha256(file)]
+            fresh = True
+        hashes.append(entry[2])
+    if fresh and memory is not None:
+        with suppress(StoreError):  # a data folder that cannot be written only costs the hashing again
+            write_text(memory, canonical_json(known))
+    return hashes
+
+
+def checksum(file: Path, algorithm: str = "md5") -> str:
+    """Hash a file as its publisher does."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, algorithm).hexdigest()
+
+
+def _stamp(file: Path) -> list[int]:
+    try:
+        stat = file.stat()
+    except OSError as error:
+        raise DataError(
+            f"{file} cannot be read ({error.strerror}). Put it back, or check the data set again."
+        ) from None
+    return [stat.st_size, stat.st_mtime_ns]
+
+
+def _remembered(memory: Path) -> dict[str, list[Any]]:
+    """Read what is remembered; a file that is missing or spoilt remembers nothing."""
+    try:
+        known = json.loads(memory.read_text(encoding="utf-8"))
+        return {key: entry for key, entry in known.items() if len(entry) == 3 and isinstance(entry[2], str)}
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError):
+        return {}

@@ -1,0 +1,74 @@
+"""Images that lie in files and are decoded when they are asked for."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from freeshot.basics.files import canonical_json
+from freeshot.data.checksums import content_hashes
+from freeshot.data.pictures import Fit, read_picture
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+SIDE = 224
+"""Pixels along each side, until somebody asks for another size."""
+
+
+@dataclass(frozen=True, eq=False)
+class FileImages:
+    """Labelled picture files; implements `freeshot.Images`."""
+
+    files: tuple[Path, ...]
+    labels: NDArray[np.int64]
+    classes: tuple[str, ...]
+    memory: Path | None = None
+    """Where hashes of files are remembered."""
+    fit: Fit = "square"
+    side: int = SIDE
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def at(self, side: int) -> FileImages:
+        """Return the same images, shown at another size."""
+        shown = replace(self, side=side)
+        vars(shown).update({name: value for name, value in vars(self).items() if name == "sha256"})  # the same for all
+        return shown
+
+    @cached_property
+    def sha256(self) -> str:
+        """Identify what is shown: contents of all files, labels, class names and how pictures are made square.
+
+        The side is left out: it is the backbone's, whose own hash stands beside this one wherever pixels matter.
+        Names of files are left out as well: the same pictures in another folder are the same data set.
+        """
+        shown = [self.fit, self.classes, self.labels.tolist(), content_hashes(self.files, self.memory)]
+        return hashlib.sha256(canonical_json(shown).encode()).hexdigest()
+
+    def read(self, indices: Sequence[int]) -> Tensor:
+        """Return uint8 [b, 3, side, side]; DataError names a file that is no picture."""
+        import torch
+
+        pixels = np.empty((len(indices), self.side, self.side, 3), np.uint8)
+        for row, index in zip(pixels, indices, strict=True):
+            row[:] = read_picture(self.files[index], self.side, self.fit)
+        return torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous()  # [b, 3, side, side]
+
+
+def images_of(
+    members: Mapping[str, Sequence[Path]], classes: Sequence[str], memory: Path | None, fit: Fit = "square"
+) -> FileImages:
+    """Open the pictures of some classes, class by class in the order given."""
+    files = tuple(file for name in classes for file in members[name])
+    labels = np.repeat(np.arange(len(classes)), [len(members[name]) for name in classes]).astype(np.int64)
+    return FileImages(files, labels, tuple(classes), memory, fit)

@@ -1,0 +1,63 @@
+"""Images that are the same or nearly so: a novel image that was also seen in training is no novel image.
+
+The difference hash (dHash) asks of a picture of 9 × 8 grey pixels whether each is darker than its right neighbour: 64
+bits that survive another size, another compression and a little colour. Axes: n and m images.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+RADIUS = 4
+"""Bits of 64 in which two images may differ and still count as nearly the same."""
+BLOCK = 2**22
+"""Pairs that are compared at a time."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two images that look alike."""
+
+    first: int
+    second: int
+    bits: int
+    """In which their hashes differ."""
+
+
+def dhash(pixels: NDArray[np.uint8]) -> int:
+    """Hash a picture [h, w, 3] to 64 bits; a picture of one colour has none that say anything, and gives 0."""
+    from PIL import Image
+
+    small = Image.fromarray(pixels).convert("L").resize((9, 8), Image.Resampling.BILINEAR)
+    grey = np.asarray(small, dtype=np.int16)  # [8, 9]
+    bits = (grey[:, :-1] < grey[:, 1:]).ravel()  # [64]
+    return int.from_bytes(np.packbits(bits).tobytes(), "big")
+
+
+def near_pairs(first: NDArray[np.uint64], second: NDArray[np.uint64], radius: int = RADIUS) -> Iterator[Pair]:
+    """Find the pairs of hashes [n] and [m] that differ in at most `radius` bits; featureless images are left out."""
+    rows = max(1, BLOCK // max(1, len(second)))
+    for start in range(0, len(first), rows):
+        apart = bit_count(first[start : start + rows, None] ^ second[None, :])  # [rows, m]
+        for i, j in np.argwhere(apart <= radius):
+            if first[start + i] and second[j]:
+                yield Pair(start + int(i), int(j), int(apart[i, j]))
+
+
+def bit_count(values: NDArray[np.uint64]) -> NDArray[np.uint8]:
+    """Count the bits that are set in each value."""
+    if hasattr(np, "bitwise_count"):
+        counted: NDArray[np.uint8] = np.bitwise_count(values)
+        return counted
+    octets = np.ascontiguousarray(values)[..., None].view(np.uint8)  # numpy 1.26: eight table look-ups
+    table = np.array([value.bit_count() for value in range(256)], dtype=np.uint8)
+    total: NDArray[np.uint8] = table[octets].sum(-1, dtype=np.uint8)
+    return total

@@ -1,0 +1,127 @@
+"""People's own data sets: a folder of class folders or a CSV file, offered like any plugin's data set and track."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from freeshot.basics.errors import DataError
+from freeshot.contracts.dataset import FewShotDataset
+from freeshot.data.images import FileImages, images_of
+from freeshot.data.manifest import NAME, Manifest, Spoilt, manifests
+from freeshot.data.splits import require_known
+from freeshot.data.tables import read_table
+from freeshot.data.trees import classes_in, member
+from freeshot.plugin import hookimpl
+from freeshot.plugin.host import PluginInfo
+
+if TYPE_CHECKING:
+    from freeshot.plugin.host import Host
+
+ORIGIN = "your data"
+
+
+@dataclass(frozen=True)
+class Listed:
+    """Picture files by class, and the split that a CSV file may name for each."""
+
+    members: dict[str, tuple[Path, ...]]
+    splits: tuple[tuple[str, str], ...] = ()
+    """(class, split) of every line."""
+
+
+@dataclass(frozen=True)
+class OwnDataset(FewShotDataset):
+    """A person's own images."""
+
+    manifest: ClassVar[Manifest]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to another process as a manifest: the class has no module that could be imported."""
+        return _made, (self.manifest,)
+
+    def load(self, split: str, root: Path) -> FileImages:
+        """Return one split."""
+        manifest = self.manifest
+        place = root / manifest.path
+        members = list_images(place).members
+        require_known(manifest.split, members, f"The split of '{self.name}'", place)
+        memory = root / ".freeshot" / "hashes" / f"own-{self.name}.json"
+        return images_of(members, manifest.split.of(split), memory, manifest.fit)
+
+
+def list_images(path: Path) -> Listed:
+    """List the pictures of a folder of class folders, or of a CSV file with columns path, label and maybe split."""
+    if path.is_dir():
+        members = classes_in(path)
+        if len(members) < 2:
+            raise DataError(f"{path} must hold one folder of pictures for each class, at least two.")
+        return Listed(members)
+    if path.suffix.lower() != ".csv" or not path.is_file():
+        raise DataError(f"{path} is neither a folder of class folders nor a CSV file (path,label[,split]). Name one.")
+    rows = read_table(path, ("path", "label"), optional=("split",))
+    root = path.parent.resolve()
+    found: dict[str, dict[Path, None]] = {}
+    for row in rows:
+        file = member(root, row["path"])
+        if not file.is_file():
+            raise DataError(f"{path} names {row['path']!r}, which is not there. Put it there or remove the line.")
+        found.setdefault(row["label"], {})[file] = None
+    splits = tuple((row["label"], row["split"]) for row in rows if row.get("split"))
+    if splits and len(splits) < len(rows):
+        raise DataError(f"{path} names a split in {len(splits)} of {len(rows)} lines. Name it in all or in none.")
+    return Listed({label: tuple(files) for label, files in sorted(found.items())}, splits)
+
+
+def require_name(name: str) -> None:
+    """Refuse a name that could not be a data set's."""
+    if not re.fullmatch(NAME, name):
+        raise DataError(f"'{name}' cannot be a data set's name. Use lower-case letters, digits and hyphens.")
+
+
+@cache
+def dataset_class(manifest: Manifest) -> type[OwnDataset]:
+    """Make the component class that stands for a manifest."""
+    facts: dict[str, Any] = {
+        "__doc__": f"Your own images from {manifest.path}.",
+        "__module__": __name__,
+        "name": manifest.name,
+        "domain": manifest.domain,
+        "license": manifest.license,
+        "manifest": manifest,
+    }
+    made: type[OwnDataset] = dataclass(frozen=True)(type("OwnImages", (OwnDataset,), facts))
+    return made
+
+
+def _made(manifest: Manifest) -> OwnDataset:
+    return dataset_class(manifest)()
+
+
+def offer_own(host: Host, data: Path) -> None:
+    """Let a host offer what the manifests of a data folder say; a spoilt one is noted and costs only itself."""
+    for manifest in manifests(data):
+        info = PluginInfo(f"own-{manifest.name}", ORIGIN, "")
+        if isinstance(manifest, Spoilt):
+            host.note(info, manifest.reason)
+        elif not host.manager.has_plugin(info.name):
+            host.register(_plugin(manifest), info)
+
+
+def _plugin(manifest: Manifest) -> ModuleType:
+    plugin: Any = ModuleType(f"own-{manifest.name}")
+    made = dataset_class(manifest)
+
+    def datasets() -> list[type[FewShotDataset]]:
+        return [made]
+
+    def tracks() -> list[Any]:
+        return [manifest.track]
+
+    plugin.freeshot_datasets, plugin.freeshot_tracks = hookimpl(datasets), hookimpl(tracks)
+    module: ModuleType = plugin
+    return module

@@ -1,0 +1,59 @@
+"""All data sets that can be named, and which of them are on this disk."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from freeshot.basics.errors import FreeshotError
+from freeshot.contracts.options import build
+from freeshot.data.splits import NAMES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from freeshot.contracts.dataset import FewShotDataset
+    from freeshot.plugin.catalogue import Catalogue
+
+
+@dataclass(frozen=True)
+class Shelved:
+    """A data set, as a line of a list."""
+
+    name: str
+    domain: str
+    license: str
+    splits: str
+    """Classes of each split, '64 base, 16 validation, 20 novel'; '' where they are not known without the files."""
+    there: bool
+
+
+def on_shelf(catalogue: Catalogue, data: Path) -> list[Shelved]:
+    """Look every data set up, without reading an image."""
+    return [_shelved(named_dataset(catalogue, name), data) for name in catalogue.names("dataset")]
+
+
+def named_dataset(catalogue: Catalogue, name: str) -> FewShotDataset:
+    """Construct the data set of this name with its default options."""
+    dataset: Any = build(catalogue.component("dataset", name), {})
+    made: FewShotDataset = dataset
+    return made
+
+
+def _shelved(dataset: FewShotDataset, data: Path) -> Shelved:
+    counts, there = dict(dataset.sizes()), dataset.there(data)
+    if there is None:
+        counts = _opened(dataset, data)
+        there = bool(counts)
+    splits = ", ".join(f"{count} {split}" for split, count in counts.items() if count)
+    return Shelved(dataset.name, dataset.domain, dataset.license, splits, there)
+
+
+def _opened(dataset: FewShotDataset, data: Path) -> dict[str, int]:
+    """Count the classes of a data set that only tells by being opened."""
+    counts = {}
+    for split in NAMES:
+        with suppress(FreeshotError):
+            counts[split] = len(dataset.load(split, data).classes)
+    return counts

@@ -1,0 +1,115 @@
+"""Which classes are base, validation and novel: read from a file, drawn by shares, always disjoint.
+
+A split file is JSON, `{"base": ["cat", …], "validation": […], "novel": […]}`, or CSV with the columns `label` and
+`split`. Other keys of the JSON, such as where a split comes from, are for people.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from freeshot.basics.errors import DataError
+from freeshot.basics.seeds import derive
+from freeshot.data.tables import read_table, read_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+NAMES = ("base", "validation", "novel")
+LARGEST = 16 * 2**20
+"""Bytes of a split file that are read."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Names of classes, each in one part."""
+
+    base: tuple[str, ...] = ()
+    validation: tuple[str, ...] = ()
+    novel: tuple[str, ...] = ()
+
+    def of(self, name: str) -> tuple[str, ...]:
+        """Return one part; DataError where there is none of that name."""
+        if name not in NAMES:
+            raise DataError(f"There is no split '{name}'. Expected {', '.join(NAMES)}.")
+        classes: tuple[str, ...] = getattr(self, name)
+        return classes
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """All classes, base first."""
+        return (*self.base, *self.validation, *self.novel)
+
+
+def checked(split: Split, where: object) -> Split:
+    """Return a split; DataError where a class is named twice or none is novel."""
+    seen: set[str] = set()
+    for name in split.classes:
+        if name in seen:
+            raise DataError(f"{where} names the class '{name}' twice. Each class belongs to one split.")
+        seen.add(name)
+    if not split.novel:
+        raise DataError(f"{where} names no novel class. Give at least two classes to 'novel', which are tested.")
+    return split
+
+
+def read_split(path: Path) -> Split:
+    """Read a split file, JSON or CSV."""
+    if path.suffix.lower() == ".csv":
+        return split_of_rows(((row["label"], row["split"]) for row in read_table(path, ("label", "split"))), path)
+    try:
+        content = json.loads(read_text(path, LARGEST))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path} is not JSON ({error}). A split file looks like {_EXAMPLE}.") from None
+    return checked(Split(*(_names(content, part, path) for part in NAMES)), path)
+
+
+def split_of_rows(rows: Iterable[tuple[str, str]], where: object) -> Split:
+    """Collect (class, split) pairs, repeated or not; DataError where a class is in two splits."""
+    parts: dict[str, str] = {}
+    for label, part in rows:
+        if part not in NAMES:
+            raise DataError(f"{where} puts '{label}' into the split '{part}'. Expected {', '.join(NAMES)}.")
+        if parts.setdefault(label, part) != part:
+            raise DataError(f"{where} puts '{label}' into {parts[label]} and {part}. A class belongs to one split.")
+    named = {name: tuple(sorted(label for label, part in parts.items() if part == name)) for name in NAMES}
+    return checked(Split(**named), where)
+
+
+def drawn_split(classes: Sequence[str], shares: Sequence[float], seed: int) -> Split:
+    """Shuffle classes by a seed and deal them out by shares of base, validation and novel."""
+    if len(shares) != 3 or any(not 0 <= share <= 1 for share in shares) or abs(sum(shares) - 1) > 1e-6:
+        raise DataError(
+            f"The shares {', '.join(map(str, shares))} are no split. Give three numbers of sum 1 for base, "
+            "validation and novel, such as 0.6,0.2,0.2."
+        )
+    ordered = sorted(classes)
+    keys = np.random.Philox(key=derive(seed, "split")).random_raw(len(ordered))
+    mixed = [ordered[place] for place in np.argsort(keys, kind="stable")]
+    first = round(shares[0] * len(mixed))
+    second = round((shares[0] + shares[1]) * len(mixed))
+    parts = (mixed[:first], mixed[first:second], mixed[second:])
+    return checked(Split(*(tuple(sorted(part)) for part in parts)), "The split by shares")
+
+
+def require_known(split: Split, classes: Iterable[str], where: object, source: object) -> None:
+    """Refuse a split that names a class of which there is no picture."""
+    missing = sorted(set(split.classes) - set(classes))
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise DataError(f"{where} names the class '{missing[0]}'{more}, of which {source} has no picture. Mend either.")
+
+
+_EXAMPLE = '{"base": ["cat"], "validation": ["dog"], "novel": ["fox"]}'
+
+
+def _names(content: Any, part: str, path: Path) -> tuple[str, ...]:
+    names = content.get(part, []) if isinstance(content, dict) else None
+    if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
+        raise DataError(f"'{part}' of {path} is no list of class names. A split file looks like {_EXAMPLE}.")
+    return tuple(names)

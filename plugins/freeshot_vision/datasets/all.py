@@ -1,0 +1,24 @@
+"""Every published data set, in the order in which documentation lists them."""
+
+from __future__ import annotations
+
+from freeshot_vision.datasets.cifar_fs import CifarFs
+from freeshot_vision.datasets.cross_domain import ChestX, CropDiseases, EuroSat, Isic
+from freeshot_vision.datasets.further import Aircraft, Dtd, Omniglot, TrafficSigns
+from freeshot_vision.datasets.in_domain import Cub, MiniImageNet, VggFlower
+from freeshot_vision.datasets.published import PublishedDataset
+
+DATASETS: list[type[PublishedDataset]] = [
+    CifarFs,
+    MiniImageNet,
+    VggFlower,
+    Cub,
+    ChestX,
+    Isic,
+    EuroSat,
+    CropDiseases,
+    Dtd,
+    Omniglot,
+    Aircraft,
+    TrafficSigns,
+]

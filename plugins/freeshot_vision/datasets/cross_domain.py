@@ -1,0 +1,138 @@
+"""Far from photographs of things: X-rays, skin, satellites, leaves. All of their classes are novel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from freeshot.basics.errors import DataError
+from freeshot_vision.datasets.parts import Part
+from freeshot_vision.datasets.published import PublishedDataset
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+CHEST = ("Atelectasis", "Cardiomegaly", "Effusion", "Infiltration", "Mass", "Nodule", "Pneumothorax")
+"""ChestX-ray8's findings without 'Pneumonia', as in LoRA Recycle."""
+SKIN = ("MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC")
+
+
+@dataclass(frozen=True)
+class ChestX(PublishedDataset):
+    """ChestX: seven findings in chest X-rays of the NIH, of images that show one finding only."""
+
+    name, domain, license = "chestx", "X-rays", "free to use; name the NIH Clinical Center"
+    title, count = "ChestX-ray8", 7
+    publisher = "https://nihcc.app.box.com/v/ChestXray-NIHCC"
+    citation = "Wang et al., ChestX-ray8, CVPR 2017"
+
+    @classmethod
+    def parts(cls) -> tuple[Part, ...]:
+        """Twelve archives and a table."""
+        tables = {"Data_Entry_2017.csv": "", "Data_Entry_2017_v2020.csv": ""}
+        archives = {f"images_{number:03d}.tar.gz": "" for number in range(1, 13)}
+        return (Part(("images",), archives), Part(tuple(tables), tables, plain=True))
+
+    def members(self, root: Path) -> Mapping[str, Sequence[Path]]:
+        """Take the images with one finding, and that among the seven."""
+        from freeshot.data.tables import read_table
+
+        table, places = self.place(root, 1), self.places(root)
+        rows = read_table(table, ("Image Index", "Finding Labels"))
+        pairs = ((row["Finding Labels"], row["Image Index"]) for row in rows if row["Finding Labels"] in CHEST)
+        return _named(pairs, places, table)
+
+
+@dataclass(frozen=True)
+class Isic(PublishedDataset):
+    """ISIC 2018, task 3: seven kinds of skin lesions (the images of HAM10000)."""
+
+    name, domain, license = "isic", "photographs of skin", "CC-BY-NC-4.0"
+    title, count = "ISIC 2018 task 3", 7
+    publisher = "https://challenge.isic-archive.com/data/#2018"
+    citation = "Codella et al., Skin lesion analysis toward melanoma detection 2018; Tschandl et al., HAM10000, 2018"
+
+    @classmethod
+    def parts(cls) -> tuple[Part, ...]:
+        """Training input and its ground truth."""
+        stem = "ISIC2018_Task3_Training"
+        return (
+            Part((f"{stem}_Input",), {f"{stem}_Input.zip": ""}),
+            Part((f"{stem}_GroundTruth",), {f"{stem}_GroundTruth.zip": ""}),
+        )
+
+    def members(self, root: Path) -> Mapping[str, Sequence[Path]]:
+        """Read the column that is 1 in the ground truth."""
+        from freeshot.data.tables import read_table
+
+        table = self.place(root, 1) / "ISIC2018_Task3_Training_GroundTruth.csv"
+        rows = read_table(table, ("image", *SKIN))
+        return _named(((_marked(row, table), f"{row['image']}.jpg") for row in rows), self.places(root), table)
+
+
+@dataclass(frozen=True)
+class EuroSat(PublishedDataset):
+    """EuroSAT: ten kinds of land use seen by Sentinel-2, 64 px, the colour version."""
+
+    name, domain, license = "eurosat", "satellite images", "MIT"
+    title, count = "EuroSAT", 10
+    publisher = "https://github.com/phelber/EuroSAT"
+    citation = "Helber et al., EuroSAT, IEEE J-STARS 2019"
+
+    @classmethod
+    def parts(cls) -> tuple[Part, ...]:
+        """One archive, of either name."""
+        archives = {"EuroSAT_RGB.zip": "", "EuroSAT.zip": "c8fa014336c82ac7804f0398fcb19387"}
+        return (Part(("EuroSAT_RGB", "2750"), archives),)
+
+    def members(self, root: Path) -> Mapping[str, Sequence[Path]]:
+        """Read class folders."""
+        from freeshot.data.trees import classes_in
+
+        return classes_in(self.place(root))
+
+
+@dataclass(frozen=True)
+class CropDiseases(PublishedDataset):
+    """CropDiseases: 38 pairs of a crop and what ails it, single leaves of PlantVillage in colour."""
+
+    name, domain, license = "crop-diseases", "photographs of leaves", "CC-BY-SA-3.0 or as your copy states"
+    title, count = "PlantVillage", 38
+    publisher = "https://github.com/spMohanty/PlantVillage-Dataset"
+    citation = "Mohanty et al., Using deep learning for image-based plant disease detection, 2016"
+
+    @classmethod
+    def parts(cls) -> tuple[Part, ...]:
+        """One folder, in any of the layouts it is passed on in."""
+        marks = ("raw/color", "PlantVillage-Dataset-master/raw/color", "plantvillage dataset/color", "dataset/train")
+        return (Part((*marks, "color", "train"), {"PlantVillage-Dataset-master.zip": ""}),)
+
+    def members(self, root: Path) -> Mapping[str, Sequence[Path]]:
+        """Read class folders."""
+        from freeshot.data.trees import classes_in
+
+        return classes_in(self.place(root))
+
+
+def _named(pairs: Iterable[tuple[str, str]], places: Sequence[Path], table: Path) -> dict[str, list[Path]]:
+    """Find the files that a table names in one of several folders."""
+    from freeshot.data.trees import pictures_in
+
+    present = {file.name: file for place in places for file in pictures_in(place)}
+    found: dict[str, list[Path]] = {}
+    for label, name in pairs:
+        if name not in present:
+            raise DataError(
+                f"{table.name} names {name!r}, which is not under {places[0].parent}. Some archive is missing; unpack "
+                "all of them."
+            )
+        found.setdefault(label, []).append(present[name])
+    return found
+
+
+def _marked(row: Mapping[str, str], table: Path) -> str:
+    marked = [name for name in SKIN if row[name] in ("1", "1.0")]
+    if len(marked) != 1:
+        raise DataError(f"{table} gives '{row['image']}' {len(marked)} diagnoses, not one. Download it again.")
+    return marked[0]

@@ -1,0 +1,146 @@
+"""Further domains: textures, handwritten letters, aeroplanes, traffic signs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from freeshot.basics.errors import DataError
+from freeshot_vision.datasets.parts import Part
+from freeshot_vision.datasets.published import PublishedDataset
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from freeshot.data.splits import Split
+
+
+@dataclass(frozen=True)
+class Dtd(PublishedDataset):
+    """Describable Textures: 47 words for textures, 120 pictures each."""
+
+    name, domain, license = "dtd", "textures", "research"
+    title, count = "DTD", 47
+    publisher = "https://www.robots.ox.ac.uk/~vgg/data/dtd"
+    citation = "Cimpoi et al., Describing textures in the wild, CVPR 2014"
+    split_source = "Meta-Dataset, 2020"
+
+    @classmethod
+    def parts(cls) -> tuple[Part, ...]:
+        """One archive."""
+        return (Part(("dtd/images", "images"), {"dtd-r1.0.1.tar.gz": "fff73e5086ae6bdbea199a49dfb8a4c1"}),)
+
+    def members(self, root: Path) -> Mapping[str, Sequence[Path]]:
+        """Read class folders."""
+        from freeshot.data.trees import classes_in
+
+        return classes_in(self.place(root))
+
+
+@dataclass(frozen=True)
+class Omniglot(PublishedDataset):
+    """Omniglot: 1,623 letters of 50 alphabets, each drawn by 20 people.
+
+    The letters of its thirty background alphabets are base, those of the twenty evaluation alphabets novel; none is
+    for validation. Letters are not turned to make more classes.
+    """
+
+    name, domain, license = "omniglot", "handwriting", "MIT"
+    title, count = "Omniglot", 1623
+    publisher = "https://github.com/brendenlake/omniglot"
+    citation = "Lake et al., Human-level concept learning through probabilistic program induction, Science 2015"
+    split_source = "its authors' background and evaluation alphabets"
+
+    @classmethod
+    def parts(cls) -> tuple[Part, ...]:
+        """Two archives."""
+        return (
+            Part(("images_background",), {"images_background.zip": "68d2efa1b9178cc56df9314c21c6e718"}),
+            Part(("images_evaluation",), {"images_evaluation.zip": "6b91aef0f799c5bb55b94e3f2daec811"}),
+        )
+
+    def members(self, root: Path) -> Mapping[str, Sequence[Path]]:
+        """Name each letter 'alphabet/character'."""
+        return {**_letters(self.place(root)), **_letters(self.place(root, 1))}
+
+    def sizes(self) -> Mapping[str, int]:
+        """Return 964 and 659."""
+        return {} if self.split_file else {"base": 964, "novel": 659}
+
+    def split(self, root: Path, classes: Iterable[str]) -> Split:
+        """Take the authors' two halves."""
+        from freeshot.data.splits import Split
+
+        if self.split_file:
+            return super().split(root, classes)
+        return Split(base=tuple(_letters(self.place(root))), novel=tuple(_letters(self.place(root, 1))))
+
+
+@dataclass(frozen=True)
+class Aircraft(PublishedDataset):
+    """FGVC-Aircraft: 100 variants of aeroplanes, 100 photographs each; the line of copyright below is not cut off."""
+
+    name, domain, license = "aircraft", "photographs of aeroplanes", "research, not commercial"
+    title, count = "FGVC-Aircraft", 100
+    publisher = "https://www.robots.ox.ac.uk/~vgg/data/fgvc-aircraft"
+    citation = "Maji et al., Fine-grained visual classification of aircraft, 2013"
+    split_source = "Meta-Dataset, 2020"
+
+    @classmethod
+    def parts(cls) -> tuple[Part, ...]:
+        """One archive."""
+        return (Part(("fgvc-aircraft-2013b/data", "data"), {"fgvc-aircraft-2013b.tar.gz": ""}),)
+
+    def members(self, root: Path) -> Mapping[str, Sequence[Path]]:
+        """Read the lists of variants, '1025794 707-320' a line."""
+        from freeshot.data.tables import read_text
+        from freeshot.data.trees import member
+
+        place = self.place(root)
+        images = place / "images"
+        found: dict[str, list[Path]] = {}
+        for part in ("trainval", "test"):
+            table = place / f"images_variant_{part}.txt"
+            for line in read_text(table).splitlines():
+                number, _, variant = line.partition(" ")
+                file = member(images, f"{number}.jpg")
+                if not variant or not file.is_file():
+                    raise DataError(f"{table} names {number!r}, which is not under {images}. Unpack it again.")
+                found.setdefault(variant.strip(), []).append(file)
+        return found
+
+
+@dataclass(frozen=True)
+class TrafficSigns(PublishedDataset):
+    """German traffic signs (GTSRB): 43 kinds; thirty pictures in a row show one sign as a car draws near.
+
+    Support and query of a task can therefore show the same sign, which makes its accuracies high.
+    """
+
+    name, domain, license = "traffic-signs", "photographs of traffic signs", "free to use; its authors ask to be cited"
+    title, count = "GTSRB", 43
+    publisher = "https://benchmark.ini.rub.de/gtsrb_dataset.html"
+    citation = "Houben et al., Detection of traffic signs in real-world images, IJCNN 2013"
+
+    @classmethod
+    def parts(cls) -> tuple[Part, ...]:
+        """One archive, of either packing."""
+        archives = {
+            "GTSRB_Final_Training_Images.zip": "",
+            "GTSRB-Training_fixed.zip": "513f3c79a4c5141765e10e952eaa2478",
+        }
+        return (Part(("GTSRB/Final_Training/Images", "GTSRB/Training", "Final_Training/Images"), archives),)
+
+    def members(self, root: Path) -> Mapping[str, Sequence[Path]]:
+        """Read class folders '00000' … '00042'."""
+        from freeshot.data.trees import classes_in
+
+        return classes_in(self.place(root))
+
+
+def _letters(folder: Path) -> dict[str, tuple[Path, ...]]:
+    from freeshot.data.trees import classes_in
+
+    alphabets = sorted(place for place in folder.iterdir() if place.is_dir() and not place.name.startswith("."))
+    return {f"{alphabet.name}/{name}": files for alphabet in alphabets for name, files in classes_in(alphabet).items()}

@@ -1,0 +1,147 @@
+"""The four data sets on which the paper's LoRAs are tuned: base, validation and novel classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from freeshot.basics.errors import DataError
+from freeshot_vision.datasets.parts import Part
+from freeshot_vision.datasets.published import PublishedDataset
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from freeshot.data.splits import Split
+
+
+@dataclass(frozen=True)
+class MiniImageNet(PublishedDataset):
+    """MiniImageNet: 100 classes of ImageNet with 600 photographs each.
+
+    Nobody publishes one archive of it. Read are class folders named by WordNet id, whether they lie in 'train', 'val'
+    and 'test' or not, or one folder 'images' of files that begin with their id. Which class is in which split is taken
+    from the shipped list, not from the folders.
+    """
+
+    name, domain, license = "mini-imagenet", "photographs", "ImageNet's terms: research, not commercial"
+    title, count = "MiniImageNet", 100
+    publisher = "https://image-net.org, its classes chosen by Vinyals et al."
+    citation = "Vinyals et al., Matching networks for one shot learning, NeurIPS 2016"
+    split_source = "Ravi and Larochelle, 2017"
+
+    @classmethod
+    def parts(cls) -> tuple[Part, ...]:
+        """One folder."""
+        return (Part(("images", "train", "meta_train", "n01532829"), {"mini-imagenet.zip": ""}),)
+
+    def members(self, root: Path) -> Mapping[str, Sequence[Path]]:
+        """Read class folders, or ids at the beginning of file names."""
+        from freeshot.data.trees import classes_in, pictures_in
+
+        place = self.place(root)
+        if place.name != "images" or any(child.is_dir() for child in place.iterdir()):
+            return classes_in(place) if place.name == "images" else class_folders(place.parent)
+        found: dict[str, list[Path]] = {}
+        for file in pictures_in(place):
+            found.setdefault(file.name[:9], []).append(file)
+        return found
+
+
+@dataclass(frozen=True)
+class VggFlower(PublishedDataset):
+    """VGG Flower: 102 kinds of flowers of the United Kingdom, 40 to 258 photographs each, named '001' … '102'."""
+
+    name, domain, license = "vgg-flower", "photographs of flowers", "no formal licence"
+    title, count = "VGG Flower", 102
+    publisher = "https://www.robots.ox.ac.uk/~vgg/data/flowers/102"
+    citation = "Nilsback and Zisserman, Automated flower classification over a large number of classes, ICVGIP 2008"
+    split_source = "Meta-Dataset, 2020: 71, 15 and 16 classes, as many as the paper states"
+
+    @classmethod
+    def parts(cls) -> tuple[Part, ...]:
+        """Images and labels."""
+        return (
+            Part(("jpg",), {"102flowers.tgz": "52808999861908f626f3c1f4e79d11fa"}),
+            Part(("imagelabels.mat",), {"imagelabels.mat": "e0620be6f572b9609742df49c70aed4d"}, plain=True),
+        )
+
+    def members(self, root: Path) -> Mapping[str, Sequence[Path]]:
+        """Match image_00001.jpg … with the labels of the Matlab file."""
+        from freeshot.data.trees import pictures_in
+
+        files, table = pictures_in(self.place(root)), self.place(root, 1)
+        labels = _matlab_labels(table)
+        if len(labels) != len(files):
+            raise DataError(
+                f"{table} labels {len(labels)} images, but there are {len(files)}. Download both files again."
+            )
+        found: dict[str, list[Path]] = {}
+        for file, label in zip(files, labels, strict=True):
+            found.setdefault(f"{label:03d}", []).append(file)
+        return found
+
+
+@dataclass(frozen=True)
+class Cub(PublishedDataset):
+    """Caltech-UCSD Birds 200-2011: 200 kinds of birds, about 60 photographs each.
+
+    Of the sorted classes every even one is base; of the odd ones, in turn, one is for validation and one is novel.
+    """
+
+    name, domain, license = "cub", "photographs of birds", "research and education, not commercial"
+    title, count = "CUB-200-2011", 200
+    publisher = "https://www.vision.caltech.edu/datasets/cub_200_2011"
+    citation = "Wah et al., The Caltech-UCSD Birds-200-2011 dataset, CNS-TR-2011-001"
+    split_source = "by position, as in LoRA Recycle: even, 1 and 3 modulo 4"
+
+    @classmethod
+    def parts(cls) -> tuple[Part, ...]:
+        """One archive."""
+        archives = {"CUB_200_2011.tgz": "97eceeb196236b17998738112f37df78"}
+        return (Part(("CUB_200_2011/images", "images"), archives),)
+
+    def members(self, root: Path) -> Mapping[str, Sequence[Path]]:
+        """Read class folders."""
+        from freeshot.data.trees import classes_in
+
+        return classes_in(self.place(root))
+
+    def sizes(self) -> Mapping[str, int]:
+        """Return 100, 50 and 50."""
+        return {} if self.split_file else {"base": 100, "validation": 50, "novel": 50}
+
+    def split(self, root: Path, classes: Iterable[str]) -> Split:
+        """Deal the classes out by position."""
+        from freeshot.data.splits import Split
+
+        if self.split_file:
+            return super().split(root, classes)
+        names = sorted(classes)
+        return Split(tuple(names[::2]), tuple(names[1::4]), tuple(names[3::4]))
+
+
+def class_folders(folder: Path) -> dict[str, tuple[Path, ...]]:
+    """Merge class folders that were sorted into train, val and test; or read them side by side."""
+    from freeshot.data.trees import classes_in
+
+    parts = [folder / f"{prefix}{part}" for prefix in ("", "meta_") for part in ("train", "val", "test")]
+    merged: dict[str, tuple[Path, ...]] = {}
+    for part in [part for part in parts if part.is_dir()] or [folder]:
+        for name, files in classes_in(part).items():
+            merged[name] = (*merged.get(name, ()), *files)
+    return merged
+
+
+def _matlab_labels(table: Path) -> list[int]:
+    from scipy.io import loadmat
+
+    if table.stat().st_size > 1 << 20:
+        raise DataError(f"{table} is larger than a megabyte, and no table of 8,189 labels is. Download it again.")
+    try:
+        content = loadmat(table, variable_names=["labels"])["labels"]
+        return [int(label) for label in content.ravel()]
+    except Exception as error:  # noqa: BLE001 - scipy's reader raises whatever it meets in a spoilt file
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"{table} cannot be read as a table of labels ({reason}). Download it again.") from None

@@ -1,0 +1,44 @@
+"""The documentation's table of data sets, made from the classes: `python -m freeshot_vision.datasets.page PAGE`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from freeshot_vision.datasets.all import DATASETS
+
+if TYPE_CHECKING:
+    from freeshot_vision.datasets.published import PublishedDataset
+
+START, END = "<!-- data sets: start -->", "<!-- data sets: end -->"
+
+
+def listing() -> str:
+    """Describe every published data set: what it is, where to get it, what to put where, its split and licence."""
+    return "\n".join(_section(cls()) for cls in DATASETS)
+
+
+def with_listing(page: str) -> str:
+    """Replace what stands between the marks of a page."""
+    before, _, rest = page.partition(START)
+    return f"{before}{START}\n\n{listing()}\n{END}{rest.partition(END)[2]}"
+
+
+def _section(dataset: PublishedDataset) -> str:
+    sizes = ", ".join(f"{count} {split}" for split, count in dataset.sizes().items() if count)
+    put = "; ".join(part.words for part in dataset.parts()).replace("'", "`")
+    sums = sum(bool(md5) for part in dataset.parts() for md5 in part.archives.values())
+    checked = " Its checksum is compared by `freeshot data check`." if sums else ""
+    return (
+        f"### {dataset.name}\n\n{dataset.summary()}\n\n"
+        f"- **From** <{dataset.publisher.split(', its')[0]}>\n"
+        f"- **Into** `data/{dataset.name}/`: {put}.{checked}\n"
+        f"- **Classes** {sizes}; split: {dataset.split_source}.\n"
+        f"- **Licence** {dataset.license}. **Cite** {dataset.citation}.\n"
+    )
+
+
+if __name__ == "__main__":
+    page = Path(sys.argv[1])
+    page.write_text(with_listing(page.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,0 +1,116 @@
+"""`data` lists, checks and adds data sets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from PIL import Image
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Call
+
+PLUGINS = "toy,vision,baselines,launchers"
+
+
+@pytest.fixture
+def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    for name in range(8):
+        (tmp_path / "pictures" / f"kind-{name}").mkdir(parents=True)
+        for number in range(4):
+            noise = Image.fromarray(rng.integers(0, 256, (9, 9, 3), dtype=np.uint8))
+            noise.save(tmp_path / "pictures" / f"kind-{name}" / f"{number}.png")
+    return tmp_path / "pictures"
+
+
+def lines(text: str) -> list[str]:
+    return [" ".join(line.split()) for line in text.splitlines()]
+
+
+ADD = [
+    "--pool",
+    "toy",
+    "--backbone",
+    "toy-vit",
+    "--way",
+    "2",
+    "--query",
+    "2",
+    "--episodes",
+    "9",
+    "--shares",
+    "0.5,0.25,0.25",
+]
+
+
+def test_what_is_added_is_listed_checked_and_run(call: Call, pictures: Path) -> None:
+    done = call("data", "add", "mine", "pictures", *ADD, "--domain", "noise", "--license", "CC0", plugins=PLUGINS)
+    assert done.exit_code == 0, done.output
+    assert "novel 2 8 4" in lines(done.stdout)[3]
+    assert lines(done.stdout)[4:] == [
+        "Split: 0.5 base, 0.25 validation, 0.25 novel; seed 0.",
+        "'mine' is in data/own/mine.json.",
+        "Run it: freeshot run --track own/mine/2w1s --method frozen-prototype",
+    ]
+    assert "mine noise CC0 4 base, 2 validation, 2 novel there" in lines(call("data", "list", plugins=PLUGINS).stdout)
+    assert "novel 2 8 4" in lines(call("data", "check", "mine", plugins=PLUGINS).stdout)[3]
+    ran = call("run", "--track", "own/mine/2w1s", "--method", "frozen-prototype", plugins=PLUGINS)
+    assert ran.exit_code == 0, ran.output
+    assert "1 finished, 0 skipped, 0 failed." in ran.stdout
+
+
+def test_it_is_known_only_in_its_data_folder(call: Call, pictures: Path) -> None:
+    call("data", "add", "mine", "pictures", *ADD, "--data", "there", plugins=PLUGINS)
+    assert call("data", "check", "mine", plugins=PLUGINS).exit_code == 2
+    assert call("data", "check", "mine", "--data", "there", "--quick", plugins=PLUGINS).exit_code == 0
+
+
+def test_look_alikes_and_broken_images_are_told(call: Call, pictures: Path) -> None:
+    call("data", "add", "mine", "pictures", *ADD, plugins=PLUGINS)
+    same = next(path for path in sorted(pictures.iterdir()))
+    for folder in pictures.iterdir():
+        (folder / "0.png").write_bytes((same / "0.png").read_bytes())
+    broken = pictures / "kind-3" / "1.png"
+    broken.write_bytes(b"no picture")
+    done = call("data", "check", "mine", plugins=PLUGINS)
+    assert done.exit_code == 1
+    assert f"{broken} cannot be read as a picture" in done.stderr
+    assert "are the same." in done.stderr
+    quick = call("data", "check", "mine", "--quick", plugins=PLUGINS)
+    assert (quick.exit_code, quick.stderr) == (0, "")
+
+
+def test_a_published_set_that_is_missing_says_what_to_put_where(call: Call, pictures: Path) -> None:
+    done = call("data", "check", "eurosat", plugins=PLUGINS)
+    assert done.exit_code == 2
+    assert "EuroSAT was not found under data/eurosat. Put the archive 'EuroSAT_RGB.zip'" in done.stderr
+    listed = lines(call("data", "list", plugins=PLUGINS).stdout)
+    assert "eurosat satellite images MIT 10 novel missing" in listed
+
+
+def test_many_pairs_and_broken_images_are_counted(call: Call, pictures: Path) -> None:
+    call("data", "add", "mine", "pictures", *ADD, plugins=PLUGINS)
+    good = (pictures / "kind-0" / "0.png").read_bytes()
+    for path in sorted(pictures.rglob("*.png")):
+        path.write_bytes(good if path.name < "2" else b"no picture")
+    done = call("data", "check", "mine", plugins=PLUGINS)
+    assert "6 more images cannot be read." in done.stderr
+    assert "22 more pairs of a base and a novel image look alike." in done.stderr
+
+
+def test_shares_that_are_no_numbers_are_told(call: Call, pictures: Path) -> None:
+    done = call("data", "add", "mine", "pictures", "--shares", "a,b", plugins=PLUGINS)
+    assert done.exit_code == 2
+    assert "'a,b' is no list of numbers" in done.stderr
+
+
+def test_a_spoilt_manifest_is_one_yellow_line(call: Call, pictures: Path) -> None:
+    (pictures.parent / "data" / "own").mkdir(parents=True)
+    (pictures.parent / "data" / "own" / "odd.json").write_text("{")
+    done = call("data", "list", plugins=PLUGINS)
+    assert done.exit_code == 0
+    assert "Plugin 'own-odd' (your data ):" in done.stderr

@@ -1,0 +1,110 @@
+"""Images in files are known by their contents, hashed once, and shown at any size."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from freeshot.basics.errors import DataError
+from freeshot.basics.files import file_sha256
+from freeshot.contracts.images import fitted
+from freeshot.data import checksums
+from freeshot.data.checksums import checksum, content_hashes
+from freeshot.data.images import FileImages, images_of
+
+
+@pytest.fixture
+def members(tmp_path: Path) -> dict[str, list[Path]]:
+    found: dict[str, list[Path]] = {"cat": [], "dog": []}
+    for place, name in enumerate(("cat", "dog", "cat")):
+        path = tmp_path / f"{place}.png"
+        Image.new("RGB", (6, 4), (place * 50, 10, 20)).save(path)
+        found[name].append(path)
+    return found
+
+
+def test_images_come_class_by_class(members: dict[str, list[Path]]) -> None:
+    images = images_of(members, ("dog", "cat"), None)
+    assert images.classes == ("dog", "cat")
+    assert images.labels.tolist() == [0, 1, 1]
+    assert images.labels.dtype == np.int64
+    assert len(images) == 3
+    red = images.at(2).read([2, 0])
+    assert red.dtype == torch.uint8
+    assert red[:, 0, 0, 0].tolist() == [100, 50]
+
+
+def test_a_class_without_an_image_is_still_a_class(members: dict[str, list[Path]]) -> None:
+    assert images_of({**members, "emu": []}, ("emu", "dog"), None).labels.tolist() == [1]
+
+
+def test_identity_is_content_labels_names_and_fit_but_not_side_or_place(
+    members: dict[str, list[Path]], tmp_path: Path
+) -> None:
+    images = images_of(members, ("cat", "dog"), None)
+    moved = {name: [file.rename(tmp_path / f"moved-{file.name}") for file in files] for name, files in members.items()}
+    again = images_of(moved, ("cat", "dog"), None)
+    expected = again.sha256
+    assert again.at(8).sha256 == expected
+    assert images_of(moved, ("dog", "cat"), None).sha256 != expected
+    assert images_of(moved, ("cat", "dog"), None, "centre").sha256 != expected
+    Image.new("RGB", (6, 4), (1, 1, 1)).save(moved["dog"][0])
+    assert images_of(moved, ("cat", "dog"), None).sha256 != expected
+    assert isinstance(images, FileImages)
+
+
+def test_a_backbone_gets_its_own_side_where_images_have_any(members: dict[str, list[Path]]) -> None:
+    class Fixed:
+        pass
+
+    assert fitted(images_of(members, ("cat",), None), 5).read([0]).shape == (1, 3, 5, 5)
+    fixed = Fixed()
+    assert fitted(fixed, 5) is fixed  # type: ignore[arg-type, comparison-overlap]
+
+
+def test_a_file_is_hashed_once(members: dict[str, list[Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files, memory = members["cat"], tmp_path / "memory" / "hashes.json"
+    first = content_hashes(files, memory)
+    assert first == [file_sha256(file) for file in files]
+    monkeypatch.setattr(checksums, "file_sha256", lambda path: pytest.fail(f"{path} is hashed again"))
+    assert content_hashes(files, memory) == first
+    with pytest.raises(pytest.fail.Exception):
+        content_hashes(files, memory, again=True)
+
+
+def test_a_changed_file_is_hashed_again(members: dict[str, list[Path]], tmp_path: Path) -> None:
+    (file,) = members["dog"]
+    before = content_hashes([file], tmp_path / "hashes.json")
+    stat = file.stat()
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
+    assert content_hashes([file], tmp_path / "hashes.json") == [file_sha256(file)] != before
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"x": 1}', '{"x": [1, 2, 3]}', "[" * 10_000])
+def test_a_spoilt_memory_remembers_nothing(members: dict[str, list[Path]], tmp_path: Path, content: str) -> None:
+    memory = tmp_path / "hashes.json"
+    memory.write_text(content)
+    assert content_hashes(members["dog"], memory) == [file_sha256(members["dog"][0])]
+    assert len(json.loads(memory.read_text())) == 1
+
+
+def test_a_folder_that_cannot_be_written_costs_only_the_hashing(members: dict[str, list[Path]], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert len(content_hashes(members["dog"], tmp_path / "file" / "hashes.json")) == 1
+
+
+def test_a_file_that_is_gone_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"gone\.png cannot be read \(No such file or directory\)"):
+        content_hashes([tmp_path / "gone.png"], None)
+
+
+def test_a_publishers_checksum_is_md5(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"abc")
+    assert checksum(tmp_path / "x") == "900150983cd24fb0d6963f7d28e17f72"

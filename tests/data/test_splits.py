@@ -1,0 +1,138 @@
+"""Splits are disjoint, whatever file or shares they come from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from freeshot.basics.errors import DataError
+from freeshot.data import tables
+from freeshot.data.splits import Split, drawn_split, read_split, require_known
+from freeshot.data.tables import read_table
+
+FUZZ = settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+JSON = '{"source": "me", "base": ["cat"], "validation": [], "novel": ["fox", "emu"]}'
+CSV = "label,split\ncat,base\nfox,novel\nemu,novel\ncat,base\n"
+
+
+@pytest.mark.parametrize(("name", "text"), [("s.json", JSON), ("s.csv", CSV), ("s.CSV", "\ufeff" + CSV)])
+def test_a_split_is_read_from_either_sort_of_file(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    split = read_split(tmp_path / name)
+    assert split.base == ("cat",)
+    assert split.validation == ()
+    assert set(split.novel) == {"fox", "emu"}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "why"),
+    [
+        ("s.json", "{", r"s\.json is not JSON \(.*\)\. A split file looks like"),
+        ("s.json", "[" * 100_000, "is not JSON"),
+        ("s.json", "[]", r"'base' of .*s\.json is no list of class names"),
+        ("s.json", '{"novel": [1]}', "'novel' of .* is no list of class names"),
+        ("s.json", '{"novel": [""]}', "'novel' of .* is no list of class names"),
+        ("s.json", '{"base": ["cat"]}', "names no novel class"),
+        ("s.json", '{"base": ["cat"], "novel": ["cat"]}', "names the class 'cat' twice"),
+        ("s.csv", "", "has no column 'label'. Its first line must name label, split, and names nothing"),
+        ("s.csv", "name,split\n", "has no column 'label'.* and names name, split"),
+        ("s.csv", "label,split\n", "has no line below its head"),
+        ("s.csv", "label,split\ncat\n", "Line 2 of .* has no split"),
+        ("s.csv", "label,split\ncat,train\n", "puts 'cat' into the split 'train'. Expected base, validation, novel"),
+        ("s.csv", "label,split\ncat,base\ncat,novel\n", "puts 'cat' into base and novel"),
+        ("s.csv", 'label,split\n"cat,base\n', "is no line of a CSV file"),
+        ("s.csv", "label,split\n" + "x" * 200_000 + ",base\n", "is no line of a CSV file"),
+    ],
+)
+def test_a_spoilt_split_file_is_one_sentence(tmp_path: Path, name: str, text: str, why: str) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(DataError, match=why):
+        read_split(tmp_path / name)
+
+
+def test_a_file_that_is_no_text_is_told(tmp_path: Path) -> None:
+    (tmp_path / "s.csv").write_bytes(b"label,split\n\xff\xfe,base\n")
+    with pytest.raises(DataError, match=r"is not text in UTF-8\. Save it as such\."):
+        read_split(tmp_path / "s.csv")
+    with pytest.raises(DataError, match=r"gone\.json cannot be read \(No such file or directory\)"):
+        read_split(tmp_path / "gone.json")
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "t.csv").write_text("a\n" + "1\n" * 9)
+    monkeypatch.setattr(tables, "MOST", 5)
+    with pytest.raises(DataError, match="has more than 5 lines"):
+        read_table(tmp_path / "t.csv", ("a",))
+    with pytest.raises(DataError, match=r"has more than 3 bytes"):
+        tables.read_text(tmp_path / "t.csv", 3)
+
+
+@given(count=st.integers(1, 200), seed=st.integers(0, 10**6), first=st.floats(0, 0.9), second=st.floats(0, 0.9))
+@settings(deadline=None)
+def test_shares_deal_every_class_out_once(count: int, seed: int, first: float, second: float) -> None:
+    shares = (first, (1 - first) * second, (1 - first) * (1 - second))
+    classes = [f"c{number}" for number in range(count)]
+    if round((shares[0] + shares[1]) * count) >= count:
+        return
+    split = drawn_split(classes, shares, seed)
+    assert sorted(split.classes) == sorted(classes)
+    assert abs(len(split.base) - shares[0] * count) <= 0.5 + 1e-9
+    assert split == drawn_split(classes[::-1], shares, seed)
+
+
+def test_a_seed_decides_the_split() -> None:
+    classes = [f"c{number}" for number in range(30)]
+    assert drawn_split(classes, (0.5, 0.2, 0.3), 0) != drawn_split(classes, (0.5, 0.2, 0.3), 1)
+
+
+@pytest.mark.parametrize("shares", [(0.5, 0.5), (0.5, 0.2, 0.2), (-0.5, 1, 0.5), (float("nan"), 0.5, 0.5)])
+def test_shares_that_are_none_are_told(shares: tuple[float, ...]) -> None:
+    with pytest.raises(DataError, match=r"are no split\. Give three numbers of sum 1"):
+        drawn_split(["a", "b"], shares, 0)
+
+
+def test_shares_that_leave_nothing_novel_are_told() -> None:
+    with pytest.raises(DataError, match="The split by shares names no novel class"):
+        drawn_split(["a", "b"], (0.9, 0.1, 0), 0)
+
+
+def test_a_class_without_pictures_is_named() -> None:
+    with pytest.raises(DataError, match="split file names the class 'emu' and 1 more, of which data has no picture"):
+        require_known(Split(novel=("fox", "emu", "gnu")), ["fox"], "split file", "data")
+
+
+def test_a_part_that_is_none_is_told() -> None:
+    with pytest.raises(DataError, match=r"There is no split 'train'\. Expected base, validation, novel"):
+        Split().of("train")
+
+
+@FUZZ
+@given(data=st.data(), ending=st.sampled_from(["csv", "json"]))
+def test_a_mutated_split_file_gives_a_split_or_a_sentence(tmp_path: Path, data: st.DataObject, ending: str) -> None:
+    content = bytearray((JSON if ending == "json" else CSV).encode())
+    for place, value in data.draw(
+        st.lists(st.tuples(st.integers(0, len(content) - 1), st.integers(0, 255)), max_size=5)
+    ):
+        content[place] = value
+    path = tmp_path / f"s.{ending}"
+    path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
+    try:
+        split = read_split(path)
+    except DataError as error:
+        assert "\n" not in str(error)  # noqa: PT017 - either outcome is right
+    else:
+        assert len(set(split.classes)) == len(split.classes)
+
+
+@FUZZ
+@given(content=st.recursive(st.none() | st.text(max_size=3) | st.integers(), lambda c: st.lists(c, max_size=3)))
+def test_json_of_any_shape_gives_a_split_or_a_sentence(tmp_path: Path, content: object) -> None:
+    (tmp_path / "s.json").write_text(json.dumps({"base": content, "novel": ["fox"]}))
+    try:
+        assert "fox" in read_split(tmp_path / "s.json").novel
+    except DataError as error:
+        assert "\n" not in str(error)  # noqa: PT017 - either outcome is right

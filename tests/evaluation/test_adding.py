@@ -1,0 +1,127 @@
+"""A folder or a table of pictures becomes a data set with a split, a frozen episode list and a track."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from freeshot.basics.errors import DataError, FreeshotError
+from freeshot.data.manifest import manifest_path
+from freeshot.data.own import dataset_class, offer_own
+from freeshot.evaluation.adding import AddRequest, add_dataset
+from freeshot.plugin.catalogue import Catalogue
+from freeshot.plugin.host import load_plugins
+
+if TYPE_CHECKING:
+    from tests.conftest import Toy
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    for name in range(10):
+        (tmp_path / "pictures" / f"kind-{name}").mkdir(parents=True)
+        for number in range(6):
+            noise = Image.fromarray(rng.integers(0, 256, (9, 9, 3), dtype=np.uint8))
+            noise.save(tmp_path / "pictures" / f"kind-{name}" / f"{number}.png")
+    return tmp_path / "pictures"
+
+
+@pytest.fixture
+def request_(folder: Path, toy: Toy) -> AddRequest:
+    sizes = {"way": 2, "query": 3, "episodes": 20}
+    return AddRequest("mine", folder, toy.folder / "data", pool="toy", backbone="toy-vit", **sizes)  # type: ignore[arg-type]
+
+
+def test_what_was_added_is_run_like_any_track(request_: AddRequest, toy: Toy) -> None:
+    manifest, found = add_dataset(request_, toy.catalogue)
+    assert [(split.name, split.classes) for split in found.splits] == [("base", 6), ("validation", 2), ("novel", 2)]
+    assert manifest.question.sources == ("toy-waves",)
+    catalogue = Catalogue(load_plugins())
+    offer_own(catalogue.host, request_.data)
+    again = replace(toy, catalogue=catalogue)
+    record = again.record("frozen-prototype", suite=None, track="own/mine/2w1s")
+    assert record.status == "ok"
+    assert record.hashes["episodes"] == manifest.question.episodes_sha256
+
+
+def test_a_changed_picture_is_noticed(request_: AddRequest, toy: Toy, folder: Path) -> None:
+    manifest, _ = add_dataset(request_, toy.catalogue)
+    Image.new("RGB", (9, 9)).save(folder / manifest.splits.novel[0] / "0.png")
+    catalogue = Catalogue(load_plugins())
+    offer_own(catalogue.host, request_.data)
+    record = replace(toy, catalogue=catalogue).record("frozen-prototype", suite=None, track="own/mine/2w1s")
+    assert record.status == "failed"
+    assert "are not the frozen ones" in record.reason
+
+
+def test_the_split_comes_from_a_file_from_the_table_or_from_shares(
+    request_: AddRequest, toy: Toy, folder: Path
+) -> None:
+    lines = [
+        f"kind-{n}/{i}.png,{'old' if n < 5 else 'new'}-{n},{'base' if n < 5 else 'novel'}"
+        for n in range(10)
+        for i in range(6)
+    ]
+    (folder / "t.csv").write_text("path,label,split\n" + "\n".join(lines) + "\n")
+    (folder / "s.csv").write_text("label,split\nkind-1,novel\nkind-2,novel\nkind-3,base\n")
+    from_table, _ = add_dataset(replace(request_, path=folder / "t.csv", name="b"), toy.catalogue)
+    (folder / "t.csv").unlink()
+    from_file, _ = add_dataset(replace(request_, split=folder / "s.csv", name="a"), toy.catalogue)
+    from_shares, _ = add_dataset(replace(request_, shares=(0, 0, 1), name="c"), toy.catalogue)
+    assert from_file.splits.novel == ("kind-1", "kind-2")
+    assert from_table.splits.base == tuple(f"old-{n}" for n in range(5))
+    assert len(from_shares.splits.novel) == 10
+    origins = [from_file.split_from, from_table.split_from, from_shares.split_from]
+    assert origins == ["s.csv", "the column 'split' of t.csv", "0 base, 0 validation, 1 novel; seed 0"]
+
+
+def test_a_data_folder_that_holds_the_pictures_may_be_moved(request_: AddRequest, toy: Toy, folder: Path) -> None:
+    request_.data.mkdir()
+    inside = folder.rename(request_.data / "pictures")
+    manifest, _ = add_dataset(replace(request_, path=inside), toy.catalogue)
+    moved = request_.data.rename(toy.folder / "elsewhere")
+    assert manifest.path == "pictures"
+    assert len(dataset_class(manifest)().load("novel", moved)) == 12
+
+
+def test_the_same_name_may_be_added_again(request_: AddRequest, toy: Toy) -> None:
+    first, _ = add_dataset(request_, toy.catalogue)
+    offer_own(toy.catalogue.host, request_.data)
+    second, _ = add_dataset(replace(request_, seed=1), toy.catalogue)
+    assert first.splits != second.splits
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"name": "Mine"}, "'Mine' cannot be a data set's name"),
+        ({"name": "toy-waves"}, "'toy-waves' is a data set of .* already. Choose another name."),
+        ({"pool": "tay"}, "No pool is called 'tay'"),
+        ({"backbone": "toy-vat"}, "No backbone is called 'toy-vat'"),
+        ({"path": Path("nowhere")}, "nowhere is neither a folder"),
+        ({"way": 3}, "draws 3 classes, but the novel split of 'mine' has only 2"),
+        ({"query": 9}, "needs 10 images of every class"),
+        ({"shares": (1.0,)}, "are no split"),
+    ],
+)
+def test_what_does_not_fit_is_one_sentence_and_leaves_nothing(
+    request_: AddRequest, toy: Toy, changed: dict[str, object], why: str
+) -> None:
+    asked = replace(request_, **changed)  # type: ignore[arg-type]
+    with pytest.raises(FreeshotError, match=why):
+        add_dataset(asked, toy.catalogue)
+    assert not manifest_path(request_.data, asked.name).exists()
+
+
+def test_broken_pictures_are_counted_and_nothing_is_added(request_: AddRequest, toy: Toy, folder: Path) -> None:
+    for name in ("kind-1", "kind-2"):
+        (folder / name / "0.png").write_bytes(b"no picture")
+    with pytest.raises(DataError, match=r"cannot be read as a picture .* 1 more cannot be read either\."):
+        add_dataset(request_, toy.catalogue)
+    assert not manifest_path(request_.data, "mine").exists()

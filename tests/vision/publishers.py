@@ -1,0 +1,139 @@
+"""Tiny made-up trees in the layout of each publisher: a few pictures of a few pixels for every class there is."""
+
+from __future__ import annotations
+
+import shutil
+import zlib
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from scipy.io import savemat
+
+from freeshot_vision.datasets.cifar_fs import RECORD
+from freeshot_vision.datasets.cross_domain import CHEST, SKIN
+from freeshot_vision.datasets.published import shipped_split
+
+LAND = ["AnnualCrop", "Forest", "HerbaceousVegetation", "Highway", "Industrial", "Pasture", "PermanentCrop"]
+LAND += ["Residential", "River", "SeaLake"]
+
+
+def paint(path: Path, size: tuple[int, int] = (9, 7)) -> None:
+    """Write noise that only the file's name decides."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(zlib.crc32("/".join(path.parts[-3:]).encode()))
+    Image.fromarray(rng.integers(0, 256, (*size[::-1], 3), dtype=np.uint8)).save(path)
+
+
+def folders(root: Path, classes: Iterable[str], each: int = 2, ending: str = ".png") -> None:
+    for name in classes:
+        for number in range(each):
+            paint(root / name / f"{number}{ending}")
+
+
+def listed(name: str) -> tuple[str, ...]:
+    split = shipped_split(name)
+    assert split is not None
+    return split.classes
+
+
+def cifar_fs(root: Path) -> None:
+    (root / "cifar-100-binary").mkdir(parents=True)
+    names = sorted(listed("cifar-fs"))
+    (root / "cifar-100-binary" / "fine_label_names.txt").write_text("\n".join(names) + "\n")
+    for part, each in (("train", 2), ("test", 1)):
+        records = np.random.default_rng(each).integers(0, 256, (each * 100, RECORD), dtype=np.uint8)
+        records[:, 1] = np.tile(np.arange(100), each)
+        records.tofile(root / "cifar-100-binary" / f"{part}.bin")
+
+
+def mini_imagenet(root: Path) -> None:
+    for name in listed("mini-imagenet"):
+        for number in range(2):
+            paint(root / "images" / f"{name}{number:08d}.jpg")
+
+
+def vgg_flower(root: Path) -> None:
+    for number in range(204):
+        paint(root / "jpg" / f"image_{number + 1:05d}.jpg")
+    savemat(root / "imagelabels.mat", {"labels": (np.arange(204) % 102 + 1)[None]})
+
+
+def cub(root: Path) -> None:
+    folders(root / "CUB_200_2011" / "images", (f"{n + 1:03d}.Bird_{n}" for n in range(200)), ending=".jpg")
+
+
+def chestx(root: Path) -> None:
+    findings = [*CHEST, *CHEST, "No Finding", "Pneumonia", "Mass|Nodule"]
+    for number in range(len(findings)):
+        paint(root / f"images_{1 + number % 12:03d}" / "images" / f"{number:08d}_000.png")
+    for folder in sorted(root.glob("images_*")):
+        shutil.make_archive(str(folder), "gztar", folder)
+        shutil.rmtree(folder)
+    rows = [f"{number:08d}_000.png,{finding},0" for number, finding in enumerate(findings)]
+    (root / "Data_Entry_2017.csv").write_text("Image Index,Finding Labels,Follow-up #\n" + "\n".join(rows) + "\n")
+
+
+def isic(root: Path) -> None:
+    stem = "ISIC2018_Task3_Training"
+    rows = []
+    for number in range(14):
+        paint(root / f"{stem}_Input" / f"ISIC_{number:07d}.jpg")
+        marks = ",".join("1.0" if place == number % 7 else "0.0" for place in range(7))
+        rows.append(f"ISIC_{number:07d},{marks}")
+    (root / f"{stem}_GroundTruth").mkdir()
+    table = root / f"{stem}_GroundTruth" / f"{stem}_GroundTruth.csv"
+    table.write_text(f"image,{','.join(SKIN)}\n" + "\n".join(rows) + "\n")
+
+
+def eurosat(root: Path) -> None:
+    folders(root / "EuroSAT_RGB", LAND, ending=".jpg")
+
+
+def crop_diseases(root: Path) -> None:
+    folders(root / "raw" / "color", (f"Crop_{n}___ill" for n in range(38)), ending=".JPG")
+
+
+def dtd(root: Path) -> None:
+    folders(root / "dtd" / "images", listed("dtd"), ending=".jpg")
+
+
+def omniglot(root: Path) -> None:
+    for part, alphabets, letters in (("background", 30, 964), ("evaluation", 20, 659)):
+        for letter in range(letters):
+            alphabet = f"{part}-{letter % alphabets}"
+            paint(
+                root / f"images_{part}" / alphabet / f"character{letter // alphabets + 1:02d}" / "0001_01.png", (3, 3)
+            )
+
+
+def aircraft(root: Path) -> None:
+    data = root / "fgvc-aircraft-2013b" / "data"
+    for part, start in (("trainval", 0), ("test", 100)):
+        lines = [f"{start + place:07d} {name}" for place, name in enumerate(listed("aircraft"))]
+        for line in lines:
+            paint(data / "images" / f"{line[:7]}.jpg")
+        (data / f"images_variant_{part}.txt").write_text("\n".join(lines) + "\n")
+
+
+def traffic_signs(root: Path) -> None:
+    images = root / "GTSRB" / "Final_Training" / "Images"
+    folders(images, (f"{n:05d}" for n in range(43)), ending=".ppm")
+    (images / "00000" / "GT-00000.csv").write_text("Filename;Width\n")
+
+
+PUBLISHERS: dict[str, Callable[[Path], None]] = {
+    "cifar-fs": cifar_fs,
+    "mini-imagenet": mini_imagenet,
+    "vgg-flower": vgg_flower,
+    "cub": cub,
+    "chestx": chestx,
+    "isic": isic,
+    "eurosat": eurosat,
+    "crop-diseases": crop_diseases,
+    "dtd": dtd,
+    "omniglot": omniglot,
+    "aircraft": aircraft,
+    "traffic-signs": traffic_signs,
+}

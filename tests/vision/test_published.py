@@ -1,0 +1,235 @@
+"""Every published data set is read from a tiny tree in its publisher's layout."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tests.vision.publishers import PUBLISHERS, cifar_fs, folders, listed, paint
+
+from freeshot.basics.errors import DataError
+from freeshot.data.splits import NAMES
+from freeshot.testing import check
+from freeshot_vision.datasets import published
+from freeshot_vision.datasets.all import DATASETS
+from freeshot_vision.datasets.cifar_fs import CifarFs
+from freeshot_vision.datasets.cross_domain import ChestX, EuroSat, Isic
+from freeshot_vision.datasets.further import Aircraft, Dtd
+from freeshot_vision.datasets.in_domain import Cub, MiniImageNet, VggFlower
+from freeshot_vision.datasets.published import PublishedDataset, shipped_split
+
+every = pytest.mark.parametrize("cls", DATASETS, ids=lambda cls: cls.name)
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("data")
+    for name, build in PUBLISHERS.items():
+        (root / name).mkdir()
+        build(root / name)
+    return root
+
+
+@pytest.mark.parametrize("cls", [cls for cls in DATASETS if cls.count < 1000], ids=lambda cls: cls.name)
+def test_it_keeps_every_promise_of_a_data_set(cls: type[PublishedDataset], shelf: Path) -> None:
+    check(cls, data=shelf)
+
+
+@every
+def test_its_splits_have_the_sizes_that_it_states(cls: type[PublishedDataset], shelf: Path) -> None:
+    dataset = cls()
+    found = {}
+    for split in NAMES:
+        if dataset.sizes().get(split):
+            found[split] = len(dataset.load(split, shelf).classes)
+    assert found == {split: count for split, count in dataset.sizes().items() if count}
+    assert sum(found.values()) == cls.count
+
+
+@every
+def test_it_says_what_to_put_where(cls: type[PublishedDataset], tmp_path: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        cls().load("novel", tmp_path)
+    sentence = str(caught.value)
+    assert f"was not found under {tmp_path / cls.name}. Put " in sentence
+    assert cls.publisher in sentence
+    assert not cls().there(tmp_path)
+
+
+@every
+def test_it_is_there_and_states_licence_domain_and_source(cls: type[PublishedDataset], shelf: Path) -> None:
+    assert cls().there(shelf)
+    assert cls.license
+    assert cls.domain
+    assert cls.citation
+    assert cls.title
+
+
+@every
+def test_it_is_shown_at_the_side_asked_for_and_stays_the_same_data_set(
+    cls: type[PublishedDataset], shelf: Path
+) -> None:
+    images = cls().load("novel", shelf)
+    small = images.at(8)  # type: ignore[attr-defined]
+    assert images.read([0]).shape == (1, 3, 224, 224)
+    assert small.read([1, 0]).shape == (2, 3, 8, 8)
+    assert small.sha256 == images.sha256
+
+
+def test_novel_classes_alone_are_never_trained_on(shelf: Path) -> None:
+    with pytest.raises(DataError, match=r"'eurosat' has no base classes: its split has only novel ones\."):
+        EuroSat().load("base", shelf)
+
+
+def test_an_archive_is_read_as_its_folder_is(shelf: Path, tmp_path: Path) -> None:
+    (tmp_path / "eurosat").mkdir()
+    shutil.make_archive(str(tmp_path / "eurosat" / "EuroSAT_RGB"), "zip", shelf / "eurosat")
+    images = EuroSat().load("novel", tmp_path)
+    assert images.sha256 == EuroSat().load("novel", shelf).sha256
+
+
+def test_an_archive_that_holds_something_else_is_refused(shelf: Path, tmp_path: Path) -> None:
+    (tmp_path / "dtd").mkdir()
+    shutil.make_archive(str(tmp_path / "dtd" / "dtd-r1.0.1"), "gztar", shelf / "eurosat")
+    with pytest.raises(DataError, match=r"dtd-r1\.0\.1\.tar\.gz holds no 'dtd/images'\."):
+        Dtd().load("novel", tmp_path)
+
+
+def test_a_checksum_is_compared_where_one_is_known(shelf: Path, tmp_path: Path) -> None:
+    (tmp_path / "dtd").mkdir()
+    shutil.make_archive(str(tmp_path / "dtd" / "dtd-r1.0.1"), "gztar", shelf / "dtd")
+    (sentence,) = Dtd().verify(tmp_path)
+    assert sentence.startswith("dtd-r1.0.1.tar.gz is not what its publisher ships (MD5 ")
+    assert "expected fff73e5086ae6bdbea199a49dfb8a4c1" in sentence
+
+
+def test_a_copy_without_a_class_is_refused(tmp_path: Path) -> None:
+    folders(tmp_path / "eurosat" / "EuroSAT_RGB", ("Forest", "River"))
+    with pytest.raises(DataError, match=r"EuroSAT has 10 classes, but 2 were found\."):
+        EuroSat().load("novel", tmp_path)
+
+
+def test_a_copy_with_a_class_of_another_name_is_refused(tmp_path: Path) -> None:
+    folders(tmp_path / "dtd" / "dtd" / "images", [*listed("dtd")[:-1], "fluffy"])
+    with pytest.raises(DataError, match=r"names the class '\w+', of which .* has no picture"):
+        Dtd().load("novel", tmp_path)
+
+
+def test_a_split_of_ones_own_replaces_the_shipped_one(shelf: Path) -> None:
+    (shelf / "mine.csv").write_text("label,split\nForest,base\nRiver,novel\nHighway,novel\n")
+    dataset = EuroSat(split_file="mine.csv")
+    assert dataset.load("base", shelf).classes == ("Forest",)
+    assert dataset.load("novel", shelf).classes == ("Highway", "River")
+
+
+def test_shipped_splits_are_those_whose_hashes_are_frozen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(published.SPLITS, tmp_path / "splits")
+    path = tmp_path / "splits" / "dtd.json"
+    path.write_text(path.read_text().replace("banded", "bandit"))
+    monkeypatch.setattr(published, "SPLITS", tmp_path / "splits")
+    with pytest.raises(DataError, match=r"The split list .*dtd\.json has been changed\."):
+        shipped_split.__wrapped__("dtd")
+
+
+def test_birds_are_dealt_out_by_position(shelf: Path) -> None:
+    base, validation, novel = (Cub().load(split, shelf).classes for split in NAMES)
+    assert base[:2] == ("001.Bird_0", "003.Bird_2")
+    assert validation[:2] == ("002.Bird_1", "006.Bird_5")
+    assert novel[:2] == ("004.Bird_3", "008.Bird_7")
+
+
+def test_both_halves_of_cifar_are_one(shelf: Path) -> None:
+    images = CifarFs().load("novel", shelf)
+    assert np.bincount(images.labels).tolist() == [3] * 20
+
+
+def test_cifar_is_read_as_its_bytes_say(tmp_path: Path) -> None:
+    cifar_fs(tmp_path / "cifar-fs")
+    images = CifarFs().load("novel", tmp_path).at(32)  # type: ignore[attr-defined]
+    records = np.fromfile(tmp_path / "cifar-fs" / "cifar-100-binary" / "train.bin", np.uint8).reshape(-1, 3074)
+    number = sorted(listed("cifar-fs")).index(images.classes[0])
+    assert torch.equal(images.read([0])[0], torch.from_numpy(records[number, 2:].reshape(3, 32, 32)))
+
+
+def test_a_cut_file_of_cifar_is_refused(tmp_path: Path) -> None:
+    cifar_fs(tmp_path / "cifar-fs")
+    file = tmp_path / "cifar-fs" / "cifar-100-binary" / "test.bin"
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(DataError, match=r"test\.bin has \d+ bytes, no multiple of 3074\."):
+        CifarFs().load("novel", tmp_path)
+    file.unlink()
+    with pytest.raises(DataError, match=r"test\.bin cannot be read"):
+        CifarFs().load("novel", tmp_path)
+
+
+def test_cifar_with_other_names_is_refused(tmp_path: Path) -> None:
+    cifar_fs(tmp_path / "cifar-fs")
+    (tmp_path / "cifar-fs" / "cifar-100-binary" / "fine_label_names.txt").write_text("apple\n")
+    with pytest.raises(DataError, match=r"fine_label_names\.txt does not name 'baby'\."):
+        CifarFs().load("novel", tmp_path)
+
+
+@pytest.mark.parametrize("layout", ["meta_train meta_val meta_test", "train val test"])
+@pytest.mark.parametrize("cls", [CifarFs, MiniImageNet])
+def test_class_folders_sorted_into_three_are_read_by_the_shipped_list(
+    cls: type[PublishedDataset], layout: str, tmp_path: Path
+) -> None:
+    for place, name in enumerate(listed(cls.name)):
+        folders(tmp_path / cls.name / layout.split()[place % 3], [name], each=1)
+    split = shipped_split(cls.name)
+    assert split is not None
+    assert cls().load("novel", tmp_path).classes == split.novel
+
+
+def test_only_x_rays_with_one_of_seven_findings_are_shown(shelf: Path) -> None:
+    images = ChestX().load("novel", shelf)
+    assert len(images) == 14
+    assert "Pneumonia" not in images.classes
+
+
+def test_an_x_ray_that_is_missing_is_named(shelf: Path, tmp_path: Path) -> None:
+    shutil.copytree(shelf / "chestx", tmp_path / "chestx", ignore=shutil.ignore_patterns("unpacked", "images_003*"))
+    with pytest.raises(DataError, match=r"names '00000002_000\.png', which is not under .* Some archive is missing"):
+        ChestX().load("novel", tmp_path)
+
+
+def test_a_lesion_with_two_diagnoses_is_named(shelf: Path, tmp_path: Path) -> None:
+    shutil.copytree(shelf / "isic", tmp_path / "isic")
+    table = next((tmp_path / "isic").rglob("*.csv"))
+    table.write_text(table.read_text().replace("1.0,0.0", "1.0,1.0", 1))
+    with pytest.raises(DataError, match=r"gives 'ISIC_0000000' 2 diagnoses, not one"):
+        Isic().load("novel", tmp_path)
+
+
+def test_an_aeroplane_that_is_missing_is_named(shelf: Path, tmp_path: Path) -> None:
+    shutil.copytree(shelf / "aircraft", tmp_path / "aircraft")
+    next((tmp_path / "aircraft").rglob("0000003.jpg")).unlink()
+    with pytest.raises(DataError, match="names '0000003', which is not under"):
+        Aircraft().load("novel", tmp_path)
+
+
+def test_flowers_without_labels_for_all_are_refused(shelf: Path, tmp_path: Path) -> None:
+    shutil.copytree(shelf / "vgg-flower", tmp_path / "vgg-flower")
+    paint(tmp_path / "vgg-flower" / "jpg" / "image_00205.jpg")
+    with pytest.raises(DataError, match="labels 204 images, but there are 205"):
+        VggFlower().load("novel", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"), [(b"", "cannot be read"), (b"MATLAB 5.0 " * 30, "cannot be read"), (b"0" * 2**21, "larger")]
+)
+def test_a_spoilt_table_of_labels_is_refused(shelf: Path, tmp_path: Path, content: bytes, why: str) -> None:
+    shutil.copytree(shelf / "vgg-flower", tmp_path / "vgg-flower")
+    (tmp_path / "vgg-flower" / "imagelabels.mat").write_bytes(content)
+    with pytest.raises(DataError, match=why):
+        VggFlower().load("novel", tmp_path)
+
+
+def test_how_pictures_become_square_is_part_of_what_is_shown(shelf: Path) -> None:
+    squeezed, cut = EuroSat().load("novel", shelf), replace(EuroSat(), fit="centre").load("novel", shelf)
+    assert squeezed.sha256 != cut.sha256
+    assert not torch.equal(squeezed.read([0]), cut.read([0]))
