@@ -11,11 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from freeshot.basics.errors import DataError
+from freeshot.basics.errors import DataError, OptionError
 from freeshot.data.manifest import Manifest, Parts, Question, Spoilt, manifest_path, manifests, write_manifest
 from freeshot.data.own import dataset_class, list_images, offer_own, require_name
+from freeshot.data.shelf import named_dataset
 from freeshot.plugin.catalogue import Catalogue
-from freeshot.plugin.host import Host
+from freeshot.plugin.host import Host, load_plugins
 from freeshot.testing import check
 
 FUZZ = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -174,3 +175,11 @@ def test_a_manifest_with_a_strange_value_is_read_or_noted(
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps({**json.loads(manifest(folder).model_dump_json()), key: value}))
     assert len(list(manifests(tmp_path))) == 1
+
+
+def test_a_data_set_takes_the_options_that_follow_its_name() -> None:
+    catalogue = Catalogue(load_plugins(only=frozenset({"vision"})))
+    assert named_dataset(catalogue, "cub").fit == "square"  # type: ignore[attr-defined]
+    assert named_dataset(catalogue, "cub:fit=centre").fit == "centre"  # type: ignore[attr-defined]
+    with pytest.raises(OptionError, match="fit"):
+        named_dataset(catalogue, "cub:fit=round")

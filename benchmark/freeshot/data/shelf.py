@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import FreeshotError
-from freeshot.contracts.options import build
+from freeshot.contracts.options import build, name_and_options
 from freeshot.data.splits import NAMES
 
 if TYPE_CHECKING:
@@ -35,8 +35,9 @@ def on_shelf(catalogue: Catalogue, data: Path) -> list[Shelved]:
 
 
 def named_dataset(catalogue: Catalogue, name: str) -> FewShotDataset:
-    """Construct the data set of this name with its default options."""
-    dataset: Any = build(catalogue.component("dataset", name), {})
+    """Construct the data set of this name, with the options that follow it: 'cub:fit=centre'."""
+    plain, options = name_and_options(name)
+    dataset: Any = build(catalogue.component("dataset", plain), options)
     made: FewShotDataset = dataset
     return made
 

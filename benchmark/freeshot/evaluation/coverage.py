@@ -13,14 +13,14 @@ import json
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from freeshot.basics.files import write_text
 from freeshot.basics.seeds import derive
-from freeshot.contracts.options import build
+from freeshot.data.shelf import named_dataset
 from freeshot.engine.backbone import named_backbone
 from freeshot.engine.learners import AdaptedLearner
 from freeshot.evaluation.scoring import embed, score_features
@@ -183,7 +183,7 @@ def table(found: Sequence[Coverage]) -> str:
 
 
 def _features(track: Track, catalogue: Catalogue, data: Path) -> tuple[Tensor, NDArray[np.int64]]:
-    dataset: Any = build(catalogue.component("dataset", track.dataset), {})
+    dataset = named_dataset(catalogue, track.dataset)
     images: Images = dataset.load(track.split, data)
     device = torch.device("cpu")
     learner = AdaptedLearner(named_backbone(catalogue, track.backbone))

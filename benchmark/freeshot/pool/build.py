@@ -13,8 +13,8 @@ from freeshot.basics.errors import PoolError
 from freeshot.basics.seeds import derive
 from freeshot.contracts.events import Progress, StageFinished, StageStarted
 from freeshot.contracts.images import fitted
-from freeshot.contracts.options import build
 from freeshot.contracts.pool import LoraEntry
+from freeshot.data.shelf import named_dataset
 from freeshot.engine.backbone import named_backbone
 from freeshot.engine.bank import widths_of
 from freeshot.pool.store import open_pool, write_card, write_entry
@@ -70,7 +70,7 @@ def build_pool(request: PoolRequest, catalogue: Catalogue, host: Host) -> LoraPo
         raise PoolError(f"{request.out} already holds a pool. Choose another --out, or delete that folder first.")
     backbone = named_backbone(catalogue, request.backbone, request.device)
     sources = {name: _base_images(catalogue, name, request, backbone.image_size) for name in request.sources}
-    licenses = {name: getattr(catalogue.component("dataset", name), "license", "") for name in sources}
+    licenses = {name: named_dataset(catalogue, name).license for name in sources}
     license_note = "; ".join(f"{name}: {text or 'not stated'}" for name, text in licenses.items())
     recipe = TuningRecipe(**{name: getattr(request, name) for name in TuningRecipe.__dataclass_fields__})
     cell = f"pool {request.name}"
@@ -192,7 +192,7 @@ def _entry(
 def _base_images(catalogue: Catalogue, name: str, request: PoolRequest, side: int) -> Images:
     from pathlib import Path
 
-    dataset: Any = build(catalogue.component("dataset", name), {})
+    dataset = named_dataset(catalogue, name)
     images: Images = dataset.load("base", request.data or Path("data"))
     if len(images.classes) < request.way:
         raise PoolError(f"'{name}' has {len(images.classes)} base classes, too few for {request.way}-way tasks.")

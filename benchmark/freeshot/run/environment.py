@@ -9,6 +9,7 @@ from freeshot.basics.errors import PoolError
 from freeshot.basics.seal import unsealed
 from freeshot.contracts.images import fitted
 from freeshot.contracts.options import build
+from freeshot.data.shelf import named_dataset
 from freeshot.engine.backbone import open_backbone
 from freeshot.evaluation.episodes import track_episodes
 from freeshot.pool.poison import poisoned, split_name
@@ -95,11 +96,14 @@ class Environment:
         return replace(pool, name=name, entries=chosen)
 
     def images(self, dataset: str, split: str, side: int | None = None) -> Images:
-        """Open one split of a data set, once; at a backbone's `side` where its images can be shown at any."""
+        """Open one split of a data set, once; at a backbone's `side` where its images can be shown at any.
+
+        'cub:fit=centre' sets options of the data set.
+        """
         if (dataset, split) not in self._loaded:
-            component: Any = build(self.catalogue.component("dataset", dataset), {})
+            named = named_dataset(self.catalogue, dataset)
             with unsealed():
-                self._loaded[dataset, split] = component.load(split, self.data)
+                self._loaded[dataset, split] = named.load(split, self.data)
         loaded = self._loaded[dataset, split]
         if side is None:
             return loaded

@@ -126,24 +126,25 @@ def _places(subject: Subject) -> None:
 
 @rule("its data set, backbone and pool are there and fit", "track")
 def _parts_are_there(subject: Subject) -> None:
+    from freeshot.data.shelf import named_dataset
     from freeshot.engine.backbone import named_backbone
     from freeshot.pool.poison import split_name
     from freeshot.pool.store import open_pool
 
     catalogue, track = subject.world.catalogue, subject.value
     for name in {track.dataset, *track.sources}:
-        catalogue.component("dataset", name)
+        named_dataset(catalogue, name)
     backbone = named_backbone(catalogue, track.backbone)
     open_pool(catalogue.pool(split_name(track.pool)[0].partition("/")[0]), backbone.sha256)
 
 
 @rule("its episodes can be drawn", "track")
 def _episodes(subject: Subject) -> None:
-    from freeshot.contracts.options import build
+    from freeshot.data.shelf import named_dataset
     from freeshot.evaluation.episodes import track_episodes
 
     track = subject.value
-    dataset: Any = build(subject.world.catalogue.component("dataset", track.dataset), {})
+    dataset = named_dataset(subject.world.catalogue, track.dataset)
     track_episodes(track, dataset.load(track.split, subject.data))  # raises what is wrong, a frozen hash included
 
 
