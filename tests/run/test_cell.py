@@ -516,3 +516,17 @@ def test_what_a_cached_stage_cost_is_told_again(toy: Toy) -> None:
     assert [stage.cached for stage in again.stages] == [True, True, False, False]
     assert [stage.flops for stage in again.stages] == [stage.flops for stage in made.stages]
     assert again.task == made.task
+
+
+def test_a_slow_head_is_asked_of_no_more_tasks(stubs: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def counting(*features: object, head: object = None) -> None:
+        asked.append(1)
+
+    monkeypatch.setattr("freeshot.run.measures.measure_spread", counting)
+    stubs.launch("knn")
+    assert asked == [1]
+    monkeypatch.setattr(Learner, "spread", False)
+    stubs.launch("knn", again=True)
+    assert asked == [1]

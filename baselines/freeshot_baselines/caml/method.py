@@ -114,6 +114,8 @@ class Caml(Method):
 class InContextLearner(Headed):
     """Frozen features, and a transformer that reads each episode."""
 
+    spread = False
+
     def __init__(self, features: Learner, network: InContext) -> None:
         super().__init__(features)
         self._network = network.eval()

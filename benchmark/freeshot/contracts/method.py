@@ -47,6 +47,8 @@ class Learner(ABC):
     """True where `classify` optimises something on the support set: such a row is not tuning-free."""
     generates: ClassVar[bool] = False
     """True where `adapt` computes what suits the support set and optimises nothing: such a row is tuning-free."""
+    spread: ClassVar[bool] = True
+    """Whether `classify` is quick enough to be asked of 10,000 more tasks, for intervals that cover other images."""
     together: int = 1
     """How many episodes `adapt_many` is given at once, at most; a learner may set it when it is made."""
     tuned: int = 0

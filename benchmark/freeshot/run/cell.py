@@ -112,7 +112,7 @@ def _looked(
 
     recall = recall_of(environment, spec, learner, images, cost)
     judged, embedded = score_embedding(learner, images, episodes, environment.device, report, recall)
-    return Look(judged, embedded=embedded, head=head_of(learner), recalled=recall.artefact)
+    return Look(judged, embedded=embedded, head=head_of(learner), spread=learner.spread, recalled=recall.artefact)
 
 
 def _task_cost(look: Look, cost: Meter, learner: Learner, episodes: Sequence[Episode]) -> TaskCost:

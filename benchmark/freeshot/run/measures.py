@@ -34,6 +34,8 @@ class Look:
     """The features of a learner that embeds."""
     head: Head | None = None
     """What classifies them, where it is not the nearest class mean."""
+    spread: bool = True
+    """Whether the head is quick enough for intervals that cover other images."""
     recalled: Artefact | None = None
     """Features that were computed before, if they were."""
 
@@ -53,8 +55,8 @@ def measures(look: Look, track: Track, images: Images, episodes: Sequence[Episod
 
 
 def _spreads(look: Look, interval: Interval, track: Track, images: Images) -> tuple[IntervalRecord, ...]:
-    """Measure wider intervals where features are at hand; tuning again without some images would take hours."""
-    if look.embedded is None:
+    """Measure wider intervals where features are at hand and the head is quick; tuning again would take hours."""
+    if look.embedded is None or not look.spread:
         return ()
     labels = np.asarray(images.labels, dtype=np.int64)[list(look.embedded.images)]
     seed = derive(track.version, "spread", track.name)
