@@ -50,4 +50,9 @@ def test_its_row_is_a_floor_and_strictly_data_free(toy: Toy) -> None:
 
 
 def test_it_inverts_nothing_but_goes_the_same_way(toy: Toy) -> None:
-    assert [stage.stage for stage in toy.record("noise").stages] == ["inversion", "meta-learning", "evaluation"]
+    assert [stage.stage for stage in toy.record("noise").stages] == [
+        "inversion",
+        "meta-learning",
+        "preparation",
+        "evaluation",
+    ]

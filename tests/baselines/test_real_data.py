@@ -43,4 +43,4 @@ def test_its_row_is_a_ceiling_that_is_not_data_free(toy: Toy) -> None:
 
 
 def test_it_needs_no_pool(toy: Toy) -> None:
-    assert [stage.stage for stage in toy.record("real-data").stages] == ["meta-learning", "evaluation"]
+    assert [stage.stage for stage in toy.record("real-data").stages] == ["meta-learning", "preparation", "evaluation"]

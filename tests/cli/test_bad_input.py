@@ -191,8 +191,12 @@ def test_a_damaged_record_is_named_by_the_leaderboard(run: Any, call: Call, tmp_
 def test_an_interrupted_run_says_so_and_is_finished_by_its_repetition(tmp_path: Path) -> None:
     folders = ["--results", str(tmp_path / "results"), "--cache", str(tmp_path / "cache")]
     sizes = ["-o", "lrs=1e-3", "-o", "steps=15", "-o", "heads=zero", "-o", "trials=1"]
-    # a note after each episode, so that there is one to wait for
-    start = "from freeshot.cli import main; from freeshot.run import tuned; tuned.SAVE_EVERY = 1; main()"
+    # a note after each episode, so that there is one to wait for; and interrupts are heard, even of tests that run
+    # in the background
+    start = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from freeshot.cli import main; from freeshot.run import tuned; tuned.SAVE_EVERY = 1; main()"
+    )
     command = [sys.executable, "-c", start, "run", *on_track("--method", "full-finetuning"), *sizes, *folders]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         until = time.monotonic() + 120

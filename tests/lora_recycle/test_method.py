@@ -18,7 +18,12 @@ def test_untrained_it_scores_as_the_frozen_prototype_to_the_last_digit(toy: Toy,
 
 
 def test_its_stages_are_inversion_meta_learning_and_evaluation(toy: Toy) -> None:
-    assert [stage.stage for stage in toy.record("lora-recycle").stages] == ["inversion", "meta-learning", "evaluation"]
+    assert [stage.stage for stage in toy.record("lora-recycle").stages] == [
+        "inversion",
+        "meta-learning",
+        "preparation",
+        "evaluation",
+    ]
 
 
 def test_its_parts_are_on_record_with_their_origin(toy: Toy) -> None:

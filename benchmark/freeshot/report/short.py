@@ -47,13 +47,15 @@ def _short(row: Row, peers: Sequence[Row]) -> str:
     if len(peers) == 1:
         return row.label  # nothing is usual about a single row
     mine, others = _settings(row), [_settings(peer) for peer in peers]
-    telling = [setting_words(key, value) for key, value in mine.items() if value != _usual(key, others)]
+    telling = [setting_words(key, value) for key, value in mine.items() if value != _usual(key, mine, others)]
     return f"{row.line.method} [{', '.join(telling)}]" if telling else row.line.method
 
 
-def _usual(key: str, settings: Sequence[Mapping[str, str]]) -> str | None:
-    """Return the most common value; a part's option is counted among the rows that have it, with whatever part."""
-    values = Counter(one.get(key) for one in settings if key in one or "." not in key)
+def _usual(key: str, mine: Mapping[str, str], settings: Sequence[Mapping[str, str]]) -> str | None:
+    """Return the most common value; a part's option is counted among the rows that have the same part."""
+    part = key.partition(".")[0]
+    alike = [one for one in settings if part == key or one.get(part) == mine.get(part)]
+    values = Counter(one.get(key) for one in alike)
     return min(values, key=lambda value: (-values[value], value or ""))
 
 
