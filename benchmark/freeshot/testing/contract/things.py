@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -158,7 +159,8 @@ def _launches(subject: Subject) -> None:
     cells = [f"cell-{number}" for number in range(3)]
     for some in (cells, []):
         with tempfile.TemporaryDirectory(dir=subject.world.folder) as folder:
-            subject.make().launch(some, Noting(Path(folder)))
+            with chdir(subject.world.folder):  # an engine may keep its own files where it is started
+                subject.make().launch(some, Noting(Path(folder).absolute()))
             ran = sorted(path.name.partition(".")[0] for path in Path(folder).iterdir())
         if ran != some:
             raise BrokenError(f"Of {len(some)} cells it ran {ran}. Call run_cell once for each.")
