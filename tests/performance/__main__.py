@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import timm
 import torch
@@ -22,6 +23,9 @@ from tests.performance import (
     bench_prior,
     bench_tuning,
 )
+
+if TYPE_CHECKING:
+    from tests.performance.measure import Table
 
 BENCHES = {
     "pool": bench_pool.bench,
@@ -66,18 +70,23 @@ def _title(table: str) -> str:
     return table.partition("\n")[0]
 
 
-def main() -> None:
-    """Run what was asked for."""
-    parser = argparse.ArgumentParser(prog="python -m tests.performance", description=__doc__)
-    parser.add_argument("benches", nargs="*", default=list(BENCHES), help=f"some of {', '.join(BENCHES)}")
+def main(
+    prog: str = "python -m tests.performance",
+    benches: Mapping[str, Callable[[], Table]] = BENCHES,
+    head: str = HEAD,
+    description: str | None = __doc__,
+) -> None:
+    """Run what was asked for, print its tables, and write them into a page that begins with `head`."""
+    parser = argparse.ArgumentParser(prog=prog, description=description)
+    parser.add_argument("benches", nargs="*", default=list(benches), help=f"some of {', '.join(benches)}")
     parser.add_argument("--write", type=Path, help="keeps the tables that are not run again")
     asked = parser.parse_args()
     for name in asked.benches:
-        table = BENCHES[name]().markdown() + f"\n{machine()}; {datetime.now(UTC):%Y-%m-%d}.\n"
+        table = benches[name]().markdown() + f"\n{machine()}; {datetime.now(UTC):%Y-%m-%d}.\n"
         print(table, flush=True)
         if asked.write:
             page = asked.write.read_text(encoding="utf-8") if asked.write.exists() else ""
-            asked.write.write_text(merged(page, [table]), encoding="utf-8")
+            asked.write.write_text(merged(page, [table], head), encoding="utf-8")
 
 
 if __name__ == "__main__":

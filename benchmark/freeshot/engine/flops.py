@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Self
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from freeshot.engine.forward import look
+from freeshot.engine.operations import Operations
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,9 +51,9 @@ def flops_of(
     side = backbone.image_size
     images = torch.zeros(count, 3, side, side, device=backbone.device, dtype=backbone.dtype, requires_grad=True)
     kept = None if kept is None else kept.expand(count, -1)
-    with _LayerCounter(backbone.vit, bank) as layers, FlopCounterMode(display=False) as executed:
+    with _LayerCounter(backbone.vit, bank) as layers, Operations() as executed:
         look(backbone, images, bank, kept, strategy, progress).features.sum().backward()  # type: ignore[no-untyped-call]
-    return Flops(3 * layers.multiply_adds / count, executed.get_total_flops() / count)
+    return Flops(3 * layers.multiply_adds / count, executed.count / count)
 
 
 class _LayerCounter:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from freeshot.basics.errors import StoreError
 from freeshot.basics.files import fingerprint
+from freeshot.contracts.method import Needs
 from freeshot.contracts.records import RunRecord
 from freeshot.engine.calibration import operations_per_second
 from freeshot.engine.devices import choose_device
@@ -157,8 +158,10 @@ def _recovery(environment: Environment, spec: RunSpec, track: Track) -> Recovery
     backbone = environment.backbone(spec.backbone)
     chosen = (parts["inversion"], parts["efficiency"])
     inversion, strategy = map(environment.component, chosen)
+    query_only = Needs.POOL not in environment.component(spec.method).needs
     sizes = (int(spec.method.options["per_class"]), int(spec.method.options.get("batch", 0)))
-    return Recovery(backbone, environment.pool(track.pool, backbone), inversion, strategy, chosen, *sizes, spec.seed)
+    pool = environment.pool(track.pool, backbone)
+    return Recovery(backbone, pool, inversion, strategy, chosen, *sizes, spec.seed, query_only)
 
 
 def _key(stage: str, spec: RunSpec) -> str:
