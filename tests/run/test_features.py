@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ from freeshot.contracts.flow import Adapter
 from freeshot.contracts.method import Learner, Method, Workbench
 from freeshot.engine import AdaptedLearner
 from freeshot.run import decoded, features
+from freeshot.run.cell import assist_cell
+from freeshot.run.environment import Environment
 from freeshot.run.features import adapter_sha256
 
 if TYPE_CHECKING:
@@ -168,3 +171,55 @@ def test_adapters_are_known_by_their_tensors() -> None:
     assert same[0] == same[1]
     others = [{"a": one, "b": two + 1}, {"a": one.T, "b": two}, {"a": one}, {"a": one.double(), "b": two}]
     assert len({same[0], *(adapter_sha256(Adapter(other, {})) for other in others)}) == 5
+
+
+def test_features_of_many_images_are_kept_block_by_block(
+    toy: Any, embedded: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = facts(toy.record("frozen-prototype"))
+    images = sum(embedded)
+    for card in stored(toy):
+        shutil.rmtree(card.parent)
+    monkeypatch.setattr(features, "BLOCK", 50)
+    monkeypatch.setattr(features, "WORTH", 1e9)  # blocks are for others too, however little they take
+    assert facts(toy.record("frozen-prototype", again=True)) == whole
+    assert len(stored(toy)) == -(-images // 50) > 1
+    shutil.rmtree(stored(toy)[0].parent)
+    passed = sum(embedded)
+    assert facts(toy.record("frozen-prototype", again=True)) == whole
+    assert 0 < sum(embedded) - passed <= 50  # what was still there was not embedded again
+
+
+def assist(toy: Any, method: str, **asked: Any) -> None:
+    """Help with a cell that nobody runs."""
+    (cell,) = toy.plan(method, **asked).cells
+    environment = Environment(toy.catalogue, toy.cache, toy.folder / "data", torch.device("cpu"), quiet=True)
+    assist_cell(environment, cell.spec, cell.track)
+
+
+@dataclass(frozen=True)
+class Breaking(Method):
+    """Break."""
+
+    name = "breaking"
+
+    def prepare(self, bench: Workbench) -> Learner:
+        raise RuntimeError("broken")
+
+
+def test_an_assistant_embeds_for_the_one_who_looks(
+    toy: Any, embedded: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(features, "BLOCK", 50)
+    assist(toy, "frozen-prototype")
+    assert sum(embedded) > 0
+    assert not list(toy.results.rglob("*.json"))  # it writes no record
+    passed = sum(embedded)
+    assert toy.record("frozen-prototype").looks == 1
+    assert sum(embedded) == passed
+
+
+def test_what_goes_wrong_with_an_assistant_is_told_by_the_one_at_work(toy: Any) -> None:
+    toy.offer(methods=[Breaking])
+    assist(toy, "breaking", suite=None)
+    assert toy.record("breaking", suite=None).status == "failed"

@@ -107,3 +107,50 @@ def test_a_missing_engine_is_one_sentence(tmp_path: Path, name: str) -> None:
     (hide / "__init__.py").write_text("raise ImportError")
     done = start(tmp_path, "--method", "frozen-prototype", "--launcher", name, ok=False)
     assert f"Install it: pip install 'freeshot[{name}]'." in done.stderr
+
+
+SLOW = """
+import os, time
+from dataclasses import dataclass
+from freeshot import InversionMethod, hookimpl
+
+
+@dataclass(frozen=True)
+class Slow(InversionMethod):
+    "Take a while for each LoRA, and note who did it."
+
+    name = "slow"
+
+    def synthesize(self, teacher, labels, rng):
+        import torch
+
+        time.sleep(0.5)
+        with open("seen.txt", "a") as seen:
+            seen.write(f"{os.getpid()}\\n")
+        return torch.rand(len(labels), 3, teacher.image_size, teacher.image_size, generator=rng)
+
+
+@hookimpl
+def freeshot_inversion_methods():
+    return [Slow]
+"""
+ONE = (
+    "--method",
+    "lora-recycle",
+    "--track",
+    "toy/in-domain/2w1s",
+    "-o",
+    "inversion=slow",
+    "-o",
+    "learner.iterations=3",
+)
+
+
+@pytest.mark.parametrize("assist", [True, False])
+def test_a_process_without_a_cell_helps_the_one_at_work(tmp_path: Path, assist: bool) -> None:
+    (tmp_path / "slow.py").write_text(SLOW)
+    start(tmp_path, *ONE, "--plugin", str(tmp_path / "slow.py"), "-l", "workers=2", "-l", f"assist={assist}")
+    by = (tmp_path / "seen.txt").read_text().split()
+    cards = list(tmp_path.glob(".freeshot/artefacts/inversion/*/card.json"))
+    assert len(by) == len(cards) > 1  # each LoRA once, whoever does it
+    assert len(set(by)) == (2 if assist else 1)

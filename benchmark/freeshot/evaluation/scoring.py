@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     Head = Callable[[Tensor, Tensor, int], Tensor]
     """Support features [e, n, d], query features [e, q, d] and way to scores [e, q, c]."""
+    Recalling = Callable[[Sequence[int], Callable[[Sequence[int]], Tensor]], Tensor]
+    """Returns features [u, d] of the images used, known before or made by what it is given."""
 
 
 AT_ONCE = (40 * 2**20, 160 * 2**20)
@@ -55,15 +57,32 @@ def score_embedding(
     episodes: Sequence[Episode],
     device: torch.device,
     on_step: Callable[[int, int], None] = lambda done, total: None,
-    recall: Callable[[Sequence[int], Callable[[], Tensor]], Tensor] = lambda used, make: make(),
+    recall: Recalling = lambda used, make: make(used),
 ) -> tuple[Judged, Embedded]:
-    """Embed every image that any episode uses once, then classify queries by the learner's head.
-
-    `recall` may know the features [u, d] of the images used; else it makes them.
-    """
-    used = _in_no_order({i for e in episodes for i in (*e.support, *e.query)})
-    embedded = Embedded(tuple(used), recall(used, lambda: embed(learner, images, used, device, on_step)))
+    """Embed every image that any episode uses once, then classify queries by the learner's head."""
+    embedded = embed_used(learner, images, episodes, device, on_step, recall)
     return score_episodes(embedded, episodes, head_of(learner)), embedded
+
+
+def embed_used(
+    learner: Learner,
+    images: Images,
+    episodes: Sequence[Episode],
+    device: torch.device,
+    on_step: Callable[[int, int], None] = lambda done, total: None,
+    recall: Recalling = lambda used, make: make(used),
+) -> Embedded:
+    """Embed every image that any episode uses once; `recall` may know features of some, and has the others made."""
+    used = _in_no_order({i for e in episodes for i in (*e.support, *e.query)})
+    seen = 0
+
+    def make(part: Sequence[int]) -> Tensor:
+        nonlocal seen
+        features = embed(learner, images, part, device, lambda done, _: on_step(seen + done, len(used)))
+        seen += len(part)
+        return features
+
+    return Embedded(tuple(used), recall(used, make))
 
 
 def embed(

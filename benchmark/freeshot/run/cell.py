@@ -16,7 +16,7 @@ from freeshot.contracts.records import DataFree, RunRecord, StageCost, Tags, Tas
 from freeshot.engine.backbone import weights_sha256
 from freeshot.engine.meter import metered
 from freeshot.evaluation.episodes import episodes_sha256
-from freeshot.evaluation.scoring import head_of, score_embedding
+from freeshot.evaluation.scoring import embed_used, head_of, score_embedding
 from freeshot.run.features import recall_of
 from freeshot.run.handed import Handed
 from freeshot.run.measures import Look, measures
@@ -67,6 +67,35 @@ def run_cell(environment: Environment, spec: RunSpec, track: Track, results: Pat
     return _written(results, record)
 
 
+def assist_cell(environment: Environment, spec: RunSpec, track: Track) -> None:
+    """Do of a cell, beside the process that runs it, what can be shared out: LoRAs to invert, images to embed.
+
+    No episode is scored and no record is written. What goes wrong here goes wrong in the other process too.
+    """
+    try:
+        method: Method = environment.component(spec.method)
+        if method.skip(track) is not None:
+            return
+        bench = Bench(environment, spec, track, method)
+        with sealed():
+            learner = method.prepare(Handed(bench))
+        _require_unchanged(environment, spec, method)
+        if not learner.embeds:
+            return
+        images, shown = _asked(environment, spec, track)
+        with closing(learner), sealed(), metered(environment.device) as cost:
+            recall = recall_of(environment, spec, learner, images, cost)
+            embed_used(learner, images, shown, environment.device, recall=recall.lend_a_hand)
+    except Exception:  # noqa: BLE001 - see above
+        environment.forget(spec.backbone)
+
+
+def _asked(environment: Environment, spec: RunSpec, track: Track) -> tuple[Images, Sequence[Episode]]:
+    """Open a track's images as the backbone wants them, and the episodes that are asked for."""
+    images = environment.images(track.dataset, track.split, environment.backbone(spec.backbone).image_size)
+    return images, environment.episodes(track)[: spec.limit or track.episodes]
+
+
 def _scored(environment: Environment, spec: RunSpec, track: Track, method: Method, bench: Bench) -> RunRecord:
     with sealed(), metered(environment.device) as whole:
         learner = method.prepare(Handed(bench))
@@ -76,9 +105,7 @@ def _scored(environment: Environment, spec: RunSpec, track: Track, method: Metho
     _require_unchanged(environment, spec, method)
     tuning_free = learner.tuning_free
     environment.emit(StageStarted(spec.title, "evaluation", spec.limit or track.episodes))
-    side = environment.backbone(spec.backbone).image_size
-    images, episodes = environment.images(track.dataset, track.split, side), environment.episodes(track)
-    shown = episodes[: spec.limit or track.episodes]
+    images, shown = _asked(environment, spec, track)
     bench.looked = True  # from here on it counts, whatever comes of it
     with closing(learner), sealed():
         with metered(environment.device) as cost:
@@ -89,7 +116,7 @@ def _scored(environment: Environment, spec: RunSpec, track: Track, method: Metho
     if bench.asked:
         facts = {"queries": sum(oracle.queries for oracle in bench.asked)}
         bench.stages.append(StageCost(stage="queries", seconds=0, peak_bytes=0, flops=0, facts=facts))
-    peak = max(cost.peak_bytes, 0 if look.recalled is None else look.recalled.peak_bytes)
+    peak = max(cost.peak_bytes, look.recalled_bytes)
     spent = {"seconds": cost.seconds, "peak_bytes": peak, "flops": cost.flops, "joules": cost.joules}
     bench.stages.append(StageCost.model_validate({"stage": "evaluation", **spent}))
     return _record(environment, spec, method, "ok", bench, found=found, tuning_free=tuning_free)
@@ -112,7 +139,9 @@ def _looked(
 
     recall = recall_of(environment, spec, learner, images, cost)
     judged, embedded = score_embedding(learner, images, episodes, environment.device, report, recall)
-    return Look(judged, embedded=embedded, head=head_of(learner), spread=learner.spread, recalled=recall.artefact)
+    return Look(
+        judged, embedded=embedded, head=head_of(learner), spread=learner.spread, recalled_bytes=recall.peak_bytes
+    )
 
 
 def _task_cost(look: Look, cost: Meter, learner: Learner, episodes: Sequence[Episode]) -> TaskCost:

@@ -43,6 +43,8 @@ class Environment:
     device: torch.device
     own_pools: dict[str, Path] = field(default_factory=dict)
     """Pools that no plugin offers: name → folder."""
+    quiet: bool = False
+    """Whether nobody is told of events."""
     _backbones: dict[str, Backbone] = field(default_factory=dict)
     _pools: dict[tuple[str, str], LoraPool] = field(default_factory=dict)
     _loaded: dict[tuple[str, str], Images] = field(default_factory=dict)
@@ -56,7 +58,8 @@ class Environment:
 
     def emit(self, event: Event) -> None:
         """Tell all listeners; one that raises costs a warning, never the run."""
-        list(self.catalogue.host.results("freeshot_event", event=event))
+        if not self.quiet:
+            list(self.catalogue.host.results("freeshot_event", event=event))
 
     def component(self, part: Part) -> Any:
         """Construct a component from its resolved part."""

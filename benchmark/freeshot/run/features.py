@@ -1,16 +1,19 @@
-"""Features that were computed before, where it is known exactly what computed them.
+"""Features that were computed before, where it is known exactly what computed them; block by block.
 
 Known are learners of the harness itself: a network, merged with its adapter, whose weights can be hashed. What a
-learner of somebody else's embeds by is its own affair; its features are computed each time.
+learner of somebody else's embeds by is its own affair; its features are computed each time. Processes that embed the
+same images by the same weights share the blocks out among themselves.
 """
 
 from __future__ import annotations
 
 import hashlib
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
+from filelock import Timeout
 
 from freeshot.basics.files import fingerprint
 from freeshot.engine.backbone import weights_sha256
@@ -30,9 +33,14 @@ if TYPE_CHECKING:
     from freeshot.engine.meter import Meter
     from freeshot.run.environment import Environment
 
+    Make = Callable[[Sequence[int]], Tensor]
+    """Embeds images [b] as [b, d]."""
+
 STAGE = "features"
 WORTH = 5.0
-"""Seconds of embedding from which on features are kept."""
+"""Seconds of embedding from which on features are kept, where nobody else could be waiting for them."""
+BLOCK = 2000
+"""Images of a block: few enough to be shared out, a multiple of what passes through a network together."""
 
 
 @dataclass(eq=False)
@@ -44,26 +52,64 @@ class Recall:
     """What decides the features to the last bit; None where that is not known."""
     meter: Meter
     """What meters the look; features from the cache cost what they cost when they were computed."""
-    artefact: Artefact | None = None
-    """What was taken from the cache."""
+    peak_bytes: int = 0
+    """Memory that it took to compute what was taken from the cache."""
 
-    def __call__(self, used: Sequence[int], make: Callable[[], Tensor]) -> Tensor:
+    def __call__(self, used: Sequence[int], make: Make) -> Tensor:
         """Return features [u, d] of the images `used`."""
         if self.recipe is None:
-            return make()
+            return make(used)
+        blocks = [used[start : start + BLOCK] for start in range(0, len(used), BLOCK)]
+        shared = len(blocks) > 1
+        parts: dict[int, Tensor] = {}
+        for wait in (False, True):  # what other processes are at is left to them, and asked for in the end
+            for number in [n for n in range(len(blocks)) if n not in parts]:
+                features = self._block(blocks[number], make, shared=shared, wait=wait)
+                if features is not None:
+                    parts[number] = features
+        return torch.cat([parts[number] for number in range(len(blocks))])
+
+    def lend_a_hand(self, used: Sequence[int], make: Make) -> Tensor:
+        """Compute the blocks that nobody is at, for whoever looks; return what there is of features [k, d]."""
+        if self.recipe is None or len(used) <= BLOCK:
+            return torch.empty(0)
+        blocks = [used[start : start + BLOCK] for start in range(0, len(used), BLOCK)]
+        parts = [self._block(block, make, shared=True, wait=False) for block in blocks]
+        return torch.cat([part for part in parts if part is not None] or [torch.empty(0)])
+
+    def _block(self, used: Sequence[int], make: Make, *, shared: bool, wait: bool) -> Tensor | None:
+        """Return a block's features; None where another process is at them, and we do not wait for it."""
+        assert self.recipe is not None
         recipe = self.recipe | {"used": fingerprint(list(used), 64)}
-        artefacts = self.environment.artefacts
-        self.artefact = artefacts.load(STAGE, recipe)
-        features = self.artefact.tensors.get("features") if self.artefact is not None else None
-        if self.artefact is not None and features is not None and len(features) == len(used):
-            self.meter.earlier = (self.artefact.seconds, self.artefact.flops or 0)
+        begun = time.perf_counter()
+        features = self._taken(recipe, len(used), 0.0)
+        if features is not None:
             return features
-        self.artefact = None
+        try:
+            with self.environment.artefacts.lock(STAGE, recipe).acquire(timeout=-1 if wait else 0):
+                features = self._taken(recipe, len(used), time.perf_counter() - begun)
+                return features if features is not None else self._made(recipe, used, make, shared=shared)
+        except Timeout:
+            return None
+
+    def _taken(self, recipe: dict[str, Any], count: int, waited: float) -> Tensor | None:
+        """Take features from the cache and charge what they cost; the seconds we waited are charged already."""
+        artefact = self.environment.artefacts.load(STAGE, recipe)
+        features = artefact.tensors.get("features") if artefact is not None else None
+        if artefact is None or features is None or len(features) != count:
+            return None
+        seconds, flops = self.meter.earlier
+        self.meter.earlier = (seconds + max(artefact.seconds - waited, 0.0), flops + (artefact.flops or 0))
+        self.peak_bytes = max(self.peak_bytes, artefact.peak_bytes)
+        return features
+
+    def _made(self, recipe: dict[str, Any], used: Sequence[int], make: Make, *, shared: bool) -> Tensor:
+        """Compute features, and keep them where that is worth it."""
         with metered(self.environment.device) as cost:
-            features = make()
-        if cost.seconds >= WORTH:
+            features = make(used)
+        if shared or cost.seconds >= WORTH:
             made = Artefact({"features": features}, {}, cost.seconds, cost.peak_bytes, cost.flops)
-            artefacts.save(STAGE, recipe, made)
+            self.environment.artefacts.save(STAGE, recipe, made)
         return features
 
 

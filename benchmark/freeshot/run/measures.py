@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from freeshot.contracts.tracks import Track
     from freeshot.evaluation.judging import Judged
     from freeshot.evaluation.scoring import Embedded, Head
-    from freeshot.run.artefacts import Artefact
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,8 +35,8 @@ class Look:
     """What classifies them, where it is not the nearest class mean."""
     spread: bool = True
     """Whether the head is quick enough for intervals that cover other images."""
-    recalled: Artefact | None = None
-    """Features that were computed before, if they were."""
+    recalled_bytes: int = 0
+    """Memory that it took to compute features that were computed before, if some were."""
 
 
 def measures(look: Look, track: Track, images: Images, episodes: Sequence[Episode]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from freeshot.basics.errors import OptionError
 from freeshot.contracts.launcher import Launcher
@@ -26,20 +26,47 @@ class LocalLauncher(Launcher):
     workers: int = 1
     """Processes; 1 runs cells in turn in this process, which may use all of its cores."""
 
+    assist: bool = True
+    """Whether processes that have no cell left help those that are at work: with LoRAs to invert, images to embed."""
+
     def __post_init__(self) -> None:
         if self.workers < 1:
             raise OptionError(f"Launcher 'local' takes at least one worker, but workers={self.workers}.")
 
     def launch(self, cells: Sequence[RunSpec], run_cell: Callable[[RunSpec], None]) -> None:
         """Run each cell once."""
-        if self.workers == 1:
+        if self.workers == 1 or not cells:
             for cell in cells:
                 run_cell(cell)
             return
         from freeshot.run.launchers.processes import share_out
 
-        workers = min(self.workers, len(cells))
-        share_out(cells, run_cell, [_surroundings(number, workers) for number in range(workers)])
+        helping = self.assist and hasattr(run_cell, "assist")
+        workers = self.workers if helping else min(self.workers, len(cells))
+        spare = [_Errand(cells[-1 - number % len(cells)], helps=True) for number in range(workers - 1)]
+        share_out(
+            [_Errand(cell) for cell in cells],
+            _Hand(run_cell),
+            [_surroundings(number, workers) for number in range(workers)],
+            spare if helping else (),
+        )
+
+
+class _Errand(NamedTuple):
+    """A cell to run, or to help with."""
+
+    cell: RunSpec
+    helps: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class _Hand:
+    """Does errands in whatever process it is called."""
+
+    run_cell: Any
+
+    def __call__(self, errand: _Errand) -> None:
+        (self.run_cell.assist if errand.helps else self.run_cell)(errand.cell)
 
 
 def _surroundings(number: int, workers: int) -> dict[str, str]:

@@ -14,22 +14,28 @@ if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
 
 
-def share_out(items: Sequence[Any], work: Callable[[Any], None], surroundings: Sequence[Mapping[str, str]]) -> None:
+def share_out(
+    items: Sequence[Any],
+    work: Callable[[Any], None],
+    surroundings: Sequence[Mapping[str, str]],
+    spare: Sequence[Any] = (),
+) -> None:
     """Call `work` on each item in processes with these environment variables, one for each, until all are done.
 
-    Both must be picklable. Whatever becomes of an item, it is not tried again: `work` tells by itself what came of it.
+    All must be picklable. Whatever becomes of an item, it is not tried again: `work` tells by itself what came of it.
+    A process for which no item is left takes a spare one; those are dropped, wherever they are, with the last item.
     """
-    queue = deque(items)
-    crew = [_Worker(work, variables) for variables in surroundings[: len(items)]]
+    queue = deque([*((item, True) for item in items), *((item, False) for item in spare)])
+    crew = [_Worker(work, variables) for variables in surroundings[: len(queue)]]
     try:
         for worker in crew:
-            worker.give(queue.popleft())
-        while any(worker.busy for worker in crew):
+            worker.give(*queue.popleft())
+        while any(worker.needed for worker in crew):
             ready = wait([end for worker in crew if worker.busy for end in worker.ends])
             for worker in [one for one in crew if one.busy and any(end in ready for end in one.ends)]:
                 worker.rest()
                 if queue:
-                    worker.give(queue.popleft())
+                    worker.give(*queue.popleft())
     finally:
         for worker in crew:
             worker.dismiss()
@@ -42,7 +48,7 @@ class _Worker:
         self._work, self._variables = work, dict(variables)
         self._process: SpawnProcess | None = None
         self._line: Connection | None = None
-        self.busy = False
+        self.busy = self.needed = False
 
     @property
     def ends(self) -> tuple[Any, ...]:
@@ -50,19 +56,19 @@ class _Worker:
         assert self._process is not None
         return self._line, self._process.sentinel
 
-    def give(self, item: Any) -> None:
-        """Hand over an item, to a fresh process if there is none."""
+    def give(self, item: Any, needed: bool) -> None:  # noqa: FBT001 - as it stands in the queue
+        """Hand over an item, which is waited for if it is needed, to a fresh process if there is none."""
         if self._process is None or not self._process.is_alive():
             self._start()
         assert self._line is not None
         self._line.send(item)
-        self.busy = True
+        self.busy, self.needed = True, needed
 
     def rest(self) -> None:
         """Take note that the item is done, or that the process died over it."""
         assert self._line is not None
         assert self._process is not None
-        self.busy = False
+        self.busy = self.needed = False
         try:
             self._line.recv()
         except (EOFError, ConnectionResetError):
@@ -70,7 +76,7 @@ class _Worker:
             self._process = None
 
     def dismiss(self) -> None:
-        """Let the process end; one that is at work, because the run is interrupted, is asked to stop."""
+        """Let the process end; one at work, because the run is interrupted or its work is spare, is asked to stop."""
         if self._process is None or self._line is None:
             return
         self._line.close()
