@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests import forks
 
 if TYPE_CHECKING:
     from freeshot.contracts.method import Method
@@ -98,7 +99,7 @@ class Installed:
     def __call__(self, *arguments: str) -> str:
         """Run a command that must succeed; return what it printed."""
         environment = os.environ | {"PYTHONPATH": str(self.site), "COLUMNS": "200", "NO_COLOR": "1"}
-        command = [sys.executable, "-m", "freeshot", *arguments]
+        command = [str(forks.command() / "freeshot"), *arguments]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout

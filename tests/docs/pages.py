@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests import forks
+
 DOCS = Path(__file__).parents[2] / "docs"
 BLOCK = re.compile(
     r"^(?P<indent> *)```(?P<language>console|python)(?P<rest>[^\n]*)\n(?P<body>.*?)^ *```$", re.MULTILINE | re.DOTALL
@@ -66,7 +68,7 @@ def _console(block: re.Match[str], folder: Path) -> Ran:
 
 
 def _shell(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    path = os.pathsep.join([str(forks.command()), str(Path(sys.executable).parent), os.environ["PATH"]])
     return subprocess.run(
         command,
         cwd=folder,
