@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +24,9 @@ from freeshot.report.standings import standings
 from freeshot.report.versus import DEFAULT_PAIR, versus
 from freeshot.report.wording import ARROWS, explanation, one_line, title
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 BINS = 25
 """Of the histogram of episodes by accuracy."""
 
@@ -31,7 +34,7 @@ Plain = dict[str, Any]
 
 
 def board_data(board: Board, columns: Sequence[Column] = ()) -> Plain:
-    """Say all of a board."""
+    """Say all of a board but the intervals over seeds, which are many and have a function of their own."""
     short = short_labels(board)
     found = costs(board)
     rows = [*board.rows, *board.controls]
@@ -58,11 +61,23 @@ def board_data(board: Board, columns: Sequence[Column] = ()) -> Plain:
         "equivalent": EQUIVALENT,
         "critical": {str(n): round(critical_t(n), 6) for n in lengths},
         "standings": _standings(board, rows),
-        "over_seeds": _over_seeds(rows),
+        "over_seeds": {},
         "hardness": [_hardness(one, rows) for one in hardness(board)],
         "published": _published(board),
         "sheets": [],
     }
+
+
+def over_seeds(board: Board) -> Plain:
+    """Return the intervals of first − second over episodes and seeds, for pairs of places that share two seeds."""
+    found: dict[str, Plain] = defaultdict(dict)
+    rows = [*board.rows, *board.controls]
+    pairs = list(combinations(range(len(rows)), 2))
+    for track in sorted({name for row in rows for name in row.line.runs}):
+        for (i, j), told in zip(pairs, over_seeds_each(rows, track, pairs), strict=True):
+            if told:
+                found[f"{i} {j}"][one_line(track)] = [round(told.low, 6), round(told.high, 6)]
+    return {key: found[key] for key in (f"{i} {j}" for i, j in pairs) if key in found}
 
 
 def _row(row: Row, short: str, found: Sequence[Cost]) -> Plain:
@@ -101,7 +116,7 @@ def _row(row: Row, short: str, found: Sequence[Cost]) -> Plain:
 
 
 def _cell(row: Row, track: str, cell: Cell) -> Plain:
-    records = [r for r in row.line.records if r.spec.track.name == track]
+    records = row.line.by_track[track]
     fixed: Plain = {
         "status": cell.status,
         "rank": cell.rank,
@@ -110,7 +125,7 @@ def _cell(row: Row, track: str, cell: Cell) -> Plain:
         "records": [_record(r) for r in records],
         "mean": None,
     }
-    scores = row.line.scores.get(track)
+    scores = row.line.averages.get(track)
     if cell.interval is None or scores is None:
         return fixed
     spec = records[0].spec.track
@@ -128,7 +143,7 @@ def _cell(row: Row, track: str, cell: Cell) -> Plain:
     }
 
 
-def histogram(scores: Sequence[float]) -> list[int]:
+def histogram(scores: Sequence[float] | NDArray[np.float64]) -> list[int]:
     """Count accuracies in bins of equal width; 1 falls into the last."""
     places = np.minimum((np.asarray(scores) * BINS).astype(np.int64), BINS - 1)
     return [int(count) for count in np.bincount(places, minlength=BINS)]
@@ -206,17 +221,6 @@ def _standings(board: Board, rows: Sequence[Row]) -> Plain | None:
 def _significant(p: float) -> float:
     """Keep four digits of a p-value; the rest is noise, and differs between machines."""
     return float(f"{p:.4g}")
-
-
-def _over_seeds(rows: Sequence[Row]) -> Plain:
-    """Return the intervals of first − second over episodes and seeds, for pairs of places that share two seeds."""
-    found: dict[str, Plain] = defaultdict(dict)
-    pairs = list(combinations(range(len(rows)), 2))
-    for track in sorted({name for row in rows for name in row.line.runs}):
-        for (i, j), told in zip(pairs, over_seeds_each(rows, track, pairs), strict=True):
-            if told:
-                found[f"{i} {j}"][one_line(track)] = [round(told.low, 6), round(told.high, 6)]
-    return {key: found[key] for key in (f"{i} {j}" for i, j in pairs) if key in found}
 
 
 def _hardness(found: Hardness, rows: Sequence[Row]) -> Plain:
