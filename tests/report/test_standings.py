@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -170,3 +171,13 @@ def test_tracks_that_share_a_data_set_are_told(record: Make) -> None:
     assert found.cautions == (
         "6 tracks lie on 3 data sets: those that share one are not independent, which makes p across tracks too small.",
     )
+
+
+def test_wide_standings_can_go_without_wins_and_verdicts(record: Make, ladder: dict[str, list[float]]) -> None:
+    board = boards([record(m, t, mean) for m, means in ladder.items() for t, mean in zip(TRACKS, means, strict=True)])[
+        0
+    ]
+    whole, without = standings(board, len(ladder)), standings(board, len(ladder) - 1)
+    assert whole is not None
+    assert without == replace(whole, wins=(), verdicts=())
+    assert whole == standings(board)

@@ -53,8 +53,11 @@ class Standings:
     cautions: tuple[str, ...]
 
 
-def standings(board: Board) -> Standings | None:
-    """Compare all ranked rows that have every track; None where there are not two of them."""
+def standings(board: Board, widest: int | None = None) -> Standings | None:
+    """Compare all ranked rows that have every track; None where there are not two of them.
+
+    With more rows than `widest`, wins and verdicts stay empty: they take longest, and few show so many.
+    """
     tracks = tuple(t.name for t in board.tracks)
     complete = [row for row in board.rows if all(name in row.line.scores for name in tracks)]
     if len(complete) < 2:
@@ -65,6 +68,7 @@ def standings(board: Board) -> Standings | None:
     order = sorted(range(len(complete)), key=lambda i: (ranks[i], -middle[i], complete[i].label))
     rows, means = [complete[i] for i in order], means[order]
     adjusted = _adjusted(means)
+    shown = widest is None or len(rows) <= widest
     return Standings(
         tuple(row.label for row in rows),
         tracks,
@@ -73,8 +77,8 @@ def standings(board: Board) -> Standings | None:
         _friedman(means),
         adjusted,
         cliques(adjusted),
-        wins(rows, tracks),
-        _verdicts(rows, tracks),
+        wins(rows, tracks) if shown else (),
+        _verdicts(rows, tracks) if shown else (),
         cautions(tracks, min(row.cells[name].seeds for row in rows for name in tracks)),
     )
 
