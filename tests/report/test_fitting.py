@@ -41,3 +41,13 @@ def test_the_size_is_that_of_the_bytes() -> None:
 
 def test_no_board_is_an_empty_list() -> None:
     assert fitting([], [], 0) == "[]"
+
+
+def test_pictures_go_one_by_one_from_the_last() -> None:
+    def left(limit: int) -> list[str]:
+        board = a_board("a" * 50) | {"sheets": ["1" * 100, "2" * 100, "3" * 100]}
+        (found,) = json.loads(fitting([board], [dict], limit))
+        assert found["rows"][0]["cells"]["x"]["scores"]
+        return [sheet[0] for sheet in found["sheets"]]
+
+    assert [left(limit) for limit in (500, 400, 300, 200)] == [["1", "2", "3"], ["1", "2"], ["1"], []]

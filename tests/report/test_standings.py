@@ -181,3 +181,13 @@ def test_wide_standings_can_go_without_wins_and_verdicts(record: Make, ladder: d
     assert whole is not None
     assert without == replace(whole, wins=(), verdicts=())
     assert whole == standings(board)
+
+
+def test_that_so_few_tracks_tell_no_two_of_so_many_rows_apart_is_said(record: Make) -> None:
+    rows = {f"row-{i}": [0.3 + 0.02 * i] * 7 for i in range(4)}  # every track agrees
+    three, four = stood(record, dict([*rows.items()][:3])), stood(record, rows)
+    assert three.adjusted[0][2] == pytest.approx(3 * 2 / 2**7)
+    assert not any("cannot be told apart" in text for text in three.cautions)
+    assert min(map(min, four.adjusted)) == pytest.approx(6 * 2 / 2**7)
+    assert four.cautions[-1].startswith("4 rows on 7 tracks cannot be told apart whatever their numbers")
+    assert "below 0.094." in four.cautions[-1]

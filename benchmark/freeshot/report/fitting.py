@@ -10,12 +10,15 @@ Plain = dict[str, Any]
 
 
 def fitting(found: Sequence[Plain], over_seeds: Sequence[Callable[[], Plain]], limit: int) -> str:
-    """Write boards as JSON of at most `limit` bytes: pictures go, then accuracies per episode, last board first.
+    """Write boards as JSON of at most `limit` bytes: pictures go one by one, then accuracies per episode.
 
-    Intervals of pairs over seeds go with the accuracies; they are computed, by a call per board, where these stay.
+    Of both the last board's go first. Intervals of pairs over seeds go with the accuracies; they are computed, by a
+    call per board, where these stay.
     """
     texts = [*map(_json, found)]
-    spare = [(place, what) for what in ("sheets", "scores") for place in reversed(range(len(found)))]
+    places = [*reversed(range(len(found)))]
+    spare = [(place, "sheets") for place in places for _ in found[place]["sheets"]]
+    spare += [(place, "scores") for place in places]
 
     def lighten() -> None:
         while sum(len(text.encode()) + 1 for text in texts) + 1 > limit and spare:
@@ -33,11 +36,10 @@ def fitting(found: Sequence[Plain], over_seeds: Sequence[Callable[[], Plain]], l
 
 
 def _leave_out(board: Plain, what: str) -> bool:
-    """Empty a board of its pictures or accuracies, and say whether there were any."""
+    """Take a picture or all accuracies from a board, and say whether there were any."""
     if what == "sheets":
-        there = bool(board["sheets"])
-        board["sheets"] = []
-        return there
+        board["sheets"] = board["sheets"][:-1]
+        return True
     board["over_seeds"] = {}
     cells = [cell for row in board["rows"] for cell in row["cells"].values()]
     told = [cell.pop("scores", None) for cell in cells]

@@ -17,7 +17,7 @@ import numpy as np
 from freeshot.basics.paired import VERDICTS, holm, verdict, wilcoxon_each
 from freeshot.basics.statistics import Interval
 from freeshot.report.board import Board, Row
-from freeshot.report.cautions import cautions
+from freeshot.report.cautions import cautions, out_of_reach
 from freeshot.report.pairs import telling_each
 from freeshot.report.wins import wins
 
@@ -79,7 +79,10 @@ def standings(board: Board, widest: int | None = None) -> Standings | None:
         cliques(adjusted),
         wins(rows, tracks) if shown else (),
         _verdicts(rows, tracks) if shown else (),
-        cautions(tracks, min(row.cells[name].seeds for row in rows for name in tracks)),
+        (
+            *cautions(tracks, min(row.cells[name].seeds for row in rows for name in tracks)),
+            *out_of_reach(len(rows), len(tracks), LEVEL),
+        ),
     )
 
 
