@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 from freeshot.report.fitting import fitting
@@ -14,11 +15,13 @@ def a_board(scores: str = "") -> dict[str, Any]:
 def test_intervals_over_seeds_are_computed_only_where_accuracies_stay() -> None:
     asked = []
 
-    def told(name: str) -> Any:
-        return lambda: asked.append(name) or {"0 1": {"x": [0.1, 0.2]}}
+    def told(name: str) -> dict[str, Any]:
+        asked.append(name)
+        return {"0 1": {"x": [0.1, 0.2]}}
 
-    first, second = json.loads(fitting([a_board("a" * 100), a_board("b" * 900)], [told("1"), told("2")], 500))
-    assert asked == ["1"]
+    calls = [partial(told, "first"), partial(told, "second")]
+    first, second = json.loads(fitting([a_board("a" * 100), a_board("b" * 900)], calls, 500))
+    assert asked == ["first"]
     assert first["over_seeds"] == {"0 1": {"x": [0.1, 0.2]}}
     assert second["rows"][0]["cells"]["x"] == {"mean": 0.5}
     assert second["over_seeds"] == {}
