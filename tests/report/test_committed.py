@@ -15,6 +15,7 @@ import pytest
 from rich.console import Console
 from tests.report.test_html import data_of
 
+from freeshot.contracts.records import RunRecord
 from freeshot.report import Board, boards, load_records
 from freeshot.report.flat import as_csv, as_json
 from freeshot.report.html import html
@@ -81,3 +82,28 @@ def test_tables_show_every_mean_in_the_line_of_its_row(text: Callable[[], str], 
         of_row = " ".join(line for line in lines if re.match(rf"[\s|*]*{re.escape(row.label)}\b(?!-)", line))
         for track in (track.name for track in pocket().tracks if track.name in row.line.scores):
             assert f"{100 * means()[row.label, track]:.{digits}f}" in of_row, (row.label, track)
+
+
+def test_with_32_rows_the_page_keeps_comparisons_and_a_picture_below_a_megabyte() -> None:
+    results = Path(__file__).parents[2] / "results"
+    records = load_records(results).records
+    methods = sorted({r.spec.method.name for r in records if r.spec.suite == "pocket"})
+    more = methods[: max(0, 32 - len(methods))]
+    copies = [
+        renamed(r, f"more-{r.spec.method.name}")
+        for r in records
+        if r.spec.suite == "pocket" and r.spec.method.name in more
+    ]
+    found = sorted(boards([*records, *copies]), key=lambda board: board.suite != "pocket")
+    page = html(found, sorted((results / "sheets").glob("*.png")))
+    assert len(page.encode()) <= 1_000_000
+    shown = data_of(page)
+    assert len(shown[0]["rows"]) >= 32
+    assert shown[0]["sheets"]
+    assert all("scores" in c for b in shown for r in b["rows"] for c in r["cells"].values() if c["mean"] is not None)
+
+
+def renamed(record: RunRecord, name: str) -> RunRecord:
+    """Put a record under another method's name."""
+    method = record.spec.method.model_copy(update={"name": name})
+    return record.model_copy(update={"spec": record.spec.model_copy(update={"method": method})})
