@@ -34,3 +34,21 @@ def test_the_collector_is_afterwards_what_it_was(was_on: bool) -> None:
         assert gc.isenabled() == was_on
     finally:
         gc.enable()
+
+
+def test_what_was_made_uncollected_counts_as_old() -> None:
+    with uncollected():
+        made: list[list[int]] = [[] for _ in range(1000)]
+    young = {id(one) for one in gc.get_objects(generation=0)}
+    assert not young & set(map(id, made))
+    assert gc.get_freeze_count() == 0
+
+
+def test_what_others_froze_stays_frozen() -> None:
+    gc.freeze()
+    try:
+        with uncollected():
+            pass
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()

@@ -15,10 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.report.conftest import make_record
 
+from freeshot.contracts.records import IntervalRecord, Quality
 from freeshot.report import boards, render
 from freeshot.report.compact import decode
 from freeshot.report.html import html
-from freeshot.report.page_data import BINS
+from freeshot.report.page_data import BINS, SHARE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,6 +69,18 @@ def test_the_page_holds_what_the_board_says(record: Callable[..., RunRecord]) ->
     assert decode(cell[track]["scores"], cell[track]["unit"]) == pytest.approx(board.rows[0].line.scores[track])
     failed = next(row for row in found["rows"] if row["label"] == "gamma")["cells"][track]
     assert (failed["mean"], failed["status"], failed["notes"]) == (None, "failed", "It broke.")
+
+
+def test_what_many_records_say_is_said_once(record: Callable[..., RunRecord]) -> None:
+    quality = Quality(ece=0.1, brier=0.5, recall={"dog": 0.125, "cat": 1 / 3})
+    spread = IntervalRecord(mean=0.5, low=0.25, high=0.75, level=0.9, covers="images")
+    records = [record(name).model_copy(update={"quality": quality, "spreads": (spread,)}) for name in ("alpha", "beta")]
+    (found,) = data_of(render("html", records))
+    assert (found["classes"], found["intervals"]) == ([["cat", "dog"]], [["images", 0.9]])
+    for row in found["rows"]:
+        (told,) = row["cells"]["in-domain/sketch/5w1s"]["records"]
+        assert told["spreads"] == [[0.25, 0.75, 0]]
+        assert decode(told["quality"]["recall"], SHARE) == [0.3333, 0.125]
 
 
 def test_what_was_recovered_is_shown_within_the_page(record: Callable[..., RunRecord], tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 from tests.report.browser import chromium, open_browser
 from tests.report.conftest import EPISODES, make_record
 
+from freeshot.basics.paired import VERDICTS
 from freeshot.basics.statistics import paired_difference
 from freeshot.contracts.published import Published
 from freeshot.contracts.records import IntervalRecord, Quality, Tags, TaskCost
@@ -36,6 +37,7 @@ HOSTILE = (
     "\u202eabc\u2066 \u05d0\u05d1\u05d2",
     "x" * 500,
 )
+LABELS = "all => all.map(text => text.firstChild.data)"
 PHONE: Any = {"width": 390, "height": 800}
 PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010806000000"
@@ -315,7 +317,9 @@ def test_rows_stand_across_tracks_as_the_report_says(opened: Visit) -> None:
     shares = [
         f"{100 * one.mean:.0f} %" if i != j else "–" for i, row in enumerate(found.wins) for j, one in enumerate(row)
     ]
-    assert [text.split("\n")[0] for text in opened.page.locator("#wins tbody td").all_inner_texts()] == shares
+    texts = [text.split("\n") for text in opened.page.locator("#wins tbody td").all_inner_texts()]
+    assert [text[0] for text in texts] == shares
+    assert texts[1][1] == "/".join(str(found.verdicts[0][1][name]) for name in VERDICTS)
     assert opened.page.locator("#cautions li").all_inner_texts() == list(found.cautions)
 
 
@@ -360,6 +364,28 @@ def test_a_row_whose_loras_only_answered_can_be_filtered(opened: Visit) -> None:
 def test_hardness_is_drawn_from_the_reference_rows_log_odds(opened: Visit) -> None:
     assert "frozen-prototype" in opened.page.locator("#hardness-note").inner_text()
     assert opened.page.locator("#hardness-plot polyline").count() == 4
+
+
+def test_of_many_rows_a_few_and_the_reference_are_in_colour_and_a_search_brings_others(
+    browser: Browser, tmp_path: Path
+) -> None:
+    names = [f"row-{i:02}" for i in range(20)] + ["frozen-prototype"]
+    records = [full(make_record(name, TRACKS[0], 0.8 - i / 50), 3) for i, name in enumerate(names)]
+    (tmp_path / "many.html").write_text(html(boards(records)), encoding="utf-8")
+
+    def named(found: Visit) -> list[str]:
+        return sorted(found.page.locator("#hardness-plot svg > text:has(title)").evaluate_all(LABELS))
+
+    with visit(browser, tmp_path / "many.html") as found:
+        assert found.page.locator("#hardness-plot polyline").count() == 21
+        assert named(found) == ["frozen-prototype", *names[:7]]
+        heights = found.page.locator("#hardness-plot svg > text:has(title)").evaluate_all(
+            "all => all.map(t => +t.getAttribute('y'))"
+        )
+        assert max(heights) <= 320 - 36
+        found.page.locator("#search").fill("row-15")
+        assert named(found) == ["row-15"]
+        assert found.complaints == []
 
 
 def test_what_papers_report_and_what_was_recovered_is_shown(opened: Visit) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from itertools import pairwise
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
@@ -12,7 +13,7 @@ from tests.report.conftest import make_record
 from freeshot.basics.errors import OptionError
 from freeshot.report import boards
 from freeshot.report.plots import write_plots
-from freeshot.report.plots.cost import Point, cost_points, front
+from freeshot.report.plots.cost import Point, cost_points, front, spaced
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,6 +78,21 @@ def test_the_front_holds_the_methods_that_no_other_beats_in_both() -> None:
     ceiling = Point("ceiling", True, 0.5, 0.9)
     assert front([poor, good, ceiling, cheap]) == (cheap, good)
     assert front([cheap, Point("twin", False, 1, 0.5)]) == (cheap, Point("twin", False, 1, 0.5))
+
+
+@pytest.mark.parametrize(
+    "heights", [[50.0] * 32, [70.0, 50.0, 50.0, 49.9], [float(70 - i / 9) for i in range(40)], [30.0]]
+)
+def test_labels_of_the_cost_plot_never_overlap_and_keep_their_order(heights: list[float]) -> None:
+    found = spaced(heights, 30, 72)
+    step = 42 / max(24, len(heights))
+    assert all(above - below >= step - 1e-9 for above, below in pairwise(found))
+    assert 30 + step / 2 - 1e-9 <= min(found)
+    assert max(found) <= 72 - step / 2 + 1e-9
+
+
+def test_a_label_that_has_room_stands_beside_its_point() -> None:
+    assert spaced([60.0, 50.0, 40.0], 30, 72) == [60.0, 50.0, 40.0]
 
 
 def test_a_row_that_lacks_a_track_has_no_place_in_the_cost_plot(found: tuple[Board, ...]) -> None:

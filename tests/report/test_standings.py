@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -170,3 +171,23 @@ def test_tracks_that_share_a_data_set_are_told(record: Make) -> None:
     assert found.cautions == (
         "6 tracks lie on 3 data sets: those that share one are not independent, which makes p across tracks too small.",
     )
+
+
+def test_wide_standings_can_go_without_wins_and_verdicts(record: Make, ladder: dict[str, list[float]]) -> None:
+    board = boards([record(m, t, mean) for m, means in ladder.items() for t, mean in zip(TRACKS, means, strict=True)])[
+        0
+    ]
+    whole, without = standings(board, len(ladder)), standings(board, len(ladder) - 1)
+    assert whole is not None
+    assert without == replace(whole, wins=(), verdicts=())
+    assert whole == standings(board)
+
+
+def test_that_so_few_tracks_tell_no_two_of_so_many_rows_apart_is_said(record: Make) -> None:
+    rows = {f"row-{i}": [0.3 + 0.02 * i] * 7 for i in range(4)}  # every track agrees
+    three, four = stood(record, dict([*rows.items()][:3])), stood(record, rows)
+    assert three.adjusted[0][2] == pytest.approx(3 * 2 / 2**7)
+    assert not any("cannot be told apart" in text for text in three.cautions)
+    assert min(map(min, four.adjusted)) == pytest.approx(6 * 2 / 2**7)
+    assert four.cautions[-1].startswith("4 rows on 7 tracks cannot be told apart whatever their numbers")
+    assert "below 0.094." in four.cautions[-1]

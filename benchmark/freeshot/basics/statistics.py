@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    Values = Sequence[float] | NDArray[np.float64]
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -35,7 +37,7 @@ class Interval:
         return self.low > 0 or self.high < 0
 
 
-def student_t(values: Sequence[float] | NDArray[np.float64], level: float = 0.95, covers: str = "episodes") -> Interval:
+def student_t(values: Values, level: float = 0.95, covers: str = "episodes") -> Interval:
     """Return the mean of at least two values with its Student-t interval (n − 1 degrees of freedom).
 
     With a single value the interval is the point itself: nothing is known about its spread.
@@ -60,7 +62,7 @@ def critical_t(count: int, level: float = 0.95) -> float:
     return float(stdtrit(count - 1, (1 + level) / 2))
 
 
-def paired_difference(first: Sequence[float], second: Sequence[float], level: float = 0.95) -> Interval:
+def paired_difference(first: Values, second: Values, level: float = 0.95) -> Interval:
     """Return the interval of first − second over the same episodes, in the same order."""
     if len(first) != len(second):
         raise ValueError(f"Paired values must be equally many, but {len(first)} and {len(second)} were given.")
@@ -69,7 +71,7 @@ def paired_difference(first: Sequence[float], second: Sequence[float], level: fl
     )
 
 
-def worst_tenth(values: Sequence[float] | NDArray[np.float64]) -> float:
+def worst_tenth(values: Values) -> float:
     """Return the mean of the lowest tenth of the values, at least one: what hard episodes are like (CVaR at 10 %)."""
     ordered = np.sort(np.asarray(values, dtype=np.float64))
     if ordered.size == 0:

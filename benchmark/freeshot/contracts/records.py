@@ -111,11 +111,11 @@ class RunSpec(Frozen):
     @property
     def cell(self) -> str:
         """Hash of everything that decides the numbers."""
-        parts = {name: _without_neutral(dict(part)) for name, part in self.parts.items()}
-        method, backbone = _without_neutral(dict(self.method)), _without_neutral(dict(self.backbone))
         # values as they are: a dump as JSON would make null of a NaN, and hide it from the hash
-        plain = {"track": dict(self.track), "method": method, "parts": parts, "backbone": backbone}
-        return fingerprint(dict(self) | plain)
+        parts = {name: _without_neutral(vars(part)) for name, part in self.parts.items()}
+        method, backbone = _without_neutral(vars(self.method)), _without_neutral(vars(self.backbone))
+        plain = {"track": vars(self.track), "method": method, "parts": parts, "backbone": backbone}
+        return fingerprint(vars(self) | plain)
 
     @property
     def title(self) -> str:
@@ -137,9 +137,10 @@ class RunSpec(Frozen):
 
 def _without_neutral(part: dict[str, Any]) -> dict[str, Any]:
     """Drop a part's neutral options, and their list."""
-    neutral = set(part.get("neutral", ()))
-    kept = {name: value for name, value in part["options"].items() if name not in neutral}
-    return {key: value for key, value in part.items() if key != "neutral"} | {"options": kept}
+    kept = {key: value for key, value in part.items() if key != "neutral"}
+    if neutral := set(part.get("neutral", ())):
+        kept["options"] = {name: value for name, value in part["options"].items() if name not in neutral}
+    return kept
 
 
 def _without_none(plain: dict[str, Any], *names: str) -> dict[str, Any]:

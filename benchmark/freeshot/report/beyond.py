@@ -59,7 +59,7 @@ def _beyond(row: Row, curves: Sequence[Hardness]) -> Beyond:
     told = len(judged) == len(records)
     return Beyond(
         row.label,
-        float(np.mean([worst_tenth(scores) for scores in row.line.scores.values()])),
+        float(np.mean([worst_tenth(scores) for scores in row.line.averages.values()])),
         float(np.mean([curve[0] for curve in own])) if whole and own else None,
         float(np.mean([curve[-1] for curve in own])) if whole and own else None,
         float(np.mean([q.ece for q in judged])) if told else None,

@@ -16,7 +16,7 @@ from freeshot.basics.statistics import Interval, student_t
 from freeshot.contracts.columns import Column
 from freeshot.contracts.published import Published
 from freeshot.contracts.records import RunRecord
-from freeshot.report.configurations import configuration, labels
+from freeshot.report.configurations import configurations, labels
 from freeshot.report.consistency import leave_out_strangers
 from freeshot.report.ranking import competition_ranks, mean
 from freeshot.report.records import age_key
@@ -160,11 +160,11 @@ def _newest(records: Sequence[RunRecord]) -> dict[str, list[RunRecord]]:
         backbones[record.spec.track.name].add(record.spec.backbone.model_dump_json(exclude={"origin"}))
     # tracks may differ in their backbone and still make one row; two backbones on one track never do
     apart = any(len(names) > 1 for names in backbones.values())
-    configurations = [configuration(r.spec, with_backbone=apart) for r in records]
-    named = labels(configurations)
+    chosen = configurations((r.spec for r in records), with_backbone=apart)
+    named = labels(chosen)
     newest: dict[str, dict[tuple[str, int], RunRecord]] = defaultdict(dict)
-    for record, chosen in zip(records, configurations, strict=True):
-        newest[named[chosen]][record.spec.track.name, record.spec.seed] = record
+    for record, one in zip(records, chosen, strict=True):
+        newest[named[one]][record.spec.track.name, record.spec.seed] = record
     return {label: [cells[key] for key in sorted(cells)] for label, cells in sorted(newest.items())}
 
 
@@ -175,7 +175,7 @@ def _ranks(lines: Sequence[Line], track: str) -> dict[str, int]:
 
 def _intervals(lines: Sequence[Line], track: str, kind: Kind) -> dict[str, Interval]:
     """Return the interval over episodes of each line that has the track."""
-    scores = {line.label: line.scores[track] for line in lines if track in line.scores}
+    scores = {line.label: line.averages[track] for line in lines if track in line.averages}
     if kind == "t" or not scores:
         return {label: student_t(values) for label, values in scores.items()}
     values = np.array([*scores.values()]).T  # [e, rows]
@@ -184,14 +184,16 @@ def _intervals(lines: Sequence[Line], track: str, kind: Kind) -> dict[str, Inter
 
 def _row(line: Line, ranks: Mapping[str, Mapping[str, int]], intervals: Mapping[str, Mapping[str, Interval]]) -> Row:
     label = line.label
-    names = {r.spec.track.name for r in line.records}
-    cells = {name: _cell(line, name, ranks[name].get(label), intervals[name].get(label)) for name in names}
+    cells = {
+        name: _cell(line, name, found, ranks[name].get(label), intervals[name].get(label))
+        for name, found in line.by_track.items()
+    }
     places = [cell.rank for name in ranks if (cell := cells.get(name)) and cell.rank]
     return Row(line, cells, mean(places) if places and len(places) == len(ranks) else None)
 
 
-def _cell(line: Line, track: str, rank: int | None, interval: Interval | None) -> Cell:
-    failed = [r for r in line.records if r.spec.track.name == track and r.status != "ok"]
+def _cell(line: Line, track: str, records: Sequence[RunRecord], rank: int | None, interval: Interval | None) -> Cell:
+    failed = [r for r in records if r.status != "ok"]
     if interval is None:
         return Cell(failed[0].status, None, None, 0, tuple(dict.fromkeys(r.reason for r in failed)))
     runs = [*line.runs[track].values()]

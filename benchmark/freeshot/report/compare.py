@@ -98,7 +98,7 @@ def _on_track(a: Row, b: Row, name: str, equivalent: float) -> TrackComparison:
     lists = {row.label: _episodes(row, name) for row in (a, b)}
     if len(set(lists.values())) > 1:
         raise EpisodeError(f"'{a.label}' and '{b.label}' met different episodes on '{name}'. Run one of them again.")
-    ours, theirs = (np.asarray(row.line.scores[name]) for row in (a, b))
+    ours, theirs = (row.line.averages[name] for row in (a, b))
     weighed = evidence(ours - theirs)
     wider = over_seeds(a, b, name)
     return TrackComparison(

@@ -45,6 +45,19 @@ def configuration(spec: RunSpec, *, with_backbone: bool = False) -> Configuratio
     return Configuration(spec.method.name, tuple(sorted((k, canonical_json(v)) for k, v in settings.items())))
 
 
+def configurations(specs: Iterable[RunSpec], *, with_backbone: bool = False) -> list[Configuration]:
+    """Read the configuration of each spec, once for all that say the same: most differ in track and seed alone."""
+    known: dict[str, Configuration] = {}
+    found = []
+    for spec in specs:
+        parts = {name: vars(part) for name, part in spec.parts.items()}
+        said = repr((vars(spec.method), parts, vars(spec.backbone) if with_backbone else None))
+        if said not in known:
+            known[said] = configuration(spec, with_backbone=with_backbone)
+        found.append(known[said])
+    return found
+
+
 def labels(configurations: Iterable[Configuration]) -> dict[Configuration, str]:
     """Label each configuration by its method and the settings that differ from others of the same method."""
     ordered = sorted(set(configurations), key=lambda c: (c.method, c.settings))

@@ -20,8 +20,8 @@ def leave_out_strangers(records: Sequence[RunRecord]) -> tuple[list[RunRecord], 
             lists[track.name].setdefault((track.episodes_sha256, len(record.accuracies)), []).append(record)
     strangers: set[int] = set()
     problems = []
+    place = {id(record): i for i, record in enumerate(records)}
     for name, by_list in sorted(lists.items()):
-        place = {id(record): i for i, record in enumerate(records)}
         common = max(by_list.values(), key=lambda group: (len(group), place[id(group[-1])]))
         others = [record for group in by_list.values() if group is not common for record in group]
         if others:

@@ -45,8 +45,8 @@ def _on_track(board: Board, reference: Row, track: str) -> Hardness | None:
         reference.label,
         tuple(float(odds[part].mean()) for part in parts),
         {
-            row.label: tuple(float(np.asarray(scores)[part].mean()) for part in parts)
+            row.label: tuple(float(scores[part].mean()) for part in parts)
             for row in (*board.rows, *board.controls)
-            if (scores := row.line.scores.get(track))
+            if (scores := row.line.averages.get(track)) is not None
         },
     )

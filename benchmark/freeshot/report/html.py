@@ -8,59 +8,40 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from collections.abc import Iterable, Sequence
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
+from freeshot.basics.memory import uncollected
 from freeshot.contracts.columns import Column
 from freeshot.report.board import Board
+from freeshot.report.fitting import fitting
 from freeshot.report.markdown import GENERATED
-from freeshot.report.page_data import board_data
+from freeshot.report.page_data import board_data, over_seeds
 from freeshot.report.wording import one_line
 
 SCRIPTS = ("dom", "state", "table", "detail", "cost", "pair", "standings", "hardness", "more", "start")
 """Parts of the page's script, in the order in which they are joined."""
-LIMIT = 900_000
-"""Bytes that the data may take; beyond that pictures and then accuracies per episode are left out, last board first."""
+LIMIT = 940_000
+"""Bytes that the data may take, so that the page has less than a million."""
 
 
+@uncollected()
 def html(
     boards: Iterable[Board], sheets: Sequence[Path] = (), columns: Sequence[Column] = (), limit: int = LIMIT
 ) -> str:
     """Draw boards as a page; `sheets` are pictures of what was recovered, shown with the first board."""
-    found = [board_data(board, columns) for board in boards]
+    shown = list(boards)
+    found = [board_data(board, columns) for board in shown]
     if found:
         found[0]["sheets"] = [_picture(path) for path in sheets]
-    data = _fitting(found, limit)
+    data = fitting(found, [partial(over_seeds, board) for board in shown], limit)
     style, script = _asset("style.css"), '"use strict";\n' + "\n".join(_asset(f"{name}.js") for name in SCRIPTS)
     page = _asset("page.html").replace("@STYLE-HASH@", _hash(style)).replace("@SCRIPT-HASH@", _hash(script))
     for mark, text in {"@STYLE@": style, "@SCRIPT@": script, "@DATA@": data}.items():
         page = page.replace(mark, text, 1)
     return f"{GENERATED}\n{page}"
-
-
-def _fitting(found: list[dict[str, Any]], limit: int) -> str:
-    """Write boards as JSON, without what would make the page too large to send to a phone."""
-    data = _json(found)
-    spare = [(board, what) for what in ("sheets", "scores") for board in reversed(found)]
-    while len(data.encode()) > limit and spare:
-        board, what = spare.pop(0)
-        if what == "sheets":
-            board["sheets"] = []
-        else:
-            board["over_seeds"] = {}
-            for cell in (cell for row in board["rows"] for cell in row["cells"].values()):
-                cell.pop("scores", None)
-        data = _json(found)
-    return data
-
-
-def _json(found: list[dict[str, Any]]) -> str:
-    """Write JSON that cannot end the script block that it stands in."""
-    data = json.dumps(found, ensure_ascii=False, separators=(",", ":"))
-    return data.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
 def _asset(name: str) -> str:

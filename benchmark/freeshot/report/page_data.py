@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from freeshot.basics.paired import EQUIVALENT
+from freeshot.basics.paired import EQUIVALENT, VERDICTS
 from freeshot.basics.statistics import critical_t, worst_tenth
 from freeshot.contracts.columns import Column
 from freeshot.contracts.records import Quality, RunRecord
@@ -24,17 +25,34 @@ from freeshot.report.standings import standings
 from freeshot.report.versus import DEFAULT_PAIR, versus
 from freeshot.report.wording import ARROWS, explanation, one_line, title
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SHARE = 10_000
+"""The unit of recall."""
 BINS = 25
 """Of the histogram of episodes by accuracy."""
 
 Plain = dict[str, Any]
 
 
+@dataclass
+class Said:
+    """Texts that many records say, each kept once and called by its place: they would be a third of the page."""
+
+    classes: dict[tuple[str, ...], int] = field(default_factory=dict)
+    """Names of the classes of a record's recall, sorted."""
+    intervals: dict[tuple[str, float], int] = field(default_factory=dict)
+    """What a further interval covers, and its level."""
+
+
 def board_data(board: Board, columns: Sequence[Column] = ()) -> Plain:
-    """Say all of a board."""
+    """Say all of a board but the intervals over seeds, which are many and have a function of their own."""
     short = short_labels(board)
     found = costs(board)
     rows = [*board.rows, *board.controls]
+    said = Said()
+    shown = [_row(row, short[row.label], [c for c in found if c.label == row.label], said) for row in rows]
     lengths = sorted({len(scores) for row in rows for scores in row.line.scores.values()})
     return {
         "title": title(board),
@@ -53,19 +71,33 @@ def board_data(board: Board, columns: Sequence[Column] = ()) -> Plain:
             for tracks in board.sections.values()
             for t in tracks
         ],
-        "rows": [_row(row, short[row.label], [c for c in found if c.label == row.label]) for row in rows],
+        "rows": shown,
+        "classes": [list(names) for names in said.classes],
+        "intervals": [list(told) for told in said.intervals],
         "pair": _default_pair(board),
         "equivalent": EQUIVALENT,
         "critical": {str(n): round(critical_t(n), 6) for n in lengths},
         "standings": _standings(board, rows),
-        "over_seeds": _over_seeds(rows),
+        "over_seeds": {},
         "hardness": [_hardness(one, rows) for one in hardness(board)],
         "published": _published(board),
         "sheets": [],
     }
 
 
-def _row(row: Row, short: str, found: Sequence[Cost]) -> Plain:
+def over_seeds(board: Board) -> Plain:
+    """Return the intervals of first − second over episodes and seeds, for pairs of places that share two seeds."""
+    found: dict[str, Plain] = defaultdict(dict)
+    rows = [*board.rows, *board.controls]
+    pairs = list(combinations(range(len(rows)), 2))
+    for track in sorted({name for row in rows for name in row.line.runs}):
+        for (i, j), told in zip(pairs, over_seeds_each(rows, track, pairs), strict=True):
+            if told:
+                found[f"{i} {j}"][one_line(track)] = [round(told.low, 6), round(told.high, 6)]
+    return {key: found[key] for key in (f"{i} {j}" for i, j in pairs) if key in found}
+
+
+def _row(row: Row, short: str, found: Sequence[Cost], said: Said) -> Plain:
     line = row.line
     return {
         "label": one_line(row.label),
@@ -96,21 +128,21 @@ def _row(row: Row, short: str, found: Sequence[Cost]) -> Plain:
             for cost in found
         ],
         "origins": _origins(line.records),
-        "cells": {one_line(track): _cell(row, track, cell) for track, cell in sorted(row.cells.items())},
+        "cells": {one_line(track): _cell(row, track, cell, said) for track, cell in sorted(row.cells.items())},
     }
 
 
-def _cell(row: Row, track: str, cell: Cell) -> Plain:
-    records = [r for r in row.line.records if r.spec.track.name == track]
+def _cell(row: Row, track: str, cell: Cell, said: Said) -> Plain:
+    records = row.line.by_track[track]
     fixed: Plain = {
         "status": cell.status,
         "rank": cell.rank,
         "seeds": cell.seeds,
         "notes": " ".join(map(one_line, cell.notes)),
-        "records": [_record(r) for r in records],
+        "records": [_record(r, said) for r in records],
         "mean": None,
     }
-    scores = row.line.scores.get(track)
+    scores = row.line.averages.get(track)
     if cell.interval is None or scores is None:
         return fixed
     spec = records[0].spec.track
@@ -128,34 +160,39 @@ def _cell(row: Row, track: str, cell: Cell) -> Plain:
     }
 
 
-def histogram(scores: Sequence[float]) -> list[int]:
+def histogram(scores: Sequence[float] | NDArray[np.float64]) -> list[int]:
     """Count accuracies in bins of equal width; 1 falls into the last."""
     places = np.minimum((np.asarray(scores) * BINS).astype(np.int64), BINS - 1)
     return [int(count) for count in np.bincount(places, minlength=BINS)]
 
 
-def _record(record: RunRecord) -> Plain:
+def _record(record: RunRecord, said: Said) -> Plain:
     """Name a record, and give what it says beyond its accuracies."""
     made = record.provenance
     found: Plain = {"cell": record.cell[:12], "seed": record.spec.seed, "day": one_line(made.finished[:10])}
     if record.spreads:
         found["spreads"] = [
-            {"low": round(s.low, 6), "high": round(s.high, 6), "level": s.level, "covers": one_line(s.covers)}
+            [round(s.low, 6), round(s.high, 6), _place(said.intervals, (one_line(s.covers), s.level))]
             for s in record.spreads
         ]
     if record.quality is not None:
-        found["quality"] = _quality(record.quality)
+        found["quality"] = _quality(record.quality, said)
     return found
 
 
-def _quality(quality: Quality) -> Plain:
-    """List the classes from the one that is recognised worst."""
-    recall = sorted(quality.recall.items(), key=lambda item: (item[1], item[0]))
+def _quality(quality: Quality, said: Said) -> Plain:
+    """Give the recall of each class, in the order of their names."""
+    names = sorted(quality.recall)
     return {
         "ece": round(quality.ece, 4),
         "brier": round(quality.brier, 4),
-        "recall": [[one_line(name), round(value, 4)] for name, value in recall],
+        "classes": _place(said.classes, tuple(map(one_line, names))),
+        "recall": encode([quality.recall[name] for name in names], SHARE),
     }
+
+
+def _place(known: dict[Any, int], told: Any) -> int:
+    return known.setdefault(told, len(known))
 
 
 def _origins(records: Sequence[RunRecord]) -> list[str]:
@@ -198,7 +235,7 @@ def _standings(board: Board, rows: Sequence[Row]) -> Plain | None:
         "adjusted": [[_significant(p) for p in line] for line in found.adjusted],
         "cliques": [list(clique) for clique in found.cliques],
         "wins": [[[round(v, 4) for v in (one.mean, one.low, one.high)] for one in line] for line in found.wins],
-        "verdicts": [[{name: n for name, n in counts.items() if n} for counts in line] for line in found.verdicts],
+        "verdicts": [[[counts[name] for name in VERDICTS] for counts in line] for line in found.verdicts],
         "cautions": [one_line(text) for text in found.cautions],
     }
 
@@ -206,17 +243,6 @@ def _standings(board: Board, rows: Sequence[Row]) -> Plain | None:
 def _significant(p: float) -> float:
     """Keep four digits of a p-value; the rest is noise, and differs between machines."""
     return float(f"{p:.4g}")
-
-
-def _over_seeds(rows: Sequence[Row]) -> Plain:
-    """Return the intervals of first − second over episodes and seeds, for pairs of places that share two seeds."""
-    found: dict[str, Plain] = defaultdict(dict)
-    pairs = list(combinations(range(len(rows)), 2))
-    for track in sorted({name for row in rows for name in row.line.runs}):
-        for (i, j), told in zip(pairs, over_seeds_each(rows, track, pairs), strict=True):
-            if told:
-                found[f"{i} {j}"][one_line(track)] = [round(told.low, 6), round(told.high, 6)]
-    return {key: found[key] for key in (f"{i} {j}" for i, j in pairs) if key in found}
 
 
 def _hardness(found: Hardness, rows: Sequence[Row]) -> Plain:

@@ -73,7 +73,7 @@ def telling(first: Row, second: Row, track: str) -> Interval:
 
 def telling_each(rows: Sequence[Row], track: str, pairs: Sequence[tuple[int, int]]) -> list[Interval]:
     """Return `telling` of pairs of rows, given by their places."""
-    scores = [row.line.scores[track] for row in rows]
+    scores = [row.line.averages[track] for row in rows]
     return [
         wider or paired_difference(scores[i], scores[j])
         for (i, j), wider in zip(pairs, over_seeds_each(rows, track, pairs), strict=True)
@@ -85,7 +85,7 @@ def _on_track(rows: tuple[Row, ...], track: str, equivalent: float) -> list[Pair
     pairs = list(combinations(range(len(there)), 2))
     if not pairs:
         return []
-    weighed = pairwise(np.array([row.line.scores[track] for row in there]).T, pairs)
+    weighed = pairwise(np.array([row.line.averages[track] for row in there]).T, pairs)
     adjusted = holm([one.sign_flip for one in weighed])
     return [
         Pair(

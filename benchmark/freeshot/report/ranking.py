@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from freeshot.basics.statistics import paired_difference
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def mean(values: Sequence[float]) -> float:
@@ -18,10 +24,11 @@ def competition_ranks(scores: Mapping[str, Sequence[float]]) -> dict[str, int]:
     A row shares the rank of the group's best as long as the paired interval between the two includes zero.
     """
     order = sorted(scores, key=lambda label: (-mean(scores[label]), label))
+    values = {label: np.asarray(scores[label]) for label in order}
     ranks: dict[str, int] = {}
     best = ""
     for place, label in enumerate(order, start=1):
-        if place == 1 or _apart(scores[best], scores[label]):
+        if place == 1 or _apart(values[best], values[label]):
             best = label
             ranks[label] = place
         else:
@@ -29,6 +36,6 @@ def competition_ranks(scores: Mapping[str, Sequence[float]]) -> dict[str, int]:
     return ranks
 
 
-def _apart(first: Sequence[float], second: Sequence[float]) -> bool:
+def _apart(first: NDArray[np.float64], second: NDArray[np.float64]) -> bool:
     # one episode has no spread: its interval is a point and would tell everything apart
     return len(first) > 1 and paired_difference(first, second).excludes_zero

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,9 +31,7 @@ def load_records(folder: Path) -> Loaded:
     newest: dict[str, RunRecord] = {}
     problems: list[str] = []
     older: list[RunRecord] = []
-    for path in sorted(folder.rglob("*.json")):
-        if path.is_dir() or _is_no_record(path.relative_to(folder)):
-            continue
+    for path in _paths(folder):
         try:
             record = RunRecord.read(path)
         except StoreError as error:
@@ -81,6 +80,10 @@ class _Text:
         return self.record.model_dump_json()
 
 
-def _is_no_record(relative: Path) -> bool:
-    """Tell leaderboards, and the dotted files that an atomic write leaves for a moment."""
-    return LEADERBOARD in relative.parts[:-1] or any(part.startswith(".") for part in relative.parts)
+def _paths(folder: Path) -> list[Path]:
+    """List what may be a record: no leaderboard, and none of the dotted files that an atomic write leaves a moment."""
+    found: list[Path] = []
+    for place, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if name != LEADERBOARD and not name.startswith(".")]
+        found += [Path(place, name) for name in files if name.endswith(".json") and not name.startswith(".")]
+    return sorted(found, key=lambda path: path.parts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -16,6 +17,8 @@ from freeshot.report.records import age_key
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -35,12 +38,22 @@ class Line:
     records: tuple[RunRecord, ...]
     scores: Mapping[str, tuple[float, ...]]
     """Track → accuracy per episode, averaged over seeds; only tracks with a finished record."""
-    runs: Mapping[str, Mapping[int, NDArray[np.float64]]] = field(compare=False)
+    runs: Mapping[str, Mapping[int, Array]] = field(compare=False)
     """Track → training seed → accuracy per episode; `records` tell rows apart already."""
+    averages: Mapping[str, Array] = field(compare=False)
+    """The scores as arrays, for those who calculate."""
+
+    @cached_property
+    def by_track(self) -> Mapping[str, Sequence[RunRecord]]:
+        """The records of each track, one per seed."""
+        found: dict[str, list[RunRecord]] = defaultdict(list)
+        for record in self.records:
+            found[record.spec.track.name].append(record)
+        return dict(found)
 
     def finished(self, track: str) -> list[RunRecord]:
         """List the records that hold numbers of a track, one per seed."""
-        return [r for r in self.records if r.spec.track.name == track and r.status == "ok"]
+        return [r for r in self.by_track.get(track, ()) if r.status == "ok"]
 
 
 def lines_of(
@@ -55,6 +68,7 @@ def lines_of(
 def _line(label: str, records: Sequence[RunRecord], columns: Sequence[Column], problems: dict[str, None]) -> Line:
     newest = max(records, key=age_key)
     runs = _runs(records)
+    averages = {track: np.mean([*by_seed.values()], axis=0) for track, by_seed in runs.items()}
     return Line(
         label,
         newest.spec.method.name,
@@ -65,16 +79,19 @@ def _line(label: str, records: Sequence[RunRecord], columns: Sequence[Column], p
         configuration(newest.spec).summary(),
         tuple(_first_value(column, records, problems) for column in columns),
         tuple(records),
-        {track: tuple(np.mean([*by_seed.values()], axis=0).tolist()) for track, by_seed in runs.items()},
+        {track: tuple(values.tolist()) for track, values in averages.items()},
         runs,
+        averages,
     )
 
 
-def _runs(records: Sequence[RunRecord]) -> dict[str, dict[int, NDArray[np.float64]]]:
-    by_track: dict[str, dict[int, NDArray[np.float64]]] = defaultdict(dict)
+def _runs(records: Sequence[RunRecord]) -> dict[str, dict[int, Array]]:
+    by_track: dict[str, dict[int, Array]] = defaultdict(dict)
     for record in records:
         if record.status == "ok":
-            by_track[record.spec.track.name][record.spec.seed] = np.asarray(record.accuracies)
+            by_track[record.spec.track.name][record.spec.seed] = np.fromiter(
+                record.accuracies, np.float64, len(record.accuracies)
+            )
     return dict(by_track)
 
 

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from freeshot.basics.paired import VERDICTS, holm, verdict, wilcoxon_each
-from freeshot.basics.resampling import RESAMPLES
 from freeshot.basics.statistics import Interval
 from freeshot.report.board import Board, Row
-from freeshot.report.cautions import cautions
+from freeshot.report.cautions import cautions, out_of_reach
 from freeshot.report.pairs import telling_each
+from freeshot.report.wins import wins
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,18 +53,22 @@ class Standings:
     cautions: tuple[str, ...]
 
 
-def standings(board: Board) -> Standings | None:
-    """Compare all ranked rows that have every track; None where there are not two of them."""
+def standings(board: Board, widest: int | None = None) -> Standings | None:
+    """Compare all ranked rows that have every track; None where there are not two of them.
+
+    With more rows than `widest`, wins and verdicts stay empty: they take longest, and few show so many.
+    """
     tracks = tuple(t.name for t in board.tracks)
     complete = [row for row in board.rows if all(name in row.line.scores for name in tracks)]
     if len(complete) < 2:
         return None
     # rounded, so that the order in which seeds were summed parts no ties
-    means = np.round([[np.mean(row.line.scores[name]) for name in tracks] for row in complete], 12)  # [n, t]
+    means = np.round([[np.mean(row.line.averages[name]) for name in tracks] for row in complete], 12)  # [n, t]
     ranks, middle = _average_ranks(means), _interquartile_means(means)
     order = sorted(range(len(complete)), key=lambda i: (ranks[i], -middle[i], complete[i].label))
     rows, means = [complete[i] for i in order], means[order]
     adjusted = _adjusted(means)
+    shown = widest is None or len(rows) <= widest
     return Standings(
         tuple(row.label for row in rows),
         tracks,
@@ -73,9 +77,12 @@ def standings(board: Board) -> Standings | None:
         _friedman(means),
         adjusted,
         cliques(adjusted),
-        _wins(rows, tracks),
-        _verdicts(rows, tracks),
-        cautions(tracks, min(row.cells[name].seeds for row in rows for name in tracks)),
+        wins(rows, tracks) if shown else (),
+        _verdicts(rows, tracks) if shown else (),
+        (
+            *cautions(tracks, min(row.cells[name].seeds for row in rows for name in tracks)),
+            *out_of_reach(len(rows), len(tracks), LEVEL),
+        ),
     )
 
 
@@ -119,66 +126,6 @@ def _adjusted(means: Array) -> tuple[tuple[float, ...], ...]:
     for (i, j), p in zip(pairs, holm(wilcoxon_each(differences)), strict=True):
         matrix[i, j] = matrix[j, i] = p
     return tuple(tuple(map(float, line)) for line in matrix)
-
-
-def _wins(rows: Sequence[Row], tracks: Sequence[str]) -> tuple[tuple[Interval, ...], ...]:
-    """Resample tracks, and of rows with several seeds the seeds, all tracks of a row alike."""
-    rng = np.random.default_rng(0)
-    count = len(tracks)
-    drawn = rng.multinomial(count, np.full(count, 1 / count), RESAMPLES) / count  # [r, t]
-    known = [_by_seed(row, tracks) for row in rows]
-    observed = [_rounded(np.nanmean(means, axis=0, keepdims=True)) for means in known]  # n × [1, t]
-    resampled = [_rounded(_resampled_seeds(means, rng)) for means in known]  # n × ([r, t] or [1, t])
-    several = [len(means) > 1 for means in resampled]
-
-    pairs = list(combinations(range(len(rows)), 2))
-    shares = np.array([_won(resampled[i], resampled[j], drawn) for i, j in pairs])  # [pairs, r]
-    evenly = np.full((1, count), 1 / count)
-    bounds = np.percentile(shares, (2.5, 97.5), axis=1).T.tolist()
-    upper = {}
-    for (i, j), (low, high) in zip(pairs, bounds, strict=True):
-        covers = "tracks and training seeds" if several[i] or several[j] else "tracks"
-        upper[i, j] = Interval(float(_won(observed[i], observed[j], evenly)[0]), low, high, 0.95, covers)
-    itself = Interval(0.5, 0.5, 0.5, 0.95, "tracks")
-    return tuple(
-        tuple(upper[i, j] if i < j else _mirrored(upper[j, i]) if i > j else itself for j in range(len(rows)))
-        for i in range(len(rows))
-    )
-
-
-def _by_seed(row: Row, tracks: Sequence[str]) -> Array:
-    """Return the mean accuracies [s, t] of a row, NaN where a seed lacks a track."""
-    runs = row.line.runs
-    seeds = sorted({seed for name in tracks for seed in runs[name]})
-    return np.array([[np.mean(runs[name].get(seed, np.nan)) for name in tracks] for seed in seeds])
-
-
-def _resampled_seeds(means: Array, rng: np.random.Generator) -> Array:
-    """Average [s, t] over seeds drawn with replacement: [r, t]; what cannot vary stays [1, t]."""
-    count = len(means)
-    plain: Array = np.nanmean(means, axis=0, keepdims=True)
-    if count == 1:
-        return plain
-    drawn = rng.multinomial(count, np.full(count, 1 / count), RESAMPLES).astype(float)  # [r, s]
-    if np.isfinite(means).all():
-        return np.asarray(drawn @ means / count)
-    there = drawn @ np.isfinite(means)  # [r, t]: how many of the drawn seeds have the track
-    return np.asarray(np.where(there > 0, drawn @ np.nan_to_num(means) / np.maximum(there, 1), plain))
-
-
-def _won(ours: Array, theirs: Array, weights: Array) -> Array:
-    """Return the weighted [r, t] share of tracks on which the first means [r or 1, t] are higher, ties half: [r]."""
-    signs = np.broadcast_to(np.sign(ours - theirs), weights.shape)
-    return np.asarray((1 + np.einsum("rt,rt->r", signs, weights)) / 2)
-
-
-def _rounded(means: Array) -> Array:
-    """Write means as whole numbers of 1e-12, so that the order in which they were summed parts no ties."""
-    return np.asarray(np.rint(means * 1e12))
-
-
-def _mirrored(share: Interval) -> Interval:
-    return Interval(1 - share.mean, 1 - share.high, 1 - share.low, share.level, share.covers)
 
 
 def _verdicts(rows: Sequence[Row], tracks: Sequence[str]) -> tuple[tuple[dict[str, int], ...], ...]:

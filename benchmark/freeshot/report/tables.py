@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from freeshot.contracts.columns import Column
-from freeshot.report.across import Across, across
+from freeshot.report.across import WIDE, Across, across
 from freeshot.report.beyond import WIDER, beyond, half_widths
 from freeshot.report.board import Board, Row, TrackColumn
 from freeshot.report.costs import costs
@@ -70,7 +70,7 @@ def draw(
         )
         for section, tracks in board.sections.items()
     }
-    found = standings(board)
+    found = standings(board, WIDE)
     return Tables(
         overview(board, columns),
         accuracy,

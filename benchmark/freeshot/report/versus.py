@@ -40,5 +40,5 @@ def _rows(board: Board, name: str) -> list[Row]:
 
 
 def _differences(first: Row, second: Row) -> dict[str, Interval]:
-    ours, theirs = first.line.scores, second.line.scores
+    ours, theirs = first.line.averages, second.line.averages
     return {track: paired_difference(ours[track], theirs[track]) for track in ours if track in theirs}

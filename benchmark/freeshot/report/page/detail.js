@@ -32,10 +32,10 @@ function showCell(row, track, c) {
 
 /** Further intervals around the same mean, which cover something else than the sampling of episodes. */
 function spreads(c) {
-  return c.records.flatMap((r) => (r.spreads || []).map((s) => [
-    "over " + s.covers,
-    points(s.low) + " … " + points(s.high) + ", " + points(s.level, 0) + " %" + (c.records.length > 1 ? ", seed " + r.seed : ""),
-  ]));
+  return c.records.flatMap((r) => (r.spreads || []).map(([low, high, place]) => {
+    const [covers, level] = state.board.intervals[place];
+    return ["over " + covers, points(low) + " … " + points(high) + ", " + points(level, 0) + " %" + (c.records.length > 1 ? ", seed " + r.seed : "")];
+  }));
 }
 
 function histogram(c) {
@@ -47,8 +47,9 @@ function histogram(c) {
 }
 
 function calibration(record, several) {
-  const q = record.quality;
-  const classes = q.recall.map(([name, share]) => el("li", {}, el("bdi", {}, name), el("meter", { min: 0, max: 1, value: share, "aria-hidden": "true" }), points(share, 0) + " %"));
+  const q = record.quality, names = state.board.classes[q.classes];
+  const recall = decoded(q.recall, 10000).map((share, i) => [names[i], share]).sort((a, b) => a[1] - b[1]);
+  const classes = recall.map(([name, share]) => el("li", {}, el("bdi", {}, name), el("meter", { min: 0, max: 1, value: share, "aria-hidden": "true" }), points(share, 0) + " %"));
   return el("div", {},
     el("h3", {}, "Calibration and classes" + (several ? ", seed " + record.seed : "")),
     list([["expected calibration error", points(q.ece) + " %, in 15 bins"], ["Brier score", q.brier.toFixed(3) + ", 0 is perfect"]]),

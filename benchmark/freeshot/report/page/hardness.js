@@ -1,6 +1,5 @@
 // Accuracy in ten parts of the episodes, from easy to hard by what the frozen backbone makes of them.
 const INKS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b58900", "#56b4e9", "#8c6bb1", "#7f7f7f"];
-const DASHES = ["", "6 3", "2 3", "8 3 2 3"];
 
 function offerHardness() {
   const found = state.board.hardness;
@@ -13,9 +12,18 @@ function plotHardness() {
   if (!one) return;
   const shown = new Set(visible().rows);
   const curves = Object.entries(one.curves).map(([i, values]) => ({ row: state.board.rows[i], values })).filter((c) => shown.has(c.row));
-  $("hardness-note").textContent = "Each point is a tenth of the episodes, ordered by the log-odds of '" + one.reference + "': the easiest on the left, the hardest on the right.";
+  $("hardness-note").textContent = "Each point is a tenth of the episodes, ordered by the log-odds of '" + one.reference + "': the easiest on the left, the hardest on the right."
+    + (curves.length > INKS.length ? " The first rows and that one are in colour, the others grey; search or filter above to see others." : "");
   $("hardness-plot").replaceChildren(curves.length ? hardnessPicture(one, curves) : el("p", {}, "No shown row has numbers on this track."));
 }
+
+/** As many rows as there are inks: the first ones, and always the one that tells how hard an episode is. */
+function inColour(curves, reference) {
+  const first = curves.slice(0, INKS.length), teller = curves.find((c) => c.row.label === reference);
+  return teller && !first.includes(teller) ? [...first.slice(0, -1), teller] : first;
+}
+
+const told = (c) => c.row.label + ": " + c.values.map((v) => points(v, 1)).join(", ") + " %";
 
 function hardnessPicture(one, curves) {
   const w = Math.max(300, Math.min(1240, $("hardness-plot").clientWidth || 800)), side = Math.min(w * 0.35, 220), h = 320, m = { left: 52, top: 12, bottom: 36 };
@@ -25,16 +33,22 @@ function hardnessPicture(one, curves) {
   for (const v of ticks(y0, y1)) picture.append(draw("line", { class: "axis", x1: m.left, x2: w - side, y1: Y(v), y2: Y(v) }), draw("text", { class: "soft", x: m.left - 6, y: Y(v) + 4, "text-anchor": "end" }, points(v, 0) + " %"));
   for (const [i, odds] of one.odds.entries()) if (i % 3 === 0) picture.append(draw("text", { class: "soft", x: X(i), y: h - m.bottom + 16, "text-anchor": "middle" }, odds.toFixed(1)));
   picture.append(draw("text", { class: "soft", x: w - side, y: h - 4, "text-anchor": "end" }, "mean log-odds, harder →"));
-  let low = -Infinity;
-  for (const [i, c] of curves.map((c, i) => [i, c]).sort((a, b) => Y(a[1].values[last]) - Y(b[1].values[last]))) {
-    const ink = INKS[i % INKS.length], said = c.row.label + ": " + c.values.map((v) => points(v, 1)).join(", ") + " %";
-    low = Math.max(low + 14, Y(c.values[last]) + 4);
+  const inked = inColour(curves, one.reference);
+  for (const c of curves.filter((c) => !inked.includes(c))) picture.append(curve(c, { class: "curve faint" }));
+  let low = -Infinity, left = inked.length;
+  for (const c of [...inked].sort((a, b) => Y(a.values[last]) - Y(b.values[last]))) {
+    const ink = INKS[inked.indexOf(c)];
+    low = Math.max(low + 14, Math.min(Y(c.values[last]) + 4, h - m.bottom - 14 * --left));
     picture.append(
-      draw("polyline", { class: "curve", stroke: ink, "stroke-dasharray": DASHES[Math.floor(i / INKS.length) % DASHES.length], points: c.values.map((v, j) => X(j) + "," + Y(v)).join(" ") }, draw("title", {}, said)),
+      curve(c, { class: "curve", stroke: ink }),
       ...c.values.map((v, j) => draw("circle", { cx: X(j), cy: Y(v), r: 3, fill: ink })),
       draw("circle", { cx: w - side + 12, cy: low - 4, r: 4, fill: ink }),
-      draw("text", { x: w - side + 20, y: low }, shortened(c.row.short, Math.floor(side / 7)), draw("title", {}, said)),
+      draw("text", { x: w - side + 20, y: low }, shortened(c.row.short, Math.floor(side / 7)), draw("title", {}, told(c))),
     );
   }
   return picture;
+
+  function curve(c, dressed) {
+    return draw("polyline", { ...dressed, points: c.values.map((v, j) => X(j) + "," + Y(v)).join(" ") }, draw("title", {}, told(c)));
+  }
 }

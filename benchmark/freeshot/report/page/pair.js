@@ -2,18 +2,19 @@
 const LETTERS = [...Array(94).keys()].map((i) => String.fromCharCode(33 + i)).filter((c) => !'"&<>\\'.includes(c));
 const VALUES = new Map(LETTERS.map((letter, i) => [letter, i]));
 
-/** Accuracies per episode: integers of a unit, each in as many letters, the highest first. */
-function accuracies(c) {
+/** Shares of 1 as integers of a unit, each in as many letters, the highest first. */
+function decoded(text, unit) {
   let digits = 1;
-  while (LETTERS.length ** digits <= c.unit) digits += 1;
+  while (LETTERS.length ** digits <= unit) digits += 1;
   const found = [];
-  for (let start = 0; start < c.scores.length; start += digits) {
+  for (let start = 0; start < text.length; start += digits) {
     let number = 0;
-    for (let i = start; i < start + digits; i++) number = number * LETTERS.length + VALUES.get(c.scores[i]);
-    found.push(number / c.unit);
+    for (let i = start; i < start + digits; i++) number = number * LETTERS.length + VALUES.get(text[i]);
+    found.push(number / unit);
   }
   return found;
 }
+const accuracies = (c) => decoded(c.scores, c.unit);
 
 /** Student's interval of the mean difference; both met the same episodes in the same order. */
 function difference(first, second) {

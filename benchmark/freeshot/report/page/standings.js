@@ -37,6 +37,8 @@ function plotStandings() {
   $("standings-plot").replaceChildren(picture);
 }
 
+const COUNTED = ["better", "equal", "worse", "undecided"];
+
 function fillWins(s) {
   const head = el("tr", {}, el("th", { scope: "col" }, "Wins over"), ...s.rows.map((at, i) => el("th", { scope: "col", title: state.board.rows[at].label }, String(i + 1))));
   const lines = s.rows.map((at, i) => el("tr", {}, el("th", { scope: "row" }, i + 1 + ". ", named(state.board.rows[at])), ...s.wins[i].map((won, j) => winCell(s, i, j, won))));
@@ -45,7 +47,7 @@ function fillWins(s) {
 
 function winCell(s, i, j, [share, low, high]) {
   if (i === j) return el("td", {}, "–");
-  const counted = Object.entries(s.verdicts[i][j]).filter(([, n]) => n).map(([word, n]) => n + " " + word).join(", ");
+  const counts = s.verdicts[i][j], counted = COUNTED.map((word, k) => counts[k] + " " + word).filter((_, k) => counts[k]).join(", ");
   const said = "wins " + points(share, 0) + " % of tracks, interval " + points(low, 0) + " … " + points(high, 0) + " %; verdicts: " + counted + "; adjusted p " + pValue(s.adjusted[i][j]);
-  return el("td", { class: low > 0.5 ? "first" : null, title: said }, points(share, 0) + " %", el("span", { class: "tags" }, counted));
+  return el("td", { class: low > 0.5 ? "first" : null, title: said }, points(share, 0) + " %", el("span", { class: "tags" }, counts.join("/")));
 }

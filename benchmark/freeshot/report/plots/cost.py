@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+ROOM = 24
+"""Labels that stand below each other in a figure of usual height."""
 LEAST = 0.1
 """Seconds below which costs are drawn as this: a log axis has no zero."""
 
@@ -57,25 +59,47 @@ def cost_plot(board: Board) -> Figure | None:
         return None
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6.4, 4), layout="constrained")
+    figure = Figure(figsize=(7.5, 4 * max(1.0, len(points) / ROOM)), layout="constrained")
     axes = figure.subplots()
     best, texts = front(points), settings(board)
     axes.plot([p.seconds for p in best], [100 * p.accuracy for p in best], "--", color=METHOD, linewidth=1)
     for point in points:
         color, face = (CONTROL, "white") if point.control else (METHOD, METHOD)
         axes.plot(point.seconds, 100 * point.accuracy, "o", color=color, markerfacecolor=face)
-        axes.annotate(
-            texts[point.label], (point.seconds, 100 * point.accuracy), (6, 4), textcoords="offset points", fontsize=7,
-            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.5},
-        )  # fmt: skip
     _log_scale(axes)
-    axes.margins(x=0.15, y=0.1)
+    axes.margins(x=0.05, y=0.1)
+    _label(axes, points, texts)
     axes.grid(color=LINE, linewidth=0.6)
     axes.set_axisbelow(True)
     axes.set_xlabel("seconds a track, nothing cached")
     axes.set_ylabel(f"mean accuracy over {len(board.tracks)} tracks in percent")
     axes.set_title(title(board), fontsize=10)
     return figure
+
+
+def _label(axes: Axes, points: Sequence[Point], texts: Mapping[str, str]) -> None:
+    """Write names to the right, in the order of accuracies, each joined to its point: many points lie together."""
+    low, high = axes.get_ylim()
+    ordered = sorted(points, key=lambda point: (-point.accuracy, point.label))
+    for point, y in zip(ordered, spaced([100 * p.accuracy for p in ordered], low, high), strict=True):
+        axes.annotate(
+            texts[point.label], (point.seconds, 100 * point.accuracy), (1.03, y), textcoords=("axes fraction", "data"),
+            fontsize=7, va="center", annotation_clip=False, zorder=0,
+            arrowprops={
+                "arrowstyle": "-", "color": CONTROL, "linewidth": 0.4, "shrinkA": 1, "shrinkB": 3, "relpos": (0, 0.5),
+            },
+        )  # fmt: skip
+
+
+def spaced(heights: Sequence[float], low: float, high: float) -> list[float]:
+    """Move heights, given from high to low, apart as far as labels need; they stay within low and high."""
+    step = (high - low) / max(ROOM, len(heights))
+    found: list[float] = []
+    for place, height in enumerate(heights):
+        least = low + step * (len(heights) - place - 0.5)  # what are below need room too
+        most = found[-1] - step if found else high - step / 2
+        found.append(min(max(height, least), most))
+    return found
 
 
 def _log_scale(axes: Axes) -> None:

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+MOST = 14
+"""Ranks that are written on the axis; of more, every second or third."""
+
+
 def critical_plot(board: Board, found: Standings) -> Figure:
     """Draw the rows on an axis of ranks, the best on the left; labels of the better half stand left of it."""
     from matplotlib.figure import Figure
@@ -25,7 +29,7 @@ def critical_plot(board: Board, found: Standings) -> Figure:
     axes.set_xlim(1 - 0.02 * count, count + 0.02 * count)
     axes.set_ylim(half + bars + 0.8, 0)
     axes.xaxis.tick_top()
-    axes.set_xticks(range(1, count + 1))
+    axes.set_xticks(range(1, count + 1, -(-count // MOST)))
     axes.set_yticks([])
     axes.spines[["left", "bottom"]].set_visible(False)
     axes.spines["top"].set_visible(True)

@@ -1,0 +1,52 @@
+"""The data of a page as JSON of a bearable size: what a reader misses least is left out first."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+Plain = dict[str, Any]
+
+
+def fitting(found: Sequence[Plain], over_seeds: Sequence[Callable[[], Plain]], limit: int) -> str:
+    """Write boards as JSON of at most `limit` bytes: pictures go one by one, then accuracies per episode.
+
+    Of both the last board's go first. Intervals of pairs over seeds go with the accuracies; they are computed, by a
+    call per board, where these stay.
+    """
+    texts = [*map(_json, found)]
+    places = [*reversed(range(len(found)))]
+    spare = [(place, "sheets") for place in places for _ in found[place]["sheets"]]
+    spare += [(place, "scores") for place in places]
+
+    def lighten() -> None:
+        while sum(len(text.encode()) + 1 for text in texts) + 1 > limit and spare:
+            place, what = spare.pop(0)
+            if _leave_out(found[place], what):
+                texts[place] = _json(found[place])
+
+    lighten()
+    for place in [place for place, what in spare if what == "scores"]:
+        if told := over_seeds[place]():
+            found[place]["over_seeds"] = told
+            texts[place] = _json(found[place])
+    lighten()
+    return f"[{','.join(texts)}]"
+
+
+def _leave_out(board: Plain, what: str) -> bool:
+    """Take a picture or all accuracies from a board, and say whether there were any."""
+    if what == "sheets":
+        board["sheets"] = board["sheets"][:-1]
+        return True
+    board["over_seeds"] = {}
+    cells = [cell for row in board["rows"] for cell in row["cells"].values()]
+    told = [cell.pop("scores", None) for cell in cells]
+    return any(scores is not None for scores in told)
+
+
+def _json(board: Plain) -> str:
+    """Write JSON that cannot end the script block that it stands in."""
+    data = json.dumps(board, ensure_ascii=False, separators=(",", ":"))
+    return data.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
