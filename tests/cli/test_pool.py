@@ -106,4 +106,5 @@ def test_building_hands_over_what_was_asked(call: Call, monkeypatch: pytest.Monk
         "device": "cpu",
         "data": Path("data"),
         "gate": 0.0,
+        "at_once": 8,
     }

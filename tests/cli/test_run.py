@@ -38,6 +38,7 @@ class Rooms:
                 cell("near/5w1s", "lora-recycle", learner="proto"),
                 cell("far/5w1s", "tune", "skip", "It has no images."),
             ),
+            missing=(),
         )
         self.ahead = SimpleNamespace(
             unknown=0,

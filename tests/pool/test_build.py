@@ -26,9 +26,8 @@ from freeshot.pool.tuning import TuningTask
 
 
 @pytest.fixture(autouse=True)
-def _one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def _toys_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FREESHOT_PLUGINS", "toy")
-    monkeypatch.setattr(building, "AT_ONCE", 1)
 
 
 @pytest.fixture
@@ -60,7 +59,7 @@ class Ears:
 
 
 def request(out: Path, **changes: Any) -> PoolRequest:
-    plain = PoolRequest("two", ("toy-waves",), 2, out, "toy-vit", rank=2, way=3, steps=2)
+    plain = PoolRequest("two", ("toy-waves",), 2, "toy-vit", rank=2, way=3, steps=2, at_once=1, out=out)
     return dataclasses.replace(plain, **changes)
 
 
@@ -96,10 +95,9 @@ def test_the_same_request_builds_the_same_pool(tmp_path: Path) -> None:
     assert built(tmp_path / "a").sha256 == built(tmp_path / "b").sha256
 
 
-def test_how_many_are_tuned_at_once_changes_no_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_how_many_are_tuned_at_once_changes_no_task(tmp_path: Path) -> None:
     apart = built(tmp_path / "a")
-    monkeypatch.setattr(building, "AT_ONCE", 8)
-    assert [e.classes for e in built(tmp_path / "b").entries] == [e.classes for e in apart.entries]
+    assert [e.classes for e in built(tmp_path / "b", at_once=8).entries] == [e.classes for e in apart.entries]
 
 
 def test_an_interrupted_build_tunes_only_what_is_missing(tmp_path: Path, tuned: list[str]) -> None:
@@ -127,12 +125,11 @@ def test_a_whole_pool_keeps_no_notes(tmp_path: Path) -> None:
 
 def test_a_build_tells_how_far_it_is_within_a_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = itertools.count()
-    monkeypatch.setattr(building, "AT_ONCE", 2)
     monkeypatch.setattr(building, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
     host = load_plugins()
     heard: list[tuple[int, int]] = []
     host.manager.register(Ears(heard))
-    build_pool(request(tmp_path, count=3), Catalogue(host), host)
+    build_pool(request(tmp_path, count=3, at_once=2), Catalogue(host), host)
     assert heard == [(2, 6), (4, 6), (4, 6), (5, 6), (6, 6), (6, 6)]
 
 

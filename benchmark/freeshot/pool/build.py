@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,16 +14,16 @@ from freeshot.basics.errors import PoolError
 from freeshot.basics.seeds import derive
 from freeshot.contracts.events import Progress, StageFinished, StageStarted
 from freeshot.contracts.images import fitted
-from freeshot.contracts.pool import LoraEntry
+from freeshot.contracts.pool import LoraEntry, PoolPlan
 from freeshot.data.shelf import named_dataset
 from freeshot.engine.backbone import named_backbone
-from freeshot.engine.bank import widths_of
+from freeshot.engine.bank import LoraBank, slots_of, widths_of
+from freeshot.engine.flops import flops_of
 from freeshot.pool.store import open_pool, write_card, write_entry
 from freeshot.pool.tuning import Tuned, TuningRecipe, TuningTask, tune
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from freeshot.contracts.events import Event
     from freeshot.contracts.images import Images
@@ -31,34 +32,18 @@ if TYPE_CHECKING:
     from freeshot.plugin.catalogue import Catalogue
     from freeshot.plugin.host import Host
 
-AT_ONCE = 8
 HELD_OUT = 0.2
 NOTES = ".block-*.json"
 """What a build leaves after each block, and takes away when the pool is whole."""
 
 
 @dataclass(frozen=True)
-class PoolRequest:
-    """What to build: how many LoRAs, on tasks from which data sets, with which recipe."""
+class PoolRequest(PoolPlan):
+    """What to build, and where."""
 
-    name: str
-    sources: tuple[str, ...]
-    count: int
-    out: Path
-    backbone: str
-    rank: int = 4
-    targets: tuple[str, ...] = ("q", "v")
-    way: int = 5
-    seed: int = 0
+    out: Path = Path()
     device: str = "cpu"
     data: Path | None = None
-    steps: int = 150
-    batch: int = 32
-    lr: float = 1e-3
-    flip: bool = True
-    shift: float = 0.0
-    clip: float = 0.0
-    gate: float = 0.0
 
 
 def build_pool(request: PoolRequest, catalogue: Catalogue, host: Host) -> LoraPool:
@@ -78,8 +63,7 @@ def build_pool(request: PoolRequest, catalogue: Catalogue, host: Host) -> LoraPo
     steps = request.count * recipe.steps
     _emit(host, StageStarted(cell, "tune", steps))
     lines: list[Any] = []
-    for start in range(0, request.count, AT_ONCE):
-        numbers = range(start, min(start + AT_ONCE, request.count))
+    for numbers in _blocks(request):
         lines += _tune_block(request, recipe, backbone, sources, numbers, _within(host, cell, numbers, request.count))
         _emit(host, Progress(cell, "tune", len(lines) * recipe.steps, steps))
     write_card(request.out, request.name, request.backbone, backbone.sha256, lines, license_note)
@@ -87,6 +71,23 @@ def build_pool(request: PoolRequest, catalogue: Catalogue, host: Host) -> LoraPo
         note.unlink()
     _emit(host, StageFinished(cell, "tune", time.monotonic() - began))
     return open_pool(request.out, backbone.sha256)
+
+
+def cost_of(plan: PoolPlan, backbone: Backbone) -> tuple[float, int]:
+    """Count the floating-point operations of tuning a pool, and the images that are looked at in it.
+
+    Looks at held-out images are left out: how many there are only the data set knows.
+    """
+    slots = slots_of(backbone.vit, plan.targets)
+    bank = LoraBank.fresh(backbone.vit, slots, plan.rank, 1, torch.Generator()).to(backbone.device)
+    images = plan.count * plan.steps * plan.batch
+    return images * flops_of(backbone, bank).executed, images
+
+
+def _blocks(request: PoolRequest) -> list[range]:
+    """Part the LoRAs into those that are tuned side by side."""
+    step = request.at_once
+    return [range(start, min(start + step, request.count)) for start in range(0, request.count, step)]
 
 
 def _emit(host: Host, event: Event) -> None:
@@ -190,8 +191,6 @@ def _entry(
 
 
 def _base_images(catalogue: Catalogue, name: str, request: PoolRequest, side: int) -> Images:
-    from pathlib import Path
-
     dataset = named_dataset(catalogue, name)
     images: Images = dataset.load("base", request.data or Path("data"))
     if len(images.classes) < request.way:

@@ -17,7 +17,8 @@ def leave_out_strangers(records: Sequence[RunRecord]) -> tuple[list[RunRecord], 
     for record in records:
         if record.status == "ok":
             track = record.spec.track
-            lists[track.name].setdefault((track.episodes_sha256, len(record.accuracies)), []).append(record)
+            met = track.episodes_sha256 or record.hashes.get("episodes", "")
+            lists[track.name].setdefault((met, len(record.accuracies)), []).append(record)
     strangers: set[int] = set()
     problems = []
     for name, by_list in sorted(lists.items()):

@@ -12,7 +12,6 @@ from freeshot.basics.files import fingerprint
 from freeshot.contracts.method import Needs
 from freeshot.contracts.records import RunRecord
 from freeshot.engine.calibration import operations_per_second
-from freeshot.engine.devices import choose_device
 from freeshot.run.environment import Environment
 from freeshot.run.forecast import Forecast, forecast
 from freeshot.run.recovery import Recovery
@@ -75,7 +74,7 @@ class Ahead:
 
 def look_ahead(plan: Plan, request: RunRequest, catalogue: Catalogue) -> Ahead:
     """Add up what the cells cost that have to be run; what cells share counts once."""
-    environment = Environment(catalogue, request.cache, request.data, choose_device(request.device))
+    environment = Environment.of(request, catalogue)
     todo = [cell for cell in plan.cells if cell.state == "todo"]
     known = _on_record(request.results)
     forecasts: dict[str, Forecast] = {}
@@ -168,13 +167,17 @@ def _key(stage: str, spec: RunSpec) -> str:
     """Tell work apart by one key: cells that share it have the same."""
     if stage in SHARED:
         parts = [part.identity() for part in spec.parts.values() if part.kind in ("inversion", "efficiency")]
-        return fingerprint([parts, spec.method.options.get("per_class"), spec.track.pool, spec.seed])
+        return fingerprint([parts, spec.method.options.get("per_class"), _pool_of(spec), spec.seed])
     if stage == "evaluation":
         return spec.cell
-    return fingerprint([_alike(spec), spec.track.pool, spec.seed])
+    return fingerprint([_alike(spec), _pool_of(spec), spec.seed])
 
 
 def _alike(spec: RunSpec) -> str:
     """Tell cells that cost alike by one key: the same method and options on the same number of shots."""
     parts = {name: [part.name, part.options] for name, part in spec.parts.items()}
-    return fingerprint([spec.method.name, spec.method.options, parts, spec.track.shot, spec.track.pool])
+    return fingerprint([spec.method.name, spec.method.options, parts, spec.track.shot, _pool_of(spec)])
+
+
+def _pool_of(spec: RunSpec) -> list[str]:
+    return [spec.track.opened_pool, spec.track.pool_sha256]
