@@ -48,6 +48,7 @@ class Rooms:
             seconds=120.0,
             device="cpu",
             disk=21_000_000,
+            absent=(),
         )
         self.request: Any = None
         self.records: list[Any] = []

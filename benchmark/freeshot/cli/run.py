@@ -112,6 +112,9 @@ def _print_ahead(console: Console, plan: Plan, request: RunRequest, catalogue: C
         console.print(f"Of {ahead.unknown} of them nothing is known: like cells are not on record.")
     if not ahead.stages:
         return
+    if ahead.absent:
+        names = ", ".join(f"'{name}'" for name in ahead.absent)
+        console.print(f"Of {names} no images are there; each episode is counted with images of its own.")
     rows = []
     for stage, works in ahead.stages.items():
         there, parts = sum(work.there for work in works), sum(work.parts for work in works)
