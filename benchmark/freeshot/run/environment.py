@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from freeshot.basics.errors import PoolError
 from freeshot.basics.seal import unsealed
@@ -23,6 +23,8 @@ from freeshot.run.decoded import decoded
 from freeshot.run.pools import asked_folders
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import torch
 
     from freeshot.contracts.backbone import BackboneProvider
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from freeshot.engine.backbone import Backbone
     from freeshot.plugin.catalogue import Catalogue
     from freeshot.run.request import RunRequest
+
+T = TypeVar("T")
 
 
 @dataclass(eq=False)
@@ -54,6 +58,7 @@ class Environment:
     _loaded: dict[tuple[str, str], Images] = field(default_factory=dict)
     _shown: dict[tuple[str, str, int], Images] = field(default_factory=dict)
     _episodes: dict[str, tuple[Episode, ...]] = field(default_factory=dict)
+    _counted: dict[Any, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, request: RunRequest, catalogue: Catalogue) -> Environment:
@@ -109,6 +114,13 @@ class Environment:
                 f"The pool '{place.name}' has no LoRA that was tuned on '{place.part}'. Choose '{place.name}' itself."
             )
         return replace(pool, name=name, entries=chosen)
+
+    def once(self, key: tuple[Any, ...], make: Callable[[], T]) -> T:
+        """Return what `make()` returned for this key the first time: counts that take a look through the network."""
+        if key not in self._counted:
+            self._counted[key] = make()
+        found: T = self._counted[key]
+        return found
 
     def place(self, name: str) -> Place:
         """Say where a pool lies, poisoned or not."""

@@ -19,6 +19,8 @@ from freeshot.engine.teacher import BankTeacher
 from freeshot.run.inversion import batches_of
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from freeshot.contracts.pool import PoolPlan
     from freeshot.contracts.records import RunSpec
     from freeshot.contracts.tracks import Track
@@ -70,10 +72,15 @@ def forecast(
     teacher = BankTeacher(backbone, [entry], strategy)
     way = len(entry.classes)
     batch = way * batches_of(per_class, way, int(spec.method.options.get("batch", 0)))[0]
-    per_image, kept = _measured(teacher, batch if timed else 0)
+    per_image = _seconds_per_image(teacher, batch) if timed else 0.0
+    seen = (backbone.sha256, str(backbone.device))
+    kept = environment.once((*seen, "kept", strategy), lambda: _kept(teacher))
     bank = LoraBank.of([entry], next(backbone.vit.parameters()))
     acting = None if strategy is None or only_masks(backbone.vit, strategy) else strategy
-    inverting = flops_of(backbone, bank, strategy=acting).executed
+    inverting = environment.once(
+        (*seen, "inverting", entry.rank, tuple(entry.factors), acting),
+        lambda: flops_of(backbone, bank, strategy=acting).executed,
+    )
     stages = []
     steps = parts["inversion"].options.get("iterations")
     if steps is not None:
@@ -87,7 +94,10 @@ def forecast(
     if tasks is not None:
         targets = tuple(spec.method.options.get("targets", ("q", "v")))
         shared = LoraBank.fresh(backbone.vit, slots_of(backbone.vit, targets), 1, 1, torch.Generator())
-        learning = flops_of(backbone, shared.to(backbone.device), kept).executed
+        learning = environment.once(
+            (*seen, "learning", targets, None if kept is None else kept.shape[1]),
+            lambda: flops_of(backbone, shared.to(backbone.device), kept).executed,
+        )
         images = track.way * (track.shot + min(track.query, per_class - track.shot))
         passes = images * int(tasks)
         patches = "" if kept is None else f", {kept.shape[1]} patches each"
@@ -98,24 +108,28 @@ def forecast(
     return Forecast(tuple(stages), inverting / 2)  # backward costs about as much as forward
 
 
-def _measured(teacher: BankTeacher, batch: int) -> tuple[float, Any]:
-    """Run two steps on grey images, and time the second: seconds per image, and the patches kept at the end [1, k].
-
-    With a batch of 0 no step is run.
-    """
+def _seconds_per_image(teacher: BankTeacher, batch: int) -> float:
+    """Run two steps on grey images, and time the second."""
     side = teacher.image_size
-    images = torch.full((max(batch, 1), 3, side, side), 0.5, device=teacher.device, requires_grad=True)
+    images = torch.full((batch, 3, side, side), 0.5, device=teacher.device, requires_grad=True)
     seconds = 0.0
-    for step in range(2 if batch else 0):
+    for step in range(2):
         start = time.perf_counter()
         for _ in teacher.steps(1):
             teacher.logits(images).sum().backward()  # type: ignore[no-untyped-call]
         if teacher.device.type == "cuda":
             torch.cuda.synchronize(teacher.device)
         seconds = time.perf_counter() - start if step else 0.0
+    return seconds / batch
+
+
+def _kept(teacher: BankTeacher) -> Tensor | None:
+    """Return the patches that are kept of a grey image in the end: [1, k]."""
+    side = teacher.image_size
     with torch.no_grad():
-        kept = teacher.final_patches(images[:1].detach())
-    return seconds / max(batch, 1), kept
+        for _ in teacher.steps(1):  # tells the strategy that it is at the end
+            pass
+        return teacher.final_patches(torch.full((1, 3, side, side), 0.5, device=teacher.device))
 
 
 def pool_ahead(environment: Environment, track: Track, backbone: Backbone) -> LoraPool:
@@ -123,7 +137,8 @@ def pool_ahead(environment: Environment, track: Track, backbone: Backbone) -> Lo
     try:
         return environment.pool(track.pool, backbone)
     except MissingPoolError:
-        return _planned(environment.catalogue.pool_plans()[track.pool.partition("+")[0]], backbone)
+        plan = environment.catalogue.pool_plans()[track.pool.partition("+")[0]]
+        return environment.once((backbone.sha256, plan), lambda: _planned(plan, backbone))
 
 
 def _planned(plan: PoolPlan, backbone: Backbone) -> LoraPool:
