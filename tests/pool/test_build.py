@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -162,3 +166,30 @@ def test_too_few_classes_are_refused(tmp_path: Path) -> None:
     with pytest.raises(PoolError) as caught:
         built(tmp_path, way=7)
     assert str(caught.value) == "'toy-waves' has 6 base classes, too few for 7-way tasks."
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from freeshot.plugin.catalogue import Catalogue
+from freeshot.plugin.host import load_plugins
+from freeshot.pool.build import PoolRequest, build_pool
+host = load_plugins()
+request = PoolRequest("two", ("toy-waves",), 2, "toy-vit", rank=2, way=3, steps=int(sys.argv[2]), at_once=1,
+                      out=Path(sys.argv[1]))
+build_pool(request, Catalogue(host), host)
+"""
+
+
+def test_a_build_that_was_killed_continues_and_ends_with_the_same_bits(tmp_path: Path, tuned: list[str]) -> None:
+    steps = 60
+    process = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path / "pool"), str(steps)])
+    while not list((tmp_path / "pool").glob(".block-000-*")):  # the first LoRA is written, the second under way
+        assert process.poll() is None
+        time.sleep(0.001)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    assert not (tmp_path / "pool" / "pool.json").exists()
+    continued = built(tmp_path / "pool", steps=steps)
+    assert tuned == ["lora-001"]
+    assert continued.sha256 == built(tmp_path / "whole", steps=steps).sha256

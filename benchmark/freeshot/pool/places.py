@@ -87,8 +87,22 @@ def _whole(name: str, catalogue: Catalogue, pools: Path) -> Place | None:
         return Place(name, catalogue.pool(name))
     except UnknownNameError:
         pass
-    if (pools / name / CARD).is_file():
+    path = Path(name)
+    if not path.is_absolute() and ".." not in path.parts and (pools / path / CARD).is_file():
         return Place(name, pools / name, shipped=False)
-    if (Path(name) / CARD).is_file():
-        return Place(read_pool_card(Path(name))["name"], Path(name), shipped=False)
+    if (path / CARD).is_file():
+        return _of_folder(path, catalogue)
     return None
+
+
+def _of_folder(folder: Path, catalogue: Catalogue) -> Place:
+    """Call a pool by its card; PoolError where a plugin's pool, another one, has that name."""
+    card = read_pool_card(folder)
+    name: str = card["name"]
+    shipped = catalogue.pools().get(name)
+    if shipped is not None and card_sha256(card) != card_sha256(read_pool_card(shipped)):
+        raise PoolError(
+            f"The pool in {folder} calls itself '{name}', as another one of a plugin does. Import it under a name of "
+            f"its own: freeshot pool import {folder} --backbone {card['backbone']} --name NAME"
+        )
+    return Place(name, folder, shipped=False)
