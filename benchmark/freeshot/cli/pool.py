@@ -90,7 +90,9 @@ def build(
 
 def _given(ctx: click.Context) -> set[str]:
     """Name the options that were given on the command line."""
-    source = click.core.ParameterSource.DEFAULT
+    from click.core import ParameterSource
+
+    source = ParameterSource.DEFAULT
     return {name for name in ctx.params if ctx.get_parameter_source(name) is not source}
 
 

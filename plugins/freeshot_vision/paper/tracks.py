@@ -27,6 +27,7 @@ LOCK = Path(__file__).parent / "episodes.lock"
 
 def _track(group: str, name: str, shot: int, *, dataset: str = "", pool: str = MIXED) -> Track:
     full = f"{group}/{name}/5w{shot}s"
+    frozen = _frozen().get(full, {})
     return Track(
         name=full,
         dataset=dataset or name,
@@ -35,7 +36,8 @@ def _track(group: str, name: str, shot: int, *, dataset: str = "", pool: str = M
         backbone=CIFAR if pool == pool_of("cifar-fs") else BACKBONE,
         shot=shot,
         optional=True,
-        **_frozen().get(full, {}),
+        episodes_sha256=frozen.get("episodes_sha256", ""),
+        indices_sha256=frozen.get("indices_sha256", ""),
     )
 
 
