@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -193,3 +194,11 @@ def test_a_build_that_was_killed_continues_and_ends_with_the_same_bits(tmp_path:
     continued = built(tmp_path / "pool", steps=steps)
     assert tuned == ["lora-001"]
     assert continued.sha256 == built(tmp_path / "whole", steps=steps).sha256
+
+
+def test_two_builds_at_once_share_the_loras_out(tmp_path: Path, tuned: list[str]) -> None:
+    with ThreadPoolExecutor(2) as both:
+        pools = list(both.map(lambda _: built(tmp_path / "pool", count=4, steps=20), range(2)))
+    assert sorted(tuned) == ["lora-000", "lora-001", "lora-002", "lora-003"]
+    assert {pool.sha256 for pool in pools} == {built(tmp_path / "alone", count=4, steps=20).sha256}
+    assert sorted(path.name for path in (tmp_path / "pool").iterdir()) == [*dict.fromkeys(sorted(tuned)), "pool.json"]
