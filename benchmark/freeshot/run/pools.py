@@ -39,7 +39,7 @@ def pooled(spec: RunSpec, track: Track, method: Method, request: RunRequest, cat
     try:
         place = find_pool(request.pool or track.pool, catalogue, request.pools)
     except MissingPoolError as error:
-        return Pooled(spec, track, str(error))
+        return Pooled(spec, replace(track, pool=request.pool or track.pool), str(error))
     changes = {"pool_sha256": place.identity}
     if request.pool is not None:
         track = replace(track, pool=_called(request.pool, catalogue, request.pools))
