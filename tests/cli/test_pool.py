@@ -150,6 +150,14 @@ def test_planned_pools_are_listed_with_the_command_that_builds_them(
     )
 
 
+def test_a_planned_pool_is_explained(call: Call, install: Install) -> None:
+    install("fake", PLAN)
+    told = lines(call("show", "lab/two").stdout)
+    assert told[0] == "lab/two pool that is built with: freeshot pool build lab/two --device auto"
+    assert "sources sketch, fonts" in told
+    assert "count 7" in told
+
+
 def test_the_cost_of_a_pool_is_told_without_an_image(call: Call) -> None:
     size = ("--count", "3", "--steps", "5", "--batch", "4", "--way", "2")
     done = call(

@@ -119,6 +119,10 @@ def test_every_row_of_every_profile_is_accepted(catalogue: Catalogue, tmp_path: 
         assert len(plan.missing) == len({track.pool for track in chosen})
 
 
+def test_the_full_profile_holds_every_method_there_is(catalogue: Catalogue) -> None:
+    assert {row.method for row in SUITES[0].profiles["full"].rows} == set(catalogue.names("method"))
+
+
 def test_the_pocket_suite_is_left_as_it_is(catalogue: Catalogue, tmp_path: Path) -> None:
     plan, _ = planned(catalogue, tmp_path, suite="pocket", profile="quick")
     assert {cell.spec.track.pool for cell in plan.cells} == {"pocket"}
