@@ -19,7 +19,7 @@ from freeshot.contracts.inversion import InversionMethod, LearnedInversion, Teac
 from freeshot.contracts.launcher import Launcher
 from freeshot.contracts.meta_learner import GradientMetaLearner, MetaLearner, Model, TaskStream
 from freeshot.contracts.method import Learner, Method, Needs, Oracle, Predictor, Trial, Workbench
-from freeshot.contracts.pool import LoraEntry, LoraPool, Slot
+from freeshot.contracts.pool import LoraEntry, LoraPool, PoolPlan, Slot
 from freeshot.contracts.published import Published
 from freeshot.contracts.surrogate_method import SurrogateMethod
 from freeshot.contracts.tracks import Profile, Row, Suite, Track
@@ -51,6 +51,7 @@ __all__ = [
     "Model",
     "Needs",
     "Oracle",
+    "PoolPlan",
     "Predictor",
     "Profile",
     "Published",

@@ -91,6 +91,12 @@ class LoraInversion(InversionMethod):
             loss = loss + self.total_variation * total_variation(at.images) * count
         return loss
 
+    def beside(self, side: int) -> float:
+        """Count the prior, where there is one."""
+        from freeshot.engine.prior import operations
+
+        return 0.0 if self.prior == "none" else operations(side) / self.prior_every
+
     def _open_prior(self, teacher: Teacher) -> StatisticsPrior | None:
         if self.prior == "none":
             return None

@@ -9,7 +9,7 @@ from freeshot import hookimpl
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from freeshot import BackboneProvider, FewShotDataset, Suite, Track
+    from freeshot import BackboneProvider, FewShotDataset, PoolPlan, Suite, Track
 
 
 @hookimpl
@@ -32,18 +32,20 @@ def freeshot_datasets() -> Iterable[type[FewShotDataset]]:
 
 @hookimpl
 def freeshot_tracks() -> Iterable[Track]:
-    """Offer the pocket suite's tracks."""
+    """Offer the pocket suite's tracks and the paper's."""
+    from freeshot_vision.paper.tracks import TRACKS as PAPER
     from freeshot_vision.pocket.tracks import TRACKS
 
-    return TRACKS
+    return (*TRACKS, *PAPER)
 
 
 @hookimpl
 def freeshot_suites() -> Iterable[Suite]:
-    """Offer the pocket suite."""
+    """Offer the pocket suite and the paper's."""
+    from freeshot_vision.paper.suites import SUITES as PAPER
     from freeshot_vision.pocket.suites import SUITES
 
-    return SUITES
+    return (*SUITES, *PAPER)
 
 
 @hookimpl
@@ -52,3 +54,11 @@ def freeshot_pools() -> Iterable[tuple[str, str]]:
     from freeshot_vision.pocket.files import POOL
 
     return [("pocket", str(POOL))]
+
+
+@hookimpl
+def freeshot_pool_plans() -> Iterable[PoolPlan]:
+    """Offer the paper's pools, to be built."""
+    from freeshot_vision.paper.pools import PLANS
+
+    return PLANS

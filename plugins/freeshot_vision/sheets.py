@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,15 +71,28 @@ class SheetImages:
     labels: NDArray[np.int64]
     """[n], index into `classes`."""
     classes: tuple[str, ...]
+    side: int = 0
+    """Pixels along each side as they are shown; 0: as they lie on the sheet."""
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def at(self, side: int) -> SheetImages:
+        """Return the same images, shown at another size."""
+        shown = replace(self, side=side if side != self.cells.shape[1] else 0)
+        vars(shown).update({name: value for name, value in vars(self).items() if name == "sha256"})  # the same for all
+        return shown
 
     def read(self, indices: Sequence[int] | NDArray[np.int64]) -> Tensor:
         """Return the images at `indices` as uint8 [b, 3, h, w]."""
         import torch
 
+        from freeshot.data.pictures import fitted
+
         chosen = self.cells[np.asarray(indices, dtype=np.int64)]  # [b, h, w, 3]
+        if self.side:
+            shown = [np.asarray(fitted(Image.fromarray(cell), self.side, "square")) for cell in chosen]
+            chosen = np.array(shown, dtype=np.uint8).reshape(-1, self.side, self.side, 3)
         return torch.from_numpy(np.ascontiguousarray(chosen.transpose(0, 3, 1, 2)))
 
     @cached_property

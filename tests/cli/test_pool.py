@@ -73,7 +73,9 @@ def test_a_folder_that_is_no_pool_is_said_to_be_none(call: Call, tmp_path: Path)
     assert "is no pool: it has no pool.json" in done.stderr
 
 
-def test_building_hands_over_what_was_asked(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Return what the next build is asked for; nothing is built."""
     asked: dict[str, Any] = {}
 
     def build_pool(request: Any, catalogue: object, host: object) -> object:
@@ -83,6 +85,10 @@ def test_building_hands_over_what_was_asked(call: Call, monkeypatch: pytest.Monk
     vars(module)["PoolRequest"] = lambda **fields: asked.update(fields) or SimpleNamespace(**fields)
     vars(module)["build_pool"] = build_pool
     monkeypatch.setitem(sys.modules, "freeshot.pool.build", module)
+    return asked
+
+
+def test_building_hands_over_what_was_asked(call: Call, asked: dict[str, Any]) -> None:
     arguments = ("--source", "sketch", "--source", "fonts", "--count", "8", "--backbone", "tiny", "--rank", "2")
     more = ("--targets", "q, v,fc1", "--no-flip")
     done = call("pool", "build", "mix", *arguments, *more, plugins="")
@@ -106,4 +112,58 @@ def test_building_hands_over_what_was_asked(call: Call, monkeypatch: pytest.Monk
         "device": "cpu",
         "data": Path("data"),
         "gate": 0.0,
+        "at_once": 8,
     }
+
+
+PLAN = "@hookimpl\ndef freeshot_pool_plans(): return [PoolPlan('lab/two', ('sketch', 'fonts'), 7, 'tiny', steps=9)]"
+
+
+def test_a_planned_pool_is_built_as_its_plan_says(call: Call, install: Install, asked: dict[str, Any]) -> None:
+    install("fake", PLAN)
+    done = call("pool", "build", "lab/two")
+    assert done.stdout == "The pool 'lab/two' of 7 LoRAs is in pools/lab/two.\n", done.output
+    assert (asked["sources"], asked["backbone"], asked["steps"], asked["batch"]) == (("sketch", "fonts"), "tiny", 9, 32)
+
+
+def test_what_is_given_beats_a_pools_plan(call: Call, install: Install, asked: dict[str, Any]) -> None:
+    install("fake", PLAN)
+    call("pool", "build", "lab/two", "--steps", "150", "--count", "2")
+    assert (asked["steps"], asked["count"], asked["backbone"]) == (150, 2, "tiny")
+
+
+def test_a_pool_that_nobody_plans_is_to_be_described(call: Call) -> None:
+    done = call("pool", "build", "mix", "--count", "2", plugins="")
+    assert done.exit_code == 2
+    assert "No plugin plans a pool 'mix', so it is to be said how it is built. Give --source and --backbone." in (
+        done.stderr
+    )
+
+
+def test_planned_pools_are_listed_with_the_command_that_builds_them(
+    call: Call, install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install("fake", PLAN)
+    monkeypatch.chdir(tmp_path)
+    assert "lab/two to be built: freeshot pool build lab/two --device auto" in " ".join(
+        call("list", "pools").stdout.split()
+    )
+
+
+def test_a_planned_pool_is_explained(call: Call, install: Install) -> None:
+    install("fake", PLAN)
+    told = lines(call("show", "lab/two").stdout)
+    assert told[0] == "lab/two pool that is built with: freeshot pool build lab/two --device auto"
+    assert "sources sketch, fonts" in told
+    assert "count 7" in told
+
+
+def test_the_cost_of_a_pool_is_told_without_an_image(call: Call) -> None:
+    size = ("--count", "3", "--steps", "5", "--batch", "4", "--way", "2")
+    done = call(
+        *("pool", "build", "x", "--source", "no-such-set", "--backbone", "toy-vit", *size, "--dry-run"),
+        *("--rate", "1e9"),
+        plugins="toy",
+    )
+    assert done.stdout.startswith("3 LoRAs, 5 steps of 4 images each: 60 images forward and backward, "), done.output
+    assert "at 1.0 GFLOP/s, as you assume." in done.stdout

@@ -38,6 +38,7 @@ class Rooms:
                 cell("near/5w1s", "lora-recycle", learner="proto"),
                 cell("far/5w1s", "tune", "skip", "It has no images."),
             ),
+            missing=(),
         )
         self.ahead = SimpleNamespace(
             unknown=0,
@@ -47,6 +48,7 @@ class Rooms:
             seconds=120.0,
             device="cpu",
             disk=21_000_000,
+            absent=(),
         )
         self.request: Any = None
         self.records: list[Any] = []

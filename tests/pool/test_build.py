@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -26,9 +31,8 @@ from freeshot.pool.tuning import TuningTask
 
 
 @pytest.fixture(autouse=True)
-def _one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def _toys_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FREESHOT_PLUGINS", "toy")
-    monkeypatch.setattr(building, "AT_ONCE", 1)
 
 
 @pytest.fixture
@@ -60,7 +64,7 @@ class Ears:
 
 
 def request(out: Path, **changes: Any) -> PoolRequest:
-    plain = PoolRequest("two", ("toy-waves",), 2, out, "toy-vit", rank=2, way=3, steps=2)
+    plain = PoolRequest("two", ("toy-waves",), 2, "toy-vit", rank=2, way=3, steps=2, at_once=1, out=out)
     return dataclasses.replace(plain, **changes)
 
 
@@ -96,10 +100,9 @@ def test_the_same_request_builds_the_same_pool(tmp_path: Path) -> None:
     assert built(tmp_path / "a").sha256 == built(tmp_path / "b").sha256
 
 
-def test_how_many_are_tuned_at_once_changes_no_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_how_many_are_tuned_at_once_changes_no_task(tmp_path: Path) -> None:
     apart = built(tmp_path / "a")
-    monkeypatch.setattr(building, "AT_ONCE", 8)
-    assert [e.classes for e in built(tmp_path / "b").entries] == [e.classes for e in apart.entries]
+    assert [e.classes for e in built(tmp_path / "b", at_once=8).entries] == [e.classes for e in apart.entries]
 
 
 def test_an_interrupted_build_tunes_only_what_is_missing(tmp_path: Path, tuned: list[str]) -> None:
@@ -127,12 +130,11 @@ def test_a_whole_pool_keeps_no_notes(tmp_path: Path) -> None:
 
 def test_a_build_tells_how_far_it_is_within_a_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = itertools.count()
-    monkeypatch.setattr(building, "AT_ONCE", 2)
     monkeypatch.setattr(building, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
     host = load_plugins()
     heard: list[tuple[int, int]] = []
     host.manager.register(Ears(heard))
-    build_pool(request(tmp_path, count=3), Catalogue(host), host)
+    build_pool(request(tmp_path, count=3, at_once=2), Catalogue(host), host)
     assert heard == [(2, 6), (4, 6), (4, 6), (5, 6), (6, 6), (6, 6)]
 
 
@@ -165,3 +167,38 @@ def test_too_few_classes_are_refused(tmp_path: Path) -> None:
     with pytest.raises(PoolError) as caught:
         built(tmp_path, way=7)
     assert str(caught.value) == "'toy-waves' has 6 base classes, too few for 7-way tasks."
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from freeshot.plugin.catalogue import Catalogue
+from freeshot.plugin.host import load_plugins
+from freeshot.pool.build import PoolRequest, build_pool
+host = load_plugins()
+request = PoolRequest("two", ("toy-waves",), 2, "toy-vit", rank=2, way=3, steps=int(sys.argv[2]), at_once=1,
+                      out=Path(sys.argv[1]))
+build_pool(request, Catalogue(host), host)
+"""
+
+
+def test_a_build_that_was_killed_continues_and_ends_with_the_same_bits(tmp_path: Path, tuned: list[str]) -> None:
+    steps = 60
+    process = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path / "pool"), str(steps)])
+    while not list((tmp_path / "pool").glob(".block-000-*")):  # the first LoRA is written, the second under way
+        assert process.poll() is None
+        time.sleep(0.001)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    assert not (tmp_path / "pool" / "pool.json").exists()
+    continued = built(tmp_path / "pool", steps=steps)
+    assert tuned == ["lora-001"]
+    assert continued.sha256 == built(tmp_path / "whole", steps=steps).sha256
+
+
+def test_two_builds_at_once_share_the_loras_out(tmp_path: Path, tuned: list[str]) -> None:
+    with ThreadPoolExecutor(2) as both:
+        pools = list(both.map(lambda _: built(tmp_path / "pool", count=4, steps=20), range(2)))
+    assert sorted(tuned) == ["lora-000", "lora-001", "lora-002", "lora-003"]
+    assert {pool.sha256 for pool in pools} == {built(tmp_path / "alone", count=4, steps=20).sha256}
+    assert sorted(path.name for path in (tmp_path / "pool").iterdir()) == [*dict.fromkeys(sorted(tuned)), "pool.json"]

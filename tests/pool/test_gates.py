@@ -107,7 +107,7 @@ def test_a_stronger_penalty_closes_more(backbone: Backbone) -> None:
 def test_a_pool_of_gated_loras_has_unequal_ranks_and_opens(tmp_path: Path) -> None:
     host = load_plugins()
     request = PoolRequest(
-        "sparse", ("toy-waves",), 3, tmp_path / "sparse", "toy-vit", way=2, steps=30, batch=6, lr=3e-2
+        "sparse", ("toy-waves",), 3, "toy-vit", way=2, steps=30, batch=6, lr=3e-2, out=tmp_path / "sparse"
     )
     pool = build_pool(replace(request, gate=1.5), Catalogue(host), host)
     ranks = [entry.rank for entry in pool.entries]

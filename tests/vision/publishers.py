@@ -38,34 +38,34 @@ def listed(name: str) -> tuple[str, ...]:
     return split.classes
 
 
-def cifar_fs(root: Path) -> None:
+def cifar_fs(root: Path, each: int = 2) -> None:
     (root / "cifar-100-binary").mkdir(parents=True)
     names = sorted(listed("cifar-fs"))
     (root / "cifar-100-binary" / "fine_label_names.txt").write_text("\n".join(names) + "\n")
-    for part, each in (("train", 2), ("test", 1)):
-        records = np.random.default_rng(each).integers(0, 256, (each * 100, RECORD), dtype=np.uint8)
-        records[:, 1] = np.tile(np.arange(100), each)
+    for part, count in (("train", each), ("test", 1)):
+        records = np.random.default_rng(count).integers(0, 256, (count * 100, RECORD), dtype=np.uint8)
+        records[:, 1] = np.tile(np.arange(100), count)
         records.tofile(root / "cifar-100-binary" / f"{part}.bin")
 
 
-def mini_imagenet(root: Path) -> None:
+def mini_imagenet(root: Path, each: int = 2) -> None:
     for name in listed("mini-imagenet"):
-        for number in range(2):
+        for number in range(each):
             paint(root / "images" / f"{name}{number:08d}.jpg")
 
 
-def vgg_flower(root: Path) -> None:
-    for number in range(204):
+def vgg_flower(root: Path, each: int = 2) -> None:
+    for number in range(102 * each):
         paint(root / "jpg" / f"image_{number + 1:05d}.jpg")
-    savemat(root / "imagelabels.mat", {"labels": (np.arange(204) % 102 + 1)[None]})
+    savemat(root / "imagelabels.mat", {"labels": (np.arange(102 * each) % 102 + 1)[None]})
 
 
-def cub(root: Path) -> None:
-    folders(root / "CUB_200_2011" / "images", (f"{n + 1:03d}.Bird_{n}" for n in range(200)), ending=".jpg")
+def cub(root: Path, each: int = 2) -> None:
+    folders(root / "CUB_200_2011" / "images", (f"{n + 1:03d}.Bird_{n}" for n in range(200)), each, ".jpg")
 
 
-def chestx(root: Path) -> None:
-    findings = [*CHEST, *CHEST, "No Finding", "Pneumonia", "Mass|Nodule"]
+def chestx(root: Path, each: int = 2) -> None:
+    findings = [*CHEST * each, "No Finding", "Pneumonia", "Mass|Nodule"]
     for number in range(len(findings)):
         paint(root / f"images_{1 + number % 12:03d}" / "images" / f"{number:08d}_000.png")
     for folder in sorted(root.glob("images_*")):
@@ -75,10 +75,10 @@ def chestx(root: Path) -> None:
     (root / "Data_Entry_2017.csv").write_text("Image Index,Finding Labels,Follow-up #\n" + "\n".join(rows) + "\n")
 
 
-def isic(root: Path) -> None:
+def isic(root: Path, each: int = 2) -> None:
     stem = "ISIC2018_Task3_Training"
     rows = []
-    for number in range(14):
+    for number in range(7 * each):
         paint(root / f"{stem}_Input" / f"ISIC_{number:07d}.jpg")
         marks = ",".join("1.0" if place == number % 7 else "0.0" for place in range(7))
         rows.append(f"ISIC_{number:07d},{marks}")
@@ -87,16 +87,16 @@ def isic(root: Path) -> None:
     table.write_text(f"image,{','.join(SKIN)}\n" + "\n".join(rows) + "\n")
 
 
-def eurosat(root: Path) -> None:
-    folders(root / "EuroSAT_RGB", LAND, ending=".jpg")
+def eurosat(root: Path, each: int = 2) -> None:
+    folders(root / "EuroSAT_RGB", LAND, each, ".jpg")
 
 
-def crop_diseases(root: Path) -> None:
-    folders(root / "raw" / "color", (f"Crop_{n}___ill" for n in range(38)), ending=".JPG")
+def crop_diseases(root: Path, each: int = 2) -> None:
+    folders(root / "raw" / "color", (f"Crop_{n}___ill" for n in range(38)), each, ".JPG")
 
 
-def dtd(root: Path) -> None:
-    folders(root / "dtd" / "images", listed("dtd"), ending=".jpg")
+def dtd(root: Path, each: int = 2) -> None:
+    folders(root / "dtd" / "images", listed("dtd"), each, ".jpg")
 
 
 def omniglot(root: Path) -> None:
@@ -123,7 +123,7 @@ def traffic_signs(root: Path) -> None:
     (images / "00000" / "GT-00000.csv").write_text("Filename;Width\n")
 
 
-PUBLISHERS: dict[str, Callable[[Path], None]] = {
+PUBLISHERS: dict[str, Callable[..., None]] = {
     "cifar-fs": cifar_fs,
     "mini-imagenet": mini_imagenet,
     "vgg-flower": vgg_flower,

@@ -78,6 +78,12 @@ class DeepInversion(InversionMethod):
             loss = loss + self.prior_weight * prior.distance(at.images) * len(at.images)
         return loss
 
+    def beside(self, side: int) -> float:
+        """Count the prior, where there is one."""
+        from freeshot.engine.prior import operations
+
+        return 0.0 if self.prior == "none" else operations(side)
+
     def _open_prior(self, teacher: Teacher) -> StatisticsPrior | None:
         if self.prior == "none":
             return None

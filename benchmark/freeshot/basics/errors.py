@@ -7,6 +7,7 @@
      ├── DataError             images, cards or splits that cannot be read
      ├── EpisodeError          a task that the data cannot fill, or a changed episode list
      ├── PoolError             LoRAs that do not fit together or to the backbone
+     │    └── MissingPoolError a pool that is to be built first
      ├── ContractError         a component that broke what its interface promises
      │    ├── UndeclaredError  a method asked for what it did not declare
      │    └── SealedError      images or a pool were opened while a method was at work
@@ -47,6 +48,10 @@ class EpisodeError(FreeshotError):
 
 class PoolError(FreeshotError):
     """LoRAs do not fit together or to the backbone."""
+
+
+class MissingPoolError(PoolError):
+    """A pool that is known how to build was not built yet."""
 
 
 class ContractError(FreeshotError):

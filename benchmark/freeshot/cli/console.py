@@ -60,13 +60,13 @@ def _indent(cell: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Write a time as a person says it: '8 s', '2 min 05 s', '1 h 02 min'."""
+    """Write a time as a person says it: '8 s', '2 min 05 s', '1 h 02 min', '389 h'."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min" if whole < 100 * 3600 else f"{whole // 3600:,} h"
 
 
 def p_value(value: float) -> str:

@@ -40,7 +40,21 @@ def command(ctx: click.Context, what: str | None) -> None:
             (f"  {name}", _summary(catalogue, kind, name), catalogue.origin(kind, name))
             for name in catalogue.names(kind)
         ]
+        if kind == "pool":
+            rows += _own_pools(catalogue)
         table(console, rows or [("  none", "", "")], title=plural)
+
+
+def _own_pools(catalogue: Catalogue) -> list[tuple[str, str, str]]:
+    """List pools that were built or imported here, and those that are still to be built."""
+    from freeshot.pool.places import POOLS, build_command, built_pools
+
+    built = built_pools()
+    planned = [name for name in catalogue.pool_plans() if name not in built]
+    return [
+        *((f"  {name}", str(POOLS / name), "yours") for name in built),
+        *((f"  {name}", f"to be built: {build_command(name)}", "") for name in planned),
+    ]
 
 
 def _summary(catalogue: Catalogue, kind: str, name: str) -> str:

@@ -7,12 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from freeshot.cli.console import stdout, table, tell_warning
+from freeshot.basics.errors import OptionError
+from freeshot.cli.console import arithmetic, duration, stdout, table, tell_warning
 from freeshot.cli.group import HelpfulGroup
-from freeshot.cli.session import session_of
+from freeshot.cli.session import assumed_rate, session_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rich.console import Console
+
     from freeshot.contracts.pool import LoraEntry, LoraPool
+    from freeshot.plugin.catalogue import Catalogue
+    from freeshot.pool.build import PoolRequest
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 
@@ -29,12 +36,10 @@ def command() -> None:
 
 @command.command("build")
 @click.argument("name")
-@click.option(
-    "--source", "sources", multiple=True, required=True, metavar="DATASET", help="Whose base classes; repeatable."
-)
-@click.option("--count", type=click.IntRange(min=1), required=True, help="How many LoRAs.")
+@click.option("--source", "sources", multiple=True, metavar="DATASET", help="Whose base classes; repeatable.")
+@click.option("--count", type=click.IntRange(min=1), help="How many LoRAs.")
 @click.option("--out", type=FOLDER, help="Folder to write; pools/NAME if not given.")
-@click.option("--backbone", required=True, metavar="NAME", help="Network to tune; NAME:KEY=VALUE,… sets options.")
+@click.option("--backbone", metavar="NAME", help="Network to tune; NAME:KEY=VALUE,… sets options.")
 @click.option("--rank", type=click.IntRange(min=1), default=4, help="Rank of each LoRA.")
 @click.option("--targets", default="q,v", show_default=True, callback=_targets, help="Layers each LoRA acts on.")
 @click.option("--steps", type=click.IntRange(min=1), default=150, help="Optimiser steps per LoRA.")
@@ -52,21 +57,78 @@ def command() -> None:
 )
 @click.option("--way", type=click.IntRange(min=2), default=5, help="Classes per LoRA.")
 @click.option("--seed", type=int, default=0, help="Root seed.")
+@click.option(
+    "--at-once", type=click.IntRange(min=1), default=8, help="LoRAs tuned side by side, and written together."
+)
 @click.option("--device", type=click.Choice(["cpu", "cuda", "auto"]), default="cpu", help="Where to compute.")
 @click.option("--data", type=FOLDER, default=Path("data"), help="Where your images are.")
+@click.option("--dry-run", is_flag=True, help="Only say what it would cost; no image is needed.")
+@assumed_rate()
 @click.pass_context
-def build(ctx: click.Context, /, name: str, out: Path | None, **asked: Any) -> None:
-    """Tune LoRAs on random few-way tasks and store them as the pool NAME; an interrupted build continues."""
+def build(
+    ctx: click.Context, /, name: str, out: Path | None, *, dry_run: bool, rate: float | None, **asked: Any
+) -> None:
+    """Tune LoRAs on random few-way tasks and store them as the pool NAME; an interrupted build continues.
+
+    Where a plugin plans a pool of this name, options that are not given are the plan's.
+    """
     from freeshot.cli.progress import shown
     from freeshot.pool.build import PoolRequest, build_pool
 
     session = session_of(ctx)
     session.use_data(asked["data"])
-    request = PoolRequest(name=name, out=out or Path("pools") / name, **asked)
+    options = _planned(session.catalogue, name, asked, _given(ctx))
+    request = PoolRequest(name=name, out=out or Path("pools") / name, **options)
     session.warn()
+    if dry_run:
+        _print_cost(stdout(), request, session.catalogue, rate)
+        return
     with shown(session.host.manager):
         pool = build_pool(request, session.catalogue, session.host)
     stdout().print(f"The pool '{pool.name}' of {len(pool)} LoRAs is in {pool.path}.", soft_wrap=True)
+
+
+def _given(ctx: click.Context) -> set[str]:
+    """Name the options that were given on the command line."""
+    from click.core import ParameterSource
+
+    source = ParameterSource.DEFAULT
+    return {name for name in ctx.params if ctx.get_parameter_source(name) is not source}
+
+
+def _planned(catalogue: Catalogue, name: str, asked: Mapping[str, Any], given: set[str]) -> dict[str, Any]:
+    """Fill what was not given from the plan of this name; OptionError where neither says what is needed."""
+    from dataclasses import asdict
+
+    plan = catalogue.pool_plans().get(name)
+    filled = dict(asked)
+    if plan is not None:
+        filled |= {key: value for key, value in asdict(plan).items() if key in asked and key not in given}
+    missing = [
+        option for option in ("source", "count", "backbone") if not filled[{"source": "sources"}.get(option, option)]
+    ]
+    if missing:
+        raise OptionError(
+            f"No plugin plans a pool '{name}', so it is to be said how it is built. Give --{' and --'.join(missing)}."
+        )
+    return filled
+
+
+def _print_cost(console: Console, request: PoolRequest, catalogue: Catalogue, rate: float | None) -> None:
+    from freeshot.engine.backbone import named_backbone
+    from freeshot.engine.calibration import operations_per_second
+    from freeshot.pool.build import cost_of
+
+    backbone = named_backbone(catalogue, request.backbone, request.device)
+    operations, images = cost_of(request, backbone)
+    where = f"measured just now ({backbone.device})" if rate is None else "as you assume"
+    speed = operations_per_second(backbone) if rate is None else rate
+    console.print(
+        f"{request.count} LoRAs, {request.steps} steps of {request.batch} images each: {images:,} images forward and "
+        f"backward, {arithmetic(operations)}, about {duration(operations / speed)} at {arithmetic(speed)}/s, {where}. "
+        "Reading the images is not counted, nor are the looks at those held out.",
+        soft_wrap=True,
+    )
 
 
 @command.command("import")
@@ -102,9 +164,10 @@ def import_(
 @click.pass_context
 def show(ctx: click.Context, pool: str) -> None:
     """List the LoRAs of a pool, by its name or its folder."""
+    from freeshot.pool.places import find_pool
     from freeshot.pool.store import open_pool
 
-    opened = open_pool(Path(pool) if Path(pool).is_dir() else session_of(ctx).catalogue.pool(pool))
+    opened = open_pool(find_pool(pool, session_of(ctx).catalogue).folder)
     console = stdout()
     console.print(
         f"{opened.name}: {len(opened)} LoRAs on {opened.backbone} {opened.backbone_hash[:8]}…", soft_wrap=True

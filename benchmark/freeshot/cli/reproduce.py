@@ -36,6 +36,8 @@ MEANING = {
 @click.option("--results", type=FOLDER, help="Where the new record goes; without it, it is not kept.")
 @click.option("--cache", type=FOLDER, default=Path(".freeshot"), help="Where what can be reused goes.")
 @click.option("--data", type=FOLDER, default=Path("data"), help="Where your images are.")
+@click.option("--pool", metavar="NAME_OR_DIR", help="Where a pool of yours is now, if not in the folder of pools.")
+@click.option("--pools", type=FOLDER, default=Path("pools"), help="Where your pools are.")
 @plugin_files()
 @click.pass_context
 def command(
@@ -46,6 +48,8 @@ def command(
     results: Path | None,
     cache: Path,
     data: Path,
+    pool: str | None,
+    pools: Path,
     files: tuple[Path, ...],
     *,
     other_versions: bool,
@@ -63,7 +67,7 @@ def command(
     session.use_data(data)
     with ExitStack() as stack:
         folder = results or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        request = RunRequest(results=folder, cache=cache, data=data, device=device)
+        request = RunRequest(results=folder, cache=cache, data=data, device=device, pool=pool, pools=pools)
         rebuilt = rebuild(record, session.catalogue, request)
         session.warn()
         _tell(rebuilt)

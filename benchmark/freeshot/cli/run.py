@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from freeshot.cli.console import arithmetic, duration, stdout, table
-from freeshot.cli.session import plugin_files, session_of
+from freeshot.cli.session import assumed_rate, plugin_files, session_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +34,7 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
     "--option", "-o", "options", multiple=True, metavar="KEY=VALUE", help="Set an option of the methods; repeatable."
 )
 @click.option("--backbone", metavar="NAME", help="Backbone instead of the track's; NAME:KEY=VALUE,… sets its options.")
+@click.option("--pool", metavar="NAME_OR_DIR", help="Pool of LoRAs instead of the track's.")
 @click.option(
     "--seed", "seeds", multiple=True, type=int, help="Root seed; repeatable; the profile's if not given, mostly 0."
 )
@@ -42,6 +43,7 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option("--results", type=FOLDER, default=Path("results"), help="Where records go.")
 @click.option("--cache", type=FOLDER, default=Path(".freeshot"), help="Where what can be reused goes.")
 @click.option("--data", type=FOLDER, default=Path("data"), help="Where your images are.")
+@click.option("--pools", type=FOLDER, default=Path("pools"), help="Where your pools are.")
 @click.option("--launcher", metavar="NAME", default="local", help="Who runs the cells.")
 @click.option(
     "--launcher-option",
@@ -54,8 +56,9 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 @plugin_files()
 @click.option("--again", is_flag=True, help="Run cells that are already done, too.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be run, and for about how long.")
+@assumed_rate()
 @click.pass_context
-def command(ctx: click.Context, /, *, dry_run: bool, files: tuple[Path, ...], **asked: Any) -> None:
+def command(ctx: click.Context, /, *, dry_run: bool, rate: float | None, files: tuple[Path, ...], **asked: Any) -> None:
     """Run the cells of a SUITE, or of the tracks and methods that are named; what is done is not done again."""
     from freeshot.run.plan import plan_run
     from freeshot.run.request import RunRequest
@@ -69,7 +72,7 @@ def command(ctx: click.Context, /, *, dry_run: bool, files: tuple[Path, ...], **
     console = stdout()
     if dry_run:
         _print_plan(console, plan)
-        _print_ahead(console, plan, request, session.catalogue)
+        _print_ahead(console, plan, request, session.catalogue, rate)
         return
     from freeshot.cli.progress import shown
     from freeshot.run.execute import execute_plan
@@ -94,19 +97,24 @@ def _print_plan(console: Console, plan: Plan) -> None:
     table(console, rows, heads)
     todo = sum(cell.state == "todo" for cell in plan.cells)
     console.print(f"{todo} of {len(plan.cells)} cells to run.")
+    for sentence in plan.missing:
+        console.print(sentence, soft_wrap=True)
 
 
-def _print_ahead(console: Console, plan: Plan, request: RunRequest, catalogue: Catalogue) -> None:
+def _print_ahead(console: Console, plan: Plan, request: RunRequest, catalogue: Catalogue, rate: float | None) -> None:
     """Print what the run will cost, stage by stage."""
     if not any(cell.state == "todo" for cell in plan.cells):
         return
     from freeshot.run.ahead import look_ahead
 
-    ahead = look_ahead(plan, request, catalogue)
+    ahead = look_ahead(plan, request, catalogue, rate)
     if ahead.unknown:
         console.print(f"Of {ahead.unknown} of them nothing is known: like cells are not on record.")
     if not ahead.stages:
         return
+    if ahead.absent:
+        names = ", ".join(f"'{name}'" for name in ahead.absent)
+        console.print(f"Of {names} no images are there; each episode is counted with images of its own.")
     rows = []
     for stage, works in ahead.stages.items():
         there, parts = sum(work.there for work in works), sum(work.parts for work in works)
@@ -114,9 +122,10 @@ def _print_ahead(console: Console, plan: Plan, request: RunRequest, catalogue: C
         rows.append((stage, str(len(works)), f"{there} of {parts}", arithmetic(flops), duration(flops / ahead.rate)))
     console.print()
     table(console, rows, heads=("stage", "times", "in the cache", "operations", "about"))
+    speed = f"measured just now ({ahead.device})" if rate is None else "as you assume"
     console.print(
-        f"Together {arithmetic(ahead.flops)}, about {duration(ahead.seconds)} at {arithmetic(ahead.rate)}/s, measured "
-        f"just now ({ahead.device}), and {ahead.disk / 1e6:,.0f} MB of disk."
+        f"Together {arithmetic(ahead.flops)}, about {duration(ahead.seconds)} at {arithmetic(ahead.rate)}/s, {speed}, "
+        f"and {ahead.disk / 1e6:,.0f} MB of disk."
     )
 
 

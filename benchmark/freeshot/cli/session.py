@@ -90,6 +90,16 @@ def plugin_files(*, is_eager: bool = False) -> Callable[[Any], Any]:
     )
 
 
+def assumed_rate() -> Callable[[Any], Any]:
+    """Make the option by which a forecast is told another machine's speed."""
+    return click.option(
+        "--rate",
+        metavar="FLOPS",
+        type=click.FloatRange(min=0, min_open=True),
+        help="With --dry-run: assume so many operations per second, such as 1e13, instead of measuring here.",
+    )
+
+
 def session_of(ctx: click.Context) -> Session:
     """Return the session of a call; at `--help` the command has not run yet, so it may have to be made."""
     root = ctx.find_root()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from freeshot.contracts.component import Component
     from freeshot.contracts.options import Option
+    from freeshot.contracts.pool import PoolPlan
     from freeshot.contracts.tracks import Suite, Track
     from freeshot.plugin.catalogue import Catalogue
 
@@ -35,8 +36,11 @@ def command(ctx: click.Context, name: str) -> None:
     session = session_of(ctx)
     catalogue = session.catalogue
     kinds = [kind for kind in PLURALS.values() if name in catalogue.names(kind)]
-    if not kinds:
-        known = {known for kind in PLURALS.values() for known in catalogue.names(kind)}
+    plan = catalogue.pool_plans().get(name)
+    if plan is not None:
+        _show_plan(stdout(), plan)
+    elif not kinds:
+        known = {known for kind in PLURALS.values() for known in catalogue.names(kind)} | {*catalogue.pool_plans()}
         hint = "Some plugins failed; 'freeshot plugins' says why." if session.host.failures else ""
         raise unknown_name("component, track, suite or pool", name, known, hint)
     for kind in kinds:
@@ -91,6 +95,16 @@ def _facts(cls: type[Component]) -> list[tuple[str, str]]:
 def _show_track(console: Console, track: Track) -> None:
     values = {field.name: getattr(track, field.name) for field in fields(track) if field.name != "name"}
     table(console, [(name, _plain(value)) for name, value in values.items() if value not in ("", False)])
+
+
+def _show_plan(console: Console, plan: PoolPlan) -> None:
+    from rich.text import Text
+
+    from freeshot.pool.places import build_command
+
+    console.print(Text.assemble((plan.name, "bold"), f"  pool that is built with: {build_command(plan.name)}"))
+    table(console, [(field.name, _plain(getattr(plan, field.name))) for field in fields(plan) if field.name != "name"])
+    console.print()
 
 
 def _show_suite(console: Console, suite: Suite) -> None:

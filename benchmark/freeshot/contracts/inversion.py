@@ -77,6 +77,10 @@ class InversionMethod(Component):
     def synthesize(self, teacher: Teacher, labels: Tensor, rng: Generator) -> Tensor:
         """Return images [n, 3, h, w] in 0…1 that the teacher takes for `labels` [n]; detached."""
 
+    def beside(self, side: int) -> float:
+        """Return the operations per image of `side` pixels and step that are spent beside the LoRA, for forecasts."""
+        return 0.0
+
 
 class Teachers(Protocol):
     """All LoRAs of a pool, each to be had as a teacher of its own; a clock for learning from them."""

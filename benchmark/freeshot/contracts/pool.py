@@ -24,6 +24,31 @@ class Slot:
     stop: int
 
 
+@dataclass(frozen=True)
+class PoolPlan:
+    """A pool that everybody builds for themselves, and how: `freeshot pool build NAME` needs nothing else."""
+
+    name: str
+    sources: tuple[str, ...]
+    """Data sets whose base classes are learned, in turn."""
+    count: int
+    """How many LoRAs."""
+    backbone: str
+    rank: int = 4
+    targets: tuple[str, ...] = ("q", "v")
+    way: int = 5
+    steps: int = 150
+    batch: int = 32
+    lr: float = 1e-3
+    flip: bool = True
+    shift: float = 0.0
+    clip: float = 0.0
+    gate: float = 0.0
+    seed: int = 0
+    at_once: int = 8
+    """LoRAs that are tuned side by side; what is tuned together is written together."""
+
+
 @dataclass(frozen=True, eq=False)
 class LoraEntry:
     """One LoRA with its head: what somebody tuned on one classification task."""

@@ -45,6 +45,9 @@ Share = Annotated[float, Field(ge=0, le=1)]
 PIECE = re.compile(r"(?!\.)[^\x00-\x1f\x7f/\\:]+")
 """A name that can be a folder or a file, and leads nowhere else."""
 
+LATER = ("indices_sha256", "pool_sha256", "other_pool")
+"""Fields of a track that came after records were published."""
+
 Status = Literal["ok", "failed", "violated", "skipped"]
 DataFree = Literal["strict", "public prior", "real data"]
 
@@ -92,7 +95,28 @@ class TrackSpec(Frozen):
     episodes: Count
     selection: str
     episodes_sha256: str
-    """Hash of the episode list, the same for every method of the track."""
+    """Hash of the episode list with its images, where both are frozen; the same for every method of the track."""
+    indices_sha256: str = ""
+    """Hash of the list of indices alone, where that is frozen and the images are those found; see hashes.episodes."""
+    pool_sha256: str = ""
+    """Identity of the pool, where it was built or imported on the spot and the method needs it."""
+    other_pool: str = ""
+    """Pool that was asked for in place of the track's, where the method needs one."""
+
+    @property
+    def opened_pool(self) -> str:
+        """Name of the pool that a method is given."""
+        return self.other_pool or self.pool
+
+    def identity(self) -> dict[str, Any]:
+        """Return the fields that decide numbers; those that came later only where they are set."""
+        return {key: value for key, value in vars(self).items() if value != "" or key not in LATER}
+
+    @model_serializer(mode="wrap")
+    def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Write what came later only where it is set: records from before stay as they are."""
+        plain: dict[str, Any] = handler(self)
+        return {key: value for key, value in plain.items() if value != "" or key not in LATER}
 
 
 class RunSpec(Frozen):
@@ -114,7 +138,7 @@ class RunSpec(Frozen):
         # values as they are: a dump as JSON would make null of a NaN, and hide it from the hash
         parts = {name: _without_neutral(vars(part)) for name, part in self.parts.items()}
         method, backbone = _without_neutral(vars(self.method)), _without_neutral(vars(self.backbone))
-        plain = {"track": vars(self.track), "method": method, "parts": parts, "backbone": backbone}
+        plain = {"track": self.track.identity(), "method": method, "parts": parts, "backbone": backbone}
         return fingerprint(vars(self) | plain)
 
     @property

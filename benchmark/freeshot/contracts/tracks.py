@@ -30,9 +30,11 @@ class Track:
     version: int = 1
     """Rises with anything that moves a number; different versions never share a table."""
     episodes_sha256: str = ""
-    """Hash of the frozen episode list; empty for a track whose list was never frozen."""
+    """Hash of the frozen episode list with its images; empty where the images are not known beforehand."""
+    indices_sha256: str = ""
+    """Hash of the frozen list of indices alone, where the number of images per class is known without the images."""
     optional: bool = False
-    """True where images must be fetched by hand first; run only when asked for."""
+    """True where images must be fetched by hand first; run only by its full name, or in a suite that says `by_hand`."""
 
 
 @dataclass(frozen=True)
@@ -65,3 +67,5 @@ class Suite:
     summary: str
     tracks: tuple[str, ...]
     profiles: Mapping[str, Profile]
+    by_hand: bool = False
+    """True where all images are fetched by hand, so that whoever names the suite asks for its optional tracks."""

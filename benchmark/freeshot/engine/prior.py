@@ -6,6 +6,8 @@ cross-entropy does, so both are means here and are scaled alike by whoever adds 
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
@@ -14,11 +16,23 @@ import torch
 from torch import Tensor, nn
 
 from freeshot.basics.errors import DataError
+from freeshot.basics.files import file_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+MULTIPLY_ADDS = 4.09e9
+"""Of ResNet-50 on an image of 224 px, forward."""
+NAMED_BY_HASH = re.compile(r".*-([0-9a-f]{8,64})\.pth")
+"""How torchvision names its files: resnet50-0676ba61.pth."""
+
+
+def operations(side: int) -> float:
+    """Return the operations of asking the prior about an image: forward, and back to its pixels."""
+    return 2 * 2 * MULTIPLY_ADDS * (side / 224) ** 2
 
 
 class StatisticsPrior:
@@ -54,17 +68,27 @@ class StatisticsPrior:
 
 
 def open_prior(file: str, spread: str, device: torch.device) -> StatisticsPrior:
-    """Open a ResNet-50 from a local weights file."""
+    """Open a ResNet-50 from a local weights file, found as it is named or in the folder of weights."""
     import timm
     from safetensors import SafetensorError
 
     network = timm.create_model("resnet50", pretrained=False)
     try:
-        network.load_state_dict(_weights(Path(file)))
+        network.load_state_dict(_weights(_found(file)))
     except (OSError, RuntimeError, ValueError, EOFError, UnpicklingError, SafetensorError) as error:
         reason = str(error).partition("\n")[0]
         raise DataError(f"The prior's weights {file} cannot be used ({reason}). Give those of a ResNet-50.") from None
     return StatisticsPrior(network.to(device), spread)
+
+
+def _found(file: str) -> Path:
+    """Find a file of weights; DataError where its content is not that which its name promises."""
+    folder = Path(os.environ.get("FREESHOT_WEIGHTS") or "weights")
+    path = next((place for place in (Path(file), folder / file) if place.is_file()), Path(file))
+    promised = NAMED_BY_HASH.fullmatch(path.name)
+    if promised and path.is_file() and not (found := file_sha256(path)).startswith(promised[1]):
+        raise DataError(f"{path} is not what its name promises (its SHA-256 is {found[:12]}…). Get the file again.")
+    return path
 
 
 def _weights(file: Path) -> Mapping[str, Tensor]:

@@ -49,8 +49,14 @@ def track_episodes(track: Track, images: Images) -> tuple[Episode, ...]:
     """Draw a track's whole list and check it against its frozen hash; EpisodeError if it may not be used."""
     require_enough(track, images)
     labels = np.asarray(images.labels, dtype=np.int64)
-    seed = derive(track.version, "episodes", track.dataset, track.split, track.way, track.shot, track.query)
-    episodes = draw_episodes(labels, track.way, track.shot, track.query, seed, track.episodes)
+    episodes = draw_episodes(labels, track.way, track.shot, track.query, _seed(track), track.episodes)
+    if track.indices_sha256 and indices_sha256(episodes) != track.indices_sha256:
+        counts = np.bincount(labels, minlength=len(images.classes))
+        raise EpisodeError(
+            f"The episodes of '{track.name}' are not the frozen ones: this copy of '{track.dataset}' has other numbers "
+            f"of images than its publisher's, {counts.min()} to {counts.max()} a class of {len(counts)} in the "
+            f"{track.split} split. Get it again; 'freeshot data check {track.dataset}' says what is there."
+        )
     found = episodes_sha256(episodes, images.sha256)
     if track.episodes_sha256 and found != track.episodes_sha256:
         raise EpisodeError(
@@ -60,10 +66,20 @@ def track_episodes(track: Track, images: Images) -> tuple[Episode, ...]:
     return episodes
 
 
+def indices_sha256(episodes: Sequence[Episode]) -> str:
+    """Hash a list of indices, whatever images they point into."""
+    return hashlib.sha256(canonical_json(_rows(episodes)).encode()).hexdigest()
+
+
+def frozen_indices(track: Track, counts: Sequence[int]) -> str:
+    """Return the hash of the list that a track draws from classes with so many images each, one after the other."""
+    labels = np.repeat(np.arange(len(counts)), counts).astype(np.int64)
+    return indices_sha256(draw_episodes(labels, track.way, track.shot, track.query, _seed(track), track.episodes))
+
+
 def episodes_sha256(episodes: Sequence[Episode], images_sha256: str) -> str:
     """Hash a list together with the images it points into."""
-    rows = [[e.id, list(e.classes), list(e.support), list(e.query)] for e in episodes]
-    return hashlib.sha256(f"{images_sha256}\n{canonical_json(rows)}".encode()).hexdigest()
+    return hashlib.sha256(f"{images_sha256}\n{canonical_json(_rows(episodes))}".encode()).hexdigest()
 
 
 def require_enough(track: Track, images: Images) -> None:
@@ -85,3 +101,11 @@ def require_enough(track: Track, images: Images) -> None:
 
 def _shuffled(source: np.random.Philox, items: NDArray[np.int64]) -> NDArray[np.int64]:
     return items[np.argsort(source.random_raw(len(items)), kind="stable")]
+
+
+def _seed(track: Track) -> int:
+    return derive(track.version, "episodes", track.dataset, track.split, track.way, track.shot, track.query)
+
+
+def _rows(episodes: Sequence[Episode]) -> list[list[object]]:
+    return [[e.id, list(e.classes), list(e.support), list(e.query)] for e in episodes]

@@ -34,7 +34,8 @@ def freeze(track: Track, catalogue: Catalogue, data: Path) -> str:
 def main(patterns: Sequence[str], data: Path = Path("data")) -> None:
     """Freeze the tracks that fit the patterns and print the lock."""
     catalogue = Catalogue(load_plugins())
-    hashes = {track.name: freeze(track, catalogue, data) for track in catalogue.match_tracks(patterns)}
+    tracks = [t for t in catalogue.match_tracks(patterns) if not t.optional or t.name in patterns]
+    hashes = {track.name: freeze(track, catalogue, data) for track in tracks}
     print(json.dumps(hashes, indent=1, sort_keys=True))  # noqa: T201 - the lock is its output
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from freeshot.contracts.columns import Column
+    from freeshot.contracts.pool import PoolPlan
     from freeshot.contracts.published import Published
     from freeshot.contracts.tracks import Suite, Track
     from freeshot.plugin.host import Host
@@ -103,6 +104,10 @@ class Catalogue:
         folder: Path = self._pick("pool", "freeshot_pools", name).value
         return folder
 
+    def pool_plans(self) -> dict[str, PoolPlan]:
+        """List the plans of pools that are built on the spot, by name."""
+        return self._values("freeshot_pool_plans")
+
     def columns(self) -> tuple[Column, ...]:
         """List the extra leaderboard columns by title."""
         return tuple(self._values("freeshot_leaderboard_columns").values())
@@ -135,12 +140,12 @@ class Catalogue:
     def _pick(self, kind: str, hook: str, name: str) -> Offer:
         offers = self._offers(hook).get(name, ())
         if not offers:
-            raise unknown_name(kind, name, self._usable(hook), self._hint(hook))
+            raise unknown_name(kind, name, self._usable(hook), self.hint(hook))
         if len(offers) > 1:
             raise PluginError(why_contested(kind, offers))
         return offers[0]
 
-    def _hint(self, hook: str) -> str:
+    def hint(self, hook: str) -> str:
         """Mention the plugins whose failure may be why a name is unknown."""
         failures = [failure for failure in self.host.failures if failure.hook in ("", hook)]
         return " ".join(

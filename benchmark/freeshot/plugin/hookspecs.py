@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from freeshot.contracts.launcher import Launcher
     from freeshot.contracts.meta_learner import MetaLearner
     from freeshot.contracts.method import Method
+    from freeshot.contracts.pool import PoolPlan
     from freeshot.contracts.published import Published
     from freeshot.contracts.records import RunSpec
     from freeshot.contracts.tracks import Suite, Track
@@ -77,6 +78,11 @@ def freeshot_suites() -> Iterable[Suite]:  # type: ignore[empty-body]
 @hookspec
 def freeshot_pools() -> Iterable[tuple[str, str]]:  # type: ignore[empty-body]
     """Return (name, folder) of each LoRA pool the plugin ships; nothing is opened yet."""
+
+
+@hookspec
+def freeshot_pool_plans() -> Iterable[PoolPlan]:  # type: ignore[empty-body]
+    """Return plans of pools that are built on the spot, because their images or their size forbid to ship them."""
 
 
 @hookspec

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import PluginError
 from freeshot.contracts.columns import Column
+from freeshot.contracts.pool import PoolPlan
 from freeshot.contracts.published import Published
 from freeshot.contracts.tracks import Suite, Track
 from freeshot.plugin.host import PluginInfo
@@ -22,10 +23,12 @@ if TYPE_CHECKING:
 THINGS = {"track": "freeshot_tracks", "suite": "freeshot_suites", "pool": "freeshot_pools"}
 """What can be named besides components, and the hook that provides it."""
 KIND_OF = {kind.hook: kind.name for kind in KINDS.values()} | {hook: thing for thing, hook in THINGS.items()}
+KIND_OF |= {"freeshot_pool_plans": "pool"}
 INTERFACES = {kind.hook: kind.interface for kind in KINDS.values()}
 VALUES: dict[str, type[Any]] = {
     "freeshot_tracks": Track,
     "freeshot_suites": Suite,
+    "freeshot_pool_plans": PoolPlan,
     "freeshot_leaderboard_columns": Column,
     "freeshot_published_results": Published,
 }

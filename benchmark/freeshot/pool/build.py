@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import shutil
 import time
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from freeshot.basics.errors import PoolError
+from freeshot.basics.errors import PoolError, StoreError
 from freeshot.basics.seeds import derive
 from freeshot.contracts.events import Progress, StageFinished, StageStarted
 from freeshot.contracts.images import fitted
-from freeshot.contracts.pool import LoraEntry
+from freeshot.contracts.pool import LoraEntry, PoolPlan
 from freeshot.data.shelf import named_dataset
 from freeshot.engine.backbone import named_backbone
-from freeshot.engine.bank import widths_of
+from freeshot.engine.bank import LoraBank, slots_of, widths_of
+from freeshot.engine.flops import flops_of
+from freeshot.pool.cards import CARD
 from freeshot.pool.store import open_pool, write_card, write_entry
 from freeshot.pool.tuning import Tuned, TuningRecipe, TuningTask, tune
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Sequence
 
     from freeshot.contracts.events import Event
     from freeshot.contracts.images import Images
@@ -31,42 +35,29 @@ if TYPE_CHECKING:
     from freeshot.plugin.catalogue import Catalogue
     from freeshot.plugin.host import Host
 
-AT_ONCE = 8
 HELD_OUT = 0.2
 NOTES = ".block-*.json"
 """What a build leaves after each block, and takes away when the pool is whole."""
+LOCKS = ".locks"
 
 
 @dataclass(frozen=True)
-class PoolRequest:
-    """What to build: how many LoRAs, on tasks from which data sets, with which recipe."""
+class PoolRequest(PoolPlan):
+    """What to build, and where."""
 
-    name: str
-    sources: tuple[str, ...]
-    count: int
-    out: Path
-    backbone: str
-    rank: int = 4
-    targets: tuple[str, ...] = ("q", "v")
-    way: int = 5
-    seed: int = 0
+    out: Path = Path()
     device: str = "cpu"
     data: Path | None = None
-    steps: int = 150
-    batch: int = 32
-    lr: float = 1e-3
-    flip: bool = True
-    shift: float = 0.0
-    clip: float = 0.0
-    gate: float = 0.0
 
 
 def build_pool(request: PoolRequest, catalogue: Catalogue, host: Host) -> LoraPool:
     """Tune the LoRAs, several at once, and return the pool as it opens from disk.
 
-    An interrupted build continues with the LoRAs that are missing; a finished pool is not overwritten.
+    An interrupted build continues with the LoRAs that are missing; a finished pool is not overwritten. Processes that
+    build the same pool at once share its LoRAs out among them: what one is at, the others leave to it.
     """
-    if (request.out / "pool.json").exists():
+    card = request.out / CARD
+    if card.exists():
         raise PoolError(f"{request.out} already holds a pool. Choose another --out, or delete that folder first.")
     backbone = named_backbone(catalogue, request.backbone, request.device)
     sources = {name: _base_images(catalogue, name, request, backbone.image_size) for name in request.sources}
@@ -77,16 +68,68 @@ def build_pool(request: PoolRequest, catalogue: Catalogue, host: Host) -> LoraPo
     began = time.monotonic()
     steps = request.count * recipe.steps
     _emit(host, StageStarted(cell, "tune", steps))
-    lines: list[Any] = []
-    for start in range(0, request.count, AT_ONCE):
-        numbers = range(start, min(start + AT_ONCE, request.count))
-        lines += _tune_block(request, recipe, backbone, sources, numbers, _within(host, cell, numbers, request.count))
-        _emit(host, Progress(cell, "tune", len(lines) * recipe.steps, steps))
-    write_card(request.out, request.name, request.backbone, backbone.sha256, lines, license_note)
-    for note in request.out.glob(NOTES):
-        note.unlink()
+    blocks = _blocks(request)
+    written: dict[range, list[Any]] = {}
+    for wait in (False, True):
+        for numbers in [numbers for numbers in blocks if numbers not in written]:
+            with _held(request.out, numbers, wait=wait) as ours:
+                if ours and not card.exists():
+                    tell = _within(host, cell, numbers, request.count)
+                    written[numbers] = _tune_block(request, recipe, backbone, sources, numbers, tell)
+                    done = sum(map(len, written.values()))
+                    _emit(host, Progress(cell, "tune", done * recipe.steps, steps))
+    with _held(request.out, range(0), wait=True) as ours:
+        if ours and not card.exists():  # unless another process was first, with the same LoRAs
+            lines = [line for numbers in blocks for line in written[numbers]]
+            write_card(request.out, request.name, request.backbone, backbone.sha256, lines, license_note)
+            for note in request.out.glob(NOTES):
+                note.unlink(missing_ok=True)
+    shutil.rmtree(request.out / LOCKS, ignore_errors=True)  # whoever still waits for one finds the card
     _emit(host, StageFinished(cell, "tune", time.monotonic() - began))
     return open_pool(request.out, backbone.sha256)
+
+
+@contextmanager
+def _held(out: Path, numbers: range, *, wait: bool) -> Iterator[bool]:
+    """Hold the lock of a block, of the card where it is empty; False where another process does and we do not wait.
+
+    The operating system lets go of it even if a process is killed.
+    """
+    from filelock import FileLock, Timeout
+
+    try:
+        (out / LOCKS).mkdir(parents=True, exist_ok=True)
+        lock = FileLock(out / LOCKS / (f"block-{numbers[0]:03d}" if numbers else "card"))
+        lock.acquire(timeout=-1 if wait else 0)
+    except Timeout:
+        yield False
+        return
+    except OSError as error:
+        if (out / CARD).exists():  # finished by another process, and its locks taken away
+            yield False
+            return
+        raise StoreError(f"The folder {out} cannot be written ({error.strerror}). Choose another --out.") from None
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
+def cost_of(plan: PoolPlan, backbone: Backbone) -> tuple[float, int]:
+    """Count the floating-point operations of tuning a pool, and the images that are looked at in it.
+
+    Looks at held-out images are left out: how many there are only the data set knows.
+    """
+    slots = slots_of(backbone.vit, plan.targets)
+    bank = LoraBank.fresh(backbone.vit, slots, plan.rank, 1, torch.Generator()).to(backbone.device)
+    images = plan.count * plan.steps * plan.batch
+    return images * flops_of(backbone, bank).executed, images
+
+
+def _blocks(request: PoolRequest) -> list[range]:
+    """Part the LoRAs into those that are tuned side by side."""
+    step = request.at_once
+    return [range(start, min(start + step, request.count)) for start in range(0, request.count, step)]
 
 
 def _emit(host: Host, event: Event) -> None:
@@ -129,8 +172,8 @@ def _tune_block(
         }
     )
     done = request.out / f".block-{numbers[0]:03d}-{len(numbers)}-{wanted}.json"
-    if done.exists():  # written whole, when all of its LoRAs were
-        return list(json.loads(done.read_text()))
+    with suppress(FileNotFoundError):
+        return list(json.loads(done.read_text()))  # written whole, when all of its LoRAs were
     tasks, classes = zip(*(_task(request, sources, number) for number in numbers), strict=True)
     tuned = tune(backbone, tasks, recipe, request.way, on_step)
     lines = []
@@ -190,8 +233,6 @@ def _entry(
 
 
 def _base_images(catalogue: Catalogue, name: str, request: PoolRequest, side: int) -> Images:
-    from pathlib import Path
-
     dataset = named_dataset(catalogue, name)
     images: Images = dataset.load("base", request.data or Path("data"))
     if len(images.classes) < request.way:

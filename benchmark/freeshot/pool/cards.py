@@ -10,6 +10,10 @@ from freeshot.basics.errors import PoolError
 if TYPE_CHECKING:
     from pathlib import Path
 
+CARD = "pool.json"
+FORMAT = 2
+"""Of a pool's card."""
+
 
 def read_card(file: Path, repair: str, absent: str | None = None) -> Any:
     """Parse a JSON file; PoolError says that it is `absent`, or cannot be read and how to `repair` that."""
@@ -19,3 +23,16 @@ def read_card(file: Path, repair: str, absent: str | None = None) -> Any:
         if absent is not None and isinstance(error, FileNotFoundError):
             raise PoolError(absent) from None
         raise PoolError(f"{file} cannot be read ({error}). {repair}") from None
+
+
+def read_pool_card(folder: Path) -> dict[str, Any]:
+    """Read what a pool says of itself; PoolError where the folder is none, or of another format."""
+    file = folder / CARD
+    absent = f"{folder} is no pool: it has no {CARD}. Build one with 'freeshot pool build'."
+    card: Any = read_card(file, "Build or import the pool again.", absent)
+    if not isinstance(card, dict) or card.get("format") != FORMAT or not card.get("loras"):
+        raise PoolError(f"{file} is not a pool card of format {FORMAT} with at least one LoRA. Build the pool again.")
+    missing = [key for key in ("backbone", "backbone_sha256", "name") if not isinstance(card.get(key), str)]
+    if missing:
+        raise PoolError(f"{file} lacks {', '.join(missing)}. Build or import the pool again.")
+    return card

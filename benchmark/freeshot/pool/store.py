@@ -17,19 +17,18 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from freeshot.basics.errors import PoolError
-from freeshot.basics.files import canonical_json, file_sha256, write_text
+from freeshot.basics.files import file_sha256, write_text
 from freeshot.basics.seal import require_unsealed
 from freeshot.contracts.pool import LoraEntry, LoraPool
-from freeshot.pool.cards import read_card
+from freeshot.pool.cards import FORMAT, read_pool_card
 from freeshot.pool.peft import from_peft, peft_config, rows_of, save_tensors, to_peft
+from freeshot.pool.places import card_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from torch import Tensor
-
-FORMAT = 2
 
 
 def write_entry(
@@ -70,7 +69,7 @@ def open_pool(path: Path, backbone_hash: str | None = None) -> LoraPool:
     `backbone_hash` is given, that the LoRAs were tuned on that backbone.
     """
     require_unsealed(f"The pool in {path}")
-    card = _read_card(path)
+    card = read_pool_card(path)
     if backbone_hash is not None and card["backbone_sha256"] != backbone_hash:
         raise PoolError(
             f"The pool '{card['name']}' was tuned on {card['backbone']} ({card['backbone_sha256'][:8]}…), but the "
@@ -78,24 +77,12 @@ def open_pool(path: Path, backbone_hash: str | None = None) -> LoraPool:
         )
     try:
         entries = tuple(_read_entry(path / line["name"], line) for line in card["loras"])
-        identity = hashlib.sha256(canonical_json(card).encode()).hexdigest()
+        identity = card_sha256(card)
         return LoraPool(
             card["name"], path, card["backbone"], card["backbone_sha256"], entries, identity, card.get("license", "")
         )
     except (LookupError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise PoolError(f"{path / 'pool.json'} lacks or garbles {error}. Build or import the pool again.") from None
-
-
-def _read_card(path: Path) -> dict[str, Any]:
-    file = path / "pool.json"
-    absent = f"{path} is no pool: it has no pool.json. Build one with 'freeshot pool build'."
-    card: Any = read_card(file, "Build or import the pool again.", absent)
-    if not isinstance(card, dict) or card.get("format") != FORMAT or not card.get("loras"):
-        raise PoolError(f"{file} is not a pool card of format {FORMAT} with at least one LoRA. Build the pool again.")
-    missing = [key for key in ("backbone", "backbone_sha256", "name") if not isinstance(card.get(key), str)]
-    if missing:
-        raise PoolError(f"{file} lacks {', '.join(missing)}. Build or import the pool again.")
-    return card
 
 
 def _read_entry(folder: Path, line: Mapping[str, Any]) -> LoraEntry:

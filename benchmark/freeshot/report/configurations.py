@@ -40,6 +40,8 @@ def configuration(spec: RunSpec, *, with_backbone: bool = False) -> Configuratio
     settings["from"] = _distribution(spec.method)  # no option is called 'from': Python forbids such a field
     for option, part in spec.parts.items():
         settings |= _of_part(option, part)
+    if spec.track.other_pool:
+        settings["pool"] = spec.track.other_pool
     if with_backbone:
         settings |= _of_part("backbone", spec.backbone)
     return Configuration(spec.method.name, tuple(sorted((k, canonical_json(v)) for k, v in settings.items())))
@@ -76,7 +78,11 @@ def _distribution(part: Part) -> str:
 
 
 def _label(chosen: Configuration, group: list[Configuration]) -> str:
-    telling = [setting_words(key, value) for key, value in chosen.settings if _tells(key, chosen, group)]
+    telling = [
+        setting_words(key, value)
+        for key, value in chosen.settings
+        if key == "pool" or _tells(key, chosen, group)  # a pool that is not the track's is said even of a single row
+    ]
     return f"{chosen.method} [{', '.join(telling)}]" if telling else chosen.method
 
 

@@ -7,14 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from freeshot.basics.errors import StoreError
+from freeshot.basics.errors import DataError, StoreError
 from freeshot.basics.files import fingerprint
 from freeshot.contracts.method import Needs
 from freeshot.contracts.records import RunRecord
 from freeshot.engine.calibration import operations_per_second
-from freeshot.engine.devices import choose_device
 from freeshot.run.environment import Environment
-from freeshot.run.forecast import Forecast, forecast
+from freeshot.run.forecast import Forecast, forecast, pool_ahead
 from freeshot.run.recovery import Recovery
 
 if TYPE_CHECKING:
@@ -57,10 +56,12 @@ class Ahead:
     unknown: int
     """Cells of which nothing is known."""
     rate: float
-    """Floating-point operations per second, measured just now."""
+    """Floating-point operations per second, measured just now or assumed."""
     device: str
     disk: int
     """Bytes of records and recovered images."""
+    absent: tuple[str, ...] = ()
+    """Data sets whose images are not there; each episode is counted with images of its own."""
 
     @property
     def flops(self) -> float:
@@ -73,23 +74,27 @@ class Ahead:
         return self.flops / self.rate
 
 
-def look_ahead(plan: Plan, request: RunRequest, catalogue: Catalogue) -> Ahead:
-    """Add up what the cells cost that have to be run; what cells share counts once."""
-    environment = Environment(catalogue, request.cache, request.data, choose_device(request.device))
+def look_ahead(plan: Plan, request: RunRequest, catalogue: Catalogue, rate: float | None = None) -> Ahead:
+    """Add up what the cells cost that have to be run; what cells share counts once.
+
+    With a `rate` of operations per second nothing is measured.
+    """
+    environment = Environment.of(request, catalogue)
     todo = [cell for cell in plan.cells if cell.state == "todo"]
     known = _on_record(request.results)
     forecasts: dict[str, Forecast] = {}
     stages: dict[str, dict[str, Work]] = defaultdict(dict)
+    absent: set[str] = set()
     unknown = disk = 0
     for cell in todo:
-        counted = known.get(_alike(cell.spec)) or _counted(environment, cell.spec, cell.track, forecasts)
+        counted = known.get(_alike(cell.spec)) or _counted(environment, cell.spec, cell.track, forecasts, absent)
         if counted is None:
             unknown += 1
             continue
         disk += RECORD
         recovery = _recovery(environment, cell.spec, cell.track)
         for stage, flops in counted.scaled(cell.spec.limit or cell.track.episodes).items():
-            key = _key(stage, cell.spec)
+            key = _key(stage, cell.spec, recovery)
             if key in stages[stage]:
                 continue
             there, parts = recovery.there(stage, environment.artefacts) if recovery and stage in SHARED else (0, 1)
@@ -97,9 +102,9 @@ def look_ahead(plan: Plan, request: RunRequest, catalogue: Catalogue) -> Ahead:
             if recovery and stage == "inversion":
                 disk += (parts - there) * recovery.bytes_each()
     backbones = {fingerprint(cell.spec.backbone.identity()): cell.spec.backbone for cell in todo}
-    rates = [operations_per_second(environment.backbone(part)) for part in backbones.values()]
+    rates = [rate or operations_per_second(environment.backbone(part)) for part in backbones.values()]
     works = {stage: tuple(found.values()) for stage, found in stages.items()}
-    return Ahead(works, unknown, min(rates, default=1.0), str(environment.device), disk)
+    return Ahead(works, unknown, min(rates, default=1.0), str(environment.device), disk, tuple(sorted(absent)))
 
 
 @dataclass(frozen=True)
@@ -133,7 +138,9 @@ def _on_record(results: Path) -> dict[str, _Counted]:
     return known
 
 
-def _counted(environment: Environment, spec: RunSpec, track: Track, forecasts: dict[str, Forecast]) -> _Counted | None:
+def _counted(
+    environment: Environment, spec: RunSpec, track: Track, forecasts: dict[str, Forecast], absent: set[str]
+) -> _Counted | None:
     """Count a cell without a like record: its steps by their number, each test image once.
 
     None for a method that does not both invert and meta-learn, or does either by steps of unknown number.
@@ -142,12 +149,20 @@ def _counted(environment: Environment, spec: RunSpec, track: Track, forecasts: d
         return None
     backbone, key = environment.backbone(spec.backbone), _alike(spec)
     if key not in forecasts:
-        forecasts[key] = forecast(environment, spec, track, backbone)
+        forecasts[key] = forecast(environment, spec, track, backbone, timed=False)
     stages = {stage.stage: stage.operations for stage in forecasts[key].stages}
     if len(stages) < 2:
         return None
-    used = {i for e in environment.episodes(track) for i in (*e.support, *e.query)}
-    return _Counted(stages, 0.0, len(used) * forecasts[key].forward)
+    return _Counted(stages, 0.0, _looks(environment, track, absent) * forecasts[key].forward)
+
+
+def _looks(environment: Environment, track: Track, absent: set[str]) -> int:
+    """Count the images that a track's episodes show; as many as there can be, where they are `absent`."""
+    try:
+        return len({i for e in environment.episodes(track) for i in (*e.support, *e.query)})
+    except DataError:
+        absent.add(track.dataset)
+        return track.episodes * track.way * (track.shot + track.query)
 
 
 def _recovery(environment: Environment, spec: RunSpec, track: Track) -> Recovery | None:
@@ -160,21 +175,27 @@ def _recovery(environment: Environment, spec: RunSpec, track: Track) -> Recovery
     inversion, strategy = map(environment.component, chosen)
     query_only = Needs.POOL not in environment.component(spec.method).needs
     sizes = (int(spec.method.options["per_class"]), int(spec.method.options.get("batch", 0)))
-    pool = environment.pool(track.pool, backbone)
+    pool = pool_ahead(environment, track, backbone)
     return Recovery(backbone, pool, inversion, strategy, chosen, *sizes, spec.seed, query_only)
 
 
-def _key(stage: str, spec: RunSpec) -> str:
+def _key(stage: str, spec: RunSpec, recovery: Recovery | None) -> str:
     """Tell work apart by one key: cells that share it have the same."""
+    if stage in SHARED and recovery is not None:
+        return fingerprint([recovery.identity(), spec.track.opened_pool])
     if stage in SHARED:
         parts = [part.identity() for part in spec.parts.values() if part.kind in ("inversion", "efficiency")]
-        return fingerprint([parts, spec.method.options.get("per_class"), spec.track.pool, spec.seed])
+        return fingerprint([parts, spec.method.options.get("per_class"), _pool_of(spec), spec.seed])
     if stage == "evaluation":
         return spec.cell
-    return fingerprint([_alike(spec), spec.track.pool, spec.seed])
+    return fingerprint([_alike(spec), _pool_of(spec), spec.seed])
 
 
 def _alike(spec: RunSpec) -> str:
     """Tell cells that cost alike by one key: the same method and options on the same number of shots."""
     parts = {name: [part.name, part.options] for name, part in spec.parts.items()}
-    return fingerprint([spec.method.name, spec.method.options, parts, spec.track.shot, spec.track.pool])
+    return fingerprint([spec.method.name, spec.method.options, parts, spec.track.shot, _pool_of(spec)])
+
+
+def _pool_of(spec: RunSpec) -> list[str]:
+    return [spec.track.opened_pool, spec.track.pool_sha256]

@@ -7,7 +7,7 @@ from contextlib import closing
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from freeshot.basics.errors import ContractError, FreeshotError, StoreError
+from freeshot.basics.errors import ContractError, FreeshotError, PoolError, StoreError
 from freeshot.basics.files import write_text
 from freeshot.basics.seal import sealed
 from freeshot.contracts.events import CellFailed, CellFinished, CellSkipped, Progress, StageFinished, StageStarted
@@ -51,6 +51,7 @@ def run_cell(environment: Environment, spec: RunSpec, track: Track, results: Pat
         if reason is not None:
             environment.emit(CellSkipped(spec.title, reason))
             return _written(results, _record(environment, spec, method, "skipped", reason=reason))
+        _require_planned_pool(environment, spec, track)
         bench = Bench(environment, spec, track, method)
         record = _scored(environment, spec, track, method, bench)
     except StoreError:
@@ -150,6 +151,12 @@ def _task_cost(look: Look, cost: Meter, learner: Learner, episodes: Sequence[Epi
     if look.embedded is not None:
         share = (len(episodes[0].support) + len(episodes[0].query)) / len(look.embedded.images)
     return TaskCost(flops=round(cost.flops * share), tuned=learner.tuned)
+
+
+def _require_planned_pool(environment: Environment, spec: RunSpec, track: Track) -> None:
+    """Refuse a pool of one's own that is another one than when the cell was planned."""
+    if spec.track.pool_sha256 and environment.place(track.pool).identity != spec.track.pool_sha256:
+        raise PoolError(f"The pool '{track.pool}' was changed since this run began. Give the command again.")
 
 
 def _earlier_looks(results: Path, spec: RunSpec) -> int:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from freeshot.basics.errors import PoolError
 from freeshot.basics.seal import unsealed
@@ -11,14 +12,18 @@ from freeshot.contracts.images import fitted
 from freeshot.contracts.options import build
 from freeshot.data.shelf import named_dataset
 from freeshot.engine.backbone import open_backbone
+from freeshot.engine.devices import choose_device
 from freeshot.evaluation.episodes import track_episodes
+from freeshot.evaluation.first_use import require_as_first_met
+from freeshot.pool.places import POOLS, Place, find_pool
 from freeshot.pool.poison import poisoned, split_name
 from freeshot.pool.store import open_pool
 from freeshot.run.artefacts import Artefacts
 from freeshot.run.decoded import decoded
+from freeshot.run.pools import asked_folders
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
     import torch
 
@@ -31,6 +36,9 @@ if TYPE_CHECKING:
     from freeshot.contracts.tracks import Track
     from freeshot.engine.backbone import Backbone
     from freeshot.plugin.catalogue import Catalogue
+    from freeshot.run.request import RunRequest
+
+T = TypeVar("T")
 
 
 @dataclass(eq=False)
@@ -41,15 +49,25 @@ class Environment:
     cache: Path
     data: Path
     device: torch.device
+    pools: Path = POOLS
+    """Where pools of one's own lie."""
     own_pools: dict[str, Path] = field(default_factory=dict)
-    """Pools that no plugin offers: name → folder."""
+    """Pools that were asked for by their folder: name → folder."""
     quiet: bool = False
     """Whether nobody is told of events."""
     _backbones: dict[str, Backbone] = field(default_factory=dict)
-    _pools: dict[tuple[str, str], LoraPool] = field(default_factory=dict)
+    _pools: dict[tuple[Path, str], LoraPool] = field(default_factory=dict)
     _loaded: dict[tuple[str, str], Images] = field(default_factory=dict)
     _shown: dict[tuple[str, str, int], Images] = field(default_factory=dict)
     _episodes: dict[str, tuple[Episode, ...]] = field(default_factory=dict)
+    _counted: dict[Any, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, request: RunRequest, catalogue: Catalogue) -> Environment:
+        """Open nothing yet, but know where everything lies that a request names."""
+        device = choose_device(request.device)
+        folders = asked_folders(request, catalogue)
+        return cls(catalogue, request.cache, request.data, device, request.pools, folders)
 
     @property
     def artefacts(self) -> Artefacts:
@@ -85,18 +103,36 @@ class Environment:
         sound, poison = split_name(name)
         if poison is not None:
             return poisoned(self.pool(sound, backbone), poison)
-        whole, _, dataset = name.partition("/")
-        key = (whole, backbone.sha256)
+        place = self.place(sound)
+        key = (place.folder, backbone.sha256)
         if key not in self._pools:
             with unsealed():
-                self._pools[key] = open_pool(self.own_pools.get(whole) or self.catalogue.pool(whole), backbone.sha256)
+                self._pools[key] = open_pool(place.folder, backbone.sha256)
         pool = self._pools[key]
-        if not dataset:
+        if not place.part:
             return pool
-        chosen = tuple(entry for entry in pool.entries if entry.facts.get("dataset") == dataset)
+        chosen = tuple(entry for entry in pool.entries if entry.facts.get("dataset") == place.part)
         if not chosen:
-            raise PoolError(f"The pool '{whole}' has no LoRA that was tuned on '{dataset}'. Choose '{whole}' itself.")
+            raise PoolError(
+                f"The pool '{place.name}' has no LoRA that was tuned on '{place.part}'. Choose '{place.name}' itself."
+            )
         return replace(pool, name=name, entries=chosen)
+
+    def once(self, key: tuple[Any, ...], make: Callable[[], T]) -> T:
+        """Return what `make()` returned for this key the first time: counts that take a look through the network."""
+        if key not in self._counted:
+            self._counted[key] = make()
+        found: T = self._counted[key]
+        return found
+
+    def place(self, name: str) -> Place:
+        """Say where a pool lies, poisoned or not."""
+        sound = name.partition("+")[0]
+        whole, _, part = sound.rpartition("/")
+        for own, rest in ((sound, ""), (whole, part)):
+            if own in self.own_pools:
+                return Place(own, self.own_pools[own], rest, shipped=False)
+        return find_pool(sound, self.catalogue, self.pools)
 
     def images(self, dataset: str, split: str, side: int | None = None) -> Images:
         """Open one split of a data set, once; at a backbone's `side` where its images can be shown at any.
@@ -117,5 +153,9 @@ class Environment:
     def episodes(self, track: Track) -> tuple[Episode, ...]:
         """Draw a track's frozen list, once."""
         if track.name not in self._episodes:
-            self._episodes[track.name] = track_episodes(track, self.images(track.dataset, track.split))
+            images = self.images(track.dataset, track.split)
+            episodes = track_episodes(track, images)
+            if not track.episodes_sha256 and named_dataset(self.catalogue, track.dataset).there(self.data):
+                require_as_first_met(track, episodes, images, self.data)
+            self._episodes[track.name] = episodes
         return self._episodes[track.name]

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from freeshot.basics.errors import StoreError
+from freeshot.basics.errors import MissingPoolError, StoreError
 from freeshot.contracts.events import CellFailed, CellFinished, CellSkipped, Event
-from freeshot.engine.devices import choose_device
 from freeshot.plugin import hookimpl
 from freeshot.run.environment import Environment
 from freeshot.run.mail import Mailbox, told
@@ -39,8 +38,10 @@ class Outcome:
 
 def execute_plan(plan: Plan, request: RunRequest, catalogue: Catalogue) -> Outcome:
     """Run every cell that is not done; a cell that another process is running is left to it."""
+    for sentence in plan.missing:
+        raise MissingPoolError(sentence)
     launcher = _launcher(request, catalogue)
-    environment = Environment(catalogue, request.cache, request.data, choose_device(request.device))
+    environment = Environment.of(request, catalogue)
     tracks = {cell.spec.cell: cell.track for cell in plan.cells}
     todo = [cell.spec for cell in plan.cells if cell.state != "done"]
     ends = _Ends()

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from freeshot.basics.errors import MissingPoolError
+from freeshot.contracts.pool import LoraEntry, LoraPool
 from freeshot.engine.bank import LoraBank, slots_of
 from freeshot.engine.flops import flops_of
+from freeshot.engine.forward import look
 from freeshot.engine.masks import only_masks
 from freeshot.engine.teacher import BankTeacher
 from freeshot.run.inversion import batches_of
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from freeshot.contracts.pool import PoolPlan
     from freeshot.contracts.records import RunSpec
     from freeshot.contracts.tracks import Track
     from freeshot.engine.backbone import Backbone
@@ -47,37 +54,50 @@ class Forecast:
         return sum(stage.seconds for stage in self.stages)
 
 
-def forecast(environment: Environment, spec: RunSpec, track: Track, backbone: Backbone) -> Forecast:
+def forecast(
+    environment: Environment, spec: RunSpec, track: Track, backbone: Backbone, *, timed: bool = True
+) -> Forecast:
     """Count the stages of a method that inverts and meta-learns, by its options `per_class` and `iterations`.
 
-    A part without such options is left out: how long it runs is not known. What is in the cache counts as to do.
+    A part without such options is left out: how long it runs is not known. What is in the cache counts as to do. A
+    pool that is only planned is counted as its plan says. Without `timed` no step is run and all seconds are 0.
     """
     parts = {part.kind: part for part in spec.parts.values()}
     if "inversion" not in parts or "per_class" not in spec.method.options:
         return Forecast(())
-    pool = environment.pool(track.pool, backbone)
+    pool = pool_ahead(environment, track, backbone)
     strategy: Any = environment.component(parts["efficiency"]) if "efficiency" in parts else None
     per_class = int(spec.method.options["per_class"])
     entry = pool.entries[0]
     teacher = BankTeacher(backbone, [entry], strategy)
     way = len(entry.classes)
     batch = way * batches_of(per_class, way, int(spec.method.options.get("batch", 0)))[0]
-    per_image, kept = _measured(teacher, batch)
+    per_image = _seconds_per_image(teacher, batch) if timed else 0.0
+    seen = (backbone.sha256, str(backbone.device))
+    kept = environment.once((*seen, "kept", strategy), lambda: _kept(teacher))
     bank = LoraBank.of([entry], next(backbone.vit.parameters()))
     acting = None if strategy is None or only_masks(backbone.vit, strategy) else strategy
-    inverting = flops_of(backbone, bank, strategy=acting).executed
+    inverting = environment.once(
+        (*seen, "inverting", entry.rank, tuple(entry.factors), acting),
+        lambda: flops_of(backbone, bank, strategy=acting).executed,
+    )
     stages = []
     steps = parts["inversion"].options.get("iterations")
     if steps is not None:
         images = sum(per_class * len(e.classes) for e in pool.entries)
         passes = images * int(steps)
         what = f"{len(pool)} LoRAs, {images:,} images × {int(steps):,} steps"
-        stages.append(StageForecast("inversion", what, passes * inverting, passes * per_image))
+        inversion = environment.component(parts["inversion"])
+        operations = inverting + inversion.beside(backbone.image_size)
+        stages.append(StageForecast("inversion", what, passes * operations, passes * per_image))
     tasks = parts["meta-learner"].options.get("iterations") if "meta-learner" in parts else None
     if tasks is not None:
         targets = tuple(spec.method.options.get("targets", ("q", "v")))
         shared = LoraBank.fresh(backbone.vit, slots_of(backbone.vit, targets), 1, 1, torch.Generator())
-        learning = flops_of(backbone, shared.to(backbone.device), kept).executed
+        learning = environment.once(
+            (*seen, "learning", targets, None if kept is None else kept.shape[1]),
+            lambda: flops_of(backbone, shared.to(backbone.device), kept).executed,
+        )
         images = track.way * (track.shot + min(track.query, per_class - track.shot))
         passes = images * int(tasks)
         patches = "" if kept is None else f", {kept.shape[1]} patches each"
@@ -88,8 +108,8 @@ def forecast(environment: Environment, spec: RunSpec, track: Track, backbone: Ba
     return Forecast(tuple(stages), inverting / 2)  # backward costs about as much as forward
 
 
-def _measured(teacher: BankTeacher, batch: int) -> tuple[float, Any]:
-    """Run two steps on grey images, and time the second: seconds per image, and the patches kept at the end [1, k]."""
+def _seconds_per_image(teacher: BankTeacher, batch: int) -> float:
+    """Run two steps on grey images, and time the second."""
     side = teacher.image_size
     images = torch.full((batch, 3, side, side), 0.5, device=teacher.device, requires_grad=True)
     seconds = 0.0
@@ -100,6 +120,38 @@ def _measured(teacher: BankTeacher, batch: int) -> tuple[float, Any]:
         if teacher.device.type == "cuda":
             torch.cuda.synchronize(teacher.device)
         seconds = time.perf_counter() - start if step else 0.0
+    return seconds / batch
+
+
+def _kept(teacher: BankTeacher) -> Tensor | None:
+    """Return the patches that are kept of a grey image in the end: [1, k]."""
+    side = teacher.image_size
     with torch.no_grad():
-        kept = teacher.final_patches(images[:1].detach())
-    return seconds / batch, kept
+        for _ in teacher.steps(1):  # tells the strategy that it is at the end
+            pass
+        return teacher.final_patches(torch.full((1, 3, side, side), 0.5, device=teacher.device))
+
+
+def pool_ahead(environment: Environment, track: Track, backbone: Backbone) -> LoraPool:
+    """Return a track's pool, or one of the sizes that its plan states, where it was not built yet."""
+    try:
+        return environment.pool(track.pool, backbone)
+    except MissingPoolError:
+        plan = environment.catalogue.pool_plans()[track.pool.partition("+")[0]]
+        return environment.once((backbone.sha256, plan), lambda: _planned(plan, backbone))
+
+
+def _planned(plan: PoolPlan, backbone: Backbone) -> LoraPool:
+    """Make a pool of LoRAs that do nothing, of the sizes of a plan."""
+    slots = slots_of(backbone.vit, plan.targets)
+    factors = LoraBank.fresh(backbone.vit, slots, plan.rank, 1, torch.Generator()).entry_factors(0)
+    side = backbone.image_size
+    with torch.no_grad():
+        width = look(backbone, torch.zeros(1, 3, side, side, device=backbone.device)).features.shape[1]
+    classes = tuple(map(str, range(plan.way)))
+    entries = tuple(
+        LoraEntry(f"lora-{n:03d}", plan.rank, factors, torch.zeros(plan.way, width), torch.zeros(plan.way), classes,
+                  tuple(range(plan.way)))
+        for n in range(plan.count)
+    )  # fmt: skip
+    return LoraPool(plan.name, Path(), plan.backbone, backbone.sha256, entries, "planned")

@@ -13,6 +13,7 @@ from freeshot.contracts.options import options_of, to_json
 from freeshot.contracts.records import Part, RunSpec, TrackSpec
 from freeshot.contracts.tracks import Profile, Row
 from freeshot.run.parts import backbone_part, choices_of, part_of, resolve, spelt_alike
+from freeshot.run.pools import pooled
 from freeshot.run.store import is_done, stored_record
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ class PlannedCell:
     track: Track
     state: Literal["done", "todo", "skip"]
     reason: str = ""
+    missing: str = ""
+    """How to build its pool, where that was not done yet."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +46,11 @@ class Plan:
     """The cells of a run, those that share work next to each other."""
 
     cells: tuple[PlannedCell, ...]
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Say how to build the pools that cells to be run need and that are not there."""
+        return tuple(dict.fromkeys(cell.missing for cell in self.cells if cell.missing and cell.state == "todo"))
 
 
 def plan_run(request: RunRequest, catalogue: Catalogue) -> Plan:
@@ -76,7 +84,7 @@ def _profile(request: RunRequest, catalogue: Catalogue) -> tuple[str, Profile]:
 
 
 def _tracks(request: RunRequest, catalogue: Catalogue, profile: Profile) -> tuple[Track, ...]:
-    """Match the tracks asked for; optional ones only by their full name."""
+    """Match the tracks asked for; optional ones only by their full name, or where the whole suite is."""
     if request.suite is not None:
         suite = catalogue.suite(request.suite)
         of_suite = catalogue.match_tracks(suite.tracks)
@@ -84,7 +92,9 @@ def _tracks(request: RunRequest, catalogue: Catalogue, profile: Profile) -> tupl
             wanted = catalogue.match_tracks(request.tracks)
         else:
             wanted = catalogue.match_tracks(profile.tracks) if profile.tracks != ("*",) else of_suite
-        chosen = tuple(t for t in wanted if t in of_suite and (not t.optional or t.name in request.tracks))
+        chosen = tuple(
+            t for t in wanted if t in of_suite and (suite.by_hand or not t.optional or t.name in request.tracks)
+        )
         if not chosen:
             wanted_names = ", ".join(request.tracks)
             raise OptionError(f"Suite '{suite.name}' has no track like {wanted_names}. See 'freeshot list tracks'.")
@@ -172,11 +182,13 @@ def _cell(
     request: RunRequest, catalogue: Catalogue, suite: str, row: Row, track: Track, seed: int, limit: int | None
 ) -> PlannedCell:
     backbone = backbone_part(catalogue, request.backbone or track.backbone)
-    spec, method = spec_of(catalogue, suite, row, track, backbone, seed, limit)
-    if not request.again and is_done(stored_record(request.results, spec)):
-        return PlannedCell(spec, track, "done", "already done, use --again")
-    reason = _why_skipped(_as_method(method), track)
-    return PlannedCell(spec, track, "skip" if reason else "todo", reason or "")
+    spec, component = spec_of(catalogue, suite, row, track, backbone, seed, limit)
+    method = as_method(component)
+    settled = pooled(spec, track, method, request, catalogue)
+    if not request.again and is_done(stored_record(request.results, settled.spec)):
+        return PlannedCell(settled.spec, settled.track, "done", "already done, use --again")
+    reason = _why_skipped(method, settled.track)
+    return PlannedCell(settled.spec, settled.track, "skip" if reason else "todo", reason or "", settled.missing)
 
 
 def spec_of(
@@ -221,10 +233,12 @@ def track_spec(track: Track) -> TrackSpec:
         episodes=track.episodes,
         selection=track.selection,
         episodes_sha256=track.episodes_sha256,
+        indices_sha256=track.indices_sha256,
     )
 
 
-def _as_method(component: object) -> Method:
+def as_method(component: object) -> Method:
+    """Say that a component is a method, which its kind promises."""
     from freeshot.contracts.method import Method
 
     assert isinstance(component, Method)

@@ -96,10 +96,17 @@ class Recovery:
         ]
         return sum(found), len(found)
 
+    def identity(self) -> list[Any]:
+        """Name what runs have in common that share recovered images."""
+        efficiency = "all patches" if self._masked_afterwards else self.parts[1].identity()
+        sizes = [self.per_class, self.batch]
+        return [self.parts[0].identity(), efficiency, sizes, self.pool.sha256, self.backbone.sha256, self.seed]
+
     def bytes_each(self) -> int:
-        """Return about how many bytes the images of a LoRA take."""
-        numbers = self.per_class * len(self.pool.entries[0].classes) * 3 * self.backbone.image_size**2
-        return 4 * numbers
+        """Return about how many bytes an artefact takes: the images of a LoRA, or of a batch of them."""
+        way = len(self.pool.entries[0].classes)
+        numbers = self.per_class * way * 3 * self.backbone.image_size**2
+        return 4 * numbers // len(batches_of(self.per_class, way, self.batch))
 
     @cached_property
     def _masked_afterwards(self) -> bool:

@@ -14,6 +14,7 @@ from freeshot.contracts.records import RunSpec
 from freeshot.contracts.tracks import Track
 from freeshot.engine.devices import choose_device
 from freeshot.pool.adapter import export_adapter
+from freeshot.pool.places import find_pool
 from freeshot.pool.store import open_pool
 from freeshot.run.cell import data_freedom
 from freeshot.run.contact import contact_sheet, save_sheet
@@ -100,7 +101,10 @@ class Job:
 
 def plan_recycling(request: RecycleRequest, catalogue: Catalogue) -> Job:
     """Look up and check everything that was asked for, before a second is spent."""
-    folder = Path(request.pool) if Path(request.pool).is_dir() else Path(catalogue.pool(request.pool))
+    place = find_pool(request.pool, catalogue)
+    if place.part or "+" in request.pool:
+        raise OptionError(f"'{request.pool}' is a part of a pool, or a poisoned one. Choose '{place.name}' itself.")
+    folder = place.folder
     pool = open_pool(folder)
     ways = {len(entry.classes) for entry in pool.entries}
     track = Track(

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from freeshot.basics.errors import FreeshotError, StoreError
 from freeshot.basics.files import canonical_json
 from freeshot.contracts.records import RunRecord
 from freeshot.contracts.tracks import Row
-from freeshot.engine.devices import choose_device
 from freeshot.run.cell import hashes_of
 from freeshot.run.environment import Environment
 from freeshot.run.execute import execute_plan
 from freeshot.run.parts import part_of
-from freeshot.run.plan import Plan, PlannedCell, spec_of
+from freeshot.run.plan import Plan, PlannedCell, as_method, spec_of
+from freeshot.run.pools import pooled
 from freeshot.run.provenance import provenance
 from freeshot.run.store import record_path
 
@@ -59,7 +59,12 @@ def rebuild(record: RunRecord, catalogue: Catalogue, request: RunRequest) -> Reb
     try:
         backbone = part_of(catalogue, "backbone", stated.backbone.name, stated.backbone.options)[0]
         row = Row(stated.method.name, stated.method.options)
-        spec, _ = spec_of(catalogue, stated.suite, row, track, backbone, stated.seed, stated.limit)
+        spec, method = spec_of(catalogue, stated.suite, row, track, backbone, stated.seed, stated.limit)
+        asked = replace(request, pool=request.pool or stated.track.other_pool or None)
+        settled = pooled(spec, track, as_method(method), asked, catalogue)
+        if settled.missing:
+            return Rebuilt(None, (*found, Difference("cell", settled.missing)))
+        spec, track = settled.spec, settled.track
     except FreeshotError as error:
         return Rebuilt(None, (*found, Difference("cell", str(error))))
     found += _options(stated.method, spec.method) + _options(stated.backbone, spec.backbone)
@@ -70,7 +75,7 @@ def rebuild(record: RunRecord, catalogue: Catalogue, request: RunRequest) -> Reb
     if not found and spec.cell != record.cell:
         found.append(Difference("cell", f"The cell would be {spec.cell}, the record's is {record.cell}."))
     if not any(difference.weight == "cell" for difference in found):
-        environment = Environment(catalogue, request.cache, request.data, choose_device(request.device))
+        environment = Environment.of(request, catalogue)
         found += _foundations(record, cell, environment)
         found += _surroundings(record.provenance, provenance(environment.device))
     return Rebuilt(cell, tuple(found))

@@ -19,12 +19,16 @@ class RunRequest:
     options: tuple[str, ...] = ()
     """'key=value', for every method that has the option."""
     backbone: str | None = None
+    pool: str | None = None
+    """Pool in place of the tracks' own, by name or folder."""
     seeds: tuple[int, ...] = ()
     """Empty takes those of the suite's profile."""
     limit: int | None = None
     results: Path = field(default_factory=lambda: Path("results"))
     cache: Path = field(default_factory=lambda: Path(".freeshot"))
     data: Path = field(default_factory=lambda: Path("data"))
+    pools: Path = field(default_factory=lambda: Path("pools"))
+    """Where pools of one's own lie."""
     device: str = "cpu"
     launcher: str = "local"
     launcher_options: tuple[str, ...] = ()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import FreeshotError, StoreError
 from freeshot.contracts.events import CellFailed, CellSkipped
 from freeshot.contracts.records import RunRecord
-from freeshot.engine.devices import choose_device
 from freeshot.plugin import hookimpl
 from freeshot.run.cell import assist_cell, run_cell
 from freeshot.run.environment import Environment
@@ -18,7 +18,6 @@ from freeshot.run.store import is_done, stored_record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from freeshot.contracts.records import RunSpec
     from freeshot.contracts.tracks import Track
@@ -46,7 +45,11 @@ class CellRunner:
     @classmethod
     def at(cls, environment: Environment, request: RunRequest, tracks: Mapping[str, Track], mail: Path) -> CellRunner:
         """Make a runner that works in this process, with what is opened already."""
-        folders = {name: getattr(request, name).absolute() for name in ("results", "cache", "data")}
+        folders: dict[str, Any] = {
+            name: getattr(request, name).absolute() for name in ("results", "cache", "data", "pools")
+        }
+        if request.pool is not None and Path(request.pool.partition("+")[0]).is_dir():
+            folders["pool"] = str(Path(request.pool).absolute())
         return cls(replace(request, **folders), tracks, environment.catalogue.host.selection, mail, environment)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -87,7 +90,7 @@ def _environment(plugins: Selection, request: RunRequest) -> Environment:
     host = plugins.load()
     offer_own(host, request.data)
     catalogue: Catalogue = Catalogue(host)
-    return Environment(catalogue, request.cache, request.data, choose_device(request.device))
+    return Environment.of(request, catalogue)
 
 
 def run_alone(environment: Environment, spec: RunSpec, track: Track, request: RunRequest) -> None:

@@ -7,6 +7,7 @@ the validation tracks, which are a suite of their own: `freeshot run pocket-vali
 from __future__ import annotations
 
 from freeshot import Profile, Row, Suite
+from freeshot_vision.pocket.tracks import CROSS_DOMAIN, IN_DOMAIN
 
 LINEAR = ("q", "k", "v", "proj", "fc1", "fc2")
 """All linear layers of a block: q and v alone leave real images little room in so small a network."""
@@ -167,7 +168,11 @@ POISONED = Profile(
     summary="LoRAs trusted alike and by what they lead to, where three in ten are not what they say",
 )
 
-TRACKS = ("in-domain/*", "cross-domain/*")
+TRACKS = (
+    *(f"in-domain/{name}/*" for name in IN_DOMAIN),
+    *(f"cross-domain/{name}/*" for name in CROSS_DOMAIN),
+)
+"""Written out: other suites have in-domain and cross-domain tracks, too."""
 SUITES = (
     Suite(
         "pocket",
@@ -178,7 +183,7 @@ SUITES = (
     Suite(
         "pocket-validation",
         "The pocket suite's in-domain sets on validation classes, where settings may be chosen in the open.",
-        ("validation/*",),
+        tuple(f"validation/{name}/*" for name in IN_DOMAIN),
         {"full": TUNING_FREE},
     ),
     Suite(

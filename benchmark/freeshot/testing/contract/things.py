@@ -129,6 +129,7 @@ def _places(subject: Subject) -> None:
 def _parts_are_there(subject: Subject) -> None:
     from freeshot.data.shelf import named_dataset
     from freeshot.engine.backbone import named_backbone
+    from freeshot.pool.places import find_pool
     from freeshot.pool.poison import split_name
     from freeshot.pool.store import open_pool
 
@@ -136,7 +137,7 @@ def _parts_are_there(subject: Subject) -> None:
     for name in {track.dataset, *track.sources}:
         named_dataset(catalogue, name)
     backbone = named_backbone(catalogue, track.backbone)
-    open_pool(catalogue.pool(split_name(track.pool)[0].partition("/")[0]), backbone.sha256)
+    open_pool(find_pool(split_name(track.pool)[0], catalogue).folder, backbone.sha256)
 
 
 @rule("its episodes can be drawn", "track")

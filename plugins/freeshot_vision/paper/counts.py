@@ -1,0 +1,47 @@
+"""Images of each novel class, where the publisher's own words settle them: `python -m freeshot_vision.paper.counts`.
+
+From these alone follows which images, by number, a track's episodes show; the lock that this prints holds the hash of
+that list. Data sets that are passed on in several versions, or whose classes' sizes are stated nowhere in words, are
+not among them.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from freeshot.data.shelf import named_dataset
+from freeshot.evaluation.episodes import episodes_sha256, frozen_indices, track_episodes
+from freeshot.plugin.catalogue import Catalogue
+from freeshot.plugin.host import load_plugins
+from freeshot_vision.paper.tracks import TRACKS
+
+COUNTS: dict[str, tuple[int, ...]] = {
+    "cifar-fs": (600,) * 20,  # Krizhevsky, 2009: 500 training and 100 test images a class
+    "mini-imagenet": (600,) * 20,  # Vinyals et al., 2016: 600 a class
+    "isic": (327, 514, 1099, 115, 1113, 6705, 142),  # Tschandl et al., 2018: AKIEC BCC BKL DF MEL NV VASC
+    "eurosat": (3000, 3000, 3000, 2500, 2500, 2000, 2500, 3000, 2500, 3000),  # Helber et al., 2019; by name of class
+    "dtd": (120,) * 7,  # Cimpoi et al., 2014: 120 a class
+    "omniglot": (20,) * 659,  # Lake et al., 2015: 20 people
+    "aircraft": (100,) * 15,  # Maji et al., 2013: 100 a variant
+}
+SHIPPED = ("sketch",)
+"""Data sets whose images are known, so that the whole list can be frozen."""
+
+
+def lock() -> dict[str, dict[str, str]]:
+    """Freeze what can be frozen: by track, the hash of the indices or of the whole list."""
+    found = {}
+    for track in (replace(track, episodes_sha256="", indices_sha256="") for track in TRACKS):
+        if track.dataset in COUNTS:
+            found[track.name] = {"indices_sha256": frozen_indices(track, COUNTS[track.dataset])}
+        elif track.dataset in SHIPPED:
+            images = named_dataset(Catalogue(load_plugins()), track.dataset).load(track.split, Path("data"))
+            whole = episodes_sha256(track_episodes(track, images), images.sha256)
+            found[track.name] = {"episodes_sha256": whole}
+    return found
+
+
+if __name__ == "__main__":
+    print(json.dumps(lock(), indent=1, sort_keys=True))  # noqa: T201 - the lock is its output

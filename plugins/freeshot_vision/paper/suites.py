@@ -1,0 +1,81 @@
+"""The paper's suite and its profiles: every row at its paper's own size, which mostly is the plugins' default.
+
+What stands here is what a default leaves open (the prior's weights), what keeps memory within one card (`batch`, which
+is also how the paper's code recovers images: ten of each class at once), and the grids that hold the settings of the
+paper's tables. Where those were the best of a grid that was read on test episodes, the grid is run here on validation
+classes instead.
+"""
+
+from __future__ import annotations
+
+from freeshot import Profile, Row, Suite
+from freeshot_vision.paper.pools import IN_DOMAIN
+from freeshot_vision.paper.tracks import CROSS_DOMAIN, FURTHER
+
+PRIOR = {"inversion.prior_weights": "resnet50-0676ba61.pth"}
+"""torchvision's ResNet50_Weights.IMAGENET1K_V1; its name holds the beginning of its hash, which is compared."""
+RECOVERED = {**PRIOR, "batch": 50}
+"""40 images of each class, ten at a time; all rows that invert like this share what is recovered."""
+
+
+def _recycled(ratio: float | None) -> Row:
+    """Return LoRA Recycle with a share of the patches left out at the last layer, which makes the mask; None: dense."""
+    pruned = {"strategy": "none"} if ratio is None else {"strategy.ratio": ratio}
+    return Row("lora-recycle", {**RECOVERED, **pruned})
+
+
+LORA_RECYCLE = tuple(map(_recycled, (None, 0.25, 0.5, 0.75)))
+"""The four rows of tables 2 and 3."""
+TUNED = (
+    # Table 1 shows SGD and Adam at 0.1, 0.01, 0.001 for 5 and 50 steps; here Adam, and rates at which ViTs are tuned.
+    Row("full-finetuning", {"lrs": (1e-5, 1e-4, 1e-3), "steps": (5, 50)}),
+    Row("linear-probe"),
+    Row("lora-finetuning", {"lrs": (1e-3, 1e-2, 1e-1), "steps": (5, 50)}),
+    Row("pmf"),
+    Row("lora-finetuning", {"start": "average", "lrs": (1e-3, 1e-2, 1e-1), "steps": (5, 50)}),
+    Row("mole"),
+    Row("lorahub"),
+)
+"""Full Finetuning, Linear-probe, LoRA + Linear, P>M>F, LoRAs Avg + Linear, MOLE and LoRAHub of the tables."""
+TUNING_FREE = (
+    Row("frozen-prototype"),
+    Row("lora-average"),
+    Row("caml", RECOVERED),
+)
+"""NN, LoRAs Avg + NN and CAML of the tables."""
+BEYOND = (
+    Row("free"),
+    *(Row(name, RECOVERED) for name in ("sora", "lte", "rec-lora", "icm-lora", "shuffled-labels")),
+    Row("noise"),
+    Row("real-data"),
+    *map(Row, ("lora-fair", "ties", "dare", "random-lora", "dual-lora", "dro")),
+    *map(Row, ("knn", "rtd", "teapot", "purer", "bidf-mkd")),
+    *map(Row, ("composition", "sd-lora", "register-prompt")),
+)
+"""What the paper's tables do not show."""
+
+PAPER = (
+    *(f"in-domain/{name}/*" for name in IN_DOMAIN),
+    *(f"cross-domain/{name}/*" for name in CROSS_DOMAIN),
+)
+AFTER = tuple(f"further/{name}/*" for name in FURTHER)
+SUITES = (
+    Suite(
+        "paper",
+        "LoRA Recycle's own questions at full size: CLIP ViT-B/16, 100 LoRAs, eight data sets that you fetch.",
+        (*PAPER, *AFTER),
+        {
+            "full": Profile(
+                (*LORA_RECYCLE, *TUNING_FREE, *TUNED, *BEYOND), PAPER, summary="every row, on the paper's tracks"
+            ),
+            "tables": Profile(
+                (*LORA_RECYCLE, *TUNING_FREE, *TUNED), PAPER, summary="the rows of the paper's tables 2 and 3"
+            ),
+            "tuning-free": Profile(
+                (*LORA_RECYCLE, *TUNING_FREE), PAPER, summary="of those, the rows that tune nothing at test"
+            ),
+            "further": Profile((*LORA_RECYCLE, *TUNING_FREE), AFTER, summary="the same rows on five further domains"),
+        },
+        by_hand=True,
+    ),
+)

@@ -1,0 +1,226 @@
+"""The paper's suite: tracks, pools and rows fit together, and all of it runs, at a tiny size, from files to a board."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.vision.publishers import PUBLISHERS
+
+from freeshot.contracts.pool import LoraPool
+from freeshot.contracts.records import RunRecord
+from freeshot.plugin.catalogue import Catalogue
+from freeshot.plugin.host import load_plugins
+from freeshot.pool.build import PoolRequest, build_pool
+from freeshot.run.ahead import look_ahead
+from freeshot.run.execute import execute_plan
+from freeshot.run.plan import Plan, plan_run
+from freeshot.run.request import RunRequest
+from freeshot.run.store import record_path
+from freeshot_lora_recycle.published import published
+from freeshot_vision.backbones.providers import ClipVitB16
+from freeshot_vision.paper import counts, tracks
+from freeshot_vision.paper.pools import CIFAR, IN_DOMAIN, PLANS
+from freeshot_vision.paper.suites import LORA_RECYCLE, SUITES
+from freeshot_vision.paper.tracks import CROSS_DOMAIN, LOCK, TRACKS
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Call
+
+TINY = "timm:model=vit_tiny_patch16_224,weights=random,side=32,depth=2,width=24,heads=2"
+QUICK = ("inversion.prior=none", "inversion.iterations=1", "learner.iterations=2", "per_class=3", "batch=0")
+EACH = 20
+"""Images of each class: as many as a task of 5 shots and 15 queries takes."""
+PAPER = [track for track in TRACKS if not track.name.startswith("further/")]
+
+
+@pytest.fixture(scope="module")
+def catalogue() -> Catalogue:
+    return Catalogue(load_plugins())
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a data folder in which every data set of the paper lies as its publisher ships it."""
+    root = tmp_path_factory.mktemp("data")
+    for name in (*IN_DOMAIN, *CROSS_DOMAIN):
+        (root / name).mkdir()
+        PUBLISHERS[name](root / name, EACH)
+    return root
+
+
+@pytest.fixture(scope="module")
+def pools(tmp_path_factory: pytest.TempPathFactory, data: Path, catalogue: Catalogue) -> Path:
+    """Return a folder in which all five pools were built, of few LoRAs and on a tiny network."""
+    folder = tmp_path_factory.mktemp("pools")
+    for plan in PLANS:
+        size = {
+            "count": len(plan.sources) + 1,
+            "backbone": TINY,
+            "steps": 2,
+            "batch": 2,
+        }  # the first step only moves the head
+        asked = PoolRequest(**{**vars(plan), **size, "out": folder / plan.name, "data": data})
+        build_pool(asked, catalogue, catalogue.host)
+    return folder
+
+
+@pytest.fixture
+def unfrozen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the tracks meet made-up images, of which there are fewer than the frozen lists say."""
+    monkeypatch.setattr(tracks, "TRACKS", tuple(replace(track, indices_sha256="") for track in TRACKS))
+
+
+def planned(catalogue: Catalogue, tmp_path: Path, **asked: Any) -> tuple[Plan, RunRequest]:
+    folders = {"results": tmp_path / "results", "cache": tmp_path / "cache", "pools": tmp_path / "pools"}
+    request = RunRequest(**{"suite": "paper", **folders, **asked})
+    return plan_run(request, catalogue), request
+
+
+# --- the parts fit together ---------------------------------------------------------------------
+
+
+def test_the_tracks_are_those_of_which_the_paper_states_numbers() -> None:
+    assert {one.track for one in published()} == {track.name for track in PAPER}
+    assert len(published()) == 14 * len(PAPER)
+
+
+def test_every_track_has_a_pool_that_is_planned_on_its_network_and_sources() -> None:
+    plans = {plan.name: plan for plan in PLANS}
+    for track in TRACKS:
+        plan = plans[track.pool]
+        assert (plan.count, plan.sources, plan.backbone) == (100, track.sources, track.backbone)
+        assert (track.way, track.query, track.episodes) == (5, 15, 600)
+
+
+def test_in_domain_tracks_ask_of_the_set_that_their_pool_knows() -> None:
+    for track in PAPER:
+        known = track.sources == (track.dataset,) if track.name.startswith("in-domain/") else track.sources == IN_DOMAIN
+        assert known, track.name
+
+
+def test_cifar_alone_is_normalised_by_its_own_numbers() -> None:
+    assert {track.dataset for track in TRACKS if track.backbone == CIFAR} == {"cifar-fs"}
+
+
+def test_what_is_frozen_is_what_the_publishers_counts_give() -> None:
+    assert counts.lock() == json.loads(LOCK.read_text())
+
+
+def test_every_row_of_every_profile_is_accepted(catalogue: Catalogue, tmp_path: Path) -> None:
+    for name, profile in SUITES[0].profiles.items():
+        plan, _ = planned(catalogue, tmp_path, profile=name)
+        chosen = catalogue.match_tracks(profile.tracks)
+        assert len(plan.cells) == len(profile.rows) * len(chosen)
+        assert {cell.state for cell in plan.cells} == {"todo"}
+        assert len(plan.missing) == len({track.pool for track in chosen})
+
+
+def test_the_full_profile_holds_every_method_there_is(catalogue: Catalogue) -> None:
+    assert {row.method for row in SUITES[0].profiles["full"].rows} == set(catalogue.names("method"))
+
+
+def test_the_pocket_suite_is_left_as_it_is(catalogue: Catalogue, tmp_path: Path) -> None:
+    plan, _ = planned(catalogue, tmp_path, suite="pocket", profile="quick")
+    assert {cell.spec.track.pool for cell in plan.cells} == {"pocket"}
+
+
+def test_a_pattern_without_a_suite_asks_for_none_of_them(catalogue: Catalogue, tmp_path: Path) -> None:
+    plan, _ = planned(catalogue, tmp_path, suite=None, tracks=("in-domain/*",), methods=("frozen-prototype",))
+    assert {cell.spec.track.dataset for cell in plan.cells} == {"sketch", "icons"}
+
+
+# --- before the work ----------------------------------------------------------------------------
+
+
+def test_the_cost_is_counted_without_images_and_pools(catalogue: Catalogue, tmp_path: Path) -> None:
+    asked = {"profile": "tuning-free", "tracks": ("in-domain/cub/5w1s",), "backbone": TINY}
+    plan, request = planned(catalogue, tmp_path, **asked, data=tmp_path)
+    found = look_ahead(plan, request, catalogue, rate=1e13)
+    assert found.absent == ("cub",)
+    (inversion,) = found.stages["inversion"]  # the four rows share one
+    assert inversion.parts == 100 * 4
+    assert len(found.stages["meta-learning"]) == len(LORA_RECYCLE)
+    assert found.seconds == found.flops / 1e13
+
+
+def test_a_pool_that_is_missing_is_one_sentence_with_the_command(call: Call, tmp_path: Path) -> None:
+    asked = ("--track", "in-domain/cub/5w1s", "--method", "lora-average", "--pools", str(tmp_path))
+    done = call("run", "paper", *asked, plugins="vision,lora-recycle,baselines,launchers")
+    assert done.exit_code == 2
+    assert done.stderr == (
+        f"Error: The pool 'paper/cub' was not built yet: there is no {tmp_path}/paper/cub/pool.json. Build it with: "
+        f"freeshot pool build paper/cub --device auto --out {tmp_path}/paper/cub\n"
+    )
+
+
+def test_a_row_that_needs_no_pool_runs_without_one(catalogue: Catalogue, tmp_path: Path) -> None:
+    plan, _ = planned(catalogue, tmp_path, methods=("frozen-prototype", "linear-probe"))
+    assert not plan.missing
+
+
+# --- end to end, at a tiny size -----------------------------------------------------------------
+
+
+def test_a_mixed_pool_knows_all_four_sets(pools: Path) -> None:
+    from freeshot.pool.store import open_pool
+
+    pool: LoraPool = open_pool(pools / "paper/mixed")
+    assert [entry.facts["dataset"] for entry in pool.entries] == [*IN_DOMAIN, IN_DOMAIN[0]]
+    assert all(name.startswith(f"{e.facts['dataset']}/") for e in pool.entries for name in e.classes)
+
+
+@pytest.mark.usefixtures("unfrozen")
+@pytest.mark.parametrize("track", [track.name for track in PAPER])
+def test_every_track_runs_from_published_files_to_a_record(
+    track: str, catalogue: Catalogue, data: Path, pools: Path, tmp_path: Path
+) -> None:
+    fresh = Catalogue(catalogue.host)  # asks for the tracks again
+    asked = {"tracks": (track,), "methods": ("frozen-prototype", "lora-recycle"), "options": QUICK, "limit": 2}
+    if track.endswith("5s"):
+        asked["options"] = (*QUICK[:-2], "per_class=7", "batch=0")
+    plan, request = planned(fresh, tmp_path, **asked, data=data, pools=pools, backbone=TINY)
+    outcome = execute_plan(plan, request, fresh)
+    records = [RunRecord.read(record_path(request.results, cell.spec)) for cell in plan.cells]
+    assert (outcome.finished, [record.reason for record in records]) == (2, ["", ""])
+    frozen, recycled = records
+    assert recycled.spec.track.pool_sha256 == recycled.hashes["pool"]
+    assert not frozen.spec.track.pool_sha256
+    assert frozen.hashes["episodes"] == recycled.hashes["episodes"]
+    assert (data / ".freeshot" / "episodes" / track).is_dir()
+
+
+@pytest.mark.usefixtures("unfrozen")
+def test_the_real_network_goes_from_files_to_a_leaderboard(
+    call: Call, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from safetensors.torch import save_file
+
+    # at 64 px, because an image of 224 px takes half a second
+    whole = ("--backbone", "clip-vit-b16:normalize=cifar,side=64", "--data", str(data))
+    state = ClipVitB16(weights="random", side=64).build().state_dict()
+    save_file(
+        {name: tensor for name, tensor in state.items() if name != "shown_as"}, tmp_path / "clip-vit-b16.safetensors"
+    )
+    monkeypatch.setenv("FREESHOT_WEIGHTS", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    small = (replace(track, query=2, episodes=2) for track in tracks.TRACKS)
+    monkeypatch.setattr(tracks, "TRACKS", tuple(small))
+    plugins = "vision,lora-recycle,baselines,launchers"
+    built = call(
+        *("pool", "build", "paper/cifar-fs", "--count", "1", "--steps", "2", "--batch", "2", *whole), plugins=plugins
+    )
+    assert "The pool 'paper/cifar-fs' of 1 LoRAs is in pools/paper/cifar-fs." in built.stdout, built.output
+    options = [text for option in QUICK for text in ("-o", option)]
+    done = call(
+        *("run", "paper", "--track", "in-domain/cifar-fs/5w1s", "--method", "frozen-prototype"),
+        *("--method", "lora-recycle", *options, *whole),
+        plugins=plugins,
+    )
+    assert "2 finished, 0 skipped, 0 failed." in done.stdout, done.output
+    board = call("leaderboard", plugins=plugins)
+    assert "lora-recycle" in board.stdout
+    assert "LoRA Recycle-75" in board.stdout  # what the paper reports stands beside it, apart
