@@ -30,8 +30,8 @@ class FileCheckpoint(Checkpoint):
     With a meter, what the work has cost is kept beside the state, and goes on from there.
     """
 
-    def __init__(self, path: Path, every: float = EVERY) -> None:
-        self._path, self._every = path, every
+    def __init__(self, path: Path, every: float | None = None) -> None:
+        self._path, self._every = path, EVERY if every is None else every
         self._kept = time.monotonic()
         self.meter: Meter | None = None
 
