@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import StoreError
-from freeshot.basics.files import file_sha256, fingerprint, write_text
+from freeshot.basics.files import file_sha256, fingerprint, write_tensors, write_text
 from freeshot.run.checkpoints import FileCheckpoint
 
 if TYPE_CHECKING:
@@ -61,14 +61,12 @@ class Artefacts:
 
     def save(self, stage: str, recipe: Mapping[str, Any], artefact: Artefact) -> None:
         """Write an artefact; the folder appears at once and complete, or not at all."""
-        from safetensors.torch import save_file
-
         folder = self._folder(stage, recipe)
         fresh: Path | None = None
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             fresh = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".writing-"))
-            save_file({k: v.contiguous().cpu() for k, v in artefact.tensors.items()}, fresh / "tensors.safetensors")
+            write_tensors(fresh / "tensors.safetensors", artefact.tensors)
             card = {
                 "stage": stage,
                 "recipe": recipe,

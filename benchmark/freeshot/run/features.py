@@ -6,13 +6,12 @@ learner of somebody else's embeds by is its own affair; its features are compute
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from freeshot.basics.files import fingerprint
+from freeshot.basics.files import fingerprint, tensors_sha256
 from freeshot.engine.backbone import weights_sha256
 from freeshot.engine.learners import AdaptedLearner
 from freeshot.engine.meter import metered
@@ -91,10 +90,4 @@ def _recipe(environment: Environment, spec: RunSpec, learner: Learner, images: I
 
 def adapter_sha256(adapter: Adapter | None) -> str:
     """Identify an adapter by its tensors; 'frozen' where there is none."""
-    if adapter is None:
-        return "frozen"
-    digest = hashlib.sha256()
-    for name, tensor in sorted(adapter.tensors.items()):
-        digest.update(f"{name}{list(tensor.shape)}{tensor.dtype}".encode())
-        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
+    return "frozen" if adapter is None else tensors_sha256(adapter.tensors)
