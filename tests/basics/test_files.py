@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from freeshot.basics.files import (
     canonical_json,
     file_sha256,
     fingerprint,
+    read_bounded,
     tensors_sha256,
     write_tensors,
     write_text,
@@ -163,3 +165,17 @@ def test_what_keeps_tensors_from_being_written_is_an_error_as_for_any_file(
 def test_tensors_are_known_by_names_shapes_types_and_bits(other: dict[str, torch.Tensor]) -> None:
     known = {"x": torch.arange(6.0).view(2, 3)}
     assert tensors_sha256(known) == tensors_sha256({"x": known["x"].T.contiguous().T}) != tensors_sha256(other)
+
+
+def test_a_file_is_read_up_to_a_size(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"abc")
+    assert read_bounded(tmp_path / "x", 3) == b"abc"
+    with pytest.raises(OSError, match=r"^it has 3 bytes, and at most 2 are read$"):
+        read_bounded(tmp_path / "x", 2)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/dev/zero")])
+def test_what_may_never_end_is_not_read(tmp_path: Path, make: Callable[[Path], object]) -> None:
+    make(tmp_path / "x")
+    with pytest.raises(OSError, match=r"^it is no file$"):
+        read_bounded(tmp_path / "x", 2**20)

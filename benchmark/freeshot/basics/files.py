@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import stat
 import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -37,6 +38,16 @@ def file_sha256(path: Path) -> str:
     """Hash a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_bounded(path: Path, largest: int) -> bytes:
+    """Read a file of bearable size; OSError for a larger one, and for what is no file, which may never end."""
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError("it is no file")
+    if found.st_size > largest:
+        raise OSError(f"it has {found.st_size:,} bytes, and at most {largest:,} are read")
+    return path.read_bytes()
 
 
 @contextmanager
@@ -76,7 +87,11 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str,
     from safetensors.torch import save_file
 
     try:
-        save_file({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, path, None if facts is None else dict(facts))
+        save_file(
+            {name: tensor.contiguous().cpu() for name, tensor in tensors.items()},
+            path,
+            None if facts is None else dict(facts),
+        )
     except SafetensorError as error:  # what it wraps is not told otherwise: 'I/O error: … (os error 28)'
         number = re.search(r"os error (\d+)", str(error))
         code = int(number[1]) if number else errno.EIO

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -84,7 +85,7 @@ def build_pool(request: PoolRequest, catalogue: Catalogue, host: Host) -> LoraPo
         _emit(host, Progress(cell, "tune", len(lines) * recipe.steps, steps))
     write_card(request.out, request.name, request.backbone, backbone.sha256, lines, license_note)
     for note in request.out.glob(NOTES):
-        note.unlink()
+        note.unlink(missing_ok=True)  # another build of the same pool may have been faster
     _emit(host, StageFinished(cell, "tune", time.monotonic() - began))
     return open_pool(request.out, backbone.sha256)
 
@@ -130,7 +131,8 @@ def _tune_block(
     )
     done = request.out / f".block-{numbers[0]:03d}-{len(numbers)}-{wanted}.json"
     if done.exists():  # written whole, when all of its LoRAs were
-        return list(json.loads(done.read_text()))
+        with suppress(ValueError, OSError, RecursionError):  # a spoilt one says nothing
+            return list(json.loads(done.read_text(encoding="utf-8")))
     tasks, classes = zip(*(_task(request, sources, number) for number in numbers), strict=True)
     tuned = tune(backbone, tasks, recipe, request.way, on_step)
     lines = []
