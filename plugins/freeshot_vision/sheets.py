@@ -8,6 +8,7 @@ One can look at a sheet in any image viewer, and no code is needed to know what 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,6 +19,8 @@ import numpy as np
 from PIL import Image
 
 from freeshot.basics.errors import DataError
+from freeshot.basics.files import read_bounded
+from freeshot.data.pictures import BROKEN, MOST_PIXELS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SPLITS = ("base", "validation", "novel")
+LARGEST = 16 * 2**20
+"""Bytes of a card that are read."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +58,15 @@ class Card:
     def read(cls, path: Path) -> Card:
         """Read a card; DataError if it is missing or not a card."""
         try:
-            fields = json.loads(path.read_text(encoding="utf-8"))
+            fields = json.loads(read_bounded(path, LARGEST).decode("utf-8"))
             fields["classes"], fields["counts"] = tuple(fields["classes"]), tuple(fields["counts"])
-            return cls(**fields)
+            card = cls(**fields)
+            _require_sound(card)
         except FileNotFoundError:
             raise DataError(f"The card {path} was not found. Reinstall freeshot: it belongs to the package.") from None
-        except (ValueError, KeyError, TypeError) as error:
+        except (AttributeError, KeyError, OSError, RecursionError, TypeError, ValueError) as error:
             raise DataError(f"The card {path} cannot be read ({error}). Reinstall freeshot to restore it.") from None
+        return card
 
 
 @dataclass(frozen=True)
@@ -115,8 +122,9 @@ def open_sheet(folder: Path, name: str, split: str) -> SheetImages:
         raise DataError(f"The sheet {path} cannot be read ({error.strerror}). Reinstall freeshot.") from None
     if hashlib.sha256(content).hexdigest() != card.sha256:
         raise DataError(f"The sheet {path} is not the file its card describes. Reinstall freeshot to restore it.")
-    with Image.open(path) as picture:
-        pixels = np.asarray(picture.convert("RGB"))  # [rows*h, columns*w, 3]
+    pixels = _pixels(content, path)
+    if pixels.shape[:2] != (max(card.counts) * card.size, len(card.classes) * card.size):
+        raise DataError(f"The sheet {path} has not the size that its card states. Reinstall freeshot to restore it.")
     wanted = [card.classes.index(c) for c in card.split[split]]
     columns = [pixels[: card.counts[c] * card.size, c * card.size : (c + 1) * card.size] for c in wanted]
     none = np.empty((0, card.size, card.size, 3), dtype=np.uint8)  # a split may be without classes
@@ -124,6 +132,29 @@ def open_sheet(folder: Path, name: str, split: str) -> SheetImages:
     counts = np.array([card.counts[c] for c in wanted], dtype=np.int64)
     labels = np.repeat(np.arange(len(wanted), dtype=np.int64), counts)
     return SheetImages(cells, labels, tuple(card.split[split]))
+
+
+def _require_sound(card: Card) -> None:
+    """Refuse a card whose fields are not what they are written as; ValueError or TypeError."""
+    texts = [card.name, card.sha256, *card.classes, *(name for part in card.split.values() for name in part)]
+    numbers = [card.size, *card.counts]
+    if not all(isinstance(text, str) for text in texts) or not all(type(number) is int for number in numbers):
+        raise TypeError("a name or a number is none")
+    if not 0 < card.size < 10_000 or min(card.counts) < 0 or len(card.counts) != len(card.classes):
+        raise ValueError("sizes and counts do not fit together")
+    if unknown := {name for part in card.split.values() for name in part} - set(card.classes):
+        raise ValueError(f"its split names '{min(unknown)}', which is no class")
+
+
+def _pixels(content: bytes, path: Path) -> NDArray[np.uint8]:
+    """Decode a sheet [rows × h, columns × w, 3]; DataError for what is none, or larger than any."""
+    try:
+        with Image.open(io.BytesIO(content), formats=("WEBP",)) as picture:
+            if picture.width * picture.height > MOST_PIXELS:
+                raise ValueError(f"it claims {picture.width} × {picture.height} pixels")
+            return np.asarray(picture.convert("RGB"))
+    except (*BROKEN, Image.DecompressionBombError) as error:
+        raise DataError(f"The sheet {path} is no picture ({error}). Reinstall freeshot to restore it.") from None
 
 
 def write_sheet(folder: Path, card: Card, drawings: Mapping[str, NDArray[np.uint8]]) -> Card:

@@ -7,15 +7,28 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import safetensors.torch
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors import SafetensorError
 
 from freeshot.basics.errors import StoreError
-from freeshot.basics.files import atomic_path, canonical_json, file_sha256, fingerprint, write_text
+from freeshot.basics.files import (
+    atomic_path,
+    canonical_json,
+    file_sha256,
+    fingerprint,
+    read_bounded,
+    tensors_sha256,
+    write_tensors,
+    write_text,
+)
 
 KEYS = st.text(max_size=5)
 VALUES = st.recursive(
@@ -124,3 +137,45 @@ def test_any_other_failure_is_passed_on_in_a_sentence(tmp_path: Path) -> None:
         f"The file {tmp_path / 'file' / 'x.txt'} could not be written ({os.strerror(errno.EEXIST)}). "
         "Mend that and repeat the command; it continues."
     )
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS])
+def test_what_keeps_tensors_from_being_written_is_an_error_as_for_any_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def refuse(*_: object) -> None:
+        raise SafetensorError(f"Error while serializing: I/O error: {os.strerror(code)} (os error {code})")
+
+    monkeypatch.setattr(safetensors.torch, "save_file", refuse)
+    with pytest.raises(OSError, match=os.strerror(code)) as caught:
+        write_tensors(tmp_path / "x", {"x": torch.ones(1)})
+    assert caught.value.errno == code
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"y": torch.arange(6.0).view(2, 3)},
+        {"x": torch.arange(6.0)},
+        {"x": torch.arange(6.0).view(2, 3) + 1e-7},
+        {"x": torch.arange(6).view(2, 3)},
+        {"x": torch.arange(6.0).view(2, 3), "y": torch.ones(())},
+    ],
+)
+def test_tensors_are_known_by_names_shapes_types_and_bits(other: dict[str, torch.Tensor]) -> None:
+    known = {"x": torch.arange(6.0).view(2, 3)}
+    assert tensors_sha256(known) == tensors_sha256({"x": known["x"].T.contiguous().T}) != tensors_sha256(other)
+
+
+def test_a_file_is_read_up_to_a_size(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"abc")
+    assert read_bounded(tmp_path / "x", 3) == b"abc"
+    with pytest.raises(OSError, match=r"^it has 3 bytes, and at most 2 are read$"):
+        read_bounded(tmp_path / "x", 2)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/dev/zero")])
+def test_what_may_never_end_is_not_read(tmp_path: Path, make: Callable[[Path], object]) -> None:
+    make(tmp_path / "x")
+    with pytest.raises(OSError, match=r"^it is no file$"):
+        read_bounded(tmp_path / "x", 2**20)

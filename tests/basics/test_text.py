@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from freeshot.basics.errors import DataError, FreeshotError
 from freeshot.basics.memory import uncollected
 from freeshot.basics.text import one_line
 
@@ -52,3 +53,9 @@ def test_what_others_froze_stays_frozen() -> None:
         assert gc.get_freeze_count() > 0
     finally:
         gc.unfreeze()
+
+
+def test_an_error_is_one_line_whatever_a_file_is_called() -> None:
+    error = DataError("/data/a\n\x1b[2Jb  c.png cannot be read.")
+    assert str(error) == "/data/a  [2Jb  c.png cannot be read."
+    assert str(FreeshotError()) == ""

@@ -183,3 +183,12 @@ def test_a_data_set_takes_the_options_that_follow_its_name() -> None:
     assert named_dataset(catalogue, "cub:fit=centre").fit == "centre"  # type: ignore[attr-defined]
     with pytest.raises(OptionError, match="fit"):
         named_dataset(catalogue, "cub:fit=round")
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "x" * 5000])
+def test_a_name_longer_than_any_files_is_not_there(folder: Path, name: str) -> None:
+    (folder / "t.csv").write_text(f"path,label\n{name},a\n")
+    with pytest.raises(DataError, match="which is not there"):
+        list_images(folder / "t.csv")
+    with pytest.raises(DataError, match="is neither a folder of class folders nor a CSV file"):
+        list_images(folder / name)

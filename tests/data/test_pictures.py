@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from freeshot.basics.errors import DataError
+from freeshot.data.checksums import content_hashes
 from freeshot.data.pictures import FORMATS, MOST_PIXELS, read_picture
 
 FUZZ = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -121,3 +123,18 @@ def test_a_mutated_picture_gives_pixels_or_a_sentence(
         assert read_picture(path, 8).shape == (8, 8, 3)
     except DataError as error:
         assert str(error).count("\n") == 0  # noqa: PT017 - either outcome is right
+
+
+def test_a_file_larger_than_any_picture_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "x.png").open("wb") as file:
+        file.truncate(6 * 2**30)
+    with pytest.raises(DataError, match=r"it has 6,442,450,944 bytes, more than the 536,870,912 that are read"):
+        read_picture(tmp_path / "x.png", 8)
+    with pytest.raises(DataError, match=r"x\.png cannot be read \(it has 6,442,450,944 bytes"):
+        content_hashes([tmp_path / "x.png"], None)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.png")
+    with pytest.raises(DataError, match="it is no file"):
+        read_picture(tmp_path / "x.png", 8)

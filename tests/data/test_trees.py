@@ -69,3 +69,22 @@ def test_a_circle_of_links_ends(tmp_path: Path) -> None:
     paint(tmp_path / "a" / "1.png")
     (tmp_path / "a" / "again").symlink_to(tmp_path)
     assert len(pictures_in(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("name", ["a\udcff/1.png", "a/\udcff.png", "a/b\udcff/1.png"])
+def test_a_name_that_is_no_text_is_refused(tmp_path: Path, name: str) -> None:
+    paint(tmp_path / "a" / "1.png")
+    paint(tmp_path / name)
+    with pytest.raises(DataError, match=r"is no text in UTF-8\. Rename that file or folder\."):
+        classes_in(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a/x.png", "a/loop", "b"])
+def test_a_link_that_leads_to_itself_is_refused(tmp_path: Path, name: str) -> None:
+    paint(tmp_path / "a" / "1.png")
+    (tmp_path / name).symlink_to(tmp_path / name)
+    if name != "a/x.png":  # what is no folder is no class
+        assert list(classes_in(tmp_path)) == ["a"]
+        return
+    with pytest.raises(DataError, match=r"is a link that leads in a circle\."):
+        classes_in(tmp_path)

@@ -121,6 +121,29 @@ def test_a_build_that_lacks_only_its_card_tunes_nothing(tmp_path: Path, tuned: l
     assert len(tuned) == 2
 
 
+@pytest.mark.parametrize("spoilt", ["", "{", "[" * 100_000])
+def test_a_spoilt_note_costs_only_its_block(tmp_path: Path, tuned: list[str], spoilt: str) -> None:
+    whole = built(tmp_path / "whole")
+    tuned.clear()
+    interrupted(tmp_path / "pool")
+    next((tmp_path / "pool").glob(".block-001-*")).write_text(spoilt)
+    assert built(tmp_path / "pool").sha256 == whole.sha256
+    assert tuned == ["lora-000", "lora-001", "lora-001"]
+
+
+def test_notes_that_another_build_took_away_are_not_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = building.write_card
+
+    def faster(*arguments: Any) -> None:
+        written(*arguments)
+        notes = list(tmp_path.glob(building.NOTES))
+        monkeypatch.setattr(Path, "glob", lambda *_: notes)
+        notes[0].unlink()
+
+    monkeypatch.setattr(building, "write_card", faster)
+    assert len(built(tmp_path)) == 2
+
+
 def test_a_whole_pool_keeps_no_notes(tmp_path: Path) -> None:
     interrupted(tmp_path)
     assert len(list(tmp_path.glob(building.NOTES))) == 2

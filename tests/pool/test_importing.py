@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -332,3 +333,19 @@ def test_an_existing_pool_is_not_overwritten(save_peft: SavePeft, backbone: Back
     assert refusal(folder, backbone).endswith(
         "already holds a pool. Choose another --out, or delete that folder first."
     )
+
+
+@pytest.mark.parametrize("file", [ADAPTER, CONFIG, HEAD, "labels.json"])
+def test_a_lora_of_what_is_no_file_is_not_waited_for(save_peft: SavePeft, backbone: Backbone, file: str) -> None:
+    folder = save_peft()
+    (folder / file).unlink()
+    os.mkfifo(folder / file)
+    assert f"{folder / file} cannot be read (it is no file)." in refusal(folder.parent, backbone)
+
+
+@pytest.mark.parametrize("name", ["a\nb", "x" * 220, "\udcff"])
+def test_a_lora_whose_name_no_pool_could_hold_is_refused(save_peft: SavePeft, backbone: Backbone, name: str) -> None:
+    folder = save_peft()
+    folder.rename(folder.with_name(name))
+    assert "has a name that cannot be a folder of a pool everywhere" in refusal(folder.parent, backbone)
+    assert not (folder.parents[1] / "pool").exists()

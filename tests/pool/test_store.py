@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -389,3 +390,17 @@ def test_no_garbled_tensors_get_through(
     finally:
         file.write_bytes(good)
         card.write_bytes(good_card)
+
+
+@pytest.mark.parametrize("name", ["../lora-000", "/etc", "a/b", "..", ".", "", "a\\b", "a\nb", "x" * 300, "\udcff", 3])
+def test_a_lora_whose_name_leads_out_of_the_pool_is_refused(pool: Path, name: object) -> None:
+    edit_card(pool, lambda card: card["loras"][0].update(name=name))
+    assert "has no name for a folder in it" in refusal(pool)
+
+
+@pytest.mark.parametrize("file", ["pool.json", f"lora-000/{ADAPTER}", f"lora-001/{HEAD}"])
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_a_pool_of_what_is_no_file_is_not_waited_for(pool: Path, file: str, make: Callable[[Path], object]) -> None:
+    (pool / file).unlink()
+    make(pool / file)
+    assert f"{pool / file} cannot be read (it is no file)." in refusal(pool)

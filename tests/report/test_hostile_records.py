@@ -204,7 +204,7 @@ NO_NUMBER = json.dumps(changed(("spec", "method", "options"), {"a": float("nan")
 @pytest.mark.parametrize(
     ("make", "told"),
     [
-        (_sparse, "cannot be read (it has 200 MB, a record at most 67). Delete it or run its cell again."),
+        (_sparse, "cannot be read (it has 200,000,000 bytes, and at most 67,108,864 are read)."),
         (os.mkfifo, "cannot be read (it is no file). Delete it or run its cell again."),
         (lambda path: path.symlink_to("nowhere"), "cannot be read ([Errno 2] No such file"),
         (lambda path: path.symlink_to(path.name), "cannot be read ([Errno 40] Too many levels of symbolic links"),

@@ -133,6 +133,17 @@ def test_a_damaged_state_counts_as_none(tmp_path: Path, content: bytes) -> None:
     assert FileCheckpoint(tmp_path / "state").load() is None
 
 
+@pytest.mark.parametrize("old", [b'"x"', b"\x00\x00\x80?"])
+def test_a_state_with_one_byte_changed_counts_as_none(tmp_path: Path, old: bytes) -> None:
+    kept = FileCheckpoint(tmp_path / "state", every=0)
+    kept.offer(lambda: {"x": torch.ones(4)})
+    content = (tmp_path / "state").read_bytes()
+    (tmp_path / "state").write_bytes(content.replace(old, bytes([old[0], old[1] ^ 1, *old[2:]]), 1))
+    assert kept.load() is None
+    (tmp_path / "state").write_bytes(content)
+    assert kept.load() is not None
+
+
 def test_a_finished_artefact_forgets_its_state(tmp_path: Path) -> None:
     artefacts = Artefacts(tmp_path)
     kept = artefacts.checkpoint("stage", {"a": 1})

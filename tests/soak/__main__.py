@@ -1,11 +1,15 @@
-"""Run the long tests and write their tables: `python -m tests.soak --write results/reliability.md`."""
+"""Run the long tests, or some of them, and write their tables: `python -m tests.soak fuzz --write FILE`.
+
+Tables that are not made again stay as they are.
+"""
 
 from __future__ import annotations
 
+from tests.performance import soak_embedding
 from tests.performance.__main__ import main
 from tests.soak import fuzz, interruptions
 
-PARTS = {"fuzz": fuzz.bench, "interruptions": interruptions.bench}
+PARTS = {"fuzz": fuzz.bench, "interruptions": interruptions.bench, "embedding": soak_embedding.bench}
 HEAD = "# Reliability\n\nWritten by `make soak`: hours of what should never happen, and what came of it.\n"
 
 if __name__ == "__main__":

@@ -1,60 +1,155 @@
-"""A small grid of the pocket suite's validation tracks that has every sort of work in it, and what is left of it."""
+"""A small grid that has every sort of work in it: a pool is built, then three methods run; and what is left of it."""
 
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
-import subprocess
-import sys
+import signal
+import time
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from freeshot.contracts.records import RunRecord
 
-COMMON = ("run", "--track", "validation/icons/5w1s", "--limit", "60")
-SIZES = ("per_class=5", "inversion.iterations=2", "inversion.prior=none", "learner.iterations=4")
-SMALL = tuple(word for size in SIZES for word in ("-o", size))
-TUNED = ("--method", "full-finetuning", "-o", "lrs=1e-3", "-o", "steps=1", "-o", "heads=zero", "-o", "trials=4")
-COMMANDS = (
-    (*COMMON, "--method", "lora-recycle", *SMALL),
-    (*COMMON, "--method", "free", "-o", "per_class=5", "-o", "inversion.outer=2", "-o", "learner.iterations=4"),
-    (*COMMON, *TUNED),
+if TYPE_CHECKING:
+    from multiprocessing.context import ForkServerContext, ForkServerProcess
+
+WATCHED = Path(__file__).with_name("watched.py")
+POOL = (
+    *("pool", "build", "soak", "--source", "icons", "--count", "3", "--steps", "8", "--batch", "8"),
+    *("--backbone", "pocket-vit"),
 )
-"""Inversion, a learned inversion, meta-training in two ways, and tuning on every episode."""
-TIMES = ("seconds", "peak_bytes", "cached")
-"""What may differ between two runs of a cell, with the time it was finished."""
+"""Three LoRAs, which are tuned in two blocks."""
+LIBRARIES = ("freeshot.cli", "freeshot.run.execute", "freeshot.pool.build", "freeshot.report", "freeshot.cli.progress")
+"""Imported once, before processes are forked: nothing is lost while a process imports them."""
+NOT_COMPARED = ("seconds", "peak_bytes", "joules", "cached")
+"""What may differ between two runs of a cell, of every stage, with the time it was finished."""
 
 
-def start(arguments: tuple[str, ...], folder: Path, cache: Path | None = None) -> subprocess.Popen[str]:
-    """Start a command of the grid in a process group of its own."""
-    folders = ("--results", str(folder / "results"), "--cache", str(cache or folder / "cache"))
-    return subprocess.Popen(
-        [sys.executable, "-m", "freeshot", *arguments, *folders],
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+@cache
+def forking() -> ForkServerContext:
+    """Return what starts processes that have the libraries already."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([*LIBRARIES])
+    return context
 
 
-def finish(arguments: tuple[str, ...], folder: Path, cache: Path | None = None) -> str:
-    """Run a command of the grid to its end; return what it said if it failed."""
-    process = start(arguments, folder, cache)
-    out, err = process.communicate(timeout=3600)
-    return "" if process.returncode == 0 else (err.strip() or out.strip())
+@dataclass(frozen=True)
+class Running:
+    """A command at work."""
+
+    process: ForkServerProcess
+    file: Path
+    """Where its output goes."""
+
+    @property
+    def said(self) -> str:
+        """What it said so far."""
+        return self.file.read_text(encoding="utf-8").strip() if self.file.exists() else ""
+
+    @property
+    def code(self) -> int:
+        """Its exit code."""
+        assert self.process.exitcode is not None
+        return self.process.exitcode
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for it; say whether it is over."""
+        self.process.join(max(seconds, 0.0))
+        return self.process.exitcode is not None
+
+    def kill(self, sort: str = "all") -> None:
+        """End it without a word: all of its processes, the one that was started, or one that this one started."""
+        assert self.process.pid is not None
+        if sort == "all":
+            os.killpg(self.process.pid, signal.SIGKILL)
+        elif sort == "first":
+            self.process.kill()
+        else:
+            children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+            for child in map(int, children):
+                if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
+                    os.kill(child, signal.SIGKILL)
+                    break
 
 
-def left(folder: Path) -> dict[str, Any]:
-    """Read all records under a folder, without times; raises where one is half-written."""
-    found = {}
-    for path in sorted((folder / "results").rglob("*.json")):
-        RunRecord.read(path)
-        found[path.name] = _timeless(json.loads(path.read_text(encoding="utf-8")))
-    return found
+def _freeshot(arguments: tuple[str, ...], folder: Path, said: Path, told: dict[str, str]) -> None:
+    """Be the command `freeshot` in a forked process."""
+    os.setsid()
+    os.chdir(folder)
+    os.environ.update(told | {"OMP_NUM_THREADS": "1"})
+    output = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    from freeshot.cli import main
+
+    main(arguments, prog_name="freeshot")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder in which the grid is run, again and again."""
+
+    folder: Path
+    workers: int = 1
+    death: int = 0
+    """Number of the file operation at which each process ends itself; 0: never."""
+
+    @property
+    def commands(self) -> dict[str, tuple[str, ...]]:
+        """The commands in their order; each continues where it was ended."""
+        files = ("--results", "results", "--cache", "cache", "-l", f"workers={self.workers}")
+        return {"pool": (*POOL, "--out", str(self.folder / "pool")), "run": ("run", "soak", *files)}
+
+    @property
+    def diary(self) -> Path:
+        """Where the processes note what they are at."""
+        return self.folder.with_name(f"{self.folder.name}-diary")
+
+    def start(self, command: str) -> Running:
+        """Start a command in a process group of its own, with an empty diary."""
+        for path in (self.folder, self.diary):
+            path.mkdir(parents=True, exist_ok=True)
+        for old in self.diary.iterdir():
+            old.unlink()
+        return self.another(command)
+
+    def another(self, command: str) -> Running:
+        """Start a command beside one that is at work."""
+        told = {"SOAK_DIARY": str(self.diary), "SOAK_POOL": str(self.folder / "pool"), "SOAK_DEATH": str(self.death)}
+        said = self.diary / f"said-{time.monotonic_ns()}.txt"
+        arguments = ("--plugin", str(WATCHED), *self.commands[command])
+        process = forking().Process(target=_freeshot, args=(arguments, self.folder, said, told))
+        process.start()
+        return Running(process, said)
+
+    def finish(self, command: str) -> tuple[int, str]:
+        """Run a command to its end; return its exit code, and what it said."""
+        running = self.start(command)
+        running.wait(3600)
+        return running.code, running.said
+
+    def noted(self) -> list[dict[str, Any]]:
+        """Return what the diaries say so far, in the order of time."""
+        lines = [line for file in self.diary.glob("*.jsonl") for line in file.read_text().splitlines()]
+        return sorted(map(json.loads, lines), key=lambda line: float(line["at"]))
+
+    def left(self) -> dict[str, Any]:
+        """Return all records and the pool's card, without times; raises where one is half-written."""
+        found: dict[str, Any] = {}
+        for path in sorted((self.folder / "results").rglob("[!.]*.json")):
+            RunRecord.read(path)
+            found[path.name] = _timeless(json.loads(path.read_text(encoding="utf-8")))
+        card = self.folder / "pool" / "pool.json"
+        if card.exists():
+            found[card.name] = json.loads(card.read_text(encoding="utf-8"))
+        return found
 
 
 def _timeless(record: dict[str, Any]) -> dict[str, Any]:
     record["provenance"].pop("finished")
-    record["stages"] = [{k: v for k, v in stage.items() if k not in TIMES} for stage in record["stages"]]
+    record["stages"] = [{k: v for k, v in stage.items() if k not in NOT_COMPARED} for stage in record["stages"]]
     return record

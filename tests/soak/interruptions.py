@@ -1,111 +1,269 @@
-"""Runs that are killed, that meet a full disk, or that meet each other: in the end their records are the same."""
+"""A grid that is killed anywhere, that meets a full disk, or that meets itself: in the end its records are the same."""
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
+from collections import Counter
 from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.performance.measure import Table
-from tests.soak.grid import COMMANDS, finish, left, start
+from tests.soak.grid import Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-KILLS = 36
-"""Spread over the commands of the grid."""
-DISKS = (1, 2, 4)
-"""Megabytes of a disk that is too small for the grid's cache."""
+    from tests.soak.grid import Running
+
+KILLS, BY_OPERATION, WITH_WORKERS = 42, 30, 12
+A_LIFE = 6
+"""Kills until the grid is let through to its end, compared, and begun afresh."""
+DISKS = (0.005, 0.01, 0.02, 0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95, 4)
+"""Sizes of a disk as it grows, as shares of what the grid leaves."""
+STARTING = "starting"
 
 
-def bench(kills: int = KILLS) -> Table:
-    """Interrupt every command of the grid in every way."""
-    rows = []
+@dataclass
+class Told:
+    """What came of one sort of interruption."""
+
+    what: str
+    times: int = 0
+    where: Counter[str] = field(default_factory=Counter)
+    """Stage → how often it was interrupted."""
+    ends: int = 0
+    """How often the grid came to its end, and was compared."""
+    faults: list[str] = field(default_factory=list)
+
+    def row(self) -> tuple[str, ...]:
+        """Say it as a row of the table."""
+        where = ", ".join(f"{stage} {count}" for stage, count in sorted(self.where.items()))
+        ends = f"{self.ends} of {self.ends} equal" if not self.faults else "; ".join(dict.fromkeys(self.faults))
+        return self.what, str(self.times), where, ends
+
+
+@dataclass(frozen=True)
+class Peace:
+    """How the grid goes when it is left in peace."""
+
+    left: dict[str, Any]
+    moments: tuple[tuple[str, str, str, float], ...]
+    """Command, cell, stage and its seconds, in turn."""
+    operations: dict[str, int]
+    """File operations of each command."""
+    bytes: int
+    """What lies in its folder in the end."""
+
+
+def bench(kills: int = KILLS, by_operation: int = BY_OPERATION, with_workers: int = WITH_WORKERS) -> Table:
+    """Interrupt the grid in every way."""
     with tempfile.TemporaryDirectory() as name:
-        for number, arguments in enumerate(COMMANDS):
-            peace = Path(name) / f"peace-{number}"
-            begun = time.monotonic()
-            said = finish(arguments, peace)
-            assert not said, said
-            lasting, expected = time.monotonic() - begun, left(peace)
-            method = arguments[arguments.index("--method") + 1]
-            share = kills // len(COMMANDS)
-            for what, happened in (
-                (f"{share} × kill −9", killed(arguments, Path(name) / f"killed-{number}", share, lasting, expected)),
-                ("two at once", twice(arguments, Path(name) / f"twice-{number}", expected)),
-                (f"disks of {DISKS} MB fill", filled(arguments, Path(name) / f"disk-{number}", expected)),
-            ):
-                rows.append((method, what, happened))
-                print(*rows[-1], sep=" | ", flush=True)
+        home = Path(name).resolve()
+        peace = in_peace(Place(home / "peace"))
+        rows = []
+        for interrupt in (
+            lambda: killed(Place(home / "killed"), kills, peace),
+            lambda: killed_by_operation(Place(home / "operation"), by_operation, peace),
+            lambda: killed(Place(home / "workers", workers=2), with_workers, peace),
+            lambda: twice(Place(home / "twice"), peace),
+            lambda: filled(Place(home / "disk"), peace),
+        ):
+            rows.append(interrupt().row())
+            print(*rows[-1], sep=" | ", flush=True)
     note = (
-        "A grid of the pocket suite's validation episodes, each command interrupted and given again until it is "
-        "through. Equal: all records are those of an undisturbed run in every field but times, peak memory and whether "
-        "a stage came from the cache; after each interruption every record that is there can be read."
+        "A pool of three LoRAs is built, and LoRA Recycle, FREE and full fine-tuning run on it: first "
+        "undisturbed, then interrupted, and each time the same command is given again until all is done. Moments "
+        "are random: a stage is drawn, then a moment of it; file operations (open for writing, rename, remove, "
+        "make a folder) are drawn by number. States are kept ten times a second. Equal: the pool's card with the "
+        "hashes of all its files, and every field of every record, but for times, peak memory, energy, whether a "
+        "stage came from the cache, and when the record was finished. After each interruption every record that "
+        "is there is read; a file of the cache, of a state or of a record that is not whole when it is read would "
+        "be told here."
     )
-    return Table("Interruptions", note, ("method", "what happened", "records in the end"), tuple(rows))
+    heads = ("what happened", "times", "where", "in the end")
+    return Table("Interruptions", note, heads, tuple(rows))
 
 
-def killed(arguments: tuple[str, ...], folder: Path, kills: int, lasting: float, expected: object) -> str:
-    """Kill a command at random moments, and give it again each time; once through, begin afresh until all are done."""
-    rng = random.Random(str(arguments))
-    done = through = 0
-    while done < kills:
-        process = start(arguments, folder)
-        try:
-            process.wait(timeout=rng.uniform(0.2, 1.0) * lasting)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            done += 1
-        process.communicate()
-        left(folder)  # whatever is there is whole
-        if process.returncode == 0:
-            through += 1
-            if left(folder) != expected:
-                return f"differ after {done} kills"
-            shutil.rmtree(folder)
-    said = finish(arguments, folder)
-    return "equal" if not said and left(folder) == expected else f"differ {said}"
+def in_peace(place: Place) -> Peace:
+    """Run the grid undisturbed; count what it writes, and when."""
+    moments, operations = [], {}
+    for command in place.commands:
+        begun = time.time()
+        code, said = place.finish(command)
+        assert code == 0, said
+        lines = [{"at": begun, "cell": "", "stage": STARTING}, *place.noted()]
+        ends = [float(line["at"]) for line in lines[1:]] + [time.time()]
+        for line, end in zip(lines, ends, strict=True):
+            moments.append((command, str(line["cell"]), str(line["stage"]), end - float(line["at"])))
+        operations[command] = sum(1 for _ in (place.diary / "operations").read_text())
+    size = sum(path.stat().st_size for path in place.folder.rglob("*") if path.is_file())
+    return Peace(place.left(), tuple(moments), operations, size)
 
 
-def twice(arguments: tuple[str, ...], folder: Path, expected: object) -> str:
-    """Give a command twice at the same time, in the same folders."""
-    both = [start(arguments, folder) for _ in range(2)]
-    for process in both:
-        process.communicate(timeout=3600)
-    codes = [process.returncode for process in both]
-    return "equal" if codes == [0, 0] and left(folder) == expected else f"differ, exit codes {codes}"
+def killed(place: Place, kills: int, peace: Peace) -> Told:
+    """Kill the grid at random moments of random stages; now and then let it through, compare, and begin afresh."""
+    rng = random.Random(f"{place.workers} {kills}")
+    told = Told("kill −9" if place.workers == 1 else f"kill −9 with {place.workers} workers")
+    sorts = ("all",) if place.workers == 1 else ("all", "first", "worker")
+    number = 0
+    while told.times < kills:
+        drawn = sorted(rng.sample(range(len(peace.moments)), min(A_LIFE, kills - told.times)))
+        targets = [peace.moments[moment] for moment in drawn]
+        for command in place.commands:
+            for target in [target for target in targets if target[0] == command]:
+                running = place.start(command)
+                sort = sorts[number % len(sorts)]
+                number += 1
+                if not _reached(place, running, target, rng):
+                    break  # it went by faster than before
+                told.where[_stage(place)] += 1
+                told.times += 1
+                running.kill(sort)
+                running.wait(600)
+                _look(place, told)
+            _through(place, command, told)
+        _compare(place, told, peace)
+        shutil.rmtree(place.folder)
+    return told
 
 
-def filled(arguments: tuple[str, ...], folder: Path, expected: object) -> str:
-    """Give a command a disk that fills, then enough room."""
-    for size in DISKS:
-        with disk(folder / "small", size) as small:
-            if small is None:
-                return "not tried: no file system can be mounted here"
-            said = finish(arguments, folder, small)
-            if "Traceback" in said or (said and "cannot be written" not in said and "failed" not in said):
-                return f"at {size} MB it said: {said.splitlines()[-1]}"
-        left(folder)
-    said = finish(arguments, folder, folder / "cache")
-    return "equal" if not said and left(folder) == expected else f"differ {said}"
+def killed_by_operation(place: Place, kills: int, peace: Peace) -> Told:
+    """Kill the grid just before an operation on a file, drawn by number, as above."""
+    rng = random.Random(kills)
+    told = Told("kill −9 before an operation on a file")
+    while told.times < kills:
+        for command, count in peace.operations.items():
+            for _ in range(2 if command == "pool" else A_LIFE):
+                dying = replace(place, death=rng.randint(1, count))
+                code, said = dying.finish(command)
+                if code == 0:
+                    break
+                told.times += code == -9
+                if code != -9:
+                    told.faults.append(said[-200:])
+                told.where[_stage(place)] += 1
+                _look(place, told)
+                if command == "pool" and _built(place):
+                    break
+            _through(place, command, told)
+        _compare(place, told, peace)
+        shutil.rmtree(place.folder)
+    return told
+
+
+def twice(place: Place, peace: Peace) -> Told:
+    """Give each command twice at the same time, in the same folders."""
+    told = Told("two at once")
+    for command in place.commands:
+        both = [place.start(command), place.another(command)]
+        for running in both:
+            running.wait(3600)
+            if running.code or "Traceback" in running.said:
+                told.faults.append(f"{command}: exit code {running.code}, {running.said[-200:]}")
+        told.times += 1
+        _look(place, told)
+    _compare(place, told, peace)
+    return told
+
+
+def filled(place: Place, peace: Peace) -> Told:
+    """Give the grid a disk that fills, then a larger one, until there is room."""
+    told = Told("the disk is full")
+    sizes = iter([int(share * peace.bytes) for share in DISKS])
+    with disk(place.folder, next(sizes)) as grow:
+        if grow is None:
+            told.faults.append("not tried: no file system can be mounted here")
+            return told
+        for command in place.commands:
+            while (ended := place.finish(command))[0] != 0:
+                _look(place, told)
+                told.times += 1
+                told.where[_stage(place)] += 1
+                said = ended[1]
+                if "Traceback" in said or ("disk is full" not in said and "cannot be written" not in said):
+                    told.faults.append(f"it said: {said[-300:]}")
+                grow(next(sizes))  # there are enough, or this says so
+            _look(place, told)
+        _compare(place, told, peace)
+    return told
+
+
+def _reached(place: Place, running: Running, target: tuple[str, str, str, float], rng: random.Random) -> bool:
+    """Wait for a random moment of a stage; say whether the command is still at work then."""
+    _, cell, stage, lasting = target
+    while stage != STARTING and not any((line["cell"], line["stage"]) == (cell, stage) for line in place.noted()):
+        if running.wait(0.005):
+            return False
+    return not running.wait(rng.random() * lasting)
+
+
+def _stage(place: Place) -> str:
+    """Say what was being done last."""
+    noted = place.noted()
+    return str(noted[-1]["stage"]) if noted else STARTING
+
+
+def _look(place: Place, told: Told) -> None:
+    """Read all records that are there, and what processes noted of files that are not whole."""
+    try:
+        place.left()
+    except Exception as error:  # noqa: BLE001 - whatever it is, it belongs into the table
+        told.faults.append(f"{type(error).__name__}: {error}")
+    told.faults += [str(line["stage"]) for line in place.noted() if str(line["stage"]).startswith("half-written")]
+
+
+def _through(place: Place, command: str, told: Told) -> None:
+    """Give a command again until it is through, at most a few times: others of its processes may still be at work."""
+    if command == "pool" and _built(place):
+        return  # killed after all was done
+    for _ in range(5):
+        code, said = place.finish(command)
+        _look(place, told)
+        if code == 0 and "another process is running it" not in said:
+            return
+        time.sleep(1)
+    told.faults.append(f"{command} does not come through: {said[-300:]}")
+
+
+def _built(place: Place) -> bool:
+    return (place.folder / "pool" / "pool.json").exists()
+
+
+def _compare(place: Place, told: Told, peace: Peace) -> None:
+    """Compare what is left with what is left in peace."""
+    told.ends += 1
+    left = place.left()
+    if left != peace.left:
+        told.faults.append(f"differs: {', '.join(_differences(left, peace.left))[:300]}")
+
+
+def _differences(ours: Any, theirs: Any, where: str = "") -> Iterator[str]:
+    """Name the fields in which two JSON values differ."""
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        for key in sorted(ours.keys() | theirs.keys()):
+            yield from _differences(ours.get(key), theirs.get(key), f"{where}.{key}" if where else key)
+    elif isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
+        for number, (one, other) in enumerate(zip(ours, theirs, strict=True)):
+            yield from _differences(one, other, f"{where}[{number}]")
+    elif ours != theirs:
+        yield f"{where} is {ours!r:.60} for {theirs!r:.60}"
 
 
 @contextmanager
-def disk(place: Path, megabytes: int) -> Iterator[Path | None]:
-    """Mount a small file system; None where that is not allowed."""
+def disk(place: Path, size: int) -> Iterator[Any]:
+    """Mount a small file system that can grow; give None where that is not allowed."""
     place.mkdir(parents=True, exist_ok=True)
-    command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(place)]
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)]
     if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode:
         yield None
         return
     try:
-        yield place
+        yield lambda size: subprocess.run(["mount", "-o", f"remount,size={size}", str(place)], check=True)
     finally:
         subprocess.run(["umount", str(place)], check=True)

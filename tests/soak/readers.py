@@ -1,19 +1,19 @@
-"""Every reader of a stranger's file, with a good file to begin with, and what it may answer to a bad one."""
+"""Every reader of a stranger's file, with a good file to begin with."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 from PIL import Image
 from safetensors.torch import save_file
+from tests.soak import readers_of_caches, readers_of_data, readers_of_loras
+from tests.soak.reader import Reader
 
-from freeshot.basics.errors import FreeshotError
 from freeshot.contracts.options import build
 from freeshot.contracts.records import RunRecord
 from freeshot.evaluation.folders import Pictures
@@ -21,26 +21,11 @@ from freeshot.pool.adapter import CARD, read_adapter_card
 from freeshot.pool.foreign import read_lora
 from freeshot.pool.store import open_pool
 from freeshot.run.artefacts import Artefact, Artefacts
-from freeshot.run.checkpoints import FileCheckpoint
 from freeshot.run.mail import Mailbox
 from freeshot.testing import toy
 from freeshot_lora_recycle.inversion import LoraInversion
 
 GOLDEN = Path(__file__).parents[1] / "contracts/golden_record.json"
-ANSWERS: tuple[type[Exception], ...] = (FreeshotError,)
-"""What a reader may raise: a sentence. Whatever else it raises is a fault."""
-
-
-@dataclass(frozen=True)
-class Reader:
-    """Something that reads a file."""
-
-    name: str
-    file: Path
-    """Which file is made wrong; the others stay good."""
-    read: Callable[[], object]
-    before: Callable[[], None] = lambda: None
-    """What to do when the file was changed, such as to write its hash where it belongs."""
 
 
 def readers(folder: Path) -> Iterator[Reader]:
@@ -52,6 +37,10 @@ def readers(folder: Path) -> Iterator[Reader]:
     yield from _foreign(folder)
     yield from _pictures(folder)
     yield from _own(folder)
+    for more in (readers_of_data, readers_of_loras, readers_of_caches):
+        inner = folder / more.__name__.rpartition(".")[2]
+        inner.mkdir()
+        yield from more.readers(inner)
 
 
 def _pools(folder: Path) -> Iterator[Reader]:
@@ -104,9 +93,6 @@ def _pictures(folder: Path) -> Iterator[Reader]:
 
 def _own(folder: Path) -> Iterator[Reader]:
     """What FreeShot itself left behind, and a killed process may have left broken."""
-    state = folder / "state.safetensors"
-    save_file({"x": torch.rand(3, 4), "step": torch.tensor(3)}, state)
-    yield Reader("states of interrupted work", state, lambda: FileCheckpoint(state).load())
     artefacts = Artefacts(folder / "artefacts")
     artefacts.save("stage", {"a": 1}, Artefact({"x": torch.rand(3)}, {"loss": 1.0}))
     (card,) = (folder / "artefacts").rglob("card.json")

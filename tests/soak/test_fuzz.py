@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from tests.soak.fuzz import fuzzed
 from tests.soak.mutations import mutated
-from tests.soak.readers import Reader, readers
+from tests.soak.reader import Reader
+from tests.soak.readers import readers
 
 from freeshot.basics.errors import StoreError
 

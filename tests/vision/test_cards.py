@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 from itertools import chain
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import freeshot_vision
 from freeshot.basics.errors import DataError
-from freeshot_vision.sheets import SPLITS, Card, SheetImages, open_sheet
+from freeshot_vision.sheets import SPLITS, Card, SheetImages, open_sheet, write_sheet
 
 DATA = Path(freeshot_vision.__file__).parent / "pocket" / "data"
 EXPECTED = {"clipart", "digits", "fashion", "glyphs", "icons", "photos", "sketch"}
 BUILT_ON_DEMAND = {"photos"}
 SHIPPED = sorted(EXPECTED - BUILT_ON_DEMAND)
+SQUARES = {name: np.full((2, 8, 8), 90, np.uint8) for name in "ab"}
 QUERIES_AND_SHOTS = 20
 """A task of fifteen queries and five shots needs this many images of a class."""
 
@@ -135,3 +139,51 @@ def test_a_split_without_classes_opens_empty() -> None:
 def test_an_unknown_split_is_refused_with_those_there_are() -> None:
     with pytest.raises(DataError, match=r"^'digits' has no split 'test'\. It has: base, validation, novel\.$"):
         open_sheet(DATA, "digits", "test")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("size", "8"),
+        ("size", 0),
+        ("size", 10**9),
+        ("counts", [2]),
+        ("counts", [-1, 2]),
+        ("counts", [True, 2]),
+        ("classes", [1, 2]),
+        ("split", {"novel": ["nobody"]}),
+        ("split", ["novel"]),
+    ],
+)
+def test_a_card_with_a_strange_value_is_refused(tmp_path: Path, field: str, value: object) -> None:
+    split = {"base": ["a"], "validation": [], "novel": ["b"]}
+    write_sheet(tmp_path, Card("x", "x", 8, ("a", "b"), (2, 2), split, "", "", "", ""), SQUARES)
+    card = json.loads((tmp_path / "x.json").read_text())
+    (tmp_path / "x.json").write_text(json.dumps(card | {field: value}))
+    with pytest.raises(DataError, match=r"^The card .* cannot be read \(.*\)\. Reinstall freeshot to restore it\.$"):
+        open_sheet(tmp_path, "x", "novel")
+
+
+def test_a_card_that_nests_without_end_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text("[" * 100_000)
+    with pytest.raises(DataError, match=r"^The card .* cannot be read"):
+        open_sheet(tmp_path, "x", "novel")
+
+
+@pytest.mark.parametrize(
+    ("content", "why"), [(b"RIFF", "is no picture"), (b"", "is no picture"), (None, "not the size")]
+)
+def test_a_sheet_that_is_no_picture_of_the_cards_size_is_refused(
+    tmp_path: Path, content: bytes | None, why: str
+) -> None:
+    split = {"base": ["a"], "validation": [], "novel": ["b"]}
+    write_sheet(tmp_path, Card("x", "x", 8, ("a", "b"), (2, 2), split, "", "", "", ""), SQUARES)
+    if content is None:
+        Image.new("RGB", (8, 8)).save(tmp_path / "x.webp")
+    else:
+        (tmp_path / "x.webp").write_bytes(content)
+    card = json.loads((tmp_path / "x.json").read_text())
+    card["sha256"] = hashlib.sha256((tmp_path / "x.webp").read_bytes()).hexdigest()
+    (tmp_path / "x.json").write_text(json.dumps(card))
+    with pytest.raises(DataError, match=why):
+        open_sheet(tmp_path, "x", "novel")

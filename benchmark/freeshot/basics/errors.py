@@ -19,11 +19,16 @@ A message says what is wrong with the value shown, what was expected, and what t
 
 from __future__ import annotations
 
+from freeshot.basics.text import printable
+
 
 class FreeshotError(Exception):
     """Say in one sentence what is wrong, what was expected and what to do."""
 
     exit_code = 2
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(printable(str(message)))  # names of files are a stranger's: some hold line breaks
 
 
 class UnknownNameError(FreeshotError):

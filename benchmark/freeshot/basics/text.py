@@ -5,6 +5,9 @@ from __future__ import annotations
 
 def one_line(text: str) -> str:
     """Put a stranger's text on one line, without characters that steer a terminal."""
-    if not text.isprintable():
-        text = "".join(c if c.isprintable() else " " for c in text)
-    return " ".join(text.split())
+    return " ".join(printable(text).split())
+
+
+def printable(text: str) -> str:
+    """Put a space in place of whatever breaks a line or steers a terminal."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)

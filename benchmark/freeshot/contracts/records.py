@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import stat
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -23,7 +22,7 @@ from pydantic import (
 )
 
 from freeshot.basics.errors import StoreError
-from freeshot.basics.files import fingerprint, write_text
+from freeshot.basics.files import fingerprint, read_bounded, write_text
 from freeshot.basics.text import one_line
 from freeshot.version import __version__
 
@@ -328,22 +327,12 @@ class RunRecord(Frozen):
         """Read and validate a record; StoreError in one sentence otherwise."""
         named, text = one_line(str(path)), ""
         try:
-            text = _text_of(path)
+            text = read_bounded(path, LARGEST).decode("utf-8")
             return cls.model_validate_json(text, strict=True)
         except ValidationError as error:
             raise StoreError(f"{named} {_why_refused(text, error)}") from None
         except (OSError, UnicodeDecodeError) as error:
             raise StoreError(f"{named} cannot be read ({error}). Delete it or run its cell again.") from None
-
-
-def _text_of(path: Path) -> str:
-    """Read a file of bearable size; OSError for what is none."""
-    found = path.stat()
-    if not stat.S_ISREG(found.st_mode):
-        raise OSError("it is no file")
-    if found.st_size > LARGEST:
-        raise OSError(f"it has {found.st_size / 1e6:.0f} MB, a record at most {LARGEST / 1e6:.0f}")
-    return path.read_bytes().decode("utf-8")
 
 
 def _why_refused(text: str, error: ValidationError) -> str:

@@ -1,4 +1,4 @@
-"""Hashes of file contents, computed once: remembered by path, size and time of change, in a file of the data folder."""
+"""Hashes of pictures' files, computed once; remembered by path, size and time of change in the data folder."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import DataError, StoreError
 from freeshot.basics.files import canonical_json, file_sha256, write_text
+from freeshot.data.pictures import require_bearable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,11 +41,11 @@ def checksum(file: Path, algorithm: str = "md5") -> str:
 
 def _stamp(file: Path) -> list[int]:
     try:
+        require_bearable(file)
         stat = file.stat()
     except OSError as error:
-        raise DataError(
-            f"{file} cannot be read ({error.strerror}). Put it back, or check the data set again."
-        ) from None
+        why = error.strerror or error
+        raise DataError(f"{file} cannot be read ({why}). Put it back, or check the data set again.") from None
     return [stat.st_size, stat.st_mtime_ns]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,6 +21,8 @@ from freeshot.plugin import hookimpl
 from freeshot.plugin.host import PluginInfo
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from freeshot.plugin.host import Host
 
 ORIGIN = "your data"
@@ -56,25 +59,33 @@ class OwnDataset(FewShotDataset):
 
 def list_images(path: Path) -> Listed:
     """List the pictures of a folder of class folders, or of a CSV file with columns path, label and maybe split."""
-    if path.is_dir():
+    if _is(path, stat.S_ISDIR):
         members = classes_in(path)
         if len(members) < 2:
             raise DataError(f"{path} must hold one folder of pictures for each class, at least two.")
         return Listed(members)
-    if path.suffix.lower() != ".csv" or not path.is_file():
+    if path.suffix.lower() != ".csv" or not _is(path, stat.S_ISREG):
         raise DataError(f"{path} is neither a folder of class folders nor a CSV file (path,label[,split]). Name one.")
     rows = read_table(path, ("path", "label"), optional=("split",))
     root = path.parent.resolve()
     found: dict[str, dict[Path, None]] = {}
     for row in rows:
         file = member(root, row["path"])
-        if not file.is_file():
+        if not _is(file, stat.S_ISREG):
             raise DataError(f"{path} names {row['path']!r}, which is not there. Put it there or remove the line.")
         found.setdefault(row["label"], {})[file] = None
     splits = tuple((row["label"], row["split"]) for row in rows if row.get("split"))
     if splits and len(splits) < len(rows):
         raise DataError(f"{path} names a split in {len(splits)} of {len(rows)} lines. Name it in all or in none.")
     return Listed({label: tuple(files) for label, files in sorted(found.items())}, splits)
+
+
+def _is(path: Path, sort: Callable[[int], bool]) -> bool:
+    """Say whether there is something of this sort; of a name that no file could have, there is none."""
+    try:
+        return sort(path.stat().st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def require_name(name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import struct
 import warnings
 import zlib
@@ -24,6 +25,8 @@ FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 """What is decoded at all; Pillow knows more, and some of that starts other programs."""
 MOST_PIXELS = 64_000_000
 """A header that promises more is not believed; the largest chest X-ray has 9 million."""
+MOST_BYTES = 2**29
+"""Bytes that a picture's file may have: those of as many pixels, uncompressed, twice."""
 BROKEN = (
     ArithmeticError,
     AttributeError,
@@ -46,6 +49,7 @@ def read_picture(file: Path, side: int, fit: Fit = "square") -> NDArray[np.uint8
     from PIL import Image
 
     try:
+        require_bearable(file)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a decoder grumbles about metadata that we do not use
             with Image.open(file, formats=FORMATS) as opened:
@@ -54,6 +58,15 @@ def read_picture(file: Path, side: int, fit: Fit = "square") -> NDArray[np.uint8
     except (*BROKEN, Image.DecompressionBombError) as error:
         reason = " ".join(str(error).replace(str(file), "it").split()) or type(error).__name__
         raise DataError(f"{file} cannot be read as a picture ({reason}). Remove or replace it.") from None
+
+
+def require_bearable(file: Path) -> None:
+    """Refuse what is no file, which may never end, and what is larger than any picture; OSError."""
+    found = file.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError("it is no file")
+    if found.st_size > MOST_BYTES:
+        raise OSError(f"it has {found.st_size:,} bytes, more than the {MOST_BYTES:,} that are read")
 
 
 def fitted(image: Image.Image, side: int, fit: Fit) -> Image.Image:

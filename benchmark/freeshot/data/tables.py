@@ -7,6 +7,7 @@ import io
 from typing import TYPE_CHECKING
 
 from freeshot.basics.errors import DataError
+from freeshot.basics.files import read_bounded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,11 +22,10 @@ MOST = 1_000_000
 def read_text(path: Path, largest: int = LARGEST) -> str:
     """Read a text file in UTF-8; DataError where it is missing, too large or no text."""
     try:
-        if path.stat().st_size > largest:
-            raise DataError(f"{path} has more than {largest:,} bytes, too many for what it should be. Check it.")
-        return path.read_text(encoding="utf-8-sig")
+        return read_bounded(path, largest).decode("utf-8-sig")
     except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}). Check its name and your rights.") from None
+        why = error.strerror or error
+        raise DataError(f"{path} cannot be read ({why}). Check its name and your rights.") from None
     except (UnicodeDecodeError, ValueError):
         raise DataError(f"{path} is not text in UTF-8. Save it as such.") from None
 

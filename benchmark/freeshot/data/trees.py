@@ -13,7 +13,7 @@ def require_folder(folder: Path) -> Path:
     """Return a folder's real place; DataError where there is none."""
     if not folder.is_dir():
         raise DataError(f"There is no folder {folder}. Name one that holds pictures.")
-    return folder.resolve()
+    return real_place(folder)
 
 
 def pictures_in(folder: Path) -> tuple[Path, ...]:
@@ -22,6 +22,7 @@ def pictures_in(folder: Path) -> tuple[Path, ...]:
     found: list[Path] = []
     for place, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
+        require_text(place, *folders, *files)
         for name in folders:
             require_inside(Path(place, name), root)
         for name in files:
@@ -36,6 +37,7 @@ def classes_in(folder: Path) -> dict[str, tuple[Path, ...]]:
     """Map the names of the folders in a folder to their pictures; DataError where one holds none."""
     root = require_folder(folder)
     places = sorted(place for place in folder.iterdir() if place.is_dir() and not place.name.startswith("."))
+    require_text(*(place.name for place in places))
     for place in places:
         require_inside(place, root)
     found = {place.name: pictures_in(place) for place in places}
@@ -45,16 +47,33 @@ def classes_in(folder: Path) -> dict[str, tuple[Path, ...]]:
     return found
 
 
+def require_text(*names: str) -> None:
+    """Refuse names that are no text in UTF-8: they could stand in no record."""
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise DataError(f"The name {name!r} is no text in UTF-8. Rename that file or folder.") from None
+
+
 def require_inside(path: Path, root: Path) -> None:
     """Refuse a symbolic link that leads out of a folder; `root` is the folder's real place."""
-    if path.is_symlink() and not path.resolve().is_relative_to(root):
+    if path.is_symlink() and not real_place(path).is_relative_to(root):
         raise DataError(f"{path} is a link that leads out of {root}. Put the files themselves there.")
+
+
+def real_place(path: Path) -> Path:
+    """Follow all links; DataError where they run in a circle."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):  # the latter until Python 3.12
+        raise DataError(f"{path} is a link that leads in a circle. Put the files themselves there.") from None
 
 
 def member(root: Path, name: str) -> Path:
     """Return the file that a table names relative to a folder; DataError where the name leads out of it."""
     path = root / name
-    if "\0" in name or Path(name).is_absolute() or not path.resolve().is_relative_to(root.resolve()):
+    if "\0" in name or Path(name).is_absolute() or not real_place(path).is_relative_to(real_place(root)):
         raise DataError(
             f"The file name {name!r} leads out of {root}. Name files relative to that folder, inside of it."
         )

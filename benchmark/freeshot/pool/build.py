@@ -172,8 +172,8 @@ def _tune_block(
         }
     )
     done = request.out / f".block-{numbers[0]:03d}-{len(numbers)}-{wanted}.json"
-    with suppress(FileNotFoundError):
-        return list(json.loads(done.read_text()))  # written whole, when all of its LoRAs were
+    with suppress(ValueError, OSError, RecursionError):  # an absent or spoilt one says nothing
+        return list(json.loads(done.read_text(encoding="utf-8")))  # written whole, when all of its LoRAs were
     tasks, classes = zip(*(_task(request, sources, number) for number in numbers), strict=True)
     tuned = tune(backbone, tasks, recipe, request.way, on_step)
     lines = []

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import PoolError
+from freeshot.basics.files import read_bounded
 from freeshot.pool.cards import read_card
+from freeshot.pool.store import LARGEST, is_piece
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -85,6 +87,8 @@ def find_loras(folder: Path) -> list[Path]:
 def read_lora(path: Path, root: Path) -> ForeignLora:
     """Read one LoRA of either sort; PoolError names the file and what is wrong."""
     name = path.relative_to(root).with_suffix("").as_posix().replace("/", "-") if path != root else path.name
+    if not is_piece(name):
+        raise PoolError(f"{path} has a name that cannot be a folder of a pool everywhere. Rename it.")
     return _read_peft(path, name) if path.is_dir() else _read_paper(path, name)
 
 
@@ -248,12 +252,12 @@ def _json(file: Path) -> Any:
 def _tensors(file: Path) -> dict[str, Tensor]:
     import torch
     from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    from safetensors.torch import load
 
     if not file.exists() and (pickle := file.with_suffix(".bin")).exists():
         raise PoolError(f"{pickle} is a pickle, which is never opened here. Save it with safe_serialization=True.")
     try:
-        tensors = {name: tensor.float() for name, tensor in load_file(file).items()}
+        tensors = {name: tensor.float() for name, tensor in load(read_bounded(file, LARGEST)).items()}
     except (OSError, SafetensorError, ValueError) as error:
         raise PoolError(f"{file} cannot be read ({error}). Export this LoRA again.") from None
     if not all(torch.isfinite(tensor).all() for tensor in tensors.values()):

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from freeshot.basics.errors import PoolError
-from freeshot.basics.files import file_sha256, write_text
+from freeshot.basics.files import file_sha256, read_bounded, write_text
 from freeshot.basics.seal import require_unsealed
 from freeshot.contracts.pool import LoraEntry, LoraPool
 from freeshot.pool.cards import FORMAT, read_pool_card
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from torch import Tensor
+
+LARGEST = 2**28
+"""Bytes of a LoRA that are read; one of rank 64 on all layers of ViT-L takes 101 million in single precision."""
+PIECE = re.compile(r"(?!\.)[^\x00-\x1f\x7f/\\:]+")
 
 
 def write_entry(
@@ -76,7 +81,7 @@ def open_pool(path: Path, backbone_hash: str | None = None) -> LoraPool:
             f"backbone here is {backbone_hash[:8]}…. Choose another --backbone or another pool."
         )
     try:
-        entries = tuple(_read_entry(path / line["name"], line) for line in card["loras"])
+        entries = tuple(_read_entry(path, line) for line in card["loras"])
         identity = card_sha256(card)
         return LoraPool(
             card["name"], path, card["backbone"], card["backbone_sha256"], entries, identity, card.get("license", "")
@@ -85,8 +90,9 @@ def open_pool(path: Path, backbone_hash: str | None = None) -> LoraPool:
         raise PoolError(f"{path / 'pool.json'} lacks or garbles {error}. Build or import the pool again.") from None
 
 
-def _read_entry(folder: Path, line: Mapping[str, Any]) -> LoraEntry:
+def _read_entry(pool: Path, line: Mapping[str, Any]) -> LoraEntry:
     _require_sound(line)
+    folder = pool / line["name"]
     adapter = load_tensors(folder / "adapter_model.safetensors", line["sha256"]["adapter_model.safetensors"])
     head = load_tensors(folder / "head.safetensors", line["sha256"]["head.safetensors"])
     ways = {len(part) for part in head.values()} | {len(line["class_ids"])}
@@ -112,11 +118,18 @@ def _read_entry(folder: Path, line: Mapping[str, Any]) -> LoraEntry:
 
 def _require_sound(line: Mapping[str, Any]) -> None:
     """Refuse classes, their ids or facts of another type than they are written with."""
+    if not isinstance(line["name"], str) or not is_piece(line["name"]):
+        raise PoolError(f"The LoRA {line['name']!r} of a pool has no name for a folder in it. Build the pool again.")
     classes, ids = line["classes"], line["class_ids"]
     lists = isinstance(classes, list) and isinstance(ids, list) and isinstance(line["facts"], dict)
     lists = lists and isinstance(line["rows"], dict)
     if not lists or not all(isinstance(c, str) for c in classes) or not all(type(i) is int for i in ids):
         raise TypeError(f"the classes, rows or facts of '{line['name']}'")
+
+
+def is_piece(name: str) -> bool:
+    """Say whether a name can be a folder beside the card, on any system, and leads nowhere else."""
+    return PIECE.fullmatch(name) is not None and name.isprintable() and len(name.encode(errors="replace")) < 200
 
 
 def load_tensors(file: Path, sha256: str) -> dict[str, Tensor]:
@@ -125,7 +138,7 @@ def load_tensors(file: Path, sha256: str) -> dict[str, Tensor]:
     from safetensors.torch import load
 
     try:
-        content = file.read_bytes()
+        content = read_bounded(file, LARGEST)
         tensors = {name: tensor.float() for name, tensor in load(content).items()}
     except (OSError, SafetensorError, ValueError) as error:
         raise PoolError(f"{file} cannot be read ({error}). Export or build this LoRA again.") from None

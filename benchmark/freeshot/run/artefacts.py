@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import tempfile
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import StoreError
-from freeshot.basics.files import file_sha256, fingerprint, write_text
+from freeshot.basics.files import file_sha256, fingerprint, write_tensors, write_text
 from freeshot.run.checkpoints import FileCheckpoint
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
     from filelock import FileLock
     from torch import Tensor
+
+
+FIELDS = frozenset({"stage", "recipe", "facts", "seconds", "peak_bytes", "flops", "joules", "sha256"})
+"""What a card says of an artefact."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +53,7 @@ class Artefacts:
             return None
         try:
             artefact = self._read(folder)
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        except (AttributeError, OSError, ValueError, KeyError, TypeError, RecursionError):
             shutil.rmtree(folder, ignore_errors=True)
             return None
         with suppress(OSError):
@@ -61,14 +66,12 @@ class Artefacts:
 
     def save(self, stage: str, recipe: Mapping[str, Any], artefact: Artefact) -> None:
         """Write an artefact; the folder appears at once and complete, or not at all."""
-        from safetensors.torch import save_file
-
         folder = self._folder(stage, recipe)
         fresh: Path | None = None
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             fresh = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".writing-"))
-            save_file({k: v.contiguous().cpu() for k, v in artefact.tensors.items()}, fresh / "tensors.safetensors")
+            write_tensors(fresh / "tensors.safetensors", artefact.tensors)
             card = {
                 "stage": stage,
                 "recipe": recipe,
@@ -79,7 +82,7 @@ class Artefacts:
                 "joules": artefact.joules,
                 "sha256": file_sha256(fresh / "tensors.safetensors"),
             }
-            write_text(fresh / "card.json", json.dumps(card, indent=1) + "\n")
+            write_text(fresh / "card.json", json.dumps(card | {"card_sha256": _sum(card)}, indent=1) + "\n")
             _put(fresh, folder)
             self.checkpoint(stage, recipe).clear()
         except OSError as error:
@@ -115,6 +118,9 @@ class Artefacts:
         from safetensors.torch import load_file
 
         card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+        stated = card.pop("card_sha256", None)
+        if stated != _sum(card) and (stated is not None or not card.keys() <= FIELDS):
+            raise ValueError("damaged")  # cards from before there were sums are believed
         file = folder / "tensors.safetensors"
         if file_sha256(file) != card["sha256"]:
             raise ValueError("damaged")
@@ -126,6 +132,10 @@ class Artefacts:
 
     def _folder(self, stage: str, recipe: Mapping[str, Any]) -> Path:
         return self._root / stage / fingerprint(dict(recipe))
+
+
+def _sum(card: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(card).encode()).hexdigest()
 
 
 def _put(fresh: Path, folder: Path) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from freeshot.basics.files import atomic_path
+from freeshot.basics.files import atomic_path, tensors_sha256, write_tensors
 from freeshot.contracts.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
@@ -30,19 +30,15 @@ class FileCheckpoint(Checkpoint):
     With a meter, what the work has cost is kept beside the state, and goes on from there.
     """
 
-    def __init__(self, path: Path, every: float = EVERY) -> None:
-        self._path, self._every = path, every
+    def __init__(self, path: Path, every: float | None = None) -> None:
+        self._path, self._every = path, EVERY if every is None else every
         self._kept = time.monotonic()
         self.meter: Meter | None = None
 
     def load(self) -> Mapping[str, Tensor] | None:
         """Return the last state kept."""
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
-        try:
-            state = load_file(self._path)
-        except (OSError, SafetensorError):
+        state = self._whole()
+        if state is None:
             return None
         spent = state.pop(SPENT, None)
         if self.meter is not None and spent is not None and spent.shape == (2,):
@@ -52,16 +48,26 @@ class FileCheckpoint(Checkpoint):
 
     def offer(self, make: Callable[[], Mapping[str, Tensor]]) -> None:
         """Write a state, if the last is older than `every` seconds."""
-        from safetensors.torch import save_file
-
         if time.monotonic() - self._kept < self._every:
             return
-        state = {name: tensor.contiguous() for name, tensor in make().items()}
+        state = dict(make())
         if self.meter is not None:
             state[SPENT] = torch.tensor(self.meter.so_far(), dtype=torch.float64)
         with atomic_path(self._path) as temporary:
-            save_file(state, temporary)
+            write_tensors(temporary, state, {"sha256": tensors_sha256(state)})
         self._kept = time.monotonic()
+
+    def _whole(self) -> dict[str, Tensor] | None:
+        """Read the file; None where there is none, or where it does not hold what was written."""
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(self._path, "pt") as file:
+                state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
+                written = (file.metadata() or {}).get("sha256")
+        except (OSError, SafetensorError):
+            return None
+        return state if written == tensors_sha256(state) else None
 
     def clear(self) -> None:
         """Forget the state: the work is done."""

@@ -7,7 +7,6 @@ same images by the same weights share the blocks out among themselves.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from filelock import Timeout
 
-from freeshot.basics.files import fingerprint
+from freeshot.basics.files import fingerprint, tensors_sha256
 from freeshot.engine.backbone import weights_sha256
 from freeshot.engine.learners import AdaptedLearner
 from freeshot.engine.meter import metered
@@ -137,10 +136,4 @@ def _recipe(environment: Environment, spec: RunSpec, learner: Learner, images: I
 
 def adapter_sha256(adapter: Adapter | None) -> str:
     """Identify an adapter by its tensors; 'frozen' where there is none."""
-    if adapter is None:
-        return "frozen"
-    digest = hashlib.sha256()
-    for name, tensor in sorted(adapter.tensors.items()):
-        digest.update(f"{name}{list(tensor.shape)}{tensor.dtype}".encode())
-        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
+    return "frozen" if adapter is None else tensors_sha256(adapter.tensors)

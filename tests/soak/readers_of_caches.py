@@ -1,0 +1,134 @@
+"""Readers of what FreeShot itself left behind, and a failing disk or a stranger may have changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+from tests.soak.reader import Reader
+from tests.soak.spoiling import Folder
+
+from freeshot.basics.resume import restore, snapshot
+from freeshot.data.checksums import content_hashes
+from freeshot.run import decoded
+from freeshot.run.artefacts import Artefact, Artefacts
+from freeshot.run.caches import kept_in
+from freeshot.run.checkpoints import FileCheckpoint
+from freeshot.testing.toy import ToyImages
+
+
+def readers(folder: Path) -> Iterator[Reader]:
+    """Lay out good files in a folder, and return who reads them."""
+    yield from _states(folder)
+    yield from _artefacts(folder)
+    yield from _pixels(folder)
+    memory = folder / "hashes.json"
+    file = folder / "file"
+    file.write_bytes(b"x")
+    content_hashes([file], memory)
+    good = content_hashes([file], None)
+
+    def hash_again() -> None:
+        known = content_hashes([file], memory)
+        assert len(known) == len(good)
+
+    yield Reader("remembered hashes", memory, hash_again)
+    cache = folder / "cache"
+    for name in ("artefacts/inversion/0123456789abcdef/card.json", "pixels/0123456789abcdef/card.json"):
+        (cache / name).parent.mkdir(parents=True)
+        (cache / name).write_text("{}")
+    (cache / "cells").mkdir()
+    (cache / "cells" / "0123456789abcdef.safetensors").write_text("x")
+    yield Reader("caches as folders", cache, lambda: kept_in(cache), spoil=Folder(cache).spoil)
+
+
+def _states(folder: Path) -> Iterator[Reader]:
+    file = folder / "state.safetensors"
+    weights = [torch.rand(3, 4).requires_grad_()]
+    optimizer = torch.optim.Adam(weights)
+    weights[0].sum().backward()
+    optimizer.step()
+    rng = torch.Generator().manual_seed(0)
+    good = snapshot(3, weights, optimizer, rng)
+    FileCheckpoint(file, every=-1).offer(lambda: good)
+
+    def go_on() -> None:
+        state = FileCheckpoint(file).load()
+        assert restore(state, weights, optimizer, rng) in (0, 3)
+        if state is not None:
+            require_equal(state, good)
+
+    go_on()
+    yield Reader("states of interrupted work", file, go_on)
+
+
+def _artefacts(folder: Path) -> Iterator[Reader]:
+    """What stages left: features, and images that were recovered."""
+    rng = torch.Generator().manual_seed(0)
+    kept = {
+        "features": {"features": torch.rand(20, 8, generator=rng)},
+        "surrogate sets": {
+            "images": torch.rand(4, 3, 8, 8, generator=rng),
+            "labels": torch.arange(4),
+            "logits": torch.rand(4, 4, generator=rng),
+            "mirrored": torch.rand(4, 4, generator=rng),
+            "kept": torch.arange(4).view(4, 1),
+        },
+    }
+    for name, tensors in kept.items():
+        artefacts = Artefacts(folder / name)
+        artefact = Artefact(tensors, {"teacher_accuracy": 0.5, "images": 4}, 1.5, 2, 3)
+        artefacts.save("stage", {"a": 1}, artefact)
+        (card,) = (folder / name).rglob("card.json")
+        restore_good = _restoring(card.parent)
+
+        def load(artefacts: Artefacts = artefacts, artefact: Artefact = artefact, place: Path = card.parent) -> None:
+            found = artefacts.load("stage", {"a": 1})
+            place.mkdir(exist_ok=True)  # a damaged one is cleared away
+            if found is not None:
+                require_equal(found.tensors, artefact.tensors)
+                assert found.facts == artefact.facts
+
+        for file in ("tensors.safetensors", "card.json"):
+            yield Reader(f"{name} in the cache, {file}", card.parent / file, load, restore_good(file))
+
+
+def _restoring(place: Path) -> Callable[[str], Callable[[], None]]:
+    """Return what makes all files of a folder good again but one."""
+    good = {path.name: path.read_bytes() for path in place.iterdir()}
+
+    def but(changed: str) -> Callable[[], None]:
+        def again() -> None:
+            for name, content in good.items():
+                if name != changed:
+                    (place / name).write_bytes(content)
+
+        return again
+
+    return but
+
+
+def _pixels(folder: Path) -> Iterator[Reader]:
+    images, root = ToyImages((0, 1)), folder / "pixels"
+    shown = images.read(range(len(images)))
+
+    def read() -> None:
+        worth, decoded.WORTH = decoded.WORTH, 0
+        try:
+            again = decoded.decoded(images, "toy", "novel", root)
+        finally:
+            decoded.WORTH = worth
+        assert torch.equal(again.read(range(len(images))), shown)
+
+    read()
+    (place,) = root.iterdir()
+    restoring = _restoring(place)
+    for name in sorted(path.name for path in place.iterdir()):
+        yield Reader(f"decoded pixels, {name}", place / name, read, restoring(name))
+
+
+def require_equal(found: dict[str, torch.Tensor], good: dict[str, torch.Tensor]) -> None:
+    """Hold tensors that are believed against what was written."""
+    assert found.keys() == good.keys()
+    assert all(torch.equal(found[name], good[name]) for name in good)

@@ -1,0 +1,98 @@
+"""Readers of other people's LoRAs as whole folders, and of networks."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from tests.soak.reader import Reader
+from tests.soak.spoiling import Folder
+
+from freeshot.contracts.flow import Adapter
+from freeshot.engine.backbone import open_backbone
+from freeshot.engine.model import SharedLora
+from freeshot.pool.adapter import export_adapter, open_adapter
+from freeshot.pool.foreign import find_loras, read_lora
+from freeshot.pool.importing import import_pool
+from freeshot.pool.store import open_pool
+from freeshot.testing import toy
+from freeshot_vision.backbones.files import read_weights
+from freeshot_vision.backbones.layouts import as_timm
+
+WIDTH = toy.WIDTH
+
+
+def readers(folder: Path) -> Iterator[Reader]:
+    """Lay out good files in a folder, and return who reads them."""
+    backbone = open_backbone(toy.ToyVit())
+    peft = folder / "peft"
+    for number in range(2):
+        write_peft(peft / f"lora-{number}")
+    out = folder / "pools" / "made"
+
+    def clear() -> None:
+        shutil.rmtree(out.parent, ignore_errors=True)
+
+    def take_in(source: Path = peft) -> None:
+        pool = import_pool(source, out, "made", backbone).pool
+        assert all(out in path.parents for path in out.rglob("*"))
+        assert len(pool)
+
+    take_in()  # it is good
+    yield Reader("PEFT folders, imported", peft, take_in, clear, Folder(peft).spoil, out.parent)
+    yield from _paper(folder / "paper")
+    pool = folder / "pool"
+    shutil.copytree(toy.POOL, pool)
+    yield Reader("pools as folders", pool, lambda: open_pool(pool), spoil=Folder(pool).spoil)
+    adapter = folder / "adapter"
+    made = SharedLora(backbone, 2, torch.Generator().manual_seed(0)).snapshot()
+    made = Adapter({name: tensor + 0.1 for name, tensor in made.tensors.items()}, {})
+    export_adapter(adapter, made, backbone, {})
+    open_adapter(adapter, backbone)
+    yield Reader("adapters as folders", adapter, lambda: open_adapter(adapter, backbone), spoil=Folder(adapter).spoil)
+    weights = {name: tensor.clone() for name, tensor in backbone.vit.state_dict().items() if "blocks.0" in name}
+    for ending in ("safetensors", "pt"):
+        file = folder / f"weights.{ending}"
+        if ending == "pt":
+            torch.save({"state_dict": weights}, file)
+        else:
+            save_file(weights, file)
+        yield Reader(f"weights of networks, {ending}", file, lambda file=file: as_timm(read_weights(file), "x"))  # type: ignore[misc]
+
+
+def write_peft(folder: Path) -> None:
+    """Write a LoRA on the toy network as PEFT saves it."""
+    folder.mkdir(parents=True)
+    tensors = {"base_model.model.head.weight": torch.rand(2, WIDTH), "base_model.model.head.bias": torch.rand(2)}
+    for block in range(2):
+        layer = f"base_model.model.blocks.{block}.attn.qkv"
+        tensors |= {f"{layer}.lora_A.weight": torch.rand(2, WIDTH), f"{layer}.lora_B.weight": torch.rand(3 * WIDTH, 2)}
+    save_file(tensors, folder / "adapter_model.safetensors")
+    config = {"peft_type": "LORA", "r": 2, "lora_alpha": 4, "target_modules": ["qkv"], "base_model_name_or_path": "x"}
+    config["alpha_pattern"] = {"blocks.1.attn.qkv": 8}
+    (folder / "adapter_config.json").write_text(json.dumps(config))
+    (folder / "labels.json").write_text(json.dumps(["a", "b"]))
+
+
+def _paper(folder: Path) -> Iterator[Reader]:
+    """The layout of the authors' code: one file for each LoRA, its labels beside it."""
+    folder.mkdir()
+    for number in range(2):
+        tensors = {f"fc_{WIDTH}in_2out": torch.rand(2, WIDTH)}
+        for place in range(4):
+            tensors |= {f"w_a_{place:03d}": torch.rand(2, WIDTH), f"w_b_{place:03d}": torch.rand(WIDTH, 2)}
+        save_file(tensors, folder / f"lora_{number}.safetensors")
+        (folder / f"global_label_{number}.json").write_text(json.dumps(["a", "b"]))
+
+    def read_all() -> None:
+        for path in find_loras(folder):
+            read_lora(path, folder)
+
+    read_all()  # it is good
+    for name in ("lora_0.safetensors", "global_label_0.json"):
+        yield Reader(f"LoRA Recycle's {name}", folder / name, read_all)
+    yield Reader("LoRA Recycle's files as a folder", folder, read_all, spoil=Folder(folder).spoil)

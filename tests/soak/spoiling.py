@@ -1,0 +1,108 @@
+"""Folders made wrong at random: files changed, gone, or replaced by what is no file."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+from tests.soak.mutations import mutated
+
+NAMES = ("a\nb", "\u202egnp.x", "-rf", "a b  c", "x" * 200, "ä\u0301", "[red]x", "..x", "con", "%s%n", "\udcff")
+"""Names of files that somebody may think of."""
+TARGETS = ("/etc/passwd", "/dev/zero", "/", "nowhere", "..", "../..", "/proc/self/mem")
+"""Where links lead."""
+HUGE = (6 * 2**30, 6 * 2**30, 6 * 2**30, 2**26)
+"""Bytes of files that take none of the disk."""
+
+
+class Folder:
+    """A folder of good files, and how it becomes wrong."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._good = {
+            path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
+        }
+
+    def spoil(self, rng: Random) -> None:
+        """Make it good again, and then wrong in one to three places."""
+        self.restore()
+        for _ in range(rng.randint(1, 3)):
+            path = self.folder / rng.choice(list(self._good))
+            rng.choice(SPOILERS)(path, self._good[path.relative_to(self.folder)], rng)
+
+    def restore(self) -> None:
+        """Make it good again."""
+        if self.folder.is_symlink() or self.folder.is_file():
+            self.folder.unlink()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        for name, content in self._good.items():
+            (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.folder / name).write_bytes(content)
+
+
+def _change(path: Path, good: bytes, rng: Random) -> None:
+    if path.parent.is_dir() and not _odd(path):
+        path.write_bytes(mutated(good, rng))
+
+
+def _away(path: Path, good: bytes, rng: Random) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _instead(make: Callable[[Path, Random], object]) -> Callable[[Path, bytes, Random], None]:
+    def replaced(path: Path, good: bytes, rng: Random) -> None:
+        if path.parent.is_dir():
+            _away(path, good, rng)
+            make(path, rng)
+
+    return replaced
+
+
+def _huge(path: Path, rng: Random) -> None:
+    with path.open("wb") as file:
+        file.write(rng.choice((b"", b"[1", b"\x08\0\0\0\0\0\0\0{}      ", b"\x89PNG\r\n\x1a\n")))
+        file.truncate(rng.choice(HUGE))
+
+
+def _beside(path: Path, good: bytes, rng: Random) -> None:
+    name = rng.choice(NAMES)
+    other = path.parent / rng.choice((name, f"{name}{path.suffix}", f".{path.name}", path.with_suffix(".bin").name))
+    if path.parent.is_dir() and not other.exists() and not other.is_symlink():
+        rng.choice((Path.touch, os.mkdir, os.mkfifo))(other)
+
+
+def _rename(path: Path, good: bytes, rng: Random) -> None:
+    place = rng.choice((path, path.parent))
+    other = place.with_name(rng.choice(NAMES) + rng.choice(("", path.suffix)))
+    if place.exists() and not other.exists():
+        place.rename(other)
+
+
+def _deeper(path: Path, good: bytes, rng: Random) -> None:
+    place = path.parent
+    for _ in range(rng.choice((1, 3, 60))):
+        place = place / "deep"
+    place.mkdir(parents=True, exist_ok=True)
+    (place / path.name).write_bytes(good)
+
+
+def _odd(path: Path) -> bool:
+    return path.is_symlink() or (path.exists() and not path.is_file())
+
+
+def _no_file(path: Path, rng: Random) -> None:
+    rng.choice((os.mkfifo, os.mkdir))(path)
+
+
+SPOILERS = (
+    *(_change, _change, _change, _away, _beside, _rename, _deeper),
+    _instead(lambda path, rng: path.symlink_to(rng.choice((*TARGETS, path.name)))),
+    *(_instead(_no_file), _instead(_no_file), _instead(_huge)),
+)
