@@ -24,7 +24,7 @@ from freeshot.engine.backbone import Backbone
 from freeshot.plugin import hookimpl
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.plugin.host import load_plugins
-from freeshot.pool import tuning
+from freeshot.pool import store, tuning
 from freeshot.pool.build import PoolRequest, build_pool
 from freeshot.pool.store import open_pool
 from freeshot.pool.tuning import TuningTask
@@ -132,7 +132,7 @@ def test_a_spoilt_note_costs_only_its_block(tmp_path: Path, tuned: list[str], sp
 
 
 def test_notes_that_another_build_took_away_are_not_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    written = building.write_card
+    written = store.write_card
 
     def faster(*arguments: Any) -> None:
         written(*arguments)

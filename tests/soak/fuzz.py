@@ -10,7 +10,7 @@ import sys
 import tempfile
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -127,7 +127,7 @@ def _watched(folder: Path) -> Iterator[list[str]]:
         _WATCH.pop()
 
 
-CHANGES = {
+CHANGES: Mapping[str, Sequence[tuple[int, int | None]]] = {
     "os.remove": [(0, 1)],
     "os.rmdir": [(0, 1)],
     "os.mkdir": [(0, 2)],
@@ -144,7 +144,9 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
     if not _WATCH:
         return
     if event == "open":
-        changes = [(0, None)] if isinstance(arguments[2], int) and arguments[2] & WRITES else []
+        changes: Sequence[tuple[int, int | None]] = (
+            [(0, None)] if isinstance(arguments[2], int) and arguments[2] & WRITES else []
+        )
     else:
         changes = CHANGES.get(event, [])
     folder, written = _WATCH[-1]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 WATCHED = Path(__file__).with_name("watched.py")
 POOL = (
     *("pool", "build", "soak", "--source", "icons", "--count", "3", "--steps", "8", "--batch", "8"),
-    *("--backbone", "pocket-vit"),
+    *("--backbone", "pocket-vit", "--at-once", "2"),
 )
 """Three LoRAs, which are tuned in two blocks."""
 LIBRARIES = ("freeshot.cli", "freeshot.run.execute", "freeshot.pool.build", "freeshot.report", "freeshot.cli.progress")

@@ -17,7 +17,7 @@ from tests.performance.measure import Table
 from tests.soak.grid import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.soak.grid import Running
 
@@ -67,13 +67,14 @@ def bench(kills: int = KILLS, by_operation: int = BY_OPERATION, with_workers: in
         home = Path(name).resolve()
         peace = in_peace(Place(home / "peace"))
         rows = []
-        for interrupt in (
+        ways: tuple[Callable[[], Any], ...] = (
             lambda: killed(Place(home / "killed"), kills, peace),
             lambda: killed_by_operation(Place(home / "operation"), by_operation, peace),
             lambda: killed(Place(home / "workers", workers=2), with_workers, peace),
             lambda: twice(Place(home / "twice"), peace),
             lambda: filled(Place(home / "disk"), peace),
-        ):
+        )
+        for interrupt in ways:
             rows.append(interrupt().row())
             print(*rows[-1], sep=" | ", flush=True)
     note = (

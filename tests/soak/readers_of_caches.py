@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -47,7 +47,7 @@ def _states(folder: Path) -> Iterator[Reader]:
     file = folder / "state.safetensors"
     weights = [torch.rand(3, 4).requires_grad_()]
     optimizer = torch.optim.Adam(weights)
-    weights[0].sum().backward()
+    torch.autograd.backward(weights[0].sum())
     optimizer.step()
     rng = torch.Generator().manual_seed(0)
     good = snapshot(3, weights, optimizer, rng)
@@ -128,7 +128,7 @@ def _pixels(folder: Path) -> Iterator[Reader]:
         yield Reader(f"decoded pixels, {name}", place / name, read, restoring(name))
 
 
-def require_equal(found: dict[str, torch.Tensor], good: dict[str, torch.Tensor]) -> None:
+def require_equal(found: Mapping[str, torch.Tensor], good: Mapping[str, torch.Tensor]) -> None:
     """Hold tensors that are believed against what was written."""
     assert found.keys() == good.keys()
     assert all(torch.equal(found[name], good[name]) for name in good)

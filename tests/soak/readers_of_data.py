@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from PIL import Image
 from tests.soak.mutations import mutated
@@ -147,7 +148,7 @@ def _published(folder: Path) -> Iterator[Reader]:
     import numpy as np
 
     drawings = {name: np.full((2, 8, 8), 90, np.uint8) for name in ("a", "b")}
-    about = {"title": "t", "source": "s", "license": "l", "attribution": "a", "sha256": ""}
+    about: dict[str, Any] = {"title": "t", "source": "s", "license": "l", "attribution": "a", "sha256": ""}
     split = {"base": ["a"], "validation": [], "novel": ["b"]}
     write_sheet(folder, Card(name="sheet", size=8, classes=("a", "b"), counts=(2, 2), split=split, **about), drawings)
 
@@ -225,11 +226,11 @@ def write_hostile(file: Path, rng: Random) -> None:
     else:
         with tarfile.open(file, "w:gz", compresslevel=1) as tar:
             for name in names:
-                info = tarfile.TarInfo(name.replace("\0", "0"))
-                info.type = rng.choice(KINDS)
-                info.linkname = rng.choice(("/etc/passwd", "..", "../../x", "a", ""))
-                data = rng.choice((b"x", bomb)) if info.type == tarfile.REGTYPE else b""
-                info.size = len(data)
-                tar.addfile(info, io.BytesIO(data))
+                packed = tarfile.TarInfo(name.replace("\0", "0"))
+                packed.type = rng.choice(KINDS)
+                packed.linkname = rng.choice(("/etc/passwd", "..", "../../x", "a", ""))
+                data = rng.choice((b"x", bomb)) if packed.type == tarfile.REGTYPE else b""
+                packed.size = len(data)
+                tar.addfile(packed, io.BytesIO(data))
     if rng.random() < 0.3:
         file.write_bytes(mutated(file.read_bytes(), rng))

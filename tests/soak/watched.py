@@ -22,7 +22,6 @@ from typing import Any
 import freeshot
 from freeshot.contracts.events import CellFinished, Event, StageFinished, StageStarted
 from freeshot.contracts.records import RunRecord
-from freeshot.pool import build
 from freeshot.run import artefacts, checkpoints, decoded, features, tuned
 
 DIARY = Path(os.environ["SOAK_DIARY"]) / f"{os.getpid()}.jsonl"
@@ -56,7 +55,6 @@ SUITE = freeshot.Suite(
 
 checkpoints.EVERY = 0.1
 tuned.SAVE_EVERY = 2
-build.AT_ONCE = 2
 features.WORTH = 0.0  # so that all caches are met
 decoded.WORTH = 0
 
@@ -111,8 +109,8 @@ artefacts.Artefacts._read = _noting(artefacts.Artefacts._read, lambda _, folder:
 checkpoints.FileCheckpoint.load = _noting(  # type: ignore[method-assign]
     checkpoints.FileCheckpoint.load, lambda state: state._path.exists()
 )
-RunRecord.read = classmethod(_noting(RunRecord.read.__func__, lambda _, path: path.exists()))  # type: ignore[attr-defined, method-assign]
-decoded._is_sound = _noting(  # type: ignore[assignment]
+RunRecord.read = classmethod(_noting(RunRecord.read.__func__, lambda _, path: path.exists()))  # type: ignore[attr-defined, method-assign, assignment]
+decoded._is_sound = _noting(
     lambda folder, facts, sound=decoded._is_sound: sound(folder, facts) or None, lambda folder, _: folder.exists()
 )
 
