@@ -66,6 +66,7 @@ def assert_complete(record: RunRecord) -> None:
     assert len(record.accuracies) == record.spec.track.episodes
     assert record.stages[-1].stage == "evaluation"
     assert all(stage.seconds > 0 for stage in record.stages)
+    assert all(len(str(stage.facts)) < 500 for stage in record.stages)  # what was trained belongs into the cache
 
 
 @pytest.mark.parametrize("track", [track.name for track in TRACKS])

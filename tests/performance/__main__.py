@@ -21,6 +21,7 @@ from tests.performance import (
     bench_meta_training,
     bench_pool,
     bench_prior,
+    bench_spread,
     bench_tuning,
 )
 
@@ -33,6 +34,7 @@ BENCHES = {
     "prior": bench_prior.bench,
     "meta-training": bench_meta_training.bench,
     "episodes": bench_episodes.bench,
+    "spread": bench_spread.bench,
     "tuning": bench_tuning.bench,
     "free": bench_free.bench,
     "launch": bench_launch.bench,

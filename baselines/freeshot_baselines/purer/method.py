@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ from freeshot import Adapter, Method, Needs
 from freeshot.basics.errors import DivergedError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from torch import Generator, Tensor
 
@@ -62,18 +61,14 @@ class Purer(Method):
 
     def prepare(self, bench: Workbench) -> Learner:
         """Go in lockstep once per pool and shape of the episodes; embed with what came of it."""
-        from safetensors.torch import load
-
         from freeshot.contracts.options import to_json
 
-        recipe = {"method": self.name, "options": to_json(self), "pool": bench.pool().sha256}
-        kept = bench.remember("lockstep", recipe, lambda: self._lockstep(bench))
-        return bench.adapted(Adapter(load(b64decode(str(kept["adapter"])))))
+        trained = bench.keep("lockstep", {"options": to_json(self)}, lambda tell: self._lockstep(bench, tell))
+        return bench.adapted(Adapter(trained))
 
-    def _lockstep(self, bench: Workbench) -> Mapping[str, object]:
-        """Return the trained LoRA as text, and how often images were made harder."""
+    def _lockstep(self, bench: Workbench, tell: Callable[[int, int], None]) -> Mapping[str, Tensor]:
+        """Return the trained LoRA."""
         import torch
-        from safetensors.torch import save
 
         from freeshot.basics.limits import bounded
         from freeshot.engine import BankTeacher, SharedLora
@@ -88,7 +83,7 @@ class Purer(Method):
         memory = self._memory(bench.pool(), teachers[0], bench)
         model = SharedLora(backbone, self.rank, bench.rng("init"), self.targets)
         optimizer = torch.optim.Adam(model.lora(), lr=self.lr)
-        curriculum, harder, times = Curriculum(self.patience, self.warmup), False, 0
+        curriculum, harder = Curriculum(self.patience, self.warmup), False
         shape = (bench.way, bench.shot, min(bench.query, self._images(bench) - bench.shot))
         for step in range(bounded(self.iterations)):
             asked = torch.randperm(len(entries), generator=rng)[: self.loras].tolist()
@@ -97,7 +92,7 @@ class Purer(Method):
             ).mean()
             if harder:
                 against, _ = episode_loss(model, memory.episode(*shape, rng))
-                loss, times = loss - self.feedback * against, times + 1
+                loss = loss - self.feedback * against
             if not torch.isfinite(loss):
                 raise DivergedError(f"The loss of 'purer' is {loss.item()} at step {step}. Lower its pixel_lr or lr.")
             memory.step(loss)
@@ -106,7 +101,8 @@ class Purer(Method):
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             harder = curriculum.harder(accuracy)
-        return {"adapter": b64encode(save(dict(model.snapshot().tensors))).decode(), "harder": times}
+            tell(step + 1, self.iterations)
+        return model.snapshot().tensors
 
     def inversion_loss(
         self, teacher: BankTeacher, memory: PixelMemory, class_ids: tuple[int, ...], rng: Generator
