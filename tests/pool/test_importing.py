@@ -188,6 +188,23 @@ def test_a_bias_that_was_not_saved_is_refused_unless_zero_will_do(paper_folder: 
     assert entry.facts["head_bias"] == "missing, taken as zero"
 
 
+@pytest.mark.parametrize("name", ["w_a_00r", "w_a_0 1", "w_a_", "w_a_-1", "w_a_" + "9" * 5000])
+def test_a_factor_of_no_numbered_layer_is_refused(paper_folder: Path, name: str) -> None:
+    file = paper_folder / "lora_0.safetensors"
+    edit(paper_folder, file.name, lambda tensors: tensors.update({name: tensors.pop("w_a_000")}))
+    with pytest.raises(PoolError, match="which ends in no number of a layer"):
+        read_lora(file, paper_folder)
+
+
+def test_a_layer_whose_number_has_no_end_is_refused(save_peft: SavePeft, backbone: Backbone) -> None:
+    folder = save_peft()
+    end = "attn.qkv.lora_{}.weight"
+    old, new = "base_model.model.blocks.0." + end, "base_model.model.blocks." + "9" * 5000 + "." + end
+    moved = {old.format(letter): new.format(letter) for letter in "AB"}
+    edit(folder, ADAPTER, lambda tensors: [tensors.update({moved[k]: tensors.pop(k)}) for k in moved])
+    assert "which is no linear layer of a block known here" in refusal(folder.parent, backbone)
+
+
 def test_pickled_labels_are_never_opened(paper_folder: Path) -> None:
     (paper_folder / "global_label_0.json").unlink()
     (paper_folder / "global_label_0.pth").write_bytes(b"cos\nsystem\n(S'false'\ntR.")

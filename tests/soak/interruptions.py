@@ -1,4 +1,7 @@
-"""A grid that is killed anywhere, that meets a full disk, or that meets itself: in the end its records are the same."""
+"""A grid that is killed anywhere, that meets a full disk, or that meets itself: in the end its records are the same.
+
+Commands run in processes forked from one that has the libraries already, or killing would mostly hit imports.
+"""
 
 from __future__ import annotations
 

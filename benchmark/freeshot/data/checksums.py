@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import DataError, StoreError
-from freeshot.basics.files import canonical_json, file_sha256, write_text
+from freeshot.basics.files import canonical_json, file_sha256, fingerprint, write_text
 from freeshot.data.pictures import require_bearable
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def content_hashes(files: Sequence[Path], memory: Path | None, *, again: bool = 
         hashes.append(entry[2])
     if fresh and memory is not None:
         with suppress(StoreError):  # a data folder that cannot be written only costs the hashing again
-            write_text(memory, canonical_json(known))
+            write_text(memory, canonical_json([fingerprint(known, 64), known]))
     return hashes
 
 
@@ -52,7 +52,8 @@ def _stamp(file: Path) -> list[int]:
 def _remembered(memory: Path) -> dict[str, list[Any]]:
     """Read what is remembered; a file that is missing or spoilt remembers nothing."""
     try:
-        known = json.loads(memory.read_text(encoding="utf-8"))
-        return {key: entry for key, entry in known.items() if len(entry) == 3 and isinstance(entry[2], str)}
-    except (OSError, ValueError, AttributeError, TypeError, RecursionError):
+        stated, known = json.loads(memory.read_text(encoding="utf-8"))
+        remembered: dict[str, list[Any]] = known if stated == fingerprint(known, 64) else {}
+    except (OSError, ValueError, TypeError, RecursionError):
         return {}
+    return remembered

@@ -41,10 +41,11 @@ LAYERS = {
     "output.dense": "fc2",
 }
 """Ends of layer names in timm, in Hugging Face's CLIP, SigLIP and DINOv2, and in its ViT and DeiT."""
-BLOCK = re.compile(r"(?:^|\.)(?:blocks|layers|layer|resblocks)\.(\d+)\.")
+BLOCK = re.compile(r"(?:^|\.)(?:blocks|layers|layer|resblocks)\.(\d{1,6})\.")
 PEFT_PREFIX = "base_model.model."
 HEADS = ("classifier", "head", "fc")
 PAPER_FILE = re.compile(r"lora_(\d+)\.safetensors")
+PAPER_FACTOR = re.compile(r"w_a_(\d{1,6})")
 PAPER_HEAD = re.compile(r"fc_(\d+)in_(\d+)out")
 
 
@@ -121,7 +122,10 @@ def _read_paper(file: Path, name: str) -> ForeignLora:
     tensors = _tensors(file)
     factors: dict[Place, tuple[Tensor, Tensor]] = {}
     for key in sorted(key for key in tensors if key.startswith("w_a_")):
-        number = int(key.removeprefix("w_a_"))
+        found = PAPER_FACTOR.fullmatch(key)
+        if found is None:
+            raise PoolError(f"{file} holds '{key}', which ends in no number of a layer. Save this LoRA again.")
+        number = int(found.group(1))
         b = tensors.get(key.replace("w_a_", "w_b_"))
         if b is None or b.ndim != 2 or tensors[key].ndim != 2 or tensors[key].shape[0] != b.shape[1]:
             raise PoolError(f"{file}: {key} and its w_b do not fit together. Save this LoRA again.")
