@@ -47,7 +47,7 @@ def stumbling(folder: Path, error: BaseException | None = None) -> Reader:
     ("error", "fault"),
     [
         (KeyError("a"), "KeyError: 'a'"),
-        (StoreError("two\nlines"), "not one sentence"),
+        (StoreError(" "), "not one sentence"),
         (None, "wrote"),
     ],
 )
