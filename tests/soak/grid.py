@@ -61,8 +61,11 @@ class Running:
         self.process.join(max(seconds, 0.0))
         return self.process.exitcode is not None
 
-    def kill(self, sort: str = "all") -> None:
-        """End it without a word: all of its processes, the one that was started, or one that this one started."""
+    def kill(self, sort: str = "all") -> bool:
+        """End it without a word: all of its processes, the one that was started, or one that this one started.
+
+        Say whether there was such a process: workers come late, and go early.
+        """
         assert self.process.pid is not None
         if sort == "all":
             os.killpg(self.process.pid, signal.SIGKILL)
@@ -73,7 +76,9 @@ class Running:
             for child in map(int, children):
                 if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
                     os.kill(child, signal.SIGKILL)
-                    break
+                    return True
+            return False
+        return True
 
 
 def _freeshot(arguments: tuple[str, ...], folder: Path, said: Path, told: dict[str, str]) -> None:

@@ -126,9 +126,10 @@ def killed(place: Place, kills: int, peace: Peace) -> Told:
                 number += 1
                 if not _reached(place, running, target, rng):
                     break  # it went by faster than before
-                told.where[_stage(place)] += 1
-                told.times += 1
-                running.kill(sort)
+                stage = _stage(place)
+                if running.kill(sort):
+                    told.where[stage] += 1
+                    told.times += 1
                 running.wait(600)
                 _look(place, told)
             _through(place, command, told)
