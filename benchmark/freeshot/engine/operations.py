@@ -4,11 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
+from torch.utils.flop_counter import flop_registry, sdpa_backward_flop_count, sdpa_flop_count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    from torch import Tensor
+
+
+def _attention(query: Tensor, key: Tensor, value: Tensor, *_: Any, **__: Any) -> int:
+    return int(sdpa_flop_count(query.shape, key.shape, value.shape))  # type: ignore[no-untyped-call]
+
+
+def _attention_backward(slope: Tensor, query: Tensor, key: Tensor, value: Tensor, *_: Any, **__: Any) -> int:
+    return int(sdpa_backward_flop_count(slope.shape, query.shape, key.shape, value.shape))  # type: ignore[no-untyped-call]
+
+
+COSTS: Mapping[Any, Callable[..., int]] = {
+    # torch before 2.15 leaves fused attention on a processor out of its registry
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention,  # noqa: SLF001 - their only names
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward,  # noqa: SLF001
+    **flop_registry,
+}
+"""What an operation costs, by its name."""
 
 
 class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -34,7 +54,7 @@ class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> Any:
         """Run an operation, and count it if it is one that counts."""
         kwargs = kwargs or {}
-        cost: Callable[..., int] | None = flop_registry.get(func._overloadpacket)  # noqa: SLF001 - torch's own key
+        cost = COSTS.get(func._overloadpacket)  # noqa: SLF001 - torch's own key
         if cost is None and func not in self._whole:
             with self:  # under inference_mode a linear layer arrives whole, and its product lies within
                 result = func.decompose(*args, **kwargs)

@@ -53,7 +53,8 @@ def configurations(specs: Iterable[RunSpec], *, with_backbone: bool = False) -> 
     found = []
     for spec in specs:
         parts = {name: vars(part) for name, part in spec.parts.items()}
-        said = repr((vars(spec.method), parts, vars(spec.backbone) if with_backbone else None))
+        backbone = vars(spec.backbone) if with_backbone else None
+        said = repr((vars(spec.method), parts, spec.track.other_pool, backbone))
         if said not in known:
             known[said] = configuration(spec, with_backbone=with_backbone)
         found.append(known[said])
