@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -58,11 +59,17 @@ def test_functional_gradients_count() -> None:
     assert counted(lambda: torch.vmap(lambda x: x @ weight)(torch.rand(6, 3, 4))) == 6 * one
 
 
+def _forward(query: Any, key: Any, value: Any, *_: Any, **__: Any) -> Any:
+    return sdpa_flop_count(query, key, value)  # type: ignore[no-untyped-call]
+
+
+def _backward(slope: Any, query: Any, key: Any, value: Any, *_: Any, **__: Any) -> Any:
+    return sdpa_backward_flop_count(slope, query, key, value)  # type: ignore[no-untyped-call]
+
+
 LEFT_OUT = {
-    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: lambda q, k, v, *_, **__: sdpa_flop_count(q, k, v),
-    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: (
-        lambda slope, q, k, v, *_, **__: sdpa_backward_flop_count(slope, q, k, v)
-    ),
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _forward,
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: _backward,
 }
 """What torch's counter knows from 2.15 on, by torch's formulas; shapes in, operations out."""
 
