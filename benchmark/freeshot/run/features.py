@@ -58,7 +58,7 @@ class Recall:
         """Return features [u, d] of the images `used`."""
         if self.recipe is None:
             return make(used)
-        blocks = [used[start : start + BLOCK] for start in range(0, len(used), BLOCK)]
+        blocks = _blocks(used)
         shared = len(blocks) > 1
         parts: dict[int, Tensor] = {}
         for wait in (False, True):  # what other processes are at is left to them, and asked for in the end
@@ -72,7 +72,7 @@ class Recall:
         """Compute the blocks that nobody is at, for whoever looks; return what there is of features [k, d]."""
         if self.recipe is None or len(used) <= BLOCK:
             return torch.empty(0)
-        blocks = [used[start : start + BLOCK] for start in range(0, len(used), BLOCK)]
+        blocks = _blocks(used)
         parts = [self._block(block, make, shared=True, wait=False) for block in blocks]
         return torch.cat([part for part in parts if part is not None] or [torch.empty(0)])
 
@@ -110,6 +110,11 @@ class Recall:
             made = Artefact({"features": features}, {}, cost.seconds, cost.peak_bytes, cost.flops)
             self.environment.artefacts.save(STAGE, recipe, made)
         return features
+
+
+def _blocks(used: Sequence[int]) -> list[Sequence[int]]:
+    """Part images into blocks, the last of which may be smaller."""
+    return [used[start : start + BLOCK] for start in range(0, len(used), BLOCK)]
 
 
 def recall_of(environment: Environment, spec: RunSpec, learner: Learner, images: Images, meter: Meter) -> Recall:
