@@ -28,7 +28,7 @@ from tests.performance import (
 if TYPE_CHECKING:
     from tests.performance.measure import Table
 
-BENCHES = {
+BENCHES: dict[str, Callable[[], Table]] = {
     "pool": bench_pool.bench,
     "inversion": bench_inversion.bench,
     "prior": bench_prior.bench,

@@ -4,52 +4,52 @@ from __future__ import annotations
 
 import torch
 from tests.performance.measure import Table, in_turn
+from tests.performance.setting import Setting, pocket
 
+from freeshot.contracts.efficiency import EfficiencyStrategy
 from freeshot.contracts.options import build
-from freeshot.engine import BankTeacher, LoraBank, open_backbone
+from freeshot.engine import BankTeacher, LoraBank
 from freeshot.engine.flops import flops_of
-from freeshot.pool.store import open_pool
 from freeshot_lora_recycle.inversion import LoraInversion
 from freeshot_lora_recycle.merging import TokenMerging
 from freeshot_lora_recycle.pruning import AllTokens, ClsAttention
-from freeshot_vision.pocket.backbone import PocketVit
-from freeshot_vision.pocket.files import POOL
-
-IMAGES, STEPS = 60, 10
-STRATEGIES = {
-    "dense": AllTokens(),
-    "75 % at the last layer (the mask)": ClsAttention(at=(-1,), ratio=0.75),
-    "75 % at layer 4": ClsAttention(at=(4,), ratio=0.75),
-    "75 % at layer 3": ClsAttention(at=(3,), ratio=0.75),
-    "75 % at layer 2": ClsAttention(at=(2,), ratio=0.75),
-    "75 % at layer 0": ClsAttention(at=(0,), ratio=0.75),
-    "4 pairs merged in each layer": TokenMerging(merge=4),
-}
 
 
-def bench() -> Table:
+def strategies(depth: int) -> dict[str, EfficiencyStrategy]:
+    """Prune at the last layer, two thirds up (the paper's layer 8 of 12), half-way (its 6), a third up, and at once."""
+    found: dict[str, EfficiencyStrategy] = {
+        "dense": AllTokens(),
+        "75 % at the last layer (the mask)": ClsAttention(at=(-1,), ratio=0.75),
+    }
+    for at in (2 * depth // 3, depth // 2, depth // 3, 0):
+        found[f"75 % at layer {at}"] = ClsAttention(at=(at,), ratio=0.75)
+    return {**found, "4 pairs merged in each layer": TokenMerging(merge=4)}
+
+
+def bench(setting: Setting | None = None, images: int = 60, steps: int = 10) -> Table:
     """Invert the same LoRA under each strategy."""
-    backbone = open_backbone(PocketVit())
-    entry = open_pool(POOL, backbone.sha256).entries[0]
-    inversion = build(LoraInversion, {"prior": "none", "iterations": STEPS})
-    labels = torch.arange(5).repeat_interleave(IMAGES // 5)
-    bank = LoraBank.of([entry], next(backbone.vit.parameters()))
+    setting = setting or pocket()
+    backbone, asked = setting.backbone, strategies(setting.depth)
+    inversion = build(LoraInversion, {"prior": "none", "iterations": steps, "bf16": setting.bf16})
+    labels = torch.arange(5).repeat_interleave(images // 5).to(backbone.device)
+    bank = LoraBank.of([setting.entry], next(backbone.vit.parameters()))
 
     def inverting(name: str) -> None:
-        inversion.synthesize(BankTeacher(backbone, [entry], STRATEGIES[name]), labels, torch.Generator().manual_seed(0))
+        teacher = BankTeacher(backbone, [setting.entry], asked[name])
+        inversion.synthesize(teacher, labels, torch.Generator().manual_seed(0))
 
-    seconds = in_turn({name: lambda name=name: inverting(name) for name in STRATEGIES})  # type: ignore[misc]
-    work = {name: flops_of(backbone, bank, strategy=strategy) for name, strategy in STRATEGIES.items()}
+    seconds = in_turn({name: lambda name=name: inverting(name) for name in asked})  # type: ignore[misc]
+    work = {name: flops_of(backbone, bank, strategy=strategy) for name, strategy in asked.items()}
     rows = tuple(
         (
             name,
-            f"{1000 * seconds[name] / IMAGES / STEPS:.2f}",
-            f"{50 * seconds[name] / IMAGES / STEPS:.3f}",
+            f"{1000 * seconds[name] / images / steps:.2f}",
+            f"{50 * seconds[name] / images / steps:.3f}",
             f"{seconds['dense'] / seconds[name]:.2f}",
             f"{work['dense'].linear / work[name].linear:.2f}",
             f"{work['dense'].executed / work[name].executed:.2f}",
         )
-        for name in STRATEGIES
+        for name in asked
     )
     heads = (
         "strategy",
@@ -59,4 +59,4 @@ def bench() -> Table:
         "by linear FLOPs",
         "by executed FLOPs",
     )
-    return Table("Inversion", f"pocket-vit, one LoRA, {IMAGES} images at once, no prior.", heads, rows)
+    return Table("Inversion", f"{setting.name}, one LoRA, {images} images at once, no prior.", heads, rows)

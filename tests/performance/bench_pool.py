@@ -4,71 +4,78 @@ from __future__ import annotations
 
 import copy
 import warnings
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import torch
 from tests.performance.measure import Table, in_turn
+from tests.performance.setting import Setting, pocket
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from freeshot.engine import LoraBank, look, open_backbone, slots_of
-from freeshot_vision.pocket.backbone import PocketVit
+from freeshot.engine import LoraBank, look, slots_of
 
-LORAS, BATCH, STEPS = 8, 25, 3
+BATCH, STEPS = 25, 3
 
 
-def bench() -> Table:
+def bench(setting: Setting | None = None, loras: int = 8, banks: Sequence[int] = (1, 2, 4, 8)) -> Table:
     """Take the same number of steps for the same number of LoRAs, both ways."""
-    backbone = open_backbone(PocketVit())
-    images = torch.rand(LORAS, BATCH, 3, 28, 28, generator=torch.Generator().manual_seed(0))
-    labels = torch.arange(BATCH) % 5
+    setting = setting or pocket()
+    backbone, width = setting.backbone, setting.width
+    images = setting.pixels(loras, BATCH)
+    labels = (torch.arange(BATCH) % 5).to(images.device)
 
     def with_peft() -> None:
         from peft import LoraConfig, get_peft_model
 
-        for lora in range(LORAS):
+        for lora in range(loras):
             model: Any = get_peft_model(
                 copy.deepcopy(backbone.vit), LoraConfig(r=8, lora_alpha=8, target_modules=["qkv"])
             )
-            head = nn.Linear(128, 5)
+            head = nn.Linear(width, 5).to(images.device)
             weights = [w for w in model.parameters() if w.requires_grad]
             optimizer = torch.optim.Adam([*weights, *head.parameters()], lr=1e-3)
             for _ in range(STEPS):
                 optimizer.zero_grad()
-                cross_entropy(head(model.base_model.model(backbone.normalize(images[lora]))), labels).backward()  # type: ignore[no-untyped-call]
+                with setting.precision():
+                    logits = head(model.base_model.model(backbone.normalize(images[lora])))
+                cross_entropy(logits.float(), labels).backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
 
     def with_banks(count: int) -> None:
-        for start in range(0, LORAS, count):
+        for start in range(0, loras, count):
             rng = torch.Generator().manual_seed(0)
             bank = LoraBank.fresh(backbone.vit, slots_of(backbone.vit), 4, count, rng)
-            weight = torch.zeros(count, 5, 128, requires_grad=True)
+            weight = torch.zeros(count, 5, width, device=images.device, requires_grad=True)
             optimizer = torch.optim.Adam([*bank.parameters(), weight], lr=1e-3)
             shown = images[start : start + count].flatten(0, 1)
             for _ in range(STEPS):
-                features = look(backbone, shown, bank).features.view(count, BATCH, -1)
-                logits = (features @ weight.mT).flatten(0, 1)
                 optimizer.zero_grad()
-                cross_entropy(logits, labels.repeat(count)).backward()  # type: ignore[no-untyped-call]
+                with setting.precision():
+                    features = look(backbone, shown, bank).features.view(count, BATCH, -1)
+                    logits = (features @ weight.mT).flatten(0, 1)
+                cross_entropy(logits.float(), labels.repeat(count)).backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
 
     def alone() -> None:
-        for lora in range(LORAS):
+        for lora in range(loras):
             shown = images[lora].clone().requires_grad_()
             for _ in range(STEPS):
-                look(backbone, shown).features.sum().backward()  # type: ignore[no-untyped-call]
+                with setting.precision():
+                    features = look(backbone, shown).features
+                features.float().sum().backward()  # type: ignore[no-untyped-call]
 
     ways = {"PEFT, one at a time": with_peft}
-    ways |= {f"bank of {count}": partial(with_banks, count) for count in (1, 2, 4, LORAS)}
+    ways |= {f"bank of {count}": partial(with_banks, count) for count in banks}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         seconds = in_turn({**ways, "the frozen network alone": alone}, rounds=3)
     slow = seconds["PEFT, one at a time"]
-    rows = tuple((n, f"{1000 * s / LORAS / STEPS:.1f}", f"{slow / s:.2f}") for n, s in seconds.items())
+    rows = tuple((n, f"{1000 * s / loras / STEPS:.1f}", f"{slow / s:.2f}") for n, s in seconds.items())
     note = (
-        f"pocket-vit, {LORAS} LoRAs, 5-way tasks, batch {BATCH} each, Adam; making the LoRAs is included. The last "
-        "line is the same images forward and backward through the network without any LoRA or step: no way of tuning "
-        "can be faster than that."
+        f"{setting.name}, {loras} LoRAs, 5-way tasks, batch {BATCH} each, Adam; making the LoRAs is included. The last "
+        "line is the same images forward and backward through the network without any LoRA or step, one LoRA's images "
+        "at a time."
     )
     return Table("Building a pool", note, ("how", "ms / LoRA / step", "speed-up"), rows)

@@ -1,0 +1,161 @@
+"""What runs on a processor runs on a graphics card, and comes to the same: `pytest tests/cuda`, where there is a card.
+
+Numbers agree to rounding, not to the bit: cards add in another order.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from tests.test_pipeline import KNOWN, METHODS, assert_complete, combinations_of_parts, small
+
+from freeshot.contracts.options import options_of
+from freeshot.contracts.records import RunRecord
+from freeshot.engine import LoraBank, SharedLora, look, open_backbone
+from freeshot.engine.bank import merge
+from freeshot.pool.store import open_pool
+from freeshot.testing.toy import POOL, ToyVit
+from freeshot_lora_recycle.merging import TokenMerging
+from freeshot_lora_recycle.pruning import AllTokens, ClsAttention
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import Toy
+    from torch import Tensor
+
+    from freeshot.contracts.efficiency import EfficiencyStrategy
+    from freeshot.contracts.pool import LoraEntry
+    from freeshot.engine import Backbone
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no graphics card here")
+
+STRATEGIES = (AllTokens(), ClsAttention(at=(1,), ratio=0.5), TokenMerging(merge=1))
+
+
+@pytest.fixture(scope="module")
+def processor() -> Backbone:
+    """Return the toy network in float64, where it always is."""
+    return _float64(open_backbone(ToyVit()), "cpu")
+
+
+@pytest.fixture(scope="module")
+def card(processor: Backbone) -> Backbone:
+    """Return the same network on the card."""
+    return _float64(processor, "cuda")
+
+
+def _float64(backbone: Backbone, device: str) -> Backbone:
+    vit, normalize = copy.deepcopy(backbone.vit), copy.deepcopy(backbone.normalize)
+    return dataclasses.replace(backbone, vit=vit.double().to(device), normalize=normalize.double().to(device))
+
+
+@pytest.fixture(scope="module")
+def entries() -> tuple[LoraEntry, ...]:
+    """Return the toy pool's LoRAs."""
+    return open_pool(POOL, open_backbone(ToyVit()).sha256).entries
+
+
+def drawn(backbone: Backbone, count: int = 12) -> Tensor:
+    side = backbone.image_size
+    return torch.rand(count, 3, side, side, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+
+def gradients(backbone: Backbone, entries: tuple[LoraEntry, ...], strategy: EfficiencyStrategy) -> tuple[Tensor, ...]:
+    """Return features, and how images and LoRAs pull at them, from where they were computed."""
+    bank = LoraBank.of(entries, next(backbone.vit.parameters()))
+    images = drawn(backbone, 3 * len(entries)).to(backbone.device).requires_grad_()
+    features = look(backbone, images, bank, strategy=strategy).features
+    features.square().sum().backward()  # type: ignore[no-untyped-call]
+    found = (features.detach(), images.grad, *(weight.grad for weight in bank.parameters()))
+    return tuple(part.cpu() for part in found if part is not None)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda strategy: strategy.name)
+def test_a_bank_sees_and_learns_the_same(
+    card: Backbone, processor: Backbone, entries: tuple[LoraEntry, ...], strategy: EfficiencyStrategy
+) -> None:
+    found, expected = (gradients(backbone, entries, strategy) for backbone in (card, processor))
+    assert len(found) == len(expected) > 3
+    assert all(torch.allclose(f, e, rtol=1e-9, atol=1e-10) for f, e in zip(found, expected, strict=True))
+
+
+def test_a_bank_is_its_loras_one_by_one_and_merged(card: Backbone, entries: tuple[LoraEntry, ...]) -> None:
+    like = next(card.vit.parameters())
+    images = drawn(card, 3 * len(entries)).cuda()
+    together = look(card, images, LoraBank.of(entries, like)).features
+    for group, entry, features in zip(images.chunk(len(entries)), entries, together.chunk(len(entries)), strict=True):
+        bank = LoraBank.of([entry], like)
+        assert torch.allclose(look(card, group, bank).features, features, rtol=0, atol=1e-10)
+        with torch.no_grad():
+            assert torch.allclose(merge(card.vit, bank)(card.normalize(group)), features, rtol=0, atol=1e-10)
+
+
+def test_a_lora_leaves_no_trace(card: Backbone, entries: tuple[LoraEntry, ...]) -> None:
+    images = drawn(card).cuda()
+    before = look(card, images).features
+    look(card, images, LoraBank.of(entries[:1], next(card.vit.parameters())))
+    assert torch.equal(look(card, images).features, before)
+
+
+def test_a_fresh_meta_lora_starts_alike_and_moves_nothing(card: Backbone, processor: Backbone) -> None:
+    there, here = (SharedLora(backbone, 2, torch.Generator().manual_seed(0)) for backbone in (card, processor))
+    assert all(torch.equal(t.cpu(), h) for t, h in zip(there.lora(), here.lora(), strict=True))
+    images = drawn(card).cuda()
+    assert torch.equal(there.embed(images), look(card, images).features)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_method_runs_from_end_to_end(toy: Toy, method: str) -> None:
+    options = tuple(small(KNOWN.component("method", method)))
+    record = toy.record(method, suite=None, options=options, device="cuda")
+    assert_complete(record)
+    assert record.provenance.device == torch.cuda.get_device_name()
+    assert sum(stage.flops or 0 for stage in record.stages) > 0
+
+
+@pytest.mark.parametrize(("inversion", "strategy", "learner"), combinations_of_parts())
+def test_parts_go_together_in_lora_recycle(toy: Toy, inversion: str, strategy: str, learner: str) -> None:
+    chosen = {"inversion": inversion, "strategy": strategy, "learner": learner}
+    kinds = {"inversion": "inversion", "strategy": "efficiency", "learner": "meta-learner"}
+    options = [f"{slot}={name}" for slot, name in chosen.items()]
+    for slot, name in chosen.items():
+        options += small(KNOWN.component(kinds[slot], name), f"{slot}.")
+    held_out = ("held_out=0.3",) if "selection" in options_of(KNOWN.component("meta-learner", learner)) else ()
+    asked = ("per_class=4", *held_out)
+    assert_complete(toy.record("lora-recycle", suite=None, options=(*options, *asked), device="cuda"))
+
+
+def test_bfloat16_is_a_switch(toy: Toy) -> None:
+    options = ("inversion.iterations=3", "learner.iterations=3", "per_class=5")
+    assert_complete(
+        toy.record("lora-recycle", options=(*options, "inversion.bf16=yes", "learner.bf16=yes"), device="cuda")
+    )
+
+
+@pytest.mark.parametrize("name", ["frozen-prototype", "lora-average", "knn", "linear-probe"])
+def test_a_record_of_the_processor_holds_on_the_card(toy: Toy, repository: Path, tmp_path: Path, name: str) -> None:
+    """Where nothing is trained by chance, a card answers the committed episodes as the processor did, but for ties."""
+    track = "in-domain/icons/5w5s"
+    committed = next(
+        record
+        for path in sorted((repository / "results" / "pocket").rglob(f"{name}-*.json"))
+        if (record := RunRecord.read(path)).spec.track.name == track
+    )
+    found = toy.record(name, suite="pocket", track=track, device="cuda")
+    assert found.spec.cell == committed.spec.cell
+    moved = [abs(f - c) for f, c in zip(found.accuracies, committed.accuracies, strict=True)]
+    assert sum(moved) / len(moved) < 5e-4
+    assert max(moved) <= 3 / 75 + 1e-9
+
+
+def test_processes_share_a_card(toy: Toy) -> None:
+    asked = {"device": "cuda", "seeds": (0, 1), "options": ("inversion.iterations=3", "learner.iterations=3")}
+    alone = toy.launch("lora-recycle", **asked)
+    shared = toy.launch("lora-recycle", **asked, launcher_options=("workers=2",), again=True)
+    assert not alone.failed
+    assert not shared.failed
