@@ -51,7 +51,7 @@ class LoraInversion(InversionMethod):
     schedule: Literal["constant", "cosine"] = added("constant")
     """How the learning rate goes: not at all, as in the paper, or down half a cosine to zero."""
     bf16: bool = added(False)
-    """Ask the LoRA in bfloat16 where that is safe (autocast); pixels and prior stay in full precision."""
+    """Ask the LoRA in bfloat16, the network from end to end; LoRA, pixels and prior stay in full precision."""
     jitter: float = 0.125
     """Images are rolled by up to this share of their side at each step, all of a batch alike."""
     flip: bool = True

@@ -87,7 +87,7 @@ class GradientMetaLearner(MetaLearner):
     """Judge the LoRA on held-out surrogate classes at every so many steps and at the end, keep the best; 0: keep the
     last. Needs the method's `held_out`."""
     bf16: bool = added(False)
-    """Compute the loss in bfloat16 where that is safe (autocast); the LoRA stays in full precision."""
+    """Look through the network in bfloat16, and compute the loss by autocast; the LoRA stays in full precision."""
 
     @abstractmethod
     def loss(self, model: Model, task: Task) -> Tensor:

@@ -9,7 +9,7 @@ Axes: n images, t tokens (class token first), k kept patches, d width.
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from freeshot.basics.errors import ContractError, OptionError
 from freeshot.basics.tokens import gather_patches
 from freeshot.contracts.flow import LayerView
+from freeshot.engine.half import autocast, network_in_use
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -75,6 +76,7 @@ def look(
 
     Patch embedding sees all patches, and kept ones carry their own position: only what follows is sparse. Registers
     [g, p, d] are tokens that stand behind the others, the same for all images of a group; n is ordered by group.
+    Inside of autocast to bfloat16 a frozen network runs in bfloat16; features are of the images' type.
     """
     assert registers is None or strategy is None, "a strategy would take registers for patches"
     if kept is not None or strategy is not None:
@@ -83,17 +85,23 @@ def look(
         kept = strategy.patches(progress, images)
         kept = None if kept is None else kept.sort(dim=1).values  # what follows searches in it
     trail = _Trail(kept)
+    normalized, vit = backbone.normalize(images), network_in_use(backbone.vit)
+    halved = vit is not backbone.vit
     with ExitStack() as stack:
+        if halved:
+            stack.enter_context(autocast(images.device.type, enabled=False))
+            normalized = normalized.bfloat16()
         if bank is not None:
-            stack.enter_context(_lora_hooks(backbone.vit, bank))
+            stack.enter_context(_lora_hooks(vit, _InAutocast(bank) if halved else bank))
         if kept is not None:
-            stack.enter_context(_gather_hook(backbone.vit, kept))
+            stack.enter_context(_gather_hook(vit, kept))
         if registers is not None:
-            stack.enter_context(_register_hook(backbone.vit, registers))
+            stack.enter_context(_register_hook(vit, registers))
         if strategy is not None:
-            stack.enter_context(_pruning_blocks(backbone.vit, strategy, progress, trail))
-        features = backbone.vit(backbone.normalize(images))
-    return Seen(features, trail.kept)
+            stack.enter_context(_pruning_blocks(vit, strategy, progress, trail))
+        features: Tensor = vit(normalized)
+    trail.require_sound()
+    return Seen(features.to(images) if halved else features, trail.kept)
 
 
 def require_class_token(vit: nn.Module) -> None:
@@ -113,6 +121,32 @@ class _Trail:
     kept: Tensor | None
     sizes: Tensor | None = None
     """[n, t], how many tokens each token stands for; None until the first are merged."""
+    _promises: list[tuple[Tensor, str]] = field(default_factory=list)
+    """What has to be true, and what is to be said where it is not."""
+
+    def promise(self, truth: Tensor, otherwise: str) -> None:
+        """Note a bool [] that is looked at when the look is over: a graphics card must not wait for it on the way."""
+        self._promises.append((truth, otherwise))
+
+    def require_sound(self) -> None:
+        """Raise ContractError with the first sentence whose promise was broken."""
+        if self._promises and not bool(torch.stack([truth for truth, _ in self._promises]).all()):
+            raise ContractError(next(otherwise for truth, otherwise in self._promises if not bool(truth)))
+
+
+@dataclass(frozen=True, eq=False)
+class _InAutocast:
+    """Adds to a network in bfloat16 what is kept in full precision."""
+
+    inner: Adding
+
+    @property
+    def modules_touched(self) -> tuple[str, ...]:
+        return self.inner.modules_touched
+
+    def delta(self, module: str, inputs: Tensor, width: int) -> Tensor:
+        with autocast(inputs.device.type, enabled=True):
+            return self.inner.delta(module, inputs, width).to(inputs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,7 +210,7 @@ def _register_hook(vit: nn.Module, registers: Tensor) -> Iterator[None]:
 
     def lengthened(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
         tokens, *others = inputs
-        added = registers.repeat_interleave(len(tokens) // len(registers), dim=0)  # [n, p, d]
+        added = registers.repeat_interleave(len(tokens) // len(registers), dim=0).to(tokens)  # [n, p, d]
         return torch.cat([tokens, added], dim=1), *others
 
     handle = vit.get_submodule("blocks.0").register_forward_pre_hook(lengthened)
@@ -210,8 +244,8 @@ def _asking_forward(
         view = LayerView(layer, layers, progress, attended.weights, attended.keys, there)
         choice = strategy.select(view)
         if choice is not None:
-            choice = _checked(choice, there, strategy.name)
-            tokens = _thinned(tokens, view, torch.searchsorted(there, choice), strategy, trail)
+            choice, positions = _placed(choice, there, strategy.name, trail)
+            tokens = _thinned(tokens, view, positions, strategy, trail)
             trail.kept = choice
         normed = block.norm2(tokens)
         out: Tensor = strategy.residual(tokens, normed) + block.ls2(block.mlp(normed))
@@ -231,8 +265,8 @@ def _thinned(tokens: Tensor, view: LayerView, positions: Tensor, strategy: Effic
         return gather_patches(tokens, positions)
     mass = matrix.to(tokens) * sizes.unsqueeze(1)  # [n, 1 + k, t]
     trail.sizes = mass.sum(-1)
-    if not bool((trail.sizes > 0).all()):
-        raise ContractError(f"Efficiency strategy '{strategy.name}' made a token of nothing. Keep each token itself.")
+    nothing = f"Efficiency strategy '{strategy.name}' made a token of nothing. Keep each token itself."
+    trail.promise((trail.sizes > 0).all(), nothing)
     return mass @ tokens / trail.sizes.unsqueeze(-1)
 
 
@@ -241,14 +275,12 @@ def _all_patches(tokens: Tensor) -> Tensor:
     return torch.arange(t - 1, device=tokens.device).expand(n, -1).contiguous()
 
 
-def _checked(choice: Tensor, there: Tensor, name: str) -> Tensor:
-    """Sort a strategy's choice and refuse one that is no part of what was there."""
+def _placed(choice: Tensor, there: Tensor, name: str, trail: _Trail) -> tuple[Tensor, Tensor]:
+    """Sort a strategy's choice [n, k], say where its patches lie among those there are, and that they have to."""
     choice = choice.sort(dim=1).values
     if choice.shape[1] == 0:
         raise ContractError(f"Efficiency strategy '{name}' kept no patch at all. It must keep at least one per image.")
-    found = there.gather(1, torch.searchsorted(there, choice).clamp(max=there.shape[1] - 1))
-    if not torch.equal(found, choice):
-        raise ContractError(
-            f"Efficiency strategy '{name}' chose patches that were already gone. Choose from view.kept."
-        )
-    return choice
+    positions = torch.searchsorted(there, choice).clamp(max=there.shape[1] - 1)
+    gone = f"Efficiency strategy '{name}' chose patches that were already gone. Choose from view.kept."
+    trail.promise((there.gather(1, positions) == choice).all(), gone)
+    return choice, positions

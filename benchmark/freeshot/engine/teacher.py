@@ -17,6 +17,7 @@ from freeshot.contracts.efficiency import EfficiencyStrategy
 from freeshot.contracts.inversion import TeacherView
 from freeshot.engine.bank import LoraBank
 from freeshot.engine.forward import look, require_class_token
+from freeshot.engine.half import network_in_use
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -142,7 +143,7 @@ class BankTeacher:
         """Return the logits together with the class token after each block."""
         require_class_token(self._backbone.vit)
         tokens: list[Tensor] = []
-        blocks = self._backbone.vit.get_submodule("blocks").children()
+        blocks = network_in_use(self._backbone.vit).get_submodule("blocks").children()
         with ExitStack() as stack:
             for block in blocks:
                 stack.callback(block.register_forward_hook(lambda _, __, out: tokens.append(out[:, 0])).remove)
