@@ -13,7 +13,7 @@ from tests.report.conftest import make_record
 from freeshot.basics.errors import OptionError
 from freeshot.report import boards
 from freeshot.report.plots import write_plots
-from freeshot.report.plots.cost import Point, cost_points, front, spaced
+from freeshot.report.plots.cost import Point, cost_points, device_of, front, spaced
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,6 +99,14 @@ def test_a_row_that_lacks_a_track_has_no_place_in_the_cost_plot(found: tuple[Boa
     (board,) = boards([make_record("alpha"), make_record("beta"), make_record("alpha", "in-domain/icons/5w1s")])
     assert [point.label for point in cost_points(board)] == ["alpha"]
     assert cost_points(board)[0].seconds == 43.75
+
+
+def test_seconds_of_another_device_are_not_drawn_beside_them() -> None:
+    """A card takes seconds for what takes a processor minutes: no method is cheaper for having been run on one."""
+    rows = [make_record("alpha", device="cpu"), make_record("beta", device="cpu"), make_record("fast", device="card")]
+    (board,) = boards(rows)
+    assert [point.label for point in cost_points(board)] == ["alpha", "beta"]
+    assert device_of(board) == "cpu, 2 threads"
 
 
 def test_without_matplotlib_one_sentence_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

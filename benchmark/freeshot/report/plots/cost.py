@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from freeshot.report.board import CONTROLS, Board, Row
 from freeshot.report.costs import costs
 from freeshot.report.plots.style import CONTROL, LINE, METHOD, settings
 from freeshot.report.ranking import mean
-from freeshot.report.wording import title
+from freeshot.report.wording import one_line, title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,14 +36,20 @@ class Point:
 
 
 def cost_points(board: Board) -> tuple[Point, ...]:
-    """Return the rows that have every track and a cost; of several devices that with most records counts."""
-    found = sorted(costs(board), key=lambda cost: cost.records)
-    seconds = {cost.label: cost.prepare_seconds + cost.evaluate_seconds for cost in found}
+    """Return the rows that have every track, and a cost on the device of the figure: others do not compare."""
+    device = device_of(board)
+    seconds = {c.label: c.prepare_seconds + c.evaluate_seconds for c in costs(board) if c.device == device}
     return tuple(
         Point(row.label, row.line.role in CONTROLS, max(seconds[row.label], LEAST), accuracy)
         for row in (*board.rows, *board.controls)
         if row.label in seconds and (accuracy := _overall(board, row)) is not None
     )
+
+
+def device_of(board: Board) -> str | None:
+    """Name the device that most of a board's rows were run on; None where no row has a cost."""
+    rows = Counter(cost.device for cost in costs(board))
+    return min(rows, key=lambda device: (-rows[device], device), default=None)
 
 
 def front(points: Sequence[Point]) -> tuple[Point, ...]:
@@ -71,7 +78,7 @@ def cost_plot(board: Board) -> Figure | None:
     _label(axes, points, texts)
     axes.grid(color=LINE, linewidth=0.6)
     axes.set_axisbelow(True)
-    axes.set_xlabel("seconds a track, nothing cached")
+    axes.set_xlabel(f"seconds a track, nothing cached, on {one_line(device_of(board) or '')}")
     axes.set_ylabel(f"mean accuracy over {len(board.tracks)} tracks in percent")
     axes.set_title(title(board), fontsize=10)
     return figure
