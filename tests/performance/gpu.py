@@ -76,8 +76,9 @@ def utilisation(setting: Setting, batch: int, rounds: int, peak: float) -> Table
         used = f"{100 * work[name] * rate / peak / 1e12:.0f} %" if peak else "–"
         rows.append((name, f"{rate:,.0f}", f"{work[name] / 1e9:.1f}", used, _peak_memory(device, run)))
     note = f"{setting.name}, batch {batch}. Peak taken: {peak:g} TFLOP/s."
+    title = f"Utilisation, {batch} images at once"
     heads = ("what", "images / s", "GFLOP / image", "utilisation", "peak GiB")
-    return Table("Utilisation", note, heads, tuple(rows))
+    return Table(title, note, heads, tuple(rows))
 
 
 def main() -> None:

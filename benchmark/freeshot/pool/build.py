@@ -14,6 +14,7 @@ import torch
 
 from freeshot.basics.errors import PoolError, StoreError
 from freeshot.basics.seeds import derive
+from freeshot.basics.sharing import shared_work
 from freeshot.contracts.events import Progress, StageFinished, StageStarted
 from freeshot.contracts.images import fitted
 from freeshot.contracts.pool import LoraEntry, PoolPlan
@@ -69,18 +70,24 @@ def build_pool(request: PoolRequest, catalogue: Catalogue, host: Host) -> LoraPo
     steps = request.count * recipe.steps
     _emit(host, StageStarted(cell, "tune", steps))
     blocks = _blocks(request)
-    written: dict[range, list[Any]] = {}
-    for wait in (False, True):
-        for numbers in [numbers for numbers in blocks if numbers not in written]:
-            with _held(request.out, numbers, wait=wait) as ours:
-                if ours and not card.exists():
-                    tell = _within(host, cell, numbers, request.count)
-                    written[numbers] = _tune_block(request, recipe, backbone, sources, numbers, tell)
-                    done = sum(map(len, written.values()))
-                    _emit(host, Progress(cell, "tune", done * recipe.steps, steps))
+    tuned = 0
+
+    def lines_of(block: int, *, wait: bool) -> list[Any] | None:
+        nonlocal tuned
+        numbers = blocks[block]
+        with _held(request.out, numbers, wait=wait) as ours:
+            if not ours or card.exists():
+                return None
+            tell = _within(host, cell, numbers, request.count)
+            lines = _tune_block(request, recipe, backbone, sources, numbers, tell)
+            tuned += len(lines)
+            _emit(host, Progress(cell, "tune", tuned * recipe.steps, steps))
+            return lines
+
+    written = shared_work(len(blocks), lines_of)
     with _held(request.out, range(0), wait=True) as ours:
         if ours and not card.exists():  # unless another process was first, with the same LoRAs
-            lines = [line for numbers in blocks for line in written[numbers]]
+            lines = [line for block in range(len(blocks)) for line in written[block]]
             write_card(request.out, request.name, request.backbone, backbone.sha256, lines, license_note)
             for note in request.out.glob(NOTES):
                 note.unlink(missing_ok=True)

@@ -15,6 +15,7 @@ import torch
 from filelock import Timeout
 
 from freeshot.basics.files import fingerprint, tensors_sha256
+from freeshot.basics.sharing import shared_work
 from freeshot.engine.backbone import weights_sha256
 from freeshot.engine.learners import AdaptedLearner
 from freeshot.engine.meter import metered
@@ -60,12 +61,9 @@ class Recall:
             return make(used)
         blocks = _blocks(used)
         shared = len(blocks) > 1
-        parts: dict[int, Tensor] = {}
-        for wait in (False, True):  # what other processes are at is left to them, and asked for in the end
-            for number in [n for n in range(len(blocks)) if n not in parts]:
-                features = self._block(blocks[number], make, shared=shared, wait=wait)
-                if features is not None:
-                    parts[number] = features
+        parts = shared_work(
+            len(blocks), lambda number, wait: self._block(blocks[number], make, shared=shared, wait=wait)
+        )
         return torch.cat([parts[number] for number in range(len(blocks))])
 
     def lend_a_hand(self, used: Sequence[int], make: Make) -> Tensor:

@@ -7,6 +7,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import OptionError
+from freeshot.basics.sharing import shared_work
 from freeshot.contracts.inversion import LearnedInversion
 from freeshot.engine.masks import only_masks, with_mask
 from freeshot.run.inversion import batches_of, invert, joined, learn_to_invert, surrogate_set
@@ -64,13 +65,17 @@ class Recovery:
         learned = self._learned(stages)
         stages.started(STAGE, len(self.pool))
         entries = self.pool.entries
-        parts: dict[int, list[tuple[Artefact, bool]]] = {}
-        for wait in (False, True):  # what other processes are at is left to them, and asked for in the end
-            for number in [n for n in range(len(entries)) if n not in parts]:
-                recovered = self._recovered(entries[number], number, learned, stages, wait=wait)
-                if recovered is not None:
-                    parts[number] = recovered
-                    stages.progress(STAGE, len(parts), len(entries))
+        there = 0
+
+        def recovered(number: int, *, wait: bool) -> list[tuple[Artefact, bool]] | None:
+            nonlocal there
+            parts = self._recovered(entries[number], number, learned, stages, wait=wait)
+            if parts is not None:
+                there += 1
+                stages.progress(STAGE, there, len(entries))
+            return parts
+
+        parts = shared_work(len(entries), recovered)
         found = []
         for number, entry in enumerate(entries):
             surrogates = surrogate_set(entry, joined([artefact for artefact, _ in parts[number]]))
