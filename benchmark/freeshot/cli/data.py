@@ -82,13 +82,14 @@ def check(ctx: click.Context, name: str, data: Path, quick: bool, radius: int) -
 @click.option("--shot", type=click.IntRange(min=1), default=1, help="Labelled images of each class.")
 @click.option("--query", type=click.IntRange(min=1), default=15, help="Images of each class to be classified.")
 @click.option("--episodes", type=click.IntRange(1, 100_000), default=600, help="Tasks.")
-@click.option("--pool", default="pocket", metavar="NAME", help="LoRA pool of the track.")
+@click.option("--pool", default="pocket", metavar="NAME", help="LoRA pool of the track, yours included.")
+@click.option("--pools", type=FOLDER, default=Path("pools"), help="Where your pools are.")
 @click.option(
     "--source",
     "sources",
     multiple=True,
     metavar="DATASET",
-    help="What the pool was tuned on; repeatable; known pools'.",
+    help="What the pool was tuned on; repeatable; else what is known of it.",
 )
 @click.option("--backbone", default="pocket-vit", metavar="NAME", help="Network of the track.")
 @click.option("--fit", type=click.Choice(["square", "centre"]), default="square", help="How pictures become square.")
@@ -99,7 +100,7 @@ def check(ctx: click.Context, name: str, data: Path, quick: bool, radius: int) -
 def add(ctx: click.Context, /, **asked: Any) -> None:
     """Make a data set and a track out of a folder of class folders, or of a CSV file (path,label[,split])."""
     from freeshot.data.manifest import manifest_path
-    from freeshot.evaluation.adding import AddRequest, add_dataset
+    from freeshot.run.adding import AddRequest, add_dataset
 
     session = session_of(ctx)
     session.use_data(asked["data"])

@@ -42,7 +42,7 @@ def pooled(spec: RunSpec, track: Track, method: Method, request: RunRequest, cat
         return Pooled(spec, replace(track, pool=request.pool or track.pool), str(error))
     changes = {"pool_sha256": place.identity}
     if request.pool is not None:
-        track = replace(track, pool=_called(request.pool, catalogue, request.pools))
+        track = replace(track, pool=called(request.pool, catalogue, request.pools))
         changes["other_pool"] = track.pool if track.pool != spec.track.pool else ""
     return Pooled(spec.model_copy(update={"track": spec.track.model_copy(update=changes)}), track)
 
@@ -58,7 +58,7 @@ def asked_folders(request: RunRequest, catalogue: Catalogue) -> dict[str, Path]:
     return {} if place.shipped else {place.name: place.folder}
 
 
-def _called(asked: str, catalogue: Catalogue, pools: Path) -> str:
+def called(asked: str, catalogue: Catalogue, pools: Path) -> str:
     """Call a pool by its name where its folder was given; a part and a poison stay."""
     place, (_, plus, poison) = find_pool(asked, catalogue, pools), asked.partition("+")
     part = f"/{place.part}" if place.part else ""

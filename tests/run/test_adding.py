@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from freeshot.basics.errors import DataError, FreeshotError
+from freeshot.basics.errors import DataError, FreeshotError, PoolError
 from freeshot.data.manifest import manifest_path
 from freeshot.data.own import dataset_class, offer_own
-from freeshot.evaluation.adding import AddRequest, add_dataset
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.plugin.host import load_plugins
+from freeshot.pool.build import PoolRequest, build_pool
+from freeshot.run.adding import AddRequest, add_dataset
 
 if TYPE_CHECKING:
     from tests.conftest import Toy
@@ -30,6 +31,18 @@ def folder(tmp_path: Path) -> Path:
             noise = Image.fromarray(rng.integers(0, 256, (9, 9, 3), dtype=np.uint8))
             noise.save(tmp_path / "pictures" / f"kind-{name}" / f"{number}.png")
     return tmp_path / "pictures"
+
+
+@pytest.fixture
+def own(toy: Toy) -> Path:
+    """Build a pool of one's own, of two LoRAs, in a folder of pools."""
+    out = toy.folder / "pools" / "ours"
+    build_pool(
+        PoolRequest("ours", ("toy-waves",), 2, "toy-vit", rank=2, way=3, steps=2, out=out),
+        toy.catalogue,
+        toy.catalogue.host,
+    )
+    return out
 
 
 @pytest.fixture
@@ -48,6 +61,26 @@ def test_what_was_added_is_run_like_any_track(request_: AddRequest, toy: Toy) ->
     record = again.record("frozen-prototype", suite=None, track="own/mine/2w1s")
     assert record.status == "ok"
     assert record.hashes["episodes"] == manifest.question.episodes_sha256
+
+
+def test_a_track_may_ask_of_a_pool_of_ones_own(request_: AddRequest, toy: Toy, own: Path) -> None:
+    manifest, _ = add_dataset(replace(request_, pool="ours", pools=own.parent), toy.catalogue)
+    assert manifest.question.pool == "ours"
+    assert manifest.question.sources == ("toy-waves",)
+    catalogue = Catalogue(load_plugins())
+    offer_own(catalogue.host, request_.data)
+    again = replace(toy, catalogue=catalogue)
+    record = again.record("lora-average", suite=None, track="own/mine/2w1s", pools=own.parent)
+    assert record.status == "ok", record.reason
+    assert record.spec.track.pool == "ours"
+    assert len(record.spec.track.pool_sha256) == 64
+
+
+def test_a_pool_that_runs_would_not_find_has_to_be_imported_first(request_: AddRequest, toy: Toy, own: Path) -> None:
+    with pytest.raises(
+        PoolError, match=r"^A track names its pool, but runs look for 'ours' in .*: freeshot pool import"
+    ):
+        add_dataset(replace(request_, pool=str(own)), toy.catalogue)
 
 
 def test_a_changed_picture_is_noticed(request_: AddRequest, toy: Toy, folder: Path) -> None:

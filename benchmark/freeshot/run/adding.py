@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from freeshot.basics.errors import DataError
+from freeshot.basics.errors import DataError, PoolError
 from freeshot.data.checking import Found, check_dataset
 from freeshot.data.manifest import Manifest, Parts, Question, write_manifest
 from freeshot.data.own import Listed, dataset_class, list_images, require_name
 from freeshot.data.splits import NAMES, Split, drawn_split, read_split, require_known, split_of_rows
 from freeshot.evaluation.episodes import episodes_sha256, track_episodes
+from freeshot.pool.cards import CARD, read_pool_card
+from freeshot.pool.places import POOLS, find_pool
+from freeshot.run.pools import called
 
 if TYPE_CHECKING:
     from freeshot.plugin.catalogue import Catalogue
@@ -31,8 +34,10 @@ class AddRequest:
     shares: tuple[float, ...] = SHARES
     seed: int = 0
     pool: str = "pocket"
+    """A plugin's pool, or one of one's own in `pools`."""
+    pools: Path = POOLS
     sources: tuple[str, ...] = ()
-    """Data sets the pool was tuned on; empty takes those of another track of that pool."""
+    """Data sets the pool was tuned on; empty takes those of another track of that pool, or what its card says."""
     backbone: str = "pocket-vit"
     way: int = 5
     shot: int = 1
@@ -48,12 +53,12 @@ def add_dataset(request: AddRequest, catalogue: Catalogue) -> tuple[Manifest, Fo
     require_name(request.name)
     _require_free(request.name, catalogue)
     catalogue.component("backbone", request.backbone)
-    catalogue.pool(request.pool)
+    pool = _lasting(request.pool, catalogue, request.pools)
     listed = list_images(request.path)
     split, split_from = _split(request, listed)
     asked = Question(
-        pool=request.pool,
-        sources=request.sources or _sources_of(request.pool, catalogue),
+        pool=pool,
+        sources=request.sources or _sources_of(pool, catalogue, request.pools),
         backbone=request.backbone,
         way=request.way,
         shot=request.shot,
@@ -107,5 +112,22 @@ def _require_free(name: str, catalogue: Catalogue) -> None:
         raise DataError(f"'{name}' is a data set of {origin} already. Choose another name.")
 
 
-def _sources_of(pool: str, catalogue: Catalogue) -> tuple[str, ...]:
-    return next((track.sources for track in catalogue.tracks().values() if track.pool == pool), ())
+def _lasting(asked: str, catalogue: Catalogue, pools: Path) -> str:
+    """Return the name by which runs find a pool again; PoolError where they would not."""
+    place = find_pool(asked, catalogue, pools)
+    if not place.shipped and not (pools / place.name / CARD).is_file():
+        raise PoolError(
+            f"A track names its pool, but runs look for '{place.name}' in {pools}, not in {place.folder}. Import it "
+            f"first: freeshot pool import {place.folder} --backbone NAME --name {place.name}"
+        )
+    return called(asked, catalogue, pools)
+
+
+def _sources_of(pool: str, catalogue: Catalogue, pools: Path) -> tuple[str, ...]:
+    """Name the data sets a pool was tuned on: those of another track of it, or those that its card names."""
+    for track in catalogue.tracks().values():
+        if track.pool == pool:
+            return track.sources
+    loras = read_pool_card(find_pool(pool, catalogue, pools).folder)["loras"]
+    named = dict.fromkeys(str(lora.get("facts", {}).get("dataset", "")) for lora in loras)
+    return tuple(name for name in named if name in catalogue.names("dataset"))
