@@ -116,6 +116,16 @@ def test_a_task_vector_brings_back_the_lora_that_goes_with_it() -> None:
     assert float((found - loras).abs().max()) < 0.4
 
 
+def test_a_condition_far_off_counts_as_one_at_the_limit() -> None:
+    """What lies between is as it was; beyond, the direction stays where only one feature is off."""
+    near, far, limit = (torch.tensor([[0.5, value, -1.0]]) for value in (1.0, 90.0, 3.0))
+    free, bound_ = fresh(4, 3, 2, 8, rng()), fresh(4, 3, 2, 8, rng(), reach=3.0)
+    latent = torch.zeros(1, 2)
+    assert torch.equal(bound_.decode(latent, near), free.decode(latent, near))
+    assert torch.equal(bound_.decode(latent, far), free.decode(latent, limit))
+    assert not torch.equal(free.decode(latent, far), free.decode(latent, limit))
+
+
 # --- a LoRA per support set ---------------------------------------------------------------------
 
 

@@ -15,12 +15,15 @@ if TYPE_CHECKING:
 
 
 class Cvae(nn.Module):
-    """q(z | LoRA, condition) and p(LoRA | z, condition), both of two layers; conditions are standardised first."""
+    """q(z | LoRA, condition) and p(LoRA | z, condition), both of two layers; conditions are standardised first.
+
+    `reach` is how many deviations off a feature of a condition counts at most; 0: as many as it is.
+    """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, coordinates: int, features: int, latent: int, hidden: int) -> None:
+    def __init__(self, coordinates: int, features: int, latent: int, hidden: int, reach: float = 0.0) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(features))
         self.register_buffer("std", torch.ones(features))
@@ -28,7 +31,7 @@ class Cvae(nn.Module):
             nn.Linear(coordinates + features, hidden), nn.GELU(), nn.Linear(hidden, 2 * latent)
         )
         self.decoder = nn.Sequential(nn.Linear(latent + features, hidden), nn.GELU(), nn.Linear(hidden, coordinates))
-        self.latent = latent
+        self.latent, self.reach = latent, reach
 
     def standardise(self, conditions: Tensor) -> None:
         """Take mean and spread of conditions [n, d] for what is usual; features that hardly differ count as equal."""
@@ -47,7 +50,8 @@ class Cvae(nn.Module):
         return loras
 
     def _usual(self, conditions: Tensor) -> Tensor:
-        return (conditions - self.mean) / self.std
+        off = (conditions - self.mean) / self.std
+        return off.clamp(-self.reach, self.reach) if self.reach else off
 
 
 def bound(network: Cvae, loras: Tensor, conditions: Tensor, kl: float, rng: Generator) -> Tensor:
@@ -63,8 +67,8 @@ def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
     return (mean.square() + log_variance.exp() - log_variance - 1).sum(1) / 2
 
 
-def fresh(coordinates: int, features: int, latent: int, hidden: int, rng: Generator) -> Cvae:
+def fresh(coordinates: int, features: int, latent: int, hidden: int, rng: Generator, reach: float = 0.0) -> Cvae:
     """Build a network whose weights come from `rng` alone."""
     with torch.random.fork_rng(devices=[]):  # torch's layers draw from the global stream
         torch.manual_seed(int(torch.randint(2**62, (), generator=rng)))
-        return Cvae(coordinates, features, latent, hidden)
+        return Cvae(coordinates, features, latent, hidden, reach)

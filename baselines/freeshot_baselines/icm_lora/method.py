@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from freeshot import Choice, Learner, Method, Needs
+from freeshot import Choice, Learner, Method, Needs, added
 from freeshot.basics.errors import PoolError
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ class IcmLora(Method):
     """Width of the hidden layers; ours."""
     kl: float = 0.005
     """Weight of the KL divergence. paper: 0.005."""
+    reach: float = added(0.0)
+    """Deviations off what is usual among recovered images that a condition counts as at most; ours. 0: no limit."""
 
     def prepare(self, bench: Workbench) -> Learner:
         """Recover images, and train the autoencoder on the pool's LoRAs."""
@@ -67,7 +69,7 @@ class IcmLora(Method):
             raise PoolError("LoRAs that are all alike have nothing to generate from. Choose a pool of different ones.")
         with torch.no_grad():
             features = [frozen.embed(s.shots.images.to(device)).cpu() for s in sets]
-        network = fresh(space.known.shape[1], features[0].shape[1], self.latent, self.hidden, rng)
+        network = fresh(space.known.shape[1], features[0].shape[1], self.latent, self.hidden, rng, self.reach)
 
         def make(tell: Callable[[int, int], None]) -> Mapping[str, Tensor]:
             self.train(network, space.known.float(), features, bench.way * bench.shot, rng, tell)
