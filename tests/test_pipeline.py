@@ -91,15 +91,22 @@ def combinations_of_parts() -> list[tuple[str, str, str]]:
     return found
 
 
+KINDS = {"inversion": "inversion", "strategy": "efficiency", "learner": "meta-learner"}
+
+
+def small_parts(chosen: dict[str, str]) -> tuple[str, ...]:
+    """Choose parts of LoRA Recycle, and set their options to a small size."""
+    options = [f"{slot}={name}" for slot, name in chosen.items()]
+    for slot, name in chosen.items():
+        options += small(KNOWN.component(KINDS[slot], name), f"{slot}.")
+    # a learner that selects LoRAs judges them on classes that are held out
+    held_out = "selection" in options_of(KNOWN.component("meta-learner", chosen["learner"]))
+    return (*options, "per_class=4", *["held_out=0.3"] * held_out)
+
+
 @pytest.mark.parametrize(("inversion", "strategy", "learner"), combinations_of_parts())
 def test_parts_go_together_in_lora_recycle(toy: Toy, inversion: str, strategy: str, learner: str) -> None:
     chosen = {"inversion": inversion, "strategy": strategy, "learner": learner}
-    kinds = {"inversion": "inversion", "strategy": "efficiency", "learner": "meta-learner"}
-    options = [f"{slot}={name}" for slot, name in chosen.items()]
-    for slot, name in chosen.items():
-        options += small(KNOWN.component(kinds[slot], name), f"{slot}.")
-    # a learner that selects LoRAs judges them on classes that are held out
-    held_out = ("held_out=0.3",) if "selection" in options_of(KNOWN.component("meta-learner", learner)) else ()
-    record = toy.record("lora-recycle", suite=None, options=(*options, "per_class=4", *held_out))
+    record = toy.record("lora-recycle", suite=None, options=small_parts(chosen))
     assert_complete(record)
     assert {slot: part.name for slot, part in record.spec.parts.items()} == chosen

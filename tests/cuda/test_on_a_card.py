@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
-from tests.test_pipeline import KNOWN, METHODS, assert_complete, combinations_of_parts, small
+from tests.test_pipeline import KNOWN, METHODS, assert_complete, combinations_of_parts, small, small_parts
 
-from freeshot.contracts.options import options_of
 from freeshot.contracts.records import RunRecord
 from freeshot.engine import LoraBank, SharedLora, look, open_backbone
 from freeshot.engine.bank import merge
@@ -120,14 +119,8 @@ def test_a_method_runs_from_end_to_end(toy: Toy, method: str) -> None:
 
 @pytest.mark.parametrize(("inversion", "strategy", "learner"), combinations_of_parts())
 def test_parts_go_together_in_lora_recycle(toy: Toy, inversion: str, strategy: str, learner: str) -> None:
-    chosen = {"inversion": inversion, "strategy": strategy, "learner": learner}
-    kinds = {"inversion": "inversion", "strategy": "efficiency", "learner": "meta-learner"}
-    options = [f"{slot}={name}" for slot, name in chosen.items()]
-    for slot, name in chosen.items():
-        options += small(KNOWN.component(kinds[slot], name), f"{slot}.")
-    held_out = ("held_out=0.3",) if "selection" in options_of(KNOWN.component("meta-learner", learner)) else ()
-    asked = ("per_class=4", *held_out)
-    assert_complete(toy.record("lora-recycle", suite=None, options=(*options, *asked), device="cuda"))
+    options = small_parts({"inversion": inversion, "strategy": strategy, "learner": learner})
+    assert_complete(toy.record("lora-recycle", suite=None, options=options, device="cuda"))
 
 
 def test_bfloat16_is_a_switch(toy: Toy) -> None:
