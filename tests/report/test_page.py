@@ -334,6 +334,19 @@ def test_the_points_of_the_cost_plot_are_reached_by_keyboard(opened: Visit) -> N
     assert opened.page.locator("#detail-title").inner_text() == told.partition(":")[0]
 
 
+def test_costs_of_another_device_are_marked_and_not_drawn_beside_the_others(browser: Browser, tmp_path: Path) -> None:
+    rows = [make_record(name, device="cuda:0" if name == "gamma" else "cpu") for name in ("alpha", "beta", "gamma")]
+    (tmp_path / "index.html").write_text(html(boards(rows)), encoding="utf-8")
+    with visit(browser, tmp_path / "index.html") as found:
+        costs = found.page.locator("#board tbody td:nth-child(4)")
+        assert [text.endswith("†") for text in costs.all_inner_texts()].count(True) == 1
+        assert found.page.locator("#board td[title]").get_attribute("title") == "on cuda:0; most rows on cpu, 2 threads"
+        assert found.page.locator("#cost-plot circle.dot").count() == 2
+        assert "run elsewhere: gamma." in found.page.locator("#cost-note").inner_text()
+        found.page.locator("#cost-axis").select_option("peak")
+        assert found.page.locator("#cost-plot circle.dot").count() == 2
+
+
 def test_accuracy_is_drawn_against_any_cost_that_was_counted(opened: Visit) -> None:
     axis = opened.page.locator("#cost-axis")
     offered = axis.locator("option").all_inner_texts()

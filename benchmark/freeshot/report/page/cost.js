@@ -4,6 +4,7 @@ const AXES = [
   ["total", "seconds a track", "s", 0.1], ["prepare", "seconds to prepare a track", "s", 0.1], ["evaluate", "seconds to evaluate a track", "s", 0.1], ["peak", "peak memory, MiB", "MiB", 1],
   ["flops", "operations to prepare a track", "FLOP", 1e9], ["task", "operations of one task", "FLOP", 1e6], ["learned", "weights learned before the first task", "", 1], ["tuned", "weights tuned for each task", "", 1], ["queries", "images that LoRAs were asked about", "", 1], ["joules", "energy of a track", "J", 1],
 ];
+const OF_A_DEVICE = ["total", "prepare", "evaluate", "peak", "joules"];
 const axisOf = (axis) => AXES.find(([key]) => key === axis);
 const PREFIXES = [[1e18, "E"], [1e15, "P"], [1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]];
 
@@ -38,10 +39,10 @@ function front(found) {
 function plotCost() {
   const { rows, tracks } = visible();
   const name = $("cost-track").value, axis = $("cost-axis").value;
-  const found = costPoints(rows, name ? state.board.tracks.filter((t) => t.name === name) : tracks, axis);
-  const devices = new Set(found.map((p) => costOf(p.row, "device")));
+  const all = costPoints(rows, name ? state.board.tracks.filter((t) => t.name === name) : tracks, axis);
+  const found = all.filter((p) => !OF_A_DEVICE.includes(axis) || !elsewhere(p.row)), left = all.filter((p) => !found.includes(p));
   $("cost-note").textContent = "Up and to the left is better. The dashed line joins the methods that no other beats in both; controls are hollow. Nothing counts as cached."
-    + (devices.size > 1 ? " Mind that these costs come from different devices: " + [...devices].join("; ") + "." : "");
+    + (left.length ? " Drawn are costs on " + usualDevice() + "; left out, because they were run elsewhere: " + left.map((p) => p.row.short).join(", ") + "." : "");
   $("cost-plot").replaceChildren(found.length ? costPicture(found, axis) : el("p", {}, "No shown row has a cost and numbers on all of these tracks."));
 }
 
