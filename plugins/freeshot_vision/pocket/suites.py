@@ -61,6 +61,9 @@ LOCKSTEP = {
 }
 """PURER: as many steps as take the time of LoRA Recycle's inversion and training."""
 
+GENERATING = {"per_class": 8, "iterations": 1000, "latent": 16, "hidden": 128, "reach": 1.0}
+"""ICM-LoRA: means of 25 real features lie so far off those of recovered images that they have to be reined in."""
+
 COMPOSED = tuple(map(Row, ("lora-average", "lora-fair", "ties", "dare", "random-lora")))
 HEADS = (Row("knn", {"k": 1}), Row("rtd"))
 ADAPTED = (
@@ -87,7 +90,7 @@ FULL = Profile(
         *COMPOSED,
         Row("dual-lora", {"protected": 1}),
         Row("sora", {**INVERSION, **RECYCLED, "rank": 8}),
-        Row("icm-lora", {**INVERSION, "per_class": 8, "iterations": 1000, "latent": 16, "hidden": 128}),
+        Row("icm-lora", {**INVERSION, **GENERATING}),
         Row("lte", {**INVERSION, **RECYCLED, **HEADS_OF_LTE}),
         Row("caml", {**INVERSION, **IN_CONTEXT}),
         Row("rec-lora", {**INVERSION, **RECYCLED, "learner.iterations": 200}),
