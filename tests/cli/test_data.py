@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
-from PIL import Image
+from tests.pictures import noise_pictures
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Call
@@ -18,13 +17,7 @@ PLUGINS = "toy,vision,baselines,launchers"
 @pytest.fixture
 def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    rng = np.random.default_rng(0)
-    for name in range(8):
-        (tmp_path / "pictures" / f"kind-{name}").mkdir(parents=True)
-        for number in range(4):
-            noise = Image.fromarray(rng.integers(0, 256, (9, 9, 3), dtype=np.uint8))
-            noise.save(tmp_path / "pictures" / f"kind-{name}" / f"{number}.png")
-    return tmp_path / "pictures"
+    return noise_pictures(tmp_path / "pictures", classes=8, each=4)
 
 
 def lines(text: str) -> list[str]:

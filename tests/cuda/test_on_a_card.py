@@ -131,7 +131,7 @@ def test_bfloat16_is_a_switch(toy: Toy) -> None:
 
 
 @pytest.mark.parametrize("name", ["frozen-prototype", "lora-average", "knn", "linear-probe"])
-def test_a_record_of_the_processor_holds_on_the_card(toy: Toy, repository: Path, tmp_path: Path, name: str) -> None:
+def test_a_record_of_the_processor_holds_on_the_card(toy: Toy, repository: Path, name: str) -> None:
     """Where nothing is trained by chance, a card answers the committed episodes as the processor did, but for ties."""
     track = "in-domain/icons/5w5s"
     committed = next(

@@ -83,12 +83,17 @@ def main(
     parser.add_argument("benches", nargs="*", default=list(benches), help=f"some of {', '.join(benches)}")
     parser.add_argument("--write", type=Path, help="keeps the tables that are not run again")
     asked = parser.parse_args()
-    for name in asked.benches:
+    run(benches, asked.benches, asked.write, head)
+
+
+def run(benches: Mapping[str, Callable[[], Table]], names: Sequence[str], page: Path | None, head: str) -> None:
+    """Run benches by name; print each table with machine and date, and put it into a page that begins with `head`."""
+    for name in names:
         table = benches[name]().markdown() + f"\n{machine()}; {datetime.now(UTC):%Y-%m-%d}.\n"
         print(table, flush=True)
-        if asked.write:
-            page = asked.write.read_text(encoding="utf-8") if asked.write.exists() else ""
-            asked.write.write_text(merged(page, [table], head), encoding="utf-8")
+        if page:
+            known = page.read_text(encoding="utf-8") if page.exists() else ""
+            page.write_text(merged(known, [table], head), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
 from tests.performance import bench_inversion, bench_meta_training, bench_pool, bench_prior
-from tests.performance.__main__ import machine, merged
+from tests.performance.__main__ import run
 from tests.performance.measure import Table, in_turn
 from tests.performance.setting import Setting, full_size
 
@@ -71,10 +70,10 @@ def utilisation(setting: Setting, batch: int, rounds: int, peak: float) -> Table
         work[name] = flops_of(backbone, shared.bank, None if kept is None else kept[:1]).executed
     seconds = in_turn(runs, rounds)
     rows = []
-    for name, run in runs.items():
+    for name, step in runs.items():
         rate = batch / seconds[name]
         used = f"{100 * work[name] * rate / peak / 1e12:.0f} %" if peak else "–"
-        rows.append((name, f"{rate:,.0f}", f"{work[name] / 1e9:.1f}", used, _peak_memory(device, run)))
+        rows.append((name, f"{rate:,.0f}", f"{work[name] / 1e9:.1f}", used, _peak_memory(device, step)))
     note = f"{setting.name}, batch {batch}. Peak taken: {peak:g} TFLOP/s."
     title = f"Utilisation, {batch} images at once"
     heads = ("what", "images / s", "GFLOP / image", "utilisation", "peak GiB")
@@ -100,12 +99,7 @@ def main() -> None:
         "prior": lambda: bench_prior.bench(setting, images=asked.batch),
         "meta-training": lambda: bench_meta_training.bench(setting),
     }
-    for name in asked.tables or tables:
-        table = tables[name]().markdown() + f"\n{machine()}; {datetime.now(UTC):%Y-%m-%d}.\n"
-        print(table, flush=True)
-        if asked.write:
-            page = asked.write.read_text(encoding="utf-8") if asked.write.exists() else ""
-            asked.write.write_text(merged(page, [table], HEAD), encoding="utf-8")
+    run(tables, asked.tables or list(tables), asked.write, HEAD)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from torch import Tensor
 from freeshot.contracts.pool import LoraEntry
 from freeshot.engine import LoraBank, open_backbone, slots_of
 from freeshot.engine.backbone import Backbone, Normalize
+from freeshot.engine.half import autocast
 from freeshot.pool.store import open_pool
 from freeshot_vision.pocket.backbone import PocketVit
 from freeshot_vision.pocket.files import POOL
@@ -50,7 +51,7 @@ class Setting:
 
     def precision(self) -> AbstractContextManager[Any]:
         """Return the context to compute in."""
-        return torch.autocast(self.backbone.device.type, torch.bfloat16, enabled=self.bf16)
+        return autocast(self.backbone.device.type, enabled=self.bf16)
 
 
 def pocket() -> Setting:

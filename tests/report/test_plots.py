@@ -12,8 +12,9 @@ from tests.report.conftest import make_record
 
 from freeshot.basics.errors import OptionError
 from freeshot.report import boards
+from freeshot.report.costs import costs, usual_device
 from freeshot.report.plots import write_plots
-from freeshot.report.plots.cost import Point, cost_points, device_of, front, spaced
+from freeshot.report.plots.cost import Point, cost_points, front, spaced
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,7 +107,7 @@ def test_seconds_of_another_device_are_not_drawn_beside_them() -> None:
     rows = [make_record("alpha", device="cpu"), make_record("beta", device="cpu"), make_record("fast", device="card")]
     (board,) = boards(rows)
     assert [point.label for point in cost_points(board)] == ["alpha", "beta"]
-    assert device_of(board) == "cpu, 2 threads"
+    assert usual_device(costs(board)) == "cpu, 2 threads"
 
 
 def test_without_matplotlib_one_sentence_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 from PIL import Image
+from tests.pictures import noise_pictures
 
 from freeshot.basics.errors import DataError, FreeshotError, PoolError
 from freeshot.data.manifest import manifest_path
@@ -24,13 +25,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    rng = np.random.default_rng(0)
-    for name in range(10):
-        (tmp_path / "pictures" / f"kind-{name}").mkdir(parents=True)
-        for number in range(6):
-            noise = Image.fromarray(rng.integers(0, 256, (9, 9, 3), dtype=np.uint8))
-            noise.save(tmp_path / "pictures" / f"kind-{name}" / f"{number}.png")
-    return tmp_path / "pictures"
+    return noise_pictures(tmp_path / "pictures", classes=10, each=6)
 
 
 @pytest.fixture
@@ -81,6 +76,15 @@ def test_a_pool_that_runs_would_not_find_has_to_be_imported_first(request_: AddR
         PoolError, match=r"^A track names its pool, but runs look for 'ours' in .*: freeshot pool import"
     ):
         add_dataset(replace(request_, pool=str(own)), toy.catalogue)
+
+
+def test_a_pool_whose_card_was_spoilt_is_refused(request_: AddRequest, toy: Toy, own: Path) -> None:
+    card = json.loads((own / "pool.json").read_text())
+    card["loras"][0]["facts"] = ["toy-waves"]
+    (own / "pool.json").write_text(json.dumps(card))
+    with pytest.raises(PoolError, match=r"pool\.json"):
+        add_dataset(replace(request_, pool="ours", pools=own.parent), toy.catalogue)
+    assert not manifest_path(request_.data, "mine").exists()
 
 
 def test_a_changed_picture_is_noticed(request_: AddRequest, toy: Toy, folder: Path) -> None:

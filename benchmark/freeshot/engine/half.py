@@ -24,10 +24,11 @@ _COPIES: WeakKeyDictionary[nn.Module, tuple[tuple[int, ...], nn.Module]] = WeakK
 
 def network_in_use(vit: nn.Module) -> nn.Module:
     """Return the network that a look runs: inside of autocast to bfloat16 the copy of a frozen one, else itself."""
+    kind = next(vit.parameters()).device.type
+    if not torch.is_autocast_enabled(kind) or torch.get_autocast_dtype(kind) is not torch.bfloat16:
+        return vit
     weights = tuple(vit.parameters())
-    kind = weights[0].device.type
-    halved = torch.is_autocast_enabled(kind) and torch.get_autocast_dtype(kind) is torch.bfloat16
-    if not halved or weights[0].dtype is not torch.float32 or any(weight.requires_grad for weight in weights):
+    if weights[0].dtype is not torch.float32 or any(weight.requires_grad for weight in weights):
         return vit
     versions = tuple(weight._version for weight in weights)  # noqa: SLF001 - what torch tells changed weights by
     known = _COPIES.get(vit)

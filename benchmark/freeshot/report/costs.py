@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -44,6 +44,12 @@ def costs(board: Board) -> tuple[Cost, ...]:
         for row in (*board.rows, *board.controls)
         for device, records in sorted(_by_device(row.line.records).items())
     )
+
+
+def usual_device(found: Sequence[Cost]) -> str | None:
+    """Name the device that most rows were run on; None where no row has a cost."""
+    rows = Counter(cost.device for cost in found)
+    return min(rows, key=lambda device: (-rows[device], device), default=None)
 
 
 def _by_device(records: Sequence[RunRecord]) -> dict[str, list[RunRecord]]:

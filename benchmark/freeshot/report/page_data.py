@@ -16,7 +16,7 @@ from freeshot.contracts.columns import Column
 from freeshot.contracts.records import Quality, RunRecord
 from freeshot.report.board import CONTROLS, Board, Cell, Row
 from freeshot.report.compact import encode, unit_of
-from freeshot.report.costs import Cost, costs
+from freeshot.report.costs import Cost, costs, usual_device
 from freeshot.report.hardness import Hardness, hardness
 from freeshot.report.pairs import over_seeds_each
 from freeshot.report.published import published_tables
@@ -57,6 +57,7 @@ def board_data(board: Board, columns: Sequence[Column] = ()) -> Plain:
     return {
         "title": title(board),
         "suite": one_line(board.suite),
+        "device": one_line(usual_device(found) or ""),
         "version": board.version,
         "reading": list(explanation(board)),
         "problems": [one_line(problem) for problem in board.problems],

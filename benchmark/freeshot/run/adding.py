@@ -14,6 +14,7 @@ from freeshot.data.splits import NAMES, Split, drawn_split, read_split, require_
 from freeshot.evaluation.episodes import episodes_sha256, track_episodes
 from freeshot.pool.cards import CARD, read_pool_card
 from freeshot.pool.places import POOLS, find_pool
+from freeshot.pool.store import open_pool
 from freeshot.run.pools import called
 
 if TYPE_CHECKING:
@@ -128,6 +129,7 @@ def _sources_of(pool: str, catalogue: Catalogue, pools: Path) -> tuple[str, ...]
     for track in catalogue.tracks().values():
         if track.pool == pool:
             return track.sources
-    loras = read_pool_card(find_pool(pool, catalogue, pools).folder)["loras"]
-    named = dict.fromkeys(str(lora.get("facts", {}).get("dataset", "")) for lora in loras)
+    folder = find_pool(pool, catalogue, pools).folder
+    entries = open_pool(folder, read_pool_card(folder)["backbone_sha256"]).entries  # checks what the card says
+    named = dict.fromkeys(str(entry.facts.get("dataset", "")) for entry in entries)
     return tuple(name for name in named if name in catalogue.names("dataset"))

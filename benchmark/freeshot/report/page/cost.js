@@ -42,7 +42,7 @@ function plotCost() {
   const all = costPoints(rows, name ? state.board.tracks.filter((t) => t.name === name) : tracks, axis);
   const found = all.filter((p) => !OF_A_DEVICE.includes(axis) || !elsewhere(p.row)), left = all.filter((p) => !found.includes(p));
   $("cost-note").textContent = "Up and to the left is better. The dashed line joins the methods that no other beats in both; controls are hollow. Nothing counts as cached."
-    + (left.length ? " Drawn are costs on " + usualDevice() + "; left out, because they were run elsewhere: " + left.map((p) => p.row.short).join(", ") + "." : "");
+    + (left.length ? " Drawn are costs on " + state.board.device + "; left out, because they were run elsewhere: " + left.map((p) => p.row.short).join(", ") + "." : "");
   $("cost-plot").replaceChildren(found.length ? costPicture(found, axis) : el("p", {}, "No shown row has a cost and numbers on all of these tracks."));
 }
 

@@ -57,11 +57,5 @@ function costOf(row, axis) {
   return axis === "total" ? cost.prepare + cost.evaluate : cost[axis];
 }
 
-/** The device that most rows were run on: seconds of another do not compare with its own. */
-function usualDevice() {
-  const found = state.board.rows.map((row) => costOf(row, "device")).filter(Boolean);
-  const count = (device) => found.filter((one) => one === device).length;
-  return [...new Set(found)].sort((a, b) => count(b) - count(a) || (a < b ? -1 : 1))[0];
-}
-
-const elsewhere = (row) => row.costs.length > 0 && costOf(row, "device") !== usualDevice();
+/** Whether a row was run on another device than most: its seconds do not compare with theirs. */
+const elsewhere = (row) => row.costs.length > 0 && costOf(row, "device") !== state.board.device;

@@ -75,7 +75,7 @@ function line(row, tracks) {
     el("th", { scope: "row" }, name, el("span", { class: "tags" }, tags.join(" · "))),
     el("td", {}, row.rank === null ? "–" : row.rank.toFixed(2)),
     el("td", {}, whole === null ? "–" : points(whole)),
-    el("td", elsewhere(row) ? { title: "on " + costOf(row, "device") + "; most rows on " + usualDevice() } : {}, cost === null ? "–" : duration(cost) + (elsewhere(row) ? " †" : "")),
+    el("td", elsewhere(row) ? { title: "on " + costOf(row, "device") + "; most rows on " + state.board.device } : {}, cost === null ? "–" : duration(cost) + (elsewhere(row) ? " †" : "")),
     ...row.extras.map((text) => el("td", {}, text || "–")),
     ...tracks.map((track) => cell(row, track, starts(track, tracks))),
   );

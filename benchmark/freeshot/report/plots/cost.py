@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from freeshot.report.board import CONTROLS, Board, Row
-from freeshot.report.costs import costs
+from freeshot.report.costs import costs, usual_device
 from freeshot.report.plots.style import CONTROL, LINE, METHOD, settings
 from freeshot.report.ranking import mean
 from freeshot.report.wording import one_line, title
@@ -37,19 +36,14 @@ class Point:
 
 def cost_points(board: Board) -> tuple[Point, ...]:
     """Return the rows that have every track, and a cost on the device of the figure: others do not compare."""
-    device = device_of(board)
-    seconds = {c.label: c.prepare_seconds + c.evaluate_seconds for c in costs(board) if c.device == device}
+    found = costs(board)
+    device = usual_device(found)
+    seconds = {c.label: c.prepare_seconds + c.evaluate_seconds for c in found if c.device == device}
     return tuple(
         Point(row.label, row.line.role in CONTROLS, max(seconds[row.label], LEAST), accuracy)
         for row in (*board.rows, *board.controls)
         if row.label in seconds and (accuracy := _overall(board, row)) is not None
     )
-
-
-def device_of(board: Board) -> str | None:
-    """Name the device that most of a board's rows were run on; None where no row has a cost."""
-    rows = Counter(cost.device for cost in costs(board))
-    return min(rows, key=lambda device: (-rows[device], device), default=None)
 
 
 def front(points: Sequence[Point]) -> tuple[Point, ...]:
@@ -78,7 +72,7 @@ def cost_plot(board: Board) -> Figure | None:
     _label(axes, points, texts)
     axes.grid(color=LINE, linewidth=0.6)
     axes.set_axisbelow(True)
-    axes.set_xlabel(f"seconds a track, nothing cached, on {one_line(device_of(board) or '')}")
+    axes.set_xlabel(f"seconds a track, nothing cached, on {one_line(usual_device(costs(board)) or '')}")
     axes.set_ylabel(f"mean accuracy over {len(board.tracks)} tracks in percent")
     axes.set_title(title(board), fontsize=10)
     return figure
