@@ -33,6 +33,7 @@ from freeshot.testing.toy import ToyVit
 from freeshot_vision.backbones.providers import TimmVit
 from freeshot_vision.datasets.cifar_fs import RECORD, CifarFs
 from freeshot_vision.datasets.published import SPLITS
+from freeshot_vision.datasets.quick_draw import QuickDraw
 from freeshot_vision.sheets import Card, open_sheet, write_sheet
 
 
@@ -181,6 +182,16 @@ def _published(folder: Path) -> Iterator[Reader]:
 
     for name in ("train.bin", "fine_label_names.txt"):
         yield Reader(f"CIFAR-100's {name}", cifar / name, open_cifar)
+    bitmaps = folder / "quick-draw" / "numpy_bitmap"
+    bitmaps.mkdir(parents=True)
+    for name in read_split(SPLITS / "quick-draw.json").novel:
+        np.save(bitmaps / f"{name}.npy", np.zeros((2, 28 * 28), np.uint8))
+
+    def open_drawings() -> None:
+        images = QuickDraw().load("novel", folder)
+        images.read([0])
+
+    yield Reader("Quick, Draw!'s angel.npy", bitmaps / "angel.npy", open_drawings)
 
 
 def picture(file: Path, number: int) -> None:

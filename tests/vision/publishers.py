@@ -108,6 +108,13 @@ def omniglot(root: Path) -> None:
             )
 
 
+def quick_draw(root: Path, each: int = 2) -> None:
+    (root / "numpy_bitmap").mkdir(parents=True)
+    for name in listed("quick-draw"):
+        rng = np.random.default_rng(zlib.crc32(name.encode()))
+        np.save(root / "numpy_bitmap" / f"{name}.npy", rng.integers(0, 256, (each + 1, 28 * 28), dtype=np.uint8))
+
+
 def aircraft(root: Path) -> None:
     data = root / "fgvc-aircraft-2013b" / "data"
     for part, start in (("trainval", 0), ("test", 100)):
@@ -134,6 +141,7 @@ PUBLISHERS: dict[str, Callable[..., None]] = {
     "crop-diseases": crop_diseases,
     "dtd": dtd,
     "omniglot": omniglot,
+    "quick-draw": quick_draw,
     "aircraft": aircraft,
     "traffic-signs": traffic_signs,
 }

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.vision.publishers import PUBLISHERS, cifar_fs, folders, listed, paint
+from tests.vision.publishers import PUBLISHERS, cifar_fs, folders, listed, paint, quick_draw
 
-from freeshot.basics.errors import DataError
+from freeshot.basics.errors import DataError, OptionError
 from freeshot.data.splits import NAMES
 from freeshot.testing import check
 from freeshot_vision.datasets import published
@@ -21,6 +21,7 @@ from freeshot_vision.datasets.cross_domain import ChestX, EuroSat, Isic
 from freeshot_vision.datasets.further import Aircraft, Dtd
 from freeshot_vision.datasets.in_domain import Cub, MiniImageNet, VggFlower
 from freeshot_vision.datasets.published import PublishedDataset, shipped_split
+from freeshot_vision.datasets.quick_draw import QuickDraw
 
 every = pytest.mark.parametrize("cls", DATASETS, ids=lambda cls: cls.name)
 
@@ -169,8 +170,74 @@ def test_a_cut_file_of_cifar_is_refused(tmp_path: Path) -> None:
 def test_cifar_with_other_names_is_refused(tmp_path: Path) -> None:
     cifar_fs(tmp_path / "cifar-fs")
     (tmp_path / "cifar-fs" / "cifar-100-binary" / "fine_label_names.txt").write_text("apple\n")
-    with pytest.raises(DataError, match=r"fine_label_names\.txt does not name 'baby'\."):
+    with pytest.raises(DataError, match=r"CIFAR-100 has 100 classes, but 1 were found\."):
         CifarFs().load("novel", tmp_path)
+
+
+def test_cifar_without_base_classes_says_so(shelf: Path) -> None:
+    (shelf / "pairs.csv").write_text("label,split\napple,novel\nbee,novel\n")
+    with pytest.raises(DataError, match=r"'cifar-fs' has no base classes: its split has only novel ones\."):
+        CifarFs(split_file="pairs.csv").load("base", shelf)
+
+
+def test_drawings_are_read_as_their_bytes_say(shelf: Path) -> None:
+    images = QuickDraw().load("novel", shelf)
+    place = shelf / "quick-draw" / "numpy_bitmap"
+    for number, name in enumerate(images.classes):
+        bitmaps = torch.from_numpy(np.load(place / f"{name}.npy")).reshape(-1, 1, 28, 28)
+        mine = np.flatnonzero(images.labels == number).tolist()
+        assert torch.equal(images.at(28).read(mine), bitmaps.expand(-1, 3, -1, -1))
+
+
+def test_only_the_first_drawings_of_a_file_are_taken(shelf: Path) -> None:
+    whole, part = QuickDraw().load("novel", shelf).at(28), QuickDraw(per_class=2).load("novel", shelf).at(28)
+    assert len(part) == 2 * 52
+    assert torch.equal(part.read([0, 1, 2, 3]), whole.read([0, 1, 3, 4]))
+    with pytest.raises(OptionError, match=r"Option 'per_class' of 'quick-draw' cannot be 0; expected 1 or more"):
+        QuickDraw(per_class=0)
+
+
+def test_drawings_of_base_classes_need_not_be_there_to_be_tested_on_novel_ones(shelf: Path, tmp_path: Path) -> None:
+    place = tmp_path / "quick-draw" / "full" / "numpy_bitmap"
+    place.mkdir(parents=True)
+    for name in QuickDraw().load("novel", shelf).classes:
+        shutil.copy(shelf / "quick-draw" / "numpy_bitmap" / f"{name}.npy", place)
+    assert QuickDraw().load("novel", tmp_path).sha256 == QuickDraw().load("novel", shelf).sha256
+    with pytest.raises(DataError, match=r"The base split of 'quick-draw' names the class .* of which .* no picture"):
+        QuickDraw().load("base", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (
+            np.zeros((3, 784), np.float32),
+            r"holds float32 of shape \(3, 784\), but bitmaps are uint8 of shape \(n, 784\)",
+        ),
+        (np.zeros((3, 28, 28), np.uint8), r"holds uint8 of shape \(3, 28, 28\)"),
+        (np.array([{"an": "object"}]), "cannot be read as an array"),
+        (b"", "cannot be read as an array"),
+        (b"\x93NUMPY\x01\x00\x10\x00{'shape': (9,   \n", "cannot be read as an array"),
+    ],
+    ids=["floats", "squares", "a pickle", "empty", "cut"],
+)
+def test_a_spoilt_file_of_drawings_is_refused(content: object, why: str, tmp_path: Path) -> None:
+    quick_draw(tmp_path / "quick-draw")
+    file = tmp_path / "quick-draw" / "numpy_bitmap" / "yoga.npy"
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    else:
+        np.save(file, content)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match=rf"yoga\.npy {why}"):
+        QuickDraw().load("novel", tmp_path)
+
+
+def test_a_cut_file_of_drawings_is_refused(tmp_path: Path) -> None:
+    quick_draw(tmp_path / "quick-draw")
+    file = tmp_path / "quick-draw" / "numpy_bitmap" / "yoga.npy"
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(DataError, match=r"yoga\.npy cannot be read as an array"):
+        QuickDraw().load("novel", tmp_path)
 
 
 @pytest.mark.parametrize("layout", ["meta_train meta_val meta_test", "train val test"])

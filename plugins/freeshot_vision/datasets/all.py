@@ -7,6 +7,7 @@ from freeshot_vision.datasets.cross_domain import ChestX, CropDiseases, EuroSat,
 from freeshot_vision.datasets.further import Aircraft, Dtd, Omniglot, TrafficSigns
 from freeshot_vision.datasets.in_domain import Cub, MiniImageNet, VggFlower
 from freeshot_vision.datasets.published import PublishedDataset
+from freeshot_vision.datasets.quick_draw import QuickDraw
 
 DATASETS: list[type[PublishedDataset]] = [
     CifarFs,
@@ -19,6 +20,7 @@ DATASETS: list[type[PublishedDataset]] = [
     CropDiseases,
     Dtd,
     Omniglot,
+    QuickDraw,
     Aircraft,
     TrafficSigns,
 ]

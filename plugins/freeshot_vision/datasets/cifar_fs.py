@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from freeshot import Images
 from freeshot.basics.errors import DataError
+from freeshot_vision.datasets.arrays import ArrayImages, array_images
 from freeshot_vision.datasets.in_domain import class_folders
 from freeshot_vision.datasets.parts import Part
 from freeshot_vision.datasets.published import PublishedDataset
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
-    from torch import Tensor
 
 RECORD = 2 + 3 * 32 * 32
 """Bytes of an image in the binary version: coarse label, fine label, red, green and blue rows."""
@@ -50,7 +48,9 @@ class CifarFs(PublishedDataset):
         place = self.place(root)
         if place.name != "cifar-100-binary":
             return super().load(split, root)
-        return _opened(place, self.split(root, ()).of(split))
+        names = dict.fromkeys(_lines(place / "fine_label_names.txt"))
+        self.require_all(names)
+        return _opened(place, tuple(names), self._classes(split, root, names))
 
     def members(self, root: Path) -> Mapping[str, Sequence[Path]]:
         """Read class folders."""
@@ -58,56 +58,13 @@ class CifarFs(PublishedDataset):
         return class_folders(place if place.name == "data" else place.parent)
 
 
-@dataclass(frozen=True, eq=False)
-class CifarImages:
-    """Some classes of the binary version; implements `freeshot.Images`."""
-
-    pixels: NDArray[np.uint8]
-    """[n, 3, 32, 32]."""
-    labels: NDArray[np.int64]
-    classes: tuple[str, ...]
-    side: int = 224
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def at(self, side: int) -> CifarImages:
-        """Return the same images, shown at another size."""
-        return replace(self, side=side)
-
-    @cached_property
-    def sha256(self) -> str:
-        """Hash class names, labels and pixels."""
-        digest = hashlib.sha256("\n".join(self.classes).encode())
-        digest.update(self.labels.tobytes())
-        digest.update(self.pixels.tobytes())
-        return digest.hexdigest()
-
-    def read(self, indices: Sequence[int]) -> Tensor:
-        """Return uint8 [b, 3, side, side]."""
-        import numpy as np
-        import torch
-        from PIL import Image
-
-        from freeshot.data.pictures import fitted
-
-        small = self.pixels[list(indices)].transpose(0, 2, 3, 1)  # [b, 32, 32, 3]
-        shown = [np.array(fitted(Image.fromarray(image), self.side, "square")) for image in small]
-        return torch.from_numpy(np.array(shown, dtype=np.uint8)).permute(0, 3, 1, 2).contiguous()
-
-
-def _opened(place: Path, classes: tuple[str, ...]) -> CifarImages:
+def _opened(place: Path, names: tuple[str, ...], classes: tuple[str, ...]) -> ArrayImages:
     """Take the images of some classes, class by class, out of both files: CIFAR-FS knows no training images."""
     import numpy as np
 
-    names = _lines(place / "fine_label_names.txt")
-    missing = sorted(set(classes) - set(names))
-    if missing:
-        raise DataError(f"{place / 'fine_label_names.txt'} does not name '{missing[0]}'. Unpack CIFAR-100 again.")
     records = np.concatenate([_records(place / name) for name in ("train.bin", "test.bin")])  # [n, 3074]
-    chosen = [np.flatnonzero(records[:, 1] == names.index(name)) for name in classes]
-    labels = np.repeat(np.arange(len(classes)), [len(where) for where in chosen]).astype(np.int64)
-    return CifarImages(records[np.concatenate(chosen), 2:].reshape(-1, 3, 32, 32), labels, classes)
+    chosen = [records[records[:, 1] == names.index(name), 2:].reshape(-1, 3, 32, 32) for name in classes]
+    return array_images(chosen, classes)
 
 
 def _records(file: Path) -> NDArray[np.uint8]:

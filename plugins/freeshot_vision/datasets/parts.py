@@ -34,8 +34,10 @@ class Part:
         """Say what to put there."""
         names = list(self.archives)
         listed = f"'{names[0]}' … '{names[-1]}'" if len(names) > 3 else " or ".join(f"'{name}'" for name in names)
-        if self.plain or not names:
-            return listed or f"'{self.marks[0]}'"
+        if not names:
+            return f"the folder '{self.marks[0]}'"
+        if self.plain:
+            return listed
         return f"the archive{'s' if len(names) > 3 else ''} {listed} or the folder '{self.marks[0]}'"
 
     def is_there(self, folder: Path) -> bool:

@@ -108,10 +108,8 @@ class PublishedDataset(FewShotDataset):
         if len(members) != self.count:
             raise DataError(f"{self.title} has {self.count} classes, but {len(members)} were found. Unpack it again.")
 
-    def _classes(self, split: str, root: Path, members: Mapping[str, object]) -> tuple[str, ...]:
-        from freeshot.data.splits import require_known
-
-        chosen = self.split(root, members)
+    def asked(self, split: str, chosen: Split) -> tuple[str, ...]:
+        """Return the classes of one part; DataError where it has none."""
         classes = chosen.of(split)
         if not classes:
             present = [name for name in ("base", "validation", "novel") if chosen.of(name)]
@@ -119,6 +117,13 @@ class PublishedDataset(FewShotDataset):
                 f"'{self.name}' has no {split} classes: its split has only {' and '.join(present)} ones. "
                 "Give it a split of your own with the option split_file."
             )
+        return classes
+
+    def _classes(self, split: str, root: Path, members: Mapping[str, object]) -> tuple[str, ...]:
+        from freeshot.data.splits import require_known
+
+        chosen = self.split(root, members)
+        classes = self.asked(split, chosen)
         require_known(chosen, members, f"The split of '{self.name}'", root / self.name)
         return classes
 

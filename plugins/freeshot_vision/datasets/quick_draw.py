@@ -1,0 +1,86 @@
+"""Quick, Draw!: doodles of 345 things, one file of small bitmaps for each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from freeshot.basics.errors import DataError, OptionError
+from freeshot_vision.datasets.arrays import ArrayImages, array_images
+from freeshot_vision.datasets.parts import Part
+from freeshot_vision.datasets.published import PublishedDataset
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+SIDE = 28
+"""Pixels along each side of a bitmap."""
+
+
+@dataclass(frozen=True)
+class QuickDraw(PublishedDataset):
+    """Quick, Draw!: 345 classes of doodles, white on black, drawn by people in 20 seconds.
+
+    Read are the publisher's bitmaps of 28 px, one .npy file a class. Of the 50 million drawings there are, the first
+    thousand of each class are taken; the rest of a file is never read.
+    """
+
+    name, domain, license = "quick-draw", "drawings", "CC-BY-4.0"
+    title, count = "Quick, Draw!", 345
+    publisher = "https://github.com/googlecreativelab/quickdraw-dataset, its folder full/numpy_bitmap"
+    citation = "Ha and Eck, A neural representation of sketch drawings, ICLR 2018"
+    split_source = "Meta-Dataset, 2020"
+
+    per_class: int = 1000
+    """Drawings of each class at most, from the beginning of its file."""
+
+    def __post_init__(self) -> None:
+        """Refuse a number of drawings below one."""
+        if self.per_class < 1:
+            raise OptionError(
+                f"Option 'per_class' of 'quick-draw' cannot be {self.per_class}; expected 1 or more, for example 1000."
+            )
+
+    @classmethod
+    def parts(cls) -> tuple[Part, ...]:
+        """One folder; there is no archive."""
+        return (Part(("numpy_bitmap", "full/numpy_bitmap")),)
+
+    def members(self, root: Path) -> Mapping[str, Sequence[Path]]:
+        """Find the file of each class, named as its class is."""
+        from freeshot.data.trees import member, require_text
+
+        folder = self.place(root)
+        files = [member(folder, file.name) for file in sorted(folder.glob("*.npy")) if file.is_file()]
+        require_text(*(file.name for file in files))
+        return {file.stem: (file,) for file in files}
+
+    def load(self, split: str, root: Path) -> ArrayImages:
+        """Return one split; files of the other splits' classes need not be there."""
+        from freeshot.data.splits import Split, require_known
+
+        members = self.members(root)
+        classes = self.asked(split, self.split(root, members))
+        require_known(Split(novel=classes), members, f"The {split} split of '{self.name}'", self.place(root))
+        return array_images([_bitmaps(members[name][0], self.per_class) for name in classes], classes)
+
+
+def _bitmaps(file: Path, count: int) -> NDArray[np.uint8]:
+    """Read the first `count` drawings of a file, or all that there are: [n, 1, 28, 28]."""
+    import numpy as np
+
+    try:
+        found = np.lib.format.open_memmap(file, mode="r")  # never a pickle: such a file cannot be mapped
+    except Exception as error:  # noqa: BLE001 - numpy's reader raises whatever it meets in a spoilt header
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"{file} cannot be read as an array ({reason}). Download it again.") from None
+    if found.dtype != np.uint8 or found.ndim != 2 or found.shape[1] != SIDE**2:
+        raise DataError(
+            f"{file} holds {found.dtype} of shape {found.shape}, but bitmaps are uint8 of shape (n, {SIDE**2}). "
+            "Download it again."
+        )
+    return np.array(found[:count]).reshape(-1, 1, SIDE, SIDE)
