@@ -16,7 +16,7 @@ from freeshot.data.checking import check_dataset
 from freeshot.data.lookalikes import bit_count, dhash, near_pairs
 from freeshot.data.manifest import Manifest, Parts, Question
 from freeshot.data.own import dataset_class
-from freeshot.testing.toy import ToyWaves
+from freeshot.testing.toy import ToyImages, ToyWaves
 
 
 def picture(seed: int, side: int = 64) -> Image.Image:
@@ -67,6 +67,18 @@ def test_so_is_one_of_another_size_and_compression(folder: Path, tmp_path: Path)
     assert not pair.same
     assert pair.novel.endswith("again.jpg")
     assert pair.bits <= 4
+
+
+def test_images_that_lie_in_no_files_are_named_by_class_and_place(tmp_path: Path) -> None:
+    class Twice(ToyWaves):
+        def load(self, split: str, root: Path) -> ToyImages:
+            return super().load("base", root)
+
+    base = ToyWaves().load("base", tmp_path)
+    names = {f"{place} of '{name}'" for name in base.classes for place in range(len(base) // len(base.classes))}
+    alike = [pair for pair in check_dataset(Twice(), tmp_path).alike if pair.same]
+    assert {pair.base for pair in alike} == names
+    assert all(pair.base == pair.novel for pair in alike)
 
 
 def test_progress_is_told(folder: Path, tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ def _after(before: int, total: int, on_step: Callable[[int, int], None]) -> Call
 
 
 def _look(images: Images, on_step: Callable[[int], None]) -> _Looked:
-    files = getattr(images, "files", None)
+    named = _namer(images)
     looked = _Looked([], [], [], [])
     for index in range(len(images)):
         try:
@@ -119,11 +119,23 @@ def _look(images: Images, on_step: Callable[[int], None]) -> _Looked:
         except DataError as error:
             looked.broken.append(str(error))
         else:
-            looked.names.append(str(files[index]) if files else f"image {index} of {images.classes}")
+            looked.names.append(named(index))
             looked.pixels.append(hashlib.blake2b(np.ascontiguousarray(pixels).tobytes(), digest_size=16).digest())
             looked.hashes.append(dhash(pixels))
         on_step(index + 1)
     return looked
+
+
+def _namer(images: Images) -> Callable[[int], str]:
+    """Name an image by its file, or, where images lie in no files of their own, by its class and its place there."""
+    if files := getattr(images, "files", None):
+        return lambda index: str(files[index])
+    labels = np.asarray(images.labels)
+    places = np.empty(len(labels), np.int64)
+    for label in range(len(images.classes)):
+        mine = np.flatnonzero(labels == label)
+        places[mine] = np.arange(len(mine))
+    return lambda index: f"{places[index]} of '{images.classes[labels[index]]}'"
 
 
 def _alike(base: _Looked, novel: _Looked, radius: int) -> tuple[Alike, ...]:
