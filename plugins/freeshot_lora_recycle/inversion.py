@@ -91,6 +91,10 @@ class LoraInversion(InversionMethod):
             loss = loss + self.total_variation * total_variation(at.images) * count
         return loss
 
+    def files(self) -> tuple[str, ...]:
+        """Name the prior's weights, where there is a prior."""
+        return () if self.prior == "none" or not self.prior_weights else (self.prior_weights,)
+
     def beside(self, side: int) -> float:
         """Count the prior, where there is one."""
         from freeshot.engine.prior import operations

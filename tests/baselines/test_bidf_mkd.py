@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
+from tests.given import Given
 from torch import Tensor, nn
 
 from freeshot.basics.errors import DivergedError, OptionError
 from freeshot.basics.prototypes import prototype_logits
-from freeshot.contracts.checkpoint import Checkpoint
 from freeshot.contracts.flow import Adapter, Shots, Task
 from freeshot_baselines.bidf_mkd.distillation import TwoLevelDistillation, boundary_queries, halves
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from tests.conftest import Toy
 
@@ -44,19 +44,6 @@ class Tilt:
 
     def snapshot(self) -> Adapter:
         return Adapter({"weight": self.weight.detach().clone()})
-
-
-class Given:
-    """Tasks in a given order."""
-
-    checkpoint = Checkpoint()
-    held_out: Sequence[Task] = ()
-
-    def __init__(self, tasks: Sequence[Task]) -> None:
-        self.tasks = tasks
-
-    def take(self, count: int, start: int = 0) -> Iterator[Task]:
-        yield from self.tasks[start:count]
 
 
 def task(seed: int, *, of_lora: bool = True) -> Task:
@@ -94,8 +81,9 @@ def test_the_outer_slope_is_taken_where_the_inner_steps_end() -> None:
         weight = weight - 0.05 * slope
     free = weight.clone().requires_grad_()
     (slow,) = torch.autograd.grad(divergence(free, one, outer), free)
-    (found,) = METHOD.outer_slopes(model, one)
+    loss, (found,) = METHOD.outer(model, one)
     assert torch.allclose(found, slow, rtol=0, atol=1e-10)
+    assert torch.allclose(loss, divergence(weight, one, outer), rtol=0, atol=1e-10)
     assert torch.equal(model.weight, Tilt().weight)  # the model is where it was
 
 
@@ -104,13 +92,12 @@ def test_the_slope_is_applied_where_the_inner_steps_began() -> None:
     slow: Any = Tilt()
     optimizer = torch.optim.Adam(slow.lora())
     for step, one in enumerate(tasks):
-        slopes = METHOD.outer_slopes(slow, one)
+        _, slopes = METHOD.outer(slow, one)
         optimizer.param_groups[0]["lr"] = METHOD.rate(step)
         slow.weight.grad = slopes[0]
         optimizer.step()
     model: Any = Tilt()
     assert torch.equal(METHOD.fit(model, Given(tasks), rng()).tensors["weight"], slow.weight)
-    assert model.weight.grad is None
 
 
 def test_queries_are_halved_class_by_class() -> None:
@@ -128,13 +115,19 @@ def test_the_boundary_is_where_both_agree_but_least_surely() -> None:
     assert boundary_queries(theirs, ours, 0.5).tolist() == [0, 3]
 
 
+def test_where_they_agree_on_few_the_boundary_is_those_and_where_on_none_all() -> None:
+    theirs = torch.tensor([[4.0, 0.0], [0.0, 9.0], [3.0, 0.0], [0.0, 1.0]])
+    assert boundary_queries(theirs, torch.tensor([[1.0, 0.0]] * 4) * 0.1, 0.9).tolist() == [0, 2]
+    assert boundary_queries(theirs, -theirs, 0.25).tolist() == [0, 1, 2, 3]
+
+
 def test_distilling_from_a_lora_of_one_mind_has_no_slope() -> None:
     """The released code's divergence lacks a logarithm and pulls even here."""
     model: Any = Tilt()
     one = task(1)
     support, query = model.embed(one.support.images), model.embed(one.query.images)
     agreed = replace(one, teacher_logits=prototype_logits(query, support, one.support.labels, 3, "euclidean").detach())
-    assert METHOD.outer_slopes(model, agreed)[0].abs().max() < 1e-10
+    assert METHOD.outer(model, agreed)[1][0].abs().max() < 1e-10
 
 
 def test_what_cannot_be_is_told() -> None:
@@ -142,7 +135,7 @@ def test_what_cannot_be_is_told() -> None:
     with pytest.raises(OptionError, match=r"0 excluded, but is 0\.0"):
         replace(METHOD, boundary=0.0)
     bad = replace(task(1), teacher_logits=torch.full((12, 3), torch.nan, dtype=torch.float64))
-    with pytest.raises(DivergedError, match="is not finite at step 0"):
+    with pytest.raises(DivergedError, match=r"The slope of '.*' is not finite\."):
         METHOD.fit(model, Given([bad]), rng())
 
 

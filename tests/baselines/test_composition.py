@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from freeshot.basics.errors import OptionError
 from freeshot.contracts.pool import LoraEntry, Slot
 from freeshot.engine import factors_of
 from freeshot_baselines.composition.average import LoraAverage
@@ -57,6 +58,11 @@ def test_the_average_of_factors_has_cross_terms() -> None:
     a = np.mean([e.factors[Q][0].numpy() for e in ENTRIES], 0)
     b = np.mean([e.factors[Q][1].numpy() for e in ENTRIES], 0)
     assert added(LoraAverage(space="factors").compose(ENTRIES)) == pytest.approx(b @ a, abs=1e-12)
+
+
+def test_a_rank_for_factors_is_refused() -> None:
+    with pytest.raises(OptionError, match="which space=factors does not build"):
+        LoraAverage(space="factors", rank=2)
 
 
 def test_the_average_of_one_lora_is_that_lora() -> None:

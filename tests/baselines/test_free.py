@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
+from tests.given import Given
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from freeshot.basics.errors import ContractError, DivergedError
-from freeshot.contracts.checkpoint import Checkpoint
 from freeshot.contracts.flow import Adapter, Shots, Task
 from freeshot.engine.generators import build_generator, fresh_generator
 from freeshot.engine.teacher import BankTeacher, PoolTeachers
@@ -154,19 +154,6 @@ class Tilt:
 
     def snapshot(self) -> Adapter:
         return Adapter({"weight": self.weight.detach().clone()})
-
-
-class Given:
-    """Tasks in a given order."""
-
-    checkpoint = Checkpoint()
-    held_out: Sequence[Task] = ()
-
-    def __init__(self, tasks: Sequence[Task]) -> None:
-        self.tasks = tasks
-
-    def take(self, count: int, start: int = 0) -> Iterator[Task]:
-        yield from self.tasks[start:count]
 
 
 def task(seed: int, *, of_lora: bool) -> Task:

@@ -63,13 +63,20 @@ def test_rtd_weighs_by_distance_in_each_slice(slices: int) -> None:
         for part in range(slices):
             cut = slice(part * 8 // slices, (part + 1) * 8 // slices)
             table = [[distance(QUERY[e, q, cut], SUPPORT[e, n, cut]) for n in range(6)] for q in range(7)]
-            scale = 0.3 * np.mean(table)
+            others = [distance(SUPPORT[e, n, cut], SUPPORT[e, m, cut]) for n in range(6) for m in range(6) if n != m]
+            scale = 0.3 * np.mean(others)
             for q, row in enumerate(table):
                 nearest = sorted(range(6), key=lambda n: row[n])[:4]
                 weights = [math.exp(-row[n] / scale) for n in nearest]
                 for n, weight in zip(nearest, weights, strict=True):
                     shares[q, n // 2] += weight / sum(weights) / slices
         assert scores[e].exp().numpy() == pytest.approx(shares, abs=1e-9)
+
+
+def test_rtd_answers_a_query_alike_whatever_else_is_asked() -> None:
+    head = RtdLearner(Plain(), 4, 0.3, 2)
+    alone = torch.cat([head.classify(SUPPORT, QUERY[:, q : q + 1], 3) for q in range(7)], dim=1)
+    assert torch.allclose(head.classify(SUPPORT, QUERY, 3), alone, rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("c", [0.1, 10.0])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
+from tests.given import Given
 from torch import Tensor
 from torch.nn import Parameter
 
@@ -43,17 +44,6 @@ class Weights:
 
     def lora(self) -> Sequence[Parameter]:
         return self.weights
-
-
-class Given:
-    """Tasks in a given order, a state that may be left behind, and tasks for validation."""
-
-    def __init__(self, tasks: Sequence[Task], checkpoint: Checkpoint | None = None) -> None:
-        self.tasks, self.checkpoint = tasks, checkpoint or Checkpoint()
-        self.held_out: Sequence[Task] = tasks[:1]
-
-    def take(self, count: int, start: int = 0) -> Iterator[Task]:
-        yield from self.tasks[start:count]
 
 
 def toy_task(seed: int) -> Task:
@@ -105,7 +95,7 @@ def test_a_merge_keeps_the_rank() -> None:
 
 
 def fitted(backbone: Backbone, learner: Lte, checkpoint: Checkpoint | None = None) -> Mapping[str, Tensor]:
-    return learner.fit(SharedLora(backbone, 2, rng()), Given(TASKS, checkpoint), rng(2)).tensors
+    return learner.fit(SharedLora(backbone, 2, rng()), Given(TASKS, checkpoint, TASKS[:1]), rng(2)).tensors
 
 
 def test_tasks_go_to_the_heads_in_turn(backbone: Backbone) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
+from tests.given import Given
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -72,18 +73,6 @@ class Tilt:
 
     def snapshot(self) -> Adapter:
         return Adapter({f"{place}": weight.detach().clone() for place, weight in enumerate(self.weights)})
-
-
-class Given:
-    """Tasks in a given order, and a state that may be left behind."""
-
-    held_out: Sequence[Task] = ()
-
-    def __init__(self, tasks: Sequence[Task], checkpoint: Checkpoint | None = None) -> None:
-        self.tasks, self.checkpoint = tasks, checkpoint or Checkpoint()
-
-    def take(self, count: int, start: int = 0) -> Iterator[Task]:
-        yield from self.tasks[start:count]
 
 
 def task(seed: int, *, of_lora: bool = False) -> Task:

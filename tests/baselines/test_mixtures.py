@@ -208,6 +208,20 @@ def test_a_gate_keeps_the_best_and_their_weights_sum_to_one() -> None:
             assert weights[e, n].numpy() == pytest.approx(shares)
 
 
+def test_a_gate_that_picks_one_keeps_its_share_among_all_and_learns() -> None:
+    features = torch.randn(2, 5, 6, generator=RNG, dtype=torch.float64)
+    gate = torch.randn(2, 4, 6, generator=RNG, dtype=torch.float64).requires_grad_()
+    chosen, weights = routed(features, gate, 1)
+    for e in range(2):
+        for n in range(5):
+            scores = gate[e].detach() @ (features[e, n] / features[e, n].norm())
+            assert chosen[e, n].tolist() == [int(scores.argmax())]
+            assert float(weights[e, n].detach()) == pytest.approx(float(scores.softmax(0).max()))
+    weights.sum().backward()  # type: ignore[no-untyped-call]
+    assert gate.grad is not None
+    assert gate.grad.abs().max() > 0
+
+
 def test_a_few_chosen_loras_are_a_sum_with_zeros(
     trunk: Trunk, entries: tuple[LoraEntry, ...], episodes: Episodes
 ) -> None:

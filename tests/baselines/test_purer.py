@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from freeshot.basics.errors import DivergedError
+from freeshot.basics.errors import DivergedError, PoolError
 from freeshot.engine import BankTeacher, SharedLora
 from freeshot.engine.pixels import variation_norm
 from freeshot_baselines.purer.memory import Curriculum, PixelMemory
@@ -128,7 +128,14 @@ def test_purer_is_strictly_data_free_and_done_once_per_pool_and_shape(toy: Toy) 
 
 
 def test_a_rate_that_diverges_is_told(toy: Toy) -> None:
-    from freeshot_baselines.purer.method import Purer
 
-    with pytest.raises(DivergedError, match="Lower its pixel_lr or lr"):
+    with pytest.raises(DivergedError, match=r"The learner's loss of 'purer' is .*\. Lower its lr\."):
         Purer(iterations=3, per_class=4, lr=1e30, warmup=0, patience=1).prepare(toy.bench(Purer()))
+
+
+def test_a_pool_that_knows_too_few_classes_is_told(toy: Toy) -> None:
+
+    bench = toy.bench(Purer())
+    bench.way = 99
+    with pytest.raises(PoolError, match="Episodes of 99 classes cannot be drawn from the"):
+        Purer(iterations=3, per_class=4).prepare(bench)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from tests.given import Given
 
 from freeshot.contracts.flow import Shots, Task
 from freeshot.engine import SharedLora, factors_of
@@ -14,7 +15,7 @@ from freeshot_baselines.meta.gated import GatedModel, ProximalAdam
 from freeshot_baselines.meta.sora import Sora
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from tests.conftest import Toy
     from torch import Tensor
@@ -46,18 +47,6 @@ class Left(Checkpoint):
     def offer(self, make: Callable[[], Mapping[str, Tensor]]) -> None:
         made = make()
         self.state = made if int(made["step"]) == self.at else self.state
-
-
-class Given:
-    """Tasks in a given order, and a state that may be left behind."""
-
-    held_out: Sequence[Task] = ()
-
-    def __init__(self, tasks: Sequence[Task], checkpoint: Checkpoint | None = None) -> None:
-        self.tasks, self.checkpoint = tasks, checkpoint or Checkpoint()
-
-    def take(self, count: int, start: int = 0) -> Iterator[Task]:
-        yield from self.tasks[start:count]
 
 
 TASKS = [toy_task(seed) for seed in range(5)]

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
+from tests.given import Given
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from freeshot.basics.errors import DivergedError, OptionError
 from freeshot.basics.prototypes import prototype_logits
-from freeshot.contracts.checkpoint import Checkpoint
 from freeshot.contracts.flow import Adapter, Shots, Task
 from freeshot_baselines.teapot.memory import TaskMemory, beta, blended_loss
 from freeshot_baselines.teapot.policy import Policy
@@ -44,18 +44,6 @@ class Tilt:
 
     def snapshot(self) -> Adapter:
         return Adapter({"weight": self.weight.detach().clone()})
-
-
-class Given:
-    """Tasks in a given order."""
-
-    checkpoint = Checkpoint()
-
-    def __init__(self, tasks: Sequence[Task], held_out: Sequence[Task] = ()) -> None:
-        self.tasks, self.held_out = tasks, held_out
-
-    def take(self, count: int, start: int = 0) -> Iterator[Task]:
-        yield from self.tasks[start:count]
 
 
 def task(seed: int, *, of_lora: bool = False, sources: Sequence[str] = ("a", "b", "c")) -> Task:
@@ -199,8 +187,27 @@ def test_rewards_are_accuracies_on_held_out_tasks() -> None:
 
 def test_the_adapter_says_whom_it_trusted() -> None:
     model: Any = Tilt()
-    adapter = replace(UNIFORM, selection="learned", group=2).fit(model, Given(MIXED, MIXED[:2]), rng())
+    adapter = replace(UNIFORM, selection="learned", group=2).fit(model, Given(MIXED, held_out=MIXED[:2]), rng())
     assert set(adapter.facts["trust"]) == {"a", "b", "c"}
+
+
+def test_whom_it_distrusts_costs_no_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    def only_a(self: Policy, sources: Sequence[str], rng: torch.Generator) -> bool:
+        return sources[0] == "a"
+
+    monkeypatch.setattr(Policy, "accepts", only_a)
+    tasks = [task(seed, of_lora=True, sources=("ab"[seed % 2],) * 3) for seed in range(12)]
+    learned = replace(UNIFORM, selection="learned", iterations=5, group=99)
+    found, slow = Tilt(), Tilt()
+    learned.fit(found, Given(tasks, held_out=MIXED), rng())  # type: ignore[arg-type]
+    replace(UNIFORM, iterations=5).fit(slow, Given(tasks[::2]), rng())  # type: ignore[arg-type]
+    assert torch.equal(found.weight, slow.weight)
+
+
+@pytest.mark.parametrize(("option", "value"), [("group", 0), ("judged_on", 0), ("alpha", 0.0), ("alpha", 1.5)])
+def test_options_that_cannot_be_are_refused(option: str, value: float) -> None:
+    with pytest.raises(OptionError, match=f"Option '{option}' of 'task-memory' must"):
+        TaskMemory(**{option: value})  # type: ignore[arg-type]
 
 
 def test_what_cannot_be_is_told() -> None:

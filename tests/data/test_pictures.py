@@ -138,3 +138,19 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "x.png")
     with pytest.raises(DataError, match="it is no file"):
         read_picture(tmp_path / "x.png", 8)
+
+
+@pytest.mark.parametrize("ending", ["png", "tif"])
+def test_sixteen_bits_of_grey_become_eight(tmp_path: Path, ending: str) -> None:
+    ramp = np.linspace(0, 65535, 64, dtype=np.uint16).reshape(8, 8)
+    Image.fromarray(ramp).save(tmp_path / f"x.{ending}")
+    shown = read_picture(tmp_path / f"x.{ending}", 8)
+    assert np.array_equal(shown[..., 0], (ramp >> 8).astype(np.uint8))
+    assert (shown == shown[..., :1]).all()
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.float32])
+def test_numbers_of_which_nobody_says_what_is_white_are_refused(tmp_path: Path, dtype: type) -> None:
+    Image.fromarray(np.full((8, 8), 3, dtype)).save(tmp_path / "x.tif")
+    with pytest.raises(DataError, match="32-bit numbers, of which nobody says what is white"):
+        read_picture(tmp_path / "x.tif", 8)

@@ -124,6 +124,15 @@ def test_a_head_that_scores_wrongly_is_refused(head: Callable[[Tensor, Tensor, i
         score_embedding(Headed(head), IMAGES, EPISODES, CPU)
 
 
+def test_a_head_that_trusts_the_order_of_queries_gains_nothing() -> None:
+    def by_place(support: Tensor, query: Tensor, way: int) -> Tensor:
+        places = torch.arange(way).repeat_interleave(query.shape[1] // way)
+        return torch.nn.functional.one_hot(places, way).expand(len(query), -1, -1).float()
+
+    judged, _ = score_embedding(Headed(by_place), IMAGES, EPISODES, CPU)
+    assert np.mean(judged.accuracies) == pytest.approx(1 / 3, abs=0.08)
+
+
 def test_a_head_that_fits_is_not_tuning_free() -> None:
     class Fitting(Looking):
         fits = True

@@ -121,7 +121,16 @@ def test_a_build_that_lacks_only_its_card_tunes_nothing(tmp_path: Path, tuned: l
     assert len(tuned) == 2
 
 
-@pytest.mark.parametrize("spoilt", ["", "{", "[" * 100_000])
+def test_a_note_of_what_was_overwritten_since_is_not_believed(tmp_path: Path, tuned: list[str]) -> None:
+    whole = built(tmp_path / "whole")
+    interrupted(tmp_path / "pool")
+    interrupted(tmp_path / "pool", seed=1)
+    tuned.clear()
+    assert built(tmp_path / "pool").sha256 == whole.sha256
+    assert tuned == ["lora-000", "lora-001"]
+
+
+@pytest.mark.parametrize("spoilt", ["", "{", "[1]", '[{"name": "lora-001"}]', "[" * 100_000])
 def test_a_spoilt_note_costs_only_its_block(tmp_path: Path, tuned: list[str], spoilt: str) -> None:
     whole = built(tmp_path / "whole")
     tuned.clear()

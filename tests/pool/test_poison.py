@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -72,6 +73,11 @@ def test_a_poisoned_pool_is_another_pool_and_always_the_same(pool: LoraPool) -> 
     assert first.name == "toy+noise50"
     for one, other in zip(first.entries, again.entries, strict=True):
         assert all(torch.equal(a[0], other.factors[slot][0]) for slot, a in one.factors.items())
+
+
+def test_a_poisoned_part_of_a_pool_is_not_the_poisoned_whole(pool: LoraPool) -> None:
+    part = replace(pool, entries=pool.entries[:2])
+    assert poisoned(part, Poison("noise", 50)).sha256 != poisoned(pool, Poison("noise", 50)).sha256
 
 
 def test_a_track_asks_for_a_poisoned_pool_by_name(toy: Toy) -> None:

@@ -62,3 +62,12 @@ def test_draws_are_their_different_lines_put_together_again(seeds: int) -> None:
     lines, which = _different(drawn)
     np.testing.assert_array_equal(lines[which], drawn)
     assert len(lines) <= {2: 3, 5: 126, 20: 500}[seeds]
+
+
+@pytest.mark.parametrize("count", [127, 128, 129])
+def test_who_wins_on_all_of_many_tracks_wins_them_all(record: Callable[..., RunRecord], count: int) -> None:
+    tracks = [f"in-domain/set-{number}/5w1s" for number in range(count)]
+    (board,) = boards([record(method, track, mean) for method, mean in (("a", 0.6), ("b", 0.4)) for track in tracks])
+    shares = wins(board.rows, tracks)
+    assert (shares[0][1].mean, shares[0][1].low, shares[0][1].high) == (1.0, 1.0, 1.0)
+    assert shares[1][0].high == 0.0

@@ -40,6 +40,12 @@ def test_like_records_tell_what_cells_will_cost(toy: Toy) -> None:
     assert found.seconds == pytest.approx(found.flops / found.rate)
 
 
+def test_records_of_another_network_tell_nothing(toy: Toy) -> None:
+    toy.record("frozen-prototype")
+    other = "timm:model=vit_tiny_patch16_224,weights=random,side=32,depth=2,width=24,heads=2"
+    assert ahead(toy, "frozen-prototype", again=True, backbone=other).unknown == 1
+
+
 def test_a_row_that_tunes_costs_by_the_episode(toy: Toy) -> None:
     toy.record("full-finetuning")
     whole, half = (ahead(toy, "full-finetuning", again=True, limit=limit).stages["evaluation"] for limit in (None, 10))

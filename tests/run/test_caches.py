@@ -35,6 +35,8 @@ def cache(tmp_path: Path) -> Path:
     aged(put(root / "artefacts" / "inversion" / ".writing-abc" / "x").parent, 1000.0)
     put(root / "artefacts" / "inversion" / f".{NAME}.safetensors")
     put(root / "cells" / f"{NAME}.safetensors")
+    put(root / "cells" / f".{NAME}.safetensors.x3_a.safetensors")
+    put(root / "artefacts" / "inversion" / f"..{NAME}.safetensors.x3_a.safetensors")
     put(root / "failures" / f"{NAME}.txt")
     put(root / "locks" / f"{NAME}.lock")
     return root
@@ -46,7 +48,7 @@ def test_what_is_kept_is_summed_up_by_kind(cache: Path) -> None:
         ("pixels", 1, 700, 2000.0),
         ("features", 1, 150, 5000.0),
         ("inversion", 1, 130, 1000.0),
-        ("unfinished", 3, 30, 1000.0),
+        ("unfinished", 5, 50, 1000.0),
         ("failures", 1, 10, 1000.0),
     ]
 

@@ -19,9 +19,11 @@ from freeshot.plugin import hookimpl
 from freeshot.run import tuned as module
 from freeshot.run.execute import execute_plan
 from freeshot.run.plan import plan_run
+from freeshot.run.runner import lock_name
 
 if TYPE_CHECKING:
     from collections.abc import Generator as Wrapping
+    from pathlib import Path
 
     from tests.conftest import Toy
     from torch import Generator
@@ -353,17 +355,25 @@ def test_a_group_of_no_episodes_is_refused(stubs: Toy, monkeypatch: pytest.Monke
 
 def test_a_finished_tuned_cell_leaves_no_note(stubs: Toy) -> None:
     stubs.launch("guessing")
-    assert not list((stubs.cache / "cells").glob("*.json"))
+    assert not list((stubs.cache / "cells").glob("*"))
 
 
 def test_a_cell_that_another_process_runs_is_left_to_it(stubs: Toy, ears: Ears) -> None:
     (planned,) = stubs.plan("stub").cells
     locks = stubs.cache / "locks"
     locks.mkdir(parents=True)
-    with FileLock(locks / f"{planned.spec.cell}.lock"):
+    with FileLock(locks / lock_name(planned.spec, stubs.results)):
         outcome = stubs.launch("stub")
     assert (outcome.finished, outcome.skipped) == (0, 1)
     assert [e.reason for e in ears.heard if isinstance(e, CellSkipped)] == ["another process is running it"]
+
+
+def test_a_cell_that_another_run_puts_into_another_folder_is_run_here_too(stubs: Toy, tmp_path: Path) -> None:
+    (planned,) = stubs.plan("stub").cells
+    locks = stubs.cache / "locks"
+    locks.mkdir(parents=True)
+    with FileLock(locks / lock_name(planned.spec, tmp_path / "elsewhere")):
+        assert stubs.launch("stub").finished == 1
 
 
 def test_results_that_cannot_be_written_end_the_run(stubs: Toy) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from freeshot.basics.errors import DataError
+from freeshot.basics.errors import DataError, StoreError
 from freeshot.run import decoded as module
 from freeshot.run.decoded import Decoded, decoded
 
@@ -88,6 +88,30 @@ def test_a_disk_without_room_costs_no_run(tmp_path: Path, monkeypatch: pytest.Mo
     assert decoded(images, "dots", "novel", tmp_path) is images
 
 
+def test_a_disk_that_fills_at_the_last_file_costs_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, text: str) -> None:
+        raise StoreError("No space is left on the disk.")
+
+    monkeypatch.setattr(module, "write_text", full)
+    assert not isinstance(decoded(Counted(), "dots", "novel", tmp_path), Decoded)
+
+
+def test_who_waits_for_another_process_does_not_decode_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = Counted(), Counted()
+    opened(first, tmp_path)
+    sound = module._is_sound
+    asked: list[bool] = []
+
+    def at_first_absent(folder: Path, facts: dict[str, object]) -> bool:
+        asked.append(sound(folder, facts))
+        return len(asked) > 1 and asked[-1]
+
+    monkeypatch.setattr(module, "_is_sound", at_first_absent)
+    opened(second, tmp_path)
+    assert second.decoded == 1  # the one whose shape is asked for
+    assert asked == [True, True]
+
+
 def test_a_folder_that_cannot_be_written_costs_no_run(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     images = Counted()
@@ -143,7 +167,7 @@ def test_nothing_half_written_is_left_behind(tmp_path: Path) -> None:
     assert str(caught.value) == (
         "'dots' gave images of [3, 5, 5] after one of [3, 6, 6]. A data set must show all images at one size, as uint8."
     )
-    assert list(tmp_path.iterdir()) == []
+    assert [path.suffix for path in tmp_path.iterdir()] == [".lock"]
 
 
 PROGRAM = """

@@ -19,6 +19,7 @@ from freeshot.run.cell import run_cell
 from freeshot.run.environment import Environment
 from freeshot.run.execute import execute_plan
 from freeshot.run.plan import plan_run
+from freeshot.run.pools import from_anywhere
 from freeshot.run.reproduce import rebuild
 from freeshot.run.store import record_path
 from freeshot.testing.toy import POOL
@@ -52,6 +53,16 @@ def record_of(toy: Toy, method: str, pools: Path, **asked: Any) -> RunRecord:
 
 
 # --- finding ------------------------------------------------------------------------------------
+
+
+def test_a_pool_is_named_so_that_workers_elsewhere_find_it(
+    toy: Toy, pools: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()  # a folder of that name, as the one it was imported from
+    shutil.copytree(POOL, tmp_path / "there")
+    named = [from_anywhere(name, toy.catalogue, pools) for name in ("toy", "mine", "there", "there/toy-waves+noise30")]
+    assert named == ["toy", "mine", f"{tmp_path}/there", f"{tmp_path}/there/toy-waves+noise30"]
 
 
 def test_a_pool_is_found_by_name_and_by_folder(toy: Toy, pools: Path) -> None:

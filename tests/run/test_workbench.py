@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
@@ -14,6 +15,8 @@ from freeshot.contracts.component import Choice
 from freeshot.contracts.inversion import InversionMethod
 from freeshot.contracts.meta_learner import GradientMetaLearner
 from freeshot.contracts.method import Learner, Method, Needs
+from freeshot.plugin.catalogue import Registered
+from freeshot.run.environment import Environment
 from freeshot.testing import toy as world
 
 if TYPE_CHECKING:
@@ -136,6 +139,20 @@ def test_a_second_meta_learner_takes_the_same_surrogates(stocked: Toy) -> None:
     assert second.status == "ok"
     assert len(Grey.asked) == LORAS
     assert {stage.stage: stage.cached for stage in second.stages}["inversion"]
+
+
+def test_other_weights_in_the_same_file_are_inverted_with_anew(
+    stocked: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = tmp_path / "prior.safetensors"
+    monkeypatch.setattr(Grey, "files", lambda self: (str(weights),))
+    for content in (b"one", b"two", b"two"):
+        weights.write_bytes(content)
+        bench = stocked.bench(Rich())
+        bench.surrogates(GREY, NONE, 3)
+    assert len(Grey.asked) == 2 * LORAS
+    (stage,) = bench.stages
+    assert stage.facts["files"] == {str(weights): hashlib.sha256(b"two").hexdigest()}
 
 
 @pytest.mark.parametrize(
@@ -267,8 +284,6 @@ def test_validation_trials_have_the_shape_of_the_track(stocked: Toy) -> None:
 
 
 def test_validation_classes_too_poor_for_the_track_are_told(stocked: Toy) -> None:
-    from dataclasses import replace
-
     bench = stocked.bench(Rich())
     bench.track = replace(bench.track, query=50)
     with pytest.raises(EpisodeError, match="needs 51 images of every class"):
@@ -276,8 +291,6 @@ def test_validation_classes_too_poor_for_the_track_are_told(stocked: Toy) -> Non
 
 
 def test_a_track_without_validation_classes_is_told(stocked: Toy) -> None:
-    from dataclasses import replace
-
     bench = stocked.bench(Rich())
     bench.track = replace(bench.track, sources=())
     with pytest.raises(EpisodeError, match="has no validation classes"):
@@ -312,6 +325,35 @@ def test_what_was_remembered_is_not_computed_again(stocked: Toy) -> None:
 
     found = [stocked.bench(Rich()).remember("choosing", {"grid": [1, 2]}, make) for _ in range(2)]
     assert (found, len(made)) == ([{"lr": 0.1}] * 2, 1)
+
+
+def test_what_another_version_made_is_made_anew(stocked: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[int] = []
+
+    def make(tell: Any) -> dict[str, torch.Tensor]:
+        kept.append(1)
+        return {"weight": torch.zeros(1)}
+
+    for origin in ("theirs 0.1", "theirs 0.2", "theirs 0.2"):
+        monkeypatch.setattr(Registered, "origin", origin)
+        bench = stocked.bench(Rich())
+        bench.keep("training", {}, make)
+        tasks = bench.surrogate_tasks(bench.surrogates(GREY, NONE, 3), 1.0, flip=False)
+        bench.meta_learn(SHORT, tasks, 2)
+    assert (len(Grey.asked), len(kept)) == (2 * LORAS, 2)
+    assert len(Counting.asked) == 2 * 2
+
+
+def test_what_was_kept_of_a_pool_is_not_that_of_a_part_of_it(stocked: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    def make(tell: Any) -> dict[str, torch.Tensor]:
+        return {"loras": torch.tensor(len(stocked.bench(Rich()).pool()))}
+
+    whole = stocked.bench(Rich())
+    assert whole.keep("training", {}, make)["loras"] == LORAS
+    pool = whole.pool()
+    part = replace(pool, entries=pool.entries[:2])
+    monkeypatch.setattr(Environment, "pool", lambda self, name, backbone: part)
+    assert stocked.bench(Rich()).keep("training", {}, make)["loras"] == 2
 
 
 def test_what_was_kept_is_not_computed_again_and_costs_a_stage(stocked: Toy) -> None:

@@ -193,7 +193,7 @@ def test_only_the_first_drawings_of_a_file_are_taken(shelf: Path) -> None:
     whole, part = QuickDraw().load("novel", shelf).at(28), QuickDraw(per_class=2).load("novel", shelf).at(28)
     assert len(part) == 2 * 52
     assert torch.equal(part.read([0, 1, 2, 3]), whole.read([0, 1, 3, 4]))
-    with pytest.raises(OptionError, match=r"Option 'per_class' of 'quick-draw' cannot be 0; expected 1 or more"):
+    with pytest.raises(OptionError, match=r"Option 'per_class' of 'quick-draw' must be above 0, but is 0\."):
         QuickDraw(per_class=0)
 
 

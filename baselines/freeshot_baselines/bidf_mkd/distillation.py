@@ -14,7 +14,7 @@ from freeshot.basics.errors import DivergedError, OptionError
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
-    from freeshot import Adapter, Model, Task, TaskStream
+    from freeshot import Model, Task
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class TwoLevelDistillation(GradientMetaLearner):
     inner_lr: float = 0.01
     """Their learning rate. code: 0.01."""
     boundary: float = 0.5
-    """Share of the outer queries that is learned from: where student and LoRA agree, but least surely; ours."""
+    """Share of the outer queries that is learned from at most: where student and LoRA agree, least surely; ours."""
 
     def __post_init__(self) -> None:
         if not 0 < self.boundary <= 1:
@@ -41,39 +41,42 @@ class TwoLevelDistillation(GradientMetaLearner):
                 f"Option 'boundary' of '{self.name}' must lie in 0…1, 0 excluded, but is {self.boundary}."
             )
 
-    def fit(self, model: Model, tasks: TaskStream, rng: Generator) -> Adapter:
-        """Take one Adam step per task, along the outer slope."""
+    def pull(self, model: Model, task: Task, rng: Generator) -> Tensor:
+        """Leave the outer slope, and return the distance on the outer queries where the inner steps end."""
         import torch
 
-        optimizer = torch.optim.Adam(model.lora(), lr=self.lr)
-        for step, task in enumerate(tasks.take(self.iterations)):
-            slopes = self.outer_slopes(model, task)
-            if not all(torch.isfinite(slope).all() for slope in slopes):
-                raise DivergedError(f"The slope of '{self.name}' is not finite at step {step}. Lower its rates.")
-            optimizer.param_groups[0]["lr"] = self.rate(step)
-            for weight, slope in zip(model.lora(), slopes, strict=True):
-                weight.grad = slope
-            optimizer.step()
-        optimizer.zero_grad()
-        return model.snapshot()
+        loss, slopes = self.outer(model, task)
+        if not all(torch.isfinite(slope).all() for slope in slopes):
+            raise DivergedError(f"The slope of '{self.name}' is not finite. Lower its rates.")
+        for weight, slope in zip(model.lora(), slopes, strict=True):
+            weight.grad = slope
+        return loss
 
-    def outer_slopes(self, model: Model, task: Task) -> tuple[Tensor, ...]:
-        """Return the outer gradient at the end of the inner steps; the model is as it was before."""
+    def outer(self, model: Model, task: Task) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Return the outer distance and its gradient at the end of the inner steps; the model is as it was before."""
         import torch
 
         weights = list(model.lora())
         start = [weight.detach().clone() for weight in weights]
         inner, outer = halves(task)
         for _ in range(self.inner_steps):
-            slopes = torch.autograd.grad(self.distance(model, task, inner), weights)
+            slopes = torch.autograd.grad(self._seen(model, task, inner), weights)
             with torch.no_grad():
                 for weight, slope in zip(weights, slopes, strict=True):
                     weight.sub_(self.inner_lr * slope)
-        found = torch.autograd.grad(self.distance(model, task, outer, self.boundary), weights)
+        loss = self._seen(model, task, outer, self.boundary)
+        found = torch.autograd.grad(loss, weights)
         with torch.no_grad():
             for weight, origin in zip(weights, start, strict=True):
                 weight.copy_(origin)
-        return found
+        return loss.detach(), found
+
+    def _seen(self, model: Model, task: Task, chosen: Tensor, boundary: float = 1.0) -> Tensor:
+        """Return the distance, in bfloat16 if so asked."""
+        import torch
+
+        with torch.autocast(model.device.type, torch.bfloat16, enabled=self.bf16):
+            return self.distance(model, task, chosen, boundary)
 
     def loss(self, model: Model, task: Task) -> Tensor:
         """Return the distance on all queries."""
@@ -112,10 +115,17 @@ def halves(task: Task) -> tuple[Tensor, Tensor]:
 
 
 def boundary_queries(theirs: Tensor, ours: Tensor, share: float) -> Tensor:
-    """Choose the share of queries with the largest ‖p − p'‖₁ where both logits [q, c] name one class; indices."""
+    """Choose the share of queries with the largest ‖p − p'‖₁ where both logits [q, c] name one class; indices.
+
+    Where they agree on fewer, those; where on none, all: there is no boundary yet.
+    """
     import math
+
+    import torch
 
     distance = (theirs.softmax(1) - ours.softmax(1)).abs().sum(1)
     agree = theirs.argmax(1) == ours.argmax(1)
+    if not agree.any():
+        return torch.arange(len(agree), device=agree.device)
     score = distance.masked_fill(~agree, -1)
-    return score.topk(math.ceil(share * len(score))).indices
+    return score.topk(min(math.ceil(share * len(score)), int(agree.sum()))).indices

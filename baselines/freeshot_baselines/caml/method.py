@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from freeshot import Choice, Method, Needs
+from freeshot.basics.errors import DivergedError
 from freeshot_baselines.heads.headed import Headed, labels_of
 
 if TYPE_CHECKING:
@@ -103,6 +104,8 @@ class Caml(Method):
             support, asked = tasks.draw(way, shot, query, self.tasks, rng)
             answers = torch.arange(way, device=asked.device).repeat_interleave(query).repeat(self.tasks)
             loss = cross_entropy(in_context(network, support, asked, way).flatten(0, 1), answers)
+            if not torch.isfinite(loss):
+                raise DivergedError(f"The loss of '{self.name}' is {loss.item()} at step {step}. Lower its lr.")
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()

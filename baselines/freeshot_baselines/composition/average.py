@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from freeshot import Method, Needs
+from freeshot.basics.errors import OptionError
 
 if TYPE_CHECKING:
     from freeshot import Adapter, Learner, LoraEntry, Workbench
@@ -26,6 +27,12 @@ class LoraAverage(Method):
     """'delta': the mean of B·A, exact; 'factors': the means of B and of A apart, whose product has cross-terms."""
     rank: int = 0
     """Rank to which the mean of B·A is cut by SVD; 0 keeps it whole."""
+
+    def __post_init__(self) -> None:
+        if self.rank and self.space == "factors":
+            raise OptionError(
+                f"Option 'rank' of '{self.name}' cuts the mean of B·A, which space=factors does not build. Leave it 0."
+            )
 
     def prepare(self, bench: Workbench) -> Learner:
         """Average."""

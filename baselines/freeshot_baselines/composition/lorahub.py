@@ -46,9 +46,9 @@ class LoraHub(Method):
     def prepare(self, bench: Workbench) -> Learner:
         """Stack the LoRAs; nothing is searched before an episode is seen."""
         from freeshot.engine import Trunk
-        from freeshot_baselines.composition.search import nevergrad
+        from freeshot_baselines.composition.search import require_algorithm
 
-        nevergrad()  # missing, it had better be missed before the first episode
+        require_algorithm(self.algorithm)  # missing, it had better be missed before the first episode
         trunk = Trunk.of(bench.backbone())
         together = episodes_together(bench, copies=2 if bench.shot == 1 else 1)
         pool = bench.pool()

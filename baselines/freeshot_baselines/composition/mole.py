@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from freeshot import Learner, Method, Needs
+from freeshot.basics.bounds import require_positive
 from freeshot_baselines.adaptation.steps import adam, episodes_together
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ class Mole(Method):
     """Learning rate of Adam; ours."""
     steps: int = 20
     """Steps on each support set; ours."""
+
+    def __post_init__(self) -> None:
+        require_positive(self, "k")
 
     def prepare(self, bench: Workbench) -> Learner:
         """Stack the LoRAs; nothing is tuned before an episode is seen."""
@@ -90,9 +94,14 @@ class MoleLearner(Learner):
 
 
 def routed(features: Tensor, gate: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Choose LoRAs for images [e, n, d] by gates [e, l, d]: the k best and a softmax over them, [e, n, k] each."""
+    """Choose LoRAs for images [e, n, d] by gates [e, l, d]: the k best and a softmax over them, [e, n, k] each.
+
+    One alone keeps its share among all LoRAs, or the gate would have no gradient.
+    """
     from torch.nn.functional import normalize
 
-    logits = normalize(features, dim=-1) @ gate.mT
+    logits = normalize(features, dim=-1) @ gate.mT  # [e, n, l]
     best = logits.topk(min(k, logits.shape[-1]), dim=-1)
+    if k == 1:
+        return best.indices, logits.softmax(-1).gather(-1, best.indices)
     return best.indices, best.values.softmax(-1)

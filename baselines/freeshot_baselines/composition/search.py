@@ -30,6 +30,12 @@ def nevergrad() -> Any:
     return found
 
 
+def require_algorithm(name: str) -> None:
+    """Refuse what nevergrad has no optimiser of."""
+    if name not in nevergrad().optimizers.registry:
+        raise OptionError(f"nevergrad has no optimiser '{name}'. Choose one of its registry, such as NGOpt.")
+
+
 def searched(
     losses: Callable[[Tensor], Tensor], size: int, bound: float, budget: int, algorithm: str, rngs: Sequence[Generator]
 ) -> Tensor:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from freeshot import MetaLearner
+from freeshot.basics.bounds import require_positive
 from freeshot.basics.errors import DivergedError
 
 if TYPE_CHECKING:
@@ -36,6 +37,9 @@ class Bell(MetaLearner):
     """Share of the way that θ goes towards the end of a sequence."""
     passes: int = 1
     """Steps on each LoRA task. code: 1."""
+
+    def __post_init__(self) -> None:
+        require_positive(self, "group")
 
     def fit(self, model: Model, tasks: TaskStream, rng: Generator) -> Adapter:
         """Walk a sequence whenever a group of LoRA tasks is together; replay each mixed task with one step."""

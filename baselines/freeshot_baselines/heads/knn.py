@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from freeshot import Method
+from freeshot.basics.bounds import require_positive
 from freeshot_baselines.heads.headed import Headed, labels_of
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ class Knn(Method):
     """Neighbours that vote; no more than there are images of a class."""
     metric: Literal["cosine", "euclidean"] = "cosine"
     """How near is measured."""
+
+    def __post_init__(self) -> None:
+        require_positive(self, "k")
 
     def prepare(self, bench: Workbench) -> Learner:
         """Take the backbone as it is."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from freeshot import Method
+from freeshot.basics.bounds import require_positive
 from freeshot_baselines.heads.headed import Headed, labels_of
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ class Rtd(Method):
     """Let the k nearest support images vote with weights exp(−d/T), in each slice of the features, and average slices.
 
     Re-implementation of a method for language models on images. Its temperature depends on the scale of features, so
-    it is in units of the mean distance between queries and support here.
+    it is in units of the mean distance between support images here.
     """
 
     name = "rtd"
@@ -27,9 +28,12 @@ class Rtd(Method):
     k: int = 32
     """Neighbours that vote, at most."""
     temperature: float = 0.1
-    """T, in units of the mean distance between the queries and the support images of an episode."""
+    """T, in units of the mean distance between two support images of an episode."""
     slices: int = 1
     """Parts of equal width into which features are cut ('multi-head')."""
+
+    def __post_init__(self) -> None:
+        require_positive(self, "k", "temperature", "slices")
 
     def prepare(self, bench: Workbench) -> Learner:
         """Take the backbone as it is."""
@@ -48,11 +52,22 @@ class RtdLearner(Headed):
         import torch
         from torch.nn.functional import one_hot
 
-        parts = zip(support.chunk(self._slices, -1), query.chunk(self._slices, -1), strict=True)
+        parts = list(zip(support.chunk(self._slices, -1), query.chunk(self._slices, -1), strict=True))
         distances = torch.stack([torch.cdist(q, s) for s, q in parts])  # [slices, e, q, n]
+        among = torch.stack([torch.cdist(s, s) for s, _ in parts])  # [slices, e, n, n]
         near = distances.topk(min(self._k, support.shape[1]), largest=False)
-        scale = self._temperature * distances.mean((2, 3), keepdim=True)
+        # of the support set alone: a query is answered alike whatever else is asked
+        scale = self._temperature * _off_diagonal_mean(among)
         weights = (-near.values / scale).softmax(-1)  # [slices, e, q, k]
         member = one_hot(labels_of(support, way)[near.indices], way).to(weights)  # [slices, e, q, k, c]
         shares = (weights.unsqueeze(-1) * member).sum(3).mean(0)  # [e, q, c]
         return (shares + 1e-12).log()
+
+
+def _off_diagonal_mean(distances: Tensor) -> Tensor:
+    """Average the distances [slices, e, n, n] between different images: [slices, e, 1, 1]."""
+    import torch
+
+    count = distances.shape[-1]
+    others = distances * (1 - torch.eye(count, dtype=distances.dtype, device=distances.device))
+    return others.sum((2, 3), keepdim=True) / max(1, count * (count - 1))

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from freeshot import Choice, Learner, Method, Needs, added
-from freeshot.basics.errors import PoolError
+from freeshot.basics.errors import DivergedError, PoolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -99,6 +99,8 @@ class IcmLora(Method):
         for step in range(bounded(self.iterations)):
             conditions = torch.stack([_mean(rows, size, rng) for rows in features])  # [l, d]
             loss = bound(network, loras, conditions, self.kl, rng)
+            if not torch.isfinite(loss):
+                raise DivergedError(f"The loss of '{self.name}' is {loss.item()} at step {step}. Lower its lr.")
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()

@@ -10,6 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from freeshot import InversionMethod
+from freeshot.basics.errors import OptionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,6 +34,7 @@ class Cmi(InversionMethod):
     """
 
     name = "cmi"
+    steady = False
     citation = "Fang et al., Contrastive Model Inversion for Data-Free Knowledge Distillation, IJCAI 2021"
     iterations: int = 200
     """Steps of Adam for each batch; ours."""
@@ -120,6 +122,9 @@ class Cmi(InversionMethod):
         """Join the class tokens [n, layers, d] of the chosen blocks, each brought to one scale: [n, layers · d]."""
         from torch.nn.functional import layer_norm
 
+        depth = tokens.shape[1]
+        if not all(-depth <= layer < depth for layer in self.layers):
+            raise OptionError(f"Option 'layers' of 'cmi' names {self.layers}, but the backbone has {depth} blocks.")
         chosen = tokens[:, list(self.layers)] if self.layers else tokens
         return layer_norm(chosen, chosen.shape[-1:]).flatten(1)
 

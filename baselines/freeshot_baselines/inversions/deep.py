@@ -78,6 +78,10 @@ class DeepInversion(InversionMethod):
             loss = loss + self.prior_weight * prior.distance(at.images) * len(at.images)
         return loss
 
+    def files(self) -> tuple[str, ...]:
+        """Name the prior's weights, where there is a prior."""
+        return () if self.prior == "none" or not self.prior_weights else (self.prior_weights,)
+
     def beside(self, side: int) -> float:
         """Count the prior, where there is one."""
         from freeshot.engine.prior import operations

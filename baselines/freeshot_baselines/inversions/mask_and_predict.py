@@ -32,6 +32,7 @@ class MaskAndPredict(InversionMethod):
     """
 
     name = "mask-and-predict"
+    steady = False
     citation = "ours; the idea of masked image modelling (He et al., Masked Autoencoders, CVPR 2022) without an encoder"
     rounds: int = 7
     """Rounds in which patches are unmasked, about equally many each."""

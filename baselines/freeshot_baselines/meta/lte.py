@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from freeshot import GradientMetaLearner
+from freeshot.basics.bounds import require_positive
 from freeshot.basics.errors import DivergedError
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ class Lte(GradientMetaLearner):
     """Steps that each head takes between merges; ours."""
     scale: float = 1.0
     """s, by which a head's product counts, in its own steps and in the merge; ours. code: α = 4,096 over the rank."""
+
+    def __post_init__(self) -> None:
+        require_positive(self, "heads")
 
     def loss(self, model: Model, task: Task) -> Tensor:
         """Return the loss of nearest-prototype classification with the shared LoRA alone."""

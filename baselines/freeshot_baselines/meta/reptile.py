@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from freeshot import GradientMetaLearner
+from freeshot.basics.bounds import require_positive
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +41,9 @@ class Reptile(GradientMetaLearner):
     """Steps on each task. paper: 8 on miniImageNet; 5 here, since recovered tasks have few queries."""
     inner_lr: float = 1e-3
     """Learning rate along a task. paper: Adam without momentum at 1e-3."""
+
+    def __post_init__(self) -> None:
+        require_positive(self, "inner_steps")
 
     def loss(self, model: Model, task: Task) -> Tensor:
         """Return the loss of nearest-prototype classification."""

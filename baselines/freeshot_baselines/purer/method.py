@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from freeshot import Adapter, Method, Needs
-from freeshot.basics.errors import DivergedError
+from freeshot.basics.errors import DivergedError, PoolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,7 +41,7 @@ class Purer(Method):
     loras: int = 4
     """LoRAs that are asked at each step; ours: the code asks all 13 of its models."""
     per_class: int = 20
-    """Images of each class, at least those of an episode. code: shots and 15 queries."""
+    """Images of each class, at least one more than the shots; what the shots leave are queries. code: shots and 15."""
     total_variation: float = 1e-4
     """Weight of the unsquared total variation of an image. code: 1e-4."""
     l2: float = 1e-5
@@ -94,10 +94,12 @@ class Purer(Method):
                 against, _ = episode_loss(model, memory.episode(*shape, rng))
                 loss = loss - self.feedback * against
             if not torch.isfinite(loss):
-                raise DivergedError(f"The loss of 'purer' is {loss.item()} at step {step}. Lower its pixel_lr or lr.")
+                raise DivergedError(f"The images' loss of 'purer' is {loss.item()} at step {step}. Lower its pixel_lr.")
             memory.step(loss)
             optimizer.zero_grad()
             loss, accuracy = episode_loss(model, memory.episode(*shape, rng), detached=True)
+            if not torch.isfinite(loss):
+                raise DivergedError(f"The learner's loss of 'purer' is {loss.item()} at step {step}. Lower its lr.")
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             harder = curriculum.harder(accuracy)
@@ -123,6 +125,11 @@ class Purer(Method):
         from freeshot_baselines.purer.memory import PixelMemory
 
         names = [name for entry in pool.entries for name in entry.class_ids]
+        if len(set(names)) < bench.way:
+            raise PoolError(
+                f"Episodes of {bench.way} classes cannot be drawn from the {len(set(names))} that the pool knows. "
+                "Choose a pool that knows more, or a track of fewer ways."
+            )
         bounds = (teacher.mean, teacher.std)
         return PixelMemory(names, self._images(bench), teacher.image_size, bounds, self.pixel_lr, bench.rng("pixels"))
 

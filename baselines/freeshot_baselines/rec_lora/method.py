@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from freeshot import Choice, SurrogateMethod
+from freeshot.basics.bounds import require_positive
 
 if TYPE_CHECKING:
     from freeshot import Learner, Workbench
@@ -35,6 +36,9 @@ class RecLora(SurrogateMethod):
     """Groups of LoRAs, at most, and thus meta-LoRAs; ours."""
     temperature: float = 0.1
     """Of the softmax over meta-LoRAs: the smaller, the more the best one decides; ours."""
+
+    def __post_init__(self) -> None:
+        require_positive(self, "temperature")
 
     def recovery(self) -> tuple[Choice, Choice]:
         """Name the inversion and the strategy that were chosen."""

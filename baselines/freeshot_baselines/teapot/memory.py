@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from freeshot import GradientMetaLearner
+from freeshot.basics.bounds import require_positive
 from freeshot.basics.errors import DivergedError, OptionError
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class TaskMemory(GradientMetaLearner):
     α). LoRAs are chosen by a policy that REINFORCE teaches. The released code rewards it with accuracy
     on *real* validation images, which is not data-free; here the reward is accuracy on recovered classes
     that training does not see. It draws four models without replacement; here tasks come one at a time
-    and are taken or passed by.
+    and are taken or passed by, at most nine in a row.
     """
 
     name = "task-memory"
@@ -46,27 +47,33 @@ class TaskMemory(GradientMetaLearner):
     judged_on: int = 4
     """Held-out tasks per reward, in turn. code: 4 episodes, of real images."""
 
+    def __post_init__(self) -> None:
+        require_positive(self, "group", "judged_on", "alpha")
+        if self.alpha > 1:
+            raise OptionError(f"Option 'alpha' of '{self.name}' must lie in 0…1, 0 excluded, but is {self.alpha}.")
+
     def fit(self, model: Model, tasks: TaskStream, rng: Generator) -> Adapter:
-        """Take an Adam step for each task that the policy takes; reward it after each group."""
+        """Take Adam steps, each for a task that the policy takes; reward it after each group."""
         import torch
 
         from freeshot_baselines.teapot.policy import Policy
 
         policy = Policy(self.policy_lr) if self._chooses(tasks) else None
+        best = self.choosing(model, tasks)
         optimizer = torch.optim.Adam(model.lora(), lr=self.lr)
         before: Task | None = None
         taken: list[Sequence[str]] = []
         rewards = 0
-        for step, task in enumerate(tasks.take(self.iterations)):
-            if policy is not None and not policy.accepts(task.sources, rng):
-                continue
+        trusted = (lambda task: policy.accepts(task.sources, rng)) if policy is not None else (lambda task: True)
+        for step, task in enumerate(tasks.take_wanted(self.iterations, trusted)):
             partner = None
             if task.teacher_logits is None:
                 blend = float(torch.rand((), generator=rng)) < self.blended
                 partner, before = before if blend else None, task
             share = beta(self.alpha, rng) if partner is not None else 1.0
             optimizer.param_groups[0]["lr"] = self.rate(step)
-            loss = self.loss(model, task) if partner is None else blended_loss(model, task, partner, share)
+            with torch.autocast(model.device.type, torch.bfloat16, enabled=self.bf16):
+                loss = self.loss(model, task) if partner is None else blended_loss(model, task, partner, share)
             if not torch.isfinite(loss):
                 raise DivergedError(
                     f"The loss of meta-learner '{self.name}' is {loss.item()} at task {step}. Lower its lr."
@@ -74,11 +81,13 @@ class TaskMemory(GradientMetaLearner):
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
+            if self.judges(step + 1):
+                best.judge(model, step + 1)
             taken.append(task.sources)
             if policy is not None and len(taken) == self.group:
                 policy.reward(taken, self._accuracy(model, tasks.held_out, rewards))
                 taken, rewards = [], rewards + 1
-        return _with_facts(model.snapshot(), policy)
+        return _with_facts(best.of(model), policy)
 
     def loss(self, model: Model, task: Task) -> Tensor:
         """Return KL(LoRA ‖ student) on the query, or cross-entropy where no single LoRA knows the task."""

@@ -10,7 +10,7 @@ from freeshot.basics.errors import ContractError
 from freeshot.contracts.component import Component
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     import torch
     from torch import Generator, Tensor
@@ -72,10 +72,16 @@ class InversionMethod(Component):
     kind: ClassVar[str] = "inversion"
     data_free: ClassVar[str] = "strict"
     """'strict': the pool alone; 'public prior': statistics of a public network as well."""
+    steady: ClassVar[bool] = True
+    """Whether all looks are at the same images, moved by `teacher.moved`: only of those can patches be stopped."""
 
     @abstractmethod
     def synthesize(self, teacher: Teacher, labels: Tensor, rng: Generator) -> Tensor:
         """Return images [n, 3, h, w] in 0…1 that the teacher takes for `labels` [n]; detached."""
+
+    def files(self) -> Sequence[str]:
+        """Name the files of weights that images depend on beside the LoRAs; their content is part of every recipe."""
+        return ()
 
     def beside(self, side: int) -> float:
         """Return the operations per image of `side` pixels and step that are spent beside the LoRA, for forecasts."""

@@ -12,7 +12,7 @@ from freeshot.contracts.component import Component, added
 from freeshot.contracts.validation import Best, Last
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import torch
     from torch import Generator, Tensor
@@ -55,6 +55,10 @@ class TaskStream(Protocol):
 
     def take(self, count: int, start: int = 0) -> Iterator[Task]:
         """Yield tasks start…count−1; task i is the same however the count began."""
+        ...
+
+    def take_wanted(self, count: int, wanted: Callable[[Task], bool]) -> Iterator[Task]:
+        """Yield `count` tasks that are `wanted`; others are passed by, at most nine in a row."""
         ...
 
 

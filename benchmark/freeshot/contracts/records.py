@@ -78,6 +78,10 @@ class Part(Frozen):
         """Return what decides numbers, as JSON: name and options, without the neutral ones and the origin."""
         return _without_neutral(self.model_dump(mode="json", exclude={"origin"}))
 
+    def recipe(self) -> dict[str, Any]:
+        """Return what decides what is made with it: what it is, and whose code of which version makes it."""
+        return self.identity() | {"origin": self.origin}
+
 
 class TrackSpec(Frozen):
     """The track as it was when the cell ran."""

@@ -92,6 +92,11 @@ def _on_white(opened: Image.Image) -> Image.Image:
 
     if opened.mode == "RGB" and "transparency" not in opened.info:
         return opened.convert("RGB")
+    if opened.mode.startswith("I;16") or (opened.mode == "I" and opened.format == "PNG"):
+        # Pillow would cut off whatever is brighter than 255
+        return Image.fromarray((np.asarray(opened).astype(np.uint32) >> 8).clip(0, 255).astype(np.uint8)).convert("RGB")
+    if opened.mode in ("I", "F"):
+        raise ValueError("its pixels are 32-bit numbers, of which nobody says what is white")
     rgba = opened.convert("RGBA")
     paper = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
     paper.alpha_composite(rgba)

@@ -49,6 +49,11 @@ class Backbone:
     """Hash of the weights, the same on every device."""
 
     @property
+    def identity(self) -> list[str]:
+        """Name all that decides its features: weights alone do not say how many heads there are."""
+        return [self.name, self.sha256]
+
+    @property
     def device(self) -> torch.device:
         """Where the weights live."""
         return next(self.vit.parameters()).device

@@ -74,15 +74,15 @@ def open_prior(file: str, spread: str, device: torch.device) -> StatisticsPrior:
 
     network = timm.create_model("resnet50", pretrained=False)
     try:
-        network.load_state_dict(_weights(_found(file)))
+        network.load_state_dict(_weights(weights_file(file)))
     except (OSError, RuntimeError, ValueError, EOFError, UnpicklingError, SafetensorError) as error:
         reason = str(error).partition("\n")[0]
         raise DataError(f"The prior's weights {file} cannot be used ({reason}). Give those of a ResNet-50.") from None
     return StatisticsPrior(network.to(device), spread)
 
 
-def _found(file: str) -> Path:
-    """Find a file of weights; DataError where its content is not that which its name promises."""
+def weights_file(file: str) -> Path:
+    """Find a file of weights, or say where it should be; DataError where it is not what its name promises."""
     folder = Path(os.environ.get("FREESHOT_WEIGHTS") or "weights")
     path = next((place for place in (Path(file), folder / file) if place.is_file()), Path(file))
     promised = NAMED_BY_HASH.fullmatch(path.name)

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from freeshot.evaluation.folders import LabelledPictures, Pictures
 
 
+AT_ONCE = 256
+"""Pictures that are compared with all classes at a time."""
+
+
 @dataclass(frozen=True)
 class Prediction:
     """What one picture is taken for."""
@@ -34,7 +38,11 @@ def predict(
     """Return a prediction for each query picture, in their order."""
     shown, asked = (embed(learner, pictures, range(len(pictures)), device) for pictures in (support, query))  # type: ignore[arg-type]
     labels = torch.tensor(support.labels)
-    logits = prototype_logits(asked, shown, labels, len(support.classes), distance="euclidean")  # [q, c]
+    parts = [  # of many pictures and classes, all differences at once are too many
+        prototype_logits(part, shown, labels, len(support.classes), distance="euclidean")
+        for part in torch.split(asked, AT_ONCE)
+    ]
+    logits = torch.cat(parts)  # [q, c]
     return tuple(
         _prediction(file, dict(zip(support.classes, row, strict=True)))
         for file, row in zip(query.files, logits.softmax(1).tolist(), strict=True)

@@ -156,14 +156,22 @@ def _nearest(support: Tensor, query: Tensor, way: int) -> tuple[Tensor, Tensor]:
 
 
 def _decided(head: Head, support: Tensor, query: Tensor, way: int) -> tuple[Tensor, Tensor]:
-    """Ask a learner's own head, and refuse what is no score of every query."""
-    logits = head(support, query, way).detach().float().cpu()
+    """Ask a learner's own head about queries in an order that tells nothing; refuse what is no score of each."""
+    order = torch.rand(query.shape[:2], generator=stream(0, "query order", *query.shape[:2])).argsort(1)  # [e, q]
+    logits = head(support, query.gather(1, order.unsqueeze(-1).expand_as(query)), way).detach().float().cpu()
     expected = (*query.shape[:2], way)
     if tuple(logits.shape) != expected:
         raise ContractError(f"A learner's head must score [e, q, c] = {list(expected)}, but gave {list(logits.shape)}.")
     if not torch.isfinite(logits).all():
         raise ContractError("The scores of the learner's head are not all finite. Check it for overflow.")
-    return logits, logits.argmax(-1)
+    listed = _as_listed(logits, order)
+    return listed, listed.argmax(-1)
+
+
+def _as_listed(logits: Tensor, order: Tensor) -> Tensor:
+    """Bring scores [e, q, c] of queries that were shown in some order [e, q] back into that of their episodes."""
+    place = order.unsqueeze(-1).expand_as(logits)
+    return torch.empty_like(logits).scatter_(1, place, logits)
 
 
 def score_tuning(
@@ -191,10 +199,8 @@ def score_tuning(
     if not finite.all():
         spoilt = episodes[int(finite.logical_not().nonzero()[0])].id
         raise ContractError(f"The predictor's scores on episode {spoilt} are not all finite. Lower its lr.")
-    as_listed = torch.empty_like(logits, device="cpu", dtype=torch.float32)
-    place = torch.stack(orders).unsqueeze(-1).expand_as(as_listed)  # [e, q, c]
-    as_listed.scatter_(1, place, logits.float().cpu())
-    return judge(as_listed, _labels(way, queries), as_listed.argmax(-1))
+    listed = _as_listed(logits.float().cpu(), torch.stack(orders))
+    return judge(listed, _labels(way, queries), listed.argmax(-1))
 
 
 def _in_no_order(indices: set[int]) -> list[int]:

@@ -23,7 +23,7 @@ from freeshot.engine.backbone import named_backbone
 from freeshot.engine.bank import LoraBank, slots_of, widths_of
 from freeshot.engine.flops import flops_of
 from freeshot.pool.cards import CARD
-from freeshot.pool.store import open_pool, write_card, write_entry
+from freeshot.pool.store import is_as_noted, open_pool, write_card, write_entry
 from freeshot.pool.tuning import Tuned, TuningRecipe, TuningTask, tune
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ HELD_OUT = 0.2
 NOTES = ".block-*.json"
 """What a build leaves after each block, and takes away when the pool is whole."""
 LOCKS = ".locks"
+ABSENT = (OSError, ValueError, RecursionError, LookupError, TypeError, AttributeError)
+"""What reading a note raises that is absent or spoilt; it then says nothing."""
 
 
 @dataclass(frozen=True)
@@ -179,8 +181,10 @@ def _tune_block(
         }
     )
     done = request.out / f".block-{numbers[0]:03d}-{len(numbers)}-{wanted}.json"
-    with suppress(ValueError, OSError, RecursionError):  # an absent or spoilt one says nothing
-        return list(json.loads(done.read_text(encoding="utf-8")))  # written whole, when all of its LoRAs were
+    with suppress(*ABSENT):
+        noted = list(json.loads(done.read_text(encoding="utf-8")))  # written whole, when all of its LoRAs were
+        if all(is_as_noted(request.out, line) for line in noted):  # and no other build overwrote them since
+            return noted
     tasks, classes = zip(*(_task(request, sources, number) for number in numbers), strict=True)
     tuned = tune(backbone, tasks, recipe, request.way, on_step)
     lines = []

@@ -58,7 +58,8 @@ def poisoned(pool: LoraPool, poison: Poison) -> LoraPool:
         spoil(entry, derive(0, pool.sha256, poison.kind, entry.name)) if place in chosen else entry
         for place, entry in enumerate(pool.entries)
     )
-    identity = f"{derive(0, pool.sha256, poison.kind, poison.percent):016x}{pool.sha256[16:]}"
+    names = [entry.name for entry in pool.entries]  # a part of a pool has its hash, and other LoRAs of it are poisoned
+    identity = f"{derive(0, pool.sha256, poison.kind, poison.percent, *names):016x}{pool.sha256[16:]}"
     return replace(pool, name=f"{pool.name}+{poison.kind}{poison.percent}", entries=entries, sha256=identity)
 
 

@@ -61,6 +61,11 @@ def write_entry(
     }
 
 
+def is_as_noted(pool: Path, line: Mapping[str, Any]) -> bool:
+    """Say whether the files of a LoRA are those that a line of the card names by their hashes."""
+    return all(file_sha256(pool / line["name"] / file) == expected for file, expected in line["sha256"].items())
+
+
 def write_card(path: Path, name: str, backbone: str, backbone_hash: str, lines: Sequence[Any], license: str) -> None:
     """Write `pool.json`, last: a folder without it is an unfinished pool."""
     card = {"format": FORMAT, "name": name, "backbone": backbone, "backbone_sha256": backbone_hash, "license": license}

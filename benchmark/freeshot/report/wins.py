@@ -32,7 +32,7 @@ def wins(rows: Sequence[Row], tracks: Sequence[str]) -> Shares:
     rng = np.random.default_rng(0)
     count = len(tracks)
     drawn = rng.multinomial(count, np.full(count, 1 / count), RESAMPLES)
-    drawn = np.ascontiguousarray(drawn.T, dtype=np.min_scalar_type(-count))  # [t, r]
+    drawn = np.ascontiguousarray(drawn.T, dtype=np.min_scalar_type(-count - 1))  # [t, r]
     known = [_by_seed(row, tracks) for row in rows]
     observed = _rounded(np.array([np.nanmean(means, axis=0) for means in known]))  # [n, t]
     resampled = _places([_resampled_seeds(means, rng) for means in known])  # n × ([t, r] or [t, 1])

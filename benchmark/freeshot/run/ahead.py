@@ -192,9 +192,11 @@ def _key(stage: str, spec: RunSpec, recovery: Recovery | None) -> str:
 
 
 def _alike(spec: RunSpec) -> str:
-    """Tell cells that cost alike by one key: the same method and options on the same number of shots."""
+    """Tell cells that cost alike by one key: the same method and options on the same network and shape of tasks."""
     parts = {name: [part.name, part.options] for name, part in spec.parts.items()}
-    return fingerprint([spec.method.name, spec.method.options, parts, spec.track.shot, _pool_of(spec)])
+    shape = [spec.track.way, spec.track.shot, spec.track.query]
+    network = [spec.backbone.name, spec.backbone.options]
+    return fingerprint([spec.method.name, spec.method.options, parts, network, shape, _pool_of(spec)])
 
 
 def _pool_of(spec: RunSpec) -> list[str]:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 HASH = r"[0-9a-f]{16,64}"
 FOLDER = re.compile(rf"{HASH}|\.writing-\w+")
 """A finished artefact, or one whose writer was killed."""
-STATE = re.compile(rf"\.?{HASH}\.safetensors")
+STATE = re.compile(rf"\.{{0,2}}{HASH}\.safetensors(\.\w+\.safetensors)?")
+"""What an interruption leaves; with a second ending, what was half written when a process was killed."""
 FAILURE = re.compile(rf"{HASH}\.txt")
 UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from freeshot.basics.errors import DataError
+from freeshot.basics.errors import DataError, StoreError
 from freeshot.basics.files import file_sha256, fingerprint, write_text
 
 if TYPE_CHECKING:
@@ -112,8 +112,8 @@ def decoded(images: Images, dataset: str, split: str, root: Path) -> Images:
         if _room(root) < 2 * total:
             return images
         try:
-            _write(images, facts, folder)
-        except OSError:
+            _write_once(images, facts, folder)
+        except (OSError, StoreError):
             return images  # a cache that cannot be written costs time, no run
     with suppress(OSError):
         (folder / "card.json").touch()  # says when it was last used
@@ -132,6 +132,16 @@ def _is_sound(folder: Path, facts: dict[str, Any]) -> bool:
         )
     except (OSError, ValueError, RecursionError):
         return False
+
+
+def _write_once(images: Images, facts: dict[str, Any], folder: Path) -> None:
+    """Decode all images, unless another process did so while we waited for it."""
+    from filelock import FileLock
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.parent / f"{folder.name}.lock"):
+        if not _is_sound(folder, facts):
+            _write(images, facts, folder)
 
 
 def _write(images: Images, facts: dict[str, Any], folder: Path) -> None:

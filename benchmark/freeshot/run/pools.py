@@ -58,6 +58,19 @@ def asked_folders(request: RunRequest, catalogue: Catalogue) -> dict[str, Path]:
     return {} if place.shipped else {place.name: place.folder}
 
 
+def from_anywhere(asked: str, catalogue: Catalogue, pools: Path) -> str:
+    """Name a pool so that it is found from another working folder too: by its whole path, if by its folder at all."""
+    try:
+        place = find_pool(asked, catalogue, pools)
+    except MissingPoolError:
+        return asked
+    if place.shipped or place.folder == pools / place.name:
+        return asked
+    _, plus, poison = asked.partition("+")
+    part = f"/{place.part}" if place.part else ""
+    return f"{place.folder.absolute()}{part}{plus}{poison}"
+
+
 def called(asked: str, catalogue: Catalogue, pools: Path) -> str:
     """Call a pool by its name where its folder was given; a part and a poison stay."""
     place, (_, plus, poison) = find_pool(asked, catalogue, pools), asked.partition("+")

@@ -7,9 +7,11 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import OptionError
+from freeshot.basics.files import file_sha256
 from freeshot.basics.sharing import shared_work
 from freeshot.contracts.inversion import LearnedInversion
 from freeshot.engine.masks import only_masks, with_mask
+from freeshot.engine.prior import weights_file
 from freeshot.run.inversion import batches_of, invert, joined, learn_to_invert, surrogate_set
 
 if TYPE_CHECKING:
@@ -47,6 +49,12 @@ class Recovery:
     """The LoRAs answer and show nothing of themselves; their answers are counted."""
 
     def __post_init__(self) -> None:
+        if self.strategy.stops() and not self.inversion.steady:
+            raise OptionError(
+                f"Strategy '{self.strategy.name}' stops patches of images that stay, and inversion "
+                f"'{self.inversion.name}' looks at others within its steps. Choose another of the two, such as -o "
+                "strategy=none."
+            )
         if not self.query_only:
             return
         if isinstance(self.inversion, LearnedInversion):
@@ -82,7 +90,7 @@ class Recovery:
             if self._masked_afterwards:
                 surrogates = with_mask(self.backbone, entry, self.strategy, surrogates)
             found.append(surrogates)
-        stages.charge(STAGE, [part for number in range(len(entries)) for part in parts[number]], _facts(found))
+        stages.charge(STAGE, [part for number in range(len(entries)) for part in parts[number]], self._facts(found))
         return found
 
     def there(self, stage: str, artefacts: Artefacts) -> tuple[int, int]:
@@ -103,15 +111,31 @@ class Recovery:
 
     def identity(self) -> list[Any]:
         """Name what runs have in common that share recovered images."""
-        efficiency = "all patches" if self._masked_afterwards else self.parts[1].identity()
+        efficiency = "all patches" if self._masked_afterwards else self.parts[1].recipe()
         sizes = [self.per_class, self.batch]
-        return [self.parts[0].identity(), efficiency, sizes, self.pool.sha256, self.backbone.sha256, self.seed]
+        return [self.parts[0].recipe(), efficiency, sizes, self.pool.sha256, self.backbone.identity, self.seed]
 
     def bytes_each(self) -> int:
         """Return about how many bytes an artefact takes: the images of a LoRA, or of a batch of them."""
         way = len(self.pool.entries[0].classes)
         numbers = self.per_class * way * 3 * self.backbone.image_size**2
         return 4 * numbers // len(batches_of(self.per_class, way, self.batch))
+
+    def _facts(self, found: list[SurrogateSet]) -> dict[str, Any]:
+        """Sum up what is worth remembering of an inversion."""
+        accuracies = [float(s.statistics["teacher_accuracy"]) for s in found]
+        queries = [int(s.statistics["queries"]) for s in found if "queries" in s.statistics]
+        return {
+            "teacher_accuracy": round(sum(accuracies) / len(accuracies), 4),
+            **({"queries": sum(queries)} if queries else {}),
+            **({"files": self._files} if self._files else {}),
+        }
+
+    @cached_property
+    def _files(self) -> dict[str, str]:
+        """Hash the files that the inversion reads; one that is missing is told of when it is opened."""
+        found = {name: weights_file(name) for name in self.inversion.files()}
+        return {name: file_sha256(path) for name, path in found.items() if path.is_file()}
 
     @cached_property
     def _masked_afterwards(self) -> bool:
@@ -149,11 +173,11 @@ class Recovery:
     ) -> dict[str, Any]:
         """Name all that decides the images; what the mask alone depends on is not among it."""
         recipe: dict[str, Any] = {
-            "inversion": self.parts[0].identity(),
-            "efficiency": "all patches" if self._masked_afterwards else self.parts[1].identity(),
+            "inversion": self.parts[0].recipe(),
+            "efficiency": "all patches" if self._masked_afterwards else self.parts[1].recipe(),
             "per_class": self.per_class,
             "lora": [self.pool.sha256, entry.name],
-            "backbone": self.backbone.sha256,
+            "backbone": self.backbone.identity,
             "seed": self.seed,
         }
         if learned is not None:
@@ -162,6 +186,8 @@ class Recovery:
             recipe["query_only"] = True
         if len(pieces) > 1:
             recipe["batch"] = [piece, *pieces]
+        if self._files:
+            recipe["files"] = self._files
         return recipe
 
     def _learned(self, stages: Stages) -> Mapping[str, Tensor] | None:
@@ -177,22 +203,13 @@ class Recovery:
 
     def _learning_recipe(self) -> dict[str, Any]:
         return {
-            "inversion": self.parts[0].identity(),
+            "inversion": self.parts[0].recipe(),
             "per_class": self.per_class,
             "loras": [self.pool.sha256, [entry.name for entry in self.pool.entries]],
-            "backbone": self.backbone.sha256,
+            "backbone": self.backbone.identity,
             "seed": self.seed,
+            **({"files": self._files} if self._files else {}),
         }
-
-
-def _facts(found: list[SurrogateSet]) -> dict[str, float]:
-    """Sum up what is worth remembering of an inversion."""
-    accuracies = [float(s.statistics["teacher_accuracy"]) for s in found]
-    queries = [int(s.statistics["queries"]) for s in found if "queries" in s.statistics]
-    return {
-        "teacher_accuracy": round(sum(accuracies) / len(accuracies), 4),
-        **({"queries": sum(queries)} if queries else {}),
-    }
 
 
 def _blind(backbone: Backbone, strategy: EfficiencyStrategy) -> bool:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import FreeshotError, StoreError
+from freeshot.basics.files import fingerprint
 from freeshot.contracts.events import CellFailed, CellSkipped
 from freeshot.contracts.records import RunRecord
 from freeshot.plugin import hookimpl
 from freeshot.run.cell import assist_cell, run_cell
 from freeshot.run.environment import Environment
 from freeshot.run.mail import Letters, Mailbox
+from freeshot.run.pools import from_anywhere
 from freeshot.run.store import is_done, stored_record
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from freeshot.contracts.records import RunSpec
     from freeshot.contracts.tracks import Track
@@ -48,8 +51,8 @@ class CellRunner:
         folders: dict[str, Any] = {
             name: getattr(request, name).absolute() for name in ("results", "cache", "data", "pools")
         }
-        if request.pool is not None and Path(request.pool.partition("+")[0]).is_dir():
-            folders["pool"] = str(Path(request.pool).absolute())
+        if request.pool is not None:
+            folders["pool"] = from_anywhere(request.pool, environment.catalogue, request.pools)
         return cls(replace(request, **folders), tracks, environment.catalogue.host.selection, mail, environment)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -62,16 +65,13 @@ class CellRunner:
             self.ran.add(spec.cell)
             run_alone(self._here, spec, self.tracks[spec.cell], self.request)
             return
-        environment = _environment(self.plugins, self.request)
-        manager = environment.catalogue.host.manager
         letters = Letters(Mailbox(self.mail).path(spec.cell))
-        manager.register(letters)
         try:
-            run_alone(environment, spec, self.tracks[spec.cell], self.request)
-        except FreeshotError as error:  # a folder that cannot be written; whoever waits must hear of it
+            environment = _environment(self.plugins, self.request)
+            with _listening(environment, letters):
+                run_alone(environment, spec, self.tracks[spec.cell], self.request)
+        except FreeshotError as error:  # a folder that cannot be read or written; whoever waits must hear of it
             letters.freeshot_event(CellFailed(spec.title, str(error)))
-        finally:
-            manager.unregister(letters)
 
     def assist(self, spec: RunSpec) -> None:
         """Help, from another process, whoever runs a cell; nothing is written down or told."""
@@ -79,6 +79,17 @@ class CellRunner:
             return
         environment = replace(_environment(self.plugins, self.request), quiet=True)
         assist_cell(environment, spec, self.tracks[spec.cell])
+
+
+@contextmanager
+def _listening(environment: Environment, listener: object) -> Iterator[None]:
+    """Let somebody hear of events inside of this block."""
+    manager = environment.catalogue.host.manager
+    manager.register(listener)
+    try:
+        yield
+    finally:
+        manager.unregister(listener)
 
 
 @cache
@@ -100,7 +111,7 @@ def run_alone(environment: Environment, spec: RunSpec, track: Track, request: Ru
     locks = environment.cache / "locks"
     try:
         locks.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(locks / f"{spec.cell}.lock")
+        lock = FileLock(locks / lock_name(spec, request.results))
         lock.acquire(timeout=0)
     except Timeout:
         environment.emit(CellSkipped(spec.title, "another process is running it"))
@@ -116,6 +127,11 @@ def run_alone(environment: Environment, spec: RunSpec, track: Track, request: Ru
         _wrapped(environment, spec, track, request)
     finally:
         lock.release()
+
+
+def lock_name(spec: RunSpec, results: Path) -> str:
+    """Name the lock of a cell: another run may fill another results folder with it, and needs a record of its own."""
+    return f"{fingerprint([spec.cell, str(results.resolve())])}.lock"
 
 
 def _wrapped(environment: Environment, spec: RunSpec, track: Track, request: RunRequest) -> None:

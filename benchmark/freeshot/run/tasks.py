@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from freeshot.contracts.images import Images
 
 
+PASSED = 9
+"""Tasks in a row that may be passed by: a learner that trusts one source alone still gets on."""
+
+
 @dataclass(frozen=True)
 class TaskShape:
     """Sizes of the tasks, the same as at test time."""
@@ -51,8 +55,23 @@ class Tasks:
     def take(self, count: int, start: int = 0) -> Iterator[Task]:
         """Yield tasks start…count−1, reporting progress."""
         for number in range(start, bounded(count)):
-            yield self.draw(stream(self.seed, "task", number))
+            yield self._draw(number)
             self.on_step(number + 1, count)
+
+    def take_wanted(self, count: int, wanted: Callable[[Task], bool]) -> Iterator[Task]:
+        """Yield `count` tasks that are wanted; others are passed by, at most nine in a row: the tenth is taken."""
+        number = 0
+        for done in range(bounded(count)):
+            task, passed = self._draw(number), 0
+            while passed < PASSED and not wanted(task):
+                passed += 1
+                task = self._draw(number + passed)
+            number += passed + 1
+            yield task
+            self.on_step(done + 1, count)
+
+    def _draw(self, number: int) -> Task:
+        return self.draw(stream(self.seed, "task", number))
 
 
 class SurrogateSource:

@@ -102,9 +102,7 @@ class Bench:
         self, stage: str, recipe: Mapping[str, object], make: Callable[[], Mapping[str, object]]
     ) -> Mapping[str, object]:
         """Return what `make()` returned for this recipe, today or in an earlier run; a JSON mapping."""
-        full = {"recipe": dict(recipe), "backbone": self._backbone.sha256, "seed": self._seed, "shape": self._shape()}
-        if Needs.VALIDATION in self.method.needs:
-            full["images"] = [self._environment.images(name, "validation").sha256 for name in self.track.sources]
+        full = {"recipe": dict(recipe), **self._given()}
         facts: Mapping[str, object] = self.ledger.artefact(stage, full, lambda *_: Artefact({}, dict(make())), 0).facts
         return facts
 
@@ -115,10 +113,8 @@ class Bench:
         make: Callable[[Callable[[int, int], None]], Mapping[str, Tensor]],
     ) -> Mapping[str, Tensor]:
         """Return the tensors that `make(tell)` returned for this recipe, today or in an earlier run, as a stage."""
-        full: dict[str, Any] = {"method": self.method.name, "recipe": dict(recipe), "backbone": self._backbone.sha256}
-        full |= {"seed": self._seed, "shape": self._shape()}
-        if Needs.POOL in self.method.needs:
-            full |= {"pool": self.pool().sha256, "surrogates": [_digest(s) for s in self.recovered]}
+        full = {"method": self.method.name, "recipe": dict(recipe), **self._given()}
+        full["surrogates"] = [_digest(surrogate) for surrogate in self.recovered]
         made = self.ledger.artefact(stage, full, lambda tell, _: Artefact(dict(make(tell)), {}), 0, learns=True)
         return made.tensors
 
@@ -210,11 +206,11 @@ class Bench:
             raise ContractError("meta_learn takes what surrogate_tasks or base_tasks returned, whose recipe is known.")
         part = resolve(self._environment.catalogue, learner)
         recipe = {
-            "learner": part.identity(),
+            "learner": part.recipe(),
             "tasks": dict(tasks.recipe),
             "rank": rank,
             "targets": list(targets),
-            "backbone": self._backbone.sha256,
+            "backbone": self._backbone.identity,
             "seed": self._seed,
         }
 
@@ -242,6 +238,19 @@ class Bench:
         if Needs.QUERIES not in self.method.needs:
             return self.pool()
         return self._environment.pool(self.track.pool, self._backbone)
+
+    def _given(self) -> dict[str, Any]:
+        """Name all that a method's own work can depend on beside its recipe: whose code it is, and what it is shown."""
+        needs = self.method.needs
+        given: dict[str, Any] = {"origin": self._spec.method.origin, "backbone": self._backbone.identity}
+        given |= {"seed": self._seed, "shape": self._shape()}
+        if needs & {Needs.POOL, Needs.QUERIES}:
+            pool = self._asked_or_open()
+            given["pool"] = [pool.sha256, [entry.name for entry in pool.entries]]
+        for need, split in ((Needs.VALIDATION, "validation"), (Needs.BASE_IMAGES, "base")):
+            if need in needs:
+                given[split] = [self._environment.images(name, split).sha256 for name in self.track.sources]
+        return given
 
     def _images(self, name: str, split: str) -> Images:
         return self._environment.images(name, split, self._backbone.image_size)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from freeshot.basics.errors import DataError, OptionError
+from freeshot.basics.bounds import require_positive
+from freeshot.basics.errors import DataError
 from freeshot_vision.datasets.arrays import ArrayImages, array_images
 from freeshot_vision.datasets.parts import Part
 from freeshot_vision.datasets.published import PublishedDataset
@@ -39,11 +40,7 @@ class QuickDraw(PublishedDataset):
     """Drawings of each class at most, from the beginning of its file."""
 
     def __post_init__(self) -> None:
-        """Refuse a number of drawings below one."""
-        if self.per_class < 1:
-            raise OptionError(
-                f"Option 'per_class' of 'quick-draw' cannot be {self.per_class}; expected 1 or more, for example 1000."
-            )
+        require_positive(self, "per_class")
 
     @classmethod
     def parts(cls) -> tuple[Part, ...]:

@@ -1,0 +1,26 @@
+"""A stream of tasks in a given order; implements `freeshot.TaskStream`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from freeshot.contracts.checkpoint import Checkpoint
+
+if TYPE_CHECKING:
+    from freeshot.contracts.flow import Task
+
+
+class Given:
+    """Tasks in turn, a state that may be left behind, and tasks of classes held out."""
+
+    def __init__(
+        self, tasks: Sequence[Task], checkpoint: Checkpoint | None = None, held_out: Sequence[Task] = ()
+    ) -> None:
+        self.tasks, self.checkpoint, self.held_out = tasks, checkpoint or Checkpoint(), held_out
+
+    def take(self, count: int, start: int = 0) -> Iterator[Task]:
+        yield from self.tasks[start:count]
+
+    def take_wanted(self, count: int, wanted: Callable[[Task], bool]) -> Iterator[Task]:
+        yield from [task for task in self.tasks if wanted(task)][:count]
