@@ -53,4 +53,6 @@ def test_pools_are_built_shown_checked_and_imported(outputs: dict[str, str]) -> 
     assert outputs["freeshot pool build"].endswith("The pool 'mine' of 2 LoRAs is in pools/mine.\n")
     assert "lora-001" in outputs["freeshot pool show"]
     assert outputs["freeshot pool check"].count(": good (") == 2
-    assert outputs["freeshot pool import"] == "The pool 'theirs' of 2 LoRAs is in pools/theirs.\n"
+    assert outputs["freeshot pool import"] == (
+        "Taken: lora-000, lora-001.\nThe pool 'theirs' of 2 LoRAs is in pools/theirs.\n"
+    )

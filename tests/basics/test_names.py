@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from freeshot.basics.errors import FreeshotError
-from freeshot.basics.names import unknown_name
+from freeshot.basics.names import FEW, unknown_name
 
 
 def test_the_nearest_name_is_guessed_and_all_are_listed_in_order() -> None:
@@ -14,6 +14,13 @@ def test_the_nearest_name_is_guessed_and_all_are_listed_in_order() -> None:
 
 def test_nothing_is_guessed_where_nothing_is_near() -> None:
     assert str(unknown_name("track", "zzz", ["proto"])) == "No track is called 'zzz'. Known: proto."
+
+
+def test_many_names_are_listed_only_where_none_is_near() -> None:
+    many = [f"method-{place}" for place in range(FEW + 1)]
+    assert str(unknown_name("method", "methd-3", many)) == "No method is called 'methd-3'. Did you mean 'method-3'?"
+    assert str(unknown_name("method", "xyz", many)).count("method-") == FEW + 1
+    assert "Known: " in str(unknown_name("method", "methd-3", many[1:]))
 
 
 def test_it_says_so_where_nothing_is_known() -> None:

@@ -47,9 +47,13 @@ def test_tracks_and_the_region_can_be_chosen(call: Call) -> None:
 @pytest.mark.parametrize(
     ("rows", "told"),
     [
-        (("lora-recycle", "nose"), "No leaderboard under"),
-        (("--suite", "pocket", "lora-recycle", "nose"), "Did you mean 'noise'?"),
-        (("--suite", "packet", "lora-recycle", "noise"), "There are: "),
+        (("lora-recycle", "nose"), "No row or method with records is called 'nose'. Did you mean 'noise'?"),
+        (("lora-recyle", "noise"), "Did you mean 'lora-recycle'?"),
+        (("--suite", "pocket", "lora-recycle", "nose"), "No row or method of 'pocket' is called 'nose'."),
+        (("--suite", "pocke", "lora-recycle", "noise"), "No suite with records is called 'pocke'. Did you mean"),
+        (("noise", "lora-recycle [strategy=none]"), "has both rows. There are: ablations, pocket."),
+        (("--suite", "pocket", "noise", "lora-recycle [strategy=none]"), "No row or method of 'pocket' is called"),
+        (("free", "bell"), "'bell' is a part of rows, not a row. Name a row that has it, such as 'free"),
     ],
 )
 def test_what_is_not_there_is_told(call: Call, rows: tuple[str, ...], told: str) -> None:

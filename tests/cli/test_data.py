@@ -56,6 +56,20 @@ def test_what_is_added_is_listed_checked_and_run(call: Call, pictures: Path) -> 
     assert "1 finished, 0 skipped, 0 failed." in ran.stdout
 
 
+def test_pictures_that_are_not_read_are_told(call: Call, pictures: Path) -> None:
+    (pictures / "kind-0" / "a.heic").touch()
+    (pictures / "kind-1" / "b.avif").touch()
+    told = "2 files were left out, because their formats are not read: .avif, .heic. Save them as PNG or JPEG.\n"
+    done = call("data", "add", "mine", "pictures", *ADD, plugins=PLUGINS)
+    assert done.exit_code == 0, done.output
+    assert done.stderr.startswith(told)
+    for file in (pictures / "kind-1").glob("*.png"):
+        file.unlink()
+    refused = call("data", "add", "mine", "pictures", *ADD, plugins=PLUGINS)
+    assert refused.stderr.startswith(told)
+    assert "kind-1 holds no picture." in refused.stderr
+
+
 def test_it_is_known_only_in_its_data_folder(call: Call, pictures: Path) -> None:
     call("data", "add", "mine", "pictures", *ADD, "--data", "there", plugins=PLUGINS)
     assert call("data", "check", "mine", plugins=PLUGINS).exit_code == 2

@@ -89,6 +89,16 @@ def test_a_plugin_can_be_left_out(call: Call, install: Install) -> None:
     assert not done.stderr
 
 
+@pytest.mark.parametrize("verb", [("list", "methods"), ("compare", "a", "b"), ("greet",)])
+def test_a_plugin_that_is_not_installed_cannot_be_left_out(call: Call, install: Install, verb: tuple[str, ...]) -> None:
+    install("fake", command("greet"))
+    done = call("--no-plugin", "fakee", *verb)
+    assert done.exit_code == 2
+    assert done.stderr.startswith("Error: No plugin is called 'fakee'. Did you mean 'fake'?")
+    assert done.stderr.count("\n") == 1
+    assert "hello" not in done.stdout
+
+
 def test_a_plugins_command_is_listed_and_runs(call: Call, install: Install) -> None:
     install("fake", command("greet"))
     assert "Greet from outside." in call("--help").stdout

@@ -75,13 +75,56 @@ def test_parts_and_whole_plugins_can_be_named(call: Call) -> None:
     ("name", "told"),
     [
         ("lokal", "No component or plugin is called 'lokal'. Did you mean 'local'?"),
-        ("gone.py", "gone.py cannot be read (No such file or directory). Correct the path after --plugin."),
+        ("gone.py", "gone.py cannot be read (No such file or directory). Name a file that is there."),
     ],
 )
 def test_what_is_not_there_is_told(call: Call, name: str, told: str) -> None:
     result = call("plugin", "check", name, plugins="launchers")
     assert result.exit_code != 0
     assert told in result.stderr
+
+
+def test_the_folder_of_a_new_plugin_is_checked_before_it_is_installed(call: Call, tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    call("plugin", "new", "my-idea", "--kind", "column", "--out", str(folder), plugins="")
+    assert "column 'my-idea'" in call("plugin", "check", str(folder), plugins="").stdout
+
+
+def test_another_folder_is_answered_with_what_to_do(call: Call, tmp_path: Path) -> None:
+    result = call("plugin", "check", str(tmp_path), plugins="")
+    assert result.exit_code == 2
+    assert f"Name the plugin's file, or install the folder with 'pip install -e {tmp_path}'" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_file_that_is_loaded_already_is_no_second_plugin(call: Call, lazy: str) -> None:
+    result = call("--plugin", lazy, "plugin", "check", lazy, plugins="")
+    assert "launcher 'lazy'" in result.stdout, result.output
+
+
+def test_a_clash_is_told_of_the_plugin_and_of_the_part(call: Call, lazy: str) -> None:
+    Path(lazy).write_text(LAZY.replace('name = "lazy"', 'name = "local"'))
+    for asked in (("plugin", "check", lazy), ("--plugin", lazy, "plugin", "check", "local")):
+        result = call(*asked, plugins="launchers")
+        assert result.exit_code == 2
+        assert "The launcher name 'local' is claimed by freeshot." in result.stderr
+        assert "(lazy_launcher.py " in result.stderr
+        assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "told"),
+    [
+        ("local", "launcher", "The launcher name 'local' is taken by freeshot."),
+        ("toy", "method", "The plugin name 'toy' is taken by freeshot "),
+    ],
+)
+def test_a_name_that_is_taken_is_refused(call: Call, tmp_path: Path, name: str, kind: str, told: str) -> None:
+    result = call("plugin", "new", name, "--kind", kind, "--out", str(tmp_path / "new"), plugins="launchers")
+    assert result.exit_code == 2
+    assert told in result.stderr
+    assert result.stderr.endswith("Choose another name.\n")
+    assert not (tmp_path / "new").exists()
 
 
 def test_an_option_without_a_value_is_refused(call: Call) -> None:

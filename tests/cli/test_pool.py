@@ -73,6 +73,32 @@ def test_a_folder_that_is_no_pool_is_said_to_be_none(call: Call, tmp_path: Path)
     assert "is no pool: it has no pool.json" in done.stderr
 
 
+@pytest.mark.parametrize("verb", ["show", "check"])
+def test_a_pool_of_ones_own_is_known_by_its_name(
+    call: Call, pool: Path, verb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(pool.parent)
+    told = call("pool", verb, str(pool), plugins="").stdout
+    assert "lora-000" in told
+    Path("pools").mkdir()
+    pool.rename("pools/mix")
+    assert call("pool", verb, "mix", plugins="").stdout == told
+    Path("pools").rename("elsewhere")
+    assert "No pool is called 'mix'." in call("pool", verb, "mix", plugins="").stderr
+    assert call("pool", verb, "mix", "--pools", "elsewhere", plugins="").stdout == told
+
+
+def test_a_pool_that_is_known_by_its_name_is_checked_against_a_network(
+    call: Call, pool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (pool.parent / "elsewhere").mkdir()
+    pool.rename(pool.parent / "elsewhere" / "mix")
+    monkeypatch.chdir(pool.parent)
+    done = call("pool", "check", "mix", "--pools", "elsewhere", "--backbone", "toy-vit", plugins="toy")
+    assert done.exit_code == 2
+    assert "The pool 'mix' was tuned on tiny (abcdef01…)" in done.stderr
+
+
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Return what the next build is asked for; nothing is built."""
@@ -124,6 +150,34 @@ def test_a_planned_pool_is_built_as_its_plan_says(call: Call, install: Install, 
     done = call("pool", "build", "lab/two")
     assert done.stdout == "The pool 'lab/two' of 7 LoRAs is in pools/lab/two.\n", done.output
     assert (asked["sources"], asked["backbone"], asked["steps"], asked["batch"]) == (("sketch", "fonts"), "tiny", 9, 32)
+
+
+def test_a_name_that_is_taken_is_refused(call: Call, install: Install, asked: dict[str, Any], pool: Path) -> None:
+    install("fake", f"@hookimpl\ndef freeshot_pools(): return [('mix', {str(pool)!r})]")
+    size = ("--source", "sketch", "--count", "8", "--backbone", "tiny")
+    for name, taken in {"mix": "that one", "mix/sketch": "a part of it"}.items():
+        done = call("pool", "build", name, *size)
+        assert done.exit_code == 2
+        assert (
+            f"The pool 'mix' is shipped by freeshot-fake 1.0, and '{name}' would be taken for {taken}." in done.stderr
+        )
+    assert not asked
+
+
+@pytest.mark.parametrize("name", ["../x", "/x", "a/../b", "a//b", "a/", "a/b/c", "a+b", ".a", "./a", "a:b", ""])
+def test_a_name_that_leads_elsewhere_is_refused(call: Call, asked: dict[str, Any], name: str) -> None:
+    done = call("pool", "build", name, "--source", "sketch", "--count", "8", "--backbone", "tiny", plugins="")
+    assert done.exit_code == 2
+    assert f"'{name}' cannot be a pool's name." in done.stderr
+    assert not asked
+
+
+def test_a_planned_pool_keeps_its_name_however_many_parts_it_has(
+    call: Call, install: Install, asked: dict[str, Any]
+) -> None:
+    install("fake", PLAN.replace("lab/two", "lab/of/two"))
+    done = call("pool", "build", "lab/of/two")
+    assert done.stdout == "The pool 'lab/of/two' of 7 LoRAs is in pools/lab/of/two.\n", done.output
 
 
 def test_what_is_given_beats_a_pools_plan(call: Call, install: Install, asked: dict[str, Any]) -> None:

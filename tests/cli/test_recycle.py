@@ -26,7 +26,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def recycle(call: Call, *arguments: str) -> str:
-    done = call("recycle", "toy", *LIKE_TOY, "-o", "meta", *arguments, plugins=OURS)
+    done = call("recycle", "toy", *LIKE_TOY, "--out", "meta", *arguments, plugins=OURS)
     assert done.exit_code == 0, done.output
     return done.stdout
 
@@ -84,18 +84,18 @@ def test_options_of_the_method_can_be_set_and_are_kept_with_the_adapter(call: Ca
 
 def test_a_folder_is_a_pool_too(call: Call) -> None:
     shutil.copytree(POOL, "mine")
-    done = call("recycle", "mine", *LIKE_TOY, "-o", "meta", plugins=OURS)
+    done = call("recycle", "mine", *LIKE_TOY, "--out", "meta", plugins=OURS)
     assert done.exit_code == 0, done.output
 
 
 def test_a_method_that_needs_real_images_is_refused(call: Call) -> None:
-    done = call("recycle", "toy", "--method", "real-data", "-o", "meta", plugins=OURS)
+    done = call("recycle", "toy", "--method", "real-data", "--out", "meta", plugins=OURS)
     assert done.exit_code == 2
     assert "Method 'real-data' needs more than a pool: base images. Choose a data-free one." in done.stderr
 
 
 def test_a_method_without_adapter_is_refused(call: Call) -> None:
-    done = call("recycle", "toy", "--method", "frozen-prototype", "-o", "meta", plugins=OURS)
+    done = call("recycle", "toy", "--method", "frozen-prototype", "--out", "meta", plugins=OURS)
     assert done.exit_code == 2
     assert "Method 'frozen-prototype' leaves no adapter behind." in done.stderr
 
@@ -105,8 +105,11 @@ def test_imported_loras_are_recycled_like_any(call: Call) -> None:
     for folder in folders:
         shutil.copytree(folder, Path("theirs") / folder.name)
     done = call("pool", "import", "theirs", "--backbone", "toy-vit", plugins=OURS)
-    assert done.stdout == "The pool 'theirs' of 4 LoRAs is in pools/theirs.\n", done.output
-    done = call("recycle", "pools/theirs", *LIKE_TOY, "-o", "meta", plugins=OURS)
+    assert done.stdout == (
+        "Taken: lora-000, lora-001, lora-002, lora-003.\nThe pool 'theirs' of 4 LoRAs is in pools/theirs.\n"
+    ), done.output
+    assert done.stderr == ""
+    done = call("recycle", "pools/theirs", *LIKE_TOY, "--out", "meta", plugins=OURS)
     assert done.exit_code == 0, done.output
 
 
@@ -117,6 +120,56 @@ def test_a_lora_that_is_left_out_is_named(call: Call) -> None:
     done = call("pool", "import", "theirs", "--backbone", "toy-vit", "--skip-bad", plugins=OURS)
     assert "The pool 'theirs' of 3 LoRAs" in done.stdout
     assert "lora-002/adapter_model.safetensors has no head." in done.stderr
+
+
+def test_loras_inside_of_another_ones_folder_are_named(call: Call) -> None:
+    shutil.copytree(POOL / "lora-000", "theirs/final")
+    for step in range(1, 12):
+        shutil.copytree(POOL / "lora-001", f"theirs/final/checkpoint-{step:02d}")
+    done = call("pool", "import", "theirs", "--backbone", "toy-vit", plugins=OURS)
+    inner = ", ".join(f"final/checkpoint-{step:02d}" for step in range(1, 11))
+    assert done.stderr == (
+        f"What lies inside of another LoRA's folder counts as a LoRA of its own: {inner} and 1 more. Move out of "
+        "theirs what is to be left out, and import again.\n"
+    )
+    assert "Taken: final, final-checkpoint-01, " in done.stdout
+    assert "The pool 'theirs' of 12 LoRAs" in done.stdout
+
+
+def test_a_folder_that_is_a_lora_itself_may_hold_others(call: Call) -> None:
+    shutil.copytree(POOL / "lora-000", "final")
+    shutil.copytree(POOL / "lora-001", "final/checkpoint-5")
+    done = call("pool", "import", "final", "--backbone", "toy-vit", plugins=OURS)
+    assert "counts as a LoRA of its own: checkpoint-5. Move out of final what" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["toy", "toy/mine", "../x", "/x", "a/b/c", "a//b", "", "a+b", ".a"])
+def test_a_name_by_which_no_pool_would_be_found_is_refused(call: Call, name: str) -> None:
+    shutil.copytree(POOL / "lora-000", "theirs/one")
+    asked = ("--backbone", "toy-vit", "--out", "elsewhere")
+    done = call("pool", "import", "theirs", "--name", name, *asked, plugins=OURS)
+    assert done.exit_code == 2
+    assert "Choose another name." in done.stderr
+    assert not Path("elsewhere").exists()
+
+
+def test_a_folder_whose_name_is_taken_needs_another_for_its_pool(call: Call) -> None:
+    shutil.copytree(POOL / "lora-000", "toy/one")
+    done = call("pool", "import", "toy", "--backbone", "toy-vit", plugins=OURS)
+    assert "The pool 'toy' is shipped by " in done.stderr
+    done = call("pool", "import", "toy", "--backbone", "toy-vit", "--name", "lab/toy", plugins=OURS)
+    assert done.stdout.endswith("The pool 'lab/toy' of 1 LoRAs is in pools/lab/toy.\n"), done.output
+
+
+def test_pictures_that_are_not_read_are_told_beside_the_predictions(call: Call) -> None:
+    save_pictures()
+    next(Path("support").iterdir()).joinpath("x.heic").touch()
+    Path("query/y.nef").touch()
+    done = call("predict", "--backbone", "toy-vit", "--support", "support", "--query", "query", plugins=OURS)
+    assert done.exit_code == 0, done.output
+    assert done.stderr == (
+        "2 files were left out, because their formats are not read: .heic, .nef. Save them as PNG or JPEG.\n"
+    )
 
 
 @pytest.mark.parametrize("shape", ["table", "csv"])

@@ -6,6 +6,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+from tests.report.conftest import make_record
+
 from freeshot.report import load_records
 
 if TYPE_CHECKING:
@@ -57,15 +60,42 @@ def test_records_of_unknown_tracks_are_problems(call: Call) -> None:
 def test_a_methods_records_are_packed(call: Call, tmp_path: Path) -> None:
     out = tmp_path / "to-send"
     arguments = ("results", "pack", "noise", "--results", RESULTS, "--suite", "pocket", "-o", str(out))
-    assert f"12 records are in {out}. Send that folder." in call(*arguments, plugins=PLUGINS).stdout
+    assert f"12 records are in {out}. Copy what is in it to results/" in call(*arguments, plugins=PLUGINS).stdout
     assert len(list(out.rglob("noise-*.json"))) == 12
     again = call(*arguments, plugins=PLUGINS)
     assert "already holds files" in again.stderr
 
 
-def test_a_method_without_records_is_told(call: Call, tmp_path: Path) -> None:
-    result = call("results", "pack", "nose", "--results", RESULTS, "-o", str(tmp_path / "x"), plugins=PLUGINS)
-    assert "Did you mean 'noise'?" in result.stderr
+def test_a_row_is_packed_without_the_others_of_its_method(call: Call, tmp_path: Path) -> None:
+    records = [
+        make_record(learner="walk"),
+        make_record(learner="mine"),
+        make_record(learner="mine", limit=5),
+        make_record("beta"),
+    ]
+    for place, record in enumerate(records):
+        record.write(tmp_path / "results" / f"{place}.json")
+    out = tmp_path / "to-send"
+    arguments = ("--results", str(tmp_path / "results"), "-o", str(out))
+    result = call("results", "pack", "alpha [learner=mine]", *arguments, plugins="")
+    assert f"1 records are in {out}." in result.stdout
+    assert "2 other records of this method are of other rows or of none" in result.stderr
+    assert [record.cell for record in load_records(out).records] == [records[1].cell]
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (("nose",), "No row or method with records is called 'nose'. Did you mean 'noise'?"),
+        (("noise", "--suite", "pocke"), "No suite with records is called 'pocke'. Did you mean 'pocket'?"),
+        (("bell",), "'bell' is a part of rows, not a row. Name a row that has it, such as 'free"),
+    ],
+)
+def test_a_name_without_records_is_told(call: Call, tmp_path: Path, asked: tuple[str, ...], told: str) -> None:
+    result = call("results", "pack", *asked, "--results", RESULTS, "-o", str(tmp_path / "x"), plugins=PLUGINS)
+    assert result.exit_code == 2
+    assert told in result.stderr
+    assert not (tmp_path / "x").exists()
 
 
 def test_an_empty_folder_is_told(call: Call, tmp_path: Path) -> None:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import freeshot.report.configurations  # noqa: F401 - it stays real while its room is a stand-in
 from freeshot.contracts.events import CellFailed
+from freeshot.contracts.records import Part
 from freeshot.run.ahead import Work
 
 if TYPE_CHECKING:
@@ -21,9 +23,9 @@ def cell(track: str, method: str, state: str = "todo", reason: str = "", **parts
         cell=f"{track}-{method}",
         title=f"{track} · {method}",
         seed=0,
-        track=SimpleNamespace(name=track),
-        method=SimpleNamespace(name=method),
-        parts={option: SimpleNamespace(name=name) for option, name in parts.items()},
+        track=SimpleNamespace(name=track, other_pool=""),
+        method=Part(kind="method", name=method),
+        parts={option: Part(kind="part", name=name) for option, name in parts.items()},
     )
     return SimpleNamespace(spec=spec, state=state, reason=reason)
 

@@ -95,9 +95,24 @@ def test_shares_that_are_none_are_told(shares: tuple[float, ...]) -> None:
         drawn_split(["a", "b"], shares, 0)
 
 
-def test_shares_that_leave_nothing_novel_are_told() -> None:
-    with pytest.raises(DataError, match="The split by shares names no novel class"):
-        drawn_split(["a", "b"], (0.9, 0.1, 0), 0)
+@pytest.mark.parametrize(("shares", "novel"), [((0.9, 0.1, 0), 0), ((0.6, 0.2, 0.2), 2)])
+def test_shares_that_leave_too_few_novel_classes_are_told(shares: tuple[float, ...], novel: int) -> None:
+    with pytest.raises(DataError) as caught:
+        drawn_split([f"c{number}" for number in range(12)], shares, 0, way=5)
+    given = ",".join(map(str, shares))
+    assert str(caught.value) == (
+        f"A task draws 5 classes, but the shares {given} make only {novel} of 12 novel. Give novel a larger share, "
+        "such as --shares 0,0,1, or choose a smaller way."
+    )
+    assert len(drawn_split([f"c{number}" for number in range(12)], (0, 0, 1), 0, way=5).novel) == 12
+
+
+def test_no_shares_are_advised_where_classes_are_too_few_for_any() -> None:
+    with pytest.raises(DataError) as caught:
+        drawn_split(["a", "b"], (0, 0, 1), 0, way=5)
+    assert str(caught.value) == (
+        "A task draws 5 classes, but there are pictures of only 2. Add classes, or choose a smaller way."
+    )
 
 
 def test_a_class_without_pictures_is_named() -> None:

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from freeshot.basics.errors import DataError
-from freeshot.data.trees import classes_in, member, pictures_in
+from freeshot.data.pictures import ENDINGS, UNREAD
+from freeshot.data.trees import classes_in, left_out, member, pictures_in
 
 
 def paint(path: Path) -> Path:
@@ -88,3 +89,29 @@ def test_a_link_that_leads_to_itself_is_refused(tmp_path: Path, name: str) -> No
         return
     with pytest.raises(DataError, match=r"is a link that leads in a circle\."):
         classes_in(tmp_path)
+
+
+def empty(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    return folder
+
+
+def test_pictures_in_formats_that_are_not_read_are_counted_once(tmp_path: Path) -> None:
+    empty(tmp_path, "a/1.png", "a/2.HEIC", "b/deep/3.avif", "b/4.heic")
+    assert left_out(tmp_path, tmp_path / "b") == (
+        "3 files were left out, because their formats are not read: .avif, .heic. Save them as PNG or JPEG."
+    )
+    assert left_out(tmp_path / "a") == (
+        "1 file was left out, because its format is not read: .heic. Save it as PNG or JPEG."
+    )
+
+
+@pytest.mark.parametrize("name", ["a/list.csv", "a/notes.txt", "a/1.json", "a/._1.heic", ".trash/1.heic", "a/README"])
+def test_what_is_no_picture_or_hidden_is_left_out_in_silence(tmp_path: Path, name: str) -> None:
+    assert left_out(empty(tmp_path, "a/1.png", name), tmp_path / "nowhere") == ""
+
+
+def test_no_ending_is_read_and_left_out() -> None:
+    assert not ENDINGS & UNREAD

@@ -12,9 +12,18 @@ import pytest
 
 from freeshot.basics.errors import PluginError
 from freeshot.cli.plugin import KINDS
+from freeshot.plugin.catalogue import Catalogue
 from freeshot.plugin.files import import_file
 from freeshot.plugin.host import load_plugins
-from freeshot.testing.scaffold import TEMPLATES, TRY, class_name, constant_name, first_command, write_plugin
+from freeshot.testing.scaffold import (
+    TEMPLATES,
+    TRY,
+    class_name,
+    constant_name,
+    first_command,
+    offered_name,
+    write_plugin,
+)
 from freeshot.version import __version__
 
 
@@ -43,6 +52,7 @@ def test_a_new_plugin_is_a_whole_distribution(tmp_path: Path, kind: str) -> None
     host = load_plugins()
     host.load_file(files[1])
     assert "freeshot_my_idea" in {info.name for info in host.loaded}
+    assert Catalogue(host).holders(kind, offered_name("my-idea", kind))
     module = import_file(files[1])
     assert hasattr(module, "MyIdea") or hasattr(module, "MY_IDEA")
 

@@ -43,12 +43,16 @@ class LoraHub(Method):
     algorithm: str = "NGOpt"
     """Name of the optimiser in nevergrad. paper: NGOpt."""
 
+    def require_ready(self) -> None:
+        """Ask for nevergrad, and for the optimiser in it."""
+        from freeshot_baselines.composition.search import require_algorithm
+
+        require_algorithm(self.algorithm)
+
     def prepare(self, bench: Workbench) -> Learner:
         """Stack the LoRAs; nothing is searched before an episode is seen."""
         from freeshot.engine import Trunk
-        from freeshot_baselines.composition.search import require_algorithm
 
-        require_algorithm(self.algorithm)  # missing, it had better be missed before the first episode
         trunk = Trunk.of(bench.backbone())
         together = episodes_together(bench, copies=2 if bench.shot == 1 else 1)
         pool = bench.pool()

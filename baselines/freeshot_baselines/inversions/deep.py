@@ -78,6 +78,19 @@ class DeepInversion(InversionMethod):
             loss = loss + self.prior_weight * prior.distance(at.images) * len(at.images)
         return loss
 
+    def require_ready(self) -> None:
+        """Ask for the weights of the statistics."""
+        if self.prior == "none":
+            return
+        if not self.prior_weights:
+            raise OptionError(
+                "Inversion 'deep-inversion' needs the weights of a ResNet-50 for its statistics. Give a file with "
+                "-o inversion.prior_weights=FILE, or be strictly data-free with -o inversion.prior=none."
+            )
+        from freeshot.engine.prior import require_weights
+
+        require_weights(self.prior_weights)
+
     def files(self) -> tuple[str, ...]:
         """Name the prior's weights, where there is a prior."""
         return () if self.prior == "none" or not self.prior_weights else (self.prior_weights,)
@@ -91,11 +104,7 @@ class DeepInversion(InversionMethod):
     def _open_prior(self, teacher: Teacher) -> StatisticsPrior | None:
         if self.prior == "none":
             return None
-        if not self.prior_weights:
-            raise OptionError(
-                "Inversion 'deep-inversion' needs the weights of a ResNet-50 for its statistics. Give a file with "
-                "-o inversion.prior_weights=FILE, or be strictly data-free with -o inversion.prior=none."
-            )
+        self.require_ready()
         from freeshot.engine.prior import open_prior
 
         return open_prior(self.prior_weights, self.spread, teacher.device)

@@ -75,6 +75,16 @@ def atomic_path(path: Path) -> Iterator[Path]:
                 temporary.unlink()
 
 
+def require_writable(folder: Path, option: str) -> None:
+    """Refuse a folder in which no file can be made; StoreError names the option that chooses another."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return
+    except OSError as error:
+        raise StoreError(f"{folder} cannot be written ({error.strerror}). Choose another {option}.") from None
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file atomically."""
     with atomic_path(path) as temporary:

@@ -11,10 +11,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+FEW = 15
+"""Names up to which all are listed beside the nearest one."""
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str], hint: str = "") -> UnknownNameError:
-    """Build the error for an unknown name: the nearest known one first, then all of them."""
+    """Build the error for an unknown name: the nearest known one, and all where they are few or none is near."""
     names = sorted(known)
     nearest = get_close_matches(name, names, n=1, cutoff=0.5)
     guess = f" Did you mean '{nearest[0]}'?" if nearest else ""
     listing = f" Known: {', '.join(names)}." if names else f" No {kind} is known."
+    if nearest and len(names) > FEW:
+        listing = ""
     return UnknownNameError(f"No {kind} is called '{name}'.{guess}{listing}{' ' + hint if hint else ''}")

@@ -43,11 +43,16 @@ def command(
 
 def _board(found: tuple[Board, ...], suite: str | None, rows: tuple[str, str], results: Path) -> Board:
     from freeshot.basics.errors import StoreError, UnknownNameError
+    from freeshot.report.naming import of_suite
 
     if not found:
         raise StoreError(f"There is no record under {results}. Run something first with 'freeshot run'.")
-    fitting = [board for board in found if board.suite == suite] if suite else _fitting(found, rows)
+    here = of_suite(found, suite)
+    if suite is not None:
+        here = [max(here, key=lambda board: board.version)]
+    fitting = _fitting(here, rows)
     if not fitting:
+        _require_known(here, rows, suite)
         known = ", ".join(sorted({board.suite for board in found}))
         raise UnknownNameError(f"No leaderboard under {results} has both rows. There are: {known}.")
     if len({board.suite for board in fitting}) > 1:
@@ -55,20 +60,23 @@ def _board(found: tuple[Board, ...], suite: str | None, rows: tuple[str, str], r
     return max(fitting, key=lambda board: board.version)
 
 
-def _fitting(found: tuple[Board, ...], rows: tuple[str, str]) -> list[Board]:
+def _fitting(found: list[Board], rows: tuple[str, str]) -> list[Board]:
     """Return the boards on which both names are labels, or else those on which they are methods or short labels."""
-    from freeshot.report.short import with_short_labels
-
-    def known(board: Board, *, broadly: bool) -> set[str]:
-        here = [*board.rows, *board.controls]
-        if not broadly:
-            return {row.label for row in here}
-        short = with_short_labels(board)
-        return {name for row in (*here, *short.rows, *short.controls) for name in (row.label, row.line.method)}
+    from freeshot.report.naming import all_rows, names_on
 
     wanted = set(rows)
-    exactly = [board for board in found if wanted <= known(board, broadly=False)]
-    return exactly or [board for board in found if wanted <= known(board, broadly=True)]
+    exactly = [board for board in found if wanted <= {row.label for row in all_rows(board)}]
+    return exactly or [board for board in found if wanted <= names_on(board)]
+
+
+def _require_known(found: list[Board], rows: tuple[str, str], suite: str | None) -> None:
+    """Raise for the first name that means nothing on any of the boards."""
+    from freeshot.report.naming import names_on, unknown_row
+
+    known = {name for board in found for name in names_on(board)}
+    for name in rows:
+        if name not in known:
+            raise unknown_row(found, name, suite)
 
 
 def _print(comparison: Comparison) -> None:

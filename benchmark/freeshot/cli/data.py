@@ -9,7 +9,7 @@ import rich_click as click
 
 from freeshot.cli.console import stdout, table, tell_warning
 from freeshot.cli.group import HelpfulGroup
-from freeshot.cli.session import session_of
+from freeshot.cli.session import pools_folder, session_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -83,7 +83,7 @@ def check(ctx: click.Context, name: str, data: Path, quick: bool, radius: int) -
 @click.option("--query", type=click.IntRange(min=1), default=15, help="Images of each class to be classified.")
 @click.option("--episodes", type=click.IntRange(1, 100_000), default=600, help="Tasks.")
 @click.option("--pool", default="pocket", metavar="NAME", help="LoRA pool of the track, yours included.")
-@click.option("--pools", type=FOLDER, default=Path("pools"), help="Where your pools are.")
+@pools_folder()
 @click.option(
     "--source",
     "sources",
@@ -100,11 +100,14 @@ def check(ctx: click.Context, name: str, data: Path, quick: bool, radius: int) -
 def add(ctx: click.Context, /, **asked: Any) -> None:
     """Make a data set and a track out of a folder of class folders, or of a CSV file (path,label[,split])."""
     from freeshot.data.manifest import manifest_path
+    from freeshot.data.trees import left_out
     from freeshot.run.adding import AddRequest, add_dataset
 
     session = session_of(ctx)
     session.use_data(asked["data"])
     request = AddRequest(**asked)
+    if sentence := left_out(request.path):  # before a class that holds nothing else is refused
+        tell_warning(sentence)
     manifest, found = add_dataset(request, session.catalogue)
     console = stdout()
     _print(console, found)

@@ -27,10 +27,12 @@ def command() -> None:
 @click.argument("name")
 @click.option("--kind", type=click.Choice(KINDS), required=True, help="What it adds.")
 @click.option("--out", type=FOLDER, help="Folder to write; freeshot-NAME if not given.")
-def new(name: str, kind: str, out: Path | None) -> None:
+@click.pass_context
+def new(ctx: click.Context, name: str, kind: str, out: Path | None) -> None:
     """Write the distribution freeshot-NAME: project file, one module, one test and a page that says how to go on."""
     from freeshot.testing.scaffold import first_command, write_plugin
 
+    _require_free(ctx, name, kind)
     folder = out or Path(f"freeshot-{name}")
     console = stdout()
     for file in write_plugin(name, kind, folder):
@@ -38,15 +40,28 @@ def new(name: str, kind: str, out: Path | None) -> None:
     console.print(f"Install it with 'pip install -e {folder}'; then try '{first_command(name, kind)}'.", soft_wrap=True)
 
 
+def _require_free(ctx: click.Context, name: str, kind: str) -> None:
+    """Raise where a plugin, or something of this kind, has the name already."""
+    from freeshot.basics.errors import PluginError
+    from freeshot.plugin.host import installed
+    from freeshot.testing.scaffold import offered_name
+
+    part = offered_name(name, kind)
+    if distributions := installed().get(name):
+        raise PluginError(f"The plugin name '{name}' is taken by {' and '.join(distributions)}. Choose another name.")
+    if holders := session_of(ctx).catalogue.holders(kind, part):
+        raise PluginError(f"The {kind} name '{part}' is taken by {' and '.join(holders)}. Choose another name.")
+
+
 @command.command("check")
-@click.argument("name", metavar="NAME_OR_FILE")
+@click.argument("name", metavar="NAME_OR_PATH")
 @click.option(
     "--option", "-o", "options", multiple=True, metavar="KEY=VALUE", help="Set an option for the examination."
 )
 @click.option("--data", type=FOLDER, default=Path("data"), help="Where your images are.")
 @click.pass_context
 def check(ctx: click.Context, name: str, options: tuple[str, ...], data: Path) -> None:
-    """Apply every rule of the contract to what a plugin offers: a component's name, a plugin's, or a file."""
+    """Apply every rule of the contract to a plugin or a part of one: give a name, the plugin's file or its folder."""
     from freeshot.cli.offered import examined
     from freeshot.testing.contract import report_on
 

@@ -10,10 +10,10 @@ import rich_click as click
 from freeshot.basics.errors import OptionError
 from freeshot.cli.console import arithmetic, duration, stdout, table, tell_warning
 from freeshot.cli.group import HelpfulGroup
-from freeshot.cli.session import assumed_rate, session_of
+from freeshot.cli.session import assumed_rate, pools_folder, session_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from rich.console import Console
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from freeshot.pool.build import PoolRequest
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
+SHOWN = 10
+"""LoRAs that are named in a line; the others are counted."""
 
 
 def _targets(_ctx: click.Context, _parameter: click.Parameter, value: str) -> tuple[str, ...]:
@@ -74,9 +76,11 @@ def build(
     """
     from freeshot.cli.progress import shown
     from freeshot.pool.build import PoolRequest, build_pool
+    from freeshot.pool.places import require_pool_name
 
     session = session_of(ctx)
     session.use_data(asked["data"])
+    require_pool_name(name, session.catalogue)
     options = _planned(session.catalogue, name, asked, _given(ctx))
     request = PoolRequest(name=name, out=out or Path("pools") / name, **options)
     session.warn()
@@ -148,26 +152,44 @@ def import_(
 ) -> None:
     """Read the LoRAs in DIR, PEFT adapter folders or the LoRA Recycle authors' files, into a pool of ours."""
     from freeshot.engine.backbone import named_backbone
+    from freeshot.pool.foreign import inner_loras
     from freeshot.pool.importing import import_pool
+    from freeshot.pool.places import require_pool_name
 
-    opened = named_backbone(session_of(ctx).catalogue, backbone, asked.pop("device"))
-    name = name or folder.resolve().name
+    catalogue = session_of(ctx).catalogue
+    name = folder.resolve().name if name is None else name
+    require_pool_name(name, catalogue)
+    opened = named_backbone(catalogue, backbone, asked.pop("device"))
+    _tell_inner(inner_loras(folder), folder)
     done = import_pool(folder, out or Path("pools") / name, name, opened, **asked)
     console = stdout()
     for sentence in done.left_out:
         tell_warning(sentence)
+    console.print(f"Taken: {_listed([entry.name for entry in done.pool.entries])}.", soft_wrap=True)
     console.print(f"The pool '{name}' of {len(done.pool)} LoRAs is in {done.pool.path}.", soft_wrap=True)
+
+
+def _tell_inner(inner: Sequence[str], folder: Path) -> None:
+    """Warn of LoRAs that lie inside of another one's folder: mostly they are earlier states of it."""
+    if inner:
+        tell_warning(
+            f"What lies inside of another LoRA's folder counts as a LoRA of its own: {_listed(inner)}. Move out of "
+            f"{folder} what is to be left out, and import again."
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
 
 
 @command.command("show")
 @click.argument("pool", metavar="NAME_OR_DIR")
+@pools_folder()
 @click.pass_context
-def show(ctx: click.Context, pool: str) -> None:
+def show(ctx: click.Context, pool: str, pools: Path) -> None:
     """List the LoRAs of a pool, by its name or its folder."""
-    from freeshot.pool.places import find_pool
-    from freeshot.pool.store import open_pool
-
-    opened = open_pool(find_pool(pool, session_of(ctx).catalogue).folder)
+    opened = _open(ctx, pool, pools)
     console = stdout()
     console.print(
         f"{opened.name}: {len(opened)} LoRAs on {opened.backbone} {opened.backbone_hash[:8]}…", soft_wrap=True
@@ -179,26 +201,31 @@ def show(ctx: click.Context, pool: str) -> None:
 
 
 @command.command("check")
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("pool", metavar="NAME_OR_DIR")
 @click.option("--backbone", metavar="NAME", help="Also check that the LoRAs were tuned on this network.")
+@pools_folder()
 @click.pass_context
-def check(ctx: click.Context, folder: Path, backbone: str | None) -> None:
-    """Open the pool in DIR and verify every LoRA of it."""
-    opened = _open_for(ctx, folder, backbone)
+def check(ctx: click.Context, pool: str, backbone: str | None, pools: Path) -> None:
+    """Open a pool, by its name or its folder, and verify every LoRA of it."""
+    opened = _open(ctx, pool, pools, backbone)
     console = stdout()
     for entry in opened.entries:
         facts = f"rank {entry.rank}, {len(entry.classes)} classes, {len(entry.factors)} slots"
         console.print(f"{entry.name}: good ({facts})", soft_wrap=True)
 
 
-def _open_for(ctx: click.Context, folder: Path, backbone: str | None) -> LoraPool:
+def _open(ctx: click.Context, pool: str, pools: Path, backbone: str | None = None) -> LoraPool:
+    """Find and open a pool; PoolError where it was not tuned on the backbone that is named."""
+    from freeshot.pool.places import find_pool
     from freeshot.pool.store import open_pool
 
+    catalogue = session_of(ctx).catalogue
+    folder = find_pool(pool, catalogue, pools).folder
     if backbone is None:
         return open_pool(folder)
     from freeshot.engine.backbone import named_backbone
 
-    return open_pool(folder, named_backbone(session_of(ctx).catalogue, backbone).sha256)
+    return open_pool(folder, named_backbone(catalogue, backbone).sha256)
 
 
 def _accuracy(entry: LoraEntry) -> str:

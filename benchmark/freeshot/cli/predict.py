@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from freeshot.cli.console import stdout, table
+from freeshot.cli.console import stdout, table, tell_warning
 from freeshot.cli.session import session_of
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def command(
 ) -> None:
     """Say what each query picture shows, by the nearest class mean of the support pictures; nothing is tuned."""
     from freeshot.basics.errors import OptionError
+    from freeshot.data.trees import left_out
     from freeshot.engine.backbone import named_backbone
     from freeshot.engine.learners import AdaptedLearner
     from freeshot.evaluation.folders import open_classes, open_pictures
@@ -51,6 +52,8 @@ def command(
     opened = named_backbone(session_of(ctx).catalogue, backbone, device)
     learner = AdaptedLearner(opened, None if adapter is None else open_adapter(adapter, opened))
     side = opened.image_size
+    if sentence := left_out(support, query):  # before a class that holds nothing else is refused
+        tell_warning(sentence)
     predictions = predict(learner, open_classes(support, side), open_pictures(query, side), opened.device)
     _print(predictions, shape)
 

@@ -20,10 +20,10 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 
 @click.command("recycle")
 @click.argument("pool", metavar="NAME_OR_DIR")
-@click.option("--out", "-o", type=FOLDER, required=True, help="Folder for the adapter.")
+@click.option("--out", type=FOLDER, required=True, help="Folder for the adapter.")
 @click.option("--like", metavar="SUITE", help="Take the options that this suite runs the method with.")
 @click.option(
-    "--option", "options", multiple=True, metavar="KEY=VALUE", help="Set an option of the method; repeatable."
+    "--option", "-o", "options", multiple=True, metavar="KEY=VALUE", help="Set an option of the method; repeatable."
 )
 @click.option("--method", metavar="NAME", default="lora-recycle", help="Method that trains the adapter.")
 @click.option("--shot", type=click.IntRange(min=1), default=1, help="Examples per class that it is to be good at.")

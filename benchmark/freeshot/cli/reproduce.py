@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from freeshot.cli.console import p_value, stdout, tell_error, tell_warning
-from freeshot.cli.session import plugin_files, session_of
+from freeshot.cli.session import plugin_files, pools_folder, session_of
 
 if TYPE_CHECKING:
     from freeshot.basics.equivalence import Equivalence
@@ -37,7 +37,7 @@ MEANING = {
 @click.option("--cache", type=FOLDER, default=Path(".freeshot"), help="Where what can be reused goes.")
 @click.option("--data", type=FOLDER, default=Path("data"), help="Where your images are.")
 @click.option("--pool", metavar="NAME_OR_DIR", help="Where a pool of yours is now, if not in the folder of pools.")
-@click.option("--pools", type=FOLDER, default=Path("pools"), help="Where your pools are.")
+@pools_folder()
 @plugin_files()
 @click.pass_context
 def command(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from freeshot.cli.console import stdout
+from freeshot.cli.console import stdout, tell_warning
 from freeshot.cli.group import HelpfulGroup
 from freeshot.cli.session import session_of
 
@@ -33,27 +33,28 @@ def check(ctx: click.Context, folder: Path) -> None:
 
 
 @command.command("pack")
-@click.argument("method", metavar="METHOD")
+@click.argument("row", metavar="ROW")
 @click.option("--results", type=FOLDER, default=Path("results"), help="Where records are.")
 @click.option("--suite", metavar="NAME", help="Only those of this suite.")
 @click.option("--out", "-o", type=FOLDER, required=True, help="New folder for what is to be sent.")
 @click.pass_context
-def pack(ctx: click.Context, method: str, results: Path, suite: str | None, out: Path) -> None:
-    """Copy the records of METHOD into a folder of their own, after a check, with a list of their hashes."""
+def pack(ctx: click.Context, row: str, results: Path, suite: str | None, out: Path) -> None:
+    """Copy the records of ROW, a row's label or a method, into a folder, check them and list their hashes."""
     from freeshot.basics.errors import StoreError
-    from freeshot.basics.names import unknown_name
-    from freeshot.report.packing import pack_records
+    from freeshot.report.packing import choose_records, pack_records
 
-    chosen = _loaded(results).records
-    known = sorted({record.spec.method.name for record in chosen})
-    if method not in known:
-        raise unknown_name("method with records", method, known)
+    chosen = choose_records(_loaded(results).records, row, suite)
     if out.exists() and any(out.iterdir()):
         raise StoreError(f"{out} already holds files. Choose another --out, or delete that folder first.")
-    mine = [r for r in chosen if r.spec.method.name == method and suite in (None, r.spec.suite)]
-    pack_records(mine, out)
+    pack_records(chosen.records, out)
     _tell(ctx, _loaded(out))
-    stdout().print(f"{len(mine)} records are in {out}. Send that folder.", soft_wrap=True)
+    if chosen.left:
+        tell_warning(f"{chosen.left} other records of this method are of other rows or of none, and were left out.")
+    stdout().print(
+        f"{len(chosen.records)} records are in {out}. Copy what is in it to results/ of a clone of FreeShot, run "
+        "'make tables' there and open a pull request.",
+        soft_wrap=True,
+    )
 
 
 @command.command("schema")

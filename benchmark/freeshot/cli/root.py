@@ -28,5 +28,9 @@ from freeshot.version import __version__
 @click.pass_context
 def main(ctx: click.Context, without: tuple[str, ...], files: tuple[Path, ...]) -> None:
     """Measure how far a pool of other people's LoRAs carries on new few-shot tasks."""
+    if without:
+        from freeshot.plugin.host import require_installed
+
+        require_installed(without)
     if ctx.obj is None:
         ctx.obj = Session(frozenset(without), files)

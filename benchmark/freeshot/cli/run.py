@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from freeshot.cli.console import arithmetic, duration, stdout, table
-from freeshot.cli.session import assumed_rate, plugin_files, session_of
+from freeshot.cli.session import assumed_rate, plugin_files, pools_folder, session_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +43,7 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option("--results", type=FOLDER, default=Path("results"), help="Where records go.")
 @click.option("--cache", type=FOLDER, default=Path(".freeshot"), help="Where what can be reused goes.")
 @click.option("--data", type=FOLDER, default=Path("data"), help="Where your images are.")
-@click.option("--pools", type=FOLDER, default=Path("pools"), help="Where your pools are.")
+@pools_folder()
 @click.option("--launcher", metavar="NAME", default="local", help="Who runs the cells.")
 @click.option(
     "--launcher-option",
@@ -89,16 +89,30 @@ def command(ctx: click.Context, /, *, dry_run: bool, rate: float | None, files: 
 
 def _print_plan(console: Console, plan: Plan) -> None:
     heads = ("track", "method", "seed", "state", "reason")
-    rows = []
-    for cell in plan.cells:
-        parts = ", ".join(part.name for part in cell.spec.parts.values())
-        method = f"{cell.spec.method.name} ({parts})" if parts else cell.spec.method.name
-        rows.append((cell.spec.track.name, method, str(cell.spec.seed), cell.state, cell.reason))
+    called = _called(plan)
+    rows = [
+        (cell.spec.track.name, called[cell.spec.cell], str(cell.spec.seed), cell.state, cell.reason)
+        for cell in plan.cells
+    ]
     table(console, rows, heads)
     todo = sum(cell.state == "todo" for cell in plan.cells)
     console.print(f"{todo} of {len(plan.cells)} cells to run.")
     for sentence in plan.missing:
         console.print(sentence, soft_wrap=True)
+
+
+def _called(plan: Plan) -> dict[str, str]:
+    """Call each cell's method by its parts, or as on the board where rows of one method differ in something else."""
+    from freeshot.report.configurations import configurations, labels
+
+    found = configurations(cell.spec for cell in plan.cells)
+    boards = labels(found)
+    called = {}
+    for cell, one in zip(plan.cells, found, strict=True):
+        parts = ", ".join(part.name for part in cell.spec.parts.values())
+        plain = f"{cell.spec.method.name} ({parts})" if parts else cell.spec.method.name
+        called[cell.spec.cell] = plain if boards[one] == cell.spec.method.name else boards[one]
+    return called
 
 
 def _print_ahead(console: Console, plan: Plan, request: RunRequest, catalogue: Catalogue, rate: float | None) -> None:
@@ -125,8 +139,12 @@ def _print_ahead(console: Console, plan: Plan, request: RunRequest, catalogue: C
     speed = f"measured just now ({ahead.device})" if rate is None else "as you assume"
     console.print(
         f"Together {arithmetic(ahead.flops)}, about {duration(ahead.seconds)} at {arithmetic(ahead.rate)}/s, {speed}, "
-        f"and {ahead.disk / 1e6:,.0f} MB of disk."
+        f"and {ahead.disk / 1e6:,.0f} MB of disk{_without(ahead.unknown)}."
     )
+
+
+def _without(unknown: int) -> str:
+    return f", without the {unknown} cells of which nothing is known" if unknown else ""
 
 
 def _print_leaderboard(console: Console, plan: Plan, request: RunRequest, columns: Sequence[Column]) -> None:

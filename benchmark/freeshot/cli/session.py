@@ -90,6 +90,16 @@ def plugin_files(*, is_eager: bool = False) -> Callable[[Any], Any]:
     )
 
 
+def pools_folder() -> Callable[[Any], Any]:
+    """Make the option that names the folder of a person's own pools."""
+    return click.option(
+        "--pools",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=Path("pools"),
+        help="Where your pools are.",
+    )
+
+
 def assumed_rate() -> Callable[[Any], Any]:
     """Make the option by which a forecast is told another machine's speed."""
     return click.option(

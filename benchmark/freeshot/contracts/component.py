@@ -22,6 +22,9 @@ class Component(ABC):
     citation: ClassVar[str] = ""
     """Where it comes from."""
 
+    def require_ready(self) -> None:
+        """Raise a FreeshotError where a file or package is missing that this needs; asked before a run begins."""
+
     @classmethod
     def summary(cls) -> str:
         """Return the first line of the docstring."""

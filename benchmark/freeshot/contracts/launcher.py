@@ -19,6 +19,8 @@ class Launcher(Component):
     """Run cells; they are independent, content-addressed and idempotent, so order and place do not matter."""
 
     kind: ClassVar[str] = "launcher"
+    away: ClassVar[bool] = False
+    """Whether cells run on other machines, which may have devices that this one has not."""
 
     @abstractmethod
     def launch(self, cells: Sequence[RunSpec], run_cell: Callable[[RunSpec], None]) -> None:

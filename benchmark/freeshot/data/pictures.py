@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 Fit = Literal["square", "centre"]
 """How a picture becomes square: by not keeping its shape, or by cutting off what is longer."""
 ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm"})
+UNREAD = (
+    frozenset({".apng", ".avif", ".heic", ".heif", ".hif", ".j2k", ".jfif", ".jp2", ".jpe", ".jxl", ".jxr"})
+    | {".pbm", ".pcx", ".pgm", ".pnm", ".psb", ".psd", ".svg", ".svgz", ".tga", ".xcf"}
+    | {".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dng", ".nef", ".nrw", ".orf", ".pef"}  # what cameras write undeveloped
+    | {".raf", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f"}
+)
+"""Well-known endings of pictures that are not read: people are told of those that were left out."""
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 """What is decoded at all; Pillow knows more, and some of that starts other programs."""
 MOST_PIXELS = 64_000_000

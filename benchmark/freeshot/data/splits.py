@@ -81,8 +81,8 @@ def split_of_rows(rows: Iterable[tuple[str, str]], where: object) -> Split:
     return checked(Split(**named), where)
 
 
-def drawn_split(classes: Sequence[str], shares: Sequence[float], seed: int) -> Split:
-    """Shuffle classes by a seed and deal them out by shares of base, validation and novel."""
+def drawn_split(classes: Sequence[str], shares: Sequence[float], seed: int, way: int = 1) -> Split:
+    """Shuffle classes by a seed and deal them out by shares of base, validation and novel, at least `way` of these."""
     if len(shares) != 3 or any(not 0 <= share <= 1 for share in shares) or abs(sum(shares) - 1) > 1e-6:
         raise DataError(
             f"The shares {', '.join(map(str, shares))} are no split. Give three numbers of sum 1 for base, "
@@ -94,7 +94,22 @@ def drawn_split(classes: Sequence[str], shares: Sequence[float], seed: int) -> S
     first = round(shares[0] * len(mixed))
     second = round((shares[0] + shares[1]) * len(mixed))
     parts = (mixed[:first], mixed[first:second], mixed[second:])
+    _require_way(len(parts[2]), len(mixed), shares, way)
     return checked(Split(*(tuple(sorted(part)) for part in parts)), "The split by shares")
+
+
+def _require_way(novel: int, count: int, shares: Sequence[float], way: int) -> None:
+    """Refuse shares that make too few classes novel for a task, and fewer classes than a task draws."""
+    if count < way:
+        raise DataError(
+            f"A task draws {way} classes, but there are pictures of only {count}. Add classes, or choose a smaller way."
+        )
+    if novel < way:
+        given = ",".join(f"{share:g}" for share in shares)
+        raise DataError(
+            f"A task draws {way} classes, but the shares {given} make only {novel} of {count} novel. Give novel a "
+            "larger share, such as --shares 0,0,1, or choose a smaller way."
+        )
 
 
 def require_known(split: Split, classes: Iterable[str], where: object, source: object) -> None:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from freeshot.basics.errors import DataError
-from freeshot.data.pictures import ENDINGS
+from freeshot.data.pictures import ENDINGS, UNREAD
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def require_folder(folder: Path) -> Path:
@@ -31,6 +35,24 @@ def pictures_in(folder: Path) -> tuple[Path, ...]:
                 require_inside(path, root)
                 found.append(path)
     return tuple(sorted(path for path in found if path.is_file()))
+
+
+def left_out(*folders: Path) -> str:
+    """Say in a sentence how many pictures of folders, at any depth, are in a format that is not read; '' for none."""
+    files = {path for folder in folders for path in _visible(folder) if path.suffix.lower() in UNREAD}
+    if not files:
+        return ""
+    endings = ", ".join(sorted({path.suffix.lower() for path in files}))
+    many = f"{len(files)} files were left out, because their formats are not read: {endings}. Save them as PNG or JPEG."
+    one = f"1 file was left out, because its format is not read: {endings}. Save it as PNG or JPEG."
+    return one if len(files) == 1 else many
+
+
+def _visible(folder: Path) -> Iterator[Path]:
+    """Walk through the files at any depth of a folder, those and folders that are hidden left out."""
+    for place, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (Path(place, name) for name in files if not name.startswith("."))
 
 
 def classes_in(folder: Path) -> dict[str, tuple[Path, ...]]:

@@ -81,6 +81,8 @@ def look(
     assert registers is None or strategy is None, "a strategy would take registers for patches"
     if kept is not None or strategy is not None:
         require_class_token(backbone.vit)
+    if registers is not None:
+        _require_token_pooling(backbone.vit)
     if strategy is not None and kept is None:
         kept = strategy.patches(progress, images)
         kept = None if kept is None else kept.sort(dim=1).values  # what follows searches in it
@@ -111,6 +113,16 @@ def require_class_token(vit: nn.Module) -> None:
         raise OptionError(
             f"Patches can be told apart only behind one class token, but this network has {before} tokens before them. "
             "Choose strategy=none, an inversion that looks at logits alone, or another backbone."
+        )
+
+
+def _require_token_pooling(vit: nn.Module) -> None:
+    """Refuse a network whose feature is pooled over all tokens, registers among them; OptionError."""
+    pooling = getattr(vit, "global_pool", "token")
+    if pooling not in ("token", ""):
+        raise OptionError(
+            f"Registers are read by nobody only where the class token is the feature, but this network pools by "
+            f"'{pooling}'. Choose another backbone, or a method without registers."
         )
 
 

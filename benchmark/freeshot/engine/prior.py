@@ -81,6 +81,13 @@ def open_prior(file: str, spread: str, device: torch.device) -> StatisticsPrior:
     return StatisticsPrior(network.to(device), spread)
 
 
+def require_weights(file: str) -> None:
+    """Refuse weights that are not there, or not what their name promises; DataError."""
+    path = weights_file(file)
+    if not path.is_file():
+        raise DataError(f"The prior's weights {path} were not found. Put those of a ResNet-50 there, or name a file.")
+
+
 def weights_file(file: str) -> Path:
     """Find a file of weights, or say where it should be; DataError where it is not what its name promises."""
     folder = Path(os.environ.get("FREESHOT_WEIGHTS") or "weights")

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from freeshot.plugin.host import Host
 
 
+ALL_HOOKS = (*KIND_OF, "freeshot_published_results")
+"""Every hook that offers something of a name."""
+
+
 @dataclass(frozen=True)
 class Registered:
     """A component class, and who provides it."""
@@ -68,6 +72,19 @@ class Catalogue:
     def plugin_of(self, kind: str, name: str) -> str:
         """Name the plugin that provides a component, track, suite or pool."""
         return self._pick(kind, _hook(kind), name).plugin.name
+
+    def holders(self, kind: str, name: str) -> tuple[str, ...]:
+        """Say who has a name: nobody, one, or all who claim it."""
+        return tuple(offer.place for offer in self._offers(_hook(kind)).get(name, ()))
+
+    def clashes(self, name: str) -> tuple[str, ...]:
+        """Say who else claims a part of this name, or parts of the plugin of this name."""
+        return tuple(
+            why_contested(KIND_OF.get(hook, hook), offers)
+            for hook in ALL_HOOKS
+            for own, offers in self._offers(hook).items()
+            if len(offers) > 1 and name in {own, *(offer.plugin.name for offer in offers)}
+        )
 
     def tracks(self) -> dict[str, Track]:
         """List the tracks by name."""
@@ -123,7 +140,7 @@ class Catalogue:
 
     def ask_everything(self) -> None:
         """Ask every hook, so that every failure is known."""
-        for hook in (*KIND_OF, "freeshot_leaderboard_columns", "freeshot_published_results"):
+        for hook in ALL_HOOKS:
             self._offers(hook)
 
     def _offers(self, hook: str) -> dict[str, tuple[Offer, ...]]:

@@ -25,7 +25,7 @@ def read_source(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise PluginError(f"{path} cannot be read ({error.strerror}). Correct the path after --plugin.") from None
+        raise PluginError(f"{path} cannot be read ({error.strerror}). Name a file that is there.") from None
 
 
 def import_file(path: Path) -> ModuleType:

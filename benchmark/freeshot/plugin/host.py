@@ -21,7 +21,7 @@ from freeshot.plugin.files import import_file, read_source
 from freeshot.plugin.reasons import why_failed, why_slow, why_unknown_hook, why_unmarked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from importlib.metadata import Distribution
 
 ONLY = "FREESHOT_PLUGINS"
@@ -192,7 +192,7 @@ def load_plugins(only: frozenset[str] | None = None, without: frozenset[str] = f
         only = frozenset(name.strip() for name in os.environ[ONLY].split(",") if name.strip())
     host = Host(Selection(only, without))
     claims = _claims()
-    for name in sorted(((only or frozenset()) | without) - set(claims)):
+    for name in sorted((only or frozenset()) - set(claims)):
         host.note(PluginInfo(name, "", ""), str(unknown_name("plugin", name, claims)))
     for name, distributions in sorted(claims.items()):
         if name in without or (only is not None and name not in only):
@@ -202,6 +202,19 @@ def load_plugins(only: frozenset[str] | None = None, without: frozenset[str] = f
         else:
             host.note(_together(name, distributions), _why_not_either(name, distributions))
     return host
+
+
+def installed() -> dict[str, tuple[str, ...]]:
+    """List the names of the installed plugins, each with the distributions that claim it."""
+    return {name: tuple(f"{_name(d)} {d.version}" for d in dists) for name, dists in _claims().items()}
+
+
+def require_installed(names: Iterable[str]) -> None:
+    """Raise UnknownNameError for the first of these names that no installed plugin has."""
+    there = installed()
+    for name in sorted(names):
+        if name not in there:
+            raise unknown_name("plugin", name, there)
 
 
 def _claims() -> dict[str, list[Distribution]]:

@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 
     from freeshot.plugin.host import Host
 
-THINGS = {"track": "freeshot_tracks", "suite": "freeshot_suites", "pool": "freeshot_pools"}
+THINGS = {
+    "track": "freeshot_tracks",
+    "suite": "freeshot_suites",
+    "pool": "freeshot_pools",
+    "column": "freeshot_leaderboard_columns",
+}
 """What can be named besides components, and the hook that provides it."""
 KIND_OF = {kind.hook: kind.name for kind in KINDS.values()} | {hook: thing for thing, hook in THINGS.items()}
 KIND_OF |= {"freeshot_pool_plans": "pool"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import PoolError
@@ -16,6 +17,7 @@ FORMAT = 2
 """Of a pool's card."""
 LARGEST = 64 * 2**20
 """Bytes of a card that are read; that of forty LoRAs takes a thousandth."""
+PIECE = re.compile(r"(?!\.)[^\x00-\x1f\x7f/\\:]+")
 
 
 def read_card(file: Path, repair: str, absent: str | None = None) -> Any:
@@ -39,3 +41,8 @@ def read_pool_card(folder: Path) -> dict[str, Any]:
     if missing:
         raise PoolError(f"{file} lacks {', '.join(missing)}. Build or import the pool again.")
     return card
+
+
+def is_piece(name: str) -> bool:
+    """Say whether a name can be a folder beside the card, on any system, and leads nowhere else."""
+    return PIECE.fullmatch(name) is not None and name.isprintable() and len(name.encode(errors="replace")) < 200

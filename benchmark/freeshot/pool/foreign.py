@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import PoolError
 from freeshot.basics.files import read_bounded
-from freeshot.pool.cards import read_card
-from freeshot.pool.store import LARGEST, is_piece
+from freeshot.pool.cards import is_piece, read_card
+from freeshot.pool.store import LARGEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -83,6 +83,13 @@ def find_loras(folder: Path) -> list[Path]:
             "lora_0.safetensors. Name the folder that holds them."
         )
     return [*folders, *files]
+
+
+def inner_loras(folder: Path) -> tuple[str, ...]:
+    """Name the LoRAs that lie inside of another one's folder, as a trainer's checkpoints do; PoolError for no LoRA."""
+    found = find_loras(folder)
+    places = set(found)
+    return tuple(str(path.relative_to(folder)) for path in found if not places.isdisjoint(path.parents))
 
 
 def read_lora(path: Path, root: Path) -> ForeignLora:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from freeshot.basics.errors import MissingPoolError, PoolError, UnknownNameError
 from freeshot.basics.files import canonical_json
 from freeshot.basics.names import unknown_name
-from freeshot.pool.cards import CARD, read_pool_card
+from freeshot.pool.cards import CARD, is_piece, read_pool_card
 
 if TYPE_CHECKING:
     from freeshot.plugin.catalogue import Catalogue
@@ -61,6 +61,25 @@ def find_pool(name: str, catalogue: Catalogue, pools: Path = POOLS) -> Place:
         raise PoolError(f"{sound} is no pool: it has no {CARD}. Build one with 'freeshot pool build'.")
     known = {*catalogue.pools(), *catalogue.pool_plans(), *built_pools(pools)}
     raise unknown_name("pool", sound, known, catalogue.hint("freeshot_pools"))
+
+
+def require_pool_name(name: str, catalogue: Catalogue) -> None:
+    """Refuse a name by which a new pool would not be found; what a plugin plans may be called as planned."""
+    if name in catalogue.pool_plans():
+        return
+    parts = name.split("/")
+    if len(parts) > 2 or "+" in name or not all(is_piece(part) for part in parts):
+        raise PoolError(
+            f"'{name}' cannot be a pool's name. A name has one part or two, such as 'mine' or 'lab/mine', that "
+            "begin with no dot and hold no '+', ':' or '\\'. Choose another name."
+        )
+    shipped = catalogue.pools()
+    for whole, taken in ((name, "that one"), (parts[0], "a part of it")):
+        if whole in shipped:
+            raise PoolError(
+                f"The pool '{whole}' is shipped by {catalogue.origin('pool', whole)}, and '{name}' would be taken for "
+                f"{taken}. Choose another name."
+            )
 
 
 def build_command(name: str, pools: Path = POOLS) -> str:

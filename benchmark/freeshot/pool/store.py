@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -21,7 +20,7 @@ from freeshot.basics.errors import PoolError
 from freeshot.basics.files import file_sha256, read_bounded, write_text
 from freeshot.basics.seal import require_unsealed
 from freeshot.contracts.pool import LoraEntry, LoraPool
-from freeshot.pool.cards import FORMAT, read_pool_card
+from freeshot.pool.cards import FORMAT, is_piece, read_pool_card
 from freeshot.pool.peft import from_peft, peft_config, rows_of, save_tensors, to_peft
 from freeshot.pool.places import card_sha256
 
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 
 LARGEST = 2**28
 """Bytes of a LoRA that are read; one of rank 64 on all layers of ViT-L takes 101 million in single precision."""
-PIECE = re.compile(r"(?!\.)[^\x00-\x1f\x7f/\\:]+")
 
 
 def write_entry(
@@ -130,11 +128,6 @@ def _require_sound(line: Mapping[str, Any]) -> None:
     lists = lists and isinstance(line["rows"], dict)
     if not lists or not all(isinstance(c, str) for c in classes) or not all(type(i) is int for i in ids):
         raise TypeError(f"the classes, rows or facts of '{line['name']}'")
-
-
-def is_piece(name: str) -> bool:
-    """Say whether a name can be a folder beside the card, on any system, and leads nowhere else."""
-    return PIECE.fullmatch(name) is not None and name.isprintable() and len(name.encode(errors="replace")) < 200
 
 
 def load_tensors(file: Path, sha256: str) -> dict[str, Tensor]:

@@ -9,13 +9,12 @@ from fnmatch import fnmatchcase
 import numpy as np
 
 from freeshot.basics.errors import EpisodeError, UnknownNameError
-from freeshot.basics.names import unknown_name
 from freeshot.basics.paired import EQUIVALENT, VERDICTS, Evidence, Verdict, evidence, holm, verdict, wilcoxon
 from freeshot.basics.statistics import Interval
 from freeshot.report.board import Board, Row
 from freeshot.report.cautions import cautions
+from freeshot.report.naming import by_label, by_method, by_short_label, unknown_row
 from freeshot.report.pairs import over_seeds
-from freeshot.report.short import with_short_labels
 
 
 @dataclass(frozen=True)
@@ -121,23 +120,13 @@ def _episodes(row: Row, track: str) -> tuple[str, int]:
 
 
 def _row(board: Board, name: str) -> Row:
-    rows = _rows(board)
-    short = {row.label: one.label for row, one in zip(rows, _rows(with_short_labels(board)), strict=True)}
-    found = (
-        [row for row in rows if row.label == name]
-        or [row for row in rows if short[row.label] == name]
-        or [row for row in rows if row.line.method == name]
-    )
+    found = by_label(board, name) or by_short_label(board, name) or by_method(board, name)
     if not found:
-        raise unknown_name("row", name, [row.label for row in rows])
+        raise unknown_row([board], name, board.suite)
     if len(found) > 1:
         labels = "; ".join(row.label for row in found)
         raise UnknownNameError(f"'{name}' has several rows: {labels}. Name one of them as it stands here.")
     return found[0]
-
-
-def _rows(board: Board) -> list[Row]:
-    return [*board.rows, *board.controls]
 
 
 def _asked(name: str, patterns: Sequence[str]) -> bool:

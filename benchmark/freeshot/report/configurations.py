@@ -11,6 +11,9 @@ from typing import Any
 from freeshot.basics.files import canonical_json, fingerprint
 from freeshot.contracts.records import Part, RunSpec
 
+OURS = canonical_json("freeshot")
+"""The distribution whose parts need not be named."""
+
 
 @dataclass(frozen=True)
 class Configuration:
@@ -82,9 +85,15 @@ def _label(chosen: Configuration, group: list[Configuration]) -> str:
     telling = [
         setting_words(key, value)
         for key, value in chosen.settings
-        if key == "pool" or _tells(key, chosen, group)  # a pool that is not the track's is said even of a single row
+        if _strange(key, chosen) or _tells(key, chosen, group)
     ]
     return f"{chosen.method} [{', '.join(telling)}]" if telling else chosen.method
+
+
+def _strange(key: str, chosen: Configuration) -> bool:
+    """Say of what a reader must know even of a single row: a pool not the track's, a part of somebody else's."""
+    provider = chosen.values.get(f"{key}.from")
+    return key == "pool" or (key != "backbone" and provider not in (None, OURS, chosen.values["from"]))
 
 
 def _tells(key: str, chosen: Configuration, group: list[Configuration]) -> bool:

@@ -103,7 +103,8 @@ def _split(request: AddRequest, listed: Listed) -> tuple[Split, str]:
     if listed.splits:
         return split_of_rows(listed.splits, request.path), f"the column 'split' of {request.path.name}"
     shares = ", ".join(f"{share:g} {part}" for share, part in zip(request.shares, NAMES, strict=False))
-    return drawn_split(tuple(listed.members), request.shares, request.seed), f"{shares}; seed {request.seed}"
+    split = drawn_split(tuple(listed.members), request.shares, request.seed, request.way)
+    return split, f"{shares}; seed {request.seed}"
 
 
 def _require_free(name: str, catalogue: Catalogue) -> None:

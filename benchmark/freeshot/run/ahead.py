@@ -79,7 +79,7 @@ def look_ahead(plan: Plan, request: RunRequest, catalogue: Catalogue, rate: floa
 
     With a `rate` of operations per second nothing is measured.
     """
-    environment = Environment.of(request, catalogue)
+    environment = Environment.of(request, catalogue, here=rate is None)
     todo = [cell for cell in plan.cells if cell.state == "todo"]
     known = _on_record(request.results)
     forecasts: dict[str, Forecast] = {}

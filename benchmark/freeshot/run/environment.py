@@ -63,9 +63,9 @@ class Environment:
     _counted: dict[Any, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, request: RunRequest, catalogue: Catalogue) -> Environment:
-        """Open nothing yet, but know where everything lies that a request names."""
-        device = choose_device(request.device)
+    def of(cls, request: RunRequest, catalogue: Catalogue, *, here: bool = True) -> Environment:
+        """Open nothing yet, but know where everything lies that a request names; its device, if we compute `here`."""
+        device = choose_device(request.device if here else "cpu")
         folders = asked_folders(request, catalogue)
         return cls(catalogue, request.cache, request.data, device, request.pools, folders)
 

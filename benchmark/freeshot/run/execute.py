@@ -6,21 +6,20 @@ import shutil
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from freeshot.basics.errors import MissingPoolError, StoreError
 from freeshot.contracts.events import CellFailed, CellFinished, CellSkipped, Event
 from freeshot.plugin import hookimpl
 from freeshot.run.environment import Environment
 from freeshot.run.mail import Mailbox, told
-from freeshot.run.parts import part_of
-from freeshot.run.plan import given_options
+from freeshot.run.plan import launcher_of
+from freeshot.run.ready import require_ready
 from freeshot.run.runner import CellRunner
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from freeshot.contracts.launcher import Launcher
     from freeshot.contracts.records import RunSpec
     from freeshot.plugin.catalogue import Catalogue
     from freeshot.run.plan import Plan
@@ -40,8 +39,10 @@ def execute_plan(plan: Plan, request: RunRequest, catalogue: Catalogue) -> Outco
     """Run every cell that is not done; a cell that another process is running is left to it."""
     for sentence in plan.missing:
         raise MissingPoolError(sentence)
-    launcher = _launcher(request, catalogue)
-    environment = Environment.of(request, catalogue)
+    launcher = launcher_of(request, catalogue)
+    launcher.require_ready()
+    environment = Environment.of(request, catalogue, here=not launcher.away)
+    require_ready([cell for cell in plan.cells if cell.state == "todo"], environment, request.results)
     tracks = {cell.spec.cell: cell.track for cell in plan.cells}
     todo = [cell.spec for cell in plan.cells if cell.state != "done"]
     ends = _Ends()
@@ -92,9 +93,3 @@ def _mail(cache: Path) -> Path:
         return Path(tempfile.mkdtemp(dir=cache.absolute() / "mail"))
     except OSError as error:
         raise StoreError(f"The cache {cache} cannot be written ({error.strerror}). Choose another --cache.") from None
-
-
-def _launcher(request: RunRequest, catalogue: Catalogue) -> Launcher:
-    launcher: Any = part_of(catalogue, "launcher", request.launcher, given_options(request.launcher_options))[1]
-    found: Launcher = launcher
-    return found

@@ -19,6 +19,7 @@ from freeshot.run.store import is_done, stored_record
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from freeshot.contracts.launcher import Launcher
     from freeshot.contracts.method import Method
     from freeshot.contracts.tracks import Track
     from freeshot.plugin.catalogue import Catalogue
@@ -55,6 +56,7 @@ class Plan:
 
 def plan_run(request: RunRequest, catalogue: Catalogue) -> Plan:
     """Resolve a request into cells."""
+    launcher_of(request, catalogue)  # a name or an option that is wrong had better be told now
     suite_name, profile = _profile(request, catalogue)
     tracks = _tracks(request, catalogue, profile)
     rows = _rows(request, catalogue, profile)
@@ -64,6 +66,12 @@ def plan_run(request: RunRequest, catalogue: Catalogue) -> Plan:
         for row, track, seed in itertools.product(rows, tracks, request.seeds or profile.seeds)
     ]
     return Plan(tuple(cells))
+
+
+def launcher_of(request: RunRequest, catalogue: Catalogue) -> Launcher:
+    """Construct the launcher that was asked for."""
+    launcher: Any = part_of(catalogue, "launcher", request.launcher, given_options(request.launcher_options))[1]
+    return launcher  # type: ignore[no-any-return]
 
 
 def _profile(request: RunRequest, catalogue: Catalogue) -> tuple[str, Profile]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import OptionError
+from freeshot.basics.files import require_writable
 from freeshot.basics.seal import sealed
 from freeshot.contracts.method import Needs
 from freeshot.contracts.options import to_json
@@ -69,6 +70,7 @@ class Job:
 
     def run(self) -> list[StageCost]:
         """Prepare the method on the pool and write its adapter; an interrupted job goes on where it was."""
+        require_writable(self.request.out, "--out")
         bench = Bench(self.environment, self.spec, self.track, self.method)
         with sealed():
             learner = self.method.prepare(Handed(bench))
@@ -131,4 +133,6 @@ def plan_recycling(request: RecycleRequest, catalogue: Catalogue) -> Job:
     )
     environment = Environment(catalogue, request.cache, Path("data"), choose_device(request.device))
     environment.own_pools[pool.name] = folder
+    for needed in (part, *chosen.values(), backbone):
+        environment.component(needed).require_ready()
     return Job(request, environment, spec, track, method)

@@ -38,6 +38,7 @@ class TaskShape:
     way: int
     shot: int
     query: int
+    """At most; of recovered images as many as the support set leaves of a class."""
 
 
 @dataclass(eq=False)

@@ -72,6 +72,11 @@ def first_command(name: str, kind: str) -> str:
     return TRY[kind].format(name=name)
 
 
+def offered_name(name: str, kind: str) -> str:
+    """Return what the new part will be called: a track's name says more than the plugin's."""
+    return f"{name}/toy-waves/2w1s" if kind == "track" else name
+
+
 def class_name(name: str) -> str:
     """Turn 'my-idea' into MyIdea."""
     return "".join(word.capitalize() for word in name.split("-"))

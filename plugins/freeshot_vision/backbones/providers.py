@@ -69,6 +69,11 @@ class TimmProvider(BackboneProvider):
             fill(vit, as_timm(read_weights(path), str(path)), str(path))
         return finished(vit, self.normalization(), self.scale)
 
+    def require_ready(self) -> None:
+        """Ask for the file of weights, unless it is the hub's."""
+        if self.weights != "random" and not self.weights.startswith("hub:"):
+            Source(self.weights).file(self.name)
+
     def network(self) -> str:
         """Return timm's name of the network."""
         return self.architecture

@@ -22,6 +22,7 @@ class RayLauncher(Launcher):
     """
 
     name = "ray"
+    away = True
     citation = "Moritz et al., Ray: A Distributed Framework for Emerging AI Applications, OSDI 2018 (Apache-2.0)"
     address: str = ""
     """Of a cluster, such as 'auto'; empty starts one on this machine for the run."""
@@ -30,12 +31,16 @@ class RayLauncher(Launcher):
     gpus: float = 0.0
     """Share of a graphics card that a cell takes: with 0.5 two cells share one."""
 
+    def require_ready(self) -> None:
+        """Ask for ray."""
+        _ray()
+
     def launch(self, cells: Sequence[RunSpec], run_cell: Callable[[RunSpec], None]) -> None:
         """Run all cells as tasks, and wait until each was run or its worker is lost."""
         ray = _ray()
         ours = not ray.is_initialized()
         if ours:
-            ray.init(address=self.address or None, include_dashboard=False, log_to_driver=False, logging_level="error")
+            self._begin(ray)
         try:
             task = ray.remote(num_cpus=self.cpus, num_gpus=self.gpus, max_retries=0)(_run)
             given = ray.put(run_cell)
@@ -49,6 +54,17 @@ class RayLauncher(Launcher):
         finally:
             if ours:
                 ray.shutdown()
+
+    def _begin(self, ray: Any) -> None:
+        """Join the cluster, or start one here."""
+        try:
+            ray.init(address=self.address or None, include_dashboard=False, log_to_driver=False, logging_level="error")
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            reason = str(error).partition("\n")[0]
+            raise OptionError(
+                f"Ray did not start ({reason}). Correct -l address={self.address}, or leave it out for a cluster of "
+                "this machine alone."
+            ) from None
 
 
 def _run(run_cell: Callable[[RunSpec], None], cell: RunSpec) -> None:

@@ -1,0 +1,58 @@
+"""Whether all that a run needs is there, asked before the first second is spent: files, packages, folders, images."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from freeshot.basics.errors import DataError, FreeshotError
+from freeshot.basics.files import fingerprint, require_writable
+from freeshot.contracts.method import Needs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from freeshot.contracts.records import Part, RunSpec
+    from freeshot.run.environment import Environment
+    from freeshot.run.plan import PlannedCell
+
+SPLITS = {Needs.BASE_IMAGES: "base", Needs.VALIDATION: "validation"}
+"""What a method may ask of the data sets that its pool was tuned on."""
+
+
+def require_ready(cells: Sequence[PlannedCell], environment: Environment, results: Path) -> None:
+    """Refuse to run cells that lack something, and name all that is lacking; StoreError where results cannot lie."""
+    require_writable(results, "--results")
+    lacking = dict.fromkeys([*_of_parts(cells, environment), *_of_images(cells, environment)])
+    if lacking:
+        raise DataError(" ".join(lacking))
+
+
+def _of_parts(cells: Sequence[PlannedCell], environment: Environment) -> Iterator[str]:
+    """Ask each component once."""
+    parts = {fingerprint(part.recipe()): part for cell in cells for part in _parts(cell.spec)}
+    for part in parts.values():
+        try:
+            environment.component(part).require_ready()
+        except FreeshotError as error:
+            yield str(error)
+
+
+def _parts(spec: RunSpec) -> list[Part]:
+    return [spec.method, *spec.parts.values(), spec.backbone]
+
+
+def _of_images(cells: Sequence[PlannedCell], environment: Environment) -> Iterator[str]:
+    """Open each split of a data set once; what is opened here is not opened again in this process."""
+    for dataset, split in dict.fromkeys(asked for cell in cells for asked in _splits(cell, environment)):
+        try:
+            environment.images(dataset, split)
+        except DataError as error:
+            yield str(error)
+
+
+def _splits(cell: PlannedCell, environment: Environment) -> Iterator[tuple[str, str]]:
+    track, method = cell.track, environment.component(cell.spec.method)
+    yield track.dataset, track.split
+    needs: Any = method.needs
+    yield from ((name, split) for need, split in SPLITS.items() if need in needs for name in track.sources)

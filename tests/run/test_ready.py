@@ -1,0 +1,159 @@
+"""What a run needs is asked for before the first second is spent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+
+from freeshot import FewShotDataset, InversionMethod, Learner, Method, Needs
+from freeshot.basics.errors import DataError, OptionError, StoreError
+from freeshot.contracts.launcher import Launcher
+from freeshot.run.environment import Environment
+from freeshot.run.launchers.submitit import SubmititLauncher
+from freeshot.testing.toy import TRACKS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from tests.conftest import Toy
+    from torch import Generator, Tensor
+
+    from freeshot import Teacher, Workbench
+    from freeshot.contracts.images import Images
+    from freeshot.contracts.records import RunSpec
+
+PREPARED: list[str] = []
+
+
+@dataclass(frozen=True)
+class Gone(FewShotDataset):
+    """Images that nobody put there."""
+
+    name, domain, license = "gone", "none", "none"
+
+    def load(self, split: str, root: Path) -> Images:
+        """Say what to put where."""
+        raise DataError("No images of 'gone'. Put them there.")
+
+
+@dataclass(frozen=True)
+class Eager(Method):
+    """Note that work began."""
+
+    name = "eager"
+
+    def prepare(self, bench: Workbench) -> Learner:
+        """Begin."""
+        PREPARED.append(self.name)
+        return bench.frozen()
+
+
+@dataclass(frozen=True)
+class Extra(Eager):
+    """Need a package that is not there, and images of classes for validation."""
+
+    name = "extra"
+    needs = frozenset({Needs.VALIDATION})
+
+    def require_ready(self) -> None:
+        """Ask for it."""
+        raise OptionError("The package 'extra' is missing. Install it.")
+
+
+@dataclass(frozen=True)
+class Weighty(InversionMethod):
+    """Need a file."""
+
+    name = "weighty"
+
+    def require_ready(self) -> None:
+        """Ask for it."""
+        raise DataError("The file of weights is missing. Put it there.")
+
+    def synthesize(self, teacher: Teacher, labels: Tensor, rng: Generator) -> Tensor:
+        """Never get here."""
+        raise AssertionError
+
+
+@dataclass(frozen=True)
+class Far(Launcher):
+    """Run cells where another device is."""
+
+    name = "far"
+    away = True
+
+    def launch(self, cells: Sequence[RunSpec], run_cell: Callable[[RunSpec], None]) -> None:
+        """Note where this process would compute."""
+        device: Any = run_cell._here.device  # type: ignore[attr-defined]
+        PREPARED.append(str(device))
+
+
+@pytest.fixture
+def stocked(toy: Toy) -> Toy:
+    from dataclasses import replace
+
+    track = replace(TRACKS[0], name="toy/gone/2w1s", dataset="gone", sources=("gone",))
+    toy.offer(methods=[Eager, Extra], inversion_methods=[Weighty], datasets=[Gone], tracks=[track], launchers=[Far])
+    PREPARED.clear()
+    return toy
+
+
+def test_images_that_are_missing_stop_a_run_before_it_begins(stocked: Toy) -> None:
+    with pytest.raises(DataError, match=r"^No images of 'gone'\. Put them there\.$"):
+        stocked.launch("eager", suite=None, tracks=("toy/*/2w1s",))
+    assert not PREPARED
+    assert not list(stocked.results.rglob("*.json"))
+
+
+def test_all_that_is_missing_is_named_at_once(stocked: Toy) -> None:
+    options = ("inversion=weighty",)
+    with pytest.raises(DataError) as caught:
+        stocked.launch("eager", "extra", "lora-recycle", suite=None, tracks=("toy/gone/2w1s",), options=options)
+    assert str(caught.value) == (
+        "The package 'extra' is missing. Install it. The file of weights is missing. Put it there. "
+        "No images of 'gone'. Put them there."
+    )
+
+
+def test_what_is_done_needs_nothing_any_more(stocked: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    stocked.launch("eager")
+    monkeypatch.setattr(Eager, "require_ready", Extra.require_ready)
+    assert stocked.launch("eager").skipped > 0
+
+
+def test_results_that_cannot_lie_anywhere_are_told_before_the_work(stocked: Toy) -> None:
+    stocked.results.write_text("a file where the folder should be")
+    with pytest.raises(StoreError, match=r"cannot be written \(File exists\)\. Choose another --results\."):
+        stocked.launch("eager")
+    assert not PREPARED
+
+
+@pytest.mark.parametrize(("name", "options"), [("nobody", ()), ("local", ("workers=0",)), ("local", ("worker=2",))])
+def test_a_launcher_is_known_when_a_run_is_planned(stocked: Toy, name: str, options: tuple[str, ...]) -> None:
+    with pytest.raises((OptionError, Exception), match=r"nobody|workers=0|worker"):
+        stocked.plan("eager", launcher=name, launcher_options=options)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a card here")
+def test_who_only_hands_cells_on_needs_no_card(stocked: Toy) -> None:
+    stocked.launch("eager", launcher="far", device="cuda")
+    assert PREPARED == ["cpu"]
+    with pytest.raises(OptionError, match="No CUDA device can be used here"):
+        Environment.of(stocked.request("eager", device="cuda"), stocked.catalogue)
+
+
+@pytest.mark.parametrize("option", ["cells_per_job", "parallel", "minutes", "cpus", "memory"])
+def test_jobs_of_nothing_are_refused(option: str) -> None:
+    with pytest.raises(OptionError, match=f"Option '{option}' of 'submitit' must be above 0, but is 0"):
+        SubmititLauncher(**{option: 0})  # type: ignore[arg-type]
+
+
+def test_slurm_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+    pytest.importorskip("submitit")
+    with pytest.raises(OptionError, match=r"^SLURM cannot be used here \(.*\)\. Run this where sbatch"):
+        SubmititLauncher(folder=str(tmp_path)).require_ready()
+    SubmititLauncher(folder=str(tmp_path), cluster="local").require_ready()
