@@ -61,6 +61,14 @@ class VerbGroup(HelpfulGroup):
             return command
         return session_of(ctx).foreign_commands.get(cmd_name)
 
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        """Read the arguments; help lists the commands of plugins, which may not be there."""
+        try:
+            return super().parse_args(ctx, args)
+        except FreeshotError as error:
+            tell_error(str(error))
+            ctx.exit(error.exit_code)
+
     def invoke(self, ctx: Context) -> Any:
         """Run the verb; every failure a person can cause ends in one sentence and an exit code."""
         try:
