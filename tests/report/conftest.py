@@ -40,6 +40,7 @@ def make_record(
     options: dict[str, Any] | None = None,
     learner: str = "",
     learner_options: dict[str, Any] | None = None,
+    learner_origin: str = "",
     role: str = "method",
     episodes_sha256: str = "aa",
     wobble: float = 0.1,
@@ -58,7 +59,8 @@ def make_record(
         center = math.fsum(accuracies) / count
         interval = IntervalRecord(mean=center, low=found.low, high=found.high, level=0.95, covers="episodes")
     shot = int(track[-2]) if track[-2].isdigit() else 1
-    parts = {"learner": Part(kind="meta-learner", name=learner, options=learner_options or {})} if learner else {}
+    part = Part(kind="meta-learner", name=learner, options=learner_options or {}, origin=learner_origin)
+    parts = {"learner": part} if learner else {}
     spec = RunSpec(
         suite=suite,
         track=TrackSpec(

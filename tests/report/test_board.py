@@ -229,3 +229,30 @@ def test_a_column_takes_the_first_value_and_a_broken_one_costs_a_sentence(record
     (board,) = boards([record(), record(track=SKETCH5)], [shown, Column("Energy", broken)])
     assert board.rows[0].line.extras == (5, None)
     assert board.problems == ("The column 'Energy' could not be read: KeyError: 'energy'",)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "label"),
+    [
+        ("freeshot 0.1", "freeshot 0.1", "m"),
+        ("stranger 1.0", "freeshot 0.1", "m [learner=mine]"),
+        ("stranger 1.0", "stranger 1.1", "m"),
+        ("freeshot 0.1", "stranger 1.0", "m"),
+        ("mine.py 3f2a", "stranger 1.0", "m [learner=mine]"),
+    ],
+)
+def test_a_part_of_somebody_else_is_named_even_of_a_single_row(
+    record: Make, theirs: str, ours: str, label: str
+) -> None:
+    (board,) = boards([record("m", learner="mine", learner_origin=theirs, origin=ours)])
+    assert [row.label for row in board.rows] == [label]
+
+
+def test_rows_that_seeds_cannot_tell_apart_share_a_rank(record: Make) -> None:
+    means = {("a", 0): 0.60, ("a", 1): 0.50, ("b", 0): 0.52, ("b", 1): 0.56}  # either is ahead once
+    records = [record(method, mean=mean, seed=seed) for (method, seed), mean in means.items()]
+    (board,) = boards(records)
+    assert {row.label: row.cells[board.tracks[0].name].rank for row in board.rows} == {"a": 1, "b": 1}
+    alone = [one for one in records if one.spec.seed == 0]
+    (board,) = boards(alone)
+    assert {row.label: row.cells[board.tracks[0].name].rank for row in board.rows} == {"a": 1, "b": 2}

@@ -21,6 +21,7 @@ from freeshot.report.consistency import leave_out_other_pools, leave_out_strange
 from freeshot.report.ranking import competition_ranks, mean
 from freeshot.report.records import age_key
 from freeshot.report.rows import Line, lines_of
+from freeshot.report.telling import telling_each
 
 Kind = Literal["t", "bca"]
 """Student's t, or the bias-corrected and accelerated bootstrap."""
@@ -171,8 +172,14 @@ def _newest(records: Sequence[RunRecord]) -> dict[str, list[RunRecord]]:
 
 
 def _ranks(lines: Sequence[Line], track: str) -> dict[str, int]:
-    ranked = (line for line in lines if line.role not in CONTROLS)
-    return competition_ranks({line.label: s for line in ranked if (s := line.scores.get(track))})
+    ranked = {line.label: line for line in lines if line.role not in CONTROLS and line.scores.get(track)}
+
+    def apart(first: str, second: str) -> bool:
+        # one episode has no spread: its interval is a point and would tell everything apart
+        some = len(ranked[first].scores[track]) > 1
+        return some and telling_each((ranked[first], ranked[second]), track, [(0, 1)])[0].excludes_zero
+
+    return competition_ranks({label: line.scores[track] for label, line in ranked.items()}, apart)
 
 
 def _intervals(lines: Sequence[Line], track: str, kind: Kind) -> dict[str, Interval]:

@@ -11,8 +11,8 @@ from typing import Any
 from freeshot.basics.files import canonical_json, fingerprint
 from freeshot.contracts.records import Part, RunSpec
 
-OURS = canonical_json("freeshot")
-"""The distribution whose parts need not be named."""
+PLAIN = (canonical_json("freeshot"), canonical_json(""))
+"""Providers whose parts need not be named: ourselves, and nobody."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def _label(chosen: Configuration, group: list[Configuration]) -> str:
 def _strange(key: str, chosen: Configuration) -> bool:
     """Say of what a reader must know even of a single row: a pool not the track's, a part of somebody else's."""
     provider = chosen.values.get(f"{key}.from")
-    return key == "pool" or (key != "backbone" and provider not in (None, OURS, chosen.values["from"]))
+    return key == "pool" or (key != "backbone" and provider not in (None, *PLAIN, chosen.values["from"]))
 
 
 def _tells(key: str, chosen: Configuration, group: list[Configuration]) -> bool:

@@ -18,10 +18,10 @@ from freeshot.report.board import CONTROLS, Board, Cell, Row
 from freeshot.report.compact import encode, unit_of
 from freeshot.report.costs import Cost, costs, usual_device
 from freeshot.report.hardness import Hardness, hardness
-from freeshot.report.pairs import over_seeds_each
 from freeshot.report.published import published_tables
 from freeshot.report.short import short_labels
 from freeshot.report.standings import standings
+from freeshot.report.telling import over_seeds_each
 from freeshot.report.versus import DEFAULT_PAIR, versus
 from freeshot.report.wording import ARROWS, explanation, one_line, title
 
@@ -92,7 +92,7 @@ def over_seeds(board: Board) -> Plain:
     rows = [*board.rows, *board.controls]
     pairs = list(combinations(range(len(rows)), 2))
     for track in sorted({name for row in rows for name in row.line.runs}):
-        for (i, j), told in zip(pairs, over_seeds_each(rows, track, pairs), strict=True):
+        for (i, j), told in zip(pairs, over_seeds_each([row.line for row in rows], track, pairs), strict=True):
             if told:
                 found[f"{i} {j}"][one_line(track)] = [round(told.low, 6), round(told.high, 6)]
     return {key: found[key] for key in (f"{i} {j}" for i, j in pairs) if key in found}

@@ -6,17 +6,15 @@ methods: it rests on the interval over episodes and seeds. Otherwise it is about
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 
-from freeshot.basics.crossed import crossed_differences
 from freeshot.basics.paired import EQUIVALENT, Evidence, Verdict, holm, pairwise, verdict
-from freeshot.basics.statistics import Interval, paired_difference
+from freeshot.basics.statistics import Interval
 from freeshot.report.board import Board, Row
+from freeshot.report.telling import over_seeds_each, telling_each
 
 
 @dataclass(frozen=True)
@@ -42,42 +40,12 @@ def all_pairs(board: Board, equivalent: float = EQUIVALENT) -> tuple[Pair, ...]:
 
 def over_seeds(first: Row, second: Row, track: str) -> Interval | None:
     """Return the interval of first − second over episodes and the seeds that both rows have, two at least."""
-    return over_seeds_each((first, second), track, [(0, 1)])[0]
-
-
-def over_seeds_each(rows: Sequence[Row], track: str, pairs: Sequence[tuple[int, int]]) -> list[Interval | None]:
-    """Return `over_seeds` of pairs of rows, given by their places; pairs that share the same seeds are done at once."""
-    runs = [row.line.runs.get(track, {}) for row in rows]
-    alike: dict[tuple[int, ...], list[int]] = defaultdict(list)
-    for place, (i, j) in enumerate(pairs):
-        alike[tuple(sorted(runs[i].keys() & runs[j].keys()))].append(place)
-    found: list[Interval | None] = [None] * len(pairs)
-    for shared, places in alike.items():
-        if len(shared) < 2:
-            continue
-        there = sorted({i for place in places for i in pairs[place]})
-        tables = np.array([[runs[i][seed] for seed in shared] for i in there])  # [n, s, e]
-        if tables.shape[2] < 2:
-            continue  # one episode has no spread
-        at = {row: number for number, row in enumerate(there)}
-        told = crossed_differences(tables, [(at[i], at[j]) for i, j in (pairs[place] for place in places)])
-        for place, interval in zip(places, told, strict=True):
-            found[place] = interval
-    return found
+    return over_seeds_each((first.line, second.line), track, [(0, 1)])[0]
 
 
 def telling(first: Row, second: Row, track: str) -> Interval:
     """Return the interval of first − second that a verdict rests on: over seeds too, where they are known."""
-    return telling_each((first, second), track, [(0, 1)])[0]
-
-
-def telling_each(rows: Sequence[Row], track: str, pairs: Sequence[tuple[int, int]]) -> list[Interval]:
-    """Return `telling` of pairs of rows, given by their places."""
-    scores = [row.line.averages[track] for row in rows]
-    return [
-        wider or paired_difference(scores[i], scores[j])
-        for (i, j), wider in zip(pairs, over_seeds_each(rows, track, pairs), strict=True)
-    ]
+    return telling_each((first.line, second.line), track, [(0, 1)])[0]
 
 
 def _on_track(rows: tuple[Row, ...], track: str, equivalent: float) -> list[Pair]:
@@ -87,6 +55,7 @@ def _on_track(rows: tuple[Row, ...], track: str, equivalent: float) -> list[Pair
         return []
     weighed = pairwise(np.array([row.line.averages[track] for row in there]).T, pairs)
     adjusted = holm([one.sign_flip for one in weighed])
+    wider_each = over_seeds_each([row.line for row in there], track, pairs)
     return [
         Pair(
             track,
@@ -97,5 +66,5 @@ def _on_track(rows: tuple[Row, ...], track: str, equivalent: float) -> list[Pair
             wider,
             verdict(wider or one.interval, equivalent),
         )
-        for (i, j), one, p, wider in zip(pairs, weighed, adjusted, over_seeds_each(there, track, pairs), strict=True)
+        for (i, j), one, p, wider in zip(pairs, weighed, adjusted, wider_each, strict=True)
     ]

@@ -18,7 +18,7 @@ from freeshot.basics.paired import VERDICTS, holm, verdict, wilcoxon_each
 from freeshot.basics.statistics import Interval
 from freeshot.report.board import Board, Row
 from freeshot.report.cautions import cautions, out_of_reach
-from freeshot.report.pairs import telling_each
+from freeshot.report.telling import telling_each
 from freeshot.report.wins import wins
 
 if TYPE_CHECKING:
@@ -131,7 +131,8 @@ def _adjusted(means: Array) -> tuple[tuple[float, ...], ...]:
 def _verdicts(rows: Sequence[Row], tracks: Sequence[str]) -> tuple[tuple[dict[str, int], ...], ...]:
     """Count the verdicts of the upper half; the lower one is its mirror, and a row equals itself."""
     pairs = list(combinations(range(len(rows)), 2))
-    said = [[verdict(one) for one in telling_each(rows, name, pairs)] for name in tracks]  # tracks × pairs
+    lines = [row.line for row in rows]
+    said = [[verdict(one) for one in telling_each(lines, name, pairs)] for name in tracks]  # tracks × pairs
     upper: dict[tuple[int, int], dict[str, int]] = {
         pair: {name: sum(line[place] == name for line in said) for name in VERDICTS} for place, pair in enumerate(pairs)
     }

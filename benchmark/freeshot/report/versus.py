@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from freeshot.basics.statistics import Interval, paired_difference
+from freeshot.basics.statistics import Interval
 from freeshot.report.board import Board, Row
+from freeshot.report.telling import telling_each
 
 DEFAULT_PAIR = ("lora-recycle", "frozen-prototype")
 """The question this benchmark was built for: does the pool help over not using it?"""
@@ -40,5 +41,5 @@ def _rows(board: Board, name: str) -> list[Row]:
 
 
 def _differences(first: Row, second: Row) -> dict[str, Interval]:
-    ours, theirs = first.line.averages, second.line.averages
-    return {track: paired_difference(ours[track], theirs[track]) for track in ours if track in theirs}
+    shared = [track for track in first.line.averages if track in second.line.averages]
+    return {track: telling_each((first.line, second.line), track, [(0, 1)])[0] for track in shared}

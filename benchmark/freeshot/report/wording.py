@@ -164,7 +164,8 @@ def explanation(board: Board) -> tuple[str, ...]:
         "includes zero. Controls are not ranked. Paired differences are bold where theirs excludes zero."
     )
     seeds = any(cell.over_seeds for row in (*board.rows, *board.controls) for cell in row.cells.values())
-    return (interval, wider, rank, made_from) if seeds else (interval, rank, made_from)
+    both = "Where two rows share training seeds, the interval of their difference covers these as well."
+    return (interval, wider, f"{rank} {both}", made_from) if seeds else (interval, rank, made_from)
 
 
 def _what_it_is(row: Row) -> tuple[Words, ...]:
