@@ -121,7 +121,7 @@ def _pixels(folder: Path) -> Iterator[Reader]:
         assert torch.equal(again.read(range(len(images))), shown)
 
     read()
-    (place,) = root.iterdir()
+    (place,) = (path for path in root.iterdir() if path.is_dir())  # beside it lies the lock
     restoring = _restoring(place)
     for name in sorted(path.name for path in place.iterdir()):
         yield Reader(f"decoded pixels, {name}", place / name, read, restoring(name))
