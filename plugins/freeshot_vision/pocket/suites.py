@@ -167,7 +167,7 @@ POISONED = Profile(
         Row("teapot", TRUSTED),
         Row("teapot", {**TRUSTED, "learner.selection": "uniform"}),
     ),
-    tracks=("poisoned/*",),
+    tracks=("poisoned/noise/*", "poisoned/mislabelled/*"),
     summary="LoRAs trusted alike and by what they lead to, where three in ten are not what they say",
 )
 
@@ -192,7 +192,7 @@ SUITES = (
     Suite(
         "poisoned",
         "The pocket suite's validation episodes, with a pool of which three LoRAs in ten are noise or mislabelled.",
-        ("poisoned/*",),
+        ("poisoned/noise/*", "poisoned/mislabelled/*"),
         {"full": POISONED},
     ),
     Suite(
