@@ -397,8 +397,10 @@ def test_tags_say_how_to_read_a_row(stubs: Toy, method: str, data_free: str, tun
     assert (tags.data_free, tags.tuning_free, tags.role) == (data_free, tuning_free, role)
 
 
-def test_a_public_prior_is_tagged_even_where_it_fails(stubs: Toy) -> None:
-    record = stubs.record("lora-recycle", options=("inversion.prior=resnet50",))
+def test_a_public_prior_is_tagged_even_where_it_fails(stubs: Toy, tmp_path: Path) -> None:
+    (tmp_path / "spoilt.pth").write_bytes(b"no weights")
+    options = ("inversion.prior=resnet50", f"inversion.prior_weights={tmp_path / 'spoilt.pth'}")
+    record = stubs.record("lora-recycle", options=options)
     assert (record.status, record.tags.data_free) == ("failed", "public prior")
 
 
