@@ -34,7 +34,9 @@ def test_the_readme_shows_the_committed_table() -> None:
 
 def test_all_rows_of_a_track_met_the_frozen_episodes() -> None:
     lock = json.loads((ROOT / "plugins/freeshot_vision/pocket/data/episodes.lock").read_text())
-    for record in load_records(RESULTS).records:
+    tested = [record for record in load_records(RESULTS).records if record.spec.track.split == "novel"]
+    assert len(tested) > 700
+    for record in tested:
         assert record.spec.track.episodes_sha256 == lock[record.spec.track.name]
 
 
