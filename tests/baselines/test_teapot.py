@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +16,8 @@ from torch.nn.functional import cross_entropy
 from freeshot.basics.errors import DivergedError, OptionError
 from freeshot.basics.prototypes import prototype_logits
 from freeshot.contracts.flow import Adapter, Shots, Task
+from freeshot.contracts.records import RunRecord
+from freeshot.testing import check
 from freeshot_baselines.teapot.memory import TaskMemory, beta, blended_loss
 from freeshot_baselines.teapot.policy import Policy
 
@@ -217,6 +220,39 @@ def test_what_cannot_be_is_told() -> None:
     bad = replace(MIXED[0], teacher_logits=torch.full((9, 3), torch.nan, dtype=torch.float64))
     with pytest.raises(DivergedError, match=r"The loss of meta-learner 'task-memory' is nan at task 0\."):
         UNIFORM.fit(model, Given([bad]), rng())
+
+
+def test_the_contract_kit_can_pass_tasks_by() -> None:
+    check(TaskMemory, selection="uniform")
+
+
+def test_random_rewards_make_shares_as_unequal_as_those_on_record() -> None:
+    """So that nobody reads the shares on a sound pool as a judgement: forty LoRAs, a hundred rewards of four tasks."""
+    equal_over_largest = []
+    for seed in range(5):
+        policy, draws = Policy(lr=0.1), rng(seed)
+        policy._place([f"lora-{number}" for number in range(40)])
+        for _ in range(100):
+            taken: list[tuple[str, ...]] = []
+            while len(taken) < 4:
+                sources = (f"lora-{int(torch.randint(40, (), generator=draws))}",)
+                if policy.accepts(sources, draws):
+                    taken.append(sources)
+            policy.reward(taken, 0.5 + 0.05 * float(torch.randn((), generator=draws)))
+        shares = policy.shares()
+        equal_over_largest.append(float(shares.mean() / shares.max()))
+    recorded = on_record()
+    assert len(recorded) == 12
+    assert sum(equal_over_largest) / 5 < min(recorded)
+
+
+def on_record() -> list[float]:
+    """Return an equal share over the largest, of each committed record."""
+    found = []
+    for path in sorted((Path(__file__).parents[2] / "results" / "pocket").rglob("teapot-*.json")):
+        facts = [stage.facts for stage in RunRecord.read(path).stages if "trust" in stage.facts]
+        found += [1 / max(fact["trust"].values()) for fact in facts]
+    return found
 
 
 # --- in the toy world ---------------------------------------------------------------------------

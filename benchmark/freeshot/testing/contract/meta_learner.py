@@ -9,6 +9,8 @@ from freeshot.testing.contract.rules import BrokenError, Subject, rule
 from freeshot.testing.contract.world import SHOTS, WAYS, frozen_state
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor
 
     from freeshot.contracts.flow import Adapter
@@ -151,3 +153,6 @@ class _Given:
 
     def take(self, count: int, start: int = 0) -> list[Any]:
         return self._tasks[start:count]
+
+    def take_wanted(self, count: int, wanted: Callable[[Any], bool]) -> list[Any]:
+        return [task for task in self._tasks if wanted(task)][:count]
