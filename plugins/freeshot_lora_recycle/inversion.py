@@ -10,7 +10,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from freeshot import InversionMethod, added
-from freeshot.basics.errors import OptionError
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -93,20 +92,15 @@ class LoraInversion(InversionMethod):
 
     def require_ready(self) -> None:
         """Ask for the weights of the prior."""
-        if self.prior == "none":
-            return
-        if not self.prior_weights:
-            raise OptionError(
-                "Inversion 'lora-inversion' needs the weights of a ResNet-50 for its prior. Give a file with "
-                "-o inversion.prior_weights=FILE, or be strictly data-free with -o inversion.prior=none."
-            )
-        from freeshot.engine.prior import require_weights
+        from freeshot.engine.prior import require_prior
 
-        require_weights(self.prior_weights)
+        require_prior(self, "prior")
 
     def files(self) -> tuple[str, ...]:
         """Name the prior's weights, where there is a prior."""
-        return () if self.prior == "none" or not self.prior_weights else (self.prior_weights,)
+        from freeshot.engine.prior import prior_files
+
+        return prior_files(self)
 
     def beside(self, side: int) -> float:
         """Count the prior, where there is one."""

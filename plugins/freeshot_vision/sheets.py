@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,20 +86,19 @@ class SheetImages:
 
     def at(self, side: int) -> SheetImages:
         """Return the same images, shown at another size."""
-        shown = replace(self, side=side if side != self.cells.shape[1] else 0)
-        vars(shown).update({name: value for name, value in vars(self).items() if name == "sha256"})  # the same for all
-        return shown
+        from freeshot.contracts.images import shown_at
+
+        return shown_at(self, side if side != self.cells.shape[1] else 0)
 
     def read(self, indices: Sequence[int] | NDArray[np.int64]) -> Tensor:
         """Return the images at `indices` as uint8 [b, 3, h, w]."""
         import torch
 
-        from freeshot.data.pictures import fitted
+        from freeshot.data.pictures import enlarged
 
         chosen = self.cells[np.asarray(indices, dtype=np.int64)]  # [b, h, w, 3]
         if self.side:
-            shown = [np.asarray(fitted(Image.fromarray(cell), self.side, "square")) for cell in chosen]
-            chosen = np.array(shown, dtype=np.uint8).reshape(-1, self.side, self.side, 3)
+            chosen = enlarged(chosen, self.side)
         return torch.from_numpy(np.ascontiguousarray(chosen.transpose(0, 3, 1, 2)))
 
     @cached_property

@@ -53,6 +53,7 @@ class LoraHub(Method):
         """Stack the LoRAs; nothing is searched before an episode is seen."""
         from freeshot.engine import Trunk
 
+        self.require_ready()  # for whoever prepares it without a plan
         trunk = Trunk.of(bench.backbone())
         together = episodes_together(bench, copies=2 if bench.shot == 1 else 1)
         pool = bench.pool()

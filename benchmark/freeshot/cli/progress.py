@@ -18,6 +18,7 @@ from freeshot.contracts.events import (
     StageStarted,
 )
 from freeshot.plugin import hookimpl
+from freeshot.plugin.listening import listening
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
 
+NAME = "progress display"
+"""As which plugin the displays take part."""
 EVERY = 10.0
 """Seconds between two lines about the same stage."""
 
@@ -146,20 +149,11 @@ def shown(manager: pluggy.PluginManager) -> Iterator[Display]:
     """Show the events of the block, as bars or lines."""
     console = stdout()
     if sys.stdout.isatty():
-        with _bars(console) as bars, _listening(manager, BarDisplay(bars.console, bars)) as display:
+        with _bars(console) as bars, listening(manager, BarDisplay(bars.console, bars), NAME) as display:
             yield display
     else:
-        with _listening(manager, LineDisplay(console)) as display:
+        with listening(manager, LineDisplay(console), NAME) as display:
             yield display
-
-
-@contextmanager
-def _listening(manager: pluggy.PluginManager, display: Display) -> Iterator[Display]:
-    manager.register(display, "progress display")
-    try:
-        yield display
-    finally:
-        manager.unregister(display)
 
 
 def _bars(console: Console) -> Bars:

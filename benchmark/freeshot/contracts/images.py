@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
+
+
+T = TypeVar("T")
 
 
 class Images(Protocol):
@@ -37,6 +41,14 @@ class Images(Protocol):
     def read(self, indices: Sequence[int]) -> Tensor:
         """Return uint8 [b, 3, h, w]."""
         ...
+
+
+def shown_at(images: T, side: int) -> T:
+    """Copy images that are a frozen dataclass with a field `side`; what was hashed is the same at every size."""
+    frozen: Any = images
+    shown: T = replace(frozen, side=side)
+    vars(shown).update({name: value for name, value in vars(images).items() if name == "sha256"})
+    return shown
 
 
 def fitted(images: Images, side: int) -> Images:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from freeshot.basics.files import canonical_json
+from freeshot.contracts.images import shown_at
 from freeshot.data.checksums import content_hashes
 from freeshot.data.pictures import Fit, read_picture
 
@@ -41,9 +42,7 @@ class FileImages:
 
     def at(self, side: int) -> FileImages:
         """Return the same images, shown at another size."""
-        shown = replace(self, side=side)
-        vars(shown).update({name: value for name, value in vars(self).items() if name == "sha256"})  # the same for all
-        return shown
+        return shown_at(self, side)
 
     @cached_property
     def sha256(self) -> str:

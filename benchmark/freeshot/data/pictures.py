@@ -94,6 +94,14 @@ def fitted(image: Image.Image, side: int, fit: Fit) -> Image.Image:
     return image.resize(size, Image.Resampling.BICUBIC).crop((left, top, left + side, top + side))
 
 
+def enlarged(pictures: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Bring pictures [b, h, w, 3] that are in memory already to [b, side, side, 3]."""
+    from PIL import Image
+
+    shown = [np.asarray(fitted(Image.fromarray(picture), side, "square")) for picture in pictures]
+    return np.array(shown, dtype=np.uint8).reshape(-1, side, side, 3)
+
+
 def _on_white(opened: Image.Image) -> Image.Image:
     from PIL import Image
 

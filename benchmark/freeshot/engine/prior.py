@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from freeshot.basics.errors import DataError
+from freeshot.basics.errors import DataError, OptionError
 from freeshot.basics.files import file_sha256
 
 if TYPE_CHECKING:
@@ -81,9 +81,21 @@ def open_prior(file: str, spread: str, device: torch.device) -> StatisticsPrior:
     return StatisticsPrior(network.to(device), spread)
 
 
-def require_weights(file: str) -> None:
-    """Refuse weights that are not there, or not what their name promises; DataError."""
-    path = weights_file(file)
+def prior_files(inversion: Any) -> tuple[str, ...]:
+    """Name the prior's weights of an inversion with the options `prior` and `prior_weights`, where there is one."""
+    return () if inversion.prior == "none" or not inversion.prior_weights else (inversion.prior_weights,)
+
+
+def require_prior(inversion: Any, use: str) -> None:
+    """Refuse an inversion with these options whose prior lacks its weights; OptionError, or DataError for a file."""
+    if inversion.prior == "none":
+        return
+    if not inversion.prior_weights:
+        raise OptionError(
+            f"Inversion '{inversion.name}' needs the weights of a ResNet-50 for its {use}. Give a file with "
+            "-o inversion.prior_weights=FILE, or be strictly data-free with -o inversion.prior=none."
+        )
+    path = weights_file(inversion.prior_weights)
     if not path.is_file():
         raise DataError(f"The prior's weights {path} were not found. Put those of a ResNet-50 there, or name a file.")
 

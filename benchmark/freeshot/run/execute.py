@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from freeshot.basics.errors import MissingPoolError, StoreError
 from freeshot.contracts.events import CellFailed, CellFinished, CellSkipped, Event
 from freeshot.plugin import hookimpl
+from freeshot.plugin.listening import listening
 from freeshot.run.environment import Environment
 from freeshot.run.mail import Mailbox, told
 from freeshot.run.plan import launcher_of
@@ -45,18 +46,16 @@ def execute_plan(plan: Plan, request: RunRequest, catalogue: Catalogue) -> Outco
     require_ready([cell for cell in plan.cells if cell.state == "todo"], environment, request.results)
     tracks = {cell.spec.cell: cell.track for cell in plan.cells}
     todo = [cell.spec for cell in plan.cells if cell.state != "done"]
-    ends = _Ends()
     mail = _mail(request.cache)
     mailbox = Mailbox(mail)
     runner = CellRunner.at(environment, request, tracks, mail)
-    catalogue.host.manager.register(ends)
     try:
-        with told(mailbox, environment.emit):
-            launcher.launch(todo, runner)
-        elsewhere = [spec for spec in todo if spec.cell not in runner.ran]
-        _tell_of_the_lost(environment, elsewhere, mailbox)
+        with listening(catalogue.host.manager, _Ends()) as ends:
+            with told(mailbox, environment.emit):
+                launcher.launch(todo, runner)
+            elsewhere = [spec for spec in todo if spec.cell not in runner.ran]
+            _tell_of_the_lost(environment, elsewhere, mailbox)
     finally:
-        catalogue.host.manager.unregister(ends)
         shutil.rmtree(mail, ignore_errors=True)
     skipped = ends.count(CellSkipped) + len(plan.cells) - len(todo)
     return Outcome(ends.count(CellFinished), ends.count(CellFailed), skipped)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from freeshot.contracts.records import RunSpec
     from freeshot.contracts.tracks import Track
     from freeshot.plugin.catalogue import Catalogue
+    from freeshot.pool.places import Place
     from freeshot.run.request import RunRequest
 
 
@@ -66,13 +67,17 @@ def from_anywhere(asked: str, catalogue: Catalogue, pools: Path) -> str:
         return asked
     if place.shipped or place.folder == pools / place.name:
         return asked
-    _, plus, poison = asked.partition("+")
-    part = f"/{place.part}" if place.part else ""
-    return f"{place.folder.absolute()}{part}{plus}{poison}"
+    return f"{place.folder.absolute()}{_rest(place, asked)}"
 
 
 def called(asked: str, catalogue: Catalogue, pools: Path) -> str:
     """Call a pool by its name where its folder was given; a part and a poison stay."""
-    place, (_, plus, poison) = find_pool(asked, catalogue, pools), asked.partition("+")
+    place = find_pool(asked, catalogue, pools)
+    return f"{place.name}{_rest(place, asked)}"
+
+
+def _rest(place: Place, asked: str) -> str:
+    """Return what was asked for beside the pool itself: a part, a poison."""
+    _, plus, poison = asked.partition("+")
     part = f"/{place.part}" if place.part else ""
-    return f"{place.name}{part}{plus}{poison}"
+    return f"{part}{plus}{poison}"

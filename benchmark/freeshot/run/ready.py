@@ -9,7 +9,7 @@ from freeshot.basics.files import fingerprint, require_writable
 from freeshot.contracts.method import Needs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from freeshot.contracts.records import Part, RunSpec
@@ -23,14 +23,24 @@ SPLITS = {Needs.BASE_IMAGES: "base", Needs.VALIDATION: "validation"}
 def require_ready(cells: Sequence[PlannedCell], environment: Environment, results: Path) -> None:
     """Refuse to run cells that lack something, and name all that is lacking; StoreError where results cannot lie."""
     require_writable(results, "--results")
-    lacking = dict.fromkeys([*_of_parts(cells, environment), *_of_images(cells, environment)])
-    if lacking:
-        raise DataError(" ".join(lacking))
+    parts = _of_parts((cell.spec for cell in cells), environment)
+    _refuse([*parts, *_of_images(cells, environment)])
 
 
-def _of_parts(cells: Sequence[PlannedCell], environment: Environment) -> Iterator[str]:
+def require_parts_ready(spec: RunSpec, environment: Environment) -> None:
+    """Refuse to work by a spec whose components lack something, and name all of it."""
+    _refuse(_of_parts([spec], environment))
+
+
+def _refuse(lacking: Iterable[str]) -> None:
+    sentences = dict.fromkeys(lacking)
+    if sentences:
+        raise DataError(" ".join(sentences))
+
+
+def _of_parts(specs: Iterable[RunSpec], environment: Environment) -> Iterator[str]:
     """Ask each component once."""
-    parts = {fingerprint(part.recipe()): part for cell in cells for part in _parts(cell.spec)}
+    parts = {fingerprint(part.recipe()): part for spec in specs for part in _parts(spec)}
     for part in parts.values():
         try:
             environment.component(part).require_ready()

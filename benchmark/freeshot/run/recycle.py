@@ -24,6 +24,7 @@ from freeshot.run.forecast import Forecast, forecast
 from freeshot.run.handed import Handed
 from freeshot.run.parts import backbone_part, choices_of, part_of, resolve, spelt_alike
 from freeshot.run.plan import row_for, track_spec
+from freeshot.run.ready import require_parts_ready
 from freeshot.run.workbench import Bench
 
 if TYPE_CHECKING:
@@ -133,6 +134,5 @@ def plan_recycling(request: RecycleRequest, catalogue: Catalogue) -> Job:
     )
     environment = Environment(catalogue, request.cache, Path("data"), choose_device(request.device))
     environment.own_pools[pool.name] = folder
-    for needed in (part, *chosen.values(), backbone):
-        environment.component(needed).require_ready()
+    require_parts_ready(spec, environment)
     return Job(request, environment, spec, track, method)

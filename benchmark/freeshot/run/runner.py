@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -13,6 +12,7 @@ from freeshot.basics.files import fingerprint
 from freeshot.contracts.events import CellFailed, CellSkipped
 from freeshot.contracts.records import RunRecord
 from freeshot.plugin import hookimpl
+from freeshot.plugin.listening import listening
 from freeshot.run.cell import assist_cell, run_cell
 from freeshot.run.environment import Environment
 from freeshot.run.mail import Letters, Mailbox
@@ -20,7 +20,7 @@ from freeshot.run.pools import from_anywhere
 from freeshot.run.store import is_done, stored_record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from freeshot.contracts.records import RunSpec
     from freeshot.contracts.tracks import Track
@@ -68,7 +68,7 @@ class CellRunner:
         letters = Letters(Mailbox(self.mail).path(spec.cell))
         try:
             environment = _environment(self.plugins, self.request)
-            with _listening(environment, letters):
+            with listening(environment.catalogue.host.manager, letters):
                 run_alone(environment, spec, self.tracks[spec.cell], self.request)
         except FreeshotError as error:  # a folder that cannot be read or written; whoever waits must hear of it
             letters.freeshot_event(CellFailed(spec.title, str(error)))
@@ -79,17 +79,6 @@ class CellRunner:
             return
         environment = replace(_environment(self.plugins, self.request), quiet=True)
         assist_cell(environment, spec, self.tracks[spec.cell])
-
-
-@contextmanager
-def _listening(environment: Environment, listener: object) -> Iterator[None]:
-    """Let somebody hear of events inside of this block."""
-    manager = environment.catalogue.host.manager
-    manager.register(listener)
-    try:
-        yield
-    finally:
-        manager.unregister(listener)
 
 
 @cache
@@ -137,18 +126,15 @@ def lock_name(spec: RunSpec, results: Path) -> str:
 def _wrapped(environment: Environment, spec: RunSpec, track: Track, request: RunRequest) -> None:
     """Run a cell inside of the wrappers that plugins put around cells; ours is the innermost implementation."""
     manager = environment.catalogue.host.manager
-    core = _Core(environment, track, request)
-    manager.register(core)
     try:
-        records = manager.hook.freeshot_cell(spec=spec)
+        with listening(manager, _Core(environment, track, request)):
+            records = manager.hook.freeshot_cell(spec=spec)
         if not any(isinstance(record, RunRecord) for record in records or ()):
             environment.emit(CellFailed(spec.title, "A freeshot_cell wrapper gave no record back."))
     except FreeshotError:
         raise
     except Exception as error:  # noqa: BLE001 - a wrapper is a stranger's code; it must not cost the other cells
         environment.emit(CellFailed(spec.title, f"A freeshot_cell wrapper raised {type(error).__name__}: {error}"))
-    finally:
-        manager.unregister(core)
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -30,9 +30,9 @@ class ArrayImages:
 
     def at(self, side: int) -> ArrayImages:
         """Return the same images, shown at another size."""
-        shown = replace(self, side=side)
-        vars(shown).update({name: value for name, value in vars(self).items() if name == "sha256"})  # the same for all
-        return shown
+        from freeshot.contracts.images import shown_at
+
+        return shown_at(self, side)
 
     @cached_property
     def sha256(self) -> str:
@@ -46,14 +46,12 @@ class ArrayImages:
         """Return uint8 [b, 3, side, side]."""
         import numpy as np
         import torch
-        from PIL import Image
 
-        from freeshot.data.pictures import fitted
+        from freeshot.data.pictures import enlarged
 
         small = self.pixels[list(indices)].transpose(0, 2, 3, 1)  # [b, h, w, c]
         coloured = np.broadcast_to(small, (*small.shape[:3], 3))
-        shown = [np.array(fitted(Image.fromarray(image), self.side, "square")) for image in coloured]
-        return torch.from_numpy(np.array(shown, dtype=np.uint8)).permute(0, 3, 1, 2).contiguous()
+        return torch.from_numpy(enlarged(coloured, self.side)).permute(0, 3, 1, 2).contiguous()
 
 
 def array_images(pixels: Sequence[NDArray[np.uint8]], classes: tuple[str, ...]) -> ArrayImages:
