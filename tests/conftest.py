@@ -56,7 +56,16 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
     site.mkdir()
     monkeypatch.syspath_prepend(str(site))
 
-    def put(name: str, source: str, *, dist: str = "", version: str = "1.0", module: str = "", needs: str = "") -> None:
+    def put(
+        name: str,
+        source: str,
+        *,
+        dist: str = "",
+        version: str = "1.0",
+        module: str = "",
+        needs: str = "",
+        editable: bool = False,
+    ) -> None:
         module = module or f"fake_{name.replace('-', '_')}"
         dist = dist or f"freeshot-{name}"
         (site / f"{module}.py").write_text(HEAD + dedent(source), encoding="utf-8")
@@ -66,6 +75,9 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
         metadata = f"Metadata-Version: 2.1\nName: {dist}\nVersion: {version}\n{requires}"
         (folder / "METADATA").write_text(metadata, encoding="utf-8")
         (folder / "entry_points.txt").write_text(f"[freeshot]\n{name} = {module}\n", encoding="utf-8")
+        if editable:
+            direct = '{"url": "file:///home/ann/mine", "dir_info": {"editable": true}}'
+            (folder / "direct_url.json").write_text(direct, encoding="utf-8")
 
     yield put
     for loaded in [loaded for loaded in sys.modules if loaded.startswith("fake_")]:

@@ -19,10 +19,11 @@ from freeshot.plugin import GROUP, hookspecs
 from freeshot.plugin.compatibility import why_incompatible
 from freeshot.plugin.files import import_file, read_source
 from freeshot.plugin.reasons import why_failed, why_slow, why_unknown_hook, why_unmarked
+from freeshot.plugin.versions import exact_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from importlib.metadata import Distribution
+    from importlib.metadata import EntryPoint
 
 ONLY = "FREESHOT_PLUGINS"
 """Environment variable that names the plugins to load, 'a,b'; set but empty it loads none."""
@@ -102,16 +103,18 @@ class Host:
         """List what is left out; grows when a hook fails later."""
         return tuple(self._failures)
 
-    def load(self, name: str, distribution: Distribution) -> None:
-        """Load the plugin of this entry-point name; a failure is noted and leaves no trace of it."""
-        info = PluginInfo(name, _name(distribution), distribution.version)
-        if reason := why_incompatible(distribution):
+    def load(self, point: EntryPoint) -> None:
+        """Load the plugin of an entry point; a failure is noted and leaves no trace of it."""
+        name = point.name
+        info = PluginInfo(name, *_shipped_by(point))
+        assert point.dist is not None
+        if reason := why_incompatible(point.dist):
             self.note(info, reason)
             return
         start = time.perf_counter()
         with self.guard(info, "Loading it"):
             self.manager.load_setuptools_entrypoints(GROUP, name)
-            self._admit(info)
+            self._admit(replace(info, version=exact_version(point)))
         self._forget_unless_admitted(name)
         seconds = time.perf_counter() - start
         if name in self._loaded and seconds > SLOW:
@@ -194,19 +197,19 @@ def load_plugins(only: frozenset[str] | None = None, without: frozenset[str] = f
     claims = _claims()
     for name in sorted((only or frozenset()) - set(claims)):
         host.note(PluginInfo(name, "", ""), str(unknown_name("plugin", name, claims)))
-    for name, distributions in sorted(claims.items()):
+    for name, points in sorted(claims.items()):
         if name in without or (only is not None and name not in only):
             continue
-        if len(distributions) == 1:
-            host.load(name, distributions[0])
+        if len(points) == 1:
+            host.load(points[0])
         else:
-            host.note(_together(name, distributions), _why_not_either(name, distributions))
+            host.note(_together(name, points), _why_not_either(name, points))
     return host
 
 
 def installed() -> dict[str, tuple[str, ...]]:
     """List the names of the installed plugins, each with the distributions that claim it."""
-    return {name: tuple(f"{_name(d)} {d.version}" for d in dists) for name, dists in _claims().items()}
+    return {name: tuple(" ".join(_shipped_by(point)) for point in points) for name, points in _claims().items()}
 
 
 def require_installed(names: Iterable[str]) -> None:
@@ -217,25 +220,27 @@ def require_installed(names: Iterable[str]) -> None:
             raise unknown_name("plugin", name, there)
 
 
-def _claims() -> dict[str, list[Distribution]]:
-    """Find the distributions that claim each plugin name; one installed twice (editable and wheel) counts once."""
-    claims: dict[str, dict[str, Distribution]] = {}
+def _claims() -> dict[str, list[EntryPoint]]:
+    """Find who claims each plugin name; a distribution that is there twice (editable and wheel) counts once."""
+    claims: dict[str, dict[str, EntryPoint]] = {}
     for point in entry_points(group=GROUP):
         if point.dist is not None:
-            spelling = _name(point.dist).lower().replace("_", "-").replace(".", "-")
-            claims.setdefault(point.name, {}).setdefault(spelling, point.dist)
-    return {name: list(distributions.values()) for name, distributions in claims.items()}
+            spelling = _shipped_by(point)[0].lower().replace("_", "-").replace(".", "-")
+            claims.setdefault(point.name, {}).setdefault(spelling, point)
+    return {name: list(points.values()) for name, points in claims.items()}
 
 
-def _name(distribution: Distribution) -> str:
-    return distribution.metadata["Name"] or "unnamed"
+def _shipped_by(point: EntryPoint) -> tuple[str, str]:
+    """Return the name and the version of the distribution that an entry point came with."""
+    assert point.dist is not None
+    return point.dist.metadata["Name"] or "unnamed", point.dist.version
 
 
-def _together(name: str, distributions: list[Distribution]) -> PluginInfo:
-    names, versions = (_name(d) for d in distributions), (d.version for d in distributions)
+def _together(name: str, points: list[EntryPoint]) -> PluginInfo:
+    names, versions = zip(*map(_shipped_by, points), strict=True)
     return PluginInfo(name, ", ".join(names), ", ".join(versions))
 
 
-def _why_not_either(name: str, distributions: list[Distribution]) -> str:
-    all_of_them = " and ".join(sorted(f"{_name(d)} {d.version}" for d in distributions))
+def _why_not_either(name: str, points: list[EntryPoint]) -> str:
+    all_of_them = " and ".join(sorted(" ".join(_shipped_by(point)) for point in points))
     return f"The name '{name}' is claimed by {all_of_them}, so neither is loaded. Uninstall all but one of them."
