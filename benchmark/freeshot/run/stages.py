@@ -34,7 +34,7 @@ class Stages:
     _device: torch.device
     costs: list[StageCost] = field(default_factory=list)
     _spent: tuple[float, int] = (0.0, 0)
-    """Seconds and operations of what was made here and now, which is what stages account for."""
+    """Seconds and operations of what was made here and now, which stages account for, and seconds of waiting."""
 
     def artefact(
         self, stage: str, recipe: Mapping[str, Any], make: Make, total: int, *, learns: bool = False
@@ -67,8 +67,13 @@ class Stages:
         kept = artefacts.load(stage, recipe)
         if kept is not None:
             return kept, True
+        begun = time.perf_counter()
         try:
             with artefacts.lock(stage, recipe).acquire(timeout=-1 if wait else 0):
+                self._spent = (
+                    self._spent[0] + time.perf_counter() - begun,
+                    self._spent[1],
+                )  # what waited, cost nothing
                 kept = artefacts.load(stage, recipe)  # somebody may have made it while we waited
                 return (kept, True) if kept is not None else (self._made(stage, recipe, make, tell), False)
         except Timeout:
