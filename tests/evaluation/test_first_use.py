@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import torch
 
 from freeshot.basics.errors import EpisodeError
+from freeshot.contracts.dataset import FewShotDataset
 from freeshot.contracts.tracks import Track
 from freeshot.evaluation.episodes import frozen_indices, track_episodes
 from freeshot.evaluation.first_use import note_of, require_as_first_met
+from freeshot.run.environment import Environment
+from freeshot.testing.toy import ToyImages
 
 if TYPE_CHECKING:
-    import torch
     from numpy.typing import NDArray
+    from tests.conftest import Toy
 
 TRACK = Track("far/dots/2w1s", "dots", "p", (), "b", way=2, query=2, episodes=3)
 
@@ -91,3 +95,30 @@ def test_a_note_that_cannot_be_read_is_none(tmp_path: Path, content: bytes) -> N
     note.parent.mkdir(parents=True)
     note.write_bytes(content)
     met(Dots((4, 5)), tmp_path)
+
+
+@dataclass(frozen=True)
+class Listed(FewShotDataset):
+    """A stranger's images in the data folder, which says nothing of whether they are there."""
+
+    name, domain, license = "listed", "arithmetic", "none"
+
+    def load(self, split: str, root: Path) -> ToyImages:
+        """Read which kinds of waves there are."""
+        return ToyImages(tuple(map(int, (root / "kinds.txt").read_text().split())))
+
+
+def test_a_strangers_data_set_is_fixed_when_first_met_too(toy: Toy) -> None:
+    toy.offer(datasets=[Listed])
+    data = toy.folder / "data"
+    data.mkdir()
+    (data / "kinds.txt").write_text("9 10 11")
+    track = Track("own/listed/2w1s", "listed", "p", (), "b", way=2, query=2, episodes=3)
+
+    def environment() -> Environment:
+        return Environment(toy.catalogue, toy.cache, data, torch.device("cpu"))
+
+    assert environment().episodes(track) == environment().episodes(track)
+    (data / "kinds.txt").write_text("8 10 11")
+    with pytest.raises(EpisodeError, match="images or labels of 'listed' have changed"):
+        environment().episodes(track)

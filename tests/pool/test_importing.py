@@ -366,3 +366,23 @@ def test_a_lora_whose_name_no_pool_could_hold_is_refused(save_peft: SavePeft, ba
     folder.rename(folder.with_name(name))
     assert "has a name that cannot be a folder of a pool everywhere" in refusal(folder.parent, backbone)
     assert not (folder.parents[1] / "pool").exists()
+
+
+def test_a_dot_in_a_folders_name_tells_loras_apart(save_peft: SavePeft, backbone: Backbone) -> None:
+    folder = save_peft("lr0.01", seed=1).parent
+    save_peft("lr0.001", seed=2)
+    pool = imported(folder, backbone).pool
+    assert [entry.name for entry in pool.entries] == ["lr0.001", "lr0.01"]
+    assert not torch.equal(*[entry.head_weight for entry in pool.entries])
+
+
+@pytest.mark.parametrize(("first", "second"), [("a/b", "a-b"), ("Cat", "cat")])
+def test_two_loras_never_share_a_folder_of_the_pool(
+    save_peft: SavePeft, backbone: Backbone, tmp_path: Path, first: str, second: str
+) -> None:
+    save_peft(first)
+    save_peft(second)
+    loras = tmp_path / "loras"
+    assert " in the pool. Rename one of them." in refusal(loras, backbone)
+    assert not (tmp_path / "pool").exists()
+    assert len(imported(loras, backbone, skip_bad=True).pool.entries) == 1

@@ -45,7 +45,9 @@ def make_record(
     episodes_sha256: str = "aa",
     wobble: float = 0.1,
     phase: int = 0,
-    device: str = "cpu",
+    device: str = "AMD EPYC",
+    threads: int = 2,
+    tuning_free: bool = True,
     backbone: str = "vit-toy",
     origin: str = "freeshot 0.1",
     finished: str = "2026-01-01T00:00:00+00:00",
@@ -79,7 +81,7 @@ def make_record(
         reason=reason or ("" if status == "ok" else f"It is {status}."),
         comparable=limit is None,
         spec=spec,
-        tags=Tags(tuning_free=True, data_free="strict", role=role),
+        tags=Tags(tuning_free=tuning_free, data_free="strict", role=role),
         interval=interval,
         accuracies=accuracies,
         stages=[
@@ -88,7 +90,7 @@ def make_record(
             StageCost(stage="evaluation", seconds=1.25, peak_bytes=2**20 * 200),
         ],
         provenance=Provenance(
-            freeshot="0.1", packages={}, python="3.11", platform="Linux", device=device, threads=2,
+            freeshot="0.1", packages={}, python="3.11", platform="Linux", device=device, threads=threads,
             git_commit=None, git_dirty=None, finished=finished,
         ),
     )  # fmt: skip

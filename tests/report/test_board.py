@@ -184,10 +184,25 @@ def test_versus_compares_every_row_of_a_method_episode_by_episode(record: Make) 
 
 def test_costs_count_cached_stages_in_full_and_never_mix_devices(record: Make) -> None:
     (board,) = boards([record(), record(track=SKETCH5), record(track=FLAGS, device="NVIDIA H200")])
-    gpu, cpu = costs(board)
+    cpu, gpu = costs(board)
     assert (gpu.device, gpu.records) == ("NVIDIA H200", 1)
-    assert (cpu.device, cpu.records) == ("cpu, 2 threads", 2)
+    assert (cpu.device, cpu.records) == ("AMD EPYC", 2)
     assert (cpu.prepare_seconds, cpu.evaluate_seconds, cpu.peak_mib) == (42.5, 1.25, 300)
+
+
+def test_seconds_of_one_thread_and_of_sixteen_are_not_averaged(record: Make) -> None:
+    (board,) = boards([record(threads=1), record(track=SKETCH5, threads=1), record(track=FLAGS, threads=16)])
+    few, many = costs(board)
+    assert (few.device, few.records) == ("AMD EPYC, 1 thread", 2)
+    assert (many.device, many.records) == ("AMD EPYC, 16 threads", 1)
+
+
+def test_a_rerun_that_failed_does_not_change_what_a_row_says_of_itself(record: Make) -> None:
+    (board,) = boards([
+        record(tuning_free=False),
+        record(track=SKETCH5, status="failed", finished="2026-02-01T00:00:00+00:00"),
+    ])  # fmt: skip
+    assert not board.rows[0].line.tuning_free
 
 
 def counted(record: RunRecord, task: int | None = 10**9, **stage: Any) -> RunRecord:

@@ -268,7 +268,7 @@ def test_a_cell_without_a_number_says_why(opened: Visit, row: str, word: str, re
 def test_a_row_opens_its_provenance(opened: Visit) -> None:
     opened.page.locator("#board button.name", has_text="alpha").click()
     told = opened.page.locator("#detail").inner_text()
-    for part in ("FreeShot 0.1", "Python 3.11", "43 s to prepare", "peak 300 MiB", "on cpu, 2 threads"):
+    for part in ("FreeShot 0.1", "Python 3.11", "43 s to prepare", "peak 300 MiB", "on AMD EPYC"):
         assert part in told
 
 
@@ -335,12 +335,15 @@ def test_the_points_of_the_cost_plot_are_reached_by_keyboard(opened: Visit) -> N
 
 
 def test_costs_of_another_device_are_marked_and_not_drawn_beside_the_others(browser: Browser, tmp_path: Path) -> None:
-    rows = [make_record(name, device="cuda:0" if name == "gamma" else "cpu") for name in ("alpha", "beta", "gamma")]
+    rows = [
+        make_record(name, device="NVIDIA H200" if name == "gamma" else "AMD EPYC")
+        for name in ("alpha", "beta", "gamma")
+    ]
     (tmp_path / "index.html").write_text(html(boards(rows)), encoding="utf-8")
     with visit(browser, tmp_path / "index.html") as found:
         costs = found.page.locator("#board tbody td:nth-child(4)")
         assert [text.endswith("†") for text in costs.all_inner_texts()].count(True) == 1
-        assert found.page.locator("#board td[title]").get_attribute("title") == "on cuda:0; most rows on cpu, 2 threads"
+        assert found.page.locator("#board td[title]").get_attribute("title") == "on NVIDIA H200; most rows on AMD EPYC"
         assert found.page.locator("#cost-plot circle.dot").count() == 2
         assert "run elsewhere: gamma." in found.page.locator("#cost-note").inner_text()
         found.page.locator("#cost-axis").select_option("peak")

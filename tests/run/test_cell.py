@@ -260,6 +260,20 @@ def test_a_finished_cell_is_announced(stubs: Toy, ears: Ears) -> None:
     assert (event.cell, event.mean) == (record.spec.title, record.interval.mean)
 
 
+@pytest.mark.parametrize("method", ["stub", "diverging"])
+def test_the_record_is_there_when_the_end_of_a_cell_is_told(stubs: Toy, method: str) -> None:
+    class Reader:
+        @hookimpl
+        def freeshot_event(self, event: Event) -> None:
+            if isinstance(event, CellFinished | CellFailed):
+                there.extend(stubs.results.rglob(f"{method}-*.json"))
+
+    there: list[Path] = []
+    stubs.catalogue.host.manager.register(Reader())
+    stubs.launch(method)
+    assert len(there) == 1
+
+
 def test_a_failed_cell_is_announced_with_its_reason(stubs: Toy, ears: Ears) -> None:
     stubs.launch("diverging")
     assert [e.reason for e in ears.heard if isinstance(e, CellFailed)] == ["The loss is nan at step 3. Lower its lr."]

@@ -94,7 +94,8 @@ def inner_loras(folder: Path) -> tuple[str, ...]:
 
 def read_lora(path: Path, root: Path) -> ForeignLora:
     """Read one LoRA of either sort; PoolError names the file and what is wrong."""
-    name = path.relative_to(root).with_suffix("").as_posix().replace("/", "-") if path != root else path.name
+    inner = path.relative_to(root.parent if path == root else root)
+    name = (inner.with_suffix("") if path.is_file() else inner).as_posix().replace("/", "-")
     if not is_piece(name):
         raise PoolError(f"{path} has a name that cannot be a folder of a pool everywhere. Rename it.")
     return _read_peft(path, name) if path.is_dir() else _read_paper(path, name)

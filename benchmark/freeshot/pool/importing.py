@@ -54,12 +54,14 @@ def import_pool(
     bad: list[str] = []
     ids: dict[str, int] = {}
     named: ForeignLora | None = None
+    named_alike: dict[str, ForeignLora] = {}
     for found in readable(find_loras(folder), folder):
         try:
             if isinstance(found, PoolError):
                 raise found
             named = named or (found if found.network else None)
             _require_one_network(found, named, backbone)
+            _require_name_of_its_own(found, named_alike)
             entries.append(_entry(found, backbone, features, missing_bias, ids))
         except PoolError as error:
             bad.append(str(error))
@@ -85,6 +87,13 @@ def _require_one_network(lora: ForeignLora, named: ForeignLora | None, backbone:
         raise PoolError(
             f"{lora.file} was tuned on '{lora.network}', but {named.file} on '{named.network}'. Make a pool of each."
         )
+
+
+def _require_name_of_its_own(lora: ForeignLora, known: dict[str, ForeignLora]) -> None:
+    """Refuse a LoRA whose folder in the pool would be another one's, on any file system."""
+    first = known.setdefault(lora.name.casefold(), lora)
+    if first is not lora:
+        raise PoolError(f"{lora.file} and {first.file} would both be '{lora.name}' in the pool. Rename one of them.")
 
 
 def _entry(lora: ForeignLora, backbone: Backbone, features: int, missing_bias: str, ids: dict[str, int]) -> LoraEntry:

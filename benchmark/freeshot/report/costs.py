@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from freeshot.contracts.records import RunRecord, StageCost
@@ -39,10 +39,12 @@ class Cost:
 
 def costs(board: Board) -> tuple[Cost, ...]:
     """List the costs of a board's rows and controls, in the order of the board."""
+    rows = (*board.rows, *board.controls)
+    name = _device_names(record for row in rows for record in row.line.records)
     return tuple(
         _cost(row.label, device, records)
-        for row in (*board.rows, *board.controls)
-        for device, records in sorted(_by_device(row.line.records).items())
+        for row in rows
+        for device, records in sorted(_by_device(row.line.records, name).items())
     )
 
 
@@ -52,13 +54,25 @@ def usual_device(found: Sequence[Cost]) -> str | None:
     return min(rows, key=lambda device: (-rows[device], device), default=None)
 
 
-def _by_device(records: Sequence[RunRecord]) -> dict[str, list[RunRecord]]:
+def _device_names(records: Iterable[RunRecord]) -> Callable[[RunRecord], str]:
+    """Return what names a record's device, with its threads where the same device has several numbers of them."""
+    threads: dict[str, set[int]] = defaultdict(set)
+    for record in records:
+        threads[record.provenance.device].add(record.provenance.threads)
+
+    def name(record: RunRecord) -> str:
+        made = record.provenance
+        several = f", {made.threads} thread{'s' if made.threads > 1 else ''}" if len(threads[made.device]) > 1 else ""
+        return made.device + several
+
+    return name
+
+
+def _by_device(records: Sequence[RunRecord], name: Callable[[RunRecord], str]) -> dict[str, list[RunRecord]]:
     found: dict[str, list[RunRecord]] = defaultdict(list)
     for record in records:
         if record.status == "ok" and record.stages:
-            made = record.provenance
-            threads = f", {made.threads} threads" if made.device == "cpu" else ""
-            found[made.device + threads].append(record)
+            found[name(record)].append(record)
     return found
 
 

@@ -66,7 +66,7 @@ def lines_of(
 
 
 def _line(label: str, records: Sequence[RunRecord], columns: Sequence[Column], problems: dict[str, None]) -> Line:
-    newest = max(records, key=age_key)
+    newest = max((r for r in records if r.status == "ok"), key=age_key, default=max(records, key=age_key))
     runs = _runs(records)
     averages = {track: np.mean([*by_seed.values()], axis=0) for track, by_seed in runs.items()}
     return Line(

@@ -49,8 +49,9 @@ def run_cell(environment: Environment, spec: RunSpec, track: Track, results: Pat
     try:
         reason = method.skip(track)
         if reason is not None:
+            record = _written(results, _record(environment, spec, method, "skipped", reason=reason))
             environment.emit(CellSkipped(spec.title, reason))
-            return _written(results, _record(environment, spec, method, "skipped", reason=reason))
+            return record
         _require_planned_pool(environment, spec, track)
         bench = Bench(environment, spec, track, method)
         record = _scored(environment, spec, track, method, bench)
@@ -64,8 +65,9 @@ def run_cell(environment: Environment, spec: RunSpec, track: Track, results: Pat
         environment.forget(spec.backbone)
         _keep_traceback(environment, spec)
         record = _record(environment, spec, method, "failed", bench, reason=f"{type(error).__name__}: {error}")
+    record = _written(results, record)
     _announce(environment, record)
-    return _written(results, record)
+    return record
 
 
 def assist_cell(environment: Environment, spec: RunSpec, track: Track) -> None:

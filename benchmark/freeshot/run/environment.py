@@ -155,7 +155,11 @@ class Environment:
         if track.name not in self._episodes:
             images = self.images(track.dataset, track.split)
             episodes = track_episodes(track, images)
-            if not track.episodes_sha256 and named_dataset(self.catalogue, track.dataset).there(self.data):
+            if not track.episodes_sha256 and self._from_data_folder(track.dataset):
                 require_as_first_met(track, episodes, images, self.data)
             self._episodes[track.name] = episodes
         return self._episodes[track.name]
+
+    def _from_data_folder(self, dataset: str) -> bool:
+        """Tell whether a data set whose images were just opened may have them from the user's data folder."""
+        return self.data.is_dir() and named_dataset(self.catalogue, dataset).there(self.data) is not False

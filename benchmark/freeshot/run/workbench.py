@@ -64,7 +64,7 @@ class Bench:
     method: Method
     recovered: Sequence[SurrogateSet] = ()
     """What the last inversion gave."""
-    asked: Sequence[QueryOracle] = ()
+    asked: tuple[QueryOracle, ...] = ()
     """The services that were handed out; they count their queries."""
     looked: bool = False
     """Whether scoring on test episodes began."""
@@ -129,8 +129,9 @@ class Bench:
         """Return the LoRAs as services that answer and show nothing of themselves."""
         self._require(Needs.QUERIES)
         pool = self._environment.pool(self.track.pool, self._backbone)
-        self.asked = [QueryOracle(self._backbone, entry) for entry in pool.entries]
-        return self.asked
+        oracles = tuple(QueryOracle(self._backbone, entry) for entry in pool.entries)
+        self.asked += oracles
+        return oracles
 
     def surrogates(self, inversion: Choice, strategy: Choice, per_class: int, batch: int = 0) -> Sequence[SurrogateSet]:
         """Invert every LoRA of the pool, or take what an earlier run left; by asking, if only that was declared."""
