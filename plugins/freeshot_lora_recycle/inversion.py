@@ -62,13 +62,9 @@ class LoraInversion(InversionMethod):
         return "strict" if self.prior == "none" else "public prior"
 
     def synthesize(self, teacher: Teacher, labels: Tensor, rng: Generator) -> Tensor:
-        """Return images [n, 3, h, w] in 0…1; the last iterate, as the released code in fact does."""
+        """Return images [n, 3, h, w] in 0…1; which iterate, `keep` says."""
         prior = self._open_prior(teacher)
         return self._plan().optimized(teacher, labels, rng, partial(self._penalized, prior))
-
-    def rate(self, step: int) -> float:
-        """Return the learning rate at a step."""
-        return self._plan().rate(step)
 
     def _plan(self) -> PixelPlan:
         from freeshot.engine.pixels import PixelPlan

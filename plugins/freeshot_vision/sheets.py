@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-SPLITS = ("base", "validation", "novel")
 LARGEST = 16 * 2**20
 """Bytes of a card that are read."""
 

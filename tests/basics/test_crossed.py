@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from freeshot.basics.crossed import crossed, crossed_differences, layers
+from freeshot.basics.crossed import crossed, crossed_differences
 from freeshot.basics.statistics import student_t
 
 STEPS = st.integers(0, 75).map(lambda step: step / 75)
@@ -117,18 +117,6 @@ def test_values_that_never_differ_are_a_point() -> None:
 def test_what_is_no_table_is_refused(values: Any) -> None:
     with pytest.raises(ValueError, match=r"finite values \[seeds, episodes\]"):
         crossed(values)
-
-
-def test_the_variances_that_were_put_in_are_found() -> None:
-    rng = np.random.default_rng(0)
-    found = [layers(simulated(rng, 6, 100, (0.3, 0.5, 0.2))) for _ in range(400)]
-    means = [float(np.mean([getattr(one, name) for one in found])) for name in ("seeds", "episodes", "rest")]
-    assert means == pytest.approx([0.09, 0.25, 0.04], rel=0.1)
-
-
-def test_variances_take_two_of_each() -> None:
-    with pytest.raises(ValueError, match="but 1 and 3 were given"):
-        layers([[0.1, 0.2, 0.3]])
 
 
 @pytest.mark.parametrize(

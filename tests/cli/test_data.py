@@ -91,6 +91,19 @@ def test_look_alikes_and_broken_images_are_told(call: Call, pictures: Path) -> N
     assert (quick.exit_code, quick.stderr) == (0, "")
 
 
+def test_a_check_tells_how_far_it_is(call: Call, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    call("data", "add", "mine", "pictures", *ADD, plugins=PLUGINS)
+    monkeypatch.setattr("freeshot.cli.progress.EVERY", 0.0)
+    shown = lines(call("data", "check", "mine", plugins=PLUGINS).stdout)
+    assert [line.partition(",")[0] for line in shown if line.startswith("mine: ")][::8] == [
+        "mine: check 3 %",
+        "mine: check 28 %",
+        "mine: check 53 %",
+        "mine: check 78 %",
+    ]
+    assert "mine: " not in call("data", "check", "mine", "--quick", plugins=PLUGINS).stdout
+
+
 def test_a_published_set_that_is_missing_says_what_to_put_where(call: Call, pictures: Path) -> None:
     done = call("data", "check", "eurosat", plugins=PLUGINS)
     assert done.exit_code == 2

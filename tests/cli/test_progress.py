@@ -48,11 +48,36 @@ def test_progress_is_told_every_ten_seconds_with_share_and_time_left() -> None:
     screen.hear(StageStarted("c", "meta", 100))
     assert screen.hear(*(Progress("c", "meta", n, 100) for n in range(1, 20))) == []
     screen.now = 20.0
-    assert screen.hear(Progress("c", "meta", 20, 100)) == ["c: meta 20 %, about 1 min 20 s left"]
+    assert screen.hear(Progress("c", "meta", 20, 100)) == ["c: meta 20 %, about 1 min 24 s left"]
     screen.now = 29.0
     assert screen.hear(Progress("c", "meta", 29, 100)) == []
     screen.now = 31.0
-    assert screen.hear(Progress("c", "meta", 50, 100)) == ["c: meta 50 %, about 31 s left"]
+    assert screen.hear(Progress("c", "meta", 50, 100)) == ["c: meta 50 %, about 32 s left"]
+
+
+def test_time_left_of_a_stage_that_is_taken_up_again_goes_by_what_is_done_now() -> None:
+    screen = Screen()
+    screen.hear(StageStarted("c", "meta", 100), Progress("c", "meta", 80, 100))
+    screen.now = 20.0
+    assert screen.hear(Progress("c", "meta", 82, 100)) == ["c: meta 82 %, about 3 min 00 s left"]
+
+
+def test_cells_of_one_name_have_times_of_their_own() -> None:
+    screen = Screen()
+    screen.hear(StageStarted("c", "meta", 100), StageFinished("c", "meta", 1.0))
+    screen.now = 1000.0
+    screen.hear(StageStarted("c", "meta", 100, id="b"))
+    screen.now = 1020.0
+    assert screen.hear(Progress("c", "meta", 10, 100, id="b")) == ["c: meta 10 %, about 3 min 00 s left"]
+
+
+def test_cells_are_called_as_is_asked() -> None:
+    text = StringIO()
+    display = LineDisplay(Console(file=text, width=100), {"b2": "c, seed 2"})
+    for event in (StageFinished("c", "meta", 1.0, id="b2"), CellFailed("c", "No.", id="b2"), CellSkipped("c", "Done.")):
+        display.freeshot_event(event)
+    assert text.getvalue().splitlines() == ["c, seed 2: meta, 1 s", "c, seed 2: failed. No.", "c: skipped. Done."]
+    assert display.failures == {"c, seed 2": "No."}
 
 
 def test_progress_of_a_stage_that_never_began_or_has_no_total_is_harmless() -> None:
@@ -85,6 +110,16 @@ def test_bars_come_and_go_with_their_stage() -> None:
         display.freeshot_event(Progress("c", "score", 4, 10))
         display.freeshot_event(CellFailed("c", "It broke."))
         assert not bars.tasks
+
+
+def test_cells_of_one_name_have_bars_of_their_own() -> None:
+    console = Console(file=StringIO(), force_terminal=True, width=100)
+    with Bars(console=console) as bars:
+        display = BarDisplay(console, bars)
+        for cell, done in (("one", 4), ("two", 7)):
+            display.freeshot_event(Progress("c", "meta", done, 10, id=cell))
+        display.freeshot_event(CellFailed("c", "It broke.", id="one"))
+        assert [task.completed for task in bars.tasks] == [7]
 
 
 def test_the_display_listens_only_within_its_block(capsys: pytest.CaptureFixture[str]) -> None:

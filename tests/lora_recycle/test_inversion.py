@@ -157,7 +157,8 @@ def test_l2_draws_pixels_to_the_mean(backbone: Backbone, pool: LoraPool) -> None
 
 
 def test_the_rate_stays_or_goes_down_half_a_cosine() -> None:
-    steady, sinking = LoraInversion(iterations=4, lr=0.2), LoraInversion(iterations=4, lr=0.2, schedule="cosine")
+    plain = LoraInversion(iterations=4, lr=0.2)
+    steady, sinking = plain._plan(), replace(plain, schedule="cosine")._plan()
     assert [steady.rate(step) for step in range(4)] == [0.2] * 4
     assert [sinking.rate(step) for step in range(4)] == pytest.approx(
         [0.2, 0.2 * (0.5 + 0.5**1.5), 0.1, 0.2 * (0.5 - 0.5**1.5)]

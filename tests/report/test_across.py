@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.report.test_drawing import terminal
 
-from freeshot.report import boards, render_markdown, standings
+from freeshot.report import boards, render, standings
 from freeshot.report.across import across
 
 if TYPE_CHECKING:
@@ -63,14 +63,14 @@ def test_that_all_can_be_told_apart_is_said(record: Make) -> None:
 
 @pytest.mark.parametrize(("rows", "matrix"), [(8, True), (9, False)])
 def test_a_matrix_is_shown_as_long_as_it_is_read(record: Make, rows: int, matrix: bool) -> None:
-    page = render_markdown(world(record, {f"m{i}": 0.3 + i / 50 for i in range(rows)}))
+    page = render("markdown", world(record, {f"m{i}": 0.3 + i / 50 for i in range(rows)}))
     assert ("over 8" in page) is matrix
     assert ("better/equal/worse/undecided" in page) is matrix
 
 
 def test_the_page_and_the_terminal_show_them_with_cautions(record: Make) -> None:
     records = world(record, {"a": 0.6, "b": 0.5})
-    page = render_markdown(records)
+    page = render("markdown", records)
     assert page.index("### Overview") < page.index("### Across tracks")
     assert "| 1: a | **1.00** | 60.00 | – | **100 % (6/0/0/0)** |" in page
     assert "A row has one training seed" in page
@@ -81,14 +81,14 @@ def test_the_page_and_the_terminal_show_them_with_cautions(record: Make) -> None
 
 
 def test_a_single_row_stands_nowhere(record: Make) -> None:
-    assert "Across tracks" not in render_markdown([record("a")])
+    assert "Across tracks" not in render("markdown", [record("a")])
 
 
 def test_rows_with_several_seeds_show_the_interval_over_both(record: Make) -> None:
     records = [record("a", mean=mean, seed=seed) for seed, mean in enumerate((0.4, 0.5, 0.6))] + [record("b")]
-    page = render_markdown(records)
+    page = render("markdown", records)
     section = page[page.index("### Over episodes and training seeds, in-domain") :].split("\n\n")[1]
     assert [line.split(" ")[1] for line in section.splitlines()[2:]] == ["a"]
     assert "seeds and episodes are crossed" in page
     assert "Over episodes and training seeds: in-domain" in terminal(records)
-    assert "Over episodes and training seeds" not in render_markdown([record("b")])
+    assert "Over episodes and training seeds" not in render("markdown", [record("b")])

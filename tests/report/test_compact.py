@@ -8,7 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeshot.report.compact import FINE, LETTERS, decode, encode, unit_of
+from freeshot.report.compact import FINE, LETTERS, digits_of, encode, unit_of
+
+
+def decode(text: str, unit: int) -> list[float]:
+    """Read what `encode` wrote, as the page's script does."""
+    digits, base = digits_of(unit), len(LETTERS)
+    numbers = []
+    for start in range(0, len(text), digits):
+        number = 0
+        for letter in text[start : start + digits]:
+            number = number * base + LETTERS.index(letter)
+        numbers.append(number / unit)
+    return numbers
 
 
 @given(st.integers(1, 1000).flatmap(lambda unit: st.tuples(st.just(unit), st.lists(st.integers(0, unit)))))

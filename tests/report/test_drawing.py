@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from freeshot.contracts.columns import Column
-from freeshot.report import render, render_markdown, render_terminal
+from freeshot.report import render, render_terminal
 from freeshot.report.markdown import escape
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def world(record: Make) -> list[RunRecord]:
 
 
 def test_a_page_shows_numbers_marks_dashes_and_reasons(record: Make) -> None:
-    page = render_markdown(world(record))
+    page = render("markdown", world(record))
     row = "| lora-recycle \\[learner=proto\\] | strict | tuning-free | **70.00 ± 4.80 (1)** | **80.00 ± 4.80 (1)** |"
     assert row in page
     assert "| best-lora | strict | tuning-free | skipped[^1] | – |" in page
@@ -91,7 +91,7 @@ def test_strangers_text_is_only_text(record: Make) -> None:
     name = "a|b [red]x[/red] <b>y</b> *z* `q`\x1b[31m\nnext"
     records = [record(name), record("c", status="failed", reason=name), record("d", options={"k": name})]
     columns = [Column("[bold]T|", lambda _: "<i>|[/]")]
-    page = render_markdown(records, columns)
+    page = render("markdown", records, columns)
     assert r"| a\|b \[red\]x\[/red\] \<b\>y\</b\> \*z\* \`q\` \[31m next |" in page
     assert r"\[bold\]T\|" in page
     assert r"\<i\>\|\[/\]" in page
@@ -116,27 +116,27 @@ def test_the_order_of_records_changes_nothing(record: Make, data: st.DataObject)
     records = [*world(record), record("c", episodes_sha256="bb"), record("lora-recycle", learner="proto", seed=1)]
     records += [record("v", version=2), record("v", version=2, mean=0.2, origin="freeshot 0.2")]
     shuffled = data.draw(st.permutations(records))
-    assert render_markdown(shuffled) == render_markdown(records)
+    assert render("markdown", shuffled) == render("markdown", records)
     assert terminal(shuffled) == terminal(records)
 
 
 def test_versions_have_headings_of_their_own(record: Make) -> None:
-    page = render_markdown([record(), record(version=2)])
+    page = render("markdown", [record(), record(version=2)])
     assert page.index("## pocket, tracks of version 2") < page.index("## pocket, tracks of version 1")
 
 
 def test_nothing_and_only_limited_runs_still_read_well(record: Make) -> None:
-    assert "There are no records yet." in render_markdown([])
+    assert "There are no records yet." in render("markdown", [])
     assert "freeshot run" in terminal([])
     limited = [record(limit=3)]
     said = "Made from 0 records. 1 limited or otherwise not comparable is left out."
-    assert said in render_markdown(limited)
+    assert said in render("markdown", limited)
     assert terminal(limited).strip() == f"pocket, tracks of version 1\n{said}"
 
 
 def test_the_board_is_made_without_torch() -> None:
     program = (
-        "import sys, freeshot.report as r; from rich.console import Console; r.render_markdown([]); "
+        "import sys, freeshot.report as r; from rich.console import Console; r.render('markdown', []); "
         "r.render_terminal([], Console()); print({'torch', 'scipy.stats'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

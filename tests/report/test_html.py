@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.report.conftest import make_record
+from tests.report.test_compact import decode
 
 from freeshot.contracts.records import IntervalRecord, Quality
 from freeshot.report import boards, render
-from freeshot.report.compact import decode
 from freeshot.report.html import html
 from freeshot.report.page_data import BINS, SHARE
 

@@ -11,7 +11,8 @@ from freeshot.basics.crossed import crossed
 from freeshot.basics.paired import evidence, holm
 from freeshot.report import boards
 from freeshot.report.compare import compare
-from freeshot.report.pairs import all_pairs, over_seeds, telling
+from freeshot.report.pairs import all_pairs, over_seeds
+from freeshot.report.telling import telling_each
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,7 +69,7 @@ def test_the_interval_over_seeds_is_of_the_differences_seed_by_seed(seeded: list
     expected = crossed(differences)
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
     assert found.covers == "episodes and training seeds, paired"
-    assert telling(alpha, beta, SKETCH) == found
+    assert telling_each((alpha.line, beta.line), SKETCH, [(0, 1)]) == [found]
 
 
 def test_only_seeds_that_both_rows_have_are_paired(record: Make) -> None:
@@ -76,7 +77,8 @@ def test_only_seeds_that_both_rows_have_are_paired(record: Make) -> None:
     (board,) = boards(records)
     a, b = board.rows
     assert over_seeds(a, b, SKETCH) is None
-    assert telling(a, b, SKETCH).covers == "episodes, paired"
+    (told,) = telling_each((a.line, b.line), SKETCH, [(0, 1)])
+    assert told.covers == "episodes, paired"
 
 
 def test_what_is_sure_of_the_runs_is_undecided_of_the_methods(seeded: list[RunRecord], record: Make) -> None:

@@ -46,10 +46,11 @@ def test_records_of_another_network_tell_nothing(toy: Toy) -> None:
     assert ahead(toy, "frozen-prototype", again=True, backbone=other).unknown == 1
 
 
-def test_a_row_that_tunes_costs_by_the_episode(toy: Toy) -> None:
-    toy.record("full-finetuning")
-    whole, half = (ahead(toy, "full-finetuning", again=True, limit=limit).stages["evaluation"] for limit in (None, 10))
-    assert whole[0].flops == pytest.approx(2 * half[0].flops)
+@pytest.mark.parametrize(("method", "by_episode"), [("full-finetuning", True), ("linear-probe", False)])
+def test_a_row_costs_by_the_episode_unless_it_embeds_images_once(toy: Toy, method: str, by_episode: bool) -> None:
+    toy.record(method)
+    whole, half = (ahead(toy, method, again=True, limit=limit).stages["evaluation"] for limit in (None, 10))
+    assert whole[0].flops == pytest.approx((2 if by_episode else 1) * half[0].flops)
 
 
 def test_what_inverts_and_learns_is_counted_close_to_what_it_then_takes(toy: Toy) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from freeshot.basics.errors import OptionError
 from freeshot.contracts.records import RunRecord
+from freeshot.run.launchers import local
 from freeshot.run.launchers.local import LocalLauncher
 from freeshot.testing.contract import check
 
@@ -71,7 +72,7 @@ def test_records_are_the_same_wherever_cells_ran(here: Path, tmp_path: Path, lau
     assert found == accuracies(here)
     assert len(found) == 4
     assert f"{len(found)} finished, 0 skipped, 0 failed." in elsewhere.stdout
-    assert "lora-recycle: meta-learning" in elsewhere.stdout  # its events came home
+    assert "lora-recycle, seed 1: meta-learning" in elsewhere.stdout  # its events came home
     assert not list((tmp_path / ".freeshot/mail").iterdir())
 
 
@@ -94,6 +95,14 @@ def test_processes_that_need_the_same_inversion_share_it_out(tmp_path: Path) -> 
 def test_a_launcher_of_no_workers_is_refused() -> None:
     with pytest.raises(OptionError, match="at least one worker"):
         LocalLauncher(workers=0)
+
+
+def test_workers_share_the_cores_that_this_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "usable_cores", lambda: 7)
+    for name in local.THREADS:
+        monkeypatch.delenv(name, raising=False)
+    given = [local._surroundings(number, 3) for number in range(3)]
+    assert [{one[name] for name in local.THREADS} for one in given] == [{"2"}] * 3
 
 
 def test_several_workers_keep_the_launchers_promises() -> None:

@@ -18,7 +18,7 @@ from freeshot.report.board import boards
 from freeshot.run.cell import run_cell
 from freeshot.run.environment import Environment
 from freeshot.run.execute import execute_plan
-from freeshot.run.plan import plan_run
+from freeshot.run.plan import Plan, plan_run
 from freeshot.run.pools import from_anywhere
 from freeshot.run.reproduce import rebuild
 from freeshot.run.store import record_path
@@ -178,6 +178,19 @@ def test_cells_that_lack_a_planned_pool_stop_a_run_before_it_begins(toy: Toy, po
     with pytest.raises(MissingPoolError, match="freeshot pool build lab/two"):
         execute_plan(plan, request, toy.catalogue)
     assert not request.results.exists()
+
+
+def test_all_pools_that_cells_lack_are_named_at_once(toy: Toy, pools: Path) -> None:
+    names = ("lab/two", "lab/three")
+    toy.offer(pool_plans=[replace(PLAN, name=name) for name in names])
+    cells = [cell_of(toy, "random-lora", pools, pool=name) for name in names]
+    with pytest.raises(MissingPoolError) as caught:
+        execute_plan(Plan(tuple(cells)), toy.request(pools=pools), toy.catalogue)
+    assert [sentence.partition(" --device")[0] for sentence in str(caught.value).split("; ")] == [
+        f"The pool '{name}' was not built yet: there is no {pools / name / 'pool.json'}. Build it with: "
+        f"freeshot pool build {name}"
+        for name in names
+    ]
 
 
 def test_a_record_of_ones_own_pool_is_rebuilt_where_the_pool_is(toy: Toy, pools: Path) -> None:

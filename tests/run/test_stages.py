@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
-    from filelock import BaseFileLock
+    from filelock import FileLock
 
     from freeshot.run.environment import Environment
 
@@ -41,7 +41,7 @@ class MadeElsewhere(Artefacts):
         super().__init__(root)
         self.clock = clock
 
-    def lock(self, stage: str, recipe: Mapping[str, Any]) -> BaseFileLock:
+    def lock(self, stage: str, recipe: Mapping[str, Any]) -> FileLock:
         self.clock.ahead += HOUR
         self.save(stage, recipe, Artefact({"x": torch.ones(1)}, {}, 7.0, 1))
         return super().lock(stage, recipe)
@@ -60,7 +60,7 @@ class Alone:
 def test_waiting_for_another_process_is_nobodys_preparation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
     monkeypatch.setattr(time, "perf_counter", clock)
-    stages = Stages(cast("Environment", Alone(MadeElsewhere(tmp_path, clock))), "cell", CPU)
+    stages = Stages(cast("Environment", Alone(MadeElsewhere(tmp_path, clock))), "track · method", "c0ffee", CPU)
     with metered(CPU) as whole:
         stages.artefact("stage", {"lr": 0.1}, lambda tell, state: Artefact({}, {}), total=1)
     stages.charge_rest(whole)

@@ -309,6 +309,11 @@ def test_the_backbone_is_a_copy_that_may_be_changed(stocked: Toy) -> None:
         assert torch.equal(bench.frozen().embed(images), before)
 
 
+def test_the_device_is_that_of_the_backbone(stocked: Toy) -> None:
+    bench = stocked.bench(Rich())
+    assert {weight.device for weight in bench.backbone().parameters()} == {bench.device}
+
+
 def test_random_streams_have_names(stocked: Toy) -> None:
     bench = stocked.bench(Rich())
     first, again, other = (torch.rand(4, generator=bench.rng(name)) for name in ("a", "a", "b"))

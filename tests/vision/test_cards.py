@@ -14,11 +14,12 @@ from PIL import Image
 
 import freeshot_vision
 from freeshot.basics.errors import DataError
-from freeshot_vision.sheets import SPLITS, Card, SheetImages, open_sheet, write_sheet
+from freeshot_vision.sheets import Card, SheetImages, open_sheet, write_sheet
 
 DATA = Path(freeshot_vision.__file__).parent / "pocket" / "data"
 EXPECTED = {"clipart", "digits", "fashion", "glyphs", "icons", "photos", "sketch"}
 BUILT_ON_DEMAND = {"photos"}
+SPLITS = ("base", "validation", "novel")
 SHIPPED = sorted(EXPECTED - BUILT_ON_DEMAND)
 SQUARES = {name: np.full((2, 8, 8), 90, np.uint8) for name in "ab"}
 QUERIES_AND_SHOTS = 20

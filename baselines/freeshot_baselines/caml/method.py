@@ -64,14 +64,13 @@ class Caml(Method):
         from freeshot_baselines.caml.drawing import feature_tasks
 
         frozen = bench.frozen()
-        device = next(bench.backbone().parameters()).device
         sets = bench.surrogates(self.inversion, self.strategy, self.per_class, self.batch)
         rng = bench.rng("in-context")
-        width = frozen.embed(sets[0].shots.images[:1].to(device)).shape[1]
-        network = fresh(width, bench.way, self.label_width, self.depth, self.heads, rng).to(device)
+        width = frozen.embed(sets[0].shots.images[:1].to(bench.device)).shape[1]
+        network = fresh(width, bench.way, self.label_width, self.depth, self.heads, rng).to(bench.device)
 
         def make(tell: Callable[[int, int], None]) -> Mapping[str, Tensor]:
-            tasks = feature_tasks(sets, lambda images: frozen.embed(images.to(device)), bench.way, bench.shot)
+            tasks = feature_tasks(sets, lambda images: frozen.embed(images.to(bench.device)), bench.way, bench.shot)
             self.train(network, tasks, (bench.way, bench.shot, bench.query), rng, tell)
             return network.state_dict()
 

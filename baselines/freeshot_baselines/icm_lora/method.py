@@ -62,13 +62,12 @@ class IcmLora(Method):
         from freeshot_baselines.icm_lora.cvae import fresh
 
         frozen, rng = bench.frozen(), bench.rng("autoencoder")
-        device = next(bench.backbone().parameters()).device
         sets = bench.surrogates(self.inversion, self.strategy, self.per_class, self.batch)
         space = lora_space(bench.pool().entries)
         if not space.known.numel():
             raise PoolError("LoRAs that are all alike have nothing to generate from. Choose a pool of different ones.")
         with torch.no_grad():
-            features = [frozen.embed(s.shots.images.to(device)).cpu() for s in sets]
+            features = [frozen.embed(s.shots.images.to(bench.device)).cpu() for s in sets]
         network = fresh(space.known.shape[1], features[0].shape[1], self.latent, self.hidden, rng, self.reach)
 
         def make(tell: Callable[[int, int], None]) -> Mapping[str, Tensor]:

@@ -11,7 +11,6 @@ Variance Components, 1992, ch. 4), the degrees of freedom by Satterthwaite (1946
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,15 +26,6 @@ if TYPE_CHECKING:
 
 ROUNDING = 1e-11
 """Share of two squared lengths below which their squared distance is rounding; one query of a million is not."""
-
-
-@dataclass(frozen=True)
-class Layers:
-    """Variances of the single values by where they come from; an estimate below zero counts as zero."""
-
-    seeds: float
-    episodes: float
-    rest: float
 
 
 def crossed(values: Values, level: float = 0.95, covers: str = "episodes and training seeds") -> Interval:
@@ -70,17 +60,6 @@ def crossed_differences(
     squares = [_squared_distances(part.reshape(len(tables), -1), first, second) for part in (of_seed, of_episode, rest)]
     differences = mean[first, 0, 0] - mean[second, 0, 0]
     return _intervals(differences, _mean_squares(squares, seeds, episodes), (seeds, episodes), level, covers)
-
-
-def layers(values: Values) -> Layers:
-    """Split the variance of values [s, e] of at least two seeds and two episodes."""
-    table = _table(values)
-    seeds, episodes = table.shape
-    if min(seeds, episodes) < 2:
-        raise ValueError(f"Variances take two seeds and two episodes at least, but {seeds} and {episodes} were given.")
-    _, *effects = _effects(table[None])
-    by_seed, by_episode, rest = (float(one[0]) for one in _mean_squares([*map(_squares, effects)], seeds, episodes))
-    return Layers(max(by_seed - rest, 0.0) / episodes, max(by_episode - rest, 0.0) / seeds, rest)
 
 
 def _table(values: Values) -> NDArray[np.float64]:

@@ -13,7 +13,6 @@ import numpy as np
 
 from freeshot.basics.resampling import (
     EXACT,
-    RESAMPLES,
     all_signs,
     bca_intervals,
     between,
@@ -81,18 +80,6 @@ def pairwise(
         )
         for place, column in enumerate(values.T)
     )
-
-
-def bca(differences: Values, level: float = 0.95, seed: int = 0) -> Interval:
-    """Return the BCa bootstrap interval of the mean; Student's where all values are alike, or fewer than three."""
-    values = _column(differences)
-    return bca_intervals(values, bootstrapped(values, seed), level, PAIRED)[0]
-
-
-def sign_flip(differences: Values, seed: int = 0, resamples: int = RESAMPLES) -> float:
-    """Return the two-sided p of the mean under random signs; exact where there are few enough of them."""
-    values = _column(differences)
-    return sign_flip_shares(values, flipped(values, seed, resamples))[0]
 
 
 def wilcoxon(differences: Values) -> float:

@@ -58,13 +58,20 @@ def list_(ctx: click.Context, data: Path) -> None:
 @click.pass_context
 def check(ctx: click.Context, name: str, data: Path, quick: bool, radius: int) -> None:
     """Count and hash the splits of NAME, name broken images, and report what looks alike across base and novel."""
+    from freeshot.cli.progress import shown
+    from freeshot.contracts.events import Progress
     from freeshot.data.checking import check_dataset
     from freeshot.data.shelf import named_dataset
 
     session = session_of(ctx)
     session.use_data(data)
     dataset = named_dataset(session.catalogue, name)
-    found = check_dataset(dataset, data, look=not quick, radius=radius)
+    with shown(session.host.manager) as display:
+
+        def tell(done: int, total: int) -> None:
+            display.advance(Progress(name, "check", done, total))
+
+        found = check_dataset(dataset, data, look=not quick, radius=radius, on_step=tell)
     _print(stdout(), found)
     if found.broken:
         ctx.exit(1)

@@ -8,32 +8,23 @@ import rich_click as click
 
 from freeshot.cli.console import stdout, table
 from freeshot.cli.session import session_of
+from freeshot.plugin.kinds import KINDS
 
 if TYPE_CHECKING:
     from freeshot.plugin.catalogue import Catalogue
 
-PLURALS = {
-    "methods": "method",
-    "inversions": "inversion",
-    "strategies": "efficiency",
-    "meta-learners": "meta-learner",
-    "backbones": "backbone",
-    "datasets": "dataset",
-    "launchers": "launcher",
-    "tracks": "track",
-    "suites": "suite",
-    "pools": "pool",
-}
+NAMED = {kind.plural: kind.name for kind in KINDS.values()} | {"tracks": "track", "suites": "suite", "pools": "pool"}
+"""What can be named: plural → kind."""
 
 
 @click.command("list")
-@click.argument("what", required=False, type=click.Choice(list(PLURALS)))
+@click.argument("what", required=False, type=click.Choice(list(NAMED)))
 @click.pass_context
 def command(ctx: click.Context, what: str | None) -> None:
     """List what can be named: components, tracks, suites and pools; WHAT narrows it down."""
     console = stdout()
     catalogue = session_of(ctx).catalogue
-    for plural, kind in PLURALS.items():
+    for plural, kind in NAMED.items():
         if what not in (None, plural):
             continue
         rows = [

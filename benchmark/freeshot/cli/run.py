@@ -77,13 +77,13 @@ def command(ctx: click.Context, /, *, dry_run: bool, rate: float | None, files: 
     from freeshot.cli.progress import shown
     from freeshot.run.execute import execute_plan
 
-    with shown(session.host.manager) as display:
+    with shown(session.host.manager, _titles(plan)) as display:
         outcome = execute_plan(plan, request, session.catalogue)
     _print_leaderboard(console, plan, request, session.catalogue.columns())
     console.print(f"{outcome.finished} finished, {outcome.skipped} skipped, {outcome.failed} failed.")
     console.print(f"The records are in {request.results}.", soft_wrap=True)
     if outcome.failed:
-        _print_failures(console, display.failures | _failures_on_record(plan, request))
+        _print_failures(console, display.failures)
         ctx.exit(1)
 
 
@@ -99,6 +99,19 @@ def _print_plan(console: Console, plan: Plan) -> None:
     console.print(f"{todo} of {len(plan.cells)} cells to run.")
     for sentence in plan.missing:
         console.print(sentence, soft_wrap=True)
+
+
+def _titles(plan: Plan) -> dict[str, str]:
+    """Call each cell as the board calls its row, with its seed where there are several: no two cells alike."""
+    from freeshot.report.configurations import configurations, labels
+
+    specs = [cell.spec for cell in plan.cells]
+    found = configurations(specs)
+    boards, several = labels(found), len({spec.seed for spec in specs}) > 1
+    return {
+        spec.cell: f"{spec.track.name} · {boards[one]}" + (f", seed {spec.seed}" if several else "")
+        for spec, one in zip(specs, found, strict=True)
+    }
 
 
 def _called(plan: Plan) -> dict[str, str]:
@@ -154,17 +167,6 @@ def _print_leaderboard(console: Console, plan: Plan, request: RunRequest, column
     records = [record for record in load_records(request.results).records if record.spec.track.name in tracks]
     if records:
         render_terminal(records, console, columns)
-
-
-def _failures_on_record(plan: Plan, request: RunRequest) -> dict[str, str]:
-    """Look up why cells failed; a launcher that runs them elsewhere sends no events."""
-    from freeshot.report import load_records
-
-    cells = {cell.spec.cell for cell in plan.cells}
-    failed = [
-        r for r in load_records(request.results).records if r.cell in cells and r.status in ("failed", "violated")
-    ]
-    return {record.spec.title: record.reason for record in failed}
 
 
 def _print_failures(console: Console, failures: dict[str, str]) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from freeshot.cli.console import stdout, table
-from freeshot.cli.listing import PLURALS
+from freeshot.cli.listing import NAMED
 from freeshot.cli.session import session_of
 
 if TYPE_CHECKING:
@@ -35,12 +35,12 @@ def command(ctx: click.Context, name: str) -> None:
 
     session = session_of(ctx)
     catalogue = session.catalogue
-    kinds = [kind for kind in PLURALS.values() if name in catalogue.names(kind)]
+    kinds = [kind for kind in NAMED.values() if name in catalogue.names(kind)]
     plan = catalogue.pool_plans().get(name)
     if plan is not None:
         _show_plan(stdout(), plan)
     elif not kinds:
-        known = {known for kind in PLURALS.values() for known in catalogue.names(kind)} | {*catalogue.pool_plans()}
+        known = {known for kind in NAMED.values() for known in catalogue.names(kind)} | {*catalogue.pool_plans()}
         hint = "Some plugins failed; 'freeshot plugins' says why." if session.host.failures else ""
         raise unknown_name("component, track, suite or pool", name, known, hint)
     for kind in kinds:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -10,7 +10,9 @@ class Event:
     """Something happened in a cell."""
 
     cell: str
-    """Human name of the cell: 'track · method'."""
+    """Human name of the cell: 'track · method'; cells that differ in options or seed share it."""
+    id: str = field(default="", kw_only=True)
+    """Hash of the cell, as its record has it; empty where a pool is built."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from freeshot.contracts.component import Choice, Component
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import torch
     from torch import Generator, Tensor, nn
 
     from freeshot.contracts.flow import Adapter, Shots, SurrogateSet
@@ -159,6 +160,11 @@ class Workbench(Protocol):
     shot: int
     query: int
     track: Track
+
+    @property
+    def device(self) -> torch.device:
+        """Where the backbone computes."""
+        ...
 
     def backbone(self) -> nn.Module:
         """Return a fresh copy of the backbone, weights trainable, mapping images in 0…1 to features [b, d]."""

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def content_hashes(files: Sequence[Path], memory: Path | None, *, again: bool = False) -> list[str]:
-    """Return the SHA-256 of each file; what `memory` remembers of an unchanged file is believed unless `again`."""
-    known = {} if memory is None or again else _remembered(memory)
+def content_hashes(files: Sequence[Path], memory: Path | None) -> list[str]:
+    """Return the SHA-256 of each file; what `memory` remembers of an unchanged file is believed."""
+    known = {} if memory is None else _remembered(memory)
     hashes, fresh = [], False
     for file in files:
         key, stamp = str(file.absolute()), _stamp(file)
@@ -33,10 +33,10 @@ def content_hashes(files: Sequence[Path], memory: Path | None, *, again: bool = 
     return hashes
 
 
-def checksum(file: Path, algorithm: str = "md5") -> str:
-    """Hash a file as its publisher does."""
+def checksum(file: Path) -> str:
+    """Return the MD5 of a file, as publishers do."""
     with file.open("rb") as opened:
-        return hashlib.file_digest(opened, algorithm).hexdigest()
+        return hashlib.file_digest(opened, "md5").hexdigest()
 
 
 def _stamp(file: Path) -> list[int]:

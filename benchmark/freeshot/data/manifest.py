@@ -73,9 +73,7 @@ class Manifest(BaseModel):
     def track(self) -> Track:
         """The track 'own/NAME/5w1s'."""
         asked = self.question
-        return Track(
-            name=f"own/{self.name}/{asked.way}w{asked.shot}s", dataset=self.name, **asked.model_dump(exclude={"format"})
-        )
+        return Track(name=f"own/{self.name}/{asked.way}w{asked.shot}s", dataset=self.name, **asked.model_dump())
 
 
 @dataclass(frozen=True)

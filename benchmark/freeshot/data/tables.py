@@ -30,11 +30,9 @@ def read_text(path: Path, largest: int = LARGEST) -> str:
         raise DataError(f"{path} is not text in UTF-8. Save it as such.") from None
 
 
-def read_table(
-    path: Path, columns: Sequence[str], delimiter: str = ",", optional: Sequence[str] = ()
-) -> list[dict[str, str]]:
+def read_table(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> list[dict[str, str]]:
     """Read these columns of a CSV file whose first line names them; DataError where one of `columns` has a gap."""
-    reader = csv.DictReader(io.StringIO(read_text(path), newline=""), delimiter=delimiter, strict=True)
+    reader = csv.DictReader(io.StringIO(read_text(path), newline=""), strict=True)
     rows: list[dict[str, str]] = []
     try:
         present = [name.strip() for name in reader.fieldnames or ()]

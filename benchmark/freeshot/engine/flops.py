@@ -41,7 +41,6 @@ def flops_of(
     bank: LoraBank | None = None,
     kept: Tensor | None = None,
     strategy: EfficiencyStrategy | None = None,
-    progress: float = 1.0,
 ) -> Flops:
     """Count what looking at an image costs, with LoRAs, through kept patches [1, k] or under a strategy.
 
@@ -52,7 +51,7 @@ def flops_of(
     images = torch.zeros(count, 3, side, side, device=backbone.device, dtype=backbone.dtype, requires_grad=True)
     kept = None if kept is None else kept.expand(count, -1)
     with _LayerCounter(backbone.vit, bank) as layers, Operations() as executed:
-        look(backbone, images, bank, kept, strategy, progress).features.sum().backward()  # type: ignore[no-untyped-call]
+        look(backbone, images, bank, kept, strategy).features.sum().backward()  # type: ignore[no-untyped-call]
     return Flops(3 * layers.multiply_adds / count, executed.count / count)
 
 

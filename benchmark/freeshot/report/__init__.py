@@ -36,7 +36,6 @@ __all__ = [
     "boards",
     "load_records",
     "render",
-    "render_markdown",
     "render_terminal",
     "stale_leaderboards",
     "standings",
@@ -61,11 +60,6 @@ def render(
     if form == "html":
         return html(found, columns=columns)
     return as_csv(found) if form == "csv" else as_json(found)
-
-
-def render_markdown(records: Iterable[RunRecord], columns: Sequence[Column] = ()) -> str:
-    """Draw the leaderboards of records as one Markdown page."""
-    return render("markdown", records, columns)
 
 
 def render_terminal(

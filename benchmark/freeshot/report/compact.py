@@ -38,15 +38,3 @@ def encode(accuracies: Values, unit: int) -> str:
     places = len(LETTERS) ** np.arange(digits_of(unit))[::-1]
     digits = numbers[:, None] // places % len(LETTERS)  # [e, digits]
     return str(np.frombuffer(LETTERS.encode("ascii"), dtype=np.uint8)[digits].tobytes(), "ascii")
-
-
-def decode(text: str, unit: int) -> list[float]:
-    """Read what `encode` wrote."""
-    digits, base = digits_of(unit), len(LETTERS)
-    numbers = []
-    for start in range(0, len(text), digits):
-        number = 0
-        for letter in text[start : start + digits]:
-            number = number * base + LETTERS.index(letter)
-        numbers.append(number / unit)
-    return numbers

@@ -14,7 +14,7 @@ import numpy as np
 from freeshot.basics.paired import EQUIVALENT, Evidence, Verdict, holm, pairwise, verdict
 from freeshot.basics.statistics import Interval
 from freeshot.report.board import Board, Row
-from freeshot.report.telling import over_seeds_each, telling_each
+from freeshot.report.telling import over_seeds_each
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,6 @@ def all_pairs(board: Board, equivalent: float = EQUIVALENT) -> tuple[Pair, ...]:
 def over_seeds(first: Row, second: Row, track: str) -> Interval | None:
     """Return the interval of first − second over episodes and the seeds that both rows have, two at least."""
     return over_seeds_each((first.line, second.line), track, [(0, 1)])[0]
-
-
-def telling(first: Row, second: Row, track: str) -> Interval:
-    """Return the interval of first − second that a verdict rests on: over seeds too, where they are known."""
-    return telling_each((first.line, second.line), track, [(0, 1)])[0]
 
 
 def _on_track(rows: tuple[Row, ...], track: str, equivalent: float) -> list[Pair]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from freeshot.basics.errors import OptionError
-from freeshot.report.board import CONTROLS, Board, Row
+from freeshot.report.board import Board, Row
 from freeshot.report.costs import costs
 
 LEVEL = 0.05
@@ -86,7 +86,7 @@ def plan_seeds(board: Board, detect: float, power: float) -> tuple[SeedPlan, ...
         seconds.setdefault(cost.label, cost.prepare_seconds + cost.evaluate_seconds)
     plans = []
     for row in board.rows:
-        if row.line.role in CONTROLS or not (means := _means(row)):
+        if not (means := _means(row)):
             continue
         spread = math.sqrt(float(np.mean([np.var(values, ddof=1) for values in means.values()])))
         seeds = seeds_needed(spread, detect, power)

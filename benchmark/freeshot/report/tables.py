@@ -12,7 +12,7 @@ from freeshot.report.board import Board, Row, TrackColumn
 from freeshot.report.costs import costs
 from freeshot.report.published import published_tables
 from freeshot.report.standings import standings
-from freeshot.report.versus import DEFAULT_PAIR, versus
+from freeshot.report.versus import versus
 from freeshot.report.wording import (
     MISSING,
     Drawing,
@@ -49,14 +49,7 @@ class Tables:
     """Section → what papers report, with the source in the last column."""
 
 
-def draw(
-    board: Board,
-    columns: Sequence[Column],
-    notes: Footnotes,
-    *,
-    digits: int,
-    pair: tuple[str, str] = DEFAULT_PAIR,
-) -> Tables:
+def draw(board: Board, columns: Sequence[Column], notes: Footnotes, *, digits: int) -> Tables:
     """Draw all tables of a board, with their footnotes numbered in reading order."""
 
     def line(row: Row, tracks: Sequence[TrackColumn]) -> tuple[Words, ...]:
@@ -74,7 +67,7 @@ def draw(
     return Tables(
         overview(board, columns),
         accuracy,
-        _paired(board, pair, digits),
+        _paired(board, digits),
         cost_lines(costs(board)),
         _over_seeds(board, digits),
         across(found) if found else None,
@@ -84,9 +77,9 @@ def draw(
     )
 
 
-def _paired(board: Board, pair: tuple[str, str], digits: int) -> dict[str, Drawing]:
+def _paired(board: Board, digits: int) -> dict[str, Drawing]:
     """Draw the comparisons on the tracks that have one."""
-    found = versus(board, *pair)
+    found = versus(board)
     compared = {track for one in found for track in one.differences}
     drawings = {}
     for section, tracks in board.sections.items():

@@ -14,7 +14,7 @@ from freeshot.contracts.records import RunRecord
 from freeshot.engine.calibration import operations_per_second
 from freeshot.run.environment import Environment
 from freeshot.run.forecast import Forecast, forecast, pool_ahead
-from freeshot.run.recovery import Recovery
+from freeshot.run.recovery import LEARNING, STAGE, Recovery
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 RECORD = 60_000
 """Bytes of a record, about."""
-SHARED = ("learning-to-invert", "inversion")
+SHARED = (LEARNING, STAGE)
 """Stages that do not depend on a track's shots, nor on what is learned from the images."""
 
 
@@ -99,7 +99,7 @@ def look_ahead(plan: Plan, request: RunRequest, catalogue: Catalogue, rate: floa
                 continue
             there, parts = recovery.there(stage, environment.artefacts) if recovery and stage in SHARED else (0, 1)
             stages[stage][key] = Work(flops, there, parts)
-            if recovery and stage == "inversion":
+            if recovery and stage == STAGE:
                 disk += (parts - there) * recovery.bytes_each()
     backbones = {fingerprint(cell.spec.backbone.identity()): cell.spec.backbone for cell in todo}
     rates = [rate or operations_per_second(environment.backbone(part)) for part in backbones.values()]
@@ -132,9 +132,9 @@ def _on_record(results: Path) -> dict[str, _Counted]:
         if record.status == "ok" and record.task is not None and None not in flops.values():
             counted = {stage: float(number or 0) for stage, number in flops.items()}
             evaluation = counted.pop("evaluation", 0.0)
-            tuned = record.task.tuned > 0
-            each = evaluation / len(record.accuracies) if tuned else 0.0
-            known[_alike(record.spec)] = _Counted(counted, each, 0.0 if tuned else evaluation)
+            each = evaluation / len(record.accuracies)
+            by_episode = round(each) == record.task.flops  # or else by image: episodes share what was embedded once
+            known[_alike(record.spec)] = _Counted(counted, each * by_episode, evaluation * (not by_episode))
     return known
 
 

@@ -50,7 +50,7 @@ def run_cell(environment: Environment, spec: RunSpec, track: Track, results: Pat
         reason = method.skip(track)
         if reason is not None:
             record = _written(results, _record(environment, spec, method, "skipped", reason=reason))
-            environment.emit(CellSkipped(spec.title, reason))
+            environment.emit(CellSkipped(spec.title, reason, id=spec.cell))
             return record
         _require_planned_pool(environment, spec, track)
         bench = Bench(environment, spec, track, method)
@@ -107,7 +107,7 @@ def _scored(environment: Environment, spec: RunSpec, track: Track, method: Metho
         raise ContractError(f"Method '{method.name}' must prepare a Learner, but returned {type(learner).__name__}.")
     _require_unchanged(environment, spec, method)
     tuning_free = learner.tuning_free
-    environment.emit(StageStarted(spec.title, "evaluation", spec.limit or track.episodes))
+    environment.emit(StageStarted(spec.title, "evaluation", spec.limit or track.episodes, id=spec.cell))
     images, shown = _asked(environment, spec, track)
     bench.looked = True  # from here on it counts, whatever comes of it
     with closing(learner), sealed():
@@ -115,7 +115,7 @@ def _scored(environment: Environment, spec: RunSpec, track: Track, method: Metho
             look = _looked(environment, spec, learner, images, shown, cost)
         found = measures(look, track, images, shown) | {"task": _task_cost(look, cost, learner, shown)}
     _require_unchanged(environment, spec, method)
-    environment.emit(StageFinished(spec.title, "evaluation", cost.seconds))
+    environment.emit(StageFinished(spec.title, "evaluation", cost.seconds, id=spec.cell))
     if bench.asked:
         facts = {"queries": sum(oracle.queries for oracle in bench.asked)}
         bench.stages.append(StageCost(stage="queries", seconds=0, peak_bytes=0, flops=0, facts=facts))
@@ -138,7 +138,7 @@ def _looked(
         return Look(score_tuned(environment, spec, learner, images, episodes, cost))
 
     def report(done: int, of: int) -> None:
-        environment.emit(Progress(spec.title, "evaluation", done, of))
+        environment.emit(Progress(spec.title, "evaluation", done, of, id=spec.cell))
 
     recall = recall_of(environment, spec, learner, images, cost)
     judged, embedded = score_embedding(learner, images, episodes, environment.device, report, recall)
@@ -232,9 +232,9 @@ def hashes_of(environment: Environment, spec: RunSpec, method: Method, track: Tr
 def _announce(environment: Environment, record: RunRecord) -> None:
     if record.interval is not None:
         half = (record.interval.high - record.interval.low) / 2
-        environment.emit(CellFinished(record.spec.title, record.interval.mean, half))
+        environment.emit(CellFinished(record.spec.title, record.interval.mean, half, id=record.spec.cell))
     else:
-        environment.emit(CellFailed(record.spec.title, record.reason))
+        environment.emit(CellFailed(record.spec.title, record.reason, id=record.spec.cell))
 
 
 def _keep_traceback(environment: Environment, spec: RunSpec) -> None:

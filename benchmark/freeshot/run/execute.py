@@ -38,8 +38,8 @@ class Outcome:
 
 def execute_plan(plan: Plan, request: RunRequest, catalogue: Catalogue) -> Outcome:
     """Run every cell that is not done; a cell that another process is running is left to it."""
-    for sentence in plan.missing:
-        raise MissingPoolError(sentence)
+    if plan.missing:
+        raise MissingPoolError("; ".join(plan.missing))
     launcher = launcher_of(request, catalogue)
     launcher.require_ready()
     environment = Environment.of(request, catalogue, here=not launcher.away)
@@ -82,7 +82,9 @@ def _tell_of_the_lost(environment: Environment, cells: Sequence[RunSpec], mailbo
     """Say of which cells nothing was heard to the end: their process was killed, had no memory left, or never began."""
     for spec in cells:
         if not isinstance(mailbox.last.get(spec.cell), (CellFinished, CellFailed, CellSkipped)):
-            environment.emit(CellFailed(spec.title, "Its process ended without a word, or never began. Run it again."))
+            environment.emit(
+                CellFailed(spec.title, "Its process ended without a word, or never began. Run it again.", id=spec.cell)
+            )
 
 
 def _mail(cache: Path) -> Path:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from freeshot.contracts.pool import PoolPlan
-    from freeshot.contracts.records import RunSpec
+    from freeshot.contracts.records import Part, RunSpec
     from freeshot.contracts.tracks import Track
     from freeshot.engine.backbone import Backbone
     from freeshot.run.environment import Environment
@@ -62,7 +62,7 @@ def forecast(
     A part without such options is left out: how long it runs is not known. What is in the cache counts as to do. A
     pool that is only planned is counted as its plan says. Without `timed` no step is run and all seconds are 0.
     """
-    parts = {part.kind: part for part in spec.parts.values()}
+    parts = _parts(spec)
     if "inversion" not in parts or "per_class" not in spec.method.options:
         return Forecast(())
     pool = pool_ahead(environment, track, backbone)
@@ -72,40 +72,72 @@ def forecast(
     teacher = BankTeacher(backbone, [entry], strategy)
     way = len(entry.classes)
     batch = way * batches_of(per_class, way, int(spec.method.options.get("batch", 0)))[0]
-    per_image = _seconds_per_image(teacher, batch) if timed else 0.0
-    seen = (backbone.sha256, str(backbone.device))
-    kept = environment.once((*seen, "kept", strategy), lambda: _kept(teacher))
+    seconds = _seconds_per_image(teacher, batch) if timed else 0.0
     bank = LoraBank.of([entry], next(backbone.vit.parameters()))
     acting = None if strategy is None or only_masks(backbone.vit, strategy) else strategy
-    inverting = environment.once(
-        (*seen, "inverting", entry.rank, tuple(entry.factors), acting),
+    operations = environment.once(
+        (*_place(backbone), "inverting", entry.rank, tuple(entry.factors), acting),
         lambda: flops_of(backbone, bank, strategy=acting).executed,
     )
-    stages = []
-    steps = parts["inversion"].options.get("iterations")
-    if steps is not None:
-        images = sum(per_class * len(e.classes) for e in pool.entries)
-        passes = images * int(steps)
-        what = f"{len(pool)} LoRAs, {images:,} images × {int(steps):,} steps"
-        inversion = environment.component(parts["inversion"])
-        operations = inverting + inversion.beside(backbone.image_size)
-        stages.append(StageForecast("inversion", what, passes * operations, passes * per_image))
-    tasks = parts["meta-learner"].options.get("iterations") if "meta-learner" in parts else None
-    if tasks is not None:
-        targets = tuple(spec.method.options.get("targets", ("q", "v")))
-        shared = LoraBank.fresh(backbone.vit, slots_of(backbone.vit, targets), 1, 1, torch.Generator())
-        learning = environment.once(
-            (*seen, "learning", targets, None if kept is None else kept.shape[1]),
-            lambda: flops_of(backbone, shared.to(backbone.device), kept).executed,
-        )
-        images = track.way * (track.shot + min(track.query, per_class - track.shot))
-        passes = images * int(tasks)
-        patches = "" if kept is None else f", {kept.shape[1]} patches each"
-        what = f"{int(tasks):,} tasks of {images} images{patches}"
-        stages.append(
-            StageForecast("meta-learning", what, passes * learning, passes * per_image * learning / inverting)
-        )
-    return Forecast(tuple(stages), inverting / 2)  # backward costs about as much as forward
+    step = _Step(operations, seconds)
+    kept = environment.once((*_place(backbone), "kept", strategy), lambda: _kept(teacher))
+    stages = (
+        _inversion(environment, spec, backbone, pool, step),
+        _meta_learning(environment, spec, track, backbone, kept, step),
+    )
+    return Forecast(tuple(filter(None, stages)), operations / 2)  # backward costs about as much as forward
+
+
+@dataclass(frozen=True)
+class _Step:
+    """What it costs to ask a LoRA of one image, forward and backward."""
+
+    operations: float
+    seconds: float
+
+
+def _inversion(
+    environment: Environment, spec: RunSpec, backbone: Backbone, pool: LoraPool, step: _Step
+) -> StageForecast | None:
+    """Count the images of all LoRAs in each step; None where the number of steps is not known."""
+    part = _parts(spec)["inversion"]
+    if (steps := part.options.get("iterations")) is None:
+        return None
+    images = sum(int(spec.method.options["per_class"]) * len(entry.classes) for entry in pool.entries)
+    passes = images * int(steps)
+    what = f"{len(pool)} LoRAs, {images:,} images × {int(steps):,} steps"
+    operations = step.operations + environment.component(part).beside(backbone.image_size)
+    return StageForecast("inversion", what, passes * operations, passes * step.seconds)
+
+
+def _meta_learning(
+    environment: Environment, spec: RunSpec, track: Track, backbone: Backbone, kept: Tensor | None, step: _Step
+) -> StageForecast | None:
+    """Count the images of all tasks, through `kept` patches; None where the number of tasks is not known."""
+    part = _parts(spec).get("meta-learner")
+    if part is None or (tasks := part.options.get("iterations")) is None:
+        return None
+    targets = tuple(spec.method.options.get("targets", ("q", "v")))
+    shared = LoraBank.fresh(backbone.vit, slots_of(backbone.vit, targets), 1, 1, torch.Generator())
+    operations = environment.once(
+        (*_place(backbone), "learning", targets, None if kept is None else kept.shape[1]),
+        lambda: flops_of(backbone, shared.to(backbone.device), kept).executed,
+    )
+    images = track.way * (track.shot + min(track.query, int(spec.method.options["per_class"]) - track.shot))
+    passes = images * int(tasks)
+    patches = "" if kept is None else f", {kept.shape[1]} patches each"
+    what = f"{int(tasks):,} tasks of {images} images{patches}"
+    seconds = passes * step.seconds * operations / step.operations
+    return StageForecast("meta-learning", what, passes * operations, seconds)
+
+
+def _parts(spec: RunSpec) -> dict[str, Part]:
+    return {part.kind: part for part in spec.parts.values()}
+
+
+def _place(backbone: Backbone) -> tuple[str, str]:
+    """Name what a count depends on beside its own arguments."""
+    return backbone.sha256, str(backbone.device)
 
 
 def _seconds_per_image(teacher: BankTeacher, batch: int) -> float:
@@ -127,8 +159,6 @@ def _kept(teacher: BankTeacher) -> Tensor | None:
     """Return the patches that are kept of a grey image in the end: [1, k]."""
     side = teacher.image_size
     with torch.no_grad():
-        for _ in teacher.steps(1):  # tells the strategy that it is at the end
-            pass
         return teacher.final_patches(torch.full((1, 3, side, side), 0.5, device=teacher.device))
 
 

@@ -95,14 +95,10 @@ class Recovery:
 
     def there(self, stage: str, artefacts: Artefacts) -> tuple[int, int]:
         """Say how many artefacts of a stage are in the cache, and how many there will be."""
-        if isinstance(self.inversion, LearnedInversion):
-            learned: Mapping[str, Tensor] | None = {}
-            if stage == LEARNING:
-                return int(artefacts.has(LEARNING, self._learning_recipe())), 1
-        else:
-            learned = None
+        if stage == LEARNING:
+            return int(artefacts.has(LEARNING, self._learning_recipe())), 1
         found = [
-            artefacts.has(STAGE, self._recipe(entry, pieces, piece, learned))
+            artefacts.has(STAGE, self._recipe(entry, pieces, piece))
             for entry in self.pool.entries
             for pieces in [batches_of(self.per_class, len(entry.classes), self.batch)]
             for piece in range(len(pieces))
@@ -158,7 +154,7 @@ class Recovery:
         acting = None if self._masked_afterwards else self.strategy
         made = []
         for piece, count in enumerate(pieces):
-            recipe = self._recipe(entry, pieces, piece, learned)
+            recipe = self._recipe(entry, pieces, piece)
             tell = stages.within(STAGE, number * len(pieces) + piece, len(self.pool) * len(pieces))
             how = (self.backbone, entry, self.inversion, acting, count, self.seed)
             make = partial(invert, *how, learned=learned, piece=piece, query_only=self.query_only)
@@ -168,9 +164,7 @@ class Recovery:
             made.append(stored)
         return made
 
-    def _recipe(
-        self, entry: LoraEntry, pieces: list[int], piece: int, learned: Mapping[str, Tensor] | None
-    ) -> dict[str, Any]:
+    def _recipe(self, entry: LoraEntry, pieces: list[int], piece: int) -> dict[str, Any]:
         """Name all that decides the images; what the mask alone depends on is not among it."""
         recipe: dict[str, Any] = {
             "inversion": self.parts[0].recipe(),
@@ -180,7 +174,7 @@ class Recovery:
             "backbone": self.backbone.identity,
             "seed": self.seed,
         }
-        if learned is not None:
+        if isinstance(self.inversion, LearnedInversion):
             recipe["learned_from"] = [e.name for e in self.pool.entries]
         if self.query_only:
             recipe["query_only"] = True

@@ -71,7 +71,7 @@ class CellRunner:
             with listening(environment.catalogue.host.manager, letters):
                 run_alone(environment, spec, self.tracks[spec.cell], self.request)
         except FreeshotError as error:  # a folder that cannot be read or written; whoever waits must hear of it
-            letters.freeshot_event(CellFailed(spec.title, str(error)))
+            letters.freeshot_event(CellFailed(spec.title, str(error), id=spec.cell))
 
     def assist(self, spec: RunSpec) -> None:
         """Help, from another process, whoever runs a cell; nothing is written down or told."""
@@ -103,7 +103,7 @@ def run_alone(environment: Environment, spec: RunSpec, track: Track, request: Ru
         lock = FileLock(locks / lock_name(spec, request.results))
         lock.acquire(timeout=0)
     except Timeout:
-        environment.emit(CellSkipped(spec.title, "another process is running it"))
+        environment.emit(CellSkipped(spec.title, "another process is running it", id=spec.cell))
         return
     except OSError as error:
         raise StoreError(
@@ -111,7 +111,7 @@ def run_alone(environment: Environment, spec: RunSpec, track: Track, request: Ru
         ) from None
     try:
         if not request.again and is_done(stored_record(request.results, spec)):
-            environment.emit(CellSkipped(spec.title, "it was finished in the meantime"))
+            environment.emit(CellSkipped(spec.title, "it was finished in the meantime", id=spec.cell))
             return
         _wrapped(environment, spec, track, request)
     finally:
@@ -130,11 +130,13 @@ def _wrapped(environment: Environment, spec: RunSpec, track: Track, request: Run
         with listening(manager, _Core(environment, track, request)):
             records = manager.hook.freeshot_cell(spec=spec)
         if not any(isinstance(record, RunRecord) for record in records or ()):
-            environment.emit(CellFailed(spec.title, "A freeshot_cell wrapper gave no record back."))
+            environment.emit(CellFailed(spec.title, "A freeshot_cell wrapper gave no record back.", id=spec.cell))
     except FreeshotError:
         raise
     except Exception as error:  # noqa: BLE001 - a wrapper is a stranger's code; it must not cost the other cells
-        environment.emit(CellFailed(spec.title, f"A freeshot_cell wrapper raised {type(error).__name__}: {error}"))
+        environment.emit(
+            CellFailed(spec.title, f"A freeshot_cell wrapper raised {type(error).__name__}: {error}", id=spec.cell)
+        )
 
 
 @dataclass(frozen=True, eq=False)

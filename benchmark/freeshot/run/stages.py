@@ -30,7 +30,8 @@ class Stages:
 
     _environment: Environment
     _title: str
-    """Of the cell, for whoever listens."""
+    _cell: str
+    """Name and hash of the cell, for whoever listens."""
     _device: torch.device
     costs: list[StageCost] = field(default_factory=list)
     _spent: tuple[float, int] = (0.0, 0)
@@ -119,7 +120,7 @@ class Stages:
                 facts=dict(facts),
             )
         )
-        self._environment.emit(StageFinished(self._title, stage, seconds, cached))
+        self._environment.emit(StageFinished(self._title, stage, seconds, cached, id=self._cell))
 
     def charge_rest(self, whole: Meter) -> None:
         """Write down what a method's preparation cost outside of all stages."""
@@ -131,11 +132,11 @@ class Stages:
 
     def started(self, stage: str, total: int) -> None:
         """Tell that a stage begins."""
-        self._environment.emit(StageStarted(self._title, stage, total))
+        self._environment.emit(StageStarted(self._title, stage, total, id=self._cell))
 
     def progress(self, stage: str, done: int, total: int) -> None:
         """Tell how far a stage is."""
-        self._environment.emit(Progress(self._title, stage, done, total))
+        self._environment.emit(Progress(self._title, stage, done, total, id=self._cell))
 
     def within(self, stage: str, number: int, total: int) -> Callable[[int, int], None]:
         """Return what tells the steps inside of item `number` of `total`, at most twice a second."""

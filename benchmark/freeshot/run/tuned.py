@@ -47,7 +47,7 @@ def score_tuned(
             group = episodes[done : done + learner.together]
             judged.append(score_tuning(learner, images, group, environment.device, spec.seed))
             noted, done = done, done + len(group)
-            environment.emit(Progress(spec.title, "evaluation", done, len(episodes)))
+            environment.emit(Progress(spec.title, "evaluation", done, len(episodes), id=spec.cell))
             if done // SAVE_EVERY > noted // SAVE_EVERY and done < len(episodes):
                 checkpoint.offer(lambda: as_tensors(together(judged)))
     except KeyboardInterrupt:

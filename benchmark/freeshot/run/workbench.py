@@ -73,7 +73,7 @@ class Bench:
         self.way, self.shot, self.query = self.track.way, self.track.shot, self.track.query
         self._backbone: Backbone = self._environment.backbone(self._spec.backbone)
         self._seed = self._spec.seed
-        self.ledger = Stages(self._environment, self._spec.title, self._backbone.device)
+        self.ledger = Stages(self._environment, self._spec.title, self._spec.cell, self._backbone.device)
 
     @property
     def stages(self) -> list[StageCost]:
@@ -81,6 +81,11 @@ class Bench:
         return self.ledger.costs
 
     # --- what every method may have -------------------------------------------------------------
+
+    @property
+    def device(self) -> torch.device:
+        """Where the backbone computes."""
+        return self._backbone.device
 
     def backbone(self) -> nn.Module:
         """Return a fresh, trainable copy of the backbone that maps images in 0…1 to features [b, d]."""

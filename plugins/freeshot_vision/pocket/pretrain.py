@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import platform
 import time
 from dataclasses import asdict, dataclass
@@ -23,6 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
+from freeshot.basics.cores import usable_cores
 from freeshot.basics.files import file_sha256
 from freeshot.basics.seeds import derive
 from freeshot_vision.pocket.augment import augment
@@ -209,7 +209,7 @@ def export(vit: nn.Module, recipe: Recipe, corpus: Path, out: Path, device: torc
     machine = (
         torch.cuda.get_device_name(device)
         if device.type == "cuda"
-        else f"{os.cpu_count()} CPU cores, {platform.machine()}"
+        else f"{usable_cores()} CPU cores, {platform.machine()}"
     )
     facts = {"recipe": asdict(recipe), "seconds": round(seconds), "machine": machine, "torch": torch.__version__}
     facts["corpus"] = {"counts": manifest["counts"], "manifest_sha256": file_sha256(corpus / "corpus.json")}

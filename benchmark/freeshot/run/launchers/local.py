@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from freeshot.basics.cores import usable_cores
 from freeshot.basics.errors import OptionError
 from freeshot.contracts.launcher import Launcher
 
@@ -71,7 +72,7 @@ class _Hand:
 
 def _surroundings(number: int, workers: int) -> dict[str, str]:
     """Give a worker its share of the cores, unless they were shared out already, and a card where there are several."""
-    cores = max(1, (os.cpu_count() or 1) // workers)
+    cores = max(1, usable_cores() // workers)
     found = {name: str(cores) for name in THREADS if name not in os.environ}
     cards = _cards()
     if cards:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import multiprocessing
 import multiprocessing.pool
-import os
 import re
 import sys
 import unicodedata
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from freeshot.basics.cores import usable_cores
 from freeshot_vision.pocket.build import icons, photos, registry
 from freeshot_vision.pocket.build.kinds import UNREADABLE_SETS, with_kinds
 from freeshot_vision.pocket.build.names import mentions_any, normalise, normalised
@@ -48,20 +48,17 @@ LONGEST_BODY = 100_000
 
 @dataclass(frozen=True)
 class Corpus:
-    """The corpus in memory: grey and coloured icons with concept and set, and photographs without labels."""
+    """The corpus in memory: grey and coloured icons with their concepts, and photographs without labels."""
 
     grey: NDArray[np.uint8]
     """[g, 28, 28]"""
     grey_labels: NDArray[np.int32]
-    grey_sets: NDArray[np.int16]
     colour: NDArray[np.uint8]
     """[c, 28, 28, 3]"""
     colour_labels: NDArray[np.int32]
-    colour_sets: NDArray[np.int16]
     photos: NDArray[np.uint8]
     """[p, 28, 28, 3], unlabelled: for distillation only."""
     concepts: tuple[str, ...]
-    sets: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -106,7 +103,7 @@ def load_corpus(folder: Path) -> Corpus:
     grey = _load_parts(folder, "corpus-icons", (SIZE, SIZE))
     colour = _load_parts(folder, "corpus-colour", (SIZE, SIZE, 3))
     sheets = [_load_sheet(path) for path in sorted(folder.glob("corpus-photos-*.webp"))]
-    return Corpus(*grey, *colour, np.concatenate(sheets), tuple(manifest["concepts"]), tuple(manifest["sets"]))
+    return Corpus(*grey, *colour, np.concatenate(sheets), tuple(manifest["concepts"]))
 
 
 def excluded_concepts(data: Path) -> list[str]:
@@ -126,7 +123,7 @@ def _gather(work: Path, excluded: frozenset[str], data: Path) -> tuple[Gathered,
     """Collect every allowed, visible, new picture; return them with a count of those dropped, by reason."""
     gathered, dropped = Gathered([], [], []), Counter[str]()
     seen: set[bytes] = set()
-    with multiprocessing.Pool(min(2, os.cpu_count() or 1)) as pool:
+    with multiprocessing.Pool(min(2, usable_cores())) as pool:
         for icon_set in icons.read_sets(work):
             if icon_set.prefix in UNREADABLE_SETS:
                 continue
@@ -265,17 +262,14 @@ def _write_parts(
         np.savez_compressed(path, cells=pack4(cells[part]), labels=labels[part], sets=sets[part])
 
 
-def _load_parts(
-    folder: Path, name: str, shape: tuple[int, ...]
-) -> tuple[NDArray[np.uint8], NDArray[np.int32], NDArray[np.int16]]:
-    """Load what `_write_parts` wrote."""
-    cells, labels, sets = [], [], []
+def _load_parts(folder: Path, name: str, shape: tuple[int, ...]) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+    """Load the pictures and concepts that `_write_parts` wrote."""
+    cells, labels = [], []
     for number in range(len(list(folder.glob(f"{name}-*.npz")))):
         with np.load(folder / f"{name}-{number}.npz", allow_pickle=False) as content:
             cells.append(unpack4(content["cells"], shape))
             labels.append(content["labels"])
-            sets.append(content["sets"])
-    return np.concatenate(cells), np.concatenate(labels), np.concatenate(sets)
+    return np.concatenate(cells), np.concatenate(labels)
 
 
 def pack4(cells: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -88,11 +88,6 @@ def normalise(name: str) -> str:
     return " ".join(_without_echo([WORDS.get(token, token) for token in kept]))
 
 
-def mentions(name: str, excluded: Iterable[str]) -> bool:
-    """Say whether any run of the name's words is one of the excluded concepts (compared normalised)."""
-    return mentions_any(name, normalised(excluded))
-
-
 def normalised(names: Iterable[str]) -> frozenset[str]:
     """Return the concepts of many names, with the joined spelling of those of several words."""
     concepts = {normalise(name) for name in names} - {""}
@@ -100,7 +95,7 @@ def normalised(names: Iterable[str]) -> frozenset[str]:
 
 
 def mentions_any(name: str, concepts: frozenset[str]) -> bool:
-    """As `mentions`, for concepts that went through `normalised` already."""
+    """Say whether any run of the name's words is one of the concepts, which went through `normalised`."""
     tokens = normalise(name).split()
     runs = (" ".join(tokens[i:j]) for i in range(len(tokens)) for j in range(i + 1, len(tokens) + 1))
     return any(run in concepts for run in runs)
