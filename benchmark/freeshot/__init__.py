@@ -1,6 +1,7 @@
 """FreeShot: few-shot learning from a pool of LoRAs, data-free and tuning-free, measured.
 
-This facade is all that a plugin imports, besides `freeshot.engine`, `freeshot.basics` and `freeshot.testing`.
+This facade is all that a plugin imports, besides `freeshot.engine`, `freeshot.data`, `freeshot.basics` and
+`freeshot.testing`; listeners and columns also find the events and records in `freeshot.contracts`.
 Importing it does not import torch.
 """
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from freeshot.contracts.flow import Shots, Task
+from freeshot import Shots, Task
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
