@@ -36,7 +36,11 @@ def test_a_cell_becomes_a_run_of_trackio(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    told = [re.sub(r" [0-9a-f]{8}'", " CELL'", line) for line in done.stdout.splitlines() if line.startswith(("init", "log", "finish"))]
+    told = [
+        re.sub(r" [0-9a-f]{8}'", " CELL'", line)
+        for line in done.stdout.splitlines()
+        if line.startswith(("init", "log", "finish"))
+    ]
     assert told == [
         "init {'project': 'freeshot', 'name': 'toy/in-domain/2w1s · frozen-prototype CELL'}",
         "log ['seconds/evaluation']",

@@ -24,7 +24,7 @@ def test_classes_are_folders_in_the_order_of_their_names(tmp_path: Path) -> None
     (tmp_path / ".hidden").mkdir()
     found = open_classes(tmp_path, 4)
     assert found.classes == ("a", "b")
-    assert found.labels == (0, 1, 1)
+    assert found.labels.tolist() == [0, 1, 1]
     assert [file.name for file in found.files] == ["1.png", "2.png", "3.JPG"]
 
 

@@ -16,7 +16,7 @@ from tests.soak.reader import Reader
 
 from freeshot.contracts.options import build
 from freeshot.contracts.records import RunRecord
-from freeshot.evaluation.folders import Pictures
+from freeshot.evaluation.folders import open_pictures
 from freeshot.pool.adapter import CARD, read_adapter_card
 from freeshot.pool.foreign import read_lora
 from freeshot.pool.store import open_pool
@@ -87,7 +87,7 @@ def _pictures(folder: Path) -> Iterator[Reader]:
     for ending in ("png", "jpg", "gif", "webp", "bmp", "tif"):
         file = folder / f"picture.{ending}"
         Image.effect_noise((24, 24), 50).convert("RGB").save(file)
-        pictures = Pictures((file,), 16)
+        pictures = open_pictures(file, 16)
         yield Reader(f"pictures, {ending}", file, lambda pictures=pictures: pictures.read([0]))  # type: ignore[misc]
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from freeshot.contracts.method import Learner
-    from freeshot.evaluation.folders import LabelledPictures, Pictures
+    from freeshot.data.images import FileImages
 
 
 AT_ONCE = 256
@@ -32,12 +32,10 @@ class Prediction:
     probabilities: dict[str, float]
 
 
-def predict(
-    learner: Learner, support: LabelledPictures, query: Pictures, device: torch.device
-) -> tuple[Prediction, ...]:
+def predict(learner: Learner, support: FileImages, query: FileImages, device: torch.device) -> tuple[Prediction, ...]:
     """Return a prediction for each query picture, in their order."""
-    shown, asked = (embed(learner, pictures, range(len(pictures)), device) for pictures in (support, query))  # type: ignore[arg-type]
-    labels = torch.tensor(support.labels)
+    shown, asked = (embed(learner, pictures, range(len(pictures)), device) for pictures in (support, query))
+    labels = torch.from_numpy(support.labels)
     parts = [  # of many pictures and classes, all differences at once are too many
         prototype_logits(part, shown, labels, len(support.classes), distance="euclidean")
         for part in torch.split(asked, AT_ONCE)
