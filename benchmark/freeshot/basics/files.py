@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+PIECE = re.compile(r"(?!\.)[^\x00-\x1f\x7f/\\:]+")
+"""A name that can be a folder or a file, and leads nowhere else."""
+
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -22,7 +21,7 @@ from pydantic import (
 )
 
 from freeshot.basics.errors import StoreError
-from freeshot.basics.files import fingerprint, read_bounded, write_text
+from freeshot.basics.files import PIECE, fingerprint, read_bounded, write_text
 from freeshot.basics.text import one_line
 from freeshot.version import __version__
 
@@ -40,9 +39,6 @@ Natural = Annotated[int, Field(ge=0, lt=2**63)]
 Count = Annotated[int, Field(ge=1, lt=2**63)]
 Seconds = Annotated[float, Field(ge=0, le=1e12)]
 Share = Annotated[float, Field(ge=0, le=1)]
-
-PIECE = re.compile(r"(?!\.)[^\x00-\x1f\x7f/\\:]+")
-"""A name that can be a folder or a file, and leads nowhere else."""
 
 LATER = ("indices_sha256", "pool_sha256", "other_pool")
 """Fields of a track that came after records were published."""

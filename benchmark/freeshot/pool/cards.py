@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import PoolError
-from freeshot.basics.files import read_bounded
+from freeshot.basics.files import PIECE, read_bounded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +16,6 @@ FORMAT = 2
 """Of a pool's card."""
 LARGEST = 64 * 2**20
 """Bytes of a card that are read; that of forty LoRAs takes a thousandth."""
-PIECE = re.compile(r"(?!\.)[^\x00-\x1f\x7f/\\:]+")
 
 
 def read_card(file: Path, repair: str, absent: str | None = None) -> Any:

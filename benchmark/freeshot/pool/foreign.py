@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import PoolError
-from freeshot.basics.files import read_bounded
 from freeshot.pool.cards import is_piece, read_card
-from freeshot.pool.store import LARGEST
+from freeshot.pool.store import load_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -262,19 +261,9 @@ def _json(file: Path) -> Any:
 
 
 def _tensors(file: Path) -> dict[str, Tensor]:
-    import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import load
-
     if not file.exists() and (pickle := file.with_suffix(".bin")).exists():
         raise PoolError(f"{pickle} is a pickle, which is never opened here. Save it with safe_serialization=True.")
-    try:
-        tensors = {name: tensor.float() for name, tensor in load(read_bounded(file, LARGEST)).items()}
-    except (OSError, SafetensorError, ValueError) as error:
-        raise PoolError(f"{file} cannot be read ({error}). Export this LoRA again.") from None
-    if not all(torch.isfinite(tensor).all() for tensor in tensors.values()):
-        raise PoolError(f"{file} holds values that are not finite. Tune this LoRA again with a lower learning rate.")
-    return tensors
+    return load_tensors(file)
 
 
 def readable(paths: Sequence[Path], root: Path) -> Iterator[ForeignLora | PoolError]:

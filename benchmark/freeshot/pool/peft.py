@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from freeshot.basics.errors import PoolError
-from freeshot.basics.files import atomic_path
+from freeshot.basics.files import atomic_path, write_tensors
 from freeshot.contracts.pool import Slot
 
 if TYPE_CHECKING:
@@ -95,10 +95,8 @@ def peft_config(factors: Mapping[Slot, tuple[Tensor, Tensor]], rank: int, backbo
 
 def save_tensors(file: Path, tensors: Mapping[str, Tensor]) -> None:
     """Write a safetensors file at once and complete."""
-    from safetensors.torch import save
-
     with atomic_path(file) as temporary:
-        temporary.write_bytes(save({k: v.contiguous().cpu() for k, v in tensors.items()}))
+        write_tensors(temporary, tensors)
 
 
 def _layer(module: str) -> str:

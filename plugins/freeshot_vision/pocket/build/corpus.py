@@ -20,6 +20,7 @@ import numpy as np
 from PIL import Image
 
 from freeshot.basics.cores import usable_cores
+from freeshot.basics.files import file_sha256
 from freeshot_vision.pocket.build import icons, photos, registry
 from freeshot_vision.pocket.build.kinds import UNREADABLE_SETS, with_kinds
 from freeshot_vision.pocket.build.names import mentions_any, normalise, normalised
@@ -90,7 +91,7 @@ def build_corpus(work: Path, out: Path, data: Path) -> str:
         "concepts": concepts,
         "sets": prefixes,
         "excluded": names,
-        "files": {path.name: registry.sha256_of(path) for path in sorted(out.glob("corpus-*"))},
+        "files": {path.name: file_sha256(path) for path in sorted(out.glob("corpus-*"))},
     }
     text = json.dumps(manifest, indent=1, ensure_ascii=False)
     (out / "corpus.json").write_text(text + "\n", encoding="utf-8")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import subprocess
 import sys
@@ -12,11 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from freeshot.basics.errors import FreeshotError
+from freeshot.basics.files import file_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-CHUNK = 1 << 20
 
 
 def npm(name: str, version: str, sha256: str, work: Path) -> Path:
@@ -34,15 +32,6 @@ def wheel(name: str, version: str, sha256: str, work: Path) -> Path:
 def deb(name: str, work: Path, sha256: str | None = None) -> Path:
     """Return the Debian package in `work`, fetching it with `apt-get download`; apt verifies its signature."""
     return _fetch(["apt-get", "download", name], f"{name}_*.deb", sha256, work)
-
-
-def sha256_of(path: Path) -> str:
-    """Hash a file's bytes without holding them in memory."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while chunk := stream.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def unpack(archive: Path, into: Path) -> Path:
@@ -66,18 +55,19 @@ def _fetch(command: Sequence[str], pattern: str, sha256: str | None, work: Path)
     """Return the file matching `pattern`, running `command` in `work` unless one of the right hash exists."""
     work.mkdir(parents=True, exist_ok=True)
     for path in sorted(work.glob(pattern)):
-        if sha256 is None or sha256_of(path) == sha256:
+        if sha256 is None or file_sha256(path) == sha256:
             return path
     _client(command, work)
     found = sorted(work.glob(pattern))
     if not found:
         raise FreeshotError(f"'{' '.join(command)}' left no file '{pattern}' in {work}. Check the package's name.")
     for path in found:
-        if sha256 is None or sha256_of(path) == sha256:
+        if sha256 is None or file_sha256(path) == sha256:
             return path
     raise FreeshotError(
-        f"The package {found[0].name} has the hash {sha256_of(found[0])[:12]}…, but {str(sha256)[:12]}… was expected. "
-        f"The published file has changed: delete it and do not build from it until you know why."
+        f"The package {found[0].name} has the hash {file_sha256(found[0])[:12]}…, "
+        f"but {str(sha256)[:12]}… was expected. The published file has changed: delete it and do not build from it "
+        "until you know why."
     )
 
 
