@@ -81,6 +81,20 @@ def test_other_episodes_are_a_problem_and_the_minority_is_left_out(record: Make)
     )
 
 
+def test_two_networks_under_one_name_are_never_averaged_or_compared(record: Make) -> None:
+    def on(weights: str, method: str, seed: int = 0) -> RunRecord:
+        return record(method, seed=seed).model_copy(update={"hashes": {"backbone": weights}})
+
+    (board,) = boards([on("aa", "a"), on("bb", "a", seed=1), on("aa", "b")])
+    assert {row.label: row.cells[SKETCH].seeds for row in board.rows} == {"a": 1, "b": 1}
+    assert board.problems == (
+        (
+            f"1 of 3 records of '{SKETCH}' were made with other weights of 'vit-toy' than the rest, left out: a. "
+            "Run those cells again with the same weights (--again)."
+        ),
+    )
+
+
 def test_seeds_are_averaged_episode_by_episode(record: Make) -> None:
     (board,) = boards([record(mean=0.4, seed=0), record(mean=0.6, seed=1), record(seed=2, status="failed")])
     cell = board.rows[0].cells[SKETCH]

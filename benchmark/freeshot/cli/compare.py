@@ -38,6 +38,8 @@ def command(
     for problem in loaded.problems:
         tell_warning(str(problem))
     board = _board(boards(loaded.records), suite, (first, second), results)
+    for problem in board.problems:
+        tell_warning(problem)
     _print(compare(board, first, second, tracks or ("*",), equivalent / 100))
 
 

@@ -6,7 +6,6 @@ cross-entropy does, so both are means here and are scaled alike by whoever adds 
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from pickle import UnpicklingError
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 
 from freeshot.basics.errors import DataError, OptionError
 from freeshot.basics.files import file_sha256
+from freeshot.basics.weights import weights_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -102,8 +102,7 @@ def require_prior(inversion: Any, use: str) -> None:
 
 def weights_file(file: str) -> Path:
     """Find a file of weights, or say where it should be; DataError where it is not what its name promises."""
-    folder = Path(os.environ.get("FREESHOT_WEIGHTS") or "weights")
-    path = next((place for place in (Path(file), folder / file) if place.is_file()), Path(file))
+    path = next((place for place in (Path(file), weights_folder() / file) if place.is_file()), Path(file))
     promised = NAMED_BY_HASH.fullmatch(path.name)
     if promised and path.is_file() and not (found := file_sha256(path)).startswith(promised[1]):
         raise DataError(f"{path} is not what its name promises (its SHA-256 is {found[:12]}…). Get the file again.")

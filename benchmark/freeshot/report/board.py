@@ -17,7 +17,7 @@ from freeshot.contracts.columns import Column
 from freeshot.contracts.published import Published
 from freeshot.contracts.records import RunRecord
 from freeshot.report.configurations import configurations, labels
-from freeshot.report.consistency import leave_out_other_pools, leave_out_strangers
+from freeshot.report.consistency import leave_out_other_pools, leave_out_other_weights, leave_out_strangers
 from freeshot.report.ranking import competition_ranks, mean
 from freeshot.report.records import age_key
 from freeshot.report.rows import Line, lines_of
@@ -127,9 +127,11 @@ def _with_published(board: Board, reported: Sequence[Published]) -> Board:
 
 def _board(suite: str, version: int, found: Sequence[RunRecord], columns: Sequence[Column], interval: Kind) -> Board:
     full = sorted((r for r in found if r.comparable and r.spec.limit is None), key=age_key)
-    kept, problems = leave_out_strangers(full)
-    kept, more = leave_out_other_pools(kept)
-    problems = (*problems, *more)
+    kept: list[RunRecord] = full
+    problems: list[str] = []
+    for leave_out in (leave_out_strangers, leave_out_other_pools, leave_out_other_weights):
+        kept, strange = leave_out(kept)
+        problems += strange
     newest = _newest(kept)
     lines, complaints = lines_of(newest, columns)
     specs = {r.spec.track.name: r.spec.track for rs in newest.values() for r in rs}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import FreeshotError, StoreError
 from freeshot.basics.files import fingerprint
+from freeshot.basics.weights import FOLDER, weights_folder
 from freeshot.contracts.events import CellFailed, CellSkipped
 from freeshot.contracts.records import RunRecord
 from freeshot.plugin import hookimpl
@@ -33,7 +35,8 @@ if TYPE_CHECKING:
 class CellRunner:
     """Runs a cell when it is called.
 
-    Pickled and called in another process it loads the same plugins, and sends its events home by mail.
+    Pickled and called in another process it loads the same plugins, reads the same folders wherever that process was
+    started, and sends its events home by mail.
     """
 
     request: RunRequest
@@ -41,6 +44,8 @@ class CellRunner:
     """Of each cell."""
     plugins: Selection
     mail: Path
+    weights: Path
+    """Where files of weights lie."""
     _here: Environment | None
     ran: set[str] = field(default_factory=set)
     """Cells that were run in this process."""
@@ -53,7 +58,8 @@ class CellRunner:
         }
         if request.pool is not None:
             folders["pool"] = from_anywhere(request.pool, environment.catalogue, request.pools)
-        return cls(replace(request, **folders), tracks, environment.catalogue.host.selection, mail, environment)
+        plugins, weights = environment.catalogue.host.selection, weights_folder().absolute()
+        return cls(replace(request, **folders), tracks, plugins, mail, weights, environment)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave behind what belongs to this process."""
@@ -67,7 +73,7 @@ class CellRunner:
             return
         letters = Letters(Mailbox(self.mail).path(spec.cell))
         try:
-            environment = _environment(self.plugins, self.request)
+            environment = self._there()
             with listening(environment.catalogue.host.manager, letters):
                 run_alone(environment, spec, self.tracks[spec.cell], self.request)
         except FreeshotError as error:  # a folder that cannot be read or written; whoever waits must hear of it
@@ -77,8 +83,13 @@ class CellRunner:
         """Help, from another process, whoever runs a cell; nothing is written down or told."""
         if is_done(stored_record(self.request.results, spec)) and not self.request.again:
             return
-        environment = replace(_environment(self.plugins, self.request), quiet=True)
+        environment = replace(self._there(), quiet=True)
         assist_cell(environment, spec, self.tracks[spec.cell])
+
+    def _there(self) -> Environment:
+        """Open, in another process, what cells share."""
+        os.environ[FOLDER] = str(self.weights)  # for plugins too; a cluster's processes may begin without our variables
+        return _environment(self.plugins, self.request)
 
 
 @cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from freeshot.basics.errors import ContractError
+from freeshot.basics.files import fingerprint
 from freeshot.contracts.events import Progress
 from freeshot.evaluation.judging import as_tensors, from_tensors, together
 from freeshot.evaluation.scoring import score_tuning
@@ -34,7 +35,9 @@ def score_tuned(
     meter: Meter,
 ) -> Judged:
     """Tune on one group of episodes after the other, from where a run stopped; the meter counts all runs together."""
-    checkpoint = FileCheckpoint(environment.cache / "cells" / f"{spec.cell}.safetensors", every=0)
+    # the weights beside the cell: what a backbone's name stands for may have been replaced since
+    note = fingerprint([spec.cell, environment.backbone(spec.backbone).sha256])
+    checkpoint = FileCheckpoint(environment.cache / "cells" / f"{note}.safetensors", every=0)
     checkpoint.meter = meter
     judged = _noted(checkpoint)
     done = sum(len(part.right) for part in judged)

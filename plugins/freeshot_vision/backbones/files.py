@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import warnings
 from collections.abc import Mapping
@@ -13,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import DataError
 from freeshot.basics.files import file_sha256
+from freeshot.basics.weights import FOLDER, weights_folder
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-FOLDER = "FREESHOT_WEIGHTS"
-"""The variable that names the folder of weights; without it, the folder 'weights' where the command runs."""
 ENDINGS = (".safetensors", ".pt", ".pth", ".bin")
 HUB = re.compile(r"hub:(?P<repository>[\w.-]+/[\w.-]+)/(?P<file>(?!.*\.\.)[\w./-]+)")
 DAMAGE = (
@@ -63,7 +61,7 @@ class Source:
         return path
 
     def _local(self, name: str) -> Path:
-        folder = Path(os.environ.get(FOLDER) or "weights")
+        folder = weights_folder()
         places = (
             [Path(self.weights), folder / self.weights] if self.weights else [folder / f"{name}{e}" for e in ENDINGS]
         )

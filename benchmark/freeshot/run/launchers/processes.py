@@ -6,11 +6,12 @@ import multiprocessing
 import os
 import signal
 from collections import deque
+from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from multiprocessing.context import SpawnProcess
 
 
@@ -87,15 +88,33 @@ class _Worker:
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
         self._line, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, self._work, self._variables), daemon=True)
-        self._process.start()
+        self._process = context.Process(target=_serve, args=(theirs, self._work), daemon=True)
+        with _surrounded(self._variables):
+            self._process.start()
         theirs.close()
 
 
-def _serve(line: Connection, work: Callable[[Any], None], variables: Mapping[str, str]) -> None:
-    """Do items until the line is closed; the surroundings are set before anything heavy is imported."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt reaches the one that waits for us, who ends us
+@contextmanager
+def _surrounded(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables for what is started meanwhile.
+
+    A process that set its own would be late: unpickling its work imports torch, which counts its threads then.
+    """
+    before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _serve(line: Connection, work: Callable[[Any], None]) -> None:
+    """Do items until the line is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt reaches the one that waits for us, who ends us
     while True:
         try:
             item = line.recv()
