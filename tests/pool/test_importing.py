@@ -109,6 +109,8 @@ def test_what_peft_saved_gives_the_features_that_peft_gives(
         ({"alpha_pattern": 3}, "has an alpha_pattern that is no list of layer names"),
         ({"alpha_pattern": {"(a+)+b": 2}}, "or of simple patterns of them"),  # would take for ever
         ({"alpha_pattern": {"(": 2}}, "or of simple patterns of them"),
+        ({"alpha_pattern": {"(?i)qkv": 4}}, "or of simple patterns of them"),  # one alone, none where PEFT puts it
+        ({"use_qalora": True}, "sets use_qalora, which is more than B·A"),
         ({"alpha_pattern": {"qkv": [1]}}, "has a lora_alpha of [1]"),
     ],
 )
@@ -117,6 +119,27 @@ def test_settings_that_are_none_are_refused(save_peft: SavePeft, backbone: Backb
     known = json.loads((folder / CONFIG).read_text())
     (folder / CONFIG).write_text(json.dumps(known | config if isinstance(config, dict) else config))
     assert told in refusal(folder.parent, backbone)
+
+
+@pytest.mark.filterwarnings("default")  # peft's imports warn of what is not ours
+@pytest.mark.parametrize("start", ["pissa", "pissa_niter_4", "olora"])
+def test_a_lora_that_began_by_changing_the_network_is_refused(
+    save_peft: SavePeft, backbone: Backbone, start: str
+) -> None:
+    folder = save_peft(init_lora_weights=start).parent
+    assert f"has init_lora_weights='{start}', which changed the network itself" in refusal(folder, backbone)
+
+
+def test_a_name_too_long_for_a_layer_is_not_matched_with_patterns(save_peft: SavePeft, backbone: Backbone) -> None:
+    folder = save_peft()
+    config = json.loads((folder / CONFIG).read_text())
+    (folder / CONFIG).write_text(json.dumps(config | {"alpha_pattern": {".*.*.*x": 2}}))
+    edit(
+        folder,
+        ADAPTER,
+        lambda tensors: tensors.update({f"{'a.' * 400}{key}": tensors.pop(key) for key in list(tensors)}),
+    )
+    assert "which is no linear layer of a block known here" in refusal(folder.parent, backbone)
 
 
 def split_names(block: int) -> dict[str, str]:

@@ -23,6 +23,17 @@ if TYPE_CHECKING:
 Place = tuple[int, str]
 """Block and target: 0-based number, and one of qkv, q, k, v, proj, fc1, fc2."""
 
+LONGEST = 200
+"""Characters of a layer's name; a pattern with repetitions takes long on long ones."""
+MORE_THAN_PLAIN = (
+    "use_dora", "fan_in_fan_out", "lora_bias", "use_qalora", "use_bdlora", "monteclora_config", "arrow_config",
+    "alora_invocation_tokens", "layer_replication", "target_parameters", "trainable_token_indices",
+)  # fmt: skip
+"""Settings of PEFT under which an adapter is not B·A added to linear layers, or not for every input."""
+HARMLESS_STARTS = (None, True, False, "gaussian", "eva", "orthogonal", "mica")
+"""Ways to begin a LoRA that leave the network as it was; PiSSA, OLoRA, CorDA, LoftQ and LoRA-GA take out what they
+add."""
+
 LAYERS = {
     "attn.qkv": "qkv",
     "attn.proj": "proj",
@@ -112,7 +123,8 @@ def _read_peft(folder: Path, name: str) -> ForeignLora:
         b = tensors.pop(key.replace(".lora_A.", ".lora_B."), None)
         if b is None or a.ndim != 2 or b.ndim != 2 or a.shape[0] != b.shape[1]:
             raise PoolError(f"{file}: the factors of {layer} do not fit together. Export the adapter again.")
-        factors[_place(file, layer)] = (a, b * _scaling(config, layer, a.shape[0]))
+        place = _place(file, layer)  # first, since what is no layer's name is not matched with a stranger's patterns
+        factors[place] = (a, b * _scaling(config, layer, a.shape[0]))
     beside = _tensors(folder / "head.safetensors") if (folder / "head.safetensors").exists() else {}
     weight, bias = _head(tensors, beside)
     if tensors:
@@ -172,9 +184,15 @@ def _require_plain(file: Path, config: Mapping[str, Any]) -> None:
         raise PoolError(f"{file} is no object of settings. Export the adapter again.")
     if config.get("peft_type") != "LORA":
         raise PoolError(f"{file} is an adapter of type {config.get('peft_type')}, not LORA. Only LoRAs can be pooled.")
-    for option in ("use_dora", "fan_in_fan_out", "lora_bias"):
+    for option in MORE_THAN_PLAIN:
         if config.get(option):
             raise PoolError(f"{file} sets {option}, which is more than B·A. Merge it or tune a plain LoRA.")
+    start = config.get("init_lora_weights")
+    if start not in HARMLESS_STARTS:
+        raise PoolError(
+            f"{file} has init_lora_weights={start!r}, which changed the network itself when tuning began. Save the "
+            "adapter as a plain LoRA: PEFT's save_pretrained does with path_initial_model_for_weight_conversion."
+        )
     if config.get("bias", "none") != "none":
         raise PoolError(f"{file} tunes biases as well ({config['bias']}). Tune a LoRA with bias='none'.")
     pattern = config.get("alpha_pattern") or {}
@@ -191,7 +209,7 @@ def _require_plain(file: Path, config: Mapping[str, Any]) -> None:
 def _harmless(pattern: str) -> bool:
     """Say whether a pattern of a stranger's is one, and cannot take for ever: no repeated group, few repetitions."""
     try:
-        re.compile(pattern)
+        _as_peft_matches(pattern)
     except (re.error, RecursionError, OverflowError):
         return False
     return len(pattern) < 200 and sum(map(pattern.count, "*+{")) <= 3 and re.search(r"\)[*+{?]", pattern) is None
@@ -206,15 +224,19 @@ def _scaling(config: Mapping[str, Any], layer: str, rank: int) -> float:
 
 def _of_pattern(pattern: Mapping[str, Any] | None, layer: str, default: Any) -> Any:
     for key, value in (pattern or {}).items():
-        if re.match(rf"(.*\.)?({key})$", layer):
+        if _as_peft_matches(key).match(layer):
             return value
     return default
+
+
+def _as_peft_matches(pattern: str) -> re.Pattern[str]:
+    return re.compile(rf"(.*\.)?({pattern})$")
 
 
 def _place(file: Path, layer: str) -> Place:
     block = BLOCK.search(layer)
     ends = sorted((end for end in LAYERS if layer.endswith(f".{end}")), key=len)
-    if block is None or not ends:
+    if block is None or not ends or len(layer) > LONGEST:
         raise PoolError(
             f"{file} tunes the layer {layer}, which is no linear layer of a block known here. Leave it out."
         )
