@@ -132,7 +132,7 @@ def test_a_dry_run_prints_the_grid_and_the_estimate_and_runs_nothing(call: Call,
         "",
         "stage times in the cache operations about",
         "inversion 1 30 of 40 2.0 TFLOP 1 min 40 s",
-        "evaluation 2 0 of 2 400.0 GFLOP 20 s",
+        "evaluation 2 – 400.0 GFLOP 20 s",
         "Together 2.4 TFLOP, about 2 min 00 s at 20.0 GFLOP/s, measured just now (cpu), and 21 MB of disk.",
     ]
     assert not rooms.ran

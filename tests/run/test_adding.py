@@ -58,6 +58,12 @@ def test_what_was_added_is_run_like_any_track(request_: AddRequest, toy: Toy) ->
     assert record.hashes["episodes"] == manifest.question.episodes_sha256
 
 
+def test_a_backbone_may_have_options(request_: AddRequest, toy: Toy) -> None:
+    network = "timm:model=vit_tiny_patch16_224,weights=random,side=16,patch=4,depth=2"
+    manifest, _ = add_dataset(replace(request_, backbone=network), toy.catalogue)
+    assert manifest.question.backbone == network
+
+
 def test_a_track_may_ask_of_a_pool_of_ones_own(request_: AddRequest, toy: Toy, own: Path) -> None:
     manifest, _ = add_dataset(replace(request_, pool="ours", pools=own.parent), toy.catalogue)
     assert manifest.question.pool == "ours"

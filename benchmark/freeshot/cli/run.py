@@ -146,7 +146,8 @@ def _print_ahead(console: Console, plan: Plan, request: RunRequest, catalogue: C
     for stage, works in ahead.stages.items():
         there, parts = sum(work.there for work in works), sum(work.parts for work in works)
         flops = sum(work.left for work in works)
-        rows.append((stage, str(len(works)), f"{there} of {parts}", arithmetic(flops), duration(flops / ahead.rate)))
+        found = f"{there} of {parts}" if parts else "–"
+        rows.append((stage, str(len(works)), found, arithmetic(flops), duration(flops / ahead.rate)))
     console.print()
     table(console, rows, heads=("stage", "times", "in the cache", "operations", "about"))
     speed = f"measured just now ({ahead.device})" if rate is None else "as you assume"

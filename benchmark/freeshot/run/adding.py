@@ -11,6 +11,7 @@ from freeshot.data.checking import Found, check_dataset
 from freeshot.data.manifest import Manifest, Parts, Question, write_manifest
 from freeshot.data.own import Listed, dataset_class, list_images, require_name
 from freeshot.data.splits import NAMES, Split, drawn_split, read_split, require_known, split_of_rows
+from freeshot.engine.backbone import backbone_provider
 from freeshot.evaluation.episodes import episodes_sha256, track_episodes
 from freeshot.pool.cards import CARD, read_pool_card
 from freeshot.pool.places import POOLS, find_pool
@@ -53,7 +54,7 @@ def add_dataset(request: AddRequest, catalogue: Catalogue) -> tuple[Manifest, Fo
     """Check everything first, then write the manifest; return it with what a look at the images found."""
     require_name(request.name)
     _require_free(request.name, catalogue)
-    catalogue.component("backbone", request.backbone)
+    backbone_provider(catalogue, request.backbone)
     pool = _lasting(request.pool, catalogue, request.pools)
     listed = list_images(request.path)
     split, split_from = _split(request, listed)

@@ -39,12 +39,13 @@ class Work:
     flops: float
     there: int = 0
     """Parts of it that are in the cache."""
-    parts: int = 1
+    parts: int = 0
+    """Parts that it has; 0 where the cache is not asked, since what decides them is known only when they are made."""
 
     @property
     def left(self) -> float:
-        """Operations that are not in the cache."""
-        return self.flops * (1 - self.there / self.parts)
+        """Operations that are not in the cache, as far as it is asked."""
+        return self.flops * (1 - self.there / self.parts) if self.parts else self.flops
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def look_ahead(plan: Plan, request: RunRequest, catalogue: Catalogue, rate: floa
             key = _key(stage, cell.spec, recovery)
             if key in stages[stage]:
                 continue
-            there, parts = recovery.there(stage, environment.artefacts) if recovery and stage in SHARED else (0, 1)
+            there, parts = recovery.there(stage, environment.artefacts) if recovery and stage in SHARED else (0, 0)
             stages[stage][key] = Work(flops, there, parts)
             if recovery and stage == STAGE:
                 disk += (parts - there) * recovery.bytes_each()
