@@ -52,6 +52,25 @@ def test_attention_counts_two_products() -> None:
     assert counted(lambda: scaled_dot_product_attention(q, q, q)) == 2 * 2 * 2 * 7 * 7 * 4
 
 
+@pytest.mark.parametrize("norm_first", [True, False])
+def test_a_layer_that_torch_fuses_counts_as_much_as_its_parts(norm_first: bool) -> None:
+    layer = nn.TransformerEncoderLayer(8, 2, 24, 0.0, "gelu", batch_first=True, norm_first=norm_first).eval()
+    source = torch.rand(3, 5, 8)
+    parts = counted(lambda: layer(source))  # with gradients torch takes it apart
+    with torch.no_grad():
+        fused = counted(lambda: layer(source))
+    by_hand = 3 * 5 * (4 * 8 * 8 + 2 * 5 * 8 + 2 * 8 * 24) * 2
+    assert fused == parts == by_hand
+
+
+def test_attention_that_torch_fuses_counts_as_much_as_its_parts() -> None:
+    attention = nn.MultiheadAttention(8, 2, batch_first=True).eval()
+    source = torch.rand(3, 5, 8)
+    with torch.no_grad():
+        fused = counted(lambda: attention(source, source, source, need_weights=False))
+    assert fused == counted(lambda: attention(source, source, source, need_weights=False)) > 0
+
+
 def test_functional_gradients_count() -> None:
     weight = torch.rand(4, 5)
     one = 2 * 3 * 4 * 5

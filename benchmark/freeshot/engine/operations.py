@@ -22,10 +22,25 @@ def _attention_backward(slope: Tensor, query: Tensor, key: Tensor, value: Tensor
     return int(sdpa_backward_flop_count(slope.shape, query.shape, key.shape, value.shape))  # type: ignore[no-untyped-call]
 
 
+def _whole_attention(query: Tensor, key: Tensor, _value: Tensor, width: int, *_: Any, **__: Any) -> int:
+    """Count four projections and the two products of attention: query [b, n, d], key and value [b, m, d]."""
+    (b, n, _d), m = query.shape, key.shape[1]
+    return 2 * b * width * (2 * n * width + 2 * m * width + 2 * n * m)
+
+
+def _encoder_layer(source: Tensor, width: int, *rest: Any, **_: Any) -> int:
+    """Count attention and the two products behind it, the first of which has the 13th of torch's other arguments."""
+    hidden = rest[12].shape[0]  # [h, d]
+    return _whole_attention(source, source, source, width) + 2 * 2 * source.numel() * int(hidden)
+
+
 COSTS: Mapping[Any, Callable[..., int]] = {
     # torch before 2.15 leaves fused attention on a processor out of its registry
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention,  # noqa: SLF001 - their only names
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward,  # noqa: SLF001
+    # what torch takes for a layer of `nn.TransformerEncoder` that needs no gradient; unknown to its registry
+    torch.ops.aten._native_multi_head_attention: _whole_attention,  # noqa: SLF001
+    torch.ops.aten._transformer_encoder_layer_fwd: _encoder_layer,  # noqa: SLF001
     **flop_registry,
 }
 """What an operation costs, by its name."""
