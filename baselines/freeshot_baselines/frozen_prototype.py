@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from freeshot import Method
+from freeshot import Method, added
+from freeshot.basics.bounds import require_positive
+from freeshot_baselines.heads.headed import Headed, labels_of
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from freeshot import Learner, Workbench
 
 
@@ -17,7 +21,36 @@ class FrozenPrototype(Method):
 
     name = "frozen-prototype"
     citation = "Snell et al., Prototypical Networks for Few-shot Learning, NeurIPS 2017 ('NN' in LoRA Recycle's tables)"
+    distance: Literal["euclidean", "cosine"] = added("euclidean")
+    """How near a class mean is: by minus the distance, or by the cosine, whatever the lengths of features."""
+    temperature: float = added(1.0)
+    """What nearness is divided by before the softmax: it moves calibration, never the answer."""
+
+    def __post_init__(self) -> None:
+        require_positive(self, "temperature")
 
     def prepare(self, bench: Workbench) -> Learner:
         """Take the backbone as it is."""
-        return bench.frozen()
+        if (self.distance, self.temperature) == ("euclidean", 1.0):
+            return bench.frozen()
+        return PrototypeLearner(bench.frozen(), self.distance, self.temperature)
+
+
+class PrototypeLearner(Headed):
+    """Features of a learner, and class means by a distance and a temperature of choice."""
+
+    def __init__(self, features: Learner, distance: Literal["euclidean", "cosine"], temperature: float) -> None:
+        super().__init__(features)
+        self._distance, self._temperature = distance, temperature
+
+    def classify(self, support: Tensor, query: Tensor, way: int) -> Tensor:
+        """Score each class by its mean."""
+        from torch.nn.functional import normalize
+
+        from freeshot.basics.prototypes import class_means, prototype_logits
+
+        labels = labels_of(support, way)
+        if self._distance == "euclidean":
+            return prototype_logits(query, support, labels, way, "euclidean", 1 / self._temperature)
+        means = class_means(support, labels, way)  # [e, c, d]
+        return normalize(query, dim=-1) @ normalize(means, dim=-1).mT / self._temperature

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from freeshot.contracts.method import Learner
+from freeshot_baselines.frozen_prototype import PrototypeLearner
 from freeshot_baselines.heads.knn import KnnLearner
 from freeshot_baselines.heads.linear_probe import ProbeLearner, logistic_regression
 from freeshot_baselines.heads.rtd import RtdLearner
@@ -36,6 +37,30 @@ def distance(a: Tensor, b: Tensor, metric: str = "euclidean") -> float:
     if metric == "cosine":
         a, b = a / a.norm(), b / b.norm()
     return float((a - b).norm())
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize("temperature", [1.0, 0.1])
+def test_prototypes_score_by_the_distance_to_class_means(metric: str, temperature: float) -> None:
+    scores = PrototypeLearner(Plain(), metric, temperature).classify(SUPPORT, QUERY, 3)  # type: ignore[arg-type]
+    for e, q in PAIRS:
+        for c in range(3):
+            mean = (SUPPORT[e, 2 * c] + SUPPORT[e, 2 * c + 1]) / 2
+            near = (
+                QUERY[e, q] @ mean / (QUERY[e, q].norm() * mean.norm())
+                if metric == "cosine"
+                else -(QUERY[e, q] - mean).norm()
+            )
+            assert float(scores[e, q, c]) == pytest.approx(float(near) / temperature, abs=1e-9)
+
+
+def test_a_temperature_moves_calibration_and_no_answer(toy: Toy) -> None:
+    plain, sharp = (toy.record("frozen-prototype", options=options) for options in ((), ("temperature=0.1",)))
+    assert sharp.accuracies == plain.accuracies
+    assert plain.quality is not None
+    assert sharp.quality is not None
+    assert sharp.quality.ece != plain.quality.ece
+    assert sharp.cell != plain.cell
 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
