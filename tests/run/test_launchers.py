@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from freeshot.basics.cores import usable_cores
 from freeshot.basics.errors import OptionError
 from freeshot.contracts.records import RunRecord
 from freeshot.run.launchers import local
 from freeshot.run.launchers.local import LocalLauncher
 from freeshot.testing.contract import check
+
+if TYPE_CHECKING:
+    from tests.conftest import Toy
 
 FOUR = ("--method", "frozen-prototype", "--method", "lora-recycle", "--seed", "0", "--seed", "1")
 SMALL = ("-o", "inversion.iterations=3", "-o", "learner.iterations=3", "-o", "per_class=5")
@@ -40,11 +47,13 @@ def freeshot_methods():
 """
 
 
-def start(place: Path, *arguments: str, ok: bool = True) -> subprocess.CompletedProcess[str]:
+def start(place: Path, *arguments: str, ok: bool = True, threads: str | None = "1") -> subprocess.CompletedProcess[str]:
     """Run toy cells by the command, in a folder."""
     place.mkdir(exist_ok=True)
     command = [sys.executable, "-m", "freeshot", "run", "toy", "--track", "toy/*/2w1s", *arguments]
-    environment = os.environ | {"FREESHOT_PLUGINS": "launchers,toy,lora-recycle,baselines", "OMP_NUM_THREADS": "1"}
+    environment = {name: value for name, value in os.environ.items() if name not in local.THREADS}
+    environment |= {"FREESHOT_PLUGINS": "launchers,toy,lora-recycle,baselines"}
+    environment |= {} if threads is None else {"OMP_NUM_THREADS": threads}
     done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode == 0) is ok, done.stdout + done.stderr
     return done
@@ -58,8 +67,12 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def records(folder: Path) -> dict[str, RunRecord]:
+    return {path.name: RunRecord.read(path) for path in sorted((folder / "results").rglob("*.json"))}
+
+
 def accuracies(folder: Path) -> dict[str, list[float]]:
-    return {path.name: RunRecord.read(path).accuracies for path in sorted((folder / "results").rglob("*.json"))}
+    return {name: record.accuracies for name, record in records(folder).items()}
 
 
 LAUNCHES = ("-l workers=2", "-l workers=4", "--launcher submitit -l cluster=local", "--launcher ray")
@@ -103,6 +116,12 @@ def test_workers_share_the_cores_that_this_process_may_use(monkeypatch: pytest.M
         monkeypatch.delenv(name, raising=False)
     given = [local._surroundings(number, 3) for number in range(3)]
     assert [{one[name] for name in local.THREADS} for one in given] == [{"2"}] * 3
+
+
+def test_a_worker_computes_with_its_share_of_the_cores(tmp_path: Path) -> None:
+    start(tmp_path, "--method", "frozen-prototype", "--seed", "0", "--seed", "1", "-l", "workers=2", threads=None)
+    made = [record.provenance.threads for record in records(tmp_path).values()]
+    assert made == [max(1, usable_cores() // 2)] * 2
 
 
 def test_several_workers_keep_the_launchers_promises() -> None:
@@ -163,3 +182,61 @@ def test_a_process_without_a_cell_helps_the_one_at_work(tmp_path: Path, assist: 
     cards = list(tmp_path.glob(".freeshot/artefacts/inversion/*/card.json"))
     assert len(by) == len(cards) > 1  # each LoRA once, whoever does it
     assert len(set(by)) == (2 if assist else 1)
+
+
+PREEMPTED = """
+import os, signal
+from dataclasses import dataclass
+from pathlib import Path
+from freeshot import Method, hookimpl
+
+
+@dataclass(frozen=True)
+class Preempted(Method):
+    "Be told the first time, as SLURM tells a job, that somebody else needs the machine."
+
+    name = "preempted"
+
+    def prepare(self, bench):
+        with open("begun.txt", "a") as begun:
+            begun.write("begun\\n")
+        if len(Path("begun.txt").read_text().split()) == 1:
+            os.kill(os.getpid(), signal.SIGUSR2)
+        return bench.frozen()
+
+
+@hookimpl
+def freeshot_methods():
+    return [Preempted]
+"""
+
+
+def test_a_job_that_is_preempted_is_queued_again(tmp_path: Path) -> None:
+    (tmp_path / "preempted.py").write_text(PREEMPTED)
+    plugin = ("--plugin", str(tmp_path / "preempted.py"))
+    done = start(tmp_path, "--method", "preempted", *plugin, "--launcher", "submitit", "-l", "cluster=local")
+    assert "1 finished, 0 skipped, 0 failed." in done.stdout
+    assert (tmp_path / "begun.txt").read_text().split() == ["begun", "begun"]
+    assert [record.status for record in records(tmp_path).values()] == ["ok"]
+
+
+def test_weights_are_found_wherever_a_cell_runs(toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import timm
+    from safetensors.torch import save_file
+
+    from freeshot.run.environment import Environment
+    from freeshot.run.runner import CellRunner
+
+    network = timm.create_model("vit_tiny_patch16_224", img_size=16, patch_size=4, num_classes=0)
+    (tmp_path / "weights").mkdir()
+    save_file(network.state_dict(), tmp_path / "weights/timm.safetensors")
+    (tmp_path / "elsewhere").mkdir()
+    asked: dict[str, Any] = {"backbone": "timm:model=vit_tiny_patch16_224,side=16,patch=4", "limit": 2}
+    (cell,) = toy.plan("frozen-prototype", **asked).cells
+    request = toy.request("frozen-prototype", **asked)
+    monkeypatch.chdir(tmp_path)
+    runner = CellRunner.at(Environment.of(request, toy.catalogue), request, {cell.spec.cell: cell.track}, tmp_path)
+    there = "import pickle, sys; pickle.load(sys.stdin.buffer)()"
+    errand = pickle.dumps(partial(runner, cell.spec))
+    subprocess.run([sys.executable, "-c", there], cwd=tmp_path / "elsewhere", input=errand, check=True)
+    assert [record.reason for record in records(tmp_path).values()] == [""]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import FreeshotError, StoreError
 from freeshot.basics.files import fingerprint
-from freeshot.basics.weights import FOLDER, weights_folder
+from freeshot.basics.weights import WEIGHTS, weights_folder
 from freeshot.contracts.events import CellFailed, CellSkipped
 from freeshot.contracts.records import RunRecord
 from freeshot.plugin import hookimpl
@@ -88,7 +88,7 @@ class CellRunner:
 
     def _there(self) -> Environment:
         """Open, in another process, what cells share."""
-        os.environ[FOLDER] = str(self.weights)  # for plugins too; a cluster's processes may begin without our variables
+        os.environ[WEIGHTS] = str(self.weights)  # a cluster's processes may begin without our variables
         return _environment(self.plugins, self.request)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import DataError
 from freeshot.basics.files import file_sha256
-from freeshot.basics.weights import FOLDER, weights_folder
+from freeshot.basics.weights import WEIGHTS, weights_folder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -71,7 +71,7 @@ class Source:
         raise DataError(
             f"The weights of '{name}' were not found: there is no file {places[-1] if self.weights else places[0]}. "
             f"Put them there (safetensors or torch; layout of timm, Hugging Face or OpenAI), or name a file with the "
-            f"option weights; the folder can be set by {FOLDER}."
+            f"option weights; the folder can be set by {WEIGHTS}."
         )
 
     def _from_hub(self) -> Path:
