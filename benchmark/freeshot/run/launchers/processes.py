@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections import deque
 from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
@@ -115,6 +116,7 @@ def _surrounded(variables: Mapping[str, str]) -> Iterator[None]:
 def _serve(line: Connection, work: Callable[[Any], None]) -> None:
     """Do items until the line is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt reaches the one that waits for us, who ends us
+    threading.Thread(target=_end_with_our_parent, daemon=True).start()
     while True:
         try:
             item = line.recv()
@@ -122,3 +124,11 @@ def _serve(line: Connection, work: Callable[[Any], None]) -> None:
             return
         work(item)
         line.send(None)
+
+
+def _end_with_our_parent() -> None:
+    """End when whoever started us was killed, as if we had been, too; a run given again would meet us at its cells."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
