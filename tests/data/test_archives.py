@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+import re
+import signal
 import stat
+import subprocess
+import sys
 import tarfile
 import zipfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
+from filelock import FileLock
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.soak.readers_of_data import write_archive
 
-from freeshot.basics.errors import DataError, FreeshotError
+from freeshot.basics.errors import DataError, FreeshotError, StoreError
 from freeshot.data import archives
 from freeshot.data.archives import unpack
 
@@ -69,7 +79,7 @@ def test_a_member_that_leads_out_is_refused_before_a_byte_is_written(
     archive = pack(tmp_path / ("x.zip" if pack is zipped else "x.tar.gz"), {"good": b"1", name: b"2"})
     with pytest.raises(DataError, match=rf"was not unpacked: its member .* is {why}\."):
         unpack(archive, tmp_path / "deep" / "out")
-    assert not list((tmp_path / "deep").iterdir())
+    assert not (tmp_path / "deep").exists()
     assert not list(tmp_path.rglob("*evil*"))
 
 
@@ -124,13 +134,22 @@ def test_an_archive_of_very_many_members_is_refused(tmp_path: Path, monkeypatch:
         unpack(archive, tmp_path / "out")
 
 
-def test_a_header_that_claims_a_gigabyte_for_a_name_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("size", [2**30, -(2**30)])
+def test_a_header_that_claims_a_gigabyte_for_a_name_is_refused(tmp_path: Path, size: int) -> None:
     with tarfile.open(tmp_path / "x.tar", "w") as archive:
         info = tarfile.TarInfo("long")
         info.type = tarfile.GNUTYPE_LONGNAME
-        info.size = 2**30
-        archive.fileobj.write(info.tobuf())
+        info.size = size
+        archive.fileobj.write(info.tobuf(tarfile.GNU_FORMAT))
     with pytest.raises(DataError, match="longer than any header is"):
+        unpack(tmp_path / "x.tar", tmp_path / "out")
+
+
+def test_a_member_of_less_than_no_bytes_is_refused(tmp_path: Path) -> None:
+    info = tarfile.TarInfo("loop")
+    info.size = -512
+    (tmp_path / "x.tar").write_bytes(info.tobuf() + bytes(1024))
+    with pytest.raises(DataError, match=r"cannot be unpacked \(the member 'loop' is spoilt\)"):
         unpack(tmp_path / "x.tar", tmp_path / "out")
 
 
@@ -168,14 +187,63 @@ def test_nothing_is_ever_written_outside(
     assert all(path.is_relative_to(base / "in") for path in new)
 
 
+def unpacked_whole_or_refused(archive: Path, folder: Path) -> None:
+    folder.mkdir()
+    try:
+        unpack(archive, folder / "out", largest=10**6)
+    except FreeshotError as error:
+        assert "\n" not in str(error)  # noqa: PT017 - either outcome is right
+        assert {path.name for path in folder.iterdir()} <= {".out.lock"}
+    else:
+        assert below(folder / "out") == CONTENT
+    assert {path.name for path in folder.parent.iterdir()} == {archive.name, folder.name}
+
+
+def without_content(archive: bytes) -> list[range]:
+    """Return where a tar's headers and its end lie: what else is in it has no checksum there."""
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        headers = [range(entry.offset, entry.offset_data) for entry in tar]
+        return [*headers, range(tar.offset, len(archive))]
+
+
+@FUZZ
+@given(data=st.data(), ending=st.sampled_from(["zip", "tar.gz", "tar.bz2", "tar.xz"]))
+def test_a_mutated_archive_is_unpacked_whole_or_refused_in_a_sentence(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, ending: str
+) -> None:
+    base = tmp_path_factory.mktemp("fuzz")
+    archive = base / f"x.{ending}"
+    write_archive(archive, CONTENT)
+    content = bytearray(archive.read_bytes())
+    most = 1 if ending == "zip" else 6  # two changes of a zip may agree: it states each name twice, without a checksum
+    places = st.lists(st.tuples(st.integers(0, len(content) - 1), st.integers(0, 255)), max_size=most)
+    for place, value in data.draw(places):
+        content[place] = value
+    archive.write_bytes(content[: data.draw(st.integers(0, len(content)))])
+    unpacked_whole_or_refused(archive, base / "in")
+
+
+@FUZZ
+@given(data=st.data())
+def test_a_tar_with_mutated_headers_is_unpacked_whole_or_refused_in_a_sentence(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    base = tmp_path_factory.mktemp("fuzz")
+    content = bytearray(tarred(base / "x.tar", CONTENT, "w").read_bytes())
+    for part in without_content(bytes(content)):  # two changes of one header may leave its sum
+        if data.draw(st.booleans()):
+            content[data.draw(st.sampled_from(part))] = data.draw(st.integers(0, 255))
+    (base / "x.tar").write_bytes(content[: data.draw(st.integers(0, len(content)))])
+    unpacked_whole_or_refused(base / "x.tar", base / "in")
+
+
 @FUZZ
 @given(data=st.data(), pack=st.sampled_from([zipped, tarred]))
-def test_a_mutated_archive_is_unpacked_whole_or_refused_in_a_sentence(
+def test_nothing_is_left_of_an_archive_mutated_at_will_that_is_refused(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, pack: object
 ) -> None:
     assert callable(pack)
     base = tmp_path_factory.mktemp("fuzz")
-    (base / "in").mkdir()
     archive = pack(base / ("x.zip" if pack is zipped else "x.tar"), CONTENT, *([] if pack is zipped else ["w"]))
     content = bytearray(archive.read_bytes())
     places = st.lists(st.tuples(st.integers(0, len(content) - 1), st.integers(0, 255)), max_size=6)
@@ -186,5 +254,122 @@ def test_a_mutated_archive_is_unpacked_whole_or_refused_in_a_sentence(
         unpack(archive, base / "in" / "out", largest=10**6)
     except FreeshotError as error:
         assert "\n" not in str(error)  # noqa: PT017 - either outcome is right
-        assert not list((base / "in").iterdir())
-    assert {path.name for path in base.iterdir()} == {archive.name, "in"}
+        assert {path.name for path in base.glob("in/*")} <= {".out.lock"}
+    assert {path.name for path in base.iterdir()} <= {archive.name, "in"}
+
+
+FIFTY = {f"{number}.txt": bytes([number]) * 700 for number in range(50)}
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress], ids=["plain", "gzip"])
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (lambda tar, at: tar[: at + 200], "it breaks off, or is spoilt in its middle"),
+        (lambda tar, at: tar[:at], "it breaks off, or is spoilt in its middle"),
+        (lambda tar, at: tar[: at - 100], "unexpected end of data"),
+        (lambda tar, at: tar[: at + 148] + b"spoilt!!" + tar[at + 156 :], "it breaks off, or is spoilt in its middle"),
+        (lambda tar, at: tar[:at] + bytes(512) + tar[at + 512 :], "it goes on after its end"),
+        (lambda tar, _: tar + tar, "it goes on after its end"),
+        (lambda tar, _: tar + bytes(200_000), "it goes on after its end"),
+    ],
+    ids=["within a header", "between members", "within a member", "spoilt", "a hole", "two", "swells"],
+)
+def test_a_tar_of_which_a_part_would_come_out_is_refused(
+    tmp_path: Path, spoil: Callable[[bytes, int], bytes], why: str, compress: Callable[[bytes], bytes]
+) -> None:
+    whole = tarred(tmp_path / "x.tar", FIFTY, "w").read_bytes()
+    (tmp_path / "x.tar").write_bytes(compress(spoil(whole, 20 * 3 * 512)))
+    with pytest.raises(DataError, match=rf"x\.tar cannot be unpacked \({why}\)\. Download it again\."):
+        unpack(tmp_path / "x.tar", tmp_path / "out", largest=100_000)
+    assert [path.name for path in tmp_path.iterdir()] == ["x.tar"]
+
+
+@pytest.mark.parametrize("padding", [512, 1024, 20 * 512, 100 * 512])
+def test_a_tar_may_be_padded_to_any_length(tmp_path: Path, padding: int) -> None:
+    with tarfile.open(tarred(tmp_path / "x.tar", FIFTY, "w")) as tar:
+        end = len(tar.getmembers()) * 3 * 512
+    (tmp_path / "x.tar").write_bytes((tmp_path / "x.tar").read_bytes()[:end] + bytes(padding))
+    assert below(unpack(tmp_path / "x.tar", tmp_path / "out")) == FIFTY
+
+
+def test_a_checksum_behind_the_end_of_a_tar_is_compared(tmp_path: Path) -> None:
+    content = bytearray(gzip.compress(tarred(tmp_path / "x.tar", CONTENT, "w").read_bytes()))
+    content[-8] ^= 1
+    (tmp_path / "x.tar.gz").write_bytes(content)
+    with pytest.raises(DataError, match="CRC check failed"):
+        unpack(tmp_path / "x.tar.gz", tmp_path / "out")
+
+
+def test_a_zip_whose_list_swallows_a_member_is_refused(tmp_path: Path) -> None:
+    content = bytearray(zipped(tmp_path / "x.zip", CONTENT).read_bytes())
+    first, second, third = (match.start() for match in re.finditer(b"PK\x01\x02", content))
+    content[first + 32] = third - second  # the length of its comment
+    (tmp_path / "x.zip").write_bytes(content)
+    with pytest.raises(DataError, match=r"cannot be unpacked \(its list of members is spoilt\)"):
+        unpack(tmp_path / "x.zip", tmp_path / "out")
+
+
+@pytest.mark.parametrize("end", [b"/", b"\0"])
+def test_a_file_in_a_zip_that_seems_a_folder_is_refused(tmp_path: Path, end: bytes) -> None:
+    content = zipped(tmp_path / "x.zip", CONTENT).read_bytes()
+    last = content.rindex(b"a/1.txt") + (6 if end == b"/" else 2)
+    (tmp_path / "x.zip").write_bytes(content[:last] + end + content[last + 1 :])
+    with pytest.raises(DataError, match=r"the member '.*' is broken: File name in directory"):
+        unpack(tmp_path / "x.zip", tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["x.zip", "x.tar"])
+def test_an_archive_of_nothing_is_refused(tmp_path: Path, name: str) -> None:
+    archive = zipped(tmp_path / name, {}) if name == "x.zip" else tarred(tmp_path / name, {}, "w")
+    with pytest.raises(DataError, match=rf"The archive .*{name} is empty\. Download it again\."):
+        unpack(archive, tmp_path / "out")
+
+
+def test_what_a_killed_process_left_is_gone_when_the_archive_is_unpacked(tmp_path: Path) -> None:
+    archive = zipped(tmp_path / "x.zip", {f"{number}": b"1" for number in range(3)})
+    program = f"""
+        import os, signal
+        from pathlib import Path
+        from freeshot.data import archives
+
+        whole = archives._write
+
+        def write(entry, *rest):
+            if entry.name == "2":
+                os.kill(os.getpid(), signal.SIGKILL)
+            whole(entry, *rest)
+
+        archives._write = write
+        archives.unpack(Path({str(archive)!r}), Path({str(tmp_path / "in" / "out")!r}))
+    """
+    for _ in range(2):
+        killed = subprocess.run([sys.executable, "-c", dedent(program)], check=False)
+        assert killed.returncode == -signal.SIGKILL
+        assert sorted(path.name for path in (tmp_path / "in").iterdir()) == [".out.lock", ".out.unpacking"]
+    assert len(below(tmp_path / "in" / ".out.unpacking")) == 2
+    (tmp_path / "in" / ".out.unpacking" / "stale").write_bytes(b"")
+    assert set(below(unpack(archive, tmp_path / "in" / "out"))) == {"0", "1", "2"}
+    assert sorted(path.name for path in (tmp_path / "in").iterdir()) == [".out.lock", "out"]
+
+
+def test_who_unpacks_an_archive_at_the_same_time_waits_and_takes_what_is_there(tmp_path: Path) -> None:
+    archive = zipped(tmp_path / "x.zip", CONTENT)
+    with ThreadPoolExecutor() as threads, FileLock(tmp_path / ".out.lock"):
+        waiting = threads.submit(unpack, archive, tmp_path / "out")
+        with pytest.raises(TimeoutError):
+            waiting.result(timeout=0.3)
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "theirs").write_bytes(b"")
+    assert below(waiting.result()) == {"theirs": b""}
+
+
+def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    archive = zipped(tmp_path / "x.zip", CONTENT)
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(StoreError, match=r"out could not be written \(.+\)\. Mend that\."):
+        unpack(archive, tmp_path / "file" / "out")
+    (tmp_path / ".out.unpacking").symlink_to(tmp_path)
+    with pytest.raises(StoreError, match=r"out could not be written \(.+\)\. Mend that\."):
+        unpack(archive, tmp_path / "out")
+    assert (tmp_path / "file").exists()

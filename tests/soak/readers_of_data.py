@@ -13,6 +13,7 @@ from random import Random
 from typing import Any
 
 from PIL import Image
+from scipy.io import savemat
 from tests.soak.mutations import mutated
 from tests.soak.reader import Reader
 from tests.soak.spoiling import Folder
@@ -32,6 +33,7 @@ from freeshot.run.plan import given_options
 from freeshot.testing.toy import ToyVit
 from freeshot_vision.backbones.providers import TimmVit
 from freeshot_vision.datasets.cifar_fs import RECORD, CifarFs
+from freeshot_vision.datasets.in_domain import VggFlower
 from freeshot_vision.datasets.published import SPLITS
 from freeshot_vision.datasets.quick_draw import QuickDraw
 from freeshot_vision.sheets import Card, open_sheet, write_sheet
@@ -182,6 +184,13 @@ def _published(folder: Path) -> Iterator[Reader]:
 
     for name in ("train.bin", "fine_label_names.txt"):
         yield Reader(f"CIFAR-100's {name}", cifar / name, open_cifar)
+    flowers = folder / "vgg-flower"
+    for number in range(102):
+        picture(flowers / "jpg" / f"image_{number + 1:05d}.jpg", number % 6)
+    labels = flowers / "imagelabels.mat"
+    for packed, how in ((True, "packed"), (False, "as they are")):
+        savemat(labels, {"labels": np.arange(1, 103)[None]}, do_compression=packed)
+        yield Reader(f"VGG Flower's imagelabels.mat, {how}", labels, lambda: VggFlower().members(folder))
     bitmaps = folder / "quick-draw" / "numpy_bitmap"
     bitmaps.mkdir(parents=True)
     for name in read_split(SPLITS / "quick-draw.json").novel:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import torch
+from scipy.io import savemat
 from tests.vision.publishers import PUBLISHERS, cifar_fs, folders, listed, paint, quick_draw
 
 from freeshot.basics.errors import DataError, OptionError
@@ -23,7 +27,16 @@ from freeshot_vision.datasets.in_domain import Cub, MiniImageNet, VggFlower
 from freeshot_vision.datasets.published import PublishedDataset, shipped_split
 from freeshot_vision.datasets.quick_draw import QuickDraw
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 every = pytest.mark.parametrize("cls", DATASETS, ids=lambda cls: cls.name)
+
+
+def packed(labels: NDArray[Any], name: str = "labels") -> bytes:
+    file = io.BytesIO()
+    savemat(file, {name: labels}, do_compression=True)
+    return file.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +180,17 @@ def test_a_cut_file_of_cifar_is_refused(tmp_path: Path) -> None:
         CifarFs().load("novel", tmp_path)
 
 
+@pytest.mark.parametrize(("name", "most"), [("train.bin", 153_700_000), ("test.bin", 30_740_000)])
+def test_a_file_of_cifar_that_is_larger_than_its_publishers_is_refused_unread(
+    tmp_path: Path, name: str, most: int
+) -> None:
+    cifar_fs(tmp_path / "cifar-fs")
+    file = tmp_path / "cifar-fs" / "cifar-100-binary" / name
+    os.truncate(file, 3074 * 2**24)  # sparse: 48 GiB that take no room
+    with pytest.raises(DataError, match=rf"{name} cannot be read \(it has .* bytes, and at most {most:,} are read\)"):
+        CifarFs().load("novel", tmp_path)
+
+
 def test_cifar_with_other_names_is_refused(tmp_path: Path) -> None:
     cifar_fs(tmp_path / "cifar-fs")
     (tmp_path / "cifar-fs" / "cifar-100-binary" / "fine_label_names.txt").write_text("apple\n")
@@ -287,13 +311,30 @@ def test_flowers_without_labels_for_all_are_refused(shelf: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("content", "why"), [(b"", "cannot be read"), (b"MATLAB 5.0 " * 30, "cannot be read"), (b"0" * 2**21, "larger")]
+    ("content", "why"),
+    [
+        (b"", "cannot be read"),
+        (b"MATLAB 5.0 " * 30, "cannot be read"),
+        (b"0" * 2**21, "has 2,097,152 bytes, and at most 131,072 are read"),
+        (packed(np.ones((1, 40_000_000), np.uint8)), "a variable takes more than 69,608 bytes"),
+        (packed(np.ones((1, 8_190), np.uint8)), r"are 8,190 numbers of shape \(1, 8190\), and at most 8,189 are read"),
+        (packed(np.full(204, np.inf)), "cannot convert float infinity to integer"),
+        (packed(np.ones(204), name="numbers"), "it holds no 'labels'"),
+    ],
+    ids=["empty", "text", "large", "swells", "one too many", "infinite", "another name"],
 )
 def test_a_spoilt_table_of_labels_is_refused(shelf: Path, tmp_path: Path, content: bytes, why: str) -> None:
     shutil.copytree(shelf / "vgg-flower", tmp_path / "vgg-flower")
     (tmp_path / "vgg-flower" / "imagelabels.mat").write_bytes(content)
     with pytest.raises(DataError, match=why):
         VggFlower().load("novel", tmp_path)
+
+
+def test_a_table_of_labels_is_read_packed_or_not(shelf: Path, tmp_path: Path) -> None:
+    shutil.copytree(shelf / "vgg-flower", tmp_path / "vgg-flower")
+    before = VggFlower().load("novel", tmp_path)
+    (tmp_path / "vgg-flower" / "imagelabels.mat").write_bytes(packed((np.arange(204) % 102 + 1.0)[None]))
+    assert VggFlower().load("novel", tmp_path).sha256 == before.sha256
 
 
 def test_how_pictures_become_square_is_part_of_what_is_shown(shelf: Path) -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import shutil
 import tarfile
-import tempfile
 import zipfile
 import zlib
 from contextlib import contextmanager
@@ -57,18 +57,49 @@ class Member:
 
 def unpack(archive: Path, folder: Path, largest: int = LARGEST) -> Path:
     """Unpack an archive into a folder that is whole or absent; DataError says which member is refused."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
     with _opened(archive, largest) as (members, open_member):
         _require_safe(archive, members, largest)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
-            for number, entry in enumerate(members):
-                _write(entry, Path(temporary) / "whole", open_member, number)
-            try:
-                (Path(temporary) / "whole").replace(folder)
-            except OSError as error:
-                if not folder.is_dir():  # else somebody else unpacked it meanwhile
-                    raise StoreError(f"{folder} could not be written ({error.strerror}). Mend that.") from None
+        with _alone(folder):
+            if not folder.is_dir():  # else somebody else unpacked it meanwhile
+                _fill(folder, members, open_member)
     return folder
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait for whoever else fills the folder; the operating system lets go of a killed process's lock."""
+    from filelock import FileLock
+
+    lock = FileLock(folder.with_name(f".{folder.name}.lock"))
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except (OSError, NotImplementedError) as error:  # the latter where a file system knows no locks
+        raise _not_written(folder, error) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _fill(folder: Path, members: list[Member], open_member: Callable[[int], IO[bytes] | None]) -> None:
+    """Write all members beside the folder, then move them there at once."""
+    fresh = folder.with_name(f".{folder.name}.unpacking")  # always this name: a killed process leaves one, not many
+    try:
+        if fresh.exists():
+            shutil.rmtree(fresh)
+        fresh.mkdir()
+        for number, entry in enumerate(members):
+            _write(entry, fresh, open_member, number)
+        fresh.replace(folder)
+    except OSError as error:
+        raise _not_written(folder, error) from None
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _not_written(folder: Path, error: Exception) -> StoreError:
+    return StoreError(f"{folder} could not be written ({getattr(error, 'strerror', None) or error}). Mend that.")
 
 
 @contextmanager
@@ -77,11 +108,11 @@ def _opened(archive: Path, largest: int) -> Iterator[tuple[list[Member], Callabl
     try:
         if archive.name.lower().endswith(".zip"):
             with zipfile.ZipFile(archive) as opened:
-                infos = opened.infolist()
+                infos = _listed_in_zip(opened)
                 yield [_zip_member(info) for info in infos], lambda number: opened.open(infos[number])
         else:
             with _decompressed(archive) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
-                entries = _listed(tar, largest)
+                entries = _listed(tar, stream, largest)
                 yield [_tar_member(entry) for entry in entries], lambda number: tar.extractfile(entries[number])
     except BROKEN as error:
         reason = " ".join(str(error).split()) or type(error).__name__
@@ -104,25 +135,49 @@ class _Bounded:
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
+        self.last = b""
+        """What was read last."""
         self.seek, self.tell = stream.seek, stream.tell
 
     def read(self, size: int) -> bytes:
         """Read on; ValueError where more is asked for than any header needs."""
-        if size > 1 << 26:
+        if not 0 <= size <= 1 << 26:
             raise ValueError("a header claims to be longer than any header is")
-        block: bytes = self._stream.read(size)
-        return block
+        self.last = self._stream.read(size)
+        return self.last
 
 
-def _listed(tar: tarfile.TarFile, largest: int) -> list[tarfile.TarInfo]:
+def _listed(tar: tarfile.TarFile, stream: _Bounded, largest: int) -> list[tarfile.TarInfo]:
     """List members until there are more than allowed: to list a compressed tar is to decompress all of it."""
     entries, total = [], 0
     for entry in tar:
+        if entry.size < 0:
+            raise ValueError(f"the member {entry.name!r} is spoilt")
         entries.append(entry)
         total += entry.size
         if len(entries) > MOST or total > largest:
-            break
+            return entries
+    _require_end(stream, largest)
     return entries
+
+
+def _require_end(stream: _Bounded, largest: int) -> None:
+    """Refuse a tar that does not end in zeros: tarfile stops without a word at a cut or spoilt header, too."""
+    if stream.last != bytes(tarfile.BLOCKSIZE):
+        raise ValueError("it breaks off, or is spoilt in its middle")
+    padding = 0
+    while block := stream.read(1 << 20):  # to the very end, where what compressed it put a checksum
+        padding += len(block)
+        if block.count(0) < len(block) or padding > largest:
+            raise ValueError("it goes on after its end")
+
+
+def _listed_in_zip(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    """List members, none of which may have swallowed the next one's entry because its length is wrong."""
+    infos = archive.infolist()
+    if any(b"PK\x01\x02" in info.extra + info.comment for info in infos):
+        raise ValueError("its list of members is spoilt")
+    return infos
 
 
 def _zip_member(info: zipfile.ZipInfo) -> Member:
@@ -137,6 +192,8 @@ def _tar_member(entry: tarfile.TarInfo) -> Member:
 
 
 def _require_safe(archive: Path, members: list[Member], largest: int) -> None:
+    if not members:
+        raise DataError(f"The archive {archive} is empty. Download it again.")
     if len(members) > MOST:
         raise DataError(f"The archive {archive} has more than {MOST:,} members. Unpack it yourself if you trust it.")
     for entry in members:
@@ -163,13 +220,13 @@ def _why_unsafe(name: str) -> str:
 
 def _write(entry: Member, folder: Path, open_member: Callable[[int], IO[bytes] | None], number: int) -> None:
     target = folder / PurePosixPath(entry.name.replace("\\", "/"))
+    content = _Content(entry, open_member, number)  # of a folder too: to open it compares both names in a zip
     try:
         if entry.is_folder:
             target.mkdir(parents=True, exist_ok=True)
             return
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("wb") as file:
-            content = _Content(entry, open_member, number)
             while block := content.read(1 << 20):
                 file.write(block)
     except OSError as error:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from freeshot import Images
 from freeshot.basics.errors import DataError
+from freeshot.basics.files import read_bounded
 from freeshot_vision.datasets.arrays import ArrayImages, array_images
 from freeshot_vision.datasets.in_domain import class_folders
 from freeshot_vision.datasets.parts import Part
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 RECORD = 2 + 3 * 32 * 32
 """Bytes of an image in the binary version: coarse label, fine label, red, green and blue rows."""
+RECORDS = {"train.bin": 50_000, "test.bin": 10_000}
+"""Files of the binary version, and how many images are in each."""
 
 
 @dataclass(frozen=True)
@@ -62,18 +65,18 @@ def _opened(place: Path, names: tuple[str, ...], classes: tuple[str, ...]) -> Ar
     """Take the images of some classes, class by class, out of both files: CIFAR-FS knows no training images."""
     import numpy as np
 
-    records = np.concatenate([_records(place / name) for name in ("train.bin", "test.bin")])  # [n, 3074]
+    records = np.concatenate([_records(place / name, most) for name, most in RECORDS.items()])  # [n, 3074]
     chosen = [records[records[:, 1] == names.index(name), 2:].reshape(-1, 3, 32, 32) for name in classes]
     return array_images(chosen, classes)
 
 
-def _records(file: Path) -> NDArray[np.uint8]:
+def _records(file: Path, most: int) -> NDArray[np.uint8]:
     import numpy as np
 
     try:
-        content = np.fromfile(file, np.uint8)
+        content = np.frombuffer(read_bounded(file, most * RECORD), np.uint8)
     except OSError as error:
-        raise DataError(f"{file} cannot be read ({error.strerror}). Unpack CIFAR-100 again.") from None
+        raise DataError(f"{file} cannot be read ({error.strerror or error}). Unpack CIFAR-100 again.") from None
     if not len(content) or len(content) % RECORD:
         raise DataError(f"{file} has {len(content)} bytes, no multiple of {RECORD}. Unpack CIFAR-100 again.")
     return content.reshape(-1, RECORD)
