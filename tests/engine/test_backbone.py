@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import pytest
 import torch
+from timm.layers import QuickGELU
 from torch import Tensor, nn
 
 from freeshot.basics.errors import ContractError
@@ -37,6 +39,13 @@ def test_names_and_shapes_count_as_well() -> None:
         flat.weight.zero_()
         tall.weight.zero_()
     assert len({weights_sha256(m) for m in (flat, tall, nn.Sequential(flat))}) == 3
+
+
+def test_the_same_weights_under_another_activation_are_another_network(toy: Backbone) -> None:
+    quick = copy.deepcopy(toy.vit)
+    for block in quick.blocks:  # type: ignore[union-attr]
+        block.mlp.act = QuickGELU()
+    assert weights_sha256(quick) != toy.sha256
 
 
 def test_an_opened_network_is_frozen_and_evaluating(toy: Backbone) -> None:

@@ -117,9 +117,15 @@ def named_backbone(catalogue: Catalogue, name: str, device: str = "cpu") -> Back
 
 
 def weights_sha256(module: nn.Module) -> str:
-    """Hash names, shapes and values of a module's weights, in float32."""
+    """Hash names, shapes and values of a module's weights, in float32, and what weights do not say: odd activations.
+
+    CLIP's QuickGELU and the usual one, which goes without saying, make two networks of the same weights.
+    """
     digest = hashlib.sha256()
     for name, tensor in sorted(module.state_dict().items()):
         digest.update(f"{name}{list(tensor.shape)}".encode())
         digest.update(tensor.detach().to("cpu", torch.float32).contiguous().numpy().tobytes())
+    for name, part in module.named_modules():
+        if name.endswith(".mlp.act") and not isinstance(part, nn.GELU):
+            digest.update(f"{name} {type(part).__name__}".encode())
     return digest.hexdigest()
