@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from freeshot import Choice, SurrogateMethod
+from freeshot import Choice, InvertingMethod
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ShuffledLabels(SurrogateMethod):
+class ShuffledLabels(InvertingMethod):
     """Meta-train on recovered images whose labels were dealt out anew: what images alone do, without their meaning.
 
     Images change places across the whole pool, masks with them; labels and what LoRAs say of them stay. Thus tasks
@@ -26,15 +26,8 @@ class ShuffledLabels(SurrogateMethod):
     name = "shuffled-labels"
     role = "floor"
     learner: Choice = Choice("meta-learner", "prototype")
-    """Meta-learner that trains the shared LoRA."""
     inversion: Choice = Choice("inversion", "lora-inversion")
-    """How images are recovered from a LoRA."""
     strategy: Choice = Choice("efficiency", "cls-attention")
-    """Which tokens are left out; what it keeps in the end is the mask that meta-training looks through."""
-
-    def recovery(self) -> tuple[Choice, Choice]:
-        """Name the inversion and the strategy that were chosen."""
-        return self.inversion, self.strategy
 
     def prepare(self, bench: Workbench) -> Learner:
         """Recover images, shuffle them, train the shared LoRA, and embed with it."""

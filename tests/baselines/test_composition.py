@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from freeshot_baselines.composition.average import LoraAverage
 from freeshot_baselines.composition.deltas import mean_factors, stacked_deltas, truncated
 from freeshot_baselines.composition.fair import LoraFair, correction
 from freeshot_baselines.composition.merging import Dare, Ties
+from freeshot_baselines.composition.random_lora import RandomLora
 
 if TYPE_CHECKING:
     from tests.conftest import Toy
@@ -149,6 +151,34 @@ def test_dare_is_the_same_for_the_same_seed_and_leaves_the_global_stream_alone()
 def test_merged_matrices_are_scaled() -> None:
     plain, doubled = (Ties(scale=scale).compose(ENTRIES, torch.Generator()) for scale in (1.0, 2.0))
     assert added(doubled) == pytest.approx(2 * added(plain), abs=1e-12)
+
+
+def drawn(seed: int) -> Adapter:
+    """Return the adapter that `random-lora` draws."""
+
+    def rng(*names: object) -> torch.Generator:
+        return torch.Generator().manual_seed(seed)
+
+    desk: Any = SimpleNamespace(pool=lambda: SimpleNamespace(entries=ENTRIES), rng=rng, adapted=lambda adapter: adapter)
+    adapter: Any = RandomLora().prepare(desk)
+    return adapter  # type: ignore[no-any-return]
+
+
+def test_a_random_lora_is_one_of_the_pool_as_it_is_and_the_same_for_the_same_seed() -> None:
+    for seed in range(5):
+        name = drawn(seed).facts["lora"]
+        (chosen,) = (e for e in ENTRIES if e.name == name)
+        assert all(
+            torch.equal(found, given)
+            for slot in (Q, V)
+            for found, given in zip(factors_of(drawn(seed))[slot], chosen.factors[slot], strict=True)
+        )
+        assert drawn(seed).facts["lora"] == name
+
+
+def test_random_loras_are_drawn_from_the_whole_pool_and_evenly() -> None:
+    names = [drawn(seed).facts["lora"] for seed in range(400)]
+    assert [names.count(e.name) for e in ENTRIES] == pytest.approx([100] * 4, abs=35)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -12,7 +12,7 @@ from freeshot.basics.errors import DivergedError, OptionError
 from freeshot.contracts.pool import LoraEntry, Slot
 from freeshot.engine import factors_of
 from freeshot_baselines.composition.deltas import stacked_deltas
-from freeshot_baselines.dro.canonical import canonical, chunks_of, factor_distance, product_distance
+from freeshot_baselines.dro.canonical import chunks_of, factor_distance, factored, product_distance
 from freeshot_baselines.dro.hypernetwork import Hypernetwork, standardized
 from freeshot_baselines.dro.method import Dro
 from freeshot_baselines.dro.robust import length, projected, start_moves, worst_moves
@@ -48,14 +48,14 @@ ENTRIES = tuple(entry(seed) for seed in range(4))
 def test_all_factors_of_one_product_have_one_canonical_form(mixing: int) -> None:
     a, b = ENTRIES[0].factors[Q]
     other = normal(2, 2, seed=50 + mixing)  # any invertible matrix between them leaves the product as it is
-    first, second = canonical(b @ a, 2), canonical((b @ other) @ (torch.linalg.inv(other) @ a), 2)
+    first, second = factored(b @ a, 2), factored((b @ other) @ (torch.linalg.inv(other) @ a), 2)
     for ours, theirs in zip(first, second, strict=True):
         assert torch.allclose(ours, theirs, rtol=0, atol=1e-9)
     assert torch.allclose(first[1] @ first[0], b @ a, rtol=0, atol=1e-12)
 
 
 def test_the_largest_entry_of_each_row_is_positive() -> None:
-    a, b = canonical(normal(6, 5), 4)
+    a, b = factored(normal(6, 5), 4)
     assert all(row[row.abs().argmax()] > 0 for row in a)
     assert torch.allclose(a.norm(dim=1), b.norm(dim=0))  # singular values are shared evenly
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
+from tests import slowly
 from tests.given import Given
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -206,6 +208,33 @@ def test_mixed_tasks_are_replayed_one_step_each() -> None:
         replay_loss(model, one).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     assert torch.allclose(fitted(Bell(lr=1e-2), mixed), model.weight, rtol=0, atol=1e-12)
+
+
+def scores(model: Any, one: Task) -> Tensor:
+    """Score the query by minus the distance to the class means, slowly."""
+    support, query = (model.embed(shots.images).detach() for shots in (one.support, one.query))
+    return slowly.nearest_mean_logits(query, support, one.support.labels, one.way)
+
+
+def test_distillation_is_the_divergence_of_the_student_from_the_lora() -> None:
+    model: Any = Tilt()
+    one = LORAS[0]
+    assert one.teacher_logits is not None
+    divergences = []
+    for lora, student in zip(one.teacher_logits, scores(model, one), strict=True):
+        p, q = slowly.shares(lora).tolist(), slowly.shares(student).tolist()
+        divergences.append(sum(p[c] * math.log(p[c] / q[c]) for c in range(3)))
+    assert float(distillation_loss(model, one).detach()) == pytest.approx(sum(divergences) / 9, abs=1e-9)
+
+
+def test_replay_is_the_cross_entropy_of_the_nearest_class_mean() -> None:
+    model: Any = Tilt()
+    mixed = task(5, of_lora=False)
+    losses = [
+        -math.log(float(slowly.shares(row)[label]))
+        for row, label in zip(scores(model, mixed), mixed.query.labels.tolist(), strict=True)
+    ]
+    assert float(replay_loss(model, mixed).detach()) == pytest.approx(sum(losses) / 9, abs=1e-9)
 
 
 def test_distilling_from_a_teacher_of_one_mind_has_neither_loss_nor_gradient() -> None:

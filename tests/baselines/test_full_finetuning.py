@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from tests import slowly
 from torch import nn
+from torch.func import functional_call
 
 from freeshot.basics.prototypes import prototype_logits
 from freeshot.contracts.flow import Shots
@@ -79,6 +81,39 @@ def test_an_episode_does_not_depend_on_those_before_it() -> None:
     learner = FinetuningLearner(network(), 1e-2, 4, "zero")
     first, _, again = (said(learner.adapt(support(seed), WAY, RNG)) for seed in (1, 2, 1))
     assert torch.equal(first, again)
+
+
+def tuned_by_hand(start: nn.Module, shown: Shots, lr: float, steps: int, head: str) -> list[Tensor]:
+    """Return all weights, the head's in the end, after Adam written out: m̂ / (√v̂ + 1e-8), of every weight."""
+    names = [name for name, _ in start.named_parameters()]
+    weights = [weight.detach().clone() for weight in start.parameters()]
+    with torch.no_grad():
+        features = start(shown.images)
+    means = torch.stack([slowly.class_mean(features, shown.labels, label) for label in range(WAY)])
+    means = means if head == "prototype" else 0 * means
+    scale = features.shape[1] ** -0.5
+    weights += [2 * scale * means, -scale * means.pow(2).sum(1)]
+    first, second = ([torch.zeros_like(weight) for weight in weights] for _ in range(2))
+    for step in range(1, steps + 1):
+        leaves = [weight.clone().requires_grad_() for weight in weights]
+        features = functional_call(start, dict(zip(names, leaves[:-2], strict=True)), shown.images)
+        loss = slowly.cross_entropy(features @ leaves[-2].T + leaves[-1], shown.labels)
+        for place, slope in enumerate(torch.autograd.grad(loss, leaves)):
+            first[place] = 0.9 * first[place] + 0.1 * slope
+            second[place] = 0.999 * second[place] + 0.001 * slope**2
+            m, v = first[place] / (1 - 0.9**step), second[place] / (1 - 0.999**step)
+            weights[place] = weights[place] - lr * m / (v.sqrt() + 1e-8)
+    return weights
+
+
+@pytest.mark.parametrize("head", ["zero", "prototype"])
+def test_every_weight_goes_down_the_supports_cross_entropy_by_adam(head: str) -> None:
+    start = network().double()
+    shown = Shots(support().images.double(), support().labels)
+    ((_, tuned),) = finetune(start, shown, WAY, 1e-2, (3,), head)
+    expected = tuned_by_hand(start, shown, 1e-2, 3, head)
+    for found, wanted in zip(tuned.parameters(), expected, strict=True):
+        assert torch.allclose(found, wanted, rtol=0, atol=1e-7)
 
 
 GRID = {"lrs": (1e-3, 1e-2), "steps": (1, 2), "trials": 3}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import torch
+from tests import slowly
 from tests.baselines.conftest import WAY, streams
 from torch.nn.functional import cross_entropy
 
@@ -29,7 +31,7 @@ from freeshot_baselines.composition.mole import Mole, MoleLearner, routed
 from freeshot_baselines.composition.sd_lora import SdLora
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from tests.conftest import Toy
     from torch import Tensor
@@ -196,6 +198,53 @@ def test_a_step_of_composition_goes_down_the_slope_of_one_episode(
     assert torch.allclose(found[0], prototype_logits(asked, shown, LABELS, WAY, distance="euclidean"), atol=1e-4)
 
 
+@pytest.mark.parametrize("per", ["lora", "layer"])
+def test_shares_of_a_composition_sum_to_one_over_the_loras_at_each_place(per: Any) -> None:
+    places = 3 if per == "layer" else 1
+    parameters = torch.randn(2, 4, places, generator=RNG, dtype=torch.float64)
+    shape = (2, 4, 3) if per == "layer" else (2, 4)
+    found = Composition(per=per).weights(parameters.view(shape)).view(2, 4, places)
+    for e in range(2):
+        for s in range(places):
+            powers = [math.exp(parameters[e, lora, s]) for lora in range(4)]
+            assert found[e, :, s].tolist() == pytest.approx([power / sum(powers) for power in powers], abs=1e-12)
+
+
+def test_steps_of_mole_move_the_gate_by_adam_down_the_loss_of_one_episode(
+    trunk: Trunk, entries: tuple[LoraEntry, ...], episodes: Episodes
+) -> None:
+    support, queries = (part[0] for part in episodes)
+    stack, method = stack_of(trunk, entries), Mole(lr=0.2, steps=2)
+
+    def features(images: Tensor, gate: Tensor) -> Tensor:
+        """Route image by image; LoRAs that are not chosen weigh nothing."""
+        weights = []
+        for frozen in trunk.features(images[None])[0]:
+            scores = gate @ (frozen / frozen.norm())
+            best = scores.argsort(descending=True)[:2]
+            weights.append(torch.zeros(4, dtype=torch.float64).index_put((best,), slowly.shares(scores[best])))
+        return look(trunk, images, stack.mixed(torch.stack(weights))).features
+
+    (stream,) = streams(1)
+    start = method.spread * torch.randn(4, 48, generator=stream)
+    gate = start.double().requires_grad_()
+    optimizer = torch.optim.Adam([gate], lr=method.lr)
+    for _ in range(2):
+        optimizer.zero_grad()
+        scores = slowly.leave_one_out_logits(features(support, gate), LABELS, WAY)
+        slowly.cross_entropy(scores, LABELS).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+
+    found = MoleLearner(trunk, stack, method, 1).adapt_many(support[None], WAY, streams(1))(queries[None])[0]
+    with torch.no_grad():
+        tuned, untuned = (
+            slowly.nearest_mean_logits(features(queries, g), features(support, g), LABELS, WAY)
+            for g in (gate, start.double())
+        )
+    assert torch.allclose(found, tuned, atol=1e-6)
+    assert not torch.allclose(found, untuned, atol=1e-3)
+
+
 def test_a_gate_keeps_the_best_and_their_weights_sum_to_one() -> None:
     features, gate = (torch.randn(*shape, generator=RNG, dtype=torch.float64) for shape in ((2, 5, 6), (2, 4, 6)))
     chosen, weights = routed(features, gate, 2)
@@ -277,6 +326,31 @@ def test_lorahub_mixes_factors_or_products(toy: Toy, trunk: Trunk, episodes: Epi
     found = trunk.features(episodes[0][:1], mixed)[0]
     assert torch.allclose(found, features_with(trunk, deltas, episodes[0][0]), atol=1e-9)
     assert not torch.allclose(found, trunk.features(episodes[0][:1])[0], atol=1e-4)
+
+
+def test_a_search_of_lorahub_is_told_the_supports_loss_and_a_price_of_large_coefficients(
+    trunk: Trunk, entries: tuple[LoraEntry, ...], episodes: Episodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = torch.tensor([[1.2, -0.4, 0.0], [-1.5, 0.3, 0.9], [0.1, 0.0, -0.2]], dtype=torch.float64)
+    told: list[Tensor] = []
+
+    def searched(losses: Callable[[Tensor], Tensor], size: int, *_: object) -> Tensor:
+        assert size == 3
+        told.append(losses(found))
+        return found
+
+    monkeypatch.setattr(search, "searched", searched)
+    stack, method = stack_of(trunk, entries), LoraHub(candidates=3)
+    LoraHubLearner(trunk, method, 4, stack.mixed, 3).adapt_many(episodes[0], WAY, streams(3))
+    for e, stream in enumerate(streams(3)):
+        candidates = torch.randperm(4, generator=stream)[:3].tolist()
+        deltas: dict[Slot, Tensor] = {}
+        for slot in stack.slots:
+            each = stacked_deltas(entries, slot)
+            deltas[slot] = torch.stack([found[e, place] * each[lora] for place, lora in enumerate(candidates)]).sum(0)
+        scores = slowly.leave_one_out_logits(features_with(trunk, deltas, episodes[0][e]), LABELS, WAY)
+        price = 0.05 * sum(abs(weight) for weight in found[e].tolist()) / 3
+        assert float(told[0][e]) == pytest.approx(float(slowly.cross_entropy(scores, LABELS)) + price, abs=1e-7)
 
 
 @pytest.mark.parametrize("method", ["composition", "sd-lora", "mole", "lorahub"])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import copy
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 import torch
+from tests import slowly
 from torch.nn.functional import cross_entropy
 
 from freeshot.basics.errors import DivergedError, PoolError
@@ -16,9 +19,12 @@ from freeshot_baselines.purer.method import Purer, episode_loss
 
 if TYPE_CHECKING:
     from tests.conftest import Toy
+    from torch import Tensor
 
+    from freeshot import Task
     from freeshot.contracts.pool import LoraPool
     from freeshot.engine import Backbone
+    from freeshot.engine.backbone import Thawed
 
 HALF = torch.full((1, 3, 1, 1), 0.5)
 SMALL = ("iterations=3", "loras=2", "per_class=4", "warmup=0", "patience=1")
@@ -30,6 +36,26 @@ def rng(seed: int = 0) -> torch.Generator:
 
 def memory(lr: float = 0.1) -> PixelMemory:
     return PixelMemory([7, 3, 7, 5], 4, 16, (HALF, HALF), lr, rng())
+
+
+@pytest.fixture(scope="module")
+def precise(backbone: Backbone) -> Backbone:
+    """Return the toy network in float64."""
+    vit, normalize = copy.deepcopy(backbone.vit).double(), copy.deepcopy(backbone.normalize).double()
+    return replace(backbone, vit=vit, normalize=normalize)
+
+
+def precise_memory(precise: Backbone, names: list[int], per_class: int) -> PixelMemory:
+    return PixelMemory(names, per_class, 16, (precise.normalize.mean, precise.normalize.std), 0.05, rng())
+
+
+def reached(found: PixelMemory, images: Tensor) -> dict[int, list[int]]:
+    """Return which images of which classes a sum of images has a slope in."""
+    names = [3, 5, 7]
+    pixels = [found._pixels[name] for name in names]
+    slopes = torch.autograd.grad(images.sum(), pixels, allow_unused=True, retain_graph=True)
+    known = {name: slope for name, slope in zip(names, slopes, strict=True) if slope is not None and slope.any()}
+    return {name: slope.flatten(1).any(1).nonzero().flatten().tolist() for name, slope in known.items()}
 
 
 def test_a_class_of_two_loras_has_one_set_of_pixels() -> None:
@@ -63,10 +89,15 @@ def test_episodes_are_drawn_from_the_pixels_and_lead_back_to_them() -> None:
     everything = torch.cat([task.support.images, task.query.images])
     assert all(any(torch.equal(image, known) for known in images) for image in everything)
     assert len({image.sum().item() for image in everything.detach()}) == 8  # none is shown twice
-    (slope,) = torch.autograd.grad(task.query.images.sum(), found._pixels[3], allow_unused=True)
-    others = torch.autograd.grad(found.episode(3, 1, 3, rng(1)).query.images.sum(), list(found._pixels.values()))
-    assert slope is None or slope.any()
-    assert all(other.any() for other in others)
+    led_to = []
+    for label in range(2):
+        shown, asked = (reached(found, part.images[part.labels == label]) for part in (task.support, task.query))
+        assert list(shown) == list(asked)  # one class
+        ((name, places),) = shown.items()
+        assert sorted(places + asked[name]) == [0, 1, 2, 3]
+        led_to.append(name)
+    assert len(set(led_to)) == 2
+    assert sorted(reached(found, found.episode(3, 1, 3, rng(1)).query.images)) == [3, 5, 7]
 
 
 def test_images_are_made_harder_when_accuracy_stalls() -> None:
@@ -89,6 +120,85 @@ def test_a_harder_step_raises_the_learners_loss(backbone: Backbone) -> None:
     assert after > before
 
 
+def slow_episode_loss(model: SharedLora, task: Task) -> Tensor:
+    support, query = (model.embed(shots.images) for shots in (task.support, task.query))
+    return slowly.cross_entropy(
+        slowly.nearest_mean_logits(query, support, task.support.labels, task.way), task.query.labels
+    )
+
+
+def test_an_episodes_loss_is_the_cross_entropy_of_the_nearest_class_mean(precise: Backbone) -> None:
+    found, model = precise_memory(precise, [3, 5, 7], 4), SharedLora(precise, 2, rng())
+    task = found.episode(3, 2, 2, rng(1))
+    with torch.no_grad():
+        loss, accuracy = episode_loss(model, task)
+        assert float(loss) == pytest.approx(float(slow_episode_loss(model, task)), abs=1e-9)
+        support, query = (model.embed(shots.images) for shots in (task.support, task.query))
+    nearest = slowly.nearest_mean_logits(query, support, task.support.labels, 3).argmax(1)
+    right = [int(n == label) for n, label in zip(nearest.tolist(), task.query.labels.tolist(), strict=True)]
+    assert accuracy == pytest.approx(sum(right) / 6)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A bench in float64: the toy network, its pool, and a random stream for each name."""
+
+    network: Backbone
+    loras: LoraPool
+    way: int = 3
+    shot: int = 1
+    query: int = 1
+
+    def backbone(self) -> Thawed:
+        return self.network.thawed()
+
+    def pool(self) -> LoraPool:
+        return self.loras
+
+    def rng(self, name: str) -> torch.Generator:
+        return rng(len(name))
+
+
+@pytest.mark.parametrize("stalled", [False, True])
+def test_images_of_a_step_go_up_the_learners_loss_only_where_learning_stalled(
+    precise: Backbone, pool: LoraPool, monkeypatch: pytest.MonkeyPatch, stalled: bool
+) -> None:
+    """Walk two steps by hand with the same random numbers, the second of them after the curriculum's word."""
+    method, desk = Purer(iterations=2, loras=2, per_class=2, pixel_lr=0.05, lr=0.01, feedback=3.0), Desk(precise, pool)
+    names = [name for entry in pool.entries for name in entry.class_ids]
+    found, slow = (precise_memory(precise, names, 2) for _ in range(2))
+    monkeypatch.setattr(Purer, "_memory", lambda *_: found)
+    monkeypatch.setattr(Curriculum, "harder", lambda *_: stalled)
+    tensors = method._lockstep(cast("Any", desk), lambda done, total: None)
+
+    draws, model = desk.rng("lockstep"), SharedLora(precise, 4, desk.rng("init"))
+    pictures = torch.optim.Adam(slow._pixels.values(), lr=0.05)
+    learner = torch.optim.Adam(model.lora(), lr=0.01)
+    for harder in (False, stalled):
+        first, second = torch.randperm(4, generator=draws)[:2].tolist()
+        losses = [
+            method.inversion_loss(BankTeacher(precise, [entry]), slow, entry.class_ids, draws)
+            for entry in (pool.entries[first], pool.entries[second])
+        ]
+        loss = (losses[0] + losses[1]) / 2
+        if harder:
+            loss = loss - 3.0 * slow_episode_loss(model, slow.episode(3, 1, 1, draws))
+        pictures.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        pictures.step()
+        with torch.no_grad():
+            for pixels in slow._pixels.values():
+                pixels.copy_(pixels.maximum(slow._low).minimum(slow._high))  # colours that exist
+        learner.zero_grad()
+        slow_episode_loss(model, slow.episode(3, 1, 1, draws)).backward()  # type: ignore[no-untyped-call]
+        learner.step()
+
+    for name in set(names):
+        assert torch.allclose(found.pixels([name]), slow.pixels([name]), rtol=0, atol=1e-6)
+    expected = model.snapshot().tensors
+    assert all(torch.allclose(tensor, expected[name], rtol=0, atol=1e-6) for name, tensor in tensors.items())
+
+
 def test_the_inversion_loss_is_that_of_its_parts(backbone: Backbone, pool: LoraPool) -> None:
     entry = pool.entries[0]
     teacher = BankTeacher(backbone, [entry])
@@ -108,7 +218,9 @@ def test_the_inversion_loss_is_that_of_its_parts(backbone: Backbone, pool: LoraP
 
 def test_learners_that_are_blind_to_pixels_leave_them_alone(backbone: Backbone) -> None:
     found, model = memory(), SharedLora(backbone, 2, rng())
-    loss, accuracy = episode_loss(model, found.episode(3, 1, 3, rng(1)), detached=True)
+    with torch.no_grad():
+        task = found.episode(3, 1, 3, rng(1))
+    loss, accuracy = episode_loss(model, task)
     loss.backward()  # type: ignore[no-untyped-call]
     assert all(pixels.grad is None for pixels in found._pixels.values())
     assert 0 <= accuracy <= 1

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from freeshot.contracts.flow import Shots, SurrogateSet
-from freeshot_baselines.shuffled_labels import shuffled
+from freeshot_baselines.shuffled_labels import ShuffledLabels, shuffled
 
 if TYPE_CHECKING:
     from tests.conftest import Toy
@@ -49,6 +49,35 @@ def test_the_order_is_the_seeds() -> None:
     first, again, other = (order(shuffled(SETS, torch.Generator().manual_seed(seed))) for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
+
+
+class Desk:
+    """A bench on which images are already recovered, and which notes those that tasks are drawn from."""
+
+    drawn_from: list[SurrogateSet]
+
+    def surrogates(self, *_: object) -> list[SurrogateSet]:
+        return SETS
+
+    def surrogate_tasks(self, surrogates: list[SurrogateSet], *_: object, **__: object) -> None:
+        self.drawn_from = surrogates
+
+    def meta_learn(self, *_: object) -> None:
+        return
+
+    def adapted(self, adapter: None) -> None:
+        return
+
+    def rng(self, name: str) -> torch.Generator:
+        return torch.Generator().manual_seed(len(name))
+
+
+def test_meta_training_sees_the_shuffled_images_only() -> None:
+    desk: Any = Desk()
+    ShuffledLabels().prepare(desk)
+    assert order(desk.drawn_from).tolist() == order(shuffled(SETS, desk.rng("shuffle"))).tolist()
+    assert order(desk.drawn_from).tolist() != order(SETS).tolist()
+    assert [s.shots.labels.tolist() for s in desk.drawn_from] == [s.shots.labels.tolist() for s in SETS]
 
 
 def test_shuffled_labels_are_a_floor(toy: Toy) -> None:

@@ -14,8 +14,9 @@ from freeshot.basics.errors import PoolError
 from freeshot.contracts.flow import Adapter
 from freeshot.engine.backbone import Backbone
 from freeshot.engine.bank import TARGETS
+from freeshot.engine.factors import padded
 from freeshot.engine.learners import AdaptedLearner
-from freeshot.engine.model import SharedLora
+from freeshot.engine.model import SharedLora, factors_of
 from freeshot.pool.adapter import export_adapter, open_adapter
 
 
@@ -26,6 +27,12 @@ def trained(backbone: Backbone, targets: tuple[str, ...] = ("q", "v"), rank: int
         for place, b in enumerate(model.bank.b):
             b.copy_(torch.randn(b.shape, generator=torch.Generator().manual_seed(place)) * 0.2)
     return model.snapshot()
+
+
+def uneven(backbone: Backbone) -> Adapter:
+    """Return an adapter of rank 5 on q and v and of rank 2 on fc1."""
+    attention, wide = trained(backbone, rank=5), trained(backbone, ("fc1",), 2)
+    return Adapter({**attention.tensors, **wide.tensors})
 
 
 @pytest.fixture
@@ -40,9 +47,17 @@ def folder(tmp_path: Path, backbone: Backbone) -> Path:
 def test_peft_loads_it_without_freeshot_with_equal_features(
     tmp_path: Path, backbone: Backbone, targets: tuple[str, ...]
 ) -> None:
+    require_equal_features(tmp_path, backbone, trained(backbone, targets))
+
+
+@pytest.mark.filterwarnings("default")  # peft's imports warn of what is not ours
+def test_peft_loads_one_whose_layers_differ_in_rank(tmp_path: Path, backbone: Backbone) -> None:
+    require_equal_features(tmp_path, backbone, uneven(backbone))
+
+
+def require_equal_features(tmp_path: Path, backbone: Backbone, adapter: Adapter) -> None:
     from peft import PeftModel
 
-    adapter = trained(backbone, targets)
     export_adapter(tmp_path, adapter, backbone, {})
     images = torch.rand(3, 3, 16, 16, generator=torch.Generator().manual_seed(1))
     peft: Any = PeftModel.from_pretrained(copy.deepcopy(backbone.vit), str(tmp_path)).eval()
@@ -59,6 +74,16 @@ def test_it_comes_back_to_the_last_bit(folder: Path, backbone: Backbone) -> None
     assert opened.tensors.keys() == written.tensors.keys()
     assert all(torch.equal(tensor, written.tensors[name]) for name, tensor in opened.tensors.items())
     assert opened.facts == {"pool": "toy"}
+
+
+def test_layers_of_lower_rank_come_back_filled_up_with_zeros(tmp_path: Path, backbone: Backbone) -> None:
+    adapter = uneven(backbone)
+    export_adapter(tmp_path, adapter, backbone, {})
+    opened, written = factors_of(open_adapter(tmp_path, backbone)), factors_of(adapter)
+    assert opened.keys() == written.keys()
+    assert {a.shape[0] for a, _ in opened.values()} == {b.shape[1] for _, b in opened.values()} == {5}
+    for slot, (a, b) in written.items():
+        assert all(torch.equal(ours, theirs) for ours, theirs in zip(opened[slot], padded(a, b, 5), strict=True))
 
 
 def refusal(folder: Path, backbone: Backbone) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from freeshot import Choice, Needs, SurrogateMethod
+from freeshot import Choice, InvertingMethod, Needs
 
 
 @dataclass(frozen=True)
-class BidfMkd(SurrogateMethod):
+class BidfMkd(InvertingMethod):
     """Learn from LoRAs that only answer: recover images by asking, then distil what they say on two levels.
 
     Re-implementation for a pool of LoRAs on a frozen ViT. The network itself is ours and white; of the
@@ -21,14 +21,9 @@ class BidfMkd(SurrogateMethod):
     citation = "Hu et al., Learning to Learn from APIs: Black-Box Data-Free Meta-Learning, ICML 2023"
     needs = frozenset({Needs.QUERIES})
     learner: Choice = Choice("meta-learner", "two-level-distillation")
-    """Meta-learner that trains the shared LoRA."""
     inversion: Choice = Choice("inversion", "zeroth-order")
     """How images are recovered from a LoRA; one that waits for gradients is refused."""
     strategy: Choice = Choice("efficiency", "none")
     """Which tokens are left out; a service shows no attention, so all stay."""
     per_class: int = 60
     """Images recovered per class of each LoRA. code: 30 for support and 30 for query."""
-
-    def recovery(self) -> tuple[Choice, Choice]:
-        """Name the inversion and the strategy that were chosen."""
-        return self.inversion, self.strategy

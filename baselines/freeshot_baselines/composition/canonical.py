@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
-from torch.nn.functional import pad
+
+from freeshot.engine import padded, product_svd
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,14 +26,11 @@ def canonical(a: Tensor, b: Tensor, rank: int) -> tuple[Tensor, Tensor]:
     A = √S·Vᵀ and B = U·√S of its SVD, and of each right vector the largest entry is positive: without this the same
     LoRA could be written in many ways (B·M, M⁻¹·A), and what lies between two LoRAs would be none.
     """
-    left, upper = torch.linalg.qr(b.double())
-    right, other = torch.linalg.qr(a.mT.double())
-    u, s, v = torch.linalg.svd(upper @ other.mT, full_matrices=False)
-    u, v = left @ u, v @ right.mT  # [o, m], [m, i]
+    svd = product_svd(a, b)
+    u, v = svd.u, svd.v  # [o, m], [m, i]
     sign = v.gather(1, v.abs().argmax(1, keepdim=True)).sign()
     u, v = u * sign.mT, v * sign
-    missing = rank - len(s)
-    return pad(s.sqrt()[:, None] * v, (0, 0, 0, missing)), pad(u * s.sqrt(), (0, missing))
+    return padded(svd.s.sqrt()[:, None] * v, u * svd.s.sqrt(), rank)
 
 
 @dataclass(frozen=True, eq=False)

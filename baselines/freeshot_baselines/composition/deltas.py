@@ -8,9 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from torch.nn.functional import pad
 
-from freeshot.engine import adapter_of
+from freeshot.engine import adapter_of, padded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,9 +43,8 @@ def stacked_factors(entries: Sequence[LoraEntry], slot: Slot) -> tuple[Tensor, T
     pairs = list(filter(None, found))
     rank = max(len(a) for a, _ in pairs)
     absent = (pairs[0][0][:0], pairs[0][1][:, :0])
-    a = torch.stack([pad(a, (0, 0, 0, rank - len(a))) for a, _ in (pair or absent for pair in found)])
-    b = torch.stack([pad(b, (0, rank - b.shape[1])) for _, b in (pair or absent for pair in found)])
-    return a, b
+    filled = [padded(*(pair or absent), rank) for pair in found]
+    return torch.stack([a for a, _ in filled]), torch.stack([b for _, b in filled])
 
 
 def truncated(delta: Tensor, rank: int) -> tuple[Tensor, Tensor]:

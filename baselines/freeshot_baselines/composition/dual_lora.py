@@ -72,11 +72,10 @@ class DualLora(Method):
 
 
 def apart(loras: Sequence[tuple[Tensor, Tensor]], protected: int = 0) -> list[tuple[Tensor, Tensor]]:
-    """Take out of each LoRA A [r, i], B [o, r] the inputs that earlier ones listen to: all, or the strongest few.
-
-    Its directions are those of B·A, found through the triangles of both factors: no o × i matrix is taken apart.
-    """
+    """Take out of each LoRA A [r, i], B [o, r] the inputs that earlier ones listen to: all, or the strongest few."""
     import torch
+
+    from freeshot.engine import product_svd
 
     basis = loras[0][0].new_zeros(0, loras[0][0].shape[1], dtype=torch.float64)  # orthonormal rows
     kept = []
@@ -84,9 +83,8 @@ def apart(loras: Sequence[tuple[Tensor, Tensor]], protected: int = 0) -> list[tu
         rest = a.double() - a.double() @ basis.mT @ basis
         rest = rest - rest @ basis.mT @ basis  # twice is enough against rounding
         kept.append((rest.to(a), b))
-        (right, other), (_, upper) = torch.linalg.qr(rest.mT), torch.linalg.qr(b.double())
-        _, strengths, directions = torch.linalg.svd(upper @ other.mT, full_matrices=False)
-        heard = strengths > 1e-9 * torch.linalg.matrix_norm((b @ a).double())  # what is below is rounding
-        directions = (directions @ right.mT)[heard]
+        svd = product_svd(rest, b)
+        heard = svd.s > 1e-9 * torch.linalg.matrix_norm((b @ a).double())  # what is below is rounding
+        directions = svd.v[heard]
         basis = torch.cat([basis, directions[: protected or len(directions)]])
     return kept

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from freeshot import LoraEntry, Slot
 
 
-def canonical(delta: Tensor, rank: int) -> tuple[Tensor, Tensor]:
+def factored(delta: Tensor, rank: int) -> tuple[Tensor, Tensor]:
     """Factor a matrix [o, i] in one way only: singular values fall and are shared evenly, signs are settled.
 
     Of each row of A the entry of largest modulus is positive; B's column has the sign that this leaves it.
@@ -58,7 +58,7 @@ def chunks_of(entries: Sequence[LoraEntry]) -> Chunks:
     rank = max(entry.rank for entry in entries)
     rows, shapes = [], {}
     for slot in slots_of_all(entries):
-        pairs = [canonical(delta, rank) for delta in stacked_deltas(entries, slot)]
+        pairs = [factored(delta, rank) for delta in stacked_deltas(entries, slot)]
         rows.append(torch.stack([torch.cat([a.flatten(), b.flatten()]) for a, b in pairs]))  # [l, r·(i + o)]
         shapes[slot] = (len(pairs[0][0]), pairs[0][0].shape[1], len(pairs[0][1]))
     spread = torch.stack([row.square().mean().sqrt() for row in rows])

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from freeshot import Method, Needs
+from freeshot_baselines.adaptation.choosing import choose
 from freeshot_baselines.heads.headed import Headed, labels_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from torch import Tensor
 
     from freeshot import Learner, Trial, Workbench
+
+
+@dataclass(frozen=True)
+class Penalty:
+    """What is chosen: the weight of the data against the penalty."""
+
+    c: float
+
+    def __str__(self) -> str:
+        return f"C {self.c:g}"
 
 
 @dataclass(frozen=True)
@@ -37,11 +48,11 @@ class LinearProbe(Method):
     def prepare(self, bench: Workbench) -> Learner:
         """Choose the penalty, once for all tracks of the same pool and shots."""
         frozen = bench.frozen()
-        recipe = {"method": self.name, "cs": self.cs, "trials": self.trials, "sources": bench.track.sources}
-        chosen = bench.remember("choosing", recipe, lambda: self._choose(frozen, bench.validation_trials(self.trials)))
-        return ProbeLearner(frozen, cast("float", chosen["c"]))
+        recipe = {"method": self.name, "cs": self.cs}
+        chosen = choose(bench, Penalty, recipe, self.trials, lambda trials: self._scores(frozen, trials))
+        return ProbeLearner(frozen, chosen.c)
 
-    def _choose(self, frozen: Learner, trials: Sequence[Trial]) -> Mapping[str, object]:
+    def _scores(self, frozen: Learner, trials: Sequence[Trial]) -> dict[Penalty, float]:
         import torch
 
         with torch.no_grad():
@@ -51,9 +62,8 @@ class LinearProbe(Method):
         scores = {}
         for c in self.cs:
             taken = ProbeLearner(frozen, c).classify(support, query, trials[0].way).argmax(-1)
-            scores[c] = float((taken == answers).double().mean())
-        best = max(scores, key=lambda c: scores[c])
-        return {"c": best, "validation_accuracy": {f"C {c:g}": round(score, 4) for c, score in scores.items()}}
+            scores[Penalty(c)] = float((taken == answers).double().mean())
+        return scores
 
 
 class ProbeLearner(Headed):

@@ -5,13 +5,13 @@ Axes: n images, p patches, s patches side by side.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from freeshot import InversionMethod
 from freeshot.basics.errors import OptionError
+from freeshot.basics.schedules import cosine
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -81,7 +81,7 @@ class MaskAndPredict(InversionMethod):
         free = pixels.clone().requires_grad_()
         optimizer = torch.optim.Adam([free], lr=self.lr, betas=(0.5, 0.99))
         for number, step in enumerate(steps):
-            optimizer.param_groups[0]["lr"] = self.lr * (1 + math.cos(math.pi * number / self.iterations)) / 2
+            optimizer.param_groups[0]["lr"] = self.lr * cosine(number, self.iterations)
             images = torch.where(where, free, pixels) * teacher.std + teacher.mean
             moved = jittered(teacher, images, rng, self.jitter, flip=self.flip)
             loss = cross_entropy(teacher.logits(moved), labels) + self.total_variation * total_variation(images)

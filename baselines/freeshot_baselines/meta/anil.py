@@ -33,10 +33,11 @@ class Anil(GradientMetaLearner):
 
     def loss(self, model: Model, task: Task) -> Tensor:
         """Return the loss on the queries after the head's inner steps."""
+        from freeshot.engine.tasks import embed_task
         from freeshot_baselines.meta.head import descended, head_at, scores
-        from freeshot_baselines.meta.losses import answer_loss, embedded
+        from freeshot_baselines.meta.losses import answer_loss
 
-        support, query = embedded(model, task)
+        support, query = embed_task(model, task)
         labels = task.support.labels
         head = descended(
             head_at(self.head, support, labels, task.way),

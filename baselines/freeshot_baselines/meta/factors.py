@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from freeshot.engine import product_svd
+from freeshot.engine.factors import fresh_a
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -15,11 +18,7 @@ if TYPE_CHECKING:
 def fresh_factors(like: Sequence[Tensor], rank: int, rng: Generator) -> list[Tensor]:
     """Start a LoRA of a rank at the places of another as LoRA starts: A uniform in ±1/√i, B zero."""
     half = len(like) // 2
-    fresh = []
-    for a in like[:half]:
-        width = a.shape[2]
-        uniform = torch.rand(1, rank, width, generator=rng, dtype=a.dtype) * 2 - 1
-        fresh.append((uniform / width**0.5).to(a.device))
+    fresh = [fresh_a(1, rank, a.shape[2], a, rng) for a in like[:half]]
     return fresh + [b.new_zeros(1, b.shape[1], rank) for b in like[half:]]
 
 
@@ -30,17 +29,8 @@ def beside(*loras: Sequence[Tensor]) -> list[Tensor]:
 
 
 def compressed(lora: Sequence[Tensor], rank: int) -> list[Tensor]:
-    """Return the LoRA of a rank whose products are nearest to another's (Eckart and Young), as factors of equal length.
-
-    The singular values of B·A are those of a small matrix: the triangles of both factors, multiplied.
-    """
+    """Return the LoRA of a rank whose products are nearest to another's, as factors of equal length."""
     half = len(lora) // 2
-    found_a, found_b = [], []
-    for a, b in zip(lora[:half], lora[half:], strict=True):
-        left, upper = torch.linalg.qr(b[0].double())  # [o, m], [m, R]
-        right, other = torch.linalg.qr(a[0].mT.double())  # [i, m], [m, R]
-        u, s, v = torch.linalg.svd(upper @ other.mT, full_matrices=False)
-        root = s[:rank].sqrt()
-        found_a.append(((root[:, None] * v[:rank]) @ right.mT).unsqueeze(0).to(a))
-        found_b.append((left @ (u[:, :rank] * root)).unsqueeze(0).to(b))
-    return found_a + found_b
+    near = [product_svd(a[0], b[0]).nearest(rank) for a, b in zip(lora[:half], lora[half:], strict=True)]
+    found = [a for a, _ in near] + [b for _, b in near]
+    return [factor.unsqueeze(0).to(like) for factor, like in zip(found, lora, strict=True)]

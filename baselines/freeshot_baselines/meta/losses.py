@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
 from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
 from freeshot.basics.prototypes import prototype_logits
+from freeshot.engine.tasks import embed_task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,19 +33,12 @@ def prototype_loss(
     model: Model, task: Task, weights: Sequence[Tensor] | None = None, asked: Tensor | None = None
 ) -> Tensor:
     """Return the loss of classifying queries by their distance to the class means, as all episodes are at test."""
-    support, query = embedded(model, task, weights, asked)
-    logits = prototype_logits(query, support, task.support.labels, task.way, "euclidean")
-    return answer_loss(logits, task, asked)
+    return answer_loss(prototype_answers(model, task, weights, asked), task, asked)
 
 
-def embedded(
+def prototype_answers(
     model: Model, task: Task, weights: Sequence[Tensor] | None = None, asked: Tensor | None = None
-) -> tuple[Tensor, Tensor]:
-    """Embed support and query in one pass, [n, d] and [q, d]; with `weights` in place of the model's own."""
-    chosen = slice(None) if asked is None else asked
-    images = torch.cat([task.support.images, task.query.images[chosen]])
-    kept = None
-    if task.support.kept is not None and task.query.kept is not None:
-        kept = torch.cat([task.support.kept, task.query.kept[chosen]])
-    features = model.embed(images, kept) if weights is None else model.embed_with(weights, images, kept)
-    return features[: len(task.support)], features[len(task.support) :]
+) -> Tensor:
+    """Return the query logits [q, c] of that classification; `weights` stand in for the model's own."""
+    support, query = embed_task(model, task, weights, asked)
+    return prototype_logits(query, support, task.support.labels, task.way, "euclidean")

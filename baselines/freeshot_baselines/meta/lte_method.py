@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from freeshot import Choice, SurrogateMethod
+from freeshot import Choice, InvertingMethod
 
 
 @dataclass(frozen=True)
-class LteMethod(SurrogateMethod):
+class LteMethod(InvertingMethod):
     """Learn from recovered images with parallel LoRA heads that are merged now and then. Re-implementation.
 
     The paper is about optimisation, not about pools: only its meta-learner stands here, see `freeshot show lte` of
@@ -18,12 +18,5 @@ class LteMethod(SurrogateMethod):
     name = "lte"
     citation = "Huh et al., Training Neural Networks from Scratch with Parallel Low-Rank Adapters, 2024 (2402.16828)"
     learner: Choice = Choice("meta-learner", "lte")
-    """Meta-learner that trains the shared LoRA."""
     inversion: Choice = Choice("inversion", "lora-inversion")
-    """How images are recovered from a LoRA."""
     strategy: Choice = Choice("efficiency", "cls-attention")
-    """Which tokens are left out; what it keeps in the end is the mask that meta-training looks through."""
-
-    def recovery(self) -> tuple[Choice, Choice]:
-        """Name the inversion and the strategy that were chosen."""
-        return self.inversion, self.strategy

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from freeshot import Choice, SurrogateMethod
+from freeshot import Choice, InvertingMethod
 
 
 @dataclass(frozen=True)
-class SoraMethod(SurrogateMethod):
+class SoraMethod(InvertingMethod):
     """Learn from recovered images one LoRA whose unneeded ranks close. Re-implementation.
 
     The paper tunes on one task and knows no pool: only its gates stand here, see `freeshot show sora` of kind
@@ -18,14 +18,7 @@ class SoraMethod(SurrogateMethod):
     name = "sora"
     citation = "Ding et al., Sparse Low-rank Adaptation of Pre-trained Language Models, EMNLP 2023"
     learner: Choice = Choice("meta-learner", "sora")
-    """Meta-learner that trains the shared LoRA."""
     inversion: Choice = Choice("inversion", "lora-inversion")
-    """How images are recovered from a LoRA."""
     strategy: Choice = Choice("efficiency", "cls-attention")
-    """Which tokens are left out; what it keeps in the end is the mask that meta-training looks through."""
     rank: int = 8
     """Rank of the shared LoRA before any gate closes. paper: 8."""
-
-    def recovery(self) -> tuple[Choice, Choice]:
-        """Name the inversion and the strategy that were chosen."""
-        return self.inversion, self.strategy

@@ -97,7 +97,9 @@ class Purer(Method):
                 raise DivergedError(f"The images' loss of 'purer' is {loss.item()} at step {step}. Lower its pixel_lr.")
             memory.step(loss)
             optimizer.zero_grad()
-            loss, accuracy = episode_loss(model, memory.episode(*shape, rng), detached=True)
+            with torch.no_grad():
+                episode = memory.episode(*shape, rng)
+            loss, accuracy = episode_loss(model, episode)
             if not torch.isfinite(loss):
                 raise DivergedError(f"The learner's loss of 'purer' is {loss.item()} at step {step}. Lower its lr.")
             loss.backward()  # type: ignore[no-untyped-call]
@@ -137,16 +139,10 @@ class Purer(Method):
         return max(self.per_class, bench.shot + 1)
 
 
-def episode_loss(model: Model, task: Task, *, detached: bool = False) -> tuple[Tensor, float]:
-    """Return the cross-entropy of nearest prototypes on an episode, and the accuracy; perhaps blind to the pixels."""
-    import torch
-    from torch.nn.functional import cross_entropy
+def episode_loss(model: Model, task: Task) -> tuple[Tensor, float]:
+    """Return the cross-entropy of nearest prototypes on an episode, and the accuracy."""
+    from freeshot_baselines.meta.losses import answer_loss, prototype_answers
 
-    from freeshot.basics.prototypes import prototype_logits
-
-    images = torch.cat([task.support.images, task.query.images])
-    features = model.embed(images.detach() if detached else images)
-    support, query = features[: len(task.support)], features[len(task.support) :]
-    logits = prototype_logits(query, support, task.support.labels, task.way, "euclidean")
+    logits = prototype_answers(model, task)
     right = float((logits.argmax(1) == task.query.labels).double().mean())
-    return cross_entropy(logits, task.query.labels), right
+    return answer_loss(logits, task), right

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from freeshot import Choice, SurrogateMethod
+from freeshot import Choice, InvertingMethod
 from freeshot.basics.bounds import require_positive
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class RecLora(SurrogateMethod):
+class RecLora(InvertingMethod):
     """Meta-train a LoRA on each cluster of the pool, and weigh them by how well each parts the support set.
 
     Re-implementation of an idea from recommendation: parallel meta-LoRAs, mixed per user by a learned gate. A few-shot
@@ -29,9 +29,7 @@ class RecLora(SurrogateMethod):
     learner: Choice = Choice("meta-learner", "prototype")
     """Meta-learner that trains each of the LoRAs."""
     inversion: Choice = Choice("inversion", "lora-inversion")
-    """How images are recovered from a LoRA."""
     strategy: Choice = Choice("efficiency", "cls-attention")
-    """Which tokens are left out; what it keeps in the end is the mask that meta-training looks through."""
     clusters: int = 4
     """Groups of LoRAs, at most, and thus meta-LoRAs; ours."""
     temperature: float = 0.1
@@ -39,10 +37,6 @@ class RecLora(SurrogateMethod):
 
     def __post_init__(self) -> None:
         require_positive(self, "temperature")
-
-    def recovery(self) -> tuple[Choice, Choice]:
-        """Name the inversion and the strategy that were chosen."""
-        return self.inversion, self.strategy
 
     def prepare(self, bench: Workbench) -> Learner:
         """Recover images from every LoRA once, and train on each cluster's."""

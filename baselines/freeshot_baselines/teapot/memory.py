@@ -91,17 +91,9 @@ class TaskMemory(GradientMetaLearner):
 
     def loss(self, model: Model, task: Task) -> Tensor:
         """Return KL(LoRA ‖ student) on the query, or cross-entropy where no single LoRA knows the task."""
-        from torch.nn.functional import cross_entropy, kl_div, log_softmax
+        from freeshot_baselines.meta.losses import prototype_loss
 
-        from freeshot.basics.prototypes import prototype_logits
-        from freeshot.engine.tasks import embed_task
-
-        support, query = embed_task(model, task)
-        logits = prototype_logits(query, support, task.support.labels, task.way, "euclidean")
-        if task.teacher_logits is None:
-            return cross_entropy(logits, task.query.labels)
-        theirs = log_softmax(task.teacher_logits, 1)
-        return kl_div(log_softmax(logits, 1), theirs, reduction="batchmean", log_target=True)
+        return prototype_loss(model, task)
 
     def _chooses(self, tasks: TaskStream) -> bool:
         if self.selection == "learned" and not tasks.held_out:

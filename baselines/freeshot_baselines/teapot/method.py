@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from freeshot import Choice, SurrogateMethod
+from freeshot import Choice, InvertingMethod
 
 
 @dataclass(frozen=True)
-class Teapot(SurrogateMethod):
+class Teapot(InvertingMethod):
     """Learn from recovered tasks and from tasks between them; find out which LoRAs of the pool to trust.
 
     Re-implementation for a pool of LoRAs on a frozen ViT, which the paper does not treat. Inversion and
@@ -19,16 +19,10 @@ class Teapot(SurrogateMethod):
     name = "teapot"
     citation = "Hu et al., Task-Distributionally Robust Data-Free Meta-Learning, TPAMI; 2311.14756"
     learner: Choice = Choice("meta-learner", "task-memory")
-    """Meta-learner that trains the shared LoRA."""
     inversion: Choice = Choice("inversion", "cmi")
-    """How images are recovered from a LoRA."""
     strategy: Choice = Choice("efficiency", "none")
     """Which tokens are left out."""
     per_class: int = 20
     """Images recovered per class of each LoRA; ours."""
     held_out: float = 0.1
     """Share of the recovered classes that training does not see; on them it is judged which LoRAs help."""
-
-    def recovery(self) -> tuple[Choice, Choice]:
-        """Name the inversion and the strategy that were chosen."""
-        return self.inversion, self.strategy

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from freeshot.basics.errors import DivergedError, OptionError
+from freeshot.basics.schedules import cosine
 from freeshot.contracts.component import Component, added
 from freeshot.contracts.validation import Best, Last
 
@@ -124,7 +124,7 @@ class GradientMetaLearner(MetaLearner):
         if position < self.warmup:
             share = position / self.warmup
         else:
-            share = (1 + math.cos(math.pi * (position - self.warmup) / max(cycle - self.warmup, 1))) / 2
+            share = cosine(position - self.warmup, max(cycle - self.warmup, 1))
         return self.lr_floor + (self.lr - self.lr_floor) * share
 
     def fit(self, model: Model, tasks: TaskStream, rng: Generator) -> Adapter:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from freeshot.contracts.component import Choice, added
@@ -44,3 +44,17 @@ class SurrogateMethod(Method):
         surrogates = bench.surrogates(*self.recovery(), self.per_class, self.batch)
         tasks = bench.surrogate_tasks(surrogates, self.lora_share, flip=self.flip, held_out=self.held_out)
         return bench.adapted(bench.meta_learn(self.learner, tasks, self.rank, self.targets))
+
+
+@dataclass(frozen=True)
+class InvertingMethod(SurrogateMethod):
+    """A surrogate method whose inversion and strategy are options: others can be put in their place."""
+
+    inversion: Choice = field(kw_only=True)
+    """How images are recovered from a LoRA."""
+    strategy: Choice = field(kw_only=True)
+    """Which tokens are left out; what it keeps in the end is the mask that meta-training looks through."""
+
+    def recovery(self) -> tuple[Choice, Choice]:
+        """Name the inversion and the strategy that were chosen."""
+        return self.inversion, self.strategy

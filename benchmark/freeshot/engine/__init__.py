@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from freeshot.engine.backbone import Backbone, open_backbone, weights_sha256
 from freeshot.engine.bank import LoraBank, merge, slots_of
+from freeshot.engine.factors import padded, product_svd
 from freeshot.engine.forward import Seen, look
 from freeshot.engine.learners import AdaptedLearner
 from freeshot.engine.model import SharedLora, adapter_of, factors_of
@@ -23,6 +24,8 @@ __all__ = [
     "look",
     "merge",
     "open_backbone",
+    "padded",
+    "product_svd",
     "slots_of",
     "weights_sha256",
 ]

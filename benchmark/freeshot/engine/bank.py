@@ -16,6 +16,7 @@ from torch.nn.functional import pad
 
 from freeshot.basics.errors import PoolError
 from freeshot.contracts.pool import LoraEntry, Slot
+from freeshot.engine.factors import fresh_a, padded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -72,9 +73,9 @@ class LoraBank(nn.Module):
         like = next(vit.parameters())
         factors = {}
         for slot in slots:
-            width = vit.get_submodule(slot.module).in_features
-            a = (torch.rand(count, rank, int(width), generator=rng, dtype=like.dtype) * 2 - 1) / int(width) ** 0.5  # type: ignore[arg-type]
-            factors[slot] = (a.to(like.device), like.new_zeros(count, slot.stop - slot.start, rank))
+            width = int(vit.get_submodule(slot.module).in_features)  # type: ignore[arg-type]
+            a = fresh_a(count, rank, width, like, rng)
+            factors[slot] = (a, like.new_zeros(count, slot.stop - slot.start, rank))
         return cls(factors)
 
     @classmethod
@@ -86,8 +87,8 @@ class LoraBank(nn.Module):
             raise PoolError("LoRAs of one bank must act on the same layers. Invert them apart.")
         factors = {}
         for slot in slots:
-            a = torch.stack([pad(e.factors[slot][0], (0, 0, 0, rank - len(e.factors[slot][0]))) for e in entries])
-            b = torch.stack([pad(e.factors[slot][1], (0, rank - e.factors[slot][1].shape[1])) for e in entries])
+            filled = [padded(*entry.factors[slot], rank) for entry in entries]
+            a, b = (torch.stack(parts) for parts in zip(*filled, strict=True))
             factors[slot] = (a.to(like), b.to(like))
         return cls(factors)
 

@@ -5,7 +5,6 @@ Axes: n images, 3 channels, h × w pixels. Pixels are optimised in the network's
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -15,6 +14,7 @@ from torch.nn.functional import cross_entropy
 
 from freeshot.basics.errors import DivergedError
 from freeshot.basics.resume import restore, snapshot
+from freeshot.basics.schedules import cosine
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -62,7 +62,7 @@ class PixelPlan:
         """Return the learning rate at a step."""
         if self.schedule == "constant":
             return self.lr
-        return self.lr * (1 + math.cos(math.pi * step / self.iterations)) / 2
+        return self.lr * cosine(step, self.iterations)
 
     def optimized(self, teacher: Teacher, labels: Tensor, rng: Generator, penalty: Penalty) -> Tensor:
         """Turn noise into images [n, 3, h, w] in 0…1 with a small cross-entropy, and whatever `penalty` adds."""

@@ -7,17 +7,25 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
     from freeshot.contracts.flow import Task
     from freeshot.contracts.meta_learner import Model
 
 
-def embed_task(model: Model, task: Task) -> tuple[Tensor, Tensor]:
-    """Embed support and query in one pass: [n, d] and [q, d]."""
-    images = torch.cat([task.support.images, task.query.images])
+def embed_task(
+    model: Model, task: Task, weights: Sequence[Tensor] | None = None, asked: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Embed support and query in one pass: [n, d] and [q, d].
+
+    With `weights` in place of the model's own; `asked` says which queries, None all.
+    """
+    chosen = slice(None) if asked is None else asked
+    images = torch.cat([task.support.images, task.query.images[chosen]])
     kept = None
     if task.support.kept is not None and task.query.kept is not None:
-        kept = torch.cat([task.support.kept, task.query.kept])
-    features = model.embed(images, kept)
+        kept = torch.cat([task.support.kept, task.query.kept[chosen]])
+    features = model.embed(images, kept) if weights is None else model.embed_with(weights, images, kept)
     return features[: len(task.support)], features[len(task.support) :]

@@ -14,6 +14,7 @@ from freeshot.basics.errors import PoolError
 from freeshot.basics.files import file_sha256, write_text
 from freeshot.contracts.flow import Adapter
 from freeshot.engine.bank import widths_of
+from freeshot.engine.factors import padded
 from freeshot.engine.model import adapter_of, factors_of
 from freeshot.pool.cards import read_card
 from freeshot.pool.peft import from_peft, peft_config, rows_of, save_tensors, to_peft
@@ -30,9 +31,10 @@ CARD, CONFIG, WEIGHTS = "freeshot.json", "adapter_config.json", "adapter_model.s
 
 
 def export_adapter(folder: Path, adapter: Adapter, backbone: Backbone, facts: Mapping[str, Any]) -> None:
-    """Write an adapter of this backbone, in full precision; the card comes last."""
-    factors = factors_of(adapter)
-    rank = max(a.shape[0] for a, _ in factors.values())
+    """Write an adapter of this backbone, in full precision, lower ranks filled up with zeros; the card comes last."""
+    found = factors_of(adapter)
+    rank = max(len(a) for a, _ in found.values())
+    factors = {slot: padded(a, b, rank) for slot, (a, b) in found.items()}
     save_tensors(folder / WEIGHTS, to_peft(factors, rank, widths_of(backbone.vit, factors)))
     write_text(folder / CONFIG, json.dumps(peft_config(factors, rank, backbone.name), indent=1) + "\n")
     card = {

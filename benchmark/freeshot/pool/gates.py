@@ -13,6 +13,7 @@ from torch.nn.functional import pad
 
 from freeshot.basics.proximal import soft_threshold
 from freeshot.engine.bank import LoraBank
+from freeshot.engine.factors import padded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,9 +50,7 @@ class GatedBank(LoraBank):
             there = gates.nonzero().flatten()
             opened[slot] = (a[there], b[:, there] * gates[there])
         rank = max(len(a) for a, _ in opened.values())
-        return {
-            slot: (pad(a, (0, 0, 0, rank - len(a))), pad(b, (0, rank - b.shape[1]))) for slot, (a, b) in opened.items()
-        }
+        return {slot: padded(a, b, rank) for slot, (a, b) in opened.items()}
 
     def _block(self, place: int, width: int) -> Tensor:
         """Set B·diag(g) into its rows of the fused layer: [l, width, r]."""

@@ -10,12 +10,12 @@ import torch
 from freeshot.basics.errors import PoolError
 from freeshot.contracts.pool import LoraEntry, Slot
 from freeshot.engine.bank import WHOLE, slots_of, widths_of
+from freeshot.engine.factors import padded
 from freeshot.engine.forward import look
 from freeshot.pool.foreign import find_loras, readable
 from freeshot.pool.store import open_pool, write_card, write_entry
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from torch import Tensor
@@ -115,7 +115,8 @@ def _entry(lora: ForeignLora, backbone: Backbone, features: int, missing_bias: s
     numbers = tuple(ids.setdefault(label, len(ids)) for label in classes)
     facts = {"dataset": "", "head_bias": "as saved" if lora.head_bias is not None else "missing, taken as zero"}
     rank = max(a.shape[0] for a, _ in factors.values())
-    return LoraEntry(lora.name, rank, _filled(factors, rank), lora.head_weight, bias, classes, numbers, facts)
+    filled = {slot: padded(a, b, rank) for slot, (a, b) in factors.items()}
+    return LoraEntry(lora.name, rank, filled, lora.head_weight, bias, classes, numbers, facts)
 
 
 def _placed(lora: ForeignLora, backbone: Backbone) -> dict[Slot, tuple[Tensor, Tensor]]:
@@ -148,11 +149,3 @@ def _slot(lora: ForeignLora, place: Place, backbone: Backbone) -> Slot:
     if target == "qkv":
         return Slot(slots[0].module, 0, max(slot.stop for slot in slots))
     return slots["qkv".index(target)] if end == "attn.qkv" else slots[0]
-
-
-def _filled(factors: Mapping[Slot, tuple[Tensor, Tensor]], rank: int) -> dict[Slot, tuple[Tensor, Tensor]]:
-    """Bring all factors to one rank with zeros, which add nothing."""
-    pad = torch.nn.functional.pad
-    return {
-        slot: (pad(a, (0, 0, 0, rank - a.shape[0])), pad(b, (0, rank - b.shape[1]))) for slot, (a, b) in factors.items()
-    }

@@ -14,6 +14,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from freeshot.basics.errors import DivergedError
+from freeshot.basics.schedules import cosine
 from freeshot.basics.seeds import stream
 from freeshot.engine.bank import LoraBank, slots_of
 from freeshot.engine.forward import look
@@ -74,7 +75,7 @@ class TuningRecipe:
 
     def rate(self, step: int) -> float:
         """Return the learning rate at a step."""
-        return self.lr * (1 + math.cos(math.pi * step / self.steps)) / 2
+        return self.lr * cosine(step, self.steps)
 
 
 def tune(
@@ -116,18 +117,14 @@ def tune(
 def _fresh_bank(backbone: Backbone, names: Sequence[str], recipe: TuningRecipe) -> LoraBank:
     """Start each LoRA from a stream of its own, so that the company it is tuned in does not matter."""
     slots = slots_of(backbone.vit, recipe.targets)
-    singles = [
-        LoraBank.fresh(backbone.vit, slots, recipe.rank, 1, stream(recipe.seed, "pool init", name)) for name in names
-    ]
-    factors = {
-        slot: (torch.cat([s.a[p].detach() for s in singles]), torch.cat([s.b[p].detach() for s in singles]))
-        for p, slot in enumerate(slots)
-    }
+    starts = [stream(recipe.seed, "pool init", name) for name in names]
+    bank = LoraBank.joined([LoraBank.fresh(backbone.vit, slots, recipe.rank, 1, rng) for rng in starts])
     if not recipe.gate:
-        return LoraBank(factors)
+        return bank
     draws = [stream(recipe.seed, "pool gates", name) for name in names]
     gates = {slot: torch.stack([torch.randn(recipe.rank, generator=d) for d in draws]) for slot in slots}
-    return GatedBank(factors, {slot: g.to(factors[slot][0]) for slot, g in gates.items()})
+    factors = {slot: (bank.a[place], bank.b[place]) for place, slot in enumerate(slots)}
+    return GatedBank(factors, {slot: g.to(bank.a[0]) for slot, g in gates.items()})
 
 
 def _batch(

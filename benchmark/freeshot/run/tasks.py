@@ -98,11 +98,14 @@ class SurrogateSource:
         self._shape, self._lora_share, self._side, self._flip = shape, lora_share, side, flip
         self._owners: dict[int, list[tuple[int, int]]] = defaultdict(list)
         self._labels: dict[int, list[int]] = defaultdict(list)
+        self._members: dict[tuple[int, int], Tensor] = {}
         for place, surrogate in enumerate(sets):
+            shown = surrogate.shots.labels.cpu()
             for label, class_id in enumerate(surrogate.class_ids):
                 if class_id not in hidden:
                     self._owners[class_id].append((place, label))
                     self._labels[place].append(label)
+                    self._members[place, label] = (shown == label).nonzero().flatten()
         self._whole = [place for place, labels in self._labels.items() if len(labels) > 1]
         if lora_share > 0 and not self._whole:
             raise PoolError("No LoRA has two classes left to make a task of. Hold out fewer classes.")
@@ -135,7 +138,7 @@ class SurrogateSource:
 
     def _pick(self, place: int, label: int, rng: Generator) -> tuple[Tensor, Tensor]:
         """Choose support and query images of one class of one LoRA, as indices."""
-        members = (self._sets[place].shots.labels.cpu() == label).nonzero().flatten()
+        members = self._members[place, label]
         members = members[torch.randperm(len(members), generator=rng)]
         query = min(self._shape.query, len(members) - self._shape.shot)
         if query < 1:
