@@ -87,6 +87,38 @@ def test_the_outer_slope_is_taken_where_the_inner_steps_end() -> None:
     assert torch.equal(model.weight, Tilt().weight)  # the model is where it was
 
 
+def test_the_outer_level_learns_from_the_boundary_and_the_inner_one_from_all() -> None:
+    model: Any = Tilt()
+    one = task(33)  # student and LoRA agree on four of the six outer queries
+    weight = model.weight.detach().clone()
+    inner, outer = halves(one)
+    for _ in range(3):
+        free = weight.clone().requires_grad_()
+        (slope,) = torch.autograd.grad(divergence(free, one, inner), free)
+        weight = weight - 0.05 * slope
+    near = boundary_by_loop(weight, one, outer.tolist(), most=3)  # half of six
+    free = weight.clone().requires_grad_()
+    (slow,) = torch.autograd.grad(divergence(free, one, torch.tensor(near)), free)
+    loss, (found,) = replace(METHOD, boundary=0.5).outer(model, one)
+    assert torch.allclose(found, slow, rtol=0, atol=1e-10)
+    assert torch.allclose(loss, divergence(weight, one, torch.tensor(near)), rtol=0, atol=1e-10)
+
+
+def boundary_by_loop(weight: Tensor, one: Task, queries: list[int], most: int) -> list[int]:
+    """Return those queries on whose class student and LoRA agree, `most` of them at most, the furthest apart."""
+    assert one.teacher_logits is not None
+    support, query = (part.images.flatten(1)[:, :6] @ weight for part in (one.support, one.query))
+    means = [support[one.support.labels == label].mean(0) for label in range(3)]
+    apart = {}
+    for place in queries:
+        ours = torch.stack([-(query[place] - mean).norm() for mean in means]).softmax(0).tolist()
+        theirs = one.teacher_logits[place].softmax(0).tolist()
+        if ours.index(max(ours)) == theirs.index(max(theirs)):
+            apart[place] = sum(abs(p - q) for p, q in zip(theirs, ours, strict=True))
+    assert len(apart) > most  # otherwise how far apart they are would not matter
+    return sorted(apart, key=apart.__getitem__, reverse=True)[:most]
+
+
 def test_the_slope_is_applied_where_the_inner_steps_began() -> None:
     tasks = [task(1), task(2, of_lora=False)]
     slow: Any = Tilt()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -156,6 +157,27 @@ def test_the_contrastive_loss_is_that_of_a_loop() -> None:
     assert float(contrastive_loss(ours, theirs, memory, 0.2)) == pytest.approx(slow, rel=1e-5)
 
 
+def test_images_are_contrasted_with_all_that_were_drawn_before(
+    backbone: Backbone, pool: LoraPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Round by round the memory grows by the fingerprints that the round's images had at last."""
+    seen: list[tuple[Tensor, Tensor]] = []
+
+    def watched(ours: Tensor, theirs: Tensor, memory: Tensor, temperature: float) -> Tensor:
+        assert not memory.requires_grad
+        seen.append((ours.detach().clone(), memory.clone()))
+        return contrastive_loss(ours, theirs, memory, temperature)
+
+    monkeypatch.setattr("freeshot_baselines.inversions.cmi.contrastive_loss", watched)
+    method = replace(CMI, rounds=4, iterations=2)
+    recovered(backbone, pool, method)  # 20 images, five a round
+    assert len(seen) == 4 * 2
+    for place, (_, memory) in enumerate(seen):
+        drawn = [mark for earlier in range(place // 2) for mark in seen[2 * earlier + 1][0]]
+        assert [mark.tolist() for mark in memory] == [mark.tolist() for mark in drawn]
+    assert len(seen[-1][1]) == 15
+
+
 def test_contrast_makes_images_of_a_class_differ(backbone: Backbone, pool: LoraPool) -> None:
     def likeness(method: Cmi) -> float:
         images = recovered(backbone, pool, method)
@@ -208,21 +230,132 @@ def test_a_choice_of_patches_covers_their_pixels() -> None:
     assert int(mask.sum()) == 9
 
 
-def test_what_was_written_stays(backbone: Backbone, pool: LoraPool) -> None:
+class Linear:
+    """A LoRA that sees images [n, 3, 4, 4] through one matrix, normalised otherwise in each channel."""
+
+    image_size, device = 4, torch.device("cpu")
+
+    def __init__(self, size: float = 1.0) -> None:
+        self.matrix = size * normal(48, 3, seed=11)
+        self.mean = torch.tensor([0.5, 0.4, 0.3], dtype=torch.float64).view(1, 3, 1, 1)
+        self.std = torch.tensor([0.2, 0.3, 0.5], dtype=torch.float64).view(1, 3, 1, 1)
+
+    def logits(self, images: Tensor) -> Tensor:
+        return images.flatten(1) @ self.matrix
+
+    def moved(self, images: Tensor, down: int, right: int, *, mirrored: bool) -> Tensor:
+        assert (down, right, mirrored) == (0, 0, False)
+        return images
+
+    def steps(self, count: int, start: int = 0) -> Any:
+        yield from range(start, count)
+
+
+STILL = MaskAndPredict(rounds=2, iterations=4, patch=2, jitter=0.0, flip=False)
+
+
+def missed_by_loop(teacher: Linear, pixels: Tensor, wanted: Tensor) -> list[list[float]]:
+    """Return the lengths of the cross-entropy's gradient in the 2 × 2 patches of images of 4 × 4 pixels."""
+    found = []
+    for image, label in zip(pixels, wanted.tolist(), strict=True):
+        shown = (image * teacher.std[0] + teacher.mean[0]).flatten()
+        off = (shown @ teacher.matrix).softmax(0) - torch.eye(3, dtype=torch.float64)[label]
+        slope = (teacher.matrix @ off).view(3, 4, 4)  # in 0…1
+        squares = [0.0] * 4
+        for channel, y, x in itertools.product(range(3), range(4), range(4)):
+            squares[y // 2 * 2 + x // 2] += float(slope[channel, y, x] * teacher.std[0, channel, 0, 0]) ** 2
+        found.append([square**0.5 for square in squares])
+    return found
+
+
+def test_how_much_a_patch_is_missed_is_the_length_of_its_gradient() -> None:
+    teacher: Any = Linear(size=0.1)
+    pixels, wanted = normal(3, 3, 4, 4, seed=2), torch.tensor([0, 1, 2])
+    found = STILL._missed(teacher, pixels, wanted)
+    lengths_found = (found * 2**2).sqrt()  # the mean square of a patch, which orders patches alike
+    assert torch.allclose(lengths_found, torch.tensor(missed_by_loop(teacher, pixels, wanted), dtype=torch.float64))
+
+
+class Rounds:
+    """What `synthesize` hands to each round of completion, and what it gets back."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.begun: list[Tensor] = []
+        self.unmasked: list[Tensor] = []
+        self.ended: list[Tensor] = []
+        completed = MaskAndPredict._completed
+
+        def watched(method: MaskAndPredict, teacher: Any, pixels: Tensor, where: Tensor, *more: Any) -> Tensor:
+            found = completed(method, teacher, pixels, where, *more)
+            self.begun.append(pixels.clone())
+            self.unmasked.append(where.expand_as(pixels))
+            self.ended.append(found.clone())
+            return found
+
+        monkeypatch.setattr(MaskAndPredict, "_completed", watched)
+
+
+def test_patches_whose_gradient_is_longest_are_unmasked_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    rounds, teacher = Rounds(monkeypatch), Linear(size=0.1)
+    wanted = torch.tensor([0, 1, 2])
+    STILL.synthesize(teacher, wanted, rng())  # type: ignore[arg-type]
+    missed = missed_by_loop(teacher, torch.zeros(3, 3, 4, 4, dtype=torch.float64), wanted)
+    for image, of in enumerate(missed):
+        most = sorted(range(4), key=of.__getitem__)[2:]
+        unmasked = rounds.unmasked[0][image, 0, ::2, ::2].flatten()  # one pixel of each patch
+        assert unmasked.nonzero().flatten().tolist() == sorted(most)
+
+
+def test_what_was_written_stays(backbone: Backbone, pool: LoraPool, monkeypatch: pytest.MonkeyPatch) -> None:
     """With one round more, the first rounds' patches are the same."""
+    rounds = Rounds(monkeypatch)
+    images = recovered(backbone, pool, replace(MASKED, rounds=3, iterations=3))
+    written = torch.zeros(20, 3, 16, 16, dtype=torch.bool)
+    before = torch.zeros(20, 3, 16, 16)
+    for fresh, after in zip(rounds.unmasked, rounds.ended, strict=True):
+        assert not (written & fresh).any()
+        assert torch.equal(after[written], before[written])
+        assert (after[fresh] != 0).float().mean() > 0.9  # zero is the mask
+        written, before = written | fresh, after
+        assert not after[~written].any()
+    assert len(rounds.ended) == 3
+    assert written.all()
+    assert torch.equal(images, (before * backbone.normalize.std + backbone.normalize.mean).clamp(0, 1))
 
-    class Watching(BankTeacher):
-        def steps(self, count: int, start: int = 0) -> Any:
-            yield from range(20)
 
-    teacher = Watching(backbone, [pool.entries[0]])
-    method = replace(MASKED, rounds=2, iterations=10)
-    pixels = torch.zeros(20, 3, 16, 16)
-    where = patch_mask(torch.arange(16).expand(20, -1) < 8, 4, 4)
-    found = method._completed(teacher, pixels, where, labels(), rng(), range(10))
-    assert torch.equal(found[(~where).expand_as(found)], pixels[(~where).expand_as(found)])
-    assert found[where.expand_as(found)].abs().min() >= 0
-    assert not torch.equal(found, pixels)
+def test_completion_optimises_the_unmasked_patches_and_nothing_else() -> None:
+    teacher: Any = Linear()
+    pixels = 0.1 * normal(2, 3, 4, 4, seed=3)
+    where = patch_mask(torch.tensor([[True, False, False, True], [False, True, False, False]]), 2, 2).expand_as(pixels)
+    found = STILL._completed(teacher, pixels, where, torch.tensor([0, 1]), rng(), range(4))
+    assert torch.equal(found[~where], pixels[~where])
+    assert (found[where] != pixels[where]).all()
+
+
+@pytest.mark.parametrize("weight", [0.0, 5.0])
+def test_completion_descends_cross_entropy_and_the_differences_of_neighbours(weight: float) -> None:
+    teacher: Any = Linear(size=0.3)
+    pixels, wanted = 0.1 * normal(2, 3, 4, 4, seed=3), torch.tensor([0, 2])
+    where = patch_mask(torch.tensor([[True, False, False, True], [False, True, True, False]]), 2, 2)
+    method = replace(STILL, total_variation=weight, lr=0.02)
+    free = pixels.clone().requires_grad_()
+    optimizer = torch.optim.Adam([free], betas=(0.5, 0.99))
+    for step in range(4):
+        images = torch.where(where, free, pixels) * teacher.std + teacher.mean
+        squares = [images.new_zeros(()), images.new_zeros(())]
+        for y, x in itertools.product(range(4), range(4)):
+            if y:
+                squares[0] = squares[0] + (images[:, :, y, x] - images[:, :, y - 1, x]).square().sum()
+            if x:
+                squares[1] = squares[1] + (images[:, :, y, x] - images[:, :, y, x - 1]).square().sum()
+        doubt = sum(-teacher.logits(images)[place].log_softmax(0)[label] for place, label in enumerate(wanted.tolist()))
+        loss = doubt + 2 * weight * (squares[0] + squares[1]) / (2 * 3 * 4 * 3)
+        optimizer.param_groups[0]["lr"] = 0.02 * (1, 0.5 + 0.125**0.5, 0.5, 0.5 - 0.125**0.5)[step]  # half a cosine
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    found = method._completed(teacher, pixels, where, wanted, rng(), range(4))
+    assert torch.allclose(found, torch.where(where, free.detach(), pixels), rtol=0, atol=1e-9)
 
 
 def test_a_patch_that_does_not_divide_the_image_is_told(backbone: Backbone, pool: LoraPool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -90,6 +91,21 @@ def test_a_lora_that_agrees_is_distilled_without_loss() -> None:
     assert UNIFORM.loss(model, one) > 0
 
 
+def test_distillation_weighs_each_class_by_what_the_lora_says() -> None:
+    """KL(LoRA ‖ student) = Σ p log(p / p'), averaged over the queries: not its reverse."""
+    model: Any = Tilt()
+    one = task(3, of_lora=True)
+    assert one.teacher_logits is not None
+    support, query = model.embed(one.support.images), model.embed(one.query.images)
+    means = [support[one.support.labels == label].mean(0) for label in range(3)]
+    slow = 0.0
+    for place in range(9):
+        ours = torch.stack([-(query[place] - mean).norm() for mean in means]).softmax(0).tolist()
+        theirs = one.teacher_logits[place].softmax(0).tolist()
+        slow += sum(p * math.log(p / q) for p, q in zip(theirs, ours, strict=True)) / 9
+    assert float(UNIFORM.loss(model, one).detach()) == pytest.approx(slow, abs=1e-9)
+
+
 @pytest.mark.parametrize("alpha", [0.5, 1.0])
 def test_shares_are_drawn_from_beta(alpha: float) -> None:
     """Beta(α, α) has mean ½ and variance 1 / (8α + 4)."""
@@ -174,6 +190,51 @@ def test_an_expected_reward_teaches_nothing() -> None:
     for _ in range(3):
         policy.reward([("a",), ("b",)], 0.5)
     assert not policy.preferences.any()
+
+
+def test_a_reward_is_compared_with_the_running_mean_of_those_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tenth of each reward enters the mean, nine tenths of it stay."""
+    slopes: list[float] = []
+    monkeypatch.setattr(Policy, "_ascend", lambda self, slope: slopes.append(float(slope[0])))
+    policy = Policy(lr=0.1)
+    policy._place(["a", "b"])
+    means = []
+    for reward in (0.5, 1.0, 0.0, 0.8):
+        policy.reward([("a",)], reward)
+        means.append(policy.expected)
+    assert means == pytest.approx([0.5, 0.55, 0.495, 0.5255])  # 0.9 · 0.5 + 0.1 · 1.0 = 0.55, and so on
+    half = 1 - 0.5  # what log p of 'a' rises by while both have one half
+    assert slopes == pytest.approx([(1.0 - 0.5) * half, (0.0 - 0.55) * half, (0.8 - 0.495) * half])
+
+
+def test_each_group_of_tasks_is_rewarded_with_the_accuracy_it_led_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    model: Any = Tilt()
+    held_out = [task(seed) for seed in range(20, 23)]
+    places = iter([(0, 1), (2, 0), (1, 2)])  # two held-out tasks per reward, in turn
+    given: list[tuple[Any, float]] = []
+    slow: list[float] = []
+
+    def watched(self: Policy, taken: Sequence[Sequence[str]], reward: float) -> None:
+        given.append(([*taken], reward))
+        slow.append(sum(accuracy_by_loop(model, held_out[place]) for place in next(places)) / 2)
+
+    monkeypatch.setattr(Policy, "reward", watched)
+    tasks = [task(seed, of_lora=True, sources=(name,) * 3) for seed, name in enumerate("abcaba")]
+    learned = replace(UNIFORM, selection="learned", group=2, judged_on=2, lr=0.3)
+    learned.fit(model, Given(tasks, held_out=held_out), rng())
+    assert [[sources[0] for sources in taken] for taken, _ in given] == [["a", "b"], ["c", "a"], ["b", "a"]]
+    assert [reward for _, reward in given] == pytest.approx(slow)
+    assert len({*slow}) > 1  # otherwise it would not matter on which tasks
+
+
+def accuracy_by_loop(model: Any, one: Task) -> float:
+    """Return the share of queries that lie nearest to the mean of their own class."""
+    support, query = model.embed(one.support.images).detach(), model.embed(one.query.images).detach()
+    right = 0
+    for features, label in zip(query, one.query.labels.tolist(), strict=True):
+        away = [float((features - support[one.support.labels == k].mean(0)).norm()) for k in range(3)]
+        right += away.index(min(away)) == label
+    return right / len(query)
 
 
 def test_rewards_are_accuracies_on_held_out_tasks() -> None:
