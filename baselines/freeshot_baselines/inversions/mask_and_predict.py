@@ -95,7 +95,7 @@ class MaskAndPredict(InversionMethod):
         return torch.where(where, free.detach(), pixels).maximum(low).minimum(high)
 
     def _missed(self, teacher: Teacher, pixels: Tensor, labels: Tensor) -> Tensor:
-        """Return how long the gradient of each patch is [n, p]."""
+        """Return how much each patch matters [n, p]: the mean square of the gradient that reaches its pixels."""
         import torch
         from torch.nn.functional import avg_pool2d, cross_entropy
 
