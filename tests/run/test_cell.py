@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.conftest import Toy
-    from torch import Generator
+    from torch import Generator, Tensor
 
     from freeshot.contracts.flow import Shots
     from freeshot.contracts.method import Predictor, Workbench
@@ -526,6 +526,35 @@ def test_a_record_says_what_preparing_and_one_task_cost(toy: Toy) -> None:
     assert record.task.flops % images == 0  # each image is embedded once
     assert 0 < record.task.flops < evaluation.flops
     assert record.task.tuned == 0
+
+
+class Multiplying(Learner):
+    """Features that cost nothing, and a head of one product."""
+
+    def embed(self, images: Tensor) -> Tensor:
+        return images.flatten(1)
+
+    def classify(self, support: Tensor, query: Tensor, way: int) -> Tensor:
+        torch.ones(64, 64) @ torch.ones(64, 64)
+        return query[..., :way]
+
+
+@dataclass(frozen=True)
+class Headstrong(Method):
+    """Let the head do the work."""
+
+    name = "headstrong"
+
+    def prepare(self, bench: Workbench) -> Learner:
+        return Multiplying()
+
+
+def test_what_a_head_does_is_a_tasks_own_however_many_share_an_image(toy: Toy) -> None:
+    toy.offer(methods=[Headstrong])
+    record = toy.record("headstrong")
+    assert record.stages[-1].flops == 2 * 64**3
+    assert record.task is not None
+    assert record.task.flops == round(2 * 64**3 / len(record.accuracies))
 
 
 def test_a_row_that_tunes_says_how_many_weights(toy: Toy) -> None:

@@ -143,16 +143,22 @@ def _looked(
     recall = recall_of(environment, spec, learner, images, cost)
     judged, embedded = score_embedding(learner, images, episodes, environment.device, report, recall)
     return Look(
-        judged, embedded=embedded, head=head_of(learner), spread=learner.spread, recalled_bytes=recall.peak_bytes
+        judged,
+        embedded=embedded,
+        head=head_of(learner),
+        spread=learner.spread,
+        recalled_bytes=recall.peak_bytes,
+        embedding_flops=recall.flops,
     )
 
 
 def _task_cost(look: Look, cost: Meter, learner: Learner, episodes: Sequence[Episode]) -> TaskCost:
-    """Say what one task costs: its share of the tuning, or of embedding as many images as it has."""
-    share = 1 / len(episodes)
+    """Say what one task costs: embedding as many images as it has, and its share of what else was done."""
+    flops = (cost.flops - look.embedding_flops) / len(episodes)
     if look.embedded is not None:
-        share = (len(episodes[0].support) + len(episodes[0].query)) / len(look.embedded.images)
-    return TaskCost(flops=round(cost.flops * share), tuned=learner.tuned)
+        shown = len(episodes[0].support) + len(episodes[0].query)
+        flops += look.embedding_flops * shown / len(look.embedded.images)
+    return TaskCost(flops=round(flops), tuned=learner.tuned)
 
 
 def _require_planned_pool(environment: Environment, spec: RunSpec, track: Track) -> None:

@@ -54,9 +54,17 @@ class Recall:
     """What meters the look; features from the cache cost what they cost when they were computed."""
     peak_bytes: int = 0
     """Memory that it took to compute what was taken from the cache."""
+    flops: int = 0
+    """Operations of all features that were asked for; what a look costs beyond them is a matter of its head."""
 
     def __call__(self, used: Sequence[int], make: Make) -> Tensor:
         """Return features [u, d] of the images `used`."""
+        before = self.meter.so_far()[1]
+        features = self._features(used, make)
+        self.flops += self.meter.so_far()[1] - before
+        return features
+
+    def _features(self, used: Sequence[int], make: Make) -> Tensor:
         if self.recipe is None:
             return make(used)
         blocks = _blocks(used)

@@ -37,6 +37,8 @@ class Look:
     """Whether the head is quick enough for intervals that cover other images."""
     recalled_bytes: int = 0
     """Memory that it took to compute features that were computed before, if some were."""
+    embedding_flops: int = 0
+    """Operations of the features; each image counts once, however many episodes show it."""
 
 
 def measures(look: Look, track: Track, images: Images, episodes: Sequence[Episode]) -> dict[str, Any]:
