@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from freeshot import Method, added
 from freeshot.basics.bounds import require_positive
-from freeshot_baselines.heads.headed import Headed, labels_of
+from freeshot_baselines.heads.headed import Headed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,12 +45,8 @@ class PrototypeLearner(Headed):
 
     def classify(self, support: Tensor, query: Tensor, way: int) -> Tensor:
         """Score each class by its mean."""
-        from torch.nn.functional import normalize
+        from freeshot_baselines.adaptation.heads import cosine_logits, nearest_mean
 
-        from freeshot.basics.prototypes import class_means, prototype_logits
-
-        labels = labels_of(support, way)
-        if self._distance == "euclidean":
-            return prototype_logits(query, support, labels, way, "euclidean", 1 / self._temperature)
-        means = class_means(support, labels, way)  # [e, c, d]
-        return normalize(query, dim=-1) @ normalize(means, dim=-1).mT / self._temperature
+        if self._distance == "cosine":
+            return cosine_logits(query, support, way, 1 / self._temperature)
+        return nearest_mean(query, support, way) / self._temperature

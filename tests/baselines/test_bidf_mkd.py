@@ -70,15 +70,21 @@ def divergence(weight: Tensor, one: Task, chosen: Tensor) -> Tensor:
     return total / len(chosen)
 
 
-def test_the_outer_slope_is_taken_where_the_inner_steps_end() -> None:
-    model: Any = Tilt()
-    one = task(1)
-    weight = model.weight.detach().clone()
-    inner, outer = halves(one)
+def after_inner_steps(model: Any, one: Task, inner: Tensor) -> Tensor:
+    """Go down the divergence on the inner queries, three steps."""
+    weight: Tensor = model.weight.detach().clone()
     for _ in range(3):
         free = weight.clone().requires_grad_()
         (slope,) = torch.autograd.grad(divergence(free, one, inner), free)
         weight = weight - 0.05 * slope
+    return weight
+
+
+def test_the_outer_slope_is_taken_where_the_inner_steps_end() -> None:
+    model: Any = Tilt()
+    one = task(1)
+    inner, outer = halves(one)
+    weight = after_inner_steps(model, one, inner)
     free = weight.clone().requires_grad_()
     (slow,) = torch.autograd.grad(divergence(free, one, outer), free)
     loss, (found,) = METHOD.outer(model, one)
@@ -90,12 +96,8 @@ def test_the_outer_slope_is_taken_where_the_inner_steps_end() -> None:
 def test_the_outer_level_learns_from_the_boundary_and_the_inner_one_from_all() -> None:
     model: Any = Tilt()
     one = task(33)  # student and LoRA agree on four of the six outer queries
-    weight = model.weight.detach().clone()
     inner, outer = halves(one)
-    for _ in range(3):
-        free = weight.clone().requires_grad_()
-        (slope,) = torch.autograd.grad(divergence(free, one, inner), free)
-        weight = weight - 0.05 * slope
+    weight = after_inner_steps(model, one, inner)
     near = boundary_by_loop(weight, one, outer.tolist(), most=3)  # half of six
     free = weight.clone().requires_grad_()
     (slow,) = torch.autograd.grad(divergence(free, one, torch.tensor(near)), free)

@@ -103,29 +103,30 @@ def _print_plan(console: Console, plan: Plan) -> None:
 
 def _titles(plan: Plan) -> dict[str, str]:
     """Call each cell as the board calls its row, with its seed where there are several: no two cells alike."""
-    from freeshot.report.configurations import configurations, labels
-
-    specs = [cell.spec for cell in plan.cells]
-    found = configurations(specs)
-    boards, several = labels(found), len({spec.seed for spec in specs}) > 1
+    rows, several = _rows(plan), len({cell.spec.seed for cell in plan.cells}) > 1
     return {
-        spec.cell: f"{spec.track.name} · {boards[one]}" + (f", seed {spec.seed}" if several else "")
-        for spec, one in zip(specs, found, strict=True)
+        cell.spec.cell: f"{cell.spec.track.name} · {row}" + (f", seed {cell.spec.seed}" if several else "")
+        for cell, row in zip(plan.cells, rows, strict=True)
     }
 
 
 def _called(plan: Plan) -> dict[str, str]:
     """Call each cell's method by its parts, or as on the board where rows of one method differ in something else."""
+    called = {}
+    for cell, row in zip(plan.cells, _rows(plan), strict=True):
+        parts = ", ".join(part.name for part in cell.spec.parts.values())
+        plain = f"{cell.spec.method.name} ({parts})" if parts else cell.spec.method.name
+        called[cell.spec.cell] = plain if row == cell.spec.method.name else row
+    return called
+
+
+def _rows(plan: Plan) -> list[str]:
+    """Name the board's row of each cell."""
     from freeshot.report.configurations import configurations, labels
 
     found = configurations(cell.spec for cell in plan.cells)
-    boards = labels(found)
-    called = {}
-    for cell, one in zip(plan.cells, found, strict=True):
-        parts = ", ".join(part.name for part in cell.spec.parts.values())
-        plain = f"{cell.spec.method.name} ({parts})" if parts else cell.spec.method.name
-        called[cell.spec.cell] = plain if boards[one] == cell.spec.method.name else boards[one]
-    return called
+    named = labels(found)
+    return [named[one] for one in found]
 
 
 def _print_ahead(console: Console, plan: Plan, request: RunRequest, catalogue: Catalogue, rate: float | None) -> None:
