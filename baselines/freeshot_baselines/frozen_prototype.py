@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from freeshot import Method, added
+from freeshot import Choice, Method, added
 from freeshot.basics.bounds import require_positive
 from freeshot_baselines.heads.headed import Headed
+from freeshot_baselines.standing import untouched
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,15 +26,18 @@ class FrozenPrototype(Method):
     """How near a class mean is: by minus the distance, or by the cosine, whatever the lengths of features."""
     temperature: float = added(1.0)
     """What nearness is divided by before the softmax: it moves calibration, never the answer."""
+    under: Choice = untouched()
+    """Method on whose meta-LoRA this one stands, such as lora-recycle; by default the network is as pre-trained."""
 
     def __post_init__(self) -> None:
         require_positive(self, "temperature")
 
     def prepare(self, bench: Workbench) -> Learner:
-        """Take the backbone as it is."""
+        """Take the features as they are."""
+        features = bench.on(self.under).frozen()
         if (self.distance, self.temperature) == ("euclidean", 1.0):
-            return bench.frozen()
-        return PrototypeLearner(bench.frozen(), self.distance, self.temperature)
+            return features
+        return PrototypeLearner(features, self.distance, self.temperature)
 
 
 class PrototypeLearner(Headed):

@@ -6,8 +6,9 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from freeshot import Learner, Method, Needs
+from freeshot import Choice, Learner, Method, Needs
 from freeshot_baselines.adaptation.choosing import Setting, choose
+from freeshot_baselines.standing import untouched
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,9 +38,12 @@ class FullFinetuning(Method):
     """Ways to start the linear head: at zero, or where it equals the nearest-prototype rule."""
     trials: int = 30
     """Validation tasks on which the grid is compared."""
+    under: Choice = untouched()
+    """Method on whose meta-LoRA this one stands, such as lora-recycle; by default the network is as pre-trained."""
 
     def prepare(self, bench: Workbench) -> Learner:
         """Choose from the grid, once for all tracks of the same pool and shots."""
+        bench = bench.on(self.under)
         network = bench.backbone()
         recipe = {"method": self.name, "lrs": self.lrs, "steps": self.steps, "heads": self.heads}
         setting = choose(bench, Setting, recipe, self.trials, lambda trials: self._scores(network, trials))

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 import torch
 from tests import slowly
+from tests.baselines.conftest import WAY, streams
 from torch.nn.functional import cross_entropy
 
 from freeshot.basics.errors import DivergedError, PoolError
-from freeshot.engine import BankTeacher, SharedLora
+from freeshot.engine import BankTeacher, LoraBank, SharedLora, slots_of
+from freeshot.engine.model import adapter_of, bank_of
 from freeshot.engine.pixels import variation_norm
+from freeshot_baselines.purer.calibration import CalibratedLearner, Calibration, contrastive_losses
 from freeshot_baselines.purer.memory import Curriculum, PixelMemory
 from freeshot_baselines.purer.method import Purer, episode_loss
 
@@ -21,9 +24,9 @@ if TYPE_CHECKING:
     from tests.conftest import Toy
     from torch import Tensor
 
-    from freeshot import Task
+    from freeshot import Adapter, Task
     from freeshot.contracts.pool import LoraPool
-    from freeshot.engine import Backbone
+    from freeshot.engine import Backbone, Trunk
     from freeshot.engine.backbone import Thawed
 
 HALF = torch.full((1, 3, 1, 1), 0.5)
@@ -205,6 +208,89 @@ def test_the_inversion_loss_is_that_of_its_parts(backbone: Backbone, pool: LoraP
     slow = cross_entropy(teacher.plain_logits(found.images(pixels)), labels)
     slow = slow + torch.stack([0.2 * variation_norm(p[None])[0] + 0.3 * p.norm() for p in pixels]).mean()
     assert torch.allclose(method.inversion_loss(Unmoved(backbone, [entry]), found, entry.class_ids, rng()), slow)
+
+
+# --- calibration at test (ICFIL) ----------------------------------------------------------------
+
+PLAN = Calibration(steps=3, lr=0.01, temperature=0.2, inversion_steps=4, pixel_lr=0.3, total_variation=0.02, l2=0.03)
+LABELS = torch.arange(WAY).repeat_interleave(2)
+
+
+def slow_contrast(features: Tensor, labels: Tensor, temperature: float) -> Tensor:
+    """Write out the supervised contrastive loss of features [n, d]."""
+    units = [feature / feature.norm() for feature in features]
+    images = range(len(units))
+    near = [[(units[i] @ units[j] / temperature).exp() for j in images] for i in images]
+    losses = []
+    for i in images:
+        others = torch.stack([near[i][j] for j in images if j != i]).sum()
+        alike = [j for j in images if j != i and labels[j] == labels[i]]
+        losses.append(-torch.stack([(near[i][j] / others).log() for j in alike]).mean())
+    return torch.stack(losses).mean()
+
+
+def test_the_contrastive_loss_is_that_of_khosla() -> None:
+    features, labels = torch.randn(3, 7, 4, generator=rng(), dtype=torch.float64), torch.tensor([0, 0, 1, 1, 1, 2, 2])
+    found = contrastive_losses(features, labels.expand(3, -1), 0.3)
+    assert [float(loss) for loss in found] == pytest.approx([float(slow_contrast(f, labels, 0.3)) for f in features])
+
+
+def shared_lora(trunk: Trunk) -> Adapter:
+    """Return a LoRA that does something, in float64."""
+    bank = LoraBank.fresh(trunk.vit, slots_of(trunk.vit), 2, 1, rng(3))
+    with torch.no_grad():
+        for number, weight in enumerate(bank.parameters()):
+            weight.copy_(0.05 * torch.randn(weight.shape, generator=rng(number), dtype=torch.float64))
+    return adapter_of(bank.entry_factors(0))
+
+
+def slowly_inverted(trunk: Trunk, bank: LoraBank, support: Tensor, stream: torch.Generator) -> Tensor:
+    """Walk the inversion of one episode [n, 3, h, w], image by image."""
+    mean, std = trunk.normalize.mean, trunk.normalize.std
+    with torch.no_grad():
+        shown = trunk.features(support[None], bank)[0]
+    pixels = torch.randn(support.shape, generator=stream).double().requires_grad_()
+    optimizer = torch.optim.Adam([pixels], lr=PLAN.pixel_lr)
+    for _ in range(PLAN.inversion_steps):
+        seen = trunk.features((pixels * std + mean)[None], bank)[0]
+        loss = slowly.cross_entropy(slowly.nearest_mean_logits(seen, shown, LABELS, WAY), LABELS) * len(pixels)
+        for image in pixels:
+            loss = loss + PLAN.total_variation * variation_norm(image[None])[0] + PLAN.l2 * image.norm()
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        with torch.no_grad():
+            pixels.copy_(pixels.maximum(-mean / std).minimum((1 - mean) / std))
+    return (pixels.detach() * std + mean).clamp(0, 1)
+
+
+def test_episodes_are_inverted_and_calibrated_as_each_alone(trunk: Trunk, episodes: tuple[Tensor, Tensor]) -> None:
+    support, queries = episodes
+    adapter = shared_lora(trunk)
+    learner = CalibratedLearner(trunk, adapter, PLAN, 3)
+    found = learner.adapt_many(support, WAY, streams(3))(queries)
+    for e, stream in enumerate(streams(3)):
+        bank = bank_of(adapter, trunk.like)
+        images = torch.cat([support[e], slowly_inverted(trunk, bank, support[e], stream)])
+        weights = list(bank.parameters())
+        optimizer = torch.optim.Adam(weights, lr=PLAN.lr)
+        for _ in range(PLAN.steps):
+            optimizer.zero_grad()
+            slow_contrast(trunk.features(images[None], bank)[0], LABELS.repeat(2), PLAN.temperature).backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+        with torch.no_grad():
+            shown, asked = (trunk.features(part[e : e + 1], bank)[0] for part in (support, queries))
+            assert torch.allclose(found[e], slowly.nearest_mean_logits(asked, shown, LABELS, WAY), atol=1e-7)
+        assert learner.tuned == sum(weight.numel() for weight in weights)
+
+
+def test_a_calibrated_row_is_tuned_and_stands_on_the_same_lockstep(toy: Toy) -> None:
+    plain = toy.record("purer", suite=None, options=SMALL)
+    record = toy.record("purer", suite=None, options=(*SMALL, "calibrate=2", "calibrate_inversion=2"))
+    assert (record.status, record.tags.data_free, record.tags.tuning_free) == ("ok", "strict", False), record.reason
+    assert next(stage for stage in record.stages if stage.stage == "lockstep").cached
+    assert plain.tags.tuning_free
+    assert record.log_odds != plain.log_odds
 
 
 # --- in the toy world ---------------------------------------------------------------------------

@@ -6,9 +6,10 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from freeshot import Learner, Method, Needs
+from freeshot import Choice, Learner, Method, Needs
 from freeshot_baselines.adaptation.choosing import Setting, choose, mean_accuracies
 from freeshot_baselines.adaptation.steps import adam, episodes_together
+from freeshot_baselines.standing import UNTOUCHED, untouched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -45,11 +46,18 @@ class LoraFinetuning(Method):
     """Ways to start the linear head: at zero, or where it equals the nearest-prototype rule."""
     trials: int = 30
     """Validation tasks on which the grid is compared."""
+    under: Choice = untouched()
+    """Method on whose meta-LoRA this one stands, such as lora-recycle; by default the network is as pre-trained."""
+
+    def __post_init__(self) -> None:
+        if self.start != "zero" and self.under != UNTOUCHED:
+            raise ValueError(f"start={self.start} and under={self.under.name} are two beginnings; choose one of them")
 
     def prepare(self, bench: Workbench) -> Learner:
         """Choose from the grid, once for all tracks of the same pool and shots."""
         from freeshot.engine import Trunk
 
+        bench = bench.on(self.under)
         trunk, average = Trunk.of(bench.backbone()), self._average(bench)
         together = episodes_together(bench)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from freeshot import Choice, Learner, Method, Needs
 from freeshot_baselines.adaptation.choosing import choose, mean_accuracies
 from freeshot_baselines.adaptation.steps import adam, episodes_together
+from freeshot_baselines.standing import UNTOUCHED, untouched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -60,11 +61,18 @@ class Pmf(Method):
     """How likely an image is changed in a copy. paper: 0.9."""
     trials: int = 30
     """Validation tasks on which the rates are compared. paper: 5 labelled episodes of the test domain."""
+    under: Choice = untouched()
+    """Method on whose meta-LoRA this one stands, such as lora-recycle; by default the network is as pre-trained."""
+
+    def __post_init__(self) -> None:
+        if self.start != "zero" and self.under != UNTOUCHED:
+            raise ValueError(f"start={self.start} and under={self.under.name} are two beginnings; choose one of them")
 
     def prepare(self, bench: Workbench) -> Learner:
         """Choose the rate, once for all tracks of the same pool and shots."""
         from freeshot.engine import Trunk
 
+        bench = bench.on(self.under)
         trunk, adapter = Trunk.of(bench.backbone()), self._meta_trained(bench)
         together = episodes_together(bench, copies=2)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from freeshot import Learner, Method
+from freeshot import Choice, Learner, Method
 from freeshot_baselines.adaptation.steps import adam, episodes_together
+from freeshot_baselines.standing import untouched
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,13 +41,15 @@ class RegisterPrompt(Method):
     """Learning rate of Adam; ours."""
     steps: int = 20
     """Steps on each support set; ours."""
+    under: Choice = untouched()
+    """Method on whose meta-LoRA this one stands, such as lora-recycle; by default the network is as pre-trained."""
 
     def prepare(self, bench: Workbench) -> Learner:
-        """Take the backbone as it is; nothing is tuned before an episode is seen."""
+        """Take the network as it is; nothing is tuned before an episode is seen."""
         from freeshot.engine import Trunk
 
         together = episodes_together(bench, copies=2 if bench.shot == 1 else 1)
-        return RegisterLearner(Trunk.of(bench.backbone()), self, together)
+        return RegisterLearner(Trunk.of(bench.on(self.under).backbone()), self, together)
 
 
 class RegisterLearner(Learner):

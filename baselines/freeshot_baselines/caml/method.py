@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from freeshot import Choice, Method, Needs
 from freeshot.basics.errors import DivergedError
 from freeshot_baselines.heads.headed import Headed, labels_of
+from freeshot_baselines.standing import untouched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -55,6 +56,8 @@ class Caml(Method):
     """Layers of the transformer. code: those of ViT-Large."""
     heads: int = 16
     """Attention heads. code: those of ViT-Large."""
+    under: Choice = untouched()
+    """Method on whose meta-LoRA this one stands, such as lora-recycle; by default the network is as pre-trained."""
 
     def prepare(self, bench: Workbench) -> Learner:
         """Recover images, embed them once, and train."""
@@ -63,6 +66,7 @@ class Caml(Method):
         from freeshot_baselines.caml.context import fresh
         from freeshot_baselines.caml.drawing import feature_tasks
 
+        bench = bench.on(self.under)
         frozen = bench.frozen()
         sets = bench.surrogates(self.inversion, self.strategy, self.per_class, self.batch)
         rng = bench.rng("in-context")
@@ -74,7 +78,7 @@ class Caml(Method):
             self.train(network, tasks, (bench.way, bench.shot, bench.query), rng, tell)
             return network.state_dict()
 
-        options = {k: v for k, v in asdict(self).items() if k not in ("inversion", "strategy")}
+        options = {k: v for k, v in asdict(self).items() if k not in ("inversion", "strategy", "under")}
         learned = bench.keep("in-context training", options, make)
         network.load_state_dict({name: torch.as_tensor(value) for name, value in learned.items()})
         return InContextLearner(frozen, network)

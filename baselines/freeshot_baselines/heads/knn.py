@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from freeshot import Method
+from freeshot import Choice, Method
 from freeshot.basics.bounds import require_positive
 from freeshot_baselines.heads.headed import Headed, labels_of
+from freeshot_baselines.standing import untouched
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,13 +29,15 @@ class Knn(Method):
     """Neighbours that vote; no more than there are images of a class."""
     metric: Literal["cosine", "euclidean"] = "cosine"
     """How near is measured."""
+    under: Choice = untouched()
+    """Method on whose meta-LoRA this one stands, such as lora-recycle; by default the network is as pre-trained."""
 
     def __post_init__(self) -> None:
         require_positive(self, "k")
 
     def prepare(self, bench: Workbench) -> Learner:
-        """Take the backbone as it is."""
-        return KnnLearner(bench.frozen(), self.k, self.metric)
+        """Take the features as they are."""
+        return KnnLearner(bench.on(self.under).frozen(), self.k, self.metric)
 
 
 class KnnLearner(Headed):

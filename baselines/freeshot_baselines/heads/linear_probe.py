@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from freeshot import Method, Needs
+from freeshot import Choice, Method, Needs
 from freeshot_baselines.adaptation.choosing import choose
 from freeshot_baselines.heads.headed import Headed, labels_of
+from freeshot_baselines.standing import untouched
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,9 +45,12 @@ class LinearProbe(Method):
     """Weights of the data against the penalty to try, as scikit-learn counts them."""
     trials: int = 100
     """Validation tasks on which they are compared."""
+    under: Choice = untouched()
+    """Method on whose meta-LoRA this one stands, such as lora-recycle; by default the network is as pre-trained."""
 
     def prepare(self, bench: Workbench) -> Learner:
         """Choose the penalty, once for all tracks of the same pool and shots."""
+        bench = bench.on(self.under)
         frozen = bench.frozen()
         recipe = {"method": self.name, "cs": self.cs}
         chosen = choose(bench, Penalty, recipe, self.trials, lambda trials: self._scores(frozen, trials))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from freeshot import Method
+from freeshot import Choice, Method
 from freeshot.basics.bounds import require_positive
 from freeshot_baselines.heads.headed import Headed, labels_of
+from freeshot_baselines.standing import untouched
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,13 +32,15 @@ class Rtd(Method):
     """T, in units of the mean distance between two support images of an episode."""
     slices: int = 1
     """Parts of equal width into which features are cut ('multi-head')."""
+    under: Choice = untouched()
+    """Method on whose meta-LoRA this one stands, such as lora-recycle; by default the network is as pre-trained."""
 
     def __post_init__(self) -> None:
         require_positive(self, "k", "temperature", "slices")
 
     def prepare(self, bench: Workbench) -> Learner:
-        """Take the backbone as it is."""
-        return RtdLearner(bench.frozen(), self.k, self.temperature, self.slices)
+        """Take the features as they are."""
+        return RtdLearner(bench.on(self.under).frozen(), self.k, self.temperature, self.slices)
 
 
 class RtdLearner(Headed):

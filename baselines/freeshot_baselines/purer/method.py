@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from freeshot import Adapter, Method, Needs
+from freeshot import Adapter, Method, Needs, added
+from freeshot.basics.bounds import require_positive
 from freeshot.basics.errors import DivergedError, PoolError
 
 if TYPE_CHECKING:
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from freeshot_baselines.purer.memory import PixelMemory
 
 
+AT_TEST = ("calibrate", "calibrate_lr", "calibrate_inversion", "temperature")
+"""Options that play no part in the lockstep."""
+
+
 @dataclass(frozen=True)
 class Purer(Method):
     """Optimise the pixels of all classes and the shared LoRA in lockstep; make images harder when learning stalls.
@@ -25,8 +30,10 @@ class Purer(Method):
     Re-implementation for a pool of LoRAs on a frozen ViT. Episodes are drawn from the pixels (episode
     curriculum inversion), a class that several LoRAs know has one set of pixels, and some LoRAs are
     asked at each step. A ViT has no batch norms, so their statistics are left out. The learner is a LoRA
-    that classifies by nearest prototype, which needs no tuning at test. Left out for the same reason,
-    and because the released code does not contain it: the calibration at test by inversion (ICFIL).
+    that classifies by nearest prototype, which needs no tuning at test. The paper's calibration at test by
+    inversion (ICFIL) is an option, `calibrate`: images are inverted from the adapted model, and it is tuned
+    until real and inverted ones of a class lie together. The released code does not contain it and its
+    equations were not at hand, so that the loss (supervised contrastive), rate and steps are ours.
     """
 
     name = "purer"
@@ -58,13 +65,36 @@ class Purer(Method):
     """Rank of the shared LoRA."""
     targets: tuple[str, ...] = ("q", "v")
     """Layers it acts on, of q, k, v, proj, fc1 and fc2."""
+    calibrate: int = added(0)
+    """Steps of calibration on each support set (ICFIL); 0: none, and the row is tuning-free."""
+    calibrate_lr: float = added(1e-3)
+    """Learning rate of Adam in them; ours."""
+    calibrate_inversion: int = added(20)
+    """Steps in which images are inverted from the adapted model, as many as the support set has; ours."""
+    temperature: float = added(0.1)
+    """Of the contrastive loss; ours."""
+
+    def __post_init__(self) -> None:
+        require_positive(self, "temperature")
 
     def prepare(self, bench: Workbench) -> Learner:
-        """Go in lockstep once per pool and shape of the episodes; embed with what came of it."""
+        """Go in lockstep once per pool and shape of the episodes; embed with what came of it, or calibrate it."""
         from freeshot.contracts.options import to_json
 
-        trained = bench.keep("lockstep", {"options": to_json(self)}, lambda tell: self._lockstep(bench, tell))
-        return bench.adapted(Adapter(trained))
+        options = {name: value for name, value in to_json(self).items() if name not in AT_TEST}
+        trained = Adapter(bench.keep("lockstep", {"options": options}, lambda tell: self._lockstep(bench, tell)))
+        return self._calibrated(bench, trained) if self.calibrate else bench.adapted(trained)
+
+    def _calibrated(self, bench: Workbench, adapter: Adapter) -> Learner:
+        from freeshot.engine import Trunk
+        from freeshot_baselines.adaptation.steps import episodes_together
+        from freeshot_baselines.purer.calibration import CalibratedLearner, Calibration
+
+        how = Calibration(
+            self.calibrate, self.calibrate_lr, self.temperature,
+            self.calibrate_inversion, self.pixel_lr, self.total_variation, self.l2,
+        )  # fmt: skip
+        return CalibratedLearner(Trunk.of(bench.backbone()), adapter, how, episodes_together(bench, copies=2))
 
     def _lockstep(self, bench: Workbench, tell: Callable[[int, int], None]) -> Mapping[str, Tensor]:
         """Return the trained LoRA."""

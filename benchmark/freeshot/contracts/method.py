@@ -174,6 +174,15 @@ class Workbench(Protocol):
         """Return the learner that embeds with the untouched backbone."""
         ...
 
+    def on(self, method: Choice) -> Workbench:
+        """Return a bench whose network is what another method leaves behind: `backbone()` and `frozen()` are of it.
+
+        The pool, and what is recovered and meta-learned from it, stay those of the network as it was pre-trained. A
+        method that leaves no adapter behind raises OptionError, and one that leaves the network as it is changes
+        nothing. What it needs is its own affair, and joins what this row needs.
+        """
+        ...
+
     def pool(self) -> LoraPool:
         """Return the LoRAs. Needs POOL."""
         ...

@@ -125,7 +125,7 @@ class RunSpec(Frozen):
     track: TrackSpec
     method: Part
     parts: dict[str, Part] = Field(default_factory=dict)
-    """Sub-components that the method chose by name: option → component."""
+    """Components that the method chose by name, and what these chose in turn: option, 'under.learner' → component."""
     backbone: Part
     seed: Whole = 0
     limit: Count | None = None

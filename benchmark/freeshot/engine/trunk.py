@@ -28,7 +28,7 @@ class Trunk:
     """A frozen vision transformer and its normalisation."""
 
     vit: nn.Module
-    normalize: nn.Module
+    normalize: Normalize
 
     @classmethod
     def of(cls, network: nn.Module) -> Trunk:

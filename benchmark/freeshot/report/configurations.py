@@ -39,10 +39,10 @@ def configuration(spec: RunSpec, *, with_backbone: bool = False) -> Configuratio
     Of a component's origin the distribution counts and its version does not: a release that moves a number
     has to raise the track's version.
     """
-    settings: dict[str, Any] = {k: v for k, v in spec.method.options.items() if k not in spec.parts}
+    settings = {key: value for key, value in telling_options(spec.method).items() if key not in spec.parts}
     settings["from"] = _distribution(spec.method)  # no option is called 'from': Python forbids such a field
-    for option, part in spec.parts.items():
-        settings |= _of_part(option, part)
+    settings |= {key: value for option, part in spec.parts.items() for key, value in _of_part(option, part).items()}
+    settings |= {option: part.name for option, part in spec.parts.items()}  # over the JSON of a part's own choice
     if spec.track.other_pool:
         settings["pool"] = spec.track.other_pool
     if with_backbone:
@@ -73,8 +73,13 @@ def labels(configurations: Iterable[Configuration]) -> dict[Configuration, str]:
 
 
 def _of_part(option: str, part: Part) -> dict[str, Any]:
-    options = {f"{option}.{key}": value for key, value in part.options.items()}
+    options = {f"{option}.{key}": value for key, value in telling_options(part).items()}
     return {option: part.name, f"{option}.from": _distribution(part)} | options
+
+
+def telling_options(part: Part) -> dict[str, Any]:
+    """Return a part's options without those that change nothing: records from before there were any lack them."""
+    return {key: value for key, value in part.options.items() if key not in part.neutral}
 
 
 def _distribution(part: Part) -> str:

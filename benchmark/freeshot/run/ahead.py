@@ -14,6 +14,7 @@ from freeshot.contracts.records import RunRecord
 from freeshot.engine.calibration import operations_per_second
 from freeshot.run.environment import Environment
 from freeshot.run.forecast import Forecast, forecast, pool_ahead
+from freeshot.run.parts import own_parts
 from freeshot.run.recovery import LEARNING, STAGE, Recovery
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ def _counted(
 
     None for a method that does not both invert and meta-learn, or does either by steps of unknown number.
     """
-    if {"inversion", "meta-learner"} - {part.kind for part in spec.parts.values()}:
+    if {"inversion", "meta-learner"} - own_parts(spec).keys():
         return None
     backbone, key = environment.backbone(spec.backbone), _alike(spec)
     if key not in forecasts:
@@ -168,7 +169,7 @@ def _looks(environment: Environment, track: Track, absent: set[str]) -> int:
 
 def _recovery(environment: Environment, spec: RunSpec, track: Track) -> Recovery | None:
     """Return how a cell recovers images, as its method would ask for it; None where it does not."""
-    parts = {part.kind: part for part in spec.parts.values()}
+    parts = own_parts(spec)
     if "inversion" not in parts or "efficiency" not in parts or "per_class" not in spec.method.options:
         return None
     backbone = environment.backbone(spec.backbone)

@@ -20,6 +20,7 @@ from freeshot.evaluation.scoring import embed_used, head_of, score_embedding
 from freeshot.run.features import recall_of
 from freeshot.run.handed import Handed
 from freeshot.run.measures import Look, measures
+from freeshot.run.parts import needs_of
 from freeshot.run.provenance import provenance
 from freeshot.run.store import record_path, stored_record
 from freeshot.run.tuned import score_tuned
@@ -190,6 +191,7 @@ def _record(
     tuning_free: bool = True,
     reason: str = "",
 ) -> RunRecord:
+    needs = needs_of(environment.catalogue, spec)
     return RunRecord(
         cell=spec.cell,
         status=status,
@@ -198,13 +200,13 @@ def _record(
         spec=spec,
         tags=Tags(
             tuning_free=tuning_free,
-            data_free=data_freedom(environment, spec, method),
+            data_free=data_freedom(environment, spec),
             role=method.role,
-            black_box=Needs.QUERIES in method.needs and Needs.POOL not in method.needs,
+            black_box=Needs.QUERIES in needs and Needs.POOL not in needs,
         ),
         looks=int(bench is not None and bench.looked),
         stages=list(bench.stages) if bench is not None else [],
-        hashes=hashes_of(environment, spec, method, bench.track) if bench is not None and found else {},
+        hashes=hashes_of(environment, spec, bench.track) if bench is not None and found else {},
         provenance=provenance(environment.device),
         **found,
     )
@@ -215,22 +217,22 @@ def _trained(environment: Environment, spec: RunSpec) -> bool:
     return provider.comparable()
 
 
-def data_freedom(environment: Environment, spec: RunSpec, method: Method) -> DataFree:
-    """Say how data-free a row is: by what the method needs, and by what its inversion uses."""
-    if method.needs & {Needs.BASE_IMAGES, Needs.VALIDATION}:
+def data_freedom(environment: Environment, spec: RunSpec) -> DataFree:
+    """Say how data-free a row is: by what its methods need, and by what its inversions use."""
+    if needs_of(environment.catalogue, spec) & {Needs.BASE_IMAGES, Needs.VALIDATION}:
         return "real data"
     inversions = [p for p in spec.parts.values() if p.kind == "inversion"]
     levels = {environment.component(part).data_free for part in inversions}
     return "public prior" if "public prior" in levels else "strict"
 
 
-def hashes_of(environment: Environment, spec: RunSpec, method: Method, track: Track) -> dict[str, str]:
+def hashes_of(environment: Environment, spec: RunSpec, track: Track) -> dict[str, str]:
     """Identify what the numbers rest on: network, pool, images and the whole episode list."""
     backbone = environment.backbone(spec.backbone)
     images = environment.images(track.dataset, track.split)
     hashes = {"backbone": backbone.sha256, "images": images.sha256}
     hashes["episodes"] = episodes_sha256(environment.episodes(track), images.sha256)
-    if method.needs & {Needs.POOL, Needs.QUERIES}:
+    if needs_of(environment.catalogue, spec) & {Needs.POOL, Needs.QUERIES}:
         hashes["pool"] = environment.pool(track.pool, backbone).sha256
     return hashes
 

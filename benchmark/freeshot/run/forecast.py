@@ -17,12 +17,13 @@ from freeshot.engine.forward import look
 from freeshot.engine.masks import only_masks
 from freeshot.engine.teacher import BankTeacher
 from freeshot.run.inversion import batches_of
+from freeshot.run.parts import own_parts
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from freeshot.contracts.pool import PoolPlan
-    from freeshot.contracts.records import Part, RunSpec
+    from freeshot.contracts.records import RunSpec
     from freeshot.contracts.tracks import Track
     from freeshot.engine.backbone import Backbone
     from freeshot.run.environment import Environment
@@ -62,7 +63,7 @@ def forecast(
     A part without such options is left out: how long it runs is not known. What is in the cache counts as to do. A
     pool that is only planned is counted as its plan says. Without `timed` no step is run and all seconds are 0.
     """
-    parts = _parts(spec)
+    parts = own_parts(spec)
     if "inversion" not in parts or "per_class" not in spec.method.options:
         return Forecast(())
     pool = pool_ahead(environment, track, backbone)
@@ -100,7 +101,7 @@ def _inversion(
     environment: Environment, spec: RunSpec, backbone: Backbone, pool: LoraPool, step: _Step
 ) -> StageForecast | None:
     """Count the images of all LoRAs in each step; None where the number of steps is not known."""
-    part = _parts(spec)["inversion"]
+    part = own_parts(spec)["inversion"]
     if (steps := part.options.get("iterations")) is None:
         return None
     images = sum(int(spec.method.options["per_class"]) * len(entry.classes) for entry in pool.entries)
@@ -114,7 +115,7 @@ def _meta_learning(
     environment: Environment, spec: RunSpec, track: Track, backbone: Backbone, kept: Tensor | None, step: _Step
 ) -> StageForecast | None:
     """Count the images of all tasks, through `kept` patches; None where the number of tasks is not known."""
-    part = _parts(spec).get("meta-learner")
+    part = own_parts(spec).get("meta-learner")
     if part is None or (tasks := part.options.get("iterations")) is None:
         return None
     targets = tuple(spec.method.options.get("targets", ("q", "v")))
@@ -129,10 +130,6 @@ def _meta_learning(
     what = f"{int(tasks):,} tasks of {images} images{patches}"
     seconds = passes * step.seconds * operations / step.operations
     return StageForecast("meta-learning", what, passes * operations, seconds)
-
-
-def _parts(spec: RunSpec) -> dict[str, Part]:
-    return {part.kind: part for part in spec.parts.values()}
 
 
 def _place(backbone: Backbone) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from freeshot.contracts.method import Workbench
 
 if TYPE_CHECKING:
+    from freeshot.contracts.component import Choice
     from freeshot.run.workbench import Bench
 
 OPEN = frozenset(name for name in (*vars(Workbench), *Workbench.__annotations__) if not name.startswith("_"))
@@ -25,6 +26,10 @@ class Handed:
         if name not in OPEN:
             raise AttributeError(f"A workbench has no '{name}'. It has {', '.join(sorted(OPEN))}.")
         return getattr(object.__getattribute__(self, "_Handed__bench"), name)
+
+    def on(self, method: Choice) -> Handed:
+        """Hand out the bench that stands on another method."""
+        return Handed(object.__getattribute__(self, "_Handed__bench").on(method))
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(

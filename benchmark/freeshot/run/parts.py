@@ -6,12 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from freeshot.contracts.component import Choice, Component
+from freeshot.contracts.method import Needs
 from freeshot.contracts.options import build, name_and_options, neutral_options, options_of, to_json
 from freeshot.contracts.records import Part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from freeshot.contracts.records import RunSpec
     from freeshot.plugin.catalogue import Catalogue
 
 
@@ -35,14 +37,39 @@ def backbone_part(catalogue: Catalogue, text: str) -> Part:
     return part_of(catalogue, "backbone", name, options)[0]
 
 
+def with_parts(
+    catalogue: Catalogue, kind: str, name: str, options: Mapping[str, Any]
+) -> tuple[Part, Component, dict[str, Part]]:
+    """Construct a component, and describe it and all that it chose by name, however deep: 'under.learner' → part."""
+    part, component = part_of(catalogue, kind, name, options)
+    parts: dict[str, Part] = {}
+    for option, choice in choices_of(component).items():
+        chosen, _, inner = with_parts(catalogue, choice.kind, choice.name, dict(choice.options))
+        parts |= {option: chosen, **{f"{option}.{deeper}": value for deeper, value in inner.items()}}
+    return part.model_copy(update={"options": to_json(spelt_alike(component, parts))}), component, parts
+
+
+def own_parts(spec: RunSpec) -> dict[str, Part]:
+    """Return the parts that a cell's method chose itself, by kind; not those that its parts chose."""
+    return {part.kind: part for option, part in spec.parts.items() if "." not in option}
+
+
+def needs_of(catalogue: Catalogue, spec: RunSpec) -> frozenset[Needs]:
+    """Join what a cell's method may ask for and what a method under it may."""
+    methods = [spec.method, *(part for part in spec.parts.values() if part.kind == "method")]
+    built: list[Any] = [build(catalogue.component(part.kind, part.name), part.options) for part in methods]
+    return frozenset(need for method in built for need in method.needs)
+
+
 def resolve(catalogue: Catalogue, choice: Choice) -> Part:
     """Turn a choice into a part; unknown names and wrong values raise."""
     return part_of(catalogue, choice.kind, choice.name, dict(choice.options))[0]
 
 
 def choices_of(component: Component) -> dict[str, Choice]:
-    """Return the components that a component chose by name: option → choice."""
-    found = {name: getattr(component, name) for name in options_of(type(component))}
+    """Return the components that a component chose by name: option → choice; none of those that change nothing."""
+    telling = options_of(type(component)).keys() - set(neutral_options(component))
+    found = {name: getattr(component, name) for name in options_of(type(component)) if name in telling}
     return {name: value for name, value in found.items() if isinstance(value, Choice)}
 
 
@@ -50,6 +77,6 @@ def spelt_alike(component: Component, parts: Mapping[str, Part]) -> Component:
     """Give the options of chosen components the values they resolve to: '0.01' and 0.01 are one cell."""
     alike = {}
     for name, choice in choices_of(component).items():
-        options = tuple((key, parts[name].options[key]) for key, _ in choice.options)
-        alike[name] = Choice(choice.kind, choice.name, options)
+        given = sorted({key.partition(".")[0] for key, _ in choice.options})  # of 'learner.lr' the whole learner
+        alike[name] = Choice(choice.kind, choice.name, tuple((key, parts[name].options[key]) for key in given))
     return replace(component, **alike)

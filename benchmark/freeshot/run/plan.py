@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from freeshot.basics.errors import ContractError, OptionError
 from freeshot.contracts.component import Choice, Component
-from freeshot.contracts.options import options_of, to_json
+from freeshot.contracts.options import options_of
 from freeshot.contracts.records import Part, RunSpec, TrackSpec
 from freeshot.contracts.tracks import Profile, Row
-from freeshot.run.parts import backbone_part, choices_of, part_of, resolve, spelt_alike
+from freeshot.run.parts import backbone_part, part_of, with_parts
 from freeshot.run.pools import pooled
 from freeshot.run.store import is_done, stored_record
 
@@ -117,7 +117,7 @@ def _rows(request: RunRequest, catalogue: Catalogue, profile: Profile) -> tuple[
         known = {row.method: row for row in reversed(profile.rows)}
         rows = tuple(known.get(name, Row(name)) for name in request.methods)
     given = given_options(request.options)
-    fitting = [_overridden(row, given, catalogue) for row in rows]
+    fitting = [_overridden(row, given, profile.rows, catalogue) for row in rows]
     unused = set(given) - {key for row in fitting for key in row.options}
     if unused:
         names = {name for row in rows for name in options_of(catalogue.component("method", row.method))}
@@ -153,19 +153,27 @@ def given_options(pairs: Sequence[str]) -> dict[str, str]:
     return given
 
 
-def _overridden(row: Row, given: Mapping[str, str], catalogue: Catalogue) -> Row:
+def _overridden(row: Row, given: Mapping[str, str], rows: Sequence[Row], catalogue: Catalogue) -> Row:
     """Set the given options that this row's method has; a newly chosen component starts from its own defaults."""
     known = options_of(catalogue.component("method", row.method))
     ours = {key: value for key, value in given.items() if key.partition(".")[0] in known}
     chosen_anew = {key for key in ours if "." not in key and isinstance(known[key].default, Choice)}
     kept = {key: value for key, value in row.options.items() if _still_fits(key, row, ours, chosen_anew)}
-    return Row(row.method, {**_profile_of_parts(row, ours, chosen_anew, known, catalogue), **kept, **ours})
+    handed = _profile_of_parts(row, ours, chosen_anew, known, catalogue)
+    under = {name: ours[name] for name in chosen_anew if known[name].default.kind == "method"}
+    return Row(row.method, {**handed, **kept, **_profile_under(under, rows), **ours})
 
 
 def _still_fits(key: str, row: Row, ours: Mapping[str, str], anew: set[str]) -> bool:
     """Say whether a profile's option still means the component it was written for."""
     stem = key.partition(".")[0]
     return stem not in anew or row.options.get(stem) == ours[stem]
+
+
+def _profile_under(methods: Mapping[str, str], rows: Sequence[Row]) -> dict[str, Any]:
+    """Take for a method that another stands on the options of its own row in the profile: its size, not the paper's."""
+    own = {row.method: row.options for row in reversed(rows)}
+    return {f"{option}.{key}": value for option, name in methods.items() for key, value in own.get(name, {}).items()}
 
 
 def _profile_of_parts(
@@ -192,7 +200,7 @@ def _cell(
     backbone = backbone_part(catalogue, request.backbone or track.backbone)
     spec, component = spec_of(catalogue, suite, row, track, backbone, seed, limit)
     method = as_method(component)
-    settled = pooled(spec, track, method, request, catalogue)
+    settled = pooled(spec, track, request, catalogue)
     if not request.again and is_done(stored_record(request.results, settled.spec)):
         return PlannedCell(settled.spec, settled.track, "done", "already done, use --again")
     reason = _why_skipped(method, settled.track)
@@ -203,12 +211,11 @@ def spec_of(
     catalogue: Catalogue, suite: str, row: Row, track: Track, backbone: Part, seed: int, limit: int | None
 ) -> tuple[RunSpec, Component]:
     """Resolve a row on a track into the spec of its cell, and the method that it asks for."""
-    part, method = part_of(catalogue, "method", row.method, row.options)
-    chosen = {name: resolve(catalogue, choice) for name, choice in choices_of(method).items()}
+    part, method, chosen = with_parts(catalogue, "method", row.method, row.options)
     spec = RunSpec(
         suite=suite,
         track=track_spec(track),
-        method=part.model_copy(update={"options": to_json(spelt_alike(method, chosen))}),
+        method=part,
         parts=chosen,
         backbone=backbone,
         seed=seed,

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from freeshot.basics.errors import MissingPoolError
 from freeshot.contracts.method import Needs
 from freeshot.pool.places import find_pool
+from freeshot.run.parts import needs_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from freeshot.contracts.method import Method
     from freeshot.contracts.records import RunSpec
     from freeshot.contracts.tracks import Track
     from freeshot.plugin.catalogue import Catalogue
@@ -30,12 +30,12 @@ class Pooled:
     """How to build its pool, where that was not done yet."""
 
 
-def pooled(spec: RunSpec, track: Track, method: Method, request: RunRequest, catalogue: Catalogue) -> Pooled:
+def pooled(spec: RunSpec, track: Track, request: RunRequest, catalogue: Catalogue) -> Pooled:
     """Settle the pool of a cell; one whose method needs none stays as it is, whatever pool was asked for.
 
     A pool of one's own is part of the cell by its hash, because its name alone does not say which LoRAs it holds.
     """
-    if not method.needs & {Needs.POOL, Needs.QUERIES}:
+    if not needs_of(catalogue, spec) & {Needs.POOL, Needs.QUERIES}:
         return Pooled(spec, track)
     try:
         place = find_pool(request.pool or track.pool, catalogue, request.pools)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from freeshot.basics.errors import DataError, FreeshotError
 from freeshot.basics.files import fingerprint, require_writable
 from freeshot.contracts.method import Needs
+from freeshot.run.parts import needs_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -62,7 +63,6 @@ def _of_images(cells: Sequence[PlannedCell], environment: Environment) -> Iterat
 
 
 def _splits(cell: PlannedCell, environment: Environment) -> Iterator[tuple[str, str]]:
-    track, method = cell.track, environment.component(cell.spec.method)
+    track, needs = cell.track, needs_of(environment.catalogue, cell.spec)
     yield track.dataset, track.split
-    needs: Any = method.needs
     yield from ((name, split) for need, split in SPLITS.items() if need in needs for name in track.sources)

@@ -10,7 +10,6 @@ from freeshot.basics.errors import OptionError
 from freeshot.basics.files import require_writable
 from freeshot.basics.seal import sealed
 from freeshot.contracts.method import Needs
-from freeshot.contracts.options import to_json
 from freeshot.contracts.records import RunSpec
 from freeshot.contracts.tracks import Track
 from freeshot.engine.devices import choose_device
@@ -22,10 +21,10 @@ from freeshot.run.contact import contact_sheet, save_sheet
 from freeshot.run.environment import Environment
 from freeshot.run.forecast import Forecast, forecast
 from freeshot.run.handed import Handed
-from freeshot.run.parts import backbone_part, choices_of, part_of, resolve, spelt_alike
+from freeshot.run.parts import backbone_part, needs_of, with_parts
 from freeshot.run.plan import row_for, track_spec
 from freeshot.run.ready import require_parts_ready
-from freeshot.run.workbench import Bench
+from freeshot.run.workbench import Bench, adapter_left, no_adapter
 
 if TYPE_CHECKING:
     from freeshot.contracts.method import Method
@@ -75,9 +74,9 @@ class Job:
         bench = Bench(self.environment, self.spec, self.track, self.method)
         with sealed():
             learner = self.method.prepare(Handed(bench))
-        adapter = getattr(learner, "adapter", None)
+        adapter = adapter_left(self.method, learner)
         if adapter is None:
-            raise OptionError(f"Method '{self.method.name}' leaves no adapter behind. Choose one that trains a LoRA.")
+            raise OptionError(no_adapter(self.method))
         backbone = self.environment.backbone(self.spec.backbone)
         export_adapter(self.request.out, adapter, backbone, self._facts(bench))
         if self.request.sheets:
@@ -97,7 +96,7 @@ class Job:
             "seed": self.spec.seed,
             "way": self.track.way,
             "shot": self.track.shot,
-            "data_free": data_freedom(self.environment, self.spec, self.method),
+            "data_free": data_freedom(self.environment, self.spec),
             "seconds": {stage.stage: round(stage.seconds, 1) for stage in bench.stages},
         }
 
@@ -121,17 +120,15 @@ def plan_recycling(request: RecycleRequest, catalogue: Catalogue) -> Job:
         query=request.query,
     )
     row = row_for(request.method, request.options, request.like, catalogue)
-    part, component = part_of(catalogue, "method", row.method, row.options)
+    part, component, chosen = with_parts(catalogue, "method", row.method, row.options)
     method: Any = component
-    if method.needs - {Needs.POOL}:
-        needs = ", ".join(sorted(need.value for need in method.needs - {Needs.POOL}))
-        raise OptionError(f"Method '{method.name}' needs more than a pool: {needs}. Choose a data-free one.")
-    chosen = {name: resolve(catalogue, choice) for name, choice in choices_of(method).items()}
-    part = part.model_copy(update={"options": to_json(spelt_alike(method, chosen))})
     backbone = backbone_part(catalogue, track.backbone)
     spec = RunSpec(
         suite="own", track=track_spec(track), method=part, parts=chosen, backbone=backbone, seed=request.seed
     )
+    if beyond := needs_of(catalogue, spec) - {Needs.POOL}:
+        needs = ", ".join(sorted(need.value for need in beyond))
+        raise OptionError(f"Method '{method.name}' needs more than a pool: {needs}. Choose a data-free one.")
     environment = Environment(catalogue, request.cache, Path("data"), choose_device(request.device))
     environment.own_pools[pool.name] = folder
     require_parts_ready(spec, environment)

@@ -13,7 +13,7 @@ from freeshot.run.cell import hashes_of
 from freeshot.run.environment import Environment
 from freeshot.run.execute import execute_plan
 from freeshot.run.parts import part_of
-from freeshot.run.plan import Plan, PlannedCell, as_method, spec_of
+from freeshot.run.plan import Plan, PlannedCell, spec_of
 from freeshot.run.pools import pooled
 from freeshot.run.provenance import provenance
 from freeshot.run.store import record_path
@@ -59,9 +59,9 @@ def rebuild(record: RunRecord, catalogue: Catalogue, request: RunRequest) -> Reb
     try:
         backbone = part_of(catalogue, "backbone", stated.backbone.name, stated.backbone.options)[0]
         row = Row(stated.method.name, stated.method.options)
-        spec, method = spec_of(catalogue, stated.suite, row, track, backbone, stated.seed, stated.limit)
+        spec, _ = spec_of(catalogue, stated.suite, row, track, backbone, stated.seed, stated.limit)
         asked = replace(request, pool=request.pool or stated.track.other_pool or None)
-        settled = pooled(spec, track, as_method(method), asked, catalogue)
+        settled = pooled(spec, track, asked, catalogue)
         if settled.missing:
             return Rebuilt(None, (*found, Difference("cell", settled.missing)))
         spec, track = settled.spec, settled.track
@@ -129,7 +129,7 @@ def _value(values: Mapping[str, Any], name: str) -> str:
 
 def _foundations(record: RunRecord, cell: PlannedCell, environment: Environment) -> list[Difference]:
     """Compare what the numbers rest on: network, pool, images and episodes, by their hashes."""
-    here = hashes_of(environment, cell.spec, environment.component(cell.spec.method), cell.track)
+    here = hashes_of(environment, cell.spec, cell.track)
     return [
         Difference("cell", f"The record's hash of {name} is {value[:12]}, here it is {here.get(name, 'none')[:12]}.")
         for name, value in sorted(record.hashes.items())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from freeshot.basics.errors import ContractError, EpisodeError, UndeclaredError
+from freeshot.basics.errors import ContractError, EpisodeError, OptionError, UndeclaredError
+from freeshot.basics.files import tensors_sha256
 from freeshot.basics.seeds import derive, stream
 from freeshot.contracts.flow import Adapter, Shots, SurrogateSet
 from freeshot.contracts.method import Learner, Method, Needs
@@ -19,6 +20,7 @@ from freeshot.engine.teacher import patch_side
 from freeshot.evaluation.episodes import draw_episodes, require_enough
 from freeshot.evaluation.scoring import read_images
 from freeshot.run.artefacts import Artefact
+from freeshot.run.handed import Handed
 from freeshot.run.parts import resolve
 from freeshot.run.recovery import Recovery
 from freeshot.run.stages import Stages
@@ -64,10 +66,14 @@ class Bench:
     method: Method
     recovered: Sequence[SurrogateSet] = ()
     """What the last inversion gave."""
-    asked: tuple[QueryOracle, ...] = ()
+    asked: list[QueryOracle] = field(default_factory=list)
     """The services that were handed out; they count their queries."""
     looked: bool = False
     """Whether scoring on test episodes began."""
+    origin: str = ""
+    """Who provides the method, where it is not the cell's own."""
+    under: Adapter | None = None
+    """What another method left behind, on which this one stands."""
 
     def __post_init__(self) -> None:
         self.way, self.shot, self.query = self.track.way, self.track.shot, self.track.query
@@ -89,11 +95,11 @@ class Bench:
 
     def backbone(self) -> nn.Module:
         """Return a fresh, trainable copy of the backbone that maps images in 0…1 to features [b, d]."""
-        return self._backbone.thawed()
+        return replace(self._backbone, vit=AdaptedLearner(self._backbone, self.under).network).thawed()
 
     def frozen(self) -> Learner:
-        """Return the learner that embeds with the untouched backbone."""
-        return AdaptedLearner(self._backbone)
+        """Return the learner that embeds with the backbone as it is, or with what it stands `on`."""
+        return AdaptedLearner(self._backbone, self.under)
 
     def adapted(self, adapter: Adapter) -> Learner:
         """Return the learner that embeds with the backbone and this adapter."""
@@ -122,6 +128,25 @@ class Bench:
         full["surrogates"] = [_digest(surrogate) for surrogate in self.recovered]
         made = self.ledger.artefact(stage, full, lambda tell, _: Artefact(dict(make(tell)), {}), 0, learns=True)
         return made.tensors
+
+    # --- what another method left behind ----------------------------------------------------------
+
+    def on(self, method: Choice) -> Bench:
+        """Return a bench whose network is what another method leaves behind; this one where that changes nothing."""
+        part = resolve(self._environment.catalogue, method)
+        other: Method = self._environment.component(part)
+        if other == self.method:  # the end of the line: what stands on itself stands on nothing
+            return self
+        if reason := other.skip(self.track):
+            raise OptionError(f"Method '{other.name}' skips this track, so that nothing can stand on it. {reason}")
+        adapter = adapter_left(other, other.prepare(Handed(self._beside(other, part.origin, None))))
+        return self if adapter is None else self._beside(self.method, self.origin, adapter)
+
+    def _beside(self, method: Method, origin: str, under: Adapter | None) -> Bench:
+        """Return another bench of the same cell: one ledger, one list of what was asked."""
+        bench = Bench(self._environment, self._spec, self.track, method, asked=self.asked, origin=origin, under=under)
+        bench.ledger = self.ledger
+        return bench
 
     # --- the pool and what comes from it --------------------------------------------------------
 
@@ -248,8 +273,10 @@ class Bench:
     def _given(self) -> dict[str, Any]:
         """Name all that a method's own work can depend on beside its recipe: whose code it is, and what it is shown."""
         needs = self.method.needs
-        given: dict[str, Any] = {"origin": self._spec.method.origin, "backbone": self._backbone.identity}
+        given: dict[str, Any] = {"origin": self.origin or self._spec.method.origin, "backbone": self._backbone.identity}
         given |= {"seed": self._seed, "shape": self._shape()}
+        if self.under is not None:
+            given["on"] = tensors_sha256(self.under.tensors)
         if needs & {Needs.POOL, Needs.QUERIES}:
             pool = self._asked_or_open()
             given["pool"] = [pool.sha256, [entry.name for entry in pool.entries]]
@@ -274,6 +301,19 @@ class Bench:
     def patch_side(self) -> int:
         """Return how many patches lie side by side."""
         return patch_side(self._backbone.vit)
+
+
+def adapter_left(method: Method, learner: Learner) -> Adapter | None:
+    """Return what a method's learner embeds with beside the network, or None; OptionError where there is more to it."""
+    adapter = getattr(learner, "adapter", None)
+    if not isinstance(adapter, Adapter) and not isinstance(learner, AdaptedLearner):
+        raise OptionError(no_adapter(method))
+    return adapter
+
+
+def no_adapter(method: Method) -> str:
+    """Say that a method cannot be taken for its LoRA."""
+    return f"Method '{method.name}' leaves no adapter behind. Choose one that trains a LoRA."
 
 
 def _digest(surrogate: SurrogateSet) -> str:

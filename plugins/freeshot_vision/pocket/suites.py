@@ -160,6 +160,23 @@ ABLATIONS = Profile(
     seeds=(0, 1, 2),
 )
 
+ON_AVERAGE = {"under": "lora-average"}
+ON_RECYCLED = {"under": "lora-recycle", **{f"under.{key}": value for key, value in {**INVERSION, **RECYCLED}.items()}}
+STANDING = Profile(
+    rows=tuple(
+        Row(row.method, {**row.options, **under})
+        for row in (
+            Row("frozen-prototype"),
+            Row("frozen-prototype", {"distance": "cosine"}),
+            *HEADS,
+            Row("linear-probe"),
+        )
+        for under in ({}, ON_AVERAGE, ON_RECYCLED)
+    ),
+    tracks=("*/5w5s",),
+    summary="five heads, each on three networks, five shots",
+)
+
 POISONED = Profile(
     rows=(
         Row("frozen-prototype"),
@@ -194,6 +211,12 @@ SUITES = (
         "The pocket suite's validation episodes, with a pool of which three LoRAs in ten are noise or mislabelled.",
         ("poisoned/noise/*", "poisoned/mislabelled/*"),
         {"full": POISONED},
+    ),
+    Suite(
+        "heads",
+        "Heads on the pocket suite's frozen network, on the average of its pool and on LoRA Recycle's meta-LoRA.",
+        TRACKS,
+        {"full": STANDING},
     ),
     Suite(
         "ablations",

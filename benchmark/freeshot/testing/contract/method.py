@@ -42,7 +42,7 @@ def record_of(
     from freeshot.contracts.records import RunSpec
     from freeshot.run.cell import run_cell
     from freeshot.run.environment import Environment
-    from freeshot.run.parts import backbone_part, choices_of, part_of, resolve
+    from freeshot.run.parts import backbone_part, with_parts
     from freeshot.run.plan import track_spec
 
     class Listening(Environment):
@@ -53,8 +53,7 @@ def record_of(
                 on_step(event.done, event.total)
 
     small = {name: value for name, value in SMALL.items() if name in options_of(method)}
-    part, component = part_of(catalogue, "method", method.name, {**small, **options})
-    parts = {name: resolve(catalogue, choice) for name, choice in choices_of(component).items()}
+    part, _, parts = with_parts(catalogue, "method", method.name, {**small, **options})
     backbone = backbone_part(catalogue, track.backbone)
     spec = RunSpec(
         suite="contract", track=track_spec(track), method=part, parts=parts, backbone=backbone, seed=0, limit=limit
