@@ -192,3 +192,15 @@ def test_a_bench_on_another_shows_no_more_than_a_bench(toy: Toy) -> None:
     with pytest.raises(AttributeError, match="A workbench has no '_environment'"):
         bench._environment  # noqa: B018
     assert (bench.way, bench.shot) == (2, 1)
+
+
+def test_what_was_found_out_on_one_is_not_taken_for_another(toy: Toy) -> None:
+    made: list[int] = []
+
+    def make() -> dict[str, object]:
+        made.append(1)
+        return {"lr": 0.1}
+
+    for name in ("lora-average", "random-lora", "lora-average", "frozen-prototype"):
+        toy.bench(Knn()).on(Choice("method", name)).remember("choosing", {}, make)
+    assert len(made) == 3
