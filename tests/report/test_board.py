@@ -204,6 +204,14 @@ def test_costs_count_cached_stages_in_full_and_never_mix_devices(record: Make) -
     assert (cpu.prepare_seconds, cpu.evaluate_seconds, cpu.peak_mib) == (42.5, 1.25, 300)
 
 
+def test_what_records_share_was_made_once(record: Make) -> None:
+    first, second, third = (record(track=track) for track in (SKETCH, SKETCH5, FLAGS))
+    slower = [s.model_copy(update={"seconds": 2 * s.seconds}) for s in third.stages]
+    (board,) = boards([first, second, third.model_copy(update={"stages": slower})])
+    (cost,) = costs(board)
+    assert cost.all_seconds == 42.5 + 1.25 + 1.25 + 2 * (42.5 + 1.25)
+
+
 def test_seconds_of_one_thread_and_of_sixteen_are_not_averaged(record: Make) -> None:
     (board,) = boards([record(threads=1), record(track=SKETCH5, threads=1), record(track=FLAGS, threads=16)])
     few, many = costs(board)

@@ -35,6 +35,8 @@ class Cost:
     """Images that LoRAs were asked about; None where nothing was asked."""
     joules: float | None = None
     """Energy of all stages; None where a record does not have it."""
+    all_seconds: float = 0.0
+    """All records one after the other, the row alone: what several of them took from the cache was made once."""
 
 
 def costs(board: Board) -> tuple[Cost, ...]:
@@ -92,7 +94,13 @@ def _cost(label: str, device: str, records: Sequence[RunRecord]) -> Cost:
         _most([record.task.tuned if record.task else None for record in records]),
         _mean([_queries(record) for record in records]),
         _mean([_joules(record) for record in records]),
+        evaluation + _made_once(stage for stage in stages if not _evaluates(stage)),
     )
+
+
+def _made_once(stages: Iterable[StageCost]) -> float:
+    """Add up the seconds of stages; one that was made once says the same to its last digit wherever it was used."""
+    return sum(seconds for _, seconds in {(stage.stage, stage.seconds) for stage in stages})
 
 
 def _prepared(record: RunRecord) -> float | None:

@@ -119,6 +119,7 @@ def _row(row: Row, short: str, found: Sequence[Cost], said: Said) -> Plain:
                 "evaluate": round(cost.evaluate_seconds, 2),
                 "peak": round(cost.peak_mib),
                 "records": cost.records,
+                "all": round(cost.all_seconds, 2),
                 "flops": cost.prepare_flops,
                 "task": cost.task_flops,
                 "learned": cost.learned,

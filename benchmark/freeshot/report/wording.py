@@ -106,6 +106,7 @@ def cost_lines(found: Sequence[Cost]) -> Drawing:
         "Device": [one_line(cost.device) for cost in found],
         "Prepare\n(s)": [seconds(cost.prepare_seconds) for cost in found],
         "Evaluate\n(s)": [seconds(cost.evaluate_seconds) for cost in found],
+        "All tracks\n(min)": [seconds(cost.all_seconds / 60) for cost in found],
         "Prepare\n(TFLOP)": [_scaled(cost.prepare_flops, 1e12) for cost in found],
         "One task\n(GFLOP)": [_scaled(cost.task_flops, 1e9) for cost in found],
         "Weights\nlearned": [_whole(cost.learned) for cost in found],

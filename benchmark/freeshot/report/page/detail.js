@@ -64,7 +64,7 @@ function showRow(row) {
       ["made with", row.made],
       ["average rank", row.rank === null ? null : row.rank.toFixed(2) + " over all tracks"],
       ...state.board.columns.map((title, i) => [title, row.extras[i]]),
-      ...row.costs.map((cost) => ["cost of a track", duration(cost.prepare) + " to prepare, nothing cached; " + duration(cost.evaluate) + " to evaluate; peak " + cost.peak + " MiB; on " + cost.device + " (" + plural(cost.records, "record") + ")"]),
+      ...row.costs.map((cost) => ["cost of a track", duration(cost.prepare) + " to prepare, nothing cached; " + duration(cost.evaluate) + " to evaluate; peak " + cost.peak + " MiB; on " + cost.device + "; " + plural(cost.records, "record") + " in " + duration(cost.all) + ", what they share made once"]),
       ...row.costs.flatMap((cost) => AXES.slice(4).map(([key, title, unit]) => [title, cost[key] === null ? null : amount(cost[key], unit)])),
       ...row.origins.map((text) => ["made by", text]),
     ]),
