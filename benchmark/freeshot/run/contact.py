@@ -49,9 +49,9 @@ def masked(images: Tensor, kept: Tensor, patch: int) -> Tensor:
 
 
 def save_sheet(sheet: Tensor, path: Path) -> None:
-    """Write a sheet uint8 [H, W, 3] as PNG of 256 colours, which takes half the room on a page."""
+    """Write a sheet uint8 [H, W, 3] as PNG of 64 colours, which takes a third of the room on a page."""
     from PIL import Image
 
     with atomic_path(path) as temporary:
-        few = Image.fromarray(sheet.numpy()).quantize(256, dither=Image.Dither.NONE)
+        few = Image.fromarray(sheet.numpy()).quantize(64, dither=Image.Dither.NONE)
         few.save(temporary, format="PNG", optimize=True)
