@@ -47,9 +47,9 @@ def test_no_committed_record_is_limited() -> None:
 
 
 def test_another_look_was_taken_only_for_measures_that_older_records_lacked() -> None:
-    """CAML took one more: its operations were counted late, and its seconds then taken beside other work."""
+    """Two rows took more: counted late, timed beside other work, and one of them broken off once."""
     for record in load_records(RESULTS).records:
-        most = 4 if record.spec.method.name == "caml" else 3
+        most = {"caml": 4, "linear-probe": 5}.get(record.spec.method.name, 3)
         assert record.looks == 1 or (record.looks <= most and record.quality is not None)
 
 

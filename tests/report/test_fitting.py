@@ -54,3 +54,14 @@ def test_pictures_go_one_by_one_from_the_last() -> None:
         return [sheet[0] for sheet in found["sheets"]]
 
     assert [left(limit) for limit in (500, 400, 300, 200)] == [["1", "2", "3"], ["1", "2"], ["1"], []]
+
+
+def test_a_histogram_is_told_only_where_accuracies_are_not() -> None:
+    def cell(limit: int) -> dict[str, Any]:
+        board = a_board("a" * 100)
+        board["rows"][0]["cells"]["x"]["histogram"] = [1, 2]
+        (found,) = json.loads(fitting([board], [dict], limit))
+        told: dict[str, Any] = found["rows"][0]["cells"]["x"]
+        return told
+
+    assert [sorted(cell(limit)) for limit in (500, 150)] == [["mean", "scores"], ["histogram", "mean"]]

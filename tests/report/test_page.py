@@ -20,6 +20,7 @@ from freeshot.contracts.published import Published
 from freeshot.contracts.records import IntervalRecord, Quality, Tags, TaskCost
 from freeshot.report import boards
 from freeshot.report.html import html
+from freeshot.report.page_data import histogram
 from freeshot.report.pairs import over_seeds
 from freeshot.report.standings import standings
 
@@ -248,6 +249,17 @@ def test_cells_show_intervals_or_episodes(opened: Visit) -> None:
     assert opened.page.locator("#board .bar").count() == 0
     opened.page.get_by_role("button", name="Show all").click()
     opened.page.locator("#board .bar").first.wait_for()
+
+
+def test_the_page_counts_episodes_as_python_would(opened: Visit) -> None:
+    (board,) = (board for board in boards(everything()) if board.suite == "pocket")
+    averages = [row.line.averages for row in (*board.rows, *board.controls)]
+    script = "state.board.rows.map((row) => state.board.tracks.map((t) => histogramOf(cellOf(row, t) || {}) || null))"
+    counted = opened.page.evaluate(script)
+    names = opened.page.evaluate("state.board.tracks.map((t) => t.name)")
+    expected = [[histogram(line[name]) if name in line else None for name in names] for line in averages]
+    assert counted == expected
+    assert any(any(found) for found in expected)
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,13 @@ def _leave_out(board: Plain, what: str) -> bool:
     return any(scores is not None for scores in told)
 
 
+def _once(cell: Plain) -> Plain:
+    """Leave a cell's histogram out where the page can count it."""
+    return {key: value for key, value in cell.items() if key != "histogram" or "scores" not in cell}
+
+
 def _json(board: Plain) -> str:
-    """Write JSON that cannot end the script block that it stands in."""
-    data = json.dumps(board, ensure_ascii=False, separators=(",", ":"))
+    """Write JSON that cannot end the script block that it stands in; what accuracies tell is not told twice."""
+    rows = [row | {"cells": {track: _once(cell) for track, cell in row["cells"].items()}} for row in board["rows"]]
+    data = json.dumps(board | {"rows": rows}, ensure_ascii=False, separators=(",", ":"))
     return data.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")

@@ -76,6 +76,7 @@ def board_data(board: Board, columns: Sequence[Column] = ()) -> Plain:
         "classes": [list(names) for names in said.classes],
         "intervals": [list(told) for told in said.intervals],
         "pair": _default_pair(board),
+        "bins": BINS,
         "equivalent": EQUIVALENT,
         "critical": {str(n): round(critical_t(n), 6) for n in lengths},
         "standings": _standings(board, rows),
@@ -149,7 +150,7 @@ def _cell(row: Row, track: str, cell: Cell, said: Said) -> Plain:
         return fixed
     spec = records[0].spec.track
     unit = unit_of(scores, spec.way * spec.query * cell.seeds)
-    return fixed | {
+    told = fixed | {
         "mean": round(cell.interval.mean, 6),
         "low": round(cell.interval.low, 6),
         "high": round(cell.interval.high, 6),
@@ -160,6 +161,7 @@ def _cell(row: Row, track: str, cell: Cell, said: Said) -> Plain:
         "unit": unit,
         "scores": encode(scores, unit),
     }
+    return {key: value for key, value in told.items() if value or key not in ("notes", "wider")}
 
 
 def histogram(scores: Sequence[float] | NDArray[np.float64]) -> list[int]:

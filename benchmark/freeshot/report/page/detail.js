@@ -25,7 +25,7 @@ function showCell(row, track, c) {
   open(
     el("span", {}, named(row), " on " + track.name),
     list([...facts, ["notes", c.notes], ["made with", row.made], ["records", c.records.map((r) => r.cell + ", seed " + r.seed + ", " + r.day).join("; ")]]),
-    c.histogram && histogram(c),
+    histogramOf(c) && histogram(c),
     ...c.records.filter((r) => r.quality).map((r) => calibration(r, c.records.length > 1)),
   );
 }
@@ -39,8 +39,8 @@ function spreads(c) {
 }
 
 function histogram(c) {
-  const w = 420, h = 90, most = Math.max(...c.histogram), bins = c.histogram.length;
-  const bars = c.histogram.map((n, i) => draw("rect", { class: "hist", x: (i * w) / bins + 1, width: w / bins - 2, y: h - (h * n) / most, height: (h * n) / most }, draw("title", {}, plural(n, "episode") + " at " + points(i / bins, 0) + " to " + points((i + 1) / bins, 0) + " %")));
+  const counts = histogramOf(c), w = 420, h = 90, most = Math.max(...counts), bins = counts.length;
+  const bars = counts.map((n, i) => draw("rect", { class: "hist", x: (i * w) / bins + 1, width: w / bins - 2, y: h - (h * n) / most, height: (h * n) / most }, draw("title", {}, plural(n, "episode") + " at " + points(i / bins, 0) + " to " + points((i + 1) / bins, 0) + " %")));
   const middle = draw("line", { class: "middle", x1: w * c.mean, x2: w * c.mean, y1: 0, y2: h });
   const texts = [["start", 0, "0 %"], ["middle", w / 2, "50 %"], ["end", w, "100 %"]].map(([anchor, x, text]) => draw("text", { class: "soft", x, y: h + 16, "text-anchor": anchor }, text));
   return el("div", {}, el("h3", {}, "Episodes by accuracy"), draw("svg", { viewBox: `0 0 ${w} ${h + 20}`, width: w, role: "img", "aria-label": "Histogram of " + c.episodes + " episodes by accuracy" }, ...bars, middle, ...texts));

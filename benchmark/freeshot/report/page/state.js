@@ -50,6 +50,16 @@ function overall(row, tracks) {
   return tracks.length && tracks.every((track) => scored(row, track)) ? mean(tracks.map((track) => cellOf(row, track).mean)) : null;
 }
 
+/** Episodes by accuracy: as told, or counted from the single accuracies, once. */
+function histogramOf(c) {
+  if (!c.histogram && c.scores) {
+    const bins = state.board.bins;
+    c.histogram = new Array(bins).fill(0);
+    for (const a of accuracies(c)) c.histogram[Math.min(Math.floor(a * bins), bins - 1)] += 1;
+  }
+  return c.histogram;
+}
+
 /** What one track costs, on the device that most records were made on. */
 function costOf(row, axis) {
   if (!row.costs.length) return null;

@@ -101,9 +101,9 @@ const viewed = (c, track) => (document.querySelector("[name=view]:checked").valu
 
 /** A small histogram of the episodes by accuracy. */
 function spark(c) {
-  const most = Math.max(...c.histogram);
-  const bars = c.histogram.map((n, i) => "M" + i + " 20V" + (20 - (20 * n) / most) + "h.9V20z").join("");
-  return draw("svg", { class: "spark", viewBox: "0 0 " + c.histogram.length + " 20", preserveAspectRatio: "none", "aria-hidden": "true" }, draw("path", { class: "hist", d: bars }));
+  const counts = histogramOf(c), most = Math.max(...counts);
+  const bars = counts.map((n, i) => "M" + i + " 20V" + (20 - (20 * n) / most) + "h.9V20z").join("");
+  return draw("svg", { class: "spark", viewBox: "0 0 " + counts.length + " 20", preserveAspectRatio: "none", "aria-hidden": "true" }, draw("path", { class: "hist", d: bars }));
 }
 
 /** The range that the intervals of a track's methods span, so that its bars can be compared; controls may lie outside. */
