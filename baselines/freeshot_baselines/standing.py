@@ -13,3 +13,9 @@ UNTOUCHED = Choice("method", "frozen-prototype")
 def untouched() -> Any:
     """Declare the option `under`: another method, by default none that changes anything."""
     return added(UNTOUCHED)
+
+
+def require_one_beginning(start: str, under: Choice) -> None:
+    """Raise ValueError where a LoRA would start from something and stand on something, too."""
+    if start != "zero" and under != UNTOUCHED:
+        raise ValueError(f"start={start} and under={under.name} are two beginnings; choose one of them")

@@ -12,7 +12,7 @@ from tests import slowly
 from tests.baselines.conftest import WAY, streams
 from torch.nn.functional import cross_entropy
 
-from freeshot.basics.errors import DivergedError, PoolError
+from freeshot.basics.errors import DivergedError, OptionError, PoolError
 from freeshot.engine import BankTeacher, LoraBank, SharedLora, slots_of
 from freeshot.engine.model import adapter_of, bank_of
 from freeshot.engine.pixels import variation_norm
@@ -291,6 +291,13 @@ def test_a_calibrated_row_is_tuned_and_stands_on_the_same_lockstep(toy: Toy) -> 
     assert next(stage for stage in record.stages if stage.stage == "lockstep").cached
     assert plain.tags.tuning_free
     assert record.log_odds != plain.log_odds
+
+
+@pytest.mark.parametrize("option", ["calibrate=-1", "calibrate_temperature=0"])
+def test_a_calibration_that_means_nothing_is_refused(toy: Toy, option: str) -> None:
+    name, _, value = option.partition("=")
+    with pytest.raises(OptionError, match=f"Option '{name}' of 'purer' must be above 0, but is {value}"):
+        toy.plan("purer", suite=None, options=(option,))
 
 
 # --- in the toy world ---------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from freeshot import Choice, Learner, Method, Needs
 from freeshot_baselines.adaptation.choosing import Setting, choose, mean_accuracies
 from freeshot_baselines.adaptation.steps import adam, episodes_together
-from freeshot_baselines.standing import UNTOUCHED, untouched
+from freeshot_baselines.standing import require_one_beginning, untouched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -50,8 +50,7 @@ class LoraFinetuning(Method):
     """Method on whose meta-LoRA this one stands, such as lora-recycle; by default the network is as pre-trained."""
 
     def __post_init__(self) -> None:
-        if self.start != "zero" and self.under != UNTOUCHED:
-            raise ValueError(f"start={self.start} and under={self.under.name} are two beginnings; choose one of them")
+        require_one_beginning(self.start, self.under)
 
     def prepare(self, bench: Workbench) -> Learner:
         """Choose from the grid, once for all tracks of the same pool and shots."""

@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from freeshot_baselines.purer.memory import PixelMemory
 
 
-AT_TEST = ("calibrate", "calibrate_lr", "calibrate_inversion", "temperature")
-"""Options that play no part in the lockstep."""
-
-
 @dataclass(frozen=True)
 class Purer(Method):
     """Optimise the pixels of all classes and the shared LoRA in lockstep; make images harder when learning stalls.
@@ -71,17 +67,17 @@ class Purer(Method):
     """Learning rate of Adam in them; ours."""
     calibrate_inversion: int = added(20)
     """Steps in which images are inverted from the adapted model, as many as the support set has; ours."""
-    temperature: float = added(0.1)
+    calibrate_temperature: float = added(0.1)
     """Of the contrastive loss; ours."""
 
     def __post_init__(self) -> None:
-        require_positive(self, "temperature")
+        require_positive(self, "calibrate_temperature", *["calibrate"] * bool(self.calibrate))
 
     def prepare(self, bench: Workbench) -> Learner:
         """Go in lockstep once per pool and shape of the episodes; embed with what came of it, or calibrate it."""
         from freeshot.contracts.options import to_json
 
-        options = {name: value for name, value in to_json(self).items() if name not in AT_TEST}
+        options = {name: value for name, value in to_json(self).items() if not name.startswith("calibrate")}
         trained = Adapter(bench.keep("lockstep", {"options": options}, lambda tell: self._lockstep(bench, tell)))
         return self._calibrated(bench, trained) if self.calibrate else bench.adapted(trained)
 
@@ -91,7 +87,7 @@ class Purer(Method):
         from freeshot_baselines.purer.calibration import CalibratedLearner, Calibration
 
         how = Calibration(
-            self.calibrate, self.calibrate_lr, self.temperature,
+            self.calibrate, self.calibrate_lr, self.calibrate_temperature,
             self.calibrate_inversion, self.pixel_lr, self.total_variation, self.l2,
         )  # fmt: skip
         return CalibratedLearner(Trunk.of(bench.backbone()), adapter, how, episodes_together(bench, copies=2))
