@@ -127,6 +127,7 @@ def everything() -> list[RunRecord]:
             record = make_record(method, track, mean, phase=phase, wobble=1 / 15 * (phase + 1))
             tags = {"tuning_free": False, "data_free": "real data"} if method == "beta" else {}
             tags |= {"black_box": True} if method == "alpha" else {}
+            tags |= {"transductive": True} if method == "beta" else {}
             found.append(tagged(full(record, 3), **tags))
         found.append(make_record("random", track, 0.2, role="floor"))
     found += [
@@ -387,6 +388,14 @@ def test_a_row_whose_loras_only_answered_can_be_filtered(opened: Visit) -> None:
     opened.page.locator("#by-pool").get_by_text("black box").click()
     assert "alpha" not in shown()
     assert "beta" in shown()
+
+
+def test_a_transductive_row_has_a_tag_and_can_be_filtered(opened: Visit) -> None:
+    row = opened.page.locator("#board tbody tr", has_text="beta")
+    assert "transductive" in row.locator(".tags").inner_text()
+    opened.page.locator("#by-queries").get_by_text("transductive").click()
+    assert row.count() == 0
+    assert "alpha" in opened.page.locator("#board tbody").inner_text()
 
 
 def test_hardness_is_drawn_from_the_reference_rows_log_odds(opened: Visit) -> None:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.conftest import Toy
-    from torch import Generator
 
 ROOT: Any = None
 """The toy pictures need no folder."""
@@ -191,55 +190,10 @@ def test_who_may_only_ask_gets_no_lora(toy: Toy) -> None:
     assert (record.status, record.interval) == ("violated", None)
 
 
-# --- answers ------------------------------------------------------------------------------------
+def test_the_guard_names_what_was_tried(tmp_path: Path) -> None:
+    from freeshot.basics.access_guard import access_allowed, access_blocked
 
-
-class ByPosition(Learner):
-    """Guess the class from the place of a query among the queries."""
-
-    def adapt(self, support: Shots, way: int, rng: Generator) -> Callable[[Tensor], Tensor]:
-        """Suppose that queries come class by class."""
-
-        def predict(images: Tensor) -> Tensor:
-            guess = torch.arange(len(images)) * way // len(images)
-            return torch.nn.functional.one_hot(guess, way).float()
-
-        return predict
-
-
-class ByCounting(Learner):
-    """Embed by how many images were seen before."""
-
-    seen = 0
-
-    def embed(self, images: Tensor) -> Tensor:
-        """Suppose that images come class by class."""
-        start = self.seen
-        self.seen += len(images)
-        return torch.arange(start, self.seen).float().unsqueeze(1)
-
-
-@pytest.mark.parametrize("learner", [ByPosition, ByCounting])
-def test_the_order_of_the_queries_tells_nothing(toy: Toy, learner: type[Learner]) -> None:
-    @dataclass(frozen=True)
-    class Guessing(Method):
-        """Guess by order."""
-
-        name = "curious"
-
-        def prepare(self, bench: Workbench) -> Learner:
-            """Hand it out."""
-            return learner()
-
-    record = record_of(toy, Guessing)
-    assert record.interval is not None, record.reason
-    assert record.interval.mean < 0.7  # two ways; 20 episodes of 6 queries
-
-
-def test_the_seal_names_what_was_tried(tmp_path: Path) -> None:
-    from freeshot.basics.seal import sealed, unsealed
-
-    with sealed(), pytest.raises(SealedError, match="Declare what the method needs"):
+    with access_blocked(), pytest.raises(SealedError, match="Declare what the method needs"):
         open_pool(tmp_path)
-    with sealed(), unsealed():
+    with access_blocked(), access_allowed():
         assert len(ToyWaves().load("base", tmp_path))

@@ -118,9 +118,10 @@ class Caml(Method):
 
 
 class InContextLearner(Headed):
-    """Frozen features, and a transformer that reads each episode."""
+    """Frozen features, and a transformer that reads each episode, the numbers of its classes included."""
 
     spread = False
+    numbered = True
 
     def __init__(self, features: Learner, network: InContext) -> None:
         super().__init__(features)

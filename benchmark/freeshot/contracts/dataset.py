@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from freeshot.basics.seal import require_unsealed
+from freeshot.basics.access_guard import require_access
 from freeshot.contracts.component import Component
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class FewShotDataset(Component):
 def _guarded(load: Callable[..., Images]) -> Callable[..., Images]:
     @wraps(load)
     def guarded(self: FewShotDataset, split: str, root: Path) -> Images:
-        require_unsealed(f"The {split} classes of '{self.name}'")
+        require_access(f"The {split} classes of '{self.name}'")
         return load(self, split, root)
 
     return guarded

@@ -50,6 +50,13 @@ class Learner(ABC):
     """True where `adapt` computes what suits the support set and optimises nothing: such a row is tuning-free."""
     spread: ClassVar[bool] = True
     """Whether `classify` is quick enough to be asked of 10,000 more tasks, for intervals that cover other images."""
+    transductive: ClassVar[bool] = False
+    """True where a prediction uses the other queries of its episode too. The record has a tag for it; without this
+    declaration the audit reports such a learner as a violation."""
+    numbered: ClassVar[bool] = False
+    """True where predictions vary with how an episode's classes are numbered, as those of a network that reads
+    numbers do. The audit then checks that the numbers gain nothing; learners that use the random stream given to
+    `adapt` need not declare it."""
     together: int = 1
     """How many episodes `adapt_many` is given at once, at most; a learner may set it when it is made."""
     tuned: int = 0

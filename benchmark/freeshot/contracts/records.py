@@ -256,12 +256,26 @@ class Tags(Frozen):
     role: str = "method"
     black_box: bool = False
     """The LoRAs answered as services do and showed no weights and no gradients."""
+    transductive: bool = False
+    """The learner looks at all queries of an episode together; set where it declares so."""
 
     @model_serializer(mode="wrap")
     def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Write the tag only where it is set: records from before there was one stay as they are."""
+        """Write later tags only where they are set: records from before they existed stay as they are."""
         plain: dict[str, Any] = handler(self)
-        return plain if self.black_box else {key: value for key, value in plain.items() if key != "black_box"}
+        return {key: value for key, value in plain.items() if value or key not in ("black_box", "transductive")}
+
+
+class AuditRecord(Frozen):
+    """How far predictions moved when a sample of the episodes was scored again, shown differently."""
+
+    episodes: Natural
+    """Episodes that were scored again."""
+    moved: dict[str, Share]
+    """What was changed, such as 'query order' → share of predictions that moved by more than rounding; of 'batch':
+    share of feature vectors."""
+    seconds: Seconds
+    """What the audit took, beside the cost of the evaluation."""
 
 
 class RunRecord(Frozen):
@@ -289,6 +303,8 @@ class RunRecord(Frozen):
     stages: list[StageCost] = Field(default_factory=list)
     task: TaskCost | None = None
     """None where it was not counted."""
+    audit: AuditRecord | None = None
+    """None where no audit was made: in records from before there was one, and where none was reached."""
     hashes: dict[str, str] = Field(default_factory=dict)
     """backbone, pool, images, episodes: what the numbers rest on."""
     provenance: Provenance
@@ -297,7 +313,7 @@ class RunRecord(Frozen):
     def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Write nothing for measures that were not taken: records from before there were any stay as they are."""
         plain: dict[str, Any] = handler(self)
-        measured = ("spreads", "quality", "log_odds", "task")
+        measured = ("spreads", "quality", "log_odds", "task", "audit")
         return {key: value for key, value in plain.items() if value or key not in measured}
 
     @model_validator(mode="after")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from torch.optim.optimizer import Optimizer, register_optimizer_step_pre_hook
 
 from freeshot.engine.energy import Energy
 from freeshot.engine.operations import Operations
@@ -30,6 +31,8 @@ class Meter:
     peak_bytes: int = 0
     joules: float | None = None
     """Energy that processor and card say they took; None where they do not, or where work was interrupted."""
+    gradients: bool = False
+    """Whether a backward pass or a step of an optimiser took place."""
     earlier: tuple[float, int] = (0.0, 0)
     """Seconds and operations that interrupted runs spent on the same work; set it while the block runs."""
     _operations: Operations = field(default_factory=Operations)
@@ -59,11 +62,15 @@ def metered(device: torch.device) -> Iterator[Meter]:
     meter = Meter() if outer is None else Meter(_operations=outer, _counted=outer.count)
     watch = meter._operations if outer is None else nullcontext()  # noqa: SLF001 - what counts is its own
     token = _COUNTING.set(meter._operations)  # noqa: SLF001
+    before, steps = meter._operations.gradients, list[Optimizer]()  # noqa: SLF001
+    hook = register_optimizer_step_pre_hook(lambda optimizer, *_: steps.append(optimizer))
     try:
         with watch:
             yield meter
     finally:
+        hook.remove()
         _COUNTING.reset(token)
+        meter.gradients = bool(steps) or meter._operations.gradients > before  # noqa: SLF001
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         meter.seconds, meter.flops = meter.so_far()

@@ -57,6 +57,8 @@ class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.count: int = 0
+        self.gradients: int = 0
+        """Operations that ran inside a backward pass, of whatever kind."""
         self._whole: set[Any] = set()
         """Operations that are no composition of others, so that it is asked once of each."""
 
@@ -69,6 +71,7 @@ class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> Any:
         """Run an operation, and count it if it is one that counts."""
         kwargs = kwargs or {}
+        self.gradients += torch._C._current_graph_task_id() >= 0  # noqa: SLF001 - the only sign of a backward pass
         cost = COSTS.get(func._overloadpacket)  # noqa: SLF001 - torch's own key
         if cost is None and func not in self._whole:
             with self:  # under inference_mode a linear layer arrives whole, and its product lies within

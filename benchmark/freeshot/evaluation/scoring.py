@@ -6,6 +6,7 @@ Axes: u unique images, e episodes, n = way × shot support images, q = way × qu
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,11 +17,13 @@ from freeshot.basics.prototypes import class_means
 from freeshot.basics.seeds import stream
 from freeshot.contracts.method import Learner
 from freeshot.evaluation.judging import judge, together
+from freeshot.evaluation.query_order import image_keys, pixel_keys, shown_order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from torch import Tensor
+    from numpy.typing import NDArray
+    from torch import Generator, Tensor
 
     from freeshot.contracts.flow import Episode
     from freeshot.contracts.images import Images
@@ -44,6 +47,18 @@ class Embedded:
     """Indices into the data set [u]."""
     features: Tensor
     """[u, d], on the CPU."""
+    keys: Tensor
+    """Hashes of the pixels, int64 [u], ascending: they decide the order in which a head is shown its queries."""
+
+    @cached_property
+    def row_of(self) -> Mapping[int, int]:
+        """Image index → row of its features."""
+        return {image: row for row, image in enumerate(self.images)}
+
+    @cached_property
+    def centred(self) -> Tensor:
+        """Features without their mean [u, d]: distances stay as they are, and their terms get small."""
+        return self.features - self.features.mean(0)
 
 
 def read_images(images: Images, indices: Sequence[int], device: torch.device | str = "cpu") -> Tensor:
@@ -73,7 +88,10 @@ def embed_used(
     recall: Recalling = lambda used, make: make(used),
 ) -> Embedded:
     """Embed every image that any episode uses once; `recall` may know features of some, and has the others made."""
-    used = _in_no_order({i for e in episodes for i in (*e.support, *e.query)})
+    stored = sorted({i for e in episodes for i in (*e.support, *e.query)})
+    keys = image_keys(images, stored)
+    order = shown_order(keys)
+    used = [stored[i] for i in order.tolist()]
     seen = 0
 
     def make(part: Sequence[int]) -> Tensor:
@@ -82,7 +100,7 @@ def embed_used(
         seen += len(part)
         return features
 
-    return Embedded(tuple(used), recall(used, make))
+    return Embedded(tuple(used), recall(used, make), keys[order])
 
 
 def embed(
@@ -122,28 +140,75 @@ def head_of(learner: Learner) -> Head | None:
 
 def score_episodes(embedded: Embedded, episodes: Sequence[Episode], head: Head | None = None) -> Judged:
     """Classify the queries of episodes by a head on features, or by nearest class mean without one."""
-    place = {image: row for row, image in enumerate(embedded.images)}
-    support = torch.tensor([[place[i] for i in e.support] for e in episodes])  # [e, n]
-    query = torch.tensor([[place[i] for i in e.query] for e in episodes])  # [e, q]
-    return score_features(embedded.features, support, query, len(episodes[0].classes), head)
+    support, query = (rows_of(embedded, part) for part in ([e.support for e in episodes], [e.query for e in episodes]))
+    return score_features(embedded.features, support, query, len(episodes[0].classes), head, embedded.keys)
+
+
+def rows_of(embedded: Embedded, images: Sequence[Sequence[int]]) -> Tensor:
+    """Return the rows of features [e, n] that belong to image indices [e, n]."""
+    return torch.tensor([[embedded.row_of[i] for i in some] for some in images])
 
 
 def score_features(
-    features: Tensor, support: Tensor, query: Tensor, way: int, head: Head | None = None, chunk: int = 200
+    features: Tensor,
+    support: Tensor,
+    query: Tensor,
+    way: int,
+    head: Head | None = None,
+    keys: Tensor | None = None,
+    chunk: int = 200,
 ) -> Judged:
-    """Classify rows `query` [e, q] of features [u, d] from rows `support` [e, n], class by class, many at once."""
+    """Classify rows `query` [e, q] of features [u, d] from rows `support` [e, n], class by class, many at once.
+
+    A head of a learner's own is shown the queries by the `keys` [u] of their images, see `query_order`.
+    """
     if head is None:
         features = features - features.mean(0)  # distances stay as they are, and their terms get small
     answers = _labels(way, query.shape[1])
     parts = []
     for start in range(0, len(support), chunk):
-        shown, asked = (features[rows[start : start + chunk]] for rows in (support, query))  # [e, n, d], [e, q, d]
-        logits, taken = _nearest(shown, asked, way) if head is None else _decided(head, shown, asked, way)
+        rows, others = support[start : start + chunk], query[start : start + chunk]
+        if head is None:
+            logits, taken = nearest_means(features[rows], features[others], way)
+        else:
+            assert keys is not None, "a head needs the keys that order its queries"
+            order = shown_order(keys[others])  # [e, q]
+            logits = as_listed(score_head(head, features[rows], features[others.gather(1, order)], way), order)
+            taken = logits.argmax(-1)
         parts.append(judge(logits, answers, taken))
     return together(parts)
 
 
-def _nearest(support: Tensor, query: Tensor, way: int) -> tuple[Tensor, Tensor]:
+def score_head(head: Head, support: Tensor, query: Tensor, way: int) -> Tensor:
+    """Score queries [e, q, d] by a learner's own head: [e, q, c]; ContractError where it breaks its contract."""
+    shown = support.clone(), query.clone()
+    logits = head(*shown, way).detach().float().cpu()
+    expected = [*query.shape[:2], way]
+    if list(logits.shape) != expected:
+        raise ContractError(f"A learner's head must score [e, q, c] = {expected}, but gave {list(logits.shape)}.")
+    if not torch.isfinite(logits).all():
+        raise ContractError("The scores of the learner's head are not all finite. Check it for overflow.")
+    require_untouched(shown, (support, query), "features")
+    return logits
+
+
+def require_untouched(shown: Sequence[Tensor], originals: Sequence[Tensor], what: str) -> None:
+    """Raise ContractError where a learner changed the support or query tensors that it was shown."""
+    for name, tensor, original in zip(("support", "query"), shown, originals, strict=False):
+        if not torch.equal(tensor, original):
+            raise ContractError(f"The learner changed the {name} {what} it was shown, in place. Work on a copy.")
+
+
+def require_varied(judged: Judged, way: int) -> None:
+    """Raise ContractError where every class got the same score for every query of every episode."""
+    if way > 1 and bool((judged.confidence <= np.float32(1 / way) * (1 + 1e-7)).all()):
+        raise ContractError(
+            "The learner gives all classes the same score for every query, so its predictions do not depend on the "
+            "images. Return scores that differ between classes."
+        )
+
+
+def nearest_means(support: Tensor, query: Tensor, way: int) -> tuple[Tensor, Tensor]:
     """Return minus the distances to the class means [e, q, c], and the nearest [e, q].
 
     Of ‖q − m‖² only q·m − ‖m‖²/2 tells classes apart: one batched product, and no [e, q, c, d] in memory.
@@ -155,23 +220,10 @@ def _nearest(support: Tensor, query: Tensor, way: int) -> tuple[Tensor, Tensor]:
     return -squared.clamp(min=1e-12).sqrt(), nearness.argmax(-1)
 
 
-def _decided(head: Head, support: Tensor, query: Tensor, way: int) -> tuple[Tensor, Tensor]:
-    """Ask a learner's own head about queries in an order that tells nothing; refuse what is no score of each."""
-    order = torch.rand(query.shape[:2], generator=stream(0, "query order", *query.shape[:2])).argsort(1)  # [e, q]
-    logits = head(support, query.gather(1, order.unsqueeze(-1).expand_as(query)), way).detach().float().cpu()
-    expected = (*query.shape[:2], way)
-    if tuple(logits.shape) != expected:
-        raise ContractError(f"A learner's head must score [e, q, c] = {list(expected)}, but gave {list(logits.shape)}.")
-    if not torch.isfinite(logits).all():
-        raise ContractError("The scores of the learner's head are not all finite. Check it for overflow.")
-    listed = _as_listed(logits, order)
-    return listed, listed.argmax(-1)
-
-
-def _as_listed(logits: Tensor, order: Tensor) -> Tensor:
+def as_listed(logits: Tensor, order: Tensor) -> Tensor:
     """Bring scores [e, q, c] of queries that were shown in some order [e, q] back into that of their episodes."""
-    place = order.unsqueeze(-1).expand_as(logits)
-    return torch.empty_like(logits).scatter_(1, place, logits)
+    rows = order.unsqueeze(-1).expand_as(logits)
+    return torch.empty_like(logits).scatter_(1, rows, logits)
 
 
 def score_tuning(
@@ -181,33 +233,54 @@ def score_tuning(
     device: torch.device,
     seed: int,
 ) -> Judged:
-    """Tune on a group of episodes' support sets and predict their queries, shown in an order that tells nothing."""
-    way = len(episodes[0].classes)
-    support = torch.stack([read_images(images, e.support, device) for e in episodes])  # [e, n, 3, h, w]
-    predict = learner.adapt_many(support, way, [stream(seed, "adapt", e.id) for e in episodes])
-    orders = [torch.randperm(len(e.query), generator=stream(seed, "query order", e.id)) for e in episodes]
-    shown = [np.asarray(e.query)[order.numpy()].tolist() for e, order in zip(episodes, orders, strict=True)]
-    with torch.no_grad():
-        logits = predict(torch.stack([read_images(images, queries, device) for queries in shown]))
-    queries = len(episodes[0].query)
-    if tuple(logits.shape) != (len(episodes), queries, way):
+    """Tune on a group of episodes' support sets and predict their queries, ordered by their pixels."""
+    order = torch.stack([shown_order(pixel_keys(images.read(e.query))) for e in episodes])  # [e, q]
+    way, listed = len(episodes[0].classes), np.asarray([e.query for e in episodes])
+    shown = np.take_along_axis(listed, order.numpy(), 1)
+    support = np.asarray([e.support for e in episodes])
+    logits = tuned_logits(learner, images, support, shown, way, [stream(seed, "adapt", e.id) for e in episodes], device)
+    spoilt = torch.isfinite(logits).flatten(1).all(1).logical_not().nonzero()
+    if len(spoilt):
         raise ContractError(
-            f"A predictor must score {queries} queries × {way} classes of each of {len(episodes)} episodes, but gave "
-            f"{list(logits.shape)}."
+            f"The predictor's scores on episode {episodes[int(spoilt[0])].id} are not all finite. Lower its lr."
         )
-    finite = torch.isfinite(logits).flatten(1).all(1)
-    if not finite.all():
-        spoilt = episodes[int(finite.logical_not().nonzero()[0])].id
-        raise ContractError(f"The predictor's scores on episode {spoilt} are not all finite. Lower its lr.")
-    listed = _as_listed(logits.float().cpu(), torch.stack(orders))
-    return judge(listed, _labels(way, queries), listed.argmax(-1))
+    logits = as_listed(logits, order)
+    return judge(logits, _labels(way, logits.shape[1]), logits.argmax(-1))
 
 
-def _in_no_order(indices: set[int]) -> list[int]:
-    """Shuffle images, which data sets keep class by class: a batch must not tell who belongs together."""
-    ordered = sorted(indices)
-    order = torch.randperm(len(ordered), generator=stream(0, "embedding order", len(ordered)))
-    return [ordered[i] for i in order.tolist()]
+def tuned_logits(
+    learner: Learner,
+    images: Images,
+    support: NDArray[np.int64],
+    query: NDArray[np.int64],
+    way: int,
+    rngs: Sequence[Generator],
+    device: torch.device,
+    *,
+    guard: bool = False,
+) -> Tensor:
+    """Tune on e support sets, image indices [e, n], and score the queries [e, q] in the order given: [e, q, c].
+
+    ContractError where scores have another shape. With `guard` images are copied first, and ContractError is raised
+    where the learner changed them.
+    """
+    shown = [_read_many(images, rows, device) for rows in (support, query)]
+    originals = [tensor.clone() for tensor in shown] if guard else shown
+    predict = learner.adapt_many(shown[0], way, rngs)
+    with torch.no_grad():
+        logits = predict(shown[1]).float().cpu()
+    if list(logits.shape) != [*query.shape, way]:
+        raise ContractError(
+            f"A predictor must score {query.shape[1]} queries × {way} classes of each of {len(query)} episodes, but "
+            f"gave {list(logits.shape)}."
+        )
+    require_untouched(shown, originals, "images")
+    return logits
+
+
+def _read_many(images: Images, rows: NDArray[np.int64], device: torch.device) -> Tensor:
+    """Read the images of several episodes, indices [e, n], as float [e, n, 3, h, w] in 0…1."""
+    return torch.stack([read_images(images, row.tolist(), device) for row in rows])
 
 
 def _labels(way: int, total: int) -> Tensor:

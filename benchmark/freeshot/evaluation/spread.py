@@ -62,17 +62,20 @@ def measure_spread(
     seed: int,
     draws: int = DRAWS,
     head: Head | None = None,
+    keys: Tensor | None = None,
 ) -> Spread | None:
     """Measure how the accuracy of a head depends on images and classes from features [u, d] and their labels [u].
 
-    Every class that has `shot` + `query` images takes part; None where these are fewer than a task needs.
+    Every class that has `shot` + `query` images takes part; None where these are fewer than a task needs. A `head` of a
+    learner's own is shown queries in the order of their images' `keys` [u].
     """
     rng = np.random.default_rng(seed)
     enough = np.flatnonzero(np.bincount(labels) >= shot + query)
     if len(enough) < way:
         return None
     drawn = draw_tasks(labels, way, shot, query, draws, rng)
-    right = score_features(features, torch.from_numpy(drawn.support), torch.from_numpy(drawn.query), way, head).right
+    rows = torch.from_numpy(drawn.support), torch.from_numpy(drawn.query)
+    right = score_features(features, *rows, way, head, keys).right
     # with as many groups as there are support images, a third of the tasks do without any one group
     count = min(len(labels), max(GROUPS, way * shot))
     groups = image_groups(labels, count, rng)

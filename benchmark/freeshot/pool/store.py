@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from freeshot.basics.access_guard import require_access
 from freeshot.basics.errors import PoolError
 from freeshot.basics.files import file_sha256, read_bounded, write_text
-from freeshot.basics.seal import require_unsealed
 from freeshot.contracts.pool import LoraEntry, LoraPool
 from freeshot.pool.cards import FORMAT, is_piece, read_pool_card
 from freeshot.pool.peft import from_peft, peft_config, rows_of, save_tensors, to_peft
@@ -76,7 +77,7 @@ def open_pool(path: Path, backbone_hash: str | None = None) -> LoraPool:
     Checked: the card, each file's hash, shapes, finite values, B ≠ 0, head with bias, and, where
     `backbone_hash` is given, that the LoRAs were tuned on that backbone.
     """
-    require_unsealed(f"The pool in {path}")
+    require_access(f"The pool in {path}")
     card = read_pool_card(path)
     if backbone_hash is not None and card["backbone_sha256"] != backbone_hash:
         raise PoolError(
@@ -117,6 +118,15 @@ def _read_entry(pool: Path, line: Mapping[str, Any]) -> LoraEntry:
         tuple(line["class_ids"]),
         line["facts"],
     )
+
+
+def numbers_sha256(pool: LoraPool) -> str:
+    """Hash the tensors of an opened pool as they are in memory, to tell later whether they were changed."""
+    digest = hashlib.sha256()
+    for entry in pool.entries:
+        for tensor in (*chain.from_iterable(entry.factors.values()), entry.head_weight, entry.head_bias):
+            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _require_sound(line: Mapping[str, Any]) -> None:

@@ -19,11 +19,11 @@ from freeshot.report.wording import one_line
 FIELDS = (
     "suite", "version", "row", "method", "role", "data_free", "tuning_free", "track", "way", "shot", "status", "mean",
     "low", "high", "level", "covers", "worst_tenth", "rank", "seeds", "episodes", "notes", "low_over_seeds",
-    "high_over_seeds", "half_with_images", "half_with_classes", "ece", "brier", "black_box",
+    "high_over_seeds", "half_with_images", "half_with_classes", "ece", "brier", "black_box", "transductive",
 )  # fmt: skip
 """Accuracies lie in 0…1; what is not there is empty in CSV and null in JSON. Last come the interval over
-episodes and training seeds, half-widths that cover images, and classes too, and calibration; means over seeds; and
-whether the LoRAs answered as services and showed nothing of themselves."""
+episodes and training seeds, half-widths that cover images, and classes too, and calibration; means over seeds; whether
+the LoRAs answered as services and showed nothing of themselves; and whether queries of an episode are seen together."""
 
 
 def lines(boards: Iterable[Board]) -> list[dict[str, Any]]:
@@ -110,6 +110,7 @@ def _line(board: Board, row: Row, track: str) -> dict[str, Any]:
         " ".join(map(one_line, cell.notes)),
         *((wider.low, wider.high) if (wider := cell.over_seeds) else (None, None)),
         *map(half_widths(row, track).get, WIDER[1:]), *_calibration(row, track), row.line.black_box,
+        row.line.transductive,
     )  # fmt: skip
     return dict(zip(FIELDS, values, strict=True))
 

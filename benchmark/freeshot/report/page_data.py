@@ -111,6 +111,7 @@ def _row(row: Row, short: str, found: Sequence[Cost], said: Said) -> Plain:
         "free": line.data_free,
         "tuning": "tuning-free" if line.tuning_free else "tuned",
         "pool": "black box" if line.black_box else "open pool",
+        "queries": "transductive" if line.transductive else "inductive",
         "rank": row.average_rank,
         "extras": [one_line(f"{value:.4g}" if isinstance(value, float) else str(value or "")) for value in line.extras],
         "costs": [

@@ -31,6 +31,7 @@ class Line:
     data_free: Literal["strict", "public prior", "real data"]
     tuning_free: bool
     black_box: bool
+    transductive: bool
     made_with: str
     """Parts and options: 'inversion=fourier, learner=reptile'."""
     extras: tuple[str | float | None, ...]
@@ -76,6 +77,7 @@ def _line(label: str, records: Sequence[RunRecord], columns: Sequence[Column], p
         newest.tags.data_free,
         newest.tags.tuning_free,
         newest.tags.black_box,
+        newest.tags.transductive,
         configuration(newest.spec).summary(),
         tuple(_first_value(column, records, problems) for column in columns),
         tuple(records),

@@ -172,11 +172,10 @@ def explanation(board: Board) -> tuple[str, ...]:
 def _what_it_is(row: Row) -> tuple[Words, ...]:
     line = row.line
     average = MISSING if row.average_rank is None else f"{row.average_rank:.2f}"
-    tuning = "tuning-free" if line.tuning_free else "tuned"
     return tuple(
         map(
             Words,
-            (one_line(row.label), access(line), tuning, one_line(line.role), average, *map(_extra, line.extras)),
+            (one_line(row.label), access(line), at_test(line), one_line(line.role), average, *map(_extra, line.extras)),
         )
     )
 
@@ -184,6 +183,12 @@ def _what_it_is(row: Row) -> tuple[Words, ...]:
 def access(line: Line) -> str:
     """Say how data-free a row is, and whether it saw the LoRAs or only asked them."""
     return f"{line.data_free}, black box" if line.black_box else line.data_free
+
+
+def at_test(line: Line) -> str:
+    """Return the tags for what happens at test: 'tuned, transductive'."""
+    tuning = "tuning-free" if line.tuning_free else "tuned"
+    return f"{tuning}, transductive" if line.transductive else tuning
 
 
 def _extra(value: str | float | None) -> str:

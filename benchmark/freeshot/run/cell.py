@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import traceback
 from contextlib import closing
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from freeshot.basics.access_guard import Violations, access_blocked
 from freeshot.basics.errors import ContractError, FreeshotError, PoolError, StoreError
 from freeshot.basics.files import write_text
-from freeshot.basics.seal import sealed
 from freeshot.contracts.events import CellFailed, CellFinished, CellSkipped, Progress, StageFinished, StageStarted
 from freeshot.contracts.method import Learner, Needs
 from freeshot.contracts.records import DataFree, RunRecord, StageCost, Tags, TaskCost
-from freeshot.engine.backbone import weights_sha256
 from freeshot.engine.meter import metered
 from freeshot.evaluation.episodes import episodes_sha256
-from freeshot.evaluation.scoring import embed_used, head_of, score_embedding
+from freeshot.evaluation.scoring import embed_used, head_of, require_varied, score_embedding
+from freeshot.run.audited import audited, require_tuning_free
 from freeshot.run.features import recall_of
 from freeshot.run.handed import Handed
+from freeshot.run.integrity import HarnessFunctions, Untouched
 from freeshot.run.measures import Look, measures
+from freeshot.run.outcome import CellOutcome
 from freeshot.run.parts import needs_of
 from freeshot.run.provenance import provenance
 from freeshot.run.store import record_path, stored_record
@@ -27,46 +28,51 @@ from freeshot.run.tuned import score_tuned
 from freeshot.run.workbench import Bench
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from freeshot.contracts.backbone import BackboneProvider
     from freeshot.contracts.flow import Episode
     from freeshot.contracts.images import Images
     from freeshot.contracts.method import Method
-    from freeshot.contracts.records import RunSpec, Status
+    from freeshot.contracts.records import RunSpec
     from freeshot.contracts.tracks import Track
     from freeshot.engine.meter import Meter
     from freeshot.run.environment import Environment
 
 
 def run_cell(environment: Environment, spec: RunSpec, track: Track, results: Path) -> RunRecord:
-    """Run a cell and write its record; whatever a plugin does wrong becomes a record that says so.
+    """Run a cell and write its record; whatever a plugin does wrong becomes a record with the reason.
 
+    A cell in which the harness refused or detected anything is violated, whether or not the method caught the error.
     Only what makes writing impossible (StoreError) and an interrupt pass through.
     """
     method: Method = environment.component(spec.method)
+    violations = Violations()
     bench: Bench | None = None
-    try:
-        reason = method.skip(track)
-        if reason is not None:
-            record = _written(results, _record(environment, spec, method, "skipped", reason=reason))
-            environment.emit(CellSkipped(spec.title, reason, id=spec.cell))
-            return record
-        _require_planned_pool(environment, spec, track)
-        bench = Bench(environment, spec, track, method)
-        record = _scored(environment, spec, track, method, bench)
-    except StoreError:
-        raise
-    except FreeshotError as error:
-        environment.forget(spec.backbone)  # what went wrong may have changed it
-        status: Status = "violated" if isinstance(error, ContractError) else "failed"
-        record = _record(environment, spec, method, status, bench, reason=str(error))
-    except Exception as error:  # noqa: BLE001 - a plugin may raise anything; its record says what, the others go on
-        environment.forget(spec.backbone)
-        _keep_traceback(environment, spec)
-        record = _record(environment, spec, method, "failed", bench, reason=f"{type(error).__name__}: {error}")
-    record = _written(results, record)
+    outcome = CellOutcome("skipped", reason=method.skip(track) or "")
+    if not outcome.reason:
+        functions = HarnessFunctions.now()
+        try:
+            _require_planned_pool(environment, spec, track)
+            bench = Bench(environment, spec, track, method)
+            outcome = _scored(
+                environment, spec, track, method, bench, Untouched(environment, spec, functions), violations
+            )
+        except StoreError:
+            raise
+        except FreeshotError as error:
+            outcome = CellOutcome("violated" if isinstance(error, ContractError) else "failed", reason=str(error))
+        except Exception as error:  # noqa: BLE001 - a plugin may raise anything; its record says what, the others go on
+            _keep_traceback(environment, spec)
+            outcome = CellOutcome("failed", reason=f"{type(error).__name__}: {error}")
+        finally:
+            for name in functions.restored():
+                violations.note(f"Method '{method.name}' replaced {name}, which the harness scores with.")
+        if outcome.status != "ok" or violations:
+            environment.forget(spec.backbone)  # what went wrong may have changed it
+        outcome = outcome.with_violations(violations)
+    record = _written(results, _record(environment, spec, method, outcome, bench))
     _announce(environment, record)
     return record
 
@@ -81,13 +87,14 @@ def assist_cell(environment: Environment, spec: RunSpec, track: Track) -> None:
         if method.skip(track) is not None:
             return
         bench = Bench(environment, spec, track, method)
-        with sealed():
+        untouched = Untouched(environment, spec, HarnessFunctions.now())
+        with access_blocked():
             learner = method.prepare(Handed(bench))
-        _require_unchanged(environment, spec, method)
+        untouched.require(method)
         if not learner.embeds:
             return
         images, shown = _asked(environment, spec, track)
-        with closing(learner), sealed(), metered(environment.device) as cost:
+        with closing(learner), access_blocked(), metered(environment.device) as cost:
             recall = recall_of(environment, spec, learner, images, cost)
             embed_used(learner, images, shown, environment.device, recall=recall.lend_a_hand)
     except Exception:  # noqa: BLE001 - see above
@@ -100,22 +107,36 @@ def _asked(environment: Environment, spec: RunSpec, track: Track) -> tuple[Image
     return images, environment.episodes(track)[: spec.limit or track.episodes]
 
 
-def _scored(environment: Environment, spec: RunSpec, track: Track, method: Method, bench: Bench) -> RunRecord:
-    with sealed(), metered(environment.device) as whole:
+def _scored(
+    environment: Environment,
+    spec: RunSpec,
+    track: Track,
+    method: Method,
+    bench: Bench,
+    untouched: Untouched,
+    violations: Violations,
+) -> CellOutcome:
+    """Prepare the method, score its learner on the test episodes and audit the predictions."""
+    with access_blocked(violations), metered(environment.device) as whole:
         learner = method.prepare(Handed(bench))
     bench.ledger.charge_rest(whole)
     if not isinstance(learner, Learner):
         raise ContractError(f"Method '{method.name}' must prepare a Learner, but returned {type(learner).__name__}.")
-    _require_unchanged(environment, spec, method)
-    tuning_free = learner.tuning_free
+    untouched.require(method)
+    if violations:
+        raise ContractError(str(violations))
     environment.emit(StageStarted(spec.title, "evaluation", spec.limit or track.episodes, id=spec.cell))
     images, shown = _asked(environment, spec, track)
     bench.looked = True  # from here on it counts, whatever comes of it
-    with closing(learner), sealed():
+    with closing(learner), access_blocked(violations):
         with metered(environment.device) as cost:
             look = _looked(environment, spec, learner, images, shown, cost)
-        found = measures(look, track, images, shown) | {"task": _task_cost(look, cost, learner, shown)}
-    _require_unchanged(environment, spec, method)
+        require_varied(look.judged, track.way)
+        require_tuning_free(learner, cost)
+        bench.scored = True
+        fields = measures(look, track, images, shown) | {"task": _task_cost(look, cost, learner, shown)}
+        bench.audit = audited(environment, spec, learner, look, images, shown)
+    untouched.require(method)
     environment.emit(StageFinished(spec.title, "evaluation", cost.seconds, id=spec.cell))
     if bench.asked:
         facts = {"queries": sum(oracle.queries for oracle in bench.asked)}
@@ -123,7 +144,9 @@ def _scored(environment: Environment, spec: RunSpec, track: Track, method: Metho
     peak = max(cost.peak_bytes, look.recalled_bytes)
     spent = {"seconds": cost.seconds, "peak_bytes": peak, "flops": cost.flops, "joules": cost.joules}
     bench.stages.append(StageCost.model_validate({"stage": "evaluation", **spent}))
-    return _record(environment, spec, method, "ok", bench, found=found, tuning_free=tuning_free)
+    if bench.audit.reasons:
+        raise ContractError(" ".join(bench.audit.reasons))
+    return CellOutcome("ok", fields, learner.tuning_free, type(learner).transductive)
 
 
 def _looked(
@@ -174,41 +197,30 @@ def _earlier_looks(results: Path, spec: RunSpec) -> int:
     return earlier.looks if earlier is not None else 0
 
 
-def _require_unchanged(environment: Environment, spec: RunSpec, method: Method) -> None:
-    backbone = environment.backbone(spec.backbone)
-    if weights_sha256(backbone.vit) != backbone.sha256:
-        raise ContractError(f"Method '{method.name}' changed the frozen backbone. Work on bench.backbone(), a copy.")
-
-
 def _record(
-    environment: Environment,
-    spec: RunSpec,
-    method: Method,
-    status: Status,
-    bench: Bench | None = None,
-    *,
-    found: Mapping[str, Any] = MappingProxyType({}),
-    tuning_free: bool = True,
-    reason: str = "",
+    environment: Environment, spec: RunSpec, method: Method, outcome: CellOutcome, bench: Bench | None
 ) -> RunRecord:
     needs = needs_of(environment.catalogue, spec)
+    done = bench is not None and outcome.status == "ok"
     return RunRecord(
         cell=spec.cell,
-        status=status,
-        reason=reason,
+        status=outcome.status,
+        reason=outcome.reason,
         comparable=spec.limit is None and _trained(environment, spec),
         spec=spec,
         tags=Tags(
-            tuning_free=tuning_free,
+            tuning_free=outcome.tuning_free,
             data_free=data_freedom(environment, spec),
             role=method.role,
             black_box=Needs.QUERIES in needs and Needs.POOL not in needs,
+            transductive=outcome.transductive,
         ),
         looks=int(bench is not None and bench.looked),
         stages=list(bench.stages) if bench is not None else [],
-        hashes=hashes_of(environment, spec, bench.track) if bench is not None and found else {},
+        audit=bench.audit.record if bench is not None and bench.audit is not None else None,
+        hashes=hashes_of(environment, spec, bench.track) if bench is not None and done else {},
         provenance=provenance(environment.device),
-        **found,
+        **outcome.fields,
     )
 
 
@@ -238,7 +250,9 @@ def hashes_of(environment: Environment, spec: RunSpec, track: Track) -> dict[str
 
 
 def _announce(environment: Environment, record: RunRecord) -> None:
-    if record.interval is not None:
+    if record.status == "skipped":
+        environment.emit(CellSkipped(record.spec.title, record.reason, id=record.spec.cell))
+    elif record.interval is not None:
         half = (record.interval.high - record.interval.low) / 2
         environment.emit(CellFinished(record.spec.title, record.interval.mean, half, id=record.spec.cell))
     else:

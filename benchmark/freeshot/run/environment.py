@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from freeshot.basics.access_guard import access_allowed
 from freeshot.basics.errors import PoolError
-from freeshot.basics.seal import unsealed
 from freeshot.contracts.images import fitted
 from freeshot.contracts.options import build
 from freeshot.data.shelf import named_dataset
@@ -17,7 +17,7 @@ from freeshot.evaluation.episodes import track_episodes
 from freeshot.evaluation.first_use import require_as_first_met
 from freeshot.pool.places import POOLS, Place, find_pool
 from freeshot.pool.poison import poisoned, split_name
-from freeshot.pool.store import open_pool
+from freeshot.pool.store import numbers_sha256, open_pool
 from freeshot.run.artefacts import Artefacts
 from freeshot.run.decoded import decoded
 from freeshot.run.pools import asked_folders
@@ -57,6 +57,8 @@ class Environment:
     """Whether nobody is told of events."""
     _backbones: dict[str, Backbone] = field(default_factory=dict)
     _pools: dict[tuple[Path, str], LoraPool] = field(default_factory=dict)
+    _pool_numbers: dict[tuple[Path, str], str] = field(default_factory=dict)
+    """Hash of each opened pool's tensors."""
     _loaded: dict[tuple[str, str], Images] = field(default_factory=dict)
     _shown: dict[tuple[str, str, int], Images] = field(default_factory=dict)
     _episodes: dict[str, tuple[Episode, ...]] = field(default_factory=dict)
@@ -106,8 +108,9 @@ class Environment:
         place = self.place(sound)
         key = (place.folder, backbone.sha256)
         if key not in self._pools:
-            with unsealed():
-                self._pools[key] = open_pool(place.folder, backbone.sha256)
+            with access_allowed():
+                opened = self._pools[key] = open_pool(place.folder, backbone.sha256)
+            self._pool_numbers[key] = numbers_sha256(opened)
         pool = self._pools[key]
         if not place.part:
             return pool
@@ -117,6 +120,11 @@ class Environment:
                 f"The pool '{place.name}' has no LoRA that was tuned on '{place.part}'. Choose '{place.name}' itself."
             )
         return replace(pool, name=name, entries=chosen)
+
+    def changed_pools(self) -> list[str]:
+        """Close the pools whose tensors were changed since they were opened, and return their names."""
+        changed = [key for key, pool in self._pools.items() if numbers_sha256(pool) != self._pool_numbers[key]]
+        return [self._pools.pop(key).name for key in changed]
 
     def once(self, key: tuple[Any, ...], make: Callable[[], T]) -> T:
         """Return what `make()` returned for this key the first time: counts that take a look through the network."""
@@ -141,7 +149,7 @@ class Environment:
         """
         if (dataset, split) not in self._loaded:
             named = named_dataset(self.catalogue, dataset)
-            with unsealed():
+            with access_allowed():
                 self._loaded[dataset, split] = named.load(split, self.data)
         loaded = self._loaded[dataset, split]
         if side is None:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
-from freeshot.basics.seeds import derive
+from freeshot.basics.seeds import derive, stream
 from freeshot.basics.statistics import student_t
 from freeshot.contracts.records import IntervalRecord
 from freeshot.evaluation.judging import quality
@@ -15,6 +16,8 @@ from freeshot.evaluation.spread import measure_spread, spread_intervals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from torch import Tensor
 
     from freeshot.basics.statistics import Interval
     from freeshot.contracts.flow import Episode
@@ -59,13 +62,22 @@ def _spreads(look: Look, interval: Interval, track: Track, images: Images) -> tu
     """Measure wider intervals where features are at hand and the head is quick; tuning again would take hours."""
     if look.embedded is None or not look.spread:
         return ()
-    labels = np.asarray(images.labels, dtype=np.int64)[list(look.embedded.images)]
+    rows = _drawing_order(look.embedded.images)  # [u]
+    shown = np.asarray(look.embedded.images)[rows.numpy()]
+    labels = np.asarray(images.labels, dtype=np.int64)[shown]
     seed = derive(track.version, "spread", track.name)
     sizes = (track.way, track.shot, track.query)
-    spread = measure_spread(look.embedded.features, labels, *sizes, seed, head=look.head)
+    features, keys = look.embedded.features[rows], look.embedded.keys[rows]
+    spread = measure_spread(features, labels, *sizes, seed, head=look.head, keys=keys)
     if spread is None:
         return ()
     return tuple(map(_record, spread_intervals(interval, look.judged.accuracies, spread)))
+
+
+def _drawing_order(images: Sequence[int]) -> Tensor:
+    """Return the rows of images [u] in the order from which the committed intervals drew their tasks."""
+    by_index = torch.tensor(images).argsort()
+    return by_index[torch.randperm(len(images), generator=stream(0, "embedding order", len(images)))]
 
 
 def _record(interval: Interval) -> IntervalRecord:

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from freeshot.basics.errors import OptionError
+from freeshot.basics.access_guard import access_blocked
+from freeshot.basics.errors import ContractError, OptionError
 from freeshot.basics.files import require_writable
-from freeshot.basics.seal import sealed
 from freeshot.contracts.method import Needs
 from freeshot.contracts.records import RunSpec
 from freeshot.contracts.tracks import Track
@@ -72,8 +72,10 @@ class Job:
         """Prepare the method on the pool and write its adapter; an interrupted job goes on where it was."""
         require_writable(self.request.out, "--out")
         bench = Bench(self.environment, self.spec, self.track, self.method)
-        with sealed():
+        with access_blocked() as violations:
             learner = self.method.prepare(Handed(bench))
+        if violations:
+            raise ContractError(str(violations))
         adapter = adapter_left(self.method, learner)
         if adapter is None:
             raise OptionError(no_adapter(self.method))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from freeshot.basics.access_guard import refuse
 from freeshot.basics.errors import ContractError, EpisodeError, OptionError, UndeclaredError
 from freeshot.basics.files import tensors_sha256
 from freeshot.basics.seeds import derive, stream
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from freeshot.contracts.records import RunSpec
     from freeshot.contracts.tracks import Track
     from freeshot.engine.backbone import Backbone
+    from freeshot.run.audited import CellAudit
     from freeshot.run.environment import Environment
 
 
@@ -70,6 +72,10 @@ class Bench:
     """The services that were handed out; they count their queries."""
     looked: bool = False
     """Whether scoring on test episodes began."""
+    scored: bool = False
+    """Whether they were all scored, and only the audit is left."""
+    audit: CellAudit | None = None
+    """How the audit came out, once there was one."""
     origin: str = ""
     """Who provides the method, where it is not the cell's own."""
     under: Adapter | None = None
@@ -259,9 +265,11 @@ class Bench:
 
     def _require(self, need: Needs) -> None:
         if need not in self.method.needs:
-            raise UndeclaredError(
-                f"Method '{self.method.name}' asked for the {need.value}, which it did not declare. Add "
-                f"Needs.{need.name} to its needs, or do without."
+            refuse(
+                UndeclaredError(
+                    f"Method '{self.method.name}' asked for the {need.value}, which it did not declare. Add "
+                    f"Needs.{need.name} to its needs, or do without."
+                )
             )
 
     def _asked_or_open(self) -> LoraPool:

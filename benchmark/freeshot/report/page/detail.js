@@ -60,7 +60,7 @@ function showRow(row) {
   open(
     el("bdi", {}, row.label),
     list([
-      ["what it is", [row.role, row.free, row.tuning, ...(row.pool === "black box" ? ["black box"] : [])].join(", ")],
+      ["what it is", [row.role, row.free, row.tuning, ...(row.pool === "black box" ? ["black box"] : []), ...(row.queries === "transductive" ? ["transductive"] : [])].join(", ")],
       ["made with", row.made],
       ["average rank", row.rank === null ? null : row.rank.toFixed(2) + " over all tracks"],
       ...state.board.columns.map((title, i) => [title, row.extras[i]]),

@@ -4,6 +4,7 @@ const FILTERS = {
   "by-tuning": (row) => row.tuning,
   "by-free": (row) => row.free,
   "by-pool": (row) => row.pool,
+  "by-queries": (row) => row.queries,
   "by-role": (row) => (row.control ? "controls" : "methods"),
 };
 const TRACK_FILTERS = { "by-section": (track) => track.section, "by-shot": (track) => track.shot + "-shot" };
@@ -37,7 +38,7 @@ function passing(things, filters) {
 /** The rows and tracks that the filters and the search leave. */
 function visible() {
   const words = $("search").value.toLowerCase().split(/\s+/).filter(Boolean);
-  const said = (row) => [row.label, row.made, row.role, row.free, row.tuning, row.pool].join(" ").toLowerCase();
+  const said = (row) => [row.label, row.made, row.role, row.free, row.tuning, row.pool, row.queries].join(" ").toLowerCase();
   const rows = passing(state.board.rows, FILTERS).filter((row) => words.every((word) => said(row).includes(word)));
   return { rows, tracks: passing(state.board.tracks, TRACK_FILTERS) };
 }

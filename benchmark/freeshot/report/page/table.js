@@ -69,6 +69,7 @@ function line(row, tracks) {
   const name = el("button", { type: "button", class: "name", title: row.label }, named(row));
   name.onclick = () => showRow(row);
   const tags = [row.free, row.tuning].filter((tag) => !common().includes(tag)).concat(row.control ? row.role : []);
+  if (row.queries === "transductive") tags.push(row.queries);
   const whole = overall(row, tracks), cost = costOf(row, "total");
   return el(
     "tr", { class: row.control ? "control" : null },

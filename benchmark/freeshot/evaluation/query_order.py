@@ -1,0 +1,47 @@
+"""The order in which images are shown to a learner: by a hash of their pixels, whatever their classes are.
+
+Data sets and episode lists keep images class by class, so the order in which they are stored gives the answers away.
+Sorted by a hash of the pixels, the order is a function of the pictures alone: had all of them other classes, it would
+be the same. It therefore carries nothing about an answer, even for a learner that recomputes it, and it is the same in
+every run. A shuffle that is seeded by a number, or even by the answers themselves, does not have this property: a
+learner could recompute it, or test a guess of all answers against it.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from freeshot.contracts.images import Images
+
+BLOCK = 16 * 2**20
+"""Bytes of pixels that are read at once for hashing."""
+
+
+def pixel_keys(pixels: Tensor) -> Tensor:
+    """Hash each image of uint8 [b, 3, h, w] into an integer: int64 [b]; equal pictures have equal keys."""
+    rows = pixels.cpu().contiguous().numpy().reshape(len(pixels), -1)
+    digests = b"".join(blake2b(row.tobytes(), digest_size=8).digest() for row in rows)
+    return torch.frombuffer(bytearray(digests), dtype=torch.int64) if len(pixels) else torch.empty(0, dtype=torch.int64)
+
+
+def image_keys(images: Images, indices: Sequence[int]) -> Tensor:
+    """Read images in blocks and hash their pixels: int64 [n]."""
+    if not indices:
+        return torch.empty(0, dtype=torch.int64)
+    size = max(1, images.read(indices[:1]).numel())
+    block = max(1, BLOCK // size)
+    parts = [pixel_keys(images.read(indices[start : start + block])) for start in range(0, len(indices), block)]
+    return torch.cat(parts)
+
+
+def shown_order(keys: Tensor) -> Tensor:
+    """Return the positions of images [.., n] in the order in which they are shown."""
+    return keys.argsort(dim=-1, stable=True)

@@ -1,0 +1,64 @@
+"""The audit of a cell: its predictions are held against the same episodes shown differently."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from freeshot.basics.errors import ContractError
+from freeshot.contracts.records import AuditRecord
+from freeshot.evaluation.audit import Auditor
+from freeshot.evaluation.rescoring import HeadRescore, TunedRescore, audit_features
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from freeshot.contracts.flow import Episode
+    from freeshot.contracts.images import Images
+    from freeshot.contracts.method import Learner
+    from freeshot.contracts.records import RunSpec
+    from freeshot.engine.meter import Meter
+    from freeshot.evaluation.audit import Rescore
+    from freeshot.run.environment import Environment
+    from freeshot.run.measures import Look
+
+
+@dataclass(frozen=True, eq=False)
+class CellAudit:
+    """What the audit of a cell measured, and why the cell is violated, if it is."""
+
+    record: AuditRecord
+    reasons: tuple[str, ...]
+
+
+def audited(
+    environment: Environment,
+    spec: RunSpec,
+    learner: Learner,
+    look: Look,
+    images: Images,
+    episodes: Sequence[Episode],
+) -> CellAudit:
+    """Score a sample of the episodes again, shown differently, and embed some of the images in other batches."""
+    begun = time.perf_counter()
+    rescore: Rescore = TunedRescore(learner, images, environment.device, spec.seed)
+    parts = []
+    if look.embedded is not None:
+        parts.append(audit_features(learner, images, look.embedded, environment.device))
+        rescore = HeadRescore(look.embedded, look.head)
+    parts.append(Auditor(rescore, look.judged, episodes, learner.transductive, learner.numbered).audit())
+    moved = {name: share for part in parts for name, share in part.moved.items()}
+    seconds = time.perf_counter() - begun
+    record = AuditRecord(episodes=max(part.episodes for part in parts), moved=moved, seconds=seconds)
+    return CellAudit(record, tuple(reason for part in parts for reason in part.reasons))
+
+
+def require_tuning_free(learner: Learner, cost: Meter) -> None:
+    """Raise ContractError where a learner that declares to be tuning-free computed gradients while it was scored."""
+    if learner.tuning_free and cost.gradients:
+        claim = "fits = False" if learner.embeds else "generates = True"
+        raise ContractError(
+            f"{type(learner).__name__} declares to be tuning-free ({claim}), but ran a backward pass or an optimiser "
+            "step while episodes were scored. Declare what it does, or remove the tuning."
+        )

@@ -1,0 +1,32 @@
+"""How a cell ended, before its record is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from freeshot.basics.access_guard import Violations
+    from freeshot.contracts.records import Status
+
+
+@dataclass(frozen=True, eq=False)
+class CellOutcome:
+    """Status and reason of a cell, and the measures of one that was scored."""
+
+    status: Status
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of the record that hold the measures; empty unless the status is 'ok'."""
+    tuning_free: bool = True
+    transductive: bool = False
+    reason: str = ""
+
+    def with_violations(self, violations: Violations) -> CellOutcome:
+        """Return a violated outcome where there are any, with each of them and what it ended with besides."""
+        if not violations:
+            return self
+        first = str(violations)
+        reason = first if self.reason in first else f"{first} {self.reason}"
+        return CellOutcome("violated", reason=reason)

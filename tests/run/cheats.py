@@ -1,0 +1,462 @@
+"""Plugins that would score well without looking at images, or that break a promise of their interface.
+
+Each method here is named after what it does. None of them may stand on a board: `test_cheats.py` runs them all.
+"""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+
+from freeshot import Learner, Method, Needs, Predictor, Shots, Workbench
+from freeshot.basics.prototypes import prototype_logits
+from freeshot.basics.seeds import stream
+from freeshot.pool.store import open_pool
+from freeshot.testing.toy import POOL, ToyWaves
+
+NOWHERE: Any = None
+"""The toy pictures need no folder."""
+
+
+class Flat(Learner):
+    """Honest: features are the pixels."""
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Return pixels [b, 3·h·w]."""
+        return images.flatten(1)
+
+
+def means(support: Tensor, query: Tensor, way: int) -> Tensor:
+    """Honest: minus the distances to the class means [e, q, c]."""
+    labels = torch.arange(way).repeat_interleave(support.shape[1] // way).expand(len(support), -1)
+    return prototype_logits(query, support, labels, way, distance="euclidean")
+
+
+def by_position(order: Tensor, way: int) -> Tensor:
+    """Take queries, whose positions in a list that goes class by class are [.., q], for the class there."""
+    return nn.functional.one_hot(order * way // order.shape[-1], way).float()
+
+
+# --- the order of queries -------------------------------------------------------------------------
+
+
+class HeadKnowsTheShuffle(Flat):
+    """Recompute a shuffle that is seeded by sizes alone."""
+
+    def classify(self, support: Tensor, query: Tensor, way: int) -> Tensor:
+        """Ignore both."""
+        shape = query.shape[:2]
+        return by_position(torch.rand(shape, generator=stream(0, "query order", *shape)).argsort(1), way)
+
+
+class HeadTrustsThePosition(Flat):
+    """Suppose that queries come class by class."""
+
+    def classify(self, support: Tensor, query: Tensor, way: int) -> Tensor:
+        """Ignore both."""
+        return by_position(torch.arange(query.shape[1]).expand(len(query), -1), way)
+
+
+class AdaptKnowsTheShuffle(Learner):
+    """Recompute a shuffle that is seeded by the episode's number."""
+
+    def __init__(self) -> None:
+        self.episode = -1
+
+    def adapt(self, support: Shots, way: int, rng: Generator) -> Predictor:
+        """Count episodes."""
+        self.episode += 1
+        number = self.episode
+
+        def predict(images: Tensor) -> Tensor:
+            return by_position(torch.randperm(len(images), generator=stream(0, "query order", number)), way)
+
+        return predict
+
+
+class AdaptManyTrustsThePosition(Learner):
+    """Suppose that queries come class by class, in many episodes at once."""
+
+    together = 5
+
+    def adapt_many(self, support: Tensor, way: int, rngs: Sequence[Generator]) -> Predictor:
+        """Ignore the support sets."""
+        return lambda images: by_position(torch.arange(images.shape[1]).expand(len(images), -1), way)
+
+
+class AdaptRanksByHash(Learner):
+    """Rank queries by a hash of their pixels, as the harness does, and cut the ranking into classes."""
+
+    def adapt(self, support: Shots, way: int, rng: Generator) -> Predictor:
+        """Ignore the support set."""
+        from freeshot.evaluation.query_order import pixel_keys
+
+        return lambda images: by_position(pixel_keys((images * 255).round().byte()).argsort().argsort(), way)
+
+
+class EmbedCounts(Learner):
+    """Number images in the order in which they are embedded."""
+
+    seen = 0
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Count."""
+        start = self.seen
+        self.seen += len(images)
+        return torch.arange(start, self.seen).float().unsqueeze(1)
+
+
+# --- other episodes, neighbours, numbers of classes -------------------------------------------------
+
+
+class HeadRemembers(Flat):
+    """Draw each query towards the queries of earlier episodes."""
+
+    def __init__(self) -> None:
+        self.memory: list[Tensor] = []
+
+    def classify(self, support: Tensor, query: Tensor, way: int) -> Tensor:
+        """Keep what is seen."""
+        self.memory.append(query.flatten(0, 1).clone())
+        centre = torch.cat(self.memory).mean(0)
+        return means(support, query + 3 * centre, way) * (1 + len(self.memory))
+
+
+class AdaptRemembers(Learner):
+    """Add the support sets of earlier episodes to this one's."""
+
+    def __init__(self) -> None:
+        self.memory: list[Tensor] = []
+
+    def adapt(self, support: Shots, way: int, rng: Generator) -> Predictor:
+        """Keep what is seen."""
+        own = support.images.flatten(1)
+        self.memory.append(own.clone())
+        shown = own + 3 * torch.stack(self.memory).mean(0)
+        return lambda images: means(shown.unsqueeze(0), images.flatten(1).unsqueeze(0), way)[0]
+
+
+class EmbedReadsNeighbours(Learner):
+    """Subtract the mean of the batch, as batch normalisation in training mode does."""
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Compare each image with those beside it."""
+        flat = images.flatten(1)
+        return (flat - flat.mean(0)) / (flat.std(0, correction=0) + 0.1)
+
+
+class HeadIsTransductive(Flat):
+    """Move class means towards the queries that are near, and do not declare it."""
+
+    def classify(self, support: Tensor, query: Tensor, way: int) -> Tensor:
+        """Take one step of soft k-means."""
+        share = (means(support, query, way) * 10).softmax(-1)  # [e, q, c]
+        centres = (share.mT @ query) / share.sum(1).unsqueeze(-1)  # [e, c, d]
+        return -torch.cdist(query, centres) * 10
+
+
+class HeadPrefersTheFirst(Flat):
+    """Give the class with number 0 an advantage."""
+
+    def classify(self, support: Tensor, query: Tensor, way: int) -> Tensor:
+        """Add to the first score."""
+        return means(support, query, way) + torch.eye(way)[0]
+
+
+# --- refusals that are caught ------------------------------------------------------------------------
+
+
+def swallowing(act: Callable[[Workbench], object]) -> Callable[[Workbench], Learner]:
+    """Prepare an honest learner after trying something, whatever comes of it."""
+
+    def prepare(bench: Workbench) -> Learner:
+        with suppress(Exception):
+            act(bench)
+        return Flat()
+
+    return prepare
+
+
+def in_a_thread(act: Callable[[], object]) -> None:
+    """Try something where context variables of this thread are unknown."""
+    result: list[Exception] = []
+
+    def run() -> None:
+        try:
+            act()
+        except Exception as error:  # noqa: BLE001 - a thread's error would be a warning, which tests turn into errors
+            result.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+
+
+class EmbedOpensTheSplit(Flat):
+    """Open the test classes while it is scored, and go on when that is refused."""
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Try, then embed."""
+        with suppress(Exception):
+            ToyWaves().load("novel", NOWHERE)
+        return super().embed(images)
+
+
+# --- changing what is shared -------------------------------------------------------------------------
+
+
+def network_of(bench: Workbench) -> nn.Module:
+    """Reach for the frozen network behind the learner that the bench hands out."""
+    learner: Any = bench.frozen()
+    network: nn.Module = learner.network
+    return network
+
+
+def scale_weights(bench: Workbench) -> Learner:
+    """Change the frozen network."""
+    with torch.no_grad():
+        next(network_of(bench).parameters()).mul_(0)
+    return Flat()
+
+
+def scale_weights_through_gc(bench: Workbench) -> Learner:
+    """Change every network in memory."""
+    with torch.no_grad():
+        for thing in gc.get_objects():
+            if issubclass(type(thing), nn.Linear):  # isinstance would wake deprecated proxies
+                thing.weight.mul_(0.5)
+    return Flat()
+
+
+def hook_the_network(bench: Workbench) -> Learner:
+    """Leave a hook on the frozen network."""
+    network_of(bench).register_forward_hook(lambda module, inputs, output: output * 0)
+    return Flat()
+
+
+def replace_forward(bench: Workbench) -> Learner:
+    """Give the frozen network another forward method."""
+    network: Any = network_of(bench)
+    network.forward = lambda images: images.flatten(1)[:, :8]
+    return Flat()
+
+
+def zero_the_pool(bench: Workbench) -> Learner:
+    """Change the LoRAs that later methods are given."""
+    for entry in bench.pool().entries:
+        entry.head_weight.zero_()
+    return Flat()
+
+
+class HeadWritesSupport(Flat):
+    """Write into the support features."""
+
+    def classify(self, support: Tensor, query: Tensor, way: int) -> Tensor:
+        """Centre in place."""
+        support -= support.mean(1, keepdim=True)
+        return means(support, query, way)
+
+
+class AdaptWritesSupport(Learner):
+    """Write into the support images."""
+
+    def adapt(self, support: Shots, way: int, rng: Generator) -> Predictor:
+        """Brighten in place."""
+        support.images.add_(0.5)
+        shown = support.images.flatten(1)
+        return lambda images: means(shown.unsqueeze(0), images.flatten(1).unsqueeze(0), way)[0]
+
+
+class EmbedWritesImages(Flat):
+    """Write into the images."""
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Darken in place."""
+        return super().embed(images.mul_(0.5))
+
+
+# --- functions of the harness ------------------------------------------------------------------------
+
+
+def patch_argmax(bench: Workbench) -> Learner:
+    """Replace a function that predictions are read off with."""
+    torch.argmax = lambda scores, *rest, **more: torch.zeros(scores.shape[:-1], dtype=torch.long)
+    return Flat()
+
+
+def patch_the_scorer(bench: Workbench) -> Learner:
+    """Replace the function that judges predictions."""
+    import freeshot.evaluation.scoring as scoring
+
+    judge = scoring.judge
+    scoring.judge = lambda logits, labels, taken: judge(logits, labels, labels.expand_as(taken))
+    return Flat()
+
+
+def patch_code(bench: Workbench) -> Learner:
+    """Exchange the code of a function of the harness, which stays the same object."""
+    from freeshot.evaluation import judging
+
+    def judge(logits: Tensor, labels: Tensor, taken: Tensor) -> Any:
+        return together([])  # type: ignore[name-defined] # noqa: F821
+
+    judging.judge.__code__ = judge.__code__
+    return Flat()
+
+
+def patch_a_class(bench: Workbench) -> Learner:
+    """Replace a method of a class of the harness."""
+    Learner.classify = HeadTrustsThePosition.classify  # type: ignore[method-assign]
+    return Flat()
+
+
+def shadow_a_builtin(bench: Workbench) -> Learner:
+    """Hide one of Python's functions from the scorer."""
+    import freeshot.evaluation.scoring as scoring
+
+    scoring.len = lambda things: 1  # type: ignore[attr-defined]
+    return Flat()
+
+
+class EmbedPatches(Flat):
+    """Replace a function while it is scored."""
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Patch, then embed."""
+        patch_argmax(NOWHERE)
+        return super().embed(images)
+
+
+# --- what is returned --------------------------------------------------------------------------------
+
+
+class Returning(Flat):
+    """Return something that is not a score of each query."""
+
+    def __init__(self, wrong: Callable[[Tensor], Tensor]) -> None:
+        self.wrong = wrong
+
+    def classify(self, support: Tensor, query: Tensor, way: int) -> Tensor:
+        """Spoil honest scores."""
+        return self.wrong(means(support, query, way))
+
+
+class SecretlyTunes(Flat):
+    """Claim to be tuning-free, and fit a head to each support set."""
+
+    def classify(self, support: Tensor, query: Tensor, way: int) -> Tensor:
+        """Step an optimiser."""
+        labels = torch.arange(way).repeat_interleave(support.shape[1] // way)
+        with torch.inference_mode(mode=False), torch.enable_grad():
+            weight = nn.Parameter(torch.zeros(support.shape[-1], way))
+            optimizer = torch.optim.SGD([weight], lr=0.1)
+            for shown in support.clone():
+                optimizer.zero_grad()
+                nn.functional.cross_entropy(shown @ weight, labels).backward()
+                optimizer.step()
+        return means(support, query, way)
+
+
+class SecretlyFollowsGradients(Learner):
+    """Claim to generate without tuning, and follow gradients without an optimiser."""
+
+    generates = True
+
+    def adapt(self, support: Shots, way: int, rng: Generator) -> Predictor:
+        """Move the class means by hand."""
+        shown = support.images.flatten(1).clone().requires_grad_()
+        loss = means(shown.unsqueeze(0), shown.unsqueeze(0), way).sum()
+        (slope,) = torch.autograd.grad(loss, shown)
+        centre = (shown - 0.01 * slope).detach()
+        return lambda images: means(centre.unsqueeze(0), images.flatten(1).unsqueeze(0), way)[0]
+
+
+# --- the gallery -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Cheat(Method):
+    """Prepare as one of the functions above does."""
+
+    name = "cheat"
+    how = staticmethod(lambda bench: Flat())
+
+    def prepare(self, bench: Workbench) -> Learner:
+        """Cheat."""
+        return self.how(bench)
+
+
+def method(prepare: Callable[[Workbench], Learner], needs: frozenset[Needs] = frozenset()) -> type[Method]:
+    """Make a method class of a function that prepares."""
+    fields = {"__doc__": "Cheat.", "__module__": __name__, "how": staticmethod(prepare), "needs": needs}
+    return dataclass(frozen=True)(type("Made", (Cheat,), {**fields, "name": "cheat"}))
+
+
+def handing(learner: Callable[[], Learner]) -> type[Method]:
+    """Make a method class that hands out a learner."""
+    return method(lambda bench: learner())
+
+
+ORDER = "Predictions depend on the order of the queries"
+GALLERY: dict[str, tuple[type[Method], str]] = {
+    "a head knows the shuffle": (handing(HeadKnowsTheShuffle), "Predictions depend on"),
+    "a head trusts the position": (handing(HeadTrustsThePosition), ORDER),
+    "adapt knows the shuffle": (handing(AdaptKnowsTheShuffle), "Predictions depend on"),
+    "adapt_many trusts the position": (handing(AdaptManyTrustsThePosition), ORDER),
+    "adapt ranks by hash": (handing(AdaptRanksByHash), "Predictions depend on the other queries of the episode"),
+    "embed counts images": (handing(EmbedCounts), "Features depend on the batch"),
+    "a head remembers episodes": (handing(HeadRemembers), "Predictions depend on other episodes"),
+    "adapt remembers episodes": (handing(AdaptRemembers), "Predictions depend on other episodes"),
+    "embed reads neighbours": (handing(EmbedReadsNeighbours), "Features depend on the batch"),
+    "undeclared transduction": (handing(HeadIsTransductive), "Declare transductive = True"),
+    "a head prefers a number": (handing(HeadPrefersTheFirst), "Predictions depend on how the classes are numbered"),
+    "swallows an undeclared need": (
+        method(swallowing(lambda bench: bench.pool())),
+        "asked for the pool, which it did not declare",
+    ),
+    "swallows a sealed split": (
+        method(swallowing(lambda bench: ToyWaves().load("novel", NOWHERE))),
+        "The novel classes of 'toy-waves' must not be opened",
+    ),
+    "swallows a sealed pool": (method(swallowing(lambda bench: open_pool(POOL))), "The pool in .* must not be opened"),
+    "opens a split in a thread": (
+        method(swallowing(lambda bench: in_a_thread(lambda: ToyWaves().load("novel", NOWHERE)))),
+        "The novel classes of 'toy-waves' must not be opened",
+    ),
+    "opens a data set directly": (
+        method(lambda bench: ToyWaves().load("base", NOWHERE) and Flat()),  # type: ignore[arg-type, return-value]
+        "The base classes of 'toy-waves' must not be opened",
+    ),
+    "opens a split while scored": (handing(EmbedOpensTheSplit), "The novel classes of 'toy-waves' must not be opened"),
+    "changes the backbone": (method(scale_weights), "changed the frozen backbone"),
+    "changes the backbone through gc": (method(scale_weights_through_gc), "changed the frozen backbone"),
+    "hooks the backbone": (method(hook_the_network), "changed the frozen backbone"),
+    "replaces the backbone's forward": (method(replace_forward), "changed the frozen backbone"),
+    "changes the pool": (method(zero_the_pool, frozenset({Needs.POOL})), "changed the LoRAs of the pool 'toy'"),
+    "a head writes into the support set": (handing(HeadWritesSupport), "changed the support features"),
+    "adapt writes into the support set": (handing(AdaptWritesSupport), "changed the support images"),
+    "embed writes into images": (handing(EmbedWritesImages), "changed the .*images it was shown"),
+    "patches torch.argmax": (method(patch_argmax), "replaced torch.argmax"),
+    "patches the scorer": (method(patch_the_scorer), "replaced freeshot.evaluation.scoring.judge"),
+    "exchanges code": (method(patch_code), "replaced freeshot.evaluation.judging.judge"),
+    "patches a class": (method(patch_a_class), "replaced freeshot.contracts.method.Learner.classify"),
+    "hides a builtin": (method(shadow_a_builtin), "replaced freeshot.evaluation.scoring.len"),
+    "patches while scored": (handing(EmbedPatches), "replaced torch.argmax"),
+    "returns a wrong shape": (handing(lambda: Returning(lambda s: s[..., :1])), "must score"),
+    "returns NaN": (handing(lambda: Returning(lambda s: s * float("nan"))), "not all finite"),
+    "returns equal scores": (handing(lambda: Returning(lambda s: s * 0)), "the same score for every query"),
+    "returns one class": (
+        handing(lambda: Returning(lambda s: torch.eye(s.shape[-1])[0].expand_as(s))),
+        "Predictions depend on how the classes are numbered",
+    ),
+    "tunes and denies it": (handing(SecretlyTunes), "declares to be tuning-free"),
+    "follows gradients and denies it": (handing(SecretlyFollowsGradients), "declares to be tuning-free"),
+}
+"""Title → method, and what its record gives as the reason."""
