@@ -59,7 +59,7 @@ def fitted(images: Images, side: int) -> Images:
 
 
 def wrong_size(images: Images, dataset: str, side: int, backbone: str) -> str:
-    """Say why a backbone that takes `side` pixels cannot see these images, by reading the first; '' where it can."""
+    """Return why a backbone that takes `side` pixels cannot take these images, '' if it can; reads the first one."""
     if len(images) == 0:
         return ""
     height, width = fitted(images, side).read([0]).shape[-2:]

@@ -58,7 +58,7 @@ def _parts(spec: RunSpec) -> list[Part]:
 
 
 def _of_images(cells: Sequence[PlannedCell], environment: Environment) -> Iterator[str]:
-    """Open each split of a data set once, and see whether it fits the backbones that are to see it."""
+    """Open each split of a data set once, and compare its size with those of the backbones it is for."""
     seen: dict[tuple[str, str, str], Part] = {}
     for cell in cells:
         backbone = cell.spec.backbone
@@ -73,12 +73,12 @@ def _of_images(cells: Sequence[PlannedCell], environment: Environment) -> Iterat
 
 
 def _of_size(images: Images, dataset: str, backbone: BackboneProvider) -> str:
-    """Say why images cannot be shown to a backbone; '' where they can, or where that cannot be told."""
+    """Return why a backbone cannot take these images; '' where it can, or where the first one cannot be read."""
     try:
         return wrong_size(images, dataset, backbone.image_size(), spelled(backbone))
     except FreeshotError:
         raise
-    except Exception:  # noqa: BLE001 - a plugin's code; what it raises is told by the cell that reads the image
+    except Exception:  # noqa: BLE001 - a plugin's code; the cell that reads the image fails, the others go on
         return ""
 
 
