@@ -132,7 +132,8 @@ def test_the_optimiser_is_made_of_the_lora_then_the_extra_parameters() -> None:
 
         def optimizer(self, weights: Sequence[Parameter]) -> Optimizer:
             given.extend(weight.ndim for weight in weights)
-            return torch.optim.SGD([{"params": weights[:-1]}, {"params": weights[-1:], "lr": 0.0}], lr=self.lr)
+            groups: list[dict[str, Any]] = [{"params": weights[:-1]}, {"params": weights[-1:], "lr": 0.0}]
+            return torch.optim.SGD(groups, lr=self.lr)
 
     learner, model = Slow(iterations=5, **STEADY), OneWeight()
     fit(learner, model)

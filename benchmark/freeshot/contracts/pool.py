@@ -85,7 +85,8 @@ class LoraEntry:
 class LoraPool:
     """LoRAs of one backbone, verified on opening, read-only.
 
-    A pool is a sequence of its entries: `for lora in pool`, `len(pool)`, `pool[0]`, `pool["lora-003"]`.
+    A pool is a collection of its entries: `for lora in pool`, `len(pool)`, `pool[0]`, `pool["lora-003"]`. A number past
+    the end raises IndexError, an unknown name UnknownNameError.
     """
 
     name: str
