@@ -56,6 +56,7 @@ class Tilt:
 
     def __init__(self) -> None:
         draws = rng(9)
+        self.extra: dict[str, nn.Parameter] = {}
         shapes = ((1, 2, 12), (1, 6, 2))
         self.weights = [nn.Parameter(torch.randn(s, generator=draws, dtype=torch.float64) / 3) for s in shapes]
         self.base = torch.randn(6, 12, generator=draws, dtype=torch.float64)

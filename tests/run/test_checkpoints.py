@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
+from freeshot.basics.prototypes import prototype_logits
 from freeshot.contracts.flow import Shots, SurrogateSet
 from freeshot.engine import BankTeacher, SharedLora
 from freeshot.engine.meter import metered
@@ -22,6 +24,7 @@ from freeshot_lora_recycle.pruning import ClsAttention
 from freeshot_lora_recycle.stopping import PatchStopping
 
 if TYPE_CHECKING:
+    from freeshot import Model, Task
     from freeshot.contracts.efficiency import EfficiencyStrategy
     from freeshot.contracts.pool import LoraPool
     from freeshot.engine import Backbone
@@ -74,28 +77,52 @@ def test_an_inversion_continues_to_the_same_bits(
     assert begun == [0, 0, *[1] * len(kills)]
 
 
+@dataclass(frozen=True)
+class LearnedScale(Prototype):
+    """Learn the inverse temperature, and a weight of each class that is drawn at the start."""
+
+    name = "learned-scale"
+
+    def extra_parameters(self, model: Model, rng: Generator) -> Mapping[str, Tensor | float]:
+        """Start at one, and at random."""
+        return {"log_scale": 0.0, "weights": torch.rand(5, generator=rng)}
+
+    def loss(self, model: Model, task: Task) -> Tensor:
+        """Return the cross-entropy of nearest class means."""
+        support = model.embed(task.support.images, task.support.kept)
+        query = model.embed(task.query.images, task.query.kept)
+        logits = prototype_logits(query, support, task.support.labels, task.way, scale=1.0)
+        logits = logits * model.extra["log_scale"].exp() + model.extra["weights"]
+        return torch.nn.functional.cross_entropy(logits, task.query.labels)
+
+
 @pytest.mark.parametrize("kills", KILLS)
 @pytest.mark.parametrize("validate_every", [0, 2])
+@pytest.mark.parametrize("learner", [Prototype, LearnedScale])
 def test_meta_training_continues_to_the_same_bits(
-    tmp_path: Path, backbone: Backbone, kills: tuple[int, ...], validate_every: int
+    tmp_path: Path, backbone: Backbone, kills: tuple[int, ...], validate_every: int, learner: type[Prototype]
 ) -> None:
     rng = torch.Generator().manual_seed(0)
     logits = torch.randn(15, 5, generator=rng)
     shots = Shots(torch.rand(15, 3, 16, 16, generator=rng), torch.arange(5).repeat_interleave(3))
     sets = [SurrogateSet(shots, (0, 1, 2, 3, 4), logits, logits, "lora-000")]
     source = SurrogateSource(sets, TaskShape(5, 1, 2), 0.5, 4, backbone.device, flip=True)
-    method = Prototype(iterations=STEPS, cycle=4, warmup=1, lr=1e-2, validate_every=validate_every)
+    method = learner(iterations=STEPS, cycle=4, warmup=1, lr=1e-2, validate_every=validate_every)
     held_out = list(Tasks(source.draw, {}, 5).take(3))
+    facts: list[Mapping[str, Any]] = []
 
     def work(kill: int | None, folder: Path = tmp_path) -> Tensor:
         kept = FileCheckpoint(folder / "state.safetensors", every=0)
         tasks = Tasks(source.draw, {}, 3, killing(kill), kept, held_out)
         model = SharedLora(backbone, 2, torch.Generator().manual_seed(0))
         adapter = method.fit(model, tasks, torch.Generator().manual_seed(1))
+        facts.append(adapter.facts)
         return torch.cat([tensor.flatten() for tensor in adapter.tensors.values()])
 
     undisturbed = work(None, tmp_path / "undisturbed")
     assert torch.equal(finish(work, kills), undisturbed)
+    assert facts[0] == facts[1]
+    assert facts[0].get("log_scale") != 0.0
 
 
 def test_operations_of_interrupted_runs_are_those_of_one(tmp_path: Path, backbone: Backbone, pool: LoraPool) -> None:

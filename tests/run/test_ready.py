@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ from freeshot.basics.errors import DataError, OptionError, StoreError
 from freeshot.contracts.launcher import Launcher
 from freeshot.run.environment import Environment
 from freeshot.run.launchers.submitit import SubmititLauncher
-from freeshot.testing.toy import TRACKS
+from freeshot.testing.toy import TRACKS, ToyImages, ToyWaves
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -117,6 +117,114 @@ def test_all_that_is_missing_is_named_at_once(stocked: Toy) -> None:
         "The package 'extra' is missing. Install it. The file of weights is missing. Put it there. "
         "No images of 'gone'. Put them there."
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Small(ToyImages):
+    """Images of 12 px that count how many were read."""
+
+    read_so_far: ClassVar[list[int]] = []
+
+    def read(self, indices: Sequence[int]) -> Tensor:
+        """Return uint8 [b, 3, 12, 12]."""
+        self.read_so_far.extend(indices)
+        return super().read(indices)[:, :, :12, :12]
+
+
+@dataclass(frozen=True, eq=False)
+class AnySize(Small):
+    """The same, shown at any size."""
+
+    def at(self, side: int) -> ToyImages:
+        """Return images of 16 px, whatever the side."""
+        return ToyImages(self.kinds)
+
+
+@dataclass(frozen=True)
+class Folder(ToyWaves):
+    """A data set of one size."""
+
+    name = "my-folder"
+    images: ClassVar[type[ToyImages]] = Small
+
+    def load(self, split: str, root: Path) -> ToyImages:
+        """Return one split; that for validation fits."""
+        images = super().load(split, root)
+        return images if split == "validation" else self.images(images.kinds)
+
+
+@dataclass(frozen=True)
+class Resized(Folder):
+    """A data set of any size."""
+
+    name = "resized"
+    images = AnySize
+
+
+@dataclass(frozen=True)
+class Broken(Folder):
+    """A data set whose images cannot be read."""
+
+    name = "broken"
+
+    def load(self, split: str, root: Path) -> Any:
+        """Return what is no image."""
+        return range(60)
+
+
+@dataclass(frozen=True)
+class Based(Eager):
+    """Need base images."""
+
+    name = "based"
+    needs = frozenset({Needs.BASE_IMAGES})
+
+
+@pytest.fixture
+def sized(toy: Toy) -> Toy:
+    from dataclasses import replace
+
+    tracks = [
+        replace(TRACKS[0], name=f"sized/{dataset}-{source}/2w1s", dataset=dataset, sources=(source,))
+        for dataset in ("toy-waves", "my-folder", "resized", "broken")
+        for source in ("toy-waves", "my-folder")
+    ]
+    toy.offer(methods=[Eager, Based], datasets=[Folder, Resized, Broken], tracks=tracks)
+    PREPARED.clear()
+    Small.read_so_far.clear()
+    return toy
+
+
+WRONG_SIZE = (
+    "'my-folder' gives images of 12 px, but the backbone 'toy-vit' takes 16 px. "
+    "Return 16 px, offer at(side), or choose another backbone."
+)
+
+
+def test_images_of_another_size_than_the_backbones_stop_a_run_before_it_begins(sized: Toy) -> None:
+    with pytest.raises(DataError) as caught:
+        sized.launch("eager", suite=None, tracks=("sized/my-folder-toy-waves/2w1s",))
+    assert str(caught.value) == WRONG_SIZE
+    assert Small.read_so_far == [0]
+    assert not PREPARED
+
+
+def test_base_images_are_measured_where_a_method_needs_them(sized: Toy) -> None:
+    track = ("sized/toy-waves-my-folder/2w1s",)
+    assert sized.launch("eager", suite=None, tracks=track).finished == 1
+    with pytest.raises(DataError) as caught:
+        sized.launch("based", suite=None, tracks=track)
+    assert str(caught.value) == WRONG_SIZE
+
+
+def test_images_that_can_be_shown_at_any_size_are_shown_at_the_backbones(sized: Toy) -> None:
+    assert sized.launch("eager", suite=None, tracks=("sized/resized-toy-waves/2w1s",)).finished == 1
+
+
+def test_images_that_cannot_be_read_fail_their_own_cell_only(sized: Toy) -> None:
+    tracks = ("sized/broken-toy-waves/2w1s", "sized/toy-waves-toy-waves/2w1s")
+    outcome = sized.launch("eager", suite=None, tracks=tracks)
+    assert (outcome.finished, outcome.failed) == (1, 1)
 
 
 def test_what_is_done_needs_nothing_any_more(stocked: Toy, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -574,6 +574,49 @@ class Leaking(Waves):
         return ToyImages((0, 1)) if split == "base" else ToyImages((1, 2))
 
 
+class Cut(ToyImages):
+    """Images cut to a height and a width."""
+
+    def __init__(self, like: ToyImages, height: int, width: int) -> None:
+        super().__init__(like.kinds)
+        object.__setattr__(self, "size", (height, width))
+
+    def read(self, indices: Sequence[int]) -> Tensor:
+        height, width = getattr(self, "size")  # noqa: B009
+        return super().read(indices)[:, :, :height, :width]
+
+
+class Stubborn(ToyImages):
+    """Images that are offered at any side and shown at one."""
+
+    def at(self, side: int) -> Stubborn:
+        return self
+
+
+@dataclass(frozen=True)
+class Wide(Waves):
+    """Show images that are not square."""
+
+    def load(self, split: str, root: Path) -> Any:
+        return Cut(super().load(split, root), 12, 16)
+
+
+@dataclass(frozen=True)
+class TwoSizes(Waves):
+    """Show novel images at a size of their own."""
+
+    def load(self, split: str, root: Path) -> Any:
+        return Cut(super().load(split, root), *((12, 12) if split == "novel" else (16, 16)))
+
+
+@dataclass(frozen=True)
+class OneSize(Waves):
+    """Ignore the side that is passed to at."""
+
+    def load(self, split: str, root: Path) -> Any:
+        return Stubborn(super().load(split, root).kinds)
+
+
 @dataclass(frozen=True)
 class Missing(Waves):
     """Find no file."""
@@ -677,6 +720,9 @@ CASES: list[tuple[Any, str, str]] = [
     (Leaking, "no class is in two splits", "Novel classes must be new."),
     (odd(float=True), "images are read as asked", "Return uint8 [b, 3, h, w]."),
     (odd(order=sorted), "images are read as asked", "Keep the order asked for."),
+    (Wide, "images are square and of one size", "base: images are 16 × 12 px. Return squares"),
+    (TwoSizes, "images are square and of one size", "Splits differ in size: base 16 px, novel 12 px. Return one size"),
+    (OneSize, "images are square and of one size", "base: at(32) gives [16, 16] px. Return the side that was passed."),
     (odd(sha256=random.random), "a split is known by its hash", "Hash what is shown"),
     (odd(sha256=lambda: ""), "a split is known by its hash", "Hash pixels and labels"),
     (ConstantFeatures, "maps images to features", "Return features, not a constant."),
@@ -684,6 +730,11 @@ CASES: list[tuple[Any, str, str]] = [
     (FreshWeights, "has the same weights at every opening", "Load them from a file"),
     (replace(good_track.MINE, dataset="toy-wave"), "its data set, backbone and pool", "Did you mean 'toy-waves'?"),
     (replace(good_track.MINE, episodes_sha256="0" * 64), "its episodes can be drawn", "episode"),
+    (
+        replace(good_track.MINE, backbone="pocket-vit"),
+        "its images have the size",
+        "'toy-waves' gives images of 16 px, but the backbone 'pocket-vit' takes 28 px. Return 28 px, offer at(side)",
+    ),
     (OnlyTheFirst, "runs every cell once", "Call run_cell once for each."),
     (Column("bad", lambda record: [record]), "reads a number", "Return a number, a text or None."),  # type: ignore[arg-type,return-value]
     (Column("bad", lambda record: record.interval.mean), "reads a number", "has no attribute 'mean'"),  # type: ignore[union-attr]

@@ -14,7 +14,7 @@ from freeshot.basics.proximal import soft_threshold
 from freeshot.engine import adapter_of, factors_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from torch import Generator, Tensor
 
@@ -26,6 +26,7 @@ class GatedModel:
 
     def __init__(self, model: Model, rng: Generator) -> None:
         self._model, self.device = model, model.device
+        self.extra: Mapping[str, Parameter] = {}
         self._places = len(model.lora()) // 2
         # the paper draws gates from a normal
         self.gates = [

@@ -45,7 +45,9 @@ class Choice:
     """A component chosen by name, with options of its own: `-o learner=reptile -o learner.pace=0.2`."""
 
     kind: str
+    """Of what, 'meta-learner'."""
     name: str
+    """Of the component, 'reptile'."""
     options: tuple[tuple[str, object], ...] = ()
     """Sorted (option, value) pairs that differ from the component's defaults."""
 

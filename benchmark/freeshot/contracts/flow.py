@@ -24,14 +24,17 @@ def _agree(**lengths: int) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Shots:
-    """Labelled images, and for each the patches that may be looked at."""
+    """Labelled images, and for each the patches that may be looked at; `len(shots)` is n.
+
+    ContractError where the images are not [n, 3, h, w], or where labels or `kept` are not n.
+    """
 
     images: Tensor
-    """[n, 3, h, w] in 0…1."""
+    """[n, 3, h, w], float in 0…1; h = w = the side that the backbone takes."""
     labels: Tensor
-    """[n], 0…c−1."""
+    """[n], integers 0…c−1."""
     kept: Tensor | None = None
-    """[n, k] indices of the kept patches in raster order, ascending; None keeps all."""
+    """[n, k], indices of the kept patches in raster order, ascending; None keeps all."""
 
     def __post_init__(self) -> None:
         if self.images.ndim != 4 or self.images.shape[1] != 3:
@@ -48,8 +51,11 @@ class Task:
     """One few-shot task for meta-learning; its query labels are known because its images are synthetic or base."""
 
     support: Shots
+    """Labelled images to learn from."""
     query: Shots
+    """Images to be classified, with their labels."""
     way: int
+    """c, how many classes there are."""
     teacher_logits: Tensor | None = None
     """[q, c], what the LoRA that the images came from says of the query; None on interpolated tasks."""
     sources: tuple[str, ...] = ()
@@ -65,7 +71,9 @@ class Episode:
     """One test task as indices into a track's images: small, hashable, the same for every method."""
 
     id: int
+    """Number of the episode within its track."""
     classes: tuple[int, ...]
+    """The way's classes, as indices into the split's classes."""
     support: tuple[int, ...]
     """way × shot indices, class by class."""
     query: tuple[int, ...]
@@ -74,9 +82,13 @@ class Episode:
 
 @dataclass(frozen=True, eq=False)
 class SurrogateSet:
-    """What was recovered from one LoRA: images, labels, masks, and what the LoRA says of them."""
+    """What was recovered from one LoRA: images, labels, masks, and the LoRA's logits of them.
+
+    ContractError where shots and logits are not equally many.
+    """
 
     shots: Shots
+    """n images with labels 0…c−1, and masks where a strategy left patches out."""
     class_ids: tuple[int, ...]
     """The LoRA's own class ids, so that classes of two LoRAs can be told apart or merged."""
     teacher_logits: Tensor
@@ -113,8 +125,13 @@ class LayerView:
 
 @dataclass(frozen=True, eq=False)
 class Adapter:
-    """A trained adapter: name → tensor. Immutable, so a run can be replayed."""
+    """A trained LoRA as named tensors; immutable, so that a run can be repeated.
+
+    Each slot has two: A [r, i] and B [o, r], and B·A is added to its rows of the layer's weight. `Model.snapshot()` and
+    `freeshot.engine.adapter_of(factors)` make one; `freeshot.engine.factors_of(adapter)` gives its factors by slot.
+    """
 
     tensors: Mapping[str, Tensor]
+    """'MODULE[START:STOP].A' and 'MODULE[START:STOP].B', for instance 'blocks.0.attn.qkv[0:128].A'."""
     facts: Mapping[str, Any] = field(default_factory=dict)
-    """What its maker wants the record to say, such as the last loss."""
+    """Facts for the record, such as the last loss; values that JSON can hold."""

@@ -18,7 +18,8 @@ T = TypeVar("T")
 class Images(Protocol):
     """Labelled images that are read by index, so that a data set need not fit into memory.
 
-    Images that can be shown at any size also have `at(side) -> Images`; the harness asks for the backbone's.
+    Images that can be shown at any size also have `at(side) -> Images`; the harness calls it with the backbone's side.
+    Without it all images are squares of the side that the backbone takes, or a run is refused before it begins.
     """
 
     @property
@@ -55,3 +56,22 @@ def fitted(images: Images, side: int) -> Images:
     """Return images at the side that a backbone takes, where they can be shown at any: where they have `at(side)`."""
     at: Callable[[int], Images] | None = getattr(images, "at", None)
     return images if at is None else at(side)
+
+
+def wrong_size(images: Images, dataset: str, side: int, backbone: str) -> str:
+    """Return why a backbone that takes `side` pixels cannot take these images, '' if it can; reads the first one."""
+    if len(images) == 0:
+        return ""
+    height, width = fitted(images, side).read([0]).shape[-2:]
+    if height == width == side:
+        return ""
+    size = f"{width} px" if height == width else f"{width} × {height} px"
+    if hasattr(images, "at"):
+        return (
+            f"'{dataset}' gives images of {size} by at({side}), but the backbone '{backbone}' takes {side} px. "
+            "Return the side that was passed to at."
+        )
+    return (
+        f"'{dataset}' gives images of {size}, but the backbone '{backbone}' takes {side} px. "
+        f"Return {side} px, offer at(side), or choose another backbone."
+    )

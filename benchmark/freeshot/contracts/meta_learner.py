@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 from freeshot.basics.errors import DivergedError, OptionError
 from freeshot.basics.schedules import cosine
 from freeshot.contracts.component import Component, added
+from freeshot.contracts.extra import extended, learned
 from freeshot.contracts.validation import Best, Last
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import torch
     from torch import Generator, Tensor
@@ -28,6 +29,11 @@ class Model(Protocol):
 
     device: torch.device
 
+    @property
+    def extra(self) -> Mapping[str, Parameter]:
+        """What is trained beside the LoRA, by name: the meta-learner's `extra_parameters`; empty where it has none."""
+        ...
+
     def embed(self, images: Tensor, kept: Tensor | None = None) -> Tensor:
         """Map images [n, 3, h, w] in 0…1, seen through the kept patches [n, k], to features [n, d]."""
         ...
@@ -37,7 +43,7 @@ class Model(Protocol):
         ...
 
     def lora(self) -> Sequence[Parameter]:
-        """Return the trainable weights: A [1, r, i] of every place, then B [1, o, r]; nothing else can change."""
+        """Return the LoRA's weights: A [1, r, i] of every slot, then B [1, o, r]; the network itself cannot change."""
         ...
 
     def snapshot(self) -> Adapter:
@@ -97,10 +103,19 @@ class GradientMetaLearner(MetaLearner):
     def loss(self, model: Model, task: Task) -> Tensor:
         """Return a scalar that is small when the model solves the task."""
 
+    def extra_parameters(self, model: Model, rng: Generator) -> Mapping[str, Tensor | float]:
+        """Return start values, by name, of what is trained beside the LoRA; by default nothing.
+
+        Called once per fit, before the first step. `loss` and `pull` find the parameters under the same names in
+        `model.extra`. They are trained by the same optimiser and kept in checkpoints. At test only the LoRA is used.
+        """
+        return {}
+
     def pull(self, model: Model, task: Task, rng: Generator) -> Tensor:
         """Leave in each weight's `grad` what the optimiser is to go against, and return the loss, a scalar.
 
-        By default the gradient of `loss`. What is random comes from `rng`, a stream of this step alone.
+        By default the gradient of `loss`. What is random comes from `rng`, a stream of this step alone. Every
+        `grad` is None when this is called by `fit`.
         """
         import torch
 
@@ -112,7 +127,10 @@ class GradientMetaLearner(MetaLearner):
         return loss.detach()
 
     def optimizer(self, weights: Sequence[Parameter]) -> Optimizer:
-        """Return what takes the steps; its rate is set before each."""
+        """Return what takes the steps: `weights` are the LoRA's, then the extra parameters.
+
+        The rate of its first group is set before each step; other groups keep theirs.
+        """
         import torch
 
         return torch.optim.Adam(weights, lr=self.lr)
@@ -134,12 +152,15 @@ class GradientMetaLearner(MetaLearner):
         from freeshot.basics.resume import restore, snapshot
         from freeshot.basics.seeds import stream
 
-        best = self.choosing(model, tasks)
-        optimizer = self.optimizer(model.lora())
         root = int(torch.randint(2**62, (), generator=rng))  # so that a step's stream needs no checkpoint
-        start = restore(tasks.checkpoint.load(), [*model.lora(), *best.state], optimizer)
+        model = extended(model, self.extra_parameters(model, stream(root, "extra")), self.name)
+        weights = learned(model)
+        best = self.choosing(model, tasks)
+        optimizer = self.optimizer(weights)
+        start = restore(tasks.checkpoint.load(), [*weights, *best.state], optimizer)
         for step, task in enumerate(tasks.take(self.iterations, start), start):
             optimizer.param_groups[0]["lr"] = self.rate(step)
+            optimizer.zero_grad()  # a `pull` of a plugin may clear the LoRA's gradients alone
             loss = self.pull(model, task, stream(root, "step", step))
             if not torch.isfinite(loss):
                 raise DivergedError(
@@ -150,7 +171,7 @@ class GradientMetaLearner(MetaLearner):
             if self.judges(step + 1):
                 best.judge(model, step + 1)
             tasks.checkpoint.offer(
-                lambda done=step + 1: snapshot(done, [*model.lora(), *best.state], optimizer)  # type: ignore[misc]
+                lambda done=step + 1: snapshot(done, [*weights, *best.state], optimizer)  # type: ignore[misc]
             )
         return best.of(model)
 

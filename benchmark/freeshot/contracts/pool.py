@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from freeshot.basics.names import unknown_name
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from torch import Tensor
@@ -14,14 +17,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, order=True)
 class Slot:
-    """A place where a LoRA acts: rows start…stop of the output of one linear layer.
+    """A part of a linear layer that a LoRA adds to: rows start…stop of the layer's output, stop excluded.
 
-    timm fuses q, k and v into one layer, so LoRA on q and on v are two slots of `blocks.N.attn.qkv`.
+    timm fuses q, k and v into one layer, so LoRA on q and on v are two slots of `blocks.N.attn.qkv`. Slots can be
+    compared, sorted and used as keys.
     """
 
     module: str
+    """Name of the layer within the network, 'blocks.0.attn.qkv'."""
     start: int
+    """First row."""
     stop: int
+    """Row after the last; stop − start is o, the width of the LoRA's output."""
 
 
 @dataclass(frozen=True)
@@ -51,36 +58,66 @@ class PoolPlan:
 
 @dataclass(frozen=True, eq=False)
 class LoraEntry:
-    """One LoRA with its head: what somebody tuned on one classification task."""
+    """One LoRA with the head it was tuned with, on one classification task.
+
+    Axes: r rank, i and o inputs and outputs of a slot, c classes of the task, d features. Tensors lie on the CPU.
+    """
 
     name: str
+    """Unique within the pool."""
     rank: int
+    """r, the same in all slots."""
     factors: Mapping[Slot, tuple[Tensor, Tensor]]
-    """slot → (A [r, d], B [o, r]), scaling already folded into B."""
+    """slot → (A [r, i], B [o, r]); B·A is added to the slot's weight, scaling (α / r) is already folded into B."""
     head_weight: Tensor
-    """[c, d]."""
+    """[c, d]; logits are features · head_weightᵀ + head_bias."""
     head_bias: Tensor
     """[c]."""
     classes: tuple[str, ...]
-    """Class names, 'dataset/name'."""
+    """c class names, 'dataset/name', in the order of the logits."""
     class_ids: tuple[int, ...]
-    """Ids of the classes within the pool."""
+    """c ids; two LoRAs of the pool that were tuned on the same class have the same id."""
     facts: Mapping[str, object] = field(default_factory=dict)
-    """Held-out accuracy, seed, images and whatever else its maker recorded."""
+    """Held-out accuracy, seed, images and other facts that were recorded when it was tuned."""
 
 
 @dataclass(frozen=True, eq=False)
 class LoraPool:
-    """LoRAs of one backbone, verified on opening, read-only."""
+    """LoRAs of one backbone, verified on opening, read-only.
+
+    A pool is a collection of its entries: `for lora in pool`, `len(pool)`, `pool[0]`, `pool["lora-003"]`. A number past
+    the end raises IndexError, an unknown name UnknownNameError.
+    """
 
     name: str
+    """As in a track, 'pocket'; a part of a pool has a slash, 'pocket/sketch'."""
     path: Path
+    """Folder that it was read from."""
     backbone: str
+    """Name of the backbone that the LoRAs were tuned on."""
     backbone_hash: str
+    """SHA-256 of that backbone's weights."""
     entries: tuple[LoraEntry, ...]
+    """The LoRAs, in the order of the pool's card."""
     sha256: str
     """Identity of the whole pool."""
     license: str = ""
+    """SPDX identifier, '' where none is stated."""
 
     def __len__(self) -> int:
         return len(self.entries)
+
+    def __iter__(self) -> Iterator[LoraEntry]:
+        return iter(self.entries)
+
+    def __contains__(self, key: object) -> bool:
+        return any(key is entry or key == entry.name for entry in self.entries)
+
+    def __getitem__(self, key: int | str) -> LoraEntry:
+        """Return a LoRA by number or by name; IndexError or UnknownNameError where there is none."""
+        if isinstance(key, int):
+            return self.entries[key]
+        for entry in self.entries:
+            if entry.name == key:
+                return entry
+        raise unknown_name(f"LoRA of the pool '{self.name}'", key, [entry.name for entry in self.entries])

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from freeshot.contracts.extra import learned
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -28,13 +30,13 @@ class Last:
 
 
 class Best(Last):
-    """Keep a copy of the LoRA as it was when it solved most of the held-out tasks; of equals the earliest."""
+    """Keep a copy of all that is trained, as it was when most held-out tasks were solved; of equals the earliest."""
 
     def __init__(self, model: Model, tasks: Sequence[Task]) -> None:
         import torch
 
         self._tasks = tasks
-        self._weights = [weight.detach().clone() for weight in model.lora()]
+        self._weights = [weight.detach().clone() for weight in learned(model)]
         self._accuracy = torch.full((), -1.0, dtype=torch.float64)
         self._step = torch.zeros((), dtype=torch.int64)
         self.state = (*self._weights, self._accuracy, self._step)
@@ -46,7 +48,7 @@ class Best(Last):
             return
         self._accuracy.fill_(accuracy)
         self._step.fill_(step)
-        for kept, weight in zip(self._weights, model.lora(), strict=True):
+        for kept, weight in zip(self._weights, learned(model), strict=True):
             kept.copy_(weight.detach())
 
     def of(self, model: Model) -> Adapter:
@@ -54,7 +56,7 @@ class Best(Last):
         import torch
 
         with torch.no_grad():
-            for kept, weight in zip(self._weights, model.lora(), strict=True):
+            for kept, weight in zip(self._weights, learned(model), strict=True):
                 weight.copy_(kept)
         adapter = model.snapshot()
         facts = {"validation_accuracy": round(float(self._accuracy), 4), "validation_step": int(self._step)}

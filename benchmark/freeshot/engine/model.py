@@ -29,6 +29,7 @@ class SharedLora:
         self.backbone = backbone
         self.bank = LoraBank.fresh(backbone.vit, slots_of(backbone.vit, targets), rank, 1, rng)
         self.device: torch.device = backbone.device
+        self.extra: Mapping[str, Parameter] = {}
         self._looking = _Looking(backbone, self.bank)
 
     def embed(self, images: Tensor, kept: Tensor | None = None) -> Tensor:

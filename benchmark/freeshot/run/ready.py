@@ -6,13 +6,17 @@ from typing import TYPE_CHECKING
 
 from freeshot.basics.errors import DataError, FreeshotError
 from freeshot.basics.files import fingerprint, require_writable
+from freeshot.contracts.images import wrong_size
 from freeshot.contracts.method import Needs
+from freeshot.contracts.options import spelled
 from freeshot.run.parts import needs_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from freeshot.contracts.backbone import BackboneProvider
+    from freeshot.contracts.images import Images
     from freeshot.contracts.records import Part, RunSpec
     from freeshot.run.environment import Environment
     from freeshot.run.plan import PlannedCell
@@ -34,7 +38,7 @@ def require_parts_ready(spec: RunSpec, environment: Environment) -> None:
 
 
 def _refuse(lacking: Iterable[str]) -> None:
-    sentences = dict.fromkeys(lacking)
+    sentences = dict.fromkeys(filter(None, lacking))
     if sentences:
         raise DataError(" ".join(sentences))
 
@@ -54,12 +58,28 @@ def _parts(spec: RunSpec) -> list[Part]:
 
 
 def _of_images(cells: Sequence[PlannedCell], environment: Environment) -> Iterator[str]:
-    """Open each split of a data set once; what is opened here is not opened again in this process."""
-    for dataset, split in dict.fromkeys(asked for cell in cells for asked in _splits(cell, environment)):
+    """Open each split of a data set once, and compare its size with those of the backbones it is for."""
+    seen: dict[tuple[str, str, str], Part] = {}
+    for cell in cells:
+        backbone = cell.spec.backbone
+        for dataset, split in _splits(cell, environment):
+            seen[dataset, split, backbone.model_dump_json()] = backbone
+    for (dataset, split, _), backbone in seen.items():
         try:
-            environment.images(dataset, split)
+            images = environment.images(dataset, split)
+            yield _of_size(images, dataset, environment.component(backbone))
         except DataError as error:
             yield str(error)
+
+
+def _of_size(images: Images, dataset: str, backbone: BackboneProvider) -> str:
+    """Return why a backbone cannot take these images; '' where it can, or where the first one cannot be read."""
+    try:
+        return wrong_size(images, dataset, backbone.image_size(), spelled(backbone))
+    except FreeshotError:
+        raise
+    except Exception:  # noqa: BLE001 - a plugin's code; the cell that reads the image fails, the others go on
+        return ""
 
 
 def _splits(cell: PlannedCell, environment: Environment) -> Iterator[tuple[str, str]]:

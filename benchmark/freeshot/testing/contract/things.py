@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import chdir
+from contextlib import chdir, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,6 +74,24 @@ def _reads(subject: Subject) -> None:
         alone = torch.cat([images.read([index]) for index in asked])
         if not torch.equal(read, alone):
             raise BrokenError(f"{split}: images read together are others than read alone. Keep the order asked for.")
+
+
+@rule("images are square and of one size, and at(side) gives that side", "dataset")
+def _sizes(subject: Subject) -> None:
+    from freeshot.contracts.images import fitted
+
+    first: dict[tuple[int, ...], str] = {}
+    for split, images in _splits(subject).items():
+        height, width = images.read([0]).shape[-2:]
+        if height != width:
+            raise BrokenError(f"{split}: images are {width} × {height} px. Return squares, which backbones take.")
+        first.setdefault((height, width), split)
+        shown = list(fitted(images, 2 * height).read([0]).shape[-2:])
+        if hasattr(images, "at") and shown != [2 * height] * 2:
+            raise BrokenError(f"{split}: at({2 * height}) gives {shown} px. Return the side that was passed.")
+    if len(first) > 1:
+        sizes = ", ".join(f"{split} {side} px" for (side, _), split in first.items())
+        raise BrokenError(f"Splits differ in size: {sizes}. Return one size, or offer at(side).")
 
 
 @rule("a split is known by its hash", "dataset")
@@ -148,6 +166,21 @@ def _episodes(subject: Subject) -> None:
     track = subject.value
     dataset = named_dataset(subject.world.catalogue, track.dataset)
     track_episodes(track, dataset.load(track.split, subject.data))  # raises what is wrong, a frozen hash included
+
+
+@rule("its images have the size that its backbone takes", "track")
+def _images_fit(subject: Subject) -> None:
+    from freeshot.contracts.images import wrong_size
+    from freeshot.data.shelf import named_dataset
+    from freeshot.engine.backbone import backbone_provider
+
+    catalogue, track = subject.world.catalogue, subject.value
+    side = backbone_provider(catalogue, track.backbone).image_size()
+    for name, split in ((track.dataset, track.split), *((source, "base") for source in track.sources)):
+        with suppress(DataError):  # base images that are not there: few methods need them
+            images = named_dataset(catalogue, name).load(split, subject.data)
+            if reason := wrong_size(images, name, side, track.backbone):
+                raise BrokenError(reason)
 
 
 # --- launchers ----------------------------------------------------------------------------------

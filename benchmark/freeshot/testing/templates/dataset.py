@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from freeshot import FewShotDataset, hookimpl
@@ -38,6 +38,7 @@ class MineImages:
     """Images by index; nothing is drawn before it is asked for."""
 
     kinds: range
+    side: int = SIDE
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -61,23 +62,28 @@ class MineImages:
     def __len__(self) -> int:
         return len(self.kinds) * PER_CLASS
 
+    def at(self, side: int) -> MineImages:
+        """Return the same images, shown at the size that a backbone takes; leave it out if there is only one size."""
+        return replace(self, side=side)
+
     def read(self, indices: Sequence[int]) -> Tensor:
-        """Return uint8 [b, 3, h, w]."""
+        """Return uint8 [b, 3, side, side]."""
         import torch
 
-        return torch.stack([_stripes(self.kinds[i // PER_CLASS], i % PER_CLASS) for i in indices])
+        return torch.stack([_stripes(self.kinds[i // PER_CLASS], i % PER_CLASS, self.side) for i in indices])
 
 
-def _stripes(kind: int, number: int) -> Tensor:
-    """Draw [3, h, w]: the kind decides angle and width, the number where the stripes begin."""
+def _stripes(kind: int, number: int, side: int) -> Tensor:
+    """Draw [3, side, side]: the kind decides angle and width, the number where the stripes begin."""
     import math
 
     import torch
 
-    y, x = torch.meshgrid(torch.arange(SIDE), torch.arange(SIDE), indexing="ij")
+    steps = torch.arange(side) * SIDE / side  # the same picture at every size
+    y, x = torch.meshgrid(steps, steps, indexing="ij")
     across = x * math.cos(kind) + y * math.sin(kind) + 0.7 * number
     grey = 0.5 + 0.5 * torch.sin(across * (0.4 + 0.1 * (kind % 5)))
-    return (255 * grey).to(torch.uint8).expand(3, SIDE, SIDE).clone()
+    return (255 * grey).to(torch.uint8).expand(3, side, side).clone()
 
 
 @hookimpl

@@ -21,6 +21,8 @@ class Mine(GradientMetaLearner):
     scale: float = 0.1
     """Factor on squared distances, the inverse temperature of the softmax."""
 
+    # To train it: return {"scale": self.scale} from extra_parameters(self, model, rng), use model.extra["scale"] below.
+
     def loss(self, model: Model, task: Task) -> Tensor:
         """Return the cross-entropy of the nearest class mean; a scalar."""
         from torch.nn.functional import cross_entropy  # here, so that listing plugins stays fast

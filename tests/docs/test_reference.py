@@ -1,0 +1,19 @@
+"""All that a plugin may import from the facade stands in the reference."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from tests.docs.pages import DOCS
+
+import freeshot
+
+ELSEWHERE = {"__version__", "hookimpl"}
+"""What is shown by its use."""
+
+
+@pytest.mark.parametrize("name", sorted(set(freeshot.__all__) - ELSEWHERE))
+def test_a_public_name_stands_in_the_reference_once(name: str) -> None:
+    pages = [page.read_text(encoding="utf-8") for page in (DOCS / "reference").glob("*.md")]
+    assert sum(len(re.findall(rf"^::: freeshot\.{name}$", page, re.MULTILINE)) for page in pages) == 1
