@@ -48,7 +48,7 @@ def test_a_broken_plugin_does_not_hide_the_others(install: Install) -> None:
     assert "good" in loaded(host)
     assert only_failure(host).line == (
         "Plugin 'broken' (freeshot-broken 1.0): Loading it raised ModuleNotFoundError: No module named "
-        "'no_such_module'. Mend or uninstall the plugin, or leave it out with --no-plugin."
+        "'no_such_module' (fake_broken.py, line 5). Correct or uninstall the plugin, or leave it out with --no-plugin."
     )
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import traceback
 from contextlib import closing
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import ContractError, FreeshotError, PoolError, StoreError
+from freeshot.basics.failures import failure_of
 from freeshot.basics.files import write_text
 from freeshot.basics.seal import sealed
 from freeshot.contracts.events import CellFailed, CellFinished, CellSkipped, Progress, StageFinished, StageStarted
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from freeshot.basics.failures import Failure
     from freeshot.contracts.backbone import BackboneProvider
     from freeshot.contracts.flow import Episode
     from freeshot.contracts.images import Images
@@ -47,6 +48,7 @@ def run_cell(environment: Environment, spec: RunSpec, track: Track, results: Pat
     """
     method: Method = environment.component(spec.method)
     bench: Bench | None = None
+    failure: Failure | None = None
     try:
         reason = method.skip(track)
         if reason is not None:
@@ -61,13 +63,14 @@ def run_cell(environment: Environment, spec: RunSpec, track: Track, results: Pat
     except FreeshotError as error:
         environment.forget(spec.backbone)  # what went wrong may have changed it
         status: Status = "violated" if isinstance(error, ContractError) else "failed"
-        record = _record(environment, spec, method, status, bench, reason=str(error))
+        failure = _kept_failure(environment, spec, error)
+        record = _record(environment, spec, method, status, bench, reason=failure.reason)
     except Exception as error:  # noqa: BLE001 - a plugin may raise anything; its record says what, the others go on
         environment.forget(spec.backbone)
-        _keep_traceback(environment, spec)
-        record = _record(environment, spec, method, "failed", bench, reason=f"{type(error).__name__}: {error}")
+        failure = _kept_failure(environment, spec, error)
+        record = _record(environment, spec, method, "failed", bench, reason=failure.reason)
     record = _written(results, record)
-    _announce(environment, record)
+    _announce(environment, record, failure)
     return record
 
 
@@ -237,17 +240,24 @@ def hashes_of(environment: Environment, spec: RunSpec, track: Track) -> dict[str
     return hashes
 
 
-def _announce(environment: Environment, record: RunRecord) -> None:
+def _announce(environment: Environment, record: RunRecord, failure: Failure | None) -> None:
     if record.interval is not None:
         half = (record.interval.high - record.interval.low) / 2
         environment.emit(CellFinished(record.spec.title, record.interval.mean, half, id=record.spec.cell))
     else:
-        environment.emit(CellFailed(record.spec.title, record.reason, id=record.spec.cell))
+        kept = str(_failure_file(environment, record.spec))
+        environment.emit(CellFailed(record.spec.title, record.reason, failure, kept, id=record.spec.cell))
 
 
-def _keep_traceback(environment: Environment, spec: RunSpec) -> None:
-    """Keep the stack for whoever mends the plugin; the person who runs it reads one sentence."""
-    write_text(environment.cache / "failures" / f"{spec.cell}.txt", traceback.format_exc())
+def _kept_failure(environment: Environment, spec: RunSpec, error: Exception) -> Failure:
+    """Describe an exception, and keep its whole traceback in the cache: records are shared and hold one sentence."""
+    failure = failure_of(error, environment.catalogue.host.packages)
+    write_text(_failure_file(environment, spec), failure.traceback)
+    return failure
+
+
+def _failure_file(environment: Environment, spec: RunSpec) -> Path:
+    return environment.cache / "failures" / f"{spec.cell}.txt"
 
 
 def _written(results: Path, record: RunRecord) -> RunRecord:
