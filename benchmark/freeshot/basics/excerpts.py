@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from freeshot.basics.frames import installed_package
+from freeshot.basics.frames import is_library_file
 from freeshot.basics.text import printable
 
 if TYPE_CHECKING:
@@ -44,5 +44,5 @@ def grouped(items: Iterable[T], cause: Callable[[T], Hashable]) -> list[list[T]]
 
 
 def _located(frame: Frame, folder: Path) -> str:
-    file = frame.short if installed_package(frame.file) else shown_path(frame.file, folder)
+    file = frame.short if is_library_file(frame.file) else shown_path(frame.file, folder)
     return f"{file}:{frame.line} in {frame.function}"

@@ -72,6 +72,11 @@ def installed_package(file: str) -> str:
     return ""
 
 
+def is_library_file(file: str) -> bool:
+    """Return whether a file was installed by pip or came with Python."""
+    return bool(installed_package(file)) or _is_inside(file, _standard_library())
+
+
 def _frame(frame: FrameType, line: int) -> Frame:
     code = frame.f_code
     function = code.co_qualname.partition(".<locals>.<")[0]  # a comprehension is named by the function it stands in
