@@ -226,6 +226,7 @@ def test_a_file_is_a_plugin_named_by_its_content(tmp_path: Path) -> None:
         ("broken.py", "1 / 0", "Plugin 'broken' (broken.py 95baf036): Loading it raised ZeroDivisionError"),
         ("typo.py", FILE.replace("_strategies", "_strategis"), "Did you mean 'freeshot_efficiency_strategies'?"),
         ("toy.py", FILE, "would be the plugin 'toy', which freeshot "),
+        ("empty.py", "", "implements no hook of freeshot, but a plugin file must implement at least one"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_an_error(tmp_path: Path, name: str, source: str | None, complaint: str) -> None:
