@@ -220,3 +220,9 @@ def test_a_whole_excerpt_is_the_traceback_without_what_steers_a_terminal() -> No
 
 def test_groups_stand_in_the_order_of_their_first_items() -> None:
     assert grouped(["ab", "c", "de", "f"], len) == [["ab", "de"], ["c", "f"]]
+
+
+def test_the_way_to_the_plugins_line_is_kept_however_deep_the_exception_lies() -> None:
+    frames = failure_of(caught(lambda: json.loads("[" * 9, object_hook=print))).frames
+    assert [frame.file for frame in frames[:2]] == [__file__, __file__]
+    assert [Path(frame.file).parent.name for frame in frames[2:]] == ["json", "json"]

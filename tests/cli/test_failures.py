@@ -147,8 +147,7 @@ def test_frames_below_the_plugin_are_shown(run_mine: Callable[..., Result]) -> N
         "    last frames:",
         "        mine.py:13 in Mine.prepare: import json; json.loads('{')",
     ]
-    assert lines[5].startswith("        json/__init__.py:")
-    assert lines[-2].startswith("        json/decoder.py:")
+    assert [line.partition(":")[0] for line in lines[5:-1]] == ["        json/decoder.py"] * 2
 
 
 def test_a_promise_that_is_broken_is_shown_with_its_line(run_mine: Callable[..., Result]) -> None:

@@ -16,8 +16,8 @@ from freeshot.basics.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-LAST = 4
-"""Number of frames that are shown of an exception."""
+ABOVE, BELOW = 3, 2
+"""Numbers of frames that are shown: up to the plugin's line with it, and the last ones below it."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Failure:
     origin: Frame | None = None
     """The innermost line of a plugin; None where no plugin took part, or where the message is enough."""
     frames: tuple[Frame, ...] = ()
-    """The last frames from the plugin on, innermost last."""
+    """How the plugin came to its line, and where the exception was raised below it; innermost last."""
     traceback: str = ""
     """The whole text that Python prints."""
 
@@ -61,9 +61,17 @@ def failure_of(error: BaseException, packages: Collection[str] = ()) -> Failure:
     ours = [frame for frame in frames if is_plugin_file(frame.file, packages)]
     if isinstance(error, FreeshotError) and not (ours and isinstance(error, ContractError)):
         return Failure(str(error), traceback=whole)
-    last = frames[frames.index(ours[0]) :] if ours else frames  # what ran the plugin is the same every time
-    readable = tuple(frame for frame in last if not frame.file.startswith("<"))  # dataclasses run generated code
-    return Failure(_named(error), ours[-1] if ours else None, readable[-LAST:], whole)
+    if not ours:
+        return Failure(_named(error), None, frames[-ABOVE - BELOW :], whole)
+    return Failure(_named(error), ours[-1], _shown(frames, ours[0], ours[-1]), whole)
+
+
+def _shown(frames: tuple[Frame, ...], first: Frame, origin: Frame) -> tuple[Frame, ...]:
+    """Choose the frames to show; those before the plugin's first are the same every time."""
+    above = frames[frames.index(first) : frames.index(origin) + 1]
+    below = frames[len(frames) - frames[::-1].index(origin) :]
+    readable = (frame for frame in below if not frame.file.startswith("<"))  # dataclasses run generated code
+    return (*above[-ABOVE:], *tuple(readable)[-BELOW:])
 
 
 def _culprit(error: BaseException, packages: Collection[str]) -> tuple[Frame, ...]:
