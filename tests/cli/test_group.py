@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 BROKEN = "import no_such_module"
 BROKEN_LINE = (
-    "Plugin 'broken' (freeshot-broken 1.0): Loading it raised ModuleNotFoundError: No module named 'no_such_module'. "
-    "Mend or uninstall the plugin, or leave it out with --no-plugin.\n"
+    "Plugin 'broken' (freeshot-broken 1.0): Loading it raised ModuleNotFoundError: No module named "
+    "'no_such_module' (fake_broken.py, line 5). "
+    "Correct or uninstall the plugin, or leave it out with --no-plugin.\n"
 )
 
 

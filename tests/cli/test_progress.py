@@ -77,7 +77,7 @@ def test_cells_are_called_as_is_asked() -> None:
     for event in (StageFinished("c", "meta", 1.0, id="b2"), CellFailed("c", "No.", id="b2"), CellSkipped("c", "Done.")):
         display.freeshot_event(event)
     assert text.getvalue().splitlines() == ["c, seed 2: meta, 1 s", "c, seed 2: failed. No.", "c: skipped. Done."]
-    assert display.failures == {"c, seed 2": "No."}
+    assert {name: event.reason for name, event in display.failures.items()} == {"c, seed 2": "No."}
 
 
 def test_progress_of_a_stage_that_never_began_or_has_no_total_is_harmless() -> None:
@@ -95,7 +95,7 @@ def test_the_ends_of_cells_are_told_and_failures_remembered() -> None:
     screen = Screen()
     said = screen.hear(CellFinished("a", 0.6234, 0.009), CellFailed("b", "It broke [3]."), CellSkipped("c", "Done."))
     assert said == ["a: 62.34 % ± 0.90 %", "b: failed. It broke [3].", "c: skipped. Done."]
-    assert screen.display.failures == {"b": "It broke [3]."}
+    assert {name: event.reason for name, event in screen.display.failures.items()} == {"b": "It broke [3]."}
 
 
 def test_bars_come_and_go_with_their_stage() -> None:

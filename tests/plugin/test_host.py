@@ -48,7 +48,7 @@ def test_a_broken_plugin_does_not_hide_the_others(install: Install) -> None:
     assert "good" in loaded(host)
     assert only_failure(host).line == (
         "Plugin 'broken' (freeshot-broken 1.0): Loading it raised ModuleNotFoundError: No module named "
-        "'no_such_module'. Mend or uninstall the plugin, or leave it out with --no-plugin."
+        "'no_such_module' (fake_broken.py, line 5). Correct or uninstall the plugin, or leave it out with --no-plugin."
     )
 
 
@@ -226,6 +226,7 @@ def test_a_file_is_a_plugin_named_by_its_content(tmp_path: Path) -> None:
         ("broken.py", "1 / 0", "Plugin 'broken' (broken.py 95baf036): Loading it raised ZeroDivisionError"),
         ("typo.py", FILE.replace("_strategies", "_strategis"), "Did you mean 'freeshot_efficiency_strategies'?"),
         ("toy.py", FILE, "would be the plugin 'toy', which freeshot "),
+        ("empty.py", "", "implements no hook of freeshot, but a plugin file must implement at least one"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_an_error(tmp_path: Path, name: str, source: str | None, complaint: str) -> None:

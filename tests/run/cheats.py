@@ -293,10 +293,11 @@ def patch_argmax(bench: Workbench) -> Learner:
 
 def patch_the_scorer(bench: Workbench) -> Learner:
     """Replace the function that judges predictions."""
-    import freeshot.evaluation.scoring as scoring
+    from freeshot.evaluation import scoring
 
-    judge = scoring.judge
-    scoring.judge = lambda logits, labels, taken: judge(logits, labels, labels.expand_as(taken))
+    judge = vars(scoring)["judge"]
+    fair: Any = scoring
+    fair.judge = lambda logits, labels, taken: judge(logits, labels, labels.expand_as(taken))
     return Flat()
 
 
@@ -313,13 +314,13 @@ def patch_code(bench: Workbench) -> Learner:
 
 def patch_a_class(bench: Workbench) -> Learner:
     """Replace a method of a class of the harness."""
-    Learner.classify = HeadTrustsThePosition.classify  # type: ignore[method-assign]
+    Learner.classify = HeadTrustsThePosition.classify  # type: ignore[assignment, method-assign]
     return Flat()
 
 
 def shadow_a_builtin(bench: Workbench) -> Learner:
     """Hide one of Python's functions from the scorer."""
-    import freeshot.evaluation.scoring as scoring
+    from freeshot.evaluation import scoring
 
     scoring.len = lambda things: 1  # type: ignore[attr-defined]
     return Flat()
@@ -359,7 +360,7 @@ class SecretlyTunes(Flat):
             optimizer = torch.optim.SGD([weight], lr=0.1)
             for shown in support.clone():
                 optimizer.zero_grad()
-                nn.functional.cross_entropy(shown @ weight, labels).backward()
+                nn.functional.cross_entropy(shown @ weight, labels).backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
         return means(support, query, way)
 

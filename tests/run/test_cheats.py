@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
-from tests.run.cheats import GALLERY, Flat, HeadIsTransductive, HeadRemembers, handing, means, method, open_pool
+from tests.run.cheats import GALLERY, Flat, HeadIsTransductive, HeadRemembers, handing, means, method
 
 from freeshot import Learner
+from freeshot.pool.store import open_pool
 from freeshot.report import render
 from freeshot.testing.toy import POOL, ToyWaves
 

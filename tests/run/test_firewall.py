@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from freeshot import Learner, Method, Needs, Shots, Workbench
+from freeshot import Learner, Method, Needs, Workbench
 from freeshot.basics.errors import SealedError
 from freeshot.contracts.records import RunRecord
 from freeshot.pool.store import open_pool

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from freeshot.contracts.events import CellFinished, Event, Progress, StageFinished, StageStarted
+from freeshot.basics.failures import Failure
+from freeshot.basics.frames import Frame
+from freeshot.contracts.events import CellFailed, CellFinished, Event, Progress, StageFinished, StageStarted
 from freeshot.run.mail import Letters, Mailbox, told
 
 EVENTS = [
@@ -17,6 +19,7 @@ EVENTS = [
     StageFinished("a · b", "inversion", 1.5, cached=True),
     CellFinished("a · b", 0.5, 0.01),
 ]
+BAD_FAILURE = '{"kind": "CellFailed", "cell": "a", "reason": "No.", "failure": {"error": 1}}'
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,13 @@ def test_letters_arrive_once_and_in_order(tmp_path: Path) -> None:
     assert mailbox.fetch() == EVENTS[2:]
     assert mailbox.fetch() == []
     assert mailbox.last == {"cell": EVENTS[-1]}
+
+
+def test_a_failure_arrives_as_it_was(tmp_path: Path) -> None:
+    frame = Frame("/a/mine.py", 3, "Mine.prepare", "self.go()", "mine")
+    event = CellFailed("a · b", "No.", Failure("No.", frame, (frame, frame), "Traceback"), "failures/1.txt", id="1")
+    Letters(tmp_path / "cell.jsonl").freeshot_event(event)
+    assert Mailbox(tmp_path).fetch() == [event]
 
 
 def test_progress_is_written_now_and_then_but_its_end_always(tmp_path: Path) -> None:
@@ -55,7 +65,9 @@ def test_a_line_on_its_way_is_waited_for(tmp_path: Path) -> None:
     assert mailbox.fetch() == EVENTS[:1]
 
 
-@pytest.mark.parametrize("line", ["", "{", "[]", "1", "{}", '{"kind": "Progress"}', '{"kind": "Path", "cell": "x"}'])
+@pytest.mark.parametrize(
+    "line", ["", "{", "[]", "1", "{}", '{"kind": "Progress"}', '{"kind": "Path", "cell": "x"}', BAD_FAILURE]
+)
 def test_rubbish_is_passed_over(tmp_path: Path, line: str) -> None:
     (tmp_path / "cell.jsonl").write_text(line + "\n")
     Letters(tmp_path / "cell.jsonl").freeshot_event(EVENTS[0])

@@ -9,13 +9,17 @@ import rich_click as click
 
 from freeshot.cli.console import stdout
 from freeshot.cli.group import HelpfulGroup
-from freeshot.cli.session import session_of
+from freeshot.cli.session import session_of, whole_traceback
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from freeshot.testing.contract.rules import Report
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 KINDS = ("meta-learner", "inversion", "efficiency", "method", "dataset", "backbone", "track", "launcher", "column")
+INDENT = " " * 6
+"""What stands before the lines below a rule."""
 
 
 @click.group("plugin", cls=HelpfulGroup)
@@ -59,23 +63,26 @@ def _require_free(ctx: click.Context, name: str, kind: str) -> None:
     "--option", "-o", "options", multiple=True, metavar="KEY=VALUE", help="Set an option for the examination."
 )
 @click.option("--data", type=FOLDER, default=Path("data"), help="Where your images are.")
+@whole_traceback()
 @click.pass_context
-def check(ctx: click.Context, name: str, options: tuple[str, ...], data: Path) -> None:
+def check(ctx: click.Context, name: str, options: tuple[str, ...], data: Path, *, whole: bool) -> None:
     """Apply every rule of the contract to a plugin or a part of one: give a name, the plugin's file or its folder."""
     from freeshot.cli.offered import examined
     from freeshot.testing.contract import report_on
 
     session = session_of(ctx)
+    session.use_data(data)
     values = examined(session, name)
-    asked = _asked(options)
-    reports = [report_on(value, asked, data) for value in values]
+    settings = _settings(options)
+    reports = [report_on(value, settings, data, session.host.selection) for value in values]
     for report in reports:
-        _print(report)
+        _print(report, whole=whole)
     if not all(report.passed for report in reports):
+        _print_hint(reports, whole=whole)
         ctx.exit(1)
 
 
-def _asked(options: tuple[str, ...]) -> dict[str, Any]:
+def _settings(options: tuple[str, ...]) -> dict[str, Any]:
     from freeshot.basics.errors import OptionError
 
     pairs = [option.partition("=") for option in options]
@@ -85,11 +92,21 @@ def _asked(options: tuple[str, ...]) -> dict[str, Any]:
     return {key: value for key, _, value in pairs}
 
 
-def _print(report: Report) -> None:
+def _print(report: Report, *, whole: bool) -> None:
     from rich.text import Text
+
+    from freeshot.testing.contract.entries import entries
 
     console = stdout()
     console.print(report.subject, style="bold", soft_wrap=True)
-    for line in report.lines:
-        mark = Text("  ✗ ", style="red") if line.advice else Text("  ✓ ", style="green")
-        console.print(mark + Text(line.title + (f": {line.advice}" if line.advice else "")), soft_wrap=True)
+    for entry in entries(report, whole=whole):
+        mark = Text(entry.mark, style="green" if entry.good else "red")
+        console.print(mark + Text(entry.text), soft_wrap=True)
+        for line in entry.details:
+            console.print(Text(INDENT + line), soft_wrap=True)
+
+
+def _print_hint(reports: Sequence[Report], *, whole: bool) -> None:
+    """Name the option that shows more, where there is more to show."""
+    if not whole and any(line.failure and line.failure.frames for report in reports for line in report.lines):
+        stdout().print("--traceback prints the whole traceback of each error.", soft_wrap=True)

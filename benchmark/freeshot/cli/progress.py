@@ -46,8 +46,8 @@ class Display:
 
     def __init__(self, console: Console, names: Mapping[str, str] = NAMELESS) -> None:
         self.console = console
-        self.failures: dict[str, str] = {}
-        """What failed, by what it is called, and why."""
+        self.failures: dict[str, CellFailed] = {}
+        """What failed, by what it is called."""
         self._names = names
 
     @hookimpl
@@ -64,7 +64,7 @@ class Display:
             case CellFinished():
                 self.tell(f"{name}: {event.mean:.2%} ± {event.half_width:.2%}".replace("%", " %"), "green")
             case CellFailed():
-                self.failures[name] = event.reason
+                self.failures[name] = event
                 self.tell(f"{name}: failed. {event.reason}", "red")
             case CellSkipped():
                 self.tell(f"{name}: skipped. {event.reason}", "dim")

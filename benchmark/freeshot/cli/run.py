@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from freeshot.cli.console import arithmetic, duration, stdout, table
-from freeshot.cli.session import assumed_rate, plugin_files, pools_folder, session_of
+from freeshot.cli.session import assumed_rate, plugin_files, pools_folder, session_of, whole_traceback
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,8 +57,11 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option("--again", is_flag=True, help="Run cells that are already done, too.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be run, and for about how long.")
 @assumed_rate()
+@whole_traceback()
 @click.pass_context
-def command(ctx: click.Context, /, *, dry_run: bool, rate: float | None, files: tuple[Path, ...], **asked: Any) -> None:
+def command(
+    ctx: click.Context, /, *, dry_run: bool, rate: float | None, files: tuple[Path, ...], whole: bool, **asked: Any
+) -> None:
     """Run the cells of a SUITE, or of the tracks and methods that are named; what is done is not done again."""
     from freeshot.run.plan import plan_run
     from freeshot.run.request import RunRequest
@@ -74,6 +77,7 @@ def command(ctx: click.Context, /, *, dry_run: bool, rate: float | None, files: 
         _print_plan(console, plan)
         _print_ahead(console, plan, request, session.catalogue, rate)
         return
+    from freeshot.cli.failures import print_failures
     from freeshot.cli.progress import shown
     from freeshot.run.execute import execute_plan
 
@@ -83,7 +87,7 @@ def command(ctx: click.Context, /, *, dry_run: bool, rate: float | None, files: 
     console.print(f"{outcome.finished} finished, {outcome.skipped} skipped, {outcome.failed} failed.")
     console.print(f"The records are in {request.results}.", soft_wrap=True)
     if outcome.failed:
-        _print_failures(console, display.failures)
+        print_failures(console, display.failures, whole=whole)
         ctx.exit(1)
 
 
@@ -169,10 +173,3 @@ def _print_leaderboard(console: Console, plan: Plan, request: RunRequest, column
     records = [record for record in load_records(request.results).records if record.spec.track.name in tracks]
     if records:
         render_terminal(records, console, columns)
-
-
-def _print_failures(console: Console, failures: dict[str, str]) -> None:
-    from rich.text import Text
-
-    for title, reason in failures.items():
-        console.print(Text(f"{title}: {reason}", style="red"), soft_wrap=True)

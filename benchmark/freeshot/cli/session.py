@@ -90,6 +90,17 @@ def plugin_files(*, is_eager: bool = False) -> Callable[[Any], Any]:
     )
 
 
+def whole_traceback() -> Callable[[Any], Any]:
+    """Make the option that prints the whole traceback where a plugin raised."""
+    return click.option(
+        "--traceback",
+        "whole",
+        is_flag=True,
+        envvar="FREESHOT_DEBUG",
+        help="Print the whole traceback of every error; FREESHOT_DEBUG=1 does the same.",
+    )
+
+
 def pools_folder() -> Callable[[Any], Any]:
     """Make the option that names the folder of a person's own pools."""
     return click.option(

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from freeshot.basics.failures import Failure
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,10 @@ class CellFailed(Event):
     """A cell failed; its record says why."""
 
     reason: str
+    failure: Failure | None = None
+    """The exception; None where the cell ended without one, as when its process was killed."""
+    kept: str = ""
+    """File that holds the whole traceback."""
 
 
 @dataclass(frozen=True)

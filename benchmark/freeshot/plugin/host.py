@@ -18,7 +18,7 @@ from freeshot.basics.names import unknown_name
 from freeshot.plugin import GROUP, hookspecs
 from freeshot.plugin.compatibility import why_incompatible
 from freeshot.plugin.files import import_file, read_source
-from freeshot.plugin.reasons import why_failed, why_slow, why_unknown_hook, why_unmarked
+from freeshot.plugin.reasons import why_failed, why_no_hook, why_slow, why_unknown_hook, why_unmarked
 from freeshot.plugin.versions import exact_version
 
 if TYPE_CHECKING:
@@ -92,11 +92,17 @@ class Host:
         self.manager.add_hookspecs(hookspecs)
         self._loaded: dict[str, PluginInfo] = {}
         self._failures: list[PluginFailure] = []
+        self._packages: set[str] = set()
 
     @property
     def loaded(self) -> tuple[PluginInfo, ...]:
         """List the plugins that work, by name."""
         return tuple(self._loaded[name] for name in sorted(self._loaded))
+
+    @property
+    def packages(self) -> frozenset[str]:
+        """List the top-level modules of the installed plugins, by which their lines in a traceback are recognised."""
+        return frozenset(self._packages)
 
     @property
     def failures(self) -> tuple[PluginFailure, ...]:
@@ -111,6 +117,7 @@ class Host:
         if reason := why_incompatible(point.dist):
             self.note(info, reason)
             return
+        self._packages.add(point.module.partition(".")[0])
         start = time.perf_counter()
         with self.guard(info, "Loading it"):
             self.manager.load_setuptools_entrypoints(GROUP, name)
@@ -133,6 +140,10 @@ class Host:
             self.register(import_file(path), info)
         if info.name not in self._loaded:
             raise PluginError(self._failures.pop().line)
+        if not self._loaded[info.name].hooks:
+            self.manager.unregister(name=info.name)
+            del self._loaded[info.name]
+            raise PluginError(why_no_hook(path))
         self.selection = replace(self.selection, files=(*self.selection.files, path.absolute()))
 
     def register(self, plugin: object, info: PluginInfo) -> None:
@@ -150,7 +161,7 @@ class Host:
         # One of the few broad excepts: a plugin is a stranger's code and may raise anything, even leave the
         # interpreter with sys.exit, and must not take the other plugins and the run with it.
         except (Exception, SystemExit) as error:  # noqa: BLE001
-            self.note(info, why_failed(doing, error), hook)
+            self.note(info, why_failed(doing, error, self.packages), hook)
 
     def note(self, info: PluginInfo, reason: str, hook: str = "") -> None:
         """Remember once that something of a plugin is left out, and why."""

@@ -7,25 +7,35 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from freeshot.basics.errors import FreeshotError
+from freeshot.basics.failures import failure_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
+    from pathlib import Path
 
 
-def why_failed(doing: str, error: BaseException) -> str:
-    """Say what a plugin raised, in one line."""
+def why_failed(doing: str, error: BaseException, packages: Collection[str] = ()) -> str:
+    """Say what a plugin raised and where, in one line; `packages` are the modules of installed plugins."""
     text = " ".join(str(error).split())
     if isinstance(error, FreeshotError):
         return text
     if isinstance(error, SystemExit):
         return f"{doing} called sys.exit({text}). Remove that call, or uninstall the plugin."
-    told = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    return f"{doing} raised {told.rstrip('.')}. Mend or uninstall the plugin, or leave it out with --no-plugin."
+    reason = failure_of(error, packages).reason.rstrip(".")
+    return f"{doing} raised {reason}. Correct or uninstall the plugin, or leave it out with --no-plugin."
 
 
 def why_slow(seconds: float) -> str:
     """Say that every command waits for a plugin."""
     return f"Loading it took {seconds:.1f} s, for which every command waits. Import heavy packages inside of functions."
+
+
+def why_no_hook(path: Path) -> str:
+    """Say that a file given as a plugin takes part in nothing."""
+    return (
+        f"{path} implements no hook of freeshot, but a plugin file must implement at least one, such as "
+        "freeshot_methods. Add a hook with @hookimpl above it, or name another file."
+    )
 
 
 def why_unknown_hook(unknown: Iterable[str], known: Iterable[str]) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import traceback
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 from freeshot.basics.access_guard import Violations, access_blocked
-from freeshot.basics.errors import ContractError, FreeshotError, PoolError, StoreError
+from freeshot.basics.errors import ContractError, PoolError, StoreError
+from freeshot.basics.failures import failure_of
 from freeshot.basics.files import write_text
 from freeshot.contracts.events import CellFailed, CellFinished, CellSkipped, Progress, StageFinished, StageStarted
 from freeshot.contracts.method import Learner, Needs
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from freeshot.basics.failures import Failure
     from freeshot.contracts.backbone import BackboneProvider
     from freeshot.contracts.flow import Episode
     from freeshot.contracts.images import Images
@@ -50,22 +51,22 @@ def run_cell(environment: Environment, spec: RunSpec, track: Track, results: Pat
     method: Method = environment.component(spec.method)
     violations = Violations()
     bench: Bench | None = None
+    failure: Failure | None = None
     outcome = CellOutcome("skipped", reason=method.skip(track) or "")
     if not outcome.reason:
         functions = HarnessFunctions.now()
         try:
             _require_planned_pool(environment, spec, track)
             bench = Bench(environment, spec, track, method)
-            outcome = _scored(
-                environment, spec, track, method, bench, Untouched(environment, spec, functions), violations
-            )
+            untouched = Untouched(environment, spec, functions)
+            outcome = _scored(environment, spec, track, method, bench, untouched, violations)
         except StoreError:
             raise
-        except FreeshotError as error:
-            outcome = CellOutcome("violated" if isinstance(error, ContractError) else "failed", reason=str(error))
         except Exception as error:  # noqa: BLE001 - a plugin may raise anything; its record says what, the others go on
-            _keep_traceback(environment, spec)
-            outcome = CellOutcome("failed", reason=f"{type(error).__name__}: {error}")
+            failure = _kept_failure(environment, spec, error)
+            when = "While the audit scored episodes again: " if bench is not None and bench.scored else ""
+            broken = isinstance(error, ContractError)
+            outcome = CellOutcome("violated" if broken else "failed", reason=when * (not broken) + failure.reason)
         finally:
             for name in functions.restored():
                 violations.note(f"Method '{method.name}' replaced {name}, which the harness scores with.")
@@ -73,7 +74,7 @@ def run_cell(environment: Environment, spec: RunSpec, track: Track, results: Pat
             environment.forget(spec.backbone)  # what went wrong may have changed it
         outcome = outcome.with_violations(violations)
     record = _written(results, _record(environment, spec, method, outcome, bench))
-    _announce(environment, record)
+    _announce(environment, record, failure)
     return record
 
 
@@ -249,19 +250,26 @@ def hashes_of(environment: Environment, spec: RunSpec, track: Track) -> dict[str
     return hashes
 
 
-def _announce(environment: Environment, record: RunRecord) -> None:
+def _announce(environment: Environment, record: RunRecord, failure: Failure | None) -> None:
     if record.status == "skipped":
         environment.emit(CellSkipped(record.spec.title, record.reason, id=record.spec.cell))
     elif record.interval is not None:
         half = (record.interval.high - record.interval.low) / 2
         environment.emit(CellFinished(record.spec.title, record.interval.mean, half, id=record.spec.cell))
     else:
-        environment.emit(CellFailed(record.spec.title, record.reason, id=record.spec.cell))
+        kept = str(_failure_file(environment, record.spec))
+        environment.emit(CellFailed(record.spec.title, record.reason, failure, kept, id=record.spec.cell))
 
 
-def _keep_traceback(environment: Environment, spec: RunSpec) -> None:
-    """Keep the stack for whoever mends the plugin; the person who runs it reads one sentence."""
-    write_text(environment.cache / "failures" / f"{spec.cell}.txt", traceback.format_exc())
+def _kept_failure(environment: Environment, spec: RunSpec, error: Exception) -> Failure:
+    """Describe an exception, and keep its whole traceback in the cache: records are shared and hold one sentence."""
+    failure = failure_of(error, environment.catalogue.host.packages)
+    write_text(_failure_file(environment, spec), failure.traceback)
+    return failure
+
+
+def _failure_file(environment: Environment, spec: RunSpec) -> Path:
+    return environment.cache / "failures" / f"{spec.cell}.txt"
 
 
 def _written(results: Path, record: RunRecord) -> RunRecord:

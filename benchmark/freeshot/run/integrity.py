@@ -66,7 +66,7 @@ class Watched:
         """True where the name stands for something else now, or the function's code was exchanged."""
         now = vars(self.owner).get(self.name)
         if now is self.value:
-            return _code_of(now) != self.code
+            return bool(_code_of(now) != self.code)
         return not _wrapped_by_its_library(now, self.name, self.title.partition(".")[0])
 
     def restore(self) -> None:
@@ -130,7 +130,7 @@ def _shadows() -> Iterator[tuple[ModuleType, str]]:
 
 
 def _wrapped_by_its_library(function: Any, name: str, library: str) -> bool:
-    """Tell whether a library exchanged a function of its own: torch wraps `torch.manual_seed` at the first optimiser."""
+    """Tell whether a library wrapped a function of its own, as torch does `manual_seed` at the first optimiser."""
     if library == "freeshot" or not isinstance(function, FunctionType) or function.__name__ != name:
         return False
     home = Path(sys.modules[library].__file__ or "").parent

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from freeshot.basics.failures import Failure
 from freeshot.contracts import events
 from freeshot.contracts.events import Event, Progress
 from freeshot.plugin import hookimpl
@@ -98,6 +99,8 @@ def _event(line: bytes) -> Event | None:
     """Read a line; None for one that is damaged or of a kind that is not known here."""
     try:
         values = json.loads(line)
+        if values.get("failure"):
+            values["failure"] = Failure.from_plain(values["failure"])
         return KINDS[values.pop("kind")](**values)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None

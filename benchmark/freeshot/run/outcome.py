@@ -27,6 +27,5 @@ class CellOutcome:
         """Return a violated outcome where there are any, with each of them and what it ended with besides."""
         if not violations:
             return self
-        first = str(violations)
-        reason = first if self.reason in first else f"{first} {self.reason}"
-        return CellOutcome("violated", reason=reason)
+        others = [text for text in violations.reasons if not self.reason.startswith(text)]
+        return CellOutcome("violated", reason=" ".join([*others, *filter(None, [self.reason])]))

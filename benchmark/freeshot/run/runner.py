@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import FreeshotError, StoreError
+from freeshot.basics.failures import failure_of
 from freeshot.basics.files import fingerprint
 from freeshot.basics.weights import WEIGHTS, weights_folder
 from freeshot.contracts.events import CellFailed, CellSkipped
@@ -145,8 +146,9 @@ def _wrapped(environment: Environment, spec: RunSpec, track: Track, request: Run
     except FreeshotError:
         raise
     except Exception as error:  # noqa: BLE001 - a wrapper is a stranger's code; it must not cost the other cells
+        failure = failure_of(error, environment.catalogue.host.packages)
         environment.emit(
-            CellFailed(spec.title, f"A freeshot_cell wrapper raised {type(error).__name__}: {error}", id=spec.cell)
+            CellFailed(spec.title, f"A freeshot_cell wrapper raised {failure.reason}", failure, id=spec.cell)
         )
 
 

@@ -13,19 +13,25 @@ from freeshot.basics.errors import PluginError
 
 if TYPE_CHECKING:
     from freeshot.plugin.catalogue import Catalogue
+    from freeshot.plugin.host import Selection
     from freeshot.testing.contract.rules import Report
 
 
-def report_on(value: Any, options: dict[str, Any] | None = None, data: Path | None = None) -> Report:
-    """Examine a component class, a track or a column, and say how every rule came out."""
+def report_on(
+    value: Any, options: dict[str, Any] | None = None, data: Path | None = None, plugins: Selection | None = None
+) -> Report:
+    """Examine a component class, a track or a column, and say how every rule came out.
+
+    `plugins` are those that are loaded beside it, with the data sets of the folder `data`; the installed ones if None.
+    """
     from freeshot.testing.contract.book import RULES
     from freeshot.testing.contract.rules import Subject, examine
     from freeshot.testing.contract.world import World
 
-    kind = kind_of(value)
-    with tempfile.TemporaryDirectory(prefix="freeshot-check-") as folder:
-        world = World(Path(folder), catalogue_with(kind, value))
-        return examine(Subject(kind, value, options or {}, world, data or Path("data")), RULES)
+    kind, folder = kind_of(value), data or Path("data")
+    with tempfile.TemporaryDirectory(prefix="freeshot-check-") as scratch:
+        world = World(Path(scratch), catalogue_with(kind, value, plugins, folder))
+        return examine(Subject(kind, value, options or {}, world, folder), RULES)
 
 
 def check(value: Any, data: Path | None = None, **options: Any) -> None:
@@ -53,20 +59,24 @@ def kind_of(value: Any) -> str:
     raise PluginError(f"{value!r} is no component class, track or column. Name one that derives from freeshot's.")
 
 
-def catalogue_with(kind: str, value: Any) -> Catalogue:
-    """Load what is installed, the contract world, and what is examined, unless it is installed already."""
+def catalogue_with(kind: str, value: Any, plugins: Selection | None = None, data: Path | None = None) -> Catalogue:
+    """Load the plugins, the contract world, and what is examined, unless one of the plugins offers it already."""
     from types import ModuleType
 
+    from freeshot.data.own import offer_own
     from freeshot.plugin import hookimpl
     from freeshot.plugin.catalogue import Catalogue
-    from freeshot.plugin.host import PluginInfo, load_plugins
+    from freeshot.plugin.host import PluginInfo, Selection
     from freeshot.plugin.kinds import KINDS
     from freeshot.testing.contract.workers import file_of
     from freeshot.testing.contract.world import offer_world
 
-    catalogue = Catalogue(load_plugins())
+    catalogue = Catalogue((plugins or Selection()).load())
     offer_world(catalogue)
-    if (file := file_of(value)) is not None:
+    if data is not None and (data / "own").is_dir():
+        offer_own(catalogue.host, data)
+    file = file_of(value)
+    if file is not None and file.absolute() not in catalogue.host.selection.files:
         catalogue.host.load_file(file)
         return catalogue
     installed = Catalogue(catalogue.host)  # asks for itself, so that what is offered below is still seen

@@ -6,6 +6,7 @@ import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from freeshot.contracts.events import CellFailed, Progress
 from freeshot.testing.contract.inversion import interrupted
 from freeshot.testing.contract.rules import BrokenError, Subject, rule
 from freeshot.testing.contract.world import STEPS
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from freeshot.basics.failures import Failure
+    from freeshot.contracts.events import Event
     from freeshot.contracts.method import Method
     from freeshot.contracts.records import RunRecord
     from freeshot.contracts.tracks import Track
@@ -31,7 +34,7 @@ def record_of(
     options: Any,
     track: Track,
     folder: Path,
-    on_step: Callable[[int, int], None] | None = None,
+    hear: Callable[[Event], None] = lambda event: None,
     limit: int | None = None,
 ) -> RunRecord:
     """Run one cell in an empty cache, or the first episodes of it."""
@@ -46,11 +49,10 @@ def record_of(
     from freeshot.run.plan import track_spec
 
     class Listening(Environment):
-        """An environment that hears of each step."""
+        """An environment whose events go to `hear`."""
 
-        def emit(self, event: Any) -> None:
-            if on_step is not None and hasattr(event, "done"):
-                on_step(event.done, event.total)
+        def emit(self, event: Event) -> None:
+            hear(event)
 
     small = {name: value for name, value in SMALL.items() if name in options_of(method)}
     part, _, parts = with_parts(catalogue, "method", method.name, {**small, **options})
@@ -69,11 +71,19 @@ def _record(
     world = subject.world
     folder = world.folder / f"{subject.name}-{place}"
     track = world.track(way, shot)
-    record = record_of(world.catalogue, subject.value, subject.options, track, folder, on_step, limit)
+    failures: list[Failure | None] = [None]
+
+    def hear(event: Event) -> None:
+        if isinstance(event, Progress) and on_step is not None:
+            on_step(event.done, event.total)
+        if isinstance(event, CellFailed):
+            failures.append(event.failure)
+
+    record = record_of(world.catalogue, subject.value, subject.options, track, folder, hear, limit)
     if record.status == "skipped":
         raise BrokenError(f"It skips a {way}-way {shot}-shot track: {record.reason} Say so only where it must be.")
     if record.status != "ok":
-        raise BrokenError(f"On a {way}-way {shot}-shot track: {record.reason}")
+        raise BrokenError(f"On a {way}-way {shot}-shot track: {record.reason}", failures[-1])
     return record
 
 
@@ -126,10 +136,9 @@ def _workers(subject: Subject) -> None:
     here = [_record(subject, 2, shot, f"here-{shot}").accuracies for shot in (1, 2)]
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(2, mp_context=spawn) as pool:
+        plugins, method = world.catalogue.host.selection, Reference.to(subject.value)
         jobs = [
-            pool.submit(
-                run_in_worker, Reference.to(subject.value), dict(subject.options), world.track(2, shot), world.folder
-            )
+            pool.submit(run_in_worker, plugins, method, dict(subject.options), world.track(2, shot), world.folder)
             for shot in (1, 2)
         ]
         there = [job.result() for job in jobs]

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import traceback
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import FreeshotError
+from freeshot.basics.failures import failure_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
     from types import ModuleType
 
+    from freeshot.basics.failures import Failure
     from freeshot.testing.contract.world import World
 
 CLASSES = ("inversion", "efficiency", "meta-learner", "method", "dataset", "backbone", "launcher")
@@ -21,7 +22,14 @@ CLASSES = ("inversion", "efficiency", "meta-learner", "method", "dataset", "back
 
 
 class BrokenError(Exception):
-    """A rule does not hold; the text says what to change."""
+    """A rule does not hold; the text says what to change. `failure` is the exception that a run on the way met."""
+
+    def __init__(self, advice: str, failure: Failure | None = None) -> None:
+        super().__init__(advice, failure)
+        self.advice, self.failure = advice, failure
+
+    def __str__(self) -> str:
+        return self.advice
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +75,8 @@ class Line:
     title: str
     advice: str = ""
     """What to change; empty where the rule holds."""
+    failure: Failure | None = None
+    """The exception, where the rule fails by one."""
 
 
 @dataclass(frozen=True)
@@ -82,9 +92,9 @@ class Report:
         return not any(line.advice for line in self.lines)
 
     def __str__(self) -> str:
-        marks = [f"  {'✗' if line.advice else '✓'} {line.title}" for line in self.lines]
-        advice = [f": {line.advice}" if line.advice else "" for line in self.lines]
-        return "\n".join([self.subject, *(mark + text for mark, text in zip(marks, advice, strict=True))])
+        from freeshot.testing.contract.entries import entries
+
+        return "\n".join([self.subject, *(line for entry in entries(self) for line in entry.lines)])
 
 
 def rule(
@@ -105,25 +115,19 @@ def examine(subject: Subject, rules: Sequence[Rule]) -> Report:
     for one in rules:
         if subject.kind not in one.kinds or (one.last and any(line.advice for line in lines)):
             continue
-        lines.append(Line(one.title, _advice(one, subject)))
+        lines.append(_applied(one, subject))
         if one.first and lines[-1].advice:
             break
     return Report(f"{subject.kind} '{subject.name}'", tuple(lines))
 
 
-def _advice(one: Rule, subject: Subject) -> str:
+def _applied(one: Rule, subject: Subject) -> Line:
     try:
         one.hold(subject)
-    except (BrokenError, FreeshotError) as broken:
-        return str(broken)
+    except BrokenError as broken:
+        return Line(one.title, broken.advice, broken.failure)
     except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything; the report says what and where
-        return f"It raised {type(error).__name__}: {error} ({_where(error)}). Mend that."
-    return ""
-
-
-def _where(error: BaseException) -> str:
-    """Name the last line of the plugin, or else of anybody, that was being run."""
-    frames = traceback.extract_tb(error.__traceback__)
-    theirs = [frame for frame in frames if "freeshot/" not in frame.filename.replace("\\", "/")]
-    last = (theirs or frames)[-1]
-    return f"{last.filename}, line {last.lineno}"
+        failure = failure_of(error, subject.world.catalogue.host.packages)
+        said = failure.reason if isinstance(error, FreeshotError) else f"It raised {failure.reason}."
+        return Line(one.title, said, failure)
+    return Line(one.title)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from freeshot.contracts.tracks import Track
+    from freeshot.plugin.host import Selection
 
 
 @dataclass(frozen=True)
@@ -48,12 +49,20 @@ def file_of(value: Any) -> Path | None:
     return Path(file)
 
 
-def run_in_worker(reference: Reference, options: Mapping[str, Any], track: Track, folder: Path) -> list[float]:
-    """Run a cell with everything opened anew; return its accuracies."""
+def run_in_worker(
+    plugins: Selection, reference: Reference, options: Mapping[str, Any], track: Track, folder: Path
+) -> list[float]:
+    """Run a cell with everything opened anew; return its accuracies, or raise what went wrong."""
+    from freeshot.contracts.events import CellFailed, Event
     from freeshot.testing.contract import catalogue_with
     from freeshot.testing.contract.method import record_of
+    from freeshot.testing.contract.rules import BrokenError
+
+    def hear(event: Event) -> None:
+        if isinstance(event, CellFailed):
+            raise BrokenError(f"In a worker process: {event.reason}", event.failure)
 
     method = reference.find()
-    place = Path(tempfile.mkdtemp(dir=folder))
-    record = record_of(catalogue_with("method", method), method, options, track, place)
+    catalogue = catalogue_with("method", method, plugins)
+    record = record_of(catalogue, method, options, track, Path(tempfile.mkdtemp(dir=folder)), hear)
     return list(record.accuracies)

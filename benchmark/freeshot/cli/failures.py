@@ -1,0 +1,57 @@
+"""Print why cells failed: each cause once, with the line of the plugin that led to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from freeshot.basics.excerpts import excerpt, grouped, shown_path
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping
+
+    from rich.console import Console
+
+    from freeshot.contracts.events import CellFailed
+
+NAMED = 5
+"""Number of further cells of one cause that are listed by name."""
+
+
+def print_failures(console: Console, failures: Mapping[str, CellFailed], *, whole: bool = False) -> None:
+    """Print the failures of a run, by the names of their cells; with `whole`, the whole traceback of each cause."""
+    for titles in grouped(failures, lambda title: _cause(failures[title])):
+        _print_one(console, titles[0], failures[titles[0]], whole=whole)
+        _print_more(console, titles[1:])
+
+
+def print_excerpt(console: Console, lines: tuple[str, ...], indent: str = "    ") -> None:
+    """Print the lines of an excerpt, indented."""
+    from rich.text import Text
+
+    for line in lines:
+        console.print(Text(indent + line), soft_wrap=True)
+
+
+def _cause(event: CellFailed) -> Hashable:
+    return event.failure.cause if event.failure else event.reason
+
+
+def _print_one(console: Console, title: str, event: CellFailed, *, whole: bool) -> None:
+    from rich.text import Text
+
+    console.print(Text(f"{title}: {event.reason}", style="red"), soft_wrap=True)
+    if event.failure is None:
+        return
+    here = Path.cwd()
+    print_excerpt(console, excerpt(event.failure, here, whole=whole))
+    if event.failure.frames and event.kept and not whole:
+        print_excerpt(console, (f"The whole traceback is in {shown_path(event.kept, here)}; --traceback prints it.",))
+
+
+def _print_more(console: Console, titles: list[str]) -> None:
+    if not titles:
+        return
+    named = "; ".join(titles[:NAMED]) + ("; …" if len(titles) > NAMED else "")
+    count = "1 more cell fails" if len(titles) == 1 else f"{len(titles)} more cells fail"
+    print_excerpt(console, (f"{count} for the same reason: {named}",))
