@@ -13,10 +13,11 @@ from freeshot.basics.errors import DivergedError, StoreError
 from freeshot.contracts.backbone import BackboneProvider
 from freeshot.contracts.events import CellFailed, CellFinished, CellSkipped, Event
 from freeshot.contracts.method import Learner, Method, Needs
-from freeshot.contracts.records import RunRecord
+from freeshot.contracts.records import AuditRecord, RunRecord
 from freeshot.evaluation.scoring import score_tuning
 from freeshot.plugin import hookimpl
 from freeshot.run import tuned as module
+from freeshot.run.audited import CellAudit
 from freeshot.run.execute import execute_plan
 from freeshot.run.plan import plan_run
 from freeshot.run.runner import lock_name
@@ -131,7 +132,7 @@ class Guessing(Stub):
 
 
 class Guesser(Learner):
-    """Guess at random."""
+    """Guess at random, by a linear classifier that no support image decides on."""
 
     def adapt(self, support: Shots, way: int, rng: Generator) -> Predictor:
         Guessing.adapted.append(len(Guessing.adapted))
@@ -139,7 +140,8 @@ class Guesser(Learner):
             raise KeyboardInterrupt
         if len(Guessing.adapted) == Guessing.break_at:
             raise ZeroDivisionError
-        return lambda images: torch.rand(len(images), way, generator=rng)
+        weights = torch.randn(support.images[0].numel(), way, generator=rng)
+        return lambda images: images.flatten(1) @ weights
 
 
 def _fresh_counts() -> None:
@@ -150,6 +152,13 @@ def _fresh_counts() -> None:
 @pytest.fixture(autouse=True)
 def _fresh() -> None:
     _fresh_counts()
+
+
+@pytest.fixture
+def unaudited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the audit, so that each episode is tuned once."""
+    nothing = CellAudit(AuditRecord(episodes=0, moved={}, seconds=0), ())
+    monkeypatch.setattr("freeshot.run.cell.audited", lambda *_: nothing)
 
 
 class Ears:
@@ -279,7 +288,7 @@ def test_a_failed_cell_is_announced_with_its_reason(stubs: Toy, ears: Ears) -> N
     assert [e.reason for e in ears.heard if isinstance(e, CellFailed)] == ["The loss is nan at step 3. Lower its lr."]
 
 
-def test_a_rerun_skips_what_is_done(stubs: Toy) -> None:
+def test_a_rerun_skips_what_is_done(stubs: Toy, unaudited: None) -> None:
     stubs.launch("guessing")
     outcome = stubs.launch("guessing")
     assert (outcome.finished, outcome.skipped, len(Guessing.adapted)) == (0, 1, 20)
@@ -290,7 +299,7 @@ def test_a_rerun_takes_up_what_failed(stubs: Toy) -> None:
     assert stubs.launch("clumsy").failed == 1
 
 
-def test_again_runs_what_is_done(stubs: Toy) -> None:
+def test_again_runs_what_is_done(stubs: Toy, unaudited: None) -> None:
     stubs.launch("guessing")
     assert stubs.launch("guessing", again=True).finished == 1
     assert len(Guessing.adapted) == 40
@@ -320,7 +329,7 @@ def test_an_interrupted_tuned_cell_leaves_no_record(stubs: Toy) -> None:
     assert not list(stubs.results.rglob("*.json"))
 
 
-def test_an_interrupted_tuned_cell_continues_where_it_stopped(stubs: Toy) -> None:
+def test_an_interrupted_tuned_cell_continues_where_it_stopped(stubs: Toy, unaudited: None) -> None:
     whole = stubs.record("guessing", cache=stubs.folder / "other").accuracies
     Guessing.adapted.clear()
     Guessing.stop_at = 8
@@ -331,7 +340,9 @@ def test_an_interrupted_tuned_cell_continues_where_it_stopped(stubs: Toy) -> Non
     assert len(Guessing.adapted) == 20 - 7
 
 
-def test_a_killed_tuned_cell_continues_from_its_last_note(stubs: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_tuned_cell_continues_from_its_last_note(
+    stubs: Toy, monkeypatch: pytest.MonkeyPatch, unaudited: None
+) -> None:
     monkeypatch.setattr(module, "SAVE_EVERY", 3)
     scored = score_tuning
 
@@ -349,7 +360,20 @@ def test_a_killed_tuned_cell_continues_from_its_last_note(stubs: Toy, monkeypatc
     assert len(Guessing.adapted) == 20 - 6
 
 
-def test_a_tuned_cell_continues_at_the_boundary_of_a_group(stubs: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tuned_cell_that_is_interrupted_in_its_audit_tunes_no_episode_again(stubs: Toy) -> None:
+    whole = stubs.record("guessing", cache=stubs.folder / "other").accuracies
+    Guessing.adapted.clear()
+    Guessing.stop_at = 25
+    with pytest.raises(KeyboardInterrupt):
+        stubs.launch("guessing", again=True)
+    _fresh_counts()
+    assert stubs.record("guessing", again=True).accuracies == whole
+    assert len(Guessing.adapted) <= 2 + 20 + 8  # the audit's episodes alone
+
+
+def test_a_tuned_cell_continues_at_the_boundary_of_a_group(
+    stubs: Toy, monkeypatch: pytest.MonkeyPatch, unaudited: None
+) -> None:
     whole = stubs.record("guessing", cache=stubs.folder / "other").accuracies
     monkeypatch.setattr(Guesser, "together", 4)
     Guessing.adapted.clear()
@@ -462,7 +486,7 @@ def test_a_look_counts_from_where_scoring_begins_whatever_comes_of_it(stubs: Toy
     assert stubs.record("guessing").looks == 2
 
 
-def test_a_failure_forgets_no_look(stubs: Toy) -> None:
+def test_a_failure_forgets_no_look(stubs: Toy, unaudited: None) -> None:
     stubs.record("guessing")
     Guessing.break_at = 21
     assert stubs.record("guessing", again=True).looks == 2
@@ -536,7 +560,7 @@ class Multiplying(Learner):
 
     def classify(self, support: Tensor, query: Tensor, way: int) -> Tensor:
         torch.ones(64, 64) @ torch.ones(64, 64)
-        return query[..., :way]
+        return -(query.unsqueeze(2) - support.unsqueeze(1)).square().sum(-1)  # one image of each class
 
 
 @dataclass(frozen=True)
@@ -576,7 +600,7 @@ def test_what_a_cached_stage_cost_is_told_again(toy: Toy) -> None:
 def test_a_slow_head_is_asked_of_no_more_tasks(stubs: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
 
-    def counting(*features: object, head: object = None) -> None:
+    def counting(*features: object, head: object, keys: object) -> None:
         asked.append(1)
 
     monkeypatch.setattr("freeshot.run.measures.measure_spread", counting)

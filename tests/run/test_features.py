@@ -12,6 +12,7 @@ import torch
 from freeshot.contracts.flow import Adapter
 from freeshot.contracts.method import Learner, Method, Workbench
 from freeshot.engine import AdaptedLearner
+from freeshot.evaluation.audit import Audit
 from freeshot.run import decoded, features
 from freeshot.run.cell import assist_cell
 from freeshot.run.environment import Environment
@@ -41,6 +42,8 @@ def embedded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return plain(self, images)
 
     monkeypatch.setattr(AdaptedLearner, "embed", embed)
+    # the audit embeds some images again on purpose
+    monkeypatch.setattr("freeshot.run.audited.audit_features", lambda *_: Audit(0, {"batch": 0.0}))
     return counted
 
 
@@ -50,6 +53,7 @@ def facts(record: Any) -> dict[str, Any]:
     for stage in plain["stages"]:
         for name in ("seconds", "peak_bytes", "cached"):
             stage.pop(name)
+    plain["audit"].pop("seconds")
     return {name: value for name, value in plain.items() if name not in ("provenance", "looks")}
 
 

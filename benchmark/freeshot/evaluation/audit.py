@@ -32,7 +32,7 @@ SAMPLE = 20
 ALONE = 4
 """Episodes of the sample that are scored one by one; the others in groups, which costs less."""
 FEW = 8
-"""Episodes on which a single change is tried to name a cause, or on which numbering is judged by statistics."""
+"""Episodes on which the numbering of classes is judged by itself, for learners that may vary with it."""
 MOVED = 0.01
 """Change of a probability from which on a prediction counts as moved.
 
@@ -235,7 +235,9 @@ def gains_by_numbering(run: NDArray[np.bool_], again: NDArray[np.bool_]) -> bool
     as another seed would, but must not cost accuracy. Judged by Student's t over episodes.
     """
     gains = run.mean(1) - again.mean(1)  # [s]
-    mean, error = float(gains.mean()), float(gains.std()) / math.sqrt(max(1, len(gains) - 1))
+    if len(gains) < 2:
+        return False  # one episode has no error to judge by
+    mean, error = float(gains.mean()), float(gains.std(ddof=1)) / math.sqrt(len(gains))
     return mean > SIGNIFICANT * error if error > 0 else mean > 0
 
 
@@ -260,7 +262,9 @@ class Auditor:
         pilot = self._moved(sample[:2], change, alone=2)
         if too_many(pilot) and self._may_vary:
             return self._audit_apart(sample)
-        moved = np.concatenate([pilot, self._moved(sample[2:], change, alone=ALONE - 2)])
+        moved = pilot
+        if rest := sample[2:]:
+            moved = np.concatenate([pilot, self._moved(rest, change, alone=ALONE - 2)])
         if too_many(moved):
             return self._audit_apart(sample) if self._may_vary else self._named(sample)
         return Audit(len(sample), {"everything": _share(moved)})
@@ -288,25 +292,19 @@ class Auditor:
         return moved, (cause.sentence(moved),) if gains else ()
 
     def _named(self, sample: Sequence[int]) -> Audit:
-        """Try one change after the other on a few episodes, each against the same episodes scored alone."""
-        few = sample[:FEW]
-        replay = self._again(few, REPLAY, alone=len(few))
-        moved = replay.moved(Outcomes.of_run(self.run, few))
-        shares: dict[str, float] = {"other episodes": _share(moved)}
-        reasons: list[str] = []
-        if too_many(moved) or self.transductive:
-            return Audit(len(sample), shares, (OTHER_EPISODES.sentence(moved),))
-        for name, cause in CAUSES.items():
-            if cause.variation.numbering and self._may_vary:
-                moved, named = self._renumbered(few)
-                reasons += named
-            else:
-                moved = self._again(few, cause.variation, alone=len(few)).moved(replay.listed())
-                reasons += [cause.sentence(moved)] if too_many(moved) else []
-            shares[name] = _share(moved)
-        if not reasons and not self._may_vary:
-            reasons = ["Predictions changed between two identical calls. Draw random numbers from the rng given alone."]
-        return Audit(len(sample), shares, tuple(reasons))
+        """Try one change after the other, each against the same episodes scored alone, and name every cause."""
+        replay = self._again(sample, REPLAY, alone=len(sample))
+        moved = {"other episodes": replay.moved(Outcomes.of_run(self.run, sample))}
+        causes = {"other episodes": OTHER_EPISODES}
+        if not too_many(moved["other episodes"]) and not self.transductive:
+            causes |= {name: c for name, c in CAUSES.items() if not (c.variation.numbering and self._may_vary)}
+            base = replay.listed()
+            for name in causes.keys() - moved.keys():
+                moved[name] = self._again(sample, causes[name].variation, alone=len(sample)).moved(base)
+        named = [name for name in causes if too_many(moved[name])]
+        named = named or [max(causes, key=lambda name: moved[name].mean())]  # together they moved too many
+        reasons = tuple(causes[name].sentence(moved[name]) for name in named)
+        return Audit(len(sample), {name: _share(moved[name]) for name in causes}, reasons)
 
     def _moved(self, positions: Sequence[int], variation: Variation, *, alone: int) -> NDArray[np.bool_]:
         """Show episodes again and compare with the run: [s, k]."""
@@ -319,8 +317,7 @@ class Auditor:
         groups = [[one] for one in shown[:alone]]
         groups += [shown[start : start + step] for start in range(alone, len(shown), step)]
         parts = [Outcomes.of_logits(self.rescore(group), group) for group in groups]
-        queries = np.array([one.queries for one in shown], dtype=np.int64).reshape(len(shown), -1)
-        return Rescored(queries, _joined(parts, queries.shape))
+        return Rescored(np.array([one.queries for one in shown], dtype=np.int64), _joined(parts))
 
     def _shown(self, episode: Episode, variation: Variation) -> Shown:
         """Apply a variation to one episode, at random."""
@@ -337,10 +334,8 @@ class Auditor:
         return Shown(episode, tuple(queries.tolist()), tuple(classes.tolist()))
 
 
-def _joined(parts: Sequence[Outcomes], shape: tuple[int, ...]) -> Outcomes:
-    """Put outcomes one after the other; none make an empty one of this shape."""
-    if not parts:
-        return Outcomes(np.zeros(shape, bool), np.zeros(shape), np.zeros(shape))
+def _joined(parts: Sequence[Outcomes]) -> Outcomes:
+    """Put outcomes one after the other."""
     names = ("right", "truth", "confidence")
     return Outcomes(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 if TYPE_CHECKING:
@@ -27,9 +28,8 @@ BLOCK = 16 * 2**20
 
 def pixel_keys(pixels: Tensor) -> Tensor:
     """Hash each image of uint8 [b, 3, h, w] into an integer: int64 [b]; equal pictures have equal keys."""
-    rows = pixels.cpu().contiguous().numpy().reshape(len(pixels), -1)
-    digests = b"".join(blake2b(row.tobytes(), digest_size=8).digest() for row in rows)
-    return torch.frombuffer(bytearray(digests), dtype=torch.int64) if len(pixels) else torch.empty(0, dtype=torch.int64)
+    digests = b"".join(blake2b(image.tobytes(), digest_size=8).digest() for image in pixels.cpu().numpy())
+    return torch.from_numpy(np.frombuffer(digests, dtype="<i8").astype(np.int64))
 
 
 def image_keys(images: Images, indices: Sequence[int]) -> Tensor:

@@ -24,7 +24,7 @@ from freeshot.run.outcome import CellOutcome
 from freeshot.run.parts import needs_of
 from freeshot.run.provenance import provenance
 from freeshot.run.store import record_path, stored_record
-from freeshot.run.tuned import score_tuned
+from freeshot.run.tuned import checkpoint_of, score_tuned
 from freeshot.run.workbench import Bench
 
 if TYPE_CHECKING:
@@ -74,6 +74,8 @@ def run_cell(environment: Environment, spec: RunSpec, track: Track, results: Pat
             environment.forget(spec.backbone)  # what went wrong may have changed it
         outcome = outcome.with_violations(violations)
     record = _written(results, _record(environment, spec, method, outcome, bench))
+    if bench is not None and bench.scored:
+        checkpoint_of(environment, spec).clear()
     _announce(environment, record, failure)
     return record
 

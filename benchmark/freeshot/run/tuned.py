@@ -35,9 +35,7 @@ def score_tuned(
     meter: Meter,
 ) -> Judged:
     """Tune on one group of episodes after the other, from where a run stopped; the meter counts all runs together."""
-    # the weights beside the cell: what a backbone's name stands for may have been replaced since
-    note = fingerprint([spec.cell, environment.backbone(spec.backbone).sha256])
-    checkpoint = FileCheckpoint(environment.cache / "cells" / f"{note}.safetensors", every=0)
+    checkpoint = checkpoint_of(environment, spec)
     checkpoint.meter = meter
     judged = _noted(checkpoint)
     done = sum(len(part.right) for part in judged)
@@ -51,14 +49,20 @@ def score_tuned(
             judged.append(score_tuning(learner, images, group, environment.device, spec.seed))
             noted, done = done, done + len(group)
             environment.emit(Progress(spec.title, "evaluation", done, len(episodes), id=spec.cell))
-            if done // SAVE_EVERY > noted // SAVE_EVERY and done < len(episodes):
+            if done // SAVE_EVERY > noted // SAVE_EVERY or done == len(episodes):
                 checkpoint.offer(lambda: as_tensors(together(judged)))
     except KeyboardInterrupt:
         if 0 < done < len(episodes):
             checkpoint.offer(lambda: as_tensors(together(judged)))  # nothing finished is lost
         raise
-    checkpoint.clear()
     return together(judged)
+
+
+def checkpoint_of(environment: Environment, spec: RunSpec) -> FileCheckpoint:
+    """Return where the outcomes of a cell's episodes are kept until its record is written."""
+    # the weights beside the cell: what a backbone's name stands for may have been replaced since
+    name = fingerprint([spec.cell, environment.backbone(spec.backbone).sha256])
+    return FileCheckpoint(environment.cache / "cells" / f"{name}.safetensors", every=0)
 
 
 def _noted(checkpoint: FileCheckpoint) -> list[Judged]:

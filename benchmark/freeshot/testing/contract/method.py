@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 SMALL = {"per_class": 7}
 """Options of these names are brought to these values: images for 5 shots and 2 queries."""
-ALIKE = 1e-2
-"""How far the log-odds of an episode may move, relatively, by the order of sums alone."""
 
 
 def record_of(
@@ -108,19 +106,6 @@ def _same_seed(subject: Subject) -> None:
             found.append(_record(subject, 2, 1, f"again-{state}").accuracies)
     if found[0] != found[1]:
         raise BrokenError("Two runs with one seed differ. Draw every random number from bench.rng(…) or the rng given.")
-
-
-@rule("an episode is tuned alike alone and among others", "method")
-def _episodes_stand_alone(subject: Subject) -> None:
-    record = _record(subject, 2, 1, "among")
-    if record.tags.tuning_free:
-        return
-    among, alone = record.log_odds[0], _record(subject, 2, 1, "alone", limit=1).log_odds[0]
-    if abs(among - alone) > ALIKE * max(1.0, abs(among)):
-        raise BrokenError(
-            f"The first episode's log-odds are {among} among others and {alone} alone. Let nothing that adapt_many "
-            "does for one episode depend on the others."
-        )
 
 
 @rule("an interruption passes through", "method")
