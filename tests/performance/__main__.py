@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import timm
 import torch
 from tests.performance import (
+    bench_audit,
     bench_comparisons,
     bench_episodes,
     bench_free,
@@ -35,6 +36,7 @@ BENCHES: dict[str, Callable[[], Table]] = {
     "meta-training": bench_meta_training.bench,
     "episodes": bench_episodes.bench,
     "spread": bench_spread.bench,
+    "audit": bench_audit.bench,
     "tuning": bench_tuning.bench,
     "free": bench_free.bench,
     "launch": bench_launch.bench,

@@ -53,7 +53,7 @@ def bench() -> Table:
             audit = record.audit.seconds
             rows.append((method, f"{evaluation:.1f}", f"{audit:.2f}", f"{100 * audit / evaluation:.1f} %"))
     note = (
-        f"{TRACK}, {EPISODES} episodes, 20 of them scored again. Evaluations of tuned rows are measured on fewer episodes "
-        "and scaled; the audit is measured whole."
+        f"{TRACK}, {EPISODES} episodes, 20 of them scored again. Evaluations of tuned rows are measured on fewer "
+        "episodes and scaled; the audit is measured whole."
     )
     return Table("Audit", note, ("method", "evaluation, s", "audit, s", "share"), tuple(rows))

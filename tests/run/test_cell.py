@@ -368,7 +368,7 @@ def test_a_tuned_cell_that_is_interrupted_in_its_audit_tunes_no_episode_again(st
         stubs.launch("guessing", again=True)
     _fresh_counts()
     assert stubs.record("guessing", again=True).accuracies == whole
-    assert len(Guessing.adapted) <= 2 + 20 + 8  # the audit's episodes alone
+    assert len(Guessing.adapted) <= 1 + 20 + 6  # the audit's episodes alone
 
 
 def test_a_tuned_cell_continues_at_the_boundary_of_a_group(

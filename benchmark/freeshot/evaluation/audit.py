@@ -31,7 +31,7 @@ SAMPLE = 20
 """Episodes that are scored again; all of them where a cell has fewer."""
 ALONE = 4
 """Episodes of the sample that are scored one by one; the others in groups, which costs less."""
-FEW = 8
+FEW = 6
 """Episodes on which the numbering of classes is judged by itself, for learners that may vary with it."""
 MOVED = 0.01
 """Change of a probability from which on a prediction counts as moved.
@@ -42,8 +42,8 @@ Sums in another order change float32 logits by about 1e-6 of their size, and ten
 TOLERATED = 0.02
 """Share of moved queries that is tolerated, and one query at least: votes and nearest neighbours jump where two
 distances are equal up to rounding, and a learner gains nothing from so few."""
-SIGNIFICANT = 8.0
-"""Size of a t statistic, over FEW episodes, beyond which numbering counts; honest rows reach it once in 20,000."""
+SIGNIFICANT = 12.0
+"""Student's t over FEW episodes beyond which numbering counts; honest rows reach it once in 28,000 cells."""
 
 
 @dataclass(frozen=True)
@@ -259,12 +259,12 @@ class Auditor:
         """Score a sample again, and name every cause where predictions moved."""
         sample = self.rng.permutation(len(self.episodes))[:SAMPLE].tolist()
         change = REPLAY if self.transductive else EVERYTHING
-        pilot = self._moved(sample[:2], change, alone=2)
+        pilot = self._moved(sample[:1], change, alone=1)
         if too_many(pilot) and self._may_vary:
             return self._audit_apart(sample)
         moved = pilot
-        if rest := sample[2:]:
-            moved = np.concatenate([pilot, self._moved(rest, change, alone=ALONE - 2)])
+        if rest := sample[1:]:
+            moved = np.concatenate([pilot, self._moved(rest, change, alone=ALONE - 1)])
         if too_many(moved):
             return self._audit_apart(sample) if self._may_vary else self._named(sample)
         return Audit(len(sample), {"everything": _share(moved)})
@@ -276,7 +276,7 @@ class Auditor:
 
     def _audit_apart(self, sample: Sequence[int]) -> Audit:
         """Change the numbers of classes apart from the rest, for learners that may vary with them."""
-        moved = self._moved(sample, Variation(order=True, company=True), alone=ALONE)
+        moved = self._moved(sample, Variation(order=True, company=True), alone=ALONE - 1)
         if too_many(moved):
             return self._named(sample)
         renumbered, reasons = self._renumbered(sample[:FEW])

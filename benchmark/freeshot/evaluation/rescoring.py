@@ -25,7 +25,7 @@ from freeshot.evaluation.scoring import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -79,7 +79,10 @@ class TunedRescore:
     images: Images
     device: torch.device
     seed: int
+    on_step: Callable[[int], None] = lambda done: None
+    """Is called with the number of episodes scored so far."""
     drew: bool = False
+    done: int = 0
     together: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -93,6 +96,8 @@ class TunedRescore:
         way = len(shown[0].classes)
         logits = tuned_logits(self.learner, self.images, support, query, way, rngs, self.device, guard=True)
         self.drew |= any(not torch.equal(rng.get_state(), state) for rng, state in zip(rngs, fresh, strict=True))
+        self.done += len(shown)
+        self.on_step(self.done)
         return logits
 
     def order_of(self, episode: Episode) -> Sequence[int]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from freeshot.basics.errors import ContractError
+from freeshot.contracts.events import Progress
 from freeshot.contracts.records import AuditRecord
-from freeshot.evaluation.audit import Auditor
+from freeshot.evaluation.audit import SAMPLE, Auditor
 from freeshot.evaluation.rescoring import HeadRescore, TunedRescore, audit_features
 
 if TYPE_CHECKING:
@@ -42,16 +43,25 @@ def audited(
 ) -> CellAudit:
     """Score a sample of the episodes again, shown differently, and embed some of the images in other batches."""
     begun = time.perf_counter()
-    rescore: Rescore = TunedRescore(learner, images, environment.device, spec.seed)
-    parts = []
+    parts, rescore = [], _rescore(environment, spec, learner, look, images)
     if look.embedded is not None:
         parts.append(audit_features(learner, images, look.embedded, environment.device))
-        rescore = HeadRescore(look.embedded, look.head)
     parts.append(Auditor(rescore, look.judged, episodes, learner.transductive, learner.numbered).audit())
     moved = {name: share for part in parts for name, share in part.moved.items()}
     seconds = time.perf_counter() - begun
     record = AuditRecord(episodes=max(part.episodes for part in parts), moved=moved, seconds=seconds)
     return CellAudit(record, tuple(reason for part in parts for reason in part.reasons))
+
+
+def _rescore(environment: Environment, spec: RunSpec, learner: Learner, look: Look, images: Images) -> Rescore:
+    """Return what scores episodes again: a head on the run's features, or the learner that tunes, with its progress."""
+    if look.embedded is not None:
+        return HeadRescore(look.embedded, look.head)
+
+    def report(done: int) -> None:
+        environment.emit(Progress(spec.title, "audit", done, max(done, SAMPLE), id=spec.cell))
+
+    return TunedRescore(learner, images, environment.device, spec.seed, report)
 
 
 def require_tuning_free(learner: Learner, cost: Meter) -> None:

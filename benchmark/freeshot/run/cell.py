@@ -49,35 +49,43 @@ def run_cell(environment: Environment, spec: RunSpec, track: Track, results: Pat
     Only what makes writing impossible (StoreError) and an interrupt pass through.
     """
     method: Method = environment.component(spec.method)
-    violations = Violations()
+    violations, functions = Violations(), HarnessFunctions.now()
     bench: Bench | None = None
     failure: Failure | None = None
-    outcome = CellOutcome("skipped", reason=method.skip(track) or "")
-    if not outcome.reason:
-        functions = HarnessFunctions.now()
-        try:
+    try:
+        reason = method.skip(track)
+        if reason is None:
             _require_planned_pool(environment, spec, track)
             bench = Bench(environment, spec, track, method)
-            untouched = Untouched(environment, spec, functions)
-            outcome = _scored(environment, spec, track, method, bench, untouched, violations)
-        except StoreError:
-            raise
-        except Exception as error:  # noqa: BLE001 - a plugin may raise anything; its record says what, the others go on
-            failure = _kept_failure(environment, spec, error)
-            when = "While the audit scored episodes again: " if bench is not None and bench.scored else ""
-            broken = isinstance(error, ContractError)
-            outcome = CellOutcome("violated" if broken else "failed", reason=when * (not broken) + failure.reason)
-        finally:
-            for name in functions.restored():
-                violations.note(f"Method '{method.name}' replaced {name}, which the harness scores with.")
-        if outcome.status != "ok" or violations:
-            environment.forget(spec.backbone)  # what went wrong may have changed it
-        outcome = outcome.with_violations(violations)
+            outcome = _scored(
+                environment, spec, track, method, bench, Untouched(environment, spec, functions), violations
+            )
+        else:
+            outcome = CellOutcome("skipped", reason=reason)
+    except StoreError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a plugin may raise anything; its record says what, the others go on
+        failure = _kept_failure(environment, spec, error)
+        outcome = _unfinished(error, failure, in_audit=bench is not None and bench.scored)
+    finally:
+        for name in functions.restored():
+            violations.note(f"Method '{method.name}' replaced {name}, which the harness scores with.")
+    outcome = outcome.with_violations(violations)
+    if outcome.status in ("failed", "violated"):
+        environment.forget(spec.backbone)  # what went wrong may have changed it
     record = _written(results, _record(environment, spec, method, outcome, bench))
     if bench is not None and bench.scored:
         checkpoint_of(environment, spec).clear()
     _announce(environment, record, failure)
     return record
+
+
+def _unfinished(error: Exception, failure: Failure, *, in_audit: bool) -> CellOutcome:
+    """Return the outcome of a cell that ended with an error: violated where the method broke a rule, else failed."""
+    if isinstance(error, ContractError):
+        return CellOutcome("violated", reason=failure.reason)
+    where = "While the audit scored episodes again: " if in_audit else ""
+    return CellOutcome("failed", reason=where + failure.reason)
 
 
 def assist_cell(environment: Environment, spec: RunSpec, track: Track) -> None:

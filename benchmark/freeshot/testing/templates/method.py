@@ -28,6 +28,9 @@ class Mine(Method):
 class OnTheSphere(Learner):
     """Embeds, so it is tuning-free: every test image passes the network once."""
 
+    # For a head of your own, also write `classify(support, query, way)`; set `fits = True` if it optimises anything on
+    # the support set, and `transductive = True` if a prediction uses the other queries of the episode.
+
     def __init__(self, inner: Learner) -> None:
         self._inner = inner
 
