@@ -13,18 +13,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from freeshot.contracts.flow import Episode
-from freeshot.evaluation.audit import (
-    EVERYTHING,
-    SAMPLE,
-    Auditor,
-    Outcomes,
-    Shown,
-    Variation,
-    gains_by_numbering,
-    too_many,
-)
+from freeshot.evaluation.audit import SAMPLE, Auditor
 from freeshot.evaluation.episodes import draw_episodes
 from freeshot.evaluation.judging import judge, together
+from freeshot.evaluation.outcomes import Outcomes, gains_by_numbering, too_many
+from freeshot.evaluation.variations import EVERYTHING, Shown, Variation, show
 
 WAY, SHOT, QUERY = 4, 2, 6
 LABELS = np.repeat(np.arange(7), 20)
@@ -38,7 +31,7 @@ Score = Callable[[Shown, "Scorer"], Tensor]
 
 @dataclass(eq=False)
 class Scorer:
-    """Scores episodes by a rule; implements `audit.Rescore`."""
+    """Scores episodes by a rule; implements `Rescore`."""
 
     rule: Score
     drew: bool = False
@@ -187,8 +180,8 @@ def test_a_variation_shows_the_same_images_under_their_own_classes(
 ) -> None:
     episode = draw_episodes(LABELS, way, shot, query, 1, 1)[0]
     flags = {name: data.draw(st.booleans()) for name in ("order", "company", "numbering")}
-    auditor = Auditor(Scorer(nearest), together([]) if False else None, [episode], rng=np.random.default_rng(7))  # type: ignore[arg-type]
-    shown = auditor._shown(episode, Variation(**flags))
+    order = Scorer(nearest).order_of(episode)
+    shown = show(episode, Variation(**flags), order, np.random.default_rng(data.draw(st.integers(0, 99))))
     classes = [episode.classes[c] for c in shown.classes]
     assert sorted(classes) == sorted(episode.classes)
     assert [LABELS[i] for i in shown.support] == [c for c in classes for _ in range(shot)]
@@ -200,7 +193,6 @@ def test_a_variation_shows_the_same_images_under_their_own_classes(
     else:
         assert shown.classes == tuple(range(way))
     if not flags["order"]:
-        order = list(auditor.rescore.order_of(episode))
         assert list(shown.queries) == [i for i in order if i in set(shown.queries)]
 
 
@@ -208,8 +200,7 @@ def test_a_variation_shows_the_same_images_under_their_own_classes(
 @settings(max_examples=30, deadline=None)
 def test_outcomes_are_those_of_an_obvious_loop(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    auditor = Auditor(Scorer(nearest), None, EPISODES, rng=rng)  # type: ignore[arg-type]
-    shown = [auditor._shown(episode, EVERYTHING) for episode in EPISODES[:3]]
+    shown = [show(episode, EVERYTHING, Scorer(nearest).order_of(episode), rng) for episode in EPISODES[:3]]
     logits = torch.from_numpy(rng.normal(size=(3, len(shown[0].queries), WAY)) * 5)
     outcomes = Outcomes.of_logits(logits, shown)
     for s, one in enumerate(shown):

@@ -407,7 +407,7 @@ def handing(learner: Callable[[], Learner]) -> type[Method]:
 
 ORDER = "Predictions depend on the order of the queries"
 GALLERY: dict[str, tuple[type[Method], str]] = {
-    "a head knows the shuffle": (handing(HeadKnowsTheShuffle), "Predictions depend on"),
+    "a head knows the shuffle": (handing(HeadKnowsTheShuffle), ORDER),
     "a head trusts the position": (handing(HeadTrustsThePosition), ORDER),
     "adapt knows the shuffle": (handing(AdaptKnowsTheShuffle), "Predictions depend on"),
     "adapt_many trusts the position": (handing(AdaptManyTrustsThePosition), ORDER),

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 
 from freeshot.basics.seeds import stream
-from freeshot.evaluation.audit import TOLERATED, Audit
+from freeshot.evaluation.audit import Audit
+from freeshot.evaluation.outcomes import TOLERATED
 from freeshot.evaluation.query_order import pixel_keys, shown_order
 from freeshot.evaluation.scoring import (
     nearest_means,
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
     from freeshot.contracts.flow import Episode
     from freeshot.contracts.images import Images
     from freeshot.contracts.method import Learner
-    from freeshot.evaluation.audit import Shown
     from freeshot.evaluation.scoring import Embedded, Head
+    from freeshot.evaluation.variations import Shown
 
 IMAGES = (16, 0.025)
 """Images that are embedded again: at least so many, and this share of all."""
@@ -47,7 +48,7 @@ bfloat16 rounds at 2⁻⁸, which add up to some 1e-2 over the layers of a netwo
 
 @dataclass(eq=False)
 class HeadRescore:
-    """Scores episodes from the features that a run embedded; implements `audit.Rescore`."""
+    """Scores episodes from the features that a run embedded; implements `Rescore`."""
 
     embedded: Embedded
     head: Head | None
@@ -73,7 +74,7 @@ class HeadRescore:
 
 @dataclass(eq=False)
 class TunedRescore:
-    """Tunes on support sets again; implements `audit.Rescore`."""
+    """Tunes on support sets again; implements `Rescore`."""
 
     learner: Learner
     images: Images

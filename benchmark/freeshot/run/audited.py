@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from freeshot.contracts.method import Learner
     from freeshot.contracts.records import RunSpec
     from freeshot.engine.meter import Meter
-    from freeshot.evaluation.audit import Rescore
+    from freeshot.evaluation.variations import Rescore
     from freeshot.run.environment import Environment
     from freeshot.run.measures import Look
 
