@@ -52,3 +52,23 @@ def test_what_interrupted_runs_spent_is_counted() -> None:
         assert flops == 1072
     assert meter.seconds > 100
     assert meter.flops == 1072
+
+
+def test_gradients_and_steps_of_an_optimiser_are_noticed() -> None:
+    weight = torch.nn.Parameter(torch.ones(3))
+    with metered(CPU) as plain:
+        (weight * 2).sum()
+    assert not plain.gradients
+    with metered(CPU) as by_hand:
+        torch.autograd.grad((weight * 2).sum(), weight)
+    assert by_hand.gradients
+    weight.grad = torch.ones(3)
+    with metered(CPU) as stepped:
+        torch.optim.SGD([weight], lr=0.1).step()
+    assert stepped.gradients
+    with metered(CPU) as outer:
+        with metered(CPU) as inner:
+            pass
+        (weight * 2).sum().backward()  # type: ignore[no-untyped-call]
+    assert outer.gradients
+    assert not inner.gradients

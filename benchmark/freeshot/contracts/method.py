@@ -158,9 +158,10 @@ class Oracle(Protocol):
 
 
 class Workbench(Protocol):
-    """All that a method gets while it prepares; asking for what was not declared raises and marks the run.
+    """All that a method gets while it prepares.
 
-    There is no way from here to a test image or a test label.
+    Requesting what was not declared raises UndeclaredError and makes the record `violated`, whether or not the error is
+    caught. Nothing here returns a test image or a test label.
     """
 
     way: int

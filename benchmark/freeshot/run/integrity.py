@@ -10,9 +10,8 @@ import builtins
 import hashlib
 import sys
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from types import BuiltinFunctionType, FunctionType, MethodDescriptorType, ModuleType
+from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,18 +30,6 @@ if TYPE_CHECKING:
 
 WATCHED = (torch, torch.nn.functional, torch.linalg, torch.Tensor, torch.nn.Module, np, np.random, builtins, hashlib)
 """Namespaces outside of the harness whose functions take part in scoring."""
-CALLABLE = (
-    FunctionType,
-    BuiltinFunctionType,
-    MethodDescriptorType,
-    staticmethod,
-    classmethod,
-    property,
-    type,
-    partial,
-    np.ufunc,
-)
-"""Kinds of attributes that are compared; data such as caches may change."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +104,9 @@ def _harness_modules() -> list[ModuleType]:
 
 def _members(owner: Any) -> Iterator[Watched]:
     for name, value in list(vars(owner).items()):
-        if isinstance(value, CALLABLE) or hasattr(value, "cache_info"):
+        if callable(value) or isinstance(
+            value, (staticmethod, classmethod, property)
+        ):  # data such as caches may change
             yield Watched(owner, name, value, _code_of(value))
 
 
