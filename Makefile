@@ -47,7 +47,8 @@ coverage: $(STAMP)  ## measure how often each sort of interval holds (an hour or
 
 tables: $(STAMP)  ## regenerate every table that is made from the committed records
 	@$(BIN)/freeshot leaderboard --write
-	@$(BIN)/python -m freeshot.report.excerpt README.md results/leaderboard/pocket.md
+	@$(BIN)/python -m freeshot.report.excerpt README.md results/pocket
+	@$(BIN)/python -m tests.docs.tables
 	@$(BIN)/python -m freeshot_vision.pocket.card plugins/freeshot_vision/pocket/weights/training.json results
 
 sheets: $(STAMP)  ## lay out what LoRA Recycle recovers from some of the pocket pool's LoRAs (minutes)

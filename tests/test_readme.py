@@ -1,4 +1,4 @@
-"""The README's commands about one's own LoRAs do what it says; they are run as they stand, only smaller."""
+"""The README's code and commands work as they are written, only smaller, and its length and lists are as promised."""
 
 from __future__ import annotations
 
@@ -9,50 +9,93 @@ from pathlib import Path
 
 import pytest
 
+from freeshot.plugin.catalogue import Catalogue
+from freeshot.plugin.host import load_plugins
+
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 SMALLER = {
     "freeshot recycle": "--option per_class=3 --option inversion.iterations=1 --option learner.iterations=2",
-    "freeshot pool build": "--steps 2 --batch 4",
+    "freeshot run toy": "--track toy/in-domain/2w1s",
+    "freeshot run pocket": "--limit 5",
 }
 """Options that are added to a command so that it takes seconds."""
+LORAS = (
+    "freeshot pool build my-loras --source sketch --count 2 --backbone pocket-vit --steps 2 --batch 4 --out my-loras"
+)
 
 
-def commands(section: str) -> list[str]:
-    """Return the commands of a section, in order."""
-    text = re.search(rf"^## {section}\n(.*?)^## ", README, re.MULTILINE | re.DOTALL)
+def section(title: str) -> str:
+    text = re.search(rf"^## {title}\n(.*?)^## ", README, re.MULTILINE | re.DOTALL)
     assert text is not None
-    return re.findall(r"^\$ (.*?)(?:\s+#.*)?$", text.group(1), re.MULTILINE)
+    return text[1]
+
+
+def commands(title: str) -> list[str]:
+    """Return the commands of a section, in order."""
+    return re.findall(r"^\$ (.*?)(?:\s+#.*)?$", section(title), re.MULTILINE)
 
 
 def run(command: str, folder: Path) -> str:
     for start, options in SMALLER.items():
         command += f" {options}" if command.startswith(start) else ""
-    words = command.split()
+    words = command.replace("'", "").split()
     program = [sys.executable] if words[0] == "python" else [sys.executable, "-m", words[0]]
     done = subprocess.run([*program, *words[1:]], cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
     return done.stdout
 
 
+def run_all(ran: list[str], folder: Path) -> dict[str, str]:
+    """Run commands in a folder: the first three words of each → what it printed."""
+    return {" ".join(command.split()[:3]): run(command, folder) for command in ran}
+
+
 @pytest.fixture(scope="module")
-def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Run the tutorial in an empty folder: the first words of each command → what it printed."""
-    folder = tmp_path_factory.mktemp("tutorial")
-    return {" ".join(command.split()[:3]): run(command, folder) for command in commands("Your own LoRAs")}
+def own_loras(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("own-loras")
+    run(LORAS, folder)
+    return run_all(commands("Use your own LoRAs"), folder)
 
 
-def test_pictures_are_laid_out_and_classified(outputs: dict[str, str]) -> None:
-    assert "Pictures of " in outputs["python -m freeshot_vision.pocket.samples"]
-    assert "40 LoRAs" in outputs["freeshot recycle pocket"]
-    table = outputs["freeshot predict --adapter"].splitlines()
-    assert table[0].split() == ["picture", "class", "probability"]
+def test_it_is_at_most_150_lines_long() -> None:
+    assert len(README.splitlines()) <= 150
+
+
+def test_every_link_leads_to_a_file(repository: Path) -> None:
+    targets = [target.partition("#")[0] for target in re.findall(r"\]\(([^)]+)\)", README)]
+    assert [target for target in targets if target and not (repository / target).exists()] == []
+
+
+def test_the_first_commands_run(tmp_path: Path) -> None:
+    install, first, second = commands("Try it")
+    assert install == "pip install ."
+    assert "4 finished, 0 skipped, 0 failed." in run(first, tmp_path)
+    assert "pocket" in run(second, tmp_path)
+
+
+def test_the_plugin_passes_its_check_and_runs(tmp_path: Path) -> None:
+    (code,) = re.findall(r'^```python title="mine.py"\n(.*?)^```', README, re.MULTILINE | re.DOTALL)
+    (tmp_path / "mine.py").write_text(code, encoding="utf-8")
+    outputs = run_all(commands("Write a method"), tmp_path)
+    assert "✗" not in outputs["freeshot plugin check"]
+    assert "learner=mine" in outputs["freeshot run toy"]
+    assert "freeshot-my-learner/pyproject.toml" in outputs["freeshot plugin new"]
+
+
+def test_pictures_are_laid_out_and_classified(own_loras: dict[str, str]) -> None:
+    assert "Pictures of " in own_loras["python -m freeshot_vision.pocket.samples"]
+    assert "40 LoRAs" in own_loras["freeshot recycle pocket"]
+    table = own_loras["freeshot predict --adapter"].splitlines()
+    assert table[0].split()[:2] == ["picture", "class"]
     assert len(table) == 1 + 5 * 3
 
 
-def test_pools_are_built_shown_checked_and_imported(outputs: dict[str, str]) -> None:
-    assert outputs["freeshot pool build"].endswith("The pool 'mine' of 2 LoRAs is in pools/mine.\n")
-    assert "lora-001" in outputs["freeshot pool show"]
-    assert outputs["freeshot pool check"].count(": good (") == 2
-    assert outputs["freeshot pool import"] == (
-        "Taken: lora-000, lora-001.\nThe pool 'theirs' of 2 LoRAs is in pools/theirs.\n"
-    )
+def test_loras_are_imported_as_a_pool(own_loras: dict[str, str]) -> None:
+    imported = own_loras["freeshot pool import"]
+    assert "lora-000, lora-001" in imported
+    assert imported.endswith("The pool 'theirs' of 2 LoRAs is in pools/theirs.\n")
+
+
+def test_every_method_is_in_one_family() -> None:
+    listed = re.findall(r"`([a-z-]+)`", re.sub(r"\([^)]*`[^)]*\)", "", section("Methods")))
+    assert sorted(listed) == sorted(Catalogue(load_plugins()).names("method"))

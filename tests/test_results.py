@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,13 @@ from freeshot.basics.statistics import Interval, student_t
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.plugin.host import load_plugins
 from freeshot.report import Board, boards, load_records, stale_leaderboards
-from freeshot.report.excerpt import with_tables
+from freeshot.report.compare import compare
+from freeshot.report.excerpt import with_numbers
 from freeshot.report.naming import by_method
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
-PAGE = RESULTS / "leaderboard" / "pocket.md"
+README = ROOT / "README.md"
 
 
 def test_every_committed_record_is_valid() -> None:
@@ -29,9 +31,40 @@ def test_the_committed_tables_are_what_the_records_say() -> None:
     assert stale_leaderboards(RESULTS, published=Catalogue(load_plugins()).published()) == []
 
 
-def test_the_readme_shows_the_committed_table() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert readme == with_tables(readme, PAGE.read_text(encoding="utf-8"))
+@pytest.fixture(scope="module")
+def pocket() -> Board:
+    (board,) = boards(load_records(RESULTS / "pocket").records)
+    return board
+
+
+def test_the_readmes_table_is_that_of_the_records(pocket: Board) -> None:
+    readme = README.read_text(encoding="utf-8")
+    table = with_numbers(readme, pocket)
+    assert readme == table, "Run: make tables"
+    assert len(re.findall(r"^\| `", table, re.MULTILINE)) >= 8
+
+
+def test_the_readmes_first_output_is_that_of_the_records(pocket: Board) -> None:
+    shown = re.findall(r"^([a-z-]+) {2,}(\S+) ± (\S+) \(\d\) +(\S+) ± (\S+) \(\d\)$", README.read_text(), re.MULTILINE)
+    assert len(shown) == 2
+    for name, *numbers in shown:
+        (row,) = by_method(pocket, name)
+        cells = [row.cells[f"in-domain/icons/{track}"].interval for track in ("5w1s", "5w5s")]
+        assert numbers == [f"{100 * x:.1f}" for cell in cells if cell for x in (cell.mean, cell.half_width)]
+
+
+def test_the_readmes_findings_hold(pocket: Board) -> None:
+    average = compare(pocket, "lora-average", "lora-recycle")
+    assert (average.wins["better"], average.wins["worse"]) == (7, 1)
+    assert f"{100 * average.mean_difference:+.1f}" == "+0.9"
+    five = [track.name for track in pocket.tracks if track.shot == 5]
+    best = [max(pocket.rows, key=lambda row: row.line.averages[name].mean()).label for name in five]
+    assert best == ["full-finetuning"] * 6
+    gaps = [("real-data", "lora-recycle", "5.6"), ("lora-recycle", "frozen-prototype", "0.7")]
+    for first, second, points in gaps:
+        assert f"{100 * compare(pocket, first, second).mean_difference:.1f}" == points
+    for text in ("on 7 of 12 tracks and worse on 1 (+0.9 points)", "all six 5-shot", "5.6 points", "0.7 points"):
+        assert text in README.read_text(encoding="utf-8")
 
 
 def test_all_rows_of_a_track_met_the_frozen_episodes() -> None:
@@ -59,15 +92,14 @@ def test_the_controls_are_on_the_board(control: str) -> None:
     assert roles[control] in ("floor", "ceiling")
 
 
-def test_lora_recycle_lies_between_its_controls() -> None:
+def test_lora_recycle_lies_between_its_controls(pocket: Board) -> None:
     """Noise below, real images above (papers' acceptance check): otherwise the suite would measure nothing."""
-    (board,) = boards(load_records(RESULTS / "pocket").records)
-    above_noise, below_real = paired(board, "lora-recycle", "noise"), paired(board, "real-data", "lora-recycle")
-    assert above_noise.keys() == below_real.keys() == {track.name for track in board.tracks}
+    above_noise, below_real = paired(pocket, "lora-recycle", "noise"), paired(pocket, "real-data", "lora-recycle")
+    assert above_noise.keys() == below_real.keys() == {track.name for track in pocket.tracks}
     assert [track for track, gap in above_noise.items() if gap.low <= 0] == []
     assert [track for track, gap in below_real.items() if gap.high < 0] == []
     level = [track for track, gap in below_real.items() if not gap.excludes_zero]
-    assert len(level) <= 1, level  # the README names it
+    assert len(level) <= 1, level  # docs/findings.md names it
 
 
 def paired(board: Board, first: str, second: str) -> dict[str, Interval]:

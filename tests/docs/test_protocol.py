@@ -55,7 +55,7 @@ HELD_BY = {
         "tests/run/test_cheats.py::test_an_honest_record_holds_its_audit",
         "tests/evaluation/test_audit.py::test_the_cause_of_a_movement_is_named",
     ),
-    "Looks": (
+    "Test evaluations": (
         "tests/run/test_cell.py::test_a_look_counts_from_where_scoring_begins_whatever_comes_of_it",
         "tests/run/test_cell.py::test_a_look_that_was_interrupted_and_continued_is_one",
         "tests/run/test_cell.py::test_other_settings_are_another_cell_with_looks_of_its_own",
