@@ -13,7 +13,7 @@ from freeshot.plugin.catalogue import Catalogue
 from freeshot.plugin.host import load_plugins
 from freeshot.report import Board, boards, load_records, stale_leaderboards
 from freeshot.report.compare import compare
-from freeshot.report.excerpt import with_numbers
+from freeshot.report.excerpt import BEGIN, END, with_numbers
 from freeshot.report.naming import by_method
 
 ROOT = Path(__file__).parents[1]
@@ -42,6 +42,11 @@ def test_the_readmes_table_is_that_of_the_records(pocket: Board) -> None:
     table = with_numbers(readme, pocket)
     assert readme == table, "Run: make tables"
     assert len(re.findall(r"^\| `", table, re.MULTILINE)) >= 8
+
+
+def test_a_table_cannot_hold_a_row_that_the_board_lacks(pocket: Board) -> None:
+    with pytest.raises(KeyError, match="lora-cycle"):
+        with_numbers(f"{BEGIN}\n| `lora-cycle`: misspelt | |\n{END}", pocket)
 
 
 def test_the_readmes_first_output_is_that_of_the_records(pocket: Board) -> None:

@@ -24,7 +24,7 @@ HEADLINES = {
     "tuning a LoRA in each episode": ("lora-finetuning", "frozen-prototype"),
     "methods that synthesise no images": ("dro", "lora-recycle"),
     "TEAPOT": ("teapot", "lora-recycle"),
-    "PURER is best far from home": ("purer", "lora-recycle"),
+    "PURER gains cross-domain with five shots": ("purer", "lora-recycle"),
     "inversion of black boxes": ("bidf-mkd", "lora-recycle"),
     "generating a LoRA for each support set": ("icm-lora", "frozen-prototype"),
     "in-context learning from 40 LoRAs": ("caml", "frozen-prototype"),
