@@ -50,9 +50,9 @@ def test_pictures_are_laid_out_and_classified(outputs: dict[str, str]) -> None:
 
 
 def test_pools_are_built_shown_checked_and_imported(outputs: dict[str, str]) -> None:
-    assert outputs["freeshot pool build"].endswith("The pool 'mine' of 2 LoRAs is in pools/mine.\n")
+    assert outputs["freeshot pool build"].endswith("Saved the pool 'mine' (2 LoRAs) in pools/mine.\n")
     assert "lora-001" in outputs["freeshot pool show"]
-    assert outputs["freeshot pool check"].count(": good (") == 2
+    assert outputs["freeshot pool check"].count(": ok (") == 2
     assert outputs["freeshot pool import"] == (
-        "Taken: lora-000, lora-001.\nThe pool 'theirs' of 2 LoRAs is in pools/theirs.\n"
+        "Imported 2 LoRAs: lora-000, lora-001.\nSaved the pool 'theirs' in pools/theirs.\n"
     )
