@@ -7,10 +7,13 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.report.conftest import make_record
 
 import freeshot
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.cli.conftest import Call
     from tests.conftest import Install
 
@@ -160,7 +163,9 @@ def test_a_closed_pipe_is_no_reason_to_complain() -> None:
     assert process.wait() == 1
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["list"], ["leaderboard", "--help"], ["run", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["list"], ["leaderboard", "--help"], ["run", "--help"], ["pool", "list"]]
+)
 def test_light_verbs_load_nothing_heavy(arguments: list[str]) -> None:
     code = f"""
 import sys
@@ -169,6 +174,20 @@ from freeshot.cli import main
 done = CliRunner().invoke(main, {arguments!r})
 assert done.exit_code == 0, done.output
 print(*{{"torch", "timm", "peft", "scipy.stats", "transformers", "pydantic"}} & set(sys.modules))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not done.stdout.strip()
+
+
+def test_a_ranking_loads_no_torch(tmp_path: Path) -> None:
+    make_record().write(tmp_path / "record.json")
+    code = f"""
+import sys
+from click.testing import CliRunner
+from freeshot.cli import main
+done = CliRunner().invoke(main, ["leaderboard", {str(tmp_path)!r}])
+assert done.exit_code == 0, done.output
+print(*{{"torch", "timm", "peft", "transformers"}} & set(sys.modules))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not done.stdout.strip()

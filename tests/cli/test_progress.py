@@ -102,6 +102,16 @@ def test_a_violated_cell_is_told_as_such() -> None:
     assert Screen().hear(CellFailed("a", "It cheated.", status="violated")) == ["a: violated. It cheated."]
 
 
+def test_a_reason_is_printed_once() -> None:
+    screen = Screen()
+    assert screen.hear(*(CellFailed(cell, "It broke.") for cell in "abc")) == [
+        "a: failed. It broke.",
+        "b: failed. The reason is the same as above.",
+        "c: failed. The reason is the same as above.",
+    ]
+    assert len(screen.display.failures) == 3
+
+
 def test_a_run_has_a_line_per_cell_with_the_overall_progress() -> None:
     screen = Screen("1", "2", "3")
     said = screen.hear(StageStarted("a", "meta", 9, id="1"), StageFinished("a", "meta", 1.0, id="1"))

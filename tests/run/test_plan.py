@@ -146,7 +146,7 @@ def test_without_a_suite_tracks_and_methods_suffice(toy: Toy) -> None:
 
 
 def test_a_profile_needs_a_suite(toy: Toy) -> None:
-    with pytest.raises(OptionError, match="--profile requires a suite"):
+    with pytest.raises(OptionError, match="A profile needs a suite"):
         toy.plan("noise", suite=None, profile="full")
 
 
@@ -199,7 +199,7 @@ def test_an_optional_track_is_run_only_by_its_full_name(toy: Toy, patterns: tupl
 def test_a_track_outside_of_the_suite_is_refused(toy: Toy) -> None:
     toy.offer(tracks=[replace(TRACKS[0], name="elsewhere/2w1s")])
     with pytest.raises(
-        OptionError, match=r"Suite 'toy' has no track like elsewhere/2w1s\. See 'freeshot list tracks'\."
+        OptionError, match=r"Suite 'toy' has no track that matches elsewhere/2w1s\. See 'freeshot list tracks'\."
     ):
         toy.plan("frozen-prototype", track="elsewhere/2w1s")
 

@@ -92,8 +92,10 @@ class Display:
             accuracy = f"{event.mean:.2%} ± {event.half_width:.2%}".replace("%", " %")
             self.print(f"{title}: {accuracy}{progress}", "green")
         elif isinstance(event, CellFailed):
+            repeated = any(event.reason == other.reason for other in self.failures.values())
             self.failures[title] = event
-            self.print(f"{title}: {event.status}. {event.reason}{progress}", "red")
+            reason = "The reason is the same as above." if repeated else event.reason
+            self.print(f"{title}: {event.status}. {reason}{progress}", "red")
         else:
             self.print(f"{title}: skipped. {event.reason}{progress}", "dim")
 
@@ -119,7 +121,7 @@ class BarDisplay(Display):
         super().__init__(console, titles, cells, clock=clock)
         self._bars = bars
         self._tasks: dict[Stage, TaskID] = {}
-        self._run = bars.add_task(self.cells.text(clock()), total=self.cells.total) if self.cells.total else None
+        self._run = bars.add_task(self.cells.text(clock()), total=self.cells.total, run=True) if cells else None
 
     def begin(self, event: StageStarted) -> None:
         """Add a bar; without a total it pulses."""
@@ -220,13 +222,20 @@ def shown(
 
 
 def _bars(console: Console) -> Bars:
-    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Task, TaskProgressColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
+    from rich.text import Text
+
+    class StageTimeLeft(TimeRemainingColumn):
+        """The time left of a stage; that of the run is in its description."""
+
+        def render(self, task: Task) -> Text:
+            return Text() if task.fields.get("run") else super().render(task)
 
     columns: tuple[ProgressColumn, ...] = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         TaskProgressColumn(),
-        TimeRemainingColumn(),
+        StageTimeLeft(),
     )
     return Bars(*columns, console=console, transient=True)

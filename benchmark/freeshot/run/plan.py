@@ -80,7 +80,7 @@ def _profile(request: RunRequest, catalogue: Catalogue) -> tuple[str, Profile]:
         if not (request.tracks and request.methods):
             raise OptionError("Nothing to run: give a suite ('freeshot run pocket'), or both --track and --method.")
         if request.profile is not None:
-            raise OptionError(f"--profile requires a suite: 'freeshot run SUITE --profile {request.profile}'.")
+            raise OptionError(f"A profile needs a suite. Use 'freeshot run SUITE --profile {request.profile}'.")
         return "custom", Profile(())
     suite = catalogue.suite(request.suite)
     name = request.profile or FULL
@@ -150,7 +150,7 @@ def given_options(pairs: Sequence[str]) -> dict[str, str]:
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key:
-            raise OptionError(f"Invalid option '{pair}': expected KEY=VALUE, e.g. -o learner=reptile.")
+            raise OptionError(f"Invalid option '{pair}': expected KEY=VALUE, for example -o learner=reptile.")
         given[key] = value
     return given
 
