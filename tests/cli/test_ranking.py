@@ -108,3 +108,10 @@ def test_records_that_are_not_comparable_are_counted(call: Call, tmp_path: Path)
         "1 record is limited or not comparable, and not ranked.",
         f"All tables: freeshot leaderboard {tmp_path} --all",
     ]
+
+
+def test_the_command_for_all_tables_can_be_copied(call: Call, tmp_path: Path) -> None:
+    folder = tmp_path / "my results"
+    make_record("alpha").write(folder / "alpha.json")
+    told = call("leaderboard", str(folder), plugins="").stdout
+    assert told.splitlines()[-1] == f"All tables: freeshot leaderboard '{folder}' --all"

@@ -149,8 +149,12 @@ def _print_short(results: Path, records: Sequence[RunRecord], selection: Selecti
 
 def everything(results: Path, suite: str | None = None) -> str:
     """Return the command that prints all tables."""
-    folder = "" if results == Path("results") else f" {results}"
-    return f"freeshot leaderboard{folder}{f' --suite {suite}' if suite else ''} --all"
+    import shlex
+
+    words = ["freeshot", "leaderboard"]
+    words += [] if results == Path("results") else [str(results)]
+    words += ["--suite", suite] if suite else []
+    return shlex.join([*words, "--all"])
 
 
 def _plot(records: Sequence[RunRecord], selection: Selection, interval: Any, folder: Path, form: Any) -> None:
