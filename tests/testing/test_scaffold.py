@@ -71,7 +71,7 @@ def test_what_is_no_name_is_refused(tmp_path: Path, name: str) -> None:
 
 def test_a_folder_with_files_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "kept").write_text("mine")
-    with pytest.raises(PluginError, match="already holds files"):
+    with pytest.raises(PluginError, match="is not empty"):
         write_plugin("idea", "method", tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == ["kept"]
 
