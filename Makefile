@@ -52,7 +52,7 @@ tables: $(STAMP)  ## regenerate every table that is made from the committed reco
 	@$(BIN)/python -m freeshot_vision.pocket.card plugins/freeshot_vision/pocket/weights/training.json results
 
 sheets: $(STAMP)  ## lay out what LoRA Recycle recovers from some of the pocket pool's LoRAs (minutes)
-	@$(BIN)/freeshot recycle pocket --like pocket --sheets --out build/meta-lora
+	@$(BIN)/freeshot recycle pocket --preset pocket --sheets --out build/meta-lora
 	@mkdir -p results/sheets && for n in 000 001 002 003; do cp build/meta-lora/sheets/lora-$$n.png results/sheets/; done
 
 clean:  ## remove the environment, caches and build outputs

@@ -28,7 +28,7 @@ def freeshot(pip_install: Callable[..., Installed]) -> Installed:
 
 
 def test_there_is_one_of_each_sort(freeshot: Installed) -> None:
-    listed = freeshot("plugins")
+    listed = freeshot("plugin", "list")
     for hook in ("meta_learners", "inversion_methods", "efficiency_strategies", "datasets", "backbones"):
         assert [line for line in listed.splitlines() if "0.1+" in line and f"freeshot_{hook}" in line], hook
 

@@ -23,7 +23,7 @@ def freeshot(repository: Path, pip_install: Callable[..., Installed]) -> Install
 
 
 def test_the_plugin_is_listed_with_its_version_and_hook(freeshot: Installed) -> None:
-    line = next(line for line in freeshot("plugins").splitlines() if line.startswith("reptile "))
+    line = next(line for line in freeshot("plugin", "list").splitlines() if line.startswith("reptile "))
     assert "0.1" in line
     assert "freeshot_meta_learners" in line
 
@@ -39,4 +39,4 @@ def test_its_learner_gets_a_record_and_a_leaderboard_row(freeshot: Installed, tm
     assert record["spec"]["parts"]["learner"]["name"] == "proto-five"
     assert record["spec"]["parts"]["learner"]["options"]["iterations"] == 3
     assert record["spec"]["parts"]["learner"]["origin"].startswith("freeshot-reptile 0.1+")  # from a folder
-    assert "proto-five" in freeshot("leaderboard", "--results", str(tmp_path / "results"))
+    assert "proto-five" in freeshot("leaderboard", str(tmp_path / "results"))

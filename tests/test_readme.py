@@ -69,8 +69,8 @@ def test_every_link_leads_to_a_file(repository: Path) -> None:
 def test_the_first_commands_run(tmp_path: Path) -> None:
     install, first, second = commands("Try it")
     assert install == "pip install ."
-    assert "4 finished, 0 skipped, 0 failed." in run(first, tmp_path)
-    assert "pocket" in run(second, tmp_path)
+    assert "4 cells ran: 4 finished." in run(first, tmp_path)
+    assert "freeshot leaderboard first --all" in run(second, tmp_path)
 
 
 def test_the_plugin_passes_its_check_and_runs(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_pictures_are_laid_out_and_classified(own_loras: dict[str, str]) -> None
 def test_loras_are_imported_as_a_pool(own_loras: dict[str, str]) -> None:
     imported = own_loras["freeshot pool import"]
     assert "lora-000, lora-001" in imported
-    assert imported.endswith("The pool 'theirs' of 2 LoRAs is in pools/theirs.\n")
+    assert imported.endswith("Saved the pool 'theirs' in pools/theirs.\n")
 
 
 def test_every_method_is_in_one_family() -> None:

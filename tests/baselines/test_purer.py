@@ -308,7 +308,7 @@ def test_purer_is_strictly_data_free_and_done_once_per_pool_and_shape(toy: Toy) 
     assert (record.status, record.tags.data_free, record.tags.tuning_free) == ("ok", "strict", True), record.reason
     stage = next(stage for stage in record.stages if stage.stage == "lockstep")
     assert not stage.cached
-    again = toy.record("purer", suite=None, options=SMALL, again=True)
+    again = toy.record("purer", suite=None, options=SMALL, rerun=True)
     assert next(stage for stage in again.stages if stage.stage == "lockstep").cached
     assert again.accuracies == record.accuracies
 

@@ -63,8 +63,8 @@ def assert_told(done: Result, sentence: str, code: int = 2) -> None:
             "Error: No method of this run has an option 'rnk'. Did you mean",
         ),
         (on_track("--method", "noise", "-o", "rank=x"), "Error: Option 'rank' of 'noise' cannot be 'x'; expected int"),
-        (on_track("--method", "noise", "-o", "rank"), "Error: 'rank' is no option. Write it as KEY=VALUE"),
-        (("--method", "noise"), "Error: Nothing to run: name a suite"),
+        (on_track("--method", "noise", "-o", "rank"), "Error: Invalid option 'rank': expected KEY=VALUE"),
+        (("--method", "noise"), "Error: Nothing to run: give a suite"),
     ],
 )
 def test_a_wrong_name_or_value_is_told_before_anything_runs(
@@ -114,9 +114,12 @@ def own_pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def assert_failed(done: Result, sentence: str) -> None:
-    """Check that the cell failed, its reason is told, and nothing else is."""
+    """Check that the cell failed, and that its reason is all that is printed beside the counts and the paths."""
     assert done.exit_code == 1
-    assert sentence in done.stdout.splitlines()[-1]
+    counts, reason, _, records, tables = done.stdout.splitlines()[-5:]
+    assert counts == "1 cell ran: 1 failed."
+    assert sentence in reason
+    assert (records.partition(":")[0], tables.partition(":")[0]) == ("Records", "All tables")
     assert "Traceback" not in done.output
 
 
@@ -136,7 +139,7 @@ def test_a_damaged_card_of_a_pool_is_named(run: Any, own_pool: Path, content: st
 def test_a_method_that_needs_no_pool_runs_beside_a_damaged_one(run: Any, own_pool: Path) -> None:
     (own_pool / "pool.json").write_text("{")
     done = run(*on_track("--method", "noise", "--method", "frozen-prototype"))
-    assert "1 finished, 0 skipped, 1 failed." in done.stdout
+    assert "2 cells ran: 1 finished, 1 failed." in done.stdout
 
 
 OTHER = '''
@@ -175,14 +178,14 @@ def test_a_damaged_record_is_made_again_by_its_run(run: Any, tmp_path: Path) -> 
     run(*on_track("--method", "frozen-prototype"))
     path = damage_record(tmp_path / "results")
     done = run(*on_track("--method", "frozen-prototype"))
-    assert "1 finished, 0 skipped, 0 failed." in done.stdout
+    assert "1 cell ran: 1 finished." in done.stdout
     assert path.read_text().endswith("}\n")
 
 
 def test_a_damaged_record_is_named_by_the_leaderboard(run: Any, call: Call, tmp_path: Path) -> None:
     run(*on_track("--method", "frozen-prototype"))
     path = damage_record(tmp_path / "results")
-    done = call("leaderboard", "--results", str(tmp_path / "results"), plugins=PLUGINS)
+    done = call("leaderboard", str(tmp_path / "results"), plugins=PLUGINS)
     assert done.exit_code == 2
     assert f"{path} is not a valid record" in done.stderr
     assert "Traceback" not in done.output
@@ -205,8 +208,8 @@ def test_an_interrupted_run_says_so_and_is_finished_by_its_repetition(tmp_path: 
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=120)
     assert process.returncode == 130, out + err
-    assert err.splitlines() == ["Interrupted. Nothing finished is lost; repeat the command to continue."]
+    assert err.splitlines() == ["Interrupted. Finished work is kept; rerun the command to continue."]
     assert len(list(tmp_path.glob("cache/cells/*.safetensors"))) == 1
     again = subprocess.run(command, capture_output=True, text=True, check=False)
     assert again.returncode == 0, again.stderr
-    assert "1 finished, 0 skipped, 0 failed." in again.stdout
+    assert "1 cell ran: 1 finished." in again.stdout

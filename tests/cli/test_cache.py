@@ -39,15 +39,17 @@ def test_a_cache_is_listed_by_kind(call: Call, cache: Path) -> None:
 
 def test_a_dry_run_removes_nothing(call: Call, cache: Path) -> None:
     done = call("cache", "prune", "--cache", str(cache), "--older-than", "30d", "--dry-run")
-    assert done.stdout.splitlines()[-1] == "2.5 MB would be removed."
+    assert done.stdout.splitlines()[-1] == "2.5 MB would be deleted."
     assert (cache / "artefacts" / "inversion" / NAME).exists()
 
 
 def test_what_is_old_is_removed(call: Call, cache: Path) -> None:
     done = call("cache", "prune", "--cache", str(cache), "--older-than", "30d")
-    assert done.stdout.splitlines()[-1] == "2.5 MB removed."
+    assert done.stdout.splitlines()[-1] == "2.5 MB deleted."
     assert not (cache / "artefacts" / "inversion" / NAME).exists()
-    assert call("cache", "prune", "--cache", str(cache), "--older-than", "30d").stdout == "Nothing is that old.\n"
+    assert (
+        call("cache", "prune", "--cache", str(cache), "--older-than", "30d").stdout == "No cached result is that old.\n"
+    )
     call("cache", "prune", "--cache", str(cache), "--kind", "pixels")
     assert call("cache", "list", "--cache", str(cache)).stdout == f"The cache {cache} is empty.\n"
 

@@ -15,7 +15,7 @@ RESULTS = str(Path(__file__).parents[2] / "results")
 
 
 def test_two_committed_rows_are_compared(call: Call) -> None:
-    result = call("compare", "lora-recycle", "noise", "--suite", "pocket", "--results", RESULTS, plugins="")
+    result = call("compare", "lora-recycle", "noise", "--suite", "pocket", RESULTS, plugins="")
     assert result.exit_code == 0, result.output
     lines = [line.split() for line in result.stdout.splitlines()]
     (row,) = [line for line in lines if line[:1] == ["in-domain/icons/5w1s"]]
@@ -28,7 +28,7 @@ def test_rows_with_seeds_are_compared_as_methods(call: Call, tmp_path: Path) -> 
     for method, means in {"alpha": (0.55, 0.5, 0.51), "beta": (0.5, 0.5, 0.5)}.items():
         for seed, mean in enumerate(means):
             make_record(method, mean=mean, seed=seed).write(tmp_path / f"{method}-{seed}.json")
-    result = call("compare", "alpha", "beta", "--results", str(tmp_path), plugins="")
+    result = call("compare", "alpha", "beta", str(tmp_path), plugins="")
     assert result.exit_code == 0, result.output
     (heads, row) = (line.split() for line in result.stdout.splitlines()[2:4])
     assert " ".join(heads).endswith("BCa over seeds p (Holm) Wilcoxon d_z A wins verdict")
@@ -38,8 +38,8 @@ def test_rows_with_seeds_are_compared_as_methods(call: Call, tmp_path: Path) -> 
 
 
 def test_tracks_and_the_region_can_be_chosen(call: Call) -> None:
-    arguments = ("compare", "lora-recycle", "noise", "--suite", "pocket", "--results", RESULTS)
-    result = call(*arguments, "--track", "*/digits/*", "--equivalent", "50", plugins="")
+    arguments = ("compare", "lora-recycle", "noise", "--suite", "pocket", RESULTS)
+    result = call(*arguments, "--track", "*/digits/*", "--margin", "50", plugins="")
     assert "Over 2 tracks: 2 equal" in result.stdout
     assert "too few for a claim across tracks" in result.stderr
 
@@ -51,23 +51,23 @@ def test_tracks_and_the_region_can_be_chosen(call: Call) -> None:
         (("lora-recyle", "noise"), "Did you mean 'lora-recycle'?"),
         (("--suite", "pocket", "lora-recycle", "nose"), "No row or method of 'pocket' is called 'nose'."),
         (("--suite", "pocke", "lora-recycle", "noise"), "No suite with records is called 'pocke'. Did you mean"),
-        (("noise", "lora-recycle [strategy=none]"), "has both rows. There are: ablations, heads, pocket"),
+        (("noise", "lora-recycle [strategy=none]"), "has both rows. Suites with records: ablations, heads, pocket"),
         (("--suite", "pocket", "noise", "lora-recycle [strategy=none]"), "No row or method of 'pocket' is called"),
         (("free", "bell"), "'bell' is a part of rows, not a row. Name a row that has it, such as 'free"),
     ],
 )
 def test_what_is_not_there_is_told(call: Call, rows: tuple[str, ...], told: str) -> None:
-    result = call("compare", *rows, "--results", RESULTS, plugins="")
+    result = call("compare", *rows, RESULTS, plugins="")
     assert result.exit_code != 0
     assert told in result.stderr
 
 
 def test_without_records_nothing_is_compared(call: Call, tmp_path: Path) -> None:
-    assert "There is no record" in call("compare", "a", "b", "--results", str(tmp_path), plugins="").stderr
+    assert "There are no records" in call("compare", "a", "b", str(tmp_path), plugins="").stderr
 
 
 def test_a_label_of_one_board_goes_before_a_method_of_another(call: Call) -> None:
-    result = call("compare", "free", "lora-recycle", "--results", RESULTS, plugins="")
+    result = call("compare", "free", "lora-recycle", RESULTS, plugins="")
     assert "Over 12 tracks" in result.stdout
-    short = call("compare", "lora-recycle", "lora-recycle [strategy=none]", "--results", RESULTS, plugins="")
+    short = call("compare", "lora-recycle", "lora-recycle [strategy=none]", RESULTS, plugins="")
     assert "Over 8 tracks" in short.stdout

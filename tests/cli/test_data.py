@@ -46,14 +46,14 @@ def test_what_is_added_is_listed_checked_and_run(call: Call, pictures: Path) -> 
     assert "novel 2 8 4" in lines(done.stdout)[3]
     assert lines(done.stdout)[4:] == [
         "Split: 0.5 base, 0.25 validation, 0.25 novel; seed 0.",
-        "'mine' is in data/own/mine.json.",
+        "Added 'mine': data/own/mine.json",
         "Run it: freeshot run --track own/mine/2w1s --method frozen-prototype",
     ]
-    assert "mine noise CC0 4 base, 2 validation, 2 novel there" in lines(call("data", "list", plugins=PLUGINS).stdout)
+    assert "mine noise CC0 4 base, 2 validation, 2 novel present" in lines(call("data", "list", plugins=PLUGINS).stdout)
     assert "novel 2 8 4" in lines(call("data", "check", "mine", plugins=PLUGINS).stdout)[3]
     ran = call("run", "--track", "own/mine/2w1s", "--method", "frozen-prototype", plugins=PLUGINS)
     assert ran.exit_code == 0, ran.output
-    assert "1 finished, 0 skipped, 0 failed." in ran.stdout
+    assert "1 cell ran: 1 finished." in ran.stdout
 
 
 def test_pictures_that_are_not_read_are_told(call: Call, pictures: Path) -> None:
@@ -119,13 +119,13 @@ def test_many_pairs_and_broken_images_are_counted(call: Call, pictures: Path) ->
         path.write_bytes(good if path.name < "2" else b"no picture")
     done = call("data", "check", "mine", plugins=PLUGINS)
     assert "6 more images cannot be read." in done.stderr
-    assert "22 more pairs of a base and a novel image look alike." in done.stderr
+    assert "22 more pairs of a base and a novel image are near-duplicates." in done.stderr
 
 
 def test_shares_that_are_no_numbers_are_told(call: Call, pictures: Path) -> None:
     done = call("data", "add", "mine", "pictures", "--shares", "a,b", plugins=PLUGINS)
     assert done.exit_code == 2
-    assert "'a,b' is no list of numbers" in done.stderr
+    assert "'a,b' is not a list of numbers" in done.stderr
 
 
 def test_a_spoilt_manifest_is_one_yellow_line(call: Call, pictures: Path) -> None:

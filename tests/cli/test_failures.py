@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -114,9 +115,11 @@ ONE = ("--track", "toy/in-domain/2w1s")
 
 
 def end_of(result: Result) -> list[str]:
-    """Return what a run prints below the line that names the folder of records."""
+    """Return what a run that has no result prints between the counts and the paths."""
     lines = result.stdout.splitlines()
-    return lines[lines.index("The records are in results.") + 1 :]
+    (start,) = (index for index, line in enumerate(lines) if re.match(r"\d+ cells? ran: \d+ (failed|violated)\.", line))
+    assert lines[-3:] == ["", "Records: results", "All tables: freeshot leaderboard --suite toy --all"]
+    return lines[start + 1 : -3]
 
 
 def test_a_run_shows_the_line_of_the_plugin_and_where_the_traceback_is(run_mine: Callable[..., Result]) -> None:
@@ -127,7 +130,7 @@ def test_a_run_shows_the_line_of_the_plugin_and_where_the_traceback_is(run_mine:
         f"toy/in-domain/2w1s · mine: {ERROR}",
         "    mine.py:13 in Mine.prepare",
         f"        {NO_HEAD}",
-        f"    The whole traceback is in {kept}; --traceback prints it.",
+        f"    The full traceback is in {kept}; --traceback prints it.",
     ]
     assert "Traceback (most recent call last):" in kept.read_text(encoding="utf-8")
 
@@ -181,7 +184,7 @@ def test_cells_that_fail_for_one_reason_are_told_once_in_whatever_process(
     lines = end_of(run_mine(NO_HEAD, "--track", "toy/in-domain/*", "-l", f"workers={workers}"))
     assert [line for line in lines if ERROR in line] == lines[:1]
     assert lines[1:3] == ["    mine.py:13 in Mine.prepare", f"        {NO_HEAD}"]
-    assert lines[3].startswith("    The whole traceback is in .freeshot/failures/")
+    assert lines[3].startswith("    The full traceback is in .freeshot/failures/")
     assert lines[4].startswith("    1 more cell fails for the same reason: toy/in-domain/2w")
 
 
@@ -204,7 +207,7 @@ def test_a_check_tells_a_cause_once_and_lists_the_other_rules(call: Call, writte
         "      mine.py:13 in Mine.prepare",
         f"          {NO_HEAD}",
         f"      3 more rules fail for the same reason: {'; '.join(OTHERS)}",
-        "--traceback prints the whole traceback of each error.",
+        "--traceback prints the full traceback of each error.",
     ]
 
 

@@ -7,10 +7,13 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.report.conftest import make_record
 
 import freeshot
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.cli.conftest import Call
     from tests.conftest import Install
 
@@ -36,11 +39,11 @@ def freeshot_commands(cli):
 def test_every_verb_is_in_the_help(call: Call) -> None:
     done = call("--help", plugins="")
     assert done.exit_code == 0
-    for verb in ("run", "leaderboard", "list", "show", "plugins", "pool"):
+    for verb in ("run", "leaderboard", "list", "show", "plugin", "pool"):
         assert f" {verb} " in done.stdout
 
 
-@pytest.mark.parametrize("verb", ["run", "leaderboard", "list", "show", "plugins", "pool", "pool build"])
+@pytest.mark.parametrize("verb", ["run", "leaderboard", "list", "show", "plugin list", "pool", "pool build"])
 def test_every_verb_has_help(call: Call, verb: str) -> None:
     done = call(*verb.split(), "--help", plugins="")
     assert done.exit_code == 0, done.output
@@ -48,15 +51,15 @@ def test_every_verb_has_help(call: Call, verb: str) -> None:
 
 
 def test_the_version_is_printed(call: Call) -> None:
-    assert call("--version").stdout == f"freeshot {freeshot.__version__}\n"
+    assert call("--version").stdout == call("-V").stdout == f"freeshot {freeshot.__version__}\n"
 
 
 def test_a_mistyped_verb_is_answered_with_the_nearest(call: Call) -> None:
     done = call("lst", plugins="")
     assert done.exit_code == 2
     assert done.stderr == (
-        "Error: No command is called 'lst'. Did you mean 'list'? Known: cache, compare, data, leaderboard, list, plan, "
-        "plugin, plugins, pool, predict, recycle, reproduce, results, run, show.\n"
+        "Error: No command is called 'lst'. Did you mean 'list'? Known: cache, compare, data, leaderboard, list, "
+        "plugin, pool, power, predict, recycle, reproduce, results, run, show.\n"
     )
 
 
@@ -129,7 +132,7 @@ def test_a_plugin_whose_commands_break_does_not_hide_those_of_others(call: Call,
 def test_a_plugin_cannot_replace_one_of_our_verbs(call: Call, install: Install) -> None:
     install("fake", command("list"))
     assert "hello from outside" not in call("list").stdout
-    assert "has the name of one of freeshot's own" in call("plugins").stdout
+    assert "has the name of a built-in command" in call("plugin", "list").stdout
 
 
 def test_two_plugins_with_one_command_name_lose_it_both(call: Call, install: Install) -> None:
@@ -137,14 +140,14 @@ def test_two_plugins_with_one_command_name_lose_it_both(call: Call, install: Ins
     install("twin", command("greet"))
     done = call("greet", plugins="fake,twin")
     assert done.exit_code == 2
-    assert "claimed by freeshot-fake 1.0 and freeshot-twin 1.0" in done.stderr
+    assert "is defined by several plugins (freeshot-fake 1.0 and freeshot-twin 1.0)" in done.stderr
 
 
 def test_an_interruption_says_that_nothing_is_lost(call: Call, install: Install) -> None:
     install("fake", command("greet", "raise KeyboardInterrupt"))
     done = call("greet")
     assert done.exit_code == 130
-    assert done.stderr == "Interrupted. Nothing finished is lost; repeat the command to continue.\n"
+    assert done.stderr == "Interrupted. Finished work is kept; rerun the command to continue.\n"
 
 
 def test_a_closed_pipe_is_no_reason_to_complain() -> None:
@@ -160,7 +163,9 @@ def test_a_closed_pipe_is_no_reason_to_complain() -> None:
     assert process.wait() == 1
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["list"], ["leaderboard", "--help"], ["run", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["list"], ["leaderboard", "--help"], ["run", "--help"], ["pool", "list"]]
+)
 def test_light_verbs_load_nothing_heavy(arguments: list[str]) -> None:
     code = f"""
 import sys
@@ -169,6 +174,20 @@ from freeshot.cli import main
 done = CliRunner().invoke(main, {arguments!r})
 assert done.exit_code == 0, done.output
 print(*{{"torch", "timm", "peft", "scipy.stats", "transformers", "pydantic"}} & set(sys.modules))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not done.stdout.strip()
+
+
+def test_a_ranking_loads_no_torch(tmp_path: Path) -> None:
+    make_record().write(tmp_path / "record.json")
+    code = f"""
+import sys
+from click.testing import CliRunner
+from freeshot.cli import main
+done = CliRunner().invoke(main, ["leaderboard", {str(tmp_path)!r}])
+assert done.exit_code == 0, done.output
+print(*{{"torch", "timm", "peft", "transformers"}} & set(sys.modules))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not done.stdout.strip()

@@ -1,4 +1,4 @@
-"""`leaderboard` prints, writes or checks what the report room makes of the records."""
+"""`leaderboard` prints, writes or checks all tables; tests/cli/test_ranking.py has the short ranking."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from freeshot.report import Selection
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Call
@@ -20,19 +22,22 @@ def report(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     found = SimpleNamespace(stale=[], loaded=SimpleNamespace(records=["record"], problems=[]))
     module: Any = ModuleType("freeshot.report")
     module.load_records = lambda folder: found.loaded
+    module.Selection = Selection
 
     def note(columns: Any, published: Any) -> None:
         found.columns = [column.title for column in columns]
         found.published = [one.method for one in published]
 
-    def render_terminal(records: object, console: Any, columns: Any, interval: str, published: Any) -> None:
+    def render_terminal(
+        records: object, console: Any, columns: Any, interval: str, published: Any, selection: Any
+    ) -> None:
         note(columns, published)
-        found.interval = interval
+        found.interval, found.selection = interval, selection
         console.print("a table")
 
-    def render(form: str, records: object, columns: Any, interval: str, published: Any) -> str:
+    def render(form: str, records: object, columns: Any, interval: str, published: Any, selection: Any) -> str:
         note(columns, published)
-        found.interval = interval
+        found.interval, found.selection = interval, selection
         return "| a table |\n"
 
     def write_leaderboards(folder: Path, columns: Any, published: Any) -> list[Path]:
@@ -53,11 +58,11 @@ def report(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
 @pytest.fixture
 def board(call: Call, tmp_path: Path, report: SimpleNamespace) -> Call:
-    return lambda *arguments: call("leaderboard", "--results", str(tmp_path), *arguments, plugins="")
+    return lambda *arguments: call("leaderboard", str(tmp_path), *arguments, plugins="")
 
 
 def test_the_table_is_printed(board: Call) -> None:
-    assert board().stdout == "a table\n"
+    assert board("--all").stdout == "a table\n"
 
 
 def test_the_table_can_be_markdown(board: Call) -> None:
@@ -66,21 +71,31 @@ def test_the_table_can_be_markdown(board: Call) -> None:
 
 @pytest.mark.parametrize("form", ["terminal", "markdown"])
 def test_intervals_are_students_unless_asked_otherwise(board: Call, report: SimpleNamespace, form: str) -> None:
-    board("--format", form)
+    board("--all", "--format", form)
     assert report.interval == "t"
-    board("--format", form, "--interval", "bca")
+    board("--all", "--format", form, "--interval", "bca")
     assert report.interval == "bca"
+
+
+@pytest.mark.parametrize("form", ["terminal", "markdown"])
+def test_all_tables_can_be_limited_to_a_suite_tracks_and_methods(
+    board: Call, report: SimpleNamespace, form: str
+) -> None:
+    board("--all", "--format", form)
+    assert report.selection == Selection()
+    board("-a", "-f", form, "-s", "near", "-t", "near/*", "-t", "far/*", "-m", "free", "--method", "noise")
+    assert report.selection == Selection("near", ("near/*", "far/*"), ("free", "noise"))
 
 
 def test_records_that_cannot_be_read_are_told_beside_the_table(board: Call, report: SimpleNamespace) -> None:
     report.loaded.problems = ["x.json is not a valid record."]
-    done = board()
+    done = board("--all")
     assert done.stdout == "a table\n"
     assert done.stderr == "x.json is not a valid record.\n"
 
 
 def test_tables_are_written(board: Call, tmp_path: Path) -> None:
-    assert board("--write").stdout == f"{tmp_path}/leaderboard/near.md is written.\n"
+    assert board("--write").stdout == f"Wrote {tmp_path}/leaderboard/near.md\n"
 
 
 def test_a_check_passes_where_nothing_is_stale(board: Call) -> None:
@@ -91,9 +106,7 @@ def test_a_check_fails_and_names_the_stale_table(board: Call, report: SimpleName
     report.stale = [Path("near.md")]
     done = board("--check")
     assert done.exit_code == 1
-    assert done.stderr == (
-        "Error: near.md is not what the records say. Write it again with 'freeshot leaderboard --write'.\n"
-    )
+    assert done.stderr == ("Error: near.md is out of date. Update it with 'freeshot leaderboard --write'.\n")
 
 
 @pytest.mark.parametrize("flag", ["--write", "--check"])
@@ -108,10 +121,10 @@ def test_written_and_checked_in_one_go_is_fresh(board: Call, report: SimpleNames
     report.stale = [Path("near.md")]
     done = board("--write", "--check")
     assert done.exit_code == 0
-    assert done.stdout == f"{tmp_path}/leaderboard/near.md is written.\nAll tables are what the records say.\n"
+    assert done.stdout == f"Wrote {tmp_path}/leaderboard/near.md\nAll tables are up to date.\n"
 
 
-@pytest.mark.parametrize("flags", [(), ("--format", "markdown"), ("--write",), ("--check",)])
+@pytest.mark.parametrize("flags", [("--all",), ("--format", "markdown"), ("--write",), ("--check",)])
 def test_the_columns_and_reported_numbers_of_plugins_are_shown(
     call: Call, install: Install, report: SimpleNamespace, tmp_path: Path, flags: tuple[str, ...]
 ) -> None:
@@ -124,7 +137,7 @@ def test_the_columns_and_reported_numbers_of_plugins_are_shown(
         def freeshot_published_results(): return [Published("Theirs", "in-domain/x/5w1s", 0.5, None, "A paper")]
     """,
     )
-    assert call("leaderboard", "--results", str(tmp_path), *flags).exit_code == 0
+    assert call("leaderboard", str(tmp_path), *flags).exit_code == 0
     assert (report.columns, report.published) == (["seed"], ["Theirs"])
 
 
@@ -132,10 +145,10 @@ def test_no_records_is_said_with_what_to_do(board: Call, report: SimpleNamespace
     report.loaded.records = []
     done = board()
     assert done.exit_code == 2
-    assert "Run something first with 'freeshot run'" in done.stderr
+    assert "Make some with 'freeshot run'" in done.stderr
 
 
 def test_a_missing_folder_is_said_with_what_to_do(call: Call, report: SimpleNamespace) -> None:
-    done = call("leaderboard", "--results", "no/such/folder", plugins="")
+    done = call("leaderboard", "no/such/folder", plugins="")
     assert done.exit_code == 2
     assert done.stderr.startswith("Error: There is no folder no/such/folder.")

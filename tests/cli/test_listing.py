@@ -1,4 +1,4 @@
-"""`list`, `show` and `plugins` over a small world of fakes."""
+"""`list`, `show` and `plugin list` over a small world of fakes."""
 
 from __future__ import annotations
 
@@ -147,13 +147,16 @@ def test_show_guesses_over_all_kinds(call: Call) -> None:
 def test_plugins_shows_name_version_distribution_and_hooks(call: Call) -> None:
     kinds = ("inversion_methods", "meta_learners", "methods", "pools", "suites", "tracks")
     hooks = ", ".join(f"freeshot_{kind}" for kind in kinds)
-    assert lines(call("plugins").stdout) == ["name version distribution hooks", f"fake 0.3 freeshot-fake {hooks}"]
+    assert lines(call("plugin", "list").stdout) == [
+        "name version distribution hooks",
+        f"fake 0.3 freeshot-fake {hooks}",
+    ]
 
 
 def test_plugins_says_once_why_each_of_the_others_failed(call: Call, install: Install) -> None:
     install("broken", "import no_such_module")
     install("angry", "@hookimpl\ndef freeshot_datasets(): raise OSError('no images')")
-    done = call("plugins", plugins="fake,broken,angry")
+    done = call("plugin", "list", plugins="fake,broken,angry")
     assert done.exit_code == 0
     assert "Plugin 'broken' (freeshot-broken 1.0): Loading it raised ModuleNotFoundError" in done.stdout
     assert "freeshot_datasets raised OSError: no images" in done.stdout

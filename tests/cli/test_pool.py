@@ -36,7 +36,7 @@ def lines(text: str) -> list[str]:
 
 def test_a_pool_is_shown_by_its_folder(call: Call, pool: Path) -> None:
     assert lines(call("pool", "show", str(pool), plugins="").stdout) == [
-        "mix: 1 LoRAs on tiny abcdef01…",
+        "mix: 1 LoRA on tiny abcdef01…",
         "Licence: CC0",
         "name rank held-out accuracy classes",
         "lora-000 2 92.3 % sketch/cat, sketch/dog",
@@ -57,7 +57,7 @@ def test_an_unknown_pool_is_answered_with_the_nearest_name(call: Call, install: 
 
 def test_a_good_pool_has_a_line_per_lora(call: Call, pool: Path) -> None:
     done = call("pool", "check", str(pool), plugins="")
-    assert done.stdout == "lora-000: good (rank 2, 2 classes, 1 slots)\n"
+    assert done.stdout == "lora-000: ok (rank 2, 2 classes, 1 adapted layer)\n"
 
 
 def test_a_damaged_pool_fails_with_the_file_that_is_damaged(call: Call, pool: Path) -> None:
@@ -118,7 +118,7 @@ def test_building_hands_over_what_was_asked(call: Call, asked: dict[str, Any]) -
     arguments = ("--source", "sketch", "--source", "fonts", "--count", "8", "--backbone", "tiny", "--rank", "2")
     more = ("--targets", "q, v,fc1", "--no-flip")
     done = call("pool", "build", "mix", *arguments, *more, plugins="")
-    assert done.stdout == "The pool 'mix' of 8 LoRAs is in pools/mix.\n", done.output
+    assert done.stdout == "Saved the pool 'mix' (8 LoRAs) in pools/mix.\n", done.output
     assert asked == {
         "name": "mix",
         "sources": ("sketch", "fonts"),
@@ -148,7 +148,7 @@ PLAN = "@hookimpl\ndef freeshot_pool_plans(): return [PoolPlan('lab/two', ('sket
 def test_a_planned_pool_is_built_as_its_plan_says(call: Call, install: Install, asked: dict[str, Any]) -> None:
     install("fake", PLAN)
     done = call("pool", "build", "lab/two")
-    assert done.stdout == "The pool 'lab/two' of 7 LoRAs is in pools/lab/two.\n", done.output
+    assert done.stdout == "Saved the pool 'lab/two' (7 LoRAs) in pools/lab/two.\n", done.output
     assert (asked["sources"], asked["backbone"], asked["steps"], asked["batch"]) == (("sketch", "fonts"), "tiny", 9, 32)
 
 
@@ -177,7 +177,7 @@ def test_a_planned_pool_keeps_its_name_however_many_parts_it_has(
 ) -> None:
     install("fake", PLAN.replace("lab/two", "lab/of/two"))
     done = call("pool", "build", "lab/of/two")
-    assert done.stdout == "The pool 'lab/of/two' of 7 LoRAs is in pools/lab/of/two.\n", done.output
+    assert done.stdout == "Saved the pool 'lab/of/two' (7 LoRAs) in pools/lab/of/two.\n", done.output
 
 
 def test_what_is_given_beats_a_pools_plan(call: Call, install: Install, asked: dict[str, Any]) -> None:
@@ -189,7 +189,7 @@ def test_what_is_given_beats_a_pools_plan(call: Call, install: Install, asked: d
 def test_a_pool_that_nobody_plans_is_to_be_described(call: Call) -> None:
     done = call("pool", "build", "mix", "--count", "2", plugins="")
     assert done.exit_code == 2
-    assert "No plugin plans a pool 'mix', so it is to be said how it is built. Give --source and --backbone." in (
+    assert "There is no plan for a pool 'mix', so its options are required. Set --source and --backbone." in (
         done.stderr
     )
 
@@ -199,7 +199,7 @@ def test_planned_pools_are_listed_with_the_command_that_builds_them(
 ) -> None:
     install("fake", PLAN)
     monkeypatch.chdir(tmp_path)
-    assert "lab/two to be built: freeshot pool build lab/two --device auto" in " ".join(
+    assert "lab/two not built yet: freeshot pool build lab/two --device auto" in " ".join(
         call("list", "pools").stdout.split()
     )
 
@@ -207,7 +207,7 @@ def test_planned_pools_are_listed_with_the_command_that_builds_them(
 def test_a_planned_pool_is_explained(call: Call, install: Install) -> None:
     install("fake", PLAN)
     told = lines(call("show", "lab/two").stdout)
-    assert told[0] == "lab/two pool that is built with: freeshot pool build lab/two --device auto"
+    assert told[0] == "lab/two pool, built with: freeshot pool build lab/two --device auto"
     assert "sources sketch, fonts" in told
     assert "count 7" in told
 
@@ -220,4 +220,19 @@ def test_the_cost_of_a_pool_is_told_without_an_image(call: Call) -> None:
         plugins="toy",
     )
     assert done.stdout.startswith("3 LoRAs, 5 steps of 4 images each: 60 images forward and backward, "), done.output
-    assert "at 1.0 GFLOP/s, as you assume." in done.stdout
+    assert "at 1.0 GFLOP/s, as assumed." in done.stdout
+
+
+def test_pools_are_listed_with_where_they_are(
+    call: Call, install: Install, pool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(pool.parent)
+    install("fake", f"@hookimpl\ndef freeshot_pools(): return [('mix', 'shipped/mix')]\n{PLAN}")
+    Path("own").mkdir()
+    pool.rename("own/mine")
+    assert lines(call("pool", "list", "--pools", "own").stdout) == [
+        "name folder or build command origin",
+        "mix shipped/mix freeshot-fake 1.0",
+        "mine own/mine yours",
+        "lab/two not built yet: freeshot pool build lab/two --device auto --out own/lab/two",
+    ]

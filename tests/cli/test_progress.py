@@ -25,10 +25,10 @@ from freeshot.plugin.host import load_plugins
 class Screen:
     """A line display whose clock is moved by hand."""
 
-    def __init__(self) -> None:
+    def __init__(self, *cells: str) -> None:
         self.now = 0.0
         self.text = StringIO()
-        self.display = LineDisplay(Console(file=self.text, width=100), clock=lambda: self.now)
+        self.display = LineDisplay(Console(file=self.text, width=100), cells=cells, clock=lambda: self.now)
 
     def hear(self, *events: Event) -> list[str]:
         """Return what is printed for these events."""
@@ -88,7 +88,7 @@ def test_progress_of_a_stage_that_never_began_or_has_no_total_is_harmless() -> N
 
 
 def test_a_reused_stage_says_so() -> None:
-    assert Screen().hear(StageFinished("c", "pool", 0.0, cached=True)) == ["c: pool, taken from an earlier run"]
+    assert Screen().hear(StageFinished("c", "pool", 0.0, cached=True)) == ["c: pool, loaded from the cache"]
 
 
 def test_the_ends_of_cells_are_told_and_failures_remembered() -> None:
@@ -96,6 +96,58 @@ def test_the_ends_of_cells_are_told_and_failures_remembered() -> None:
     said = screen.hear(CellFinished("a", 0.6234, 0.009), CellFailed("b", "It broke [3]."), CellSkipped("c", "Done."))
     assert said == ["a: 62.34 % ± 0.90 %", "b: failed. It broke [3].", "c: skipped. Done."]
     assert {name: event.reason for name, event in screen.display.failures.items()} == {"b": "It broke [3]."}
+
+
+def test_a_violated_cell_is_told_as_such() -> None:
+    assert Screen().hear(CellFailed("a", "It cheated.", status="violated")) == ["a: violated. It cheated."]
+
+
+def test_a_reason_is_printed_once() -> None:
+    screen = Screen()
+    assert screen.hear(*(CellFailed(cell, "It broke.") for cell in "abc")) == [
+        "a: failed. It broke.",
+        "b: failed. The reason is the same as above.",
+        "c: failed. The reason is the same as above.",
+    ]
+    assert len(screen.display.failures) == 3
+
+
+def test_a_run_has_a_line_per_cell_with_the_overall_progress() -> None:
+    screen = Screen("1", "2", "3")
+    said = screen.hear(StageStarted("a", "meta", 9, id="1"), StageFinished("a", "meta", 1.0, id="1"))
+    assert said == []
+    screen.now = 60.0
+    assert screen.hear(CellFinished("a", 0.5, 0.1, id="1")) == [
+        "a: 50.00 % ± 10.00 % [cell 1 of 3, about 2 min 00 s left]"
+    ]
+    assert screen.hear(CellSkipped("x", "It does not fit.", id="0")) == ["x: skipped. It does not fit."]
+    screen.now = 90.0
+    assert screen.hear(CellFailed("b", "No.", id="2")) == ["b: failed. No. [cell 2 of 3, about 45 s left]"]
+    assert screen.hear(CellFinished("c", 0.5, 0.1, id="3")) == ["c: 50.00 % ± 10.00 % [cell 3 of 3]"]
+
+
+def test_a_long_stage_of_a_run_has_lines_of_its_own() -> None:
+    screen = Screen("1", "2")
+    screen.hear(StageStarted("a", "meta", 100, id="1"))
+    screen.now = 20.0
+    assert screen.hear(Progress("a", "meta", 50, 100, id="1")) == ["a: meta 50 %, about 20 s left"]
+    assert screen.hear(StageFinished("a", "meta", 40.0, id="1")) == ["a: meta, 40 s"]
+
+
+def test_a_bar_shows_the_progress_of_the_whole_run() -> None:
+    now = 0.0
+    console = Console(file=StringIO(), force_terminal=True, width=100)
+    with Bars(console=console) as bars:
+        display = BarDisplay(console, bars, cells=("1", "2", "3"), clock=lambda: now)
+        assert [(task.description, task.completed, task.total) for task in bars.tasks] == [("cell 1 of 3", 0, 3)]
+        now = 60.0
+        display.freeshot_event(CellFinished("a", 0.5, 0.1, id="1"))
+        now = 80.0
+        display.freeshot_event(Progress("b", "meta", 4, 10, id="2"))
+        assert [task.description for task in bars.tasks] == ["cell 2 of 3, about 1 min 40 s left", "b: meta"]
+        for cell in ("2", "3"):
+            display.freeshot_event(CellFinished("b", 0.5, 0.1, id=cell))
+        assert (bars.tasks[0].description, bars.tasks[0].completed) == ("cell 3 of 3", 3)
 
 
 def test_bars_come_and_go_with_their_stage() -> None:

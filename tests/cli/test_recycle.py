@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Call
 
 OURS = "toy,lora-recycle,baselines"
-LIKE_TOY = ("--like", "toy")
+PRESET = ("--preset", "toy")
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +26,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def recycle(call: Call, *arguments: str) -> str:
-    done = call("recycle", "toy", *LIKE_TOY, "--out", "meta", *arguments, plugins=OURS)
+    done = call("recycle", "toy", *PRESET, "--out", "meta", *arguments, plugins=OURS)
     assert done.exit_code == 0, done.output
     return done.stdout
 
@@ -43,7 +43,7 @@ def save_pictures() -> None:
 
 
 def test_a_pool_becomes_an_adapter_that_classifies_pictures(call: Call) -> None:
-    assert "The adapter is in meta" in recycle(call)
+    assert "Saved the adapter in meta" in recycle(call)
     save_pictures()
     asked = ("predict", "--adapter", "meta", "--support", "support", "--query", "query", "--format", "json")
     found = json.loads(call(*asked, plugins=OURS).stdout)
@@ -66,7 +66,7 @@ def test_the_same_command_takes_what_is_there(call: Call) -> None:
     recycle(call)
     first = Path("meta/adapter_model.safetensors").read_bytes()
     shutil.rmtree("meta")
-    assert "taken from an earlier run" in recycle(call)
+    assert "loaded from the cache" in recycle(call)
     assert Path("meta/adapter_model.safetensors").read_bytes() == first
 
 
@@ -84,7 +84,7 @@ def test_options_of_the_method_can_be_set_and_are_kept_with_the_adapter(call: Ca
 
 def test_a_folder_is_a_pool_too(call: Call) -> None:
     shutil.copytree(POOL, "mine")
-    done = call("recycle", "mine", *LIKE_TOY, "--out", "meta", plugins=OURS)
+    done = call("recycle", "mine", *PRESET, "--out", "meta", plugins=OURS)
     assert done.exit_code == 0, done.output
 
 
@@ -106,10 +106,10 @@ def test_imported_loras_are_recycled_like_any(call: Call) -> None:
         shutil.copytree(folder, Path("theirs") / folder.name)
     done = call("pool", "import", "theirs", "--backbone", "toy-vit", plugins=OURS)
     assert done.stdout == (
-        "Taken: lora-000, lora-001, lora-002, lora-003.\nThe pool 'theirs' of 4 LoRAs is in pools/theirs.\n"
+        "Imported 4 LoRAs: lora-000, lora-001, lora-002, lora-003.\nSaved the pool 'theirs' in pools/theirs.\n"
     ), done.output
     assert done.stderr == ""
-    done = call("recycle", "pools/theirs", *LIKE_TOY, "--out", "meta", plugins=OURS)
+    done = call("recycle", "pools/theirs", *PRESET, "--out", "meta", plugins=OURS)
     assert done.exit_code == 0, done.output
 
 
@@ -118,7 +118,7 @@ def test_a_lora_that_is_left_out_is_named(call: Call) -> None:
         shutil.copytree(folder, Path("theirs") / folder.name)
     Path("theirs/lora-002/head.safetensors").unlink()
     done = call("pool", "import", "theirs", "--backbone", "toy-vit", "--skip-bad", plugins=OURS)
-    assert "The pool 'theirs' of 3 LoRAs" in done.stdout
+    assert "Imported 3 LoRAs: lora-000, lora-001, lora-003.\nSaved the pool 'theirs' in" in done.stdout
     assert "lora-002/adapter_model.safetensors has no head." in done.stderr
 
 
@@ -129,18 +129,18 @@ def test_loras_inside_of_another_ones_folder_are_named(call: Call) -> None:
     done = call("pool", "import", "theirs", "--backbone", "toy-vit", plugins=OURS)
     inner = ", ".join(f"final/checkpoint-{step:02d}" for step in range(1, 11))
     assert done.stderr == (
-        f"What lies inside of another LoRA's folder counts as a LoRA of its own: {inner} and 1 more. Move out of "
-        "theirs what is to be left out, and import again.\n"
+        f"LoRAs inside the folder of another LoRA are imported separately: {inner} and 1 more. To leave them out, "
+        "move them out of theirs and import again.\n"
     )
-    assert "Taken: final, final-checkpoint-01, " in done.stdout
-    assert "The pool 'theirs' of 12 LoRAs" in done.stdout
+    assert "Imported 12 LoRAs: final, final-checkpoint-01, " in done.stdout
+    assert "Saved the pool 'theirs'" in done.stdout
 
 
 def test_a_folder_that_is_a_lora_itself_may_hold_others(call: Call) -> None:
     shutil.copytree(POOL / "lora-000", "final")
     shutil.copytree(POOL / "lora-001", "final/checkpoint-5")
     done = call("pool", "import", "final", "--backbone", "toy-vit", plugins=OURS)
-    assert "counts as a LoRA of its own: checkpoint-5. Move out of final what" in done.stderr
+    assert "are imported separately: checkpoint-5. To leave them out, move them out of final" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["toy", "toy/mine", "../x", "/x", "a/b/c", "a//b", "", "a+b", ".a"])
@@ -158,7 +158,7 @@ def test_a_folder_whose_name_is_taken_needs_another_for_its_pool(call: Call) -> 
     done = call("pool", "import", "toy", "--backbone", "toy-vit", plugins=OURS)
     assert "The pool 'toy' is shipped by " in done.stderr
     done = call("pool", "import", "toy", "--backbone", "toy-vit", "--name", "lab/toy", plugins=OURS)
-    assert done.stdout.endswith("The pool 'lab/toy' of 1 LoRAs is in pools/lab/toy.\n"), done.output
+    assert done.stdout.endswith("Imported 1 LoRA: one.\nSaved the pool 'lab/toy' in pools/lab/toy.\n"), done.output
 
 
 def test_pictures_that_are_not_read_are_told_beside_the_predictions(call: Call) -> None:
@@ -186,7 +186,7 @@ def test_neither_adapter_nor_backbone_is_refused(call: Call) -> None:
     save_pictures()
     done = call("predict", "--support", "support", "--query", "query", plugins=OURS)
     assert done.exit_code == 2
-    assert "Name a network with --backbone, or an adapter" in done.stderr
+    assert "No backbone given. Set --adapter" in done.stderr
 
 
 def test_a_support_folder_without_classes_is_told(call: Call) -> None:

@@ -59,8 +59,8 @@ def test_a_cell_that_is_run_again_gives_the_same_bits(made: Path, reproduce: Cal
     before = made.read_bytes()
     result = reproduce(made)
     assert result.exit_code == 0, result.output
-    assert result.stdout.endswith("The same bits: every episode has the accuracy on record.\n")
-    assert "Over 20 episodes: now − record +0.00 points, 90 % interval +0.00 … +0.00;" in result.stdout
+    assert result.stdout.endswith("The same bits: every episode has the recorded accuracy.\n")
+    assert "Over 20 episodes: new − recorded +0.00 points, 90 % interval +0.00 … +0.00;" in result.stdout
     assert made.read_bytes() == before, "a look of the new run is no look of the record"
 
 
@@ -76,20 +76,20 @@ def test_the_new_record_can_be_kept_and_counts_its_own_look(
 
 
 @pytest.mark.parametrize(
-    ("moved", "within", "answer", "code"),
+    ("moved", "margin", "answer", "code"),
     [
-        ((1, -1), "10", "Equivalent: both one-sided tests reject at 5 %, so the difference lies within ±10 points.", 0),
-        ((1, -1), "0.5", "Not shown: the 90 % interval reaches beyond ±0.5 points, so neither is shown.", 1),
-        ((-3, -2), "0.5", "Different: the 90 % interval lies wholly outside of ±0.5 points.", 1),
+        ((1, -1), "10", "Equivalent: both one-sided tests reject at 5 %, so the difference is within ±10 points.", 0),
+        ((1, -1), "0.5", "Not shown: the 90 % interval overlaps ±0.5 points, so neither is shown.", 1),
+        ((-3, -2), "0.5", "Different: the 90 % interval is entirely outside ±0.5 points.", 1),
     ],
 )
 def test_what_came_out_otherwise_is_judged(
-    made: Path, reproduce: Callable[..., Result], tmp_path: Path, moved: tuple[int, int], within: str, answer: str,
+    made: Path, reproduce: Callable[..., Result], tmp_path: Path, moved: tuple[int, int], margin: str, answer: str,
     code: int,
 ) -> None:  # fmt: skip
     there = RunRecord.read(made).accuracies
     other = [min(1.0, max(0.0, a + moved[i % 2] / 6)) for i, a in enumerate(there)]
-    result = reproduce(with_accuracies(made, other, tmp_path / "other.json"), "--within", within)
+    result = reproduce(with_accuracies(made, other, tmp_path / "other.json"), "--margin", margin)
     assert (result.stdout.splitlines()[-1], result.exit_code) == (answer, code)
 
 
@@ -100,7 +100,7 @@ def test_what_is_not_the_same_cell_is_not_run(made: Path, reproduce: Callable[..
     result = reproduce(tmp_path / "other.json")
     assert result.exit_code == 1
     assert result.stdout == "✗ The record's hash of images is elsewhere, here it is toy-9-3.\n"
-    assert result.stderr == "Error: This would not be the cell of the record, so it is not run.\n"
+    assert result.stderr == "Error: The installed code and data would give a different cell, so it was not run.\n"
 
 
 def test_a_stage_from_the_cache_is_said_to_prove_nothing(call: Call, tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_a_stage_from_the_cache_is_said_to_prove_nothing(call: Call, tmp_path: P
     (file,) = (tmp_path / "results").rglob("*.json")
     result = call("reproduce", str(file), *folders, plugins=PLUGINS)
     assert result.exit_code == 0
-    assert "not made again: inversion, meta-learning. An empty --cache makes all again." in result.stderr
+    assert "not recomputed: inversion, meta-learning. Use an empty --cache to recompute everything." in result.stderr
 
 
 def test_a_file_that_is_no_record_is_told(reproduce: Callable[..., Result], tmp_path: Path) -> None:

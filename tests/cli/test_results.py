@@ -24,7 +24,7 @@ def test_the_committed_records_are_checked(call: Call) -> None:
     assert " 0 problems" in result.stdout
     records = load_records(Path(RESULTS)).records
     looks = sum(record.looks for record in records)
-    assert result.stdout.endswith(f"looks at test episodes: {looks}.\n")
+    assert result.stdout.endswith(f"test evaluations: {looks}.\n")
 
 
 def test_looks_of_all_folders_are_added_up(call: Call, tmp_path: Path) -> None:
@@ -41,8 +41,8 @@ def test_looks_of_all_folders_are_added_up(call: Call, tmp_path: Path) -> None:
             plugins="toy,baselines,launchers",
         )
     result = call("results", "check", str(tmp_path / "all"), plugins="toy")
-    assert result.stdout.splitlines()[-1].startswith("1 records, 0 problems, ")
-    assert result.stdout.endswith("looks at test episodes: 2.\n")
+    assert result.stdout.splitlines()[-1].startswith("1 record, 0 problems, ")
+    assert result.stdout.endswith("test evaluations: 2.\n")
 
 
 def test_the_schema_is_printed(call: Call) -> None:
@@ -59,11 +59,14 @@ def test_records_of_unknown_tracks_are_problems(call: Call) -> None:
 
 def test_a_methods_records_are_packed(call: Call, tmp_path: Path) -> None:
     out = tmp_path / "to-send"
-    arguments = ("results", "pack", "noise", "--results", RESULTS, "--suite", "pocket", "-o", str(out))
-    assert f"12 records are in {out}. Copy what is in it to results/" in call(*arguments, plugins=PLUGINS).stdout
+    arguments = ("results", "pack", "noise", RESULTS, "--suite", "pocket", "--out", str(out))
+    assert (
+        f"Packed 12 records in {out}. To submit them, copy the contents to results/"
+        in call(*arguments, plugins=PLUGINS).stdout
+    )
     assert len(list(out.rglob("noise-*.json"))) == 12
     again = call(*arguments, plugins=PLUGINS)
-    assert "already holds files" in again.stderr
+    assert "is not empty" in again.stderr
 
 
 def test_a_row_is_packed_without_the_others_of_its_method(call: Call, tmp_path: Path) -> None:
@@ -76,10 +79,10 @@ def test_a_row_is_packed_without_the_others_of_its_method(call: Call, tmp_path: 
     for place, record in enumerate(records):
         record.write(tmp_path / "results" / f"{place}.json")
     out = tmp_path / "to-send"
-    arguments = ("--results", str(tmp_path / "results"), "-o", str(out))
+    arguments = (str(tmp_path / "results"), "--out", str(out))
     result = call("results", "pack", "alpha [learner=mine]", *arguments, plugins="")
-    assert f"1 records are in {out}." in result.stdout
-    assert "2 other records of this method are of other rows or of none" in result.stderr
+    assert f"Packed 1 record in {out}." in result.stdout
+    assert "2 other records of this method left out: of other rows, or of none" in result.stderr
     assert [record.cell for record in load_records(out).records] == [records[1].cell]
 
 
@@ -92,11 +95,11 @@ def test_a_row_is_packed_without_the_others_of_its_method(call: Call, tmp_path: 
     ],
 )
 def test_a_name_without_records_is_told(call: Call, tmp_path: Path, asked: tuple[str, ...], told: str) -> None:
-    result = call("results", "pack", *asked, "--results", RESULTS, "-o", str(tmp_path / "x"), plugins=PLUGINS)
+    result = call("results", "pack", *asked, RESULTS, "--out", str(tmp_path / "x"), plugins=PLUGINS)
     assert result.exit_code == 2
     assert told in result.stderr
     assert not (tmp_path / "x").exists()
 
 
 def test_an_empty_folder_is_told(call: Call, tmp_path: Path) -> None:
-    assert "There is no record under" in call("results", "check", str(tmp_path), plugins="").stderr
+    assert "There are no records in" in call("results", "check", str(tmp_path), plugins="").stderr

@@ -23,6 +23,7 @@ def cell(track: str, method: str, state: str = "todo", reason: str = "", **parts
         cell=f"{track}-{method}",
         title=f"{track} · {method}",
         seed=0,
+        suite="pocket",
         track=SimpleNamespace(name=track, other_pool=""),
         method=Part(kind="method", name=method),
         parts={option: Part(kind="part", name=name) for option, name in parts.items()},
@@ -56,6 +57,7 @@ class Rooms:
         self.records: list[Any] = []
         self.event: CellFailed | None = None
         self.ran = False
+        self.outcome: SimpleNamespace | None = None
 
     def plan_run(self, request: object, catalogue: object) -> object:
         self.request = request
@@ -65,11 +67,14 @@ class Rooms:
         self.ran = True
         if self.event:
             catalogue.host.manager.hook.freeshot_event(event=self.event)
+        if self.outcome is not None:
+            return self.outcome
         failed = sum(record.status != "ok" for record in self.records) or bool(self.event)
-        return SimpleNamespace(finished=2 - failed, failed=int(failed), skipped=1)
+        return SimpleNamespace(finished=2 - failed, failed=int(failed), skipped=2)
 
-    def render_terminal(self, records: list[Any], console: Any, columns: object) -> None:
-        console.print("board of", *(record.spec.track.name for record in records))
+    def short_ranking(self, records: list[Any], selection: object) -> Any:
+        names = " ".join(record.spec.track.name for record in records)
+        return SimpleNamespace(empty=any(record.status != "ok" for record in records), names=names)
 
 
 @pytest.fixture
@@ -77,13 +82,17 @@ def rooms(monkeypatch: pytest.MonkeyPatch) -> Rooms:
     rooms = Rooms()
     report: dict[str, Any] = {
         "load_records": lambda folder: SimpleNamespace(records=rooms.records, problems=[]),
-        "render_terminal": rooms.render_terminal,
+        "short_ranking": rooms.short_ranking,
+        "Selection": lambda: None,
     }
     modules: dict[str, dict[str, Any]] = {
         "freeshot.run.plan": {"plan_run": rooms.plan_run},
         "freeshot.run.ahead": {"look_ahead": lambda *_: rooms.ahead},
         "freeshot.run.execute": {"execute_plan": rooms.execute_plan},
         "freeshot.report": report,
+        "freeshot.cli.ranking": {
+            "print_ranking": lambda console, ranking: ranking.empty or console.print(f"ranking of {ranking.names}")
+        },
     }
     for name, content in modules.items():
         module = ModuleType(name)
@@ -101,7 +110,7 @@ def test_without_options_the_defaults_are_asked_for(call: Call, rooms: Rooms) ->
     assert call("run", "pocket", plugins="").exit_code == 0
     asked = rooms.request
     assert (asked.suite, asked.profile, asked.tracks, asked.seeds, asked.device) == ("pocket", None, (), (), "cpu")
-    assert (asked.results, asked.launcher, asked.again) == (Path("results"), "local", False)
+    assert (asked.results, asked.launcher, asked.rerun) == (Path("results"), "local", False)
 
 
 def test_every_option_is_handed_over(call: Call, rooms: Rooms, tmp_path: Path) -> None:
@@ -110,14 +119,14 @@ def test_every_option_is_handed_over(call: Call, rooms: Rooms, tmp_path: Path) -
         *("run", "pocket", "--profile", "quick", "--track", "near/*", "--track", "far/*", "--method", "frozen"),
         *("-o", "learner=proto", "--option", "learner.lr=0.1", "--backbone", "tiny", "--seed", "1", "--seed", "2"),
         *("--limit", "20", "--device", "auto", "--results", folder, "--cache", folder, "--data", folder),
-        *("--launcher", "slurm", "--again"),
+        *("--launcher", "slurm", "--rerun"),
         plugins="",
     )
     assert done.exit_code == 0, done.output
     asked = rooms.request
     assert (asked.profile, asked.tracks, asked.methods) == ("quick", ("near/*", "far/*"), ("frozen",))
     assert (asked.options, asked.backbone, asked.seeds) == (("learner=proto", "learner.lr=0.1"), "tiny", (1, 2))
-    assert (asked.limit, asked.device, asked.launcher, asked.again) == (20, "auto", "slurm", True)
+    assert (asked.limit, asked.device, asked.launcher, asked.rerun) == (20, "auto", "slurm", True)
     assert asked.results == asked.cache == asked.data == tmp_path
 
 
@@ -130,10 +139,10 @@ def test_a_dry_run_prints_the_grid_and_the_estimate_and_runs_nothing(call: Call,
         "far/5w1s tune 0 skip It has no images.",
         "1 of 3 cells to run.",
         "",
-        "stage times in the cache operations about",
+        "stage runs in the cache operations time",
         "inversion 1 30 of 40 2.0 TFLOP 1 min 40 s",
         "evaluation 2 – 400.0 GFLOP 20 s",
-        "Together 2.4 TFLOP, about 2 min 00 s at 20.0 GFLOP/s, measured just now (cpu), and 21 MB of disk.",
+        "In total 2.4 TFLOP, about 2 min 00 s at 20.0 GFLOP/s (measured on this machine (cpu)), and 21 MB of disk.",
     ]
     assert not rooms.ran
 
@@ -141,8 +150,8 @@ def test_a_dry_run_prints_the_grid_and_the_estimate_and_runs_nothing(call: Call,
 def test_a_dry_run_says_of_how_many_cells_nothing_is_known(call: Call, rooms: Rooms) -> None:
     rooms.ahead.unknown, rooms.ahead.stages = 1, {}
     told = call("run", "--dry-run", plugins="").stdout
-    assert "Of 1 of them nothing is known: like cells are not on record." in told
-    assert "Together" not in told
+    assert "No cost estimate for 1 cell (no comparable record)." in told
+    assert "In total" not in told
 
 
 def test_a_dry_run_of_what_is_done_costs_nothing(call: Call, rooms: Rooms) -> None:
@@ -155,10 +164,22 @@ def test_after_a_run_the_board_of_its_tracks_and_the_folder_are_shown(call: Call
     done = call("run", plugins="")
     assert done.exit_code == 0
     assert done.stdout.splitlines() == [
-        "board of near/5w1s",
-        "2 finished, 1 skipped, 0 failed.",
-        "The records are in results.",
+        "",
+        "2 cells ran: 2 finished. 1 cell finished before (--rerun runs it again). 1 cell skipped.",
+        "",
+        "ranking of near/5w1s",
+        "",
+        "Records: results",
+        "All tables: freeshot leaderboard --suite pocket --all",
     ]
+
+
+def test_a_run_with_nothing_to_do_says_how_to_repeat_it(call: Call, rooms: Rooms) -> None:
+    rooms.plan.cells = rooms.plan.cells[:1]
+    rooms.outcome = SimpleNamespace(finished=0, failed=0, skipped=1)
+    told = call("run", "--results", "elsewhere", plugins="").stdout.splitlines()
+    assert told[1] == "Nothing to run. 1 cell finished before (--rerun runs it again)."
+    assert told[-2:] == ["Records: elsewhere", "All tables: freeshot leaderboard elsewhere --suite pocket --all"]
 
 
 def test_a_failed_cell_is_named_with_its_reason_and_exits_with_one(call: Call, rooms: Rooms) -> None:
@@ -167,4 +188,20 @@ def test_a_failed_cell_is_named_with_its_reason_and_exits_with_one(call: Call, r
     done = call("run", plugins="")
     assert done.exit_code == 1
     assert "Not of this run." not in done.stdout
-    assert done.stdout.splitlines()[-1] == "near/5w1s · lora-recycle: The disk is full."
+    assert done.stdout.splitlines()[-6:] == [
+        "",
+        "2 cells ran: 1 finished, 1 failed. 1 cell finished before (--rerun runs it again). 1 cell skipped.",
+        "near/5w1s · lora-recycle: The disk is full.",
+        "",
+        "Records: results",
+        "All tables: freeshot leaderboard --suite pocket --all",
+    ]
+
+
+def test_a_violated_cell_is_not_called_failed(call: Call, rooms: Rooms) -> None:
+    rooms.event = CellFailed("near/5w1s · lora-recycle", "It opened the test images.", status="violated")
+    done = call("run", plugins="")
+    assert done.exit_code == 1
+    assert "2 cells ran: 1 finished, 1 violated." in done.stdout
+    assert "near/5w1s · lora-recycle: violated. It opened the test images." in done.stdout.splitlines()
+    assert "failed" not in done.stdout

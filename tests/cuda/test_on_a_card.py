@@ -149,6 +149,6 @@ def test_a_record_of_the_processor_holds_on_the_card(toy: Toy, repository: Path,
 def test_processes_share_a_card(toy: Toy) -> None:
     asked = {"device": "cuda", "seeds": (0, 1), "options": ("inversion.iterations=3", "learner.iterations=3")}
     alone = toy.launch("lora-recycle", **asked)
-    shared = toy.launch("lora-recycle", **asked, launcher_options=("workers=2",), again=True)
+    shared = toy.launch("lora-recycle", **asked, launcher_options=("workers=2",), rerun=True)
     assert not alone.failed
     assert not shared.failed

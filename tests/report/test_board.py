@@ -90,7 +90,7 @@ def test_two_networks_under_one_name_are_never_averaged_or_compared(record: Make
     assert board.problems == (
         (
             f"1 of 3 records of '{SKETCH}' were made with other weights of 'vit-toy' than the rest, left out: a. "
-            "Run those cells again with the same weights (--again)."
+            "Run those cells again with the same weights (--rerun)."
         ),
     )
 

@@ -34,7 +34,7 @@ def test_of_a_method_without_a_like_record_nothing_is_known(toy: Toy) -> None:
 
 def test_like_records_tell_what_cells_will_cost(toy: Toy) -> None:
     record = toy.record("frozen-prototype")
-    found = ahead(toy, "frozen-prototype", again=True)
+    found = ahead(toy, "frozen-prototype", rerun=True)
     assert found.unknown == 0
     assert found.flops == sum(stage.flops or 0 for stage in record.stages) > 0
     assert found.seconds == pytest.approx(found.flops / found.rate)
@@ -43,13 +43,13 @@ def test_like_records_tell_what_cells_will_cost(toy: Toy) -> None:
 def test_records_of_another_network_tell_nothing(toy: Toy) -> None:
     toy.record("frozen-prototype")
     other = "timm:model=vit_tiny_patch16_224,weights=random,side=32,depth=2,width=24,heads=2"
-    assert ahead(toy, "frozen-prototype", again=True, backbone=other).unknown == 1
+    assert ahead(toy, "frozen-prototype", rerun=True, backbone=other).unknown == 1
 
 
 @pytest.mark.parametrize(("method", "by_episode"), [("full-finetuning", True), ("linear-probe", False)])
 def test_a_row_costs_by_the_episode_unless_it_embeds_images_once(toy: Toy, method: str, by_episode: bool) -> None:
     toy.record(method)
-    whole, half = (ahead(toy, method, again=True, limit=limit).stages["evaluation"] for limit in (None, 10))
+    whole, half = (ahead(toy, method, rerun=True, limit=limit).stages["evaluation"] for limit in (None, 10))
     assert whole[0].flops == pytest.approx((2 if by_episode else 1) * half[0].flops)
 
 

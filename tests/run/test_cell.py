@@ -257,7 +257,7 @@ def test_a_backbone_that_cannot_be_opened_is_on_record(stubs: Toy) -> None:
 @pytest.mark.parametrize("crash", ["no", "yes"])
 def test_a_changed_backbone_does_not_spoil_the_cells_after_it(stubs: Toy, crash: str) -> None:
     before = stubs.record("stub").accuracies
-    outcome = stubs.launch("vandal", "stub", options=(f"then_raise={crash}",), again=True)
+    outcome = stubs.launch("vandal", "stub", options=(f"then_raise={crash}",), rerun=True)
     assert (outcome.finished, outcome.failed) == (1, 1)
     assert stubs.record("stub").accuracies == before
 
@@ -301,7 +301,7 @@ def test_a_rerun_takes_up_what_failed(stubs: Toy) -> None:
 
 def test_again_runs_what_is_done(stubs: Toy, unaudited: None) -> None:
     stubs.launch("guessing")
-    assert stubs.launch("guessing", again=True).finished == 1
+    assert stubs.launch("guessing", rerun=True).finished == 1
     assert len(Guessing.adapted) == 40
 
 
@@ -315,7 +315,7 @@ def test_a_damaged_record_is_made_again(stubs: Toy) -> None:
 @pytest.mark.parametrize("method", ["guessing", "lora-recycle", "real-data"])
 def test_the_same_seed_gives_the_same_accuracies_in_a_fresh_cache(stubs: Toy, method: str) -> None:
     first = stubs.record(method, cache=stubs.folder / "one").accuracies
-    assert stubs.record(method, cache=stubs.folder / "two", again=True).accuracies == first
+    assert stubs.record(method, cache=stubs.folder / "two", rerun=True).accuracies == first
 
 
 def test_another_seed_guesses_otherwise(stubs: Toy) -> None:
@@ -334,9 +334,9 @@ def test_an_interrupted_tuned_cell_continues_where_it_stopped(stubs: Toy, unaudi
     Guessing.adapted.clear()
     Guessing.stop_at = 8
     with pytest.raises(KeyboardInterrupt):
-        stubs.launch("guessing", again=True)
+        stubs.launch("guessing", rerun=True)
     _fresh_counts()
-    assert stubs.record("guessing", again=True).accuracies == whole
+    assert stubs.record("guessing", rerun=True).accuracies == whole
     assert len(Guessing.adapted) == 20 - 7
 
 
@@ -365,9 +365,9 @@ def test_a_tuned_cell_that_is_interrupted_in_its_audit_tunes_no_episode_again(st
     Guessing.adapted.clear()
     Guessing.stop_at = 25
     with pytest.raises(KeyboardInterrupt):
-        stubs.launch("guessing", again=True)
+        stubs.launch("guessing", rerun=True)
     _fresh_counts()
-    assert stubs.record("guessing", again=True).accuracies == whole
+    assert stubs.record("guessing", rerun=True).accuracies == whole
     assert len(Guessing.adapted) <= 1 + 20 + 6  # the audit's episodes alone
 
 
@@ -379,9 +379,9 @@ def test_a_tuned_cell_continues_at_the_boundary_of_a_group(
     Guessing.adapted.clear()
     Guessing.stop_at = 11
     with pytest.raises(KeyboardInterrupt):
-        stubs.launch("guessing", again=True)
+        stubs.launch("guessing", rerun=True)
     _fresh_counts()
-    assert stubs.record("guessing", again=True).accuracies == whole
+    assert stubs.record("guessing", rerun=True).accuracies == whole
     assert len(Guessing.adapted) == 20 - 8
 
 
@@ -469,7 +469,7 @@ def test_every_need_has_a_method_that_must_declare_it() -> None:
 
 def test_looking_again_is_counted(toy: Toy) -> None:
     first = toy.record("frozen-prototype")
-    again = toy.record("frozen-prototype", again=True)
+    again = toy.record("frozen-prototype", rerun=True)
     assert (first.looks, again.looks) == (1, 2)
 
 
@@ -489,7 +489,7 @@ def test_a_look_counts_from_where_scoring_begins_whatever_comes_of_it(stubs: Toy
 def test_a_failure_forgets_no_look(stubs: Toy, unaudited: None) -> None:
     stubs.record("guessing")
     Guessing.break_at = 21
-    assert stubs.record("guessing", again=True).looks == 2
+    assert stubs.record("guessing", rerun=True).looks == 2
     _fresh_counts()
     assert stubs.record("guessing").looks == 3
 
@@ -591,7 +591,7 @@ def test_a_row_that_tunes_says_how_many_weights(toy: Toy) -> None:
 
 
 def test_what_a_cached_stage_cost_is_told_again(toy: Toy) -> None:
-    made, again = toy.record("lora-recycle"), toy.record("lora-recycle", again=True)
+    made, again = toy.record("lora-recycle"), toy.record("lora-recycle", rerun=True)
     assert [stage.cached for stage in again.stages] == [True, True, False, False]
     assert [stage.flops for stage in again.stages] == [stage.flops for stage in made.stages]
     assert again.task == made.task
@@ -607,5 +607,5 @@ def test_a_slow_head_is_asked_of_no_more_tasks(stubs: Toy, monkeypatch: pytest.M
     stubs.launch("knn")
     assert asked == [1]
     monkeypatch.setattr(Learner, "spread", False)
-    stubs.launch("knn", again=True)
+    stubs.launch("knn", rerun=True)
     assert asked == [1]

@@ -65,7 +65,7 @@ def stored(toy: Any) -> list[Path]:
 def test_a_record_is_the_same_with_recalled_features(toy: Any, embedded: list[int], method: str) -> None:
     first = toy.record(method)
     passed = len(embedded)
-    second = toy.record(method, again=True)
+    second = toy.record(method, rerun=True)
     assert first.status == "ok", first.reason
     assert passed > 0
     assert len(embedded) == passed
@@ -79,7 +79,7 @@ def test_a_record_is_the_same_without_any_cache(toy: Any, monkeypatch: pytest.Mo
     monkeypatch.setattr(features, "WORTH", float("inf"))
     monkeypatch.setattr(decoded, "WORTH", float("inf"))
     (toy.cache).rename(toy.folder / "elsewhere")
-    assert facts(toy.record("frozen-prototype", again=True)) == with_caches
+    assert facts(toy.record("frozen-prototype", rerun=True)) == with_caches
     assert not stored(toy)
     assert not (toy.cache / "pixels").exists()
 
@@ -90,7 +90,7 @@ def test_damaged_features_are_computed_again(toy: Any, embedded: list[int]) -> N
     tensors = card.with_name("tensors.safetensors")
     tensors.write_bytes(tensors.read_bytes()[:-4] + b"\0\0\0\1")
     passed = len(embedded)
-    assert facts(toy.record("frozen-prototype", again=True)) == facts(first)
+    assert facts(toy.record("frozen-prototype", rerun=True)) == facts(first)
     assert len(embedded) > passed
 
 
@@ -186,11 +186,11 @@ def test_features_of_many_images_are_kept_block_by_block(
         shutil.rmtree(card.parent)
     monkeypatch.setattr(features, "BLOCK", 50)
     monkeypatch.setattr(features, "WORTH", 1e9)  # blocks are for others too, however little they take
-    assert facts(toy.record("frozen-prototype", again=True)) == whole
+    assert facts(toy.record("frozen-prototype", rerun=True)) == whole
     assert len(stored(toy)) == -(-images // 50) > 1
     shutil.rmtree(stored(toy)[0].parent)
     passed = sum(embedded)
-    assert facts(toy.record("frozen-prototype", again=True)) == whole
+    assert facts(toy.record("frozen-prototype", rerun=True)) == whole
     assert 0 < sum(embedded) - passed <= 50  # what was still there was not embedded again
 
 

@@ -84,8 +84,8 @@ def test_records_are_the_same_wherever_cells_ran(here: Path, tmp_path: Path, lau
     found = accuracies(tmp_path)
     assert found == accuracies(here)
     assert len(found) == 4
-    assert f"{len(found)} finished, 0 skipped, 0 failed." in elsewhere.stdout
-    assert "lora-recycle, seed 1: meta-learning" in elsewhere.stdout  # its events came home
+    assert f"{len(found)} cells ran: {len(found)} finished." in elsewhere.stdout
+    assert "lora-recycle, seed 1: " in elsewhere.stdout  # its events came home
     assert not list((tmp_path / ".freeshot/mail").iterdir())
 
 
@@ -93,7 +93,7 @@ def test_a_worker_that_dies_costs_its_cell_alone(tmp_path: Path) -> None:
     (tmp_path / "mortal.py").write_text(MORTAL)
     plugin = ("--plugin", str(tmp_path / "mortal.py"))
     done = start(tmp_path, "--method", "mortal", "--method", "frozen-prototype", *plugin, "-l", "workers=2", ok=False)
-    assert "ended without a word" in done.stdout
+    assert "The worker died or never started. Rerun the command." in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
     assert {name.partition("-")[0] for name in accuracies(tmp_path)} == {"frozen"}
 
@@ -215,7 +215,7 @@ def test_a_job_that_is_preempted_is_queued_again(tmp_path: Path) -> None:
     (tmp_path / "preempted.py").write_text(PREEMPTED)
     plugin = ("--plugin", str(tmp_path / "preempted.py"))
     done = start(tmp_path, "--method", "preempted", *plugin, "--launcher", "submitit", "-l", "cluster=local")
-    assert "1 finished, 0 skipped, 0 failed." in done.stdout
+    assert "1 cell ran: 1 finished." in done.stdout
     assert (tmp_path / "begun.txt").read_text().split() == ["begun", "begun"]
     assert [record.status for record in records(tmp_path).values()] == ["ok"]
 

@@ -126,7 +126,7 @@ def test_an_option_that_no_method_has_is_refused(toy: Toy) -> None:
 
 
 def test_an_option_without_a_value_is_refused(toy: Toy) -> None:
-    with pytest.raises(OptionError, match=r"'rank' is no option\. Write it as KEY=VALUE"):
+    with pytest.raises(OptionError, match=r"Invalid option 'rank': expected KEY=VALUE"):
         toy.plan("noise", options=("rank",))
 
 
@@ -136,7 +136,7 @@ def test_a_value_of_the_wrong_type_is_refused(toy: Toy) -> None:
 
 
 def test_nothing_named_is_nothing_to_run(toy: Toy) -> None:
-    with pytest.raises(OptionError, match="Nothing to run: name a suite"):
+    with pytest.raises(OptionError, match="Nothing to run: give a suite"):
         toy.plan("noise", suite=None, tracks=())
 
 
@@ -146,7 +146,7 @@ def test_without_a_suite_tracks_and_methods_suffice(toy: Toy) -> None:
 
 
 def test_a_profile_needs_a_suite(toy: Toy) -> None:
-    with pytest.raises(OptionError, match="A profile belongs to a suite"):
+    with pytest.raises(OptionError, match="A profile needs a suite"):
         toy.plan("noise", suite=None, profile="full")
 
 
@@ -166,12 +166,12 @@ def test_another_value_is_another_cell(toy: Toy) -> None:
 def test_a_finished_cell_is_done(toy: Toy) -> None:
     toy.launch("frozen-prototype")
     (cell,) = toy.plan("frozen-prototype").cells
-    assert (cell.state, cell.reason) == ("done", "already done, use --again")
+    assert (cell.state, cell.reason) == ("done", "finished; --rerun runs it again")
 
 
 def test_again_makes_a_done_cell_due(toy: Toy) -> None:
     toy.launch("frozen-prototype")
-    (cell,) = toy.plan("frozen-prototype", again=True).cells
+    (cell,) = toy.plan("frozen-prototype", rerun=True).cells
     assert cell.state == "todo"
 
 
@@ -199,7 +199,7 @@ def test_an_optional_track_is_run_only_by_its_full_name(toy: Toy, patterns: tupl
 def test_a_track_outside_of_the_suite_is_refused(toy: Toy) -> None:
     toy.offer(tracks=[replace(TRACKS[0], name="elsewhere/2w1s")])
     with pytest.raises(
-        OptionError, match=r"Suite 'toy' has no track like elsewhere/2w1s\. See 'freeshot list tracks'\."
+        OptionError, match=r"Suite 'toy' has no track that matches elsewhere/2w1s\. See 'freeshot list tracks'\."
     ):
         toy.plan("frozen-prototype", track="elsewhere/2w1s")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from freeshot.basics.errors import PluginError
-from freeshot.cli.plugin import KINDS
+from freeshot.cli.plugin import KINDS, REGISTERED
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.plugin.files import import_file
 from freeshot.plugin.host import load_plugins
@@ -52,7 +52,7 @@ def test_a_new_plugin_is_a_whole_distribution(tmp_path: Path, kind: str) -> None
     host = load_plugins()
     host.load_file(files[1])
     assert "freeshot_my_idea" in {info.name for info in host.loaded}
-    assert Catalogue(host).holders(kind, offered_name("my-idea", kind))
+    assert Catalogue(host).holders(REGISTERED.get(kind, kind), offered_name("my-idea", kind))
     module = import_file(files[1])
     assert hasattr(module, "MyIdea") or hasattr(module, "MY_IDEA")
 
@@ -71,14 +71,14 @@ def test_what_is_no_name_is_refused(tmp_path: Path, name: str) -> None:
 
 def test_a_folder_with_files_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "kept").write_text("mine")
-    with pytest.raises(PluginError, match="already holds files"):
+    with pytest.raises(PluginError, match="is not empty"):
         write_plugin("idea", "method", tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == ["kept"]
 
 
 def test_a_new_plugin_installs_and_passes_at_once(tmp_path: Path) -> None:
     """Install it as pip does for anybody, and run its own test and its first command."""
-    write_plugin("my-idea", "efficiency", tmp_path / "new")
+    write_plugin("my-idea", "strategy", tmp_path / "new")
     site = tmp_path / "site"
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index", "--no-deps"]
     subprocess.run([*pip, "--no-build-isolation", "--target", str(site), str(tmp_path / "new")], check=True)
@@ -92,6 +92,6 @@ def test_a_new_plugin_installs_and_passes_at_once(tmp_path: Path) -> None:
         return done.stdout
 
     assert "1 passed" in say("pytest", "-q", "-p", "no:cacheprovider")
-    words = first_command("my-idea", "efficiency").split()[1:]
+    words = first_command("my-idea", "strategy").split()[1:]
     assert "my-idea" in say("freeshot", *words, "--results", str(tmp_path / "r"), "--cache", str(tmp_path / "c"))
     assert "✓ chooses a part of what is there" in say("freeshot", "plugin", "check", "my-idea")

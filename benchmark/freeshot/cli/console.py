@@ -1,6 +1,6 @@
-"""Where text goes: results to stdout, errors and warnings to stderr; colours on a terminal only.
+"""Print results to stdout, errors and warnings to stderr; colours on a terminal only.
 
-What is printed may quote a stranger's record or plugin, so it goes through `one_line`.
+Text may come from untrusted records or plugins, so it goes through `one_line`.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ PIPE_WIDTH = 160
 
 
 def stdout() -> Console:
-    """Open the console for results; wide where nobody looks, so that `grep` sees whole lines."""
+    """Open the console for results; wide in a pipe, so that `grep` gets unbroken lines."""
     from rich.console import Console
 
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
     return Console(width=width, highlight=False, soft_wrap=False, emoji=False, markup=False)
 
 
-def tell_error(sentence: str) -> None:
+def print_error(sentence: str) -> None:
     """Print an error in red to stderr."""
-    _tell(f"Error: {sentence}", "red")
+    _print_line(f"Error: {sentence}", "red")
 
 
-def tell_warning(sentence: str) -> None:
+def print_warning(sentence: str) -> None:
     """Print a warning in yellow to stderr."""
-    _tell(sentence, "yellow")
+    _print_line(sentence, "yellow")
 
 
 def table(console: Console, rows: Iterable[Sequence[str]], heads: Sequence[str] = (), title: str = "") -> None:
-    """Print rows in aligned columns without lines; the first column is a name and is never broken."""
+    """Print rows in aligned columns without borders; the first column is never wrapped."""
     from rich.table import Table
     from rich.text import Text
 
@@ -46,21 +46,21 @@ def table(console: Console, rows: Iterable[Sequence[str]], heads: Sequence[str] 
     if title:
         console.print(Text(title, style="bold"))
     grid = Table(box=None, show_header=bool(heads), header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
-    for place in range(len(heads) or max(map(len, rows), default=0)):
-        style = "cyan" if place == 0 else None
-        grid.add_column(heads[place] if heads else "", no_wrap=place == 0, overflow="fold", style=style)
+    for index in range(len(heads) or max(map(len, rows), default=0)):
+        style = "cyan" if index == 0 else None
+        grid.add_column(heads[index] if heads else "", no_wrap=index == 0, overflow="fold", style=style)
     for row in rows:
         grid.add_row(*(Text(_indent(cell) + one_line(cell)) for cell in row))
     console.print(grid)
 
 
 def _indent(cell: str) -> str:
-    """Return the blanks that a cell begins with; a line of its own is indented by us, never by a stranger's name."""
+    """Return the leading blanks of a cell, which `one_line` would remove."""
     return cell[: len(cell) - len(cell.lstrip(" "))]
 
 
 def duration(seconds: float) -> str:
-    """Write a time as a person says it: '8 s', '2 min 05 s', '1 h 02 min', '389 h'."""
+    """Format a duration: '8 s', '2 min 05 s', '1 h 02 min', '389 h'."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -69,12 +69,17 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min" if whole < 100 * 3600 else f"{whole // 3600:,} h"
 
 
+def counted(count: int, thing: str) -> str:
+    """Format a count: '1 record', '2 records'."""
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
 def p_value(value: float) -> str:
-    """Write a p-value with as many digits as mean something."""
+    """Format a p-value with three decimals."""
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def _tell(text: str, style: str) -> None:
+def _print_line(text: str, style: str) -> None:
     from rich.console import Console
     from rich.text import Text
 
@@ -82,7 +87,7 @@ def _tell(text: str, style: str) -> None:
 
 
 def arithmetic(operations: float) -> str:
-    """Write operations in the largest unit of which there is one: '2.2 TFLOP', '310.0 MFLOP'."""
+    """Format a number of operations in the largest fitting unit: '2.2 TFLOP', '310.0 MFLOP'."""
     for unit, size in (("PFLOP", 1e15), ("TFLOP", 1e12), ("GFLOP", 1e9)):
         if operations >= size:
             return f"{operations / size:,.1f} {unit}"

@@ -1,4 +1,4 @@
-"""`freeshot data`: list and check data sets, and add one of your own without code."""
+"""`freeshot data`: list and check data sets, or add one from a folder or CSV file."""
 
 from __future__ import annotations
 
@@ -7,44 +7,44 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from freeshot.cli.console import stdout, table, tell_warning
+from freeshot.cli.console import print_warning, stdout, table
 from freeshot.cli.group import HelpfulGroup
-from freeshot.cli.session import pools_folder, session_of
+from freeshot.cli.options import data_folder, pools_folder
+from freeshot.cli.session import session_of
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from freeshot.data.checking import Found
 
-FOLDER = click.Path(path_type=Path, file_okay=False)
 SHOWN = 10
-"""Broken images, and pairs that look alike, that are printed; the others are counted."""
+"""Number of broken images, and of near-duplicate pairs, that are listed; the rest is counted."""
 
 
 def _numbers(_ctx: click.Context, _parameter: click.Parameter, value: str) -> tuple[float, ...]:
-    """Read '0.6,0.2,0.2' as numbers."""
+    """Parse '0.6,0.2,0.2'."""
     try:
         return tuple(float(part) for part in value.split(","))
     except ValueError:
-        raise click.BadParameter(f"'{value}' is no list of numbers such as 0.6,0.2,0.2.") from None
+        raise click.BadParameter(f"'{value}' is not a list of numbers; expected e.g. 0.6,0.2,0.2.") from None
 
 
 @click.group("data", cls=HelpfulGroup)
 def command() -> None:
-    """List and check data sets; add your own images without code."""
+    """List and check data sets, or add your own from a folder or CSV file."""
 
 
 @command.command("list")
-@click.option("--data", type=FOLDER, default=Path("data"), help="Where your images are.")
+@data_folder()
 @click.pass_context
 def list_(ctx: click.Context, data: Path) -> None:
-    """List the data sets: domain, licence, splits, and whether their files are there."""
+    """List the data sets with domain, licence and splits, and whether their files are present."""
     from freeshot.data.shelf import on_shelf
 
     session = session_of(ctx)
     session.use_data(data)
     rows = [
-        (entry.name, entry.domain, entry.license, entry.splits, "there" if entry.there else "missing")
+        (entry.name, entry.domain, entry.license, entry.splits, "present" if entry.there else "missing")
         for entry in on_shelf(session.catalogue, data)
     ]
     table(stdout(), rows, heads=("name", "domain", "licence", "classes", "files"))
@@ -52,12 +52,18 @@ def list_(ctx: click.Context, data: Path) -> None:
 
 @command.command("check")
 @click.argument("name")
-@click.option("--data", type=FOLDER, default=Path("data"), help="Where your images are.")
-@click.option("--quick", is_flag=True, help="Count only; do not look at the images.")
-@click.option("--radius", type=click.IntRange(0, 16), default=4, help="Bits of 64 in which near-duplicates may differ.")
+@data_folder()
+@click.option("--quick", is_flag=True, help="Only count the images, do not open them.")
+@click.option(
+    "--radius",
+    metavar="N",
+    type=click.IntRange(0, 16),
+    default=4,
+    help="Report near-duplicates that differ in at most N of 64 hash bits.",
+)
 @click.pass_context
 def check(ctx: click.Context, name: str, data: Path, quick: bool, radius: int) -> None:
-    """Count and hash the splits of NAME, name broken images, and report what looks alike across base and novel."""
+    """Check the data set NAME: class counts, hashes, broken images, near-duplicates across base and novel."""
     from freeshot.cli.progress import shown
     from freeshot.contracts.events import Progress
     from freeshot.data.checking import check_dataset
@@ -68,77 +74,86 @@ def check(ctx: click.Context, name: str, data: Path, quick: bool, radius: int) -
     dataset = named_dataset(session.catalogue, name)
     with shown(session.host.manager) as display:
 
-        def tell(done: int, total: int) -> None:
+        def report(done: int, total: int) -> None:
             display.advance(Progress(name, "check", done, total))
 
-        found = check_dataset(dataset, data, look=not quick, radius=radius, on_step=tell)
-    _print(stdout(), found)
-    if found.broken:
+        result = check_dataset(dataset, data, look=not quick, radius=radius, on_step=report)
+    _print(stdout(), result)
+    if result.broken:
         ctx.exit(1)
 
 
 @command.command("add")
 @click.argument("name")
 @click.argument("path", metavar="FOLDER_OR_CSV", type=click.Path(path_type=Path))
-@click.option("--split", type=click.Path(path_type=Path), help="Split file: CSV (label,split) or JSON.")
 @click.option(
-    "--shares", default="0.6,0.2,0.2", callback=_numbers, help="Without one: shares of base, validation, novel classes."
+    "--split",
+    type=click.Path(path_type=Path),
+    help="Split file, CSV (label,split) or JSON; default: the column of the CSV file, or --shares.",
 )
-@click.option("--seed", type=int, default=0, help="Seed by which classes are dealt out.")
-@click.option("--way", type=click.IntRange(min=2), default=5, help="Classes of a task.")
-@click.option("--shot", type=click.IntRange(min=1), default=1, help="Labelled images of each class.")
-@click.option("--query", type=click.IntRange(min=1), default=15, help="Images of each class to be classified.")
-@click.option("--episodes", type=click.IntRange(1, 100_000), default=600, help="Tasks.")
-@click.option("--pool", default="pocket", metavar="NAME", help="LoRA pool of the track, yours included.")
+@click.option(
+    "--shares", default="0.6,0.2,0.2", callback=_numbers, help="Shares of base, validation and novel classes."
+)
+@click.option("--seed", type=int, default=0, help="Random seed of the split.")
+@click.option("--way", type=click.IntRange(min=2), default=5, help="Classes per episode.")
+@click.option("--shot", type=click.IntRange(min=1), default=1, help="Labelled images per class.")
+@click.option("--query", type=click.IntRange(min=1), default=15, help="Query images per class.")
+@click.option("--episodes", type=click.IntRange(1, 100_000), default=600, help="Number of episodes.")
+@click.option("--pool", default="pocket", metavar="NAME", help="LoRA pool of the track.")
 @pools_folder()
 @click.option(
     "--source",
     "sources",
     multiple=True,
     metavar="DATASET",
-    help="What the pool was tuned on; repeatable; else what is known of it.",
+    help="Data set the pool was trained on; default: as recorded in the pool. Repeatable.",
 )
-@click.option("--backbone", default="pocket-vit", metavar="NAME", help="Network of the track.")
-@click.option("--fit", type=click.Choice(["square", "centre"]), default="square", help="How pictures become square.")
-@click.option("--domain", default="", help="Nature of the pictures in a word.")
-@click.option("--license", default="", help="Licence of the pictures.")
-@click.option("--data", type=FOLDER, default=Path("data"), help="Where your images are.")
+@click.option("--backbone", "-b", default="pocket-vit", metavar="NAME", help="Backbone of the track.")
+@click.option(
+    "--fit",
+    type=click.Choice(["square", "centre"]),
+    default="square",
+    help="How images are made square: resize, or crop the centre.",
+)
+@click.option("--domain", default="", help="Domain of the images, e.g. satellite.")
+@click.option("--license", default="", help="Licence of the images.")
+@data_folder()
 @click.pass_context
-def add(ctx: click.Context, /, **asked: Any) -> None:
-    """Make a data set and a track out of a folder of class folders, or of a CSV file (path,label[,split])."""
+def add(ctx: click.Context, /, **arguments: Any) -> None:
+    """Add a data set and a track from a folder of class folders, or from a CSV file (path,label[,split])."""
     from freeshot.data.manifest import manifest_path
     from freeshot.data.trees import left_out
     from freeshot.run.adding import AddRequest, add_dataset
 
     session = session_of(ctx)
-    session.use_data(asked["data"])
-    request = AddRequest(**asked)
-    if sentence := left_out(request.path):  # before a class that holds nothing else is refused
-        tell_warning(sentence)
-    manifest, found = add_dataset(request, session.catalogue)
+    session.use_data(arguments["data"])
+    request = AddRequest(**arguments)
+    if sentence := left_out(request.path):  # before the error about a class that has no other file
+        print_warning(sentence)
+    manifest, result = add_dataset(request, session.catalogue)
     console = stdout()
-    _print(console, found)
+    _print(console, result)
     console.print(f"Split: {manifest.split_from}.", soft_wrap=True)
-    console.print(f"'{manifest.name}' is in {manifest_path(request.data, manifest.name)}.", soft_wrap=True)
+    console.print(f"Added '{manifest.name}': {manifest_path(request.data, manifest.name)}", soft_wrap=True)
     console.print(f"Run it: freeshot run --track {manifest.track.name} --method frozen-prototype", soft_wrap=True)
 
 
-def _print(console: Console, found: Found) -> None:
+def _print(console: Console, result: Found) -> None:
     rows = [
         (split.name, str(split.classes), str(split.images), str(split.fewest), f"{split.sha256[:8]}…")
-        for split in found.splits
+        for split in result.splits
     ]
-    table(console, rows, heads=("split", "classes", "images", "fewest per class", "sha256"))
-    for line in found.checksums:
+    table(console, rows, heads=("split", "classes", "images", "min per class", "sha256"))
+    for line in result.checksums:
         console.print(line, soft_wrap=True)
-    for name, reason in found.absent.items():
+    for name, reason in result.absent.items():
         console.print(f"No {name} classes: {reason}", soft_wrap=True)
-    for sentence in found.broken[:SHOWN]:
-        tell_warning(sentence)
-    if len(found.broken) > SHOWN:
-        tell_warning(f"{len(found.broken) - SHOWN} more images cannot be read.")
-    for pair in found.alike[:SHOWN]:
-        how = "are the same" if pair.same else f"look alike ({pair.bits} of 64 bits differ)"
-        tell_warning(f"Base image {pair.base} and novel image {pair.novel} {how}.")
-    if len(found.alike) > SHOWN:
-        tell_warning(f"{len(found.alike) - SHOWN} more pairs of a base and a novel image look alike.")
+    for sentence in result.broken[:SHOWN]:
+        print_warning(sentence)
+    if len(result.broken) > SHOWN:
+        print_warning(f"{len(result.broken) - SHOWN} more images cannot be read.")
+    for pair in result.alike[:SHOWN]:
+        how = "are the same" if pair.same else f"are near-duplicates ({pair.bits} of 64 bits differ)"
+        print_warning(f"Base image {pair.base} and novel image {pair.novel} {how}.")
+    if len(result.alike) > SHOWN:
+        print_warning(f"{len(result.alike) - SHOWN} more pairs of a base and a novel image are near-duplicates.")

@@ -1,4 +1,4 @@
-"""Print why cells failed: each cause once, with the line of the plugin that led to it."""
+"""Print why cells failed: each cause once, with the line of the plugin that raised it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from freeshot.contracts.events import CellFailed
 
 NAMED = 5
-"""Number of further cells of one cause that are listed by name."""
+"""Number of further cells with the same cause that are listed by name."""
 
 
-def print_failures(console: Console, failures: Mapping[str, CellFailed], *, whole: bool = False) -> None:
-    """Print the failures of a run, by the names of their cells; with `whole`, the whole traceback of each cause."""
+def print_failures(console: Console, failures: Mapping[str, CellFailed], *, full: bool = False) -> None:
+    """Print the failures of a run, by the names of their cells; with `full`, the full traceback of each cause."""
     for titles in grouped(failures, lambda title: _cause(failures[title])):
-        _print_one(console, titles[0], failures[titles[0]], whole=whole)
+        _print_one(console, titles[0], failures[titles[0]], full=full)
         _print_more(console, titles[1:])
 
 
@@ -37,16 +37,17 @@ def _cause(event: CellFailed) -> Hashable:
     return event.failure.cause if event.failure else event.reason
 
 
-def _print_one(console: Console, title: str, event: CellFailed, *, whole: bool) -> None:
+def _print_one(console: Console, title: str, event: CellFailed, *, full: bool) -> None:
     from rich.text import Text
 
-    console.print(Text(f"{title}: {event.reason}", style="red"), soft_wrap=True)
+    status = "violated. " if event.status == "violated" else ""
+    console.print(Text(f"{title}: {status}{event.reason}", style="red"), soft_wrap=True)
     if event.failure is None:
         return
     here = Path.cwd()
-    print_excerpt(console, excerpt(event.failure, here, whole=whole))
-    if event.failure.frames and event.kept and not whole:
-        print_excerpt(console, (f"The whole traceback is in {shown_path(event.kept, here)}; --traceback prints it.",))
+    print_excerpt(console, excerpt(event.failure, here, whole=full))
+    if event.failure.frames and event.kept and not full:
+        print_excerpt(console, (f"The full traceback is in {shown_path(event.kept, here)}; --traceback prints it.",))
 
 
 def _print_more(console: Console, titles: list[str]) -> None:

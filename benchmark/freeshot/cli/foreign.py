@@ -15,7 +15,7 @@ HOOK = "freeshot_commands"
 
 
 def collect_commands(host: Host) -> dict[str, click.Command]:
-    """Let each plugin add to a group of its own; a name that is ours or claimed twice is left out and noted."""
+    """Collect the commands of plugins; a built-in or duplicate name is left out and reported."""
     offers: dict[str, list[tuple[PluginInfo, click.Command]]] = {}
     for info in host.loaded:
         if HOOK not in info.hooks:
@@ -26,10 +26,14 @@ def collect_commands(host: Host) -> dict[str, click.Command]:
                 offers.setdefault(name, []).append((info, command))
     for name, claims in offers.items():
         if name in VERBS:
-            _note(host, claims, f"Its command '{name}' has the name of one of freeshot's own. Rename it.")
+            _note(host, claims, f"Its command '{name}' has the name of a built-in command. Rename it.")
         elif len(claims) > 1:
             origins = " and ".join(info.origin for info, _ in claims)
-            _note(host, claims, f"Its command '{name}' is claimed by {origins}, so none is used. Leave one plugin out.")
+            _note(
+                host,
+                claims,
+                f"Its command '{name}' is defined by several plugins ({origins}). Use --no-plugin for all but one.",
+            )
     return {name: claims[0][1] for name, claims in offers.items() if name not in VERBS and len(claims) == 1}
 
 

@@ -1,4 +1,4 @@
-"""`freeshot leaderboard`: tables from records, on the screen, as files, or compared with the files."""
+"""`freeshot leaderboard`: print a ranking or all result tables, write them to files, or check the files."""
 
 from __future__ import annotations
 
@@ -7,90 +7,160 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from freeshot.cli.console import stdout, tell_error, tell_warning
+from freeshot.cli import options
+from freeshot.cli.console import print_error, print_warning, stdout
 from freeshot.cli.session import session_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from freeshot.contracts.records import RunRecord
+    from freeshot.plugin.catalogue import Catalogue
+    from freeshot.report import Loaded, Selection
 
 FORMATS = ["terminal", "markdown", "latex", "csv", "json", "html"]
 
 
 @click.command("leaderboard")
+@options.results_argument()
+@options.suite("Suite to show; default: pocket, or the suite with most records.")
+@options.tracks("Use only tracks that match this pattern, e.g. '*/5w1s'. Repeatable.")
+@options.methods("Show only rows of this method, or the row with this label. Repeatable.")
+@click.option("--top", "-n", metavar="N", type=click.IntRange(min=1), help="Show N rows; default: one screen.")
 @click.option(
-    "--results", type=click.Path(path_type=Path, file_okay=False), default=Path("results"), help="Where records are."
+    "--sort",
+    metavar="COLUMN",
+    default="rank",
+    help="Sort by rank, mean, method, data, or a group of tracks, e.g. cross-domain.",
 )
-@click.option("--format", "form", type=click.Choice(FORMATS), default="terminal", help="How to print.")
+@click.option("--all", "-a", "full", is_flag=True, help="Print all tables: per track, paired differences, costs.")
+@click.option(
+    "--format", "-f", "form", type=click.Choice(FORMATS), default="terminal", help="Output format of all tables."
+)
 @click.option(
     "--interval",
     type=click.Choice(["t", "bca"]),
     default="t",
-    help="Student's t, or the BCa bootstrap, for what is printed; written tables have Student's t.",
+    help="Intervals of --all, --format and --plots: Student's t or BCa bootstrap.",
 )
-@click.option("--write", is_flag=True, help="Write the tables beside the records instead of printing them.")
-@click.option(
-    "--check", is_flag=True, help="Fail if a record cannot be read or the written tables are not what the records say."
-)
+@click.option("--write", is_flag=True, help="Write all tables to DIR/leaderboard instead of printing them.")
+@click.option("--check", is_flag=True, help="Exit with 1 if a record is invalid or a written table is out of date.")
 @click.option(
     "--plots",
     metavar="DIR",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Draw plots into DIR instead: intervals, costs, critical differences; needs 'freeshot[plot]'.",
+    type=options.FOLDER,
+    help="Write plots to this folder instead: intervals, costs, critical differences. Needs 'freeshot[plot]'.",
 )
-@click.option("--plot-format", type=click.Choice(["png", "svg"]), default="svg", help="What --plots writes.")
+@click.option("--plot-format", type=click.Choice(["png", "svg"]), default="svg", help="File format of --plots.")
 @click.pass_context
 def command(
     ctx: click.Context,
     results: Path,
+    suite: str | None,
+    tracks: tuple[str, ...],
+    methods: tuple[str, ...],
+    top: int | None,
+    sort: str,
     form: Any,
     interval: Any,
     plots: Path | None,
     plot_format: Any,
     *,
+    full: bool,
     write: bool,
     check: bool,
 ) -> None:
-    """Rank the methods on each track, from records alone."""
+    """Rank the methods of a suite by the records in DIR. --all prints all tables."""
     from freeshot.basics.errors import StoreError
-    from freeshot.report import load_records, render, render_terminal, stale_leaderboards, write_leaderboards
+    from freeshot.report import Selection, render, render_terminal
+
+    loaded = _loaded(results)
+    catalogue = session_of(ctx).catalogue
+    if write or check:
+        _maintain(ctx, results, loaded, catalogue, write=write, check=check)
+        if plots is None:
+            return
+    if not loaded.records:
+        raise StoreError(f"There are no records in {results}. Make some with 'freeshot run', or give another DIR.")
+    selection = Selection(suite, tracks, methods)
+    if plots is not None:
+        _plot(loaded.records, selection, interval, plots, plot_format)
+    elif form == "terminal" and not full:
+        _print_short(results, loaded.records, selection, sort, top)
+    elif form == "terminal":
+        render_terminal(loaded.records, stdout(), catalogue.columns(), interval, catalogue.published(), selection)
+    else:
+        text = render(form, loaded.records, catalogue.columns(), interval, catalogue.published(), selection)
+        click.echo(text, nl=False)
+
+
+def _loaded(results: Path) -> Loaded:
+    """Load the records, with a warning for each invalid one."""
+    from freeshot.basics.errors import StoreError
+    from freeshot.report import load_records
 
     if not results.is_dir():
-        raise StoreError(
-            f"There is no folder {results}. Run something first with 'freeshot run', or name another --results."
-        )
+        raise StoreError(f"There is no folder {results}. Make records with 'freeshot run', or give another DIR.")
     loaded = load_records(results)
     for problem in loaded.problems:
-        tell_warning(str(problem))
-    catalogue = session_of(ctx).catalogue
+        print_warning(str(problem))
+    return loaded
+
+
+def _maintain(
+    ctx: click.Context, results: Path, loaded: Loaded, catalogue: Catalogue, *, write: bool, check: bool
+) -> None:
+    """Write the tables, or check that the written ones are up to date."""
+    from freeshot.report import stale_leaderboards, write_leaderboards
+
     columns, published = catalogue.columns(), catalogue.published()
     if write:
         for path in write_leaderboards(results, columns, published):
-            click.echo(f"{path} is written.")
-    if check:
-        stale = stale_leaderboards(results, columns, published)
-        for path in stale:
-            tell_error(f"{path} is not what the records say. Write it again with 'freeshot leaderboard --write'.")
-        if stale or loaded.problems:
-            ctx.exit(1)
-        click.echo("All tables are what the records say.")
-    if plots is None and (write or check):
+            click.echo(f"Wrote {path}")
+    if not check:
         return
-    if not loaded.records:
-        raise StoreError(f"There is no record under {results}. Run something first with 'freeshot run'.")
-    if plots is not None:
-        _plot(loaded.records, interval, plots, plot_format)
-        return
-    if form == "terminal":
-        render_terminal(loaded.records, stdout(), columns, interval, published)
-    else:
-        click.echo(render(form, loaded.records, columns, interval, published), nl=False)
+    stale = stale_leaderboards(results, columns, published)
+    for path in stale:
+        print_error(f"{path} is out of date. Update it with 'freeshot leaderboard --write'.")
+    if stale or loaded.problems:
+        ctx.exit(1)
+    click.echo("All tables are up to date.")
 
 
-def _plot(records: Iterable[RunRecord], interval: Any, folder: Path, form: Any) -> None:
+def _print_short(results: Path, records: Sequence[RunRecord], selection: Selection, sort: str, top: int | None) -> None:
+    """Print the ranking of one suite, and how to see more."""
+    from dataclasses import replace
+
+    from rich.text import Text
+
+    from freeshot.basics.text import one_line
+    from freeshot.cli.ranking import print_ranking
+    from freeshot.report import main_suite, short_ranking
+
+    suite = selection.suite or main_suite(records)
+    ranking = short_ranking(records, replace(selection, suite=suite), sort=sort, top=top)
+    console = stdout()
+    print_ranking(console, ranking)
+    others = ", ".join(sorted({record.spec.suite for record in records} - {suite}))
+    if others:
+        console.print(Text(one_line(f"Other suites: {others} (--suite NAME)."), style="dim"))
+    console.print(Text(f"All tables: {everything(results)}"))
+
+
+def everything(results: Path, suite: str | None = None) -> str:
+    """Return the command that prints all tables."""
+    import shlex
+
+    words = ["freeshot", "leaderboard"]
+    words += [] if results == Path("results") else [str(results)]
+    words += ["--suite", suite] if suite else []
+    return shlex.join([*words, "--all"])
+
+
+def _plot(records: Sequence[RunRecord], selection: Selection, interval: Any, folder: Path, form: Any) -> None:
     from freeshot.report import boards
     from freeshot.report.plots import write_plots
 
-    for path in write_plots(boards(records, interval=interval), folder, form):
-        click.echo(f"{path} is written.")
+    selected = selection.boards(boards(selection.records(records), interval=interval))
+    for path in write_plots(selected, folder, form):
+        click.echo(f"Wrote {path}")

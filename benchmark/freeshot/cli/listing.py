@@ -1,7 +1,8 @@
-"""`freeshot list`: everything that can be named, with a sentence and its origin."""
+"""`freeshot list`: names of all components, tracks, suites and pools, with a summary and their origin."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import rich_click as click
@@ -14,37 +15,43 @@ if TYPE_CHECKING:
     from freeshot.plugin.catalogue import Catalogue
 
 NAMED = {kind.plural: kind.name for kind in KINDS.values()} | {"tracks": "track", "suites": "suite", "pools": "pool"}
-"""What can be named: plural → kind."""
+"""Everything that has a name: plural → kind."""
 
 
-@click.command("list")
-@click.argument("what", required=False, type=click.Choice(list(NAMED)))
+@click.command(
+    "list", help=f"List available components, tracks, suites and pools.\n\nKIND is one of {', '.join(NAMED)}."
+)
+@click.argument("kind", metavar="[KIND]", required=False)
 @click.pass_context
-def command(ctx: click.Context, what: str | None) -> None:
-    """List what can be named: components, tracks, suites and pools; WHAT narrows it down."""
+def command(ctx: click.Context, kind: str | None) -> None:
+    """List everything, or the names of one kind."""
+    from freeshot.basics.names import unknown_name
+
+    if kind is not None and kind not in NAMED:
+        raise unknown_name("kind", kind, NAMED)
     console = stdout()
-    catalogue = session_of(ctx).catalogue
-    for plural, kind in NAMED.items():
-        if what not in (None, plural):
-            continue
-        rows = [
-            (f"  {name}", _summary(catalogue, kind, name), catalogue.origin(kind, name))
-            for name in catalogue.names(kind)
-        ]
-        if kind == "pool":
-            rows += _own_pools(catalogue)
+    for plural in NAMED if kind is None else (kind,):
+        rows = rows_of(session_of(ctx).catalogue, NAMED[plural])
         table(console, rows or [("  none", "", "")], title=plural)
 
 
-def _own_pools(catalogue: Catalogue) -> list[tuple[str, str, str]]:
-    """List pools that were built or imported here, and those that are still to be built."""
-    from freeshot.pool.places import POOLS, build_command, built_pools
+def rows_of(catalogue: Catalogue, kind: str, pools: Path = Path("pools")) -> list[tuple[str, str, str]]:
+    """List name, summary and origin of everything of a kind."""
+    rows = [
+        (f"  {name}", _summary(catalogue, kind, name), catalogue.origin(kind, name)) for name in catalogue.names(kind)
+    ]
+    return rows + _user_pools(catalogue, pools) if kind == "pool" else rows
 
-    built = built_pools()
+
+def _user_pools(catalogue: Catalogue, pools: Path) -> list[tuple[str, str, str]]:
+    """List the pools in a folder of pools, and the planned ones that are not built yet."""
+    from freeshot.pool.places import build_command, built_pools
+
+    built = built_pools(pools)
     planned = [name for name in catalogue.pool_plans() if name not in built]
     return [
-        *((f"  {name}", str(POOLS / name), "yours") for name in built),
-        *((f"  {name}", f"to be built: {build_command(name)}", "") for name in planned),
+        *((f"  {name}", str(pools / name), "yours") for name in built),
+        *((f"  {name}", f"not built yet: {build_command(name, pools)}", "") for name in planned),
     ]
 
 

@@ -1,11 +1,11 @@
-"""What a name on the command line stands for where a plugin, a part of one, or a file can be meant."""
+"""Resolve the argument of `freeshot plugin check`: a component, a plugin, a file or a folder."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from freeshot.basics.errors import PluginError
+from freeshot.basics.errors import FreeshotError, PluginError
 from freeshot.basics.names import unknown_name
 from freeshot.plugin.kinds import KINDS
 
@@ -15,50 +15,50 @@ if TYPE_CHECKING:
 
 
 def examined(session: Session, name: str) -> list[Any]:
-    """Return the classes, tracks and columns meant by a component's name, a plugin's name, a file, or a folder."""
-    folder = Path(name)
-    file = _file_of(name)
+    """Return the classes, tracks and columns of a component, a plugin, a file or a folder."""
+    folder, file = Path(name), _file_of(name)
     if file is not None:
-        name = _taken_in(session, file)
+        name = _load(session, file)
     catalogue = session.catalogue
     catalogue.ask_everything()
     _require_loaded(session, name)
     if clashes := catalogue.clashes(name):
         raise PluginError(" ".join(clashes))
     offers = _offers(catalogue)
-    found = [value for own, plugin, value in offers if name in (own, plugin)]
-    if not found:
-        if name in {info.name for info in session.host.loaded}:
-            raise PluginError(
-                f"The plugin '{name}' offers nothing that has a contract. Check one of its parts by name."
-            )
-        if folder.is_dir():
-            raise PluginError(
-                f"{folder} is a folder that does not hold one single freeshot_….py. Name the plugin's file, or install "
-                f"the folder with 'pip install -e {folder}' and name the plugin."
-            )
-        raise unknown_name(
-            "component or plugin", name, sorted({part for own, plugin, _ in offers for part in (own, plugin)})
+    values = [value for own, plugin, value in offers if name in (own, plugin)]
+    if not values:
+        raise _nothing_to_check(session, name, folder, offers)
+    return values
+
+
+def _nothing_to_check(session: Session, name: str, folder: Path, offers: list[tuple[str, str, Any]]) -> FreeshotError:
+    if name in {info.name for info in session.host.loaded}:
+        return PluginError(f"The plugin '{name}' has no component with a contract. Check a component by name.")
+    if folder.is_dir():
+        return PluginError(
+            f"{folder} does not contain exactly one file freeshot_….py. Give the plugin's file, or install the folder "
+            f"with 'pip install -e {folder}' and give the plugin's name."
         )
-    return found
+    known = sorted({component for own, plugin, _ in offers for component in (own, plugin)})
+    return unknown_name("component or plugin", name, known)
 
 
 def _file_of(name: str) -> Path | None:
-    """Return the file that is meant: the one named, or the module of a folder that `freeshot plugin new` wrote."""
+    """Return the named file, or the module of a folder written by `freeshot plugin new`."""
     if name.endswith(".py"):
         return Path(name)
     modules = list(Path(name).glob("freeshot_*.py"))
     return modules[0] if len(modules) == 1 else None
 
 
-def _taken_in(session: Session, file: Path) -> str:
-    """Load a file, unless it is that of a plugin that is there already, and return what the plugin is called."""
+def _load(session: Session, file: Path) -> str:
+    """Load a file, unless it belongs to a loaded plugin, and return the plugin's name."""
     host = session.host
     for info in host.loaded:
         known = getattr(host.manager.get_plugin(info.name), "__file__", None)
         if known is not None and Path(known).resolve() == file.resolve():
             return info.name
-    session.take_in([file])
+    session.load_files([file])
     return file.stem
 
 
@@ -70,9 +70,9 @@ def _require_loaded(session: Session, name: str) -> None:
 
 def _offers(catalogue: Catalogue) -> list[tuple[str, str, Any]]:
     """List name, plugin and value of everything that has a contract."""
-    found: list[tuple[str, str, Any]] = []
+    offers: list[tuple[str, str, Any]] = []
     for kind in KINDS:
-        found += [(name, registered.plugin, registered.cls) for name, registered in catalogue.classes(kind).items()]
-    found += [(name, catalogue.plugin_of("track", name), track) for name, track in catalogue.tracks().items()]
-    found += [(title, plugin, column) for title, plugin, column in catalogue.columns_by_plugin()]
-    return found
+        offers += [(name, registered.plugin, registered.cls) for name, registered in catalogue.classes(kind).items()]
+    offers += [(name, catalogue.plugin_of("track", name), track) for name, track in catalogue.tracks().items()]
+    offers += [(title, plugin, column) for title, plugin, column in catalogue.columns_by_plugin()]
+    return offers

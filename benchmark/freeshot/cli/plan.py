@@ -1,50 +1,71 @@
-"""`freeshot plan`: how many episodes and seeds a claim takes."""
+"""`freeshot power`: how many episodes and seeds are needed to detect a difference."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from freeshot.cli.console import duration, stdout, table, tell_warning
+from freeshot.cli import options
+from freeshot.cli.console import duration, print_warning, stdout, table
 
-FOLDER = click.Path(path_type=Path, file_okay=False)
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from freeshot.report import Board
+    from freeshot.report.planning import SeedPlan, TrackPlan
 
 
-@click.command("plan")
-@click.option("--detect", type=float, default=0.5, help="Difference in points that is to be seen.")
-@click.option("--power", type=float, default=0.8, help="How surely it is to be seen, where it is there.")
-@click.option("--suite", metavar="NAME", help="Whose records to learn from; the one with the most rows if not given.")
-@click.option("--results", type=FOLDER, default=Path("results"), help="Where records are.")
-def command(detect: float, power: float, suite: str | None, results: Path) -> None:
-    """Say from earlier records how many episodes and training seeds it takes to see a difference, and for how long."""
+@click.command("power")
+@options.results_argument()
+@click.option(
+    "--detect", metavar="POINTS", type=float, default=0.5, help="Smallest difference to detect, in accuracy points."
+)
+@click.option("--power", metavar="SHARE", type=float, default=0.8, help="Statistical power.")
+@options.suite("Suite whose records provide the variances; default: the suite with most rows.")
+def command(results: Path, detect: float, power: float, suite: str | None) -> None:
+    """Estimate how many episodes and training seeds are needed to detect a difference."""
     from freeshot.basics.errors import StoreError
-    from freeshot.basics.names import unknown_name
-    from freeshot.report import boards, load_records
     from freeshot.report.planning import plan_seeds, plan_tracks
 
-    found = {board.suite: board for board in reversed(boards(load_records(results).records))}
-    if not found:
-        raise StoreError(f"There is no record under {results}. Run something first with 'freeshot run'.")
-    if suite is not None and suite not in found:
-        raise unknown_name("suite", suite, found)
-    board = found[suite] if suite is not None else max(found.values(), key=lambda board: len(board.rows))
-    console = stdout()
+    board = _board(results, suite)
     tracks = plan_tracks(board, detect / 100, power)
     if not tracks:
         raise StoreError(
-            f"No two rows of '{board.suite}' share a track, so no variance is known. Run two methods first."
+            f"No two rows of '{board.suite}' share a track, so no variance can be estimated. Run two methods first."
         )
-    console.print(f"To see {detect:g} points with a power of {power:g}, two-sided at 5 %:", soft_wrap=True)
+    stdout().print(f"To detect {detect:g} points with power {power:g} (two-sided, 5 %):", soft_wrap=True)
+    _print_tracks(tracks)
+    _print_seeds(plan_seeds(board, detect / 100, power))
+
+
+def _board(results: Path, suite: str | None) -> Board:
+    """Return the newest board of the suite, or the one with most rows."""
+    from freeshot.basics.errors import StoreError
+    from freeshot.basics.names import unknown_name
+    from freeshot.report import boards, load_records
+
+    newest = {board.suite: board for board in reversed(boards(load_records(results).records))}
+    if not newest:
+        raise StoreError(f"There are no records in {results}. Make some with 'freeshot run', or give another DIR.")
+    if suite is not None and suite not in newest:
+        raise unknown_name("suite", suite, newest)
+    return newest[suite] if suite is not None else max(newest.values(), key=lambda board: len(board.rows))
+
+
+def _print_tracks(tracks: Sequence[TrackPlan]) -> None:
     rows = [
         (t.track, f"{100 * t.spread:.1f}", f"{t.episodes:,}", f"{t.worst_episodes:,}", str(t.pairs)) for t in tracks
     ]
-    table(console, rows, heads=("track", "spread of differences", "episodes", "worst pair", "pairs"))
-    seeds = plan_seeds(board, detect / 100, power)
+    table(stdout(), rows, heads=("track", "spread of differences", "episodes", "worst pair", "pairs"))
+
+
+def _print_seeds(seeds: Sequence[SeedPlan]) -> None:
     if not seeds:
-        tell_warning(
-            "No row has several seeds, so how many a claim about methods takes is not known. Run some with --seed."
+        print_warning(
+            "No row has several training seeds, so their number cannot be estimated. Run some cells with --seed."
         )
         return
     lines = [(s.label, f"{100 * s.spread:.2f}", str(s.seeds), str(s.known_from), duration(s.seconds)) for s in seeds]
-    table(console, lines, heads=("row", "spread between seeds", "seeds", "estimated from", "a track takes"))
+    table(stdout(), lines, heads=("row", "spread between seeds", "seeds", "estimated from", "time per track"))

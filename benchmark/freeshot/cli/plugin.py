@@ -1,4 +1,4 @@
-"""`freeshot plugin`: start a plugin of your own, and check one against the contract."""
+"""`freeshot plugin`: list installed plugins, create a new one, check one against the contract."""
 
 from __future__ import annotations
 
@@ -7,33 +7,51 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from freeshot.cli.console import stdout
+from freeshot.cli.console import stdout, table
 from freeshot.cli.group import HelpfulGroup
-from freeshot.cli.session import session_of, whole_traceback
+from freeshot.cli.options import FOLDER, component_options, data_folder, full_traceback
+from freeshot.cli.session import session_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from freeshot.testing.contract.rules import Report
 
-FOLDER = click.Path(path_type=Path, file_okay=False)
-KINDS = ("meta-learner", "inversion", "efficiency", "method", "dataset", "backbone", "track", "launcher", "column")
+KINDS = ("meta-learner", "inversion", "strategy", "method", "dataset", "backbone", "track", "launcher", "column")
+REGISTERED = {"strategy": "efficiency"}
+"""Kind on the command line → kind in the registry, where the two differ."""
 INDENT = " " * 6
-"""What stands before the lines below a rule."""
+"""Indentation of the lines below a rule."""
 
 
 @click.group("plugin", cls=HelpfulGroup)
 def command() -> None:
-    """Start a plugin of your own, and check one against the contract."""
+    """List installed plugins, create a new one, or check one for errors."""
+
+
+@command.command("list")
+@click.pass_context
+def list_(ctx: click.Context) -> None:
+    """List the installed plugins with their hooks, and the errors of those that failed to load."""
+    from rich.text import Text
+
+    session = session_of(ctx)
+    session.catalogue.ask_everything()
+    assert session.foreign_commands is not None  # collected for its failures
+    console = stdout()
+    rows = [(p.name, p.version, p.distribution, ", ".join(p.hooks) or "–") for p in session.host.loaded]
+    table(console, rows, heads=("name", "version", "distribution", "hooks"))
+    for failure in session.take_failures():
+        console.print(Text(failure.line, style="red"), soft_wrap=True)
 
 
 @command.command("new")
 @click.argument("name")
-@click.option("--kind", type=click.Choice(KINDS), required=True, help="What it adds.")
-@click.option("--out", type=FOLDER, help="Folder to write; freeshot-NAME if not given.")
+@click.option("--kind", "-k", type=click.Choice(KINDS), required=True, help="Kind of component the plugin adds.")
+@click.option("--out", type=FOLDER, help="Output folder; default: freeshot-NAME.")
 @click.pass_context
 def new(ctx: click.Context, name: str, kind: str, out: Path | None) -> None:
-    """Write the distribution freeshot-NAME: project file, one module, one test and a page that says how to go on."""
+    """Create the distribution freeshot-NAME: a project file, a module, a test and a README."""
     from freeshot.testing.scaffold import first_command, write_plugin
 
     _require_free(ctx, name, kind)
@@ -41,32 +59,34 @@ def new(ctx: click.Context, name: str, kind: str, out: Path | None) -> None:
     console = stdout()
     for file in write_plugin(name, kind, folder):
         console.print(str(file), soft_wrap=True)
-    console.print(f"Install it with 'pip install -e {folder}'; then try '{first_command(name, kind)}'.", soft_wrap=True)
+    console.print(f"Install it:  pip install -e {folder}", soft_wrap=True)
+    console.print(f"Then try it: {first_command(name, kind)}", soft_wrap=True)
 
 
 def _require_free(ctx: click.Context, name: str, kind: str) -> None:
-    """Raise where a plugin, or something of this kind, has the name already."""
+    """Raise PluginError if the name is used by another plugin or component of this kind."""
     from freeshot.basics.errors import PluginError
     from freeshot.plugin.host import installed
     from freeshot.testing.scaffold import offered_name
 
-    part = offered_name(name, kind)
+    component = offered_name(name, kind)
     if distributions := installed().get(name):
         raise PluginError(f"The plugin name '{name}' is taken by {' and '.join(distributions)}. Choose another name.")
-    if holders := session_of(ctx).catalogue.holders(kind, part):
-        raise PluginError(f"The {kind} name '{part}' is taken by {' and '.join(holders)}. Choose another name.")
+    if holders := session_of(ctx).catalogue.holders(REGISTERED.get(kind, kind), component):
+        raise PluginError(f"The {kind} name '{component}' is taken by {' and '.join(holders)}. Choose another name.")
 
 
 @command.command("check")
 @click.argument("name", metavar="NAME_OR_PATH")
-@click.option(
-    "--option", "-o", "options", multiple=True, metavar="KEY=VALUE", help="Set an option for the examination."
-)
-@click.option("--data", type=FOLDER, default=Path("data"), help="Where your images are.")
-@whole_traceback()
+@component_options("Set an option of the checked component, e.g. -o lr=0.1. Repeatable.")
+@data_folder()
+@full_traceback()
 @click.pass_context
-def check(ctx: click.Context, name: str, options: tuple[str, ...], data: Path, *, whole: bool) -> None:
-    """Apply every rule of the contract to a plugin or a part of one: give a name, the plugin's file or its folder."""
+def check(ctx: click.Context, name: str, options: tuple[str, ...], data: Path, *, full: bool) -> None:
+    """Check a plugin, or one of its components, for errors.
+
+    NAME_OR_PATH is the name of a plugin or component, the file of a plugin, or its folder.
+    """
     from freeshot.cli.offered import examined
     from freeshot.testing.contract import report_on
 
@@ -76,37 +96,33 @@ def check(ctx: click.Context, name: str, options: tuple[str, ...], data: Path, *
     settings = _settings(options)
     reports = [report_on(value, settings, data, session.host.selection) for value in values]
     for report in reports:
-        _print(report, whole=whole)
+        _print(report, full=full)
     if not all(report.passed for report in reports):
-        _print_hint(reports, whole=whole)
+        _print_hint(reports, full=full)
         ctx.exit(1)
 
 
 def _settings(options: tuple[str, ...]) -> dict[str, Any]:
-    from freeshot.basics.errors import OptionError
+    from freeshot.run.plan import given_options
 
-    pairs = [option.partition("=") for option in options]
-    wrong = [key for key, sign, _ in pairs if not sign]
-    if wrong:
-        raise OptionError(f"'{wrong[0]}' sets nothing. Write KEY=VALUE.")
-    return {key: value for key, _, value in pairs}
+    return dict(given_options(options))
 
 
-def _print(report: Report, *, whole: bool) -> None:
+def _print(report: Report, *, full: bool) -> None:
     from rich.text import Text
 
     from freeshot.testing.contract.entries import entries
 
     console = stdout()
     console.print(report.subject, style="bold", soft_wrap=True)
-    for entry in entries(report, whole=whole):
+    for entry in entries(report, whole=full):
         mark = Text(entry.mark, style="green" if entry.good else "red")
         console.print(mark + Text(entry.text), soft_wrap=True)
         for line in entry.details:
             console.print(Text(INDENT + line), soft_wrap=True)
 
 
-def _print_hint(reports: Sequence[Report], *, whole: bool) -> None:
-    """Name the option that shows more, where there is more to show."""
-    if not whole and any(line.failure and line.failure.frames for report in reports for line in report.lines):
-        stdout().print("--traceback prints the whole traceback of each error.", soft_wrap=True)
+def _print_hint(reports: Sequence[Report], *, full: bool) -> None:
+    """Mention --traceback if it would print more."""
+    if not full and any(line.failure and line.failure.frames for report in reports for line in report.lines):
+        stdout().print("--traceback prints the full traceback of each error.", soft_wrap=True)

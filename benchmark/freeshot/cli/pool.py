@@ -1,4 +1,4 @@
-"""`freeshot pool`: build, show and check pools of LoRAs."""
+"""`freeshot pool`: list, show, build, check and import pools of LoRAs."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from freeshot.basics.errors import OptionError
-from freeshot.cli.console import arithmetic, duration, stdout, table, tell_warning
+from freeshot.cli.console import arithmetic, counted, duration, print_warning, stdout, table
 from freeshot.cli.group import HelpfulGroup
-from freeshot.cli.session import assumed_rate, pools_folder, session_of
+from freeshot.cli.options import FOLDER, assumed_rate, data_folder, device, pools_folder
+from freeshot.cli.session import session_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,67 +22,75 @@ if TYPE_CHECKING:
     from freeshot.plugin.catalogue import Catalogue
     from freeshot.pool.build import PoolRequest
 
-FOLDER = click.Path(path_type=Path, file_okay=False)
 SHOWN = 10
-"""LoRAs that are named in a line; the others are counted."""
+"""Number of LoRAs that a message lists by name; the rest is counted."""
 
 
 def _targets(_ctx: click.Context, _parameter: click.Parameter, value: str) -> tuple[str, ...]:
-    """Read 'q,v' as the names of layers, each once."""
+    """Parse 'q,v' into layer names without duplicates."""
     return tuple(dict.fromkeys(part.strip() for part in value.split(",")))
 
 
 @click.group("pool", cls=HelpfulGroup)
 def command() -> None:
-    """Build, show and check pools of LoRAs."""
+    """List, show, build, check or import LoRA pools."""
+
+
+@command.command("list")
+@pools_folder()
+@click.pass_context
+def list_(ctx: click.Context, pools: Path) -> None:
+    """List the pools of plugins, your pools, and planned pools that are not built yet."""
+    from freeshot.cli.listing import rows_of
+
+    rows = [(name.strip(), *rest) for name, *rest in rows_of(session_of(ctx).catalogue, "pool", pools)]
+    table(stdout(), rows or [("none", "", "")], heads=("name", "folder or build command", "origin"))
 
 
 @command.command("build")
 @click.argument("name")
-@click.option("--source", "sources", multiple=True, metavar="DATASET", help="Whose base classes; repeatable.")
-@click.option("--count", type=click.IntRange(min=1), help="How many LoRAs.")
-@click.option("--out", type=FOLDER, help="Folder to write; pools/NAME if not given.")
-@click.option("--backbone", metavar="NAME", help="Network to tune; NAME:KEY=VALUE,… sets options.")
+@click.option(
+    "--source", "sources", multiple=True, metavar="DATASET", help="Data set whose base classes are used. Repeatable."
+)
+@click.option("--count", type=click.IntRange(min=1), help="Number of LoRAs.")
+@click.option("--out", type=FOLDER, help="Output folder; default: pools/NAME.")
+@click.option("--backbone", "-b", metavar="NAME", help="Backbone; NAME:KEY=VALUE,… sets its options.")
 @click.option("--rank", type=click.IntRange(min=1), default=4, help="Rank of each LoRA.")
-@click.option("--targets", default="q,v", show_default=True, callback=_targets, help="Layers each LoRA acts on.")
+@click.option("--targets", default="q,v", show_default=True, callback=_targets, help="Layers that get a LoRA.")
 @click.option("--steps", type=click.IntRange(min=1), default=150, help="Optimiser steps per LoRA.")
-@click.option("--batch", type=click.IntRange(min=1), default=32, help="Images per step and LoRA.")
+@click.option("--batch", type=click.IntRange(min=1), default=32, help="Batch size per LoRA.")
+@click.option("--lr", type=click.FloatRange(min=0, min_open=True), default=1e-3, help="Initial learning rate (Adam).")
+@click.option("--flip/--no-flip", default=True, help="Flip half of the training images.")
 @click.option(
-    "--lr", type=click.FloatRange(min=0, min_open=True), default=1e-3, help="Learning rate of Adam at the start."
-)
-@click.option("--flip/--no-flip", default=True, help="Show half of the training images mirrored.")
-@click.option("--shift", type=click.FloatRange(0, 1), default=0.0, help="Move training images by up to this share.")
-@click.option(
-    "--clip", type=click.FloatRange(min=0), default=0.0, help="Norm that each LoRA's gradient is clipped to; 0: not."
+    "--shift", type=click.FloatRange(0, 1), default=0.0, help="Shift training images by up to this share of their size."
 )
 @click.option(
-    "--gate", type=click.FloatRange(min=0), default=0.0, help="L1 penalty on gates that close ranks (SoRA); 0: none."
+    "--clip", type=click.FloatRange(min=0), default=0.0, help="Gradient norm to clip to, per LoRA; 0: no clipping."
 )
+@click.option("--gate", type=click.FloatRange(min=0), default=0.0, help="L1 penalty on rank gates (SoRA); 0: none.")
 @click.option("--way", type=click.IntRange(min=2), default=5, help="Classes per LoRA.")
-@click.option("--seed", type=int, default=0, help="Root seed.")
-@click.option(
-    "--at-once", type=click.IntRange(min=1), default=8, help="LoRAs tuned side by side, and written together."
-)
-@click.option("--device", type=click.Choice(["cpu", "cuda", "auto"]), default="cpu", help="Where to compute.")
-@click.option("--data", type=FOLDER, default=Path("data"), help="Where your images are.")
-@click.option("--dry-run", is_flag=True, help="Only say what it would cost; no image is needed.")
+@click.option("--seed", type=int, default=0, help="Random seed.")
+@click.option("--at-once", type=click.IntRange(min=1), default=8, help="Number of LoRAs trained in parallel.")
+@device()
+@data_folder()
+@click.option("--dry-run", is_flag=True, help="Print the estimated cost without running anything; needs no images.")
 @assumed_rate()
 @click.pass_context
 def build(
-    ctx: click.Context, /, name: str, out: Path | None, *, dry_run: bool, rate: float | None, **asked: Any
+    ctx: click.Context, /, name: str, out: Path | None, *, dry_run: bool, rate: float | None, **arguments: Any
 ) -> None:
-    """Tune LoRAs on random few-way tasks and store them as the pool NAME; an interrupted build continues.
+    """Train LoRAs on random few-way tasks and save them as the pool NAME. An interrupted build resumes.
 
-    Where a plugin plans a pool of this name, options that are not given are the plan's.
+    If a plugin has a plan for a pool of this name, the plan provides the defaults.
     """
     from freeshot.cli.progress import shown
     from freeshot.pool.build import PoolRequest, build_pool
     from freeshot.pool.places import require_pool_name
 
     session = session_of(ctx)
-    session.use_data(asked["data"])
+    session.use_data(arguments["data"])
     require_pool_name(name, session.catalogue)
-    options = _planned(session.catalogue, name, asked, _given(ctx))
+    options = _planned(session.catalogue, name, arguments, _given(ctx))
     request = PoolRequest(name=name, out=out or Path("pools") / name, **options)
     session.warn()
     if dry_run:
@@ -89,31 +98,31 @@ def build(
         return
     with shown(session.host.manager):
         pool = build_pool(request, session.catalogue, session.host)
-    stdout().print(f"The pool '{pool.name}' of {len(pool)} LoRAs is in {pool.path}.", soft_wrap=True)
+    stdout().print(f"Saved the pool '{pool.name}' ({counted(len(pool), 'LoRA')}) in {pool.path}.", soft_wrap=True)
 
 
 def _given(ctx: click.Context) -> set[str]:
-    """Name the options that were given on the command line."""
+    """Return the options that were set on the command line."""
     from click.core import ParameterSource
 
     source = ParameterSource.DEFAULT
     return {name for name in ctx.params if ctx.get_parameter_source(name) is not source}
 
 
-def _planned(catalogue: Catalogue, name: str, asked: Mapping[str, Any], given: set[str]) -> dict[str, Any]:
-    """Fill what was not given from the plan of this name; OptionError where neither says what is needed."""
+def _planned(catalogue: Catalogue, name: str, arguments: Mapping[str, Any], given: set[str]) -> dict[str, Any]:
+    """Fill options that were not set from the plan of this name; OptionError if a required one is in neither."""
     from dataclasses import asdict
 
     plan = catalogue.pool_plans().get(name)
-    filled = dict(asked)
+    filled = dict(arguments)
     if plan is not None:
-        filled |= {key: value for key, value in asdict(plan).items() if key in asked and key not in given}
+        filled |= {key: value for key, value in asdict(plan).items() if key in arguments and key not in given}
     missing = [
         option for option in ("source", "count", "backbone") if not filled[{"source": "sources"}.get(option, option)]
     ]
     if missing:
         raise OptionError(
-            f"No plugin plans a pool '{name}', so it is to be said how it is built. Give --{' and --'.join(missing)}."
+            f"There is no plan for a pool '{name}', so its options are required. Set --{' and --'.join(missing)}."
         )
     return filled
 
@@ -125,32 +134,32 @@ def _print_cost(console: Console, request: PoolRequest, catalogue: Catalogue, ra
 
     backbone = named_backbone(catalogue, request.backbone, request.device)
     operations, images = cost_of(request, backbone)
-    where = f"measured just now ({backbone.device})" if rate is None else "as you assume"
+    where = f"measured on this machine ({backbone.device})" if rate is None else "as assumed"
     speed = operations_per_second(backbone) if rate is None else rate
     console.print(
         f"{request.count} LoRAs, {request.steps} steps of {request.batch} images each: {images:,} images forward and "
         f"backward, {arithmetic(operations)}, about {duration(operations / speed)} at {arithmetic(speed)}/s, {where}. "
-        "Reading the images is not counted, nor are the looks at those held out.",
+        "Loading images and evaluating the held-out ones are not included.",
         soft_wrap=True,
     )
 
 
 @command.command("import")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--backbone", required=True, metavar="NAME", help="Network they were tuned on.")
-@click.option("--name", help="Name of the pool; the folder's if not given.")
-@click.option("--out", type=FOLDER, help="Folder to write; pools/NAME if not given.")
+@click.option("--backbone", "-b", required=True, metavar="NAME", help="Backbone that the LoRAs were trained on.")
+@click.option("--name", help="Name of the pool; default: the name of DIR.")
+@click.option("--out", type=FOLDER, help="Output folder; default: pools/NAME.")
 @click.option(
-    "--missing-bias", type=click.Choice(["refuse", "zero"]), default="refuse", help="What to do where a head has none."
+    "--missing-bias", type=click.Choice(["refuse", "zero"]), default="refuse", help="How to treat a head without bias."
 )
-@click.option("--skip-bad", is_flag=True, help="Leave LoRAs that fail a check out, and name them.")
-@click.option("--license", default="", help="Licence of the LoRAs, to be kept with the pool.")
-@click.option("--device", type=click.Choice(["cpu", "cuda", "auto"]), default="cpu", help="Where to compute.")
+@click.option("--skip-bad", is_flag=True, help="Skip LoRAs that fail a check, with a warning.")
+@click.option("--license", default="", help="Licence of the LoRAs, saved with the pool.")
+@device()
 @click.pass_context
 def import_(
-    ctx: click.Context, /, folder: Path, backbone: str, name: str | None, out: Path | None, **asked: Any
+    ctx: click.Context, /, folder: Path, backbone: str, name: str | None, out: Path | None, **arguments: Any
 ) -> None:
-    """Read the LoRAs in DIR, PEFT adapter folders or the LoRA Recycle authors' files, into a pool of ours."""
+    """Import the LoRAs in DIR as a pool: PEFT adapter folders, or files of the LoRA Recycle authors' code."""
     from freeshot.engine.backbone import named_backbone
     from freeshot.pool.foreign import inner_loras
     from freeshot.pool.importing import import_pool
@@ -159,22 +168,25 @@ def import_(
     catalogue = session_of(ctx).catalogue
     name = folder.resolve().name if name is None else name
     require_pool_name(name, catalogue)
-    opened = named_backbone(catalogue, backbone, asked.pop("device"))
-    _tell_inner(inner_loras(folder), folder)
-    done = import_pool(folder, out or Path("pools") / name, name, opened, **asked)
+    opened = named_backbone(catalogue, backbone, arguments.pop("device"))
+    _warn_of_nested(inner_loras(folder), folder)
+    done = import_pool(folder, out or Path("pools") / name, name, opened, **arguments)
     console = stdout()
     for sentence in done.left_out:
-        tell_warning(sentence)
-    console.print(f"Taken: {_listed([entry.name for entry in done.pool.entries])}.", soft_wrap=True)
-    console.print(f"The pool '{name}' of {len(done.pool)} LoRAs is in {done.pool.path}.", soft_wrap=True)
+        print_warning(sentence)
+    console.print(
+        f"Imported {counted(len(done.pool), 'LoRA')}: {_listed([entry.name for entry in done.pool.entries])}.",
+        soft_wrap=True,
+    )
+    console.print(f"Saved the pool '{name}' in {done.pool.path}.", soft_wrap=True)
 
 
-def _tell_inner(inner: Sequence[str], folder: Path) -> None:
-    """Warn of LoRAs that lie inside of another one's folder: mostly they are earlier states of it."""
+def _warn_of_nested(inner: Sequence[str], folder: Path) -> None:
+    """Warn of LoRAs inside the folder of another one: usually its checkpoints."""
     if inner:
-        tell_warning(
-            f"What lies inside of another LoRA's folder counts as a LoRA of its own: {_listed(inner)}. Move out of "
-            f"{folder} what is to be left out, and import again."
+        print_warning(
+            f"LoRAs inside the folder of another LoRA are imported separately: {_listed(inner)}. To leave them out, "
+            f"move them out of {folder} and import again."
         )
 
 
@@ -188,11 +200,12 @@ def _listed(names: Sequence[str]) -> str:
 @pools_folder()
 @click.pass_context
 def show(ctx: click.Context, pool: str, pools: Path) -> None:
-    """List the LoRAs of a pool, by its name or its folder."""
+    """List the LoRAs of a pool."""
     opened = _open(ctx, pool, pools)
     console = stdout()
     console.print(
-        f"{opened.name}: {len(opened)} LoRAs on {opened.backbone} {opened.backbone_hash[:8]}…", soft_wrap=True
+        f"{opened.name}: {counted(len(opened), 'LoRA')} on {opened.backbone} {opened.backbone_hash[:8]}…",
+        soft_wrap=True,
     )
     if opened.license:
         console.print(f"Licence: {opened.license}", soft_wrap=True)
@@ -202,20 +215,20 @@ def show(ctx: click.Context, pool: str, pools: Path) -> None:
 
 @command.command("check")
 @click.argument("pool", metavar="NAME_OR_DIR")
-@click.option("--backbone", metavar="NAME", help="Also check that the LoRAs were tuned on this network.")
+@click.option("--backbone", "-b", metavar="NAME", help="Also check that the LoRAs were trained on this backbone.")
 @pools_folder()
 @click.pass_context
 def check(ctx: click.Context, pool: str, backbone: str | None, pools: Path) -> None:
-    """Open a pool, by its name or its folder, and verify every LoRA of it."""
+    """Verify every LoRA of a pool."""
     opened = _open(ctx, pool, pools, backbone)
     console = stdout()
     for entry in opened.entries:
-        facts = f"rank {entry.rank}, {len(entry.classes)} classes, {len(entry.factors)} slots"
-        console.print(f"{entry.name}: good ({facts})", soft_wrap=True)
+        facts = f"rank {entry.rank}, {len(entry.classes)} classes, {counted(len(entry.factors), 'adapted layer')}"
+        console.print(f"{entry.name}: ok ({facts})", soft_wrap=True)
 
 
 def _open(ctx: click.Context, pool: str, pools: Path, backbone: str | None = None) -> LoraPool:
-    """Find and open a pool; PoolError where it was not tuned on the backbone that is named."""
+    """Open a pool by name or folder; PoolError if it was not trained on the given backbone."""
     from freeshot.pool.places import find_pool
     from freeshot.pool.store import open_pool
 

@@ -1,4 +1,4 @@
-"""`freeshot predict`: classify pictures with an adapter and a few labelled examples."""
+"""`freeshot predict`: classify images with an adapter and a few labelled examples."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from freeshot.cli.console import stdout, table, tell_warning
+from freeshot.cli import options
+from freeshot.cli.console import print_warning, stdout, table
 from freeshot.cli.session import session_of
 
 if TYPE_CHECKING:
@@ -16,16 +17,18 @@ if TYPE_CHECKING:
 
     from freeshot.evaluation.predict import Prediction
 
-PLACE = click.Path(path_type=Path)
+PATH = click.Path(path_type=Path)
 
 
 @click.command("predict")
-@click.option("--adapter", type=PLACE, help="Folder of the adapter; without it, the backbone as it is.")
-@click.option("--support", type=PLACE, required=True, help="Labelled pictures: one folder per class.")
-@click.option("--query", type=PLACE, required=True, help="Pictures to classify: a folder, or one file.")
-@click.option("--backbone", metavar="NAME", help="Network; the adapter's if not given.")
-@click.option("--format", "shape", type=click.Choice(["table", "csv", "json"]), default="table", help="What to print.")
-@click.option("--device", type=click.Choice(["cpu", "cuda", "auto"]), default="cpu", help="Where to compute.")
+@click.option("--adapter", type=PATH, help="Folder of the adapter; default: the backbone without adapter.")
+@click.option("--support", type=PATH, required=True, help="Labelled images: one folder per class.")
+@click.option("--query", type=PATH, required=True, help="Images to classify: a folder or a file.")
+@click.option("--backbone", "-b", metavar="NAME", help="Backbone; default: the one the adapter was trained on.")
+@click.option(
+    "--format", "-f", "shape", type=click.Choice(["table", "csv", "json"]), default="table", help="Output format."
+)
+@options.device()
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -36,7 +39,7 @@ def command(
     shape: str,
     device: str,
 ) -> None:
-    """Say what each query picture shows, by the nearest class mean of the support pictures; nothing is tuned."""
+    """Classify images by the nearest class mean of a few labelled examples. Nothing is trained."""
     from freeshot.basics.errors import OptionError
     from freeshot.data.trees import left_out
     from freeshot.engine.backbone import named_backbone
@@ -48,12 +51,12 @@ def command(
     if adapter is not None and backbone is None:
         backbone = read_adapter_card(adapter)["backbone"]
     if backbone is None:
-        raise OptionError("Name a network with --backbone, or an adapter, which knows its own, with --adapter.")
+        raise OptionError("No backbone given. Set --adapter (which determines the backbone) or --backbone.")
     opened = named_backbone(session_of(ctx).catalogue, backbone, device)
     learner = AdaptedLearner(opened, None if adapter is None else open_adapter(adapter, opened))
     side = opened.image_size
-    if sentence := left_out(support, query):  # before a class that holds nothing else is refused
-        tell_warning(sentence)
+    if sentence := left_out(support, query):  # before the error about a class that has no other file
+        print_warning(sentence)
     predictions = predict(learner, open_classes(support, side), open_pictures(query, side), opened.device)
     _print(predictions, shape)
 

@@ -1,12 +1,12 @@
-"""`freeshot recycle`: turn a pool of LoRAs into one meta-LoRA."""
+"""`freeshot recycle`: train one meta-LoRA from a pool of LoRAs."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
+from freeshot.cli import options
 from freeshot.cli.console import arithmetic, duration, stdout, table
 from freeshot.cli.session import session_of
 
@@ -15,31 +15,32 @@ if TYPE_CHECKING:
 
     from freeshot.run.forecast import Forecast
 
-FOLDER = click.Path(path_type=Path, file_okay=False)
-
 
 @click.command("recycle")
 @click.argument("pool", metavar="NAME_OR_DIR")
-@click.option("--out", type=FOLDER, required=True, help="Folder for the adapter.")
-@click.option("--like", metavar="SUITE", help="Take the options that this suite runs the method with.")
+@click.option("--out", type=options.FOLDER, required=True, help="Output folder of the adapter.")
 @click.option(
-    "--option", "-o", "options", multiple=True, metavar="KEY=VALUE", help="Set an option of the method; repeatable."
+    "--preset", "-p", metavar="SUITE", help="Use the method options of this suite, e.g. pocket; default: the paper's."
 )
-@click.option("--method", metavar="NAME", default="lora-recycle", help="Method that trains the adapter.")
-@click.option("--shot", type=click.IntRange(min=1), default=1, help="Examples per class that it is to be good at.")
-@click.option("--backbone", metavar="NAME", help="Network of the pool, where its card does not name one that is known.")
-@click.option("--seed", type=int, default=0, help="Root seed.")
-@click.option("--cache", type=FOLDER, default=Path(".freeshot"), help="Where what can be reused goes.")
-@click.option("--device", type=click.Choice(["cpu", "cuda", "auto"]), default="cpu", help="Where to compute.")
-@click.option("--sheets", is_flag=True, help="Also save what was recovered from each LoRA as a picture.")
-@click.option("--dry-run", is_flag=True, help="Only say what it would cost.")
+@options.component_options()
+@click.option("--method", "-m", metavar="NAME", default="lora-recycle", help="Method that trains the adapter.")
+@click.option("--shot", type=click.IntRange(min=1), default=1, help="Shots per class to train for.")
+@click.option("--backbone", "-b", metavar="NAME", help="Backbone of the pool; default: the one named in the pool.")
+@click.option("--seed", type=int, default=0, help="Random seed.")
+@options.cache_folder()
+@options.device()
+@click.option("--sheets", is_flag=True, help="Also save the surrogate images of each LoRA as a picture.")
+@click.option("--dry-run", is_flag=True, help="Print the estimated cost without running anything.")
 @click.pass_context
-def command(ctx: click.Context, /, *, dry_run: bool, **asked: Any) -> None:
-    """Invert the LoRAs of a pool and meta-train one LoRA on what comes out; an interrupted run continues."""
+def command(ctx: click.Context, /, *, dry_run: bool, **arguments: Any) -> None:
+    """Train one meta-LoRA from a pool of LoRAs, without real data, and save it as an adapter.
+
+    An interrupted run resumes where it stopped.
+    """
     from freeshot.run.recycle import RecycleRequest, plan_recycling
 
     session = session_of(ctx)
-    job = plan_recycling(RecycleRequest(**asked), session.catalogue)
+    job = plan_recycling(RecycleRequest(**arguments), session.catalogue)
     session.warn()
     console = stdout()
     _print_forecast(console, job.forecast())
@@ -49,13 +50,13 @@ def command(ctx: click.Context, /, *, dry_run: bool, **asked: Any) -> None:
 
     with shown(session.host.manager):
         job.run()
-    console.print(f"The adapter is in {asked['out']}; 'freeshot predict --adapter' uses it, and so does PEFT.")
+    console.print(f"Saved the adapter in {arguments['out']}. Load it with 'freeshot predict --adapter' or with PEFT.")
 
 
 def _print_forecast(console: Console, forecast: Forecast) -> None:
     if not forecast.stages:
-        console.print("What this costs is not known beforehand.")
+        console.print("No cost estimate is available for this method.")
         return
     rows = [(s.stage, s.what, arithmetic(s.operations), duration(s.seconds)) for s in forecast.stages]
-    table(console, rows, heads=("stage", "work", "arithmetic", "about"))
-    console.print(f"Together about {duration(forecast.seconds)} here, less what is in the cache.")
+    table(console, rows, heads=("stage", "work", "operations", "time"))
+    console.print(f"In total about {duration(forecast.seconds)} on this machine, without what is cached.")

@@ -1,4 +1,4 @@
-"""`freeshot reproduce`: run the cell of a record again, and say whether the same came out."""
+"""`freeshot reproduce`: run the cell of a record again and compare the results."""
 
 from __future__ import annotations
 
@@ -9,41 +9,39 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from freeshot.cli.console import p_value, stdout, tell_error, tell_warning
-from freeshot.cli.session import plugin_files, pools_folder, session_of
+from freeshot.cli import options
+from freeshot.cli.console import p_value, print_error, print_warning, stdout
+from freeshot.cli.session import session_of
 
 if TYPE_CHECKING:
     from freeshot.basics.equivalence import Equivalence
     from freeshot.contracts.records import RunRecord
     from freeshot.run.reproduce import Rebuilt
 
-FOLDER = click.Path(path_type=Path, file_okay=False)
 MEANING = {
-    "the same bits": "The same bits: every episode has the accuracy on record.",
-    "equivalent": "Equivalent: both one-sided tests reject at 5 %, so the difference lies within ±{within:g} points.",
-    "different": "Different: the 90 % interval lies wholly outside of ±{within:g} points.",
-    "not shown": "Not shown: the 90 % interval reaches beyond ±{within:g} points, so neither is shown.",
+    "the same bits": "The same bits: every episode has the recorded accuracy.",
+    "equivalent": "Equivalent: both one-sided tests reject at 5 %, so the difference is within ±{margin:g} points.",
+    "different": "Different: the 90 % interval is entirely outside ±{margin:g} points.",
+    "not shown": "Not shown: the 90 % interval overlaps ±{margin:g} points, so neither is shown.",
 }
 
 
 @click.command("reproduce")
 @click.argument("file", metavar="RECORD", type=click.Path(path_type=Path, dir_okay=False))
-@click.option(
-    "--within", type=click.FloatRange(min=0, min_open=True), default=0.5, help="Points that are no difference."
-)
-@click.option("--other-versions", is_flag=True, help="Run although a plugin has another version than on record.")
-@click.option("--device", type=click.Choice(["cpu", "cuda", "auto"]), default="cpu", help="Where to compute.")
-@click.option("--results", type=FOLDER, help="Where the new record goes; without it, it is not kept.")
-@click.option("--cache", type=FOLDER, default=Path(".freeshot"), help="Where what can be reused goes.")
-@click.option("--data", type=FOLDER, default=Path("data"), help="Where your images are.")
-@click.option("--pool", metavar="NAME_OR_DIR", help="Where a pool of yours is now, if not in the folder of pools.")
-@pools_folder()
-@plugin_files()
+@options.margin()
+@click.option("--other-versions", is_flag=True, help="Run even if a plugin has another version than in the record.")
+@options.device()
+@click.option("--results", type=options.FOLDER, help="Directory for the new record; default: do not save it.")
+@options.cache_folder()
+@options.data_folder()
+@click.option("--pool", metavar="NAME_OR_DIR", help="Location of your LoRA pool, if not in --pools.")
+@options.pools_folder()
+@options.plugin_files()
 @click.pass_context
 def command(
     ctx: click.Context,
     file: Path,
-    within: float,
+    margin: float,
     device: str,
     results: Path | None,
     cache: Path,
@@ -54,7 +52,7 @@ def command(
     *,
     other_versions: bool,
 ) -> None:
-    """Run the cell of RECORD again and compare it episode by episode; the record itself is left as it is."""
+    """Run the cell of RECORD again and compare the accuracies. RECORD is not changed."""
     from freeshot.basics.equivalence import equivalence
     from freeshot.cli.progress import shown
     from freeshot.contracts.records import RunRecord
@@ -63,34 +61,34 @@ def command(
 
     record = RunRecord.read(file)
     session = session_of(ctx)
-    session.take_in(files)
+    session.load_files(files)
     session.use_data(data)
     with ExitStack() as stack:
         folder = results or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         request = RunRequest(results=folder, cache=cache, data=data, device=device, pool=pool, pools=pools)
         rebuilt = rebuild(record, session.catalogue, request)
         session.warn()
-        _tell(rebuilt)
-        if rebuilt.cell is None or any(_stops(d.weight, other_versions=other_versions) for d in rebuilt.differences):
-            tell_error("This would not be the cell of the record, so it is not run.")
+        _print_differences(rebuilt)
+        if rebuilt.cell is None or any(_blocks(d.weight, other_versions=other_versions) for d in rebuilt.differences):
+            print_error("The installed code and data would give a different cell, so it was not run.")
             ctx.exit(1)
         with shown(session.host.manager):
             again = run_again(rebuilt.cell, session.catalogue, request)
     if again.status != "ok":
-        tell_error(f"The cell is {again.status}: {again.reason}")
+        print_error(f"The cell {again.status}: {again.reason}")
         ctx.exit(1)
-    _caution(again, cache)
-    found = equivalence(again.accuracies, record.accuracies, within / 100)
-    _print(record, found, within)
-    if found.agreement not in ("the same bits", "equivalent"):
+    _warn_of_cached(again, cache)
+    result = equivalence(again.accuracies, record.accuracies, margin / 100)
+    _print(record, result, margin)
+    if result.agreement not in ("the same bits", "equivalent"):
         ctx.exit(1)
 
 
-def _stops(weight: str, *, other_versions: bool) -> bool:
+def _blocks(weight: str, *, other_versions: bool) -> bool:
     return weight == "cell" or (weight == "version" and not other_versions)
 
 
-def _tell(rebuilt: Rebuilt) -> None:
+def _print_differences(rebuilt: Rebuilt) -> None:
     from rich.text import Text
 
     from freeshot.basics.text import one_line
@@ -100,18 +98,20 @@ def _tell(rebuilt: Rebuilt) -> None:
         stdout().print(mark + Text(one_line(difference.text)), soft_wrap=True)
 
 
-def _caution(again: RunRecord, cache: Path) -> None:
-    """Say which stages were not made again: those prove nothing."""
+def _warn_of_cached(again: RunRecord, cache: Path) -> None:
+    """Warn of stages that were loaded from the cache: they were not reproduced."""
     if reused := [stage.stage for stage in again.stages if stage.cached]:
-        tell_warning(f"Taken from {cache}, not made again: {', '.join(reused)}. An empty --cache makes all again.")
+        print_warning(
+            f"Loaded from {cache}, not recomputed: {', '.join(reused)}. Use an empty --cache to recompute everything."
+        )
 
 
-def _print(record: RunRecord, found: Equivalence, within: float) -> None:
-    console, interval = stdout(), found.interval
+def _print(record: RunRecord, result: Equivalence, margin: float) -> None:
+    console, interval = stdout(), result.interval
     console.print(
-        f"Over {len(record.accuracies)} episodes: now − record {100 * interval.mean:+.2f} points, 90 % interval "
-        f"{100 * interval.low:+.2f} … {100 * interval.high:+.2f}; p {p_value(found.p_low)} of lying below "
-        f"−{within:g}, p {p_value(found.p_high)} of lying above +{within:g}.",
+        f"Over {len(record.accuracies)} episodes: new − recorded {100 * interval.mean:+.2f} points, 90 % interval "
+        f"{100 * interval.low:+.2f} … {100 * interval.high:+.2f}; one-sided p {p_value(result.p_low)} against "
+        f"−{margin:g}, {p_value(result.p_high)} against +{margin:g}.",
         soft_wrap=True,
     )
-    console.print(MEANING[found.agreement].format(within=within), soft_wrap=True)
+    console.print(MEANING[result.agreement].format(margin=margin), soft_wrap=True)

@@ -1,4 +1,4 @@
-"""`freeshot results`: check records, pack those that are to be sent, print their schema."""
+"""`freeshot results`: validate records, pack them for submission, print their schema."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from freeshot.cli.console import stdout, tell_warning
+from freeshot.cli import options
+from freeshot.cli.console import counted, print_warning, stdout
 from freeshot.cli.group import HelpfulGroup
 from freeshot.cli.session import session_of
 
@@ -15,51 +16,49 @@ if TYPE_CHECKING:
     from freeshot.report import Loaded
     from freeshot.report.checking import Finding
 
-FOLDER = click.Path(path_type=Path, file_okay=False)
-
 
 @click.group("results", cls=HelpfulGroup)
 def command() -> None:
-    """Check records, pack those that are to be sent, print their schema."""
+    """Validate records, pack them for submission, or print their schema."""
 
 
 @command.command("check")
-@click.argument("folder", metavar="DIR", type=FOLDER, default=Path("results"))
+@options.results_argument()
 @click.pass_context
-def check(ctx: click.Context, folder: Path) -> None:
-    """Say of the records in DIR what keeps them off a leaderboard, and what their readers should know."""
-    if any(finding.weight == "problem" for finding in _tell(ctx, _loaded(folder))):
+def check(ctx: click.Context, results: Path) -> None:
+    """Validate the records in DIR."""
+    if any(finding.weight == "problem" for finding in _print(ctx, _loaded(results))):
         ctx.exit(1)
 
 
 @command.command("pack")
 @click.argument("row", metavar="ROW")
-@click.option("--results", type=FOLDER, default=Path("results"), help="Where records are.")
-@click.option("--suite", metavar="NAME", help="Only those of this suite.")
-@click.option("--out", "-o", type=FOLDER, required=True, help="New folder for what is to be sent.")
+@options.results_argument()
+@options.suite("Pack only records of this suite.")
+@click.option("--out", type=options.FOLDER, required=True, help="Output folder; must be empty or new.")
 @click.pass_context
 def pack(ctx: click.Context, row: str, results: Path, suite: str | None, out: Path) -> None:
-    """Copy the records of ROW, a row's label or a method, into a folder, check them and list their hashes."""
+    """Copy the records of ROW (a row label or a method) to a new folder, check them and list their hashes."""
     from freeshot.basics.errors import StoreError
     from freeshot.report.packing import choose_records, pack_records
 
     chosen = choose_records(_loaded(results).records, row, suite)
     if out.exists() and any(out.iterdir()):
-        raise StoreError(f"{out} already holds files. Choose another --out, or delete that folder first.")
+        raise StoreError(f"{out} is not empty. Choose another --out, or delete that folder first.")
     pack_records(chosen.records, out)
-    _tell(ctx, _loaded(out))
+    _print(ctx, _loaded(out))
     if chosen.left:
-        tell_warning(f"{chosen.left} other records of this method are of other rows or of none, and were left out.")
+        print_warning(f"{counted(chosen.left, 'other record')} of this method left out: of other rows, or of none.")
     stdout().print(
-        f"{len(chosen.records)} records are in {out}. Copy what is in it to results/ of a clone of FreeShot, run "
-        "'make tables' there and open a pull request.",
+        f"Packed {counted(len(chosen.records), 'record')} in {out}. To submit them, copy the contents to results/ of a "
+        "clone of FreeShot, run 'make tables' and open a pull request.",
         soft_wrap=True,
     )
 
 
 @command.command("schema")
 def schema() -> None:
-    """Print the JSON Schema of records, for programs of others that read or write them."""
+    """Print the JSON Schema of a record."""
     import json
 
     from freeshot.contracts.schema import record_schema
@@ -73,27 +72,28 @@ def _loaded(folder: Path) -> Loaded:
 
     loaded = load_records(folder)
     if not loaded.records and not loaded.problems:
-        raise StoreError(f"There is no record under {folder}. Run something first with 'freeshot run'.")
+        raise StoreError(f"There are no records in {folder}. Make some with 'freeshot run', or give another DIR.")
     return loaded
 
 
-def _tell(ctx: click.Context, loaded: Loaded) -> tuple[Finding, ...]:
-    """Print what is found of records, and how often these looked at test episodes."""
+def _print(ctx: click.Context, loaded: Loaded) -> tuple[Finding, ...]:
+    """Print the findings about the records, and how often their test episodes were evaluated."""
     from rich.text import Text
 
     from freeshot.report.checking import findings
 
     tracks = session_of(ctx).catalogue.tracks()
-    found = findings(loaded.records, loaded.problems, tracks, loaded.older)
+    every = findings(loaded.records, loaded.problems, tracks, loaded.older)
     console = stdout()
-    for finding in found:
+    for finding in every:
         mark = Text("✗ ", style="red") if finding.weight == "problem" else Text("· ", style="yellow")
         console.print(mark + Text(f"{finding.where}: {finding.text}"), soft_wrap=True)
-    problems = sum(finding.weight == "problem" for finding in found)
-    looks = sum(record.looks for record in (*loaded.records, *loaded.older))
+    problems = sum(finding.weight == "problem" for finding in every)
+    evaluations = sum(record.looks for record in (*loaded.records, *loaded.older))
     console.print(
-        f"{len(loaded.records)} records, {problems} problems, {len(found) - problems} remarks; "
-        f"looks at test episodes: {looks}.",
+        f"{counted(len(loaded.records), 'record')}, {counted(problems, 'problem')}, "
+        f"{counted(len(every) - problems, 'remark')}; "
+        f"test evaluations: {evaluations}.",
         soft_wrap=True,
     )
-    return found
+    return every

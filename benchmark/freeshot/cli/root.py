@@ -1,4 +1,4 @@
-"""The command `freeshot` itself, and the options that stand before a verb."""
+"""The command `freeshot` and its global options."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 import rich_click as click
 
 from freeshot.cli.group import VerbGroup
-from freeshot.cli.session import Session, plugin_files
+from freeshot.cli.options import plugin_files
+from freeshot.cli.session import Session
 from freeshot.version import __version__
 
 
@@ -21,13 +22,13 @@ from freeshot.version import __version__
     multiple=True,
     metavar="NAME",
     is_eager=True,  # before --help, which lists the plugins' commands as well
-    help="Leave a plugin out; may be given more than once.",
+    help="Do not load this plugin. Repeatable.",
 )
 @plugin_files(is_eager=True)
-@click.version_option(__version__, prog_name="freeshot", message="%(prog)s %(version)s")
+@click.version_option(__version__, "--version", "-V", prog_name="freeshot", message="%(prog)s %(version)s")
 @click.pass_context
 def main(ctx: click.Context, without: tuple[str, ...], files: tuple[Path, ...]) -> None:
-    """Measure how far a pool of other people's LoRAs carries on new few-shot tasks."""
+    """Benchmark methods that use a pool of LoRAs to solve new few-shot tasks."""
     if without:
         from freeshot.plugin.host import require_installed
 

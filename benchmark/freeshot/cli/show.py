@@ -1,4 +1,4 @@
-"""`freeshot show`: all there is to know about one name."""
+"""`freeshot show`: describe one component, track, suite or pool."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from freeshot.plugin.catalogue import Catalogue
 
 FACTS = ("citation", "domain", "license", "data_free", "role", "needs")
-"""Attributes worth showing, where a component has them."""
+"""Attributes to print, if a component has them."""
 
 
 @click.command("show")
 @click.argument("name")
 @click.pass_context
 def command(ctx: click.Context, name: str) -> None:
-    """Explain a component, track, suite or pool: what it does, where it comes from, which options it has."""
+    """Describe a component, track, suite or pool: summary, citation, options."""
     from freeshot.basics.names import unknown_name
 
     session = session_of(ctx)
@@ -41,7 +41,7 @@ def command(ctx: click.Context, name: str) -> None:
         _show_plan(stdout(), plan)
     elif not kinds:
         known = {known for kind in NAMED.values() for known in catalogue.names(kind)} | {*catalogue.pool_plans()}
-        hint = "Some plugins failed; 'freeshot plugins' says why." if session.host.failures else ""
+        hint = "Some plugins failed to load; 'freeshot plugin list' shows the errors." if session.host.failures else ""
         raise unknown_name("component, track, suite or pool", name, known, hint)
     for kind in kinds:
         _show(stdout(), catalogue, kind, name)
@@ -57,7 +57,7 @@ def _show(console: Console, catalogue: Catalogue, kind: str, name: str) -> None:
     elif kind == "suite":
         _show_suite(console, catalogue.suite(name))
     elif kind == "pool":
-        console.print(Text(f"{catalogue.pool(name)}\nSee its LoRAs with: freeshot pool show {name}"))
+        console.print(Text(f"{catalogue.pool(name)}\nIts LoRAs: freeshot pool show {name}"))
     else:
         _show_component(console, catalogue.component(kind, name))
     console.print()
@@ -80,13 +80,13 @@ def _show_component(console: Console, cls: type[Component]) -> None:
     if rows:
         table(console, rows, heads=("  option", "type", "default", "meaning"), title="options")
     else:
-        console.print("It has no options.")
+        console.print("No options.")
 
 
 def _facts(cls: type[Component]) -> list[tuple[str, str]]:
-    """Read the facts of a component as it is by default: some, such as how data-free it is, depend on its options."""
+    """Read the facts of a component with default options: some, such as `data_free`, depend on them."""
     source: object = cls
-    with suppress(Exception):  # a stranger's code may refuse its own defaults; then the class speaks for itself
+    with suppress(Exception):  # a plugin may reject its own defaults; then use the class
         source = cls()
     values = {fact: getattr(source, fact, "") for fact in FACTS}
     return [(f.replace("_", " "), _plain(v)) for f, v in values.items() if v and not isinstance(v, property)]
@@ -102,7 +102,7 @@ def _show_plan(console: Console, plan: PoolPlan) -> None:
 
     from freeshot.pool.places import build_command
 
-    console.print(Text.assemble((plan.name, "bold"), f"  pool that is built with: {build_command(plan.name)}"))
+    console.print(Text.assemble((plan.name, "bold"), f"  pool, built with: {build_command(plan.name)}"))
     table(console, [(field.name, _plain(getattr(plan, field.name))) for field in fields(plan) if field.name != "name"])
     console.print()
 
@@ -130,7 +130,7 @@ def _type(option: Option, described: str) -> str:
 
 
 def _plain(value: object) -> str:
-    """Write a value as one would type it after `-o name=`."""
+    """Format a value as it is typed after `-o name=`."""
     from freeshot.contracts.component import Choice
 
     if isinstance(value, Choice):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from freeshot.basics.failures import Failure
@@ -62,6 +62,8 @@ class CellFailed(Event):
     """The exception; None where the cell ended without one, as when its process was killed."""
     kept: str = ""
     """File that holds the whole traceback."""
+    status: Literal["failed", "violated"] = "failed"
+    """Violated: the method broke a rule of the protocol."""
 
 
 @dataclass(frozen=True)

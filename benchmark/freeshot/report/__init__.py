@@ -17,6 +17,8 @@ from freeshot.report.html import html
 from freeshot.report.latex import latex
 from freeshot.report.markdown import markdown
 from freeshot.report.records import Loaded, load_records
+from freeshot.report.selection import EVERYTHING, Selection, main_suite
+from freeshot.report.short_ranking import ShortRanking, short_ranking
 from freeshot.report.standings import Standings, standings
 from freeshot.report.terminal import print_boards
 from freeshot.report.versus import Versus, versus
@@ -31,12 +33,16 @@ if TYPE_CHECKING:
 __all__ = [
     "Board",
     "Loaded",
+    "Selection",
+    "ShortRanking",
     "Standings",
     "Versus",
     "boards",
     "load_records",
+    "main_suite",
     "render",
     "render_terminal",
+    "short_ranking",
     "stale_leaderboards",
     "standings",
     "versus",
@@ -50,16 +56,17 @@ def render(
     columns: Sequence[Column] = (),
     interval: Kind = "t",
     published: Iterable[Published] = (),
+    selection: Selection = EVERYTHING,
 ) -> str:
-    """Draw the leaderboards of records in one of the formats that are text."""
-    found = boards(records, columns, interval, published)
+    """Return the leaderboards of records in one of the text formats."""
+    selected = selection.boards(boards(selection.records(records), columns, interval, published))
     if form == "markdown":
-        return markdown(found, columns)
+        return markdown(selected, columns)
     if form == "latex":
-        return latex(found, columns)
+        return latex(selected, columns)
     if form == "html":
-        return html(found, columns=columns)
-    return as_csv(found) if form == "csv" else as_json(found)
+        return html(selected, columns=columns)
+    return as_csv(selected) if form == "csv" else as_json(selected)
 
 
 def render_terminal(
@@ -68,6 +75,8 @@ def render_terminal(
     columns: Sequence[Column] = (),
     interval: Kind = "t",
     published: Iterable[Published] = (),
+    selection: Selection = EVERYTHING,
 ) -> None:
     """Print the leaderboards of records."""
-    print_boards(boards(records, columns, interval, published), console, columns)
+    selected = selection.boards(boards(selection.records(records), columns, interval, published))
+    print_boards(selected, console, columns)

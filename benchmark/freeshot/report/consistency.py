@@ -57,7 +57,7 @@ def leave_out_other_weights(records: Sequence[RunRecord]) -> Kept:
         lambda record: record.hashes.get("backbone", ""),
         lambda one: (
             f"of '{one.spec.track.name}' were made with other weights of '{one.spec.backbone.name}' than the rest",
-            " with the same weights (--again)",
+            " with the same weights (--rerun)",
         ),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from freeshot.basics.access_guard import Violations, access_blocked
 from freeshot.basics.errors import ContractError, PoolError, StoreError
@@ -268,7 +268,8 @@ def _announce(environment: Environment, record: RunRecord, failure: Failure | No
         environment.emit(CellFinished(record.spec.title, record.interval.mean, half, id=record.spec.cell))
     else:
         kept = str(_failure_file(environment, record.spec))
-        environment.emit(CellFailed(record.spec.title, record.reason, failure, kept, id=record.spec.cell))
+        status: Literal["failed", "violated"] = "violated" if record.status == "violated" else "failed"
+        environment.emit(CellFailed(record.spec.title, record.reason, failure, kept, status, id=record.spec.cell))
 
 
 def _kept_failure(environment: Environment, spec: RunSpec, error: Exception) -> Failure:

@@ -83,7 +83,7 @@ def _tell_of_the_lost(environment: Environment, cells: Sequence[RunSpec], mailbo
     for spec in cells:
         if not isinstance(mailbox.last.get(spec.cell), (CellFinished, CellFailed, CellSkipped)):
             environment.emit(
-                CellFailed(spec.title, "Its process ended without a word, or never began. Run it again.", id=spec.cell)
+                CellFailed(spec.title, "The worker died or never started. Rerun the command.", id=spec.cell)
             )
 
 

@@ -78,9 +78,9 @@ def _profile(request: RunRequest, catalogue: Catalogue) -> tuple[str, Profile]:
     """Take the suite's profile; without a suite, tracks and methods must be named."""
     if request.suite is None:
         if not (request.tracks and request.methods):
-            raise OptionError("Nothing to run: name a suite ('freeshot run pocket'), or both --track and --method.")
+            raise OptionError("Nothing to run: give a suite ('freeshot run pocket'), or both --track and --method.")
         if request.profile is not None:
-            raise OptionError(f"A profile belongs to a suite. Say 'freeshot run SUITE --profile {request.profile}'.")
+            raise OptionError(f"A profile needs a suite. Use 'freeshot run SUITE --profile {request.profile}'.")
         return "custom", Profile(())
     suite = catalogue.suite(request.suite)
     name = request.profile or FULL
@@ -105,7 +105,9 @@ def _tracks(request: RunRequest, catalogue: Catalogue, profile: Profile) -> tupl
         )
         if not chosen:
             wanted_names = ", ".join(request.tracks)
-            raise OptionError(f"Suite '{suite.name}' has no track like {wanted_names}. See 'freeshot list tracks'.")
+            raise OptionError(
+                f"Suite '{suite.name}' has no track that matches {wanted_names}. See 'freeshot list tracks'."
+            )
         return chosen
     return tuple(t for t in catalogue.match_tracks(request.tracks) if not t.optional or t.name in request.tracks)
 
@@ -125,13 +127,13 @@ def _rows(request: RunRequest, catalogue: Catalogue, profile: Profile) -> tuple[
     return tuple(fitting)
 
 
-def row_for(method: str, options: Sequence[str], like: str | None, catalogue: Catalogue) -> Row:
+def row_for(method: str, options: Sequence[str], preset: str | None, catalogue: Catalogue) -> Row:
     """Return a method's row with the given options, over those of a suite's full profile where one is named."""
     from freeshot.run.request import RunRequest
 
     profile = Profile(())
-    if like is not None:
-        profile = catalogue.suite(like).profiles[FULL]
+    if preset is not None:
+        profile = catalogue.suite(preset).profiles[FULL]
     return _rows(RunRequest(methods=(method,), options=tuple(options)), catalogue, profile)[0]
 
 
@@ -148,7 +150,7 @@ def given_options(pairs: Sequence[str]) -> dict[str, str]:
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key:
-            raise OptionError(f"'{pair}' is no option. Write it as KEY=VALUE, for example -o learner=reptile.")
+            raise OptionError(f"Invalid option '{pair}': expected KEY=VALUE, for example -o learner=reptile.")
         given[key] = value
     return given
 
@@ -201,8 +203,8 @@ def _cell(
     spec, component = spec_of(catalogue, suite, row, track, backbone, seed, limit)
     method = as_method(component)
     settled = pooled(spec, track, request, catalogue)
-    if not request.again and is_done(stored_record(request.results, settled.spec)):
-        return PlannedCell(settled.spec, settled.track, "done", "already done, use --again")
+    if not request.rerun and is_done(stored_record(request.results, settled.spec)):
+        return PlannedCell(settled.spec, settled.track, "done", "finished; --rerun runs it again")
     reason = _why_skipped(method, settled.track)
     return PlannedCell(settled.spec, settled.track, "skip" if reason else "todo", reason or "", settled.missing)
 

@@ -41,7 +41,7 @@ class RecycleRequest:
     out: Path
     method: str = "lora-recycle"
     options: tuple[str, ...] = ()
-    like: str | None = None
+    preset: str | None = None
     """Suite whose scaled options are taken; None takes the method's own defaults, the paper's."""
     shot: int = 1
     query: int = 15
@@ -121,7 +121,7 @@ def plan_recycling(request: RecycleRequest, catalogue: Catalogue) -> Job:
         shot=request.shot,
         query=request.query,
     )
-    row = row_for(request.method, request.options, request.like, catalogue)
+    row = row_for(request.method, request.options, request.preset, catalogue)
     part, component, chosen = with_parts(catalogue, "method", row.method, row.options)
     method: Any = component
     backbone = backbone_part(catalogue, track.backbone)

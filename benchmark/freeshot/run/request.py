@@ -33,4 +33,4 @@ class RunRequest:
     launcher: str = "local"
     launcher_options: tuple[str, ...] = ()
     """'key=value', for the launcher."""
-    again: bool = False
+    rerun: bool = False

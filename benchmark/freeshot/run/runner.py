@@ -82,7 +82,7 @@ class CellRunner:
 
     def assist(self, spec: RunSpec) -> None:
         """Help, from another process, whoever runs a cell; nothing is written down or told."""
-        if is_done(stored_record(self.request.results, spec)) and not self.request.again:
+        if is_done(stored_record(self.request.results, spec)) and not self.request.rerun:
             return
         environment = replace(self._there(), quiet=True)
         assist_cell(environment, spec, self.tracks[spec.cell])
@@ -122,7 +122,7 @@ def run_alone(environment: Environment, spec: RunSpec, track: Track, request: Ru
             f"The cache {environment.cache} cannot be written ({error.strerror}). Choose another --cache."
         ) from None
     try:
-        if not request.again and is_done(stored_record(request.results, spec)):
+        if not request.rerun and is_done(stored_record(request.results, spec)):
             environment.emit(CellSkipped(spec.title, "it was finished in the meantime", id=spec.cell))
             return
         _wrapped(environment, spec, track, request)

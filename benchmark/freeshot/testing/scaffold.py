@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 TEMPLATES = {
     "meta-learner": "meta_learner",
     "inversion": "inversion",
-    "efficiency": "efficiency",
+    "strategy": "efficiency",
     "method": "method",
     "dataset": "dataset",
     "backbone": "backbone",
@@ -31,13 +31,13 @@ VALUES = {"track", "column"}
 TRY = {
     "meta-learner": "freeshot run toy --method lora-recycle -o learner={name}",
     "inversion": "freeshot run toy --method lora-recycle -o inversion={name}",
-    "efficiency": "freeshot run toy --method lora-recycle -o strategy={name}",
+    "strategy": "freeshot run toy --method lora-recycle -o strategy={name}",
     "method": "freeshot run toy --method {name}",
     "dataset": "freeshot show {name}",
     "backbone": "freeshot show {name}",
     "track": "freeshot run --track '{name}/*' --method frozen-prototype",
     "launcher": "freeshot run toy --method frozen-prototype --launcher {name}",
-    "column": "freeshot run toy --method frozen-prototype && freeshot leaderboard",
+    "column": "freeshot run toy --method frozen-prototype && freeshot leaderboard --all",
 }
 """What to type first."""
 
@@ -45,9 +45,9 @@ TRY = {
 def write_plugin(name: str, kind: str, folder: Path) -> list[Path]:
     """Write the distribution `freeshot-NAME` into a new folder; PluginError where it exists or the name is no name."""
     if not NAME.fullmatch(name):
-        raise PluginError(f"'{name}' is no name for a plugin. Use lower-case letters, digits and single hyphens.")
+        raise PluginError(f"'{name}' is not a valid plugin name. Use lower-case letters, digits and single hyphens.")
     if folder.exists() and any(folder.iterdir()):
-        raise PluginError(f"{folder} already holds files. Choose another --out, or delete that folder first.")
+        raise PluginError(f"{folder} is not empty. Choose another --out, or delete that folder first.")
     module = f"freeshot_{name.replace('-', '_')}"
     pages = {
         "pyproject.toml": _project(name, kind, module),

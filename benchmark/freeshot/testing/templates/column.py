@@ -23,5 +23,5 @@ MINE = Column("mine", worst_tenth, "higher")
 
 @hookimpl
 def freeshot_leaderboard_columns() -> list[Column]:
-    """Offer it: `freeshot leaderboard` shows it wherever the plugin is installed."""
+    """Offer it: `freeshot leaderboard --all` shows it wherever the plugin is installed."""
     return [MINE]

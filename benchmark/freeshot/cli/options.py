@@ -1,0 +1,114 @@
+"""Options and arguments that several verbs share, each with one spelling and one help text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Decorator = Callable[[Any], Any]
+
+FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+def plugin_files(*, is_eager: bool = False) -> Decorator:
+    """Add --plugin FILE, the option for single-file plugins."""
+    return click.option(
+        "--plugin",
+        "files",
+        multiple=True,
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        is_eager=is_eager,
+        help="Load a plugin from a single file. Repeatable.",
+    )
+
+
+def full_traceback() -> Decorator:
+    """Add --traceback, which prints full tracebacks of plugin errors."""
+    return click.option(
+        "--traceback",
+        "full",
+        is_flag=True,
+        envvar="FREESHOT_DEBUG",
+        help="Print full tracebacks. FREESHOT_DEBUG=1 does the same.",
+    )
+
+
+def results_argument() -> Decorator:
+    """Add [DIR], the results directory that a verb reads."""
+    return click.argument("results", metavar="[DIR]", type=FOLDER, default=Path("results"))
+
+
+def pools_folder() -> Decorator:
+    """Add --pools DIR, the directory of the user's pools."""
+    return click.option("--pools", type=FOLDER, default=Path("pools"), help="Directory of your LoRA pools.")
+
+
+def data_folder() -> Decorator:
+    """Add --data DIR, the directory of the user's data sets."""
+    return click.option("--data", type=FOLDER, default=Path("data"), help="Directory of your data sets.")
+
+
+def cache_folder() -> Decorator:
+    """Add --cache DIR."""
+    return click.option("--cache", type=FOLDER, default=Path(".freeshot"), help="Cache directory.")
+
+
+def device() -> Decorator:
+    """Add --device."""
+    return click.option(
+        "--device", type=click.Choice(["cpu", "cuda", "auto"]), default="cpu", help="Device to compute on."
+    )
+
+
+def assumed_rate() -> Decorator:
+    """Add --rate FLOPS, the assumed speed of another machine for cost estimates."""
+    return click.option(
+        "--rate",
+        metavar="FLOPS",
+        type=click.FloatRange(min=0, min_open=True),
+        help="With --dry-run: assume this many operations per second, e.g. 1e13, instead of measuring this machine.",
+    )
+
+
+def component_options(help: str = "Set an option of the method, e.g. -o learner=reptile. Repeatable.") -> Decorator:
+    """Add -o KEY=VALUE."""
+    return click.option(
+        "--option",
+        "-o",
+        "options",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help=help,
+    )
+
+
+def suite(help: str) -> Decorator:
+    """Add -s SUITE."""
+    return click.option("--suite", "-s", metavar="NAME", help=help)
+
+
+def tracks(help: str) -> Decorator:
+    """Add -t PATTERN."""
+    return click.option("--track", "-t", "tracks", multiple=True, metavar="PATTERN", help=help)
+
+
+def methods(help: str) -> Decorator:
+    """Add -m NAME."""
+    return click.option("--method", "-m", "methods", multiple=True, metavar="NAME", help=help)
+
+
+def margin(*, zero: bool = False) -> Decorator:
+    """Add --margin POINTS, the equivalence margin; `zero` allows 0."""
+    return click.option(
+        "--margin",
+        metavar="POINTS",
+        type=click.FloatRange(min=0, min_open=not zero),
+        default=0.5,
+        help="Equivalence margin, in accuracy points.",
+    )
