@@ -194,8 +194,8 @@ def test_answers_of_an_earlier_run_are_counted_too(toy: Toy) -> None:
 @pytest.mark.parametrize(
     ("option", "reason"),
     [
-        ("inversion=lora-inversion", "No gradient comes back from a LoRA behind a service"),
-        ("inversion=cmi", "shows nothing but logits"),
+        ("inversion=lora-inversion", "A LoRA behind a service returns no gradients"),
+        ("inversion=cmi", "returns logits only"),
         ("inversion=meta-generator", "learns from gradients"),
         ("strategy=cls-attention", "chooses by attention"),
     ],

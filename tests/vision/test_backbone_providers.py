@@ -109,8 +109,8 @@ def test_without_one_class_token_patches_cannot_be_left_out(
         with pytest.raises(OptionError) as caught:
             look(opened[family], images, **asked)
         assert str(caught.value) == (
-            f"Patches can be told apart only behind one class token, but this network has {before} tokens before "
-            "them. Choose strategy=none, an inversion that looks at logits alone, or another backbone."
+            f"Patch selection needs exactly one class token, but this network has {before} tokens before its "
+            "patches. Choose strategy=none, an inversion that uses logits only, or another backbone."
         )
 
 
@@ -140,7 +140,7 @@ def test_an_inversion_cannot_look_for_a_class_token_that_is_not_there(
     entry = LoraEntry("a", 2, bank.entry_factors(0), torch.ones(2, 24), torch.zeros(2), ("x", "y"), (0, 1), {})
     teacher = BankTeacher(backbone, [entry])
     assert teacher.logits(images).shape == (4, 2)
-    with pytest.raises(OptionError, match="only behind one class token"):
+    with pytest.raises(OptionError, match="needs exactly one class token"):
         teacher.inside(images)
 
 
@@ -226,7 +226,7 @@ def test_a_backbones_options_follow_its_name() -> None:
     with pytest.raises(OptionError) as caught:
         name_and_options("timm:side")
     assert str(caught.value) == (
-        "'side' in 'timm:side' is no option. Write NAME:KEY=VALUE,KEY=VALUE, as in timm:side=224."
+        "Invalid option 'side' in 'timm:side': expected NAME:KEY=VALUE,KEY=VALUE, as in timm:side=224."
     )
 
 
