@@ -90,5 +90,5 @@ def test_the_worst_tenth_is_the_mean_of_the_lowest(values: list[float]) -> None:
 
 
 def test_the_worst_of_nothing_is_refused() -> None:
-    with pytest.raises(ValueError, match="is not known"):
+    with pytest.raises(ValueError, match="needs at least one value"):
         worst_tenth([])

@@ -380,7 +380,7 @@ def test_a_lora_of_what_is_no_file_is_not_waited_for(save_peft: SavePeft, backbo
     folder = save_peft()
     (folder / file).unlink()
     os.mkfifo(folder / file)
-    assert f"{folder / file} cannot be read (it is no file)." in refusal(folder.parent, backbone)
+    assert f"{folder / file} cannot be read (it is not a regular file)." in refusal(folder.parent, backbone)
 
 
 @pytest.mark.parametrize("name", ["a\nb", "x" * 220, "\udcff"])

@@ -403,4 +403,4 @@ def test_a_lora_whose_name_leads_out_of_the_pool_is_refused(pool: Path, name: ob
 def test_a_pool_of_what_is_no_file_is_not_waited_for(pool: Path, file: str, make: Callable[[Path], object]) -> None:
     (pool / file).unlink()
     make(pool / file)
-    assert f"{pool / file} cannot be read (it is no file)." in refusal(pool)
+    assert f"{pool / file} cannot be read (it is not a regular file)." in refusal(pool)
