@@ -63,7 +63,7 @@ def assert_told(done: Result, sentence: str, code: int = 2) -> None:
             "Error: No method of this run has an option 'rnk'. Did you mean",
         ),
         (on_track("--method", "noise", "-o", "rank=x"), "Error: Option 'rank' of 'noise' cannot be 'x'; expected int"),
-        (on_track("--method", "noise", "-o", "rank"), "Error: 'rank' is no option. Write it as KEY=VALUE"),
+        (on_track("--method", "noise", "-o", "rank"), "Error: Invalid option 'rank': expected KEY=VALUE"),
         (("--method", "noise"), "Error: Nothing to run: name a suite"),
     ],
 )

@@ -93,7 +93,7 @@ def test_a_worker_that_dies_costs_its_cell_alone(tmp_path: Path) -> None:
     (tmp_path / "mortal.py").write_text(MORTAL)
     plugin = ("--plugin", str(tmp_path / "mortal.py"))
     done = start(tmp_path, "--method", "mortal", "--method", "frozen-prototype", *plugin, "-l", "workers=2", ok=False)
-    assert "ended without a word" in done.stdout
+    assert "The worker died or never started" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
     assert {name.partition("-")[0] for name in accuracies(tmp_path)} == {"frozen"}
 

@@ -126,7 +126,7 @@ def test_an_option_that_no_method_has_is_refused(toy: Toy) -> None:
 
 
 def test_an_option_without_a_value_is_refused(toy: Toy) -> None:
-    with pytest.raises(OptionError, match=r"'rank' is no option\. Write it as KEY=VALUE"):
+    with pytest.raises(OptionError, match=r"Invalid option 'rank': expected KEY=VALUE"):
         toy.plan("noise", options=("rank",))
 
 
@@ -146,7 +146,7 @@ def test_without_a_suite_tracks_and_methods_suffice(toy: Toy) -> None:
 
 
 def test_a_profile_needs_a_suite(toy: Toy) -> None:
-    with pytest.raises(OptionError, match="A profile belongs to a suite"):
+    with pytest.raises(OptionError, match="A profile needs a suite"):
         toy.plan("noise", suite=None, profile="full")
 
 

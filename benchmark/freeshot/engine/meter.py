@@ -30,7 +30,7 @@ class Meter:
     """Floating-point operations, two for each multiply-add."""
     peak_bytes: int = 0
     joules: float | None = None
-    """Energy that processor and card say they took; None where they do not, or where work was interrupted."""
+    """Energy reported by CPU and GPU; None if not available, or if work was interrupted."""
     gradients: bool = False
     """Energy reported by CPU and GPU; None if not available, or if work was interrupted."""
     earlier: tuple[float, int] = (0.0, 0)
