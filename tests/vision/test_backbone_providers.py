@@ -189,14 +189,14 @@ def test_the_numbers_of_a_network_are_those_that_timm_knows(provider: Any) -> No
     [
         (
             {"model": "vit_bose"},
-            "timm has no network 'vit_bose'. See timm.list_models('vit_*') for what it has.",
+            "timm has no network 'vit_bose'. See timm.list_models('vit_*') for all names.",
         ),
         (
             {"model": "eva02_base_patch16_clip_224", "heads": 0, "width": 0, "depth": 1},
             (
-                "'eva02_base_patch16_clip_224' is no plain vision transformer: its blocks keep q, k and v apart, turn "
-                "positions in, or end in more than one class token, which LoRAs and pruning here do not know. Choose "
-                "another, such as eva_large_patch14_196 among those of EVA."
+                "'eva02_base_patch16_clip_224' is not a plain vision transformer: its blocks have separate q, k and v, "
+                "rotary positions, or several class tokens, which LoRAs and pruning do not support. Choose "
+                "another, such as eva_large_patch14_196 of EVA."
             ),
         ),
         (
@@ -273,7 +273,7 @@ def test_a_named_network_reads_its_weights_from_the_folder(tmp_path: Path, monke
     monkeypatch.setenv("FREESHOT_WEIGHTS", str(tmp_path))
     sizes = {key: value for key, value in TINY.items() if key not in ("weights", "side")}
     provider = TimmVit(model="deit_small_patch16_224", side=16, **sizes)
-    with pytest.raises(DataError, match=r"there is no file .*timm\.safetensors"):
+    with pytest.raises(DataError, match=r"were not found: .*timm\.safetensors does not exist"):
         open_backbone(provider)
     vit = untrained(provider.network(), 16, 0, seed=5, **provider.sizes())
     save_file(vit.state_dict(), tmp_path / "timm.safetensors")
