@@ -125,7 +125,7 @@ def test_without_having_learned_there_is_nothing_to_recover_with(backbone: Backb
     teacher = BankTeacher(backbone, [pool.entries[0]])
     with pytest.raises(ContractError, match="must first learn from a pool"):
         SMALL.synthesize(teacher, labels(), rng())
-    with pytest.raises(ContractError, match="was learned with other options"):
+    with pytest.raises(ContractError, match="was trained with other options"):
         SMALL.recover(teacher, labels(), rng(), {})
 
 
