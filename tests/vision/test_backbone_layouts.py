@@ -122,7 +122,7 @@ def test_deits_weights_are_those_of_a_vit_without_its_second_token(images: Tenso
 
 
 def test_a_distilled_deit_is_refused_for_its_second_token(tmp_path: Any) -> None:
-    with pytest.raises(DataError, match=r"also holds 'embeddings\.distillation_token', which the network lacks"):
+    with pytest.raises(DataError, match=r"also has 'embeddings\.distillation_token', which the network lacks"):
         filled("deit_small_patch16_224", saved(vit("DeiT"), tmp_path))
 
 
