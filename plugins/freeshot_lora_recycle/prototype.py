@@ -36,11 +36,11 @@ class Prototype(GradientMetaLearner):
         from freeshot.basics.prototypes import prototype_logits
         from freeshot.engine.tasks import embed_task
 
-        support, query = embed_task(model, task)
+        support, query = embed_task(model, task)  # [n, d], [q, d]
         labels = task.support.labels
         logits = prototype_logits(query, support, labels, task.way, self.distance, self.scale)  # [q, c]
         if task.teacher_logits is None:
             return cross_entropy(logits, task.query.labels)
-        ours, theirs = log_softmax(logits, 1), log_softmax(task.teacher_logits, 1)
+        ours, theirs = log_softmax(logits, 1), log_softmax(task.teacher_logits, 1)  # [q, c] each
         first, second = (ours, theirs) if self.divergence == "student-teacher" else (theirs, ours)
         return kl_div(second, first, reduction="batchmean", log_target=True)  # KL(first ‖ second)

@@ -92,11 +92,11 @@ class TwoLevelDistillation(GradientMetaLearner):
         from freeshot.basics.prototypes import prototype_logits
         from freeshot.engine.tasks import embed_task
 
-        support, query = embed_task(model, task)
+        support, query = embed_task(model, task)  # [n, d], [q, d]
         logits = prototype_logits(query[chosen], support, task.support.labels, task.way, "euclidean")
         if task.teacher_logits is None:
             return cross_entropy(logits, task.query.labels[chosen])
-        theirs = task.teacher_logits[chosen]
+        theirs = task.teacher_logits[chosen]  # [chosen, c]
         if boundary < 1:
             near = boundary_queries(theirs, logits.detach(), boundary)
             logits, theirs = logits[near], theirs[near]
@@ -124,8 +124,8 @@ def boundary_queries(theirs: Tensor, ours: Tensor, share: float) -> Tensor:
 
     import torch
 
-    distance = (theirs.softmax(1) - ours.softmax(1)).abs().sum(1)
-    agree = theirs.argmax(1) == ours.argmax(1)
+    distance = (theirs.softmax(1) - ours.softmax(1)).abs().sum(1)  # [q]
+    agree = theirs.argmax(1) == ours.argmax(1)  # [q]
     if not agree.any():
         return torch.arange(len(agree), device=agree.device)
     score = distance.masked_fill(~agree, -1)

@@ -37,11 +37,11 @@ class Anil(GradientMetaLearner):
         from freeshot_baselines.meta.head import descended, head_at, scores
         from freeshot_baselines.meta.losses import answer_loss
 
-        support, query = embed_task(model, task)
+        support, query = embed_task(model, task)  # [n, d], [q, d]
         labels = task.support.labels
         head = descended(
             head_at(self.head, support, labels, task.way),
-            lambda weights: scores(support, weights),
+            lambda weights: scores(support, weights),  # [n, c]
             labels,
             steps=self.inner_steps,
             lr=self.inner_lr,

@@ -56,7 +56,7 @@ class Evolution(GradientMetaLearner):
                     for sign in (1, -1)
                 ]
             )  # [2p]
-            ranks = centred_ranks(losses)
+            ranks = centred_ranks(losses)  # [2p]
             shares = (ranks[::2] - ranks[1::2]) / (2 * self.pairs * self.sigma)  # [p]
             for place, weight in enumerate(model.lora()):
                 weight.grad = sum(
@@ -67,8 +67,8 @@ class Evolution(GradientMetaLearner):
 
 def centred_ranks(losses: Tensor) -> Tensor:
     """Replace losses [p] by ranks in −½…½, the smallest loss lowest; equal losses share their mean rank."""
-    below = (losses.unsqueeze(1) > losses).sum(1).to(losses)
-    equal = (losses.unsqueeze(1) == losses).sum(1).to(losses)
+    below = (losses.unsqueeze(1) > losses).sum(1).to(losses)  # [p, p] → [p]
+    equal = (losses.unsqueeze(1) == losses).sum(1).to(losses)  # [p, p] → [p]
     return (below + (equal - 1) / 2) / max(len(losses) - 1, 1) - 0.5
 
 

@@ -25,7 +25,7 @@ def answer_loss(logits: Tensor, task: Task, asked: Tensor | None = None) -> Tens
     chosen = slice(None) if asked is None else asked
     if task.teacher_logits is None:
         return cross_entropy(logits, task.query.labels[chosen])
-    theirs = log_softmax(task.teacher_logits[chosen], 1)
+    theirs = log_softmax(task.teacher_logits[chosen], 1)  # [q, c]
     return kl_div(log_softmax(logits, 1), theirs, reduction="batchmean", log_target=True)
 
 
@@ -40,5 +40,5 @@ def prototype_answers(
     model: Model, task: Task, weights: Sequence[Tensor] | None = None, asked: Tensor | None = None
 ) -> Tensor:
     """Return the query logits [q, c] of that classification; `weights` replace the model's own."""
-    support, query = embed_task(model, task, weights, asked)
+    support, query = embed_task(model, task, weights, asked)  # [n, d], [q, d]
     return prototype_logits(query, support, task.support.labels, task.way, "euclidean")

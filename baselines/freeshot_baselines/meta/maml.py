@@ -48,7 +48,7 @@ class Maml(GradientMetaLearner):
 
         def support(weights: Sequence[Tensor]) -> Tensor:
             *lora, weight, bias = weights
-            return scores(model.embed_with(lora, shown.images, shown.kept), (weight, bias))
+            return scores(model.embed_with(lora, shown.images, shown.kept), (weight, bias))  # [n, c]
 
         twice = self.order == "second"
         # fused attention has no second derivative

@@ -121,7 +121,7 @@ def blended_loss(model: Model, task: Task, other: Task, share: float) -> Tensor:
         share * ours + (1 - share) * theirs
         for ours, theirs in zip(embed_task(model, task), embed_task(model, other), strict=True)
     )  # [n, d], [q, d]
-    logits = prototype_logits(query, support, task.support.labels, task.way, "euclidean")
+    logits = prototype_logits(query, support, task.support.labels, task.way, "euclidean")  # [q, c]
     return cross_entropy(logits, task.query.labels)
 
 
