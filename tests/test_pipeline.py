@@ -120,4 +120,6 @@ def test_patches_are_not_stopped_of_images_that_do_not_stay(toy: Toy, inversion:
     chosen = {"inversion": inversion, "strategy": "patch-stop", "learner": "prototype"}
     record = toy.record("lora-recycle", suite=None, options=small_parts(chosen))
     assert record.status == "failed"
-    assert f"stops patches of images that stay, and inversion '{inversion}' looks at others" in record.reason
+    assert (
+        f"freezes patches, which needs one fixed batch of images; inversion '{inversion}' uses other" in record.reason
+    )

@@ -1,4 +1,4 @@
-"""What LoRA Recycle is measured against: one method a file."""
+"""The baselines that LoRA Recycle is compared with, one method per file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def freeshot_methods() -> Iterable[type[Method]]:
-    """Offer the baselines and the controls."""
+    """Register the baselines and the controls."""
     from freeshot_baselines.adaptation.lora_finetuning import LoraFinetuning
     from freeshot_baselines.adaptation.pmf import Pmf
     from freeshot_baselines.adaptation.register_prompt import RegisterPrompt
@@ -59,7 +59,7 @@ def freeshot_methods() -> Iterable[type[Method]]:
 
 @hookimpl
 def freeshot_inversion_methods() -> Iterable[type[InversionMethod]]:
-    """Offer FREE's generator, the inversion that recovers nothing, and those of other papers."""
+    """Register FREE's generator, the noise floor's inversion, and those of other papers."""
     from freeshot_baselines.free.generator import MetaGenerator
     from freeshot_baselines.inversions.cmi import Cmi
     from freeshot_baselines.inversions.deep import DeepInversion
@@ -72,7 +72,7 @@ def freeshot_inversion_methods() -> Iterable[type[InversionMethod]]:
 
 @hookimpl
 def freeshot_meta_learners() -> Iterable[type[MetaLearner]]:
-    """Offer the meta-learners of FREE, TEAPOT and BiDf-MKD, and those of the family."""
+    """Register the meta-learners of FREE, TEAPOT and BiDf-MKD, and generic ones."""
     from freeshot_baselines.bidf_mkd.distillation import TwoLevelDistillation
     from freeshot_baselines.free.bell import Bell
     from freeshot_baselines.meta.anil import Anil

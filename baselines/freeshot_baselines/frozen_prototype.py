@@ -1,4 +1,4 @@
-"""The nearest class mean under the untouched backbone: what a pool of LoRAs has to beat."""
+"""The nearest class mean under the unchanged backbone: the baseline for a pool of LoRAs."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ class FrozenPrototype(Method):
     name = "frozen-prototype"
     citation = "Snell et al., Prototypical Networks for Few-shot Learning, NeurIPS 2017 ('NN' in LoRA Recycle's tables)"
     distance: Literal["euclidean", "cosine"] = added("euclidean")
-    """How near a class mean is: by minus the distance, or by the cosine, whatever the lengths of features."""
+    """Score of a class mean: negative distance, or cosine, which ignores the norms of features."""
     temperature: float = added(1.0)
-    """What nearness is divided by before the softmax: it moves calibration, never the answer."""
+    """Divisor of the scores before the softmax: it changes calibration, never the prediction."""
     under: Choice = untouched()
-    """Method on whose meta-LoRA this one stands, such as lora-recycle; by default the network is as pre-trained."""
+    """Base method whose meta-LoRA is used, such as lora-recycle; by default the pre-trained network."""
 
     def __post_init__(self) -> None:
         require_positive(self, "temperature")
 
     def prepare(self, bench: Workbench) -> Learner:
-        """Take the features as they are."""
+        """Return the learner of frozen features."""
         features = bench.on(self.under).frozen()
         if (self.distance, self.temperature) == ("euclidean", 1.0):
             return features
@@ -41,7 +41,7 @@ class FrozenPrototype(Method):
 
 
 class PrototypeLearner(Headed):
-    """Features of a learner, and class means by a distance and a temperature of choice."""
+    """Features of a learner, classified by class means with a given distance and temperature."""
 
     def __init__(self, features: Learner, distance: Literal["euclidean", "cosine"], temperature: float) -> None:
         super().__init__(features)

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 class FullFinetuning(Method):
     """Tune all weights and a linear head on each support set; learning rate, steps and head from a stated grid.
 
-    Every combination of the grid is tried on the same validation tasks, which are drawn from validation
-    classes of the pool's data sets; the best mean accuracy decides. Test episodes play no part. LoRA
-    Recycle's own table shows this baseline at one untuned setting (SGD, 0.1, 50 steps).
+    Every combination of the grid is evaluated on the same validation tasks, which are drawn from validation classes of
+    the pool's data sets; the best mean accuracy wins. Test episodes are not used. LoRA Recycle's own table has this
+    baseline at one untuned setting (SGD, 0.1, 50 steps).
     """
 
     name = "full-finetuning"
@@ -33,16 +33,16 @@ class FullFinetuning(Method):
     lrs: tuple[float, ...] = (1e-4, 3e-4, 1e-3)
     """Learning rates of Adam to try."""
     steps: tuple[int, ...] = (2, 5, 10)
-    """Numbers of steps to try; the longest run passes through the shorter ones."""
+    """Numbers of steps to try; the longest run includes the shorter ones."""
     heads: tuple[str, ...] = ("zero", "prototype")
-    """Ways to start the linear head: at zero, or where it equals the nearest-prototype rule."""
+    """Initialisations of the linear head: zero, or equal to the nearest-prototype rule."""
     trials: int = 30
-    """Validation tasks on which the grid is compared."""
+    """Validation tasks on which the grid is evaluated."""
     under: Choice = untouched()
-    """Method on whose meta-LoRA this one stands, such as lora-recycle; by default the network is as pre-trained."""
+    """Base method whose meta-LoRA is used, such as lora-recycle; by default the pre-trained network."""
 
     def prepare(self, bench: Workbench) -> Learner:
-        """Choose from the grid, once for all tracks of the same pool and shots."""
+        """Select from the grid, once for all tracks with the same pool and shots."""
         bench = bench.on(self.under)
         network = bench.backbone()
         recipe = {"method": self.name, "lrs": self.lrs, "steps": self.steps, "heads": self.heads}
@@ -61,13 +61,13 @@ class FullFinetuning(Method):
 
 
 class FinetuningLearner(Learner):
-    """Start from the backbone at every episode, and tune."""
+    """Start from the backbone in every episode, and tune."""
 
     def __init__(self, network: nn.Module, lr: float, steps: int, head: str) -> None:
         self._network, self._lr, self._steps, self._head = network, lr, steps, head
 
     def adapt(self, support: Shots, way: int, rng: Generator) -> Predictor:
-        """Tune on the support set; nothing here is random."""
+        """Tune on the support set; this is deterministic."""
         stages = list(finetune(self._network, support, way, self._lr, (self._steps,), self._head))
         self.tuned = sum(p.numel() for p in stages[-1][1].parameters())
         return stages[-1][1]
@@ -76,7 +76,7 @@ class FinetuningLearner(Learner):
 def finetune(
     network: nn.Module, support: Shots, way: int, lr: float, stops: Sequence[int], head: str
 ) -> list[tuple[int, nn.Sequential]]:
-    """Run Adam over all weights, and return the tuned classifier as it is after each of `stops` steps."""
+    """Run Adam over all weights, and return the tuned classifier after each of `stops` steps."""
     import copy
 
     import torch
@@ -102,7 +102,7 @@ def finetune(
 
 
 def _head(features: Tensor, labels: Tensor, way: int, start: str) -> nn.Linear:
-    """Make the linear head of one episode."""
+    """Create the linear head of one episode."""
     import torch
     from torch import nn
 

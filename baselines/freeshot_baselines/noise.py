@@ -1,4 +1,4 @@
-"""The floor: the same meta-learner and LoRA, on Gaussian noise that the LoRAs put their labels on."""
+"""The floor: the same meta-learner and LoRA, on Gaussian noise labelled by the LoRAs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class GaussianNoise(InversionMethod):
-    """Return normal noise in the network's normalised space, clamped to pixels, whatever was asked for."""
+    """Return normal noise in the network's normalised space, clamped to valid pixels, independent of the labels."""
 
     name = "gaussian-noise"
 
@@ -30,13 +30,13 @@ class GaussianNoise(InversionMethod):
 
 @dataclass(frozen=True)
 class Noise(SurrogateMethod):
-    """Meta-train on Gaussian images instead of recovered ones: what the training alone, without content, does."""
+    """Meta-train on Gaussian noise instead of surrogates: the effect of training without content."""
 
     name = "noise"
     role = "floor"
     learner: Choice = Choice("meta-learner", "prototype")
-    """Meta-learner that trains the shared LoRA."""
+    """Meta-learner that trains the meta-LoRA."""
 
     def recovery(self) -> tuple[Choice, Choice]:
-        """Name noise, and every token of it."""
+        """Return the noise inversion, with all tokens kept."""
         return Choice("inversion", "gaussian-noise"), Choice("efficiency", "none")

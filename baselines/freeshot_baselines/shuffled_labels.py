@@ -1,4 +1,4 @@
-"""A floor: the images that were recovered, each under the label of another."""
+"""A floor: surrogates with the labels of other images."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ShuffledLabels(InvertingMethod):
-    """Meta-train on recovered images whose labels were dealt out anew: what images alone do, without their meaning.
+    """Meta-train on surrogates with permuted images: the effect of images without their labels' meaning.
 
-    Images change places across the whole pool, masks with them; labels and what LoRAs say of them stay. Thus tasks
-    have the sizes, images and answers of LoRA Recycle's, and nothing in an image tells its answer.
+    Images are permuted across the whole pool, masks with them; labels and the LoRAs' logits stay. Tasks then have the
+    sizes, images and labels of LoRA Recycle's, and no image has information about its label.
     """
 
     name = "shuffled-labels"
@@ -30,7 +30,7 @@ class ShuffledLabels(InvertingMethod):
     strategy: Choice = Choice("efficiency", "cls-attention")
 
     def prepare(self, bench: Workbench) -> Learner:
-        """Recover images, shuffle them, train the shared LoRA, and embed with it."""
+        """Invert the pool, permute the images, train the meta-LoRA, and embed with it."""
         recovered = bench.surrogates(*self.recovery(), self.per_class, self.batch)
         tasks = bench.surrogate_tasks(
             shuffled(recovered, bench.rng("shuffle")), self.lora_share, flip=self.flip, held_out=self.held_out
@@ -39,7 +39,7 @@ class ShuffledLabels(InvertingMethod):
 
 
 def shuffled(sets: Sequence[SurrogateSet], rng: Generator) -> list[SurrogateSet]:
-    """Deal the images of all sets out anew, masks with them; labels and logits stay where they are."""
+    """Permute the images of all sets, masks with them; labels and logits stay."""
     import torch
 
     images = torch.cat([s.shots.images for s in sets])

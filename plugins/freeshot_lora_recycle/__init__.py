@@ -1,4 +1,4 @@
-"""LoRA Recycle (Hu et al., CVPR 2025) in parts that others can reuse: inversion, token pruning, meta-learner."""
+"""LoRA Recycle (Hu et al., CVPR 2025) as reusable components: inversion, token pruning, meta-learner."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def freeshot_methods() -> Iterable[type[Method]]:
-    """Offer the method."""
+    """Register the method."""
     from freeshot_lora_recycle.method import LoraRecycle
 
     return [LoraRecycle]
@@ -22,7 +22,7 @@ def freeshot_methods() -> Iterable[type[Method]]:
 
 @hookimpl
 def freeshot_inversion_methods() -> Iterable[type[InversionMethod]]:
-    """Offer the pixel inversion."""
+    """Register the pixel inversion."""
     from freeshot_lora_recycle.inversion import LoraInversion
 
     return [LoraInversion]
@@ -30,7 +30,7 @@ def freeshot_inversion_methods() -> Iterable[type[InversionMethod]]:
 
 @hookimpl
 def freeshot_efficiency_strategies() -> Iterable[type[EfficiencyStrategy]]:
-    """Offer no pruning, pruning by class attention and at random, merging, and stopping."""
+    """Register no pruning, pruning by class attention and at random, token merging, and patch stopping."""
     from freeshot_lora_recycle.merging import TokenMerging
     from freeshot_lora_recycle.pruning import AllTokens, ClsAttention, RandomPatches
     from freeshot_lora_recycle.stopping import PatchStopping
@@ -40,7 +40,7 @@ def freeshot_efficiency_strategies() -> Iterable[type[EfficiencyStrategy]]:
 
 @hookimpl
 def freeshot_meta_learners() -> Iterable[type[MetaLearner]]:
-    """Offer the prototype meta-learner."""
+    """Register the prototype meta-learner."""
     from freeshot_lora_recycle.prototype import Prototype
 
     return [Prototype]
@@ -48,7 +48,7 @@ def freeshot_meta_learners() -> Iterable[type[MetaLearner]]:
 
 @hookimpl
 def freeshot_published_results() -> Iterable[Published]:
-    """Offer what the paper reports."""
+    """Register the accuracies that the paper reports."""
     from freeshot_lora_recycle.published import published
 
     return published()

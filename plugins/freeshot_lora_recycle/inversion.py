@@ -1,4 +1,4 @@
-"""LoRA inversion: optimise pixels until the LoRA is sure of them.
+"""LoRA inversion: optimise pixels until the LoRA classifies them with confidence.
 
 Axes: n images, 3 channels, h × w pixels.
 """
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LoraInversion(InversionMethod):
-    """Optimise noise towards images that the LoRA classifies as asked and that look natural in statistics (Eq. 1-2)."""
+    """Optimise noise into images that the LoRA classifies as given labels and that have natural statistics (Eq.
+
+    1-2).
+    """
 
     name = "lora-inversion"
     citation = "Hu et al., LoRA Recycle, CVPR 2025; Yin et al., Dreaming to Distill (DeepInversion), CVPR 2020"
@@ -32,37 +35,38 @@ class LoraInversion(InversionMethod):
     betas: tuple[float, ...] = (0.5, 0.99)
     """Adam's decay rates. code: (0.5, 0.99); the paper is silent."""
     prior: Literal["none", "resnet50"] = "resnet50"
-    """Public network whose batch-norm statistics images should have; 'none' is strictly data-free."""
+    """Public network whose batch-norm statistics images should match; 'none' is strictly data-free."""
     prior_weights: str = ""
     """File with the weights of an ImageNet ResNet-50 (safetensors or a plain state dict); nothing is downloaded."""
     prior_weight: float = 0.01
     """Weight of the prior, α_R in the paper."""
     spread: Literal["std", "var"] = "std"
-    """What the prior compares beside the mean. paper: σ; code: σ²."""
+    """Second statistic that the prior compares, besides the mean. paper: σ; code: σ²."""
     total_variation: float = 0.0
     """Weight of the mean squared difference of neighbouring pixels. paper: none."""
     l2: float = added(0.0)
     """Weight of the mean squared pixel, in normalised space. paper: none."""
     prior_every: int = added(1)
-    """The prior is asked at every so many steps; its weight grows alike, so that its pull in the long run stays."""
+    """The prior is applied every so many steps; its weight is scaled up accordingly, so that its total effect stays."""
     keep: Literal["last", "best"] = added("last")
-    """Return the last iterate, as the paper's code in fact does, or of each image the one its LoRA was surest of."""
+    """Return the last iterate, as the paper's code in fact does, or for each image the one with the lowest
+    cross-entropy."""
     schedule: Literal["constant", "cosine"] = added("constant")
-    """How the learning rate goes: not at all, as in the paper, or down half a cosine to zero."""
+    """Schedule of the learning rate: constant, as in the paper, or half a cosine down to zero."""
     bf16: bool = added(False)
-    """Ask the LoRA in bfloat16, the network from end to end; LoRA, pixels and prior stay in full precision."""
+    """Run the network in bfloat16, end to end; LoRA, pixels and prior stay in full precision."""
     jitter: float = 0.125
-    """Images are rolled by up to this share of their side at each step, all of a batch alike."""
+    """Images are rolled by up to this share of their side at each step, a whole batch by the same offset."""
     flip: bool = True
-    """Half of the steps look at all images mirrored."""
+    """Mirror all images in half of the steps."""
 
     @property
     def data_free(self) -> str:  # type: ignore[override]
-        """Say 'public prior' where a public network's statistics are used."""
+        """'public prior' if the statistics of a public network are used, else 'strict'."""
         return "strict" if self.prior == "none" else "public prior"
 
     def synthesize(self, teacher: Teacher, labels: Tensor, rng: Generator) -> Tensor:
-        """Return images [n, 3, h, w] in 0…1; which iterate, `keep` says."""
+        """Return images [n, 3, h, w] in 0…1; `keep` selects the iterate."""
         prior = self._open_prior(teacher)
         return self._plan().optimized(teacher, labels, rng, partial(self._penalized, prior))
 
@@ -74,7 +78,7 @@ class LoraInversion(InversionMethod):
         )
 
     def _penalized(self, prior: StatisticsPrior | None, loss: Tensor, at: Iterate) -> Tensor:
-        """Add what natural images have; all terms are means over images, scaled as the cross-entropy is."""
+        """Add the regularisers of natural images; all terms are means over images, scaled like the cross-entropy."""
         from freeshot.engine.pixels import total_variation
 
         count = len(at.images)
@@ -87,19 +91,19 @@ class LoraInversion(InversionMethod):
         return loss
 
     def require_ready(self) -> None:
-        """Ask for the weights of the prior."""
+        """Require the weights of the prior."""
         from freeshot.engine.prior import require_prior
 
         require_prior(self, "prior")
 
     def files(self) -> tuple[str, ...]:
-        """Name the prior's weights, where there is a prior."""
+        """Return the prior's weight files, if there is a prior."""
         from freeshot.engine.prior import prior_files
 
         return prior_files(self)
 
     def beside(self, side: int) -> float:
-        """Count the prior, where there is one."""
+        """Return the FLOPs of the prior, if there is one."""
         from freeshot.engine.prior import operations
 
         return 0.0 if self.prior == "none" else operations(side) / self.prior_every

@@ -1,4 +1,4 @@
-"""Token merging without training (ToMe): tokens that are alike become one, instead of being dropped."""
+"""Token merging without training (ToMe): similar tokens are merged instead of dropped."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ class TokenMerging(EfficiencyStrategy):
     name = "token-merge"
     citation = "Bolya et al., Token Merging: Your ViT But Faster, ICLR 2023"
     merge: int = 4
-    """Pairs that are merged in each layer; at most half of the patches that are there. paper: 8 to 16 of 196."""
+    """Pairs that are merged in each layer; at most half of the remaining patches. paper: 8 to 16 of 196."""
 
     def __post_init__(self) -> None:
         if self.merge < 0:
             raise OptionError(f"Option 'merge' of 'token-merge' must not be negative, but is {self.merge}.")
 
     def select(self, view: LayerView) -> Tensor | None:
-        """Keep all patches but those that are merged into another: [b, k]."""
+        """Keep all patches except those merged into another: [b, k]."""
         from_, _ = self._pairs(view)
         if from_.shape[1] == 0:
             return None
         return view.kept[~_at(from_, view.kept.shape[1])].view(len(from_), -1)
 
     def merging(self, view: LayerView, kept: Tensor) -> Tensor | None:
-        """Send each merged patch to its partner: [b, 1 + k, t]."""
+        """Assign each merged patch to its partner: [b, 1 + k, t]."""
         import torch
         from torch.nn.functional import one_hot
 
         from_, into = self._pairs(view)
         patches = view.kept.shape[1]
         target = torch.arange(patches, device=kept.device).expand(len(kept), -1).scatter(1, from_, into)  # [b, s]
-        row = torch.searchsorted(kept, target)  # place of each patch's token among those kept
+        row = torch.searchsorted(kept, target)  # index of each patch's token among the kept ones
         tokens = torch.cat([torch.zeros_like(row[:, :1]), row + 1], dim=1)  # [b, t]
         return one_hot(tokens, kept.shape[1] + 1).mT
 
     def _pairs(self, view: LayerView) -> tuple[Tensor, Tensor]:
-        """Match even patches with odd ones: positions of the `merge` likest pairs, [b, m] each."""
+        """Match even patches with odd ones: indices of the `merge` most similar pairs, [b, m] each."""
         from torch.nn.functional import normalize
 
         keys = normalize(view.keys.mean(1)[:, 1:], dim=-1)  # [b, s, d / heads]
@@ -59,7 +59,7 @@ class TokenMerging(EfficiencyStrategy):
 
 
 def _at(positions: Tensor, size: int) -> Tensor:
-    """Mark positions [b, m] in a mask [b, size]."""
+    """Mark indices [b, m] in a mask [b, size]."""
     import torch
 
     mask = torch.zeros(len(positions), size, dtype=torch.bool, device=positions.device)

@@ -1,4 +1,4 @@
-"""The method: invert the pool into images, meta-train one LoRA on them, classify by nearest prototype."""
+"""The method: invert the pool, meta-train one LoRA on the surrogates, classify by nearest prototype."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from freeshot import Choice, InvertingMethod
 
 @dataclass(frozen=True)
 class LoraRecycle(InvertingMethod):
-    """Recycle a pool of LoRAs into one meta-LoRA, through images recovered from them; no data, no tuning at test."""
+    """Recycle a pool of LoRAs into one meta-LoRA through images inverted from them; no data, no tuning at test."""
 
     name = "lora-recycle"
     citation = "Hu et al., Unlocking Tuning-Free Few-Shot Adaptability ... by Recycling Pre-Tuned LoRAs, CVPR 2025"
@@ -17,8 +17,8 @@ class LoraRecycle(InvertingMethod):
     inversion: Choice = Choice("inversion", "lora-inversion")
     strategy: Choice = Choice("efficiency", "cls-attention")
     per_class: int = 40
-    """Images recovered per class of each LoRA. code: 40; the paper is silent."""
+    """Surrogate images per class of each LoRA. code: 40; the paper is silent."""
     lora_share: float = 0.5
     """Share of tasks from one LoRA, with its logits; the rest mixes classes. paper: alternates; no ratio stated."""
     targets: tuple[str, ...] = ("q", "v")
-    """Layers it acts on, of q, k, v, proj, fc1 and fc2. paper: q and v."""
+    """Layers that the LoRA modifies, of q, k, v, proj, fc1 and fc2. paper: q and v."""

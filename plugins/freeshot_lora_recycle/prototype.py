@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Prototype(GradientMetaLearner):
-    """Pull queries to their class mean: match the LoRA's opinion where there is one, the labels elsewhere (Eq. 3-4)."""
+    """Move queries to their class mean: match the LoRA's logits on its own tasks, the labels on mixed ones (Eq.
+
+    3-4).
+    """
 
     name = "prototype"
     citation = "Hu et al., LoRA Recycle, CVPR 2025; Snell et al., Prototypical Networks, NeurIPS 2017"
@@ -24,20 +27,20 @@ class Prototype(GradientMetaLearner):
     scale: float = 1.0
     """Factor on the distance, the inverse temperature of the softmax."""
     divergence: Literal["student-teacher", "teacher-student"] = "student-teacher"
-    """KL(student ‖ teacher) as the paper writes it, or KL(teacher ‖ student) as its code computes it."""
+    """KL(student ‖ teacher) as in the paper, or KL(teacher ‖ student) as in its code."""
 
     def loss(self, model: Model, task: Task) -> Tensor:
-        """Return the divergence from the teacher's softmax on the queries, or their cross-entropy."""
+        """Return the divergence from the teacher's softmax on the queries, or their cross-entropy without a teacher."""
         from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
         from freeshot.basics.prototypes import prototype_logits
         from freeshot.engine.tasks import embed_task
 
-        support, query = embed_task(model, task)
+        support, query = embed_task(model, task)  # [n, d], [q, d]
         labels = task.support.labels
         logits = prototype_logits(query, support, labels, task.way, self.distance, self.scale)  # [q, c]
         if task.teacher_logits is None:
             return cross_entropy(logits, task.query.labels)
-        ours, theirs = log_softmax(logits, 1), log_softmax(task.teacher_logits, 1)
+        ours, theirs = log_softmax(logits, 1), log_softmax(task.teacher_logits, 1)  # [q, c] each
         first, second = (ours, theirs) if self.divergence == "student-teacher" else (theirs, ours)
         return kl_div(second, first, reduction="batchmean", log_target=True)  # KL(first ‖ second)

@@ -1,4 +1,4 @@
-"""Token pruning by class attention, in inversion; what is kept in the end is the mask of meta-training."""
+"""Token pruning by class attention during inversion; the final selection is the mask of meta-training."""
 
 from __future__ import annotations
 
@@ -16,25 +16,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AllTokens(EfficiencyStrategy):
-    """Leave nothing out."""
+    """Keep all tokens."""
 
     name = "none"
 
 
 @dataclass(frozen=True)
 class ClsAttention(EfficiencyStrategy):
-    """Drop the patches that the class token attends to least, after the attention of chosen layers (paper, Eq. 5)."""
+    """Drop the patches with the least attention from the class token, after the attention of given layers (paper, Eq.
+
+    5).
+    """
 
     name = "cls-attention"
     citation = "Hu et al., LoRA Recycle, CVPR 2025"
     at: tuple[int, ...] = (-1,)
-    """Layers in which patches are dropped, 0-based; −1 is the last, where dropping saves little but makes the mask."""
+    """Layers in which patches are dropped, 0-based; −1 is the last, where dropping saves little but gives the mask."""
     ratio: float = 0.75
     """Share of the remaining patches that each of these layers drops, rounded down."""
     start: float = 0.0
     """Progress of the inversion from which patches are dropped. code: 0.25; the paper is silent."""
     ratios: tuple[float, ...] = added(())
-    """A share for each layer of `at`, in its order, instead of one for all."""
+    """One share per layer of `at`, in its order, instead of a single one."""
     paper_code_residual: bool = False
     """Add the MLP's output to the normed tokens in these layers, as the released code does by mistake."""
 
@@ -50,7 +53,7 @@ class ClsAttention(EfficiencyStrategy):
             )
 
     def layers(self, depth: int) -> tuple[int, ...]:
-        """Name the layers in which `select` is asked."""
+        """Return the layers at which `select` is called."""
         wrong = [layer for layer in self.at if not -depth <= layer < depth]
         if wrong:
             raise OptionError(f"Option 'at' of 'cls-attention' names layer {wrong[0]}, but the backbone has {depth}.")
@@ -71,18 +74,18 @@ class ClsAttention(EfficiencyStrategy):
         return self.ratios[layers.index(view.layer)]
 
     def residual(self, tokens: Tensor, normed: Tensor) -> Tensor:
-        """Return the tokens, or what the released code takes for them."""
+        """Return the tokens, or the normed ones as in the released code."""
         return normed if self.paper_code_residual else tokens
 
 
 @dataclass(frozen=True)
 class RandomPatches(ClsAttention):
-    """Drop patches at random, as many and where class attention would: the control that pruning must beat."""
+    """Drop random patches, as many as class attention would: the control for pruning."""
 
     name = "random-patches"
     citation = ""
     draw: int = 0
-    """Which random numbers decide; the patches of an image stay the same through its inversion."""
+    """Selects the random numbers; the patches of an image stay the same during its inversion."""
 
     def select(self, view: LayerView) -> Tensor | None:
         """Keep as many patches as `cls-attention` would, at random: [b, k]."""
@@ -96,6 +99,6 @@ class RandomPatches(ClsAttention):
 
 
 def lasting(score: Tensor, ratio: float) -> Tensor:
-    """Return the positions of the s − ⌊s · ratio⌋ highest of s scores [b, s], ascending: [b, k]."""
+    """Return the indices of the s − ⌊s · ratio⌋ highest of s scores [b, s], ascending: [b, k]."""
     keep = score.shape[1] - int(score.shape[1] * ratio)
     return score.topk(keep, dim=1).indices.sort(dim=1).values

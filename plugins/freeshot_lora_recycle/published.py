@@ -1,7 +1,7 @@
-"""Accuracies that the paper reports (Hu et al., CVPR 2025): ViT-B/16 of CLIP, 600 episodes, no intervals printed.
+"""Accuracies that the paper reports (Hu et al., CVPR 2025): ViT-B/16 of CLIP, 600 episodes, no intervals given.
 
-Test episodes chose the checkpoint in the paper's code, and its fine-tuned rows are not the best of its own grid
-(Table 1), so these numbers are shown beside measured ones and never among them.
+In the paper's code test episodes select the checkpoint, and its fine-tuned rows are not the best of its own grid (Table
+1), so these numbers are shown separately from measured ones.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ SOURCE = "Hu et al., CVPR 2025, Table {}"
 IN_DOMAIN = ("cifar-fs", "mini-imagenet", "vgg-flower", "cub")
 CROSS_DOMAIN = ("chestx", "isic", "eurosat", "crop-diseases")
 
-# percent; of each data set 5-way 1-shot and then 5-way 5-shot
+# percent; for each data set 5-way 1-shot, then 5-way 5-shot
 TABLE_2 = {
     "Full Finetuning": (22.81, 28.33, 21.16, 23.60, 23.11, 31.25, 21.27, 24.47),
     "Linear-probe": (80.06, 95.49, 82.04, 94.12, 89.65, 97.77, 85.84, 97.40),
@@ -50,7 +50,7 @@ TABLE_3 = {
 
 
 def published() -> list[Published]:
-    """List both tables."""
+    """Return both tables."""
     return [
         *_table(2, "in-domain", IN_DOMAIN, TABLE_2),
         *_table(3, "cross-domain", CROSS_DOMAIN, TABLE_3),

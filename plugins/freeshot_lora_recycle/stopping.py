@@ -1,4 +1,4 @@
-"""Sparse model inversion: patches that matter little stop being optimised, and are looked at no more."""
+"""Sparse model inversion: unimportant patches are frozen and no longer processed."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PatchStopping(EfficiencyStrategy):
-    """Stop the patches that the class token attends to least in the last layer, a few times early in the inversion."""
+    """Freeze the patches with the least attention from the last layer's class token, a few times early in inversion."""
 
     name = "patch-stop"
     citation = "Hu et al., Sparse Model Inversion, ICML 2024"
     at: tuple[float, ...] = (0.025, 0.05, 0.1, 0.15)
-    """Points of progress at which patches are stopped. code: iterations 50, 100, 200 and 300 of 2000."""
+    """Points of progress at which patches are frozen. code: iterations 50, 100, 200 and 300 of 2000."""
     ratio: float = 0.3
-    """Share of the remaining patches that is stopped each time, rounded down. code: 0.3."""
+    """Share of the remaining patches that is frozen each time, rounded down. code: 0.3."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.ratio < 1:
@@ -33,10 +33,10 @@ class PatchStopping(EfficiencyStrategy):
             raise OptionError(f"Option 'at' of 'patch-stop' must lie in 0…1, but is {self.at}.")
 
     def stops(self) -> tuple[float, ...]:
-        """Name the points."""
+        """Return the points of progress."""
         return self.at
 
     def stop(self, view: LayerView) -> Tensor:
-        """Go on with the patches of the highest attention of the class token, averaged over heads: [b, k]."""
+        """Keep the patches with the highest attention from the class token, averaged over heads: [b, k]."""
         score = view.attention.mean(1)[:, 0, 1:]  # [b, t - 1]
         return view.kept.gather(1, lasting(score, self.ratio))

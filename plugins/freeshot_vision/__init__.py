@@ -1,4 +1,4 @@
-"""Data sets and backbones, and the embedded pocket suite: real images, a real network, a real pool of LoRAs."""
+"""Data sets and backbones, and the embedded pocket suite: real images, a trained network, a pool of LoRAs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def freeshot_backbones() -> Iterable[type[BackboneProvider]]:
-    """Offer pocket-vit, and published networks by name."""
+    """Register pocket-vit and published networks."""
     from freeshot_vision.backbones.providers import PROVIDERS
     from freeshot_vision.pocket.backbone import PocketVit
 
@@ -23,7 +23,7 @@ def freeshot_backbones() -> Iterable[type[BackboneProvider]]:
 
 @hookimpl
 def freeshot_datasets() -> Iterable[type[FewShotDataset]]:
-    """Offer the pocket suite's data sets, and those that are read as their publishers ship them."""
+    """Register the pocket suite's data sets and published ones."""
     from freeshot_vision.datasets.all import DATASETS as PUBLISHED
     from freeshot_vision.pocket.datasets import DATASETS
 
@@ -32,7 +32,7 @@ def freeshot_datasets() -> Iterable[type[FewShotDataset]]:
 
 @hookimpl
 def freeshot_tracks() -> Iterable[Track]:
-    """Offer the pocket suite's tracks and the paper's."""
+    """Register the pocket suite's tracks and the paper's."""
     from freeshot_vision.paper.tracks import TRACKS as PAPER
     from freeshot_vision.pocket.tracks import TRACKS
 
@@ -41,7 +41,7 @@ def freeshot_tracks() -> Iterable[Track]:
 
 @hookimpl
 def freeshot_suites() -> Iterable[Suite]:
-    """Offer the pocket suite and the paper's."""
+    """Register the pocket suite and the paper's."""
     from freeshot_vision.paper.suites import SUITES as PAPER
     from freeshot_vision.pocket.suites import SUITES
 
@@ -50,7 +50,7 @@ def freeshot_suites() -> Iterable[Suite]:
 
 @hookimpl
 def freeshot_pools() -> Iterable[tuple[str, str]]:
-    """Offer the pocket pool."""
+    """Register the pocket pool."""
     from freeshot_vision.pocket.files import POOL
 
     return [("pocket", str(POOL))]
@@ -58,7 +58,7 @@ def freeshot_pools() -> Iterable[tuple[str, str]]:
 
 @hookimpl
 def freeshot_pool_plans() -> Iterable[PoolPlan]:
-    """Offer the paper's pools, to be built."""
+    """Register the recipes of the paper's pools."""
     from freeshot_vision.paper.pools import PLANS
 
     return PLANS

@@ -1,8 +1,7 @@
-"""Image sheets: a whole data set as one lossless picture and one readable card.
+"""Image sheets: a whole data set as one lossless image and one readable card.
 
-A sheet is a grid of equal square cells: column = class, row = drawing. Classes with fewer
-drawings than the sheet is tall leave their last cells empty; the card says how many are real.
-One can look at a sheet in any image viewer, and no code is needed to know what it holds.
+A sheet is a grid of equal square cells: column = class, row = drawing. Classes with fewer drawings than the sheet's
+rows leave their last cells empty; the card has the counts. Sheets can be viewed in any image viewer, without code.
 """
 
 from __future__ import annotations
@@ -29,12 +28,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 LARGEST = 16 * 2**20
-"""Bytes of a card that are read."""
+"""Maximal size of a card in bytes."""
 
 
 @dataclass(frozen=True)
 class Card:
-    """What a sheet holds: its classes, their counts and split, where it came from, its hash."""
+    """The content of a sheet: its classes, their counts and split, source and hash."""
 
     name: str
     title: str
@@ -78,13 +77,13 @@ class SheetImages:
     """[n], index into `classes`."""
     classes: tuple[str, ...]
     side: int = 0
-    """Pixels along each side as they are shown; 0: as they lie on the sheet."""
+    """Side of the returned images in pixels; 0: as on the sheet."""
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def at(self, side: int) -> SheetImages:
-        """Return the same images, shown at another size."""
+        """Return the same images at another size."""
         from freeshot.contracts.images import shown_at
 
         return shown_at(self, side if side != self.cells.shape[1] else 0)
@@ -102,7 +101,7 @@ class SheetImages:
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of pixels and labels: the identity of what is shown to a method."""
+        """Hash of pixels and labels, which identifies the content."""
         digest = hashlib.sha256(self.cells.tobytes())
         digest.update(self.labels.tobytes())
         return digest.hexdigest()
@@ -119,13 +118,13 @@ def open_sheet(folder: Path, name: str, split: str) -> SheetImages:
     except OSError as error:
         raise DataError(f"The sheet {path} cannot be read ({error.strerror}). Reinstall freeshot.") from None
     if hashlib.sha256(content).hexdigest() != card.sha256:
-        raise DataError(f"The sheet {path} is not the file its card describes. Reinstall freeshot to restore it.")
+        raise DataError(f"The sheet {path} does not match the hash in its card. Reinstall freeshot to restore it.")
     pixels = _pixels(content, path)
     if pixels.shape[:2] != (max(card.counts) * card.size, len(card.classes) * card.size):
-        raise DataError(f"The sheet {path} has not the size that its card states. Reinstall freeshot to restore it.")
+        raise DataError(f"The sheet {path} does not have the size in its card. Reinstall freeshot to restore it.")
     wanted = [card.classes.index(c) for c in card.split[split]]
     columns = [pixels[: card.counts[c] * card.size, c * card.size : (c + 1) * card.size] for c in wanted]
-    none = np.empty((0, card.size, card.size, 3), dtype=np.uint8)  # a split may be without classes
+    none = np.empty((0, card.size, card.size, 3), dtype=np.uint8)  # a split may have no classes
     cells = np.concatenate([none, *(column.reshape(-1, *none.shape[1:]) for column in columns)])
     counts = np.array([card.counts[c] for c in wanted], dtype=np.int64)
     labels = np.repeat(np.arange(len(wanted), dtype=np.int64), counts)
@@ -133,26 +132,26 @@ def open_sheet(folder: Path, name: str, split: str) -> SheetImages:
 
 
 def _require_sound(card: Card) -> None:
-    """Refuse a card whose fields are not what they are written as; ValueError or TypeError."""
+    """Check the types and values of a card's fields; ValueError or TypeError."""
     texts = [card.name, card.sha256, *card.classes, *(name for part in card.split.values() for name in part)]
     numbers = [card.size, *card.counts]
     if not all(isinstance(text, str) for text in texts) or not all(type(number) is int for number in numbers):
-        raise TypeError("a name or a number is none")
+        raise TypeError("a name or a number has another type")
     if not 0 < card.size < 10_000 or min(card.counts) < 0 or len(card.counts) != len(card.classes):
-        raise ValueError("sizes and counts do not fit together")
+        raise ValueError("sizes and counts do not match")
     if unknown := {name for part in card.split.values() for name in part} - set(card.classes):
-        raise ValueError(f"its split names '{min(unknown)}', which is no class")
+        raise ValueError(f"its split names '{min(unknown)}', which is not a class")
 
 
 def _pixels(content: bytes, path: Path) -> NDArray[np.uint8]:
-    """Decode a sheet [rows × h, columns × w, 3]; DataError for what is none, or larger than any."""
+    """Decode a sheet [rows × h, columns × w, 3]; DataError if it is invalid or too large."""
     try:
         with Image.open(io.BytesIO(content), formats=("WEBP",)) as picture:
             if picture.width * picture.height > MOST_PIXELS:
                 raise ValueError(f"it claims {picture.width} × {picture.height} pixels")
             return np.asarray(picture.convert("RGB"))
     except (*BROKEN, Image.DecompressionBombError) as error:
-        raise DataError(f"The sheet {path} is no picture ({error}). Reinstall freeshot to restore it.") from None
+        raise DataError(f"The sheet {path} is not a valid image ({error}). Reinstall freeshot to restore it.") from None
 
 
 def write_sheet(folder: Path, card: Card, drawings: Mapping[str, NDArray[np.uint8]]) -> Card:

@@ -169,7 +169,7 @@ def test_what_cannot_be_is_told() -> None:
     with pytest.raises(OptionError, match=r"0 excluded, but is 0\.0"):
         replace(METHOD, boundary=0.0)
     bad = replace(task(1), teacher_logits=torch.full((12, 3), torch.nan, dtype=torch.float64))
-    with pytest.raises(DivergedError, match=r"The slope of '.*' is not finite\."):
+    with pytest.raises(DivergedError, match=r"The gradient of '.*' is not finite\."):
         METHOD.fit(model, Given([bad]), rng())
 
 
@@ -194,10 +194,10 @@ def test_answers_of_an_earlier_run_are_counted_too(toy: Toy) -> None:
 @pytest.mark.parametrize(
     ("option", "reason"),
     [
-        ("inversion=lora-inversion", "No gradient comes back from a LoRA behind a service"),
-        ("inversion=cmi", "shows nothing but logits"),
-        ("inversion=meta-generator", "learns from gradients"),
-        ("strategy=cls-attention", "chooses by attention"),
+        ("inversion=lora-inversion", "A LoRA behind a service returns no gradients"),
+        ("inversion=cmi", "returns logits only"),
+        ("inversion=meta-generator", "needs gradients"),
+        ("strategy=cls-attention", "selects by attention"),
     ],
 )
 def test_what_needs_a_look_into_loras_is_refused(toy: Toy, option: str, reason: str) -> None:

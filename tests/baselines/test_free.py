@@ -123,9 +123,9 @@ def test_recovering_leaves_what_was_learned_alone(
 
 def test_without_having_learned_there_is_nothing_to_recover_with(backbone: Backbone, pool: LoraPool) -> None:
     teacher = BankTeacher(backbone, [pool.entries[0]])
-    with pytest.raises(ContractError, match="learns from a pool first"):
+    with pytest.raises(ContractError, match="must first learn from a pool"):
         SMALL.synthesize(teacher, labels(), rng())
-    with pytest.raises(ContractError, match="was learned with other options"):
+    with pytest.raises(ContractError, match="was trained with other options"):
         SMALL.recover(teacher, labels(), rng(), {})
 
 

@@ -81,7 +81,7 @@ def test_what_leaves_the_network_as_it_is_changes_nothing(toy: Toy) -> None:
 
 
 def test_standing_on_a_method_does_not_lend_its_rights(toy: Toy) -> None:
-    with pytest.raises(UndeclaredError, match=r"Method 'knn' asked for the pool"):
+    with pytest.raises(UndeclaredError, match=r"Method 'knn' requested the pool"):
         toy.bench(Knn()).on(AVERAGE).pool()
 
 
@@ -89,12 +89,12 @@ def test_standing_on_a_method_does_not_lend_its_rights(toy: Toy) -> None:
 def test_a_method_that_leaves_no_adapter_cannot_be_stood_on(toy: Toy, under: str) -> None:
     record = toy.record("knn", options=(f"under={under}", *(f"under.{option}" for option in QUICK[under])))
     assert record.status == "failed"
-    assert f"Method '{under}' leaves no adapter behind. Choose one that trains a LoRA." in record.reason
+    assert f"Method '{under}' yields no adapter. Choose one that trains a LoRA." in record.reason
 
 
 def test_a_method_that_skips_a_track_cannot_be_stood_on_there(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(LoraAverage, "skip", lambda *_: "It is tired.")
-    with pytest.raises(OptionError, match=r"'lora-average' skips this track, so that nothing can stand on it\. It is"):
+    with pytest.raises(OptionError, match=r"'lora-average' skips this track and cannot be the base of another\. It is"):
         toy.bench(Knn()).on(AVERAGE)
 
 
@@ -175,7 +175,7 @@ def test_every_such_row_runs_on_an_average_and_is_another_row_there(toy: Toy, na
 
 @pytest.mark.parametrize(("name", "start"), [("lora-finetuning", "average"), ("pmf", "real-data")])
 def test_two_beginnings_are_refused(toy: Toy, name: str, start: str) -> None:
-    with pytest.raises(OptionError, match=f"start={start} and under=lora-recycle are two beginnings; choose one"):
+    with pytest.raises(OptionError, match=f"start={start} and under=lora-recycle cannot be combined; choose one"):
         toy.plan(name, options=(f"start={start}", "under=lora-recycle"))
 
 

@@ -115,7 +115,7 @@ def test_values_that_never_differ_are_a_point() -> None:
 
 @pytest.mark.parametrize("values", [[], [[]], [0.1, 0.2], [[0.1, math.nan]]])
 def test_what_is_no_table_is_refused(values: Any) -> None:
-    with pytest.raises(ValueError, match=r"finite values \[seeds, episodes\]"):
+    with pytest.raises(ValueError, match=r"must be finite and of shape \[seeds, episodes\]"):
         crossed(values)
 
 

@@ -123,7 +123,7 @@ def test_a_full_disk_is_called_so_and_leaves_the_old_file(tmp_path: Path) -> Non
     with pytest.raises(StoreError) as caught, atomic_path(file):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert str(caught.value) == (
-        f"The disk is full: {file} could not be written. Free some space and repeat the command; it continues."
+        f"The disk is full: {file} could not be written. Free some space and rerun; finished work is kept."
     )
     assert file.read_text() == "old"
     assert list(tmp_path.iterdir()) == [file]
@@ -135,7 +135,7 @@ def test_any_other_failure_is_passed_on_in_a_sentence(tmp_path: Path) -> None:
         write_text(tmp_path / "file" / "x.txt", "text")
     assert str(caught.value) == (
         f"The file {tmp_path / 'file' / 'x.txt'} could not be written ({os.strerror(errno.EEXIST)}). "
-        "Mend that and repeat the command; it continues."
+        "Fix this and rerun; finished work is kept."
     )
 
 
@@ -177,5 +177,5 @@ def test_a_file_is_read_up_to_a_size(tmp_path: Path) -> None:
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/dev/zero")])
 def test_what_may_never_end_is_not_read(tmp_path: Path, make: Callable[[Path], object]) -> None:
     make(tmp_path / "x")
-    with pytest.raises(OSError, match=r"^it is no file$"):
+    with pytest.raises(OSError, match=r"^it is not a regular file$"):
         read_bounded(tmp_path / "x", 2**20)

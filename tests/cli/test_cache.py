@@ -57,8 +57,8 @@ def test_what_is_old_is_removed(call: Call, cache: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ((), "Error: Say what may go: --older-than 30d, --kind NAME, or both. Nothing was removed."),
-        (("--older-than", "old"), "Error: 'old' is no age."),
+        ((), "Error: Select what to delete with --older-than 30d, --kind NAME, or both. Nothing was removed."),
+        (("--older-than", "old"), "Error: Invalid age 'old': expected"),
         (("--kind", "pictures"), "Error: The cache holds no 'pictures'. It holds: inversion, pixels."),
     ],
 )

@@ -67,7 +67,7 @@ def test_pictures_that_are_not_read_are_told(call: Call, pictures: Path) -> None
         file.unlink()
     refused = call("data", "add", "mine", "pictures", *ADD, plugins=PLUGINS)
     assert refused.stderr.startswith(told)
-    assert "kind-1 holds no picture." in refused.stderr
+    assert "kind-1 has no image." in refused.stderr
 
 
 def test_it_is_known_only_in_its_data_folder(call: Call, pictures: Path) -> None:
@@ -107,7 +107,7 @@ def test_a_check_tells_how_far_it_is(call: Call, pictures: Path, monkeypatch: py
 def test_a_published_set_that_is_missing_says_what_to_put_where(call: Call, pictures: Path) -> None:
     done = call("data", "check", "eurosat", plugins=PLUGINS)
     assert done.exit_code == 2
-    assert "EuroSAT was not found under data/eurosat. Put the archive 'EuroSAT_RGB.zip'" in done.stderr
+    assert "EuroSAT was not found in data/eurosat. Put the archive 'EuroSAT_RGB.zip'" in done.stderr
     listed = lines(call("data", "list", plugins=PLUGINS).stdout)
     assert "eurosat satellite images MIT 10 novel missing" in listed
 

@@ -40,7 +40,7 @@ ERROR = "AttributeError: 'LoraEntry' object has no attribute 'head' (mine.py, li
 OTHERS = (
     "runs a toy track of 5 ways and 5 shots from end to end",
     "the same seed gives the same accuracies",
-    "an interruption passes through",
+    "can be interrupted",
 )
 FROZEN = '''
 from dataclasses import dataclass
@@ -227,14 +227,14 @@ def test_a_check_prints_the_whole_traceback_on_demand(call: Call, written: Calla
 def test_a_check_names_the_line_that_fails_in_a_worker_process(call: Call, written: Callable[[str], str]) -> None:
     body = "import multiprocessing; assert multiprocessing.parent_process() is None"
     told = call("plugin", "check", written(METHOD.replace("{body}", body)), plugins=LOADED).stdout
-    assert "give what one process gives: In a worker process: AssertionError (mine.py, line 13)" in told
+    assert "gives the same results in worker processes: In a worker process: AssertionError (mine.py, line 13)" in told
     assert told.count("✗") == 1
 
 
 def test_a_track_is_checked_beside_the_data_set_of_its_file(call: Call, written: Callable[[str], str]) -> None:
     result = call("plugin", "check", written(DATA_AND_TRACK), plugins=LOADED)
     assert result.exit_code == 0, result.output
-    assert "track 'mine/2w1s'\n  ✓ its data set, backbone and pool are there and fit" in result.stdout
+    assert "track 'mine/2w1s'\n  ✓ its data set, backbone and pool are available and compatible" in result.stdout
 
 
 def test_a_track_is_checked_beside_the_other_files_that_are_loaded(call: Call, written: Callable[[str], str]) -> None:

@@ -74,7 +74,7 @@ def test_a_users_mistake_is_one_sentence_without_traceback(call: Call) -> None:
 def test_help_with_a_plugin_that_is_not_there_is_one_sentence(call: Call) -> None:
     done = call("--plugin", "gone.py", "--help")
     assert done.exit_code == 2
-    assert done.stderr == "Error: gone.py cannot be read (No such file or directory). Name a file that is there.\n"
+    assert done.stderr == "Error: gone.py cannot be read (No such file or directory). Use an existing file.\n"
 
 
 def test_a_broken_plugin_costs_one_line_on_stderr(call: Call, install: Install) -> None:

@@ -70,7 +70,7 @@ def test_a_damaged_pool_fails_with_the_file_that_is_damaged(call: Call, pool: Pa
 def test_a_folder_that_is_no_pool_is_said_to_be_none(call: Call, tmp_path: Path) -> None:
     done = call("pool", "check", str(tmp_path), plugins="")
     assert done.exit_code == 2
-    assert "is no pool: it has no pool.json" in done.stderr
+    assert "is not a pool: it has no pool.json" in done.stderr
 
 
 @pytest.mark.parametrize("verb", ["show", "check"])
@@ -158,9 +158,7 @@ def test_a_name_that_is_taken_is_refused(call: Call, install: Install, asked: di
     for name, taken in {"mix": "that one", "mix/sketch": "a part of it"}.items():
         done = call("pool", "build", name, *size)
         assert done.exit_code == 2
-        assert (
-            f"The pool 'mix' is shipped by freeshot-fake 1.0, and '{name}' would be taken for {taken}." in done.stderr
-        )
+        assert f"The pool 'mix' is shipped by freeshot-fake 1.0, and '{name}' would refer to {taken}." in done.stderr
     assert not asked
 
 
@@ -168,7 +166,7 @@ def test_a_name_that_is_taken_is_refused(call: Call, install: Install, asked: di
 def test_a_name_that_leads_elsewhere_is_refused(call: Call, asked: dict[str, Any], name: str) -> None:
     done = call("pool", "build", name, "--source", "sketch", "--count", "8", "--backbone", "tiny", plugins="")
     assert done.exit_code == 2
-    assert f"'{name}' cannot be a pool's name." in done.stderr
+    assert f"'{name}' is not a valid pool name." in done.stderr
     assert not asked
 
 

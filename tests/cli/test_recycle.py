@@ -97,7 +97,7 @@ def test_a_method_that_needs_real_images_is_refused(call: Call) -> None:
 def test_a_method_without_adapter_is_refused(call: Call) -> None:
     done = call("recycle", "toy", "--method", "frozen-prototype", "--out", "meta", plugins=OURS)
     assert done.exit_code == 2
-    assert "Method 'frozen-prototype' leaves no adapter behind." in done.stderr
+    assert "Method 'frozen-prototype' yields no adapter." in done.stderr
 
 
 def test_imported_loras_are_recycled_like_any(call: Call) -> None:
@@ -193,7 +193,7 @@ def test_a_support_folder_without_classes_is_told(call: Call) -> None:
     save_pictures()
     done = call("predict", "--backbone", "toy-vit", "--support", "query", "--query", "query", plugins=OURS)
     assert done.exit_code == 2
-    assert "query must hold one folder of pictures for each class, at least two, but holds 0." in done.stderr
+    assert "query must contain one folder of images per class, at least two, but contains 0." in done.stderr
 
 
 def test_a_file_that_is_no_picture_is_named(call: Call) -> None:

@@ -72,7 +72,7 @@ def test_the_new_record_can_be_kept_and_counts_its_own_look(
     assert RunRecord.read(file).looks == 1
     again = reproduce(made, "--results", str(tmp_path / "new"))
     assert again.exit_code == 2
-    assert "is there already. Choose an empty folder for --results: nothing is replaced." in again.stderr
+    assert "already exists. Choose an empty folder for --results; records are never overwritten." in again.stderr
 
 
 @pytest.mark.parametrize(

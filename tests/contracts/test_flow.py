@@ -27,13 +27,18 @@ def test_images_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
 def test_labels_for_other_images_are_refused() -> None:
     with pytest.raises(ContractError) as caught:
         Shots(torch.zeros(4, 3, 8, 8), torch.zeros(3))
-    assert str(caught.value) == "These must agree in their first axis: {'images': 4, 'labels': 3}."
+    assert (
+        str(caught.value) == "The first axes must have equal length, but their lengths are {'images': 4, 'labels': 3}."
+    )
 
 
 def test_patches_for_other_images_are_refused() -> None:
     with pytest.raises(ContractError) as caught:
         Shots(torch.zeros(4, 3, 8, 8), torch.zeros(4), torch.zeros(5, 2))
-    assert str(caught.value) == "These must agree in their first axis: {'images': 4, 'labels': 4, 'kept': 5}."
+    assert (
+        str(caught.value)
+        == "The first axes must have equal length, but their lengths are {'images': 4, 'labels': 4, 'kept': 5}."
+    )
 
 
 def test_a_task_refuses_logits_of_another_query() -> None:
@@ -41,7 +46,10 @@ def test_a_task_refuses_logits_of_another_query() -> None:
     Task(shots(2), shots(4), 2)
     with pytest.raises(ContractError) as caught:
         Task(shots(2), shots(4), 2, torch.zeros(2, 2))
-    assert str(caught.value) == "These must agree in their first axis: {'query': 4, 'teacher_logits': 2}."
+    assert (
+        str(caught.value)
+        == "The first axes must have equal length, but their lengths are {'query': 4, 'teacher_logits': 2}."
+    )
 
 
 def test_surrogates_refuse_logits_of_other_images() -> None:
@@ -49,5 +57,6 @@ def test_surrogates_refuse_logits_of_other_images() -> None:
     with pytest.raises(ContractError) as caught:
         SurrogateSet(shots(4), (0, 1), torch.zeros(4, 2), torch.zeros(3, 2), "lora-000")
     assert str(caught.value) == (
-        "These must agree in their first axis: {'shots': 4, 'teacher_logits': 4, 'mirrored_logits': 3}."
+        "The first axes must have equal length, but their lengths are "
+        "{'shots': 4, 'teacher_logits': 4, 'mirrored_logits': 3}."
     )

@@ -141,7 +141,10 @@ def test_dotted_options_without_a_choice_change_the_default_one() -> None:
 
 
 def test_a_dotted_option_of_something_that_is_no_component_is_refused() -> None:
-    assert refusal(**{"steps.x": 1}) == "Option 'steps' of 'thing' is no component, so 'steps.x' means nothing."
+    assert (
+        refusal(**{"steps.x": 1})
+        == "Option 'steps' of 'thing' takes a plain value and has no sub-options, but got 'steps.x'."
+    )
 
 
 def test_choices_are_json_with_name_and_options() -> None:

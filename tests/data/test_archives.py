@@ -141,7 +141,7 @@ def test_a_header_that_claims_a_gigabyte_for_a_name_is_refused(tmp_path: Path, s
         info.type = tarfile.GNUTYPE_LONGNAME
         info.size = size
         archive.fileobj.write(info.tobuf(tarfile.GNU_FORMAT))
-    with pytest.raises(DataError, match="longer than any header is"):
+    with pytest.raises(DataError, match="corrupt archive header"):
         unpack(tmp_path / "x.tar", tmp_path / "out")
 
 
@@ -149,7 +149,7 @@ def test_a_member_of_less_than_no_bytes_is_refused(tmp_path: Path) -> None:
     info = tarfile.TarInfo("loop")
     info.size = -512
     (tmp_path / "x.tar").write_bytes(info.tobuf() + bytes(1024))
-    with pytest.raises(DataError, match=r"cannot be unpacked \(the member 'loop' is spoilt\)"):
+    with pytest.raises(DataError, match=r"cannot be unpacked \(the member 'loop' is corrupt\)"):
         unpack(tmp_path / "x.tar", tmp_path / "out")
 
 
@@ -265,13 +265,13 @@ FIFTY = {f"{number}.txt": bytes([number]) * 700 for number in range(50)}
 @pytest.mark.parametrize(
     ("spoil", "why"),
     [
-        (lambda tar, at: tar[: at + 200], "it breaks off, or is spoilt in its middle"),
-        (lambda tar, at: tar[:at], "it breaks off, or is spoilt in its middle"),
+        (lambda tar, at: tar[: at + 200], "it is truncated or corrupt"),
+        (lambda tar, at: tar[:at], "it is truncated or corrupt"),
         (lambda tar, at: tar[: at - 100], "unexpected end of data"),
-        (lambda tar, at: tar[: at + 148] + b"spoilt!!" + tar[at + 156 :], "it breaks off, or is spoilt in its middle"),
-        (lambda tar, at: tar[:at] + bytes(512) + tar[at + 512 :], "it goes on after its end"),
-        (lambda tar, _: tar + tar, "it goes on after its end"),
-        (lambda tar, _: tar + bytes(200_000), "it goes on after its end"),
+        (lambda tar, at: tar[: at + 148] + b"spoilt!!" + tar[at + 156 :], "it is truncated or corrupt"),
+        (lambda tar, at: tar[:at] + bytes(512) + tar[at + 512 :], "it has data after its end"),
+        (lambda tar, _: tar + tar, "it has data after its end"),
+        (lambda tar, _: tar + bytes(200_000), "it has data after its end"),
     ],
     ids=["within a header", "between members", "within a member", "spoilt", "a hole", "two", "swells"],
 )
@@ -306,7 +306,7 @@ def test_a_zip_whose_list_swallows_a_member_is_refused(tmp_path: Path) -> None:
     first, second, third = (match.start() for match in re.finditer(b"PK\x01\x02", content))
     content[first + 32] = third - second  # the length of its comment
     (tmp_path / "x.zip").write_bytes(content)
-    with pytest.raises(DataError, match=r"cannot be unpacked \(its list of members is spoilt\)"):
+    with pytest.raises(DataError, match=r"cannot be unpacked \(its list of members is corrupt\)"):
         unpack(tmp_path / "x.zip", tmp_path / "out")
 
 
@@ -367,9 +367,9 @@ def test_who_unpacks_an_archive_at_the_same_time_waits_and_takes_what_is_there(t
 def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     archive = zipped(tmp_path / "x.zip", CONTENT)
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(StoreError, match=r"out could not be written \(.+\)\. Mend that\."):
+    with pytest.raises(StoreError, match=r"out could not be written \(.+\)\. Fix and rerun\."):
         unpack(archive, tmp_path / "file" / "out")
     (tmp_path / ".out.unpacking").symlink_to(tmp_path)
-    with pytest.raises(StoreError, match=r"out could not be written \(.+\)\. Mend that\."):
+    with pytest.raises(StoreError, match=r"out could not be written \(.+\)\. Fix and rerun\."):
         unpack(archive, tmp_path / "out")
     assert (tmp_path / "file").exists()

@@ -70,10 +70,10 @@ def test_a_data_folder_is_offered_once(folder: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("{", "is no manifest of a data set"),
-        ("[]", "is no manifest of a data set"),
-        ('{"format": 2}', r"is no manifest of a data set \(.*\)\. Add the data set again\."),
-        ("\x00", "is no manifest of a data set"),
+        ("{", "is not a valid data set manifest"),
+        ("[]", "is not a valid data set manifest"),
+        ('{"format": 2}', r"is not a valid data set manifest \(.*\)\. Add the data set again\."),
+        ("\x00", "is not a valid data set manifest"),
     ],
 )
 def test_a_spoilt_manifest_costs_only_itself(folder: Path, tmp_path: Path, text: str, why: str) -> None:
@@ -93,7 +93,7 @@ def test_a_manifest_of_another_name_is_refused(folder: Path, tmp_path: Path) -> 
     write_manifest(tmp_path, manifest(folder)).rename(manifest_path(tmp_path, "other"))
     (spoilt,) = manifests(tmp_path)
     assert isinstance(spoilt, Spoilt)
-    assert "says it is the data set 'mine'. Rename the file" in spoilt.reason
+    assert "describes the data set 'mine'. Rename the file" in spoilt.reason
 
 
 def test_a_manifest_whose_class_is_in_two_splits_is_refused(folder: Path, tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_a_class_that_vanished_is_named(folder: Path, tmp_path: Path) -> None:
     for file in (folder / "c").iterdir():
         file.unlink()
     (folder / "c").rmdir()
-    with pytest.raises(DataError, match=r"The split of 'mine' names the class 'c', of which .* has no picture"):
+    with pytest.raises(DataError, match=r"The split of 'mine' names the class 'c', but .* has no image of it"):
         dataset_class(manifest(folder))().load("novel", tmp_path)
 
 
@@ -124,7 +124,7 @@ def test_a_table_lists_pictures_relative_to_itself(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("path,label\ngone.png,x\n", r"names 'gone\.png', which is not there"),
+        ("path,label\ngone.png,x\n", r"names 'gone\.png', which does not exist"),
         ("path,label\n../../x.png,x\n", "leads out of"),
         ("path,label,split\na/0.png,x,base\nb/0.png,y,\n", "names a split in 1 of 2 lines"),
         ("file,label\n", "has no column 'path'"),
@@ -188,7 +188,7 @@ def test_a_data_set_takes_the_options_that_follow_its_name() -> None:
 @pytest.mark.parametrize("name", ["x" * 300, "x" * 5000])
 def test_a_name_longer_than_any_files_is_not_there(folder: Path, name: str) -> None:
     (folder / "t.csv").write_text(f"path,label\n{name},a\n")
-    with pytest.raises(DataError, match="which is not there"):
+    with pytest.raises(DataError, match="which does not exist"):
         list_images(folder / "t.csv")
     with pytest.raises(DataError, match="is neither a folder of class folders nor a CSV file"):
         list_images(folder / name)

@@ -33,9 +33,9 @@ def test_a_split_is_read_from_either_sort_of_file(tmp_path: Path, name: str, tex
     [
         ("s.json", "{", r"s\.json is not JSON \(.*\)\. A split file looks like"),
         ("s.json", "[" * 100_000, "is not JSON"),
-        ("s.json", "[]", r"'base' of .*s\.json is no list of class names"),
-        ("s.json", '{"novel": [1]}', "'novel' of .* is no list of class names"),
-        ("s.json", '{"novel": [""]}', "'novel' of .* is no list of class names"),
+        ("s.json", "[]", r"'base' of .*s\.json is not a list of class names"),
+        ("s.json", '{"novel": [1]}', "'novel' of .* is not a list of class names"),
+        ("s.json", '{"novel": [""]}', "'novel' of .* is not a list of class names"),
         ("s.json", '{"base": ["cat"]}', "names no novel class"),
         ("s.json", '{"base": ["cat"], "novel": ["cat"]}', "names the class 'cat' twice"),
         ("s.csv", "", "has no column 'label'. Its first line must name label, split, and names nothing"),
@@ -44,8 +44,8 @@ def test_a_split_is_read_from_either_sort_of_file(tmp_path: Path, name: str, tex
         ("s.csv", "label,split\ncat\n", "Line 2 of .* has no split"),
         ("s.csv", "label,split\ncat,train\n", "puts 'cat' into the split 'train'. Expected base, validation, novel"),
         ("s.csv", "label,split\ncat,base\ncat,novel\n", "puts 'cat' into base and novel"),
-        ("s.csv", 'label,split\n"cat,base\n', "is no line of a CSV file"),
-        ("s.csv", "label,split\n" + "x" * 200_000 + ",base\n", "is no line of a CSV file"),
+        ("s.csv", 'label,split\n"cat,base\n', "is not valid CSV"),
+        ("s.csv", "label,split\n" + "x" * 200_000 + ",base\n", "is not valid CSV"),
     ],
 )
 def test_a_spoilt_split_file_is_one_sentence(tmp_path: Path, name: str, text: str, why: str) -> None:
@@ -56,7 +56,7 @@ def test_a_spoilt_split_file_is_one_sentence(tmp_path: Path, name: str, text: st
 
 def test_a_file_that_is_no_text_is_told(tmp_path: Path) -> None:
     (tmp_path / "s.csv").write_bytes(b"label,split\n\xff\xfe,base\n")
-    with pytest.raises(DataError, match=r"is not text in UTF-8\. Save it as such\."):
+    with pytest.raises(DataError, match=r"is not UTF-8 text\. Save it as UTF-8\."):
         read_split(tmp_path / "s.csv")
     with pytest.raises(DataError, match=r"gone\.json cannot be read \(No such file or directory\)"):
         read_split(tmp_path / "gone.json")
@@ -91,7 +91,7 @@ def test_a_seed_decides_the_split() -> None:
 
 @pytest.mark.parametrize("shares", [(0.5, 0.5), (0.5, 0.2, 0.2), (-0.5, 1, 0.5), (float("nan"), 0.5, 0.5)])
 def test_shares_that_are_none_are_told(shares: tuple[float, ...]) -> None:
-    with pytest.raises(DataError, match=r"are no split\. Give three numbers of sum 1"):
+    with pytest.raises(DataError, match=r"are not a valid split\. Give three numbers with sum 1"):
         drawn_split(["a", "b"], shares, 0)
 
 
@@ -116,12 +116,12 @@ def test_no_shares_are_advised_where_classes_are_too_few_for_any() -> None:
 
 
 def test_a_class_without_pictures_is_named() -> None:
-    with pytest.raises(DataError, match="split file names the class 'emu' and 1 more, of which data has no picture"):
+    with pytest.raises(DataError, match="split file names the class 'emu' and 1 more, but data has no image of it"):
         require_known(Split(novel=("fox", "emu", "gnu")), ["fox"], "split file", "data")
 
 
 def test_a_part_that_is_none_is_told() -> None:
-    with pytest.raises(DataError, match=r"There is no split 'train'\. Expected base, validation, novel"):
+    with pytest.raises(DataError, match=r"Unknown split 'train'\. Expected base, validation, novel"):
         Split().of("train")
 
 

@@ -57,12 +57,12 @@ def test_a_name_in_a_table_may_not_lead_out(tmp_path: Path, name: str) -> None:
 def test_a_class_without_pictures_is_named(tmp_path: Path) -> None:
     paint(tmp_path / "a/1.png")
     (tmp_path / "b").mkdir()
-    with pytest.raises(DataError, match=r"b holds no picture\. Put at least one there, or remove the class\."):
+    with pytest.raises(DataError, match=r"b has no image\. Add at least one, or remove the class\."):
         classes_in(tmp_path)
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"There is no folder .*nowhere\."):
+    with pytest.raises(DataError, match=r"The folder .*nowhere does not exist\."):
         pictures_in(tmp_path / "nowhere")
 
 
@@ -76,7 +76,7 @@ def test_a_circle_of_links_ends(tmp_path: Path) -> None:
 def test_a_name_that_is_no_text_is_refused(tmp_path: Path, name: str) -> None:
     paint(tmp_path / "a" / "1.png")
     paint(tmp_path / name)
-    with pytest.raises(DataError, match=r"is no text in UTF-8\. Rename that file or folder\."):
+    with pytest.raises(DataError, match=r"is not valid UTF-8\. Rename that file or folder\."):
         classes_in(tmp_path)
 
 
@@ -87,7 +87,7 @@ def test_a_link_that_leads_to_itself_is_refused(tmp_path: Path, name: str) -> No
     if name != "a/x.png":  # what is no folder is no class
         assert list(classes_in(tmp_path)) == ["a"]
         return
-    with pytest.raises(DataError, match=r"is a link that leads in a circle\."):
+    with pytest.raises(DataError, match=r"is part of a loop of links\."):
         classes_in(tmp_path)
 
 

@@ -133,7 +133,7 @@ def test_lower_ranks_are_filled_up_without_effect(backbone: Backbone, images: Te
 
 
 def test_loras_of_other_layers_make_no_bank(backbone: Backbone, make_entry: MakeEntry) -> None:
-    with pytest.raises(PoolError, match=r"^LoRAs of one bank must act on the same layers\. Invert them apart\.$"):
+    with pytest.raises(PoolError, match=r"^LoRAs of one bank must act on the same layers\. Invert them separately\.$"):
         bank_of(backbone, make_entry(0), make_entry(1, targets=("q",)))
 
 

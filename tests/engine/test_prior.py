@@ -63,7 +63,9 @@ def test_the_distance_sums_those_of_means_and_of_spreads_over_all_layers(spread:
 def test_a_file_named_by_its_hash_must_have_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "resnet50-0676ba61.pth").write_bytes(b"something else")
     monkeypatch.setenv("FREESHOT_WEIGHTS", str(tmp_path))  # where it is found by its name alone
-    with pytest.raises(DataError, match=r"resnet50-0676ba61\.pth is not what its name promises \(its SHA-256 is "):
+    with pytest.raises(
+        DataError, match=r"resnet50-0676ba61\.pth does not match the hash in its name \(its SHA-256 is "
+    ):
         open_prior("resnet50-0676ba61.pth", "std", CPU)
 
 

@@ -84,7 +84,7 @@ def test_plain_logits_use_every_token(backbone: Backbone, images: Tensor, make_e
 
 def test_loras_of_unequal_way_are_no_group(backbone: Backbone, make_entry: MakeEntry) -> None:
     with pytest.raises(
-        PoolError, match=r"^LoRAs inverted together must have equally many classes\. Invert them apart\.$"
+        PoolError, match=r"^LoRAs inverted together must have equally many classes\. Invert them separately\.$"
     ):
         BankTeacher(backbone, [make_entry(1), make_entry(2, classes=3)])
 

@@ -29,7 +29,7 @@ def test_a_trunk_is_the_frozen_copy_that_a_bench_hands_out(backbone: Backbone) -
 
 
 def test_another_network_is_refused() -> None:
-    with pytest.raises(ContractError, match=r"what bench.backbone\(\) returns"):
+    with pytest.raises(ContractError, match=r"the network that bench.backbone\(\) returns"):
         Trunk.of(nn.Linear(2, 2))
 
 

@@ -62,8 +62,7 @@ def test_a_copy_with_other_numbers_of_images_is_refused() -> None:
         track_episodes(track, Dots((4, 5, 7)))
     assert str(told.value) == (
         "The episodes of 'far/dots/2w1s' are not the frozen ones: this copy of 'dots' has other numbers of images than "
-        "its publisher's, 4 to 7 a class of 3 in the novel split. Get it again; 'freeshot data check dots' says what "
-        "is there."
+        "its publisher's, 4 to 7 a class of 3 in the novel split. Get it again and run 'freeshot data check dots'."
     )
 
 
@@ -75,7 +74,7 @@ def test_what_is_met_first_is_noted_and_met_again(tmp_path: Path) -> None:
 
 def test_images_that_changed_since_are_refused(tmp_path: Path) -> None:
     met(Dots((4, 5)), tmp_path)
-    with pytest.raises(EpisodeError, match="are not those that were first met here: images or labels of 'dots' have"):
+    with pytest.raises(EpisodeError, match="differ from those of the first run here: images or labels of 'dots' have"):
         met(Dots((4, 5), "other pictures"), tmp_path)
 
 

@@ -52,17 +52,17 @@ def test_a_single_file_is_a_query_too(tmp_path: Path) -> None:
 def test_a_class_without_pictures_is_named(tmp_path: Path) -> None:
     paint(tmp_path / "a/1.png", (1, 2, 3))
     (tmp_path / "b").mkdir()
-    with pytest.raises(DataError, match=r"b holds no picture\. Put at least one there, or remove the class\."):
+    with pytest.raises(DataError, match=r"b has no image\. Add at least one, or remove the class\."):
         open_classes(tmp_path, 3)
 
 
 @pytest.mark.parametrize("opener", [open_classes, open_pictures])
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path, opener: object) -> None:
     assert callable(opener)
-    with pytest.raises(DataError, match=r"There is no folder .*nowhere\."):
+    with pytest.raises(DataError, match=r"The folder .*nowhere does not exist\."):
         opener(tmp_path / "nowhere", 3)
 
 
 def test_a_folder_without_pictures_is_told(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="holds no picture"):
+    with pytest.raises(DataError, match="has no image"):
         open_pictures(tmp_path, 3)

@@ -276,11 +276,11 @@ def test_weights_that_cannot_be_read_are_told(tmp_path: Path, name: str, content
     file = tmp_path / name
     if content is not None:
         file.write_bytes(content)
-    with pytest.raises(DataError, match=r"The prior's weights .* cannot be used \(.*\)\. Give those of a ResNet-50\."):
+    with pytest.raises(DataError, match=r"The prior's weights .* cannot be used \(.*\)\. Give ResNet-50 weights\."):
         open_prior(str(file), "std", CPU)
 
 
 def test_weights_of_another_network_are_told(tmp_path: Path) -> None:
     torch.save(tiny_network().state_dict(), tmp_path / "weights.pth")
-    with pytest.raises(DataError, match="Give those of a ResNet-50"):
+    with pytest.raises(DataError, match="Give ResNet-50 weights"):
         open_prior(str(tmp_path / "weights.pth"), "std", CPU)

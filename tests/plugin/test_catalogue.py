@@ -55,7 +55,7 @@ def test_a_typo_is_answered_with_the_nearest_name(install: Install) -> None:
 
 def test_an_unknown_name_mentions_the_plugin_that_failed(install: Install) -> None:
     install("broken", "import no_such_module")
-    with pytest.raises(UnknownNameError, match=r"'broken' failed to load, perhaps it provides it.*no_such_module"):
+    with pytest.raises(UnknownNameError, match=r"'broken' failed to load and may provide it.*no_such_module"):
         catalogue("broken").component("meta-learner", "walker")
 
 
@@ -127,11 +127,11 @@ def test_a_kind_is_asked_for_only_when_needed_and_once(install: Install) -> None
 UNUSABLE = {
     "not a subclass": "class C: pass",
     "not a frozen dataclass": 'class C(MetaLearner):\n    """Do."""\n    name = "c"\n    def fit(self, *a): ...',
-    "does not write fit": '@dataclass(frozen=True)\nclass C(MetaLearner):\n    """Do."""\n    name = "c"',
-    "is called 'Big C'": (
+    "does not implement fit": '@dataclass(frozen=True)\nclass C(MetaLearner):\n    """Do."""\n    name = "c"',
+    "has the invalid name 'Big C'": (
         '@dataclass(frozen=True)\nclass C(MetaLearner):\n    """Do."""\n    name = "Big C"\n    def fit(self, *a): ...'
     ),
-    "is called ''": '@dataclass(frozen=True)\nclass C(MetaLearner):\n    """Do."""\n    def fit(self, *a): ...',
+    "the invalid name ''": '@dataclass(frozen=True)\nclass C(MetaLearner):\n    """Do."""\n    def fit(self, *a): ...',
     "no docstring": '@dataclass(frozen=True)\nclass C(MetaLearner):\n    name = "c"\n    def fit(self, *a): ...',
     "has no default": (
         "from dataclasses import KW_ONLY\n@dataclass(frozen=True)\nclass C(MetaLearner):\n"
@@ -165,7 +165,7 @@ def test_a_hook_that_returns_nothing_is_told_to_return_a_list(install: Install) 
     install("mute", "@hookimpl\ndef freeshot_methods(): pass")
     found = catalogue("mute")
     assert not found.names("method")
-    assert "returned None, which is no list" in found.host.failures[0].reason
+    assert "returned None, which is not a list" in found.host.failures[0].reason
 
 
 def test_a_generator_that_breaks_half_way_is_a_failure_of_its_plugin(install: Install) -> None:

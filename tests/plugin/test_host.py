@@ -221,11 +221,11 @@ def test_a_file_is_a_plugin_named_by_its_content(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "source", "complaint"),
     [
-        ("a.txt", FILE, "is no Python file"),
+        ("a.txt", FILE, "is not a Python file"),
         ("gone.py", None, "cannot be read (No such file or directory)"),
         ("broken.py", "1 / 0", "Plugin 'broken' (broken.py 95baf036): Loading it raised ZeroDivisionError"),
         ("typo.py", FILE.replace("_strategies", "_strategis"), "Did you mean 'freeshot_efficiency_strategies'?"),
-        ("toy.py", FILE, "would be the plugin 'toy', which freeshot "),
+        ("toy.py", FILE, "would be the plugin 'toy', but freeshot "),
         ("empty.py", "", "implements no hook of freeshot, but a plugin file must implement at least one"),
     ],
 )

@@ -94,7 +94,7 @@ def refusal(folder: Path, backbone: Backbone) -> str:
 
 def test_a_folder_without_card_is_no_adapter(tmp_path: Path, backbone: Backbone) -> None:
     assert refusal(tmp_path, backbone) == (
-        f"{tmp_path} is no adapter: it has no freeshot.json. Make one with 'freeshot recycle'."
+        f"{tmp_path} is not an adapter: it has no freeshot.json. Make one with 'freeshot recycle'."
     )
 
 

@@ -103,13 +103,13 @@ def test_what_peft_saved_gives_the_features_that_peft_gives(
 @pytest.mark.parametrize(
     ("config", "told"),
     [
-        ([], "is no object of settings"),
-        ({"lora_alpha": "8"}, "has a lora_alpha of '8', which is no positive number"),
+        ([], "is not a JSON object"),
+        ({"lora_alpha": "8"}, "has a lora_alpha of '8', which is not a positive number"),
         ({"lora_alpha": -1}, "has a lora_alpha of -1"),
-        ({"alpha_pattern": 3}, "has an alpha_pattern that is no list of layer names"),
-        ({"alpha_pattern": {"(a+)+b": 2}}, "or of simple patterns of them"),  # would take for ever
-        ({"alpha_pattern": {"(": 2}}, "or of simple patterns of them"),
-        ({"alpha_pattern": {"(?i)qkv": 4}}, "or of simple patterns of them"),  # one alone, none where PEFT puts it
+        ({"alpha_pattern": 3}, "has an invalid alpha_pattern: expected layer names"),
+        ({"alpha_pattern": {"(a+)+b": 2}}, "or simple patterns of them"),  # would take for ever
+        ({"alpha_pattern": {"(": 2}}, "or simple patterns of them"),
+        ({"alpha_pattern": {"(?i)qkv": 4}}, "or simple patterns of them"),  # one alone, none where PEFT puts it
         ({"use_qalora": True}, "sets use_qalora, which is more than B·A"),
         ({"alpha_pattern": {"qkv": [1]}}, "has a lora_alpha of [1]"),
     ],
@@ -139,7 +139,7 @@ def test_a_name_too_long_for_a_layer_is_not_matched_with_patterns(save_peft: Sav
         ADAPTER,
         lambda tensors: tensors.update({f"{'a.' * 400}{key}": tensors.pop(key) for key in list(tensors)}),
     )
-    assert "which is no linear layer of a block known here" in refusal(folder.parent, backbone)
+    assert "which is not a supported linear layer" in refusal(folder.parent, backbone)
 
 
 def split_names(block: int) -> dict[str, str]:
@@ -206,7 +206,7 @@ def test_classes_of_one_name_are_one_class(paper_folder: Path, backbone: Backbon
 def test_a_bias_that_was_not_saved_is_refused_unless_zero_will_do(paper_folder: Path, backbone: Backbone) -> None:
     message = refusal(paper_folder.parent, backbone)
     assert message.startswith(f"{paper_folder / 'lora_0.safetensors'}: the head has no bias")
-    assert message.endswith("(and 1 more; --skip-bad leaves such LoRAs out)")
+    assert message.endswith("(and 1 more; --skip-bad skips such LoRAs)")
     (entry, _) = imported(paper_folder.parent, backbone, missing_bias="zero").pool.entries
     assert entry.facts["head_bias"] == "missing, taken as zero"
 
@@ -215,7 +215,7 @@ def test_a_bias_that_was_not_saved_is_refused_unless_zero_will_do(paper_folder: 
 def test_a_factor_of_no_numbered_layer_is_refused(paper_folder: Path, name: str) -> None:
     file = paper_folder / "lora_0.safetensors"
     edit(paper_folder, file.name, lambda tensors: tensors.update({name: tensors.pop("w_a_000")}))
-    with pytest.raises(PoolError, match="which ends in no number of a layer"):
+    with pytest.raises(PoolError, match="which does not end in a layer number"):
         read_lora(file, paper_folder)
 
 
@@ -225,15 +225,13 @@ def test_a_layer_whose_number_has_no_end_is_refused(save_peft: SavePeft, backbon
     old, new = "base_model.model.blocks.0." + end, "base_model.model.blocks." + "9" * 5000 + "." + end
     moved = {old.format(letter): new.format(letter) for letter in "AB"}
     edit(folder, ADAPTER, lambda tensors: [tensors.update({moved[k]: tensors.pop(k)}) for k in moved])
-    assert "which is no linear layer of a block known here" in refusal(folder.parent, backbone)
+    assert "which is not a supported linear layer" in refusal(folder.parent, backbone)
 
 
 def test_pickled_labels_are_never_opened(paper_folder: Path) -> None:
     (paper_folder / "global_label_0.json").unlink()
     (paper_folder / "global_label_0.pth").write_bytes(b"cos\nsystem\n(S'false'\ntR.")
-    with pytest.raises(
-        PoolError, match=r"global_label_0\.pth is a pickle, .* Write its list as global_label_0\.json\."
-    ):
+    with pytest.raises(PoolError, match=r"global_label_0\.pth is a pickle, .* Save its list as global_label_0\.json\."):
         read_lora(paper_folder / "lora_0.safetensors", paper_folder)
 
 
@@ -241,7 +239,7 @@ def test_pickled_weights_are_never_opened(save_peft: SavePeft, backbone: Backbon
     folder = save_peft()
     (folder / ADAPTER).unlink()
     (folder / "adapter_model.bin").write_bytes(b"no")
-    assert "adapter_model.bin is a pickle, which is never opened here" in refusal(folder.parent, backbone)
+    assert "adapter_model.bin is a pickle, which is never opened" in refusal(folder.parent, backbone)
 
 
 def test_a_lora_without_labels_has_classes_of_its_own(save_peft: SavePeft, backbone: Backbone) -> None:
@@ -256,11 +254,13 @@ def test_a_bad_lora_can_be_left_out_and_is_named(save_peft: SavePeft, backbone: 
     done = imported(folder, backbone, skip_bad=True)
     assert [entry.name for entry in done.pool.entries] == ["good"]
     (why,) = done.left_out
-    assert why.startswith(f"{folder / 'ill' / ADAPTER} holds values that are not finite.")
+    assert why.startswith(f"{folder / 'ill' / ADAPTER} contains values that are not finite.")
 
 
 def test_a_folder_without_loras_is_said_to_have_none(tmp_path: Path, backbone: Backbone) -> None:
-    assert refusal(tmp_path, backbone).startswith(f"{tmp_path} holds no LoRA: neither folders with an adapter_config")
+    assert refusal(tmp_path, backbone).startswith(
+        f"{tmp_path} contains no LoRA: neither folders with an adapter_config"
+    )
 
 
 def drop_head(folder: Path) -> None:
@@ -313,10 +313,10 @@ def truncate(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "expected"),
     [
-        (drop_head, "has no head. Save its weight [classes, features] and bias as head.safetensors beside it."),
+        (drop_head, "has no head. Save its weight [classes, features] and bias as head.safetensors."),
         (widen_head, f"the head reads {WIDTH + 1} features, but toy-vit gives {WIDTH}."),
-        (silence, "all lora_B are zero, so this LoRA does nothing."),
-        (orphan, "do not fit together"),
+        (silence, "all lora_B are zero, so this LoRA has no effect."),
+        (orphan, "do not match"),
         (add_tensor, "also holds 'stray', which is neither a factor of a LoRA nor a head."),
         (narrow, f"the LoRA maps {WIDTH - 1} to {3 * WIDTH} features, but blocks.0.attn.qkv of toy-vit maps {WIDTH}"),
         (set_config(peft_type="IA3"), "is an adapter of type IA3, not LORA."),
@@ -341,7 +341,7 @@ def test_loras_of_two_networks_are_no_pool(save_peft: SavePeft, backbone: Backbo
     set_config(base_model_name_or_path="vit-a")(one)
     set_config(base_model_name_or_path="vit-b")(other)
     assert refusal(one.parent, backbone) == (
-        f"{other / ADAPTER} was tuned on 'vit-b', but {one / ADAPTER} on 'vit-a'. Make a pool of each."
+        f"{other / ADAPTER} was tuned on 'vit-b', but {one / ADAPTER} on 'vit-a'. Make separate pools."
     )
     assert len(imported(one.parent, backbone, skip_bad=True).pool) == 1
 
@@ -362,9 +362,7 @@ def test_a_layer_that_no_vit_here_has_is_named(save_peft: SavePeft, backbone: Ba
     tensors = load_file(folder / ADAPTER)
     renamed = {name.replace("blocks.0.attn.qkv", "text.embed"): tensor for name, tensor in tensors.items()}
     save_file(renamed, folder / ADAPTER)
-    assert "tunes the layer text.embed, which is no linear layer of a block known here" in refusal(
-        folder.parent, backbone
-    )
+    assert "tunes the layer text.embed, which is not a supported linear layer" in refusal(folder.parent, backbone)
 
 
 def test_an_existing_pool_is_not_overwritten(save_peft: SavePeft, backbone: Backbone) -> None:
@@ -380,14 +378,14 @@ def test_a_lora_of_what_is_no_file_is_not_waited_for(save_peft: SavePeft, backbo
     folder = save_peft()
     (folder / file).unlink()
     os.mkfifo(folder / file)
-    assert f"{folder / file} cannot be read (it is no file)." in refusal(folder.parent, backbone)
+    assert f"{folder / file} cannot be read (it is not a regular file)." in refusal(folder.parent, backbone)
 
 
 @pytest.mark.parametrize("name", ["a\nb", "x" * 220, "\udcff"])
 def test_a_lora_whose_name_no_pool_could_hold_is_refused(save_peft: SavePeft, backbone: Backbone, name: str) -> None:
     folder = save_peft()
     folder.rename(folder.with_name(name))
-    assert "has a name that cannot be a folder of a pool everywhere" in refusal(folder.parent, backbone)
+    assert "has a name that is not a valid folder name on all systems" in refusal(folder.parent, backbone)
     assert not (folder.parents[1] / "pool").exists()
 
 

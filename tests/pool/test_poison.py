@@ -29,7 +29,7 @@ def test_a_name_says_what_is_poisoned() -> None:
 
 @pytest.mark.parametrize("name", ["pocket+nois30", "pocket+noise", "pocket+noise101", "pocket+"])
 def test_a_poison_that_is_none_is_told(name: str) -> None:
-    with pytest.raises(PoolError, match=r"none of noise, mislabelled and a percentage\. Write 'pocket\+noise30'"):
+    with pytest.raises(PoolError, match=r"one of noise, mislabelled and a percentage\. Use 'pocket\+noise30'"):
         split_name(name)
 
 

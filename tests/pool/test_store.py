@@ -131,7 +131,7 @@ def test_peft_loads_each_lora_with_the_same_features(
 
 
 def test_a_folder_without_card_is_no_pool(tmp_path: Path) -> None:
-    assert refusal(tmp_path) == f"{tmp_path} is no pool: it has no pool.json. Build one with 'freeshot pool build'."
+    assert refusal(tmp_path) == f"{tmp_path} is not a pool: it has no pool.json. Build one with 'freeshot pool build'."
 
 
 def test_a_card_that_is_no_json_is_named(pool: Path) -> None:
@@ -157,7 +157,7 @@ def test_a_card_that_lacks_something_says_what(pool: Path) -> None:
 @pytest.mark.parametrize("key", ["name", "rank", "rows", "classes", "class_ids", "sha256", "facts"])
 def test_a_line_that_lacks_something_says_what(pool: Path, key: str) -> None:
     edit_card(pool, lambda card: card["loras"][1].pop(key))
-    assert refusal(pool) == f"{pool / 'pool.json'} lacks or garbles '{key}'. Build or import the pool again."
+    assert refusal(pool) == f"{pool / 'pool.json'} lacks or has an invalid '{key}'. Build or import the pool again."
 
 
 def test_another_backbone_is_named_with_both_hashes(pool: Path, backbone: Backbone) -> None:
@@ -191,7 +191,7 @@ def test_a_changed_byte_is_found(pool: Path, file: str) -> None:
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    assert refusal(pool) == f"{path} is not the file its pool card describes. Restore it, or build the pool again."
+    assert refusal(pool) == f"{path} does not match the hash in its card. Restore it, or build the pool again."
 
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])
@@ -199,21 +199,22 @@ def test_a_changed_byte_is_found(pool: Path, file: str) -> None:
 def test_values_that_are_not_finite_are_refused(pool: Path, file: str, value: float) -> None:
     edit_tensors(pool, file, lambda tensors: next(iter(tensors.values())).flatten()[:1].fill_(value))
     assert refusal(pool) == (
-        f"{pool / 'lora-000' / file} holds values that are not finite. Tune this LoRA again with a lower learning rate."
+        f"{pool / 'lora-000' / file} contains values that are not finite. Tune this LoRA again with a lower "
+        "learning rate."
     )
 
 
 def test_a_lora_whose_b_is_zero_is_refused(pool: Path) -> None:
     edit_tensors(pool, ADAPTER, lambda tensors: first_b(tensors).zero_())
     assert refusal(pool) == (
-        f"{pool / 'lora-000' / ADAPTER}: lora_B of {QKV} is all zero, so this LoRA does nothing. Tune it again."
+        f"{pool / 'lora-000' / ADAPTER}: lora_B of {QKV} is all zero, so this LoRA has no effect. Tune it again."
     )
 
 
 def test_a_b_outside_of_its_rows_is_refused(pool: Path) -> None:
     edit_tensors(pool, ADAPTER, lambda tensors: first_b(tensors)[WIDTH].fill_(1))
     assert refusal(pool) == (
-        f"{pool / 'lora-000' / ADAPTER}: lora_B of {QKV} acts outside of the rows its card names. Import it again."
+        f"{pool / 'lora-000' / ADAPTER}: lora_B of {QKV} is non-zero outside the rows of its card. Import it again."
     )
 
 
@@ -228,24 +229,24 @@ def test_rows_that_the_layer_does_not_have_are_refused(pool: Path, rows: list[li
 def test_another_rank_than_the_cards_is_refused(pool: Path) -> None:
     edit_card(pool, lambda card: card["loras"][0].update(rank=3))
     assert refusal(pool) == (
-        f"{pool / 'lora-000' / ADAPTER}: the factors of {QKV} do not fit together at rank 3. Export it again."
+        f"{pool / 'lora-000' / ADAPTER}: the factors of {QKV} do not match rank 3. Export it again."
     )
 
 
 def test_an_a_without_its_b_is_refused(pool: Path) -> None:
     edit_tensors(pool, ADAPTER, lambda tensors: tensors.pop("base_model.model.blocks.0.attn.qkv.lora_B.weight"))
-    assert "the factors of blocks.0.attn.qkv do not fit together at rank 2" in refusal(pool)
+    assert "the factors of blocks.0.attn.qkv do not match rank 2" in refusal(pool)
 
 
 def test_an_adapter_of_another_sort_is_refused(pool: Path) -> None:
     edit_tensors(pool, ADAPTER, lambda tensors: [tensors.pop(name) for name in list(tensors) if "lora_A" in name])
-    assert refusal(pool) == f"{pool / 'lora-000' / ADAPTER} holds no lora_A. Export the adapter again."
+    assert refusal(pool) == f"{pool / 'lora-000' / ADAPTER} has no lora_A. Export the adapter again."
 
 
 def test_a_tensor_that_is_no_factor_is_named(pool: Path) -> None:
     edit_tensors(pool, ADAPTER, lambda tensors: tensors.update(bias=torch.ones(2)))
     assert refusal(pool) == (
-        f"{pool / 'lora-000' / ADAPTER} also holds 'bias', which is no factor of a LoRA and would be lost. Merge it, "
+        f"{pool / 'lora-000' / ADAPTER} also contains 'bias', which is not a LoRA factor and would be lost. Merge it, "
         "or export the adapter without it."
     )
 
@@ -275,7 +276,7 @@ def test_what_half_precision_cannot_hold_is_found_on_opening(
     pool: Path, make_entry: MakeEntry, write_pool: WritePool
 ) -> None:
     entry = dataclasses.replace(make_entry(0), head_bias=torch.tensor([1e9, 0]))
-    assert "holds values that are not finite" in refusal(write_pool(pool, entry))
+    assert "contains values that are not finite" in refusal(write_pool(pool, entry))
 
 
 def test_an_entrys_line_names_its_files_and_rows(tmp_path: Path, make_entry: MakeEntry) -> None:
@@ -395,7 +396,7 @@ def test_no_garbled_tensors_get_through(
 @pytest.mark.parametrize("name", ["../lora-000", "/etc", "a/b", "..", ".", "", "a\\b", "a\nb", "x" * 300, "\udcff", 3])
 def test_a_lora_whose_name_leads_out_of_the_pool_is_refused(pool: Path, name: object) -> None:
     edit_card(pool, lambda card: card["loras"][0].update(name=name))
-    assert "has no name for a folder in it" in refusal(pool)
+    assert "does not have a valid folder name" in refusal(pool)
 
 
 @pytest.mark.parametrize("file", ["pool.json", f"lora-000/{ADAPTER}", f"lora-001/{HEAD}"])
@@ -403,4 +404,4 @@ def test_a_lora_whose_name_leads_out_of_the_pool_is_refused(pool: Path, name: ob
 def test_a_pool_of_what_is_no_file_is_not_waited_for(pool: Path, file: str, make: Callable[[Path], object]) -> None:
     (pool / file).unlink()
     make(pool / file)
-    assert f"{pool / file} cannot be read (it is no file)." in refusal(pool)
+    assert f"{pool / file} cannot be read (it is not a regular file)." in refusal(pool)

@@ -113,7 +113,7 @@ def test_numbers_that_cannot_be_are_told_once(
         ({"accuracies": [2.0] * 20}, "less than or equal to 1"),
         ({"spreads": [BESIDE.model_dump() | {"low": 0.35}]}, "an interval must contain its mean"),
         ({"schema_version": 2}, "is a record of schema version 2"),
-        ({"cell": "0" * 16}, "the cell's hash does not fit its spec"),
+        ({"cell": "0" * 16}, "the cell's hash does not match its spec"),
     ],
 )
 def test_what_a_record_refuses_itself_is_a_problem_of_its_file(

@@ -205,10 +205,10 @@ NO_NUMBER = json.dumps(changed(("spec", "method", "options"), {"a": float("nan")
     ("make", "told"),
     [
         (_sparse, "cannot be read (it has 200,000,000 bytes, and at most 67,108,864 are read)."),
-        (os.mkfifo, "cannot be read (it is no file). Delete it or run its cell again."),
+        (os.mkfifo, "cannot be read (it is not a regular file). Delete it or run its cell again."),
         (lambda path: path.symlink_to("nowhere"), "cannot be read ([Errno 2] No such file"),
         (lambda path: path.symlink_to(path.name), "cannot be read ([Errno 40] Too many levels of symbolic links"),
-        (lambda path: path.symlink_to("/dev/zero"), "cannot be read (it is no file)."),
+        (lambda path: path.symlink_to("/dev/zero"), "cannot be read (it is not a regular file)."),
         (_text(b"\xff\xfe{"), "cannot be read ('utf-8' codec can't decode"),
         (_text("\ufeff" + GOOD), "is not a valid record (record: Invalid JSON"),
         (_text("[" * 100_000), "is not a valid record (record: Invalid JSON: recursion limit exceeded"),
@@ -221,7 +221,7 @@ NO_NUMBER = json.dumps(changed(("spec", "method", "options"), {"a": float("nan")
         (_text(GOOD.replace('"looks":0', '"\x1b[2J":0')), "is not a valid record (record: Invalid JSON: control char"),
         (_text(GOOD.replace('"looks":0', '"\\u001b[2J":0')), "is not a valid record ([2J: Extra inputs"),
         (_text(NO_NUMBER), "are not JSON compliant"),
-        (_text(GOOD.replace('"cell":"', '"cell":"0')), "the cell's hash does not fit its spec"),
+        (_text(GOOD.replace('"cell":"', '"cell":"0')), "the cell's hash does not match its spec"),
     ],
 )  # fmt: skip
 def test_a_bad_file_is_named_and_the_rest_is_shown(make: Callable[[Path], object], told: str) -> None:
@@ -313,7 +313,7 @@ def test_no_name_leads_out_of_the_folder(name: str, whose: str, tmp_path: Path) 
     spec = record.spec.model_copy(update=update)
     record = record.model_copy(update={"spec": spec, "cell": spec.cell})
     out = tmp_path / "deep" / "out"
-    with pytest.raises(StoreError, match=r"cannot be stored: .* is no name for a file\."):
+    with pytest.raises(StoreError, match=r"cannot be stored: .* is not a valid file name\."):
         pack_records([make_record(), record], out)
     with pytest.raises(StoreError):
         record_path(out, spec)

@@ -420,7 +420,7 @@ GALLERY: dict[str, tuple[type[Method], str]] = {
     "a head prefers a number": (handing(HeadPrefersTheFirst), "Predictions depend on how the classes are numbered"),
     "swallows an undeclared need": (
         method(swallowing(lambda bench: bench.pool())),
-        "asked for the pool, which it did not declare",
+        "requested the pool, which it did not declare",
     ),
     "swallows a sealed split": (
         method(swallowing(lambda bench: ToyWaves().load("novel", NOWHERE))),
@@ -441,9 +441,9 @@ GALLERY: dict[str, tuple[type[Method], str]] = {
     "hooks the backbone": (method(hook_the_network), "changed the frozen backbone"),
     "replaces the backbone's forward": (method(replace_forward), "changed the frozen backbone"),
     "changes the pool": (method(zero_the_pool, frozenset({Needs.POOL})), "changed the LoRAs of the pool 'toy'"),
-    "a head writes into the support set": (handing(HeadWritesSupport), "changed the support features"),
-    "adapt writes into the support set": (handing(AdaptWritesSupport), "changed the support images"),
-    "embed writes into images": (handing(EmbedWritesImages), "changed the .*images it was shown"),
+    "a head writes into the support set": (handing(HeadWritesSupport), "modified the support features"),
+    "adapt writes into the support set": (handing(AdaptWritesSupport), "modified the support images"),
+    "embed writes into images": (handing(EmbedWritesImages), "modified the .*images in place"),
     "patches torch.argmax": (method(patch_argmax), "replaced torch.argmax"),
     "patches the scorer": (method(patch_the_scorer), "replaced freeshot.evaluation.scoring.judge"),
     "exchanges code": (method(patch_code), "replaced freeshot.evaluation.judging.judge"),
@@ -457,7 +457,7 @@ GALLERY: dict[str, tuple[type[Method], str]] = {
         handing(lambda: Returning(lambda s: torch.eye(s.shape[-1])[0].expand_as(s))),
         "Predictions depend on how the classes are numbered",
     ),
-    "tunes and denies it": (handing(SecretlyTunes), "declares to be tuning-free"),
-    "follows gradients and denies it": (handing(SecretlyFollowsGradients), "declares to be tuning-free"),
+    "tunes and denies it": (handing(SecretlyTunes), "is declared tuning-free"),
+    "follows gradients and denies it": (handing(SecretlyFollowsGradients), "is declared tuning-free"),
 }
 """Title → method, and what its record gives as the reason."""

@@ -78,9 +78,7 @@ def test_a_track_may_ask_of_a_pool_of_ones_own(request_: AddRequest, toy: Toy, o
 
 
 def test_a_pool_that_runs_would_not_find_has_to_be_imported_first(request_: AddRequest, toy: Toy, own: Path) -> None:
-    with pytest.raises(
-        PoolError, match=r"^A track names its pool, but runs look for 'ours' in .*: freeshot pool import"
-    ):
+    with pytest.raises(PoolError, match=r"^Tracks name their pool, and runs search 'ours' in .*: freeshot pool import"):
         add_dataset(replace(request_, pool=str(own)), toy.catalogue)
 
 
@@ -144,14 +142,14 @@ def test_the_same_name_may_be_added_again(request_: AddRequest, toy: Toy) -> Non
     ("changed", "why"),
     [
         ({"name": "Mine"}, "'Mine' cannot be a data set's name"),
-        ({"name": "toy-waves"}, "'toy-waves' is a data set of .* already. Choose another name."),
+        ({"name": "toy-waves"}, "'toy-waves' is already a data set of .*. Choose another name."),
         ({"pool": "tay"}, "No pool is called 'tay'"),
         ({"backbone": "toy-vat"}, "No backbone is called 'toy-vat'"),
         ({"path": Path("nowhere")}, "nowhere is neither a folder"),
         ({"way": 3}, r"draws 3 classes, but the shares 0.6,0.2,0.2 make only 2 of 10 novel\. Give .*--shares 0,0,1"),
         ({"way": 11}, "draws 11 classes, but there are pictures of only 10"),
         ({"query": 9}, "needs 10 images of every class"),
-        ({"shares": (1.0,)}, "are no split"),
+        ({"shares": (1.0,)}, "are not a valid split"),
     ],
 )
 def test_what_does_not_fit_is_one_sentence_and_leaves_nothing(

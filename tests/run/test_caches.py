@@ -70,7 +70,9 @@ def test_kinds_go_alone_and_together_with_an_age(cache: Path) -> None:
 def test_pruning_all_needs_to_be_said(cache: Path) -> None:
     with pytest.raises(OptionError) as caught:
         to_prune(kept_in(cache), (), None, 0.0)
-    assert str(caught.value) == "Say what may go: --older-than 30d, --kind NAME, or both. Nothing was removed."
+    assert (
+        str(caught.value) == "Select what to delete with --older-than 30d, --kind NAME, or both. Nothing was removed."
+    )
 
 
 def test_a_kind_that_is_not_there_is_named(cache: Path) -> None:
@@ -125,7 +127,7 @@ def test_no_folder_is_no_cache(tmp_path: Path, name: str) -> None:
     with pytest.raises(StoreError) as caught:
         kept_in(tmp_path / name)
     assert str(caught.value) == (
-        f"There is no cache folder {tmp_path / name}. Name the one that was given as --cache; links do not count."
+        f"The cache folder {tmp_path / name} does not exist. Give the --cache of your runs; links are not accepted."
     )
 
 
@@ -143,7 +145,7 @@ def test_what_cannot_be_removed_is_named(cache: Path, monkeypatch: pytest.Monkey
     one = Kept("pixels", cache / "pixels" / NAME, 0, 0.0)
     with pytest.raises(StoreError) as caught:
         prune([one])
-    assert str(caught.value) == f"{one.path} cannot be removed (Permission denied). Mend that and repeat."
+    assert str(caught.value) == f"{one.path} cannot be removed (Permission denied). Fix this and rerun."
 
 
 @pytest.mark.parametrize(
@@ -157,7 +159,9 @@ def test_ages_are_read_as_people_write_them(text: str, seconds: float) -> None:
 def test_what_is_no_age_is_refused(text: str) -> None:
     with pytest.raises(OptionError) as caught:
         seconds_of(text)
-    assert str(caught.value) == (f"'{text}' is no age. Write a number and m, h, d or w, such as 30d for thirty days.")
+    assert str(caught.value) == (
+        f"Invalid age '{text}': expected a number and m, h, d or w, such as 30d for thirty days."
+    )
 
 
 @pytest.mark.parametrize(

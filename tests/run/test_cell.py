@@ -208,7 +208,7 @@ def test_a_limited_cell_scores_the_first_episodes(stubs: Toy) -> None:
 @pytest.mark.parametrize(
     ("method", "status", "reason"),
     [
-        ("greedy", "violated", "Method 'greedy' asked for the pool, which it did not declare."),
+        ("greedy", "violated", "Method 'greedy' requested the pool, which it did not declare."),
         ("vandal", "violated", "Method 'vandal' changed the frozen backbone."),
         ("empty", "violated", "Method 'empty' must prepare a Learner, but returned NoneType."),
         ("clumsy", "failed", "ZeroDivisionError: one over nothing"),

@@ -66,8 +66,8 @@ def test_a_record_names_every_attempt(toy: Toy) -> None:
     record = record_of(toy, method(prepare))
     assert record.status == "violated"
     for part in (
-        "asked for the pool",
-        "asked for the queries",
+        "requested the pool",
+        "requested the queries",
         "base classes of 'toy-waves'",
         "The pool in",
         "KeyError",

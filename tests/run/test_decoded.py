@@ -165,7 +165,8 @@ def test_nothing_half_written_is_left_behind(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         decoded(Counted(odd=30), "dots", "novel", tmp_path)
     assert str(caught.value) == (
-        "'dots' gave images of [3, 5, 5] after one of [3, 6, 6]. A data set must show all images at one size, as uint8."
+        "'dots' gave images of [3, 5, 5] after one of [3, 6, 6]. A data set must return all images at one size, "
+        "as uint8."
     )
     assert [path.suffix for path in tmp_path.iterdir()] == [".lock"]
 

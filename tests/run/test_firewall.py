@@ -89,7 +89,7 @@ def test_what_was_not_declared_cannot_be_opened_and_trying_is_on_record(
 def test_a_violation_is_no_result_on_the_board(toy: Toy) -> None:
     record = record_of(toy, made(lambda bench: ToyWaves().load("novel", ROOT)))
     page = render("markdown", [record])
-    assert "must not be opened while a method is at work" in page
+    assert "must not be opened by method code" in page
     assert not re.search(r"\d ± \d", page)
 
 
@@ -137,7 +137,7 @@ def test_a_bench_cannot_be_changed(toy: Toy) -> None:
     toy.offer(methods=[Curious])
     bench: Any = Handed(toy.bench(Curious()))
     for name in ("way", "method", "mine"):
-        with pytest.raises(AttributeError, match="cannot be changed"):
+        with pytest.raises(AttributeError, match="is read-only"):
             setattr(bench, name, 3)
 
 
@@ -193,7 +193,7 @@ def test_who_may_only_ask_gets_no_lora(toy: Toy) -> None:
 def test_the_guard_names_what_was_tried(tmp_path: Path) -> None:
     from freeshot.basics.access_guard import access_allowed, access_blocked
 
-    with access_blocked(), pytest.raises(SealedError, match="Declare what the method needs"):
+    with access_blocked(), pytest.raises(SealedError, match="Declare the need"):
         open_pool(tmp_path)
     with access_blocked(), access_allowed():
         assert len(ToyWaves().load("base", tmp_path))

@@ -105,7 +105,7 @@ def test_an_unknown_pool_is_answered_with_the_nearest_of_all(toy: Toy, pools: Pa
 
 
 def test_a_folder_that_is_no_pool_is_said_to_be_none(toy: Toy, pools: Path, tmp_path: Path) -> None:
-    with pytest.raises(PoolError, match=r"is no pool: it has no pool\.json"):
+    with pytest.raises(PoolError, match=r"is not a pool: it has no pool\.json"):
         find_pool(str(tmp_path), toy.catalogue, pools)
 
 
@@ -113,7 +113,7 @@ def test_a_folder_with_the_name_of_another_pool_is_refused(toy: Toy, pools: Path
     card = pools / "mine" / "pool.json"
     card.write_text(card.read_text().replace('"license": "', '"license": "Changed. '))
     with pytest.raises(
-        PoolError, match=r"calls itself 'toy', as another one of a plugin does\. Import it under a name"
+        PoolError, match=r"is named 'toy', but a plugin ships another pool of that name\. Import it under another name"
     ):
         find_pool(str(pools / "mine"), toy.catalogue, pools)
 
@@ -166,7 +166,7 @@ def test_a_pool_that_changes_under_a_run_is_refused(toy: Toy, pools: Path) -> No
     record = run_cell(Environment.of(request, toy.catalogue), cell.spec, cell.track, request.results)
     assert (record.status, record.reason) == (
         "failed",
-        "The pool 'mine' was changed since this run began. Give the command again.",
+        "The pool 'mine' changed since this run began. Rerun the command.",
     )
 
 
@@ -187,7 +187,7 @@ def test_all_pools_that_cells_lack_are_named_at_once(toy: Toy, pools: Path) -> N
     with pytest.raises(MissingPoolError) as caught:
         execute_plan(Plan(tuple(cells)), toy.request(pools=pools), toy.catalogue)
     assert [sentence.partition(" --device")[0] for sentence in str(caught.value).split("; ")] == [
-        f"The pool '{name}' was not built yet: there is no {pools / name / 'pool.json'}. Build it with: "
+        f"The pool '{name}' has not been built: {pools / name / 'pool.json'} does not exist. Build it with: "
         f"freeshot pool build {name}"
         for name in names
     ]

@@ -250,7 +250,7 @@ def test_a_launcher_is_known_when_a_run_is_planned(stocked: Toy, name: str, opti
 def test_who_only_hands_cells_on_needs_no_card(stocked: Toy) -> None:
     stocked.launch("eager", launcher="far", device="cuda")
     assert PREPARED == ["cpu"]
-    with pytest.raises(OptionError, match="No CUDA device can be used here"):
+    with pytest.raises(OptionError, match="No CUDA device is available"):
         Environment.of(stocked.request("eager", device="cuda"), stocked.catalogue)
 
 

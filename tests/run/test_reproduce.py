@@ -57,7 +57,11 @@ def test_a_record_that_was_just_made_is_rebuilt_as_the_same_cell(toy: Toy, stub:
 @pytest.mark.parametrize(
     ("method", "weight", "sentence"),
     [
-        ({"name": "stab"}, "cell", "The method 'stab' of freeshot-stub 1.0 is not here. No method is called 'stab'."),
+        (
+            {"name": "stab"},
+            "cell",
+            "The method 'stab' of freeshot-stub 1.0 is not available. No method is called 'stab'.",
+        ),
         (
             {"origin": "freeshot-stub 0.9"},
             "version",
@@ -82,7 +86,7 @@ def test_another_method_is_one_sentence(
         ({"version": 2}, "The track 'toy/in-domain/2w1s' has version 2 on record, 1 here."),
         ({"query": 4}, "The track 'toy/in-domain/2w1s' has query 4 on record, 3 here."),
         ({"episodes_sha256": "ee"}, 'The track \'toy/in-domain/2w1s\' has episodes_sha256 "ee" on record, "" here.'),
-        ({"name": "gone"}, "The track 'gone' is not here. Install the plugin it is from."),
+        ({"name": "gone"}, "The track 'gone' is not available. Install its plugin."),
     ],
 )
 def test_another_track_is_one_sentence(toy: Toy, stub: RunRecord, track: dict[str, Any], sentence: str) -> None:

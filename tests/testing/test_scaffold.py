@@ -94,4 +94,4 @@ def test_a_new_plugin_installs_and_passes_at_once(tmp_path: Path) -> None:
     assert "1 passed" in say("pytest", "-q", "-p", "no:cacheprovider")
     words = first_command("my-idea", "strategy").split()[1:]
     assert "my-idea" in say("freeshot", *words, "--results", str(tmp_path / "r"), "--cache", str(tmp_path / "c"))
-    assert "✓ chooses a part of what is there" in say("freeshot", "plugin", "check", "my-idea")
+    assert "✓ selects a subset of the patches" in say("freeshot", "plugin", "check", "my-idea")

@@ -44,9 +44,9 @@ def test_missing_weights_are_asked_for_by_place(here: Path) -> None:
     with pytest.raises(DataError) as caught:
         Source("").file("clip-vit-b16")
     assert str(caught.value) == (
-        "The weights of 'clip-vit-b16' were not found: there is no file weights/clip-vit-b16.safetensors. Put them "
-        "there (safetensors or torch; layout of timm, Hugging Face or OpenAI), or name a file with the option weights; "
-        "the folder can be set by FREESHOT_WEIGHTS."
+        "The weights of 'clip-vit-b16' were not found: weights/clip-vit-b16.safetensors does not exist. Put them "
+        "there (safetensors or torch; layout of timm, Hugging Face or OpenAI), or set a file with the option weights; "
+        "FREESHOT_WEIGHTS sets the folder."
     )
 
 
@@ -57,7 +57,7 @@ def test_a_file_of_another_hash_is_refused(here: Path) -> None:
     with pytest.raises(DataError) as caught:
         Source("a.safetensors", sha256="0" * 64).file("mine")
     assert str(caught.value) == (
-        f"The weights a.safetensors are not those asked for ({right[:12]}… instead of 000000000000…). Get the file "
+        f"The SHA-256 of a.safetensors differs ({right[:12]}… instead of 000000000000…). Get the file "
         "again, or correct sha256."
     )
 
@@ -102,14 +102,14 @@ def test_values_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     save_file({"one": torch.tensor([1.0, float("nan")])}, tmp_path / "a.safetensors")
     with pytest.raises(DataError) as caught:
         read_weights(tmp_path / "a.safetensors")
-    assert str(caught.value) == f"'one' in {tmp_path}/a.safetensors is not finite everywhere. Get the file again."
+    assert str(caught.value) == f"'one' in {tmp_path}/a.safetensors has infinite or NaN values. Get the file again."
 
 
 def test_a_file_without_names_is_refused(tmp_path: Path) -> None:
     torch.save(torch.ones(3), tmp_path / "a.pt")
     with pytest.raises(DataError) as caught:
         read_weights(tmp_path / "a.pt")
-    assert str(caught.value) == f"{tmp_path}/a.pt holds no named weights. Save the network's state_dict() alone."
+    assert str(caught.value) == f"{tmp_path}/a.pt contains no named weights. Save only the network's state_dict()."
 
 
 @pytest.mark.parametrize(
@@ -117,20 +117,17 @@ def test_a_file_without_names_is_refused(tmp_path: Path) -> None:
     [
         (
             {"weights": "hub:timm/a"},
-            "'hub:timm/a' names no file of the hub. Write it as weights=hub:OWNER/NAME/FILE.safetensors.",
+            "'hub:timm/a' is not a valid hub file. Use weights=hub:OWNER/NAME/FILE.safetensors.",
         ),
         (
             {"weights": "hub:timm/a/../../b.safetensors"},
-            (
-                "'hub:timm/a/../../b.safetensors' names no file of the hub. Write it as "
-                "weights=hub:OWNER/NAME/FILE.safetensors."
-            ),
+            ("'hub:timm/a/../../b.safetensors' is not a valid hub file. Use weights=hub:OWNER/NAME/FILE.safetensors."),
         ),
         (
             {"weights": "hub:timm/a/b.safetensors", "revision": "main", "sha256": "0" * 64},
             (
-                "Weights of the hub can change under their name. Pin them: revision is the commit's 40 hexadecimal "
-                "digits, sha256 the file's 64."
+                "Hub files can change under their name. Pin them: set revision to the commit's 40 hexadecimal "
+                "digits, and sha256 to the file's 64."
             ),
         ),
         ({"sha256": "ABC"}, "sha256 must be 64 hexadecimal digits in lower case, not 'ABC'."),
@@ -155,7 +152,7 @@ def test_the_hub_is_asked_for_one_commit_and_verified(tmp_path: Path, monkeypatc
     right = file_sha256(tmp_path / "fetched.safetensors")
     found = Source("hub:timm/vit/sub/a.safetensors", COMMIT, right).file("mine")
     assert (found, asked) == (tmp_path / "fetched.safetensors", [("timm/vit", "sub/a.safetensors", COMMIT)])
-    with pytest.raises(DataError, match="are not those asked for"):
+    with pytest.raises(DataError, match=r"The SHA-256 of .* differs"):
         Source("hub:timm/vit/sub/a.safetensors", COMMIT, "0" * 64).file("mine")
 
 
@@ -168,5 +165,5 @@ def test_a_hub_that_does_not_answer_is_one_sentence(monkeypatch: pytest.MonkeyPa
         Source("hub:timm/vit/a.safetensors", COMMIT, "0" * 64).file("mine")
     assert str(caught.value) == (
         "'hub:timm/vit/a.safetensors' could not be fetched (no route to host). Check name, revision and connection, or "
-        "put the file there by hand and name it with the option weights."
+        "put the file there and set the option weights."
     )

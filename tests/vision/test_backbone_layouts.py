@@ -122,7 +122,7 @@ def test_deits_weights_are_those_of_a_vit_without_its_second_token(images: Tenso
 
 
 def test_a_distilled_deit_is_refused_for_its_second_token(tmp_path: Any) -> None:
-    with pytest.raises(DataError, match=r"also holds 'embeddings\.distillation_token', which the network lacks"):
+    with pytest.raises(DataError, match=r"also has 'embeddings\.distillation_token', which the network lacks"):
         filled("deit_small_patch16_224", saved(vit("DeiT"), tmp_path))
 
 
@@ -214,25 +214,25 @@ def mended(change: Callable[[dict[str, Tensor]], object]) -> dict[str, Tensor]:
     [
         (
             lambda w: w.pop("vision_model.encoder.layers.1.mlp.fc1.bias"),
-            "weights has no 'blocks.1.mlp.fc1.bias', which the network needs. Give weights of this very network.",
+            "weights has no 'blocks.1.mlp.fc1.bias', which the network needs. Provide weights of this network.",
         ),
         (
             lambda w: w.pop("vision_model.encoder.layers.1.self_attn.k_proj.weight"),
-            "weights has no 'blocks.1.attn.qkv.weight', which the network needs. Give weights of this very network.",
+            "weights has no 'blocks.1.attn.qkv.weight', which the network needs. Provide weights of this network.",
         ),
         (
             lambda w: w.update({"vision_model.extra.weight": torch.ones(2)}),
-            "weights also holds 'extra.weight', which the network lacks. Give weights of this very network.",
+            "weights also has 'extra.weight', which the network lacks. Provide weights of this network.",
         ),
         (
             lambda w: w.update({"visual_projection.weight": torch.ones(8, 24)}),
-            "'head.bias' in weights has shape [8], but the network needs [16]. Give weights of this very network.",
+            "'head.bias' in weights has shape [8], but the network needs [16]. Provide weights of this network.",
         ),
         (
             lambda w: w.update({"vision_model.embeddings.position_embedding.weight": torch.ones(12, 24)}),
             (
-                "'pos_embed' in weights has shape [1, 12, 24], but the network needs [1, 17, 24]. Give weights of this "
-                "very network."
+                "'pos_embed' in weights has shape [1, 12, 24], but the network needs [1, 17, 24]. Provide weights of "
+                "this network."
             ),
         ),
     ],
@@ -248,6 +248,6 @@ def test_an_unknown_layout_is_refused() -> None:
     with pytest.raises(DataError) as caught:
         as_timm({"conv1.weight": torch.ones(1), "layer1.0.bn1.bias": torch.ones(1)}, "resnet.pt")
     assert str(caught.value) == (
-        "resnet.pt holds weights in no known layout (its first is 'conv1.weight'); expected are those of timm, of "
-        "Hugging Face or of OpenAI's CLIP. Save the network with one of them."
+        "resnet.pt has weights in an unknown layout (the first is 'conv1.weight'); expected are those of timm, "
+        "Hugging Face or OpenAI's CLIP. Save the network with one of them."
     )

@@ -109,8 +109,8 @@ def test_without_one_class_token_patches_cannot_be_left_out(
         with pytest.raises(OptionError) as caught:
             look(opened[family], images, **asked)
         assert str(caught.value) == (
-            f"Patches can be told apart only behind one class token, but this network has {before} tokens before "
-            "them. Choose strategy=none, an inversion that looks at logits alone, or another backbone."
+            f"Patch selection needs exactly one class token, but this network has {before} tokens before its "
+            "patches. Choose strategy=none, an inversion that uses logits only, or another backbone."
         )
 
 
@@ -140,7 +140,7 @@ def test_an_inversion_cannot_look_for_a_class_token_that_is_not_there(
     entry = LoraEntry("a", 2, bank.entry_factors(0), torch.ones(2, 24), torch.zeros(2), ("x", "y"), (0, 1), {})
     teacher = BankTeacher(backbone, [entry])
     assert teacher.logits(images).shape == (4, 2)
-    with pytest.raises(OptionError, match="only behind one class token"):
+    with pytest.raises(OptionError, match="needs exactly one class token"):
         teacher.inside(images)
 
 
@@ -189,14 +189,14 @@ def test_the_numbers_of_a_network_are_those_that_timm_knows(provider: Any) -> No
     [
         (
             {"model": "vit_bose"},
-            "timm has no network 'vit_bose'. See timm.list_models('vit_*') for what it has.",
+            "timm has no network 'vit_bose'. See timm.list_models('vit_*') for all names.",
         ),
         (
             {"model": "eva02_base_patch16_clip_224", "heads": 0, "width": 0, "depth": 1},
             (
-                "'eva02_base_patch16_clip_224' is no plain vision transformer: its blocks keep q, k and v apart, turn "
-                "positions in, or end in more than one class token, which LoRAs and pruning here do not know. Choose "
-                "another, such as eva_large_patch14_196 among those of EVA."
+                "'eva02_base_patch16_clip_224' is not a plain vision transformer: its blocks have separate q, k and v, "
+                "rotary positions, or several class tokens, which LoRAs and pruning do not support. Choose "
+                "another, such as eva_large_patch14_196 of EVA."
             ),
         ),
         (
@@ -226,7 +226,7 @@ def test_a_backbones_options_follow_its_name() -> None:
     with pytest.raises(OptionError) as caught:
         name_and_options("timm:side")
     assert str(caught.value) == (
-        "'side' in 'timm:side' is no option. Write NAME:KEY=VALUE,KEY=VALUE, as in timm:side=224."
+        "Invalid option 'side' in 'timm:side': expected NAME:KEY=VALUE,KEY=VALUE, as in timm:side=224."
     )
 
 
@@ -273,7 +273,7 @@ def test_a_named_network_reads_its_weights_from_the_folder(tmp_path: Path, monke
     monkeypatch.setenv("FREESHOT_WEIGHTS", str(tmp_path))
     sizes = {key: value for key, value in TINY.items() if key not in ("weights", "side")}
     provider = TimmVit(model="deit_small_patch16_224", side=16, **sizes)
-    with pytest.raises(DataError, match=r"there is no file .*timm\.safetensors"):
+    with pytest.raises(DataError, match=r"were not found: .*timm\.safetensors does not exist"):
         open_backbone(provider)
     vit = untrained(provider.network(), 16, 0, seed=5, **provider.sizes())
     save_file(vit.state_dict(), tmp_path / "timm.safetensors")

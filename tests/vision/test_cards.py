@@ -115,7 +115,7 @@ def test_the_photos_card_pins_the_pixels_of_a_sheet_that_is_not_shipped() -> Non
 def test_a_truncated_sheet_is_refused(tmp_path: Path) -> None:
     shutil.copy(DATA / "digits.json", tmp_path)
     (tmp_path / "digits.webp").write_bytes((DATA / "digits.webp").read_bytes()[:-100])
-    with pytest.raises(DataError, match=r"^The sheet .* is not the file its card describes\. Reinstall .*\.$"):
+    with pytest.raises(DataError, match=r"^The sheet .* does not match the hash in its card\. Reinstall .*\.$"):
         open_sheet(tmp_path, "digits", "novel")
 
 
@@ -172,7 +172,7 @@ def test_a_card_that_nests_without_end_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "why"), [(b"RIFF", "is no picture"), (b"", "is no picture"), (None, "not the size")]
+    ("content", "why"), [(b"RIFF", "is not a valid image"), (b"", "is not a valid image"), (None, "not have the size")]
 )
 def test_a_sheet_that_is_no_picture_of_the_cards_size_is_refused(
     tmp_path: Path, content: bytes | None, why: str

@@ -43,18 +43,18 @@ def test_numbers_are_those_that_scipy_reads(shape: tuple[int, ...], kind: str, *
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b"", "it is no file of Matlab 5 to 7"),
-        (matlab(labels=np.ones(5))[:-1], "it breaks off"),
-        (matlab(packed=True, labels=np.ones(5))[:-1], "it breaks off"),
-        (matlab(labels=np.ones(5), packed=True)[:150] + bytes(60), "invalid|incorrect|it breaks off"),
-        (matlab(other=np.ones(5)), "it holds no 'labels'"),
+        (b"", "it is not a Matlab 5 to 7 file"),
+        (matlab(labels=np.ones(5))[:-1], "it is truncated"),
+        (matlab(packed=True, labels=np.ones(5))[:-1], "it is truncated"),
+        (matlab(labels=np.ones(5), packed=True)[:150] + bytes(60), "invalid|incorrect|it is truncated"),
+        (matlab(other=np.ones(5)), "it has no 'labels'"),
         (matlab(labels=np.ones(11)), r"are 11 numbers of shape \(1, 11\), and at most 10 are read"),
         (matlab(packed=True, labels=np.ones(10_000)), "a variable takes more than 4,176 bytes"),
         (stating(matlab(labels=np.ones(5)), (1, 5), (-1, 5)), r"are 5 numbers of shape \(-1, 5\)"),
         (stating(matlab(labels=np.ones(5)), (1, 5), (1, 4)), r"are 5 numbers of shape \(1, 4\)"),
-        (matlab(labels=np.ones(5) * 1j), "its 'labels' are no real numbers"),
-        (matlab(labels="text"), "its 'labels' are no real numbers"),
-        (matlab(labels=np.array([[1, "two"]], object)), "its 'labels' are no real numbers"),
+        (matlab(labels=np.ones(5) * 1j), "its 'labels' does not contain real numbers"),
+        (matlab(labels="text"), "its 'labels' does not contain real numbers"),
+        (matlab(labels=np.array([[1, "two"]], object)), "its 'labels' does not contain real numbers"),
     ],
 )
 def test_what_is_not_a_few_real_numbers_is_refused(content: bytes, why: str) -> None:

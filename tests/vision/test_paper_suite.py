@@ -152,8 +152,8 @@ def test_a_pool_that_is_missing_is_one_sentence_with_the_command(call: Call, tmp
     done = call("run", "paper", *asked, plugins="vision,lora-recycle,baselines,launchers")
     assert done.exit_code == 2
     assert done.stderr == (
-        f"Error: The pool 'paper/cub' was not built yet: there is no {tmp_path}/paper/cub/pool.json. Build it with: "
-        f"freeshot pool build paper/cub --device auto --out {tmp_path}/paper/cub\n"
+        f"Error: The pool 'paper/cub' has not been built: {tmp_path}/paper/cub/pool.json does not exist. Build it "
+        f"with: freeshot pool build paper/cub --device auto --out {tmp_path}/paper/cub\n"
     )
 
 

@@ -69,7 +69,7 @@ def test_it_says_what_to_put_where(cls: type[PublishedDataset], tmp_path: Path) 
     with pytest.raises(DataError) as caught:
         cls().load("novel", tmp_path)
     sentence = str(caught.value)
-    assert f"was not found under {tmp_path / cls.name}. Put " in sentence
+    assert f"was not found in {tmp_path / cls.name}. Put " in sentence
     assert cls.publisher in sentence
     assert not cls().there(tmp_path)
 
@@ -109,7 +109,7 @@ def test_an_archive_is_read_as_its_folder_is(shelf: Path, tmp_path: Path) -> Non
 def test_an_archive_that_holds_something_else_is_refused(shelf: Path, tmp_path: Path) -> None:
     (tmp_path / "dtd").mkdir()
     shutil.make_archive(str(tmp_path / "dtd" / "dtd-r1.0.1"), "gztar", shelf / "eurosat")
-    with pytest.raises(DataError, match=r"dtd-r1\.0\.1\.tar\.gz holds no 'dtd/images'\."):
+    with pytest.raises(DataError, match=r"dtd-r1\.0\.1\.tar\.gz has no 'dtd/images'\."):
         Dtd().load("novel", tmp_path)
 
 
@@ -117,7 +117,7 @@ def test_a_checksum_is_compared_where_one_is_known(shelf: Path, tmp_path: Path) 
     (tmp_path / "dtd").mkdir()
     shutil.make_archive(str(tmp_path / "dtd" / "dtd-r1.0.1"), "gztar", shelf / "dtd")
     (sentence,) = Dtd().verify(tmp_path)
-    assert sentence.startswith("dtd-r1.0.1.tar.gz is not what its publisher ships (MD5 ")
+    assert sentence.startswith("dtd-r1.0.1.tar.gz does not have its publisher's MD5 (")
     assert "expected fff73e5086ae6bdbea199a49dfb8a4c1" in sentence
 
 
@@ -129,7 +129,7 @@ def test_a_copy_without_a_class_is_refused(tmp_path: Path) -> None:
 
 def test_a_copy_with_a_class_of_another_name_is_refused(tmp_path: Path) -> None:
     folders(tmp_path / "dtd" / "dtd" / "images", [*listed("dtd")[:-1], "fluffy"])
-    with pytest.raises(DataError, match=r"names the class '\w+', of which .* has no picture"):
+    with pytest.raises(DataError, match=r"names the class '\w+', but .* has no image of it"):
         Dtd().load("novel", tmp_path)
 
 
@@ -173,7 +173,7 @@ def test_a_cut_file_of_cifar_is_refused(tmp_path: Path) -> None:
     cifar_fs(tmp_path / "cifar-fs")
     file = tmp_path / "cifar-fs" / "cifar-100-binary" / "test.bin"
     file.write_bytes(file.read_bytes()[:-1])
-    with pytest.raises(DataError, match=r"test\.bin has \d+ bytes, no multiple of 3074\."):
+    with pytest.raises(DataError, match=r"test\.bin has \d+ bytes, not a multiple of 3074\."):
         CifarFs().load("novel", tmp_path)
     file.unlink()
     with pytest.raises(DataError, match=r"test\.bin cannot be read"):
@@ -227,7 +227,7 @@ def test_drawings_of_base_classes_need_not_be_there_to_be_tested_on_novel_ones(s
     for name in QuickDraw().load("novel", shelf).classes:
         shutil.copy(shelf / "quick-draw" / "numpy_bitmap" / f"{name}.npy", place)
     assert QuickDraw().load("novel", tmp_path).sha256 == QuickDraw().load("novel", shelf).sha256
-    with pytest.raises(DataError, match=r"The base split of 'quick-draw' names the class .* of which .* no picture"):
+    with pytest.raises(DataError, match=r"The base split of 'quick-draw' names the class .* but .* has no image of it"):
         QuickDraw().load("base", tmp_path)
 
 
@@ -236,9 +236,9 @@ def test_drawings_of_base_classes_need_not_be_there_to_be_tested_on_novel_ones(s
     [
         (
             np.zeros((3, 784), np.float32),
-            r"holds float32 of shape \(3, 784\), but bitmaps are uint8 of shape \(n, 784\)",
+            r"contains float32 of shape \(3, 784\), but bitmaps are uint8 of shape \(n, 784\)",
         ),
-        (np.zeros((3, 28, 28), np.uint8), r"holds uint8 of shape \(3, 28, 28\)"),
+        (np.zeros((3, 28, 28), np.uint8), r"contains uint8 of shape \(3, 28, 28\)"),
         (np.array([{"an": "object"}]), "cannot be read as an array"),
         (b"", "cannot be read as an array"),
         (b"\x93NUMPY\x01\x00\x10\x00{'shape': (9,   \n", "cannot be read as an array"),
@@ -284,7 +284,7 @@ def test_only_x_rays_with_one_of_seven_findings_are_shown(shelf: Path) -> None:
 
 def test_an_x_ray_that_is_missing_is_named(shelf: Path, tmp_path: Path) -> None:
     shutil.copytree(shelf / "chestx", tmp_path / "chestx", ignore=shutil.ignore_patterns("unpacked", "images_003*"))
-    with pytest.raises(DataError, match=r"names '00000002_000\.png', which is not under .* Some archive is missing"):
+    with pytest.raises(DataError, match=r"names '00000002_000\.png', which is not in .* An archive is missing"):
         ChestX().load("novel", tmp_path)
 
 
@@ -299,7 +299,7 @@ def test_a_lesion_with_two_diagnoses_is_named(shelf: Path, tmp_path: Path) -> No
 def test_an_aeroplane_that_is_missing_is_named(shelf: Path, tmp_path: Path) -> None:
     shutil.copytree(shelf / "aircraft", tmp_path / "aircraft")
     next((tmp_path / "aircraft").rglob("0000003.jpg")).unlink()
-    with pytest.raises(DataError, match="names '0000003', which is not under"):
+    with pytest.raises(DataError, match="names '0000003', which is not in"):
         Aircraft().load("novel", tmp_path)
 
 
@@ -319,7 +319,7 @@ def test_flowers_without_labels_for_all_are_refused(shelf: Path, tmp_path: Path)
         (packed(np.ones((1, 40_000_000), np.uint8)), "a variable takes more than 69,608 bytes"),
         (packed(np.ones((1, 8_190), np.uint8)), r"are 8,190 numbers of shape \(1, 8190\), and at most 8,189 are read"),
         (packed(np.full(204, np.inf)), "cannot convert float infinity to integer"),
-        (packed(np.ones(204), name="numbers"), "it holds no 'labels'"),
+        (packed(np.ones(204), name="numbers"), "it has no 'labels'"),
     ],
     ids=["empty", "text", "large", "swells", "one too many", "infinite", "another name"],
 )

@@ -1,1 +1,1 @@
-"""Adaptation at test: methods that tune something on each support set, many episodes at once."""
+"""Test-time adaptation: methods that tune parameters on each support set, many episodes at once."""

@@ -1,4 +1,4 @@
-"""Changed copies of support images, as P>M>F makes them: other colours, moved a little.
+"""Augmented copies of support images, as in P>M>F: colour changes and shifts.
 
 Axes: e episodes, n images; images [e, n, 3, h, w] in 0…1.
 """
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
 REACH = 1 / 8
-"""How far an image is moved at most, in units of its side."""
+"""Largest shift of an image, in units of its side."""
 
 
 def augmented(images: Tensor, rngs: Sequence[Generator], probability: float = 0.9) -> Tensor:
-    """Change each image with a probability: brightness, saturation, contrast, then a shift.
+    """Augment each image [e, n, 3, h, w] with a probability: brightness, saturation, contrast, then a shift.
 
-    The ranges are those of differentiable augmentation (Zhao et al., 2020), which P>M>F uses. What a shift uncovers
-    continues the edge (ours: black bars would be no image of this kind), and values stay in 0…1.
+    The ranges are those of differentiable augmentation (Zhao et al., 2020), which P>M>F uses. Uncovered borders are
+    replicated (ours: black bars would be unnatural), and values stay in 0…1.
     """
     draws = torch.stack([torch.rand(images.shape[1], 6, generator=rng) for rng in rngs]).to(images)  # [e, n, 6]
     chosen, brighter, colour, contrast, *_ = draws.view(*draws.shape, 1, 1, 1).unbind(2)  # [e, n, 1, 1, 1] each
@@ -36,7 +36,7 @@ def augmented(images: Tensor, rngs: Sequence[Generator], probability: float = 0.
 
 
 def shifted(images: Tensor, down: Tensor, right: Tensor) -> Tensor:
-    """Move each image by whole pixels; `down` and `right` [e, n] in 0…1 stand for −REACH…REACH."""
+    """Shift each image by whole pixels; `down` and `right` [e, n] in 0…1 map to −REACH…REACH."""
     h, w = images.shape[-2:]
     rows, columns = (_moved(share, side) for share, side in ((down, h), (right, w)))  # [e, n, h], [e, n, w]
     images = images.gather(3, rows[:, :, None, :, None].expand_as(images))
@@ -44,7 +44,7 @@ def shifted(images: Tensor, down: Tensor, right: Tensor) -> Tensor:
 
 
 def _moved(share: Tensor, side: int) -> Tensor:
-    """Return from where each row is taken [e, n, side]."""
+    """Return the source index of each row [e, n, side]."""
     most = int(side * REACH + 0.5)
     by = (share * (2 * most + 1)).floor().clamp(max=2 * most).long() - most  # −most…most, equally likely
     return (torch.arange(side, device=share.device) - by.unsqueeze(-1)).clamp(0, side - 1)

@@ -1,4 +1,4 @@
-"""Where a LoRA that is tuned at test starts, for many episodes at once."""
+"""Initialisation of LoRAs that are tuned at test, for many episodes at once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def started(
     trunk: Trunk, adapter: Adapter | None, targets: Sequence[str], rank: int, rngs: Sequence[Generator]
 ) -> LoraBank:
-    """Start one LoRA an episode: at an adapter, or as LoRA starts, with a random A of each episode's own."""
+    """Initialise one LoRA per episode: from an adapter, or as usual, with a separate random A for each episode."""
     if adapter is not None:
         return LoraBank.joined([bank_of(adapter, trunk.like)] * len(rngs))
     slots = slots_of(trunk.vit, targets)

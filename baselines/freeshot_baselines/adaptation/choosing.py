@@ -1,4 +1,4 @@
-"""A stated grid, compared in the open: every setting on the same tasks of validation classes, the best mean decides."""
+"""Grid search: every setting on the same validation tasks; the best mean accuracy wins."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Setting:
-    """What of a fine-tuning is chosen."""
+    """The searched settings of a fine-tuning."""
 
     lr: float
     steps: int
@@ -30,7 +30,7 @@ S = TypeVar("S", bound=Any)
 
 if TYPE_CHECKING:
     Tune: TypeAlias = Callable[[Tensor, int, Sequence[Generator]], Iterable[tuple[S, Predictor]]]
-    """Tunes on support images [e, n, 3, h, w] and stops at several settings; each predictor is used at once."""
+    """Tunes on support images [e, n, 3, h, w] and yields a predictor for each setting; use it before the next one."""
 
 
 def choose(
@@ -40,7 +40,7 @@ def choose(
     trials: int,
     score: Callable[[Sequence[Trial]], Mapping[S, float]],
 ) -> S:
-    """Return the setting that scores best on validation trials, or what an earlier run found for this recipe."""
+    """Return the setting with the best score on validation trials, or the cached one for this recipe."""
 
     def make() -> Mapping[str, object]:
         scores = score(bench.validation_trials(trials))
@@ -56,7 +56,7 @@ def choose(
 def mean_accuracies(
     trials: Sequence[Trial], together: int, tune: Tune[S], rng: Callable[[int], Generator]
 ) -> dict[S, float]:
-    """Tune on trials, so many together, and return the mean accuracy of every setting that was passed."""
+    """Tune on trials, `together` at a time, and return the mean accuracy of each yielded setting."""
     import torch
 
     totals: dict[S, float] = {}

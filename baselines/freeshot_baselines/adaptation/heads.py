@@ -1,4 +1,4 @@
-"""Heads of many episodes at once.
+"""Classification heads for many episodes at once.
 
 Axes: e episodes, n support images ordered class by class, q queries, c classes, d features.
 """
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 def labels_of(support: Tensor, way: int) -> Tensor:
-    """Return the labels [e, n] of support sets [e, n, …] that are ordered class by class."""
+    """Return the labels [e, n] of support sets [e, n, …], ordered class by class."""
     return one_labelling(support, way).expand(len(support), -1)
 
 
 def linear_start(features: Tensor, labels: Tensor, way: int, start: str) -> tuple[Tensor, Tensor]:
-    """Start linear heads on features [.., n, d]: weight [.., c, d] and bias [.., c].
+    """Initialise linear heads on features [.., n, d]: weight [.., c, d] and bias [.., c].
 
-    'zero', or 'prototype': 2m·f − ‖m‖², the logits of minus squared distance to the class means, in units of √d.
+    'zero', or 'prototype': 2m·f − ‖m‖², the logits of the negative squared distance to the class means, in units of √d.
     """
     means = class_means(features, labels, way)
     if start == "zero":
@@ -47,14 +47,14 @@ def cosine_logits(query: Tensor, support: Tensor, way: int, scale: float) -> Ten
 
 
 def nearest_mean(query: Tensor, support: Tensor, way: int) -> Tensor:
-    """Score queries [e, q, d] by minus the distance to the class means, as all tuning-free rows do: [e, q, c]."""
+    """Score queries [e, q, d] by the negative distance to the class means, as all tuning-free rows do: [e, q, c]."""
     return prototype_logits(query, support, labels_of(support, way), way, distance="euclidean")
 
 
 def leave_one_out(features: Tensor, way: int) -> Tensor:
-    """Score each support image [e, n, d] by minus the distance to class means made without it: [e, n, c].
+    """Score each support image [e, n, d] by the negative distance to class means computed without it: [e, n, c].
 
-    Two images of a class are needed: with one, nothing would be left of it.
+    Needs at least two images per class.
     """
     count, size, width = features.shape
     shot = size // way

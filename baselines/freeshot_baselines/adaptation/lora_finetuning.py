@@ -24,36 +24,37 @@ if TYPE_CHECKING:
 class LoraFinetuning(Method):
     """Tune a LoRA and a linear head on each support set, many sets at once; rate, steps and head from a stated grid.
 
-    Re-implementation of the 'LoRA + Linear' rows of LoRA Recycle's table, which show one untuned setting; as
-    in `full-finetuning` every combination of the grid is tried on the same validation tasks, and the best
-    mean accuracy decides. Started from zero, or (`start=average`) from the average of the pool.
+    Re-implementation of the 'LoRA + Linear' rows of LoRA Recycle's table, which have one untuned setting; as in
+    `full-finetuning` every combination of the grid is evaluated on the same validation tasks, and the best mean
+    accuracy wins. Starts from zero, or (`start=average`) from the average of the pool.
     """
 
     name = "lora-finetuning"
     citation = "the 'LoRA + Linear' rows of Hu et al., LoRA Recycle, CVPR 2025, with a grid; Hu et al., LoRA, ICLR 2022"
     needs = frozenset({Needs.POOL, Needs.VALIDATION})
     start: Literal["zero", "average"] = "zero"
-    """'zero': a fresh LoRA, which adds nothing yet; 'average': the mean of the pool's B·A, cut to the rank by SVD."""
+    """'zero': a new LoRA, which adds nothing at first; 'average': the mean of the pool's B·A, truncated to the rank by
+    SVD."""
     rank: int = 4
     """Rank of the LoRA."""
     targets: tuple[str, ...] = ("q", "v")
     """Layers a fresh LoRA acts on, of q, k, v, proj, fc1 and fc2; the average acts where the pool's do. paper: q, v."""
     lrs: tuple[float, ...] = (1e-3, 3e-3, 1e-2)
-    """Learning rates of Adam to try; the grid is ours."""
+    """Layers that a new LoRA modifies, of q, k, v, proj, fc1 and fc2; the average uses the pool's. paper: q, v."""
     steps: tuple[int, ...] = (5, 10)
     """Numbers of steps to try; the longest run passes through the shorter ones."""
     heads: tuple[str, ...] = ("zero", "prototype")
-    """Ways to start the linear head: at zero, or where it equals the nearest-prototype rule."""
+    """Numbers of steps to try; the longest run includes the shorter ones."""
     trials: int = 30
-    """Validation tasks on which the grid is compared."""
+    """Initialisations of the linear head: zero, or equal to the nearest-prototype rule."""
     under: Choice = untouched()
-    """Method on whose meta-LoRA this one stands, such as lora-recycle; by default the network is as pre-trained."""
+    """Base method whose meta-LoRA is used, such as lora-recycle; by default the pre-trained network."""
 
     def __post_init__(self) -> None:
         require_one_beginning(self.start, self.under)
 
     def prepare(self, bench: Workbench) -> Learner:
-        """Choose from the grid, once for all tracks of the same pool and shots."""
+        """Select from the grid, once for all tracks with the same pool and shots."""
         from freeshot.engine import Trunk
 
         bench = bench.on(self.under)
@@ -81,7 +82,7 @@ class LoraFinetuning(Method):
 
 
 class LoraLearner(Learner):
-    """Start a LoRA and a head for each episode, and tune them side by side."""
+    """Initialise a LoRA and a head for each episode, and tune them in parallel."""
 
     def __init__(
         self, trunk: Trunk, method: LoraFinetuning, average: Adapter | None, setting: Setting, together: int
@@ -90,14 +91,14 @@ class LoraLearner(Learner):
         self.together = together
 
     def adapt_many(self, support: Tensor, way: int, rngs: Sequence[Generator]) -> Predictor:
-        """Tune a bank of LoRAs, one an episode."""
+        """Tune a bank of LoRAs, one per episode."""
         *_, (_, predict) = self.tune(support, way, rngs, (self._setting.steps,))
         return predict
 
     def tune(
         self, support: Tensor, way: int, rngs: Sequence[Generator], stops: Sequence[int] = ()
     ) -> Iterator[tuple[Setting, Predictor]]:
-        """Yield the tuned classifiers as they are after each of `stops` steps, or at all stops of the grid."""
+        """Yield the tuned classifiers after each of `stops` steps, or after all steps of the grid."""
         from torch.nn import Parameter
 
         from freeshot_baselines.adaptation.banks import started

@@ -1,4 +1,4 @@
-"""What is minimised on a support set where features are tuned and no head has to be learned."""
+"""The loss on a support set if features are tuned and no head is learned."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def support_losses(
     rngs: Sequence[Generator],
     copies: Tensor | None = None,
 ) -> Tensor:
-    """Return how badly each support set's images are told apart by their class means [e].
+    """Return each support set's leave-one-out classification loss by class means [e].
 
-    Each image is classified by means made without it. With one shot nothing would be left, so that augmented copies
-    are classified by the images themselves: fresh ones at every call unless `copies` are given.
+    Each image is classified by means computed without it. With one shot the images classify augmented copies instead:
+    new ones at every call unless `copies` are given.
     """
     labels = labels_of(support, way)
     if support.shape[1] > way:

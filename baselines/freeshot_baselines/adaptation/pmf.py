@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Rate:
-    """What P>M>F chooses on a few labelled episodes."""
+    """The setting that P>M>F selects on a few labelled episodes."""
 
     lr: float
 
@@ -31,26 +31,25 @@ class Rate:
 
 @dataclass(frozen=True)
 class Pmf(Method):
-    """Tune a prototype network on augmented copies of the support set; cosine to class means decides.
+    """Tune a prototype network on augmented copies of the support set; classify by cosine to class means.
 
-    Re-implementation of the last stage of P>M>F. Class means come from the support set as it is, and the loss
-    is that of classifying augmented copies by them. The paper tunes the whole backbone; ours is frozen and a
-    LoRA is tuned. The paper meta-trains on real data before; here that stage is left out, or taken from the
-    ceiling `real-data` with `start=real-data`. The scale of the cosine, which meta-training would learn,
-    stays where the paper starts it.
+    Re-implementation of the last stage of P>M>F. Class means are computed from the original support set, and the loss
+    is that of classifying augmented copies by them. The paper tunes the whole backbone; ours is frozen and a LoRA is
+    tuned. The paper first meta-trains on real data; here that stage is omitted, or taken from the ceiling `real-data`
+    with `start=real-data`. The scale of the cosine, which meta-training would learn, keeps the paper's initial value.
     """
 
     name = "pmf"
     citation = "Hu et al., Pushing the Limits of Simple Pipelines for Few-Shot Learning (P>M>F), CVPR 2022"
     needs = frozenset({Needs.VALIDATION, Needs.BASE_IMAGES})
     start: Literal["zero", "real-data"] = "zero"
-    """'zero': the backbone as it was pre-trained; 'real-data': a LoRA meta-trained on real base images."""
+    """'zero': the pre-trained backbone; 'real-data': a LoRA meta-trained on real base images."""
     learner: Choice = Choice("meta-learner", "prototype")
     """Meta-learner of `start=real-data`; not used otherwise."""
     rank: int = 4
     """Rank of the LoRA."""
     targets: tuple[str, ...] = ("q", "v")
-    """Layers it acts on, of q, k, v, proj, fc1 and fc2. paper: all weights."""
+    """Layers that the LoRA modifies, of q, k, v, proj, fc1 and fc2. paper: all weights."""
     lrs: tuple[float, ...] = (0.0, 1e-4, 1e-3, 1e-2)
     """Learning rates of Adam to try. paper: these."""
     steps: int = 50
@@ -58,17 +57,17 @@ class Pmf(Method):
     scale: float = 10.0
     """Factor on the cosine. paper: 10 at first, learned in meta-training."""
     probability: float = 0.9
-    """How likely an image is changed in a copy. paper: 0.9."""
+    """Probability of augmenting an image of a copy. paper: 0.9."""
     trials: int = 30
-    """Validation tasks on which the rates are compared. paper: 5 labelled episodes of the test domain."""
+    """Validation tasks on which the rates are evaluated. paper: 5 labelled episodes of the test domain."""
     under: Choice = untouched()
-    """Method on whose meta-LoRA this one stands, such as lora-recycle; by default the network is as pre-trained."""
+    """Base method whose meta-LoRA is used, such as lora-recycle; by default the pre-trained network."""
 
     def __post_init__(self) -> None:
         require_one_beginning(self.start, self.under)
 
     def prepare(self, bench: Workbench) -> Learner:
-        """Choose the rate, once for all tracks of the same pool and shots."""
+        """Select the rate, once for all tracks with the same pool and shots."""
         from freeshot.engine import Trunk
 
         bench = bench.on(self.under)
@@ -95,19 +94,19 @@ class Pmf(Method):
 
 
 class PmfLearner(Learner):
-    """Start a LoRA for each episode and tune them side by side."""
+    """Initialise a LoRA for each episode and tune them in parallel."""
 
     def __init__(self, trunk: Trunk, method: Pmf, adapter: Adapter | None, lr: float, together: int) -> None:
         self._trunk, self._method, self._adapter, self._lr = trunk, method, adapter, lr
         self.together = together
 
     def adapt_many(self, support: Tensor, way: int, rngs: Sequence[Generator]) -> Predictor:
-        """Tune a bank of LoRAs, one an episode."""
+        """Tune a bank of LoRAs, one per episode."""
         *_, (_, predict) = self.tune(support, way, rngs)
         return predict
 
     def tune(self, support: Tensor, way: int, rngs: Sequence[Generator]) -> Iterator[tuple[Rate, Predictor]]:
-        """Yield the tuned classifiers when all steps are taken."""
+        """Yield the tuned classifiers after the last step."""
         import torch
 
         from freeshot_baselines.adaptation.augment import augmented
@@ -127,14 +126,14 @@ class PmfLearner(Learner):
             return cosine_logits(asked, shown, way, method.scale)
 
         parameters, steps = list(bank.parameters()), 0
-        if self._lr:  # at rate 0 every step would stay where it is
+        if self._lr:  # at rate 0 steps change nothing
             steps, self.tuned = method.steps, sum(p.numel() for p in parameters) // len(support)
         for _ in adam(parameters, self._lr, (steps,), losses):
             yield Rate(self._lr), predict
 
 
 def _digest(adapter: Adapter) -> str:
-    """Identify an adapter by its numbers."""
+    """Hash an adapter's tensors."""
     import hashlib
 
     digest = hashlib.sha256()

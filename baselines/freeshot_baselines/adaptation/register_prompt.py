@@ -1,4 +1,4 @@
-"""Prompt tuning: extra tokens, tuned on the support set."""
+"""Prompt tuning: additional tokens, tuned on the support set."""
 
 from __future__ import annotations
 
@@ -22,11 +22,10 @@ if TYPE_CHECKING:
 class RegisterPrompt(Method):
     """Tune a few extra tokens, registers, on each support set; classify by the nearest class mean.
 
-    Re-implementation of shallow visual prompt tuning with registers as prompts: tokens that stand behind
-    those of an image from the first block on and of which no feature is read. They are tuned so that support
-    images are told apart by class means made without them (with one shot: their augmented copies by
-    themselves). The idea goes by the name of PerReg; nothing of its equations was at hand, so start, number,
-    rate and steps are ours. No LoRA is looked at.
+    Re-implementation of shallow visual prompt tuning with registers as prompts: tokens appended to those of an image
+    before the first block, whose outputs are not used as features. They are tuned to separate support images by class
+    means computed without them (with one shot: to match augmented copies to their images). The idea is known as PerReg;
+    its equations were not available, so initialisation, number, rate and steps are ours. No LoRA is used.
     """
 
     name = "register-prompt"
@@ -34,18 +33,18 @@ class RegisterPrompt(Method):
         "Jia et al., Visual Prompt Tuning, ECCV 2022; Darcet et al., Vision Transformers Need Registers, ICLR 2024"
     )
     registers: int = 4
-    """Extra tokens; ours."""
+    """Number of extra tokens; ours."""
     spread: float = 0.02
-    """Deviation of their random start, that of a class token; ours."""
+    """Standard deviation of their random initialisation, that of a class token; ours."""
     lr: float = 0.01
     """Learning rate of Adam; ours."""
     steps: int = 20
     """Steps on each support set; ours."""
     under: Choice = untouched()
-    """Method on whose meta-LoRA this one stands, such as lora-recycle; by default the network is as pre-trained."""
+    """Base method whose meta-LoRA is used, such as lora-recycle; by default the pre-trained network."""
 
     def prepare(self, bench: Workbench) -> Learner:
-        """Take the network as it is; nothing is tuned before an episode is seen."""
+        """Prepare the network; all tuning happens per episode."""
         from freeshot.engine import Trunk
 
         together = episodes_together(bench, copies=2 if bench.shot == 1 else 1)
@@ -60,7 +59,7 @@ class RegisterLearner(Learner):
         self.together = together
 
     def adapt_many(self, support: Tensor, way: int, rngs: Sequence[Generator]) -> Predictor:
-        """Take gradient steps on the registers of e episodes."""
+        """Tune the registers of e episodes by gradient steps."""
         import torch
         from torch.nn import Parameter
 

@@ -1,7 +1,7 @@
-"""Gradient steps on many episodes at once, which do not touch each other.
+"""Gradient steps on many independent episodes at once.
 
-Weights have the episodes as their first axis. Adam treats every number alone, so that steps on stacked weights under
-the sum of the episodes' losses are the steps that each episode would take by itself.
+The first axis of the weights is the episode. Adam is elementwise, so steps on stacked weights with the sum of the
+episodes' losses equal the steps of each episode alone.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from freeshot import Workbench
 
 AT_ONCE = 128
-"""Images that pass through the network in one step, about."""
+"""Approximate number of images per forward pass of a step."""
 
 
 def episodes_together(bench: Workbench, copies: int = 1) -> int:
-    """Return how many episodes are worth tuning at once when each step looks at `copies` of the support set."""
+    """Return the number of episodes to tune at once if each step uses `copies` of the support set."""
     return max(1, AT_ONCE // (bench.way * bench.shot * copies))
 
 
 def adam(weights: Sequence[Parameter], lr: float, stops: Sequence[int], losses: Callable[[], Tensor]) -> Iterator[int]:
-    """Minimise losses [e] by Adam, and yield the number of steps taken at each of `stops`, 0 among them perhaps."""
+    """Minimise losses [e] by Adam, and yield the number of steps taken at each of `stops`, which may include 0."""
     import torch
 
     optimizer = torch.optim.Adam(weights, lr=lr)

@@ -1,1 +1,1 @@
-"""BiDf-MKD (Hu et al., ICML 2023), re-implemented for LoRAs behind services: asked, never seen."""
+"""BiDf-MKD (Hu et al., ICML 2023), re-implemented for black-box LoRAs: only their logits are used."""

@@ -1,4 +1,4 @@
-"""Two-level distillation: what is learned from some answers must help on others.
+"""Two-level distillation: a step on some queries must reduce the loss on others.
 
 Axes: n support images, q query images, c classes, d features.
 """
@@ -19,21 +19,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TwoLevelDistillation(GradientMetaLearner):
-    """Distil on one half of the queries for a few steps, then on the boundary among the other half; keep that slope.
+    """Distil on half of the queries for a few steps, then on boundary queries of the other half; use that gradient.
 
-    The outer gradient is taken where the inner steps end and applied where they began (first-order
-    MAML); the student classifies by nearest prototype. On tasks that mix LoRAs the labels stand for the
-    answers. The divergence of the released code lacks a logarithm; here it is Kullback and Leibler's.
+    The outer gradient is computed at the end of the inner steps and applied at their start (first-order MAML); the
+    student classifies by nearest prototype. On tasks across LoRAs labels replace the LoRA's logits. The divergence of
+    the released code lacks a logarithm; here it is the Kullback-Leibler divergence.
     """
 
     name = "two-level-distillation"
     citation = "Hu et al., Learning to Learn from APIs: Black-Box Data-Free Meta-Learning, ICML 2023"
     inner_steps: int = 10
-    """Steps of plain gradient descent on the inner level. code: 10."""
+    """Steps of plain gradient descent in the inner loop. code: 10."""
     inner_lr: float = 0.01
     """Their learning rate. code: 0.01."""
     boundary: float = 0.5
-    """Share of the outer queries that is learned from at most: where student and LoRA agree, least surely; ours."""
+    """Largest share of the outer queries to learn from: those with equal prediction and largest difference of student
+    and LoRA; ours."""
 
     def __post_init__(self) -> None:
         if not 0 < self.boundary <= 1:
@@ -42,18 +43,18 @@ class TwoLevelDistillation(GradientMetaLearner):
             )
 
     def pull(self, model: Model, task: Task, rng: Generator) -> Tensor:
-        """Leave the outer slope, and return the distance on the outer queries where the inner steps end."""
+        """Write the outer gradient, and return the loss on the outer queries at the end of the inner steps."""
         import torch
 
         loss, slopes = self.outer(model, task)
         if not all(torch.isfinite(slope).all() for slope in slopes):
-            raise DivergedError(f"The slope of '{self.name}' is not finite. Lower its rates.")
+            raise DivergedError(f"The gradient of '{self.name}' is not finite. Lower its rates.")
         for weight, slope in zip(model.lora(), slopes, strict=True):
             weight.grad = slope
         return loss
 
     def outer(self, model: Model, task: Task) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Return the outer distance and its gradient at the end of the inner steps; the model is as it was before."""
+        """Return the outer loss and its gradient at the end of the inner steps; the model is restored."""
         import torch
 
         weights = list(model.lora())
@@ -72,7 +73,7 @@ class TwoLevelDistillation(GradientMetaLearner):
         return loss.detach(), found
 
     def _seen(self, model: Model, task: Task, chosen: Tensor, boundary: float = 1.0) -> Tensor:
-        """Return the distance, in bfloat16 if so asked."""
+        """Return the distance, in bfloat16 if that is set."""
         import torch
 
         with torch.autocast(model.device.type, torch.bfloat16, enabled=self.bf16):
@@ -85,17 +86,17 @@ class TwoLevelDistillation(GradientMetaLearner):
         return self.distance(model, task, torch.arange(len(task.query)))
 
     def distance(self, model: Model, task: Task, chosen: Tensor, boundary: float = 1.0) -> Tensor:
-        """Return KL(LoRA ‖ student) on the chosen queries, or cross-entropy where no single LoRA was asked."""
+        """Return KL(LoRA ‖ student) on the chosen queries, or cross-entropy on tasks across LoRAs."""
         from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
         from freeshot.basics.prototypes import prototype_logits
         from freeshot.engine.tasks import embed_task
 
-        support, query = embed_task(model, task)
+        support, query = embed_task(model, task)  # [n, d], [q, d]
         logits = prototype_logits(query[chosen], support, task.support.labels, task.way, "euclidean")
         if task.teacher_logits is None:
             return cross_entropy(logits, task.query.labels[chosen])
-        theirs = task.teacher_logits[chosen]
+        theirs = task.teacher_logits[chosen]  # [chosen, c]
         if boundary < 1:
             near = boundary_queries(theirs, logits.detach(), boundary)
             logits, theirs = logits[near], theirs[near]
@@ -103,7 +104,7 @@ class TwoLevelDistillation(GradientMetaLearner):
 
 
 def halves(task: Task) -> tuple[Tensor, Tensor]:
-    """Split the queries in two, every second one of each class; a class with one query is in both."""
+    """Split the queries in two, alternating within each class; a class with one query is in both."""
     import torch
 
     first, second = [], []
@@ -115,16 +116,16 @@ def halves(task: Task) -> tuple[Tensor, Tensor]:
 
 
 def boundary_queries(theirs: Tensor, ours: Tensor, share: float) -> Tensor:
-    """Choose the share of queries with the largest ‖p − p'‖₁ where both logits [q, c] name one class; indices.
+    """Return the indices of the share of queries with the largest ‖p − p'‖₁ where both logits [q, c] predict one class.
 
-    Where they agree on fewer, those; where on none, all: there is no boundary yet.
+    If they agree on fewer queries, those; if on none, all queries.
     """
     import math
 
     import torch
 
-    distance = (theirs.softmax(1) - ours.softmax(1)).abs().sum(1)
-    agree = theirs.argmax(1) == ours.argmax(1)
+    distance = (theirs.softmax(1) - ours.softmax(1)).abs().sum(1)  # [q]
+    agree = theirs.argmax(1) == ours.argmax(1)  # [q]
     if not agree.any():
         return torch.arange(len(agree), device=agree.device)
     score = distance.masked_fill(~agree, -1)

@@ -1,4 +1,4 @@
-"""The method: images by zeroth-order gradients, distillation on two levels, and no look into any LoRA."""
+"""The method: zeroth-order inversion and two-level distillation from black-box LoRAs."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from freeshot import Choice, InvertingMethod, Needs
 
 @dataclass(frozen=True)
 class BidfMkd(InvertingMethod):
-    """Learn from LoRAs that only answer: recover images by asking, then distil what they say on two levels.
+    """Learn from black-box LoRAs: invert them by queries, then distil their logits on two levels.
 
-    Re-implementation for a pool of LoRAs on a frozen ViT. The network itself is ours and white; of the
-    LoRAs nothing comes but logits, and the record counts how many. Inversion and meta-learning are
-    stages of their own, so the boundary queries, which the paper generates against the student under
-    training, are chosen among recovered images.
+    Re-implementation for a pool of LoRAs on a frozen ViT. The backbone is available; of the LoRAs only logits are used,
+    and the record counts the queries. Inversion and meta-learning are separate stages, so the boundary queries, which
+    the paper generates against the current student, are selected among surrogates.
     """
 
     name = "bidf-mkd"
@@ -22,8 +21,8 @@ class BidfMkd(InvertingMethod):
     needs = frozenset({Needs.QUERIES})
     learner: Choice = Choice("meta-learner", "two-level-distillation")
     inversion: Choice = Choice("inversion", "zeroth-order")
-    """How images are recovered from a LoRA; one that waits for gradients is refused."""
+    """Inversion that synthesises images from a LoRA; one that needs gradients is refused."""
     strategy: Choice = Choice("efficiency", "none")
-    """Which tokens are left out; a service shows no attention, so all stay."""
+    """Efficiency strategy; a service returns no attention, so all tokens are kept."""
     per_class: int = 60
-    """Images recovered per class of each LoRA. code: 30 for support and 30 for query."""
+    """Surrogate images per class of each LoRA. code: 30 for support and 30 for query."""

@@ -1,1 +1,1 @@
-"""CAML: a transformer that reads a task as a sequence, and learns nothing more at test time."""
+"""CAML: a transformer that processes a task as a sequence, without learning at test time."""

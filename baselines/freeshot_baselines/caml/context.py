@@ -1,6 +1,6 @@
-"""The network that reads a task: a query and its support set go in as one sequence, scores of the query come out.
+"""The in-context network: its input is a query with its support set as a sequence, its output the query's scores.
 
-Axes: s sequences, n support images, c classes (the way), d features, p width of a label's vector.
+Axes: s sequences, n support images, c classes (the way), d features, p width of a label vector.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 def elmes(way: int, width: int) -> Tensor:
     """Return an equal-length, maximally equiangular set of vectors [c, p]: unit rows with cosines −1/(c − 1)."""
     if width < way:
-        raise OptionError(f"Label vectors of width {width} cannot tell {way} classes apart. Raise label_width.")
+        raise OptionError(f"Label vectors of width {width} are too narrow for {way} classes. Raise label_width.")
     simplex = (torch.eye(way) - 1 / way) * (way / (way - 1)) ** 0.5
     return pad(simplex, (0, width - way))
 
 
 class InContext(nn.Module):
-    """A transformer without mask or positions over [query, support], each token a feature beside a label's vector."""
+    """A transformer without mask or positions over [query, support]; each token joins a feature and a label vector."""
 
     labels: Tensor
 
@@ -45,7 +45,7 @@ class InContext(nn.Module):
         self.decide = nn.Linear(width, way)
 
     def forward(self, support: Tensor, labels: Tensor, query: Tensor) -> Tensor:
-        """Score queries [s, d], each by its own support set [s, n, d] with labels [n]: [s, c]."""
+        """Score queries [s, d], each with its own support set [s, n, d] with labels [n]: [s, c]."""
         shown = torch.cat([normalize(support, dim=-1), self.labels[labels].expand(len(support), -1, -1)], -1)
         asked = torch.cat([normalize(query, dim=-1), self.unknown.expand(len(query), -1)], -1)
         read = self.encoder(torch.cat([asked.unsqueeze(1), shown], 1))  # [s, 1 + n, d + p]
@@ -54,11 +54,11 @@ class InContext(nn.Module):
 
 
 def fresh(features: int, way: int, label_width: int, depth: int, heads: int, rng: Generator) -> InContext:
-    """Build a network whose weights come from `rng` alone, each layer with its own."""
-    with torch.random.fork_rng(devices=[]):  # torch's layers draw from the global stream
+    """Build a network with weights from `rng` only, different in each layer."""
+    with torch.random.fork_rng(devices=[]):  # torch's layers use the global generator
         torch.manual_seed(int(torch.randint(2**62, (), generator=rng)))
         network = InContext(features, way, label_width, depth, heads)
-        for layer in network.encoder.layers:  # torch copies one layer, weights and all
+        for layer in network.encoder.layers:  # torch copies one layer including its weights
             for weight in layer.parameters():
                 if weight.ndim > 1:
                     nn.init.xavier_uniform_(weight)

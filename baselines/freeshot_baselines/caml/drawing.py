@@ -1,4 +1,4 @@
-"""Tasks in feature space: every recovered image passes the network once, then tasks cost nothing.
+"""Tasks in feature space: every surrogate image is embedded once, then tasks are cheap.
 
 Axes: u images, t tasks, n = way × shot support images, q = way × query images, d features.
 """
@@ -25,12 +25,12 @@ AT_ONCE = 256
 
 @dataclass(frozen=True, eq=False)
 class FeatureTasks:
-    """Features of recovered images, and which of them show a class as one LoRA knows it."""
+    """Features of surrogates, grouped by class and LoRA."""
 
     features: Tensor
-    """[2, u, d]: as recovered, and mirrored."""
+    """[2, u, d]: original and mirrored images."""
     groups: dict[int, list[Tensor]]
-    """Class id → for each LoRA that knows it, the places of its images."""
+    """Class id → image indices for each LoRA with that class."""
 
     def draw(self, way: int, shot: int, query: int, count: int, rng: Generator) -> tuple[Tensor, Tensor]:
         """Draw tasks of classes across LoRAs, some images mirrored: support [t, n, d] and query [t, q, d]."""
@@ -55,7 +55,7 @@ class FeatureTasks:
 
 
 def feature_tasks(sets: Sequence[SurrogateSet], embed: Callable[[Tensor], Tensor], way: int, shot: int) -> FeatureTasks:
-    """Embed all images of all sets, once as they are and once mirrored; PoolError where no task can be drawn."""
+    """Embed all images of all sets, original and mirrored; PoolError if no task can be drawn."""
     images = torch.cat([s.shots.images for s in sets])
     with torch.no_grad():
         blocks = [[embed(view) for view in (block, block.flip(-1))] for block in images.split(AT_ONCE)]  # type: ignore[no-untyped-call]
@@ -70,13 +70,13 @@ def feature_tasks(sets: Sequence[SurrogateSet], embed: Callable[[Tensor], Tensor
     poorest = min(len(members) for owners in groups.values() for members in owners)
     if len(groups) < way or poorest <= shot:
         raise PoolError(
-            f"Tasks of {way} classes with {shot} shot and a query cannot be drawn from {len(groups)} recovered "
-            f"classes, the poorest with {poorest} images. Raise per_class."
+            f"Tasks of {way} classes with {shot} shot and a query cannot be drawn from {len(groups)} surrogate "
+            f"classes, the smallest with {poorest} images. Raise per_class."
         )
     return FeatureTasks(features, dict(groups))
 
 
 def queries_of(tasks: FeatureTasks, shot: int, query: int) -> int:
-    """Return how many query images per class every class can give, `query` at most."""
+    """Return the number of query images per class that every class has, at most `query`."""
     poorest = min(len(members) for owners in tasks.groups.values() for members in owners)
     return min(query, poorest - shot)

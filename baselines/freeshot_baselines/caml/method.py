@@ -1,4 +1,4 @@
-"""The method: train a transformer to solve tasks of recovered images in context, then let it read episodes."""
+"""The method: train a transformer to solve surrogate tasks in context, then apply it to episodes."""
 
 from __future__ import annotations
 
@@ -20,47 +20,47 @@ if TYPE_CHECKING:
     from freeshot_baselines.caml.drawing import FeatureTasks
 
 AT_ONCE = 4096
-"""Sequences that are read at once."""
+"""Sequences per forward pass."""
 
 
 @dataclass(frozen=True)
 class Caml(Method):
-    """Read each query together with its support set as one sequence; a transformer over frozen features decides.
+    """Process each query with its support set as one sequence; a transformer over frozen features classifies.
 
-    Re-implementation, data-free: the paper trains on ImageNet and other real images, here tasks are made of images
-    recovered from the pool, mixed across LoRAs. Features have length one, labels are fixed vectors at equal angles
-    (ELMES), the query bears a learned 'unknown'. The transformer starts from random weights and, like the released
-    one, is made for one way. The LoRAs act through the recovered images alone.
+    Re-implementation, data-free: the paper trains on ImageNet and other real images, here tasks are made of surrogates
+    of the pool, mixed across LoRAs. Features have length one, labels are fixed equiangular vectors (ELMES), the query
+    has a learned 'unknown' vector. The transformer starts from random weights and, like the released one, supports one
+    way. The LoRAs are used through the surrogates only.
     """
 
     name = "caml"
     citation = "Fifty et al., Context-Aware Meta-Learning, ICLR 2024"
     needs = frozenset({Needs.POOL})
     inversion: Choice = Choice("inversion", "lora-inversion")
-    """How images are recovered from a LoRA."""
+    """Inversion that synthesises images from a LoRA."""
     strategy: Choice = Choice("efficiency", "none")
-    """Which tokens are left out in inversion; features are taken of whole images."""
+    """Efficiency strategy in inversion; features are computed with all tokens."""
     per_class: int = 40
     """Images per class of each LoRA."""
     batch: int = 0
-    """Images of a LoRA that are recovered at once, its classes in equal numbers; 0: all. Saves memory."""
+    """Images of a LoRA that are inverted at once, with equal numbers per class; 0: all. Saves memory."""
     iterations: int = 10_000
     """Optimiser steps; ours. paper: 100 epochs of real images."""
     tasks: int = 15
     """Tasks per step; ours. code: 525 images."""
     lr: float = 1e-5
-    """Learning rate of Adam, sinking to 0 along a cosine. code: 1e-5."""
+    """Learning rate of Adam, decaying to 0 along a cosine. code: 1e-5."""
     label_width: int = 256
-    """Width of a label's vector, beside the features; with 768 features the paper's large encoder has 1,024."""
+    """Width of a label vector, in addition to the features; with 768 features the paper's large encoder has 1,024."""
     depth: int = 24
     """Layers of the transformer. code: those of ViT-Large."""
     heads: int = 16
     """Attention heads. code: those of ViT-Large."""
     under: Choice = untouched()
-    """Method on whose meta-LoRA this one stands, such as lora-recycle; by default the network is as pre-trained."""
+    """Base method whose meta-LoRA is used, such as lora-recycle; by default the pre-trained network."""
 
     def prepare(self, bench: Workbench) -> Learner:
-        """Recover images, embed them once, and train."""
+        """Invert the pool, embed the images once, and train."""
         import torch
 
         from freeshot_baselines.caml.context import fresh
@@ -91,7 +91,7 @@ class Caml(Method):
         rng: Generator,
         tell: Callable[[int, int], None] = lambda done, total: None,
     ) -> None:
-        """Take Adam steps on the cross-entropy of queries, each of which is a sequence of its own."""
+        """Take Adam steps on the cross-entropy of queries, one sequence per query."""
         import torch
         from torch.nn.functional import cross_entropy
 
@@ -118,7 +118,7 @@ class Caml(Method):
 
 
 class InContextLearner(Headed):
-    """Frozen features, and a transformer that reads each episode, the numbers of its classes included."""
+    """Frozen features, and a transformer whose input includes class numbers."""
 
     spread = False
     numbered = True
@@ -128,7 +128,7 @@ class InContextLearner(Headed):
         self._network = network.eval()
 
     def classify(self, support: Tensor, query: Tensor, way: int) -> Tensor:
-        """Score each query by reading it with its support set."""
+        """Score each query in the context of its support set."""
         import torch
 
         where = self._network.unknown

@@ -1,1 +1,1 @@
-"""Weight-space composition: one LoRA made from the weights of many, without any image."""
+"""Weight-space composition: one LoRA computed from the weights of many, without images."""

@@ -16,26 +16,26 @@ if TYPE_CHECKING:
 class LoraAverage(Method):
     """Average the LoRAs of the pool and embed with the average; classify by the nearest class mean.
 
-    Re-implementation of the 'LoRAs Avg' rows of LoRA Recycle's tables, which do not say whether factors or products
-    are averaged: `space` chooses, and the exact mean of the products is the default.
+    Re-implementation of the 'LoRAs Avg' rows of LoRA Recycle's tables, which do not state whether factors or products
+    are averaged: `space` selects, and the exact mean of the products is the default.
     """
 
     name = "lora-average"
     citation = "'LoRAs Avg + NN' in Hu et al., LoRA Recycle, CVPR 2025; uniform composition of Asadi et al., 2402.15414"
     needs = frozenset({Needs.POOL})
     space: Literal["delta", "factors"] = "delta"
-    """'delta': the mean of B·A, exact; 'factors': the means of B and of A apart, whose product has cross-terms."""
+    """'delta': the mean of B·A, exact; 'factors': separate means of B and A, whose product has cross-terms."""
     rank: int = 0
-    """Rank to which the mean of B·A is cut by SVD; 0 keeps it whole."""
+    """Rank to which the mean of B·A is truncated by SVD; 0: no truncation."""
 
     def __post_init__(self) -> None:
         if self.rank and self.space == "factors":
             raise OptionError(
-                f"Option 'rank' of '{self.name}' cuts the mean of B·A, which space=factors does not build. Leave it 0."
+                f"Option 'rank' of '{self.name}' truncates the mean of B·A, which space=factors does not form. Set 0."
             )
 
     def prepare(self, bench: Workbench) -> Learner:
-        """Average."""
+        """Average the pool and embed with the result."""
         return bench.adapted(self.compose(bench.pool().entries))
 
     def compose(self, entries: tuple[LoraEntry, ...]) -> Adapter:

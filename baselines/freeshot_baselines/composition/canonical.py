@@ -1,4 +1,4 @@
-"""LoRAs as vectors: factors brought into one form, then few coordinates in which a pool's LoRAs differ.
+"""LoRAs as vectors: factors in a canonical form, then the principal coordinates of a pool.
 
 Axes: l LoRAs, r rank, i and o inputs and outputs of a slot, p weights of a LoRA, m coordinates.
 """
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 def canonical(a: Tensor, b: Tensor, rank: int) -> tuple[Tensor, Tensor]:
-    """Return the factors A [r, i] and B [o, r] of B·A that depend on the product alone, filled up to a rank.
+    """Return the factors A [r, i] and B [o, r] of B·A that depend on the product only, padded to a rank.
 
-    A = √S·Vᵀ and B = U·√S of its SVD, and of each right vector the largest entry is positive: without this the same
-    LoRA could be written in many ways (B·M, M⁻¹·A), and what lies between two LoRAs would be none.
+    A = √S·Vᵀ and B = U·√S of its SVD, with the largest entry of each right vector positive: otherwise the same LoRA has
+    many factorisations (B·M, M⁻¹·A), and interpolation between two LoRAs is meaningless.
     """
     svd = product_svd(a, b)
     u, v = svd.u, svd.v  # [o, m], [m, i]
@@ -35,7 +35,7 @@ def canonical(a: Tensor, b: Tensor, rank: int) -> tuple[Tensor, Tensor]:
 
 @dataclass(frozen=True, eq=False)
 class LoraSpace:
-    """The coordinates in which the LoRAs of a pool differ: their principal components, as many as there are LoRAs."""
+    """The principal components of the LoRAs of a pool, as many as there are LoRAs."""
 
     shapes: Mapping[Slot, tuple[int, int, int]]
     """Slot → (r, i, o)."""
@@ -44,12 +44,12 @@ class LoraSpace:
     axes: Tensor
     """[m, p], orthonormal."""
     scale: Tensor
-    """What coordinates are divided by, so that their mean square is one."""
+    """Divisor of the coordinates, which makes their mean square one."""
     known: Tensor
     """[l, m], the pool's own LoRAs."""
 
     def lora(self, coordinates: Tensor) -> dict[Slot, tuple[Tensor, Tensor]]:
-        """Turn coordinates [m] into factors: slot → (A [r, i], B [o, r])."""
+        """Convert coordinates [m] to factors: slot → (A [r, i], B [o, r])."""
         vector = self.centre + (coordinates.to(self.axes) * self.scale) @ self.axes
         factors, start = {}, 0
         for slot, (rank, inputs, outputs) in self.shapes.items():
@@ -61,7 +61,7 @@ class LoraSpace:
 
 
 def lora_space(entries: Sequence[LoraEntry]) -> LoraSpace:
-    """Find the coordinates of a pool; lower ranks and absent slots count as zeros."""
+    """Compute the principal components of a pool; lower ranks and missing slots count as zeros."""
     shapes: dict[Slot, tuple[int, int, int]] = {}
     for entry in entries:
         for slot, (a, b) in entry.factors.items():

@@ -1,4 +1,4 @@
-"""Which LoRAs of a pool do alike things to the network's weights.
+"""Clusters of LoRAs with similar effects on the network's weights.
 
 Axes: l LoRAs, r rank.
 """
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 def similarities(entries: Sequence[LoraEntry]) -> Tensor:
-    """Return the cosines [l, l] between what LoRAs add to all weights, B·A, in float64.
+    """Return the cosines [l, l] between the LoRAs' weight updates B·A, in float64.
 
-    ⟨BA, B′A′⟩ = tr(Bᵀ B′ A′ Aᵀ) needs r × r products alone, and is the same however a LoRA's factors are turned.
+    ⟨BA, B′A′⟩ = tr(Bᵀ B′ A′ Aᵀ) needs r × r products only, and is invariant to the factorisation.
     """
     gram = torch.tensor([[_inner(first, second) for second in entries] for first in entries], dtype=torch.float64)
     length = gram.diagonal().clamp(min=torch.finfo(gram.dtype).tiny).sqrt()
@@ -30,8 +30,8 @@ def similarities(entries: Sequence[LoraEntry]) -> Tensor:
 def clusters(similarity: Tensor, count: int) -> list[list[int]]:
     """Group LoRAs into at most `count` clusters by their cosines [l, l], in the order of their first members.
 
-    Spectral: the leading eigenvectors, each LoRA's row brought to length one, then Ward's hierarchy, which draws
-    nothing at random and leaves no cluster empty.
+    Spectral: the leading eigenvectors, each LoRA's row normalised to length one, then Ward's hierarchical clustering,
+    which is deterministic and leaves no cluster empty.
     """
     from scipy.cluster.hierarchy import fcluster, ward
 

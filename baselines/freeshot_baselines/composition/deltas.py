@@ -1,4 +1,4 @@
-"""What LoRAs add to a network's weights, and a LoRA that adds just that.
+"""Weight updates of LoRAs, and their conversion to a LoRA.
 
 Axes: l LoRAs, r rank, i and o inputs and outputs of a layer's slot.
 """
@@ -20,25 +20,25 @@ if TYPE_CHECKING:
 
 
 def slots_of_all(entries: Sequence[LoraEntry]) -> tuple[Slot, ...]:
-    """List every slot that any of the LoRAs acts on."""
+    """List every slot that any of the LoRAs modifies."""
     return tuple(sorted({slot for entry in entries for slot in entry.factors}))
 
 
 def stacked_deltas(entries: Sequence[LoraEntry], slot: Slot) -> Tensor:
-    """Return B·A of each LoRA at a slot [l, o, i]; zero for one that does not act there."""
+    """Return B·A of each LoRA at a slot [l, o, i]; zero for a LoRA without that slot."""
     found = [entry.factors.get(slot) for entry in entries]
     like = next(b @ a for a, b in filter(None, found))
     return torch.stack([torch.zeros_like(like) if pair is None else pair[1] @ pair[0] for pair in found])
 
 
 def mean_factors(entries: Sequence[LoraEntry], slot: Slot) -> tuple[Tensor, Tensor]:
-    """Average A [r, i] and B [o, r] apart, lower ranks filled up with zeros; absent ones count as zero."""
+    """Average A [r, i] and B [o, r] separately; lower ranks are zero-padded and missing ones count as zero."""
     a, b = stacked_factors(entries, slot)
     return a.sum(0) / len(entries), b.sum(0) / len(entries)
 
 
 def stacked_factors(entries: Sequence[LoraEntry], slot: Slot) -> tuple[Tensor, Tensor]:
-    """Return A [l, r, i] and B [l, o, r] of each LoRA at a slot, lower ranks and absent ones filled up with zeros."""
+    """Return A [l, r, i] and B [l, o, r] of each LoRA at a slot; lower ranks and missing ones are zero-padded."""
     found = [entry.factors.get(slot) for entry in entries]
     pairs = list(filter(None, found))
     rank = max(len(a) for a, _ in pairs)
@@ -48,7 +48,7 @@ def stacked_factors(entries: Sequence[LoraEntry], slot: Slot) -> tuple[Tensor, T
 
 
 def truncated(delta: Tensor, rank: int) -> tuple[Tensor, Tensor]:
-    """Return the factors A [r, i] and B [o, r] of the nearest matrix of a rank (Eckart and Young); 0 keeps all."""
+    """Return the factors A [r, i] and B [o, r] of the best approximation of a rank (Eckart and Young); 0 keeps all."""
     u, s, v = torch.linalg.svd(delta.double(), full_matrices=False)
     kept = min(rank, len(s)) if rank else len(s)
     root = s[:kept].sqrt()
@@ -56,5 +56,5 @@ def truncated(delta: Tensor, rank: int) -> tuple[Tensor, Tensor]:
 
 
 def lora_that_adds(deltas: Mapping[Slot, Tensor], rank: int) -> Adapter:
-    """Make a LoRA of a rank that adds these matrices [o, i] as nearly as can be; rank 0 adds them exactly."""
+    """Return a LoRA of a rank that best approximates these updates [o, i]; rank 0 is exact."""
     return adapter_of({slot: truncated(delta, rank) for slot, delta in deltas.items()}, {"rank": rank})

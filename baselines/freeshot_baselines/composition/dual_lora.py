@@ -1,4 +1,4 @@
-"""DualLoRA's projection as a merge: each LoRA acts only where none before it does."""
+"""DualLoRA's projection as a merge: each LoRA is projected away from the subspaces of earlier ones."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ if TYPE_CHECKING:
 class DualLora(Method):
     """Project each LoRA's update onto the complement of the earlier ones' subspaces, then average: no interference.
 
-    Re-implementation of one piece of a method for continual learning: its orthogonal LoRA. There subspaces come from
-    data of earlier tasks; a pool has none, so the directions that a LoRA listens to stand in. Its residual LoRA and
-    its memory need the data too and are left out. Which LoRA comes first matters: by default the pool's order, or the
-    mean over random ones. A layer of i inputs is full after i/r LoRAs of rank r, and those behind add nothing there:
-    `protected` keeps fewer directions of each.
+    Re-implementation of one part of a continual-learning method: its orthogonal LoRA. There subspaces come from data of
+    earlier tasks; a pool has none, so each LoRA's input directions are used instead. Its residual LoRA and its memory
+    need the data too and are omitted. The order of LoRAs matters: by default the pool's, or the mean over random ones.
+    A layer of i inputs is full after i/r LoRAs of rank r, and later ones add nothing there: `protected` reserves fewer
+    directions of each.
     """
 
     name = "dual-lora"
     citation = "Replay-Free Continual Low-Rank Adaptation with Dynamic Memory, 2411.00623"
     needs = frozenset({Needs.POOL})
     side: Literal["input", "output"] = "input"
-    """Whose subspaces are kept apart: what LoRAs listen to (rows of A), or what they write (columns of B)."""
+    """Subspaces that are kept disjoint: input directions (rows of A), or output directions (columns of B)."""
     protected: int = 0
-    """Strongest directions of each LoRA that later ones leave alone; 0: all of its rank."""
+    """Number of strongest directions of each LoRA reserved from later ones; 0: all of its rank."""
     orders: int = 1
-    """1 takes the LoRAs in the pool's order; more take the mean over so many random orders."""
+    """1 uses the pool's order; more use the mean over so many random orders."""
     scale: float = 1.0
     """Factor on the mean of the projected updates."""
     rank: int = 0
-    """Rank to which it is cut by SVD; 0 keeps it whole."""
+    """Rank to which the result is truncated by SVD; 0: no truncation."""
 
     def prepare(self, bench: Workbench) -> Learner:
-        """Project and average."""
+        """Project, average and embed with the result."""
         return bench.adapted(self.compose(bench.pool().entries, bench.rng("orders")))
 
     def compose(self, entries: Sequence[LoraEntry], rng: Generator) -> Adapter:
@@ -62,7 +62,7 @@ class DualLora(Method):
         return lora_that_adds(merged, self.rank)
 
     def _projected(self, loras: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
-        """Add up LoRAs A [r, i], B [o, r] in their order, each projected: [o, i]."""
+        """Sum LoRAs A [r, i], B [o, r] in their order, each projected: [o, i]."""
         import torch
 
         if self.side == "input":
@@ -72,7 +72,7 @@ class DualLora(Method):
 
 
 def apart(loras: Sequence[tuple[Tensor, Tensor]], protected: int = 0) -> list[tuple[Tensor, Tensor]]:
-    """Take out of each LoRA A [r, i], B [o, r] the inputs that earlier ones listen to: all, or the strongest few."""
+    """Remove from each LoRA A [r, i], B [o, r] the input directions of earlier ones: all, or the strongest few."""
     import torch
 
     from freeshot.engine import product_svd
@@ -81,10 +81,10 @@ def apart(loras: Sequence[tuple[Tensor, Tensor]], protected: int = 0) -> list[tu
     kept = []
     for a, b in loras:
         rest = a.double() - a.double() @ basis.mT @ basis
-        rest = rest - rest @ basis.mT @ basis  # twice is enough against rounding
+        rest = rest - rest @ basis.mT @ basis  # a second projection removes rounding errors
         kept.append((rest.to(a), b))
         svd = product_svd(rest, b)
-        heard = svd.s > 1e-9 * torch.linalg.matrix_norm((b @ a).double())  # what is below is rounding
+        heard = svd.s > 1e-9 * torch.linalg.matrix_norm((b @ a).double())  # smaller values are rounding
         directions = svd.v[heard]
         basis = torch.cat([basis, directions[: protected or len(directions)]])
     return kept

@@ -1,4 +1,4 @@
-"""LoRA-FAIR: averaged factors, with the bias of averaging them apart corrected in closed form."""
+"""LoRA-FAIR: averaged factors, with the bias of separate averaging corrected in closed form."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LoraFair(Method):
-    """Average the factors of the pool's LoRAs and correct B so that the product is near the mean of products.
+    """Average the factors of the pool's LoRAs and correct B so that the product approximates the mean of products.
 
-    Re-implementation for one merge of a pool instead of rounds of federated training. The paper leaves its measure of
-    dissimilarity open to choice; with squared distance the correction is a ridge regression, solved exactly here:
-    ΔB = (M − B̄Ā)Āᵀ(ĀĀᵀ + λI)⁻¹, where M is the mean of B·A.
+    Re-implementation for a single merge of a pool instead of rounds of federated training. The paper leaves its measure
+    of dissimilarity open; with squared distance the correction is a ridge regression, solved exactly here: ΔB = (M −
+    B̄Ā)Āᵀ(ĀĀᵀ + λI)⁻¹, where M is the mean of B·A.
     """
 
     name = "lora-fair"
     citation = "Bian et al., LoRA-FAIR: Federated LoRA Fine-Tuning with Aggregation and Initialization Refinement, 2025"
     needs = frozenset({Needs.POOL})
     penalty: float = 0.01
-    """λ, in units of the mean squared length of Ā's rows, so that it means the same in every layer; ours."""
+    """λ, in units of the mean squared norm of Ā's rows, so that it is comparable across layers; ours."""
 
     def prepare(self, bench: Workbench) -> Learner:
-        """Average and correct."""
+        """Average, correct and embed with the result."""
         return bench.adapted(self.compose(bench.pool().entries))
 
     def compose(self, entries: tuple[LoraEntry, ...]) -> Adapter:
@@ -45,7 +45,7 @@ class LoraFair(Method):
 
 
 def correction(a: Tensor, b: Tensor, wanted: Tensor, penalty: float) -> Tensor:
-    """Return the ΔB [o, r] that brings (B + ΔB)·A nearest to `wanted` [o, i], at a price for its own length."""
+    """Return the ΔB [o, r] that moves (B + ΔB)·A closest to `wanted` [o, i], with an L2 penalty on ΔB."""
     import torch
 
     gram = (a @ a.mT).double()  # [r, r]

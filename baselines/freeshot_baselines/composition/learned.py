@@ -1,4 +1,4 @@
-"""Learned composition: coefficients of frozen LoRAs, from the uniform mixture on."""
+"""Learned composition: coefficients of frozen LoRAs, starting from the uniform mixture."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Composition(Mixture):
-    """Learn how much of each of the pool's LoRAs an episode wants, starting from all alike.
+    """Learn coefficients of the pool's LoRAs for each episode, starting from equal ones.
 
-    Re-implementation of learned composition for episodes: the paper tunes a head beside the coefficients on
-    each task; here the nearest class mean is the head, and the coefficients are tuned so that support images
-    are told apart by class means made without them (with one shot: their augmented copies by themselves).
-    Without a step it is `lora-average`. Rate and number of steps are ours.
+    Re-implementation of learned composition for episodes: the paper tunes a head together with the coefficients on each
+    task; here the nearest class mean is the head, and the coefficients are tuned to separate support images by class
+    means computed without them (with one shot: to match augmented copies to their images). With zero steps it equals
+    `lora-average`. Rate and number of steps are ours.
     """
 
     name = "composition"
@@ -26,12 +26,12 @@ class Composition(Mixture):
         "Asadi et al., Does Combining Parameter-efficient Modules Improve Few-shot Transfer Accuracy?, 2402.15414"
     )
     form: Literal["softmax", "free"] = "softmax"
-    """'softmax': coefficients are positive and sum to one; 'free': they are any numbers, 1/l at first."""
+    """'softmax': coefficients are positive and sum to one; 'free': unconstrained, 1/l at first."""
 
     def start(self, loras: int) -> float:
-        """Start uniformly."""
+        """Return the initial parameter of uniform coefficients."""
         return 0.0 if self.form == "softmax" else 1 / loras
 
     def weights(self, parameters: Tensor) -> Tensor:
-        """Return coefficients over the LoRAs."""
+        """Return the coefficients of the LoRAs."""
         return parameters.softmax(1) if self.form == "softmax" else parameters

@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LoraHub(Method):
-    """Look for coefficients of some of the pool's LoRAs on each support set, by a search that needs no gradient.
+    """Search coefficients of some of the pool's LoRAs on each support set, without gradients.
 
-    Re-implementation for images. Loss and head are the nearest class mean's: support images are classified by
-    means made without them (with one shot: augmented copies by the images). As in the paper, candidates are
-    drawn at random, here for every episode, and the search starts at zero, the backbone.
+    Re-implementation for images. Loss and head are the nearest class mean's: support images are classified by means
+    computed without them (with one shot: augmented copies by the images). As in the paper, candidates are drawn at
+    random, here for every episode, and the search starts at zero, the backbone.
     """
 
     name = "lorahub"
     citation = "Huang et al., LoraHub: Efficient Cross-Task Generalization via Dynamic LoRA Composition, COLM 2024"
     needs = frozenset({Needs.POOL})
     candidates: int = 20
-    """LoRAs that are drawn for an episode; all, if the pool has no more. paper: 20."""
+    """Number of LoRAs drawn for an episode; all if the pool has no more. paper: 20."""
     budget: int = 40
     """Evaluations of a search. paper: 40."""
     bound: float = 1.5
-    """Coefficients lie in ± this. paper: 1.5."""
+    """Coefficients are in ± this bound. paper: 1.5."""
     penalty: float = 0.05
     """Weight of the mean of |coefficient| in the loss. paper: 0.05."""
     space: Literal["factors", "delta"] = "factors"
@@ -44,23 +44,23 @@ class LoraHub(Method):
     """Name of the optimiser in nevergrad. paper: NGOpt."""
 
     def require_ready(self) -> None:
-        """Ask for nevergrad, and for the optimiser in it."""
+        """Require nevergrad and the optimiser."""
         from freeshot_baselines.composition.search import require_algorithm
 
         require_algorithm(self.algorithm)
 
     def prepare(self, bench: Workbench) -> Learner:
-        """Stack the LoRAs; nothing is searched before an episode is seen."""
+        """Stack the LoRAs; the search happens per episode."""
         from freeshot.engine import Trunk
 
-        self.require_ready()  # for whoever prepares it without a plan
+        self.require_ready()  # in case it is prepared without a plan
         trunk = Trunk.of(bench.backbone())
         together = episodes_together(bench, copies=2 if bench.shot == 1 else 1)
         pool = bench.pool()
         return LoraHubLearner(trunk, self, len(pool), self._mixing(trunk, bench), together)
 
     def _mixing(self, trunk: Trunk, bench: Workbench) -> Callable[[Tensor], Adding]:
-        """Return what makes a LoRA of each episode's coefficients [e, l]."""
+        """Return the function from coefficients [e, l] to each episode's LoRA."""
         from freeshot_baselines.composition.mixture import stacked
 
         pool = bench.pool()
@@ -83,7 +83,7 @@ class LoraHub(Method):
 
 
 class LoraHubLearner(Learner):
-    """Search for each episode, and embed with what was found."""
+    """Search coefficients for each episode, and embed with the result."""
 
     def __init__(
         self, trunk: Trunk, method: LoraHub, loras: int, mixing: Callable[[Tensor], Adding], together: int
@@ -92,7 +92,7 @@ class LoraHubLearner(Learner):
         self.together = together
 
     def adapt_many(self, support: Tensor, way: int, rngs: Sequence[Generator]) -> Predictor:
-        """Search e times, side by side."""
+        """Run e searches in parallel."""
         import torch
 
         from freeshot_baselines.adaptation.augment import augmented

@@ -1,4 +1,4 @@
-"""TIES and DARE: LoRAs thinned out before they are added, by PEFT's own functions."""
+"""TIES and DARE: sparsified LoRAs are added, with PEFT's own functions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Merging(Method):
-    """The road that both share: merge the products B·A layer by layer, scale, embed with the result."""
+    """Base class: merge the products B·A layer by layer, scale, embed with the result."""
 
     needs = frozenset({Needs.POOL})
     density: float = 0.2
@@ -24,23 +24,23 @@ class Merging(Method):
     scale: float = 1.0
     """Factor on the merged matrices (λ of the TIES paper)."""
     rank: int = 0
-    """Rank to which they are cut by SVD; 0 keeps them whole."""
+    """Rank to which the result is truncated by SVD; 0: no truncation."""
 
     @abstractmethod
     def merged(self, deltas: Tensor) -> Tensor:
-        """Merge the matrices of all LoRAs at one place [l, o, i]: [o, i]."""
+        """Merge the updates of all LoRAs at one slot [l, o, i]: [o, i]."""
 
     def prepare(self, bench: Workbench) -> Learner:
-        """Merge."""
+        """Merge the pool and embed with the result."""
         return bench.adapted(self.compose(bench.pool().entries, bench.rng("pruning")))
 
     def compose(self, entries: tuple[LoraEntry, ...], rng: Generator) -> Adapter:
-        """Return the merged LoRA; what is random comes from `rng`."""
+        """Return the merged LoRA; random numbers come from `rng`."""
         import torch
 
         from freeshot_baselines.composition.deltas import lora_that_adds, slots_of_all, stacked_deltas
 
-        with torch.random.fork_rng(devices=[]):  # PEFT draws from the global stream
+        with torch.random.fork_rng(devices=[]):  # PEFT uses the global generator
             torch.manual_seed(int(torch.randint(2**62, (), generator=rng)))
             deltas = {slot: self.scale * self.merged(stacked_deltas(entries, slot)) for slot in slots_of_all(entries)}
         return lora_that_adds(deltas, self.rank)
@@ -50,13 +50,13 @@ class Merging(Method):
 class Ties(Merging):
     """Keep each LoRA's largest entries, elect a sign per entry, average those that agree with it.
 
-    Works on the exact products B·A, as PEFT's `ties_svd` does before it cuts the rank.
+    Works on the exact products B·A, as PEFT's `ties_svd` does before truncation.
     """
 
     name = "ties"
     citation = "Yadav et al., TIES-Merging: Resolving Interference When Merging Models, NeurIPS 2023"
     sign: Literal["total", "frequency"] = "total"
-    """Elect signs by total mass, as the paper does, or by how many have them."""
+    """Elect signs by total magnitude, as the paper does, or by their frequency."""
 
     def merged(self, deltas: Tensor) -> Tensor:
         """Trim, elect, merge."""

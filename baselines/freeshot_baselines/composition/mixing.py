@@ -1,9 +1,9 @@
-"""Sums of a pool's LoRAs with other coefficients for every group of images, exact and differentiable.
+"""Weighted sums of a pool's LoRAs with separate coefficients per group of images, exact and differentiable.
 
 The factors of all LoRAs are stacked: Σ wᵢ·BᵢAᵢ is one LoRA of rank R, the sum of the ranks, with w between its factors.
 
-Axes: g groups of images, l LoRAs, s slots, R ranks of all LoRAs at one slot, i and o inputs and outputs, n images,
-t tokens.
+Axes: g groups of images, l LoRAs, s slots, R ranks of all LoRAs at one slot, i and o inputs and outputs, n images, t
+tokens.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ class Part:
 
     slot: Slot
     place: int
-    """Number of the slot, counted through all layers."""
+    """Index of the slot, counted through all layers."""
     a: Tensor
-    """[l, r, i], lower ranks filled up with zeros."""
+    """[l, r, i], lower ranks zero-padded."""
     b: Tensor
     """[l, o, r]."""
 
 
 @dataclass(frozen=True, eq=False)
 class Stack:
-    """A pool's LoRAs, their factors stacked slot by slot."""
+    """A pool's LoRAs with factors stacked slot by slot."""
 
     parts: Mapping[str, Sequence[Part]]
     """By layer."""
@@ -46,45 +46,45 @@ class Stack:
 
     @classmethod
     def of(cls, entries: Sequence[LoraEntry], like: Tensor, *, unit: bool = False) -> Stack:
-        """Stack LoRAs; `unit` divides each B·A by ‖B‖·‖A‖, so that directions are left."""
+        """Stack LoRAs; `unit` divides each B·A by ‖B‖·‖A‖, which leaves directions only."""
         slots = slots_of_all(entries)
         parts = defaultdict(list)
         for place, slot in enumerate(slots):
             a, b = stacked_factors(entries, slot)
             if unit:
                 norms = a.flatten(1).norm(dim=1) * b.flatten(1).norm(dim=1)
-                b = b / norms.clamp(min=1e-12).view(-1, 1, 1)  # a new tensor: the other is the pool's
+                b = b / norms.clamp(min=1e-12).view(-1, 1, 1)  # not in place: the original belongs to the pool
             parts[slot.module].append(Part(slot, place, a.to(like), b.to(like)))
         return cls(dict(parts), len(entries), slots)
 
     def mixed(self, weights: Tensor) -> Mixed:
-        """Weigh the LoRAs for each group of images: [g, l] for all slots alike, or [g, l, s] slot by slot."""
+        """Weight the LoRAs for each group of images: [g, l] for all slots, or [g, l, s] per slot."""
         return Mixed(self, weights)
 
     def chosen(self, loras: Tensor, weights: Tensor) -> Chosen:
-        """Take a few LoRAs [g, k] with weights [g, k] for each group: what is not chosen costs nothing."""
+        """Select a few LoRAs [g, k] with weights [g, k] for each group; the others cost nothing."""
         return Chosen(self, loras, weights)
 
 
 class Added:
-    """What adds to layers slot by slot; implements what `look` adds to a network."""
+    """Base class of additive adapters, slot by slot; implements the `bank` interface of `look`."""
 
     stack: Stack
 
     @property
     def modules_touched(self) -> tuple[str, ...]:
-        """Names of the linear layers it acts on."""
+        """Names of the linear layers that it modifies."""
         return tuple(self.stack.parts)
 
     def delta(self, module: str, inputs: Tensor, width: int) -> Tensor:
-        """Return what is added to a layer's output: inputs [n, t, i], n ordered by group → [n, t, width]."""
+        """Return the addition to a layer's output: inputs [n, t, i], n ordered by group → [n, t, width]."""
         out = inputs.new_zeros(*inputs.shape[:2], width)
         for part in self.stack.parts[module]:
             out[..., part.slot.start : part.slot.stop] = self.at(part, inputs)
         return out
 
     def at(self, part: Part, inputs: Tensor) -> Tensor:
-        """Return what is added at one slot: [n, t, o]."""
+        """Return the addition at one slot: [n, t, o]."""
         raise NotImplementedError
 
 
@@ -97,7 +97,7 @@ class Mixed(Added):
     """[g, l] or [g, l, s]."""
 
     def at(self, part: Part, inputs: Tensor) -> Tensor:
-        """Multiply by the summed matrix of each group, or by the stacked factors where that is less work."""
+        """Multiply by each group's summed matrix, or by the stacked factors if that is cheaper."""
         weights = self.weights if self.weights.ndim == 2 else self.weights[:, :, part.place]
         groups, (loras, rank, i) = len(weights), part.a.shape
         a, b = part.a.flatten(0, 1), part.b.transpose(0, 1).flatten(1)  # [R, i], [o, R]
@@ -114,7 +114,7 @@ class Mixed(Added):
 
 @dataclass(frozen=True, eq=False)
 class Chosen(Added):
-    """The weighted sum of a few LoRAs, others for each group."""
+    """The weighted sum of a few LoRAs, selected per group."""
 
     stack: Stack
     loras: Tensor
@@ -123,7 +123,7 @@ class Chosen(Added):
     """[g, k]."""
 
     def at(self, part: Part, inputs: Tensor) -> Tensor:
-        """Gather the factors of the chosen."""
+        """Multiply by the gathered factors of the selected LoRAs."""
         a = part.a[self.loras].flatten(1, 2)  # [g, k·r, i]
         b = (part.b[self.loras] * self.weights[..., None, None]).transpose(1, 2).flatten(2)  # [g, o, k·r]
         grouped = inputs.reshape(len(a), -1, a.shape[-1])

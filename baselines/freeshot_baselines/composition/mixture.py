@@ -1,4 +1,4 @@
-"""The road that learned mixtures share: coefficients of frozen LoRAs, tuned on each support set by gradients."""
+"""Base class of learned mixtures: coefficients of frozen LoRAs, tuned on each support set by gradients."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Mixture(Method):
 
     needs = frozenset({Needs.POOL})
     unit: ClassVar[bool] = False
-    """True where LoRAs are brought to directions of length one."""
+    """True if LoRAs are normalised to unit length."""
     per: Literal["lora", "layer"] = "lora"
-    """One coefficient for each LoRA, or for each LoRA at each place where it acts."""
+    """One coefficient for each LoRA, or for each LoRA and slot."""
     lr: float = 0.1
     """Learning rate of Adam; ours."""
     steps: int = 20
@@ -35,14 +35,14 @@ class Mixture(Method):
 
     @abstractmethod
     def start(self, loras: int) -> float:
-        """Return the number that every coefficient's parameter starts at."""
+        """Return the initial value of every coefficient's parameter."""
 
     @abstractmethod
     def weights(self, parameters: Tensor) -> Tensor:
-        """Turn parameters [e, l] or [e, l, s] into coefficients of that shape."""
+        """Convert parameters [e, l] or [e, l, s] to coefficients of that shape."""
 
     def prepare(self, bench: Workbench) -> Learner:
-        """Stack the LoRAs; nothing is tuned before an episode is seen."""
+        """Stack the LoRAs; all tuning happens per episode."""
         from freeshot.engine import Trunk
 
         trunk = Trunk.of(bench.backbone())
@@ -51,14 +51,14 @@ class Mixture(Method):
 
 
 class MixtureLearner(Learner):
-    """Tune coefficients, those of each episode apart, and embed with the LoRA that they make."""
+    """Tune coefficients for each episode separately, and embed with the resulting LoRA."""
 
     def __init__(self, trunk: Trunk, stack: Stack, method: Mixture, together: int) -> None:
         self._trunk, self._stack, self._method = trunk, stack, method
         self.together = together
 
     def adapt_many(self, support: Tensor, way: int, rngs: Sequence[Generator]) -> Predictor:
-        """Take gradient steps on the coefficients of e episodes."""
+        """Tune the coefficients of e episodes by gradient steps."""
         import torch
         from torch.nn import Parameter
 

@@ -21,21 +21,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Mole(Method):
-    """Let a gate choose a few of the pool's LoRAs for each image, and tune the gate on each support set.
+    """Let a gate select a few of the pool's LoRAs for each image, and tune the gate on each support set.
 
-    Re-implementation, for a pool of given LoRAs, of mixtures whose experts are trained with their router. The
-    gate sees the frozen feature of an image and weighs its top k LoRAs by softmax, alike in all layers (MoA:
-    a router in each layer that picks one per sequence; LLaVA-MoLE: one per token). The head is the nearest
-    class mean. The gate's start, rate and number of steps are ours.
+    Re-implementation, for a pool of given LoRAs, of mixtures whose experts are trained with their router. The gate's
+    input is the frozen feature of an image; it weights its top k LoRAs by softmax, equally in all layers (MoA: a router
+    in each layer that selects one per sequence; LLaVA-MoLE: one per token). The head is the nearest class mean. The
+    gate's initialisation, rate and number of steps are ours.
     """
 
     name = "mole"
     citation = "Feng et al., Mixture-of-LoRAs, 2403.03432; Chen et al., LLaVA-MoLE, 2401.16160 ('MOLE' in LoRA Recycle)"
     needs = frozenset({Needs.POOL})
     k: int = 2
-    """LoRAs that act on an image. papers: 1, among a handful of experts."""
+    """Number of LoRAs per image. papers: 1, among a handful of experts."""
     spread: float = 0.02
-    """Deviation of the gate's random weights at first, on features of length one; ours."""
+    """Standard deviation of the gate's initial weights, on features of length one; ours."""
     lr: float = 0.1
     """Learning rate of Adam; ours."""
     steps: int = 20
@@ -45,7 +45,7 @@ class Mole(Method):
         require_positive(self, "k")
 
     def prepare(self, bench: Workbench) -> Learner:
-        """Stack the LoRAs; nothing is tuned before an episode is seen."""
+        """Stack the LoRAs; all tuning happens per episode."""
         from freeshot.engine import Trunk
         from freeshot_baselines.composition.mixture import stacked
 
@@ -62,7 +62,7 @@ class MoleLearner(Learner):
         self.together = together
 
     def adapt_many(self, support: Tensor, way: int, rngs: Sequence[Generator]) -> Predictor:
-        """Take gradient steps on the gates of e episodes."""
+        """Tune the gates of e episodes by gradient steps."""
         import torch
         from torch.nn import Parameter
 
@@ -94,9 +94,9 @@ class MoleLearner(Learner):
 
 
 def routed(features: Tensor, gate: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Choose LoRAs for images [e, n, d] by gates [e, l, d]: the k best and a softmax over them, [e, n, k] each.
+    """Select LoRAs for images [e, n, d] by gates [e, l, d]: the k best and a softmax over them, [e, n, k] each.
 
-    One alone keeps its share among all LoRAs, or the gate would have no gradient.
+    For k = 1 the weight is the softmax over all LoRAs, because otherwise the gate has no gradient.
     """
     from torch.nn.functional import normalize
 

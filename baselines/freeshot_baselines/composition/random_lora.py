@@ -1,4 +1,4 @@
-"""Some LoRA of the pool, taken blindly: what choosing or merging has to beat."""
+"""A random LoRA of the pool: the control for selection and merging."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class RandomLora(Method):
     """Embed with one LoRA of the pool, drawn at random; classify by the nearest class mean.
 
-    A control: merging many LoRAs was found to do no better than random ones (2602.12323).
+    A control: merging many LoRAs was found to be no better than random ones (2602.12323).
     """
 
     name = "random-lora"
@@ -23,7 +23,7 @@ class RandomLora(Method):
     needs = frozenset({Needs.POOL})
 
     def prepare(self, bench: Workbench) -> Learner:
-        """Draw."""
+        """Draw a LoRA and embed with it."""
         import torch
 
         from freeshot.engine import adapter_of

@@ -1,4 +1,4 @@
-"""SD-LoRA's idea on a pool: directions stay, magnitudes are learned."""
+"""SD-LoRA's idea on a pool: fixed directions, learned magnitudes."""
 
 from __future__ import annotations
 
@@ -13,26 +13,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SdLora(Mixture):
-    """Freeze the directions B·A/(‖B‖·‖A‖) of the pool's LoRAs and learn a magnitude for each on every support set.
+    """Freeze the directions B·A/(‖B‖·‖A‖) of the pool's LoRAs and learn their magnitudes on every support set.
 
-    Re-implementation without the paper's setting, in which tasks come one after the other and each adds a
-    direction of its own: the pool is there at once and no direction is added. Magnitudes are tuned so that
-    support images are told apart by class means made without them. The paper's code loses earlier directions
-    when it evaluates; here all count always.
+    Re-implementation without the paper's setting, in which tasks arrive in sequence and each adds a direction: here the
+    whole pool is available and no direction is added. Magnitudes are tuned to separate support images by class means
+    computed without them. The paper's code loses earlier directions in evaluation; here all are used.
     """
 
     name = "sd-lora"
     citation = "Wu et al., SD-LoRA: Scalable Decoupled Low-Rank Adaptation for Class Incremental Learning, ICLR 2025"
     unit: ClassVar[bool] = True
     per: Literal["lora", "layer"] = "layer"
-    """One magnitude for each LoRA, or for each LoRA at each place where it acts. paper: per layer."""
+    """One magnitude for each LoRA, or for each LoRA and slot. paper: per layer."""
     magnitude: float = 0.8
-    """Where magnitudes start. paper: 0.8; 0 starts at the backbone."""
+    """Initial magnitude. paper: 0.8; 0 starts at the backbone."""
 
     def start(self, loras: int) -> float:
-        """Start all alike."""
+        """Return the initial magnitude."""
         return self.magnitude
 
     def weights(self, parameters: Tensor) -> Tensor:
-        """Magnitudes are the parameters."""
+        """Return the parameters, which are the magnitudes."""
         return parameters

@@ -1,6 +1,6 @@
 """Gradient-free search for many episodes at once, by nevergrad.
 
-Axes: e episodes, m numbers looked for in each.
+Axes: e episodes, m searched numbers per episode.
 """
 
 from __future__ import annotations
@@ -20,18 +20,16 @@ if TYPE_CHECKING:
 
 
 def nevergrad() -> Any:
-    """Import nevergrad, which is an extra; OptionError where it is missing."""
+    """Import nevergrad, an optional package; OptionError if it is missing."""
     try:
         import nevergrad as found
     except ImportError:
-        raise OptionError(
-            "LoraHub searches with nevergrad, which is not installed: pip install 'freeshot[search]'."
-        ) from None
+        raise OptionError("LoraHub needs the package nevergrad. Install it: pip install 'freeshot[search]'.") from None
     return found
 
 
 def require_algorithm(name: str) -> None:
-    """Refuse what nevergrad has no optimiser of."""
+    """Require that nevergrad has this optimiser."""
     if name not in nevergrad().optimizers.registry:
         raise OptionError(f"nevergrad has no optimiser '{name}'. Choose one of its registry, such as NGOpt.")
 
@@ -39,19 +37,19 @@ def require_algorithm(name: str) -> None:
 def searched(
     losses: Callable[[Tensor], Tensor], size: int, bound: float, budget: int, algorithm: str, rngs: Sequence[Generator]
 ) -> Tensor:
-    """Look for numbers [e, m] in ±bound that make losses [e] small, from zero on, each episode by a search of its own.
+    """Search numbers [e, m] in ±bound that minimise losses [e], starting at zero, independently for each episode.
 
-    Every search proposes one point; all are judged in one call. Returned is what each search recommends.
+    Every search proposes one point; all points are evaluated in one call. Returns each search's recommendation.
     """
     import numpy as np
 
     library = nevergrad()
     with warnings.catch_warnings(), _numpy_stream_kept():
-        warnings.simplefilter("ignore")  # the optimisers it chooses from complain of small budgets
+        warnings.simplefilter("ignore")  # the selected optimisers warn about small budgets
         searches = []
         for rng in rngs:
             seed = int(torch.randint(2**31, (), generator=rng))
-            np.random.seed(seed)  # noqa: NPY002 - some of its optimisers start from the global stream
+            np.random.seed(seed)  # noqa: NPY002 - some optimisers use the global generator
             space = library.p.Array(init=np.zeros(size), lower=-bound, upper=bound)
             space.random_state = np.random.RandomState(seed)
             searches.append(library.optimizers.registry[algorithm](parametrization=space, budget=budget))
@@ -65,10 +63,10 @@ def searched(
 
 @contextmanager
 def _numpy_stream_kept() -> Iterator[None]:
-    """Leave numpy's global stream as it was."""
+    """Restore numpy's global random state after the block."""
     import numpy as np
 
-    state = np.random.get_state()  # noqa: NPY002 - it is what nevergrad draws from
+    state = np.random.get_state()  # noqa: NPY002 - used by nevergrad
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""LoRAs as vectors that can be compared: B·A has many factors, its singular value decomposition has one.
+"""LoRAs as comparable vectors: B·A has many factorisations, its singular value decomposition is unique.
 
 Axes: l LoRAs, s slots, r rank, i and o inputs and outputs of a slot, m numbers of a chunk (the longest slot's).
 """
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 def factored(delta: Tensor, rank: int) -> tuple[Tensor, Tensor]:
-    """Factor a matrix [o, i] in one way only: singular values fall and are shared evenly, signs are settled.
+    """Factor a matrix [o, i] uniquely: descending singular values, shared evenly, with fixed signs.
 
-    Of each row of A the entry of largest modulus is positive; B's column has the sign that this leaves it.
+    The entry of largest modulus in each row of A is positive; B's column has the corresponding sign.
     """
     a, b = truncated(delta, rank)  # [r, i], [o, r]
     largest = a.gather(1, a.abs().argmax(1, keepdim=True))  # [r, 1]
@@ -34,17 +34,17 @@ def factored(delta: Tensor, rank: int) -> tuple[Tensor, Tensor]:
 
 @dataclass(frozen=True, eq=False)
 class Chunks:
-    """The factors of all LoRAs, a chunk of numbers for each slot, every slot in units of its own spread."""
+    """The factors of all LoRAs, one chunk of numbers per slot, each slot in units of its own root mean square."""
 
     values: Tensor
-    """[l, s, m]; shorter slots are filled up with zeros."""
+    """[l, s, m]; shorter slots are zero-padded."""
     spread: Tensor
     """[s], root mean square of a slot's numbers."""
     shapes: dict[Slot, tuple[int, int, int]]
     """slot → r, i, o."""
 
     def factors(self, chunks: Tensor) -> dict[Slot, tuple[Tensor, Tensor]]:
-        """Read chunks [.., s, m] as factors: slot → (A [.., r, i], B [.., o, r])."""
+        """Convert chunks [.., s, m] to factors: slot → (A [.., r, i], B [.., o, r])."""
         found = {}
         for place, (slot, (r, i, o)) in enumerate(self.shapes.items()):
             numbers = chunks[..., place, :] * self.spread[place]
@@ -54,7 +54,7 @@ class Chunks:
 
 
 def chunks_of(entries: Sequence[LoraEntry]) -> Chunks:
-    """Bring the LoRAs of a pool into their canonical form; lower ranks are filled up with zeros."""
+    """Convert the LoRAs of a pool to their canonical form; lower ranks are zero-padded."""
     rank = max(entry.rank for entry in entries)
     rows, shapes = [], {}
     for slot in slots_of_all(entries):
@@ -68,7 +68,7 @@ def chunks_of(entries: Sequence[LoraEntry]) -> Chunks:
 
 
 def factor_distance(first: Tensor, second: Tensor, chunks: Chunks) -> Tensor:
-    """Return the mean squared difference of canonical factors [.., s, m], slots alike: [..]."""
+    """Return the mean squared difference of canonical factors [.., s, m], with equal weight per slot: [..]."""
     lengths = first.new_tensor([r * (i + o) for r, i, o in chunks.shapes.values()])
     return ((first - second).square().sum(-1) / lengths).mean(-1)
 

@@ -1,4 +1,4 @@
-"""A hypernetwork: from the embedding of a task to the weights of a LoRA, chunk by chunk.
+"""A hypernetwork: from a task embedding to the weights of a LoRA, chunk by chunk.
 
 Axes: l LoRAs, e numbers of an embedding, s slots, m numbers of a chunk.
 """
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from torch import Generator
 
 CODE = 16
-"""Numbers by which slots are told apart."""
+"""Width of the slot codes."""
 
 
 class Hypernetwork(nn.Module):
-    """Task embeddings, codes of slots, and a small network from both to a chunk of weights."""
+    """Task embeddings, slot codes, and a small network from both to a chunk of weights."""
 
     def __init__(self, chunks: Tensor, embedding: int, hidden: int, rng: Generator) -> None:
         super().__init__()
         loras, slots, numbers = chunks.shape
         self.tasks = nn.Parameter(standardized(torch.randn(loras, embedding, generator=rng, dtype=chunks.dtype)))
         self.codes = nn.Parameter(torch.randn(slots, CODE, generator=rng, dtype=chunks.dtype))
-        self.common = nn.Parameter(chunks.mean(0))  # what the LoRAs share needs no embedding
+        self.common = nn.Parameter(chunks.mean(0))  # the LoRAs' common part needs no embedding
         self.body = nn.Sequential(
             *(nn.Linear(embedding + CODE, hidden), nn.SiLU()),
             *(nn.Linear(hidden, hidden), nn.SiLU()),
@@ -44,6 +44,6 @@ class Hypernetwork(nn.Module):
 
 
 def standardized(embeddings: Tensor) -> Tensor:
-    """Centre embeddings [l, e] and scale them to a root mean square length of one: what a radius is measured in."""
+    """Centre embeddings [l, e] and scale them to a root mean square norm of one, the unit of the radius."""
     centred = embeddings - embeddings.mean(0)
     return centred / centred.square().sum(1).mean().sqrt().clamp(min=1e-12)

@@ -21,43 +21,42 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Dro(Method):
-    """Fit a hypernetwork to the LoRAs' weights, robustly to shifts of task embeddings; use what it then generates.
+    """Fit a hypernetwork to the LoRAs' weights, robust to shifts of task embeddings; embed with the LoRA it generates.
 
-    Re-implementation for a pool of LoRAs on a frozen ViT from what the paper's abstract says; code and
-    sizes were not available, so all values are ours. The paper samples an initialisation and fine-tunes
-    it; here the weights at the robust embedding are the meta-LoRA and nothing is tuned at test. Since
-    (A, B) is not unique, LoRAs are brought into the one form that the singular value decomposition of
-    B·A has.
+    Re-implementation for a pool of LoRAs on a frozen ViT from the paper's abstract; code and sizes were not available,
+    so all values are ours. The paper samples an initialisation and fine-tunes it; here the weights at the robust
+    embedding are the meta-LoRA and nothing is tuned at test. Since (A, B) is not unique, LoRAs are converted to the
+    unique form of the singular value decomposition of B·A.
     """
 
     name = "dro"
     citation = "Wang et al., Meta-Learning without Data via Wasserstein Distributionally-Robust Model Fusion, UAI 2022"
     needs = frozenset({Needs.POOL})
     steps: int = 500
-    """Steps of Adam that fit the hypernetwork."""
+    """Adam steps of the hypernetwork's fit."""
     lr: float = 3e-3
     """Learning rate."""
     embedding: int = 16
-    """Numbers that describe a task."""
+    """Width of a task embedding."""
     hidden: int = 64
     """Width of the hypernetwork."""
     radius: float = 0.3
-    """Radius of the Wasserstein ball, in units of the embeddings' own spread; 0 fits without robustness."""
+    """Radius of the Wasserstein ball, in units of the embeddings' root mean square norm; 0: no robustness."""
     ascent: int = 2
-    """Steps of ascent towards the worst case, at each step of the fit."""
+    """Gradient ascent steps towards the worst case, at each step of the fit."""
     compare: Literal["factors", "product"] = "product"
-    """Compare LoRAs by what they add, B·A, or by their canonical factors, which point every which way in LoRAs that
-    did not start alike."""
+    """Compare LoRAs by their updates B·A, or by their canonical factors, which are hardly comparable between LoRAs with
+    different initialisations."""
     search: int = 100
-    """Steps that look for the robust embedding: its weights are, in the worst case, nearest to those of all tasks; 0
-    takes the mean embedding."""
+    """Steps of the search for the robust embedding, whose weights are closest to those of all tasks in the worst case;
+    0 uses the mean embedding."""
 
     def __post_init__(self) -> None:
         if self.radius < 0:
             raise OptionError(f"Option 'radius' of 'dro' must not be negative, but is {self.radius}.")
 
     def prepare(self, bench: Workbench) -> Learner:
-        """Fit and generate, or take what an earlier run left; embed."""
+        """Fit and generate, or load the cached LoRA; embed with it."""
 
         def make(tell: Callable[[int, int], None]) -> Mapping[str, Tensor]:
             return self.compose(bench.pool().entries, bench.rng("hypernetwork"), tell).tensors
@@ -70,7 +69,7 @@ class Dro(Method):
         rng: Generator,
         tell: Callable[[int, int], None] = lambda done, total: None,
     ) -> Adapter:
-        """Return the LoRA at the robust embedding; `tell(done, total)` hears of the steps of the fit."""
+        """Return the LoRA at the robust embedding; `tell(done, total)` reports the steps of the fit."""
         import torch
 
         from freeshot.engine import adapter_of
@@ -114,7 +113,7 @@ class Dro(Method):
         return network.requires_grad_(False), round(float(loss.detach()), 4)
 
     def robust_embedding(self, network: Hypernetwork, chunks: Chunks, rng: Generator) -> Tensor:
-        """Return the embedding [1, e] whose weights are nearest to those of all tasks, these moved to the worst."""
+        """Return the embedding [1, e] whose weights are closest to those of all tasks in their worst case."""
         import torch
 
         from freeshot_baselines.dro.robust import start_moves, worst_moves
@@ -132,7 +131,7 @@ class Dro(Method):
         return embedding.detach()
 
     def distance(self, first: Tensor, second: Tensor, chunks: Chunks) -> Tensor:
-        """Return how different LoRAs are [l]."""
+        """Return the distance of LoRAs [l]."""
         from freeshot_baselines.dro.canonical import factor_distance, product_distance
 
         return (factor_distance if self.compare == "factors" else product_distance)(first, second, chunks)

@@ -1,7 +1,7 @@
 """Worst cases within a Wasserstein ball around an empirical distribution, found by gradient ascent.
 
-Moving each of l points by δ_i costs √(mean ‖δ_i‖²): an upper bound on the 2-Wasserstein distance, and the distance
-itself while moves are small. Axes: l points, d their numbers.
+Moving each of l points by δ_i costs √(mean ‖δ_i‖²): an upper bound on the 2-Wasserstein distance, and equal to it for
+small moves. Axes: l points, d coordinates.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
 
 
 def length(moves: Tensor) -> Tensor:
-    """Return how far points are moved by [l, d]: √(mean ‖δ_i‖²)."""
+    """Return the cost of moves [l, d]: √(mean ‖δ_i‖²)."""
     return moves.square().sum(1).mean().sqrt()
 
 
 def projected(moves: Tensor, radius: float) -> Tensor:
-    """Shorten moves [l, d] so that they stay in the ball of this radius."""
+    """Scale moves [l, d] down to the ball of this radius."""
     return moves * (radius / length(moves).clamp(min=1e-12)).clamp(max=1)
 
 
 def start_moves(shape: tuple[int, ...], radius: float, rng: Generator, like: Tensor) -> Tensor:
-    """Draw moves inside of the ball: where a fit is perfect the loss has no slope to climb at zero."""
+    """Draw random moves inside the ball, because a perfect fit has no gradient at zero."""
     return projected(torch.randn(shape, generator=rng, dtype=like.dtype).to(like.device), 0.1 * radius)
 
 
 def worst_moves(loss: Callable[[Tensor], Tensor], moves: Tensor, radius: float, ascent: int) -> Tensor:
-    """Climb from moves [l, d] to others in the ball where `loss(moves)`, a scalar, is high; detached.
+    """Ascend from moves [l, d] to moves in the ball with high `loss(moves)`, a scalar; detached.
 
-    Each step goes half the radius along the gradient, all points together, and back into the ball.
+    Each step moves all points jointly by half the radius along the gradient, then projects back into the ball.
     """
     if radius == 0:
         return torch.zeros_like(moves)

@@ -1,4 +1,4 @@
-"""BELL: learn from LoRAs one after the other and walk a part of the way, so that their gradients align."""
+"""BELL: learn from LoRAs in sequence and move part of the way, which aligns their gradients."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Bell(MetaLearner):
-    """Distil a group of LoRAs in sequence, move towards where that led, and replay tasks mixed across LoRAs.
+    """Distil a group of LoRAs in sequence, move towards the result, and replay tasks mixed across LoRAs.
 
-    The released code hands (θ − θ') × 67 to Adam as if it were a gradient; here θ moves by a share of the
-    way itself, Reptile's own step. Its knowledge distillation is no KL divergence (log missing); here it is.
+    The released code passes (θ − θ') × 67 to Adam as a gradient; here θ moves by a share of the difference, Reptile's
+    own step. Its distillation loss is not a KL divergence (the logarithm is missing); here it is.
     """
 
     name = "bell"
     citation = "Wei et al., FREE, CVPR 2024; Nichol et al., On First-Order Meta-Learning Algorithms, 2018"
     iterations: int = 4000
-    """Tasks that are drawn, of LoRAs and mixed ones together."""
+    """Number of tasks drawn, from single LoRAs and across LoRAs together."""
     group: int = 4
-    """LoRA tasks in a sequence. code: 4."""
+    """LoRA tasks per sequence. code: 4."""
     lr: float = 1e-3
-    """Learning rate of Adam along a sequence, and in replay. code: 1e-3."""
+    """Learning rate of Adam within a sequence, and in replay. code: 1e-3."""
     pace: float = 0.5
-    """Share of the way that θ goes towards the end of a sequence."""
+    """Share of the difference by which θ moves towards the end of a sequence."""
     passes: int = 1
     """Steps on each LoRA task. code: 1."""
 
@@ -42,7 +42,7 @@ class Bell(MetaLearner):
         require_positive(self, "group")
 
     def fit(self, model: Model, tasks: TaskStream, rng: Generator) -> Adapter:
-        """Walk a sequence whenever a group of LoRA tasks is together; replay each mixed task with one step."""
+        """Run a sequence for each group of LoRA tasks; replay each task across LoRAs with one step."""
         import torch
 
         replay = torch.optim.Adam(model.lora(), lr=self.lr)
@@ -58,7 +58,7 @@ class Bell(MetaLearner):
         return model.snapshot()
 
     def _walk(self, model: Model, group: Sequence[Task], number: int) -> None:
-        """Go through a group with small steps, then back a part of the way."""
+        """Take steps on a group's tasks, then move back part of the way."""
         import torch
 
         start = [weight.detach().clone() for weight in model.lora()]
@@ -72,7 +72,7 @@ class Bell(MetaLearner):
 
 
 def distillation_loss(model: Model, task: Task) -> Tensor:
-    """Return KL(LoRA ‖ student) on the query, the student classifying by distance to the class means."""
+    """Return KL(LoRA ‖ student) on the query; the student classifies by distance to the class means."""
     from torch.nn.functional import kl_div, log_softmax
 
     assert task.teacher_logits is not None
@@ -81,7 +81,7 @@ def distillation_loss(model: Model, task: Task) -> Tensor:
 
 
 def replay_loss(model: Model, task: Task) -> Tensor:
-    """Return the cross-entropy on the query of a task that no single LoRA knows."""
+    """Return the cross-entropy on the query of a task across LoRAs."""
     from torch.nn.functional import cross_entropy
 
     return cross_entropy(_logits(model, task), task.query.labels)

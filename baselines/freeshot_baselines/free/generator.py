@@ -1,4 +1,4 @@
-"""FIVE: one meta-generator that adapts to any LoRA in a few steps, instead of pixels optimised for each.
+"""FIVE: one meta-generator that adapts to any LoRA in a few steps, instead of pixel optimisation for each.
 
 Axes: n images, z latent numbers, h × w pixels.
 """
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MetaGenerator(LearnedInversion):
-    """Train a generator so that a few steps on any LoRA make it draw what that LoRA knows (first-order MAML).
+    """Train a generator that adapts in a few steps to synthesise images of any LoRA's classes (first-order MAML).
 
-    The adversarial term of the paper, which seeks images that the meta-learner gets wrong, is left out:
-    inversion and meta-learning are stages of their own here. Like the released code, no batch-norm
-    statistics are asked for, since a ViT has none.
+    The adversarial term of the paper, which seeks images that the meta-learner misclassifies, is omitted, because
+    inversion and meta-learning are separate stages. Like the released code, it uses no batch-norm statistics, which a
+    ViT does not have.
     """
 
     name = "meta-generator"
@@ -36,13 +36,13 @@ class MetaGenerator(LearnedInversion):
     group: int = 4
     """LoRAs per outer iteration. code: 4."""
     inner: int = 5
-    """Steps of adaptation to one LoRA, in training and in recovery. code: 5."""
+    """Adaptation steps per LoRA, in training and in inversion. code: 5."""
     lr: float = 1e-3
     """Learning rate of Adam, outer and inner. code: 1e-3."""
     latent: int = 256
-    """Numbers per latent vector. code: 256."""
+    """Width of a latent vector. code: 256."""
     width: int = 64
-    """Channels of the last maps; the first have twice as many. code: 64."""
+    """Channels of the last feature maps; the first have twice as many. code: 64."""
 
     def learn(self, teachers: Teachers, per_class: int, rng: Generator) -> Mapping[str, Tensor]:
         """Return the weights of the meta-generator."""
@@ -64,12 +64,12 @@ class MetaGenerator(LearnedInversion):
         return {name: tensor.float() for name, tensor in generator.state_dict().items()}
 
     def recover(self, teacher: Teacher, labels: Tensor, rng: Generator, learned: Mapping[str, Tensor]) -> Tensor:
-        """Adapt the meta-generator to the teacher and return what it draws for its adapted latents."""
+        """Adapt the meta-generator to the teacher and return images of its adapted latents."""
         from freeshot.engine.generators import fresh_generator
 
         generator = fresh_generator(teacher.image_size, self.latent, self.width, rng).to(teacher.device)
         if set(learned) != set(generator.state_dict()):
-            raise ContractError("The meta-generator was learned with other options. Clear the cache and run again.")
+            raise ContractError("The meta-generator was trained with other options. Clear the cache and rerun.")
         generator.load_state_dict(dict(learned))
         images, _ = self._adapted(generator, teacher, labels, rng, told=True)
         return images
@@ -77,7 +77,7 @@ class MetaGenerator(LearnedInversion):
     def _adapted(
         self, generator: nn.Module, teacher: Teacher, labels: Tensor, rng: Generator, *, told: bool = False
     ) -> tuple[Tensor, list[Tensor]]:
-        """Take the inner steps over generator and latents; return images [n, 3, h, w] and the last gradient."""
+        """Take the inner steps on generator and latents; return images [n, 3, h, w] and the last gradient."""
         import torch
         from torch.nn.functional import cross_entropy
 

@@ -1,4 +1,4 @@
-"""The method: one generator for all LoRAs, one meta-learner that aligns them."""
+"""The method: one generator for all LoRAs, one meta-learner that aligns their gradients."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from freeshot import Choice, InvertingMethod
 
 @dataclass(frozen=True)
 class Free(InvertingMethod):
-    """Recover images from LoRAs by a meta-generator and learn from them in sequence. Re-implementation.
+    """Invert LoRAs by a meta-generator and learn from them in sequence. Re-implementation.
 
-    Built from the paper's equations for a pool of LoRAs on a frozen ViT, which the paper does not treat: the
-    meta-learner trains one LoRA and classifies by nearest prototype; parts can be exchanged with LoRA Recycle's.
-    Left out are the adversarial term, and second-order MAML as replay: a mixed task is one plain step.
+    Built from the paper's equations for a pool of LoRAs on a frozen ViT, which the paper does not cover: the
+    meta-learner trains one LoRA and classifies by nearest prototype; components can be exchanged with LoRA Recycle's.
+    Omitted are the adversarial term, and second-order MAML as replay: a task across LoRAs is one plain step.
     """
 
     name = "free"
@@ -21,6 +21,6 @@ class Free(InvertingMethod):
     learner: Choice = Choice("meta-learner", "bell")
     inversion: Choice = Choice("inversion", "meta-generator")
     strategy: Choice = Choice("efficiency", "none")
-    """Which tokens are left out."""
+    """Efficiency strategy that drops tokens."""
     per_class: int = 20
-    """Images recovered per class of each LoRA. code: 20."""
+    """Surrogate images per class of each LoRA. code: 20."""

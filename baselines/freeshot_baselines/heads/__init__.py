@@ -1,1 +1,1 @@
-"""Heads on frozen features: what classifies an episode in place of the nearest class mean."""
+"""Heads on frozen features, used instead of the nearest class mean."""

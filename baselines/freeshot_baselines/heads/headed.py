@@ -1,4 +1,4 @@
-"""A learner's features under another head."""
+"""Base class of learners with another head."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Headed(Learner):
-    """Embed as another learner does; how queries are scored is for subclasses to say."""
+    """Embed with another learner; subclasses define the head."""
 
     def __init__(self, features: Learner) -> None:
         self._features = features
@@ -26,12 +26,12 @@ class Headed(Learner):
         """Score queries [e, q, d] by support features [e, n, d], ordered class by class: [e, q, c]."""
 
     def close(self) -> None:
-        """Give back what the other learner holds."""
+        """Release the resources of the other learner."""
         self._features.close()
 
 
 def labels_of(support: Tensor, way: int) -> Tensor:
-    """Return the labels [n] of support features [e, n, d] that are ordered class by class."""
+    """Return the labels [n] of support features [e, n, d], ordered class by class."""
     import torch
 
     return torch.arange(way, device=support.device).repeat_interleave(support.shape[1] // way)

@@ -20,23 +20,23 @@ if TYPE_CHECKING:
 class Knn(Method):
     """Let the k support images nearest to a query vote; a tie goes to the class of the nearest of them.
 
-    With one shot only the nearest votes, whatever k is, as every class has a single image.
+    With one shot only the nearest votes, for any k, because every class has a single image.
     """
 
     name = "knn"
     citation = "Doerrich et al., Integrating kNN with Foundation Models for Adaptable … Image Classification, ISBI 2024"
     k: int = 3
-    """Neighbours that vote; no more than there are images of a class."""
+    """Number of neighbours that vote; at most the images per class."""
     metric: Literal["cosine", "euclidean"] = "cosine"
-    """How near is measured."""
+    """Distance of features."""
     under: Choice = untouched()
-    """Method on whose meta-LoRA this one stands, such as lora-recycle; by default the network is as pre-trained."""
+    """Base method whose meta-LoRA is used, such as lora-recycle; by default the pre-trained network."""
 
     def __post_init__(self) -> None:
         require_positive(self, "k")
 
     def prepare(self, bench: Workbench) -> Learner:
-        """Take the features as they are."""
+        """Return the learner of frozen features."""
         return KnnLearner(bench.on(self.under).frozen(), self.k, self.metric)
 
 
@@ -48,7 +48,7 @@ class KnnLearner(Headed):
         self._k, self._metric = k, metric
 
     def classify(self, support: Tensor, query: Tensor, way: int) -> Tensor:
-        """Score each class by the log of its votes, a tie decided by its nearest image."""
+        """Score each class by the log of its votes, with ties resolved by the nearest image."""
         import torch
         from torch.nn.functional import normalize, one_hot
 

@@ -1,4 +1,4 @@
-"""Logistic regression on frozen features, its penalty chosen on validation classes."""
+"""Logistic regression on frozen features, with the penalty chosen on validation classes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Penalty:
-    """What is chosen: the weight of the data against the penalty."""
+    """The searched setting: the weight of the data relative to the penalty."""
 
     c: float
 
@@ -33,7 +33,7 @@ class LinearProbe(Method):
     """Fit an L2-regularised logistic regression on the frozen features of each support set.
 
     Features have length one, as Tian et al. (2020) recommend. The penalty is the best of a stated grid on validation
-    classes; LoRA Recycle's table shows its linear probe at one untuned setting.
+    classes; LoRA Recycle's table has its linear probe at one untuned setting.
     """
 
     name = "linear-probe"
@@ -42,14 +42,14 @@ class LinearProbe(Method):
     )
     needs = frozenset({Needs.VALIDATION})
     cs: tuple[float, ...] = (0.1, 1.0, 10.0, 100.0)
-    """Weights of the data against the penalty to try, as scikit-learn counts them."""
+    """Weights of the data relative to the penalty to try, as in scikit-learn."""
     trials: int = 100
-    """Validation tasks on which they are compared."""
+    """Validation tasks on which they are evaluated."""
     under: Choice = untouched()
-    """Method on whose meta-LoRA this one stands, such as lora-recycle; by default the network is as pre-trained."""
+    """Base method whose meta-LoRA is used, such as lora-recycle; by default the pre-trained network."""
 
     def prepare(self, bench: Workbench) -> Learner:
-        """Choose the penalty, once for all tracks of the same pool and shots."""
+        """Select the penalty, once for all tracks with the same pool and shots."""
         bench = bench.on(self.under)
         frozen = bench.frozen()
         recipe = {"method": self.name, "cs": self.cs}
@@ -71,7 +71,7 @@ class LinearProbe(Method):
 
 
 class ProbeLearner(Headed):
-    """Features of a learner, and a linear classifier that is fitted to each support set."""
+    """Features of a learner, and a linear classifier fitted to each support set."""
 
     fits = True
 
@@ -80,7 +80,7 @@ class ProbeLearner(Headed):
         self._c = c
 
     def classify(self, support: Tensor, query: Tensor, way: int) -> Tensor:
-        """Fit, and score the queries."""
+        """Fit the classifier, and score the queries."""
         from torch.nn.functional import normalize
 
         support, query = normalize(support.double(), dim=-1), normalize(query.double(), dim=-1)
@@ -94,7 +94,7 @@ def logistic_regression(
 ) -> tuple[Tensor, Tensor]:
     """Minimise c · Σ cross-entropy + ½‖W‖² for e problems at once: features [e, n, d] → W [e, c, d], bias [e, c].
 
-    The problems are convex and do not touch each other, so one L-BFGS run over all of them solves each.
+    The problems are convex and independent, so one L-BFGS run over all of them solves each.
     """
     import torch
     from torch.nn.functional import cross_entropy

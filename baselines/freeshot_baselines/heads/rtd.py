@@ -20,26 +20,26 @@ if TYPE_CHECKING:
 class Rtd(Method):
     """Let the k nearest support images vote with weights exp(−d/T), in each slice of the features, and average slices.
 
-    Re-implementation of a method for language models on images. Its temperature depends on the scale of features, so
-    it is in units of the mean distance between support images here.
+    Re-implementation for images of a method for language models. Its temperature depends on the scale of features, so
+    here it is in units of the mean distance between support images.
     """
 
     name = "rtd"
     citation = "Shi et al., Reference Trustable Decoding, NeurIPS 2024"
     k: int = 32
-    """Neighbours that vote, at most."""
+    """Maximal number of neighbours that vote."""
     temperature: float = 0.1
     """T, in units of the mean distance between two support images of an episode."""
     slices: int = 1
-    """Parts of equal width into which features are cut ('multi-head')."""
+    """Number of slices of equal width into which features are split ('multi-head')."""
     under: Choice = untouched()
-    """Method on whose meta-LoRA this one stands, such as lora-recycle; by default the network is as pre-trained."""
+    """Base method whose meta-LoRA is used, such as lora-recycle; by default the pre-trained network."""
 
     def __post_init__(self) -> None:
         require_positive(self, "k", "temperature", "slices")
 
     def prepare(self, bench: Workbench) -> Learner:
-        """Take the features as they are."""
+        """Return the learner of frozen features."""
         return RtdLearner(bench.on(self.under).frozen(), self.k, self.temperature, self.slices)
 
 
@@ -59,7 +59,7 @@ class RtdLearner(Headed):
         distances = torch.stack([torch.cdist(q, s) for s, q in parts])  # [slices, e, q, n]
         among = torch.stack([torch.cdist(s, s) for s, _ in parts])  # [slices, e, n, n]
         near = distances.topk(min(self._k, support.shape[1]), largest=False)
-        # of the support set alone: a query is answered alike whatever else is asked
+        # support set only, so that scores do not depend on other queries
         scale = self._temperature * _off_diagonal_mean(among)
         weights = (-near.values / scale).softmax(-1)  # [slices, e, q, k]
         member = one_hot(labels_of(support, way)[near.indices], way).to(weights)  # [slices, e, q, k, c]

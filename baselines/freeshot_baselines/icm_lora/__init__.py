@@ -1,1 +1,1 @@
-"""ICM-LoRA: a conditional autoencoder of LoRA weights, asked for the LoRA that suits a support set."""
+"""ICM-LoRA: a conditional autoencoder of LoRA weights that generates a LoRA for a support set."""

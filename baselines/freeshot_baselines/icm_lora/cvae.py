@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class Cvae(nn.Module):
-    """q(z | LoRA, condition) and p(LoRA | z, condition), both of two layers; conditions are standardised first.
+    """q(z | LoRA, condition) and p(LoRA | z, condition), both with two layers; conditions are standardised first.
 
-    `reach` is how many deviations off a feature of a condition counts at most; 0: as many as it is.
+    `reach` clips the standardised features of a condition; 0: no clipping.
     """
 
     mean: Tensor
@@ -34,7 +34,7 @@ class Cvae(nn.Module):
         self.latent, self.reach = latent, reach
 
     def standardise(self, conditions: Tensor) -> None:
-        """Take mean and spread of conditions [n, d] for what is usual; features that hardly differ count as equal."""
+        """Set the mean and deviation of conditions [n, d] for standardisation; constant features are set to zero."""
         std = conditions.std(0, unbiased=False)
         self.mean.copy_(conditions.mean(0))
         self.std.copy_(std.clamp(min=1e-3 * float(std.max()) + 1e-12))
@@ -55,7 +55,7 @@ class Cvae(nn.Module):
 
 
 def bound(network: Cvae, loras: Tensor, conditions: Tensor, kl: float, rng: Generator) -> Tensor:
-    """Return the mean squared error of reconstruction plus `kl` times KL(q ‖ N(0, 1)) per LoRA: a scalar."""
+    """Return the mean squared reconstruction error plus `kl` times KL(q ‖ N(0, 1)) per LoRA: a scalar."""
     mean, log_variance = network.encode(loras, conditions)
     noise = torch.randn(mean.shape, generator=rng, dtype=mean.dtype).to(mean.device)
     error = (network.decode(mean + (log_variance / 2).exp() * noise, conditions) - loras).square().mean()
@@ -68,7 +68,7 @@ def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
 
 
 def fresh(coordinates: int, features: int, latent: int, hidden: int, rng: Generator, reach: float = 0.0) -> Cvae:
-    """Build a network whose weights come from `rng` alone."""
-    with torch.random.fork_rng(devices=[]):  # torch's layers draw from the global stream
+    """Build a network with weights from `rng` only."""
+    with torch.random.fork_rng(devices=[]):  # torch's layers use the global generator
         torch.manual_seed(int(torch.randint(2**62, (), generator=rng)))
         return Cvae(coordinates, features, latent, hidden, reach)

@@ -1,4 +1,4 @@
-"""The method: learn which LoRA goes with which task vector, and generate one for each support set."""
+"""The method: learn the relation of task vectors and LoRAs, and generate a LoRA for each support set."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ class IcmLora(Method):
     """Generate a LoRA for each support set from its mean feature, by an autoencoder of the pool's LoRAs.
 
     Re-implementation for vision and few LoRAs. The paper learns from hundreds of checkpoints of one LoRA by a 12-layer
-    convolution over raw weights; a pool has one state of each LoRA, so weights are first brought into one form (SVD of
-    B·A, signs fixed) and into as many principal components as there are LoRAs, over which a small network suffices.
-    A LoRA's task vector is the mean frozen feature of images recovered from it, of as many as a support set has, drawn
-    anew in each step: no data. At test the condition is the mean feature of the support set and the latent is zero;
-    one pass through the decoder gives the LoRA, nothing is optimised, nearest class means decide.
+    convolution over raw weights; a pool has one state of each LoRA, so weights are first converted to a canonical form
+    (SVD of B·A, signs fixed) and to as many principal components as there are LoRAs, for which a small network is
+    sufficient. A LoRA's task vector is the mean frozen feature of its surrogates, of as many as a support set has,
+    drawn again in each step: no data. At test the condition is the mean feature of the support set and the latent is
+    zero; one pass through the decoder gives the LoRA, nothing is optimised, and nearest class means classify.
     """
 
     name = "icm-lora"
     citation = "ICM-LoRA, IJCAI 2025 (2501.17635)"
     needs = frozenset({Needs.POOL})
     inversion: Choice = Choice("inversion", "lora-inversion")
-    """How images are recovered from a LoRA."""
+    """Inversion that synthesises images from a LoRA."""
     strategy: Choice = Choice("efficiency", "none")
-    """Which tokens are left out in inversion; features are taken of whole images."""
+    """Efficiency strategy in inversion; features are computed with all tokens."""
     per_class: int = 40
     """Images per class of each LoRA."""
     batch: int = 0
-    """Images of a LoRA that are recovered at once, its classes in equal numbers; 0: all. Saves memory."""
+    """Images of a LoRA that are inverted at once, with equal numbers per class; 0: all. Saves memory."""
     iterations: int = 2000
     """Optimiser steps, each over all LoRAs; ours."""
     lr: float = 1e-3
@@ -52,10 +52,10 @@ class IcmLora(Method):
     kl: float = 0.005
     """Weight of the KL divergence. paper: 0.005."""
     reach: float = added(0.0)
-    """Deviations off what is usual among recovered images that a condition counts as at most; ours. 0: no limit."""
+    """Clipping of standardised conditions, in deviations from the surrogates' mean; ours. 0: no clipping."""
 
     def prepare(self, bench: Workbench) -> Learner:
-        """Recover images, and train the autoencoder on the pool's LoRAs."""
+        """Invert the pool, and train the autoencoder on the pool's LoRAs."""
         import torch
 
         from freeshot_baselines.composition.canonical import lora_space
@@ -65,7 +65,7 @@ class IcmLora(Method):
         sets = bench.surrogates(self.inversion, self.strategy, self.per_class, self.batch)
         space = lora_space(bench.pool().entries)
         if not space.known.numel():
-            raise PoolError("LoRAs that are all alike have nothing to generate from. Choose a pool of different ones.")
+            raise PoolError("The pool's LoRAs are all equal, which leaves nothing to generate. Choose another pool.")
         with torch.no_grad():
             features = [frozen.embed(s.shots.images.to(bench.device)).cpu() for s in sets]
         network = fresh(space.known.shape[1], features[0].shape[1], self.latent, self.hidden, rng, self.reach)
@@ -87,7 +87,7 @@ class IcmLora(Method):
         rng: Generator,
         tell: Callable[[int, int], None] = lambda done, total: None,
     ) -> None:
-        """Take Adam steps over LoRAs [l, m] with conditions of `size` of each one's image features [n, d]."""
+        """Take Adam steps over LoRAs [l, m] with conditions from `size` of each one's image features [n, d]."""
         import torch
 
         from freeshot.basics.limits import bounded
@@ -107,7 +107,7 @@ class IcmLora(Method):
 
 
 class GeneratingLearner(Learner):
-    """A LoRA for each support set, by one pass through the decoder."""
+    """A generated LoRA for each support set, by one pass through the decoder."""
 
     generates = True
 
@@ -126,7 +126,7 @@ class GeneratingLearner(Learner):
         return adapter_of(self._space.lora(coordinates[0]))
 
     def adapt(self, support: Shots, way: int, rng: Generator) -> Predictor:
-        """Generate, and classify by the nearest class mean; nothing is tuned and nothing is random."""
+        """Generate the LoRA, and classify by the nearest class mean; deterministic and without tuning."""
         import torch
 
         from freeshot.basics.prototypes import prototype_logits
@@ -142,7 +142,7 @@ class GeneratingLearner(Learner):
 
 
 def _mean(rows: Tensor, size: int, rng: Generator) -> Tensor:
-    """Return the mean of `size` of the rows [n, d], drawn without replacement as far as they go: [d]."""
+    """Return the mean of `size` of the rows [n, d], drawn without replacement if there are enough: [d]."""
     import torch
 
     return rows[torch.randperm(len(rows), generator=rng)[:size]].mean(0)

@@ -1,1 +1,1 @@
-"""Ways to recover images from a LoRA, usable by every method that has an option `inversion`."""
+"""Further inversions, usable by every method with an option `inversion`."""

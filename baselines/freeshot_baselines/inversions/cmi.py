@@ -1,6 +1,6 @@
-"""CMI: contrastive model inversion, so that images of one class differ from each other.
+"""CMI: contrastive model inversion, which makes images of one class differ from each other.
 
-Axes: n images, m images remembered, f numbers of a fingerprint, d features of a layer.
+Axes: n images, m stored images, f width of a fingerprint, d features of a layer.
 """
 
 from __future__ import annotations
@@ -20,17 +20,16 @@ if TYPE_CHECKING:
     from freeshot import Teacher
 
 FINGERPRINT = 128
-"""Numbers by which images are told apart. paper: 128."""
+"""Width of image fingerprints. paper: 128."""
 
 
 @dataclass(frozen=True)
 class Cmi(InversionMethod):
-    """Draw images batch by batch with a generator each, every image unlike all others that were drawn before.
+    """Synthesise images batch by batch with one generator per batch, contrasting every image with all earlier ones.
 
-    Re-implementation. The paper compares what enters batch norms; a ViT has none, so the class tokens
-    behind several blocks are compared. Statistics of batch norms and the adversarial term are left out,
-    the latter because no student exists yet when images are recovered. The memory begins anew with each
-    LoRA.
+    Re-implementation. The paper compares the inputs of batch norms; a ViT has none, so the class tokens after several
+    blocks are compared. Batch-norm statistics and the adversarial term are omitted, the latter because there is no
+    student during inversion. The memory is reset for each LoRA.
     """
 
     name = "cmi"
@@ -39,7 +38,7 @@ class Cmi(InversionMethod):
     iterations: int = 200
     """Steps of Adam for each batch; ours."""
     rounds: int = 4
-    """Batches in which a LoRA's images are drawn, each by a generator that starts anew; ours."""
+    """Number of batches per LoRA, each from a new generator; ours."""
     lr: float = 1e-3
     """Learning rate of generator and fingerprints; ours."""
     lr_latent: float = 0.01
@@ -49,13 +48,13 @@ class Cmi(InversionMethod):
     temperature: float = 0.1
     """Of the contrastive term. code: 0.1."""
     layers: tuple[int, ...] = ()
-    """Blocks whose class tokens are compared, counted from 0; none named: all."""
+    """Blocks whose class tokens are compared, counted from 0; empty: all."""
     crop: float = 0.5
     """Side of the local view, as a share of the image's; ours."""
     latent: int = 256
-    """Numbers per latent vector."""
+    """Width of a latent vector."""
     width: int = 64
-    """Channels of the generator's last maps; the first have twice as many; ours."""
+    """Channels of the generator's last feature maps; the first have twice as many; ours."""
 
     def synthesize(self, teacher: Teacher, labels: Tensor, rng: Generator) -> Tensor:
         """Return images [n, 3, h, w] in 0…1."""
@@ -82,7 +81,10 @@ class Cmi(InversionMethod):
         marker: nn.Module | None,
         memory: Tensor,
     ) -> tuple[Tensor, nn.Module | None, Tensor]:
-        """Draw one batch [n, 3, h, w]; return it with the fingerprinting head and the memory grown by the batch."""
+        """Synthesise one batch [n, 3, h, w].
+
+        Return it with the fingerprint head and the memory extended by the batch.
+        """
         import torch
         from torch.nn.functional import cross_entropy
 
@@ -119,7 +121,7 @@ class Cmi(InversionMethod):
         return images.detach(), marker, grown
 
     def fingerprintable(self, tokens: Tensor) -> Tensor:
-        """Join the class tokens [n, layers, d] of the chosen blocks, each brought to one scale: [n, layers · d]."""
+        """Concatenate the class tokens [n, layers, d] of the chosen blocks, each scaled equally: [n, layers · d]."""
         from torch.nn.functional import layer_norm
 
         depth = tokens.shape[1]
@@ -130,9 +132,10 @@ class Cmi(InversionMethod):
 
 
 def contrastive_loss(ours: Tensor, theirs: Tensor, memory: Tensor, temperature: float) -> Tensor:
-    """Tell each image's other view from those of all others: −log e^{⟨a_i,b_i⟩/τ} / Σ e^{⟨a_i,·⟩/τ}, a scalar.
+    """Return the contrastive loss of each image's other view against all other images, a scalar.
 
-    Fingerprints of unit length: ours [n, f], of the other views [n, f], of earlier images [m, f].
+    −log e^{⟨a_i,b_i⟩/τ} / Σ e^{⟨a_i,·⟩/τ}, with unit fingerprints: ours [n, f], of the other views [n, f], of earlier
+    images [m, f].
     """
     import torch
     from torch.nn.functional import cross_entropy
@@ -142,7 +145,7 @@ def contrastive_loss(ours: Tensor, theirs: Tensor, memory: Tensor, temperature: 
 
 
 def cropped(images: Tensor, share: float, rng: Generator) -> Tensor:
-    """Look at one random window of all images [n, 3, h, w], brought to full size."""
+    """Crop one random window of all images [n, 3, h, w] and resize it to full size."""
     import torch
     from torch.nn.functional import interpolate
 

@@ -1,4 +1,4 @@
-"""DeepInversion: pixels, total variation, length, and the statistics of a public network."""
+"""DeepInversion: pixel optimisation with total variation, norm, and the statistics of a public network."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DeepInversion(InversionMethod):
-    """Optimise noise towards images that the LoRA classifies as asked: smooth, small, with natural statistics.
+    """Optimise noise into images that the LoRA classifies as given labels: smooth, small, with natural statistics.
 
-    Re-implementation. A ViT has no batch norms, so the statistics are those of a public ResNet-50 or of
-    none. The competition with a student by Jensen-Shannon divergence is left out: here inversion and
-    meta-learning are stages of their own, and no student exists yet. Norms are taken per image, so that
-    the batch size does not matter.
+    Re-implementation. A ViT has no batch norms, so the statistics are those of a public ResNet-50 or are omitted. The
+    competition with a student by Jensen-Shannon divergence is omitted, because inversion and meta-learning are separate
+    stages and there is no student during inversion. Norms are taken per image, so that results do not depend on the
+    batch size.
     """
 
     name = "deep-inversion"
@@ -35,29 +35,30 @@ class DeepInversion(InversionMethod):
     betas: tuple[float, ...] = (0.5, 0.99)
     """Adam's decay rates; ours, as in LoRA Recycle's code."""
     schedule: Literal["constant", "cosine"] = "cosine"
-    """How the learning rate goes: not at all, or down half a cosine to zero; ours."""
+    """Schedule of the learning rate: constant, or half a cosine down to zero; ours."""
     total_variation: float = 1e-4
     """Weight of the unsquared total variation of an image; the value of PURER's code."""
     l2: float = 1e-5
-    """Weight of an image's length; the value of PURER's code."""
+    """Weight of an image's norm; the value of PURER's code."""
     prior: Literal["none", "resnet50"] = "resnet50"
-    """Public network whose batch-norm statistics images should have; 'none' is strictly data-free."""
+    """Public network whose batch-norm statistics images should match; 'none' is strictly data-free."""
     prior_weights: str = ""
     """File with the weights of an ImageNet ResNet-50 (safetensors or a plain state dict); nothing is downloaded."""
     prior_weight: float = 0.01
     """Weight of the statistics. code: 0.01 for a ResNet-50."""
     spread: Literal["std", "var"] = "var"
-    """What the statistics compare beside the mean. paper: σ²."""
+    """Second statistic that the prior compares, besides the mean. paper: σ²."""
     keep: Literal["last", "best"] = "best"
-    """Return the last iterate, or of each image the one its LoRA was surest of; the released code means the best."""
+    """Return the last iterate, or for each image the one with the lowest cross-entropy; the released code intends the
+    latter."""
     jitter: float = 0.125
-    """Images are rolled by up to this share of their side at each step, all of a batch alike."""
+    """Images are rolled by up to this share of their side at each step, a whole batch by the same offset."""
     flip: bool = True
-    """Half of the steps look at all images mirrored."""
+    """Mirror all images in half of the steps."""
 
     @property
     def data_free(self) -> str:  # type: ignore[override]
-        """Say 'public prior' where a public network's statistics are used."""
+        """'public prior' if the statistics of a public network are used, else 'strict'."""
         return "strict" if self.prior == "none" else "public prior"
 
     def synthesize(self, teacher: Teacher, labels: Tensor, rng: Generator) -> Tensor:
@@ -78,19 +79,19 @@ class DeepInversion(InversionMethod):
         return loss
 
     def require_ready(self) -> None:
-        """Ask for the weights of the statistics."""
+        """Require the weights of the prior."""
         from freeshot.engine.prior import require_prior
 
         require_prior(self, "statistics")
 
     def files(self) -> tuple[str, ...]:
-        """Name the prior's weights, where there is a prior."""
+        """Return the prior's weight files, if there is a prior."""
         from freeshot.engine.prior import prior_files
 
         return prior_files(self)
 
     def beside(self, side: int) -> float:
-        """Count the prior, where there is one."""
+        """Return the FLOPs of the prior, if there is one."""
         from freeshot.engine.prior import operations
 
         return 0.0 if self.prior == "none" else operations(side)

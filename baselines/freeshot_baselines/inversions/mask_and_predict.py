@@ -1,6 +1,6 @@
-"""Mask and predict: an image grows patch by patch out of a masked one.
+"""Mask and predict: a masked image is completed patch by patch.
 
-Axes: n images, p patches, s patches side by side.
+Axes: n images, p patches, s patches per row.
 """
 
 from __future__ import annotations
@@ -23,38 +23,37 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MaskAndPredict(InversionMethod):
-    """Complete a masked image a few patches at a time, each time those that the LoRA misses most.
+    """Complete a masked image a few patches at a time, each time those with the largest gradient.
 
-    Ours: no paper is followed. All patches begin masked, which is the normalisation's mean. In each
-    round those that the cross-entropy wants changed most, by the length of its gradient, are unmasked
-    and optimised, together with a pull to smoothness that reaches over to their neighbours; what earlier
-    rounds wrote stays as it is and is context.
+    Ours: not from a paper. Initially all patches are masked, i.e. equal to the normalisation's mean. In each round the
+    patches with the largest cross-entropy gradient are unmasked and optimised, with a smoothness term that includes
+    their neighbours; patches of earlier rounds are fixed and serve as context.
     """
 
     name = "mask-and-predict"
     steady = False
     citation = "ours; the idea of masked image modelling (He et al., Masked Autoencoders, CVPR 2022) without an encoder"
     rounds: int = 7
-    """Rounds in which patches are unmasked, about equally many each."""
+    """Rounds in which patches are unmasked, about equally many in each."""
     iterations: int = 60
-    """Optimiser steps of each round."""
+    """Optimiser steps per round."""
     lr: float = 0.1
-    """Learning rate of Adam at the start of a round, in normalised pixels; it sinks to zero along half a cosine."""
+    """Initial learning rate of Adam in a round, in normalised pixels; it decays to zero along half a cosine."""
     patch: int = 4
-    """Side of a patch in pixels; must divide the image's."""
+    """Side of a patch in pixels; must divide the image's side."""
     total_variation: float = 100.0
     """Weight of the mean squared difference of neighbouring pixels, masked ones included."""
     jitter: float = 0.125
-    """Images are rolled by up to this share of their side at each step, all of a batch alike."""
+    """Images are rolled by up to this share of their side at each step, a whole batch by the same offset."""
     flip: bool = True
-    """Half of the steps look at all images mirrored."""
+    """Mirror all images in half of the steps."""
 
     def synthesize(self, teacher: Teacher, labels: Tensor, rng: Generator) -> Tensor:
         """Return images [n, 3, h, w] in 0…1."""
         import torch
 
         side = self._patches(teacher.image_size)
-        order = torch.rand(len(labels), side**2, generator=rng).to(teacher.device)  # settles ties
+        order = torch.rand(len(labels), side**2, generator=rng).to(teacher.device)  # breaks ties
         pixels = torch.zeros(len(labels), 3, teacher.image_size, teacher.image_size, device=teacher.device)
         done = torch.zeros(len(labels), side**2, dtype=torch.bool, device=teacher.device)
         clock = iter(teacher.steps(self.rounds * self.iterations))
@@ -62,7 +61,7 @@ class MaskAndPredict(InversionMethod):
             wanted = round((number + 1) * side**2 / self.rounds)
             fresh = next_patches(self._missed(teacher, pixels, labels), done, wanted, order)
             where = patch_mask(fresh, side, self.patch)  # [n, 1, h, w]
-            noise = 0.1 * torch.randn(pixels.shape, generator=rng).to(teacher.device)  # hardly more than the mask
+            noise = 0.1 * torch.randn(pixels.shape, generator=rng).to(teacher.device)  # small compared with the mask
             pixels = torch.where(where, noise, pixels)
             pixels = self._completed(teacher, pixels, where, labels, rng, islice(clock, self.iterations))
             done |= fresh
@@ -71,7 +70,7 @@ class MaskAndPredict(InversionMethod):
     def _completed(
         self, teacher: Teacher, pixels: Tensor, where: Tensor, labels: Tensor, rng: Generator, steps: Iterable[int]
     ) -> Tensor:
-        """Optimise the unmasked patches and nothing else."""
+        """Optimise the newly unmasked patches only."""
         import torch
         from torch.nn.functional import cross_entropy
 
@@ -95,7 +94,7 @@ class MaskAndPredict(InversionMethod):
         return torch.where(where, free.detach(), pixels).maximum(low).minimum(high)
 
     def _missed(self, teacher: Teacher, pixels: Tensor, labels: Tensor) -> Tensor:
-        """Return how much each patch matters [n, p]: the mean square of the gradient that reaches its pixels."""
+        """Return the importance of each patch [n, p]: the mean square of the gradient of its pixels."""
         import torch
         from torch.nn.functional import avg_pool2d, cross_entropy
 
@@ -114,7 +113,7 @@ class MaskAndPredict(InversionMethod):
 
 
 def next_patches(missed: Tensor, done: Tensor, wanted: int, order: Tensor) -> Tensor:
-    """Choose the patches [n, p] that are missed most among those not done, until `wanted` are; ties by `order`."""
+    """Select the most important patches [n, p] not yet done, until `wanted` are done; ties are resolved by `order`."""
     import torch
 
     count = wanted - int(done[0].sum())
@@ -126,6 +125,6 @@ def next_patches(missed: Tensor, done: Tensor, wanted: int, order: Tensor) -> Te
 
 
 def patch_mask(chosen: Tensor, side: int, patch: int) -> Tensor:
-    """Spread a choice of patches [n, p] over their pixels: [n, 1, h, w]."""
+    """Expand a selection of patches [n, p] to pixels: [n, 1, h, w]."""
     grid = chosen.view(-1, 1, side, side)
     return grid.repeat_interleave(patch, 2).repeat_interleave(patch, 3)

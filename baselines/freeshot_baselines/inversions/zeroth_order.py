@@ -1,4 +1,4 @@
-"""Zeroth-order inversion: recover images from a LoRA that only answers."""
+"""Zeroth-order inversion of black-box LoRAs."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ZerothOrder(InversionMethod):
-    """Train a generator on gradients estimated from the LoRA's answers to slightly moved images.
+    """Train a generator on gradients estimated from the LoRA's logits of slightly moved images.
 
-    Re-implementation. Nothing of the LoRA is used but its logits, without gradient. The generator starts
-    anew for each LoRA; its own part of the gradient is exact, by back-propagation. Smoothing is in units
-    of 0…1 pixels.
+    Re-implementation. Only the LoRA's logits are used, without gradient. The generator is re-initialised for each LoRA;
+    its own part of the gradient is exact, by back-propagation. Smoothing is in units of 0…1 pixels.
     """
 
     name = "zeroth-order"
@@ -30,23 +29,23 @@ class ZerothOrder(InversionMethod):
     lr: float = 1e-3
     """Learning rate. code: 1e-3."""
     directions: int = 100
-    """Random directions in which each image is moved at each step, each a query. code: 100."""
+    """Random directions per image and step, each one query. code: 100."""
     smoothing: float = 0.005
-    """How far images are moved. code: 0.005, on normalised images."""
+    """Step length along the directions. code: 0.005, on normalised images."""
     grid: int = 0
     """Directions vary over a grid of this side, so that fewer are needed; 0: over all pixels, as in the paper."""
     latent: int = 256
-    """Numbers per latent vector. code: 256."""
+    """Width of a latent vector. code: 256."""
     width: int = 64
-    """Channels of the generator's last maps; the first have twice as many; ours."""
+    """Channels of the generator's last feature maps; the first have twice as many; ours."""
     total_variation: float = 0.0
     """Weight of the mean squared difference of neighbouring pixels, which costs no query. paper: none."""
 
     def __post_init__(self) -> None:
         if self.directions < 1 or self.smoothing <= 0:
             raise OptionError(
-                f"Inversion 'zeroth-order' needs a direction and a distance, but directions={self.directions} and "
-                f"smoothing={self.smoothing}. Give positive ones."
+                f"Inversion 'zeroth-order' needs positive values, but directions={self.directions} and "
+                f"smoothing={self.smoothing}. Increase them."
             )
 
     def synthesize(self, teacher: Teacher, labels: Tensor, rng: Generator) -> Tensor:

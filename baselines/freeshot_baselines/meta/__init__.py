@@ -1,1 +1,1 @@
-"""Meta-learners: ways to train one shared LoRA over many tasks. Any of them goes with any inversion."""
+"""Meta-learners, which train one meta-LoRA over many tasks; each works with any inversion."""

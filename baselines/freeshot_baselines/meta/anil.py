@@ -1,4 +1,4 @@
-"""ANIL: MAML whose inner steps move the head alone."""
+"""ANIL: MAML whose inner steps update the head only."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Anil(GradientMetaLearner):
-    """Learn a LoRA on whose features a few gradient steps of a linear head solve a task; the LoRA is still inside.
+    """Learn a LoRA on whose features a few gradient steps of a linear head solve a task; the LoRA itself stays fixed.
 
-    Re-implementation: features are computed once per task, and the gradient goes back through the head's steps, which
-    costs next to nothing. In the end the adapter is used with nearest class means, without any head.
+    Re-implementation: features are computed once per task, and the gradient flows back through the head's steps, which
+    is cheap. In the end the adapter is used with nearest class means, without a head.
     """
 
     name = "anil"
@@ -28,8 +28,8 @@ class Anil(GradientMetaLearner):
     inner_lr: float = 0.01
     """Their learning rate. paper: 0.01."""
     head: Literal["prototype", "zero"] = "zero"
-    """How the head starts in each task: at zero, or as the nearest-prototype rule. The paper's is learned with the
-    features, for which classes would have to keep their numbers across tasks."""
+    """Initialisation of the head in each task: zero, or the nearest-prototype rule. The paper's is learned with the
+    features, which needs fixed class numbers across tasks."""
 
     def loss(self, model: Model, task: Task) -> Tensor:
         """Return the loss on the queries after the head's inner steps."""
@@ -37,11 +37,11 @@ class Anil(GradientMetaLearner):
         from freeshot_baselines.meta.head import descended, head_at, scores
         from freeshot_baselines.meta.losses import answer_loss
 
-        support, query = embed_task(model, task)
+        support, query = embed_task(model, task)  # [n, d], [q, d]
         labels = task.support.labels
         head = descended(
             head_at(self.head, support, labels, task.way),
-            lambda weights: scores(support, weights),
+            lambda weights: scores(support, weights),  # [n, c]
             labels,
             steps=self.inner_steps,
             lr=self.inner_lr,

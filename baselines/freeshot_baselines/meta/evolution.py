@@ -1,4 +1,4 @@
-"""Evolution strategies: learn a LoRA without computing one gradient."""
+"""Evolution strategies: learn a LoRA without gradients."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Evolution(GradientMetaLearner):
-    """Try the LoRA with random changes and their opposites, and go towards those that rank first; no gradient.
+    """Perturb the LoRA randomly in opposite pairs, and move towards the best-ranked perturbations; no gradient.
 
-    Re-implementation of evolution strategies with mirrored sampling and centred ranks as fitness, for one shared LoRA
-    with nearest class means as head; the estimate is handed to Adam. Losses of one task are compared with each other
-    alone, so how hard a task is does not matter.
+    Re-implementation of evolution strategies with mirrored sampling and centred ranks as fitness, for one meta-LoRA
+    with nearest class means as head; the estimate is passed to Adam. Losses are compared within one task only, so the
+    difficulty of a task does not matter.
     """
 
     name = "evolution"
     citation = "Salimans et al., Evolution Strategies as a Scalable Alternative to Reinforcement Learning, 2017"
     pairs: int = 8
-    """Random changes that are tried in each step, each with its opposite; ours."""
+    """Random perturbations per step, each with its opposite; ours."""
     sigma: float = 0.02
-    """Standard deviation of a change of each weight; ours."""
+    """Standard deviation of the perturbation of each weight; ours."""
 
     def loss(self, model: Model, task: Task) -> Tensor:
         """Return the loss of nearest-prototype classification."""
@@ -36,7 +36,10 @@ class Evolution(GradientMetaLearner):
         return prototype_loss(model, task)
 
     def pull(self, model: Model, task: Task, rng: Generator) -> Tensor:
-        """Leave minus the estimated direction of better ranks; return the mean loss of all that was tried."""
+        """Write the negative estimated direction of better ranks to `grad`.
+
+        Return the mean loss of all perturbations.
+        """
         import torch
 
         from freeshot_baselines.meta.losses import prototype_loss
@@ -53,7 +56,7 @@ class Evolution(GradientMetaLearner):
                     for sign in (1, -1)
                 ]
             )  # [2p]
-            ranks = centred_ranks(losses)
+            ranks = centred_ranks(losses)  # [2p]
             shares = (ranks[::2] - ranks[1::2]) / (2 * self.pairs * self.sigma)  # [p]
             for place, weight in enumerate(model.lora()):
                 weight.grad = sum(
@@ -63,9 +66,9 @@ class Evolution(GradientMetaLearner):
 
 
 def centred_ranks(losses: Tensor) -> Tensor:
-    """Replace losses [p] by ranks in −½…½, the smallest loss lowest; equal ones share the mean of their ranks."""
-    below = (losses.unsqueeze(1) > losses).sum(1).to(losses)
-    equal = (losses.unsqueeze(1) == losses).sum(1).to(losses)
+    """Replace losses [p] by ranks in −½…½, the smallest loss lowest; equal losses share their mean rank."""
+    below = (losses.unsqueeze(1) > losses).sum(1).to(losses)  # [p, p] → [p]
+    equal = (losses.unsqueeze(1) == losses).sum(1).to(losses)  # [p, p] → [p]
     return (below + (equal - 1) / 2) / max(len(losses) - 1, 1) - 0.5
 
 

@@ -1,4 +1,4 @@
-"""LoRA factors as meta-learners hold them: A [1, r, i] of every place, then B [1, o, r], in the order of `lora()`."""
+"""LoRA factors in the order of `lora()`: A [1, r, i] of every slot, then B [1, o, r]."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 
 
 def fresh_factors(like: Sequence[Tensor], rank: int, rng: Generator) -> list[Tensor]:
-    """Start a LoRA of a rank at the places of another as LoRA starts: A uniform in ±1/√i, B zero."""
+    """Initialise a LoRA of a rank with the slots of another: A uniform in ±1/√i, B zero."""
     half = len(like) // 2
     fresh = [fresh_a(1, rank, a.shape[2], a, rng) for a in like[:half]]
     return fresh + [b.new_zeros(1, b.shape[1], rank) for b in like[half:]]
 
 
 def beside(*loras: Sequence[Tensor]) -> list[Tensor]:
-    """Set LoRAs side by side: one of their ranks' sum, whose product is the sum of their products."""
+    """Concatenate LoRAs along their ranks; the product is the sum of their products."""
     half = len(loras[0]) // 2
     return [torch.cat(parts, 1 if place < half else 2) for place, parts in enumerate(zip(*loras, strict=True))]
 
 
 def compressed(lora: Sequence[Tensor], rank: int) -> list[Tensor]:
-    """Return the LoRA of a rank whose products are nearest to another's, as factors of equal length."""
+    """Return the LoRA of a rank whose products best approximate another's, as balanced factors."""
     half = len(lora) // 2
     near = [product_svd(a[0], b[0]).nearest(rank) for a, b in zip(lora[:half], lora[half:], strict=True)]
     found = [a for a, _ in near] + [b for _, b in near]

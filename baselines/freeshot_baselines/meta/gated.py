@@ -1,6 +1,6 @@
-"""A model seen through gates on the ranks of its LoRA, and the optimiser that closes them.
+"""A model with gates on the ranks of its LoRA, and the optimiser that closes them.
 
-Axes: r rank, i and o inputs and outputs of a place.
+Axes: r rank, i and o inputs and outputs of a slot.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 
 class GatedModel:
-    """A LoRA B·diag(g)·A; implements `freeshot.Model` with A and B of all places, then the gates [1, r]."""
+    """A LoRA B·diag(g)·A; implements `freeshot.Model` with A and B of all slots, then the gates [1, r]."""
 
     def __init__(self, model: Model, rng: Generator) -> None:
         self._model, self.device = model, model.device
         self.extra: Mapping[str, Parameter] = {}
         self._places = len(model.lora()) // 2
-        # the paper draws gates from a normal
+        # as in the paper
         self.gates = [
             Parameter(torch.randn(1, a.shape[1], generator=rng, dtype=a.dtype).to(a.device))
             for a in model.lora()[: self._places]
@@ -46,11 +46,11 @@ class GatedModel:
         return self._model.embed_with([*a, *gated], images, kept)
 
     def lora(self) -> Sequence[Parameter]:
-        """Return A of all places, then B, then gates."""
+        """Return A of all slots, then B, then gates."""
         return (*self._model.lora(), *self.gates)
 
     def snapshot(self) -> Adapter:
-        """Copy the LoRA with its gates taken into B; the record says how many ranks are open."""
+        """Copy the LoRA with its gates folded into B; the record has the number of open ranks."""
         factors = factors_of(self._model.snapshot())
         gates = [gate.detach()[0].cpu() for gate in self.gates]
         gated = {slot: (a, b * gate) for (slot, (a, b)), gate in zip(factors.items(), gates, strict=True)}
@@ -58,14 +58,14 @@ class GatedModel:
 
 
 class ProximalAdam(torch.optim.Adam):
-    """Adam, and after each step the proximal step of an L1 penalty on some of the weights."""
+    """Adam followed by the proximal step of an L1 penalty on some of the weights."""
 
     def __init__(self, weights: Sequence[Parameter], gates: Sequence[Parameter], lr: float, penalty: float) -> None:
         super().__init__(weights, lr=lr)
         self._gates, self._penalty = gates, penalty
 
     def step(self, closure: Any = None) -> Any:
-        """Step, then shrink."""
+        """Take an Adam step, then the proximal step."""
         found = super().step(closure)
         with torch.no_grad():
             for gate in self._gates:

@@ -1,4 +1,4 @@
-"""A linear head that is tuned inside of a task: where it starts, and how it steps.
+"""A linear head tuned within a task: initialisation and steps.
 
 Axes: n support images, c classes (the way), d features.
 """
@@ -21,14 +21,14 @@ Start = Literal["prototype", "zero"]
 
 
 def head_at(start: Start, features: Tensor, labels: Tensor, way: int) -> tuple[Tensor, Tensor]:
-    """Return weight [c, d] and bias [c] at zero, or 2c·f − ‖c‖², where they are the nearest-prototype rule.
+    """Return weight [c, d] and bias [c] of zero, or 2c·f − ‖c‖², which is the nearest-prototype rule.
 
-    Those are in units of the dimension: squared distances of layer-normed features would saturate the softmax.
+    The latter are in units of the dimension: squared distances of layer-normed features would saturate the softmax.
     """
     weight, bias = linear_start(features, labels, way, start)
     if start == "zero":
         return weight.requires_grad_(), bias.requires_grad_()
-    return weight, bias  # differentiable: moving the features moves the start
+    return weight, bias  # differentiable in the features
 
 
 def descended(
@@ -40,12 +40,12 @@ def descended(
     lr: float,
     second_order: bool,
 ) -> Sequence[Tensor]:
-    """Take plain gradient steps on the cross-entropy of `logits(weights)` [n, c], differentiable in where they began.
+    """Take plain gradient steps on the cross-entropy of `logits(weights)` [n, c], differentiable in their start.
 
-    To first order the steps themselves count as constants (FOMAML); the start is always differentiated through.
+    To first order the steps count as constants (FOMAML); the initial weights are always differentiated through.
     """
     for _ in range(steps):
-        here = [weight.clone() for weight in weights]  # a head's start depends on the LoRA; its slope here must not
+        here = [weight.clone() for weight in weights]  # a head's start depends on the LoRA; its gradient must not
         gradients = torch.autograd.grad(cross_entropy(logits(here), labels), here, create_graph=second_order)
         weights = [weight - lr * gradient for weight, gradient in zip(weights, gradients, strict=True)]
     return weights

@@ -1,4 +1,4 @@
-"""LoRA-ML: a shared LoRA that is good once every task has added one of its own."""
+"""LoRA-ML: a meta-LoRA that is optimal after every task has added its own LoRA."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LoraMl(GradientMetaLearner):
-    """Learn what tasks share while each may add a LoRA of its own: min over W of Σ min over A, B of L(W + B·A).
+    """Learn the common part of tasks while each may add its own LoRA: min over W of Σ min over A, B of L(W + B·A).
 
-    Re-implementation: the paper retrains all base weights; here W moves within the shared LoRA alone, on a frozen ViT.
-    For each task a private LoRA starts fresh, takes a few Adam steps while the shared one rests, then the shared one
-    takes a step while the private one rests: at the inner minimum that is the exact gradient (Danskin). The private
-    LoRAs are thrown away; at test the shared one is used with nearest class means.
+    Re-implementation: the paper retrains all base weights; here W moves within the meta-LoRA only, on a frozen ViT. For
+    each task a new private LoRA takes a few Adam steps with the meta-LoRA fixed, then the meta-LoRA takes a step with
+    the private one fixed: at the inner minimum that is the exact gradient (Danskin). Private LoRAs are discarded; at
+    test the meta-LoRA is used with nearest class means.
     """
 
     name = "lora-ml"
     citation = "Block et al., Provable Meta-Learning with Low-Rank Adaptations, NeurIPS 2025 (2410.22264)"
     inner_steps: int = 3
-    """Steps of a task's own LoRA; ours, the paper's were not available."""
+    """Steps of a task's private LoRA; ours, the paper's were not available."""
     inner_lr: float = 1e-3
     """Their learning rate, of Adam; ours."""
     inner_rank: int = 1
-    """Rank of a task's own LoRA; ours. The smaller it is, the more is left to what tasks share."""
+    """Rank of a task's private LoRA; ours. A smaller rank leaves more to the meta-LoRA."""
 
     def loss(self, model: Model, task: Task) -> Tensor:
-        """Return the loss of nearest-prototype classification with the shared LoRA alone."""
+        """Return the loss of nearest-prototype classification with the meta-LoRA only."""
         from freeshot_baselines.meta.losses import prototype_loss
 
         return prototype_loss(model, task)
 
     def pull(self, model: Model, task: Task, rng: Generator) -> Tensor:
-        """Fit the task's own LoRA, and leave the shared one's gradient beside it."""
+        """Fit the task's private LoRA, then write the gradient of the meta-LoRA."""
         import torch
 
         from freeshot_baselines.meta.factors import beside
@@ -54,7 +54,7 @@ class LoraMl(GradientMetaLearner):
         return loss.detach()
 
     def private(self, model: Model, task: Task, rng: Generator) -> list[Tensor]:
-        """Return a task's own LoRA after its few steps, as constants."""
+        """Return a task's private LoRA after its steps, as constants."""
         import torch
 
         from freeshot_baselines.meta.factors import beside, fresh_factors

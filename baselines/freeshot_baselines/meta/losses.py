@@ -1,4 +1,4 @@
-"""What a task asks of a model: the LoRA's opinion of the queries where there is one, their labels elsewhere.
+"""Losses of a task: divergence from the LoRA's logits if there are any, cross-entropy otherwise.
 
 Axes: n support images, q query images, c classes (the way), d features.
 """
@@ -21,24 +21,24 @@ if TYPE_CHECKING:
 
 
 def answer_loss(logits: Tensor, task: Task, asked: Tensor | None = None) -> Tensor:
-    """Return KL(LoRA ‖ student) of query logits [q, c], or cross-entropy; `asked` says which queries, None all."""
+    """Return KL(LoRA ‖ student) of query logits [q, c], or cross-entropy; `asked` selects queries, None all."""
     chosen = slice(None) if asked is None else asked
     if task.teacher_logits is None:
         return cross_entropy(logits, task.query.labels[chosen])
-    theirs = log_softmax(task.teacher_logits[chosen], 1)
+    theirs = log_softmax(task.teacher_logits[chosen], 1)  # [q, c]
     return kl_div(log_softmax(logits, 1), theirs, reduction="batchmean", log_target=True)
 
 
 def prototype_loss(
     model: Model, task: Task, weights: Sequence[Tensor] | None = None, asked: Tensor | None = None
 ) -> Tensor:
-    """Return the loss of classifying queries by their distance to the class means, as all episodes are at test."""
+    """Return the loss of classifying queries by their distance to the class means, as in all test episodes."""
     return answer_loss(prototype_answers(model, task, weights, asked), task, asked)
 
 
 def prototype_answers(
     model: Model, task: Task, weights: Sequence[Tensor] | None = None, asked: Tensor | None = None
 ) -> Tensor:
-    """Return the query logits [q, c] of that classification; `weights` stand in for the model's own."""
-    support, query = embed_task(model, task, weights, asked)
+    """Return the query logits [q, c] of that classification; `weights` replace the model's own."""
+    support, query = embed_task(model, task, weights, asked)  # [n, d], [q, d]
     return prototype_logits(query, support, task.support.labels, task.way, "euclidean")

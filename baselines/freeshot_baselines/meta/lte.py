@@ -1,4 +1,4 @@
-"""LoRA-the-Explorer: many LoRAs learn side by side, and their mean is taken into the shared one now and then."""
+"""LoRA-the-Explorer: many LoRAs learn in parallel, and their mean is merged into the meta-LoRA periodically."""
 
 from __future__ import annotations
 
@@ -20,37 +20,37 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Lte(GradientMetaLearner):
-    """Let parallel LoRA heads learn different tasks, and merge their mean into the shared LoRA every few steps.
+    """Train parallel LoRA heads on different tasks, and merge their mean into the meta-LoRA every few steps.
 
     Re-implementation as a meta-optimiser: the paper trains a network's full weights from scratch on shards of data;
-    here what the heads are merged into is itself a LoRA on a frozen ViT, cut back to its rank by SVD at each merge,
-    and shards are tasks, dealt out to the heads in turn. Heads see the shared LoRA as it was at the last merge and
-    nothing of each other, so that each could run on a machine of its own. After a merge their B is zero again; A and
-    the optimiser's moments stay (ours: the paper's choice was not available).
+    here the heads are merged into a LoRA on a frozen ViT, truncated to its rank by SVD at each merge, and shards are
+    tasks, assigned to the heads in turn. Heads use the meta-LoRA as of the last merge and do not depend on each other,
+    so that each could run on its own machine. After a merge their B is zero again; A and the optimiser's moments are
+    kept (ours: the paper's choice was not available).
     """
 
     name = "lte"
     citation = "Huh et al., Training Neural Networks from Scratch with Parallel Low-Rank Adapters, 2024 (2402.16828)"
     heads: int = 32
-    """LoRAs that learn side by side. code: 32."""
+    """Number of parallel LoRAs. code: 32."""
     head_rank: int = 32
     """Their rank. code: 32."""
     merge_every: int = 10
     """Steps that each head takes between merges; ours."""
     scale: float = 1.0
-    """s, by which a head's product counts, in its own steps and in the merge; ours. code: α = 4,096 over the rank."""
+    """s, the scale of a head's product in its own steps and in the merge; ours. code: α = 4,096 over the rank."""
 
     def __post_init__(self) -> None:
         require_positive(self, "heads")
 
     def loss(self, model: Model, task: Task) -> Tensor:
-        """Return the loss of nearest-prototype classification with the shared LoRA alone."""
+        """Return the loss of nearest-prototype classification with the meta-LoRA only."""
         from freeshot_baselines.meta.losses import prototype_loss
 
         return prototype_loss(model, task)
 
     def fit(self, model: Model, tasks: TaskStream, rng: Generator) -> Adapter:
-        """Give each task to the next head, and merge when every head has taken its steps."""
+        """Assign each task to the next head, and merge when every head has taken its steps."""
         import torch
 
         from freeshot.basics.resume import restore, snapshot
@@ -62,7 +62,7 @@ class Lte(GradientMetaLearner):
         start = restore(tasks.checkpoint.load(), state, optimizer)
         for step, task in enumerate(tasks.take(self.iterations, start), start):
             optimizer.param_groups[0]["lr"] = self.rate(step)
-            optimizer.zero_grad()  # heads without a gradient rest
+            optimizer.zero_grad()  # heads without a gradient do not move
             loss = self._pulled(model, heads[step % self.heads], task)
             if not torch.isfinite(loss):
                 raise DivergedError(f"The loss of meta-learner 'lte' is {loss.item()} at step {step}. Lower its lr.")
@@ -78,7 +78,7 @@ class Lte(GradientMetaLearner):
         return best.of(model)
 
     def _pulled(self, model: Model, head: Sequence[Parameter], task: Task) -> Tensor:
-        """Leave a head's gradient, beside the shared LoRA at rest."""
+        """Compute the gradient of a head, with the meta-LoRA fixed."""
         import torch
 
         from freeshot_baselines.meta.factors import beside
@@ -92,7 +92,7 @@ class Lte(GradientMetaLearner):
 
 
 def fresh_head(like: Sequence[Tensor], rank: int, rng: Generator) -> list[Parameter]:
-    """Start a head: A with orthonormal rows (or columns, where the rank is wider than the layer), B zero."""
+    """Initialise a head: A with orthonormal rows (or columns, if the rank exceeds the layer's width), B zero."""
     import torch
     from torch.nn import Parameter
 
@@ -112,7 +112,7 @@ def scaled(lora: Sequence[Tensor], factor: float) -> list[Tensor]:
 
 
 def merge(model: Model, heads: Sequence[Sequence[Tensor]], scale: float) -> None:
-    """Add s times the heads' mean product to the shared LoRA, cut to its rank, and set the heads' B to zero."""
+    """Add s times the heads' mean product to the meta-LoRA, truncated to its rank, and set the heads' B to zero."""
     import torch
 
     from freeshot_baselines.meta.factors import beside, compressed

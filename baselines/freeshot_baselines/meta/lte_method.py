@@ -1,4 +1,4 @@
-"""LTE as a row: LoRA Recycle's surrogates under the meta-learner with parallel heads."""
+"""LTE as a method: LoRA Recycle's surrogates with the meta-learner of parallel heads."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from freeshot import Choice, InvertingMethod
 
 @dataclass(frozen=True)
 class LteMethod(InvertingMethod):
-    """Learn from recovered images with parallel LoRA heads that are merged now and then. Re-implementation.
+    """Learn from surrogates with parallel LoRA heads that are merged periodically. Re-implementation.
 
-    The paper is about optimisation, not about pools: only its meta-learner stands here, see `freeshot show lte` of
-    kind meta-learner. How images are recovered is LoRA Recycle's.
+    The paper is about optimisation, not about pools: only its meta-learner is used here, see `freeshot show lte` of
+    kind meta-learner. The inversion is LoRA Recycle's.
     """
 
     name = "lte"

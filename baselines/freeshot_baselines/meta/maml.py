@@ -1,4 +1,4 @@
-"""MAML: a LoRA from which few gradient steps go far."""
+"""MAML: a LoRA from which a few gradient steps solve a task."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 class Maml(GradientMetaLearner):
     """Learn a LoRA from which a few gradient steps on the support set solve a task.
 
-    Re-implementation: the LoRA and a linear head step on the support set, the queries judge where they arrive; the
-    gradient goes back through the steps. With one image per class a head at zero has nothing to say at first, so by
-    default it starts as the nearest-prototype rule (Proto-MAML), which is also what the LoRA serves in the end: the
-    adapter is used as it is, without steps, with nearest class means.
+    Re-implementation: the LoRA and a linear head take steps on the support set, and the loss is that of the queries
+    after them; the gradient flows back through the steps. With one image per class a zero head gives no information at
+    first, so by default it is initialised as the nearest-prototype rule (Proto-MAML), which also matches the final use
+    of the LoRA: the adapter is used without steps, with nearest class means.
     """
 
     name = "maml"
@@ -33,9 +33,9 @@ class Maml(GradientMetaLearner):
     inner_lr: float = 0.01
     """Their learning rate. paper: 0.01."""
     order: Literal["first", "second"] = "second"
-    """Differentiate through the inner gradients, as the paper does, or take them for constants (FOMAML)."""
+    """Differentiate through the inner gradients, as the paper does, or treat them as constants (FOMAML)."""
     head: Literal["prototype", "zero"] = "prototype"
-    """How the linear head starts in each task: as the nearest-prototype rule, or at zero."""
+    """Initialisation of the linear head in each task: the nearest-prototype rule, or zero."""
 
     def loss(self, model: Model, task: Task) -> Tensor:
         """Return the loss on the queries after the inner steps."""
@@ -48,7 +48,7 @@ class Maml(GradientMetaLearner):
 
         def support(weights: Sequence[Tensor]) -> Tensor:
             *lora, weight, bias = weights
-            return scores(model.embed_with(lora, shown.images, shown.kept), (weight, bias))
+            return scores(model.embed_with(lora, shown.images, shown.kept), (weight, bias))  # [n, c]
 
         twice = self.order == "second"
         # fused attention has no second derivative

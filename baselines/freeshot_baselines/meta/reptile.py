@@ -1,4 +1,4 @@
-"""Reptile: go where a task leads, and keep a share of the way."""
+"""Reptile: move part of the way to the result of a few steps on each task."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Reptile(GradientMetaLearner):
-    """Walk the shared LoRA a share of the way to where a few steps on each task lead.
+    """Move the meta-LoRA a share of the way to the result of a few steps on each task.
 
     Re-implementation for one LoRA on a frozen ViT, with the nearest class mean as head: θ ← θ + ε(θ′ − θ). Each inner
-    step sees the whole support set and a part of the queries of its own, since Reptile lives on mini-batches that
-    differ. A step on θ − θ′ by plain descent at rate ε is that interpolation, so ε has the schedule of a rate.
+    step uses the whole support set and its own part of the queries, because Reptile relies on differing mini-batches. A
+    step of plain gradient descent on θ − θ′ at rate ε is that interpolation, so ε has the schedule of a rate.
     """
 
     name = "reptile"
     citation = "Nichol et al., On First-Order Meta-Learning Algorithms, 2018"
     lr: float = 1.0
-    """ε, the share of the way that is gone, at its peak. paper: 1, falling to 0 along the run."""
+    """Peak value of ε, the share of the way. paper: 1, falling to 0 along the run."""
     lr_floor: float = 0.0
     """ε between cycles."""
     cycle: int = 0
-    """Steps per cycle of the schedule; 0 makes one cycle of the whole run, as the paper does."""
+    """Steps per cycle of the schedule; 0: one cycle for the entire run, as in the paper."""
     warmup: int = 0
-    """Steps of linear warm-up that begin each cycle."""
+    """Steps of linear warm-up at the start of each cycle."""
     inner_steps: int = 5
-    """Steps on each task. paper: 8 on miniImageNet; 5 here, since recovered tasks have few queries."""
+    """Steps on each task. paper: 8 on miniImageNet; 5 here, because surrogate tasks have few queries."""
     inner_lr: float = 1e-3
-    """Learning rate along a task. paper: Adam without momentum at 1e-3."""
+    """Learning rate within a task. paper: Adam without momentum at 1e-3."""
 
     def __post_init__(self) -> None:
         require_positive(self, "inner_steps")
@@ -52,7 +52,10 @@ class Reptile(GradientMetaLearner):
         return prototype_loss(model, task)
 
     def pull(self, model: Model, task: Task, rng: Generator) -> Tensor:
-        """Walk through the task, return to where that began, and leave θ − θ′; the loss is the mean on the way."""
+        """Take steps on the task, restore the weights, and write θ − θ′ to `grad`.
+
+        Return the mean loss of the steps.
+        """
         import torch
 
         from freeshot_baselines.meta.losses import prototype_loss
@@ -74,14 +77,14 @@ class Reptile(GradientMetaLearner):
         return torch.stack(losses).mean()
 
     def optimizer(self, weights: Sequence[Parameter]) -> Optimizer:
-        """Return plain descent, whose step on θ − θ′ at rate ε is Reptile's."""
+        """Return plain gradient descent, whose step on θ − θ′ at rate ε is Reptile's."""
         import torch
 
         return torch.optim.SGD(weights, lr=self.lr)
 
 
 def _dealt(count: int, parts: int, rng: Generator) -> Sequence[Tensor]:
-    """Deal 0…count−1 out into as many parts, none of them empty."""
+    """Distribute 0…count−1 randomly over `parts` lists, none of them empty."""
     import torch
 
     return torch.randperm(count, generator=rng).tensor_split(min(parts, count))

@@ -1,4 +1,4 @@
-"""SoRA: a shared LoRA whose ranks pass gates, and those that tasks do not need close."""
+"""SoRA: a meta-LoRA with gated ranks, of which unneeded ones close."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sora(GradientMetaLearner):
-    """Learn a shared LoRA B·diag(g)·A with an L1 penalty on its gates, so that it chooses its rank place by place.
+    """Learn a meta-LoRA B·diag(g)·A with an L1 penalty on its gates, which selects the rank of each slot.
 
-    Re-implementation: the paper tunes language models on one task, here the LoRA is shared by many, with nearest class
+    Re-implementation: the paper tunes language models on one task, here many tasks share the LoRA, with nearest class
     means as head. After each Adam step the gates take the penalty's proximal step, soft thresholding at rate × weight;
-    the released code closes everything below twice that. In the end gates are taken into B, closed ranks as zeros.
+    the released code closes everything below twice that. In the end gates are folded into B, with closed ranks as
+    zeros.
     """
 
     name = "sora"
@@ -32,19 +33,19 @@ class Sora(GradientMetaLearner):
     """Weight of the L1 penalty on the gates; ours."""
 
     def loss(self, model: Model, task: Task) -> Tensor:
-        """Return the loss of nearest-prototype classification; the penalty is the optimiser's."""
+        """Return the loss of nearest-prototype classification; the optimiser applies the penalty."""
         from freeshot_baselines.meta.losses import prototype_loss
 
         return prototype_loss(model, task)
 
     def fit(self, model: Model, tasks: TaskStream, rng: Generator) -> Adapter:
-        """Train as usual, seeing the model through gates."""
+        """Train as usual, on the gated model."""
         from freeshot_baselines.meta.gated import GatedModel
 
         return super().fit(GatedModel(model, rng), tasks, rng)
 
     def optimizer(self, weights: Sequence[Parameter]) -> Optimizer:
-        """Return Adam with the penalty's step on the last third of the weights, the gates."""
+        """Return Adam with the proximal step on the last third of the weights, the gates."""
         from freeshot_baselines.meta.gated import ProximalAdam
 
         optimizer: Optimizer = ProximalAdam(weights, weights[len(weights) * 2 // 3 :], self.lr, self.penalty)

@@ -1,4 +1,4 @@
-"""SoRA as a row: LoRA Recycle's surrogates, under a shared LoRA that chooses its rank."""
+"""SoRA as a method: LoRA Recycle's surrogates with a meta-LoRA of learned rank."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from freeshot import Choice, InvertingMethod
 
 @dataclass(frozen=True)
 class SoraMethod(InvertingMethod):
-    """Learn from recovered images one LoRA whose unneeded ranks close. Re-implementation.
+    """Learn one LoRA from surrogates and close its unneeded ranks. Re-implementation.
 
-    The paper tunes on one task and knows no pool: only its gates stand here, see `freeshot show sora` of kind
-    meta-learner. How images are recovered is LoRA Recycle's. `freeshot pool build --gate` makes pools of such LoRAs.
+    The paper tunes on one task and has no pool: only its gates are used here, see `freeshot show sora` of kind
+    meta-learner. The inversion is LoRA Recycle's. `freeshot pool build --gate` builds pools of such LoRAs.
     """
 
     name = "sora"
@@ -21,4 +21,4 @@ class SoraMethod(InvertingMethod):
     inversion: Choice = Choice("inversion", "lora-inversion")
     strategy: Choice = Choice("efficiency", "cls-attention")
     rank: int = 8
-    """Rank of the shared LoRA before any gate closes. paper: 8."""
+    """Rank of the meta-LoRA before any gate closes. paper: 8."""

@@ -1,1 +1,1 @@
-"""PURER (Hu et al., CVPR 2023), re-implemented for a pool of LoRAs: pixels and learner go in lockstep."""
+"""PURER (Hu et al., CVPR 2023), re-implemented for a pool of LoRAs: pixels and learner are optimised in alternation."""

@@ -1,4 +1,4 @@
-"""Inversion calibration following the inner loop (ICFIL): the adapted model is drawn towards what it can invert.
+"""Inversion calibration following the inner loop (ICFIL): tune the model until it agrees with its own inverted images.
 
 Axes: e episodes, n support images and m inverted ones, each ordered class by class, c classes, d features.
 """
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Calibration:
-    """How images are inverted from the adapted model, and how it is calibrated by them."""
+    """Settings of the inversion from the adapted model, and of its calibration."""
 
     steps: int
     lr: float
@@ -41,14 +41,14 @@ class Calibration:
 
 
 class CalibratedLearner(Learner):
-    """Start at the shared LoRA in each episode, invert images of its classes, and tune until both kinds agree."""
+    """Start at the meta-LoRA in each episode, invert images of its classes, and tune until both kinds agree."""
 
     def __init__(self, trunk: Trunk, adapter: Adapter, calibration: Calibration, together: int) -> None:
         self._trunk, self._adapter, self._calibration = trunk, adapter, calibration
         self.together = together
 
     def adapt_many(self, support: Tensor, way: int, rngs: Sequence[Generator]) -> Predictor:
-        """Calibrate a bank of LoRAs, one an episode; the class means of the support set then decide."""
+        """Calibrate a bank of LoRAs, one per episode; then classify by the class means of the support set."""
         trunk, plan = self._trunk, self._calibration
         bank = started(trunk, self._adapter, (), 0, rngs)
         both = torch.cat([support, inverted(trunk, bank, support, way, plan, rngs)], dim=1)  # [e, n + m, 3, h, w]
@@ -68,10 +68,10 @@ class CalibratedLearner(Learner):
 def inverted(
     trunk: Trunk, bank: LoraBank, support: Tensor, way: int, plan: Calibration, rngs: Sequence[Generator]
 ) -> Tensor:
-    """Turn noise into images of each episode's classes, as many as it has: [e, n, 3, h, w] in 0…1, labels alike.
+    """Optimise noise into images of each episode's classes, as many as its support set: [e, n, 3, h, w] in 0…1.
 
-    The adapted model is the LoRA with the class means of the support set for a classifier; an image's loss is its
-    cross-entropy, variation and length, as in the inversion that comes before meta-learning.
+    The adapted model is the LoRA with the class means of the support set as classifier; an image's loss is its
+    cross-entropy, variation and norm, as in the inversion before meta-learning. Labels are those of the support set.
     """
     normalizer, labels = trunk.normalize, labels_of(support, way)
     mean, std = normalizer.mean, normalizer.std  # [1, 3, 1, 1] each
@@ -81,7 +81,7 @@ def inverted(
     pixels = Parameter(noise.to(support))
 
     def losses() -> Tensor:
-        """Sum over each episode's images [e], so that no image's step depends on how many there are."""
+        """Sum over each episode's images [e], so that an image's step does not depend on their number."""
         fit = episode_losses(nearest_mean(trunk.features(pixels * std + mean, bank), shown, way), labels)
         flat = pixels.flatten(0, 1)
         smooth = plan.total_variation * variation_norm(flat) + plan.l2 * lengths(flat)
@@ -89,15 +89,15 @@ def inverted(
 
     for _ in adam([pixels], plan.pixel_lr, tuple(range(1, plan.inversion_steps + 1)), losses):
         with torch.no_grad():
-            pixels.copy_(pixels.maximum(low).minimum(high))  # colours that exist
+            pixels.copy_(pixels.maximum(low).minimum(high))  # clamp to valid colours
     return (pixels.detach() * std + mean).clamp(0, 1)
 
 
 def contrastive_losses(features: Tensor, labels: Tensor, temperature: float) -> Tensor:
     """Return the supervised contrastive loss of each episode [e]: features [e, n, d], labels [e, n].
 
-    Khosla et al. (2020): the mean over images, and over the others of an image's class, of minus the log of the share
-    that exp(cosine / temperature) to that one has of the sum over all others.
+    Khosla et al. (2020): the mean, over images and over the others of an image's class, of the negative log share that
+    exp(cosine / temperature) to that one has of the sum over all others.
     """
     unit = normalize(features, dim=-1)
     itself = torch.eye(features.shape[1], dtype=torch.bool, device=features.device)

@@ -1,4 +1,4 @@
-"""A learnable data set: the pixels of all classes, drawn as episodes and optimised as images.
+"""A learnable data set: the pixels of all classes, from which episodes are drawn.
 
 Axes: c classes, k images per class, 3 × h × w pixels. Pixels are in the network's normalised space.
 """
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class PixelMemory:
-    """Pixels of every class that any LoRA knows; a class that two LoRAs know is one."""
+    """Pixels of every class of any LoRA; a class that two LoRAs share is stored once."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class PixelMemory:
             name: torch.randn(per_class, 3, side, side, generator=rng).to(self._mean).requires_grad_()
             for name in sorted(set(class_ids))
         }
-        # classes that a step leaves out have no gradient, and Adam leaves those alone
+        # classes without gradient in a step are not changed by Adam
         self._optimizer = torch.optim.Adam(self._pixels.values(), lr=lr)
 
     def pixels(self, class_ids: Sequence[int]) -> Tensor:
@@ -43,11 +43,11 @@ class PixelMemory:
         return torch.cat([self._pixels[name] for name in class_ids])
 
     def images(self, pixels: Tensor) -> Tensor:
-        """Bring pixels to 0…1."""
+        """Convert pixels to 0…1."""
         return pixels * self._std + self._mean
 
     def step(self, loss: Tensor) -> None:
-        """Go down a loss, and stay among colours that exist."""
+        """Take an optimiser step on a loss, and clamp to valid colours."""
         self._optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
@@ -57,7 +57,7 @@ class PixelMemory:
                 pixels.copy_(pixels.maximum(self._low).minimum(self._high))
 
     def episode(self, way: int, shot: int, query: int, rng: Generator) -> Task:
-        """Draw an episode, differentiable in the pixels: other classes and other images each time."""
+        """Draw an episode, differentiable in the pixels, with other classes and images each time."""
         names = list(self._pixels)
         chosen = [names[place] for place in torch.randperm(len(names), generator=rng)[:way].tolist()]
         support, asked = [], []
@@ -70,14 +70,14 @@ class PixelMemory:
 
 
 class Curriculum:
-    """Ask for harder images when training accuracy has stopped rising."""
+    """Request harder images when training accuracy has stopped rising."""
 
     def __init__(self, patience: int, warmup: int) -> None:
         self._patience, self._warmup = patience, warmup
         self._best, self._waited, self._seen = -1.0, 0, 0
 
     def harder(self, accuracy: float) -> bool:
-        """Note the accuracy of a step; say whether it has not risen for as long as patience lasts, and begin again."""
+        """Add the accuracy of a step; return True and reset if it has not risen for `patience` steps."""
         self._seen += 1
         if accuracy > self._best:
             self._best, self._waited = accuracy, 0

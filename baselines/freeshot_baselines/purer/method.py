@@ -1,4 +1,4 @@
-"""The method: each step of the learner is a step of the images, which become harder when the learner stalls."""
+"""The method: alternate steps of learner and images, which become harder when the learner stalls."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Purer(Method):
-    """Optimise the pixels of all classes and the shared LoRA in lockstep; make images harder when learning stalls.
+    """Optimise the pixels of all classes and the meta-LoRA in alternation; make images harder when learning stalls.
 
-    Re-implementation for a pool of LoRAs on a frozen ViT. Episodes are drawn from the pixels (episode
-    curriculum inversion), a class that several LoRAs know has one set of pixels, and some LoRAs are
-    asked at each step. A ViT has no batch norms, so their statistics are left out. The learner is a LoRA
-    that classifies by nearest prototype, which needs no tuning at test. The paper's calibration at test by
-    inversion (ICFIL) is an option, `calibrate`: images are inverted from the adapted model, and it is tuned
-    until real and inverted ones of a class lie together. The released code does not contain it and its
-    equations were not at hand, so that the loss (supervised contrastive), rate and steps are ours.
+    Re-implementation for a pool of LoRAs on a frozen ViT. Episodes are drawn from the pixels (episode curriculum
+    inversion), a class that several LoRAs share has one set of pixels, and some LoRAs are used at each step. A ViT has
+    no batch norms, so their statistics are omitted. The learner is a LoRA that classifies by nearest prototype, which
+    needs no tuning at test. The paper's calibration at test by inversion (ICFIL) is an option, `calibrate`: images are
+    inverted from the adapted model, and it is tuned until real and inverted images of a class have similar features.
+    The released code does not contain it and its equations were not available, so the loss (supervised contrastive),
+    rate and steps are ours.
     """
 
     name = "purer"
@@ -42,31 +42,31 @@ class Purer(Method):
     pixel_lr: float = 0.25
     """Learning rate of Adam on the pixels. code: 0.25."""
     loras: int = 4
-    """LoRAs that are asked at each step; ours: the code asks all 13 of its models."""
+    """LoRAs that are used at each step; ours: the code uses all 13 of its models."""
     per_class: int = 20
-    """Images of each class, at least one more than the shots; what the shots leave are queries. code: shots and 15."""
+    """Images of each class, at least one more than the shots; the remaining ones are queries. code: shots and 15."""
     total_variation: float = 1e-4
     """Weight of the unsquared total variation of an image. code: 1e-4."""
     l2: float = 1e-5
-    """Weight of an image's length. code: 1e-5."""
+    """Weight of an image's norm. code: 1e-5."""
     jitter: float = 0.0625
     """Images are rolled by up to this share of their side at each step. code: 2 of 32 pixels."""
     feedback: float = 10.0
-    """Weight of an episode's loss, which harder images raise. code: 10."""
+    """Weight of an episode's loss, which harder images increase. code: 10."""
     patience: int = 6
-    """Steps without a rise of training accuracy after which the next images are harder. code: 6."""
+    """Steps without a rise of training accuracy after which the next images are made harder. code: 6."""
     warmup: int = 4000
-    """Steps before that begins. code: 4,000."""
+    """Steps before this starts. code: 4,000."""
     rank: int = 4
-    """Rank of the shared LoRA."""
+    """Rank of the meta-LoRA."""
     targets: tuple[str, ...] = ("q", "v")
-    """Layers it acts on, of q, k, v, proj, fc1 and fc2."""
+    """Layers that the LoRA modifies, of q, k, v, proj, fc1 and fc2."""
     calibrate: int = added(0)
     """Steps of calibration on each support set (ICFIL); 0: none, and the row is tuning-free."""
     calibrate_lr: float = added(1e-3)
-    """Learning rate of Adam in them; ours."""
+    """Learning rate of Adam in calibration; ours."""
     calibrate_inversion: int = added(20)
-    """Steps in which images are inverted from the adapted model, as many as the support set has; ours."""
+    """Steps of the inversion of images from the adapted model, as many as the support set has; ours."""
     calibrate_temperature: float = added(0.1)
     """Of the contrastive loss; ours."""
 
@@ -74,7 +74,7 @@ class Purer(Method):
         require_positive(self, "calibrate_temperature", *["calibrate"] * bool(self.calibrate))
 
     def prepare(self, bench: Workbench) -> Learner:
-        """Go in lockstep once per pool and shape of the episodes; embed with what came of it, or calibrate it."""
+        """Optimise once per pool and episode shape; embed with the result, or calibrate it."""
         from freeshot.contracts.options import to_json
 
         options = {name: value for name, value in to_json(self).items() if not name.startswith("calibrate")}
@@ -155,8 +155,8 @@ class Purer(Method):
         names = [name for entry in pool.entries for name in entry.class_ids]
         if len(set(names)) < bench.way:
             raise PoolError(
-                f"Episodes of {bench.way} classes cannot be drawn from the {len(set(names))} that the pool knows. "
-                "Choose a pool that knows more, or a track of fewer ways."
+                f"Episodes of {bench.way} classes cannot be drawn from the {len(set(names))} classes of the pool. "
+                "Choose a pool with more classes, or a track with a smaller way."
             )
         bounds = (teacher.mean, teacher.std)
         return PixelMemory(names, self._images(bench), teacher.image_size, bounds, self.pixel_lr, bench.rng("pixels"))

@@ -1,1 +1,1 @@
-"""RecLoRA: several meta-LoRAs side by side, and a router that weighs them for each task."""
+"""RecLoRA: several parallel meta-LoRAs, and a router that weights them for each task."""

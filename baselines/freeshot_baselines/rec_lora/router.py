@@ -1,4 +1,4 @@
-"""A router without weights: which of several networks parts the support set of an episode best.
+"""A router without weights: prefers the network that separates the support set of an episode best.
 
 Axes: b images, e episodes, n = way × shot support images, q queries, c classes, k networks, d features of each.
 """
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 
 class RoutedLearner(Learner):
-    """Features of several learners side by side, weighed anew for each episode."""
+    """Concatenated features of several learners, weighted for each episode."""
 
     def __init__(self, learners: Sequence[Learner], temperature: float) -> None:
         self._learners, self._temperature = learners, temperature
 
     def embed(self, images: Tensor) -> Tensor:
-        """Map images [b, 3, h, w] to the features of each learner, of the image and of its mirror: [b, k · 2 · d]."""
+        """Map images [b, 3, h, w] to the features of each learner, for image and mirror image: [b, k · 2 · d]."""
         views = (images, images.flip(-1))
         return torch.cat([learner.embed(view) for learner in self._learners for view in views], 1)
 
@@ -40,28 +40,28 @@ class RoutedLearner(Learner):
         means = torch.stack([class_means(part[0], labels, way) for part in shown])  # [k, e, c, d]
         squared = torch.cdist(asked[:, 0], means).square()  # [k, e, q, c]
         mixed = ((weights / scales)[..., None, None] * squared).sum(0)
-        usual = (weights * scales).sum(0)[:, None, None]  # with one learner alone, distances are its own
+        usual = (weights * scales).sum(0)[:, None, None]  # with a single learner distances stay its own
         return -(usual * mixed).sqrt()
 
     def weights(self, shown: Tensor, labels: Tensor, way: int) -> Tensor:
-        """Weigh the learners of each episode: [k, e], summing to one over k."""
+        """Weight the learners for each episode: [k, e], summing to one over k."""
         looseness = torch.stack([nearness(part[0], part[1], labels, way) for part in shown])  # [k, e]
         return (-looseness / self._temperature).softmax(0)
 
     def close(self) -> None:
-        """Give back what the learners hold."""
+        """Release the resources of the learners."""
         for learner in self._learners:
             learner.close()
 
     def _apart(self, features: Tensor) -> Tensor:
-        """Take features [e, n, k · 2 · d] apart: [k, 2, e, n, d]."""
+        """Split features [e, n, k · 2 · d]: [k, 2, e, n, d]."""
         return features.view(*features.shape[:2], len(self._learners), 2, -1).permute(2, 3, 0, 1, 4)
 
 
 def nearness(support: Tensor, mirrored: Tensor, labels: Tensor, way: int) -> Tensor:
-    """Return the mean distance of support images [e, n, d] to their own class over that to the others: [e].
+    """Return the mean distance of support images [e, n, d] to their own class relative to that to the others: [e].
 
-    Each image is left out of its own class mean; with one image per class its mirror image is asked.
+    Each image is excluded from its own class mean; with one image per class its mirror image is used.
     """
     member = one_hot(labels, way).to(support)  # [n, c]
     means = class_means(support, labels, way)  # [e, c, d]
@@ -77,7 +77,7 @@ def nearness(support: Tensor, mirrored: Tensor, labels: Tensor, way: int) -> Ten
 
 
 def spread(support: Tensor) -> Tensor:
-    """Return the mean squared distance between support images [e, n, d]: [e]; features are compared in units of it."""
+    """Return the mean squared distance between support images [e, n, d]: [e], the unit for comparing features."""
     centred = support - support.mean(1, keepdim=True)
     count = support.shape[1]
     squared: Tensor = centred.square().sum((1, 2)) * 2 / max(count - 1, 1)

@@ -1,1 +1,1 @@
-"""TEAPOT (Trustworthy data-free meta-learning), re-implemented for a pool of LoRAs, some of which may be poisoned."""
+"""TEAPOT (trustworthy data-free meta-learning), re-implemented for a pool of LoRAs, some of which may be poisoned."""

@@ -1,4 +1,4 @@
-"""Task memory: learn from LoRAs' tasks, from mixed ones, and from tasks between two mixed ones.
+"""Task memory: learn from LoRAs' tasks, from tasks across LoRAs, and from interpolations of two of the latter.
 
 Axes: n support images, q query images, c classes, d features.
 """
@@ -23,29 +23,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TaskMemory(GradientMetaLearner):
-    """Distil LoRAs into nearest-prototype classification; replay mixed tasks, half of them blended with another.
+    """Distil LoRAs into nearest-prototype classification; replay tasks across LoRAs, half of them interpolated.
 
-    Two tasks are blended feature by feature, class i with class i: λ·f(x) + (1 − λ)·f(x'), λ ~ Beta(α,
-    α). LoRAs are chosen by a policy that REINFORCE teaches. The released code rewards it with accuracy
-    on *real* validation images, which is not data-free; here the reward is accuracy on recovered classes
-    that training does not see. It draws four models without replacement; here tasks come one at a time
-    and are taken or passed by, at most nine in a row.
+    Two tasks are interpolated feature by feature, class i with class i: λ·f(x) + (1 − λ)·f(x'), λ ~ Beta(α, α). LoRAs
+    are selected by a policy trained by REINFORCE. The released code rewards it with accuracy on *real* validation
+    images, which is not data-free; here the reward is accuracy on surrogate classes held out of training. It draws four
+    models without replacement; here tasks come one at a time and are accepted or rejected, at most nine in a row.
     """
 
     name = "task-memory"
     citation = "Hu et al., Task-Distributionally Robust Data-Free Meta-Learning, TPAMI; 2311.14756"
     blended: float = 0.5
-    """Share of mixed tasks that are blended with the mixed task before. code: half."""
+    """Share of tasks across LoRAs that are interpolated with the previous one. code: half."""
     alpha: float = 0.5
     """Both parameters of the Beta distribution of λ. code: 0.5."""
     selection: Literal["learned", "uniform"] = "learned"
-    """Choose LoRAs by a policy, which needs the method's `held_out`, or learn from all alike."""
+    """Select LoRAs by a policy, which needs the method's `held_out`, or uniformly."""
     group: int = 4
     """Tasks between two rewards. code: 4 models."""
     policy_lr: float = 0.1
     """Learning rate of Adam on the policy. code: 0.1."""
     judged_on: int = 4
-    """Held-out tasks per reward, in turn. code: 4 episodes, of real images."""
+    """Held-out tasks per reward, used in turn. code: 4 episodes, of real images."""
 
     def __post_init__(self) -> None:
         require_positive(self, "group", "judged_on", "alpha")
@@ -53,7 +52,7 @@ class TaskMemory(GradientMetaLearner):
             raise OptionError(f"Option 'alpha' of '{self.name}' must lie in 0…1, 0 excluded, but is {self.alpha}.")
 
     def fit(self, model: Model, tasks: TaskStream, rng: Generator) -> Adapter:
-        """Take Adam steps, each for a task that the policy takes; reward it after each group."""
+        """Take an Adam step for each task that the policy accepts; reward it after each group."""
         import torch
 
         from freeshot_baselines.teapot.policy import Policy
@@ -90,7 +89,7 @@ class TaskMemory(GradientMetaLearner):
         return _with_facts(best.of(model), policy)
 
     def loss(self, model: Model, task: Task) -> Tensor:
-        """Return KL(LoRA ‖ student) on the query, or cross-entropy where no single LoRA knows the task."""
+        """Return KL(LoRA ‖ student) on the query, or cross-entropy on tasks across LoRAs."""
         from freeshot_baselines.meta.losses import prototype_loss
 
         return prototype_loss(model, task)
@@ -98,7 +97,7 @@ class TaskMemory(GradientMetaLearner):
     def _chooses(self, tasks: TaskStream) -> bool:
         if self.selection == "learned" and not tasks.held_out:
             raise OptionError(
-                f"Meta-learner '{self.name}' judges LoRAs on held-out classes, but none are held out. Give the method "
+                f"Meta-learner '{self.name}' needs held-out classes, but none are held out. Give the method "
                 "a share with -o held_out=0.1, or set selection=uniform."
             )
         return self.selection == "learned"
@@ -112,7 +111,7 @@ class TaskMemory(GradientMetaLearner):
 
 
 def blended_loss(model: Model, task: Task, other: Task, share: float) -> Tensor:
-    """Return the cross-entropy on the task that lies between two of the same shape, `share` of it the first."""
+    """Return the cross-entropy on the interpolation of two tasks of one shape, with weight `share` of the first."""
     from torch.nn.functional import cross_entropy
 
     from freeshot.basics.prototypes import prototype_logits
@@ -122,12 +121,12 @@ def blended_loss(model: Model, task: Task, other: Task, share: float) -> Tensor:
         share * ours + (1 - share) * theirs
         for ours, theirs in zip(embed_task(model, task), embed_task(model, other), strict=True)
     )  # [n, d], [q, d]
-    logits = prototype_logits(query, support, task.support.labels, task.way, "euclidean")
+    logits = prototype_logits(query, support, task.support.labels, task.way, "euclidean")  # [q, c]
     return cross_entropy(logits, task.query.labels)
 
 
 def beta(alpha: float, rng: Generator) -> float:
-    """Draw from Beta(α, α) by Jöhnk's rejection, which asks for uniform numbers alone; for α ≤ 1."""
+    """Draw from Beta(α, α) by Jöhnk's rejection method, which needs uniform numbers only; for α ≤ 1."""
     import torch
 
     while True:

@@ -1,4 +1,4 @@
-"""The method: images that differ, tasks between tasks, and LoRAs chosen by what they are good for."""
+"""The method: diverse images, interpolated tasks, and LoRAs selected by their effect on held-out classes."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from freeshot import Choice, InvertingMethod
 
 @dataclass(frozen=True)
 class Teapot(InvertingMethod):
-    """Learn from recovered tasks and from tasks between them; find out which LoRAs of the pool to trust.
+    """Learn from surrogate tasks and from interpolated ones; learn which LoRAs of the pool to trust.
 
-    Re-implementation for a pool of LoRAs on a frozen ViT, which the paper does not treat. Inversion and
-    meta-learning are stages of their own, so that all LoRAs are inverted and the choice among them is
-    made in meta-learning.
+    Re-implementation for a pool of LoRAs on a frozen ViT, which the paper does not cover. Inversion and meta-learning
+    are separate stages, so all LoRAs are inverted and the selection is part of meta-learning.
     """
 
     name = "teapot"
@@ -21,8 +20,8 @@ class Teapot(InvertingMethod):
     learner: Choice = Choice("meta-learner", "task-memory")
     inversion: Choice = Choice("inversion", "cmi")
     strategy: Choice = Choice("efficiency", "none")
-    """Which tokens are left out."""
+    """Efficiency strategy that drops tokens."""
     per_class: int = 20
-    """Images recovered per class of each LoRA; ours."""
+    """Surrogate images per class of each LoRA; ours."""
     held_out: float = 0.1
-    """Share of the recovered classes that training does not see; on them it is judged which LoRAs help."""
+    """Share of the surrogate classes held out of training, on which the policy is rewarded."""

@@ -1,4 +1,4 @@
-"""A policy over the LoRAs of a pool, learned by REINFORCE."""
+"""A policy over the LoRAs of a pool, trained by REINFORCE."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class Policy:
-    """One number per LoRA; their softmax is how often it should be learned from.
+    """One logit per LoRA; their softmax is the target frequency of each LoRA's tasks.
 
-    Tasks come from a stream that draws LoRAs alike, so the policy is a rejection sampler: a task of LoRA i is taken
-    with probability p_i / max p. LoRAs are met as their tasks come.
+    Tasks come from a stream with uniform LoRAs, so the policy is a rejection sampler: a task of LoRA i is accepted with
+    probability p_i / max p. LoRAs are added when their first task arrives.
     """
 
     def __init__(self, lr: float, momentum: float = 0.9) -> None:
@@ -26,21 +26,21 @@ class Policy:
         self._moments = torch.zeros(2, 0, dtype=torch.float64)
         self._steps = 0
         self.expected: float | None = None
-        """Running mean of rewards, what a reward is compared with."""
+        """Running mean of rewards, the baseline of REINFORCE."""
 
     def shares(self) -> Tensor:
         """Return the softmax [l]."""
         return self.preferences.softmax(0)
 
     def accepts(self, sources: Sequence[str], rng: Generator) -> bool:
-        """Decide on a task whose classes come from these LoRAs; the mean of theirs is its chance."""
+        """Accept or reject a task whose classes come from these LoRAs, with their mean probability."""
         places = self._place(sources)
         shares = self.shares()
         chance = float((shares[places] / shares.max()).mean()) if places else 1.0
         return float(torch.rand((), generator=rng)) < chance
 
     def reward(self, taken: Sequence[Sequence[str]], reward: float) -> None:
-        """Learn from what tasks of these LoRAs led to: ascend (reward − expected)·∇ Σ log p, by Adam."""
+        """Take an Adam step along (reward − baseline)·∇ Σ log p for the tasks of these LoRAs."""
         advantage = 0.0 if self.expected is None else reward - self.expected
         momentum = self._momentum
         self.expected = reward if self.expected is None else momentum * self.expected + (1 - momentum) * reward
@@ -67,7 +67,7 @@ class Policy:
         return [self._places[name] for name in sources]
 
     def _ascend(self, slope: Tensor) -> None:
-        """Take a step of Adam (0.9, 0.999) uphill; the number of LoRAs may have grown since the last."""
+        """Take an ascent step of Adam (0.9, 0.999); the number of LoRAs may have grown since the last one."""
         self._steps += 1
         first, second = self._moments
         self._moments = torch.stack([0.9 * first + 0.1 * slope, 0.999 * second + 0.001 * slope.square()])
@@ -76,6 +76,6 @@ class Policy:
         self.preferences = self.preferences + self._lr * mean / (size + 1e-8)
 
     def known(self) -> dict[str, float]:
-        """Return each LoRA's share, in units of an equal one."""
+        """Return each LoRA's probability, relative to the uniform one."""
         shares = (self.shares() * len(self._places)).tolist()
         return {name: round(shares[place], 3) for name, place in self._places.items()}

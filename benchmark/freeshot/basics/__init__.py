@@ -1,1 +1,4 @@
-"""The ground floor: errors, names, seeds, files, statistics and prototypes; imports nothing of ours."""
+"""Shared low-level helpers: errors, names, seeds, files, statistics and prototypes.
+
+Imports no other FreeShot package.
+"""

@@ -1,8 +1,8 @@
-"""Refuse data sets and pools while a method is at work, and keep a list of everything that was refused.
+"""Block access to data sets and pools while method code runs, and record every refused attempt.
 
-The guard belongs to the process: a thread that a method starts is blocked as well. `access_allowed` lifts it for the
-calling context alone, so that the harness can open what a method declared. Every refusal is noted before the error is
-raised: a method that catches the error has tried all the same.
+The block applies to the process, so threads that a method starts are blocked as well. `access_allowed` lifts it for the
+calling context only, so that the harness can open what a method declared. Every refusal is recorded before the error is
+raised: a method that catches the error is still reported.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class Violations:
-    """What a method did, or tried to do, that the rules forbid."""
+    """Rule violations by a method, attempted or carried out."""
 
     reasons: list[str] = field(default_factory=list)
-    """One sentence each, in order, without repetitions."""
+    """One sentence each, in order, without duplicates."""
 
     def note(self, reason: str) -> None:
-        """Add a reason that is not listed yet."""
+        """Add a reason unless it is already listed."""
         if reason not in self.reasons:
             self.reasons.append(reason)
 
@@ -38,13 +38,13 @@ class Violations:
 
 
 _BLOCKS: list[Violations] = []
-"""One entry for each block that is open in this process; data is blocked while there is any."""
+"""One entry for each open block of this process; data access is refused while the list is not empty."""
 _ALLOWED: ContextVar[bool] = ContextVar("access_allowed", default=False)
 
 
 @contextmanager
 def access_blocked(violations: Violations | None = None) -> Iterator[Violations]:
-    """Refuse to open images and pools inside this block, in every thread; attempts are added to `violations`."""
+    """Refuse to open images and pools inside this block, in all threads; attempts are added to `violations`."""
     violations = Violations() if violations is None else violations
     _BLOCKS.append(violations)
     token = _ALLOWED.set(False)
@@ -57,7 +57,7 @@ def access_blocked(violations: Violations | None = None) -> Iterator[Violations]
 
 @contextmanager
 def access_allowed() -> Iterator[None]:
-    """Let the harness open what it needs, such as the base images that a method declared."""
+    """Allow data access inside this block, such as opening the base images that a method declared."""
     token = _ALLOWED.set(True)
     try:
         yield
@@ -66,17 +66,17 @@ def access_allowed() -> Iterator[None]:
 
 
 def require_access(what: str) -> None:
-    """Raise SealedError, and note it, where a method is at work."""
+    """Raise SealedError, and record it, if data access is blocked."""
     if _BLOCKS and not _ALLOWED.get():
         refuse(
             SealedError(
-                f"{what} must not be opened while a method is at work. Declare what the method needs and ask its bench."
+                f"{what} must not be opened by method code. Declare the need and request the data from the workbench."
             )
         )
 
 
 def refuse(error: ContractError) -> NoReturn:
-    """Raise an error after noting its message in every open block."""
+    """Raise an error after recording its message in every open block."""
     for violations in _BLOCKS:
         violations.note(str(error))
     raise error

@@ -1,4 +1,4 @@
-"""Options that must not be zero, checked when a component is built."""
+"""Range checks of option values, run when a component is constructed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from freeshot.basics.errors import OptionError
 
 
 def require_positive(component: Any, *names: str) -> None:
-    """Refuse options of a component that are not above zero; OptionError names the first."""
+    """Require that these options of a component are positive; OptionError names the first that is not."""
     for name in names:
         value = getattr(component, name)
         if not value > 0:

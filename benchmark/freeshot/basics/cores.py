@@ -1,4 +1,4 @@
-"""How many cores there are for this process: fewer than the machine has, where a scheduler or a container shares it."""
+"""The number of CPU cores available to this process, which schedulers and containers may limit."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 
 def usable_cores() -> int:
-    """Count the cores that this process may run on."""
+    """Count the CPU cores that this process may use."""
     if hasattr(os, "process_cpu_count"):  # from Python 3.13 on
         return os.process_cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):  # on Linux

@@ -1,7 +1,7 @@
-"""Whether two runs over the same episodes agree: equivalence has to be shown, a missing difference does not show it.
+"""Equivalence tests of two runs over the same episodes; a missing difference does not prove equivalence.
 
-Two one-sided paired t-tests (TOST; Schuirmann, 1987) against ±`within`: both must reject at the level. That is the
-same as the (1 − 2 · level) interval of the difference lying inside of ±`within`. Values are accuracies, 0…1.
+Two one-sided paired t-tests (TOST; Schuirmann, 1987) against ±`within`: both must reject at the level. This is the same
+as the (1 − 2 · level) interval of the difference lying inside ±`within`. Values are accuracies, 0…1.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ LEVEL = 0.05
 
 @dataclass(frozen=True)
 class Equivalence:
-    """What the paired differences of two runs show."""
+    """Result of an equivalence test on the paired differences of two runs."""
 
     agreement: Agreement
     interval: Interval
     """Student's t of first − second, at 1 − 2 · level."""
     within: float
     p_low: float
-    """One-sided p of the difference not lying above −within."""
+    """One-sided p of the null hypothesis difference ≤ −within."""
     p_high: float
-    """One-sided p of the difference not lying below +within."""
+    """One-sided p of the null hypothesis difference ≥ +within."""
 
 
 def equivalence(first: Sequence[float], second: Sequence[float], within: float, level: float = LEVEL) -> Equivalence:
-    """Hold two runs against each other, episode by episode; ValueError unless they are equally long.
+    """Test two runs for equivalence, episode by episode; ValueError if their lengths differ.
 
-    Different means that the interval lies wholly outside of ±within; what overlaps its edge is not shown.
+    "different" means that the interval lies entirely outside ±within; an interval that overlaps a bound is "not shown".
     """
     interval = paired_difference(first, second, 1 - 2 * level)
     differences = np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64)
@@ -55,7 +55,7 @@ def equivalence(first: Sequence[float], second: Sequence[float], within: float, 
 
 
 def _p_above(values: NDArray[np.float64], bound: float) -> float:
-    """Return the p of the mean not lying above the bound; one value alone shows nothing."""
+    """Return the one-sided p of the null hypothesis mean ≤ bound; 1 for fewer than two values."""
     if values.size < 2:
         return 1.0
     from scipy.special import stdtr

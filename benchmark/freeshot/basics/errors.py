@@ -1,20 +1,20 @@
-"""Every failure a user or a plugin can cause, as one full sentence.
+"""All errors that a user or a plugin can cause.
 
     FreeshotError
-     ├── UnknownNameError      no component, track or suite of that name
-     ├── OptionError           a value that an option cannot take
-     ├── PluginError           a plugin that cannot be used
-     ├── DataError             images, cards or splits that cannot be read
-     ├── EpisodeError          a task that the data cannot fill, or a changed episode list
-     ├── PoolError             LoRAs that do not fit together or to the backbone
-     │    └── MissingPoolError a pool that is to be built first
-     ├── ContractError         a component that broke what its interface promises
-     │    ├── UndeclaredError  a method asked for what it did not declare
-     │    └── SealedError      images or a pool were opened while a method was at work
-     ├── DivergedError         a number stopped being finite
-     └── StoreError            a place that cannot be written, or a record that cannot be read
+    ├── UnknownNameError      no component, track or suite has this name
+    ├── OptionError           an option has an invalid value
+    ├── PluginError           a plugin cannot be used
+    ├── DataError             images, cards or splits cannot be read
+    ├── EpisodeError          the data has too few images for a task, or an episode list has changed
+    ├── PoolError             LoRAs do not fit each other or the backbone
+    │    └── MissingPoolError a pool with a known recipe has not been built yet
+    ├── ContractError         a component breaks the contract of its interface
+    │    ├── UndeclaredError  a method requested a resource that it did not declare
+    │    └── SealedError      method code opened images or a pool directly
+    ├── DivergedError         a number became infinite or NaN
+    └── StoreError            a path cannot be written, or a record cannot be read
 
-A message says what is wrong with the value shown, what was expected, and what to do.
+A message states what is wrong with the value shown, what was expected, and what to do.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from freeshot.basics.text import printable
 
 
 class FreeshotError(Exception):
-    """Say in one sentence what is wrong, what was expected and what to do."""
+    """Base class; the message states in full sentences what is wrong, what was expected and what to do."""
 
     exit_code = 2
 
     def __init__(self, message: object = "") -> None:
-        super().__init__(printable(str(message)))  # names of files are a stranger's: some hold line breaks
+        super().__init__(printable(str(message)))  # messages may hold third-party file names with line breaks
 
 
 class UnknownNameError(FreeshotError):
-    """Nothing known carries this name."""
+    """No registered item has this name."""
 
 
 class OptionError(FreeshotError):
-    """An option was given a value it cannot take."""
+    """An option has an invalid value."""
 
 
 class PluginError(FreeshotError):
@@ -48,32 +48,32 @@ class DataError(FreeshotError):
 
 
 class EpisodeError(FreeshotError):
-    """A task cannot be drawn, or a frozen list is not what it was."""
+    """A task cannot be drawn, or a frozen episode list has changed."""
 
 
 class PoolError(FreeshotError):
-    """LoRAs do not fit together or to the backbone."""
+    """LoRAs do not fit each other or the backbone."""
 
 
 class MissingPoolError(PoolError):
-    """A pool that is known how to build was not built yet."""
+    """A pool with a known recipe has not been built yet."""
 
 
 class ContractError(FreeshotError):
-    """A component broke what its interface promises."""
+    """A component breaks the contract of its interface."""
 
 
 class UndeclaredError(ContractError):
-    """A method asked its workbench for something it did not declare."""
+    """A method requested a resource from its workbench that it did not declare."""
 
 
 class SealedError(ContractError):
-    """Images or a pool were opened, past the workbench, while a method was at work."""
+    """Method code opened images or a pool without the workbench."""
 
 
 class DivergedError(FreeshotError):
-    """A loss or an image stopped being finite."""
+    """A loss or an image became infinite or NaN."""
 
 
 class StoreError(FreeshotError):
-    """A place cannot be written, or something stored there cannot be read."""
+    """A path cannot be written, or a stored file cannot be read."""

@@ -1,4 +1,4 @@
-"""What is shown of a failure: the plugin's line and the last frames, or the whole traceback."""
+"""Printed form of a failure: the plugin's line and the last frames, or the full traceback."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def shown_path(file: str, folder: Path) -> str:
 
 
 def grouped(items: Iterable[T], cause: Callable[[T], Hashable]) -> list[list[T]]:
-    """Put the items of one cause together, in the order in which the causes first occur."""
+    """Group items with the same cause, in the order in which the causes first occur."""
     groups: dict[Hashable, list[T]] = {}
     for item in items:
         groups.setdefault(cause(item), []).append(item)

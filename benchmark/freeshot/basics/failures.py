@@ -1,4 +1,4 @@
-"""An exception as people read it: the error, the line of the plugin that led to it, the last frames, the traceback.
+"""A printable and serialisable summary of an exception: error, plugin line, last frames, full traceback.
 
 Nothing here prints. A `Failure` is made where the exception is caught, and can be sent to another process as JSON.
 """
@@ -17,44 +17,44 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
 ABOVE, BELOW = 3, 2
-"""Numbers of frames that are shown: up to the plugin's line with it, and the last ones below it."""
+"""Numbers of frames to show: up to and including the plugin's line, and the last ones below it."""
 
 
 @dataclass(frozen=True)
 class Failure:
-    """What is printed and stored of an exception."""
+    """The stored and printed summary of an exception."""
 
     error: str
-    """Its type and message, on one line; of a FreeshotError the message alone, which is a sentence."""
+    """Type and message on one line; for a FreeshotError the message alone, which is a full sentence."""
     origin: Frame | None = None
-    """The innermost line of a plugin; None where no plugin took part, or where the message is enough."""
+    """Innermost line in plugin code; None if no plugin is involved, or if the message is enough."""
     frames: tuple[Frame, ...] = ()
-    """How the plugin came to its line, and where the exception was raised below it; innermost last."""
+    """Frames from the plugin's first line to `origin`, then where the exception was raised; innermost last."""
     traceback: str = ""
-    """The whole text that Python prints."""
+    """The full traceback as Python prints it."""
 
     @property
     def cause(self) -> tuple[str, str, int]:
-        """What two failures share that one change to the plugin removes: the error, the file and the line."""
+        """Key shared by failures that one change to the plugin fixes: error, file and line."""
         return (self.error, self.origin.file, self.origin.line) if self.origin else (self.error, "", 0)
 
     @property
     def reason(self) -> str:
-        """The error with the plugin's file and line; without folders of this machine, because records are shared."""
+        """The error with the plugin's file and line; without local folder names, because records are shared."""
         return f"{self.error} ({self.origin.short}, line {self.origin.line})" if self.origin else self.error
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Failure:
-        """Make a failure from what `dataclasses.asdict` and JSON leave of one."""
+        """Make a failure from the JSON form of `dataclasses.asdict`."""
         origin, frames = plain["origin"], tuple(Frame(**frame) for frame in plain["frames"])
         return cls(plain["error"], Frame(**origin) if origin else None, frames, plain["traceback"])
 
 
 def failure_of(error: BaseException, packages: Collection[str] = ()) -> Failure:
-    """Describe an exception; `packages` are the top-level modules of installed plugins.
+    """Summarise an exception; `packages` are the top-level modules of installed plugins.
 
-    A line of code is named for a plugin's own exceptions and for promises it broke. Other errors of FreeShot are about
-    what a user gave; their message is enough.
+    A line of code is named for exceptions raised by plugin code and for contracts that a plugin breaks. Other FreeShot
+    errors are about user input, and their message is enough.
     """
     whole = "".join(traceback.format_exception(error)).encode("utf-8", "backslashreplace").decode()
     frames = _culprit(error, packages)
@@ -67,7 +67,7 @@ def failure_of(error: BaseException, packages: Collection[str] = ()) -> Failure:
 
 
 def _shown(frames: tuple[Frame, ...], first: Frame, origin: Frame) -> tuple[Frame, ...]:
-    """Choose the frames to show; those before the plugin's first are the same every time."""
+    """Choose the frames to show; frames above the plugin's first one are always the same and are left out."""
     above = frames[frames.index(first) : frames.index(origin) + 1]
     below = frames[len(frames) - frames[::-1].index(origin) :]
     readable = (frame for frame in below if not frame.file.startswith("<"))  # dataclasses run generated code
@@ -75,7 +75,7 @@ def _shown(frames: tuple[Frame, ...], first: Frame, origin: Frame) -> tuple[Fram
 
 
 def _culprit(error: BaseException, packages: Collection[str]) -> tuple[Frame, ...]:
-    """Return the frames of the first exception of a chain in which a plugin took part, or else of the error itself."""
+    """Return the frames of the first exception of the chain with a plugin frame, or of the error itself."""
     for one in _chain(error):
         frames = frames_of(one)
         if any(is_plugin_file(frame.file, packages) for frame in frames):
@@ -84,7 +84,7 @@ def _culprit(error: BaseException, packages: Collection[str]) -> tuple[Frame, ..
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """List an exception, what it was raised from, and so on."""
+    """Yield an exception, its cause, the cause of that, and so on."""
     one: BaseException | None = error
     seen: set[int] = set()
     while one is not None and id(one) not in seen:
@@ -94,7 +94,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _named(error: BaseException) -> str:
-    """Write the error on one line."""
+    """Format the error on one line."""
     try:
         text = one_line(str(error))
     except Exception:  # noqa: BLE001 - a plugin's exception may fail to print itself

@@ -1,4 +1,4 @@
-"""Files that are whole or absent: atomic writes, hashes, canonical JSON."""
+"""File helpers: atomic writes, hashes, canonical JSON."""
 
 from __future__ import annotations
 
@@ -22,32 +22,32 @@ if TYPE_CHECKING:
 
 
 PIECE = re.compile(r"(?!\.)[^\x00-\x1f\x7f/\\:]+")
-"""A name that can be a folder or a file, and leads nowhere else."""
+"""A valid single file or folder name, without path separators or control characters."""
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def canonical_json(value: Any) -> str:
-    """Write a value as JSON of one spelling: sorted keys, no spaces, no NaN."""
+    """Serialise a value as canonical JSON: sorted keys, no spaces, no NaN."""
     return _CANONICAL.encode(value)
 
 
 def fingerprint(value: Any, length: int = 16) -> str:
-    """Hash a JSON value, whatever the order of its keys, to `length` hexadecimal digits."""
+    """Hash a JSON value, independent of key order, to `length` hexadecimal digits."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:length]
 
 
 def file_sha256(path: Path) -> str:
-    """Hash a file's bytes."""
+    """Return the SHA-256 of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_bounded(path: Path, largest: int) -> bytes:
-    """Read a file of bearable size; OSError for a larger one, and for what is no file, which may never end."""
+    """Read a file of at most `largest` bytes; OSError if it is larger or not a regular file (a pipe may never end)."""
     found = path.stat()
     if not stat.S_ISREG(found.st_mode):
-        raise OSError("it is no file")
+        raise OSError("it is not a regular file")
     if found.st_size > largest:
         raise OSError(f"it has {found.st_size:,} bytes, and at most {largest:,} are read")
     return path.read_bytes()
@@ -55,9 +55,9 @@ def read_bounded(path: Path, largest: int) -> bytes:
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Hand out a temporary path beside `path` that replaces it only if the block succeeds.
+    """Yield a temporary path next to `path` that replaces it only if the block succeeds.
 
-    StoreError where the folder cannot be written or the disk is full; the old file then stands.
+    StoreError if the folder cannot be written or the disk is full; the old file then remains unchanged.
     """
     temporary: Path | None = None
     try:
@@ -79,7 +79,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def require_writable(folder: Path, option: str) -> None:
-    """Refuse a folder in which no file can be made; StoreError names the option that chooses another."""
+    """Require that files can be created in a folder; StoreError names the option that selects another folder."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -95,7 +95,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, str] | None = None) -> None:
-    """Write a safetensors file; OSError where the system refuses, as for any other file."""
+    """Write a safetensors file; OSError if the operating system refuses, as for any other file."""
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
@@ -105,14 +105,14 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str,
             path,
             None if facts is None else dict(facts),
         )
-    except SafetensorError as error:  # what it wraps is not told otherwise: 'I/O error: … (os error 28)'
+    except SafetensorError as error:  # it wraps the OS error as text only: 'I/O error: … (os error 28)'
         number = re.search(r"os error (\d+)", str(error))
         code = int(number[1]) if number else errno.EIO
         raise OSError(code, os.strerror(code)) from error
 
 
 def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
-    """Identify tensors by their names, shapes, types and bits."""
+    """Hash tensors by name, shape, dtype and bytes."""
     import torch
 
     digest = hashlib.sha256()
@@ -124,7 +124,7 @@ def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
 
 def _why_not_written(path: Path, error: OSError) -> str:
     if error.errno == errno.ENOSPC:
-        return f"The disk is full: {path} could not be written. Free some space and repeat the command; it continues."
+        return f"The disk is full: {path} could not be written. Free some space and rerun; finished work is kept."
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"The folder {path.parent} cannot be written. Choose another with --results or --cache."
-    return f"The file {path} could not be written ({error.strerror}). Mend that and repeat the command; it continues."
+    return f"The file {path} could not be written ({error.strerror}). Fix this and rerun; finished work is kept."

@@ -1,4 +1,4 @@
-"""The lines that were running when an exception was raised, and which of them belong to a plugin."""
+"""Stack frames of an exception, and which of them belong to a plugin."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from types import FrameType
 
 FIRST_PARTY = "freeshot_"
-"""Packages of this prefix are plugins wherever they are installed; `freeshot plugin new` writes such names."""
+"""Packages with this prefix are plugins wherever they are installed; `freeshot plugin new` uses it."""
 INSTALLED = ("site-packages", "dist-packages")
-"""Folders into which pip installs."""
+"""Names of pip's installation folders."""
 REMOTE_START = "Traceback (most recent call last):"
 REMOTE_FRAME = re.compile(
     r'^  File "(?P<file>.+)", line (?P<line>\d+), in (?P<function>.+)\n(?: {4}(?P<source>.*))?', re.MULTILINE
@@ -28,32 +28,32 @@ REMOTE_FRAME = re.compile(
 
 @dataclass(frozen=True)
 class Frame:
-    """One line that was running when an exception was raised."""
+    """One stack frame of an exception."""
 
     file: str
     line: int
     function: str
     source: str = ""
     module: str = ""
-    """Dotted name; empty where only the text of a traceback is left."""
+    """Dotted module name; empty if only the text of a traceback is available."""
 
     @property
     def short(self) -> str:
-        """The file without the folders of this machine: 'mine.py', 'freeshot_lora_recycle/method.py'."""
+        """The file without machine-specific folders: 'mine.py', 'freeshot_lora_recycle/method.py'."""
         path = Path(self.file)
         depth = self.module.count(".") + (path.name == "__init__.py")
         return "/".join(path.parts[-depth - 1 :])
 
 
 def frames_of(error: BaseException) -> tuple[Frame, ...]:
-    """List the frames of an exception, outermost first; those of another process follow, if it came from there."""
+    """List the frames of an exception, outermost first, followed by those of a worker process if it came from one."""
     local = [_frame(frame, line or 0) for frame, line in traceback.walk_tb(error.__traceback__)]
     frames = [*local, *_remote(error.__cause__)]
-    return tuple(frame for frame, _ in groupby(frames))  # a comprehension is a frame of its own, on the same line
+    return tuple(frame for frame, _ in groupby(frames))  # a comprehension has its own frame on the same line
 
 
 def is_plugin_file(file: str, packages: Collection[str] = ()) -> bool:
-    """Return whether a file belongs to a plugin: not to FreeShot, Python, or an installed package of another kind.
+    """Return whether a file belongs to a plugin: not to FreeShot, Python or another installed package.
 
     `packages` are the top-level modules of installed plugins.
     """
@@ -65,7 +65,7 @@ def is_plugin_file(file: str, packages: Collection[str] = ()) -> bool:
 
 
 def installed_package(file: str) -> str:
-    """Return the top-level module in whose folder pip put a file; empty where it did not."""
+    """Return the top-level module of a file installed by pip; '' for other files."""
     for folder, name in pairwise(Path(file).parts):
         if folder in INSTALLED:
             return name.removesuffix(".py")
@@ -73,19 +73,19 @@ def installed_package(file: str) -> str:
 
 
 def is_library_file(file: str) -> bool:
-    """Return whether a file was installed by pip or came with Python."""
+    """Return whether a file was installed by pip or belongs to Python's standard library."""
     return bool(installed_package(file)) or _is_inside(file, _standard_library())
 
 
 def _frame(frame: FrameType, line: int) -> Frame:
     code = frame.f_code
-    function = code.co_qualname.partition(".<locals>.<")[0]  # a comprehension is named by the function it stands in
+    function = code.co_qualname.partition(".<locals>.<")[0]  # name a comprehension by its enclosing function
     source = linecache.getline(code.co_filename, line, frame.f_globals).strip()
     return Frame(code.co_filename, line, function, source, str(frame.f_globals.get("__name__", "")))
 
 
 def _remote(cause: BaseException | None) -> list[Frame]:
-    """Read the frames of another process from the text that pools of processes send along as a cause."""
+    """Parse the frames of a worker process from the traceback text that process pools attach as the cause."""
     text = getattr(cause, "tb", None)
     if not isinstance(text, str):
         return []

@@ -1,4 +1,4 @@
-"""A bound on the steps of every loop that the harness counts, so that a check takes seconds whatever the defaults."""
+"""A limit on the steps of all counted loops, so that contract checks finish in seconds with any defaults."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BOUND: ContextVar[int | None] = ContextVar("bound", default=None)
 
 @contextmanager
 def at_most(steps: int) -> Iterator[None]:
-    """Let no loop of inversion or training go further than `steps` inside of this block."""
+    """Limit every loop of inversion or training inside this block to `steps` steps."""
     token = _BOUND.set(steps)
     try:
         yield
@@ -23,6 +23,6 @@ def at_most(steps: int) -> Iterator[None]:
 
 
 def bounded(count: int) -> int:
-    """Return how many of `count` steps may be taken."""
+    """Return `count`, reduced to the current step limit."""
     bound = _BOUND.get()
     return count if bound is None else min(count, bound)

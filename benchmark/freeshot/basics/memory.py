@@ -1,4 +1,4 @@
-"""Memory: when Python looks for garbage."""
+"""Control of Python's cyclic garbage collector."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Look for no cyclic garbage inside of this block, which makes much that is kept and no cycles.
+    """Pause the cyclic GC inside this block, for code that builds many long-lived objects and no cycles.
 
-    Otherwise the collector walks through all that was made so far again and again: a third of the time that it takes to
-    read thousands of records. What was made counts as old afterwards, so that the next look does not start with it.
+    Otherwise the collector traverses all objects made so far again and again, which takes a third of the time of
+    reading thousands of records. Afterwards the new objects belong to the oldest generation, so that the next young
+    collection skips them.
     """
     was_on = gc.isenabled()
     gc.disable()
@@ -23,7 +24,7 @@ def uncollected() -> Iterator[None]:
         yield
     finally:
         if was_on:
-            if not gc.get_freeze_count():  # what others froze stays so
-                gc.freeze()  # moves objects of all ages out of sight ...
-                gc.unfreeze()  # ... and all of them back, among the oldest
+            if not gc.get_freeze_count():  # keep objects frozen that other code froze
+                gc.freeze()  # moves all generations into the permanent one ...
+                gc.unfreeze()  # ... and back into the oldest
             gc.enable()

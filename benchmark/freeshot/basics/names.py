@@ -1,4 +1,4 @@
-"""Names: what to answer when one is unknown."""
+"""Errors for unknown names, with suggestions."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 FEW = 15
-"""Names up to which all are listed beside the nearest one."""
+"""Longest list of valid names that is printed in addition to the nearest match."""
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str], hint: str = "") -> UnknownNameError:
-    """Build the error for an unknown name: the nearest known one, and all where they are few or none is near."""
+    """Build the error for an unknown name: the nearest match, and all valid names if they are few or none is near."""
     names = sorted(known)
     nearest = get_close_matches(name, names, n=1, cutoff=0.5)
     guess = f" Did you mean '{nearest[0]}'?" if nearest else ""

@@ -1,7 +1,7 @@
-"""Two rows over the same episodes: intervals, tests and a verdict; scipy does what it can do.
+"""Paired comparison of two rows over the same episodes: intervals, tests and a verdict. Uses scipy where it can.
 
-A difference is taken episode by episode, so that what makes an episode hard for both cancels out. Values are
-differences [e] in units of accuracy, 0…1.
+Differences are taken per episode, which cancels the difficulty that both rows share. Values are differences [e] in
+units of accuracy, 0…1.
 """
 
 from __future__ import annotations
@@ -32,30 +32,30 @@ if TYPE_CHECKING:
 Verdict = Literal["better", "equal", "worse", "undecided"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 EQUIVALENT = 0.005
-"""Half of the region of practical equivalence: differences below half a point matter to nobody."""
+"""Half of the region of practical equivalence: differences below half a point do not matter in practice."""
 PAIRED = "episodes, paired"
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the differences of two rows say."""
+    """Statistics of the paired differences of two rows."""
 
     interval: Interval
     """Student's t over episodes."""
     bca: Interval
     """Bootstrap over episodes, bias-corrected and accelerated."""
     sign_flip: float
-    """Two-sided p: how often random signs give as large a mean."""
+    """Two-sided p: share of random sign flips that give as large a mean."""
     wilcoxon: float
-    """Two-sided p of the signed ranks, a check that outliers do not decide."""
+    """Two-sided p of the signed ranks; robust against outliers."""
     effect: float
-    """Mean over standard deviation of the differences (Cohen's d_z); 0 where nothing differs."""
+    """Mean over standard deviation of the differences (Cohen's d_z); 0 if there are none."""
     superiority: float
     """Share of episodes that the first row wins, ties counted half."""
 
 
 def evidence(differences: Values, level: float = 0.95, seed: int = 0) -> Evidence:
-    """Weigh at least two differences."""
+    """Compute the statistics of at least two differences."""
     values = _column(differences)
     (found,) = pairwise(np.hstack([values, np.zeros_like(values)]), [(0, 1)], level, seed)
     return found
@@ -64,7 +64,7 @@ def evidence(differences: Values, level: float = 0.95, seed: int = 0) -> Evidenc
 def pairwise(
     accuracies: NDArray[np.float64], pairs: Sequence[tuple[int, int]], level: float = 0.95, seed: int = 0
 ) -> tuple[Evidence, ...]:
-    """Weigh the differences of columns of accuracies [e, n], pair by pair; all pairs share their resamples."""
+    """Compute statistics of differences of columns of accuracies [e, n] for each pair; all pairs share resamples."""
     values = _rounded(between(accuracies.T, pairs).T)  # [e, pairs]
     boot = bca_intervals(values, between(bootstrapped(accuracies, seed), pairs), level, PAIRED)
     flips = sign_flip_shares(values, between(flipped(accuracies, seed), pairs))
@@ -83,12 +83,12 @@ def pairwise(
 
 
 def wilcoxon(differences: Values) -> float:
-    """Return the two-sided p of Wilcoxon's signed ranks; 1 where nothing differs."""
+    """Return the two-sided p of Wilcoxon's signed ranks; 1 if all differences are zero."""
     return wilcoxon_each(_column(differences))[0]
 
 
 def wilcoxon_each(values: NDArray[np.float64]) -> list[float]:
-    """Return the p of Wilcoxon's signed ranks for each column of values [e, m]; exact where few are not zero."""
+    """Return the p of Wilcoxon's signed ranks for each column of values [e, m]; exact for few non-zero values."""
     from scipy.stats import rankdata, wilcoxon
 
     found = np.ones(values.shape[1])
@@ -97,7 +97,7 @@ def wilcoxon_each(values: NDArray[np.float64]) -> list[float]:
         column = values[values[:, k] != 0, k]
         found[k] = all_signs(np.sign(column) * rankdata(np.abs(column))) if column.size else 1.0
     sizes = np.sort(np.abs(values), axis=0)
-    tied = (sizes[0] == 0) | (np.diff(sizes, axis=0) == 0).any(axis=0)  # of these p is found another way, each alike
+    tied = (sizes[0] == 0) | (np.diff(sizes, axis=0) == 0).any(axis=0)  # scipy uses another formula with ties
     for group in ((count > EXACT) & tied, (count > EXACT) & ~tied):
         if group.any():
             found[group] = wilcoxon(values[:, group], axis=0).pvalue
@@ -105,7 +105,7 @@ def wilcoxon_each(values: NDArray[np.float64]) -> list[float]:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjust p-values for how many there are (Holm, 1979): each can be held against the level as it stands."""
+    """Adjust p-values for multiple testing (Holm, 1979); compare each result with the level directly."""
     order = np.argsort(p_values, kind="stable")
     adjusted = np.empty(len(p_values))
     running = 0.0
@@ -116,9 +116,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def verdict(interval: Interval, equivalent: float = EQUIVALENT) -> Verdict:
-    """Say what an interval shows against the region of practical equivalence ±`equivalent`.
+    """Classify an interval against the region of practical equivalence ±`equivalent`.
 
-    Better or worse where it lies wholly outside of the region, equal where wholly inside, else undecided.
+    "better" or "worse" if it lies entirely outside the region, "equal" if entirely inside, else "undecided".
     """
     if interval.low > equivalent:
         return "better"
@@ -134,7 +134,7 @@ def _column(values: Values) -> NDArray[np.float64]:
 
 
 def _rounded(differences: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Make what differs by rounding alone the same: signs, ranks and ties depend on it."""
+    """Round away floating-point noise: signs, ranks and ties depend on exact equality."""
     return np.round(differences, 12)
 
 

@@ -1,4 +1,4 @@
-"""The step that an L1 penalty takes by itself."""
+"""The proximal operator of the L1 norm."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ if TYPE_CHECKING:
 
 
 def soft_threshold(values: Tensor, threshold: float) -> Tensor:
-    """Return argmin over x of ½(x − v)² + t·|x|: towards zero by t, and zero within it.
+    """Return argmin over x of ½(x − v)² + t·|x|: shrink values [...] towards zero by t, and to zero within it.
 
-    SoRA's released code masks twice and so closes everything below 2t.
+    SoRA's released code masks twice and so zeroes everything below 2t.
     """
     return values.sign() * (values.abs() - threshold).clamp(min=0)

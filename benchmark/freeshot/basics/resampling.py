@@ -1,7 +1,7 @@
-"""Resampled means of many rows at once: they are linear in the values, so one matrix of draws serves them all.
+"""Resampled means of many rows at once: they are linear in the values, so all rows share one matrix of draws.
 
-The resampled mean of a difference of rows is the difference of their resampled means; so `m` rows cost one product
-[r, e] × [e, m], and their m² pairs a subtraction each. Axes: `r` resamples, `e` episodes, `m` rows or pairs of rows.
+The resampled mean of a difference of rows is the difference of their resampled means, so `m` rows cost one product [r,
+e] × [e, m], and their m² pairs a subtraction each. Axes: `r` resamples, `e` episodes, `m` rows or pairs of rows.
 """
 
 from __future__ import annotations
@@ -20,35 +20,35 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 RESAMPLES = 9_999
-"""The smallest p is 1 in 10,000, which survives Holm's adjustment for 190 pairs; a half-width is right to about 1 %."""
+"""The smallest p is 1 in 10,000, which survives Holm's adjustment for 190 pairs; half-widths are accurate to 1 %."""
 ROUNDING = 1e-12
-"""Means of accuracies that differ by less are the same: values come in steps of one query, and ties are common."""
+"""Means of accuracies that differ by less count as equal: values come in steps of one query, and ties are common."""
 EXACT = 13
-"""Values other than zero up to which all signs are tried."""
+"""Largest number of non-zero values for which all sign patterns are enumerated."""
 _BLOCK = 1000
 
 
 def bootstrapped(values: Array, seed: int = 0, resamples: int = RESAMPLES) -> Array:
-    """Return by how much the means of values [e, m] move when episodes are drawn with replacement: [m, r]."""
+    """Return the change of the means of values [e, m] when episodes are drawn with replacement: [m, r]."""
     return _products(_counts(len(values), seed, resamples), values - values.mean(axis=0))
 
 
 def flipped(values: Array, seed: int = 0, resamples: int = RESAMPLES) -> Array:
-    """Return the means of values [e, m] under random signs, one sign to an episode: [m, r]."""
+    """Return the means of values [e, m] under random signs, one sign per episode: [m, r]."""
     return _products(_signs(len(values), seed, resamples), values)
 
 
 def between(rows: Array, pairs: Sequence[tuple[int, int]]) -> Array:
-    """Subtract lines of rows [m, …] from each other, pair by pair: [pairs, …]."""
+    """Subtract rows [m, …] from each other, pair by pair: [pairs, …]."""
     first, second = ([pair[side] for pair in pairs] for side in (0, 1))
     return np.asarray(rows[first] - rows[second])
 
 
 def bca_intervals(values: Array, moves: Array, level: float, covers: str) -> tuple[Interval, ...]:
-    """Return the BCa bootstrap intervals of the means of values [e, m], of which `moves` [m, r] are bootstrapped.
+    """Return BCa bootstrap intervals of the means of values [e, m]; `moves` [m, r] come from `bootstrapped`.
 
-    Bias-corrected and accelerated (Efron, 1987), the acceleration of a mean from its jackknife in closed form.
-    Student's where there are fewer than three values, all are alike, or so few differ that there is no correction.
+    Bias-corrected and accelerated (Efron, 1987), with the jackknife acceleration of a mean in closed form. Student's t
+    interval is used for fewer than three values, if all values are equal, or if too few differ for a correction.
     """
     low, high = _bca_moves(values, moves, level)
     plain = [student_t(column, level, covers) for column in values.T]
@@ -60,9 +60,9 @@ def bca_intervals(values: Array, moves: Array, level: float, covers: str) -> tup
 
 
 def sign_flip_shares(values: Array, flips: Array) -> list[float]:
-    """Return for values [e, m], of which `flips` [m, r] are flipped, the two-sided p of the mean.
+    """Return the two-sided p of the mean of values [e, m]; `flips` [m, r] come from `flipped`.
 
-    Of the signs drawn the observed ones count as one draw more; where few episodes differ all signs are tried instead.
+    The observed signs count as one additional draw; if few episodes differ, all sign patterns are enumerated instead.
     """
     extreme = np.abs(values.mean(axis=0)) - ROUNDING  # [m]
     hits = (np.abs(flips) >= extreme[:, None]).sum(axis=1)
@@ -72,7 +72,7 @@ def sign_flip_shares(values: Array, flips: Array) -> list[float]:
 
 
 def all_signs(values: Array) -> float:
-    """Return the share of all signs of values [e] that give as large a mean; 1 where all are zero."""
+    """Return the share of all sign patterns of values [e] that give as large a mean; 1 if all are zero."""
     differing = values[values != 0]  # a difference of zero has no sign to flip
     count = len(differing)
     signs = 1 - 2 * ((np.arange(2**count)[:, None] >> np.arange(count)) & 1)  # [2^e, e]
@@ -84,7 +84,7 @@ def _bca_moves(values: Array, moves: Array, level: float) -> tuple[Array, Array]
 
     centred = values - values.mean(axis=0)
     below = ((moves < -ROUNDING).mean(axis=1) + (moves <= ROUNDING).mean(axis=1)) / 2  # [m], ties half
-    # what has no value becomes NaN, and the caller takes another interval
+    # undefined values become NaN, and the caller uses another interval
     with np.errstate(divide="ignore", invalid="ignore"):
         bias = ndtri(below)
         acceleration = (centred**3).sum(axis=0) / (6 * (centred**2).sum(axis=0) ** 1.5)
@@ -96,12 +96,12 @@ def _bca_moves(values: Array, moves: Array, level: float) -> tuple[Array, Array]
 
 
 def _clean(bound: float) -> float:
-    """Drop the digits that rounding made; a bound of zero is no less than zero."""
+    """Round away floating-point noise; -0.0 becomes 0.0."""
     return round(float(bound), 12) + 0.0
 
 
 def _quantiles(ordered: Array, shares: Array) -> Array:
-    """Interpolate linearly in sorted lines [m, r] at one share each [m]."""
+    """Interpolate linearly in sorted rows [m, r] at one share per row [m]."""
     place = np.nan_to_num(shares) * (ordered.shape[1] - 1)
     before = np.floor(place).astype(int)
     after = np.minimum(before + 1, ordered.shape[1] - 1)
@@ -112,7 +112,7 @@ def _quantiles(ordered: Array, shares: Array) -> Array:
 
 @lru_cache(maxsize=2)
 def _counts(episodes: int, seed: int, resamples: int) -> NDArray[np.integer]:
-    """Draw how often each episode is drawn in each resample: [r, e]; shared, so nobody may write to it."""
+    """Draw how often each episode occurs in each resample: [r, e]; cached and therefore read-only."""
     drawn = np.random.default_rng(seed).multinomial(episodes, np.full(episodes, 1 / episodes), resamples)
     small = drawn.astype(np.min_scalar_type(drawn.max()))
     small.setflags(write=False)
@@ -121,14 +121,14 @@ def _counts(episodes: int, seed: int, resamples: int) -> NDArray[np.integer]:
 
 @lru_cache(maxsize=2)
 def _signs(episodes: int, seed: int, resamples: int) -> NDArray[np.int8]:
-    """Draw a sign for each episode in each resample: [r, e]; shared, so nobody may write to it."""
+    """Draw a sign for each episode in each resample: [r, e]; cached and therefore read-only."""
     signs = 2 * np.random.default_rng(seed).integers(0, 2, (resamples, episodes), dtype=np.int8) - 1
     signs.setflags(write=False)
     return signs
 
 
 def _products(draws: NDArray[np.integer], values: Array) -> Array:
-    """Return the means of values [e, m] under each line of draws [r, e], in blocks that fit a cache: [m, r]."""
+    """Return the means of values [e, m] under each row of draws [r, e]: [m, r]. Works in cache-sized blocks."""
     found = np.empty((values.shape[1], len(draws)))
     for start in range(0, len(draws), _BLOCK):
         block = draws[start : start + _BLOCK].astype(np.float64)

@@ -1,4 +1,4 @@
-"""Turn the state of an optimisation loop into named tensors and back, to the last bit."""
+"""Convert the state of an optimisation loop to named tensors and back, bit by bit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def snapshot(
     step: int, weights: Sequence[Tensor], optimizer: Optimizer, rng: Generator | None = None
 ) -> dict[str, Tensor]:
-    """Copy weights, the optimiser's moments and the random stream after `step` steps."""
+    """Copy weights, optimiser moments and the state of the random generator after `step` steps."""
     import torch
 
     state: dict[str, Tensor] = {"step": torch.tensor(step)}
@@ -34,7 +34,7 @@ def restore(
     optimizer: Optimizer,
     rng: Generator | None = None,
 ) -> int:
-    """Set everything to a snapshot and return its step; 0, and nothing changed, without one."""
+    """Restore a snapshot in place and return its step; without a snapshot change nothing and return 0."""
     import torch
 
     if state is None:

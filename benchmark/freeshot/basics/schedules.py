@@ -1,4 +1,4 @@
-"""How a rate falls while something is optimised."""
+"""Learning-rate schedules."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import math
 
 
 def cosine(step: int, steps: int) -> float:
-    """Return the share of a rate that is left at a step: from 1 at the first to 0 after the last, half a cosine."""
+    """Return the factor of a half-cosine decay: 1 at the first step, 0 after the last."""
     return (1 + math.cos(math.pi * step / steps)) / 2

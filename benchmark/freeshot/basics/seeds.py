@@ -1,4 +1,4 @@
-"""Named random streams: one root seed, a stream per name, and adding a stream never moves another."""
+"""Named random streams from one root seed; adding a stream never changes another."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def derive(root: int, *names: object) -> int:
 
 
 def stream(root: int, *names: object, device: str = "cpu") -> Generator:
-    """Open the random stream of this name."""
+    """Return a new generator for the stream of this name."""
     import torch
 
     return torch.Generator(device=device).manual_seed(derive(root, *names))

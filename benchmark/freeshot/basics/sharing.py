@@ -1,4 +1,4 @@
-"""Work that several processes share out among themselves by locks."""
+"""Sharing of work between processes by locks."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Attempt(Protocol[T_co]):
-    """Does one piece of work; None where another process is at it, and we do not wait for it."""
+    """Computes one item; returns None if another process holds its lock and `wait` is False."""
 
     def __call__(self, number: int, /, *, wait: bool) -> T_co | None:
-        """Return what came of it."""
+        """Return the result of item `number`."""
         ...
 
 
 def shared_work(count: int, attempt: Attempt[T_co]) -> dict[int, T_co]:
-    """Do pieces 0…count−1, first those that nobody is at, then, waiting, the others; return what came of each."""
+    """Compute items 0…count−1, first those that no other process has locked, then wait for the others."""
     done: dict[int, T_co] = {}
     for wait in (False, True):
         for number in range(count):

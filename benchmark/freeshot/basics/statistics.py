@@ -1,4 +1,4 @@
-"""Intervals over episodes, by the textbook."""
+"""Student-t intervals over episodes and small statistics."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean and the range around it, and in words what randomness that range covers."""
+    """A mean with its interval, and a description of the sources of randomness that the interval covers."""
 
     mean: float
     low: float
     high: float
     level: float
     covers: str
-    """What was resampled: 'episodes' says nothing about other images or other training seeds."""
+    """What was resampled: 'episodes' does not cover other images or other training seeds."""
 
     @property
     def half_width(self) -> float:
@@ -33,18 +33,18 @@ class Interval:
 
     @property
     def excludes_zero(self) -> bool:
-        """True where the whole interval lies on one side of zero."""
+        """True if the interval lies entirely on one side of zero."""
         return self.low > 0 or self.high < 0
 
 
 def student_t(values: Values, level: float = 0.95, covers: str = "episodes") -> Interval:
-    """Return the mean of at least two values with its Student-t interval (n − 1 degrees of freedom).
+    """Return the mean of values with its Student-t interval (n − 1 degrees of freedom).
 
-    With a single value the interval is the point itself: nothing is known about its spread.
+    With a single value the interval is that point, because its variance is unknown.
     """
     sample = np.asarray(values, dtype=np.float64)
     if sample.size == 0 or not np.isfinite(sample).all():
-        raise ValueError("An interval needs at least one value, all of them finite.")
+        raise ValueError("An interval needs at least one value, and all values must be finite.")
     mean = float(sample.mean())
     if sample.size == 1:
         return Interval(mean, mean, mean, level, covers)
@@ -54,7 +54,7 @@ def student_t(values: Values, level: float = 0.95, covers: str = "episodes") -> 
 
 
 def critical_t(count: int, level: float = 0.95) -> float:
-    """Return how many standard errors a two-sided interval of Student's t reaches, for the mean of `count` values."""
+    """Return the half-width, in standard errors, of a two-sided Student-t interval for the mean of `count` values."""
     if count < 2:
         return 0.0
     from scipy.special import stdtrit  # scipy.stats takes a second to import, its quantile function does not
@@ -72,8 +72,8 @@ def paired_difference(first: Values, second: Values, level: float = 0.95) -> Int
 
 
 def worst_tenth(values: Values) -> float:
-    """Return the mean of the lowest tenth of the values, at least one: what hard episodes are like (CVaR at 10 %)."""
+    """Return the mean of the lowest tenth of the values, at least of one (CVaR at 10 %): accuracy on hard episodes."""
     ordered = np.sort(np.asarray(values, dtype=np.float64))
     if ordered.size == 0:
-        raise ValueError("The worst tenth of no values is not known.")
+        raise ValueError("The worst tenth needs at least one value.")
     return float(ordered[: max(1, ordered.size // 10)].mean())

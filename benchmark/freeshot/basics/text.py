@@ -1,13 +1,13 @@
-"""Text of strangers, made harmless where people read it."""
+"""Sanitising of untrusted text before it is printed."""
 
 from __future__ import annotations
 
 
 def one_line(text: str) -> str:
-    """Put a stranger's text on one line, without characters that steer a terminal."""
+    """Put untrusted text on one line, without terminal control characters."""
     return " ".join(printable(text).split())
 
 
 def printable(text: str) -> str:
-    """Put a space in place of whatever breaks a line or steers a terminal."""
+    """Replace line breaks and terminal control characters by spaces."""
     return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)

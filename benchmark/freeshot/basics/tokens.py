@@ -1,4 +1,4 @@
-"""Token bookkeeping of a ViT with a class token: patch p is token p + 1."""
+"""Token indices of a ViT with a class token: patch p is token p + 1."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ if TYPE_CHECKING:
 
 
 def gather_patches(tokens: Tensor, kept: Tensor) -> Tensor:
-    """Take the class token and the patches `kept` [n, k] out of tokens [n, t, d]: [n, 1 + k, d]."""
+    """Select the class token and the patches `kept` [n, k] of tokens [n, t, d]: [n, 1 + k, d]."""
     index = torch.cat([torch.zeros_like(kept[:, :1]), kept + 1], dim=1)  # [n, 1 + k]
     return tokens.gather(1, index.unsqueeze(-1).expand(-1, -1, tokens.shape[-1]))
 
 
 def mirror_patches(kept: Tensor, side: int) -> Tensor:
-    """Return where the patches `kept` [n, k] of a side × side grid lie after a flip left to right, ascending."""
+    """Return the indices [n, k], ascending, of the patches `kept` of a side × side grid after a horizontal flip."""
     return moved_patches(kept, side, 0, 0, mirrored=True).sort(dim=1).values
 
 
 def moved_patches(kept: Tensor, side: int, down: int, right: int, *, mirrored: bool) -> Tensor:
-    """Return where the patches `kept` [n, k] of a side × side grid lie after a roll by whole patches and a flip."""
+    """Return the indices [n, k] of the patches `kept` of a side × side grid after a roll by patches and a flip."""
     row, column = (kept // side + down) % side, (kept % side + right) % side
     return row * side + (side - 1 - column if mirrored else column)
 
 
 def returned_patches(kept: Tensor, side: int, down: int, right: int, *, mirrored: bool) -> Tensor:
-    """Undo `moved_patches`."""
+    """Invert `moved_patches`: [n, k] → [n, k]."""
     row, column = kept // side, kept % side
     column = side - 1 - column if mirrored else column
     return (row - down) % side * side + (column - right) % side

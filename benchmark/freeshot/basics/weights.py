@@ -1,4 +1,4 @@
-"""Where files of weights lie that are named without their folder."""
+"""The folder of weight files that are given by file name only."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 
 WEIGHTS = "FREESHOT_WEIGHTS"
-"""The variable that names the folder of weights; without it, the folder 'weights' where the command runs."""
+"""Environment variable with the folder of weight files; default is 'weights' in the working directory."""
 
 
 def weights_folder() -> Path:
-    """Return the folder of weights, as it is named."""
+    """Return the folder of weight files."""
     return Path(os.environ.get(WEIGHTS) or "weights")

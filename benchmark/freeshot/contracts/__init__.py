@@ -1,1 +1,1 @@
-"""What everyone agrees on: interfaces, options, the data that flows, tracks, records and events."""
+"""Shared contracts: interfaces, options, data types passed between stages, tracks, records and events."""

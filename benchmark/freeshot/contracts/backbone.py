@@ -16,24 +16,24 @@ if TYPE_CHECKING:
 class BackboneProvider(Component):
     """Build a frozen vision transformer.
 
-    The harness freezes what `build` returns, moves it to the device, hashes its weights and checks it.
-    Expected are timm's names (`patch_embed`, `blocks[i].attn.qkv`, `norm1`, `mlp`, `forward_head`).
+    The harness freezes the model that `build` returns, moves it to the device, hashes its weights and validates it.
+    timm's names are expected (`patch_embed`, `blocks[i].attn.qkv`, `norm1`, `mlp`, `forward_head`).
     """
 
     kind: ClassVar[str] = "backbone"
 
     @abstractmethod
     def build(self) -> nn.Module:
-        """Return the model that maps normalised images [b, 3, h, w] to features [b, d]; use no network."""
+        """Return the model that maps normalised images [b, 3, h, w] to features [b, d]; must not use the internet."""
 
     def normalization(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """Return mean and standard deviation per channel, in units of 0…1 pixels."""
+        """Return the normalisation mean and standard deviation per channel, for pixels in 0…1."""
         return (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
 
     def image_size(self) -> int:
-        """Return the side of the input in pixels."""
+        """Return the side of the input images in pixels."""
         return 224
 
     def comparable(self) -> bool:
-        """Say whether records made with it can be compared; False for weights that were drawn, not learned."""
+        """Return whether its records may enter a leaderboard; False for random weights."""
         return True

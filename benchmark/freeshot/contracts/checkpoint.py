@@ -1,4 +1,4 @@
-"""Where long work leaves its state, so that a killed run continues instead of beginning again."""
+"""Checkpoints of long-running work, so that an interrupted run resumes instead of restarting."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 class Checkpoint:
-    """Keep nothing; what the harness hands out keeps the last state in a file."""
+    """A checkpoint that stores nothing; the harness passes one that stores the latest state in a file."""
 
     def load(self) -> Mapping[str, Tensor] | None:
-        """Return the last state kept, or None to begin."""
+        """Return the latest stored state, or None to start from the beginning."""
         return None
 
     def offer(self, make: Callable[[], Mapping[str, Tensor]]) -> None:
-        """Keep what `make()` returns, if the last state kept is old enough; call it as often as you like."""
+        """Store the result of `make()` if the stored state is old enough; cheap to call at every step."""

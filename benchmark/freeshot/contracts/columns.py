@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Column:
-    """A title, how to read a cell's value from a record (None shows a dash), and which way is better."""
+    """A title, a function that reads a value from a record (None shows a dash), and which direction is better."""
 
     title: str
     from_record: Callable[[RunRecord], str | float | None]

@@ -1,7 +1,7 @@
-"""A component is a frozen dataclass whose fields are its options.
+"""Components: frozen dataclasses whose fields are their options.
 
-One definition gives default, type, command-line option, help text, run hash and record. The string
-under a field is its help, as in `freeshot show NAME`.
+A field defines default, type, command-line option, help text, and its entry in run hash and record. The string
+under a field is its help, as printed by `freeshot show NAME`.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from typing import Any, ClassVar
 
 @dataclass(frozen=True)
 class Component(ABC):
-    """Base of everything a plugin can contribute as a class."""
+    """Base class of everything a plugin contributes as a class."""
 
     kind: ClassVar[str]
     """Set by each interface: 'method', 'meta-learner', …"""
     name: ClassVar[str] = ""
-    """Lower-case with hyphens; how people call this component."""
+    """Lower-case with hyphens; selects the component on the command line."""
     citation: ClassVar[str] = ""
-    """Where it comes from."""
+    """The source of the method or data, as a citation."""
 
     def require_ready(self) -> None:
-        """Raise a FreeshotError where a file or package is missing that this needs; asked before a run begins."""
+        """Raise a FreeshotError if a required file or package is missing; called before a run starts."""
 
     @classmethod
     def summary(cls) -> str:
@@ -32,26 +32,26 @@ class Component(ABC):
 
 
 def added(default: Any) -> Any:
-    """Declare an option that came after records were published: `l2: float = added(0.0)`.
+    """Declare an option that was introduced after records were published: `l2: float = added(0.0)`.
 
-    Its default must change nothing. Where it stands at it, hashes leave it out, so that earlier records and
-    artefacts are still those of the same cell.
+    Its default must not change results. Hashes leave the option out while it has its default value, so that earlier
+    records and artefacts keep their cell.
     """
     return field(default=default, metadata={"added": True})
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A component chosen by name, with options of its own: `-o learner=reptile -o learner.pace=0.2`."""
+    """A component selected by name, with its own options: `-o learner=reptile -o learner.pace=0.2`."""
 
     kind: str
-    """Of what, 'meta-learner'."""
+    """Kind of the component, 'meta-learner'."""
     name: str
-    """Of the component, 'reptile'."""
+    """Name of the component, 'reptile'."""
     options: tuple[tuple[str, object], ...] = ()
     """Sorted (option, value) pairs that differ from the component's defaults."""
 
     def with_options(self, **options: object) -> Choice:
-        """Return the same choice with these options set."""
+        """Return a copy with these options set."""
         merged = dict(self.options) | options
         return Choice(self.kind, self.name, tuple(sorted(merged.items())))

@@ -1,4 +1,4 @@
-"""The interface of data sets; none can be opened while a method is at work."""
+"""The interface of data sets; method code cannot open them."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ if TYPE_CHECKING:
 class FewShotDataset(Component):
     """Read labelled images whose classes are split into base, validation and novel.
 
-    A data set never downloads; where files are missing it raises DataError and says what to put where.
+    A data set never downloads; if files are missing it raises DataError and names the file to provide and its folder.
     """
 
     kind: ClassVar[str] = "dataset"
     domain: ClassVar[str] = ""
-    """Nature of the pictures in a word, such as 'drawings'."""
+    """Kind of images in one word, such as 'drawings'."""
     license: ClassVar[str] = ""
 
     def __init_subclass__(cls, **rest: Any) -> None:
         super().__init_subclass__(**rest)
         if "load" in vars(cls):
-            setattr(cls, "load", _guarded(vars(cls)["load"]))  # noqa: B010 - to mypy, methods cannot be assigned
+            setattr(cls, "load", _guarded(vars(cls)["load"]))  # noqa: B010 - mypy rejects assignment to a method
 
     @abstractmethod
     def load(self, split: str, root: Path) -> Images:
         """Return one split: 'base', 'validation' or 'novel'; `root` is the user's data folder."""
 
     def sizes(self) -> Mapping[str, int]:
-        """Return how many classes each split has, where that is known without the files."""
+        """Return the number of classes of each split, if it is available without the files."""
         return {}
 
     def there(self, root: Path) -> bool | None:
-        """Say whether the files are in the user's data folder, without opening them; None where opening must tell."""
+        """Return whether the files are in the user's data folder, without opening them; None if that needs opening."""
         return None
 
     def verify(self, root: Path) -> Sequence[str]:
-        """Compare the publisher's checksums; return a sentence for each file that has one."""
+        """Compare the publisher's checksums; return one sentence per file that has one."""
         return ()
 
 

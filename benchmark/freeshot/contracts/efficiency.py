@@ -1,4 +1,4 @@
-"""The interface of efficiency strategies: which patches a network looks at."""
+"""The interface of efficiency strategies, which select the image patches to process."""
 
 from __future__ import annotations
 
@@ -15,44 +15,44 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EfficiencyStrategy(Component):
-    """Leave out tokens; doing nothing is legal, and what this base class does.
+    """Drop tokens during inversion; this base class drops none, which is a valid strategy.
 
-    The harness wraps the teacher with the strategy, so an inversion method need not know that it exists.
+    The harness applies the strategy inside the teacher, so an inversion method needs no code for it.
     """
 
     kind: ClassVar[str] = "efficiency"
 
     def layers(self, depth: int) -> tuple[int, ...]:
-        """Name the 0-based layers in which `select` wants to be asked; attention is computed in full only there."""
+        """Return the 0-based layers at which `select` is called; full attention maps are computed only there."""
         return tuple(range(depth)) if type(self).select is not EfficiencyStrategy.select else ()
 
     def patches(self, progress: float, images: Tensor) -> Tensor | None:
-        """Choose patches at the input: indices [n, k], the same k for all, ascending; None keeps all."""
+        """Choose input patches: indices [n, k], ascending, the same k for all images; None keeps all."""
         return None
 
     def select(self, view: LayerView) -> Tensor | None:
-        """Choose the patches that go on after a layer's attention: a part of `view.kept`, [b, k]; None keeps all."""
+        """Choose the patches that continue after a layer's attention: subset of `view.kept`, [b, k]; None keeps all."""
         return None
 
     def merging(self, view: LayerView, kept: Tensor) -> Tensor | None:
-        """Say into which token each token goes, given the positions `kept` [b, k] that `select` chose among them.
+        """Return the token-merging matrix, given the indices `kept` [b, k] that `select` chose.
 
-        A matrix [b, 1 + k, t] of zeros and ones, class tokens first: row i names the tokens that token i
-        becomes the average of, weighted by how many patches each stands for. None drops what is not kept.
+        A matrix [b, 1 + k, t] of zeros and ones, class tokens first: row i marks the tokens whose average becomes token
+        i, weighted by the number of patches each represents. None drops all tokens that are not kept.
         """
         return None
 
     def stops(self) -> tuple[float, ...]:
-        """Name the points of progress, 0…1, at which `stop` is asked which patches go on being optimised."""
+        """Return the points of progress, 0…1, at which `stop` is called to freeze patches."""
         return ()
 
     def stop(self, view: LayerView) -> Tensor:
-        """Choose the patches that are looked at from now on: a part of `view.kept`, [b, k], by the last layer."""
+        """Choose the patches to optimise from here on, from the last layer's view: a subset of `view.kept`, [b, k]."""
         return view.kept
 
     def residual(self, tokens: Tensor, normed: Tensor) -> Tensor:
-        """Return what the MLP's output is added to in layers that `select` is asked in: the tokens themselves.
+        """Return the tensor to which the MLP output is added in the layers of `select`; by default the tokens.
 
-        Only there for ablations: LoRA Recycle's released code adds to the normed tokens.
+        Exists for ablations: LoRA Recycle's released code adds to the normed tokens.
         """
         return tokens

@@ -1,4 +1,4 @@
-"""The one stream of events that progress bars, trackers and profilers listen to."""
+"""Events of a run, the single stream that progress bars, trackers and profilers subscribe to."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Event:
-    """Something happened in a cell."""
+    """Base class of events of a cell."""
 
     cell: str
-    """Human name of the cell: 'track · method'; cells that differ in options or seed share it."""
+    """Readable name of the cell: 'track · method'; cells that differ in options or seed share it."""
     id: str = field(default="", kw_only=True)
-    """Hash of the cell, as its record has it; empty where a pool is built."""
+    """Hash of the cell, as in its record; empty while a pool is built."""
 
 
 @dataclass(frozen=True)
 class StageStarted(Event):
-    """A stage begins; `total` steps are ahead, 0 if unknown."""
+    """A stage starts; `total` is its number of steps, 0 if unknown."""
 
     stage: str
     total: int = 0
@@ -29,7 +29,7 @@ class StageStarted(Event):
 
 @dataclass(frozen=True)
 class Progress(Event):
-    """`done` of `total` steps of a stage are done."""
+    """`done` of `total` steps of a stage are finished."""
 
     stage: str
     done: int
@@ -38,7 +38,7 @@ class Progress(Event):
 
 @dataclass(frozen=True)
 class StageFinished(Event):
-    """A stage ended after `seconds`; `cached` if its result was already there."""
+    """A stage ended after `seconds`; `cached` if its result was loaded from the cache."""
 
     stage: str
     seconds: float
@@ -47,7 +47,7 @@ class StageFinished(Event):
 
 @dataclass(frozen=True)
 class CellFinished(Event):
-    """A cell's record is written."""
+    """A cell finished and its record was written."""
 
     mean: float
     half_width: float
@@ -55,19 +55,19 @@ class CellFinished(Event):
 
 @dataclass(frozen=True)
 class CellFailed(Event):
-    """A cell failed; its record says why."""
+    """A cell failed; its record has the reason."""
 
     reason: str
     failure: Failure | None = None
-    """The exception; None where the cell ended without one, as when its process was killed."""
+    """The exception; None if there was none, as when the worker process was killed."""
     kept: str = ""
-    """File that holds the whole traceback."""
+    """Path of the file with the full traceback."""
     status: Literal["failed", "violated"] = "failed"
     """Violated: the method broke a rule of the protocol."""
 
 
 @dataclass(frozen=True)
 class CellSkipped(Event):
-    """A cell was not run: already done, or the method does not fit the track."""
+    """A cell was not run: already finished, or the method does not support the track."""
 
     reason: str

@@ -1,4 +1,4 @@
-"""What a meta-learner trains beside the LoRA, such as a temperature."""
+"""Parameters that a meta-learner trains in addition to the LoRA, such as a temperature."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Extended:
         self.device: torch.device = model.device
 
     def embed(self, images: Tensor, kept: Tensor | None = None) -> Tensor:
-        """Map images [n, 3, h, w] in 0…1, seen through the kept patches [n, k], to features [n, d]."""
+        """Map images [n, 3, h, w] in 0…1, reduced to the kept patches [n, k], to features [n, d]."""
         return self._model.embed(images, kept)
 
     def embed_with(self, weights: Sequence[Tensor], images: Tensor, kept: Tensor | None = None) -> Tensor:
-        """Embed with these tensors in place of `lora()`."""
+        """Embed with these tensors instead of `lora()`."""
         return self._model.embed_with(weights, images, kept)
 
     def lora(self) -> Sequence[Parameter]:
@@ -38,25 +38,25 @@ class Extended:
         return self._model.lora()
 
     def snapshot(self) -> Adapter:
-        """Copy the LoRA as it stands; extra parameters of one number are among its facts, to four digits."""
+        """Copy the LoRA's current weights; scalar extra parameters are stored in its facts, to four digits."""
         adapter = self._model.snapshot()
         numbers = {name: float(f"{value.item():.4g}") for name, value in self.extra.items() if value.numel() == 1}
         return replace(adapter, facts={**adapter.facts, **numbers})
 
 
 def extended(model: Model, values: Mapping[str, Tensor | float], learner: str) -> Model:
-    """Return the model with extra parameters that start at these values; the model itself where there are none."""
+    """Return the model extended by parameters with these start values; the model itself if there are none."""
     return Extended(model, _as_parameters(values, learner, model.device)) if values else model
 
 
 def learned(model: Model) -> tuple[Parameter, ...]:
-    """Return all that is trained: the LoRA's weights, then the extra parameters."""
-    extra: Mapping[str, Parameter] = getattr(model, "extra", {})  # a view of the model that a plugin wrote may lack it
+    """Return all trained parameters: the LoRA's weights, then the extra parameters."""
+    extra: Mapping[str, Parameter] = getattr(model, "extra", {})  # absent if a plugin wraps the model
     return (*model.lora(), *extra.values())
 
 
 def _as_parameters(values: Mapping[str, Tensor | float], learner: str, device: torch.device) -> dict[str, Parameter]:
-    """Copy start values into parameters on a device; ContractError for one that is not floating point."""
+    """Copy start values to the device as parameters; ContractError if one is not floating point."""
     import torch
     from torch.nn import Parameter
 

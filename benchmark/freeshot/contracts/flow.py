@@ -1,7 +1,7 @@
-"""The data that flows: frozen, shape-checked, free of behaviour.
+"""The tensors passed between stages: frozen dataclasses with checked shapes and without behaviour.
 
-Axes: n images, q query images, c classes (the way), k kept patch tokens, t tokens, d features, b batch.
-Images are float in 0…1 unless a name says uint8; labels are integers 0…c−1 inside a task.
+Axes: n images, q query images, c classes (the way), k kept patch tokens, t tokens, d features, b batch. Images are
+float in 0…1 unless a name says uint8; labels are integers 0…c−1 within a task.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 
 
 def _agree(**lengths: int) -> None:
-    """Refuse parts whose first axes differ."""
+    """Require first axes of equal length."""
     if len(set(lengths.values())) > 1:
-        raise ContractError(f"These must agree in their first axis: {lengths}.")
+        raise ContractError(f"The first axes must have equal length, but their lengths are {lengths}.")
 
 
 @dataclass(frozen=True, eq=False)
 class Shots:
-    """Labelled images, and for each the patches that may be looked at; `len(shots)` is n.
+    """Labelled images with an optional patch mask each; `len(shots)` is n.
 
-    ContractError where the images are not [n, 3, h, w], or where labels or `kept` are not n.
+    ContractError if the images are not [n, 3, h, w], or if labels or `kept` do not have n rows.
     """
 
     images: Tensor
-    """[n, 3, h, w], float in 0…1; h = w = the side that the backbone takes."""
+    """[n, 3, h, w], float in 0…1; h = w = the backbone's input side."""
     labels: Tensor
     """[n], integers 0…c−1."""
     kept: Tensor | None = None
@@ -48,18 +48,18 @@ class Shots:
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """One few-shot task for meta-learning; its query labels are known because its images are synthetic or base."""
+    """One few-shot task for meta-learning; its query labels are available because its images are synthetic or base."""
 
     support: Shots
     """Labelled images to learn from."""
     query: Shots
-    """Images to be classified, with their labels."""
+    """Images to classify, with their labels."""
     way: int
-    """c, how many classes there are."""
+    """c, the number of classes."""
     teacher_logits: Tensor | None = None
-    """[q, c], what the LoRA that the images came from says of the query; None on interpolated tasks."""
+    """[q, c], logits of the LoRA that the images were inverted from; None on tasks mixed from several LoRAs."""
     sources: tuple[str, ...] = ()
-    """The LoRA that each class was recovered from; empty where images come from elsewhere."""
+    """The LoRA that each class was inverted from; empty for real images."""
 
     def __post_init__(self) -> None:
         if self.teacher_logits is not None:
@@ -68,12 +68,12 @@ class Task:
 
 @dataclass(frozen=True)
 class Episode:
-    """One test task as indices into a track's images: small, hashable, the same for every method."""
+    """One test episode as indices into a track's images: small, hashable, the same for every method."""
 
     id: int
     """Number of the episode within its track."""
     classes: tuple[int, ...]
-    """The way's classes, as indices into the split's classes."""
+    """Indices of the episode's classes within the split."""
     support: tuple[int, ...]
     """way × shot indices, class by class."""
     query: tuple[int, ...]
@@ -82,19 +82,19 @@ class Episode:
 
 @dataclass(frozen=True, eq=False)
 class SurrogateSet:
-    """What was recovered from one LoRA: images, labels, masks, and the LoRA's logits of them.
+    """The images inverted from one LoRA, with labels, masks and the LoRA's logits.
 
-    ContractError where shots and logits are not equally many.
+    ContractError if shots and logits differ in number.
     """
 
     shots: Shots
-    """n images with labels 0…c−1, and masks where a strategy left patches out."""
+    """n images with labels 0…c−1, and masks if a strategy dropped patches."""
     class_ids: tuple[int, ...]
-    """The LoRA's own class ids, so that classes of two LoRAs can be told apart or merged."""
+    """The pool's class ids, by which equal classes of two LoRAs are matched."""
     teacher_logits: Tensor
     """[n, c]."""
     mirrored_logits: Tensor
-    """[n, c], of the images flipped left to right."""
+    """[n, c], for the images flipped left to right."""
     source: str
     """Name of the LoRA."""
     statistics: Mapping[str, float] = field(default_factory=dict)
@@ -107,31 +107,32 @@ class SurrogateSet:
 
 @dataclass(frozen=True, eq=False)
 class LayerView:
-    """All that an efficiency strategy may see of a layer, between attention and MLP."""
+    """The view of one layer that an efficiency strategy gets, between attention and MLP."""
 
     layer: int
     """0-based."""
     layers: int
-    """How many there are."""
+    """Number of layers."""
     progress: float
-    """0…1, how far the inversion has come; 1 when the final mask is asked for."""
+    """Progress of the inversion, 0…1; 1 when the final mask is computed."""
     attention: Tensor
     """[b, heads, t, t], softmaxed; token 0 is the class token."""
     keys: Tensor
-    """[b, heads, t, d / heads], by which tokens can be told to be alike."""
+    """[b, heads, t, d / heads], a measure of token similarity."""
     kept: Tensor
-    """[b, t − 1], indices of the patches that are still there."""
+    """[b, t − 1], indices of the patches that have not been dropped."""
 
 
 @dataclass(frozen=True, eq=False)
 class Adapter:
     """A trained LoRA as named tensors; immutable, so that a run can be repeated.
 
-    Each slot has two: A [r, i] and B [o, r], and B·A is added to its rows of the layer's weight. `Model.snapshot()` and
-    `freeshot.engine.adapter_of(factors)` make one; `freeshot.engine.factors_of(adapter)` gives its factors by slot.
+    Each slot has two: A [r, i] and B [o, r]; B·A is added to the slot's rows of the layer's weight. `Model.snapshot()`
+    and `freeshot.engine.adapter_of(factors)` make adapters; `freeshot.engine.factors_of(adapter)` returns the factors
+    by slot.
     """
 
     tensors: Mapping[str, Tensor]
     """'MODULE[START:STOP].A' and 'MODULE[START:STOP].B', for instance 'blocks.0.attn.qkv[0:128].A'."""
     facts: Mapping[str, Any] = field(default_factory=dict)
-    """Facts for the record, such as the last loss; values that JSON can hold."""
+    """Facts for the record, such as the last loss; JSON values."""

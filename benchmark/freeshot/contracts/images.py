@@ -1,4 +1,4 @@
-"""What a data set hands out."""
+"""The interface of the images that data sets return."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ T = TypeVar("T")
 class Images(Protocol):
     """Labelled images that are read by index, so that a data set need not fit into memory.
 
-    Images that can be shown at any size also have `at(side) -> Images`; the harness calls it with the backbone's side.
-    Without it all images are squares of the side that the backbone takes, or a run is refused before it begins.
+    Images that can be resized also have `at(side) -> Images`; the harness calls it with the backbone's input side.
+    Without it all images must be squares of that side, or the run is refused before it starts.
     """
 
     @property
@@ -29,12 +29,12 @@ class Images(Protocol):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the classes of this split."""
+        """Names of this split's classes."""
         ...
 
     @property
     def sha256(self) -> str:
-        """Identity of what is shown: hash of pixels and labels, or of the files they come from."""
+        """Identity of the content: hash of pixels and labels, or of the source files."""
         ...
 
     def __len__(self) -> int: ...
@@ -45,7 +45,7 @@ class Images(Protocol):
 
 
 def shown_at(images: T, side: int) -> T:
-    """Copy images that are a frozen dataclass with a field `side`; what was hashed is the same at every size."""
+    """Copy a frozen dataclass of images with another `side`; the hash is kept, as it does not depend on the size."""
     frozen: Any = images
     shown: T = replace(frozen, side=side)
     vars(shown).update({name: value for name, value in vars(images).items() if name == "sha256"})
@@ -53,13 +53,13 @@ def shown_at(images: T, side: int) -> T:
 
 
 def fitted(images: Images, side: int) -> Images:
-    """Return images at the side that a backbone takes, where they can be shown at any: where they have `at(side)`."""
+    """Return the images at the backbone's input side, if they can be resized (have `at(side)`)."""
     at: Callable[[int], Images] | None = getattr(images, "at", None)
     return images if at is None else at(side)
 
 
 def wrong_size(images: Images, dataset: str, side: int, backbone: str) -> str:
-    """Return why a backbone that takes `side` pixels cannot take these images, '' if it can; reads the first one."""
+    """Return why images do not fit a backbone of input side `side`, or '' if they do; reads the first image."""
     if len(images) == 0:
         return ""
     height, width = fitted(images, side).read([0]).shape[-2:]

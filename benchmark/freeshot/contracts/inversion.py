@@ -1,4 +1,4 @@
-"""The interface of inversion methods: from LoRAs to images."""
+"""The interface of inversion methods, which synthesise images from LoRAs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class TeacherView:
-    """What a teacher says of images, and what led it there."""
+    """A teacher's logits and the class tokens that lead to them."""
 
     logits: Tensor
     """[n, c]."""
@@ -29,10 +29,10 @@ class TeacherView:
 
 
 class Teacher(Protocol):
-    """The pre-tuned LoRAs as an inversion method sees them: a function of images, and a clock.
+    """The pool LoRAs as an inversion method sees them: a function of images, and a step counter.
 
-    A teacher may stand for a *group* of LoRAs: images are ordered by LoRA, equally many each, and every
-    image gets the logits of its own LoRA. An inversion method need not know how many there are.
+    A teacher may represent a *group* of LoRAs: images are ordered by LoRA, equally many for each, and every image gets
+    the logits of its own LoRA. An inversion method need not handle the group size.
     """
 
     image_size: int
@@ -43,53 +43,54 @@ class Teacher(Protocol):
     """[1, 3, 1, 1]."""
     device: torch.device
     checkpoint: Checkpoint
-    """Where a long inversion may leave its state, and find it after an interruption."""
+    """Stores the state of a long inversion and restores it after an interruption."""
 
     def logits(self, images: Tensor) -> Tensor:
-        """Return what each image's own LoRA says of it: [n, 3, h, w] in 0…1 → [n, c]; differentiable in the images."""
+        """Return the logits of each image's own LoRA: [n, 3, h, w] in 0…1 → [n, c]; differentiable in the images."""
         ...
 
     def inside(self, images: Tensor) -> TeacherView:
-        """Return the logits together with the class tokens that led to them; differentiable in the images."""
+        """Return the logits together with the class tokens after each block; differentiable in the images."""
         ...
 
     def moved(self, images: Tensor, down: int, right: int, *, mirrored: bool) -> Tensor:
-        """Roll all images [n, 3, h, w] by some pixels, perhaps mirror them, and look at them so moved.
+        """Roll all images [n, 3, h, w] by `down` and `right` pixels and optionally mirror them.
 
-        Going through the teacher lets it keep track of patches that a strategy stops; rolls are then by whole patches.
+        Use this instead of torch.roll, so that the teacher can track frozen patches; rolls are then by multiples of a
+        patch.
         """
         ...
 
     def steps(self, count: int, start: int = 0) -> Iterator[int]:
-        """Count start…count−1 while reporting progress and telling the strategy how far it is."""
+        """Count start…count−1, report progress and pass it to the strategy."""
         ...
 
 
 @dataclass(frozen=True)
 class InversionMethod(Component):
-    """Recover images from LoRAs, without ever seeing a real image."""
+    """Synthesise images from LoRAs, without access to any real image."""
 
     kind: ClassVar[str] = "inversion"
     data_free: ClassVar[str] = "strict"
-    """'strict': the pool alone; 'public prior': statistics of a public network as well."""
+    """'strict': uses the pool only; 'public prior': also uses statistics of a public network."""
     steady: ClassVar[bool] = True
-    """Whether all looks are at the same images, moved by `teacher.moved`: only of those can patches be stopped."""
+    """Whether all forward passes use the same images, moved by `teacher.moved`; only then can patches be frozen."""
 
     @abstractmethod
     def synthesize(self, teacher: Teacher, labels: Tensor, rng: Generator) -> Tensor:
-        """Return images [n, 3, h, w] in 0…1 that the teacher takes for `labels` [n]; detached."""
+        """Return detached images [n, 3, h, w] in 0…1 that the teacher classifies as `labels` [n]."""
 
     def files(self) -> Sequence[str]:
-        """Name the files of weights that images depend on beside the LoRAs; their content is part of every recipe."""
+        """Return the weight files that images depend on besides the LoRAs; every recipe includes their content."""
         return ()
 
     def beside(self, side: int) -> float:
-        """Return the operations per image of `side` pixels and step that are spent beside the LoRA, for forecasts."""
+        """Return the FLOPs per image of `side` pixels and step that are spent outside the LoRA, for cost estimates."""
         return 0.0
 
 
 class Teachers(Protocol):
-    """All LoRAs of a pool, each to be had as a teacher of its own; a clock for learning from them."""
+    """All LoRAs of a pool, each available as a teacher, and a step counter for learning from them."""
 
     image_size: int
     """Side of the images in pixels."""
@@ -102,7 +103,7 @@ class Teachers(Protocol):
         ...
 
     def way(self, index: int) -> int:
-        """Return how many classes LoRA `index` tells apart."""
+        """Return the number of classes of LoRA `index`."""
         ...
 
     def steps(self, count: int) -> Iterator[int]:
@@ -112,16 +113,16 @@ class Teachers(Protocol):
 
 @dataclass(frozen=True)
 class LearnedInversion(InversionMethod):
-    """Learn from all LoRAs of the pool how to invert, once; then recover images from each quickly."""
+    """Learn once from all LoRAs of the pool how to invert, then synthesise images from each LoRA quickly."""
 
     @abstractmethod
     def learn(self, teachers: Teachers, per_class: int, rng: Generator) -> Mapping[str, Tensor]:
-        """Return what was learned as named tensors; it is kept with the pool's surrogates."""
+        """Return the learned weights as named tensors; they are stored with the pool's surrogates."""
 
     @abstractmethod
     def recover(self, teacher: Teacher, labels: Tensor, rng: Generator, learned: Mapping[str, Tensor]) -> Tensor:
-        """Return images [n, 3, h, w] in 0…1 that the teacher takes for `labels` [n]; detached."""
+        """Return detached images [n, 3, h, w] in 0…1 that the teacher classifies as `labels` [n]."""
 
     def synthesize(self, teacher: Teacher, labels: Tensor, rng: Generator) -> Tensor:
-        """Refuse: without what was learned there is nothing to recover with."""
-        raise ContractError(f"Inversion '{self.name}' learns from a pool first. Ask the workbench for surrogates.")
+        """Raise ContractError, because this inversion must first learn from a pool."""
+        raise ContractError(f"Inversion '{self.name}' must first learn from a pool. Use bench.surrogates().")

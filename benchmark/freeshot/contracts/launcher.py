@@ -1,4 +1,4 @@
-"""The interface of launchers: engines that run a list of independent cells."""
+"""The interface of launchers, which run a list of independent cells."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Launcher(Component):
-    """Run cells; they are independent, content-addressed and idempotent, so order and place do not matter."""
+    """Run cells in any order, on any machine; cells are independent, content-addressed and idempotent."""
 
     kind: ClassVar[str] = "launcher"
     away: ClassVar[bool] = False
-    """Whether cells run on other machines, which may have devices that this one has not."""
+    """Whether cells run on other machines, which may have devices that this one lacks."""
 
     @abstractmethod
     def launch(self, cells: Sequence[RunSpec], run_cell: Callable[[RunSpec], None]) -> None:

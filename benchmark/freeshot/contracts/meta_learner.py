@@ -1,4 +1,4 @@
-"""The interface of meta-learners: from tasks to one adapter."""
+"""The interface of meta-learners, which train one adapter on many tasks."""
 
 from __future__ import annotations
 
@@ -25,63 +25,63 @@ if TYPE_CHECKING:
 
 
 class Model(Protocol):
-    """The frozen backbone with one shared, trainable LoRA."""
+    """The frozen backbone with one trainable meta-LoRA."""
 
     device: torch.device
 
     @property
     def extra(self) -> Mapping[str, Parameter]:
-        """What is trained beside the LoRA, by name: the meta-learner's `extra_parameters`; empty where it has none."""
+        """Extra trained parameters by name: the meta-learner's `extra_parameters`; empty if it has none."""
         ...
 
     def embed(self, images: Tensor, kept: Tensor | None = None) -> Tensor:
-        """Map images [n, 3, h, w] in 0…1, seen through the kept patches [n, k], to features [n, d]."""
+        """Map images [n, 3, h, w] in 0…1, reduced to the kept patches [n, k], to features [n, d]."""
         ...
 
     def embed_with(self, weights: Sequence[Tensor], images: Tensor, kept: Tensor | None = None) -> Tensor:
-        """Embed with these tensors in place of `lora()`, differentiable in them; they may be of another rank."""
+        """Embed with these tensors instead of `lora()`, differentiable in them; their rank may differ."""
         ...
 
     def lora(self) -> Sequence[Parameter]:
-        """Return the LoRA's weights: A [1, r, i] of every slot, then B [1, o, r]; the network itself cannot change."""
+        """Return the LoRA's weights: A [1, r, i] of every slot, then B [1, o, r]; the backbone itself is frozen."""
         ...
 
     def snapshot(self) -> Adapter:
-        """Copy the LoRA as it stands."""
+        """Copy the LoRA's current weights."""
         ...
 
 
 class TaskStream(Protocol):
-    """Tasks without end, drawn reproducibly; `take` stops it and reports progress."""
+    """An endless, reproducible stream of tasks; `take` bounds it and reports progress."""
 
     checkpoint: Checkpoint
-    """Where long training may leave its state, and find it after an interruption."""
+    """Stores the state of long training and restores it after an interruption."""
     held_out: Sequence[Task]
-    """Tasks of classes that `take` never yields, with answers; empty where none are held out."""
+    """Validation tasks, with labels, of classes that `take` never yields; empty if none are held out."""
 
     def take(self, count: int, start: int = 0) -> Iterator[Task]:
-        """Yield tasks start…count−1; task i is the same however the count began."""
+        """Yield tasks start…count−1; task i does not depend on `start`."""
         ...
 
     def take_wanted(self, count: int, wanted: Callable[[Task], bool]) -> Iterator[Task]:
-        """Yield `count` tasks that are `wanted`; others are passed by, at most nine in a row."""
+        """Yield `count` tasks for which `wanted` is true; at most nine in a row are skipped."""
         ...
 
 
 @dataclass(frozen=True)
 class MetaLearner(Component):
-    """Train one shared LoRA over many tasks."""
+    """Train one meta-LoRA over many tasks."""
 
     kind: ClassVar[str] = "meta-learner"
 
     @abstractmethod
     def fit(self, model: Model, tasks: TaskStream, rng: Generator) -> Adapter:
-        """Return the adapter; change nothing but `model.lora()`."""
+        """Return the trained adapter; must change nothing except `model.lora()`."""
 
 
 @dataclass(frozen=True)
 class GradientMetaLearner(MetaLearner):
-    """The short road: write `loss`, get Adam with cycles of linear warm-up and cosine decay."""
+    """Base class for gradient-based learners: implement `loss`, get Adam with cyclic warm-up and cosine decay."""
 
     iterations: int = 240_000
     """Optimiser steps, one task each. papers: the released scripts' 240,000; the paper is silent."""
@@ -90,32 +90,32 @@ class GradientMetaLearner(MetaLearner):
     lr_floor: float = 1e-5
     """Learning rate between cycles."""
     cycle: int = 100
-    """Steps per cycle of the schedule; 0 makes one cycle of the whole run."""
+    """Steps per cycle of the schedule; 0: one cycle for the entire run."""
     warmup: int = 25
-    """Steps of linear warm-up that begin each cycle."""
+    """Steps of linear warm-up at the start of each cycle."""
     validate_every: int = added(0)
-    """Judge the LoRA on held-out surrogate classes at every so many steps and at the end, keep the best; 0: keep the
-    last. Needs the method's `held_out`."""
+    """Evaluate the LoRA on held-out surrogate classes every so many steps and at the end, and keep the best; 0: keep
+    the last. Needs the method's `held_out`."""
     bf16: bool = added(False)
-    """Look through the network in bfloat16, and compute the loss by autocast; the LoRA stays in full precision."""
+    """Run the network in bfloat16 and compute the loss under autocast; the LoRA stays in full precision."""
 
     @abstractmethod
     def loss(self, model: Model, task: Task) -> Tensor:
-        """Return a scalar that is small when the model solves the task."""
+        """Return a scalar loss of the model on the task."""
 
     def extra_parameters(self, model: Model, rng: Generator) -> Mapping[str, Tensor | float]:
-        """Return start values, by name, of what is trained beside the LoRA; by default nothing.
+        """Return start values, by name, of parameters trained in addition to the LoRA; by default none.
 
         Called once per fit, before the first step. `loss` and `pull` find the parameters under the same names in
-        `model.extra`. They are trained by the same optimiser and kept in checkpoints. At test only the LoRA is used.
+        `model.extra`. They are trained by the same optimiser and stored in checkpoints. At test only the LoRA is used.
         """
         return {}
 
     def pull(self, model: Model, task: Task, rng: Generator) -> Tensor:
-        """Leave in each weight's `grad` what the optimiser is to go against, and return the loss, a scalar.
+        """Write the gradient for the optimiser to each weight's `grad`, and return the loss, a scalar.
 
-        By default the gradient of `loss`. What is random comes from `rng`, a stream of this step alone. Every
-        `grad` is None when this is called by `fit`.
+        By default the gradient of `loss`. Draw random numbers from `rng`, a stream for this step alone. Every `grad` is
+        None when `fit` calls this.
         """
         import torch
 
@@ -127,16 +127,16 @@ class GradientMetaLearner(MetaLearner):
         return loss.detach()
 
     def optimizer(self, weights: Sequence[Parameter]) -> Optimizer:
-        """Return what takes the steps: `weights` are the LoRA's, then the extra parameters.
+        """Return the optimiser of `weights`, which are the LoRA's, then the extra parameters.
 
-        The rate of its first group is set before each step; other groups keep theirs.
+        The learning rate of its first group is set before each step; other groups keep theirs.
         """
         import torch
 
         return torch.optim.Adam(weights, lr=self.lr)
 
     def rate(self, step: int) -> float:
-        """Return the learning rate at a step: up a line, down a cosine, again."""
+        """Return the learning rate at a step: cycles of linear warm-up and cosine decay."""
         cycle = self.cycle or max(self.iterations, 1)
         position = step % cycle
         if position < self.warmup:
@@ -146,13 +146,13 @@ class GradientMetaLearner(MetaLearner):
         return self.lr_floor + (self.lr - self.lr_floor) * share
 
     def fit(self, model: Model, tasks: TaskStream, rng: Generator) -> Adapter:
-        """Take one step per task."""
+        """Take one optimiser step per task and return the selected adapter."""
         import torch
 
         from freeshot.basics.resume import restore, snapshot
         from freeshot.basics.seeds import stream
 
-        root = int(torch.randint(2**62, (), generator=rng))  # so that a step's stream needs no checkpoint
+        root = int(torch.randint(2**62, (), generator=rng))  # a stream per step needs no generator state in checkpoints
         model = extended(model, self.extra_parameters(model, stream(root, "extra")), self.name)
         weights = learned(model)
         best = self.choosing(model, tasks)
@@ -160,7 +160,7 @@ class GradientMetaLearner(MetaLearner):
         start = restore(tasks.checkpoint.load(), [*weights, *best.state], optimizer)
         for step, task in enumerate(tasks.take(self.iterations, start), start):
             optimizer.param_groups[0]["lr"] = self.rate(step)
-            optimizer.zero_grad()  # a `pull` of a plugin may clear the LoRA's gradients alone
+            optimizer.zero_grad()  # a plugin's `pull` may clear only the LoRA's gradients
             loss = self.pull(model, task, stream(root, "step", step))
             if not torch.isfinite(loss):
                 raise DivergedError(
@@ -176,11 +176,11 @@ class GradientMetaLearner(MetaLearner):
         return best.of(model)
 
     def judges(self, done: int) -> bool:
-        """Say whether the LoRA is judged after so many steps."""
+        """Return whether the LoRA is validated after `done` steps."""
         return self.validate_every > 0 and (done % self.validate_every == 0 or done == self.iterations)
 
     def choosing(self, model: Model, tasks: TaskStream) -> Last:
-        """Return what keeps the best LoRA, or the last where none is judged."""
+        """Return the checkpoint selection: the best LoRA, or the last one without validation."""
         if self.validate_every and not tasks.held_out:
             raise OptionError(
                 f"Meta-learner '{self.name}' is to validate every {self.validate_every} steps, but no classes are held "

@@ -1,4 +1,4 @@
-"""The interfaces of methods (a leaderboard row each) and of the learners they prepare."""
+"""The interfaces of methods (one leaderboard row each) and of the learners they prepare."""
 
 from __future__ import annotations
 
@@ -24,43 +24,45 @@ if TYPE_CHECKING:
 
 
 class Needs(StrEnum):
-    """What a method may ask of its workbench."""
+    """Resources that a method may request from its workbench."""
 
     POOL = "pool"
-    """The LoRAs of the track's pool, and what is recovered from them."""
+    """The LoRAs of the track's pool, and surrogates inverted from them."""
     QUERIES = "queries to the pool"
-    """What the LoRAs of the pool say of images, as from behind a service: no weights, no gradients, each counted."""
+    """The logits of the pool's LoRAs for given images, as from a remote service: no weights, no gradients, each query
+    counted."""
     BASE_IMAGES = "base images"
-    """The real images the pool was tuned on. A method that needs them is not data-free."""
+    """The real images that the pool was tuned on. A method that needs them is not data-free."""
     VALIDATION = "validation classes"
-    """Labelled tasks of validation classes of the track's data sets, for choosing settings in the open."""
+    """Labelled tasks of validation classes of the track's data sets, for choosing settings without test data."""
 
 
 class Learner(ABC):
-    """What a method leaves behind: something that solves episodes.
+    """The prepared state of a method, which solves episodes.
 
-    Override exactly one of `embed`, `adapt` and `adapt_many`. For a learner that embeds each test image passes the
-    network once and features are cached; it may bring a head of its own, `classify`, which then is all that an episode
-    costs. A learner that adapts tunes on each support set, one episode at a time or, with `adapt_many`, many at once.
+    Override exactly one of `embed`, `adapt` and `adapt_many`. A learner that embeds passes each test image through the
+    network once, and features are cached; it may define a head of its own, `classify`, which is then the whole cost of
+    an episode. A learner that adapts tunes on each support set, one episode at a time or, with `adapt_many`, many at
+    once.
     """
 
     fits: ClassVar[bool] = False
-    """True where `classify` optimises something on the support set: such a row is not tuning-free."""
+    """True if `classify` optimises something on the support set: such a row is not tuning-free."""
     generates: ClassVar[bool] = False
-    """True where `adapt` computes what suits the support set and optimises nothing: such a row is tuning-free."""
+    """True if `adapt` computes its parameters from the support set without optimisation: such a row is tuning-free."""
     spread: ClassVar[bool] = True
-    """Whether `classify` is quick enough to be asked of 10,000 more tasks, for intervals that cover other images."""
+    """Whether `classify` is fast enough to run on 10,000 more tasks, for intervals that also cover other images."""
     transductive: ClassVar[bool] = False
-    """True where a prediction uses the other queries of its episode too. The record has a tag for it; without this
+    """True if a prediction also uses the other queries of its episode. The record has a tag for it; without this
     declaration the audit reports such a learner as a violation."""
     numbered: ClassVar[bool] = False
-    """True where predictions vary with how an episode's classes are numbered, as those of a network that reads
-    numbers do. The audit then checks that the numbers gain nothing; learners that use the random stream given to
-    `adapt` need not declare it."""
+    """True if predictions depend on how an episode's classes are numbered, as for a network that reads class indices.
+    The audit then checks that the numbering gives no advantage; learners that use the random stream passed to `adapt`
+    need not declare it."""
     together: int = 1
-    """How many episodes `adapt_many` is given at once, at most; a learner may set it when it is made."""
+    """Largest number of episodes per call of `adapt_many`; a learner may set it on construction."""
     tuned: int = 0
-    """How many weights are fitted to each support set, for the record; a learner may set it while it tunes."""
+    """Number of weights fitted to each support set, for the record; a learner may set it while tuning."""
 
     def embed(self, images: Tensor) -> Tensor:
         """Map images [b, 3, h, w] in 0…1 to features [b, d]."""
@@ -69,8 +71,8 @@ class Learner(ABC):
     def classify(self, support: Tensor, query: Tensor, way: int) -> Tensor:
         """Score the queries of e episodes by their support set: features [e, n, d] and [e, q, d] → logits [e, q, c].
 
-        Support features are ordered class by class, equally many each; what is returned decides by its maximum, and
-        its softmax is taken for probabilities. By default minus the distances to the class means.
+        Support features are ordered class by class, equally many per class. The prediction is the largest logit, and
+        the softmax gives probabilities. By default the negative distances to the class means.
         """
         import torch
 
@@ -80,15 +82,15 @@ class Learner(ABC):
         return prototype_logits(query, support, labels.expand(len(support), -1), way, distance="euclidean")
 
     def adapt(self, support: Shots, way: int, rng: Generator) -> Predictor:
-        """Tune on the support set; the predictor then sees query images, never query labels."""
+        """Tune on the support set; the returned predictor gets query images, never query labels."""
         raise NotImplementedError
 
     def adapt_many(self, support: Tensor, way: int, rngs: Sequence[Generator]) -> Predictor:
         """Tune on e support sets at once, images [e, n, 3, h, w] in 0…1; the predictor scores e × q queries.
 
-        The n images of an episode are ordered class by class, equally many each. Episodes come in groups of `together`
-        and the last group may be smaller, so what is said of one must not depend on the others; each has its own
-        random stream. By default one after the other, by `adapt`.
+        The n images of an episode are ordered class by class, equally many per class. Episodes come in groups of
+        `together`, and the last group may be smaller, so the predictions of one episode must not depend on the others;
+        each has its own random stream. By default calls `adapt` for one after the other.
         """
         import torch
 
@@ -99,11 +101,11 @@ class Learner(ABC):
         return lambda queries: torch.stack([predict(q) for predict, q in zip(tuned, queries, strict=True)])
 
     def close(self) -> None:
-        """Give back what is held."""
+        """Release resources."""
 
     @property
     def embeds(self) -> bool:
-        """True for learners that embed, False for those that adapt; ContractError unless exactly one road was taken."""
+        """True for learners that embed, False for those that adapt; ContractError unless exactly one is overridden."""
         roads = ("embed", "adapt", "adapt_many")
         taken = [road for road in roads if getattr(type(self), road) is not getattr(Learner, road)]
         if len(taken) != 1:
@@ -112,20 +114,20 @@ class Learner(ABC):
 
     @property
     def tuning_free(self) -> bool:
-        """True where nothing is optimised on the support set of an episode."""
+        """True if nothing is optimised on the support set of an episode."""
         return not self.fits if self.embeds else self.generates
 
 
 class Predictor(Protocol):
-    """A tuned classifier of one episode, or of the e episodes that were tuned together."""
+    """A classifier tuned for one episode, or for e episodes at once."""
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Score query images [q, 3, h, w] in 0…1: [q, c]; those of e episodes [e, q, 3, h, w]: [e, q, c]."""
+        """Score query images [q, 3, h, w] in 0…1: [q, c]; for e episodes [e, q, 3, h, w]: [e, q, c]."""
         ...
 
 
 class Trial(Protocol):
-    """One validation task with its answers, for choosing settings in the open."""
+    """One validation episode with its labels, for choosing settings without test data."""
 
     @property
     def support(self) -> Shots:
@@ -134,12 +136,12 @@ class Trial(Protocol):
 
     @property
     def query(self) -> Shots:
-        """Images to be classified, with their answers."""
+        """Images to classify, with their labels."""
         ...
 
     @property
     def way(self) -> int:
-        """How many classes there are."""
+        """Number of classes."""
         ...
 
 
@@ -147,18 +149,18 @@ class Oracle(Protocol):
     """A LoRA behind a service: images in, logits out."""
 
     classes: tuple[str, ...]
-    """Names of what it tells apart, in the order of its logits."""
+    """Names of its classes, in the order of its logits."""
     image_size: int
     queries: int
-    """How many images it was asked about."""
+    """Number of images it has scored."""
 
     def logits(self, images: Tensor) -> Tensor:
-        """Say what images [n, 3, h, w] in 0…1 show: [n, c]; no gradient comes back."""
+        """Return the logits of images [n, 3, h, w] in 0…1: [n, c]; no gradient flows back."""
         ...
 
 
 class Workbench(Protocol):
-    """All that a method gets while it prepares.
+    """Everything a method can access while it prepares.
 
     Requesting what was not declared raises UndeclaredError and makes the record `violated`, whether or not the error is
     caught. Nothing here returns a test image or a test label.
@@ -171,7 +173,7 @@ class Workbench(Protocol):
 
     @property
     def device(self) -> torch.device:
-        """Where the backbone computes."""
+        """The device of the backbone."""
         ...
 
     def backbone(self) -> nn.Module:
@@ -179,15 +181,15 @@ class Workbench(Protocol):
         ...
 
     def frozen(self) -> Learner:
-        """Return the learner that embeds with the untouched backbone."""
+        """Return the learner that embeds with the unchanged backbone."""
         ...
 
     def on(self, method: Choice) -> Workbench:
-        """Return a bench whose network is what another method leaves behind: `backbone()` and `frozen()` are of it.
+        """Return a workbench whose network is the result of another method, for `backbone()` and `frozen()`.
 
-        The pool, and what is recovered and meta-learned from it, stay those of the network as it was pre-trained. A
-        method that leaves no adapter behind raises OptionError, and one that leaves the network as it is changes
-        nothing. What it needs is its own affair, and joins what this row needs.
+        The pool, its surrogates and the meta-learning stay those of the pre-trained network. A method that yields no
+        adapter raises OptionError; one that leaves the network unchanged has no effect. The other method's needs are
+        added to those of this row.
         """
         ...
 
@@ -196,25 +198,23 @@ class Workbench(Protocol):
         ...
 
     def oracles(self) -> Sequence[Oracle]:
-        """Return the LoRAs as services that answer and show nothing of themselves. Needs QUERIES."""
+        """Return the LoRAs as services that return logits only. Needs QUERIES."""
         ...
 
     def surrogates(self, inversion: Choice, strategy: Choice, per_class: int, batch: int = 0) -> Sequence[SurrogateSet]:
-        """Invert every LoRA of the pool, or take what an earlier run left. Needs POOL, or QUERIES.
+        """Invert every LoRA of the pool, or load the cached surrogates. Needs POOL, or QUERIES.
 
-        With QUERIES alone the inversion gets answers without gradients, and they are counted.
-
-        Of each LoRA about `batch` images are recovered at once, its classes in equal numbers; 0 recovers all.
+        With QUERIES alone the inversion gets logits without gradients, and queries are counted. About `batch` images of
+        each LoRA are optimised at once, with equal numbers per class; 0: all at once.
         """
         ...
 
     def surrogate_tasks(
         self, surrogates: Sequence[SurrogateSet], lora_share: float, *, flip: bool, held_out: float = 0.0
     ) -> TaskStream:
-        """Mix tasks of one LoRA, with its logits, with tasks of classes across LoRAs, labels only.
+        """Mix tasks of one LoRA (with its logits) and tasks of classes across LoRAs (labels only).
 
-        Needs POOL, or QUERIES. A share `held_out` of the classes is in none of them, but in the stream's tasks for
-        validation.
+        Needs POOL, or QUERIES. A share `held_out` of the classes is reserved for the stream's validation tasks.
         """
         ...
 
@@ -227,7 +227,7 @@ class Workbench(Protocol):
         ...
 
     def meta_learn(self, learner: Choice, tasks: TaskStream, rank: int, targets: Sequence[str] = ("q", "v")) -> Adapter:
-        """Train one shared LoRA on the targets with a meta-learner, or take what an earlier run left.
+        """Train one meta-LoRA on the targets with a meta-learner, or load the cached one.
 
         Targets are q, k, v, proj, fc1 and fc2: the linear layers of each block.
         """
@@ -240,7 +240,7 @@ class Workbench(Protocol):
     def remember(
         self, stage: str, recipe: Mapping[str, object], make: Callable[[], Mapping[str, object]]
     ) -> Mapping[str, object]:
-        """Return what `make()` returned for this recipe, today or in an earlier run; a JSON mapping."""
+        """Return the cached result of `make()` for this recipe, or compute it; a JSON mapping."""
         ...
 
     def keep(
@@ -249,29 +249,29 @@ class Workbench(Protocol):
         recipe: Mapping[str, object],
         make: Callable[[Callable[[int, int], None]], Mapping[str, Tensor]],
     ) -> Mapping[str, Tensor]:
-        """Return the tensors that `make(tell)` returned for this recipe, today or in an earlier run, as a stage.
+        """Return the cached tensors of `make(tell)` for this recipe, or compute them, as a stage.
 
-        Pool, surrogates, way, shot and seed belong to every recipe; `tell(done, total)` reports progress.
+        Pool, surrogates, way, shot and seed are part of every recipe; `tell(done, total)` reports progress.
         """
         ...
 
     def rng(self, *names: object) -> Generator:
-        """Open the random stream of this name."""
+        """Return a new generator for the random stream of this name."""
         ...
 
 
 @dataclass(frozen=True)
 class Method(Component):
-    """A row of the leaderboard: prepare once per track, then solve its episodes."""
+    """A row of the leaderboard: prepared once per track, then solves its episodes."""
 
     kind: ClassVar[str] = "method"
     needs: ClassVar[frozenset[Needs]] = frozenset()
     role: ClassVar[str] = "method"
-    """'method', 'floor' or 'ceiling'; controls are shown apart."""
+    """'method', 'floor' or 'ceiling'; floors and ceilings are shown as controls."""
 
     @abstractmethod
     def prepare(self, bench: Workbench) -> Learner:
-        """Do all that may be done before the first episode is seen."""
+        """Do all work that is allowed before the first episode."""
 
     def skip(self, track: Track) -> str | None:
         """Return why this method cannot run on a track, or None; the leaderboard shows the reason."""

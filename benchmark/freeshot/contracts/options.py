@@ -1,4 +1,4 @@
-"""Options: from strings on a command line to checked fields of a frozen dataclass, and back to JSON."""
+"""Options of components: parsing from strings, checking against field types, and conversion to JSON."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound=Component)
 
 UNFIT = (ValueError, TypeError, AttributeError, LookupError, OverflowError)
-"""What converting a value of the wrong kind raises."""
+"""Exceptions raised when a value of the wrong type is converted."""
 
 
 @dataclass(frozen=True)
 class Option:
-    """One option of a component, as `freeshot show` prints it."""
+    """One option of a component, as printed by `freeshot show`."""
 
     name: str
     type: Any
@@ -68,7 +68,9 @@ def build(cls: type[T], values: Mapping[str, Any]) -> T:
         if dot:
             chosen = fields.get(name, option.default)
             if not isinstance(chosen, Choice):
-                raise OptionError(f"Option '{name}' of '{cls.name}' is no component, so '{key}' means nothing.")
+                raise OptionError(
+                    f"Option '{name}' of '{cls.name}' takes a plain value and has no sub-options, but got '{key}'."
+                )
             fields[name] = chosen.with_options(**{rest: value})
         else:
             fields[name] = _convert(value, option, cls.name)
@@ -79,21 +81,21 @@ def build(cls: type[T], values: Mapping[str, Any]) -> T:
 
 
 def name_and_options(text: str) -> tuple[str, dict[str, str]]:
-    """Part 'clip-vit-b16:normalize=own,scale=l2' into a name and options, as one says a backbone; OptionError."""
+    """Split 'clip-vit-b16:normalize=own,scale=l2' into name and options; OptionError if an option is malformed."""
     name, _, rest = text.partition(":")
     options: dict[str, str] = {}
     for pair in filter(None, rest.split(",")):
         key, equals, value = pair.partition("=")
         if not equals or not key:
             raise OptionError(
-                f"'{pair}' in '{text}' is no option. Write NAME:KEY=VALUE,KEY=VALUE, as in timm:side=224."
+                f"Invalid option '{pair}' in '{text}': expected NAME:KEY=VALUE,KEY=VALUE, as in timm:side=224."
             )
         options[key] = value
     return name, options
 
 
 def spelled(component: Component) -> str:
-    """Write a component as `name_and_options` reads it: its name, and the options that are not at their defaults."""
+    """Format a component for `name_and_options`: its name, and the options that differ from their defaults."""
     defaults = {name: option.default for name, option in options_of(type(component)).items()}
     changed = [f"{name}={getattr(component, name)}" for name in defaults if getattr(component, name) != defaults[name]]
     return f"{component.name}:{','.join(changed)}" if changed else component.name
@@ -105,13 +107,13 @@ def to_json(component: Component) -> dict[str, Any]:
 
 
 def neutral_options(component: Component) -> tuple[str, ...]:
-    """List the options that were added later and stand at the value that changes nothing."""
+    """List the options that were added later and have their neutral default value."""
     fields = (field for field in dataclasses.fields(component) if field.metadata.get("added"))
     return tuple(field.name for field in fields if getattr(component, field.name) == field.default)
 
 
 def describe_type(hint: Any) -> str:
-    """Name an option's type in plain words."""
+    """Describe an option's type for users."""
     origin, args = get_origin(hint), get_args(hint)
     if origin is Literal:
         return " | ".join(map(str, args))
@@ -145,7 +147,7 @@ def _convert(value: Any, option: Option, owner: str) -> Any:
 
 
 def _as(value: Any, hint: Any, default: Any) -> Any:
-    """Convert a value to a type, or raise ValueError."""
+    """Convert a value to a type; ValueError if that is not possible."""
     origin, args = get_origin(hint), get_args(hint)
     if hint is Choice:
         return _choice(value, default)
@@ -211,7 +213,7 @@ def _refuse() -> Any:
 
 @cache
 def _field_helps(cls: type) -> dict[str, str]:
-    """Collect the string that stands under each field, for the class and its bases."""
+    """Collect the strings under the fields of a class and its bases."""
     helps: dict[str, str] = {}
     for base in reversed(cls.__mro__):
         if dataclasses.is_dataclass(base):
@@ -224,7 +226,7 @@ def _own_helps(cls: type) -> dict[str, str]:
         source = textwrap.dedent(inspect.getsource(cls))
         body = typing.cast("ast.ClassDef", ast.parse(source).body[0]).body
     except (OSError, TypeError, SyntaxError):
-        return {}  # a class made in a REPL has no source; its options simply have no help
+        return {}  # a class defined in a REPL has no source, so its options have no help
     helps: dict[str, str] = {}
     for field, text in pairwise(body):
         if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):

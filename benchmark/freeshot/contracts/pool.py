@@ -1,4 +1,4 @@
-"""What a pool of LoRAs is, once opened and verified."""
+"""A pool of LoRAs in memory, verified when it was opened."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, order=True)
 class Slot:
-    """A part of a linear layer that a LoRA adds to: rows start…stop of the layer's output, stop excluded.
+    """A block of rows of a linear layer that a LoRA adds to: rows start…stop of its output, stop excluded.
 
-    timm fuses q, k and v into one layer, so LoRA on q and on v are two slots of `blocks.N.attn.qkv`. Slots can be
+    timm fuses q, k and v into one layer, so LoRA on q and on v uses two slots of `blocks.N.attn.qkv`. Slots can be
     compared, sorted and used as keys.
     """
 
@@ -33,13 +33,13 @@ class Slot:
 
 @dataclass(frozen=True)
 class PoolPlan:
-    """A pool that everybody builds for themselves, and how: `freeshot pool build NAME` needs nothing else."""
+    """The recipe of a pool that users build themselves with `freeshot pool build NAME`."""
 
     name: str
     sources: tuple[str, ...]
-    """Data sets whose base classes are learned, in turn."""
+    """Data sets whose base classes are used, in turn."""
     count: int
-    """How many LoRAs."""
+    """Number of LoRAs."""
     backbone: str
     rank: int = 4
     targets: tuple[str, ...] = ("q", "v")
@@ -53,14 +53,14 @@ class PoolPlan:
     gate: float = 0.0
     seed: int = 0
     at_once: int = 8
-    """LoRAs that are tuned side by side; what is tuned together is written together."""
+    """LoRAs that are tuned in parallel and written together."""
 
 
 @dataclass(frozen=True, eq=False)
 class LoraEntry:
     """One LoRA with the head it was tuned with, on one classification task.
 
-    Axes: r rank, i and o inputs and outputs of a slot, c classes of the task, d features. Tensors lie on the CPU.
+    Axes: r rank, i and o inputs and outputs of a slot, c classes of the task, d features. Tensors are on the CPU.
     """
 
     name: str
@@ -68,7 +68,7 @@ class LoraEntry:
     rank: int
     """r, the same in all slots."""
     factors: Mapping[Slot, tuple[Tensor, Tensor]]
-    """slot → (A [r, i], B [o, r]); B·A is added to the slot's weight, scaling (α / r) is already folded into B."""
+    """slot → (A [r, i], B [o, r]); B·A is added to the slot's weight; the scaling (α / r) is already folded into B."""
     head_weight: Tensor
     """[c, d]; logits are features · head_weightᵀ + head_bias."""
     head_bias: Tensor
@@ -78,21 +78,21 @@ class LoraEntry:
     class_ids: tuple[int, ...]
     """c ids; two LoRAs of the pool that were tuned on the same class have the same id."""
     facts: Mapping[str, object] = field(default_factory=dict)
-    """Held-out accuracy, seed, images and other facts that were recorded when it was tuned."""
+    """Held-out accuracy, seed, images and other facts recorded during tuning."""
 
 
 @dataclass(frozen=True, eq=False)
 class LoraPool:
-    """LoRAs of one backbone, verified on opening, read-only.
+    """The LoRAs of one backbone, verified on opening, read-only.
 
-    A pool is a collection of its entries: `for lora in pool`, `len(pool)`, `pool[0]`, `pool["lora-003"]`. A number past
+    A pool is a collection of its entries: `for lora in pool`, `len(pool)`, `pool[0]`, `pool["lora-003"]`. An index past
     the end raises IndexError, an unknown name UnknownNameError.
     """
 
     name: str
     """As in a track, 'pocket'; a part of a pool has a slash, 'pocket/sketch'."""
     path: Path
-    """Folder that it was read from."""
+    """Folder of the pool's files."""
     backbone: str
     """Name of the backbone that the LoRAs were tuned on."""
     backbone_hash: str
@@ -100,9 +100,9 @@ class LoraPool:
     entries: tuple[LoraEntry, ...]
     """The LoRAs, in the order of the pool's card."""
     sha256: str
-    """Identity of the whole pool."""
+    """Hash that identifies the pool."""
     license: str = ""
-    """SPDX identifier, '' where none is stated."""
+    """SPDX identifier, '' if none is given."""
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -114,7 +114,7 @@ class LoraPool:
         return any(key is entry or key == entry.name for entry in self.entries)
 
     def __getitem__(self, key: int | str) -> LoraEntry:
-        """Return a LoRA by number or by name; IndexError or UnknownNameError where there is none."""
+        """Return a LoRA by index or by name; IndexError or UnknownNameError if there is none."""
         if isinstance(key, int):
             return self.entries[key]
         for entry in self.entries:

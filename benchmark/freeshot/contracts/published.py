@@ -1,4 +1,4 @@
-"""Numbers that papers report: shown beside what was measured here, never among it."""
+"""Accuracies reported in papers, shown next to measured ones but never mixed with them."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Published:
-    """An accuracy on a track as a paper states it; it is neither ranked nor compared with measured ones."""
+    """An accuracy on a track as reported in a paper; it is neither ranked nor compared with measured ones."""
 
     method: str
-    """As the paper calls it."""
+    """As the paper names it."""
     track: str
-    """The track that asks what the paper asked: 'in-domain/cub/5w1s'."""
+    """The track with the paper's setting: 'in-domain/cub/5w1s'."""
     mean: float
     """In 0…1."""
     half_width: float | None
-    """Of the interval as the paper prints it, in 0…1; None where it prints none."""
+    """Half-width of the interval in the paper, in 0…1; None if the paper gives none."""
     source: str
-    """Where the number stands: 'Hu et al., CVPR 2025, Table 2'."""
+    """Paper and table: 'Hu et al., CVPR 2025, Table 2'."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.mean <= 1 or (self.half_width is not None and not 0 <= self.half_width <= 1):
-            raise ValueError(f"{self.method} on {self.track}: accuracies and half-widths lie in 0…1, not in percent.")
+            raise ValueError(f"{self.method} on {self.track}: accuracies and half-widths must be in 0…1, not percent.")
         if not self.source.strip():
-            raise ValueError(f"{self.method} on {self.track} names no source. Say which table of which paper it is.")
+            raise ValueError(f"{self.method} on {self.track} has no source. Name the paper and the table.")
 
     @property
     def name(self) -> str:
-        """Tell it from other numbers: one source states one number of a method on a track."""
+        """A unique name: one source reports one accuracy of a method on a track."""
         return f"{self.method} on {self.track} by {self.source}"

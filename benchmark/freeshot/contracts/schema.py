@@ -1,7 +1,7 @@
-"""The JSON Schema of records, generated from the models that validate them and published with its version.
+"""The JSON Schema of records, generated from the pydantic models and published with its version.
 
-What only the models can say, such as a hash that fits its spec or a mean that is the mean of the accuracies, it leaves
-to them; what it refuses, they refuse.
+Conditions across fields, such as a hash that matches its spec, are checked by the models only; everything the schema
+refuses, the models refuse.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ IDENTIFIER = f"urn:freeshot:record:{SCHEMA_VERSION}"
 
 
 class _Untitled(GenerateJsonSchema):
-    """Give fields no titles: 'Git Commit' says nothing that 'git_commit' does not."""
+    """Generate no field titles: 'Git Commit' adds nothing to 'git_commit'."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
-        """Never."""
+        """Return False for every field."""
         return False
 
 

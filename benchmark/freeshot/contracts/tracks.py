@@ -1,4 +1,4 @@
-"""Tracks, suites and profiles: what is asked of every method, as plain values."""
+"""Tracks, suites and profiles: the settings that every method is evaluated in, as plain values."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Track:
-    """One question of the benchmark: these LoRAs, those novel classes, that many examples."""
+    """One setting of the benchmark: a pool, a data set, and N-way K-shot episodes."""
 
     name: str
     """'in-domain/sketch/5w1s'."""
     dataset: str
-    """Whose held-out classes are tested."""
+    """Data set whose held-out classes are tested."""
     pool: str
     """Name of the LoRA pool."""
     sources: tuple[str, ...]
-    """Data sets the pool was tuned on; a method that needs real images gets their base classes."""
+    """Data sets that the pool was tuned on; a method that needs real images gets their base classes."""
     backbone: str
     split: str = "novel"
-    """'novel' for the board; 'validation' for tracks on which settings may be chosen in the open."""
+    """'novel' for the leaderboard; 'validation' for tracks on which settings may be chosen."""
     way: int = 5
     shot: int = 1
     query: int = 15
@@ -28,18 +28,18 @@ class Track:
     selection: str = "none"
     """How settings were chosen: never on test episodes."""
     version: int = 1
-    """Rises with anything that moves a number; different versions never share a table."""
+    """Incremented with any change of results; different versions never share a table."""
     episodes_sha256: str = ""
-    """Hash of the frozen episode list with its images; empty where the images are not known beforehand."""
+    """Hash of the frozen episode list with its images; empty if the images are not fixed in advance."""
     indices_sha256: str = ""
-    """Hash of the frozen list of indices alone, where the number of images per class is known without the images."""
+    """Hash of the frozen index list alone, if the number of images per class is fixed but the images are not."""
     optional: bool = False
-    """True where images must be fetched by hand first; run only by its full name, or in a suite that says `by_hand`."""
+    """True if images must be downloaded manually; run only by its full name, or in a suite with `by_hand`."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A method with options, as a suite asks for it."""
+    """A method with options, as an entry of a suite."""
 
     method: str
     options: Mapping[str, object] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Profile:
-    """A size of a suite: which rows with which options, and how many tracks and episodes."""
+    """A size of a suite: its rows with options, tracks and number of episodes."""
 
     rows: tuple[Row, ...]
     tracks: tuple[str, ...] = ("*",)
@@ -56,16 +56,17 @@ class Profile:
     """Episodes per track; a limited run is marked as not comparable."""
     summary: str = ""
     seeds: tuple[int, ...] = (0,)
-    """Root seeds of training, where none is asked for; several make a claim about a method, not about one run."""
+    """Root seeds of training, if the user gives none; several seeds support claims about a method, not about one
+    run."""
 
 
 @dataclass(frozen=True)
 class Suite:
-    """Tracks that belong together, and the profiles they are run in; `full` is the one without --profile."""
+    """Tracks that belong together, and the profiles they are run in; `full` is used without --profile."""
 
     name: str
     summary: str
     tracks: tuple[str, ...]
     profiles: Mapping[str, Profile]
     by_hand: bool = False
-    """True where all images are fetched by hand, so that whoever names the suite asks for its optional tracks."""
+    """True if all images are downloaded manually; naming the suite then includes its optional tracks."""

@@ -1,4 +1,4 @@
-"""Which state of a LoRA under training is handed on: the last, or the one that was best on classes held out."""
+"""Checkpoint selection in meta-training: the last LoRA, or the best on held-out classes."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 
 
 class Last:
-    """Keep nothing but the last LoRA."""
+    """Select the last LoRA."""
 
     state: tuple[Tensor, ...] = ()
 
     def judge(self, model: Model, step: int) -> None:
-        """Pass it by."""
+        """Do nothing."""
 
     def of(self, model: Model) -> Adapter:
-        """Return the last."""
+        """Return the current LoRA."""
         return model.snapshot()
 
 
 class Best(Last):
-    """Keep a copy of all that is trained, as it was when most held-out tasks were solved; of equals the earliest."""
+    """Select the LoRA with the best accuracy on held-out tasks, the earliest of equals; copies all trained weights."""
 
     def __init__(self, model: Model, tasks: Sequence[Task]) -> None:
         import torch
@@ -42,7 +42,7 @@ class Best(Last):
         self.state = (*self._weights, self._accuracy, self._step)
 
     def judge(self, model: Model, step: int) -> None:
-        """Copy the LoRA if it is better than any was."""
+        """Evaluate the model and copy its weights if it is better than all before."""
         accuracy = sum(nearest_prototype_accuracy(model, task) for task in self._tasks) / len(self._tasks)
         if accuracy <= float(self._accuracy):
             return
@@ -52,7 +52,7 @@ class Best(Last):
             kept.copy_(weight.detach())
 
     def of(self, model: Model) -> Adapter:
-        """Set the model to the best and copy it."""
+        """Load the best weights into the model and return a copy of its LoRA."""
         import torch
 
         with torch.no_grad():
@@ -64,7 +64,7 @@ class Best(Last):
 
 
 def nearest_prototype_accuracy(model: Model, task: Task) -> float:
-    """Return the share of a task's queries that lie nearest to the mean of their own class."""
+    """Return the nearest-prototype accuracy on a task's queries, 0…1."""
     import torch
 
     from freeshot.basics.prototypes import prototype_logits

@@ -1,1 +1,1 @@
-"""Images on disk: pictures, folders, archives, split files, checksums, look-alikes, and people's own data sets."""
+"""Images on disk: decoding, folders, archives, split files, checksums, near duplicates, and users' own data sets."""

@@ -1,6 +1,6 @@
-"""Archives of strangers: every member is looked at before the first byte is written, and nothing lands outside.
+"""Safe unpacking of third-party archives: all members are checked before the first byte is written.
 
-Refused are members that are absolute, contain '..', are links or devices, or together swell beyond a limit.
+Members that are absolute, contain '..', are links or devices, or together exceed a size limit are refused.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 LARGEST = 128 * 2**30
-"""Bytes that an archive may unpack to; the largest one here, a part of ChestX-ray14, has 4 GiB."""
+"""Maximal unpacked size in bytes; the largest archive used, a part of ChestX-ray14, has 4 GiB."""
 MOST = 2_000_000
-"""Members that an archive may have."""
+"""Maximal number of members."""
 BROKEN = (
     tarfile.TarError,
     zipfile.BadZipFile,
@@ -41,7 +41,7 @@ BROKEN = (
     UnicodeError,
     ValueError,
 )
-"""What the readers raise over bytes that are no archive; RuntimeError is how zipfile asks for a password."""
+"""Exceptions of the readers on invalid archives; zipfile raises RuntimeError if a password is needed."""
 
 
 @dataclass(frozen=True)
@@ -52,29 +52,29 @@ class Member:
     size: int
     is_folder: bool
     why_refused: str = ""
-    """What it is, where it is neither file nor folder."""
+    """What kind of member it is, if neither file nor folder."""
 
 
 def unpack(archive: Path, folder: Path, largest: int = LARGEST) -> Path:
-    """Unpack an archive into a folder that is whole or absent; DataError says which member is refused."""
+    """Unpack an archive into a folder atomically; DataError names the member that is refused."""
     with _opened(archive, largest) as (members, open_member):
         _require_safe(archive, members, largest)
         with _alone(folder):
-            if not folder.is_dir():  # else somebody else unpacked it meanwhile
+            if not folder.is_dir():  # else another process has unpacked it meanwhile
                 _fill(folder, members, open_member)
     return folder
 
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Wait for whoever else fills the folder; the operating system lets go of a killed process's lock."""
+    """Lock the folder against other processes; the operating system releases the lock of a killed process."""
     from filelock import FileLock
 
     lock = FileLock(folder.with_name(f".{folder.name}.lock"))
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
-    except (OSError, NotImplementedError) as error:  # the latter where a file system knows no locks
+    except (OSError, NotImplementedError) as error:  # the latter on file systems without locks
         raise _not_written(folder, error) from None
     try:
         yield
@@ -83,8 +83,8 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _fill(folder: Path, members: list[Member], open_member: Callable[[int], IO[bytes] | None]) -> None:
-    """Write all members beside the folder, then move them there at once."""
-    fresh = folder.with_name(f".{folder.name}.unpacking")  # always this name: a killed process leaves one, not many
+    """Write all members to a temporary folder, then rename it."""
+    fresh = folder.with_name(f".{folder.name}.unpacking")  # a fixed name, so that killed processes leave at most one
     try:
         if fresh.exists():
             shutil.rmtree(fresh)
@@ -99,12 +99,12 @@ def _fill(folder: Path, members: list[Member], open_member: Callable[[int], IO[b
 
 
 def _not_written(folder: Path, error: Exception) -> StoreError:
-    return StoreError(f"{folder} could not be written ({getattr(error, 'strerror', None) or error}). Mend that.")
+    return StoreError(f"{folder} could not be written ({getattr(error, 'strerror', None) or error}). Fix and rerun.")
 
 
 @contextmanager
 def _opened(archive: Path, largest: int) -> Iterator[tuple[list[Member], Callable[[int], IO[bytes] | None]]]:
-    """List an archive's members and hand out a way to open each; whatever breaks becomes one sentence."""
+    """List an archive's members and yield them with a function that opens each; any error becomes a DataError."""
     try:
         if archive.name.lower().endswith(".zip"):
             with zipfile.ZipFile(archive) as opened:
@@ -121,7 +121,7 @@ def _opened(archive: Path, largest: int) -> Iterator[tuple[list[Member], Callabl
 
 @contextmanager
 def _decompressed(archive: Path) -> Iterator[Any]:
-    """Open the tar inside of its compression, which its first bytes tell."""
+    """Open the decompressed tar stream; the compression is detected from the first bytes."""
     with archive.open("rb") as file:
         magic = file.read(6)
     openers: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
@@ -131,28 +131,28 @@ def _decompressed(archive: Path) -> Iterator[Any]:
 
 
 class _Bounded:
-    """A stream that does not read much at once: a header of a tar may claim a gigabyte for a file's name."""
+    """A stream with bounded reads, because a tar header may claim a gigabyte for a file name."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
         self.last = b""
-        """What was read last."""
+        """The bytes of the last read."""
         self.seek, self.tell = stream.seek, stream.tell
 
     def read(self, size: int) -> bytes:
-        """Read on; ValueError where more is asked for than any header needs."""
+        """Read `size` bytes; ValueError if that is more than any header needs."""
         if not 0 <= size <= 1 << 26:
-            raise ValueError("a header claims to be longer than any header is")
+            raise ValueError("corrupt archive header")
         self.last = self._stream.read(size)
         return self.last
 
 
 def _listed(tar: tarfile.TarFile, stream: _Bounded, largest: int) -> list[tarfile.TarInfo]:
-    """List members until there are more than allowed: to list a compressed tar is to decompress all of it."""
+    """List members until there are more than allowed, because listing a compressed tar decompresses all of it."""
     entries, total = [], 0
     for entry in tar:
         if entry.size < 0:
-            raise ValueError(f"the member {entry.name!r} is spoilt")
+            raise ValueError(f"the member {entry.name!r} is corrupt")
         entries.append(entry)
         total += entry.size
         if len(entries) > MOST or total > largest:
@@ -162,26 +162,26 @@ def _listed(tar: tarfile.TarFile, stream: _Bounded, largest: int) -> list[tarfil
 
 
 def _require_end(stream: _Bounded, largest: int) -> None:
-    """Refuse a tar that does not end in zeros: tarfile stops without a word at a cut or spoilt header, too."""
+    """Require that a tar ends in zeros, because tarfile silently stops at truncated or corrupt headers."""
     if stream.last != bytes(tarfile.BLOCKSIZE):
-        raise ValueError("it breaks off, or is spoilt in its middle")
+        raise ValueError("it is truncated or corrupt")
     padding = 0
-    while block := stream.read(1 << 20):  # to the very end, where what compressed it put a checksum
+    while block := stream.read(1 << 20):  # to the very end, where compressors put a checksum
         padding += len(block)
         if block.count(0) < len(block) or padding > largest:
-            raise ValueError("it goes on after its end")
+            raise ValueError("it has data after its end")
 
 
 def _listed_in_zip(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
-    """List members, none of which may have swallowed the next one's entry because its length is wrong."""
+    """List members; ValueError if the record of one includes the next because of a wrong length."""
     infos = archive.infolist()
     if any(b"PK\x01\x02" in info.extra + info.comment for info in infos):
-        raise ValueError("its list of members is spoilt")
+        raise ValueError("its list of members is corrupt")
     return infos
 
 
 def _zip_member(info: zipfile.ZipInfo) -> Member:
-    kind = info.external_attr >> 16 & 0o170000  # the Unix file type, where the archive was made on Unix
+    kind = info.external_attr >> 16 & 0o170000  # the Unix file type, if the archive was made on Unix
     odd = "" if kind in (0, 0o100000, 0o040000) else "a link" if kind == 0o120000 else "a device"
     return Member(info.filename, info.file_size, info.is_dir(), odd)
 
@@ -220,7 +220,7 @@ def _why_unsafe(name: str) -> str:
 
 def _write(entry: Member, folder: Path, open_member: Callable[[int], IO[bytes] | None], number: int) -> None:
     target = folder / PurePosixPath(entry.name.replace("\\", "/"))
-    content = _Content(entry, open_member, number)  # of a folder too: to open it compares both names in a zip
+    content = _Content(entry, open_member, number)  # for folders too: opening compares both names in a zip
     try:
         if entry.is_folder:
             target.mkdir(parents=True, exist_ok=True)
@@ -230,11 +230,11 @@ def _write(entry: Member, folder: Path, open_member: Callable[[int], IO[bytes] |
             while block := content.read(1 << 20):
                 file.write(block)
     except OSError as error:
-        raise StoreError(f"{target.name} could not be unpacked ({error.strerror}). Mend that and try again.") from None
+        raise StoreError(f"{target.name} could not be unpacked ({error.strerror}). Fix this and rerun.") from None
 
 
 class _Content:
-    """A member's content, that may not be longer than its header says; what breaks in it is no OSError of ours."""
+    """A member's content, limited to the length in its header; read errors become ValueError, not OSError."""
 
     def __init__(self, entry: Member, open_member: Callable[[int], IO[bytes] | None], number: int) -> None:
         self._entry, self._left = entry, entry.size
@@ -242,12 +242,12 @@ class _Content:
             self._source = open_member(number)
 
     def read(self, size: int) -> bytes:
-        """Read on; ValueError past the promised end."""
+        """Read up to `size` bytes; ValueError past the declared length."""
         with _broken_as_value(self._entry):
             block = b"" if self._source is None else self._source.read(size)
         self._left -= len(block)
         if self._left < 0:
-            raise ValueError(f"the member {self._entry.name!r} is longer than it says")
+            raise ValueError(f"the member {self._entry.name!r} is longer than its header declares")
         return block
 
 

@@ -1,4 +1,4 @@
-"""What a data set on this disk holds: counts per split, broken images, images that look alike across base and novel."""
+"""Validation of a data set on disk: counts per split, broken images, near duplicates across base and novel."""
 
 from __future__ import annotations
 
@@ -22,44 +22,44 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SplitFound:
-    """One split as it was found."""
+    """Counts and hash of one split."""
 
     name: str
     classes: int
     images: int
     fewest: int
-    """Images of the poorest class."""
+    """Images of the smallest class."""
     sha256: str
 
 
 @dataclass(frozen=True)
 class Alike:
-    """A base and a novel image that show the same, or nearly."""
+    """A base and a novel image that are equal or nearly equal."""
 
     base: str
     novel: str
     bits: int
-    """In which their hashes differ; 0 with `same` for equal pixels."""
+    """Number of differing hash bits; 0 with `same` for equal pixels."""
     same: bool
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a check found."""
+    """Result of a check."""
 
     splits: tuple[SplitFound, ...]
     broken: tuple[str, ...] = ()
-    """A sentence for each image that cannot be read."""
+    """One sentence for each image that cannot be read."""
     alike: tuple[Alike, ...] = ()
     checksums: tuple[str, ...] = ()
-    """What the publisher's checksums say, a sentence each."""
+    """Results of the publisher's checksums, one sentence each."""
     absent: dict[str, str] = field(default_factory=dict)
     """Split → why it could not be opened."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Looked:
-    """What was seen of a split's images; lists of equal length."""
+    """Names, pixel hashes and difference hashes of a split's readable images; lists of equal length."""
 
     names: list[str]
     pixels: list[bytes]
@@ -75,7 +75,7 @@ def check_dataset(
     radius: int = RADIUS,
     on_step: Callable[[int, int], None] = lambda done, total: None,
 ) -> Found:
-    """Open every split and, with `look`, every image; DataError where no split can be opened."""
+    """Open every split and, with `look`, every image; DataError if no split can be opened."""
     opened: dict[str, Images] = {}
     absent: dict[str, str] = {}
     for name in NAMES:
@@ -127,7 +127,7 @@ def _look(images: Images, on_step: Callable[[int], None]) -> _Looked:
 
 
 def _namer(images: Images) -> Callable[[int], str]:
-    """Name an image by its file, or, where images lie in no files of their own, by its class and its place there."""
+    """Name images by file, or, if they have no files of their own, by class and index within it."""
     if files := getattr(images, "files", None):
         return lambda index: str(files[index])
     labels = np.asarray(images.labels)
@@ -139,7 +139,7 @@ def _namer(images: Images) -> Callable[[int], str]:
 
 
 def _alike(base: _Looked, novel: _Looked, radius: int) -> tuple[Alike, ...]:
-    """Compare every base image with every novel one; the most alike first."""
+    """Compare every base image with every novel one; most similar pairs first."""
     first, second = (np.array(seen.hashes, dtype=np.uint64) for seen in (base, novel))
     where: dict[bytes, list[int]] = {}
     for place, pixels in enumerate(base.pixels):

@@ -1,4 +1,4 @@
-"""Hashes of pictures' files, computed once; remembered by path, size and time of change in the data folder."""
+"""SHA-256 hashes of image files, cached in the data folder by path, size and modification time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def content_hashes(files: Sequence[Path], memory: Path | None) -> list[str]:
-    """Return the SHA-256 of each file; what `memory` remembers of an unchanged file is believed."""
+    """Return the SHA-256 of each file; the cache file `memory` is used for unchanged files."""
     known = {} if memory is None else _remembered(memory)
     hashes, fresh = [], False
     for file in files:
@@ -28,13 +28,13 @@ def content_hashes(files: Sequence[Path], memory: Path | None) -> list[str]:
             fresh = True
         hashes.append(entry[2])
     if fresh and memory is not None:
-        with suppress(StoreError):  # a data folder that cannot be written only costs the hashing again
+        with suppress(StoreError):  # without write permission files are only hashed again
             write_text(memory, canonical_json([fingerprint(known, 64), known]))
     return hashes
 
 
 def checksum(file: Path) -> str:
-    """Return the MD5 of a file, as publishers do."""
+    """Return the MD5 of a file, which publishers provide."""
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "md5").hexdigest()
 
@@ -50,7 +50,7 @@ def _stamp(file: Path) -> list[int]:
 
 
 def _remembered(memory: Path) -> dict[str, list[Any]]:
-    """Read what is remembered; a file that is missing or spoilt remembers nothing."""
+    """Read the cache; a missing or corrupt file gives an empty one."""
     try:
         stated, known = json.loads(memory.read_text(encoding="utf-8"))
         remembered: dict[str, list[Any]] = known if stated == fingerprint(known, 64) else {}

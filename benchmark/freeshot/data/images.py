@@ -1,4 +1,4 @@
-"""Images that lie in files and are decoded when they are asked for."""
+"""Image files that are decoded on access."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SIDE = 224
-"""Pixels along each side, until somebody asks for another size."""
+"""Pixels along each side, unless another size is requested."""
 
 
 @dataclass(frozen=True, eq=False)
 class FileImages:
-    """Labelled picture files; implements `freeshot.Images`."""
+    """Labelled image files; implements `freeshot.Images`."""
 
     files: tuple[Path, ...]
     labels: NDArray[np.int64]
     classes: tuple[str, ...]
     memory: Path | None = None
-    """Where hashes of files are remembered."""
+    """Cache file of content hashes."""
     fit: Fit = "square"
     side: int = SIDE
 
@@ -41,21 +41,21 @@ class FileImages:
         return len(self.files)
 
     def at(self, side: int) -> FileImages:
-        """Return the same images, shown at another size."""
+        """Return the same images at another size."""
         return shown_at(self, side)
 
     @cached_property
     def sha256(self) -> str:
-        """Identify what is shown: contents of all files, labels, class names and how pictures are made square.
+        """Hash the contents of all files, labels, class names and the way images are made square.
 
-        The side is left out: it is the backbone's, whose own hash stands beside this one wherever pixels matter.
-        Names of files are left out as well: the same pictures in another folder are the same data set.
+        The side is left out: it belongs to the backbone, whose own hash is recorded wherever pixels matter. File names
+        are left out as well: the same images in another folder are the same data set.
         """
         shown = [self.fit, self.classes, self.labels.tolist(), content_hashes(self.files, self.memory)]
         return hashlib.sha256(canonical_json(shown).encode()).hexdigest()
 
     def read(self, indices: Sequence[int]) -> Tensor:
-        """Return uint8 [b, 3, side, side]; DataError names a file that is no picture."""
+        """Return uint8 [b, 3, side, side]; DataError names a file that is not a valid image."""
         import torch
 
         pixels = np.empty((len(indices), self.side, self.side, 3), np.uint8)
@@ -67,7 +67,7 @@ class FileImages:
 def images_of(
     members: Mapping[str, Sequence[Path]], classes: Sequence[str], memory: Path | None, fit: Fit = "square"
 ) -> FileImages:
-    """Open the pictures of some classes, class by class in the order given."""
+    """Open the images of some classes, class by class in the given order."""
     files = tuple(file for name in classes for file in members[name])
     labels = np.repeat(np.arange(len(classes)), [len(members[name]) for name in classes]).astype(np.int64)
     return FileImages(files, labels, tuple(classes), memory, fit)

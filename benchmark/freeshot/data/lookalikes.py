@@ -1,7 +1,7 @@
-"""Images that are the same or nearly so: a novel image that was also seen in training is no novel image.
+"""Near-duplicate images: a novel image that was also used in training is not novel.
 
-The difference hash (dHash) asks of a picture of 9 × 8 grey pixels whether each is darker than its right neighbour: 64
-bits that survive another size, another compression and a little colour. Axes: n and m images.
+The difference hash (dHash) compares each of 9 × 8 grey pixels with its right neighbour: 64 bits that are robust to
+resizing, compression and small colour changes. Axes: n and m images.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RADIUS = 4
-"""Bits of 64 in which two images may differ and still count as nearly the same."""
+"""Number of 64 bits in which near duplicates may differ."""
 BLOCK = 2**22
-"""Pairs that are compared at a time."""
+"""Pairs compared at a time."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two images that look alike."""
+    """Two similar images."""
 
     first: int
     second: int
     bits: int
-    """In which their hashes differ."""
+    """Number of differing hash bits."""
 
 
 def dhash(pixels: NDArray[np.uint8]) -> int:
-    """Hash a picture [h, w, 3] to 64 bits; a picture of one colour has none that say anything, and gives 0."""
+    """Return the 64-bit difference hash of an image [h, w, 3]; 0 for a uniform image."""
     from PIL import Image
 
     small = Image.fromarray(pixels).convert("L").resize((9, 8), Image.Resampling.BILINEAR)
@@ -43,7 +43,7 @@ def dhash(pixels: NDArray[np.uint8]) -> int:
 
 
 def near_pairs(first: NDArray[np.uint64], second: NDArray[np.uint64], radius: int = RADIUS) -> Iterator[Pair]:
-    """Find the pairs of hashes [n] and [m] that differ in at most `radius` bits; featureless images are left out."""
+    """Find the pairs of hashes [n] and [m] that differ in at most `radius` bits; uniform images are skipped."""
     rows = max(1, BLOCK // max(1, len(second)))
     for start in range(0, len(first), rows):
         apart = bit_count(first[start : start + rows, None] ^ second[None, :])  # [rows, m]
@@ -53,7 +53,7 @@ def near_pairs(first: NDArray[np.uint64], second: NDArray[np.uint64], radius: in
 
 
 def bit_count(values: NDArray[np.uint64]) -> NDArray[np.uint8]:
-    """Count the bits that are set in each value."""
+    """Count the set bits of each value."""
     if hasattr(np, "bitwise_count"):
         counted: NDArray[np.uint8] = np.bitwise_count(values)
         return counted

@@ -1,4 +1,4 @@
-"""What FreeShot knows of a person's own data set: one JSON file, `own/NAME.json` in the data folder."""
+"""The manifest of a user's own data set: one JSON file, `own/NAME.json` in the data folder."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NAME = r"[a-z0-9][a-z0-9-]*"
 
 
 class Parts(BaseModel):
-    """Names of the classes of each split."""
+    """Class names of each split."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -33,7 +33,7 @@ class Parts(BaseModel):
 
 
 class Question(BaseModel):
-    """The track that is asked of the data set."""
+    """The settings of the data set's track."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -48,25 +48,25 @@ class Question(BaseModel):
 
 
 class Manifest(BaseModel):
-    """A person's own data set, as it was added."""
+    """A user's own data set, as it was added."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: Literal[1] = 1
     name: str = Field(pattern=f"^{NAME}$")
     path: str
-    """A folder of class folders, or a CSV file: relative to the data folder where it lies inside, else absolute."""
+    """A folder of class folders, or a CSV file: relative to the data folder if inside it, else absolute."""
     fit: Literal["square", "centre"] = "square"
     domain: str = ""
     license: str = ""
     splits: Parts
     split_from: str = ""
-    """Where the split comes from, in words."""
+    """Origin of the split, as text."""
     question: Question
 
     @property
     def split(self) -> Split:
-        """The split, checked."""
+        """The validated split."""
         return checked(Split(**self.splits.model_dump()), f"The manifest of '{self.name}'")
 
     @property
@@ -85,7 +85,7 @@ class Spoilt:
 
 
 def manifest_path(data: Path, name: str) -> Path:
-    """Say where the manifest of a data set lies."""
+    """Return the path of a data set's manifest."""
     return data / FOLDER / f"{name}.json"
 
 
@@ -112,9 +112,9 @@ def _read(path: Path) -> Manifest:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise DataError(
-            f"{path} is no manifest of a data set ({where}: {first['msg']}). Add the data set again."
+            f"{path} is not a valid data set manifest ({where}: {first['msg']}). Add the data set again."
         ) from None
     if manifest.name != path.stem:
-        raise DataError(f"{path} says it is the data set '{manifest.name}'. Rename the file or add the data set again.")
-    _ = manifest.split  # raises what is wrong
+        raise DataError(f"{path} describes the data set '{manifest.name}'. Rename the file or add the data set again.")
+    _ = manifest.split  # raises DataError if the split is invalid
     return manifest

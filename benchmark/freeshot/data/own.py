@@ -1,4 +1,4 @@
-"""People's own data sets: a folder of class folders or a CSV file, offered like any plugin's data set and track."""
+"""Users' own data sets: a folder of class folders or a CSV file, available like a plugin's data set and track."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ORIGIN = "your data"
 
 @dataclass(frozen=True)
 class Listed:
-    """Picture files by class, and the split that a CSV file may name for each."""
+    """Image files by class, and the split of each if the CSV file has that column."""
 
     members: dict[str, tuple[Path, ...]]
     splits: tuple[tuple[str, str], ...] = ()
@@ -39,16 +39,16 @@ class Listed:
 
 @dataclass(frozen=True)
 class OwnDataset(FewShotDataset):
-    """A person's own images."""
+    """A user's own images."""
 
     manifest: ClassVar[Manifest]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Travel to another process as a manifest: the class has no module that could be imported."""
+        """Pickle as a manifest, because the class is created at run time and cannot be imported."""
         return _made, (self.manifest,)
 
     def load(self, split: str, root: Path) -> FileImages:
-        """Return one split."""
+        """Return one split: 'base', 'validation' or 'novel'."""
         manifest = self.manifest
         place = root / manifest.path
         members = list_images(place).members
@@ -58,7 +58,7 @@ class OwnDataset(FewShotDataset):
 
 
 def list_images(path: Path) -> Listed:
-    """List the pictures of a folder of class folders, or of a CSV file with columns path, label and maybe split."""
+    """List the images of a folder of class folders, or of a CSV file with columns path, label and optionally split."""
     if _is(path, stat.S_ISDIR):
         members = classes_in(path)
         if len(members) < 2:
@@ -72,16 +72,16 @@ def list_images(path: Path) -> Listed:
     for row in rows:
         file = member(root, row["path"])
         if not _is(file, stat.S_ISREG):
-            raise DataError(f"{path} names {row['path']!r}, which is not there. Put it there or remove the line.")
+            raise DataError(f"{path} names {row['path']!r}, which does not exist. Add the file or remove the line.")
         found.setdefault(row["label"], {})[file] = None
     splits = tuple((row["label"], row["split"]) for row in rows if row.get("split"))
     if splits and len(splits) < len(rows):
-        raise DataError(f"{path} names a split in {len(splits)} of {len(rows)} lines. Name it in all or in none.")
+        raise DataError(f"{path} names a split in {len(splits)} of {len(rows)} lines. Give it in all or in none.")
     return Listed({label: tuple(files) for label, files in sorted(found.items())}, splits)
 
 
 def _is(path: Path, sort: Callable[[int], bool]) -> bool:
-    """Say whether there is something of this sort; of a name that no file could have, there is none."""
+    """Return whether a path exists with this file type; False for invalid names."""
     try:
         return sort(path.stat().st_mode)
     except (OSError, ValueError):
@@ -89,14 +89,14 @@ def _is(path: Path, sort: Callable[[int], bool]) -> bool:
 
 
 def require_name(name: str) -> None:
-    """Refuse a name that could not be a data set's."""
+    """Require a valid data set name."""
     if not re.fullmatch(NAME, name):
         raise DataError(f"'{name}' cannot be a data set's name. Use lower-case letters, digits and hyphens.")
 
 
 @cache
 def dataset_class(manifest: Manifest) -> type[OwnDataset]:
-    """Make the component class that stands for a manifest."""
+    """Create the component class for a manifest."""
     facts: dict[str, Any] = {
         "__doc__": f"Your own images from {manifest.path}.",
         "__module__": __name__,
@@ -114,7 +114,7 @@ def _made(manifest: Manifest) -> OwnDataset:
 
 
 def offer_own(host: Host, data: Path) -> None:
-    """Let a host offer what the manifests of a data folder say; a spoilt one is noted and costs only itself."""
+    """Register the data sets and tracks of a data folder; an invalid manifest is recorded and only skips itself."""
     for manifest in manifests(data):
         info = PluginInfo(f"own-{manifest.name}", ORIGIN, "")
         if isinstance(manifest, Spoilt):

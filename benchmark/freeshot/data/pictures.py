@@ -1,4 +1,4 @@
-"""One picture file → pixels: RGB over white, at the size a network takes; what is broken or a bomb is refused."""
+"""Decoding of image files: RGB on white, resized to the network's input; broken and oversized files are refused."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
     from PIL import Image
 
 Fit = Literal["square", "centre"]
-"""How a picture becomes square: by not keeping its shape, or by cutting off what is longer."""
+"""How an image becomes square: by changing its aspect ratio, or by cropping."""
 ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm"})
 UNREAD = (
     frozenset({".apng", ".avif", ".heic", ".heif", ".hif", ".j2k", ".jfif", ".jp2", ".jpe", ".jxl", ".jxr"})
     | {".pbm", ".pcx", ".pgm", ".pnm", ".psb", ".psd", ".svg", ".svgz", ".tga", ".xcf"}
-    | {".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dng", ".nef", ".nrw", ".orf", ".pef"}  # what cameras write undeveloped
+    | {".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dng", ".nef", ".nrw", ".orf", ".pef"}  # cameras' raw formats
     | {".raf", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f"}
 )
-"""Well-known endings of pictures that are not read: people are told of those that were left out."""
+"""Well-known image formats that are not supported; users are told about skipped files."""
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
-"""What is decoded at all; Pillow knows more, and some of that starts other programs."""
+"""Decoded formats; Pillow supports more, some of which start other programs."""
 MOST_PIXELS = 64_000_000
-"""A header that promises more is not believed; the largest chest X-ray has 9 million."""
+"""Limit on the pixels a header declares; the largest chest X-ray has 9 million."""
 MOST_BYTES = 2**29
-"""Bytes that a picture's file may have: those of as many pixels, uncompressed, twice."""
+"""Limit on file size: twice the uncompressed size of the largest image."""
 BROKEN = (
     ArithmeticError,
     AttributeError,
@@ -48,17 +48,17 @@ BROKEN = (
     struct.error,
     zlib.error,
 )
-"""What decoders raise over bytes that are not what they claim to be."""
+"""Exceptions that decoders raise on corrupt data."""
 
 
 def read_picture(file: Path, side: int, fit: Fit = "square") -> NDArray[np.uint8]:
-    """Read a picture as [side, side, 3]; DataError names a file that is none, or that is too large."""
+    """Read an image as [side, side, 3]; DataError names a file that is invalid or too large."""
     from PIL import Image
 
     try:
         require_bearable(file)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a decoder grumbles about metadata that we do not use
+            warnings.simplefilter("ignore")  # decoders warn about metadata that is not used
             with Image.open(file, formats=FORMATS) as opened:
                 _require_sane(opened.size)
                 return np.array(fitted(_on_white(opened), side, fit))
@@ -68,19 +68,19 @@ def read_picture(file: Path, side: int, fit: Fit = "square") -> NDArray[np.uint8
 
 
 def require_bearable(file: Path) -> None:
-    """Refuse what is no file, which may never end, and what is larger than any picture; OSError."""
+    """Require a regular file (a pipe may never end) of acceptable size; OSError otherwise."""
     found = file.stat()
     if not stat.S_ISREG(found.st_mode):
-        raise OSError("it is no file")
+        raise OSError("it is not a regular file")
     if found.st_size > MOST_BYTES:
         raise OSError(f"it has {found.st_size:,} bytes, more than the {MOST_BYTES:,} that are read")
 
 
 def fitted(image: Image.Image, side: int, fit: Fit) -> Image.Image:
-    """Bring a picture to side × side.
+    """Resize an image to side × side.
 
-    'square' squeezes it, as LoRA Recycle and most of its field do: nothing at the edge is lost. 'centre' is CLIP's
-    own evaluation: the shorter side is resized, bicubic, and the middle is cut out.
+    'square' changes the aspect ratio, as LoRA Recycle and most of its field do: nothing at the edges is lost. 'centre'
+    is CLIP's own evaluation: the shorter side is resized, bicubic, and the centre is cropped.
     """
     from PIL import Image
 
@@ -89,13 +89,13 @@ def fitted(image: Image.Image, side: int, fit: Fit) -> Image.Image:
     width, height = image.size
     shorter = min(width, height)
     size = width * side // shorter, height * side // shorter
-    _require_sane(size)  # a picture of 1 × 60,000 pixels is small until its shorter side is resized
+    _require_sane(size)  # a 1 × 60,000 image becomes huge when its shorter side is resized
     left, top = round((size[0] - side) / 2), round((size[1] - side) / 2)
     return image.resize(size, Image.Resampling.BICUBIC).crop((left, top, left + side, top + side))
 
 
 def enlarged(pictures: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """Bring pictures [b, h, w, 3] that are in memory already to [b, side, side, 3]."""
+    """Resize images in memory [b, h, w, 3] to [b, side, side, 3]."""
     from PIL import Image
 
     shown = [np.asarray(fitted(Image.fromarray(picture), side, "square")) for picture in pictures]
@@ -108,10 +108,10 @@ def _on_white(opened: Image.Image) -> Image.Image:
     if opened.mode == "RGB" and "transparency" not in opened.info:
         return opened.convert("RGB")
     if opened.mode.startswith("I;16") or (opened.mode == "I" and opened.format == "PNG"):
-        # Pillow would cut off whatever is brighter than 255
+        # Pillow would clip values above 255
         return Image.fromarray((np.asarray(opened).astype(np.uint32) >> 8).clip(0, 255).astype(np.uint8)).convert("RGB")
     if opened.mode in ("I", "F"):
-        raise ValueError("its pixels are 32-bit numbers, of which nobody says what is white")
+        raise ValueError("32-bit images are not supported; save it with 8 bits per channel")
     rgba = opened.convert("RGBA")
     paper = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
     paper.alpha_composite(rgba)

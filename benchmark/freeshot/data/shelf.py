@@ -1,4 +1,4 @@
-"""All data sets that can be named, and which of them are on this disk."""
+"""List of all data sets with their splits and whether their files are present."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ class Shelved:
     domain: str
     license: str
     splits: str
-    """Classes of each split, '64 base, 16 validation, 20 novel'; '' where they are not known without the files."""
+    """Classes of each split, '64 base, 16 validation, 20 novel'; '' if unknown without the files."""
     there: bool
 
 
 def on_shelf(catalogue: Catalogue, data: Path) -> list[Shelved]:
-    """Look every data set up, without reading an image."""
+    """List all data sets without reading an image."""
     return [_shelved(named_dataset(catalogue, name), data) for name in catalogue.names("dataset")]
 
 
 def named_dataset(catalogue: Catalogue, name: str) -> FewShotDataset:
-    """Construct the data set of this name, with the options that follow it: 'cub:fit=centre'."""
+    """Construct the data set `name`, which may include options: 'cub:fit=centre'."""
     plain, options = name_and_options(name)
     dataset: Any = build(catalogue.component("dataset", plain), options)
     made: FewShotDataset = dataset
@@ -52,7 +52,7 @@ def _shelved(dataset: FewShotDataset, data: Path) -> Shelved:
 
 
 def _opened(dataset: FewShotDataset, data: Path) -> dict[str, int]:
-    """Count the classes of a data set that only tells by being opened."""
+    """Count a data set's classes by opening it, if it does not declare them."""
     counts = {}
     for split in NAMES:
         with suppress(FreeshotError):

@@ -1,7 +1,7 @@
-"""Which classes are base, validation and novel: read from a file, drawn by shares, always disjoint.
+"""Base, validation and novel classes: read from a file or drawn by shares, always disjoint.
 
 A split file is JSON, `{"base": ["cat", …], "validation": […], "novel": […]}`, or CSV with the columns `label` and
-`split`. Other keys of the JSON, such as where a split comes from, are for people.
+`split`. Other JSON keys, such as the origin of the split, are ignored.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 
 NAMES = ("base", "validation", "novel")
 LARGEST = 16 * 2**20
-"""Bytes of a split file that are read."""
+"""Maximal size of a split file in bytes."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """Names of classes, each in one part."""
+    """Class names of each split."""
 
     base: tuple[str, ...] = ()
     validation: tuple[str, ...] = ()
     novel: tuple[str, ...] = ()
 
     def of(self, name: str) -> tuple[str, ...]:
-        """Return one part; DataError where there is none of that name."""
+        """Return one split's classes; DataError for an unknown split."""
         if name not in NAMES:
-            raise DataError(f"There is no split '{name}'. Expected {', '.join(NAMES)}.")
+            raise DataError(f"Unknown split '{name}'. Expected {', '.join(NAMES)}.")
         classes: tuple[str, ...] = getattr(self, name)
         return classes
 
@@ -47,7 +47,7 @@ class Split:
 
 
 def checked(split: Split, where: object) -> Split:
-    """Return a split; DataError where a class is named twice or none is novel."""
+    """Return a split; DataError if a class is listed twice or none is novel."""
     seen: set[str] = set()
     for name in split.classes:
         if name in seen:
@@ -70,7 +70,7 @@ def read_split(path: Path) -> Split:
 
 
 def split_of_rows(rows: Iterable[tuple[str, str]], where: object) -> Split:
-    """Collect (class, split) pairs, repeated or not; DataError where a class is in two splits."""
+    """Collect (class, split) pairs, duplicates allowed; DataError if a class is in two splits."""
     parts: dict[str, str] = {}
     for label, part in rows:
         if part not in NAMES:
@@ -82,10 +82,10 @@ def split_of_rows(rows: Iterable[tuple[str, str]], where: object) -> Split:
 
 
 def drawn_split(classes: Sequence[str], shares: Sequence[float], seed: int, way: int = 1) -> Split:
-    """Shuffle classes by a seed and deal them out by shares of base, validation and novel, at least `way` of these."""
+    """Shuffle classes by a seed and split them by shares of base, validation and novel, at least `way` novel ones."""
     if len(shares) != 3 or any(not 0 <= share <= 1 for share in shares) or abs(sum(shares) - 1) > 1e-6:
         raise DataError(
-            f"The shares {', '.join(map(str, shares))} are no split. Give three numbers of sum 1 for base, "
+            f"The shares {', '.join(map(str, shares))} are not a valid split. Give three numbers with sum 1 for base, "
             "validation and novel, such as 0.6,0.2,0.2."
         )
     ordered = sorted(classes)
@@ -99,7 +99,7 @@ def drawn_split(classes: Sequence[str], shares: Sequence[float], seed: int, way:
 
 
 def _require_way(novel: int, count: int, shares: Sequence[float], way: int) -> None:
-    """Refuse shares that make too few classes novel for a task, and fewer classes than a task draws."""
+    """Require at least `way` classes, and shares that make at least `way` of them novel."""
     if count < way:
         raise DataError(
             f"A task draws {way} classes, but there are pictures of only {count}. Add classes, or choose a smaller way."
@@ -113,11 +113,11 @@ def _require_way(novel: int, count: int, shares: Sequence[float], way: int) -> N
 
 
 def require_known(split: Split, classes: Iterable[str], where: object, source: object) -> None:
-    """Refuse a split that names a class of which there is no picture."""
+    """Require images for all classes of a split."""
     missing = sorted(set(split.classes) - set(classes))
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise DataError(f"{where} names the class '{missing[0]}'{more}, of which {source} has no picture. Mend either.")
+        raise DataError(f"{where} names the class '{missing[0]}'{more}, but {source} has no image of it. Fix either.")
 
 
 _EXAMPLE = '{"base": ["cat"], "validation": ["dog"], "novel": ["fox"]}'
@@ -126,5 +126,5 @@ _EXAMPLE = '{"base": ["cat"], "validation": ["dog"], "novel": ["fox"]}'
 def _names(content: Any, part: str, path: Path) -> tuple[str, ...]:
     names = content.get(part, []) if isinstance(content, dict) else None
     if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
-        raise DataError(f"'{part}' of {path} is no list of class names. A split file looks like {_EXAMPLE}.")
+        raise DataError(f"'{part}' of {path} is not a list of class names. A split file looks like {_EXAMPLE}.")
     return tuple(names)

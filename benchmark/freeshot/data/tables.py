@@ -1,4 +1,4 @@
-"""CSV files of strangers, read as rows of named columns."""
+"""Third-party CSV files, read as rows of named columns."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LARGEST = 128 * 2**20
-"""Bytes of a text file that are read."""
+"""Maximal size of a text file in bytes."""
 MOST = 1_000_000
-"""Lines of a table that are read; the longest one here has 112,120."""
+"""Maximal number of lines of a table; the longest one here has 112,120."""
 
 
 def read_text(path: Path, largest: int = LARGEST) -> str:
-    """Read a text file in UTF-8; DataError where it is missing, too large or no text."""
+    """Read a UTF-8 text file; DataError if it is missing, too large or not text."""
     try:
         return read_bounded(path, largest).decode("utf-8-sig")
     except OSError as error:
         why = error.strerror or error
-        raise DataError(f"{path} cannot be read ({why}). Check its name and your rights.") from None
+        raise DataError(f"{path} cannot be read ({why}). Check its name and permissions.") from None
     except (UnicodeDecodeError, ValueError):
-        raise DataError(f"{path} is not text in UTF-8. Save it as such.") from None
+        raise DataError(f"{path} is not UTF-8 text. Save it as UTF-8.") from None
 
 
 def read_table(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> list[dict[str, str]]:
-    """Read these columns of a CSV file whose first line names them; DataError where one of `columns` has a gap."""
+    """Read columns of a CSV file with a header line; DataError if one of `columns` is empty in any row."""
     reader = csv.DictReader(io.StringIO(read_text(path), newline=""), strict=True)
     rows: list[dict[str, str]] = []
     try:
@@ -50,10 +50,10 @@ def read_table(path: Path, columns: Sequence[str], optional: Sequence[str] = ())
             if empty:
                 raise DataError(f"Line {reader.line_num} of {path} has no {empty[0]}. Fill it in or remove the line.")
             if len(rows) == MOST:
-                raise DataError(f"{path} has more than {MOST:,} lines, more than are read. Divide it.")
+                raise DataError(f"{path} has more than {MOST:,} lines, the maximum. Split the file.")
             rows.append(plain)
     except csv.Error as error:
-        raise DataError(f"Line {reader.line_num} of {path} is no line of a CSV file ({error}). Mend it.") from None
+        raise DataError(f"Line {reader.line_num} of {path} is not valid CSV ({error}). Fix it.") from None
     if not rows:
-        raise DataError(f"{path} has no line below its head. Write one line for each entry.")
+        raise DataError(f"{path} has no line below its header. Add one line for each entry.")
     return rows

@@ -1,4 +1,4 @@
-"""Folders of pictures, in an order that is the same on every machine; links that lead out of a folder are refused."""
+"""Image folders, listed in the same order on every machine; links that lead out of a folder are refused."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 def require_folder(folder: Path) -> Path:
-    """Return a folder's real place; DataError where there is none."""
+    """Return the resolved path of a folder; DataError if it does not exist."""
     if not folder.is_dir():
-        raise DataError(f"There is no folder {folder}. Name one that holds pictures.")
+        raise DataError(f"The folder {folder} does not exist. Choose a folder of images.")
     return real_place(folder)
 
 
 def pictures_in(folder: Path) -> tuple[Path, ...]:
-    """List the pictures at any depth, by name; DataError at a link that leads out of the folder."""
+    """List the images at any depth, by name; DataError for a link that leads out of the folder."""
     root = require_folder(folder)
     found: list[Path] = []
     for place, folders, files in os.walk(folder):
@@ -38,7 +38,7 @@ def pictures_in(folder: Path) -> tuple[Path, ...]:
 
 
 def left_out(*folders: Path) -> str:
-    """Say in a sentence how many pictures of folders, at any depth, are in a format that is not read; '' for none."""
+    """Return a sentence about images of unsupported formats at any depth of folders; '' if there are none."""
     files = {path for folder in folders for path in _visible(folder) if path.suffix.lower() in UNREAD}
     if not files:
         return ""
@@ -49,14 +49,14 @@ def left_out(*folders: Path) -> str:
 
 
 def _visible(folder: Path) -> Iterator[Path]:
-    """Walk through the files at any depth of a folder, those and folders that are hidden left out."""
+    """Walk through the files at any depth of a folder, except hidden files and folders."""
     for place, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         yield from (Path(place, name) for name in files if not name.startswith("."))
 
 
 def classes_in(folder: Path) -> dict[str, tuple[Path, ...]]:
-    """Map the names of the folders in a folder to their pictures; DataError where one holds none."""
+    """Map the subfolders of a folder to their images; DataError if one has none."""
     root = require_folder(folder)
     places = sorted(place for place in folder.iterdir() if place.is_dir() and not place.name.startswith("."))
     require_text(*(place.name for place in places))
@@ -65,38 +65,36 @@ def classes_in(folder: Path) -> dict[str, tuple[Path, ...]]:
     found = {place.name: pictures_in(place) for place in places}
     empty = [name for name, files in found.items() if not files]
     if empty:
-        raise DataError(f"{folder / empty[0]} holds no picture. Put at least one there, or remove the class.")
+        raise DataError(f"{folder / empty[0]} has no image. Add at least one, or remove the class.")
     return found
 
 
 def require_text(*names: str) -> None:
-    """Refuse names that are no text in UTF-8: they could stand in no record."""
+    """Require names in valid UTF-8, because records cannot store others."""
     for name in names:
         try:
             name.encode()
         except UnicodeEncodeError:
-            raise DataError(f"The name {name!r} is no text in UTF-8. Rename that file or folder.") from None
+            raise DataError(f"The name {name!r} is not valid UTF-8. Rename that file or folder.") from None
 
 
 def require_inside(path: Path, root: Path) -> None:
-    """Refuse a symbolic link that leads out of a folder; `root` is the folder's real place."""
+    """Refuse a symbolic link that leads out of a folder; `root` is the folder's resolved path."""
     if path.is_symlink() and not real_place(path).is_relative_to(root):
         raise DataError(f"{path} is a link that leads out of {root}. Put the files themselves there.")
 
 
 def real_place(path: Path) -> Path:
-    """Follow all links; DataError where they run in a circle."""
+    """Resolve all links; DataError if they form a loop."""
     try:
         return path.resolve()
     except (OSError, RuntimeError):  # the latter until Python 3.12
-        raise DataError(f"{path} is a link that leads in a circle. Put the files themselves there.") from None
+        raise DataError(f"{path} is part of a loop of links. Put the files themselves there.") from None
 
 
 def member(root: Path, name: str) -> Path:
-    """Return the file that a table names relative to a folder; DataError where the name leads out of it."""
+    """Return a table's file given relative to a folder; DataError if the name leads out of it."""
     path = root / name
     if "\0" in name or Path(name).is_absolute() or not real_place(path).is_relative_to(real_place(root)):
-        raise DataError(
-            f"The file name {name!r} leads out of {root}. Name files relative to that folder, inside of it."
-        )
+        raise DataError(f"The file name {name!r} leads out of {root}. Use file names relative to that folder.")
     return path

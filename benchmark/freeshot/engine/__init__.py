@@ -1,4 +1,4 @@
-"""One adapter engine: a bank of stacked LoRAs on a frozen ViT, with tokens left out where a strategy says so."""
+"""The forward engine: banks of stacked LoRAs on a frozen ViT, with tokens dropped by an efficiency strategy."""
 
 from __future__ import annotations
 

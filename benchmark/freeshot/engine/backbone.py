@@ -1,4 +1,4 @@
-"""The frozen network that everything stands on, as the harness holds it."""
+"""The frozen backbone: network, normalisation and identity."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Normalize(nn.Module):
-    """Bring images from 0…1 to what a network was trained on."""
+    """Normalise images from 0…1 to the range that the network was trained on."""
 
     mean: Tensor
     std: Tensor
@@ -33,7 +33,7 @@ class Normalize(nn.Module):
         self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map [b, 3, h, w] in 0…1 to zero mean and unit deviation."""
+        """Map [b, 3, h, w] in 0…1 to the same shape with zero mean and unit deviation per channel."""
         return (images - self.mean) / self.std
 
 
@@ -50,17 +50,17 @@ class Backbone:
 
     @property
     def identity(self) -> list[str]:
-        """Name all that decides its features: weights alone do not say how many heads there are."""
+        """All that determines its features; the name counts because weights do not determine the number of heads."""
         return [self.name, self.sha256]
 
     @property
     def device(self) -> torch.device:
-        """Where the weights live."""
+        """The device of the weights."""
         return next(self.vit.parameters()).device
 
     @property
     def dtype(self) -> torch.dtype:
-        """Precision of the weights."""
+        """The dtype of the weights."""
         return next(self.vit.parameters()).dtype
 
     def thawed(self) -> Thawed:
@@ -70,14 +70,14 @@ class Backbone:
 
 
 class Thawed(nn.Sequential):
-    """A trainable copy of a backbone; whoever wants the engine's LoRAs on it freezes it again."""
+    """A trainable copy of a backbone; call `refrozen` to use it with a LoRA bank."""
 
     def __init__(self, normalize: Normalize, vit: nn.Module, backbone: Backbone) -> None:
         super().__init__(normalize, vit)
         self._facts = (backbone.name, backbone.image_size)
 
     def refrozen(self) -> Backbone:
-        """Return this copy, as it stands, as a backbone."""
+        """Freeze this copy and return it as a backbone."""
         normalize, vit = self
         assert isinstance(normalize, Normalize)
         name, image_size = self._facts
@@ -85,7 +85,7 @@ class Thawed(nn.Sequential):
 
 
 def open_backbone(provider: BackboneProvider, device: str | torch.device = "cpu") -> Backbone:
-    """Build, freeze, move and check a backbone; ContractError where it does not map images to features."""
+    """Build, freeze, move and validate a backbone; ContractError if it does not map images to features."""
     vit = provider.build().eval().requires_grad_(False).to(device)
     backbone = Backbone(
         name=spelled(provider),
@@ -104,22 +104,22 @@ def open_backbone(provider: BackboneProvider, device: str | torch.device = "cpu"
 
 
 def backbone_provider(catalogue: Catalogue, name: str) -> BackboneProvider:
-    """Construct the provider of this name, with the options that follow it."""
+    """Construct the provider `name`, which may include options: 'timm:side=64'."""
     plain, options = name_and_options(name)
     provider: Any = build(catalogue.component("backbone", plain), options)
     return provider  # type: ignore[no-any-return]
 
 
 def named_backbone(catalogue: Catalogue, name: str, device: str = "cpu") -> Backbone:
-    """Open the backbone that a plugin offers under this name, with the options that follow it: 'timm:side=64'."""
+    """Open the backbone `name`, which may include options: 'timm:side=64'."""
     provider = backbone_provider(catalogue, name)
     return open_backbone(provider, choose_device(device))
 
 
 def weights_sha256(module: nn.Module) -> str:
-    """Hash names, shapes and values of a module's weights, in float32, and what weights do not say: odd activations.
+    """Hash a module's weights (names, shapes, float32 values) and all MLP activations other than GELU.
 
-    CLIP's QuickGELU and the usual one, which goes without saying, make two networks of the same weights.
+    CLIP's QuickGELU and GELU give two different networks with the same weights.
     """
     digest = hashlib.sha256()
     for name, tensor in sorted(module.state_dict().items()):

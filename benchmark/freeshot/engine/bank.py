@@ -1,7 +1,7 @@
 """A bank of LoRAs: l adapters act on l groups of images in one forward pass.
 
-Axes: l LoRAs, r rank, i and o inputs and outputs of a linear layer, n images, t tokens. Images are
-ordered by LoRA, equally many each. The trunk's product is done once; the bank adds two batched ones.
+Axes: l LoRAs, r rank, i and o inputs and outputs of a linear layer, n images, t tokens. Images are ordered by LoRA,
+equally many for each. The backbone's matrix product is computed once; the bank adds two batched ones.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 FUSED = {"q": 0, "k": 1, "v": 2}
 WHOLE = {"proj": "attn.proj", "fc1": "mlp.fc1", "fc2": "mlp.fc2"}
 TARGETS = (*FUSED, *WHOLE)
-"""What a LoRA can act on: the parts of timm's fused qkv layer, and the other linear layers of a block."""
+"""Layers that a LoRA can modify: the parts of timm's fused qkv layer, and the other linear layers of a block."""
 
 
 def slots_of(vit: nn.Module, targets: Sequence[str] = ("q", "v")) -> tuple[Slot, ...]:
-    """Find the places of the targets in every block of a timm ViT, whose q, k and v are one linear layer."""
+    """Find the slots of the targets in all blocks of a timm ViT, whose q, k and v are one linear layer."""
     unknown = [target for target in targets if target not in TARGETS]
     if unknown or not targets:
-        raise PoolError(f"LoRAs can act on {', '.join(TARGETS)}, not on '{', '.join(unknown)}'. Choose from those.")
+        raise PoolError(f"LoRAs can act on {', '.join(TARGETS)}, not on '{', '.join(unknown)}'. Choose from these.")
     slots = [slot for name, module in vit.named_modules() for slot in _slots_in(name, module, targets)]
     if not slots:
         raise PoolError("This backbone has no layer 'attn.qkv', where LoRAs on q and v would act. Use a timm ViT.")
@@ -50,12 +50,12 @@ def _slots_in(name: str, module: nn.Module, targets: Sequence[str]) -> list[Slot
 
 
 def widths_of(vit: nn.Module, slots: Iterable[Slot]) -> dict[str, int]:
-    """Return how many outputs each layer has that the slots lie in."""
+    """Return the output width of each layer that the slots belong to."""
     return {slot.module: int(vit.get_submodule(slot.module).out_features) for slot in slots}  # type: ignore[arg-type]
 
 
 class LoraBank(nn.Module):
-    """Stacked LoRA factors per slot: A [l, r, i] and B [l, o, r], added with factor one."""
+    """Stacked LoRA factors per slot: A [l, r, i] and B [l, o, r], added with scale 1."""
 
     def __init__(self, factors: Mapping[Slot, tuple[Tensor, Tensor]]) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class LoraBank(nn.Module):
 
     @classmethod
     def fresh(cls, vit: nn.Module, slots: Sequence[Slot], rank: int, count: int, rng: Generator) -> LoraBank:
-        """Start `count` LoRAs as LoRA starts: A uniform in ±1/√i, B zero, so that nothing changes yet."""
+        """Initialise `count` LoRAs as usual: A uniform in ±1/√i, B zero, so that outputs do not change at first."""
         like = next(vit.parameters())
         factors = {}
         for slot in slots:
@@ -80,11 +80,11 @@ class LoraBank(nn.Module):
 
     @classmethod
     def of(cls, entries: Sequence[LoraEntry], like: Tensor) -> LoraBank:
-        """Stack the LoRAs of pool entries; lower ranks are filled up with zeros."""
+        """Stack the LoRAs of pool entries; lower ranks are padded with zeros."""
         slots = list(entries[0].factors)
         rank = max(entry.rank for entry in entries)
         if any(set(entry.factors) != set(slots) for entry in entries):
-            raise PoolError("LoRAs of one bank must act on the same layers. Invert them apart.")
+            raise PoolError("LoRAs of one bank must act on the same layers. Invert them separately.")
         factors = {}
         for slot in slots:
             filled = [padded(*entry.factors[slot], rank) for entry in entries]
@@ -94,7 +94,7 @@ class LoraBank(nn.Module):
 
     @classmethod
     def joined(cls, banks: Sequence[LoraBank]) -> LoraBank:
-        """Put the LoRAs of banks on the same slots, of one rank, behind each other."""
+        """Concatenate banks with the same slots and rank."""
         return cls(
             {
                 slot: (torch.cat([bank.a[place] for bank in banks]), torch.cat([bank.b[place] for bank in banks]))
@@ -104,27 +104,28 @@ class LoraBank(nn.Module):
 
     @property
     def modules_touched(self) -> tuple[str, ...]:
-        """Names of the linear layers that the bank acts on."""
+        """Names of the linear layers that the bank modifies."""
         return tuple(self._places)
 
     def delta(self, module: str, inputs: Tensor, width: int) -> Tensor:
-        """Return what the LoRAs add to a layer's output: inputs [n, t, i] → [n, t, width]."""
+        """Return the LoRAs' addition to a layer's output: inputs [n, t, i] → [n, t, width]."""
         places = self._places[module]
-        a = torch.cat([self.a[p] for p in places], dim=1)  # [l, R, i], R = ranks of all slots here
+        a = torch.cat([self.a[p] for p in places], dim=1)  # [l, R, i], R = sum of the ranks of this layer's slots
         b = torch.cat([self._block(p, width) for p in places], dim=2)  # [l, width, R]
         n, t, i = inputs.shape
-        grouped = inputs.reshape(self.count, n // self.count * t, i)
+        grouped = inputs.reshape(self.count, n // self.count * t, i)  # [l, n/l·t, i]
         return (grouped @ a.mT @ b.mT).reshape(n, t, width)
 
     def clip_gradients(self, limit: float, *others: Tensor) -> Tensor:
-        """Bring the gradient of each LoRA alone to norm `limit` at most; return the norms before [l].
+        """Clip the gradient of each LoRA separately to norm `limit`; return the norms before clipping [l].
 
-        `others` are weights of the same LoRAs, first axis l, such as heads; they count and are scaled alike.
+        `others` are further weights of the same LoRAs with first axis l, such as heads; they are included and scaled
+        too.
         """
         weights = [*self.a, *self.b, *others]
         gradients = [weight.grad for weight in weights if weight.grad is not None]
         squares = torch.stack([gradient.flatten(1).square().sum(1) for gradient in gradients])  # [weights, l]
-        norms = squares.sum(0).sqrt()
+        norms = squares.sum(0).sqrt()  # [l]
         factors = (limit / (norms + 1e-12)).clamp(max=1)
         for gradient in gradients:
             gradient.mul_(factors.view(-1, *[1] * (gradient.ndim - 1)))
@@ -138,13 +139,13 @@ class LoraBank(nn.Module):
         }
 
     def _block(self, place: int, width: int) -> Tensor:
-        """Set B into its rows of the fused layer: [l, width, r]."""
+        """Pad B with zero rows to the width of the fused layer: [l, width, r]."""
         slot = self.slots[place]
         return pad(self.b[place], (0, 0, slot.start, width - slot.stop))
 
 
 def merge(vit: nn.Module, bank: LoraBank) -> nn.Module:
-    """Return a copy of the network with a single LoRA added into its weights: W + B·A."""
+    """Return a copy of the network with the bank's single LoRA merged into its weights: W + B·A."""
     if bank.count != 1:
         raise PoolError(f"Only one LoRA can be merged into a network, but the bank holds {bank.count}.")
     merged = copy.deepcopy(vit)
@@ -152,5 +153,5 @@ def merge(vit: nn.Module, bank: LoraBank) -> nn.Module:
         for place, slot in enumerate(bank.slots):
             weight = merged.get_submodule(slot.module).weight
             assert isinstance(weight, Tensor)
-            weight[slot.start : slot.stop] += bank.b[place][0] @ bank.a[place][0]
+            weight[slot.start : slot.stop] += bank.b[place][0] @ bank.a[place][0]  # [o, i]
     return merged

@@ -1,4 +1,4 @@
-"""How fast this machine is, from a second of the work that is ahead of it."""
+"""Measures the speed of this machine with one second of forward and backward passes."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from freeshot.engine.backbone import Backbone
 
 PIXELS = 50_000
-"""Of a batch, about: 64 images of 28 px, or one of 224 px."""
+"""Approximate pixels per batch: 64 images of 28 px, or one of 224 px."""
 
 
 def operations_per_second(backbone: Backbone, seconds: float = 1.0) -> float:
-    """Look at grey images forward and backward for about so long, and return floating-point operations per second."""
+    """Run forward and backward on grey images for about `seconds`, and return FLOP/s."""
     side = backbone.image_size
     batch = max(1, PIXELS // side**2)
     images = torch.full((batch, 3, side, side), 0.5, device=backbone.device, dtype=backbone.dtype, requires_grad=True)
-    look(backbone, images).features.sum().backward()  # type: ignore[no-untyped-call]  # the first time is slower
+    look(backbone, images).features.sum().backward()  # type: ignore[no-untyped-call]  # warm-up
     begun = time.perf_counter()
     with metered(backbone.device) as cost:
         while time.perf_counter() - begun < seconds:

@@ -1,4 +1,4 @@
-"""Which device to compute on."""
+"""Choice of the compute device."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from freeshot.basics.errors import OptionError
 
 
 def choose_device(name: str) -> torch.device:
-    """Turn 'cpu', 'cuda' or 'auto' into a device; OptionError where there is none of that sort."""
+    """Convert 'cpu', 'cuda' or 'auto' to a device; OptionError if it is not available."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name == "cuda" and not torch.cuda.is_available():
-        raise OptionError(
-            "No CUDA device can be used here. Choose --device cpu, or install a driver that torch can see."
-        )
+        raise OptionError("No CUDA device is available. Choose --device cpu, or install a driver that torch supports.")
     return torch.device(name)

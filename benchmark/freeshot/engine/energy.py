@@ -1,4 +1,4 @@
-"""Energy that the processor and the graphics card say they took; many machines do not say."""
+"""Energy counters of CPU (RAPL) and GPU (NVML), where the machine has them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     import torch
 
 RAPL = Path("/sys/class/powercap")
-"""Where Linux shows the counters of Intel's and AMD's processors, if it lets us read them."""
+"""Linux folder with the energy counters of Intel and AMD CPUs; reading may need permission."""
 
 
 class Energy:
-    """Counters of energy, read when this is made and again by `joules`."""
+    """Energy counters, read on construction and again by `joules`."""
 
     def __init__(self, device: torch.device, rapl: Path = RAPL) -> None:
         self._packages = _packages(rapl)
@@ -23,7 +23,7 @@ class Energy:
         self._card_began = self._card() if self._card else 0.0
 
     def joules(self) -> float | None:
-        """Return what was taken since; None where nobody says. On a graphics card both count, where both are known."""
+        """Return the energy used since construction, CPU plus GPU; None if no counter is available."""
         found = [self._taken(zone) for zone in self._packages]
         if self._card is not None:
             found.append(self._card() - self._card_began)
@@ -31,13 +31,13 @@ class Energy:
 
     def _taken(self, zone: Path) -> float:
         taken = _microjoules(zone) - self._began[zone]
-        if taken < 0:  # the counter began anew
+        if taken < 0:  # the counter wrapped around
             taken += _microjoules(zone, "max_energy_range_uj")
         return taken / 1e6
 
 
 def _packages(rapl: Path) -> list[Path]:
-    """List the counters of whole processors that we may read; what lies within one is counted with it."""
+    """List the readable counters of CPU packages; their subzones are included in them."""
     found = []
     for zone in sorted(rapl.glob("intel-rapl:*")):
         try:
@@ -56,12 +56,12 @@ def _microjoules(zone: Path, name: str = "energy_uj") -> int:
 
 
 def _card(device: torch.device) -> Any:
-    """Return what reads a card's counter in joules; None where its driver has none."""
+    """Return a function that reads the GPU's energy counter in joules; None if the driver has none."""
     try:
         pynvml = import_module("pynvml")
         pynvml.nvmlInit()
         handle = pynvml.nvmlDeviceGetHandleByIndex(device.index or 0)
         pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)
-    except Exception:  # noqa: BLE001 - drivers and cards differ in how they say no
+    except Exception:  # noqa: BLE001 - drivers and GPUs report missing support differently
         return None
     return lambda: pynvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1e3

@@ -1,9 +1,9 @@
-"""What a look costs in arithmetic, by two conventions that never share a column.
+"""FLOPs of forward and backward passes under two conventions, reported in separate columns.
 
-*Linear*: three times the multiply-adds of the linear and convolutional layers in a forward pass, LoRAs
-counted factor by factor, attention left out: the convention behind the GFLOPs of LoRA Recycle's tables 4
-and 5. *Executed*: the floating-point operations of forward and backward as they were run, two for each
-multiply-add, attention and whatever is recomputed or padded included.
+*Linear*: three times the multiply-adds of the linear and convolutional layers in a forward pass, LoRAs counted factor
+by factor, attention excluded: the convention behind the GFLOPs of LoRA Recycle's tables 4 and 5. *Executed*: the
+floating-point operations of forward and backward as executed, two for each multiply-add, including attention,
+recomputation and padding.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Flops:
     linear: float
     """3 × multiply-adds of linear and convolutional layers."""
     executed: float
-    """Operations as run, two per multiply-add."""
+    """Operations as executed, two per multiply-add."""
 
 
 def flops_of(
@@ -42,9 +42,9 @@ def flops_of(
     kept: Tensor | None = None,
     strategy: EfficiencyStrategy | None = None,
 ) -> Flops:
-    """Count what looking at an image costs, with LoRAs, through kept patches [1, k] or under a strategy.
+    """Count the FLOPs per image with LoRAs, on kept patches [1, k] or under a strategy.
 
-    With a bank of l LoRAs, l images are looked at, one for each.
+    With a bank of l LoRAs, l images are processed, one for each.
     """
     count = 1 if bank is None else bank.count
     side = backbone.image_size
@@ -56,7 +56,7 @@ def flops_of(
 
 
 class _LayerCounter:
-    """Counts the multiply-adds of linear and convolutional layers while they run."""
+    """Counts the multiply-adds of linear and convolutional layers during a forward pass."""
 
     def __init__(self, vit: nn.Module, bank: LoraBank | None) -> None:
         self._vit, self._bank = vit, bank

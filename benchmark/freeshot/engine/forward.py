@@ -1,8 +1,7 @@
-"""One look at images through a ViT: with LoRAs, through chosen patches, leaving tokens out on the way.
+"""The forward pass through a ViT with LoRAs, on selected patches, with tokens dropped on the way.
 
-Nothing of timm's forward pass is copied but the block in which tokens are left out; the rest are hooks,
-which are gone when the look is over, whatever happens.
-
+Only the block in which tokens are dropped re-implements timm's forward pass; everything else uses hooks, which are
+removed when the pass ends, also after an error.
 Axes: n images, t tokens (class token first), k kept patches, d width.
 """
 
@@ -31,36 +30,36 @@ class Network(Protocol):
 
     @property
     def vit(self) -> nn.Module:
-        """What maps normalised images to features."""
+        """The module that maps normalised images to features."""
         ...
 
     @property
     def normalize(self) -> nn.Module:
-        """What brings images from 0…1 to what the transformer was trained on."""
+        """The module that normalises images from 0…1."""
         ...
 
 
 class Adding(Protocol):
-    """What adds to the outputs of linear layers: a `LoraBank`, or whatever mixes LoRAs."""
+    """An additive adapter of linear layers: a `LoraBank`, or a mixture of LoRAs."""
 
     @property
     def modules_touched(self) -> tuple[str, ...]:
-        """Names of the linear layers it acts on."""
+        """Names of the linear layers that it modifies."""
         ...
 
     def delta(self, module: str, inputs: Tensor, width: int) -> Tensor:
-        """Return what is added to a layer's output: inputs [n, t, i] → [n, t, width]."""
+        """Return the addition to a layer's output: inputs [n, t, i] → [n, t, width]."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """What a look gives: features, and the patches that were still there at the end."""
+    """The output of a forward pass: features, and the patches that remained at the end."""
 
     features: Tensor
     """[n, d]."""
     kept: Tensor | None
-    """[n, k]; None if no patch was left out."""
+    """[n, k]; None if no patch was dropped."""
 
 
 def look(
@@ -72,20 +71,20 @@ def look(
     progress: float = 1.0,
     registers: Tensor | None = None,
 ) -> Seen:
-    """Map images [n, 3, h, w] in 0…1 to features; differentiable in the images, the bank and the registers.
+    """Map images [n, 3, h, w] in 0…1 to features; differentiable in images, bank and registers.
 
-    Patch embedding sees all patches, and kept ones carry their own position: only what follows is sparse. Registers
-    [g, p, d] are tokens that stand behind the others, the same for all images of a group; n is ordered by group.
-    Inside of autocast to bfloat16 a frozen network runs in bfloat16; features are of the images' type.
+    Patch embedding processes all patches, and kept ones carry their own position; only the blocks are sparse. Registers
+    [g, p, d] are tokens appended to the others, the same for all images of a group; n is ordered by group. Under
+    bfloat16 autocast a frozen network runs in bfloat16; features have the images' dtype.
     """
-    assert registers is None or strategy is None, "a strategy would take registers for patches"
+    assert registers is None or strategy is None, "a strategy would treat registers as patches"
     if kept is not None or strategy is not None:
         require_class_token(backbone.vit)
     if registers is not None:
         _require_token_pooling(backbone.vit)
     if strategy is not None and kept is None:
         kept = strategy.patches(progress, images)
-        kept = None if kept is None else kept.sort(dim=1).values  # what follows searches in it
+        kept = None if kept is None else kept.sort(dim=1).values  # searchsorted below needs sorted indices
     trail = _Trail(kept)
     normalized, vit = backbone.normalize(images), network_in_use(backbone.vit)
     halved = vit is not backbone.vit
@@ -101,54 +100,57 @@ def look(
             stack.enter_context(_register_hook(vit, registers))
         if strategy is not None:
             stack.enter_context(_pruning_blocks(vit, strategy, progress, trail))
-        features: Tensor = vit(normalized)
+        features: Tensor = vit(normalized)  # [n, d]
     trail.require_sound()
     return Seen(features.to(images) if halved else features, trail.kept)
 
 
 def require_class_token(vit: nn.Module) -> None:
-    """Refuse a network whose patches do not begin behind one class token; OptionError says what to choose."""
+    """Require a network with exactly one class token before the patches; OptionError otherwise."""
     before = int(getattr(vit, "num_prefix_tokens", 1))
     if before != 1:
         raise OptionError(
-            f"Patches can be told apart only behind one class token, but this network has {before} tokens before them. "
-            "Choose strategy=none, an inversion that looks at logits alone, or another backbone."
+            f"Patch selection needs exactly one class token, but this network has {before} tokens before its patches. "
+            "Choose strategy=none, an inversion that uses logits only, or another backbone."
         )
 
 
 def _require_token_pooling(vit: nn.Module) -> None:
-    """Refuse a network whose feature is pooled over all tokens, registers among them; OptionError."""
+    """Require a network whose feature is not pooled over all tokens, which would include registers.
+
+    OptionError otherwise.
+    """
     pooling = getattr(vit, "global_pool", "token")
     if pooling not in ("token", ""):
         raise OptionError(
-            f"Registers are read by nobody only where the class token is the feature, but this network pools by "
+            f"Register tokens require class-token pooling, but this network pools by "
             f"'{pooling}'. Choose another backbone, or a method without registers."
         )
 
 
 @dataclass
 class _Trail:
-    """The patches that are still there, as the forward pass goes on."""
+    """The remaining patches and token sizes during a forward pass."""
 
     kept: Tensor | None
     sizes: Tensor | None = None
-    """[n, t], how many tokens each token stands for; None until the first are merged."""
+    """[n, t], the number of patches that each token represents; None until the first merge."""
     _promises: list[tuple[Tensor, str]] = field(default_factory=list)
-    """What has to be true, and what is to be said where it is not."""
+    """Conditions, with the error message if one is false."""
 
     def promise(self, truth: Tensor, otherwise: str) -> None:
-        """Note a bool [] that is looked at when the look is over: a graphics card must not wait for it on the way."""
+        """Record a bool [] that is checked after the forward pass, which avoids a GPU synchronisation."""
         self._promises.append((truth, otherwise))
 
     def require_sound(self) -> None:
-        """Raise ContractError with the first sentence whose promise was broken."""
+        """Raise ContractError with the message of the first condition that is false."""
         if self._promises and not bool(torch.stack([truth for truth, _ in self._promises]).all()):
             raise ContractError(next(otherwise for truth, otherwise in self._promises if not bool(truth)))
 
 
 @dataclass(frozen=True, eq=False)
 class _InAutocast:
-    """Adds to a network in bfloat16 what is kept in full precision."""
+    """Adds a full-precision adapter to a network in bfloat16."""
 
     inner: Adding
 
@@ -163,7 +165,7 @@ class _InAutocast:
 
 @dataclass(frozen=True, eq=False)
 class Attended:
-    """What an attention layer gives when its weights are wanted too."""
+    """The output of an attention layer with its attention weights."""
 
     mixed: Tensor
     """[n, t, d]."""
@@ -174,10 +176,10 @@ class Attended:
 
 
 def attend(attention: Any, tokens: Tensor, sizes: Tensor | None = None) -> Attended:
-    """Run a timm attention layer on tokens [n, t, d] and keep its weights.
+    """Run a timm attention layer on tokens [n, t, d] and return its attention weights as well.
 
-    Fused attention returns no weights, so layers in which tokens are chosen compute them in full. A token
-    of size s is attended to as s equal tokens would be (ToMe's proportional attention).
+    Fused attention returns no weights, so layers in which tokens are selected compute them explicitly. A token of size
+    s gets the attention of s equal tokens (ToMe's proportional attention).
     """
     n, t, _ = tokens.shape
     q, k, v = attention.qkv(tokens).reshape(n, t, 3, attention.num_heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
@@ -186,7 +188,7 @@ def attend(attention: Any, tokens: Tensor, sizes: Tensor | None = None) -> Atten
     if sizes is not None:
         scores = scores + sizes.log()[:, None, None]
     weights = scores.softmax(-1)
-    mixed = (weights @ v).transpose(1, 2).reshape(n, t, -1)
+    mixed = (weights @ v).transpose(1, 2).reshape(n, t, -1)  # [n, t, d]
     if hasattr(attention, "norm"):
         mixed = attention.norm(mixed)
     return Attended(attention.proj(mixed), weights, k)
@@ -207,7 +209,7 @@ def _lora_hooks(vit: nn.Module, bank: Adding) -> Iterator[None]:
 
 @contextmanager
 def _gather_hook(vit: nn.Module, kept: Tensor) -> Iterator[None]:
-    """Thin the tokens out before the first block, after position and pre-norm."""
+    """Drop tokens before the first block, after position embedding and pre-norm."""
     first = vit.get_submodule("blocks.0")
     handle = first.register_forward_pre_hook(lambda _, inputs: (gather_patches(inputs[0], kept), *inputs[1:]))
     try:
@@ -218,12 +220,12 @@ def _gather_hook(vit: nn.Module, kept: Tensor) -> Iterator[None]:
 
 @contextmanager
 def _register_hook(vit: nn.Module, registers: Tensor) -> Iterator[None]:
-    """Put tokens behind those of the images before the first block."""
+    """Append register tokens before the first block."""
 
     def lengthened(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
         tokens, *others = inputs
         added = registers.repeat_interleave(len(tokens) // len(registers), dim=0).to(tokens)  # [n, p, d]
-        return torch.cat([tokens, added], dim=1), *others
+        return torch.cat([tokens, added], dim=1), *others  # [n, t + p, d]
 
     handle = vit.get_submodule("blocks.0").register_forward_pre_hook(lengthened)
     try:
@@ -234,7 +236,7 @@ def _register_hook(vit: nn.Module, registers: Tensor) -> Iterator[None]:
 
 @contextmanager
 def _pruning_blocks(vit: nn.Module, strategy: EfficiencyStrategy, progress: float, trail: _Trail) -> Iterator[None]:
-    """Give the layers that the strategy names a forward pass that asks it between attention and MLP."""
+    """Replace the forward pass of the strategy's layers by one that calls `select` between attention and MLP."""
     blocks = list(vit.get_submodule("blocks").children())
     chosen = [layer % len(blocks) for layer in strategy.layers(len(blocks))]
     for layer in chosen:
@@ -267,19 +269,19 @@ def _asking_forward(
 
 
 def _thinned(tokens: Tensor, view: LayerView, positions: Tensor, strategy: EfficiencyStrategy, trail: _Trail) -> Tensor:
-    """Leave the tokens at `positions` [n, k], and merge the others into them if the strategy says how."""
+    """Keep the tokens at `positions` [n, k], and merge the others into them if the strategy returns a matrix."""
     matrix = strategy.merging(view, positions)
     if matrix is None and trail.sizes is None:
         return gather_patches(tokens, positions)
     sizes = torch.ones_like(tokens[..., 0]) if trail.sizes is None else trail.sizes
     if matrix is None:
         trail.sizes = gather_patches(sizes.unsqueeze(-1), positions).squeeze(-1)
-        return gather_patches(tokens, positions)
+        return gather_patches(tokens, positions)  # [n, 1 + k, d]
     mass = matrix.to(tokens) * sizes.unsqueeze(1)  # [n, 1 + k, t]
-    trail.sizes = mass.sum(-1)
-    nothing = f"Efficiency strategy '{strategy.name}' made a token of nothing. Keep each token itself."
+    trail.sizes = mass.sum(-1)  # [n, 1 + k]
+    nothing = f"Efficiency strategy '{strategy.name}' merged no token into one. Include each token itself."
     trail.promise((trail.sizes > 0).all(), nothing)
-    return mass @ tokens / trail.sizes.unsqueeze(-1)
+    return mass @ tokens / trail.sizes.unsqueeze(-1)  # [n, 1 + k, d]
 
 
 def _all_patches(tokens: Tensor) -> Tensor:
@@ -287,12 +289,15 @@ def _all_patches(tokens: Tensor) -> Tensor:
     return torch.arange(t - 1, device=tokens.device).expand(n, -1).contiguous()
 
 
+# [n, t − 1]
+
+
 def _placed(choice: Tensor, there: Tensor, name: str, trail: _Trail) -> tuple[Tensor, Tensor]:
-    """Sort a strategy's choice [n, k], say where its patches lie among those there are, and that they have to."""
+    """Sort a strategy's choice [n, k] and return it with its positions in `there`, which must contain it."""
     choice = choice.sort(dim=1).values
     if choice.shape[1] == 0:
-        raise ContractError(f"Efficiency strategy '{name}' kept no patch at all. It must keep at least one per image.")
-    positions = torch.searchsorted(there, choice).clamp(max=there.shape[1] - 1)
-    gone = f"Efficiency strategy '{name}' chose patches that were already gone. Choose from view.kept."
+        raise ContractError(f"Efficiency strategy '{name}' kept no patch. It must keep at least one per image.")
+    positions = torch.searchsorted(there, choice).clamp(max=there.shape[1] - 1)  # [n, k]
+    gone = f"Efficiency strategy '{name}' chose patches that were already dropped. Choose from view.kept."
     trail.promise((there.gather(1, positions) == choice).all(), gone)
     return choice, positions

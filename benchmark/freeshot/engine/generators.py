@@ -1,6 +1,6 @@
-"""Networks that draw images from latent numbers, and how any network starts from a named stream.
+"""Image generators from latent vectors, and weight initialisation from a named random stream.
 
-Axes: n images, z latent numbers, h × w pixels.
+Axes: n images, z latent dimensions, h × w pixels.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from torch import Generator
 
 SMALLEST = 8
-"""Side at which a generator's first map is small enough."""
+"""Largest side of a generator's first feature map."""
 
 
 def build_generator(side: int, latent: int, width: int) -> nn.Sequential:
-    """Build latents [n, z] → images [n, 3, side, side] in 0…1: a small map, doubled until it is large enough."""
+    """Build latents [n, z] → images [n, 3, side, side] in 0…1: a small map, upsampled by doubling."""
     start, doublings = side, 0
     while start % 2 == 0 and start > SMALLEST:
         start, doublings = start // 2, doublings + 1
@@ -40,18 +40,18 @@ def build_generator(side: int, latent: int, width: int) -> nn.Sequential:
 
 
 def start_from(network: nn.Module, rng: Generator) -> None:
-    """Draw a network's weights anew from the stream alone, uniform in ±1/√inputs; biases start at zero."""
+    """Re-initialise a network from `rng` only: weights uniform in ±1/√inputs, biases zero."""
     with torch.no_grad():
         for name, weight in network.named_parameters():
             if name.endswith("bias"):
-                weight.zero_()  # torch draws these from its global stream
+                weight.zero_()  # torch initialises biases from its global generator
             elif weight.ndim > 1:
                 spread = (1 / weight[0].numel()) ** 0.5
                 weight.copy_((torch.rand(weight.shape, generator=rng) * 2 - 1) * spread)
 
 
 def fresh_generator(side: int, latent: int, width: int, rng: Generator) -> nn.Sequential:
-    """Build a generator whose random start depends on the stream alone."""
+    """Build a generator whose initial weights depend on `rng` only."""
     generator = build_generator(side, latent, width)
     start_from(generator, rng)
     return generator

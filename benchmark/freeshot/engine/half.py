@@ -1,7 +1,7 @@
-"""A frozen network in bfloat16, which takes the place of the one in full precision inside of autocast.
+"""A frozen network's bfloat16 copy, used instead of the full-precision one under autocast.
 
-Autocast alone computes norms and the residual stream of a transformer in float32 and casts to and fro around each
-product, which takes a graphics card longer than the products do. What learns or adds stays as autocast has it.
+Autocast alone computes a transformer's norms and residual stream in float32 and casts around each product, which takes
+a GPU longer than the products do. Trained and additive parts still run under plain autocast.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
     from torch import nn
 
 _COPIES: WeakKeyDictionary[nn.Module, tuple[tuple[int, ...], nn.Module]] = WeakKeyDictionary()
-"""Networks in bfloat16, with the versions of the weights that they are copies of."""
+"""bfloat16 copies of networks, with the versions of the copied weights."""
 
 
 def network_in_use(vit: nn.Module) -> nn.Module:
-    """Return the network that a look runs: inside of autocast to bfloat16 the copy of a frozen one, else itself."""
+    """Return the network to run: for a frozen one under bfloat16 autocast its bfloat16 copy, else `vit` itself."""
     kind = next(vit.parameters()).device.type
     if not torch.is_autocast_enabled(kind) or torch.get_autocast_dtype(kind) is not torch.bfloat16:
         return vit
     weights = tuple(vit.parameters())
     if weights[0].dtype is not torch.float32 or any(weight.requires_grad for weight in weights):
         return vit
-    versions = tuple(weight._version for weight in weights)  # noqa: SLF001 - what torch tells changed weights by
+    versions = tuple(weight._version for weight in weights)  # noqa: SLF001 - torch's counter of in-place changes
     known = _COPIES.get(vit)
     if known is None or known[0] != versions:
-        with torch.inference_mode(mode=False):  # gradients may have to flow through it later
+        with torch.inference_mode(mode=False):  # gradients may have to flow through the copy later
             known = _COPIES[vit] = (versions, copy.deepcopy(vit).bfloat16())
     return known[1]
 
 
 def autocast(kind: str, *, enabled: bool) -> AbstractContextManager[Any]:
-    """Switch autocast to bfloat16 on or off on a sort of device."""
+    """Enable or disable bfloat16 autocast for a device type."""
     return torch.autocast(kind, torch.bfloat16, enabled=enabled)

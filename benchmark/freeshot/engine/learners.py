@@ -1,4 +1,4 @@
-"""The learner that most methods leave behind: the backbone, perhaps with an adapter, as a feature extractor."""
+"""The learner of most methods: the backbone, optionally with an adapter, as a feature extractor."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 class AdaptedLearner(Learner):
-    """Embed with the frozen backbone, the adapter merged into its weights: no cost at test time."""
+    """Embed with the frozen backbone and the adapter merged into its weights: no extra cost at test time."""
 
     def __init__(self, backbone: Backbone, adapter: Adapter | None = None) -> None:
         self.adapter = adapter
-        """What it embeds with beside the backbone; None for the backbone as it is."""
+        """The merged adapter; None for the unchanged backbone."""
         self._normalize = backbone.normalize
         self._vit = backbone.vit
         if adapter is not None:
@@ -28,10 +28,10 @@ class AdaptedLearner(Learner):
 
     @property
     def network(self) -> nn.Module:
-        """What it embeds with: the backbone's transformer, the adapter merged into it."""
+        """The backbone's transformer with the adapter merged into it."""
         return self._vit
 
     def embed(self, images: Tensor) -> Tensor:
-        """Map images [b, 3, h, w] in 0…1 to features [b, d], all tokens in use."""
+        """Map images [b, 3, h, w] in 0…1 to features [b, d], using all tokens."""
         features: Tensor = self._vit(self._normalize(images))
         return features

@@ -1,7 +1,7 @@
-"""Masks without a detour: a strategy that acts after the last attention changes no feature, only what is kept.
+"""Shortcut for strategies that act after the last attention only: they change no feature, only the final mask.
 
-With the class token as feature, nothing behind the last layer's attention looks at a patch any more. What is
-recovered under such a strategy is what is recovered under none, so one inversion serves every share of patches.
+With the class token as feature, nothing after the last attention layer uses patch tokens. Surrogates are then the same
+as without a strategy, so one inversion serves every pruning ratio.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ AT_ONCE = 256
 
 
 def only_masks(vit: nn.Module, strategy: EfficiencyStrategy) -> bool:
-    """Say whether a strategy leaves this network's features as they are, whatever it keeps."""
+    """Return whether a strategy leaves this network's features unchanged, whatever patches it keeps."""
     depth = len(list(vit.get_submodule("blocks").children()))
     at = {layer % depth for layer in strategy.layers(depth)}
     own = type(strategy)
@@ -42,14 +42,14 @@ def only_masks(vit: nn.Module, strategy: EfficiencyStrategy) -> bool:
 def with_mask(
     backbone: Backbone, entry: LoraEntry, strategy: EfficiencyStrategy, surrogates: SurrogateSet
 ) -> SurrogateSet:
-    """Add the patches that a strategy keeps of each image, as its LoRA sees them."""
+    """Add the strategy's final mask [n, k] to surrogates, computed with their LoRA."""
     teacher = BankTeacher(backbone, [entry], strategy)
     images = surrogates.shots.images
     with torch.no_grad():
         parts = [teacher.final_patches(block.to(backbone.device)) for block in torch.split(images, AT_ONCE)]
     if any(part is None for part in parts):
         return surrogates
-    kept = torch.cat([part.cpu() for part in parts if part is not None])
+    kept = torch.cat([part.cpu() for part in parts if part is not None])  # [n, k]
     return replace(surrogates, shots=replace(surrogates.shots, kept=kept))
 
 

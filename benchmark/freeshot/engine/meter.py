@@ -1,4 +1,4 @@
-"""Seconds, operations, energy and peak memory of a stretch of work."""
+"""Measures seconds, FLOPs, energy and peak memory of a block of code."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
 
 @dataclass
 class Meter:
-    """What a stretch cost; complete when the block is left."""
+    """Cost of a block; complete when the block ends."""
 
     seconds: float = 0.0
     flops: int = 0
     """Floating-point operations, two for each multiply-add."""
     peak_bytes: int = 0
     joules: float | None = None
-    """Energy that processor and card say they took; None where they do not, or where work was interrupted."""
+    """Energy reported by CPU and GPU; None if not available, or if work was interrupted."""
     gradients: bool = False
-    """Whether a backward pass or a step of an optimiser took place."""
+    """Energy reported by CPU and GPU; None if not available, or if work was interrupted."""
     earlier: tuple[float, int] = (0.0, 0)
-    """Seconds and operations that interrupted runs spent on the same work; set it while the block runs."""
+    """Seconds and operations that interrupted runs spent on the same work; may be set while the block runs."""
     _operations: Operations = field(default_factory=Operations)
     _counted: int = 0
-    """Operations of an outer block before this one began."""
+    """Operation count of the outer block when this one began."""
     _began: float = field(default_factory=time.perf_counter)
 
     def so_far(self) -> tuple[float, int]:
@@ -51,16 +51,16 @@ _COUNTING: ContextVar[Operations | None] = ContextVar("counting", default=None)
 
 @contextmanager
 def metered(device: torch.device) -> Iterator[Meter]:
-    """Measure a block: wall-clock seconds, operations, and peak memory of the device, or of this process on a CPU.
+    """Measure a block: wall-clock seconds, operations, and peak memory of the device (GPU) or the process (CPU).
 
-    Blocks may lie within each other: all have their seconds and operations, and what was counted once is not watched
-    twice. The peak of the outer one is then that since the last inner one began.
+    Blocks may be nested: each gets its own seconds and operations from one shared counter. The peak of an outer block
+    covers only the time since its last inner block began.
     """
     _reset_peak(device)
     energy = Energy(device)
     outer = _COUNTING.get()
     meter = Meter() if outer is None else Meter(_operations=outer, _counted=outer.count)
-    watch = meter._operations if outer is None else nullcontext()  # noqa: SLF001 - what counts is its own
+    watch = meter._operations if outer is None else nullcontext()  # noqa: SLF001 - its own counter
     token = _COUNTING.set(meter._operations)  # noqa: SLF001
     before, steps = meter._operations.gradients, list[Optimizer]()  # noqa: SLF001
     hook = register_optimizer_step_pre_hook(lambda optimizer, *_: steps.append(optimizer))
@@ -81,7 +81,7 @@ def metered(device: torch.device) -> Iterator[Meter]:
 def _reset_peak(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    with suppress(OSError):  # only Linux lets a process forget its peak; elsewhere the peak is the lifetime's
+    with suppress(OSError):  # only Linux can reset the peak; elsewhere it is that of the process lifetime
         Path("/proc/self/clear_refs").write_text("5")
 
 

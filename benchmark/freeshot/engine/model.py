@@ -1,4 +1,4 @@
-"""The frozen backbone with one shared, trainable LoRA: what a meta-learner trains."""
+"""The frozen backbone with one trainable meta-LoRA, the model of meta-learners."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class SharedLora:
-    """A bank of one LoRA, seen as a model; implements `freeshot.Model`."""
+    """The backbone with a bank of one LoRA; implements `freeshot.Model`."""
 
     def __init__(self, backbone: Backbone, rank: int, rng: Generator, targets: Sequence[str] = ("q", "v")) -> None:
         self.backbone = backbone
@@ -33,11 +33,11 @@ class SharedLora:
         self._looking = _Looking(backbone, self.bank)
 
     def embed(self, images: Tensor, kept: Tensor | None = None) -> Tensor:
-        """Map images [n, 3, h, w] in 0…1, seen through the kept patches [n, k], to features [n, d]."""
+        """Map images [n, 3, h, w] in 0…1, reduced to the kept patches [n, k], to features [n, d]."""
         return look(self.backbone, images, self.bank, kept).features
 
     def embed_with(self, weights: Sequence[Tensor], images: Tensor, kept: Tensor | None = None) -> Tensor:
-        """Embed with these tensors in place of `lora()`, differentiable in them; they may be of another rank."""
+        """Embed with these tensors instead of `lora()`, differentiable in them; their rank may differ."""
         names = [name for name, _ in self._looking.named_parameters()]
         features: Tensor = functional_call(
             self._looking, dict(zip(names, weights, strict=True)), (images, kept), strict=True
@@ -45,16 +45,16 @@ class SharedLora:
         return features
 
     def lora(self) -> Sequence[Parameter]:
-        """Return the trainable weights: A [1, r, i] of every place, then B [1, o, r]."""
+        """Return the trainable weights: A [1, r, i] of every slot, then B [1, o, r]."""
         return tuple(self.bank.parameters())
 
     def snapshot(self) -> Adapter:
-        """Copy the LoRA as it stands."""
+        """Copy the LoRA's current weights."""
         return adapter_of(self.bank.entry_factors(0))
 
 
 class _Looking(nn.Module):
-    """A look as a module, so that torch can exchange the bank's weights for the length of a call."""
+    """The forward pass as a module, so that torch can substitute the bank's weights during a call."""
 
     def __init__(self, backbone: Backbone, bank: LoraBank) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ def adapter_of(factors: Mapping[Slot, tuple[Tensor, Tensor]], facts: Mapping[str
 
 
 def factors_of(adapter: Adapter) -> dict[Slot, tuple[Tensor, Tensor]]:
-    """Read the factors of an adapter back: slot → (A [r, i], B [o, r])."""
+    """Return the factors of an adapter by slot: slot → (A [r, i], B [o, r])."""
     factors = {}
     for name, a in adapter.tensors.items():
         if name.endswith(".A"):
@@ -86,6 +86,6 @@ def factors_of(adapter: Adapter) -> dict[Slot, tuple[Tensor, Tensor]]:
 
 
 def bank_of(adapter: Adapter, like: Tensor) -> LoraBank:
-    """Turn a snapshot back into a bank of one LoRA."""
+    """Convert an adapter to a bank of one LoRA."""
     factors = factors_of(adapter)
     return LoraBank({slot: (a.unsqueeze(0).to(like), b.unsqueeze(0).to(like)) for slot, (a, b) in factors.items()})

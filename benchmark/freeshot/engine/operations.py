@@ -1,4 +1,4 @@
-"""Floating-point operations of whatever is computed, counted while it is: two for each multiply-add."""
+"""Counts executed floating-point operations: two for each multiply-add."""
 
 from __future__ import annotations
 
@@ -29,38 +29,37 @@ def _whole_attention(query: Tensor, key: Tensor, _value: Tensor, width: int, *_:
 
 
 def _encoder_layer(source: Tensor, width: int, *rest: Any, **_: Any) -> int:
-    """Count attention and the two products behind it, the first of which has the 13th of torch's other arguments."""
+    """Count attention and the two MLP products; the first MLP weight is the 13th of torch's remaining arguments."""
     hidden = rest[12].shape[0]  # [h, d]
     return _whole_attention(source, source, source, width) + 2 * 2 * source.numel() * int(hidden)
 
 
 COSTS: Mapping[Any, Callable[..., int]] = {
-    # torch before 2.15 leaves fused attention on a processor out of its registry
+    # torch before 2.15 does not register fused CPU attention
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention,  # noqa: SLF001 - their only names
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward,  # noqa: SLF001
-    # what torch takes for a layer of `nn.TransformerEncoder` that needs no gradient; unknown to its registry
+    # fused `nn.TransformerEncoder` layers without gradient, which torch does not register
     torch.ops.aten._native_multi_head_attention: _whole_attention,  # noqa: SLF001
     torch.ops.aten._transformer_encoder_layer_fwd: _encoder_layer,  # noqa: SLF001
     **flop_registry,
 }
-"""What an operation costs, by its name."""
+"""Cost function of each operation, by its torch name."""
 
 
 class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts matrix products, convolutions and attention, forward and backward, as torch's own counter does.
 
-    In contrast to `torch.utils.flop_counter.FlopCounterMode` it asks no module where an operation comes from: a
-    small network's steps stay as fast as they were. What does not pass through torch, or runs in another process,
-    is not counted.
+    Unlike `torch.utils.flop_counter.FlopCounterMode` it does not track modules, so small networks run at full speed.
+    Work outside torch or in other processes is not counted.
     """
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.count: int = 0
         self.gradients: int = 0
-        """Operations that ran inside a backward pass, of whatever kind."""
+        """Operations of any kind that ran inside a backward pass."""
         self._whole: set[Any] = set()
-        """Operations that are no composition of others, so that it is asked once of each."""
+        """Operations that do not decompose into others, cached."""
 
     def __torch_dispatch__(
         self,
@@ -69,12 +68,12 @@ class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        """Run an operation, and count it if it is one that counts."""
+        """Run an operation, and count it if it has a cost function."""
         kwargs = kwargs or {}
         self.gradients += torch._C._current_graph_task_id() >= 0  # noqa: SLF001 - the only sign of a backward pass
         cost = COSTS.get(func._overloadpacket)  # noqa: SLF001 - torch's own key
         if cost is None and func not in self._whole:
-            with self:  # under inference_mode a linear layer arrives whole, and its product lies within
+            with self:  # under inference_mode a linear layer arrives undecomposed, and its product is inside
                 result = func.decompose(*args, **kwargs)
             if result is not NotImplemented:
                 return result

@@ -1,4 +1,4 @@
-"""LoRAs behind a service: what they say of images can be had, and nothing else."""
+"""Black-box access to LoRAs: logits only."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class QueryOracle:
-    """A LoRA that answers, counts what it is asked and keeps its weights in a closure; implements `freeshot.Oracle`."""
+    """A LoRA that returns logits, counts queries and hides its weights in a closure; implements `freeshot.Oracle`."""
 
     def __init__(self, backbone: Backbone, entry: LoraEntry) -> None:
         self.classes, self.image_size = entry.classes, backbone.image_size
@@ -28,42 +28,42 @@ class QueryOracle:
         self._answer = _answering(backbone, entry)
 
     def logits(self, images: Tensor) -> Tensor:
-        """Say what images [n, 3, h, w] in 0…1 show: [n, c]; no gradient comes back."""
+        """Return the logits of images [n, 3, h, w] in 0…1: [n, c]; no gradient flows back."""
         self.queries += len(images)
         return self._answer(images)
 
 
 class QueryTeacher(BankTeacher):
-    """A LoRA behind a service, for inversion: it answers and counts; no gradient and no layer comes out of it."""
+    """A black-box LoRA for inversion: returns logits and counts queries, without gradients or layers."""
 
     queries: int = 0
-    """How many images it was asked about."""
+    """Number of images it has scored."""
 
     def logits(self, images: Tensor) -> Tensor:
-        """Say what images [n, 3, h, w] in 0…1 show: [n, c]."""
+        """Return the logits of images [n, 3, h, w] in 0…1: [n, c]."""
         self._require_no_gradient(images)
         self.queries += len(images)
         with torch.no_grad():
             return super().logits(images)
 
     def plain_logits(self, images: Tensor) -> Tensor:
-        """Say the same with every token in use."""
+        """Return the logits [n, c] with all tokens in use."""
         self._require_no_gradient(images)
         self.queries += len(images)
         with torch.no_grad():
             return super().plain_logits(images)
 
     def inside(self, images: Tensor) -> TeacherView:
-        """Refuse: a service shows no layers."""
+        """Raise OptionError, because a black-box LoRA exposes no layers."""
         raise OptionError(
-            "A LoRA behind a service shows nothing but logits, and this inversion asks for its layers. Choose another, "
+            "A LoRA behind a service returns logits only, but this inversion needs its layers. Choose another, "
             "such as -o inversion=zeroth-order."
         )
 
     def _require_no_gradient(self, images: Tensor) -> None:
         if images.requires_grad and torch.is_grad_enabled():
             raise OptionError(
-                "No gradient comes back from a LoRA behind a service, and this inversion waits for one. Choose "
+                "A LoRA behind a service returns no gradients, but this inversion needs them. Choose "
                 "another, such as -o inversion=zeroth-order."
             )
 

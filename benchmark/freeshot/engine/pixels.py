@@ -1,4 +1,4 @@
-"""Images optimised pixel by pixel until LoRAs are sure of them: the loop, and what helps it.
+"""Pixel-wise image optimisation until LoRAs classify the images with confidence: the loop and regularisers.
 
 Axes: n images, 3 channels, h × w pixels. Pixels are optimised in the network's normalised space.
 """
@@ -23,29 +23,29 @@ if TYPE_CHECKING:
 
 
 def require_finite(loss: Tensor, step: int) -> None:
-    """Raise DivergedError where an inversion's loss is no number any more."""
+    """Raise DivergedError if an inversion's loss is infinite or NaN."""
     if not torch.isfinite(loss):
         raise DivergedError(f"The inversion loss is {loss.item()} at step {step}. Lower the inversion's lr.")
 
 
 @dataclass(frozen=True, eq=False)
 class Iterate:
-    """Where an optimisation stands when its loss is taken."""
+    """The state of an optimisation when its loss is computed."""
 
     images: Tensor
-    """[n, 3, h, w] in 0…1, as the LoRA sees them, moved."""
+    """[n, 3, h, w] in 0…1, jittered, the input of the LoRA."""
     pixels: Tensor
-    """[n, 3, h, w], normalised and unmoved."""
+    """[n, 3, h, w], normalised, without jitter."""
     step: int
 
 
 Penalty = Callable[["Tensor", Iterate], "Tensor"]
-"""(loss, iterate) → loss with more terms. The loss is a sum over images, so terms that are means times n are alike."""
+"""(loss, iterate) → loss with further terms. The loss is a sum over images, so multiply terms that are means by n."""
 
 
 @dataclass(frozen=True)
 class PixelPlan:
-    """How pixels are optimised."""
+    """Settings of the pixel optimisation."""
 
     iterations: int
     lr: float
@@ -53,9 +53,9 @@ class PixelPlan:
     schedule: Literal["constant", "cosine"]
     keep: Literal["last", "best"]
     jitter: float
-    """Images are rolled by up to this share of their side at each step, all alike."""
+    """Images are rolled by up to this share of their side at each step, all by the same offset."""
     flip: bool
-    """Half of the steps look at all images mirrored."""
+    """Mirror all images in half of the steps."""
     bf16: bool = False
 
     def rate(self, step: int) -> float:
@@ -65,10 +65,10 @@ class PixelPlan:
         return self.lr * cosine(step, self.iterations)
 
     def optimized(self, teacher: Teacher, labels: Tensor, rng: Generator, penalty: Penalty) -> Tensor:
-        """Turn noise into images [n, 3, h, w] in 0…1 with a small cross-entropy, and whatever `penalty` adds."""
+        """Optimise noise into images [n, 3, h, w] in 0…1 with a small cross-entropy plus `penalty`."""
         side = teacher.image_size
         low, high = -teacher.mean / teacher.std, (1 - teacher.mean) / teacher.std  # [1, 3, 1, 1]
-        start = torch.randn(len(labels), 3, side, side, generator=rng)
+        start = torch.randn(len(labels), 3, side, side, generator=rng)  # [n, 3, h, w]
         pixels = start.to(teacher.device).requires_grad_()
         optimizer = torch.optim.Adam([pixels], lr=self.lr, betas=(self.betas[0], self.betas[1]))
         best = Best(pixels) if self.keep == "best" else Last()
@@ -77,7 +77,7 @@ class PixelPlan:
             optimizer.param_groups[0]["lr"] = self.rate(step)
             images = jittered(teacher, pixels * teacher.std + teacher.mean, rng, self.jitter, flip=self.flip)
             with torch.autocast(teacher.device.type, torch.bfloat16, enabled=self.bf16):
-                logits = teacher.logits(images)
+                logits = teacher.logits(images)  # [n, c]
             logits = logits.to(images)
             best.see(pixels, logits.detach(), labels)
             loss = penalty(cross_entropy(logits, labels) * len(labels), Iterate(images, pixels, step))
@@ -92,7 +92,7 @@ class PixelPlan:
 
 
 def jittered(teacher: Teacher, images: Tensor, rng: Generator, share: float, *, flip: bool) -> Tensor:
-    """Roll images by up to a share of their side, and perhaps mirror them, all alike: the network must not care."""
+    """Roll images [n, 3, h, w] by a random offset up to a share of their side, mirror them at random, all equally."""
     reach = int(images.shape[-1] * share)
     down, right = (int(torch.randint(-reach, reach + 1, (), generator=rng)) for _ in range(2))
     mirrored = flip and bool(torch.rand((), generator=rng) < 0.5)
@@ -100,20 +100,20 @@ def jittered(teacher: Teacher, images: Tensor, rng: Generator, share: float, *, 
 
 
 class Last:
-    """Keep nothing but the last iterate."""
+    """Select the last iterate."""
 
     state: tuple[Tensor, ...] = ()
 
     def see(self, pixels: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """Pass an iterate by."""
+        """Ignore an iterate."""
 
     def of(self, last: Tensor) -> Tensor:
-        """Return the last."""
+        """Return the last iterate."""
         return last
 
 
 class Best(Last):
-    """Keep a copy of each image [n, 3, h, w] as it was when its cross-entropy was lowest."""
+    """Select for each image [n, 3, h, w] the iterate with its lowest cross-entropy."""
 
     def __init__(self, like: Tensor) -> None:
         self.pixels = like.detach().clone()
@@ -121,14 +121,14 @@ class Best(Last):
         self.state = (self.pixels, self.losses)
 
     def see(self, pixels: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """Copy the images that are better than they were."""
+        """Copy the images whose loss is lower than before."""
         losses = cross_entropy(logits, labels, reduction="none")
-        better = losses < self.losses
+        better = losses < self.losses  # [n]
         self.pixels[better] = pixels.detach()[better]
         self.losses[better] = losses[better]
 
     def of(self, last: Tensor) -> Tensor:
-        """Return the best; the last iterate was never judged."""
+        """Return the best iterates; the final one was not scored."""
         return self.pixels
 
 
@@ -140,7 +140,7 @@ def total_variation(images: Tensor) -> Tensor:
 
 
 def variation_norm(images: Tensor) -> Tensor:
-    """Return the lengths of all differences between neighbours, diagonal ones too, summed per image: [n].
+    """Return the sum of the norms of all differences between neighbours, including diagonals, per image: [n].
 
     DeepInversion's total variation: not squared, so that few large edges cost less than many small ones.
     """
@@ -154,5 +154,5 @@ def variation_norm(images: Tensor) -> Tensor:
 
 
 def lengths(images: Tensor) -> Tensor:
-    """Return the Euclidean length of each image [n, ..]: [n]."""
-    return (images.flatten(1).square().sum(1) + 1e-12).sqrt()  # the square root has no slope at zero
+    """Return the Euclidean norm of each image [n, ..]: [n]."""
+    return (images.flatten(1).square().sum(1) + 1e-12).sqrt()  # the square root has no gradient at zero

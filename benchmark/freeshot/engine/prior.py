@@ -1,7 +1,7 @@
-"""The feature prior: images should have the batch-norm statistics that a public network saw in training.
+"""The feature prior: match images to the batch-norm statistics of a public network's training data.
 
-The gradient of a sum over n images is n times that of a mean; Adam does not care, but the ratio to the
-cross-entropy does, so both are means here and are scaled alike by whoever adds them up.
+The gradient of a sum over n images is n times that of a mean. Adam is invariant to that, but the ratio to the
+cross-entropy is not, so both are means here and callers scale them equally.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 MULTIPLY_ADDS = 4.09e9
-"""Of ResNet-50 on an image of 224 px, forward."""
+"""ResNet-50 on an image of 224 px, forward."""
 NAMED_BY_HASH = re.compile(r".*-([0-9a-f]{8,64})\.pth")
-"""How torchvision names its files: resnet50-0676ba61.pth."""
+"""torchvision's file names: resnet50-0676ba61.pth."""
 
 
 def operations(side: int) -> float:
-    """Return the operations of asking the prior about an image: forward, and back to its pixels."""
+    """Return the FLOPs of the prior per image of `side` pixels: forward, and backward to the pixels."""
     return 2 * 2 * MULTIPLY_ADDS * (side / 224) ** 2
 
 
 class StatisticsPrior:
-    """A frozen network with batch norms, as a distance of images from what it knows."""
+    """Distance of images from the batch-norm statistics of a frozen network."""
 
     def __init__(self, network: nn.Module, spread: str) -> None:
         self._network = network.eval().requires_grad_(False)
@@ -59,7 +59,7 @@ class StatisticsPrior:
         return torch.stack(terms).sum()
 
     def _term(self, norm: Any, inputs: Tensor) -> Tensor:
-        mean, variance = inputs.mean((0, 2, 3)), inputs.var((0, 2, 3), unbiased=False)
+        mean, variance = inputs.mean((0, 2, 3)), inputs.var((0, 2, 3), unbiased=False)  # each [channels]
         known: Tensor = norm.running_var
         if self._spread == "std":
             variance, known = (variance + 1e-8).sqrt(), known.sqrt()
@@ -68,7 +68,7 @@ class StatisticsPrior:
 
 
 def open_prior(file: str, spread: str, device: torch.device) -> StatisticsPrior:
-    """Open a ResNet-50 from a local weights file, found as it is named or in the folder of weights."""
+    """Open a ResNet-50 from a local weights file, given by path or by name in the weights folder."""
     import timm
     from safetensors import SafetensorError
 
@@ -77,17 +77,20 @@ def open_prior(file: str, spread: str, device: torch.device) -> StatisticsPrior:
         network.load_state_dict(_weights(weights_file(file)))
     except (OSError, RuntimeError, ValueError, EOFError, UnpicklingError, SafetensorError) as error:
         reason = str(error).partition("\n")[0]
-        raise DataError(f"The prior's weights {file} cannot be used ({reason}). Give those of a ResNet-50.") from None
+        raise DataError(f"The prior's weights {file} cannot be used ({reason}). Give ResNet-50 weights.") from None
     return StatisticsPrior(network.to(device), spread)
 
 
 def prior_files(inversion: Any) -> tuple[str, ...]:
-    """Name the prior's weights of an inversion with the options `prior` and `prior_weights`, where there is one."""
+    """Return the prior's weight files of an inversion with the options `prior` and `prior_weights`."""
     return () if inversion.prior == "none" or not inversion.prior_weights else (inversion.prior_weights,)
 
 
 def require_prior(inversion: Any, use: str) -> None:
-    """Refuse an inversion with these options whose prior lacks its weights; OptionError, or DataError for a file."""
+    """Require the weights of an inversion's prior.
+
+    OptionError if they are not set, DataError if the file is missing.
+    """
     if inversion.prior == "none":
         return
     if not inversion.prior_weights:
@@ -97,15 +100,15 @@ def require_prior(inversion: Any, use: str) -> None:
         )
     path = weights_file(inversion.prior_weights)
     if not path.is_file():
-        raise DataError(f"The prior's weights {path} were not found. Put those of a ResNet-50 there, or name a file.")
+        raise DataError(f"The prior's weights {path} were not found. Put ResNet-50 weights there or name a file.")
 
 
 def weights_file(file: str) -> Path:
-    """Find a file of weights, or say where it should be; DataError where it is not what its name promises."""
+    """Return the path of a weights file; DataError if its content does not match the hash in its name."""
     path = next((place for place in (Path(file), weights_folder() / file) if place.is_file()), Path(file))
     promised = NAMED_BY_HASH.fullmatch(path.name)
     if promised and path.is_file() and not (found := file_sha256(path)).startswith(promised[1]):
-        raise DataError(f"{path} is not what its name promises (its SHA-256 is {found[:12]}…). Get the file again.")
+        raise DataError(f"{path} does not match the hash in its name (its SHA-256 is {found[:12]}…). Get it again.")
     return path
 
 

@@ -1,4 +1,4 @@
-"""What meta-learners do with a task before they differ."""
+"""Steps that all meta-learners share."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def embed_task(
 ) -> tuple[Tensor, Tensor]:
     """Embed support and query in one pass: [n, d] and [q, d].
 
-    With `weights` in place of the model's own; `asked` says which queries, None all.
+    `weights` replace the model's own; `asked` selects queries, None all.
     """
     chosen = slice(None) if asked is None else asked
-    images = torch.cat([task.support.images, task.query.images[chosen]])
+    images = torch.cat([task.support.images, task.query.images[chosen]])  # [n + q, 3, h, w]
     kept = None
     if task.support.kept is not None and task.query.kept is not None:
-        kept = torch.cat([task.support.kept, task.query.kept[chosen]])
-    features = model.embed(images, kept) if weights is None else model.embed_with(weights, images, kept)
+        kept = torch.cat([task.support.kept, task.query.kept[chosen]])  # [n + q, k]
+    features = model.embed(images, kept) if weights is None else model.embed_with(weights, images, kept)  # [n + q, d]
     return features[: len(task.support)], features[len(task.support) :]

@@ -1,4 +1,4 @@
-"""Pool LoRAs as teachers: a bank with heads, seen through an efficiency strategy."""
+"""Pool LoRAs as teachers: a LoRA bank with classification heads, under an efficiency strategy."""
 
 from __future__ import annotations
 
@@ -35,28 +35,28 @@ UNMOVED: dict[str, Any] = {"down": 0, "right": 0, "mirrored": False}
 
 @dataclass(frozen=True)
 class _LastLayer(EfficiencyStrategy):
-    """Ask a choice of patches by the last layer, whatever a strategy does elsewhere."""
+    """A strategy that selects patches at the last layer with a given function."""
 
     name = "last-layer"
     choose: Callable[[LayerView], Tensor] = lambda view: view.kept
 
     def layers(self, depth: int) -> tuple[int, ...]:
-        """Name the last."""
+        """Return the last layer."""
         return (depth - 1,)
 
     def select(self, view: LayerView) -> Tensor:
-        """Pass the question on."""
+        """Call `choose`."""
         return self.choose(view)
 
 
 class _WithPatches(Checkpoint):
-    """A checkpoint that keeps what a teacher knows of stopped patches beside the state of an inversion."""
+    """A checkpoint that stores a teacher's frozen patches with the state of an inversion."""
 
     def __init__(self, inner: Checkpoint, teacher: BankTeacher) -> None:
         self._inner, self._teacher = inner, teacher
 
     def load(self) -> Mapping[str, Tensor] | None:
-        """Return the inversion's state, and give the teacher its own."""
+        """Return the inversion's state, and restore the teacher's own."""
         state = self._inner.load()
         if state is None:
             return None
@@ -64,12 +64,12 @@ class _WithPatches(Checkpoint):
         return {name: tensor for name, tensor in state.items() if not name.startswith("teacher.")}
 
     def offer(self, make: Callable[[], Mapping[str, Tensor]]) -> None:
-        """Keep both states."""
+        """Store both states."""
         self._inner.offer(lambda: {**make(), **self._teacher.patches_state()})
 
 
 def patch_side(vit: nn.Module) -> int:
-    """Return how many patches lie side by side; 1 where a network does not say."""
+    """Return the number of patches per row; 1 if the network does not define it."""
     return int(getattr(getattr(vit, "patch_embed", None), "grid_size", (1, 1))[1])
 
 
@@ -89,15 +89,15 @@ class PoolTeachers:
         return len(self._entries)
 
     def teacher(self, index: int) -> BankTeacher:
-        """Return LoRA `index`, all tokens in use."""
+        """Return LoRA `index`, with all tokens in use."""
         return BankTeacher(self._backbone, [self._entries[index]])
 
     def way(self, index: int) -> int:
-        """Return how many classes it tells apart."""
+        """Return the number of classes of LoRA `index`."""
         return len(self._entries[index].classes)
 
     def steps(self, count: int) -> Iterator[int]:
-        """Count 0…count−1, reporting progress."""
+        """Count 0…count−1 and report progress."""
         for step in range(bounded(count)):
             yield step
             self._on_step(step + 1, count)
@@ -115,7 +115,7 @@ class BankTeacher:
         checkpoint: Checkpoint | None = None,
     ) -> None:
         if len({len(entry.classes) for entry in entries}) != 1:
-            raise PoolError("LoRAs inverted together must have equally many classes. Invert them apart.")
+            raise PoolError("LoRAs inverted together must have equally many classes. Invert them separately.")
         like = next(backbone.vit.parameters())
         self._backbone = backbone
         self._bank = LoraBank.of(entries, like).requires_grad_(False)
@@ -126,7 +126,7 @@ class BankTeacher:
         self.checkpoint: Checkpoint = _WithPatches(checkpoint or Checkpoint(), self)
         self._progress = 0.0
         self._side = patch_side(backbone.vit)
-        self._going_on: Tensor | None = None  # [n, k] patches that were not stopped, as the images lie unmoved
+        self._going_on: Tensor | None = None  # [n, k] patches that are not frozen, in unmoved coordinates
         self._movement = dict(UNMOVED)
         self._last: Tensor | None = None
         self.image_size = backbone.image_size
@@ -134,7 +134,7 @@ class BankTeacher:
         self.device = backbone.device
 
     def logits(self, images: Tensor) -> Tensor:
-        """Return what each image's own LoRA says of it: [n, 3, h, w] in 0…1 → [n, c]."""
+        """Return the logits of each image's own LoRA: [n, 3, h, w] in 0…1 → [n, c]."""
         if self._last is None or len(self._last) == len(images):
             self._last = images.detach()
         return self._logits(self._look(images, self._strategy, self._progress).features)
@@ -148,10 +148,13 @@ class BankTeacher:
             for block in blocks:
                 stack.callback(block.register_forward_hook(lambda _, __, out: tokens.append(out[:, 0])).remove)
             logits = self.logits(images)
-        return TeacherView(logits, torch.stack(tokens, dim=1))
+        return TeacherView(logits, torch.stack(tokens, dim=1))  # tokens [n, layers, d]
 
     def moved(self, images: Tensor, down: int, right: int, *, mirrored: bool) -> Tensor:
-        """Roll all images, perhaps mirror them; by whole patches, and remembered, if the strategy stops some."""
+        """Roll all images and optionally mirror them.
+
+        By whole patches, with the movement stored, if patches are frozen.
+        """
         if self._strategy is not None and self._strategy.stops():
             patch = self.image_size // self._side
             self._movement = {"down": round(down / patch), "right": round(right / patch), "mirrored": mirrored}
@@ -160,7 +163,7 @@ class BankTeacher:
         return images.flip(-1) if mirrored else images
 
     def steps(self, count: int, start: int = 0) -> Iterator[int]:
-        """Count start…count−1, telling the strategy how far the inversion has come."""
+        """Count start…count−1 and pass the progress to the strategy."""
         self._progress = max(start - 1, 0) / max(count, 1)
         if start == 0:
             self._going_on, self._last, self._movement = None, None, dict(UNMOVED)
@@ -171,16 +174,16 @@ class BankTeacher:
             self._on_step(step + 1, count)
 
     def plain_logits(self, images: Tensor) -> Tensor:
-        """Return the logits with every token in use."""
+        """Return the logits [n, c] with all tokens in use."""
         return self._logits(look(self._backbone, images, self._bank).features)
 
     def final_patches(self, images: Tensor) -> Tensor | None:
-        """Return the patches [n, k] that the strategy keeps when the inversion is over."""
+        """Return the patches [n, k] of the strategy's final mask."""
         self._movement = dict(UNMOVED)
         return self._look(images, self._strategy, 1.0).kept
 
     def patches_state(self) -> dict[str, Tensor]:
-        """Return what is known of stopped patches, as named tensors."""
+        """Return the state of frozen patches as named tensors."""
         state = {"teacher.movement": torch.tensor([int(value) for value in self._movement.values()])}
         if self._going_on is not None:
             state["teacher.going_on"] = self._going_on.cpu()
@@ -189,7 +192,7 @@ class BankTeacher:
         return state
 
     def take_patches_state(self, state: Mapping[str, Tensor]) -> None:
-        """Set what is known of stopped patches."""
+        """Restore the state of frozen patches."""
         down, right, mirrored = state["teacher.movement"].tolist()
         self._movement = {"down": down, "right": right, "mirrored": bool(mirrored)}
         going_on, last = state.get("teacher.going_on"), state.get("teacher.last")
@@ -197,18 +200,18 @@ class BankTeacher:
         self._last = None if last is None else last.to(self.device)
 
     def _look(self, images: Tensor, strategy: EfficiencyStrategy | None, progress: float) -> Seen:
-        """Look at moved images through the patches that go on.
+        """Run the forward pass on moved images, reduced to the patches that are not frozen.
 
-        Patches were stopped of as many images as the first look of the inversion was at. A look at another number of
-        them, at crops or at copies moved a little in many directions, is through all patches.
+        Frozen patches belong to the image batch of the inversion's first pass. Batches of another size, such as crops
+        or copies moved in several directions, use all patches.
         """
         kept = None
         if self._going_on is not None and len(self._going_on) == len(images):
-            kept = moved_patches(self._going_on, self._side, **self._movement).sort(dim=1).values
+            kept = moved_patches(self._going_on, self._side, **self._movement).sort(dim=1).values  # [n, k]
         return look(self._backbone, images, self._bank, kept, strategy, progress)
 
     def _stop_patches(self, before: float, now: float) -> None:
-        """Ask the strategy, where a point of its lies between, which patches of the last images go on."""
+        """Call the strategy's `stop` on the latest images if one of its points lies between `before` and `now`."""
         if self._strategy is None or self._last is None:
             return
         for point in self._strategy.stops():
@@ -217,9 +220,9 @@ class BankTeacher:
                 with torch.no_grad():
                     seen = self._look(self._last, watcher, now).kept
                 assert seen is not None
-                self._going_on = returned_patches(seen, self._side, **self._movement).sort(dim=1).values
+                self._going_on = returned_patches(seen, self._side, **self._movement).sort(dim=1).values  # [n, k]
 
     def _logits(self, features: Tensor) -> Tensor:
         n, d = features.shape
         grouped = features.reshape(len(self._weight), -1, d)  # [l, n / l, d]
-        return (grouped @ self._weight.mT + self._bias.unsqueeze(1)).reshape(n, -1)
+        return (grouped @ self._weight.mT + self._bias.unsqueeze(1)).reshape(n, -1)  # [n, c]

@@ -1,6 +1,6 @@
-"""A frozen copy of the network on which LoRAs of many episodes act side by side.
+"""A frozen copy of the network on which LoRAs of many episodes act in parallel.
 
-Axes: e episodes, n images of each, d features.
+Axes: e episodes, n images per episode, d features.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from freeshot.engine.forward import Adding
 
 AT_ONCE = 128
-"""Images that pass through together where no gradient is wanted."""
+"""Images per forward pass if no gradient is needed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,27 +32,27 @@ class Trunk:
 
     @classmethod
     def of(cls, network: nn.Module) -> Trunk:
-        """Freeze what `bench.backbone()` gave."""
+        """Freeze the network that `bench.backbone()` returns."""
         parts = list(network.children())
         if len(parts) != 2 or not isinstance(parts[0], Normalize):
-            raise ContractError("A trunk is made of what bench.backbone() returns: a normalisation, then a network.")
+            raise ContractError("A trunk needs the network that bench.backbone() returns: a normalisation, a network.")
         network.eval().requires_grad_(False)
         return cls(parts[1], parts[0])
 
     @property
     def like(self) -> Tensor:
-        """Some weight, for its type and device."""
+        """Any weight of the network, for its dtype and device."""
         return next(self.vit.parameters())
 
     def features(self, images: Tensor, adding: Adding | None = None, registers: Tensor | None = None) -> Tensor:
-        """Map images [e, n, 3, h, w] in 0…1 to features [e, n, d]; images of an episode lie behind each other."""
-        seen = look(self, images.flatten(0, 1), adding, registers=registers).features
+        """Map images [e, n, 3, h, w] in 0…1 to features [e, n, d]; the batch is ordered by episode."""
+        seen = look(self, images.flatten(0, 1), adding, registers=registers).features  # [e·n, d]
         return seen.view(*images.shape[:2], -1)
 
     def features_without_gradient(
         self, images: Tensor, adding: Adding | None = None, registers: Tensor | None = None
     ) -> Tensor:
-        """Do the same in parts of some images of every episode, which saves memory."""
+        """Compute `features` without gradient, a few images of every episode at a time, which saves memory."""
         parts = torch.split(images, max(1, AT_ONCE // len(images)), dim=1)
         with torch.no_grad():
             return torch.cat([self.features(part, adding, registers) for part in parts], dim=1)

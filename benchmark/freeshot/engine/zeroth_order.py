@@ -1,4 +1,4 @@
-"""Gradients of what only answers: forward differences along random directions.
+"""Gradient estimates from function values: forward differences along random directions.
 
 Axes: n images, q directions, 3 × h × w pixels.
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """What was learned by asking."""
+    """Losses and their estimated gradients."""
 
     losses: Tensor
     """[n], at the images themselves."""
@@ -38,8 +38,9 @@ def estimated_gradient(
 ) -> Estimate:
     """Estimate the gradient of each image's loss by (d/q)·Σ_k [f(x + μu_k) − f(x)]/μ · u_k, with |u_k| = 1.
 
-    `losses` maps images [n·k, 3, h, w], the k variants of one image side by side, to losses [n·k]; it is asked for
-    n·(q + 1) images in all, at most n·`at_once` together. Directions vary over a grid of that side, or over all pixels.
+    `losses` maps images [n·k, 3, h, w], the k variants of one image in sequence, to losses [n·k]; it evaluates n·(q +
+    1) images in total, at most n·`at_once` per call. Directions vary over a grid of side `grid`, or over all pixels if
+    it is 0.
     """
     images = images.detach()
     base = losses(images)  # [n]
@@ -48,18 +49,18 @@ def estimated_gradient(
         count = min(at_once, directions - first)
         unit = unit_directions(images, count, grid, rng)  # [n, k, 3, h, w]
         moved = losses((images.unsqueeze(1) + smoothing * unit).flatten(0, 1)).view(-1, count)  # [n, k]
-        slopes = (moved - base.unsqueeze(1)) / smoothing
-        total += (slopes[..., None, None, None] * unit).sum(1)
+        slopes = (moved - base.unsqueeze(1)) / smoothing  # [n, k]
+        total += (slopes[..., None, None, None] * unit).sum(1)  # [n, 3, h, w]
     freedom = 3 * grid**2 if grid else images[0].numel()
     return Estimate(base, total * (freedom / directions))
 
 
 def unit_directions(images: Tensor, count: int, grid: int, rng: Generator) -> Tensor:
-    """Draw directions of length one for each image, uniform on the sphere: [n, k, 3, h, w]."""
+    """Draw random unit vectors for each image, uniform on the sphere: [n, k, 3, h, w]."""
     n, channels, height, width = images.shape
     size = (grid, grid) if grid else (height, width)
     drawn = torch.randn(n * count, channels, *size, generator=rng, dtype=images.dtype).to(images.device)
     if grid:
         drawn = interpolate(drawn, size=(height, width), mode="nearest")
-    unit: Tensor = drawn / drawn.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
+    unit: Tensor = drawn / drawn.flatten(1).norm(dim=1).view(-1, 1, 1, 1)  # [n·k, 3, h, w]
     return unit.view(n, count, channels, height, width)

@@ -1,1 +1,1 @@
-"""Episodes from frozen lists, images embedded once, accuracies per episode."""
+"""Evaluation: frozen episode lists, embedding, scoring, intervals and the audit."""

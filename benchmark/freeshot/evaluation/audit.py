@@ -1,10 +1,10 @@
-"""Score a sample of episodes again, shown differently, and check that the predictions follow the images.
+"""Score a sample of episodes again with varied presentation, and check that predictions depend on the images only.
 
-An honest learner classifies a query by its pixels and by the support set. Its predictions therefore stay the same when
-queries are shown in another order or without half of the others, when the classes of the support set are numbered
-differently, and when episodes are scored alone and in another sequence. All of this is changed at once, so that each
-episode of the sample is scored once more and no oftener; only where predictions move is each change tried by itself, to
-name the cause. What is changed comes from the operating system's entropy: no learner can prepare for it.
+An honest learner classifies a query by its pixels and the support set. Its predictions therefore stay the same when
+queries are reordered or half of them are removed, when the classes of the support set are renumbered, and when episodes
+are scored alone and in another sequence. All of this is changed at once, so that each episode of the sample is scored
+only once more; if predictions change, each variation is tested separately to find the cause. Variations are drawn from
+the operating system's entropy, so that no learner can prepare for them.
 
 Axes: s episodes of the sample, k queries of them that are shown.
 """
@@ -30,28 +30,28 @@ if TYPE_CHECKING:
     from freeshot.evaluation.variations import Rescore
 
 SAMPLE = 20
-"""Episodes that are scored again; all of them where a cell has fewer."""
+"""Episodes that are scored again; all of them if a cell has fewer."""
 ALONE = 4
-"""Episodes of the sample that are scored one by one; the others in groups, which costs less."""
+"""Episodes of the sample that are scored one by one; the others are scored in groups, which is cheaper."""
 FEW = 6
-"""Episodes on which the numbering of classes is judged by itself, for learners that may vary with it."""
+"""Episodes on which class numbering is tested separately, for learners that may depend on it."""
 
 
 @dataclass(frozen=True, eq=False)
 class Audit:
-    """How the audit of a cell came out."""
+    """Result of the audit of a cell."""
 
     episodes: int
-    """How many were scored again."""
+    """Number of episodes scored again."""
     moved: Mapping[str, float]
-    """What was changed → share of predictions that moved."""
+    """Variation → share of predictions that changed."""
     reasons: tuple[str, ...] = ()
-    """A sentence for each dependence that is not allowed."""
+    """One sentence for each dependence that is not allowed."""
 
 
 @dataclass(frozen=True)
 class Cause:
-    """A single change, and what is reported where it moves predictions."""
+    """A single variation, and the sentence for a violation."""
 
     variation: Variation
     depends_on: str
@@ -59,7 +59,7 @@ class Cause:
     advice: str
 
     def sentence(self, moved: NDArray[np.bool_]) -> str:
-        """Report how many predictions moved [s, k]."""
+        """Format the violation with the number of changed predictions [s, k]."""
         count = f"{int(moved.sum())} of {moved.size} predictions moved"
         return f"Predictions depend on {self.depends_on}: {count} {self.when}. {self.advice}"
 
@@ -90,25 +90,25 @@ CAUSES = {
         "Recognise classes by the support images alone.",
     ),
 }
-"""What can be changed within an episode."""
+"""Variations within an episode."""
 
 
 @dataclass(eq=False)
 class Auditor:
-    """Shows episodes of a finished run again and compares the outcomes."""
+    """Scores episodes of a finished run again and compares the outcomes."""
 
     rescore: Rescore
     run: Judged
-    """How the queries of all episodes were taken in the run."""
+    """Outcomes of the queries of all episodes in the run."""
     episodes: Sequence[Episode]
     transductive: bool = False
-    """Whether the learner may look at the queries of an episode together: all are shown then, as in the run."""
+    """Whether the learner may use the queries of an episode jointly: all are shown then, as in the run."""
     numbered: bool = False
-    """Whether the learner declares that its predictions vary with the numbers of classes."""
+    """Whether the learner declares that its predictions depend on class numbers."""
     rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(list(os.urandom(32))))
 
     def audit(self) -> Audit:
-        """Score a sample again, and name every cause where predictions moved."""
+        """Score a sample again, and find every cause if predictions changed."""
         sample = self.rng.permutation(len(self.episodes))[:SAMPLE].tolist()
         change = REPLAY if self.transductive else EVERYTHING
         pilot = self._moved(sample[:1], change, alone=1)
@@ -123,11 +123,11 @@ class Auditor:
 
     @property
     def _may_vary(self) -> bool:
-        """True where other numbers of classes may move predictions as another seed would."""
+        """True if other class numbers may change predictions as another seed would."""
         return not self.transductive and (self.numbered or self.rescore.drew)
 
     def _audit_apart(self, sample: Sequence[int]) -> Audit:
-        """Change the numbers of classes apart from the rest, for learners that may vary with them."""
+        """Vary class numbers separately from the rest, for learners that may depend on them."""
         moved = self._moved(sample, Variation(order=True, company=True), alone=ALONE - 1)
         if too_many(moved):
             return self._named(sample)
@@ -136,7 +136,7 @@ class Auditor:
         return Audit(len(sample), shares, reasons)
 
     def _renumbered(self, few: Sequence[int]) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
-        """Return which predictions moved with the numbers [s, k], and a reason where these decided what was right."""
+        """Return which predictions changed with class numbers [s, k], and a reason if they raised accuracy."""
         cause = CAUSES["class numbers"]
         again, run = self._again(few, cause.variation, alone=0), Outcomes.of_run(self.run, few)
         moved = again.moved(run)
@@ -144,7 +144,7 @@ class Auditor:
         return moved, (cause.sentence(moved),) if gains else ()
 
     def _named(self, sample: Sequence[int]) -> Audit:
-        """Try one change after the other, each against the same episodes scored alone, and name every cause."""
+        """Test one variation after the other, each against the same episodes scored alone, and name every cause."""
         replay = self._again(sample, REPLAY, alone=len(sample))
         moved = {"other episodes": replay.moved(Outcomes.of_run(self.run, sample))}
         causes = {"other episodes": OTHER_EPISODES}
@@ -154,22 +154,22 @@ class Auditor:
             for name in causes.keys() - moved.keys():
                 moved[name] = self._again(sample, causes[name].variation, alone=len(sample)).moved(base)
         named = [name for name in causes if too_many(moved[name])]
-        named = named or [max(causes, key=lambda name: moved[name].mean())]  # together they moved too many
+        named = named or [max(causes, key=lambda name: moved[name].mean())]  # only together they changed too many
         reasons = tuple(causes[name].sentence(moved[name]) for name in named)
         return Audit(len(sample), {name: _share(moved[name]) for name in causes}, reasons)
 
     def _is_steady(self, sample: Sequence[int], replay: Rescored) -> bool:
-        """Tell whether the same call gives the same predictions, so that other changes can be held against it."""
+        """Return whether repeated calls give the same predictions, which the other comparisons need."""
         if not too_many(replay.moved(Outcomes.of_run(self.run, sample))):
             return True
         return not too_many(self._again(sample, REPLAY, alone=len(sample)).moved(replay.listed()))
 
     def _moved(self, positions: Sequence[int], variation: Variation, *, alone: int) -> NDArray[np.bool_]:
-        """Show episodes again and compare with the run: [s, k]."""
+        """Score episodes again and compare with the run: [s, k]."""
         return self._again(positions, variation, alone=alone).moved(Outcomes.of_run(self.run, positions))
 
     def _again(self, positions: Sequence[int], variation: Variation, *, alone: int) -> Rescored:
-        """Show episodes again, the first `alone` of them one by one and the others in groups."""
+        """Score episodes again, the first `alone` of them one by one and the others in groups."""
         episodes = [self.episodes[i] for i in positions]
         shown = [show(episode, variation, self.rescore.order_of(episode), self.rng) for episode in episodes]
         step = max(1, self.rescore.together)

@@ -1,9 +1,9 @@
-"""Do the intervals hold? `python -m freeshot.evaluation.coverage 'in-domain/*' … --out results/coverage`.
+"""Measure interval coverage: `python -m freeshot.evaluation.coverage 'in-domain/*' … --out results/coverage`.
 
-From the features of a track's images many smaller sets are drawn; the whole set is the truth. Of each interval it is
-counted how often it contains the truth, as if the smaller set were all there is. A smaller set drawn from a finite one
-is closer to it than to a population: errors are held against intervals that are narrowed by √(1 − n/N), the finite
-population correction. What was measured goes into OUT.jsonl, track by track, and from there into OUT.md.
+Many smaller sets are drawn from the features of a track's images; the accuracy on the whole set is the truth. The
+study counts how often each interval, computed from a smaller set alone, contains the truth. A sample of a finite set
+is closer to it than to a population, so intervals are narrowed by √(1 − n/N), the finite population correction. Results
+are written to OUT.jsonl, track by track, and from there to OUT.md.
 """
 
 from __future__ import annotations
@@ -44,22 +44,22 @@ TASKS = 600
 
 @dataclass(frozen=True)
 class Coverage:
-    """How often one sort of interval held on one track, and how wide it was."""
+    """Coverage and width of one kind of interval on one track."""
 
     track: str
     covers: str
     drawn: str
-    """What the smaller sets are: '60 of 120 images per class'."""
+    """Description of the smaller sets: '60 of 120 images per class'."""
     held: float
     """Share of the smaller sets whose interval contains the truth."""
     half_width: float
-    """Mean half-width without the correction, as it is reported; in 0…1."""
+    """Mean half-width without the correction, as reported; in 0…1."""
     sets: int
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How thoroughly a track is studied."""
+    """Numbers of sets and tasks of the study of a track."""
 
     sets: int = 300
     truth: int = 40_000
@@ -70,7 +70,7 @@ class Effort:
 
 @dataclass(frozen=True, eq=False)
 class Sized:
-    """A way to draw smaller sets: rows of features, and which share of the whole they are."""
+    """A way to draw smaller sets, with their share of the whole."""
 
     covers: str
     drawn: str
@@ -82,7 +82,7 @@ class Sized:
 def study(
     features: Tensor, labels: NDArray[np.int64], track: Track, effort: Effort, rng: np.random.Generator
 ) -> list[Coverage]:
-    """Measure the intervals of one track on features [u, d] with labels [u]."""
+    """Measure the coverage of one track's intervals on features [u, d] with labels [u]."""
     large = np.bincount(labels) >= track.shot + track.query
     rows = np.flatnonzero(large[labels])
     features, labels = features[torch.from_numpy(rows)], np.searchsorted(np.flatnonzero(large), labels[rows])
@@ -95,7 +95,7 @@ def study(
 
 
 def _sizes(labels: NDArray[np.int64], track: Track) -> list[Sized]:
-    """Halve the images of each class, then the classes; a task must still be drawn from what is left."""
+    """Halve the images of each class, then the classes, leaving enough for a task."""
     counts = np.bincount(labels)
     middle, classes = int(np.median(counts)), len(counts)
     images = max(track.shot + track.query, middle // 2)
@@ -160,7 +160,7 @@ def _reach(error: Error, own: float) -> float:
 
 
 def table(found: Sequence[Coverage]) -> str:
-    """Lay out what was measured as Markdown."""
+    """Format the results as Markdown."""
     reading = (
         f"Share of smaller sets, drawn from a track's own images, whose nominal {LEVEL:.0%} interval contains the "
         "accuracy on the whole set, with the frozen backbone, and the mean half-width in points. An interval over "
@@ -191,7 +191,7 @@ def _features(track: Track, catalogue: Catalogue, data: Path) -> tuple[Tensor, N
 
 
 def main() -> None:
-    """Study the tracks that fit the patterns and are not on file yet."""
+    """Study the tracks that match the patterns and have no results yet."""
     parser = argparse.ArgumentParser(prog="python -m freeshot.evaluation.coverage", description=__doc__)
     parser.add_argument("patterns", nargs="+")
     parser.add_argument("--sets", type=int, default=Effort.sets)

@@ -1,7 +1,7 @@
 """Frozen episode lists: drawn from the track and the labels alone, the same on every machine, hashed.
 
-Randomness is the raw output of Philox, which numpy promises never to change, ordered by sorting: no
-library's idea of `choice` is trusted. Episode i does not depend on how many follow.
+Random numbers are the raw output of Philox, which numpy guarantees to be stable, ordered by sorting; no library's
+`choice` is used. Episode i does not depend on the number of episodes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def draw_episode(labels: NDArray[np.int64], way: int, shot: int, query: int, seed: int, number: int) -> Episode:
-    """Draw one task: `way` classes, then `shot` + `query` different images of each."""
+    """Draw one episode: `way` classes, then `shot` + `query` different images of each."""
     source = np.random.Philox(key=derive(seed, number))
     classes = _shuffled(source, np.unique(labels))[:way]
     support: list[int] = []
@@ -41,12 +41,12 @@ def draw_episode(labels: NDArray[np.int64], way: int, shot: int, query: int, see
 def draw_episodes(
     labels: NDArray[np.int64], way: int, shot: int, query: int, seed: int, count: int
 ) -> tuple[Episode, ...]:
-    """Draw tasks 0…count−1."""
+    """Draw episodes 0…count−1."""
     return tuple(draw_episode(labels, way, shot, query, seed, number) for number in range(count))
 
 
 def track_episodes(track: Track, images: Images) -> tuple[Episode, ...]:
-    """Draw a track's whole list and check it against its frozen hash; EpisodeError if it may not be used."""
+    """Draw a track's episode list and verify its frozen hash; EpisodeError if it does not match."""
     require_enough(track, images)
     labels = np.asarray(images.labels, dtype=np.int64)
     episodes = draw_episodes(labels, track.way, track.shot, track.query, _seed(track), track.episodes)
@@ -55,7 +55,7 @@ def track_episodes(track: Track, images: Images) -> tuple[Episode, ...]:
         raise EpisodeError(
             f"The episodes of '{track.name}' are not the frozen ones: this copy of '{track.dataset}' has other numbers "
             f"of images than its publisher's, {counts.min()} to {counts.max()} a class of {len(counts)} in the "
-            f"{track.split} split. Get it again; 'freeshot data check {track.dataset}' says what is there."
+            f"{track.split} split. Get it again and run 'freeshot data check {track.dataset}'."
         )
     found = episodes_sha256(episodes, images.sha256)
     if track.episodes_sha256 and found != track.episodes_sha256:
@@ -67,23 +67,23 @@ def track_episodes(track: Track, images: Images) -> tuple[Episode, ...]:
 
 
 def indices_sha256(episodes: Sequence[Episode]) -> str:
-    """Hash a list of indices, whatever images they point into."""
+    """Hash a list of indices, independent of the images."""
     return hashlib.sha256(canonical_json(_rows(episodes)).encode()).hexdigest()
 
 
 def frozen_indices(track: Track, counts: Sequence[int]) -> str:
-    """Return the hash of the list that a track draws from classes with so many images each, one after the other."""
+    """Return the hash of a track's episode list for classes with these numbers of images, in order."""
     labels = np.repeat(np.arange(len(counts)), counts).astype(np.int64)
     return indices_sha256(draw_episodes(labels, track.way, track.shot, track.query, _seed(track), track.episodes))
 
 
 def episodes_sha256(episodes: Sequence[Episode], images_sha256: str) -> str:
-    """Hash a list together with the images it points into."""
+    """Hash a list together with its images."""
     return hashlib.sha256(f"{images_sha256}\n{canonical_json(_rows(episodes))}".encode()).hexdigest()
 
 
 def require_enough(track: Track, images: Images) -> None:
-    """Refuse a track whose data set has too few classes, or too few images of one."""
+    """Require enough classes, and enough images of each, for a track's episodes."""
     counts = np.bincount(np.asarray(images.labels, dtype=np.int64), minlength=len(images.classes))
     if len(counts) < track.way:
         raise EpisodeError(

@@ -1,7 +1,7 @@
-"""Episode lists that nobody could freeze beforehand, because their images are not shipped: fixed when first met.
+"""Episode lists of users' images, which cannot be frozen in advance: their hash is stored on first use.
 
-The first list that a track draws from a person's images is noted in their data folder; one that later comes out
-differently is refused. Records hold the same hash, so that those of other images are told apart.
+The hash of the first list that a track draws from a user's images is stored in the data folder; a later list that
+differs is refused. Records hold the same hash, which distinguishes results on other images.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 
 def require_as_first_met(track: Track, episodes: Sequence[Episode], images: Images, data: Path) -> None:
-    """Note a list's hash in the data folder, or compare it with what is noted; EpisodeError where they differ.
+    """Store a list's hash in the data folder, or compare it with the stored one; EpisodeError if they differ.
 
-    A folder that cannot be written keeps no note; the record still says what the list was.
+    If the folder is read-only nothing is stored; the record still holds the hash.
     """
     found = {"episodes_sha256": episodes_sha256(episodes, images.sha256), "images_sha256": images.sha256}
     note = note_of(track, data)
@@ -36,19 +36,19 @@ def require_as_first_met(track: Track, episodes: Sequence[Episode], images: Imag
             write_text(note, json.dumps(found, indent=1) + "\n")
     elif known != found:
         raise EpisodeError(
-            f"The episodes of '{track.name}' are not those that were first met here: images or labels of "
+            f"The episodes of '{track.name}' differ from those of the first run here: images or labels of "
             f"'{track.dataset}' have changed since. Restore them, or delete {note} and run all methods again."
         )
 
 
 def note_of(track: Track, data: Path) -> Path:
-    """Say where the hash of a track's list is noted; another question, or version, is another list."""
+    """Return the path of a track's stored hash; it depends on the track's settings and version."""
     size = f"{track.way}w{track.shot}s{track.query}q-{track.episodes}"
     return data / ".freeshot" / "episodes" / track.name / f"{size}-v{track.version}.json"
 
 
 def _read(note: Path) -> object:
-    """Read a note; one that cannot be read is none."""
+    """Read a stored hash; None if it cannot be read."""
     try:
         return json.loads(note.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):

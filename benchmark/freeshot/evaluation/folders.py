@@ -1,4 +1,4 @@
-"""A person's own pictures: files in a folder, or in one folder per class, read at the size a network wants."""
+"""Users' own images: files in a folder, or in one folder per class, resized to the network's input."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 
 def open_classes(folder: Path, side: int) -> FileImages:
-    """Open a folder of class folders; DataError where there are fewer than two, or one without a picture."""
+    """Open a folder of class folders; DataError if there are fewer than two, or one has no image."""
     found = classes_in(folder)
     if len(found) < 2:
         raise DataError(
-            f"{folder} must hold one folder of pictures for each class, at least two, but holds {len(found)}."
+            f"{folder} must contain one folder of images per class, at least two, but contains {len(found)}."
         )
     return images_of(found, tuple(found), None).at(side)
 
 
 def open_pictures(folder: Path, side: int) -> FileImages:
-    """Open all pictures at any depth of a folder, or a single file, as of one class; DataError where there is none."""
+    """Open all images at any depth of a folder, or a single file, as one class; DataError if there are none."""
     files = [folder] if folder.is_file() else pictures_in(folder)
     if not files:
-        raise DataError(f"{folder} holds no picture ({', '.join(sorted(ENDINGS))}). Name the folder that does.")
+        raise DataError(f"{folder} has no image ({', '.join(sorted(ENDINGS))}). Choose another folder.")
     return images_of({"": files}, ("",), None).at(side)

@@ -1,7 +1,7 @@
 """Freeze episode lists: `python -m freeshot.evaluation.freeze 'in-domain/*' … > episodes.lock`.
 
-Prints a JSON mapping of track name to the hash of its list. Whoever ships a track ships this file, and a
-list that ever comes out differently is refused.
+Prints a JSON mapping of track name to the hash of its list. Ship this file with the tracks; a list that later differs
+is refused.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 
 def freeze(track: Track, catalogue: Catalogue, data: Path) -> str:
-    """Return the hash of a track's list as it comes out here and now."""
+    """Return the hash of a track's list as drawn now."""
     dataset = named_dataset(catalogue, track.dataset)
     images: Images = dataset.load(track.split, data)
     return episodes_sha256(track_episodes(replace(track, episodes_sha256=""), images), images.sha256)
 
 
 def main(patterns: Sequence[str], data: Path = Path("data")) -> None:
-    """Freeze the tracks that fit the patterns and print the lock."""
+    """Freeze the tracks that match the patterns and print the lock file."""
     catalogue = Catalogue(load_plugins())
     tracks = [t for t in catalogue.match_tracks(patterns) if not t.optional or t.name in patterns]
     hashes = {track.name: freeze(track, catalogue, data) for track in tracks}

@@ -1,4 +1,4 @@
-"""What became of the queries of episodes, and what is told of it: accuracy, calibration, recall, hardness.
+"""Per-query outcomes and the metrics derived from them: accuracy, calibration, recall, difficulty.
 
 Axes: e episodes, q queries of an episode, c classes.
 """
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from freeshot.contracts.flow import Episode
 
 BINS = 15
-"""Bins of equal width in which confidence is held against accuracy, as Guo et al. (2017) have it."""
+"""Bins of equal width for the calibration error (Guo et al., 2017)."""
 
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """How each query was taken."""
+    """Outcomes of the queries of episodes."""
 
     right: NDArray[np.bool_]
-    """Whether it was taken for what it is [e, q]."""
+    """Whether the query was classified correctly [e, q]."""
     confidence: NDArray[np.float32]
-    """Probability of the likeliest class [e, q]."""
+    """Probability of the most likely class [e, q]."""
     brier: NDArray[np.float32]
     """Squared distance between the probabilities and the true class [e, q]."""
     log_odds: NDArray[np.float32]
@@ -40,7 +40,7 @@ class Judged:
 
     @property
     def accuracies(self) -> list[float]:
-        """Share of right queries, per episode."""
+        """Share of correct queries, per episode."""
         means: list[float] = self.right.mean(1, dtype=np.float64).tolist()
         return means
 
@@ -51,13 +51,13 @@ class Judged:
 
 
 def judge(logits: Tensor, labels: Tensor, taken: Tensor) -> Judged:
-    """Judge queries whose true classes are [q] by their scores [e, q, c] and by what they were taken for [e, q]."""
+    """Compute outcomes from logits [e, q, c], true classes [q] and predictions [e, q]."""
     truth = labels.view(1, -1, 1).expand(len(logits), -1, 1)
     logs = logits.log_softmax(-1)  # [e, q, c]
     probabilities = logs.exp()
-    own = logs.gather(-1, truth).squeeze(-1)
-    others = logs.scatter(-1, truth, float("-inf")).logsumexp(-1)  # 1 − p would vanish where p is close to 1
-    brier = probabilities.square().sum(-1) - 2 * own.exp() + 1
+    own = logs.gather(-1, truth).squeeze(-1)  # [e, q]
+    others = logs.scatter(-1, truth, float("-inf")).logsumexp(-1)  # [e, q]; 1 − p would underflow for p close to 1
+    brier = probabilities.square().sum(-1) - 2 * own.exp() + 1  # [e, q]
     return Judged(
         (taken == labels).numpy(),
         probabilities.amax(-1).float().numpy(),
@@ -70,7 +70,7 @@ FIELDS = tuple(field.name for field in fields(Judged))
 
 
 def together(parts: Sequence[Judged]) -> Judged:
-    """Put judged episodes one after the other."""
+    """Concatenate the outcomes of episodes."""
     return Judged(
         np.concatenate([p.right for p in parts]),
         np.concatenate([p.confidence for p in parts]),
@@ -80,7 +80,7 @@ def together(parts: Sequence[Judged]) -> Judged:
 
 
 def quality(judged: Judged, episodes: Sequence[Episode], classes: Sequence[str]) -> Quality:
-    """Say how well scores are calibrated, and how much of each class was recognised; `classes` names class ids."""
+    """Compute calibration and recall per class; `classes` maps class ids to names."""
     return Quality(
         ece=round(calibration_error(judged.confidence, judged.right), 6),
         brier=round(float(judged.brier.mean(dtype=np.float64)), 6),
@@ -89,14 +89,14 @@ def quality(judged: Judged, episodes: Sequence[Episode], classes: Sequence[str])
 
 
 def calibration_error(confidence: NDArray[np.float32], right: NDArray[np.bool_]) -> float:
-    """Average |accuracy − confidence| over bins of equal width, weighted by how many fall into each (ECE)."""
+    """Average |accuracy − confidence| over bins of equal width, weighted by bin size (ECE)."""
     place = np.minimum((confidence.ravel() * BINS).astype(np.int64), BINS - 1)
     gaps = np.bincount(place, right.ravel(), BINS) - np.bincount(place, confidence.ravel().astype(np.float64), BINS)
     return float(np.abs(gaps).sum() / place.size)
 
 
 def _recall(judged: Judged, episodes: Sequence[Episode], classes: Sequence[str]) -> dict[str, float]:
-    """Return each class's share of right queries, which are ordered class by class as the episode names them."""
+    """Return each class's share of correct queries; queries are ordered class by class."""
     ids = np.array([e.classes for e in episodes])  # [e, c]
     right = judged.right.reshape(len(ids), ids.shape[1], -1)  # [e, c, queries of a class]
     seen = np.bincount(ids.ravel(), minlength=len(classes)) * right.shape[2]
@@ -105,10 +105,10 @@ def _recall(judged: Judged, episodes: Sequence[Episode], classes: Sequence[str])
 
 
 def as_tensors(judged: Judged) -> dict[str, Tensor]:
-    """Turn a judgement into what safetensors hold."""
+    """Convert outcomes to named tensors for safetensors."""
     return {name: torch.from_numpy(getattr(judged, name)) for name in FIELDS}
 
 
 def from_tensors(tensors: Mapping[str, Tensor]) -> Judged:
-    """Undo `as_tensors`; KeyError where one is missing."""
+    """Invert `as_tensors`; KeyError if one is missing."""
     return Judged(**{name: tensors[name].numpy() for name in FIELDS})

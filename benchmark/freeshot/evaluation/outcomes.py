@@ -1,4 +1,4 @@
-"""What becomes of queries, and whether it moved by more than rounding when they were shown differently.
+"""Query outcomes, and whether they changed by more than rounding under a variation.
 
 Axes: s episodes, q queries of an episode, k of them shown, c classes.
 """
@@ -21,39 +21,39 @@ if TYPE_CHECKING:
     from freeshot.evaluation.variations import Shown
 
 MOVED = 0.01
-"""Change of a probability from which on a prediction counts as moved.
+"""Change of a probability above which a prediction counts as changed.
 
-Sums in another order change float32 logits by about 1e-6 of their size, and ten steps of Adam amplify that to some
-1e-4 in a probability; what a learner reads from order, neighbours or earlier episodes moves probabilities by tenths.
+Sums in another order change float32 logits by about 1e-6 of their size, and ten steps of Adam amplify that to about
+1e-4 in a probability; a learner that uses order, other queries or earlier episodes changes probabilities by tenths.
 """
 TOLERATED = 0.02
-"""Share of moved queries that is tolerated, and one query at least: votes and nearest neighbours jump where two
-distances are equal up to rounding, and a learner gains nothing from so few."""
+"""Tolerated share of changed queries, and at least one query: votes and nearest neighbours are discontinuous at ties,
+and a learner gains nothing from so few."""
 SIGNIFICANT = 12.0
-"""Student's t over FEW episodes beyond which numbering counts; honest rows reach it once in 28,000 cells."""
+"""Student's t over FEW episodes above which numbering counts; honest rows reach it once in 28,000 cells."""
 
 
 @dataclass(frozen=True, eq=False)
 class Outcomes:
-    """What became of queries, as far as predictions are compared."""
+    """The part of outcomes that the audit compares."""
 
     right: NDArray[np.bool_]
     """[s, k]."""
     truth: NDArray[np.float64]
     """Probability of the true class [s, k]."""
     confidence: NDArray[np.float64]
-    """Probability of the likeliest class [s, k]."""
+    """Probability of the most likely class [s, k]."""
 
     @classmethod
     def of_run(cls, run: Judged, episodes: Sequence[int]) -> Outcomes:
-        """Take those of some episodes from a run, queries in the order of the episode list [s, q]."""
+        """Select some episodes of a run, queries in the order of the episode list [s, q]."""
         rows = list(episodes)
         truth = 1 / (1 + np.exp(run.log_odds[rows].astype(np.float64)))
         return cls(run.right[rows], truth, run.confidence[rows].astype(np.float64))
 
     @classmethod
     def of_logits(cls, logits: Tensor, shown: Sequence[Shown]) -> Outcomes:
-        """Compare logits [s, k, c] of episodes as shown with the true classes."""
+        """Compute outcomes from logits [s, k, c] of episodes as shown."""
         scores = logits.double().numpy()
         odds = np.exp(scores - scores.max(-1, keepdims=True))
         probabilities = odds / odds.sum(-1, keepdims=True)
@@ -62,12 +62,12 @@ class Outcomes:
         return cls(scores.argmax(-1) == answers, truth, probabilities.max(-1))
 
     def at(self, queries: NDArray[np.int64]) -> Outcomes:
-        """Pick queries by their positions [s, k]."""
+        """Select queries by their indices [s, k]."""
         right, truth, confidence = self.right, self.truth, self.confidence
         return Outcomes(*(np.take_along_axis(values, queries, 1) for values in (right, truth, confidence)))  # type: ignore[arg-type]
 
     def moved(self, other: Outcomes) -> NDArray[np.bool_]:
-        """Tell which predictions differ by more than rounding [s, k]."""
+        """Return which predictions differ by more than rounding [s, k]."""
         gaps = np.maximum(np.abs(self.truth - other.truth), np.abs(self.confidence - other.confidence))
         differ: NDArray[np.bool_] = gaps > MOVED
         return differ
@@ -75,10 +75,10 @@ class Outcomes:
 
 @dataclass(frozen=True, eq=False)
 class Rescored:
-    """Episodes that were shown again."""
+    """Episodes that were scored again."""
 
     queries: NDArray[np.int64]
-    """Positions of the queries shown, in the order shown [s, k]."""
+    """Indices of the queries shown, in the order shown [s, k]."""
     outcomes: Outcomes
 
     def moved(self, base: Outcomes) -> NDArray[np.bool_]:
@@ -91,24 +91,24 @@ class Rescored:
 
 
 def joined(parts: Sequence[Outcomes]) -> Outcomes:
-    """Put outcomes one after the other."""
+    """Concatenate outcomes."""
     names = ("right", "truth", "confidence")
     return Outcomes(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
 def too_many(moved: NDArray[np.bool_]) -> bool:
-    """Tell whether more predictions moved than rounding explains."""
+    """Return whether more predictions changed than rounding explains."""
     return int(moved.sum()) > max(1, int(TOLERATED * moved.size))
 
 
 def gains_by_numbering(run: NDArray[np.bool_], again: NDArray[np.bool_]) -> bool:
-    """Tell whether numbers of classes helped: which queries were right in the run [s, k], and which renumbered.
+    """Return whether class numbers raised accuracy, given correct queries of the run [s, k] and renumbered ones.
 
-    For learners that start at random numbers, or that learned what numbers mean: renumbering moves their predictions
-    as another seed would, but must not cost accuracy. Judged by Student's t over episodes.
+    For learners with random initial class numbers, or that learned what numbers mean: renumbering changes their
+    predictions as another seed would, but must not reduce accuracy. Tested by Student's t over episodes.
     """
     gains = run.mean(1) - again.mean(1)  # [s]
     if len(gains) < 2:
-        return False  # one episode has no error to judge by
+        return False  # one episode has no standard error
     mean, error = float(gains.mean()), float(gains.std(ddof=1)) / math.sqrt(len(gains))
     return mean > SIGNIFICANT * error if error > 0 else mean > 0

@@ -1,4 +1,4 @@
-"""Classify pictures by the nearest class mean of a few labelled ones: one forward pass each, nothing is tuned."""
+"""Classify images by the nearest class mean of a few labelled ones: one forward pass each, no tuning."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ if TYPE_CHECKING:
 
 
 AT_ONCE = 256
-"""Pictures that are compared with all classes at a time."""
+"""Images compared with all classes at a time."""
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What one picture is taken for."""
+    """The predicted class of one image."""
 
     file: Path
     label: str
     probability: float
-    """Softmax over minus the Euclidean distances to the class means, as the method is trained with; uncalibrated."""
+    """Softmax over negative Euclidean distances to the class means, as in the method's training; uncalibrated."""
     probabilities: dict[str, float]
 
 
 def predict(learner: Learner, support: FileImages, query: FileImages, device: torch.device) -> tuple[Prediction, ...]:
-    """Return a prediction for each query picture, in their order."""
+    """Return a prediction for each query image, in their order."""
     shown, asked = (embed(learner, pictures, range(len(pictures)), device) for pictures in (support, query))
     labels = torch.from_numpy(support.labels)
-    parts = [  # of many pictures and classes, all differences at once are too many
+    parts = [  # [q, c, d] differences of many images and classes need too much memory
         prototype_logits(part, shown, labels, len(support.classes), distance="euclidean")
         for part in torch.split(asked, AT_ONCE)
     ]

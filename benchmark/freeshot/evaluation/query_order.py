@@ -1,10 +1,9 @@
-"""The order in which images are shown to a learner: by a hash of their pixels, whatever their classes are.
+"""The order in which images are shown to a learner: by a hash of their pixels, independent of their classes.
 
-Data sets and episode lists keep images class by class, so the order in which they are stored gives the answers away.
-Sorted by a hash of the pixels, the order is a function of the pictures alone: had all of them other classes, it would
-be the same. It therefore carries nothing about an answer, even for a learner that recomputes it, and it is the same in
-every run. A shuffle that is seeded by a number, or even by the answers themselves, does not have this property: a
-learner could recompute it, or test a guess of all answers against it.
+Data sets and episode lists store images class by class, so that order reveals the labels. Sorted by a hash of the
+pixels, the order is a function of the images alone and would be the same with any other labels. It therefore carries no
+information about labels, even for a learner that recomputes it, and it is the same in every run. A shuffle seeded by a
+number, or by the labels, lacks this property: a learner could recompute it, or test a guess of all labels against it.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ BLOCK = 16 * 2**20
 
 
 def pixel_keys(pixels: Tensor) -> Tensor:
-    """Hash each image of uint8 [b, 3, h, w] into an integer: int64 [b]; equal pictures have equal keys."""
+    """Hash each image of uint8 [b, 3, h, w] to an integer: int64 [b]; equal images have equal keys."""
     digests = b"".join(blake2b(image.tobytes(), digest_size=8).digest() for image in pixels.cpu().numpy())
     return torch.from_numpy(np.frombuffer(digests, dtype="<i8").astype(np.int64))
 
@@ -43,5 +42,5 @@ def image_keys(images: Images, indices: Sequence[int]) -> Tensor:
 
 
 def shown_order(keys: Tensor) -> Tensor:
-    """Return the positions of images [.., n] in the order in which they are shown."""
+    """Return the indices of images [.., n] in the order in which they are shown."""
     return keys.argsort(dim=-1, stable=True)

@@ -1,4 +1,4 @@
-"""Show episodes again, for the audit: what touches learners and images.
+"""Scoring of episodes for the audit: access to learners and images.
 
 Axes: s episodes shown, n support images, k queries shown, c classes, u unique images, d features.
 """
@@ -38,17 +38,18 @@ if TYPE_CHECKING:
     from freeshot.evaluation.variations import Shown
 
 IMAGES = (16, 0.025)
-"""Images that are embedded again: at least so many, and this share of all."""
+"""Images that are embedded again: at least this many, and this share of all."""
 EXACT, ROUGH = 1e-3, 2e-2
-"""How far a feature vector may move with the batch, relative to the features' spread.
+"""Tolerated change of a feature vector between batches, relative to the features' standard deviation.
 
-In float32 on a processor kernels for other batch sizes differ by about 1e-6; a graphics card multiplies in TF32 and
-bfloat16 rounds at 2⁻⁸, which add up to some 1e-2 over the layers of a network."""
+In float32 on a CPU, kernels for other batch sizes differ by about 1e-6; a GPU multiplies in TF32, and bfloat16 rounds
+at 2⁻⁸, which adds up to about 1e-2 over the layers of a network.
+"""
 
 
 @dataclass(eq=False)
 class HeadRescore:
-    """Scores episodes from the features that a run embedded; implements `Rescore`."""
+    """Scores episodes from the features of a run; implements `Rescore`."""
 
     embedded: Embedded
     head: Head | None
@@ -67,7 +68,7 @@ class HeadRescore:
         return nearest_means(centred[support], centred[query], way)[0]
 
     def order_of(self, episode: Episode) -> Sequence[int]:
-        """Return positions of an episode's queries [q] in the order in which the run showed them."""
+        """Return the indices of an episode's queries [q] in the order in which the run showed them."""
         keys = self.embedded.keys[rows_of(self.embedded, [episode.query])]
         return shown_order(keys)[0].tolist()
 
@@ -81,7 +82,7 @@ class TunedRescore:
     device: torch.device
     seed: int
     on_step: Callable[[int], None] = lambda done: None
-    """Is called with the number of episodes scored so far."""
+    """Called with the number of episodes scored so far."""
     drew: bool = False
     done: int = 0
     together: int = field(init=False)
@@ -102,7 +103,7 @@ class TunedRescore:
         return logits
 
     def order_of(self, episode: Episode) -> Sequence[int]:
-        """Return positions of an episode's queries [q] in the order in which the run showed them."""
+        """Return the indices of an episode's queries [q] in the order in which the run showed them."""
         return shown_order(pixel_keys(self.images.read(episode.query))).tolist()
 
 
@@ -113,7 +114,7 @@ def audit_features(
     device: torch.device,
     rng: np.random.Generator | None = None,
 ) -> Audit:
-    """Embed a sample of the run's images again, alone and in batches of other company, and compare the features."""
+    """Embed a sample of the run's images again, alone and in other batches, and compare the features."""
     rng = rng or np.random.default_rng(list(os.urandom(32)))
     count = min(len(embedded.images), max(IMAGES[0], round(IMAGES[1] * len(embedded.images))))
     rows = rng.permutation(len(embedded.images))[:count]
@@ -131,7 +132,7 @@ def audit_features(
 
 
 def _batches(rows: NDArray[np.int64], rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
-    """Part rows into one alone and batches of random sizes."""
+    """Split rows into one single row and batches of random sizes."""
     yield rows[:1]
     start = 1
     while start < len(rows):
@@ -143,7 +144,7 @@ def _batches(rows: NDArray[np.int64], rng: np.random.Generator) -> Iterator[NDAr
 def _embedded(
     learner: Learner, images: Images, embedded: Embedded, rows: NDArray[np.int64], device: torch.device
 ) -> Tensor:
-    """Embed the images of some rows together: [b, d]; ContractError where the learner changes them."""
+    """Embed the images of some rows together: [b, d]; ContractError if the learner modifies them."""
     pixels = read_images(images, [embedded.images[row] for row in rows.tolist()], device)
     shown = pixels.clone()
     with torch.inference_mode():
@@ -153,7 +154,7 @@ def _embedded(
 
 
 def _moved(before: Tensor, again: Tensor, features: Tensor, device: torch.device) -> NDArray[np.bool_]:
-    """Tell which feature vectors [u, d] differ by more than rounding: [u]."""
+    """Return which feature vectors [u, d] differ by more than rounding: [u]."""
     spread = (features - features.mean(0)).square().sum(1).mean().sqrt().clamp(min=1e-12)
     halved = torch.equal(features, features.bfloat16().float())
     tolerance = EXACT if device.type == "cpu" and not halved else ROUGH

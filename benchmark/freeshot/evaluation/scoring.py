@@ -1,4 +1,4 @@
-"""Score a learner on episodes: embed once and multiply, or tune on each, some of them together.
+"""Scoring of learners on episodes: embed once and classify, or tune on each episode.
 
 Axes: u unique images, e episodes, n = way × shot support images, q = way × query images, c classes, d features.
 """
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from freeshot.evaluation.judging import Judged
 
     Head = Callable[[Tensor, Tensor, int], Tensor]
-    """Support features [e, n, d], query features [e, q, d] and way to scores [e, q, c]."""
+    """Support features [e, n, d], query features [e, q, d] and way → logits [e, q, c]."""
     Recalling = Callable[[Sequence[int], Callable[[Sequence[int]], Tensor]], Tensor]
-    """Returns features [u, d] of the images used, known before or made by what it is given."""
+    """Returns features [u, d] of image indices, from a cache or by the given function."""
 
 
 AT_ONCE = (40 * 2**20, 160 * 2**20)
-"""Bytes of images, as float, that pass through a network together: in main memory, and on an accelerator."""
+"""Bytes of images, as float, per forward pass: on the CPU, and on an accelerator."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +48,7 @@ class Embedded:
     features: Tensor
     """[u, d], on the CPU."""
     keys: Tensor
-    """Hashes of the pixels, int64 [u], ascending: they decide the order in which a head is shown its queries."""
+    """Hashes of the pixels, int64 [u], ascending: they determine the order in which a head gets its queries."""
 
     @cached_property
     def row_of(self) -> Mapping[int, int]:
@@ -57,7 +57,7 @@ class Embedded:
 
     @cached_property
     def centred(self) -> Tensor:
-        """Features without their mean [u, d]: distances stay as they are, and their terms get small."""
+        """Features minus their mean [u, d]: distances stay the same, and rounding errors get smaller."""
         return self.features - self.features.mean(0)
 
 
@@ -87,7 +87,7 @@ def embed_used(
     on_step: Callable[[int, int], None] = lambda done, total: None,
     recall: Recalling = lambda used, make: make(used),
 ) -> Embedded:
-    """Embed every image that any episode uses once; `recall` may know features of some, and has the others made."""
+    """Embed every image that any episode uses once; `recall` may return cached features."""
     stored = sorted({i for e in episodes for i in (*e.support, *e.query)})
     keys = image_keys(images, stored)
     order = shown_order(keys)
@@ -111,7 +111,7 @@ def embed(
     on_step: Callable[[int, int], None] = lambda done, total: None,
     batch: int = 500,
 ) -> Tensor:
-    """Pass images through the learner: [u, d] on the CPU; ContractError where a feature is not finite."""
+    """Embed images: [u, d] on the CPU; ContractError if a feature is infinite or NaN."""
     parts = []
     batch = _at_once(images.read(indices[:1]), device, batch)
     with torch.inference_mode():
@@ -129,23 +129,23 @@ def embed(
 
 
 def _at_once(image: Tensor, device: torch.device, most: int) -> int:
-    """Return how many images like this pass together: what a network makes of large ones must fit into memory too."""
+    """Return the batch size for images like this one, limited by the memory of a network's activations."""
     return max(1, min(most, AT_ONCE[device.type == "cuda"] // max(1, 4 * image.numel())))
 
 
 def head_of(learner: Learner) -> Head | None:
-    """Return the head that a learner brings; None where it is the nearest class mean, which needs no asking."""
+    """Return a learner's own head; None for the default, the nearest class mean."""
     return None if type(learner).classify is Learner.classify else learner.classify
 
 
 def score_episodes(embedded: Embedded, episodes: Sequence[Episode], head: Head | None = None) -> Judged:
-    """Classify the queries of episodes by a head on features, or by nearest class mean without one."""
+    """Classify the queries of episodes by a head, or by nearest class mean if it is None."""
     support, query = (rows_of(embedded, part) for part in ([e.support for e in episodes], [e.query for e in episodes]))
     return score_features(embedded.features, support, query, len(episodes[0].classes), head, embedded.keys)
 
 
 def rows_of(embedded: Embedded, images: Sequence[Sequence[int]]) -> Tensor:
-    """Return the rows of features [e, n] that belong to image indices [e, n]."""
+    """Return the feature rows [e, n] of image indices [e, n]."""
     return torch.tensor([[embedded.row_of[i] for i in some] for some in images])
 
 
@@ -158,12 +158,12 @@ def score_features(
     keys: Tensor | None = None,
     chunk: int = 200,
 ) -> Judged:
-    """Classify rows `query` [e, q] of features [u, d] from rows `support` [e, n], class by class, many at once.
+    """Classify rows `query` [e, q] of features [u, d] from rows `support` [e, n], class by class, in chunks.
 
-    A head of a learner's own is shown the queries by the `keys` [u] of their images, see `query_order`.
+    A learner's own head gets the queries ordered by the `keys` [u] of their images, see `query_order`.
     """
     if head is None:
-        features = features - features.mean(0)  # distances stay as they are, and their terms get small
+        features = features - features.mean(0)  # distances stay the same, and rounding errors get smaller
     answers = _labels(way, query.shape[1])
     parts = []
     for start in range(0, len(support), chunk):
@@ -180,7 +180,7 @@ def score_features(
 
 
 def score_head(head: Head, support: Tensor, query: Tensor, way: int) -> Tensor:
-    """Score queries [e, q, d] by a learner's own head: [e, q, c]; ContractError where it breaks its contract."""
+    """Score queries [e, q, d] by a learner's own head: [e, q, c]; ContractError if it breaks its contract."""
     shown = support.clone(), query.clone()
     logits = head(*shown, way).detach().float().cpu()
     expected = [*query.shape[:2], way]
@@ -193,14 +193,14 @@ def score_head(head: Head, support: Tensor, query: Tensor, way: int) -> Tensor:
 
 
 def require_untouched(shown: Sequence[Tensor], originals: Sequence[Tensor], what: str) -> None:
-    """Raise ContractError where a learner changed the support or query tensors that it was shown."""
+    """Raise ContractError if a learner modified its support or query tensors in place."""
     for name, tensor, original in zip(("support", "query"), shown, originals, strict=False):
         if not torch.equal(tensor, original):
-            raise ContractError(f"The learner changed the {name} {what} it was shown, in place. Work on a copy.")
+            raise ContractError(f"The learner modified the {name} {what} in place. Work on a copy.")
 
 
 def require_varied(judged: Judged, way: int) -> None:
-    """Raise ContractError where every class got the same score for every query of every episode."""
+    """Raise ContractError if all classes got the same score for every query of every episode."""
     if way > 1 and bool((judged.confidence <= np.float32(1 / way) * (1 + 1e-7)).all()):
         raise ContractError(
             "The learner gives all classes the same score for every query, so its predictions do not depend on the "
@@ -209,19 +209,19 @@ def require_varied(judged: Judged, way: int) -> None:
 
 
 def nearest_means(support: Tensor, query: Tensor, way: int) -> tuple[Tensor, Tensor]:
-    """Return minus the distances to the class means [e, q, c], and the nearest [e, q].
+    """Return the negative distances to the class means [e, q, c], and the nearest class [e, q].
 
-    Of ‖q − m‖² only q·m − ‖m‖²/2 tells classes apart: one batched product, and no [e, q, c, d] in memory.
+    Only q·m − ‖m‖²/2 of ‖q − m‖² differs between classes: one batched product, and no [e, q, c, d] in memory.
     """
     labels = _labels(way, support.shape[1]).expand(len(support), -1)
     means = class_means(support, labels, way)  # [e, c, d]
     nearness = query @ means.mT - means.square().sum(-1).unsqueeze(1) / 2  # [e, q, c]
-    squared = query.square().sum(-1, keepdim=True) - 2 * nearness
+    squared = query.square().sum(-1, keepdim=True) - 2 * nearness  # [e, q, c]
     return -squared.clamp(min=1e-12).sqrt(), nearness.argmax(-1)
 
 
 def as_listed(logits: Tensor, order: Tensor) -> Tensor:
-    """Bring scores [e, q, c] of queries that were shown in some order [e, q] back into that of their episodes."""
+    """Reorder scores [e, q, c] of queries shown in an order [e, q] to the order of the episode list."""
     rows = order.unsqueeze(-1).expand_as(logits)
     return torch.empty_like(logits).scatter_(1, rows, logits)
 
@@ -233,7 +233,7 @@ def score_tuning(
     device: torch.device,
     seed: int,
 ) -> Judged:
-    """Tune on a group of episodes' support sets and predict their queries, ordered by their pixels."""
+    """Tune on a group of episodes' support sets and classify their queries, ordered by their pixels."""
     order = torch.stack([shown_order(pixel_keys(images.read(e.query))) for e in episodes])  # [e, q]
     way, listed = len(episodes[0].classes), np.asarray([e.query for e in episodes])
     shown = np.take_along_axis(listed, order.numpy(), 1)
@@ -259,10 +259,10 @@ def tuned_logits(
     *,
     guard: bool = False,
 ) -> Tensor:
-    """Tune on e support sets, image indices [e, n], and score the queries [e, q] in the order given: [e, q, c].
+    """Tune on e support sets, image indices [e, n], and score the queries [e, q] in the given order: [e, q, c].
 
-    ContractError where scores have another shape. With `guard` images are copied first, and ContractError is raised
-    where the learner changed them.
+    ContractError if the scores have another shape. With `guard` images are copied first, and ContractError is raised if
+    the learner modified them.
     """
     shown = [_read_many(images, rows, device) for rows in (support, query)]
     originals = [tensor.clone() for tensor in shown] if guard else shown
@@ -284,5 +284,5 @@ def _read_many(images: Images, rows: NDArray[np.int64], device: torch.device) ->
 
 
 def _labels(way: int, total: int) -> Tensor:
-    """Return 0…way−1, each repeated: the labels of images ordered class by class."""
+    """Return the labels of images ordered class by class: 0…way−1, each repeated."""
     return torch.arange(way).repeat_interleave(total // way)

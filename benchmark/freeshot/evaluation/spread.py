@@ -1,9 +1,9 @@
-"""How far an accuracy would move with other images, or other classes: the delete-a-group jackknife on features.
+"""Standard errors over images and classes by the delete-a-group jackknife on features.
 
-The interval over episodes says how well the mean over all tasks of *these* images is known. With other images of the
-same classes it would be another mean: how different is told by leaving out one group of images after the other. Tasks
-are drawn once; those that use no image of a group are just the tasks that would be drawn without it. What the luck of
-the draw adds is measured on blocks of tasks and taken off.
+The interval over episodes covers the sampling of tasks from *these* images only. The jackknife estimates the variation
+over other images of the same classes by leaving out one group of images at a time. Tasks are drawn once; the tasks
+without images of a group are distributed like tasks drawn without that group. The additional variance of task sampling
+is estimated from blocks of tasks and subtracted.
 
 Axes: e episodes, n support images, q queries, g groups, b blocks of episodes.
 """
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
     from freeshot.evaluation.scoring import Head
 
 GROUPS = 20
-"""Of images, at least; one of them is left out at a time."""
+"""Minimal number of image groups; one is left out at a time."""
 DRAWS = 10_000
-"""Tasks that are drawn, all together."""
+"""Number of tasks drawn."""
 BLOCKS = 20
 
 
 @dataclass(frozen=True)
 class Error:
-    """A standard error, and the degrees of freedom it was estimated with."""
+    """A standard error with its degrees of freedom."""
 
     size: float
     freedom: int
@@ -45,12 +45,12 @@ class Error:
 
 @dataclass(frozen=True)
 class Spread:
-    """Errors of a mean accuracy, beside that of task sampling."""
+    """Standard errors of a mean accuracy, in addition to that of task sampling."""
 
     images: Error
     """Over other images of the same classes."""
     classes: Error | None
-    """Over other classes with other images; None where there are no more classes than a task has."""
+    """Over other classes with other images; None if there are no more classes than a task has."""
 
 
 def measure_spread(
@@ -64,10 +64,10 @@ def measure_spread(
     head: Head | None = None,
     keys: Tensor | None = None,
 ) -> Spread | None:
-    """Measure how the accuracy of a head depends on images and classes from features [u, d] and their labels [u].
+    """Estimate how a head's accuracy depends on images and classes from features [u, d] and labels [u].
 
-    Every class that has `shot` + `query` images takes part; None where these are fewer than a task needs. A `head` of a
-    learner's own is shown queries in the order of their images' `keys` [u].
+    Uses every class with at least `shot` + `query` images; None if these are fewer than a task needs. A learner's own
+    `head` gets queries in the order of their images' `keys` [u].
     """
     rng = np.random.default_rng(seed)
     enough = np.flatnonzero(np.bincount(labels) >= shot + query)
@@ -76,7 +76,7 @@ def measure_spread(
     drawn = draw_tasks(labels, way, shot, query, draws, rng)
     rows = torch.from_numpy(drawn.support), torch.from_numpy(drawn.query)
     right = score_features(features, *rows, way, head, keys).right
-    # with as many groups as there are support images, a third of the tasks do without any one group
+    # with as many groups as support images, a third of the tasks use no image of a given group
     count = min(len(labels), max(GROUPS, way * shot))
     groups = image_groups(labels, count, rng)
     images = Error(jackknife(right, groups[drawn.support], groups[drawn.query], count), count - 1)
@@ -88,7 +88,7 @@ def measure_spread(
 
 
 def spread_intervals(interval: Interval, values: Sequence[float], spread: Spread) -> tuple[Interval, ...]:
-    """Return wider intervals around the mean of `values`, one per episode, beside their own `interval`."""
+    """Return wider intervals around the mean of `values`, one value per episode, whose own interval is `interval`."""
     own = float(np.std(values, ddof=1)) / math.sqrt(len(values))
     found = [_wider(interval, own, spread.images, "episodes and images")]
     if spread.classes is not None:
@@ -116,7 +116,7 @@ class Drawn:
 def draw_tasks(
     labels: NDArray[np.int64], way: int, shot: int, query: int, count: int, rng: np.random.Generator, chunk: int = 200
 ) -> Drawn:
-    """Draw tasks from images with these labels [u]; the frozen lists are drawn elsewhere, one by one and for ever."""
+    """Draw tasks from images with these labels [u]; not for the frozen lists, which `episodes` draws one by one."""
     counts = np.bincount(labels)
     large = np.flatnonzero(counts >= shot + query)
     members = np.full((len(large), counts.max()), -1)  # [c, most images of a class]
@@ -137,7 +137,7 @@ def draw_tasks(
 
 
 def image_groups(labels: NDArray[np.int64], groups: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Deal the images of each class to groups as evenly as can be, in no order: group of each image [u]."""
+    """Assign the images of each class to groups randomly and evenly: group of each image [u]."""
     dealt = np.empty(len(labels), dtype=np.int64)
     for label in np.unique(labels):
         members = rng.permutation(np.flatnonzero(labels == label))
@@ -148,11 +148,11 @@ def image_groups(labels: NDArray[np.int64], groups: int, rng: np.random.Generato
 def jackknife(
     right: NDArray[np.bool_], support: NDArray[np.int64], query: NDArray[np.int64], groups: int, blocks: int = BLOCKS
 ) -> float:
-    """Return the standard error of a mean accuracy that comes from which groups there are.
+    """Return the standard error of a mean accuracy over groups.
 
-    `right` [e, q] tells which queries were recognised, `support` [e, n] and `query` [e, q] the group of each image.
-    Leaving out group g moves the mean by d_g; the jackknife's variance is (g − 1)/g · Σ d_g² (Tukey; Wu, 1986). From
-    each d_g² goes what the tasks' sampling adds, as the blocks show it.
+    `right` [e, q] marks the correct queries, `support` [e, n] and `query` [e, q] are the group of each image. Leaving
+    out group g changes the mean by d_g; the jackknife's variance is (g − 1)/g · Σ d_g² (Tukey; Wu, 1986). The variance
+    of task sampling, estimated from the blocks, is subtracted from each d_g².
     """
     size = len(right) // blocks
     parts = [slice(b * size, (b + 1) * size) for b in range(blocks)]
@@ -164,7 +164,7 @@ def jackknife(
 def _moves(
     right: NDArray[np.bool_], support: NDArray[np.int64], query: NDArray[np.int64], groups: int
 ) -> NDArray[np.float64]:
-    """Return by how much the mean of one block's tasks moves as each group is left out [g]."""
+    """Return the change of the mean of one block's tasks for each left-out group [g]."""
     rows = np.arange(len(right))
     uses = np.zeros((len(right), groups), dtype=bool)
     uses[rows[:, None], support] = True  # [e, g]

@@ -1,4 +1,4 @@
-"""Ways to show an episode again: other orders, numbers and company, from which the answers do not follow.
+"""Variations of the presentation of an episode: other orders, class numbers and sets of queries.
 
 Axes: s episodes, n support images, q queries of an episode, k of them shown, c classes.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Variation:
-    """What is shown differently."""
+    """What is presented differently."""
 
     order: bool = False
     """Queries in another order."""
@@ -32,23 +32,23 @@ class Variation:
 
 
 REPLAY = Variation()
-"""The same episode in the same way, at another time and without the episodes that it was scored with."""
+"""The same episode in the same way, at another time and without the episodes it was scored with."""
 EVERYTHING = Variation(order=True, company=True, numbering=True)
 
 
 @dataclass(frozen=True)
 class Shown:
-    """An episode as it is shown to a learner."""
+    """An episode as presented to a learner."""
 
     episode: Episode
     queries: tuple[int, ...]
-    """Positions in the episode's list of queries, in the order shown [k]."""
+    """Indices into the episode's list of queries, in the order shown [k]."""
     classes: tuple[int, ...]
-    """Position of the episode's class that has number 0, 1, … [c]."""
+    """Index of the episode's class with number 0, 1, … [c]."""
 
     @property
     def answers(self) -> NDArray[np.int64]:
-        """Number that the true class of each query has here [k]."""
+        """Shown number of each query's true class [k]."""
         listed = np.asarray(self.queries) // (len(self.episode.query) // len(self.classes))
         numbers: NDArray[np.int64] = np.argsort(self.classes)[listed]
         return numbers
@@ -67,24 +67,24 @@ class Shown:
 
 
 class Rescore(Protocol):
-    """Scores episodes as they are shown; all show equally many queries."""
+    """Scores episodes as presented; all have the same number of queries."""
 
     together: int
-    """How many episodes are worth scoring at once."""
+    """Number of episodes to score at once."""
     drew: bool
-    """Whether random numbers were drawn while scoring."""
+    """Whether random numbers were drawn during scoring."""
 
     def __call__(self, shown: Sequence[Shown]) -> Tensor:
         """Return logits [s, k, c] in the order of queries and classes shown."""
         ...
 
     def order_of(self, episode: Episode) -> Sequence[int]:
-        """Return positions of an episode's queries [q] in the order in which the run showed them."""
+        """Return the indices of an episode's queries [q] in the order in which the run showed them."""
         ...
 
 
 def show(episode: Episode, variation: Variation, order: Sequence[int], rng: np.random.Generator) -> Shown:
-    """Apply a variation at random to an episode whose queries the run showed in this order [q]."""
+    """Apply a random variation to an episode whose queries the run showed in this order [q]."""
     queries, way = np.asarray(order), len(episode.classes)
     if variation.company:
         half = rng.permutation(len(queries))[: (len(queries) + 1) // 2]

@@ -1,4 +1,4 @@
-"""The plugin boundary: the marker plugins use, the specifications of the hooks, the host that loads them."""
+"""The plugin system: hook markers, hook specifications, and the host that loads plugins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The catalogue: everything the loaded plugins offer, by kind and name; each hook is asked once, when needed."""
+"""The catalogue of everything that plugins provide, by kind and name; each hook is called once, when needed."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 
 ALL_HOOKS = (*KIND_OF, "freeshot_published_results")
-"""Every hook that offers something of a name."""
+"""Every hook that provides named things."""
 
 
 @dataclass(frozen=True)
 class Registered:
-    """A component class, and who provides it."""
+    """A component class and its provider."""
 
     cls: type[Component]
     plugin: str
@@ -38,12 +38,12 @@ class Registered:
 
     @property
     def origin(self) -> str:
-        """Say who provides it: 'freeshot-reptile 0.3'."""
+        """The provider: 'freeshot-reptile 0.3'."""
         return f"{self.distribution} {self.version}".strip()
 
 
 class Catalogue:
-    """What can be named on the command line; unknown and contested names raise."""
+    """Lookup of everything that can be named on the command line; unknown and ambiguous names raise."""
 
     def __init__(self, host: Host) -> None:
         self.host = host
@@ -54,7 +54,7 @@ class Catalogue:
         return self.registered(kind, name).cls
 
     def registered(self, kind: str, name: str) -> Registered:
-        """Return the class of this kind and name, with who provides it."""
+        """Return the class of this kind and name, with its provider."""
         return _registered(self._pick(kind, _hook(kind), name))
 
     def classes(self, kind: str) -> dict[str, Registered]:
@@ -66,19 +66,19 @@ class Catalogue:
         return tuple(self._usable(_hook(kind)))
 
     def origin(self, kind: str, name: str) -> str:
-        """Say who provides a component, track, suite or pool: 'freeshot-reptile 0.3'."""
+        """Return the provider of a component, track, suite or pool: 'freeshot-reptile 0.3'."""
         return self._pick(kind, _hook(kind), name).plugin.origin
 
     def plugin_of(self, kind: str, name: str) -> str:
-        """Name the plugin that provides a component, track, suite or pool."""
+        """Return the name of the plugin that provides a component, track, suite or pool."""
         return self._pick(kind, _hook(kind), name).plugin.name
 
     def holders(self, kind: str, name: str) -> tuple[str, ...]:
-        """Say who has a name: nobody, one, or all who claim it."""
+        """Return the providers of a name: none, one, or all that provide it."""
         return tuple(offer.place for offer in self._offers(_hook(kind)).get(name, ()))
 
     def clashes(self, name: str) -> tuple[str, ...]:
-        """Say who else claims a part of this name, or parts of the plugin of this name."""
+        """Return the conflicts that involve this name, or parts of the plugin with this name."""
         return tuple(
             why_contested(KIND_OF.get(hook, hook), offers)
             for hook in ALL_HOOKS
@@ -91,12 +91,12 @@ class Catalogue:
         return self._values("freeshot_tracks")
 
     def track(self, name: str) -> Track:
-        """Return the track of this name."""
+        """Return the track with this name."""
         track: Track = self._pick("track", "freeshot_tracks", name).value
         return track
 
     def match_tracks(self, patterns: Iterable[str]) -> tuple[Track, ...]:
-        """Return the tracks, by name, that fit any pattern such as '*/5w1s'; each pattern must fit at least one."""
+        """Return the tracks, by name, that match any pattern such as '*/5w1s'; each pattern must match at least one."""
         tracks = self.tracks()
         chosen: set[str] = set()
         for pattern in patterns:
@@ -108,7 +108,7 @@ class Catalogue:
         return self._values("freeshot_suites")
 
     def suite(self, name: str) -> Suite:
-        """Return the suite of this name."""
+        """Return the suite with this name."""
         suite: Suite = self._pick("suite", "freeshot_suites", name).value
         return suite
 
@@ -117,12 +117,12 @@ class Catalogue:
         return self._values("freeshot_pools")
 
     def pool(self, name: str) -> Path:
-        """Return the folder of the pool of this name."""
+        """Return the folder of the pool with this name."""
         folder: Path = self._pick("pool", "freeshot_pools", name).value
         return folder
 
     def pool_plans(self) -> dict[str, PoolPlan]:
-        """List the plans of pools that are built on the spot, by name."""
+        """List the recipes of pools that users build, by name."""
         return self._values("freeshot_pool_plans")
 
     def columns(self) -> tuple[Column, ...]:
@@ -130,7 +130,7 @@ class Catalogue:
         return tuple(self._values("freeshot_leaderboard_columns").values())
 
     def published(self) -> tuple[Published, ...]:
-        """List the numbers that papers report, by method."""
+        """List the accuracies reported in papers, by method."""
         return tuple(self._values("freeshot_published_results").values())
 
     def columns_by_plugin(self) -> list[tuple[str, str, Column]]:
@@ -139,7 +139,7 @@ class Catalogue:
         return [(title, offer.plugin.name, offer.value) for title, offer in offers.items()]
 
     def ask_everything(self) -> None:
-        """Ask every hook, so that every failure is known."""
+        """Call every hook, so that all failures are collected."""
         for hook in ALL_HOOKS:
             self._offers(hook)
 
@@ -163,12 +163,12 @@ class Catalogue:
         return offers[0]
 
     def hint(self, hook: str) -> str:
-        """Mention the plugins whose failure may be why a name is unknown."""
+        """Return sentences about failed plugins that may provide an unknown name."""
         failures = [failure for failure in self.host.failures if failure.hook in ("", hook)]
         return " ".join(
-            f"The plugin '{failure.name}' failed to load, perhaps it provides it: {failure.reason}"
+            f"The plugin '{failure.name}' failed to load and may provide it: {failure.reason}"
             if not failure.hook
-            else f"The plugin '{failure.name}' failed in part, perhaps it would provide it: {failure.reason}"
+            else f"The plugin '{failure.name}' failed in part and may provide it: {failure.reason}"
             for failure in failures
         )
 

@@ -1,4 +1,4 @@
-"""Whether a plugin's distribution accepts this version of FreeShot: its own dependency bound says so."""
+"""Version check: a plugin's dependency on freeshot must include this version."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OURS = re.compile(r"freeshot(?![\w.-])", re.IGNORECASE)
 
 
 def why_incompatible(distribution: Distribution) -> str:
-    """Say why a distribution refuses this version of FreeShot, or nothing where it does not."""
+    """Return why a distribution refuses this version of FreeShot; '' if it does not."""
     return next((reason for text in distribution.requires or () if (reason := _why_refused(text, distribution))), "")
 
 
@@ -26,7 +26,7 @@ def _why_refused(text: str, distribution: Distribution) -> str:
     try:
         requirement = Requirement(text)
     except InvalidRequirement:
-        return f"Its requirement '{text}' cannot be understood. Install another version of it."
+        return f"Its requirement '{text}' is not valid. Install another version of it."
     if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
         return ""
     if requirement.specifier.contains(__version__, prereleases=True):
@@ -39,7 +39,7 @@ def _why_refused(text: str, distribution: Distribution) -> str:
 
 
 def _asks_for_more(specifier: str) -> bool:
-    """Tell whether a bound lies above this version."""
+    """Return whether a bound is above this version."""
     from packaging.specifiers import SpecifierSet
     from packaging.version import Version
 

@@ -1,4 +1,4 @@
-"""A plugin that is one file: `freeshot run … --plugin ./my_method.py`, nothing to install."""
+"""Single-file plugins: `freeshot run … --plugin ./my_method.py`, without installation."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ if TYPE_CHECKING:
 
 
 PREFIX = "freeshot_file_"
-"""What the modules of such plugins are called, before their file's name."""
+"""Prefix of the module names of such plugins."""
 
 
 def read_source(path: Path) -> bytes:
-    """Read a plugin's file; PluginError where there is none."""
+    """Read a plugin file; PluginError if it does not exist."""
     if path.suffix != ".py":
-        raise PluginError(f"{path} is no Python file. Name one, such as my_method.py, or install the plugin with pip.")
+        raise PluginError(f"{path} is not a Python file. Use one like my_method.py, or install the plugin with pip.")
     try:
         return path.read_bytes()
     except OSError as error:
-        raise PluginError(f"{path} cannot be read ({error.strerror}). Name a file that is there.") from None
+        raise PluginError(f"{path} cannot be read ({error.strerror}). Use an existing file.") from None
 
 
 def import_file(path: Path) -> ModuleType:
-    """Import a file, once, as a module of its own, under a name that no installed package has."""
+    """Import a file once, under a module name that no installed package has."""
     name = PREFIX + re.sub(r"\W", "_", path.stem)
     known = sys.modules.get(name)
     if known is not None and known.__file__ == str(path):
-        return known  # a second copy would hold other classes of the same names
+        return known  # a second import would create distinct classes with the same names
     spec = spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     module = module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses and pickle look their module up
+    sys.modules[name] = module  # dataclasses and pickle need the module there
     try:
         spec.loader.exec_module(module)
     except BaseException:

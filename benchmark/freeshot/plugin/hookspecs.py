@@ -1,7 +1,7 @@
-"""Every hook a plugin can implement: all prefixed, all optional, none `firstresult`.
+"""All hooks that a plugin can implement: all prefixed, all optional, none `firstresult`.
 
-A hook that returns classes imports them inside its body, so that asking for one kind does not import
-the others. Implementations may take fewer arguments than the specification.
+A hook that returns classes should import them inside its body, so that requesting one kind does not import the others.
+Implementations may take fewer arguments than the specification.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @hookspec
 def freeshot_backbones() -> Iterable[type[BackboneProvider]]:  # type: ignore[empty-body]
-    """Return backbone classes. Called when a backbone is named or listed."""
+    """Return backbone classes. Called when a backbone is selected or listed."""
 
 
 @hookspec
@@ -42,22 +42,22 @@ def freeshot_datasets() -> Iterable[type[FewShotDataset]]:  # type: ignore[empty
 
 @hookspec
 def freeshot_inversion_methods() -> Iterable[type[InversionMethod]]:  # type: ignore[empty-body]
-    """Return inversion method classes. Called when a method chooses one by name."""
+    """Return inversion method classes. Called when a method selects one by name."""
 
 
 @hookspec
 def freeshot_efficiency_strategies() -> Iterable[type[EfficiencyStrategy]]:  # type: ignore[empty-body]
-    """Return efficiency strategy classes. Called when a method chooses one by name."""
+    """Return efficiency strategy classes. Called when a method selects one by name."""
 
 
 @hookspec
 def freeshot_meta_learners() -> Iterable[type[MetaLearner]]:  # type: ignore[empty-body]
-    """Return meta-learner classes. Called when a method chooses one by name."""
+    """Return meta-learner classes. Called when a method selects one by name."""
 
 
 @hookspec
 def freeshot_methods() -> Iterable[type[Method]]:  # type: ignore[empty-body]
-    """Return method classes, a leaderboard row each."""
+    """Return method classes, one leaderboard row each."""
 
 
 @hookspec
@@ -77,12 +77,12 @@ def freeshot_suites() -> Iterable[Suite]:  # type: ignore[empty-body]
 
 @hookspec
 def freeshot_pools() -> Iterable[tuple[str, str]]:  # type: ignore[empty-body]
-    """Return (name, folder) of each LoRA pool the plugin ships; nothing is opened yet."""
+    """Return (name, folder) of each LoRA pool the plugin ships; the folders are opened later."""
 
 
 @hookspec
 def freeshot_pool_plans() -> Iterable[PoolPlan]:  # type: ignore[empty-body]
-    """Return plans of pools that are built on the spot, because their images or their size forbid to ship them."""
+    """Return recipes of pools that users build, because images or size prevent shipping them."""
 
 
 @hookspec
@@ -92,7 +92,7 @@ def freeshot_leaderboard_columns() -> Iterable[Column]:  # type: ignore[empty-bo
 
 @hookspec
 def freeshot_published_results() -> Iterable[Published]:  # type: ignore[empty-body]
-    """Return numbers that papers report; boards with their tracks show them apart from what was measured."""
+    """Return accuracies reported in papers; leaderboards show them separately from measured ones."""
 
 
 @hookspec
@@ -107,4 +107,4 @@ def freeshot_cell(spec: RunSpec) -> Generator[None, object, object]:  # type: ig
 
 @hookspec
 def freeshot_event(event: Event) -> None:
-    """Hear about progress; what this returns is ignored."""
+    """Receive a progress event; return values are ignored."""

@@ -1,4 +1,7 @@
-"""The host: find plugins, load each on its own, remember why one failed; no plugin can end a run or hide another."""
+"""The plugin host: finds plugins, loads each in isolation, and records failures.
+
+No plugin can break a run or hide another.
+"""
 
 from __future__ import annotations
 
@@ -26,16 +29,16 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 ONLY = "FREESHOT_PLUGINS"
-"""Environment variable that names the plugins to load, 'a,b'; set but empty it loads none."""
+"""Environment variable with the plugins to load, 'a,b'; set but empty it loads none."""
 HOOKS = frozenset(name for name in vars(hookspecs) if name.startswith("freeshot_"))
-"""Every hook there is."""
+"""Names of all hooks."""
 SLOW = 1.0
-"""Seconds that loading a plugin may take before its users are told; every command waits for it."""
+"""Loading time in seconds above which users are warned, because every command waits for it."""
 
 
 @dataclass(frozen=True)
 class PluginInfo:
-    """A loaded plugin: its entry-point name, the distribution it came with, the hooks it implements."""
+    """A loaded plugin: its entry-point name, distribution and implemented hooks."""
 
     name: str
     distribution: str
@@ -44,39 +47,39 @@ class PluginInfo:
 
     @property
     def origin(self) -> str:
-        """Say who provides it: 'freeshot-reptile 0.3'."""
+        """The provider: 'freeshot-reptile 0.3'."""
         return f"{self.distribution} {self.version}".strip()
 
 
 @dataclass(frozen=True)
 class PluginFailure:
-    """A plugin, or a part of one, that is left out or is a burden, and why."""
+    """Why a plugin, or a part of one, is not available or slow."""
 
     name: str
     distribution: str
     version: str
     reason: str
-    """One or more sentences that stand alone."""
+    """One or more self-contained sentences."""
     hook: str = ""
-    """The hook whose results are missing; empty where all of them are."""
+    """The hook whose results are missing; empty if all are."""
 
     @property
     def line(self) -> str:
-        """Tell the whole story in one line."""
+        """The failure in one line."""
         origin = f" ({self.distribution} {self.version})" if self.distribution else ""
         return f"Plugin '{self.name}'{origin}: {self.reason}"
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Which plugins were asked for: enough for another process to load the same."""
+    """The selected plugins; another process can load the same ones from it."""
 
     only: frozenset[str] | None = None
     without: frozenset[str] = frozenset()
     files: tuple[Path, ...] = ()
 
     def load(self) -> Host:
-        """Load them."""
+        """Load the selected plugins."""
         host = load_plugins(self.only, self.without)
         for file in self.files:
             host.load_file(file)
@@ -84,7 +87,7 @@ class Selection:
 
 
 class Host:
-    """The loaded plugins, and what became of the others."""
+    """The loaded plugins and the failures of the others."""
 
     def __init__(self, selection: Selection | None = None) -> None:
         self.selection = selection or Selection()
@@ -96,21 +99,21 @@ class Host:
 
     @property
     def loaded(self) -> tuple[PluginInfo, ...]:
-        """List the plugins that work, by name."""
+        """List the working plugins, by name."""
         return tuple(self._loaded[name] for name in sorted(self._loaded))
 
     @property
     def packages(self) -> frozenset[str]:
-        """List the top-level modules of the installed plugins, by which their lines in a traceback are recognised."""
+        """List the top-level modules of installed plugins, which identify their frames in a traceback."""
         return frozenset(self._packages)
 
     @property
     def failures(self) -> tuple[PluginFailure, ...]:
-        """List what is left out; grows when a hook fails later."""
+        """List the failures so far; later hook failures are added."""
         return tuple(self._failures)
 
     def load(self, point: EntryPoint) -> None:
-        """Load the plugin of an entry point; a failure is noted and leaves no trace of it."""
+        """Load the plugin of an entry point; a failure is recorded and the plugin removed."""
         name = point.name
         info = PluginInfo(name, *_shipped_by(point))
         assert point.dist is not None
@@ -128,12 +131,12 @@ class Host:
             self.note(info, why_slow(seconds))
 
     def load_file(self, path: Path) -> None:
-        """Load a plugin that is one file; PluginError where it cannot be used, since it was asked for by name."""
+        """Load a single-file plugin; PluginError if it cannot be used, because the user requested it."""
         content = read_source(path)
         info = PluginInfo(path.stem, path.name, hashlib.sha256(content).hexdigest()[:8])
         if info.name in self._loaded:
             raise PluginError(
-                f"{path} would be the plugin '{info.name}', which {self._loaded[info.name].origin} is already. "
+                f"{path} would be the plugin '{info.name}', but {self._loaded[info.name].origin} has that name. "
                 "Rename the file."
             )
         with self.guard(info, "Loading it"):
@@ -147,7 +150,7 @@ class Host:
         self.selection = replace(self.selection, files=(*self.selection.files, path.absolute()))
 
     def register(self, plugin: object, info: PluginInfo) -> None:
-        """Take in a plugin that is no entry point, such as the toy world; checked like any other."""
+        """Register a plugin without entry point, such as the toy world, with the same checks."""
         with self.guard(info, "Registering it"):
             self.manager.register(plugin, info.name)
             self._admit(info)
@@ -155,22 +158,22 @@ class Host:
 
     @contextmanager
     def guard(self, info: PluginInfo, doing: str, hook: str = "") -> Iterator[None]:
-        """Run a plugin's code; whatever it raises becomes a failure of that plugin only."""
+        """Run plugin code; any exception becomes a failure of that plugin only."""
         try:
             yield
-        # One of the few broad excepts: a plugin is a stranger's code and may raise anything, even leave the
-        # interpreter with sys.exit, and must not take the other plugins and the run with it.
+        # One of the few broad excepts: third-party plugins may raise anything, even SystemExit by sys.exit, and must
+        # not stop the other plugins or the run.
         except (Exception, SystemExit) as error:  # noqa: BLE001
             self.note(info, why_failed(doing, error, self.packages), hook)
 
     def note(self, info: PluginInfo, reason: str, hook: str = "") -> None:
-        """Remember once that something of a plugin is left out, and why."""
+        """Record once that a part of a plugin is unavailable, and why."""
         failure = PluginFailure(info.name, info.distribution, info.version, reason, hook)
         if failure not in self._failures:
             self._failures.append(failure)
 
     def results(self, hook: str, plugin: str = "", **arguments: object) -> Iterator[tuple[PluginInfo, object]]:
-        """Call a hook plugin by plugin, or that of one `plugin`; one that raises is noted, the others still answer."""
+        """Call a hook of every plugin, or of one `plugin`; exceptions are recorded and do not stop the others."""
         for implementation in getattr(self.manager.hook, hook).get_hookimpls():
             if plugin not in ("", implementation.plugin_name):
                 continue
@@ -184,7 +187,7 @@ class Host:
             yield from ((info, result) for result in found)
 
     def _admit(self, info: PluginInfo) -> None:
-        """Count a plugin as loaded, or raise what is wrong with its hooks."""
+        """Add a plugin to the loaded ones; PluginError if its hooks are invalid."""
         plugin = self.manager.get_plugin(info.name)
         hooks = {caller.name for caller in self.manager.get_hookcallers(plugin) or ()}
         try:
@@ -201,7 +204,7 @@ class Host:
 
 
 def load_plugins(only: frozenset[str] | None = None, without: frozenset[str] = frozenset()) -> Host:
-    """Load the installed plugins, or `only` those named here or in FREESHOT_PLUGINS, except those in `without`."""
+    """Load the installed plugins, or `only` those given here or in FREESHOT_PLUGINS, except those in `without`."""
     if only is None and ONLY in os.environ:
         only = frozenset(name.strip() for name in os.environ[ONLY].split(",") if name.strip())
     host = Host(Selection(only, without))
@@ -219,7 +222,7 @@ def load_plugins(only: frozenset[str] | None = None, without: frozenset[str] = f
 
 
 def installed() -> dict[str, tuple[str, ...]]:
-    """List the names of the installed plugins, each with the distributions that claim it."""
+    """List the names of the installed plugins with the distributions that provide each."""
     return {name: tuple(" ".join(_shipped_by(point)) for point in points) for name, points in _claims().items()}
 
 
@@ -232,7 +235,7 @@ def require_installed(names: Iterable[str]) -> None:
 
 
 def _claims() -> dict[str, list[EntryPoint]]:
-    """Find who claims each plugin name; a distribution that is there twice (editable and wheel) counts once."""
+    """Find the entry points of each plugin name; a distribution installed twice (editable and wheel) counts once."""
     claims: dict[str, dict[str, EntryPoint]] = {}
     for point in entry_points(group=GROUP):
         if point.dist is not None:
@@ -242,7 +245,7 @@ def _claims() -> dict[str, list[EntryPoint]]:
 
 
 def _shipped_by(point: EntryPoint) -> tuple[str, str]:
-    """Return the name and the version of the distribution that an entry point came with."""
+    """Return the name and version of an entry point's distribution."""
     assert point.dist is not None
     return point.dist.metadata["Name"] or "unnamed", point.dist.version
 

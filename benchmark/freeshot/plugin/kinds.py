@@ -1,4 +1,4 @@
-"""The kinds of components: which hook provides each, and which interface its classes implement."""
+"""The kinds of components with their hooks and interfaces."""
 
 from __future__ import annotations
 
@@ -39,4 +39,4 @@ KINDS = {
         Kind("launcher", "launchers", "freeshot_launchers", Launcher),
     )
 }
-"""By name, in the order in which `freeshot list` shows them."""
+"""By name, in the order of `freeshot list`."""

@@ -1,4 +1,4 @@
-"""Somebody who hears of hooks for a while."""
+"""Temporary plugin registration."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 @contextmanager
 def listening(manager: pluggy.PluginManager, listener: T, name: str | None = None) -> Iterator[T]:
-    """Let an object take part in hooks inside of this block."""
+    """Register an object as a plugin inside this block."""
     manager.register(listener, name)
     try:
         yield listener

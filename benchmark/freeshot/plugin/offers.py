@@ -1,4 +1,4 @@
-"""What plugins offer through one hook: collected plugin by plugin, checked, sorted by name."""
+"""Collect what plugins provide through a hook: validated, sorted by name."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ THINGS = {
     "pool": "freeshot_pools",
     "column": "freeshot_leaderboard_columns",
 }
-"""What can be named besides components, and the hook that provides it."""
+"""Named things other than components, with their hooks."""
 KIND_OF = {kind.hook: kind.name for kind in KINDS.values()} | {hook: thing for thing, hook in THINGS.items()}
 KIND_OF |= {"freeshot_pool_plans": "pool"}
 INTERFACES = {kind.hook: kind.interface for kind in KINDS.values()}
@@ -41,7 +41,7 @@ VALUES: dict[str, type[Any]] = {
 
 @dataclass(frozen=True)
 class Offer:
-    """A class or value of some name, and the plugin that offers it."""
+    """A named class or value, and the plugin that provides it."""
 
     name: str
     value: Any
@@ -49,13 +49,13 @@ class Offer:
 
     @property
     def place(self) -> str:
-        """Say where it comes from, precisely enough to tell two apart."""
+        """The source, specific enough to distinguish two offers of the same name."""
         module = self.value.__module__ if isinstance(self.value, type) else f"plugin '{self.plugin.name}'"
         return f"{module} ({self.plugin.origin})"
 
 
 def collect(host: Host, hook: str) -> dict[str, tuple[Offer, ...]]:
-    """Ask every plugin; a name with more than one offer is contested, and noted as such."""
+    """Call a hook of every plugin; a name with more than one offer is recorded as ambiguous."""
     offers: dict[str, list[Offer]] = {}
     for info, result in host.results(hook):
         with host.guard(info, f"Its hook {hook}", hook):
@@ -67,7 +67,7 @@ def collect(host: Host, hook: str) -> dict[str, tuple[Offer, ...]]:
 
 
 def why_contested(kind: str, offers: Sequence[Offer]) -> str:
-    """Name all who claim the same name."""
+    """Return the error for a name that several plugins provide."""
     places = " and ".join(sorted(offer.place for offer in offers))
     return (
         f"The {kind} name '{offers[0].name}' is claimed by {places}, so none of them can be used. "
@@ -77,7 +77,7 @@ def why_contested(kind: str, offers: Sequence[Offer]) -> str:
 
 def _iterable(result: object, hook: str) -> Iterable[object]:
     if not hasattr(result, "__iter__") or isinstance(result, str):
-        raise PluginError(f"Its hook {hook} returned {result!r}, which is no list. Return a list, empty if need be.")
+        raise PluginError(f"Its hook {hook} returned {result!r}, which is not a list. Return a list; it may be empty.")
     return result
 
 
@@ -85,12 +85,12 @@ def _add(host: Host, hook: str, item: object, info: PluginInfo, offers: dict[str
     with host.guard(info, f"Checking {item!r} of its hook {hook}", hook):
         name, value = _read(hook, item)
         same = offers.setdefault(name, [])
-        if all(offer.value is not value for offer in same):  # one class offered twice is still one class
+        if all(offer.value is not value for offer in same):  # a class provided twice counts once
             same.append(Offer(name, value, info))
 
 
 def _read(hook: str, item: Any) -> tuple[str, Any]:
-    """Check one item; return its name and its value."""
+    """Validate one item; return its name and its value."""
     if hook in INTERFACES:
         if reason := why_not_usable(item, INTERFACES[hook]):
             raise PluginError(reason)

@@ -1,4 +1,4 @@
-"""Why a plugin failed, in sentences its author can act on."""
+"""Reasons for plugin failures, as sentences for plugin authors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def why_failed(doing: str, error: BaseException, packages: Collection[str] = ()) -> str:
-    """Say what a plugin raised and where, in one line; `packages` are the modules of installed plugins."""
+    """Format a plugin's exception in one line; `packages` are the modules of installed plugins."""
     text = " ".join(str(error).split())
     if isinstance(error, FreeshotError):
         return text
@@ -26,12 +26,12 @@ def why_failed(doing: str, error: BaseException, packages: Collection[str] = ())
 
 
 def why_slow(seconds: float) -> str:
-    """Say that every command waits for a plugin."""
-    return f"Loading it took {seconds:.1f} s, for which every command waits. Import heavy packages inside of functions."
+    """Format the warning about slow loading."""
+    return f"Loading it took {seconds:.1f} s, which delays every command. Import heavy packages inside functions."
 
 
 def why_no_hook(path: Path) -> str:
-    """Say that a file given as a plugin takes part in nothing."""
+    """Format the error for a plugin file without hooks."""
     return (
         f"{path} implements no hook of freeshot, but a plugin file must implement at least one, such as "
         "freeshot_methods. Add a hook with @hookimpl above it, or name another file."
@@ -39,7 +39,7 @@ def why_no_hook(path: Path) -> str:
 
 
 def why_unknown_hook(unknown: Iterable[str], known: Iterable[str]) -> str:
-    """Name the hooks that FreeShot does not have, and what may have been meant."""
+    """Format the error for unknown hooks, with the nearest known ones."""
     known = sorted(known)
     sentences = []
     for hook in sorted(unknown):
@@ -50,7 +50,10 @@ def why_unknown_hook(unknown: Iterable[str], known: Iterable[str]) -> str:
 
 
 def why_unmarked(plugin: object, hooks: set[str], known: frozenset[str]) -> str:
-    """Say which functions are named like hooks but not marked as such; pluggy passes over these without a word."""
+    """Return the error for functions with hook names but without @hookimpl, which pluggy silently ignores.
+
+    '' if none.
+    """
     unmarked = sorted(name for name in known - hooks if inspect.isfunction(inspect.getattr_static(plugin, name, None)))
     if not unmarked:
         return ""

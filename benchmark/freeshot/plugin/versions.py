@@ -1,8 +1,8 @@
-"""Which code a plugin is: its version and, where one version can stand for many states, a hash of its sources.
+"""The identity of a plugin's code: its version and, for local installations, a hash of its sources.
 
-What an index ships under a version stays what it is. What was installed from a folder or a repository (`pip install
--e ./mine`) changes under the same version with every edit; then images kept from yesterday's code would be taken for
-those of today's, and records of two states could not be told apart.
+The code of a version on a package index never changes. A plugin installed from a folder or a repository (`pip install
+-e ./mine`) changes under the same version with every edit; without a hash, cached surrogates of older code would be
+reused, and records of two states could not be distinguished.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 OURS = "freeshot"
-"""The distribution of first-party plugins; its records name the commit, and not each edit makes its images new."""
+"""The distribution of first-party plugins; its records have the commit, and edits keep its cached artefacts."""
 
 
 def exact_version(point: EntryPoint) -> str:
-    """Return '0.3' where an index ships it, '0.3+1a2b3c4d' where it comes from a folder or a repository.
+    """Return '0.3' for a version from an index, '0.3+1a2b3c4d' for a folder or a repository.
 
-    The module of the entry point is imported already; its sources are those beside it, or that one file where it stands
-    alone. The part after the plus is a local version label as PEP 440 has it.
+    The entry point's module must be imported; its sources are its package, or that one file if it is not in a package.
+    The part after the plus is a local version label (PEP 440).
     """
     assert point.dist is not None
     plain = point.dist.version
@@ -34,7 +34,7 @@ def exact_version(point: EntryPoint) -> str:
 
 
 def _sources(module: str) -> dict[str, Path]:
-    """Find the Python files of a module's package, or its own; none where it was not loaded from files."""
+    """Find the Python files of a module's package, or its own; empty if it was not loaded from files."""
     file = Path(sys.modules[module].__file__ or "")
     if not file.is_file():
         return {}
@@ -44,7 +44,7 @@ def _sources(module: str) -> dict[str, Path]:
 
 
 def _hash(sources: dict[str, Path]) -> str:
-    """Hash files by name and content; the same wherever they lie."""
+    """Hash files by relative name and content."""
     digest = hashlib.sha256()
     for name, path in sources.items():
         digest.update(f"{name}\0".encode())

@@ -1,1 +1,1 @@
-"""Pools of LoRAs on disk: PEFT adapters, heads and one card; opened, verified, built."""
+"""Pools of LoRAs on disk: PEFT adapters, heads and a card; open, verify, import and build."""

@@ -1,6 +1,6 @@
-"""A trained adapter as a folder: PEFT's own two files, and a card that says which network it belongs to.
+"""A trained adapter as a folder: PEFT's own two files, and a card with its network.
 
-adapter_config.json          what `PeftModel.from_pretrained` reads
+adapter_config.json          read by `PeftModel.from_pretrained`
 adapter_model.safetensors
 freeshot.json                backbone and its hash, rank, rows, the file's hash, facts
 """
@@ -31,7 +31,7 @@ CARD, CONFIG, WEIGHTS = "freeshot.json", "adapter_config.json", "adapter_model.s
 
 
 def export_adapter(folder: Path, adapter: Adapter, backbone: Backbone, facts: Mapping[str, Any]) -> None:
-    """Write an adapter of this backbone, in full precision, lower ranks filled up with zeros; the card comes last."""
+    """Write an adapter of this backbone in full precision; lower ranks are zero-padded. The card is written last."""
     found = factors_of(adapter)
     rank = max(len(a) for a, _ in found.values())
     factors = {slot: padded(a, b, rank) for slot, (a, b) in found.items()}
@@ -50,20 +50,20 @@ def export_adapter(folder: Path, adapter: Adapter, backbone: Backbone, facts: Ma
 
 
 def read_adapter_card(folder: Path) -> dict[str, Any]:
-    """Read which backbone an adapter belongs to; PoolError where the folder is no adapter."""
+    """Read the card of an adapter, which names its backbone; PoolError if the folder is not an adapter."""
     file = folder / CARD
-    absent = f"{folder} is no adapter: it has no {CARD}. Make one with 'freeshot recycle'."
+    absent = f"{folder} is not an adapter: it has no {CARD}. Make one with 'freeshot recycle'."
     card: Any = read_card(file, "Make the adapter again.", absent)
     needed = {"format": int, "backbone": str, "backbone_sha256": str, "rank": int, "rows": dict, "sha256": str}
     if not isinstance(card, dict) or any(type(card.get(k)) is not t for k, t in needed.items()):
         raise PoolError(f"{file} must state {', '.join(needed)}. Make the adapter again.")
     if card["format"] != FORMAT:
-        raise PoolError(f"{file} is of format {card['format']}, but {FORMAT} is what this FreeShot reads. Update it.")
+        raise PoolError(f"{file} has format {card['format']}, but this FreeShot reads {FORMAT}. Update FreeShot.")
     return card
 
 
 def open_adapter(folder: Path, backbone: Backbone) -> Adapter:
-    """Open and verify an adapter; PoolError where a file is wrong or the backbone is another one."""
+    """Open and verify an adapter; PoolError if a file is invalid or the backbone differs."""
     card = read_adapter_card(folder)
     if card["backbone_sha256"] != backbone.sha256:
         raise PoolError(

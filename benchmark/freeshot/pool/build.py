@@ -38,15 +38,15 @@ if TYPE_CHECKING:
 
 HELD_OUT = 0.2
 NOTES = ".block-*.json"
-"""What a build leaves after each block, and takes away when the pool is whole."""
+"""Notes of finished blocks, deleted when the pool is complete."""
 LOCKS = ".locks"
 ABSENT = (OSError, ValueError, RecursionError, LookupError, TypeError, AttributeError)
-"""What reading a note raises that is absent or spoilt; it then says nothing."""
+"""Exceptions raised when a note is missing or corrupt; it is then ignored."""
 
 
 @dataclass(frozen=True)
 class PoolRequest(PoolPlan):
-    """What to build, and where."""
+    """The recipe of a pool and its output folder."""
 
     out: Path = Path()
     device: str = "cpu"
@@ -54,10 +54,10 @@ class PoolRequest(PoolPlan):
 
 
 def build_pool(request: PoolRequest, catalogue: Catalogue, host: Host) -> LoraPool:
-    """Tune the LoRAs, several at once, and return the pool as it opens from disk.
+    """Tune the LoRAs, several at once, and return the pool opened from disk.
 
-    An interrupted build continues with the LoRAs that are missing; a finished pool is not overwritten. Processes that
-    build the same pool at once share its LoRAs out among them: what one is at, the others leave to it.
+    An interrupted build resumes with the missing LoRAs; a finished pool is never overwritten. Processes that build the
+    same pool simultaneously share its LoRAs by locks.
     """
     card = request.out / CARD
     if card.exists():
@@ -93,16 +93,16 @@ def build_pool(request: PoolRequest, catalogue: Catalogue, host: Host) -> LoraPo
             write_card(request.out, request.name, request.backbone, backbone.sha256, lines, license_note)
             for note in request.out.glob(NOTES):
                 note.unlink(missing_ok=True)
-    shutil.rmtree(request.out / LOCKS, ignore_errors=True)  # whoever still waits for one finds the card
+    shutil.rmtree(request.out / LOCKS, ignore_errors=True)  # a process that still waits for a lock will find the card
     _emit(host, StageFinished(cell, "tune", time.monotonic() - began))
     return open_pool(request.out, backbone.sha256)
 
 
 @contextmanager
 def _held(out: Path, numbers: range, *, wait: bool) -> Iterator[bool]:
-    """Hold the lock of a block, of the card where it is empty; False where another process does and we do not wait.
+    """Acquire the lock of a block, or of the card if the block is empty; yields False if it is not available.
 
-    The operating system lets go of it even if a process is killed.
+    The operating system releases the lock of a killed process.
     """
     from filelock import FileLock, Timeout
 
@@ -114,7 +114,7 @@ def _held(out: Path, numbers: range, *, wait: bool) -> Iterator[bool]:
         yield False
         return
     except OSError as error:
-        if (out / CARD).exists():  # finished by another process, and its locks taken away
+        if (out / CARD).exists():  # finished by another process, which deleted the locks
             yield False
             return
         raise StoreError(f"The folder {out} cannot be written ({error.strerror}). Choose another --out.") from None
@@ -125,9 +125,9 @@ def _held(out: Path, numbers: range, *, wait: bool) -> Iterator[bool]:
 
 
 def cost_of(plan: PoolPlan, backbone: Backbone) -> tuple[float, int]:
-    """Count the floating-point operations of tuning a pool, and the images that are looked at in it.
+    """Count the floating-point operations and training images of tuning a pool.
 
-    Looks at held-out images are left out: how many there are only the data set knows.
+    Evaluation on held-out images is not included, because their number depends on the data set.
     """
     slots = slots_of(backbone.vit, plan.targets)
     bank = LoraBank.fresh(backbone.vit, slots, plan.rank, 1, torch.Generator()).to(backbone.device)
@@ -136,18 +136,18 @@ def cost_of(plan: PoolPlan, backbone: Backbone) -> tuple[float, int]:
 
 
 def _blocks(request: PoolRequest) -> list[range]:
-    """Part the LoRAs into those that are tuned side by side."""
+    """Split the LoRAs into blocks that are tuned together."""
     step = request.at_once
     return [range(start, min(start + step, request.count)) for start in range(0, request.count, step)]
 
 
 def _emit(host: Host, event: Event) -> None:
-    """Tell all listeners; one that raises costs a warning, never the pool."""
+    """Send an event to all plugins; a plugin that raises causes a warning only."""
     list(host.results("freeshot_event", event=event))
 
 
 def _within(host: Host, cell: str, numbers: Sequence[int], count: int) -> Callable[[int, int], None]:
-    """Report steps inside of a block, at most twice a second, as steps of all `count` LoRAs."""
+    """Return a callback that reports a block's steps as steps of all `count` LoRAs, at most twice a second."""
     last = time.monotonic()
 
     def report(done: int, of: int) -> None:
@@ -167,7 +167,7 @@ def _tune_block(
     numbers: Sequence[int],
     on_step: Callable[[int, int], None],
 ) -> list[Any]:
-    """Tune one block of LoRAs, or take the block's lines if an earlier run wrote them."""
+    """Tune one block of LoRAs, or return the block's card lines if an earlier run wrote them."""
     import json
 
     from freeshot.basics.files import fingerprint, write_text
@@ -175,15 +175,15 @@ def _tune_block(
     wanted = fingerprint(
         {
             **asdict(recipe),
-            "sources": [[name, sources[name].sha256] for name in request.sources],  # in turn, so their order counts
+            "sources": [[name, sources[name].sha256] for name in request.sources],  # order matters
             "way": request.way,
             "backbone": backbone.sha256,
         }
     )
     done = request.out / f".block-{numbers[0]:03d}-{len(numbers)}-{wanted}.json"
     with suppress(*ABSENT):
-        noted = list(json.loads(done.read_text(encoding="utf-8")))  # written whole, when all of its LoRAs were
-        if all(is_as_noted(request.out, line) for line in noted):  # and no other build overwrote them since
+        noted = list(json.loads(done.read_text(encoding="utf-8")))  # written when all its LoRAs were finished
+        if all(is_as_noted(request.out, line) for line in noted):  # and not overwritten by another build since
             return noted
     tasks, classes = zip(*(_task(request, sources, number) for number in numbers), strict=True)
     tuned = tune(backbone, tasks, recipe, request.way, on_step)
@@ -233,7 +233,7 @@ def _entry(
     factors = tuned.bank.entry_factors(index)
     return LoraEntry(
         task.name,
-        max(len(a) for a, _ in factors.values()),  # gates may have closed some
+        max(len(a) for a, _ in factors.values()),  # closed gates may reduce the rank
         factors,
         tuned.head_weight[index].cpu(),
         tuned.head_bias[index].cpu(),

@@ -1,4 +1,4 @@
-"""Cards of pools and adapters: JSON that a person may have moved, cut or edited."""
+"""Reading of the JSON cards of pools and adapters, which users may have edited or damaged."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 CARD = "pool.json"
 FORMAT = 2
-"""Of a pool's card."""
+"""Format of a pool's card."""
 LARGEST = 64 * 2**20
-"""Bytes of a card that are read; that of forty LoRAs takes a thousandth."""
+"""Maximal size of a card in bytes; that of forty LoRAs takes a thousandth."""
 
 
 def read_card(file: Path, repair: str, absent: str | None = None) -> Any:
-    """Parse a JSON file; PoolError says that it is `absent`, or cannot be read and how to `repair` that."""
+    """Parse a JSON file; PoolError with the message `absent` if it is missing, or with advice `repair` if invalid."""
     try:
         return json.loads(read_bounded(file, LARGEST).decode("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -29,9 +29,9 @@ def read_card(file: Path, repair: str, absent: str | None = None) -> Any:
 
 
 def read_pool_card(folder: Path) -> dict[str, Any]:
-    """Read what a pool says of itself; PoolError where the folder is none, or of another format."""
+    """Read the card of a pool; PoolError if the folder is not a pool, or of another format."""
     file = folder / CARD
-    absent = f"{folder} is no pool: it has no {CARD}. Build one with 'freeshot pool build'."
+    absent = f"{folder} is not a pool: it has no {CARD}. Build one with 'freeshot pool build'."
     card: Any = read_card(file, "Build or import the pool again.", absent)
     if not isinstance(card, dict) or card.get("format") != FORMAT or not card.get("loras"):
         raise PoolError(f"{file} is not a pool card of format {FORMAT} with at least one LoRA. Build the pool again.")
@@ -42,5 +42,5 @@ def read_pool_card(folder: Path) -> dict[str, Any]:
 
 
 def is_piece(name: str) -> bool:
-    """Say whether a name can be a folder beside the card, on any system, and leads nowhere else."""
+    """Return whether a name is a valid single folder name on all systems."""
     return PIECE.fullmatch(name) is not None and name.isprintable() and len(name.encode(errors="replace")) < 200

@@ -1,7 +1,7 @@
-"""Read LoRAs as other people save them: PEFT adapter folders, and the files of the LoRA Recycle authors' code.
+"""Read third-party LoRAs: PEFT adapter folders, and the files of the LoRA Recycle authors' code.
 
-Layers are recognised by the end of their names, whether a model keeps q, k and v fused (timm) or apart
-(Hugging Face). Nothing is unpickled: labels come from JSON, tensors from safetensors.
+Layers are recognised by the end of their names, for models with fused (timm) or separate (Hugging Face) q, k and v.
+Nothing is unpickled: labels come from JSON, tensors from safetensors.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Place = tuple[int, str]
-"""Block and target: 0-based number, and one of qkv, q, k, v, proj, fc1, fc2."""
+"""Block and target: 0-based index, and one of qkv, q, k, v, proj, fc1, fc2."""
 
 LONGEST = 200
-"""Characters of a layer's name; a pattern with repetitions takes long on long ones."""
+"""Maximal length of a layer's name; regular expressions with repetitions are slow on long ones."""
 MORE_THAN_PLAIN = (
     "use_dora", "fan_in_fan_out", "lora_bias", "use_qalora", "use_bdlora", "monteclora_config", "arrow_config",
     "alora_invocation_tokens", "layer_replication", "target_parameters", "trainable_token_indices",
 )  # fmt: skip
-"""Settings of PEFT under which an adapter is not B·A added to linear layers, or not for every input."""
+"""PEFT settings under which an adapter is not B·A added to linear layers, or not for every input."""
 HARMLESS_STARTS = (None, True, False, "gaussian", "eva", "orthogonal", "mica")
-"""Ways to begin a LoRA that leave the network as it was; PiSSA, OLoRA, CorDA, LoftQ and LoRA-GA take out what they
-add."""
+"""LoRA initialisations that leave the network unchanged; PiSSA, OLoRA, CorDA, LoftQ and LoRA-GA subtract from its
+weights."""
 
 LAYERS = {
     "attn.qkv": "qkv",
@@ -61,27 +61,27 @@ PAPER_HEAD = re.compile(r"fc_(\d+)in_(\d+)out")
 
 @dataclass(frozen=True, eq=False)
 class ForeignLora:
-    """One LoRA as it was found."""
+    """One third-party LoRA as read from its files."""
 
     name: str
     file: Path
-    """The file to name when something is wrong."""
+    """The file to name in error messages."""
     factors: Mapping[Place, tuple[Tensor, Tensor]]
     """A [r, i] and B [o, r], scaling folded into B."""
     head_weight: Tensor
     """[c, d]."""
     head_bias: Tensor | None
-    """[c], or None where its maker did not save it."""
+    """[c]; None if it was not saved."""
     labels: tuple[str, ...]
-    """Class names; empty where none were left beside it."""
+    """Class names; empty if they were not saved."""
     network: str = ""
-    """Name of the network it was tuned on, where its maker wrote it down."""
+    """Name of the network it was tuned on, if it was saved."""
     network_sha256: str = ""
-    """Hash of that network's weights, where a card of FreeShot lies beside it."""
+    """Hash of that network's weights, if there is a FreeShot card."""
 
 
 def find_loras(folder: Path) -> list[Path]:
-    """List what looks like a LoRA: PEFT folders at any depth, and files `lora_0.safetensors`; PoolError for none."""
+    """List LoRAs: PEFT folders at any depth, and files `lora_0.safetensors`; PoolError if there are none."""
     folders = [config.parent for config in sorted(folder.rglob("adapter_config.json"))]
     files = sorted(
         (path for path in folder.rglob("lora_*.safetensors") if PAPER_FILE.fullmatch(path.name)),
@@ -89,25 +89,25 @@ def find_loras(folder: Path) -> list[Path]:
     )
     if not folders and not files:
         raise PoolError(
-            f"{folder} holds no LoRA: neither folders with an adapter_config.json, as PEFT saves them, nor files "
-            "lora_0.safetensors. Name the folder that holds them."
+            f"{folder} contains no LoRA: neither folders with an adapter_config.json, as PEFT saves them, nor files "
+            "lora_0.safetensors. Choose the folder with the LoRAs."
         )
     return [*folders, *files]
 
 
 def inner_loras(folder: Path) -> tuple[str, ...]:
-    """Name the LoRAs that lie inside of another one's folder, as a trainer's checkpoints do; PoolError for no LoRA."""
+    """List the LoRAs nested in another one's folder, such as a trainer's checkpoints; PoolError if there is no LoRA."""
     found = find_loras(folder)
     places = set(found)
     return tuple(str(path.relative_to(folder)) for path in found if not places.isdisjoint(path.parents))
 
 
 def read_lora(path: Path, root: Path) -> ForeignLora:
-    """Read one LoRA of either sort; PoolError names the file and what is wrong."""
+    """Read one LoRA of either format; PoolError names the file and the problem."""
     inner = path.relative_to(root.parent if path == root else root)
     name = (inner.with_suffix("") if path.is_file() else inner).as_posix().replace("/", "-")
     if not is_piece(name):
-        raise PoolError(f"{path} has a name that cannot be a folder of a pool everywhere. Rename it.")
+        raise PoolError(f"{path} has a name that is not a valid folder name on all systems. Rename it.")
     return _read_peft(path, name) if path.is_dir() else _read_paper(path, name)
 
 
@@ -122,8 +122,8 @@ def _read_peft(folder: Path, name: str) -> ForeignLora:
         a = tensors.pop(key)
         b = tensors.pop(key.replace(".lora_A.", ".lora_B."), None)
         if b is None or a.ndim != 2 or b.ndim != 2 or a.shape[0] != b.shape[1]:
-            raise PoolError(f"{file}: the factors of {layer} do not fit together. Export the adapter again.")
-        place = _place(file, layer)  # first, since what is no layer's name is not matched with a stranger's patterns
+            raise PoolError(f"{file}: the factors of {layer} do not match. Export the adapter again.")
+        place = _place(file, layer)  # first, because only valid layer names are matched with third-party patterns
         factors[place] = (a, b * _scaling(config, layer, a.shape[0]))
     beside = _tensors(folder / "head.safetensors") if (folder / "head.safetensors").exists() else {}
     weight, bias = _head(tensors, beside)
@@ -137,38 +137,36 @@ def _read_peft(folder: Path, name: str) -> ForeignLora:
 
 
 def _read_paper(file: Path, name: str) -> ForeignLora:
-    """Read the layout of the authors' code: w_a_000 is A of q in block 0, w_a_001 A of v, and so on; no head bias."""
+    """Read the format of the authors' code: w_a_000 is A of q in block 0, w_a_001 A of v, and so on; no head bias."""
     tensors = _tensors(file)
     factors: dict[Place, tuple[Tensor, Tensor]] = {}
     for key in sorted(key for key in tensors if key.startswith("w_a_")):
         found = PAPER_FACTOR.fullmatch(key)
         if found is None:
-            raise PoolError(f"{file} holds '{key}', which ends in no number of a layer. Save this LoRA again.")
+            raise PoolError(f"{file} contains '{key}', which does not end in a layer number. Save this LoRA again.")
         number = int(found.group(1))
         b = tensors.get(key.replace("w_a_", "w_b_"))
         if b is None or b.ndim != 2 or tensors[key].ndim != 2 or tensors[key].shape[0] != b.shape[1]:
-            raise PoolError(f"{file}: {key} and its w_b do not fit together. Save this LoRA again.")
+            raise PoolError(f"{file}: {key} and its w_b do not match. Save this LoRA again.")
         factors[number // 2, "v" if number % 2 else "q"] = (tensors[key], b)
     heads = [tensor for key, tensor in tensors.items() if PAPER_HEAD.fullmatch(key)]
     labels = file.with_name(f"global_label_{_number(file)}.json")
     pickled = labels.with_suffix(".pth")
     if pickled.exists() and not labels.exists():
         raise PoolError(
-            f"{pickled} is a pickle, which can run code and is never opened here. Write its list as {labels.name}."
+            f"{pickled} is a pickle, which can run code and is never opened. Save its list as {labels.name}."
         )
     weight = heads[0] if len(heads) == 1 else None
     return _checked(ForeignLora(name, file, factors, weight, None, _labels(labels)))  # type: ignore[arg-type]
 
 
 def _checked(lora: ForeignLora) -> ForeignLora:
-    """Refuse a LoRA without factors or head, and labels of another number."""
+    """Refuse a LoRA without factors or head, or with another number of labels."""
     if not lora.factors:
-        raise PoolError(f"{lora.file} holds no factors of a LoRA. Export the adapter again.")
+        raise PoolError(f"{lora.file} has no LoRA factors. Export the adapter again.")
     weight: Tensor | None = lora.head_weight
     if weight is None or weight.ndim != 2:
-        raise PoolError(
-            f"{lora.file} has no head. Save its weight [classes, features] and bias as head.safetensors beside it."
-        )
+        raise PoolError(f"{lora.file} has no head. Save its weight [classes, features] and bias as head.safetensors.")
     if lora.head_bias is not None and lora.head_bias.shape != weight.shape[:1]:
         raise PoolError(f"{lora.file}: the head's bias does not fit its weight. Export the head again.")
     if lora.labels and len(lora.labels) != len(weight):
@@ -179,9 +177,9 @@ def _checked(lora: ForeignLora) -> ForeignLora:
 
 
 def _require_plain(file: Path, config: Mapping[str, Any]) -> None:
-    """Refuse adapters that are more than B·A added to linear layers."""
+    """Refuse adapters other than plain B·A added to linear layers."""
     if not isinstance(config, dict):
-        raise PoolError(f"{file} is no object of settings. Export the adapter again.")
+        raise PoolError(f"{file} is not a JSON object. Export the adapter again.")
     if config.get("peft_type") != "LORA":
         raise PoolError(f"{file} is an adapter of type {config.get('peft_type')}, not LORA. Only LoRAs can be pooled.")
     for option in MORE_THAN_PLAIN:
@@ -198,16 +196,16 @@ def _require_plain(file: Path, config: Mapping[str, Any]) -> None:
     pattern = config.get("alpha_pattern") or {}
     if not isinstance(pattern, dict) or not all(isinstance(key, str) and _harmless(key) for key in pattern):
         raise PoolError(
-            f"{file} has an alpha_pattern that is no list of layer names, or of simple patterns of them. Write the "
-            "names of the layers in full."
+            f"{file} has an invalid alpha_pattern: expected layer names, or simple patterns of them. Write the full "
+            "names of the layers."
         )
     for alpha in (config.get("lora_alpha") or 1, *pattern.values()):
         if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not 0 < alpha < 1e9:
-            raise PoolError(f"{file} has a lora_alpha of {alpha!r}, which is no positive number. Export it again.")
+            raise PoolError(f"{file} has a lora_alpha of {alpha!r}, which is not a positive number. Export it again.")
 
 
 def _harmless(pattern: str) -> bool:
-    """Say whether a pattern of a stranger's is one, and cannot take for ever: no repeated group, few repetitions."""
+    """Return whether a third-party pattern is valid and cannot be slow: no repeated group, few repetitions."""
     try:
         _as_peft_matches(pattern)
     except (re.error, RecursionError, OverflowError):
@@ -216,7 +214,7 @@ def _harmless(pattern: str) -> bool:
 
 
 def _scaling(config: Mapping[str, Any], layer: str, rank: int) -> float:
-    """Return the factor on B·A of a layer, as PEFT computes it."""
+    """Return PEFT's scaling of B·A for a layer."""
     alpha = _of_pattern(config.get("alpha_pattern"), layer, config.get("lora_alpha") or rank)
     root = rank**0.5 if config.get("use_rslora") else rank
     return float(alpha) / float(root)
@@ -238,13 +236,13 @@ def _place(file: Path, layer: str) -> Place:
     ends = sorted((end for end in LAYERS if layer.endswith(f".{end}")), key=len)
     if block is None or not ends or len(layer) > LONGEST:
         raise PoolError(
-            f"{file} tunes the layer {layer}, which is no linear layer of a block known here. Leave it out."
+            f"{file} tunes the layer {layer}, which is not a supported linear layer. Remove it from the adapter."
         )
     return int(block.group(1)), LAYERS[ends[-1]]
 
 
 def _head(inside: dict[str, Tensor], beside: Mapping[str, Tensor]) -> tuple[Tensor | None, Tensor | None]:
-    """Take the head from the file beside the adapter, or from the modules PEFT saved with it."""
+    """Take the head from its own file, or from the modules that PEFT saved with the adapter."""
     if beside:
         return beside.get("weight"), beside.get("bias")
     for name in HEADS:
@@ -264,7 +262,7 @@ def _labels(file: Path) -> tuple[str, ...]:
 
 
 def _network_hash(folder: Path) -> str:
-    """Read the network's hash from the card of an adapter or of a pool that FreeShot wrote; empty without one."""
+    """Read the network's hash from the FreeShot card of an adapter or pool; empty without a card."""
     for card in (folder / "freeshot.json", folder.parent / "pool.json"):
         if card.exists():
             stated = _json(card)
@@ -284,12 +282,12 @@ def _json(file: Path) -> Any:
 
 def _tensors(file: Path) -> dict[str, Tensor]:
     if not file.exists() and (pickle := file.with_suffix(".bin")).exists():
-        raise PoolError(f"{pickle} is a pickle, which is never opened here. Save it with safe_serialization=True.")
+        raise PoolError(f"{pickle} is a pickle, which is never opened. Save it with safe_serialization=True.")
     return load_tensors(file)
 
 
 def readable(paths: Sequence[Path], root: Path) -> Iterator[ForeignLora | PoolError]:
-    """Read each; what cannot be read is yielded as the error that says so."""
+    """Read each LoRA; one that cannot be read is yielded as its error."""
     for path in paths:
         try:
             yield read_lora(path, root)

@@ -1,4 +1,4 @@
-"""Gates on the ranks of LoRAs (SoRA): what a task does not need is closed, so that LoRAs end with unequal ranks.
+"""Gates on the ranks of LoRAs (SoRA): unneeded ranks are closed, so that LoRAs end with different ranks.
 
 Axes: l LoRAs, r rank, i and o inputs and outputs of a slot.
 """
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
 
 class GatedBank(LoraBank):
-    """A bank that adds B·diag(g)·A, one gate per rank, place and LoRA."""
+    """A bank that adds B·diag(g)·A, with one gate per rank, slot and LoRA."""
 
     def __init__(self, factors: Mapping[Slot, tuple[Tensor, Tensor]], gates: Mapping[Slot, Tensor]) -> None:
         super().__init__(factors)
         self.g = nn.ParameterList([nn.Parameter(gates[slot].detach().clone()) for slot in self.slots])  # [l, r]
 
     def close(self, threshold: float) -> None:
-        """Bring every gate nearer to zero; those within the threshold close, but the strongest of a place stays.
+        """Apply the proximal step: gates within the threshold close, except the strongest of a slot.
 
-        That one is ours: a place that adds nothing would be refused when the pool is opened.
+        Keeping the strongest is our addition: a slot that adds nothing would be refused when the pool is opened.
         """
         with torch.no_grad():
             for gates in self.g:
@@ -42,18 +42,18 @@ class GatedBank(LoraBank):
                 gates.copy_(nearer)
 
     def entry_factors(self, index: int) -> dict[Slot, tuple[Tensor, Tensor]]:
-        """Copy one LoRA, gates taken into B and closed ranks left out; places with fewer are filled up with zeros."""
+        """Copy one LoRA, gates folded into B and closed ranks removed; slots are zero-padded to the same rank."""
         found = super().entry_factors(index)
         opened = {}
         for place, (slot, (a, b)) in enumerate(found.items()):
             gates = self.g[place].detach()[index].cpu()
-            there = gates.nonzero().flatten()
+            there = gates.nonzero().flatten()  # [open ranks]
             opened[slot] = (a[there], b[:, there] * gates[there])
         rank = max(len(a) for a, _ in opened.values())
         return {slot: padded(a, b, rank) for slot, (a, b) in opened.items()}
 
     def _block(self, place: int, width: int) -> Tensor:
-        """Set B·diag(g) into its rows of the fused layer: [l, width, r]."""
+        """Pad B·diag(g) with zero rows to the width of the fused layer: [l, width, r]."""
         slot = self.slots[place]
         gated = self.b[place] * self.g[place].unsqueeze(1)
         return pad(gated, (0, 0, slot.start, width - slot.stop))

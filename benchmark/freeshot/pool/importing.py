@@ -1,4 +1,4 @@
-"""Import a folder of other people's LoRAs: place them on a backbone of ours, check them, store them as a pool."""
+"""Import third-party LoRAs: map them to a backbone, check them, store them as a pool."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Imported:
-    """The new pool, and one sentence for each LoRA that was left out."""
+    """The new pool, and one sentence for each LoRA that was skipped."""
 
     pool: LoraPool
     left_out: tuple[str, ...]
@@ -43,9 +43,9 @@ def import_pool(
     skip_bad: bool = False,
     license: str = "",
 ) -> Imported:
-    """Read, check and store the LoRAs under `folder` as the pool `out`.
+    """Read, check and store the LoRAs in `folder` as the pool `out`.
 
-    A LoRA that fails a check is a PoolError, or, with `skip_bad`, left out and named.
+    A LoRA that fails a check raises PoolError, or, with `skip_bad`, is skipped and reported.
     """
     if (out / "pool.json").exists():
         raise PoolError(f"{out} already holds a pool. Choose another --out, or delete that folder first.")
@@ -66,7 +66,7 @@ def import_pool(
         except PoolError as error:
             bad.append(str(error))
     if bad and (not skip_bad or not entries):
-        more = f" (and {len(bad) - 1} more; --skip-bad leaves such LoRAs out)" if len(bad) > 1 else ""
+        more = f" (and {len(bad) - 1} more; --skip-bad skips such LoRAs)" if len(bad) > 1 else ""
         raise PoolError(bad[0] + more)
     lines = [
         write_entry(out / entry.name, entry, backbone.name, widths_of(backbone.vit, entry.factors), half=False)
@@ -77,7 +77,7 @@ def import_pool(
 
 
 def _require_one_network(lora: ForeignLora, named: ForeignLora | None, backbone: Backbone) -> None:
-    """Refuse a LoRA that says it was tuned on another network than the others, or than the backbone."""
+    """Refuse a LoRA whose files name another network than the other LoRAs or the backbone."""
     if lora.network_sha256 and lora.network_sha256 != backbone.sha256:
         raise PoolError(
             f"{lora.file} was tuned on a network with the hash {lora.network_sha256[:8]}…, but {backbone.name} has "
@@ -85,12 +85,12 @@ def _require_one_network(lora: ForeignLora, named: ForeignLora | None, backbone:
         )
     if named is not None and lora.network and lora.network != named.network:
         raise PoolError(
-            f"{lora.file} was tuned on '{lora.network}', but {named.file} on '{named.network}'. Make a pool of each."
+            f"{lora.file} was tuned on '{lora.network}', but {named.file} on '{named.network}'. Make separate pools."
         )
 
 
 def _require_name_of_its_own(lora: ForeignLora, known: dict[str, ForeignLora]) -> None:
-    """Refuse a LoRA whose folder in the pool would be another one's, on any file system."""
+    """Refuse a LoRA whose folder in the pool would collide with another one's, on any file system."""
     first = known.setdefault(lora.name.casefold(), lora)
     if first is not lora:
         raise PoolError(f"{lora.file} and {first.file} would both be '{lora.name}' in the pool. Rename one of them.")
@@ -102,7 +102,7 @@ def _entry(lora: ForeignLora, backbone: Backbone, features: int, missing_bias: s
     if bias is None:
         if missing_bias == "refuse":
             raise PoolError(
-                f"{lora.file}: the head has no bias, which its LoRA was tuned with. Save it too, or accept a bias of "
+                f"{lora.file}: the head has no bias, but its LoRA was tuned with one. Save it too, or accept a bias of "
                 "zero with --missing-bias zero."
             )
         bias = torch.zeros(len(lora.head_weight))
@@ -120,7 +120,7 @@ def _entry(lora: ForeignLora, backbone: Backbone, features: int, missing_bias: s
 
 
 def _placed(lora: ForeignLora, backbone: Backbone) -> dict[Slot, tuple[Tensor, Tensor]]:
-    """Find the slot of each place on this backbone, and check that the factors fit."""
+    """Find the slot of each layer on this backbone, and check the shapes of the factors."""
     factors = {}
     for place, (a, b) in lora.factors.items():
         slot = _slot(lora, place, backbone)
@@ -133,7 +133,7 @@ def _placed(lora: ForeignLora, backbone: Backbone) -> dict[Slot, tuple[Tensor, T
             )
         factors[slot] = (a, b)
     if not any(b.any() for _, b in factors.values()):
-        raise PoolError(f"{lora.file}: all lora_B are zero, so this LoRA does nothing. Tune it again.")
+        raise PoolError(f"{lora.file}: all lora_B are zero, so this LoRA has no effect. Tune it again.")
     return {slot: parts for slot, parts in sorted(factors.items()) if parts[1].any()}
 
 

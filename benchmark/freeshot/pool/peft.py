@@ -1,8 +1,7 @@
-"""LoRA factors in PEFT's own layout, so that `PeftModel.from_pretrained` loads what is written here.
+"""LoRA factors in PEFT's format, so that `PeftModel.from_pretrained` can load them.
 
-timm fuses q, k and v, so a rank-r LoRA on q and v is a rank-2r LoRA on `qkv` whose B is zero outside of
-two blocks. Which rows those are has to be told beside the tensors: `rows`, by the layer's name inside its
-block; a layer that it does not name is one block.
+timm fuses q, k and v, so a rank-r LoRA on q and v is a rank-2r LoRA on `qkv` whose B is zero outside two blocks. The
+row ranges are stored separately: `rows`, by the layer's name within its block; a layer without entry is a single block.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ Rows = dict[str, list[list[int]]]
 
 
 def rows_of(factors: Mapping[Slot, tuple[Tensor, Tensor]]) -> Rows:
-    """List the rows of each slot, by the layer's name inside its block."""
+    """List the rows of each slot, by the layer's name within its block."""
     rows: dict[str, set[tuple[int, int]]] = defaultdict(set)
     for slot in factors:
         rows[_layer(slot.module)].add((slot.start, slot.stop))
@@ -35,7 +34,7 @@ def rows_of(factors: Mapping[Slot, tuple[Tensor, Tensor]]) -> Rows:
 
 
 def to_peft(factors: Mapping[Slot, tuple[Tensor, Tensor]], rank: int, widths: Mapping[str, int]) -> dict[str, Tensor]:
-    """Join the slots of each layer, whose outputs number `widths[layer]`: PEFT's name → tensor."""
+    """Join the slots of each layer, whose output width is `widths[layer]`: PEFT's name → tensor."""
     tensors = {}
     for module in sorted({slot.module for slot in factors}):
         a, b = _fused(factors, module, rank, widths[module])
@@ -47,7 +46,7 @@ def to_peft(factors: Mapping[Slot, tuple[Tensor, Tensor]], rank: int, widths: Ma
 def from_peft(
     where: object, tensors: Mapping[str, Tensor], rank: int, rows: Mapping[str, Sequence[Sequence[int]]]
 ) -> dict[Slot, tuple[Tensor, Tensor]]:
-    """Take the layers apart again; PoolError, naming `where`, for what is no LoRA of this rank and these rows."""
+    """Split layers into slots; PoolError, naming `where`, if tensors do not match this rank and these rows."""
     factors: dict[Slot, tuple[Tensor, Tensor]] = {}
     unread = set(tensors)
     for key in sorted(k for k in tensors if k.endswith(".lora_A.weight")):
@@ -55,28 +54,28 @@ def from_peft(
         a, b = tensors[key], tensors.get(f"{PREFIX}{module}.lora_B.weight")
         places = rows.get(_layer(module)) or [[0, 0 if b is None else len(b)]]
         if b is None or a.ndim != 2 or b.ndim != 2 or a.shape[0] != b.shape[1] or a.shape[0] != rank * len(places):
-            raise PoolError(f"{where}: the factors of {module} do not fit together at rank {rank}. Export it again.")
+            raise PoolError(f"{where}: the factors of {module} do not match rank {rank}. Export it again.")
         if not all(0 <= start < stop <= len(b) for start, stop in places):
             raise PoolError(f"{where}: {module} has {len(b)} rows, but the card names {places}. Export it again.")
         if not b.any():
-            raise PoolError(f"{where}: lora_B of {module} is all zero, so this LoRA does nothing. Tune it again.")
+            raise PoolError(f"{where}: lora_B of {module} is all zero, so this LoRA has no effect. Tune it again.")
         for place, (start, stop) in enumerate(places):
             columns = slice(place * rank, (place + 1) * rank)
             factors[Slot(module, start, stop)] = (a[columns], b[start:stop, columns])
         _require_blocks(where, module, b, rank, places)
         unread -= {key, f"{PREFIX}{module}.lora_B.weight"}
     if not factors:
-        raise PoolError(f"{where} holds no lora_A. Export the adapter again.")
+        raise PoolError(f"{where} has no lora_A. Export the adapter again.")
     if unread:
         raise PoolError(
-            f"{where} also holds '{min(unread)}', which is no factor of a LoRA and would be lost. Merge it, or export "
+            f"{where} also contains '{min(unread)}', which is not a LoRA factor and would be lost. Merge it, or export "
             "the adapter without it."
         )
     return factors
 
 
 def peft_config(factors: Mapping[Slot, tuple[Tensor, Tensor]], rank: int, backbone: str) -> dict[str, Any]:
-    """Describe the adapter to PEFT; alpha equals the rank everywhere, so that B·A is added as it is."""
+    """Return PEFT's config of the adapter; alpha equals the rank everywhere, so that B·A is not scaled."""
     joined = {layer: rank * len(places) for layer, places in rows_of(factors).items() if len(places) > 1}
     return {
         "peft_type": "LORA",
@@ -94,13 +93,13 @@ def peft_config(factors: Mapping[Slot, tuple[Tensor, Tensor]], rank: int, backbo
 
 
 def save_tensors(file: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Write a safetensors file at once and complete."""
+    """Write a safetensors file atomically."""
     with atomic_path(file) as temporary:
         write_tensors(temporary, tensors)
 
 
 def _layer(module: str) -> str:
-    """Name a layer inside its block: 'blocks.3.attn.qkv' → 'attn.qkv'."""
+    """Return a layer's name within its block: 'blocks.3.attn.qkv' → 'attn.qkv'."""
     return ".".join(module.split(".")[-2:])
 
 
@@ -115,9 +114,9 @@ def _fused(factors: Mapping[Slot, tuple[Tensor, Tensor]], module: str, rank: int
 
 
 def _require_blocks(where: object, module: str, b: Tensor, rank: int, rows: Sequence[Sequence[int]]) -> None:
-    """Refuse a B that acts outside of the rows the card names: reading it would lose a part."""
+    """Refuse a B that is non-zero outside the rows of the card, because that part would be lost."""
     rest = b.clone()
     for place, (start, stop) in enumerate(rows):
         rest[start:stop, place * rank : (place + 1) * rank] = 0
     if rest.any():
-        raise PoolError(f"{where}: lora_B of {module} acts outside of the rows its card names. Import it again.")
+        raise PoolError(f"{where}: lora_B of {module} is non-zero outside the rows of its card. Import it again.")

@@ -1,7 +1,7 @@
-"""Where pools lie: those that plugins ship, those that were built or imported into a folder of pools, any folder.
+"""Locations of pools: shipped by plugins, built or imported into a folder of pools, or any folder.
 
-A name can lead to a part of a pool: 'pocket/sketch' is what was tuned on 'sketch'. 'pocket+noise30' is 'pocket',
-poisoned. Nothing is opened here, only cards are read; torch is not imported.
+A name can refer to a part of a pool: 'pocket/sketch' are the LoRAs tuned on 'sketch'. 'pocket+noise30' is 'pocket',
+poisoned. No tensors are opened, only cards are read; torch is not imported.
 """
 
 from __future__ import annotations
@@ -20,33 +20,33 @@ if TYPE_CHECKING:
     from freeshot.plugin.catalogue import Catalogue
 
 POOLS = Path("pools")
-"""Where pools of one's own are looked for and built, if nobody says otherwise."""
+"""Default folder in which users' own pools are searched and built."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """A pool's folder."""
+    """The location of a pool."""
 
     name: str
-    """How runs call it."""
+    """Name of the pool in runs."""
     folder: Path
     part: str = ""
-    """Data set whose LoRAs are meant; empty for all."""
+    """Data set whose LoRAs are selected; empty for all."""
     shipped: bool = True
-    """Whether a plugin ships it, so that its name says which pool it is."""
+    """Whether a plugin ships it, so that its name identifies it."""
 
     @property
     def identity(self) -> str:
-        """Identify a pool that is not shipped by what its card says, hashes of all files included; '' otherwise."""
+        """Hash of the card, which includes the hashes of all files, if the pool is not shipped; '' otherwise."""
         return "" if self.shipped else card_sha256(read_pool_card(self.folder))
 
 
 def find_pool(name: str, catalogue: Catalogue, pools: Path = POOLS) -> Place:
     """Find a pool by its name, a plugin's first, or by its folder.
 
-    MissingPoolError says how to build one that has a plan; UnknownNameError answers a name that nobody knows.
+    MissingPoolError explains how to build a pool that has a recipe; UnknownNameError is raised for other names.
     """
-    sound = name.partition("+")[0]  # what follows is a poison
+    sound = name.partition("+")[0]  # the suffix is a poison
     if place := _whole(sound, catalogue, pools):
         return place
     whole, slash, part = sound.rpartition("/")
@@ -54,36 +54,36 @@ def find_pool(name: str, catalogue: Catalogue, pools: Path = POOLS) -> Place:
         return replace(place, part=part)
     if sound in catalogue.pool_plans():
         raise MissingPoolError(
-            f"The pool '{sound}' was not built yet: there is no {pools / sound / CARD}. Build it with: "
+            f"The pool '{sound}' has not been built: {pools / sound / CARD} does not exist. Build it with: "
             f"{build_command(sound, pools)}"
         )
     if Path(sound).is_dir():
-        raise PoolError(f"{sound} is no pool: it has no {CARD}. Build one with 'freeshot pool build'.")
+        raise PoolError(f"{sound} is not a pool: it has no {CARD}. Build one with 'freeshot pool build'.")
     known = {*catalogue.pools(), *catalogue.pool_plans(), *built_pools(pools)}
     raise unknown_name("pool", sound, known, catalogue.hint("freeshot_pools"))
 
 
 def require_pool_name(name: str, catalogue: Catalogue) -> None:
-    """Refuse a name by which a new pool would not be found; what a plugin plans may be called as planned."""
+    """Refuse a name that could not be found later; the names of plugins' recipes are allowed."""
     if name in catalogue.pool_plans():
         return
     parts = name.split("/")
     if len(parts) > 2 or "+" in name or not all(is_piece(part) for part in parts):
         raise PoolError(
-            f"'{name}' cannot be a pool's name. A name has one part or two, such as 'mine' or 'lab/mine', that "
-            "begin with no dot and hold no '+', ':' or '\\'. Choose another name."
+            f"'{name}' is not a valid pool name. A name has one or two parts, such as 'mine' or 'lab/mine', that "
+            "do not begin with a dot and contain no '+', ':' or '\\'. Choose another name."
         )
     shipped = catalogue.pools()
     for whole, taken in ((name, "that one"), (parts[0], "a part of it")):
         if whole in shipped:
             raise PoolError(
-                f"The pool '{whole}' is shipped by {catalogue.origin('pool', whole)}, and '{name}' would be taken for "
+                f"The pool '{whole}' is shipped by {catalogue.origin('pool', whole)}, and '{name}' would refer to "
                 f"{taken}. Choose another name."
             )
 
 
 def build_command(name: str, pools: Path = POOLS) -> str:
-    """Return the command that builds a pool that has a plan."""
+    """Return the command that builds a pool from its recipe."""
     out = "" if pools == POOLS else f" --out {pools / name}"
     return f"freeshot pool build {name} --device auto{out}"
 
@@ -97,7 +97,7 @@ def built_pools(pools: Path = POOLS) -> tuple[str, ...]:
 
 
 def card_sha256(card: Any) -> str:
-    """Identify a pool by its card."""
+    """Hash a pool's card."""
     return hashlib.sha256(canonical_json(card).encode()).hexdigest()
 
 
@@ -115,13 +115,13 @@ def _whole(name: str, catalogue: Catalogue, pools: Path) -> Place | None:
 
 
 def _of_folder(folder: Path, catalogue: Catalogue) -> Place:
-    """Call a pool by its card; PoolError where a plugin's pool, another one, has that name."""
+    """Locate a pool by folder; PoolError if a plugin ships a different pool with the same name."""
     card = read_pool_card(folder)
     name: str = card["name"]
     shipped = catalogue.pools().get(name)
     if shipped is not None and card_sha256(card) != card_sha256(read_pool_card(shipped)):
         raise PoolError(
-            f"The pool in {folder} calls itself '{name}', as another one of a plugin does. Import it under a name of "
-            f"its own: freeshot pool import {folder} --backbone {card['backbone']} --name NAME"
+            f"The pool in {folder} is named '{name}', but a plugin ships another pool of that name. Import it under "
+            f"another name: freeshot pool import {folder} --backbone {card['backbone']} --name NAME"
         )
     return Place(name, folder, shipped=False)

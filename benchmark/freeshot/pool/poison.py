@@ -1,8 +1,8 @@
-"""Poisoned pools: a share of the LoRAs is not what it says, and nothing about them tells.
+"""Poisoned pools: a share of the LoRAs is corrupted without any mark.
 
-A pool's name says it: 'pocket+noise30' is 'pocket' with 30 % of its LoRAs made noise, 'pocket+mislabelled30' with as
-many whose classes are permuted. Which ones, and how, follows from the pool alone, by Philox's raw output, so that a
-poisoned pool is the same on every machine.
+The pool's name has the poison: 'pocket+noise30' is 'pocket' with 30 % of its LoRAs replaced by noise,
+'pocket+mislabelled30' with as many whose classes are permuted. The choice depends on the pool only, through Philox's
+raw output, so that a poisoned pool is the same on every machine.
 """
 
 from __future__ import annotations
@@ -28,29 +28,30 @@ KINDS = ("noise", "mislabelled")
 
 @dataclass(frozen=True)
 class Poison:
-    """What is done to how many LoRAs."""
+    """Kind and percentage of a poison."""
 
     kind: str
-    """'noise': factors are replaced by normal numbers of the same spread; 'mislabelled': classes are permuted."""
+    """'noise': factors are replaced by normal numbers of the same root mean square; 'mislabelled': classes are
+    permuted."""
     percent: int
 
 
 def split_name(name: str) -> tuple[str, Poison | None]:
-    """Split 'pocket+noise30' into 'pocket' and its poison; PoolError for a poison that is none."""
+    """Split 'pocket+noise30' into 'pocket' and its poison; PoolError for an invalid poison."""
     whole, plus, text = name.partition("+")
     if not plus:
         return name, None
     found = re.fullmatch(f"({'|'.join(KINDS)})([0-9]+)", text)
     if found is None or not 0 <= int(found[2]) <= 100:
         raise PoolError(
-            f"The pool '{name}' is to be poisoned with '{text}', which is none of {', '.join(KINDS)} and a percentage. "
-            f"Write '{whole}+{KINDS[0]}30'."
+            f"Invalid poison '{text}' in the pool name '{name}': expected one of {', '.join(KINDS)} and a percentage. "
+            f"Use '{whole}+{KINDS[0]}30'."
         )
     return whole, Poison(found[1], int(found[2]))
 
 
 def poisoned(pool: LoraPool, poison: Poison) -> LoraPool:
-    """Return the pool with a share of its LoRAs poisoned; of two shares the larger poisons the smaller's too."""
+    """Return the pool with a share of its LoRAs poisoned; a larger share includes the LoRAs of a smaller one."""
     order = np.argsort(_raw(len(pool), pool.sha256, "which"), kind="stable")
     chosen = set(order[: round(len(pool) * poison.percent / 100)].tolist())
     spoil = _made_noise if poison.kind == "noise" else _mislabelled
@@ -58,7 +59,7 @@ def poisoned(pool: LoraPool, poison: Poison) -> LoraPool:
         spoil(entry, derive(0, pool.sha256, poison.kind, entry.name)) if place in chosen else entry
         for place, entry in enumerate(pool.entries)
     )
-    names = [entry.name for entry in pool.entries]  # a part of a pool has its hash, and other LoRAs of it are poisoned
+    names = [entry.name for entry in pool.entries]  # a part shares the pool's hash but has its own poison
     identity = f"{derive(0, pool.sha256, poison.kind, poison.percent, *names):016x}{pool.sha256[16:]}"
     return replace(pool, name=f"{pool.name}+{poison.kind}{poison.percent}", entries=entries, sha256=identity)
 
@@ -73,7 +74,7 @@ def _made_noise(entry: LoraEntry, seed: int) -> LoraEntry:
 
 
 def _mislabelled(entry: LoraEntry, seed: int) -> LoraEntry:
-    """Give each class the head's row of another: along a random cycle, so that none keeps its own."""
+    """Assign each class the head row of another along a random cycle, so that none keeps its own."""
     cycle = np.argsort(_raw(len(entry.classes), seed, "cycle"), kind="stable")
     row = torch.empty(len(cycle), dtype=torch.long)
     row[torch.from_numpy(cycle)] = torch.from_numpy(np.roll(cycle, 1))
@@ -81,7 +82,7 @@ def _mislabelled(entry: LoraEntry, seed: int) -> LoraEntry:
 
 
 def _normal_like(tensor: Tensor, *names: object) -> Tensor:
-    """Draw normal numbers with a tensor's shape and root mean square, by Box and Muller."""
+    """Draw normal numbers with a tensor's shape and root mean square, by the Box–Muller transform."""
     uniform = (_raw(2 * tensor.numel(), *names) >> np.uint64(11)).astype(np.float64) / 2.0**53
     radius, angle = np.sqrt(-2 * np.log(1 - uniform[: tensor.numel()])), 2 * np.pi * uniform[tensor.numel() :]
     drawn = torch.from_numpy(radius * np.cos(angle)).view(tensor.shape)

@@ -1,11 +1,11 @@
-"""A pool on disk: one PEFT adapter folder per LoRA, its head beside it, and `pool.json`.
+"""A pool on disk: one PEFT adapter folder per LoRA, each with its head, and `pool.json`.
 
     pool.json                          name, backbone and its hash, LoRAs with classes, hashes and facts
-    lora-000/adapter_config.json       what `PeftModel.from_pretrained` reads
+    lora-000/adapter_config.json       read by `PeftModel.from_pretrained`
     lora-000/adapter_model.safetensors
     lora-000/head.safetensors          weight [c, d] and bias [c]
 
-How factors lie in the adapter file is told in `freeshot.pool.peft`.
+The layout of the factors in the adapter file is documented in `freeshot.pool.peft`.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 LARGEST = 2**28
-"""Bytes of a LoRA that are read; one of rank 64 on all layers of ViT-L takes 101 million in single precision."""
+"""Maximal size of a LoRA file in bytes; rank 64 on all layers of ViT-L takes 101 million in single precision."""
 
 
 def write_entry(
     folder: Path, entry: LoraEntry, backbone: str, widths: Mapping[str, int], *, half: bool = True
 ) -> dict[str, Any]:
-    """Write one LoRA; `widths` are the outputs of the layers it acts on. Return its line of the card.
+    """Write one LoRA; `widths` are the output widths of its layers. Return its line of the card.
 
-    In half precision, unless what somebody else tuned is to be kept to the last digit.
+    In half precision, unless third-party factors must be stored exactly.
     """
     precision = torch.float16 if half else torch.float32
     head = {"weight": entry.head_weight, "bias": entry.head_bias}
@@ -61,7 +61,7 @@ def write_entry(
 
 
 def is_as_noted(pool: Path, line: Mapping[str, Any]) -> bool:
-    """Say whether the files of a LoRA are those that a line of the card names by their hashes."""
+    """Return whether the files of a LoRA have the hashes of its card line."""
     return all(file_sha256(pool / line["name"] / file) == expected for file, expected in line["sha256"].items())
 
 
@@ -72,10 +72,10 @@ def write_card(path: Path, name: str, backbone: str, backbone_hash: str, lines: 
 
 
 def open_pool(path: Path, backbone_hash: str | None = None) -> LoraPool:
-    """Open and verify a pool; PoolError names the file and what is wrong with it.
+    """Open and verify a pool; PoolError names the file and the problem.
 
-    Checked: the card, each file's hash, shapes, finite values, B ≠ 0, head with bias, and, where
-    `backbone_hash` is given, that the LoRAs were tuned on that backbone.
+    Checks the card, each file's hash, shapes, finite values, B ≠ 0, head with bias, and, if `backbone_hash` is given,
+    that the LoRAs were tuned on that backbone.
     """
     require_access(f"The pool in {path}")
     card = read_pool_card(path)
@@ -91,7 +91,9 @@ def open_pool(path: Path, backbone_hash: str | None = None) -> LoraPool:
             card["name"], path, card["backbone"], card["backbone_sha256"], entries, identity, card.get("license", "")
         )
     except (LookupError, TypeError, AttributeError, ValueError, OverflowError) as error:
-        raise PoolError(f"{path / 'pool.json'} lacks or garbles {error}. Build or import the pool again.") from None
+        raise PoolError(
+            f"{path / 'pool.json'} lacks or has an invalid {error}. Build or import the pool again."
+        ) from None
 
 
 def _read_entry(pool: Path, line: Mapping[str, Any]) -> LoraEntry:
@@ -121,7 +123,7 @@ def _read_entry(pool: Path, line: Mapping[str, Any]) -> LoraEntry:
 
 
 def numbers_sha256(pool: LoraPool) -> str:
-    """Hash the tensors of an opened pool as they are in memory, to tell later whether they were changed."""
+    """Hash the tensors of an opened pool in memory, to detect later changes."""
     digest = hashlib.sha256()
     for entry in pool.entries:
         for tensor in (*chain.from_iterable(entry.factors.values()), entry.head_weight, entry.head_bias):
@@ -130,9 +132,9 @@ def numbers_sha256(pool: LoraPool) -> str:
 
 
 def _require_sound(line: Mapping[str, Any]) -> None:
-    """Refuse classes, their ids or facts of another type than they are written with."""
+    """Check the types of a card line's classes, ids, rows and facts."""
     if not isinstance(line["name"], str) or not is_piece(line["name"]):
-        raise PoolError(f"The LoRA {line['name']!r} of a pool has no name for a folder in it. Build the pool again.")
+        raise PoolError(f"The LoRA {line['name']!r} of a pool does not have a valid folder name. Build the pool again.")
     classes, ids = line["classes"], line["class_ids"]
     lists = isinstance(classes, list) and isinstance(ids, list) and isinstance(line["facts"], dict)
     lists = lists and isinstance(line["rows"], dict)
@@ -141,7 +143,7 @@ def _require_sound(line: Mapping[str, Any]) -> None:
 
 
 def load_tensors(file: Path, sha256: str | None = None) -> dict[str, Tensor]:
-    """Read a safetensors file in float32; PoolError where it is not finite, or not the one of this hash."""
+    """Read a safetensors file in float32; PoolError if it has infinite or NaN values, or another hash."""
     from safetensors import SafetensorError
     from safetensors.torch import load
 
@@ -151,7 +153,7 @@ def load_tensors(file: Path, sha256: str | None = None) -> dict[str, Tensor]:
     except (OSError, SafetensorError, ValueError) as error:
         raise PoolError(f"{file} cannot be read ({error}). Export or build this LoRA again.") from None
     if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
-        raise PoolError(f"{file} is not the file its pool card describes. Restore it, or build the pool again.")
+        raise PoolError(f"{file} does not match the hash in its card. Restore it, or build the pool again.")
     if not all(torch.isfinite(t).all() for t in tensors.values()):
-        raise PoolError(f"{file} holds values that are not finite. Tune this LoRA again with a lower learning rate.")
+        raise PoolError(f"{file} contains values that are not finite. Tune this LoRA again with a lower learning rate.")
     return tensors

@@ -1,7 +1,7 @@
-"""Tune many LoRAs at once: one trunk, a bank of adapters and heads, exactly as if each were alone.
+"""Tune many LoRAs at once on one backbone, with the same result as one by one.
 
-Axes: l LoRAs, g images of each, n = l × g, c classes, d features. Adam is elementwise, so Adam over the
-stacked bank is l independent Adams; the loss is the *sum* over LoRAs of each one's mean.
+Axes: l LoRAs, g images of each, n = l × g, c classes, d features. Adam is elementwise, so Adam over the stacked bank is
+l independent Adams; the loss is the *sum* over LoRAs of each one's mean.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class TuningTask:
-    """What one LoRA learns: images of its classes, some held out."""
+    """The training data of one LoRA: images of its classes, some held out."""
 
     name: str
     images: Tensor
@@ -55,22 +55,22 @@ class Tuned:
 
 @dataclass(frozen=True)
 class TuningRecipe:
-    """How a LoRA and its head are tuned. The paper states Adam at 1e-3, rank 4, on q and v; the rest is ours."""
+    """Hyperparameters of a LoRA and its head. The paper states Adam at 1e-3, rank 4, on q and v; the rest is ours."""
 
     rank: int = 4
     targets: tuple[str, ...] = ("q", "v")
     steps: int = 150
     batch: int = 32
     lr: float = 1e-3
-    """Learning rate at the start; it falls to zero along a cosine."""
+    """Initial learning rate; it decays to zero along a cosine."""
     flip: bool = True
-    """Half of the training images are shown mirrored."""
+    """Mirror half of the training images."""
     shift: float = 0.0
-    """Training images are moved by up to this share of their side each way, borders continued."""
+    """Shift training images by up to this share of their side in each direction, replicating borders."""
     clip: float = 0.0
-    """Norm to which each LoRA's own gradient is clipped; 0 leaves it alone."""
+    """Norm to which each LoRA's own gradient is clipped; 0: no clipping."""
     gate: float = 0.0
-    """Weight of the L1 penalty on gates of the ranks (SoRA): those not needed close, and ranks differ; 0: no gates."""
+    """Weight of the L1 penalty on gates of the ranks (SoRA), which closes unneeded ranks; 0: no gates."""
     seed: int = 0
 
     def rate(self, step: int) -> float:
@@ -85,7 +85,7 @@ def tune(
     way: int,
     on_step: Callable[[int, int], None] = lambda done, total: None,
 ) -> Tuned:
-    """Tune one LoRA with head per task; each task's random choices depend on its own name alone."""
+    """Tune one LoRA with head per task; random choices of a task depend on its name only."""
     device = backbone.device
     names = [task.name for task in tasks]
     bank = _fresh_bank(backbone, names, recipe)
@@ -108,14 +108,14 @@ def tune(
             bank.clip_gradients(recipe.clip, weight, bias, *(bank.g if isinstance(bank, GatedBank) else ()))
         optimizer.step()
         if isinstance(bank, GatedBank):
-            bank.close(recipe.rate(step) * recipe.gate)  # the penalty's own step: prox at the step's rate
+            bank.close(recipe.rate(step) * recipe.gate)  # proximal step of the penalty, at the step's rate
         on_step(step + 1, recipe.steps)
     accuracies = tuple(_held_out_accuracy(backbone, bank, weight, bias, i, task) for i, task in enumerate(tasks))
     return Tuned(bank, weight.detach(), bias.detach(), accuracies)
 
 
 def _fresh_bank(backbone: Backbone, names: Sequence[str], recipe: TuningRecipe) -> LoraBank:
-    """Start each LoRA from a stream of its own, so that the company it is tuned in does not matter."""
+    """Initialise each LoRA from its own random stream, independent of the others."""
     slots = slots_of(backbone.vit, recipe.targets)
     starts = [stream(recipe.seed, "pool init", name) for name in names]
     bank = LoraBank.joined([LoraBank.fresh(backbone.vit, slots, recipe.rank, 1, rng) for rng in starts])
@@ -134,17 +134,17 @@ def _batch(
     images, labels = [], []
     for task, rng in zip(tasks, draws, strict=True):
         train = (~task.held_out).nonzero().flatten()
-        chosen = train[torch.randint(len(train), (recipe.batch,), generator=rng)]
+        chosen = train[torch.randint(len(train), (recipe.batch,), generator=rng)]  # [batch]
         mirrored = torch.rand(recipe.batch, generator=rng) < (0.5 if recipe.flip else 0)
         shown = task.images[chosen]
         shown = torch.where(mirrored.view(-1, 1, 1, 1), shown.flip(-1), shown)
         images.append(_shifted(shown, int(recipe.shift * shown.shape[-1]), rng))
         labels.append(task.labels[chosen])
-    return torch.cat(images), torch.cat(labels)
+    return torch.cat(images), torch.cat(labels)  # [n, 3, h, w], [n]
 
 
 def _shifted(images: Tensor, reach: int, rng: torch.Generator) -> Tensor:
-    """Move each image [n, 3, h, w] by up to `reach` pixels down and across; its border fills what comes free."""
+    """Shift each image [n, 3, h, w] by up to `reach` pixels down and across; borders are replicated."""
     n, c, h, w = images.shape
     down, across = torch.randint(-reach, reach + 1, (2, n, 1), generator=rng)
     rows = (torch.arange(h) + down).clamp(0, h - 1)  # [n, h]
@@ -154,9 +154,9 @@ def _shifted(images: Tensor, reach: int, rng: torch.Generator) -> Tensor:
 
 
 def _logits(backbone: Backbone, bank: LoraBank, weight: Tensor, bias: Tensor, images: Tensor) -> Tensor:
-    features = look(backbone, images, bank).features
+    features = look(backbone, images, bank).features  # [n, d]
     grouped = features.reshape(len(weight), -1, features.shape[1])  # [l, g, d]
-    return (grouped @ weight.mT + bias.unsqueeze(1)).reshape(len(images), -1)
+    return (grouped @ weight.mT + bias.unsqueeze(1)).reshape(len(images), -1)  # [n, c]
 
 
 def _require_finite(losses: Tensor, names: Sequence[str]) -> None:

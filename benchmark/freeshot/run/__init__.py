@@ -1,1 +1,1 @@
-"""One cell from spec to record: plan, environment, workbench, stages, cache, launchers."""
+"""Running one cell from spec to record: plan, environment, workbench, stages, cache, launchers."""

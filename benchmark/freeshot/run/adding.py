@@ -1,4 +1,4 @@
-"""Add a person's own data set: list its pictures, settle its split, freeze its episodes, write its manifest."""
+"""Add a user's own data set: list images, choose the split, freeze the episodes, write the manifest."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class AddRequest:
     path: Path
     data: Path
     split: Path | None = None
-    """A split file; without it the CSV's own column, without that shares of the classes."""
+    """A split file; without it the CSV's own column, and without that `shares` of the classes."""
     shares: tuple[float, ...] = SHARES
     seed: int = 0
     pool: str = "pocket"
-    """A plugin's pool, or one of one's own in `pools`."""
+    """A plugin's pool, or a user's own in `pools`."""
     pools: Path = POOLS
     sources: tuple[str, ...] = ()
-    """Data sets the pool was tuned on; empty takes those of another track of that pool, or what its card says."""
+    """Data sets the pool was tuned on; if empty those of another track of that pool, or of its card."""
     backbone: str = "pocket-vit"
     way: int = 5
     shot: int = 1
@@ -51,7 +51,7 @@ class AddRequest:
 
 
 def add_dataset(request: AddRequest, catalogue: Catalogue) -> tuple[Manifest, Found]:
-    """Check everything first, then write the manifest; return it with what a look at the images found."""
+    """Validate everything, then write the manifest; return it with the result of the image check."""
     require_name(request.name)
     _require_free(request.name, catalogue)
     backbone_provider(catalogue, request.backbone)
@@ -91,7 +91,7 @@ def add_dataset(request: AddRequest, catalogue: Catalogue) -> tuple[Manifest, Fo
 
 
 def _portable(path: Path, data: Path) -> str:
-    """Name a place in the data folder relative to it, so that the folder can be moved as a whole."""
+    """Return a path relative to the data folder if inside it, so that the folder can be moved."""
     place, folder = path.resolve(), data.resolve()
     return str(place.relative_to(folder) if place.is_relative_to(folder) else place)
 
@@ -109,29 +109,29 @@ def _split(request: AddRequest, listed: Listed) -> tuple[Split, str]:
 
 
 def _require_free(name: str, catalogue: Catalogue) -> None:
-    """Refuse a name that a plugin's data set has; a person's own is replaced."""
+    """Refuse the name of a plugin's data set; a user's own data set is replaced."""
     if name in catalogue.names("dataset") and catalogue.plugin_of("dataset", name) != f"own-{name}":
         origin = catalogue.origin("dataset", name)
-        raise DataError(f"'{name}' is a data set of {origin} already. Choose another name.")
+        raise DataError(f"'{name}' is already a data set of {origin}. Choose another name.")
 
 
 def _lasting(asked: str, catalogue: Catalogue, pools: Path) -> str:
-    """Return the name by which runs find a pool again; PoolError where they would not."""
+    """Return the name by which later runs find a pool; PoolError if they would not."""
     place = find_pool(asked, catalogue, pools)
     if not place.shipped and not (pools / place.name / CARD).is_file():
         raise PoolError(
-            f"A track names its pool, but runs look for '{place.name}' in {pools}, not in {place.folder}. Import it "
+            f"Tracks name their pool, and runs search '{place.name}' in {pools}, not in {place.folder}. Import it "
             f"first: freeshot pool import {place.folder} --backbone NAME --name {place.name}"
         )
     return called(asked, catalogue, pools)
 
 
 def _sources_of(pool: str, catalogue: Catalogue, pools: Path) -> tuple[str, ...]:
-    """Name the data sets a pool was tuned on: those of another track of it, or those that its card names."""
+    """Return the data sets a pool was tuned on: those of another track of the pool, or of its card."""
     for track in catalogue.tracks().values():
         if track.pool == pool:
             return track.sources
     folder = find_pool(pool, catalogue, pools).folder
-    entries = open_pool(folder, read_pool_card(folder)["backbone_sha256"]).entries  # checks what the card says
+    entries = open_pool(folder, read_pool_card(folder)["backbone_sha256"]).entries  # validates the card
     named = dict.fromkeys(str(entry.facts.get("dataset", "")) for entry in entries)
     return tuple(name for name in named if name in catalogue.names("dataset"))

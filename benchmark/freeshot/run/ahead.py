@@ -1,4 +1,4 @@
-"""What a run will cost, before it starts: operations from like records or counted, speed from a second of work."""
+"""Cost estimate of a run: operations from comparable records or counted, speed from one second of work."""
 
 from __future__ import annotations
 
@@ -28,58 +28,58 @@ if TYPE_CHECKING:
     from freeshot.run.request import RunRequest
 
 RECORD = 60_000
-"""Bytes of a record, about."""
+"""Approximate size of a record in bytes."""
 SHARED = (LEARNING, STAGE)
-"""Stages that do not depend on a track's shots, nor on what is learned from the images."""
+"""Stages that depend neither on a track's shots nor on the meta-learning."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """A stage of one cell, or of several that share it."""
+    """A stage of one cell, or of several cells that share it."""
 
     flops: float
     there: int = 0
-    """Parts of it that are in the cache."""
+    """Number of its artefacts in the cache."""
     parts: int = 0
-    """Parts that it has; 0 where the cache is not asked, since what decides them is known only when they are made."""
+    """Number of its artefacts; 0 if the cache cannot be checked, because recipes are known only at run time."""
 
     @property
     def left(self) -> float:
-        """Operations that are not in the cache, as far as it is asked."""
+        """Operations not in the cache, as far as it can be checked."""
         return self.flops * (1 - self.there / self.parts) if self.parts else self.flops
 
 
 @dataclass(frozen=True)
 class Ahead:
-    """What cells will cost."""
+    """Estimated cost of cells."""
 
     stages: Mapping[str, Sequence[Work]]
-    """By name, in the order in which they come."""
+    """By name, in the order of execution."""
     unknown: int
-    """Cells of which nothing is known."""
+    """Cells without an estimate."""
     rate: float
-    """Floating-point operations per second, measured just now or assumed."""
+    """Floating-point operations per second, measured now or given."""
     device: str
     disk: int
-    """Bytes of records and recovered images."""
+    """Bytes of records and surrogate images."""
     absent: tuple[str, ...] = ()
-    """Data sets whose images are not there; each episode is counted with images of its own."""
+    """Data sets whose images are missing; each of their episodes is counted with images of its own."""
 
     @property
     def flops(self) -> float:
-        """Operations that are left to do."""
+        """Remaining operations."""
         return sum(work.left for works in self.stages.values() for work in works)
 
     @property
     def seconds(self) -> float:
-        """How long they take here, about."""
+        """Approximate seconds on this machine."""
         return self.flops / self.rate
 
 
 def look_ahead(plan: Plan, request: RunRequest, catalogue: Catalogue, rate: float | None = None) -> Ahead:
-    """Add up what the cells cost that have to be run; what cells share counts once.
+    """Sum the cost of the cells that have to run; work that cells share counts once.
 
-    With a `rate` of operations per second nothing is measured.
+    With a `rate` in operations per second nothing is measured.
     """
     environment = Environment.of(request, catalogue, here=rate is None)
     todo = [cell for cell in plan.cells if cell.state == "todo"]
@@ -111,19 +111,19 @@ def look_ahead(plan: Plan, request: RunRequest, catalogue: Catalogue, rate: floa
 
 @dataclass(frozen=True)
 class _Counted:
-    """Operations of a cell's stages; those of its episodes apart."""
+    """Operations of a cell's stages; those of its episodes separately."""
 
     prepare: Mapping[str, float]
     episode: float = 0.0
     fixed: float = 0.0
-    """Of evaluation, whatever the number of episodes."""
+    """Of the evaluation, independent of the number of episodes."""
 
     def scaled(self, episodes: int) -> dict[str, float]:
         return {**self.prepare, "evaluation": self.fixed + self.episode * episodes}
 
 
 def _on_record(results: Path) -> dict[str, _Counted]:
-    """Read the operations of the stages of finished records, where all were counted."""
+    """Read the operations of finished records in which all stages were counted."""
     known: dict[str, _Counted] = {}
     for path in sorted(results.rglob("*-*.json")):
         try:
@@ -135,7 +135,7 @@ def _on_record(results: Path) -> dict[str, _Counted]:
             counted = {stage: float(number or 0) for stage, number in flops.items()}
             evaluation = counted.pop("evaluation", 0.0)
             each = evaluation / len(record.accuracies)
-            by_episode = round(each) == record.task.flops  # or else by image: episodes share what was embedded once
+            by_episode = round(each) == record.task.flops  # or else by image: episodes share embedded images
             known[_alike(record.spec)] = _Counted(counted, each * by_episode, evaluation * (not by_episode))
     return known
 
@@ -143,9 +143,9 @@ def _on_record(results: Path) -> dict[str, _Counted]:
 def _counted(
     environment: Environment, spec: RunSpec, track: Track, forecasts: dict[str, Forecast], absent: set[str]
 ) -> _Counted | None:
-    """Count a cell without a like record: its steps by their number, each test image once.
+    """Count a cell without comparable record: its steps by their number, each test image once.
 
-    None for a method that does not both invert and meta-learn, or does either by steps of unknown number.
+    None for a method that does not both invert and meta-learn, or does either with an unknown number of steps.
     """
     if {"inversion", "meta-learner"} - own_parts(spec).keys():
         return None
@@ -159,7 +159,7 @@ def _counted(
 
 
 def _looks(environment: Environment, track: Track, absent: set[str]) -> int:
-    """Count the images that a track's episodes show; as many as there can be, where they are `absent`."""
+    """Count the distinct images of a track's episodes; an upper bound if they are `absent`."""
     try:
         return len({i for e in environment.episodes(track) for i in (*e.support, *e.query)})
     except DataError:
@@ -168,7 +168,7 @@ def _looks(environment: Environment, track: Track, absent: set[str]) -> int:
 
 
 def _recovery(environment: Environment, spec: RunSpec, track: Track) -> Recovery | None:
-    """Return how a cell recovers images, as its method would ask for it; None where it does not."""
+    """Return how a cell inverts its pool, as its method would request it; None if it does not."""
     parts = own_parts(spec)
     if "inversion" not in parts or "efficiency" not in parts or "per_class" not in spec.method.options:
         return None
@@ -182,7 +182,7 @@ def _recovery(environment: Environment, spec: RunSpec, track: Track) -> Recovery
 
 
 def _key(stage: str, spec: RunSpec, recovery: Recovery | None) -> str:
-    """Tell work apart by one key: cells that share it have the same."""
+    """Return the key of a stage; cells that share the work have the same key."""
     if stage in SHARED and recovery is not None:
         return fingerprint([recovery.identity(), spec.track.opened_pool])
     if stage in SHARED:
@@ -194,7 +194,7 @@ def _key(stage: str, spec: RunSpec, recovery: Recovery | None) -> str:
 
 
 def _alike(spec: RunSpec) -> str:
-    """Tell cells that cost alike by one key: the same method and options on the same network and shape of tasks."""
+    """Return a key that cells of equal cost share: same method, options, network and task shape."""
     parts = {name: [part.name, part.options] for name, part in spec.parts.items()}
     shape = [spec.track.way, spec.track.shot, spec.track.query]
     network = [spec.backbone.name, spec.backbone.options]

@@ -1,4 +1,4 @@
-"""The cache of artefacts: what a stage computed, under the hash of its recipe; whole or absent."""
+"""The artefact cache: results of stages under the hash of their recipe, written atomically."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
 
 
 FIELDS = frozenset({"stage", "recipe", "facts", "seconds", "peak_bytes", "flops", "joules", "sha256"})
-"""What a card says of an artefact."""
+"""Fields of an artefact's card."""
 
 
 @dataclass(frozen=True, eq=False)
 class Artefact:
-    """What a stage left: tensors, facts, and what it cost when it was computed."""
+    """The result of a stage: tensors, facts, and its cost when it was computed."""
 
     tensors: Mapping[str, Tensor]
     facts: Mapping[str, Any]
     seconds: float = 0.0
     peak_bytes: int = 0
     flops: int | None = None
-    """Floating-point operations; None where nobody counted."""
+    """Floating-point operations; None if they were not counted."""
     joules: float | None = None
-    """Energy; None where no counter was there."""
+    """Energy; None if no counter was available."""
 
 
 class Artefacts:
@@ -47,7 +47,7 @@ class Artefacts:
         self._root = root
 
     def load(self, stage: str, recipe: Mapping[str, Any]) -> Artefact | None:
-        """Return the artefact, or None if it is absent or damaged; a damaged one is cleared away."""
+        """Return the artefact, or None if it is missing or damaged; a damaged one is deleted."""
         folder = self._folder(stage, recipe)
         if not (folder / "card.json").exists():
             return None
@@ -57,15 +57,15 @@ class Artefacts:
             shutil.rmtree(folder, ignore_errors=True)
             return None
         with suppress(OSError):
-            (folder / "card.json").touch()  # says when it was last used
+            (folder / "card.json").touch()  # the time of last use
         return artefact
 
     def has(self, stage: str, recipe: Mapping[str, Any]) -> bool:
-        """Say whether an artefact is there; whether it is whole is seen when it is read."""
+        """Return whether an artefact exists; `load` checks that it is intact."""
         return (self._folder(stage, recipe) / "card.json").exists()
 
     def save(self, stage: str, recipe: Mapping[str, Any], artefact: Artefact) -> None:
-        """Write an artefact; the folder appears at once and complete, or not at all."""
+        """Write an artefact atomically."""
         folder = self._folder(stage, recipe)
         fresh: Path | None = None
         try:
@@ -94,11 +94,11 @@ class Artefacts:
     def _unwritable(self, error: OSError) -> StoreError:
         return StoreError(
             f"The cache {self._root} cannot be written ({error.strerror}). Free space or choose another --cache; "
-            "what is finished is kept."
+            "finished work is kept."
         )
 
     def lock(self, stage: str, recipe: Mapping[str, Any]) -> FileLock:
-        """Return what whoever makes an artefact holds, so that no other process makes it at the same time."""
+        """Return the lock of an artefact, so that only one process computes it at a time."""
         from filelock import FileLock
 
         folder = self._folder(stage, recipe)
@@ -109,7 +109,7 @@ class Artefacts:
         return FileLock(folder.with_name(f".{folder.name}.lock"))
 
     def checkpoint(self, stage: str, recipe: Mapping[str, Any]) -> FileCheckpoint:
-        """Return where the making of an artefact keeps its state."""
+        """Return the checkpoint for the computation of an artefact."""
         folder = self._folder(stage, recipe)
         return FileCheckpoint(folder.with_name(f".{folder.name}.safetensors"))
 
@@ -120,7 +120,7 @@ class Artefacts:
         card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
         stated = card.pop("card_sha256", None)
         if stated != _sum(card) and (stated is not None or not card.keys() <= FIELDS):
-            raise ValueError("damaged")  # cards from before there were sums are believed
+            raise ValueError("damaged")  # cards without checksum, from before it was introduced, are accepted
         file = folder / "tensors.safetensors"
         if file_sha256(file) != card["sha256"]:
             raise ValueError("damaged")
@@ -139,7 +139,7 @@ def _sum(card: Mapping[str, Any]) -> str:
 
 
 def _put(fresh: Path, folder: Path) -> None:
-    """Move a complete folder to its place; of two processes with the same artefact, either one's is right."""
+    """Move a complete folder into place; if two processes computed the same artefact, either is valid."""
     if folder.exists():
         shutil.rmtree(folder, ignore_errors=True)
     try:

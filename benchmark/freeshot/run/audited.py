@@ -1,4 +1,4 @@
-"""The audit of a cell: its predictions are held against the same episodes shown differently."""
+"""The audit of a cell: compare its predictions with those for the same episodes under variations."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class CellAudit:
-    """What the audit of a cell measured, and why the cell is violated, if it is."""
+    """Measurements of a cell's audit, and the reasons for a violation, if any."""
 
     record: AuditRecord
     reasons: tuple[str, ...]
@@ -41,7 +41,7 @@ def audited(
     images: Images,
     episodes: Sequence[Episode],
 ) -> CellAudit:
-    """Score a sample of the episodes again, shown differently, and embed some of the images in other batches."""
+    """Score a sample of the episodes again under variations, and embed some of the images in other batches."""
     begun = time.perf_counter()
     parts, rescore = [], _rescore(environment, spec, learner, look, images)
     if look.embedded is not None:
@@ -54,7 +54,7 @@ def audited(
 
 
 def _rescore(environment: Environment, spec: RunSpec, learner: Learner, look: Look, images: Images) -> Rescore:
-    """Return what scores episodes again: a head on the run's features, or the learner that tunes, with its progress."""
+    """Return the rescoring function: a head on the run's features, or the learner that tunes, with progress."""
     if look.embedded is not None:
         return HeadRescore(look.embedded, look.head)
 
@@ -65,10 +65,10 @@ def _rescore(environment: Environment, spec: RunSpec, learner: Learner, look: Lo
 
 
 def require_tuning_free(learner: Learner, cost: Meter) -> None:
-    """Raise ContractError where a learner that declares to be tuning-free computed gradients while it was scored."""
+    """Raise ContractError if a learner declared as tuning-free computed gradients during scoring."""
     if learner.tuning_free and cost.gradients:
         claim = "fits = False" if learner.embeds else "generates = True"
         raise ContractError(
-            f"{type(learner).__name__} declares to be tuning-free ({claim}), but ran a backward pass or an optimiser "
-            "step while episodes were scored. Declare what it does, or remove the tuning."
+            f"{type(learner).__name__} is declared tuning-free ({claim}), but ran a backward pass or an optimiser "
+            "step while episodes were scored. Correct the declaration, or remove the tuning."
         )

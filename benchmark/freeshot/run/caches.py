@@ -1,7 +1,7 @@
-"""What lies in a cache folder, how long it was not used, and what may go.
+"""Contents of a cache folder, when they were last used, and pruning.
 
-Only what FreeShot itself puts there is looked at: known folders, and names that are hashes. Links are never followed
-and never removed, so nothing outside of the folder can be touched, whatever folder is named.
+Only FreeShot's own files are considered: known folders, and names that are hashes. Links are never followed and never
+removed, so nothing outside the folder can be deleted.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ if TYPE_CHECKING:
 
 HASH = r"[0-9a-f]{16,64}"
 FOLDER = re.compile(rf"{HASH}|\.writing-\w+")
-"""A finished artefact, or one whose writer was killed."""
+"""A finished artefact, or the folder of a killed writer."""
 STATE = re.compile(rf"\.{{0,2}}{HASH}\.safetensors(\.\w+\.safetensors)?")
-"""What an interruption leaves; with a second ending, what was half written when a process was killed."""
+"""The checkpoint of interrupted work; with a second suffix, a partial file of a killed process."""
 FAILURE = re.compile(rf"{HASH}\.txt")
 UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
 @dataclass(frozen=True)
 class Kept:
-    """One thing in the cache that can be made again."""
+    """One item of the cache, which can be recomputed."""
 
     kind: str
-    """The stage whose artefact it is, or 'pixels', 'unfinished', 'failures'."""
+    """The stage of an artefact, or 'pixels', 'unfinished', 'failures'."""
     path: Path
     bytes: int
     used: float
-    """When it was last used, in seconds since 1970."""
+    """Time of last use, in seconds since 1970."""
 
 
 @dataclass(frozen=True)
 class Kind:
-    """All things of a kind together."""
+    """The items of one kind, summed."""
 
     name: str
     count: int
@@ -51,10 +51,10 @@ class Kind:
 
 
 def kept_in(cache: Path) -> list[Kept]:
-    """List what is in a cache folder; StoreError where there is none."""
+    """List the items of a cache folder; StoreError if it does not exist."""
     if cache.is_symlink() or not cache.is_dir():
         raise StoreError(
-            f"There is no cache folder {cache}. Name the one that was given as --cache; links do not count."
+            f"The cache folder {cache} does not exist. Give the --cache of your runs; links are not accepted."
         )
     return [
         *_artefacts(cache / "artefacts"),
@@ -77,9 +77,9 @@ def kinds_of(kept: Sequence[Kept]) -> list[Kind]:
 
 
 def to_prune(kept: Sequence[Kept], kinds: Collection[str], older_than: float | None, now: float) -> list[Kept]:
-    """Choose what is of these kinds, or of any if none is named, and was not used for so many seconds."""
+    """Select items of these kinds, or of any if none is given, that were not used for `older_than` seconds."""
     if not kinds and older_than is None:
-        raise OptionError("Say what may go: --older-than 30d, --kind NAME, or both. Nothing was removed.")
+        raise OptionError("Select what to delete with --older-than 30d, --kind NAME, or both. Nothing was removed.")
     unknown = sorted(set(kinds) - {one.kind for one in kept})
     if unknown:
         there = ", ".join(sorted({one.kind for one in kept})) or "nothing at all"
@@ -90,29 +90,29 @@ def to_prune(kept: Sequence[Kept], kinds: Collection[str], older_than: float | N
 
 
 def prune(chosen: Sequence[Kept]) -> None:
-    """Remove things; StoreError names the first that cannot be removed."""
+    """Delete items; StoreError names the first that cannot be deleted."""
     for one in chosen:
         try:
             if stat.S_ISDIR(one.path.lstat().st_mode):
-                shutil.rmtree(one.path)  # removes links inside as links
+                shutil.rmtree(one.path)  # removes links inside without following them
             else:
                 one.path.unlink()
         except FileNotFoundError:
-            continue  # somebody else was faster
+            continue  # another process has removed it
         except OSError as error:
-            raise StoreError(f"{one.path} cannot be removed ({error.strerror}). Mend that and repeat.") from None
+            raise StoreError(f"{one.path} cannot be removed ({error.strerror}). Fix this and rerun.") from None
 
 
 def seconds_of(text: str) -> float:
-    """Read '30d', '12h', '2w' or '90m' as seconds; OptionError."""
+    """Parse '30d', '12h', '2w' or '90m' as seconds; OptionError if invalid."""
     found = re.fullmatch(r"(\d{1,6}(?:\.\d+)?)([mhdw])", text.strip())
     if found is None:
-        raise OptionError(f"'{text}' is no age. Write a number and m, h, d or w, such as 30d for thirty days.")
+        raise OptionError(f"Invalid age '{text}': expected a number and m, h, d or w, such as 30d for thirty days.")
     return float(found[1]) * UNITS[found[2]]
 
 
 def age(seconds: float) -> str:
-    """Say how long ago something was, as a person would."""
+    """Format a duration: '3 days ago'."""
     for unit, name in ((86400, "day"), (3600, "hour"), (60, "minute")):
         if seconds >= unit:
             count = int(seconds // unit)
@@ -127,7 +127,7 @@ def _artefacts(root: Path) -> Iterator[Kept]:
 
 
 def _inside(folder: Path, names: re.Pattern[str], sort: object) -> list[Path]:
-    """List what lies in a folder under such names and is of this sort itself, not a link to it."""
+    """List the entries of a folder with matching names and file type, except links."""
     if folder.is_symlink() or not folder.is_dir():
         return []
     assert callable(sort)
@@ -135,7 +135,7 @@ def _inside(folder: Path, names: re.Pattern[str], sort: object) -> list[Path]:
 
 
 def _kept(kind: str, path: Path) -> Kept:
-    """Measure a thing without following links; what is half written counts as unfinished."""
+    """Measure an item without following links; partial files count as unfinished."""
     kind = "unfinished" if path.name.startswith(".writing-") else kind
     files = [path]
     if stat.S_ISDIR(path.lstat().st_mode):

@@ -1,4 +1,4 @@
-"""One cell from spec to record: prepare, look at the test episodes once, write down what came of it."""
+"""One cell from spec to record: prepare, evaluate the test episodes once, write the record."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ if TYPE_CHECKING:
 
 
 def run_cell(environment: Environment, spec: RunSpec, track: Track, results: Path) -> RunRecord:
-    """Run a cell and write its record; whatever a plugin does wrong becomes a record with the reason.
+    """Run a cell and write its record; any plugin error becomes a record with the reason.
 
-    A cell in which the harness refused or detected anything is violated, whether or not the method caught the error.
-    Only what makes writing impossible (StoreError) and an interrupt pass through.
+    A cell in which the harness refused or detected a violation is violated, whether or not the method caught the error.
+    Only errors that prevent writing (StoreError) and interrupts are raised.
     """
     method: Method = environment.component(spec.method)
     violations, functions = Violations(), HarnessFunctions.now()
@@ -64,15 +64,15 @@ def run_cell(environment: Environment, spec: RunSpec, track: Track, results: Pat
             outcome = CellOutcome("skipped", reason=reason)
     except StoreError:
         raise
-    except Exception as error:  # noqa: BLE001 - a plugin may raise anything; its record says what, the others go on
+    except Exception as error:  # noqa: BLE001 - a plugin may raise anything; it is recorded, and other cells continue
         failure = _kept_failure(environment, spec, error)
         outcome = _unfinished(error, failure, in_audit=bench is not None and bench.scored)
     finally:
         for name in functions.restored():
-            violations.note(f"Method '{method.name}' replaced {name}, which the harness scores with.")
+            violations.note(f"Method '{method.name}' replaced {name}, which the harness uses for scoring.")
     outcome = outcome.with_violations(violations)
     if outcome.status in ("failed", "violated"):
-        environment.forget(spec.backbone)  # what went wrong may have changed it
+        environment.forget(spec.backbone)  # the failed method may have modified it
     record = _written(results, _record(environment, spec, method, outcome, bench))
     if bench is not None and bench.scored:
         checkpoint_of(environment, spec).clear()
@@ -81,7 +81,7 @@ def run_cell(environment: Environment, spec: RunSpec, track: Track, results: Pat
 
 
 def _unfinished(error: Exception, failure: Failure, *, in_audit: bool) -> CellOutcome:
-    """Return the outcome of a cell that ended with an error: violated where the method broke a rule, else failed."""
+    """Return the outcome of a cell that ended with an error: violated for a broken contract, else failed."""
     if isinstance(error, ContractError):
         return CellOutcome("violated", reason=failure.reason)
     where = "While the audit scored episodes again: " if in_audit else ""
@@ -89,9 +89,9 @@ def _unfinished(error: Exception, failure: Failure, *, in_audit: bool) -> CellOu
 
 
 def assist_cell(environment: Environment, spec: RunSpec, track: Track) -> None:
-    """Do of a cell, beside the process that runs it, what can be shared out: LoRAs to invert, images to embed.
+    """Compute a cell's shareable work (inversions, features) in a helper process.
 
-    No episode is scored and no record is written. What goes wrong here goes wrong in the other process too.
+    Scores no episode and writes no record. Errors are ignored, because the process that runs the cell meets them too.
     """
     try:
         method: Method = environment.component(spec.method)
@@ -113,7 +113,7 @@ def assist_cell(environment: Environment, spec: RunSpec, track: Track) -> None:
 
 
 def _asked(environment: Environment, spec: RunSpec, track: Track) -> tuple[Images, Sequence[Episode]]:
-    """Open a track's images as the backbone wants them, and the episodes that are asked for."""
+    """Open a track's images at the backbone's size, and the requested episodes."""
     images = environment.images(track.dataset, track.split, environment.backbone(spec.backbone).image_size)
     return images, environment.episodes(track)[: spec.limit or track.episodes]
 
@@ -138,7 +138,7 @@ def _scored(
         raise ContractError(str(violations))
     environment.emit(StageStarted(spec.title, "evaluation", spec.limit or track.episodes, id=spec.cell))
     images, shown = _asked(environment, spec, track)
-    bench.looked = True  # from here on it counts, whatever comes of it
+    bench.looked = True  # from here on the evaluation counts, even if it fails
     with closing(learner), access_blocked(violations):
         with metered(environment.device) as cost:
             look = _looked(environment, spec, learner, images, shown, cost)
@@ -168,7 +168,7 @@ def _looked(
     episodes: Sequence[Episode],
     cost: Meter,
 ) -> Look:
-    """Look at the test episodes, once; `cost` is what meters it."""
+    """Evaluate the test episodes once; `cost` measures it."""
     if not learner.embeds:
         return Look(score_tuned(environment, spec, learner, images, episodes, cost))
 
@@ -188,7 +188,7 @@ def _looked(
 
 
 def _task_cost(look: Look, cost: Meter, learner: Learner, episodes: Sequence[Episode]) -> TaskCost:
-    """Say what one task costs: embedding as many images as it has, and its share of what else was done."""
+    """Return the cost of one task: embedding its images, and its share of the other operations."""
     flops = (cost.flops - look.embedding_flops) / len(episodes)
     if look.embedded is not None:
         shown = len(episodes[0].support) + len(episodes[0].query)
@@ -197,13 +197,13 @@ def _task_cost(look: Look, cost: Meter, learner: Learner, episodes: Sequence[Epi
 
 
 def _require_planned_pool(environment: Environment, spec: RunSpec, track: Track) -> None:
-    """Refuse a pool of one's own that is another one than when the cell was planned."""
+    """Refuse a user's own pool that changed since the cell was planned."""
     if spec.track.pool_sha256 and environment.place(track.pool).identity != spec.track.pool_sha256:
-        raise PoolError(f"The pool '{track.pool}' was changed since this run began. Give the command again.")
+        raise PoolError(f"The pool '{track.pool}' changed since this run began. Rerun the command.")
 
 
 def _earlier_looks(results: Path, spec: RunSpec) -> int:
-    """Count how often this cell's test episodes were scored before, in this results folder."""
+    """Return how often this cell's test episodes were scored before, in this results folder."""
     earlier = stored_record(results, spec)
     return earlier.looks if earlier is not None else 0
 
@@ -241,7 +241,7 @@ def _trained(environment: Environment, spec: RunSpec) -> bool:
 
 
 def data_freedom(environment: Environment, spec: RunSpec) -> DataFree:
-    """Say how data-free a row is: by what its methods need, and by what its inversions use."""
+    """Return a row's data-freedom level, from the needs of its methods and the data of its inversions."""
     if needs_of(environment.catalogue, spec) & {Needs.BASE_IMAGES, Needs.VALIDATION}:
         return "real data"
     inversions = [p for p in spec.parts.values() if p.kind == "inversion"]
@@ -250,7 +250,7 @@ def data_freedom(environment: Environment, spec: RunSpec) -> DataFree:
 
 
 def hashes_of(environment: Environment, spec: RunSpec, track: Track) -> dict[str, str]:
-    """Identify what the numbers rest on: network, pool, images and the whole episode list."""
+    """Return the hashes of the inputs: network, pool, images and the whole episode list."""
     backbone = environment.backbone(spec.backbone)
     images = environment.images(track.dataset, track.split)
     hashes = {"backbone": backbone.sha256, "images": images.sha256}
@@ -273,7 +273,7 @@ def _announce(environment: Environment, record: RunRecord, failure: Failure | No
 
 
 def _kept_failure(environment: Environment, spec: RunSpec, error: Exception) -> Failure:
-    """Describe an exception, and keep its whole traceback in the cache: records are shared and hold one sentence."""
+    """Summarise an exception, and store its traceback in the cache; records hold only one sentence."""
     failure = failure_of(error, environment.catalogue.host.packages)
     write_text(_failure_file(environment, spec), failure.traceback)
     return failure
@@ -284,7 +284,7 @@ def _failure_file(environment: Environment, spec: RunSpec) -> Path:
 
 
 def _written(results: Path, record: RunRecord) -> RunRecord:
-    """Write a record over the one that may be there, whose looks it takes over, however it ended."""
+    """Replace the stored record, if any, and add its evaluation count."""
     record = record.model_copy(update={"looks": record.looks + _earlier_looks(results, record.spec)})
     record.write(record_path(results, record.spec))
     return record

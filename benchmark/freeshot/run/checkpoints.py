@@ -1,4 +1,4 @@
-"""Checkpoints in files beside the artefact they become."""
+"""Checkpoint files, stored next to the artefact they become."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from freeshot.engine.meter import Meter
 
 EVERY = 30.0
-"""Seconds between two states kept."""
+"""Seconds between two stored states."""
 SPENT = "freeshot.spent"
-"""Beside a state, what it took: seconds and operations."""
+"""Cost so far, stored with a state: seconds and operations."""
 
 
 class FileCheckpoint(Checkpoint):
-    """Keep the last state in one file; a damaged file counts as none.
+    """Store the latest state in one file; a damaged file counts as missing.
 
-    With a meter, what the work has cost is kept beside the state, and goes on from there.
+    With a meter, the cost so far is stored with the state, and continues from there.
     """
 
     def __init__(self, path: Path, every: float | None = None) -> None:
@@ -36,7 +36,7 @@ class FileCheckpoint(Checkpoint):
         self.meter: Meter | None = None
 
     def load(self) -> Mapping[str, Tensor] | None:
-        """Return the last state kept."""
+        """Return the latest stored state."""
         state = self._whole()
         if state is None:
             return None
@@ -47,7 +47,7 @@ class FileCheckpoint(Checkpoint):
         return state
 
     def offer(self, make: Callable[[], Mapping[str, Tensor]]) -> None:
-        """Write a state, if the last is older than `every` seconds."""
+        """Store a state if the last one is older than `every` seconds."""
         if time.monotonic() - self._kept < self._every:
             return
         state = dict(make())
@@ -58,17 +58,17 @@ class FileCheckpoint(Checkpoint):
         self._kept = time.monotonic()
 
     def _whole(self) -> dict[str, Tensor] | None:
-        """Read the file; None where there is none, or where it does not hold what was written."""
+        """Read the file; None if it is missing or its checksum does not match."""
         from safetensors import SafetensorError, safe_open
 
         try:
             with safe_open(self._path, "pt") as file:
-                state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
+                state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
                 written = (file.metadata() or {}).get("sha256")
         except (OSError, SafetensorError):
             return None
         return state if written == tensors_sha256(state) else None
 
     def clear(self) -> None:
-        """Forget the state: the work is done."""
+        """Delete the state when the work is finished."""
         self._path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Contact sheets: what was recovered from a LoRA, one class a row, whole beside masked.
+"""Contact sheets: the surrogate images of a LoRA, one class per row, unmasked and masked.
 
 Axes: c classes, m images of each, h × w pixels, s × s patches.
 """
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from freeshot.contracts.flow import SurrogateSet
 
 DROPPED = 0.5
-"""Grey of a patch that meta-training does not look at."""
+"""Grey value of patches that meta-training does not use."""
 
 
 def contact_sheet(surrogates: SurrogateSet, patch: int, columns: int = 6, zoom: int = 2) -> Tensor:
-    """Lay the first images of each class out as rows, and beside them the same through their masks: uint8 [H, W, 3].
+    """Arrange the first images of each class in a row, followed by their masked versions: uint8 [H, W, 3].
 
     `patch` is the side of a patch in pixels.
     """
@@ -36,7 +36,7 @@ def contact_sheet(surrogates: SurrogateSet, patch: int, columns: int = 6, zoom: 
         if shots.kept is not None:
             parts.append(masked(images, shots.kept[chosen].cpu(), patch))
         rows.append(torch.cat([image for part in parts for image in part], dim=2))  # [3, h, columns × w × parts]
-    sheet = torch.cat(rows, dim=1).repeat_interleave(zoom, 1).repeat_interleave(zoom, 2)
+    sheet = torch.cat(rows, dim=1).repeat_interleave(zoom, 1).repeat_interleave(zoom, 2)  # [c·h, width, 3] × zoom
     return (sheet * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous()
 
 
@@ -44,12 +44,12 @@ def masked(images: Tensor, kept: Tensor, patch: int) -> Tensor:
     """Grey out the patches of images [m, 3, h, w] that are not among `kept` [m, k]."""
     m, _, h, w = images.shape
     grid = torch.zeros(m, (h // patch) * (w // patch)).scatter(1, kept, 1.0).view(m, 1, h // patch, w // patch)
-    seen = grid.repeat_interleave(patch, 2).repeat_interleave(patch, 3)
+    seen = grid.repeat_interleave(patch, 2).repeat_interleave(patch, 3)  # [m, 1, h, w]
     return images * seen + DROPPED * (1 - seen)
 
 
 def save_sheet(sheet: Tensor, path: Path) -> None:
-    """Write a sheet uint8 [H, W, 3] as PNG of 64 colours, which takes a third of the room on a page."""
+    """Write a sheet uint8 [H, W, 3] as PNG with 64 colours, a third of the full size."""
     from PIL import Image
 
     with atomic_path(path) as temporary:

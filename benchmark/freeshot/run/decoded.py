@@ -1,8 +1,8 @@
-"""Decoded pixels on disk, so that no picture is decoded twice and none has to stay in memory.
+"""Cache of decoded pixels on disk: no image is decoded twice, and none has to stay in memory.
 
 One folder per data set, split and size: `card.json`, `pixels.u8` [n, 3, h, w] and `checks.u32` [n], a checksum of each
-image. Nothing in it is trusted: sizes and a sample are checked when it is opened, each image when it is read, and what
-is damaged is decoded again from the files it came from.
+image. Sizes and a sample are checked on opening, each image on reading; damaged images are decoded again from their
+source files.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from freeshot.contracts.images import Images
 
 WORTH = 128 * 2**20
-"""Bytes of pixels from which on they are kept on disk; smaller sets are read again in no time."""
+"""Smallest set, in bytes of pixels, that is cached; smaller sets are decoded quickly."""
 BLOCK = 64 * 2**20
-"""Bytes of pixels that are in memory at once while they are written."""
+"""Bytes of pixels in memory while the cache is written."""
 SAMPLE = 16
-"""Images, evenly spread, whose checksums are compared when the cache is opened."""
+"""Number of images, evenly spaced, whose checksums are compared on opening."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,7 @@ class Decoded:
     inner: Images
     folder: Path
     shape: tuple[int, ...]
-    """Of one image: 3, h, w."""
+    """Shape of one image: 3, h, w."""
 
     @property
     def labels(self) -> NDArray[Any]:
@@ -54,22 +54,22 @@ class Decoded:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names, those of the data set."""
+        """Class names of the data set."""
         return self.inner.classes
 
     @property
     def sha256(self) -> str:
-        """Identity of what is shown: the same as without the cache."""
+        """Hash of the content, the same as without the cache."""
         return self.inner.sha256
 
     def __len__(self) -> int:
         return len(self.inner)
 
     def read(self, indices: Sequence[int]) -> Tensor:
-        """Return uint8 [b, 3, h, w]; an image whose checksum is wrong is taken from the data set itself."""
+        """Return uint8 [b, 3, h, w]; an image with a wrong checksum is read from the data set."""
         rows = np.asarray(indices, dtype=np.int64)
         try:
-            # mapped for this read alone: pages that stay mapped would count as memory of this process
+            # mapped for this read only, because mapped pages count as memory of this process
             stored = _stored(self.folder, (len(self), *self.shape))
             found = torch.from_numpy(np.array(stored.pixels[rows]))
             damaged = np.flatnonzero(_checks(found) != stored.checks[rows]).tolist()
@@ -82,7 +82,7 @@ class Decoded:
 
 @dataclass(frozen=True, eq=False)
 class _Stored:
-    """The two files of a cache, mapped."""
+    """The two files of a cache, memory-mapped."""
 
     pixels: NDArray[np.uint8]
     """[n, 3, h, w]."""
@@ -91,7 +91,7 @@ class _Stored:
 
 
 def _stored(folder: Path, shape: tuple[int, ...]) -> _Stored:
-    """Map the files of a cache, whose shape is known from elsewhere; ValueError where their sizes are others."""
+    """Map the files of a cache of known shape; ValueError if the file sizes differ."""
     pixels, checks = folder / "pixels.u8", folder / "checks.u32"
     if pixels.stat().st_size != int(np.prod(shape)) or checks.stat().st_size != 4 * shape[0]:
         raise ValueError("damaged")
@@ -99,7 +99,7 @@ def _stored(folder: Path, shape: tuple[int, ...]) -> _Stored:
 
 
 def decoded(images: Images, dataset: str, split: str, root: Path) -> Images:
-    """Return images that are decoded at most once, if there are enough of them and the disk has room."""
+    """Return images with a pixel cache, if the set is large enough and the disk has space."""
     if len(images) == 0:
         return images
     shape = tuple(images.read([0]).shape[1:])  # [3, h, w]
@@ -114,14 +114,14 @@ def decoded(images: Images, dataset: str, split: str, root: Path) -> Images:
         try:
             _write_once(images, facts, folder)
         except (OSError, StoreError):
-            return images  # a cache that cannot be written costs time, no run
+            return images  # an unwritable cache only costs time
     with suppress(OSError):
-        (folder / "card.json").touch()  # says when it was last used
+        (folder / "card.json").touch()  # the time of last use
     return Decoded(images, folder, shape)
 
 
 def _is_sound(folder: Path, facts: dict[str, Any]) -> bool:
-    """Say whether a cache is whole: what the card says, sizes, the checksums' hash, and a sample of the images."""
+    """Return whether a cache is intact: card, sizes, hash of the checksums, and a sample of the images."""
     try:
         card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
         stored = _stored(folder, (facts["count"], *facts["shape"]))
@@ -135,7 +135,7 @@ def _is_sound(folder: Path, facts: dict[str, Any]) -> bool:
 
 
 def _write_once(images: Images, facts: dict[str, Any], folder: Path) -> None:
-    """Decode all images, unless another process did so while we waited for it."""
+    """Decode all images under a lock, unless another process has done so meanwhile."""
     from filelock import FileLock
 
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -145,7 +145,7 @@ def _write_once(images: Images, facts: dict[str, Any], folder: Path) -> None:
 
 
 def _write(images: Images, facts: dict[str, Any], folder: Path) -> None:
-    """Decode all images, block by block; the folder appears at once and complete, or not at all."""
+    """Decode all images block by block into a temporary folder, then rename it."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".writing-"))
     count, shape = facts["count"], facts["shape"]
@@ -158,7 +158,7 @@ def _write(images: Images, facts: dict[str, Any], folder: Path) -> None:
                 if block.dtype != torch.uint8 or list(block.shape[1:]) != shape:
                     raise DataError(
                         f"'{facts['dataset']}' gave images of {list(block.shape[1:])} after one of {shape}. A data "
-                        "set must show all images at one size, as uint8."
+                        "set must return all images at one size, as uint8."
                     )
                 checks[start : start + step] = _checks(block)
                 file.write(block.contiguous().numpy().tobytes())
@@ -179,6 +179,6 @@ def _checks(block: Tensor) -> NDArray[np.uint32]:
 
 
 def _room(root: Path) -> int:
-    """Return how many bytes are free where the cache will be."""
+    """Return the free disk space for the cache in bytes."""
     place = next((path for path in (root, *root.parents) if path.exists()), Path())
     return shutil.disk_usage(place).free

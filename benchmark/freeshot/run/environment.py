@@ -1,4 +1,4 @@
-"""What cells share while they run: opened backbones, pools and images, the cache, a way to report progress."""
+"""Resources shared by the cells of a process: opened backbones, pools and images, cache, events."""
 
 from __future__ import annotations
 
@@ -43,18 +43,18 @@ T = TypeVar("T")
 
 @dataclass(eq=False)
 class Environment:
-    """Everything heavy, opened once per process."""
+    """Resources that are expensive to open, opened once per process."""
 
     catalogue: Catalogue
     cache: Path
     data: Path
     device: torch.device
     pools: Path = POOLS
-    """Where pools of one's own lie."""
+    """Folder of users' own pools."""
     own_pools: dict[str, Path] = field(default_factory=dict)
-    """Pools that were asked for by their folder: name → folder."""
+    """Pools requested by their folder: name → folder."""
     quiet: bool = False
-    """Whether nobody is told of events."""
+    """Whether events are suppressed."""
     _backbones: dict[str, Backbone] = field(default_factory=dict)
     _pools: dict[tuple[Path, str], LoraPool] = field(default_factory=dict)
     _pool_numbers: dict[tuple[Path, str], str] = field(default_factory=dict)
@@ -66,18 +66,18 @@ class Environment:
 
     @classmethod
     def of(cls, request: RunRequest, catalogue: Catalogue, *, here: bool = True) -> Environment:
-        """Open nothing yet, but know where everything lies that a request names; its device, if we compute `here`."""
+        """Create the environment of a request without opening anything; on the request's device if run `here`."""
         device = choose_device(request.device if here else "cpu")
         folders = asked_folders(request, catalogue)
         return cls(catalogue, request.cache, request.data, device, request.pools, folders)
 
     @property
     def artefacts(self) -> Artefacts:
-        """The cache of what stages computed."""
+        """The cache of stage results."""
         return Artefacts(self.cache / "artefacts")
 
     def emit(self, event: Event) -> None:
-        """Tell all listeners; one that raises costs a warning, never the run."""
+        """Send an event to all plugins; a plugin that raises causes a warning only."""
         if not self.quiet:
             list(self.catalogue.host.results("freeshot_event", event=event))
 
@@ -94,11 +94,11 @@ class Environment:
         return self._backbones[key]
 
     def forget(self, part: Part) -> None:
-        """Close a backbone that may have been changed; whoever asks next gets a fresh one."""
+        """Close a backbone that may have been modified; it is reopened on the next use."""
         self._backbones.pop(part.model_dump_json(), None)
 
     def pool(self, name: str, backbone: Backbone) -> LoraPool:
-        """Open a pool, once; 'pocket/sketch' is the part of 'pocket' that was tuned on 'sketch'.
+        """Open a pool, once; 'pocket/sketch' is the part of 'pocket' tuned on 'sketch'.
 
         'pocket+noise30' is the pool with 30 % of its LoRAs poisoned.
         """
@@ -122,19 +122,19 @@ class Environment:
         return replace(pool, name=name, entries=chosen)
 
     def changed_pools(self) -> list[str]:
-        """Close the pools whose tensors were changed since they were opened, and return their names."""
+        """Close the pools whose tensors were modified since they were opened, and return their names."""
         changed = [key for key, pool in self._pools.items() if numbers_sha256(pool) != self._pool_numbers[key]]
         return [self._pools.pop(key).name for key in changed]
 
     def once(self, key: tuple[Any, ...], make: Callable[[], T]) -> T:
-        """Return what `make()` returned for this key the first time: counts that take a look through the network."""
+        """Return the cached result of `make()` for this key, for counts that need a forward pass."""
         if key not in self._counted:
             self._counted[key] = make()
         found: T = self._counted[key]
         return found
 
     def place(self, name: str) -> Place:
-        """Say where a pool lies, poisoned or not."""
+        """Return the location of a pool, poisoned or not."""
         sound = name.partition("+")[0]
         whole, _, part = sound.rpartition("/")
         for own, rest in ((sound, ""), (whole, part)):
@@ -143,9 +143,9 @@ class Environment:
         return find_pool(sound, self.catalogue, self.pools)
 
     def images(self, dataset: str, split: str, side: int | None = None) -> Images:
-        """Open one split of a data set, once; at a backbone's `side` where its images can be shown at any.
+        """Open one split of a data set, once; at the backbone's `side` if its images can be resized.
 
-        'cub:fit=centre' sets options of the data set.
+        A name like 'cub:fit=centre' sets options of the data set.
         """
         if (dataset, split) not in self._loaded:
             named = named_dataset(self.catalogue, dataset)
@@ -169,5 +169,5 @@ class Environment:
         return self._episodes[track.name]
 
     def _from_data_folder(self, dataset: str) -> bool:
-        """Tell whether a data set whose images were just opened may have them from the user's data folder."""
+        """Return whether a data set's images may come from the user's data folder."""
         return self.data.is_dir() and named_dataset(self.catalogue, dataset).there(self.data) is not False

@@ -1,4 +1,4 @@
-"""Run what was planned: cells through a launcher, one process per results folder at a time on each cell."""
+"""Execute a plan: run cells through a launcher, one process per cell and results folder at a time."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Outcome:
-    """How the cells of a run ended."""
+    """Number of cells by how they ended."""
 
     finished: int = 0
     failed: int = 0
@@ -37,7 +37,7 @@ class Outcome:
 
 
 def execute_plan(plan: Plan, request: RunRequest, catalogue: Catalogue) -> Outcome:
-    """Run every cell that is not done; a cell that another process is running is left to it."""
+    """Run every unfinished cell; cells that another process is running are skipped."""
     if plan.missing:
         raise MissingPoolError("; ".join(plan.missing))
     launcher = launcher_of(request, catalogue)
@@ -63,23 +63,23 @@ def execute_plan(plan: Plan, request: RunRequest, catalogue: Catalogue) -> Outco
 
 @dataclass(eq=False)
 class _Ends:
-    """Hears how cells end."""
+    """Collects the final events of cells."""
 
     heard: list[Event] = field(default_factory=list)
 
     @hookimpl
     def freeshot_event(self, event: Event) -> None:
-        """Keep the ends."""
+        """Store final events."""
         if isinstance(event, (CellFinished, CellFailed, CellSkipped)):
             self.heard.append(event)
 
     def count(self, kind: type[Event]) -> int:
-        """Count the cells that ended so."""
+        """Count the cells with this final event."""
         return sum(isinstance(event, kind) for event in self.heard)
 
 
 def _tell_of_the_lost(environment: Environment, cells: Sequence[RunSpec], mailbox: Mailbox) -> None:
-    """Say of which cells nothing was heard to the end: their process was killed, had no memory left, or never began."""
+    """Report cells without a final event: their process was killed, ran out of memory, or never started."""
     for spec in cells:
         if not isinstance(mailbox.last.get(spec.cell), (CellFinished, CellFailed, CellSkipped)):
             environment.emit(
@@ -88,7 +88,7 @@ def _tell_of_the_lost(environment: Environment, cells: Sequence[RunSpec], mailbo
 
 
 def _mail(cache: Path) -> Path:
-    """Make a folder for the letters of this run."""
+    """Create the folder of this run's event logs."""
     try:
         (cache / "mail").mkdir(parents=True, exist_ok=True)
         return Path(tempfile.mkdtemp(dir=cache.absolute() / "mail"))

@@ -1,8 +1,8 @@
-"""Features that were computed before, where it is known exactly what computed them; block by block.
+"""Cache of features, block by block, for learners whose computation is fully identified.
 
-Known are learners of the harness itself: a network, merged with its adapter, whose weights can be hashed. What a
-learner of somebody else's embeds by is its own affair; its features are computed each time. Processes that embed the
-same images by the same weights share the blocks out among themselves.
+These are the harness's own learners: a network, merged with its adapter, whose weights can be hashed. Features of
+third-party learners are computed each time. Processes that embed the same images with the same weights share the
+blocks.
 """
 
 from __future__ import annotations
@@ -38,24 +38,24 @@ if TYPE_CHECKING:
 
 STAGE = "features"
 WORTH = 5.0
-"""Seconds of embedding from which on features are kept, where nobody else could be waiting for them."""
+"""Seconds of embedding above which features are cached if no other process could need them."""
 BLOCK = 2000
-"""Images of a block: few enough to be shared out, a multiple of what passes through a network together."""
+"""Images per block: few enough to be shared, a multiple of the network's batch size."""
 
 
 @dataclass(eq=False)
 class Recall:
-    """Takes the features of one look from the cache, or has them computed and keeps them."""
+    """Loads the features of one evaluation from the cache, or computes and stores them."""
 
     environment: Environment
     recipe: dict[str, Any] | None
-    """What decides the features to the last bit; None where that is not known."""
+    """Everything that determines the features bit by bit; None if that is unknown."""
     meter: Meter
-    """What meters the look; features from the cache cost what they cost when they were computed."""
+    """The meter of the evaluation; cached features are charged at their original cost."""
     peak_bytes: int = 0
-    """Memory that it took to compute what was taken from the cache."""
+    """Peak memory of the computation of cached features."""
     flops: int = 0
-    """Operations of all features that were asked for; what a look costs beyond them is a matter of its head."""
+    """Operations of all features of the evaluation; the rest of its operations belong to the head."""
 
     def __call__(self, used: Sequence[int], make: Make) -> Tensor:
         """Return features [u, d] of the images `used`."""
@@ -75,7 +75,7 @@ class Recall:
         return torch.cat([parts[number] for number in range(len(blocks))])
 
     def lend_a_hand(self, used: Sequence[int], make: Make) -> Tensor:
-        """Compute the blocks that nobody is at, for whoever looks; return what there is of features [k, d]."""
+        """Compute the feature blocks that no other process has locked; return all available features [k, d]."""
         if self.recipe is None or len(used) <= BLOCK:
             return torch.empty(0)
         blocks = _blocks(used)
@@ -83,7 +83,7 @@ class Recall:
         return torch.cat([part for part in parts if part is not None] or [torch.empty(0)])
 
     def _block(self, used: Sequence[int], make: Make, *, shared: bool, wait: bool) -> Tensor | None:
-        """Return a block's features; None where another process is at them, and we do not wait for it."""
+        """Return a block's features; None if another process has its lock and `wait` is False."""
         assert self.recipe is not None
         recipe = self.recipe | {"used": fingerprint(list(used), 64)}
         begun = time.perf_counter()
@@ -98,7 +98,7 @@ class Recall:
             return None
 
     def _taken(self, recipe: dict[str, Any], count: int, waited: float) -> Tensor | None:
-        """Take features from the cache and charge what they cost; the seconds we waited are charged already."""
+        """Load features from the cache and charge their cost, less the seconds spent waiting."""
         artefact = self.environment.artefacts.load(STAGE, recipe)
         features = artefact.tensors.get("features") if artefact is not None else None
         if artefact is None or features is None or len(features) != count:
@@ -109,7 +109,7 @@ class Recall:
         return features
 
     def _made(self, recipe: dict[str, Any], used: Sequence[int], make: Make, *, shared: bool) -> Tensor:
-        """Compute features, and keep them where that is worth it."""
+        """Compute features, and store them if that is worthwhile."""
         with metered(self.environment.device) as cost:
             features = make(used)
         if shared or cost.seconds >= WORTH:
@@ -119,24 +119,24 @@ class Recall:
 
 
 def _blocks(used: Sequence[int]) -> list[Sequence[int]]:
-    """Part images into blocks, the last of which may be smaller."""
+    """Split images into blocks; the last may be smaller."""
     return [used[start : start + BLOCK] for start in range(0, len(used), BLOCK)]
 
 
 def recall_of(environment: Environment, spec: RunSpec, learner: Learner, images: Images, meter: Meter) -> Recall:
-    """Return what recalls the features of a learner on images."""
+    """Return the feature cache of a learner on images."""
     return Recall(environment, _recipe(environment, spec, learner, images), meter)
 
 
 def _recipe(environment: Environment, spec: RunSpec, learner: Learner, images: Images) -> dict[str, Any] | None:
-    """Say what decides the features: network, adapter, preprocessing, images, and the arithmetic of this device."""
+    """Return the recipe of the features: network, adapter, preprocessing, images, and this device's arithmetic."""
     if type(learner) is not AdaptedLearner or "embed" in vars(learner):
         return None
     backbone = environment.backbone(spec.backbone)
     return {
         "backbone": [spec.backbone.identity(), backbone.sha256],
         "adapter": adapter_sha256(learner.adapter),
-        "merged": weights_sha256(learner.network),  # what is really used, whatever was done to the learner
+        "merged": weights_sha256(learner.network),  # the weights in use, even if the learner was modified
         "shown": [backbone.normalize.mean.flatten().tolist(), backbone.normalize.std.flatten().tolist()],
         "side": backbone.image_size,
         "dtype": str(backbone.dtype),
@@ -146,5 +146,5 @@ def _recipe(environment: Environment, spec: RunSpec, learner: Learner, images: I
 
 
 def adapter_sha256(adapter: Adapter | None) -> str:
-    """Identify an adapter by its tensors; 'frozen' where there is none."""
+    """Hash an adapter's tensors; 'frozen' if there is none."""
     return "frozen" if adapter is None else tensors_sha256(adapter.tensors)

@@ -1,4 +1,4 @@
-"""What a data-free method will cost on a pool: passes and operations counted, seconds from one measured step."""
+"""Cost forecast of a data-free method on a pool: passes and operations counted, seconds from one measured step."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StageForecast:
-    """A stage to come."""
+    """Forecast of one stage."""
 
     stage: str
     what: str
@@ -43,25 +43,25 @@ class StageForecast:
 
 @dataclass(frozen=True)
 class Forecast:
-    """All stages whose size is known beforehand."""
+    """All stages of known size."""
 
     stages: tuple[StageForecast, ...]
     forward: float = 0.0
-    """Operations of looking at an image once."""
+    """Operations of one forward pass, per image."""
 
     @property
     def seconds(self) -> float:
-        """Of all stages together."""
+        """Seconds of all stages."""
         return sum(stage.seconds for stage in self.stages)
 
 
 def forecast(
     environment: Environment, spec: RunSpec, track: Track, backbone: Backbone, *, timed: bool = True
 ) -> Forecast:
-    """Count the stages of a method that inverts and meta-learns, by its options `per_class` and `iterations`.
+    """Count the stages of a method that inverts and meta-learns, from its options `per_class` and `iterations`.
 
-    A part without such options is left out: how long it runs is not known. What is in the cache counts as to do. A
-    pool that is only planned is counted as its plan says. Without `timed` no step is run and all seconds are 0.
+    A component without these options is left out, because its duration is unknown. Cached work is included. A pool that
+    has not been built is counted by its recipe. Without `timed` no step is run and all seconds are 0.
     """
     parts = own_parts(spec)
     if "inversion" not in parts or "per_class" not in spec.method.options:
@@ -91,7 +91,7 @@ def forecast(
 
 @dataclass(frozen=True)
 class _Step:
-    """What it costs to ask a LoRA of one image, forward and backward."""
+    """Cost of one forward and backward pass through a LoRA, per image."""
 
     operations: float
     seconds: float
@@ -100,7 +100,7 @@ class _Step:
 def _inversion(
     environment: Environment, spec: RunSpec, backbone: Backbone, pool: LoraPool, step: _Step
 ) -> StageForecast | None:
-    """Count the images of all LoRAs in each step; None where the number of steps is not known."""
+    """Count the images of all LoRAs in each step; None if the number of steps is unknown."""
     part = own_parts(spec)["inversion"]
     if (steps := part.options.get("iterations")) is None:
         return None
@@ -114,7 +114,7 @@ def _inversion(
 def _meta_learning(
     environment: Environment, spec: RunSpec, track: Track, backbone: Backbone, kept: Tensor | None, step: _Step
 ) -> StageForecast | None:
-    """Count the images of all tasks, through `kept` patches; None where the number of tasks is not known."""
+    """Count the images of all tasks, on `kept` patches; None if the number of tasks is unknown."""
     part = own_parts(spec).get("meta-learner")
     if part is None or (tasks := part.options.get("iterations")) is None:
         return None
@@ -133,7 +133,7 @@ def _meta_learning(
 
 
 def _place(backbone: Backbone) -> tuple[str, str]:
-    """Name what a count depends on beside its own arguments."""
+    """Return the parts of a count's key that identify backbone and device."""
     return backbone.sha256, str(backbone.device)
 
 
@@ -153,14 +153,14 @@ def _seconds_per_image(teacher: BankTeacher, batch: int) -> float:
 
 
 def _kept(teacher: BankTeacher) -> Tensor | None:
-    """Return the patches that are kept of a grey image in the end: [1, k]."""
+    """Return the patches of a grey image in the final mask: [1, k]."""
     side = teacher.image_size
     with torch.no_grad():
         return teacher.final_patches(torch.full((1, 3, side, side), 0.5, device=teacher.device))
 
 
 def pool_ahead(environment: Environment, track: Track, backbone: Backbone) -> LoraPool:
-    """Return a track's pool, or one of the sizes that its plan states, where it was not built yet."""
+    """Return a track's pool, or a placeholder with its recipe's sizes if it has not been built."""
     try:
         return environment.pool(track.pool, backbone)
     except MissingPoolError:
@@ -169,7 +169,7 @@ def pool_ahead(environment: Environment, track: Track, backbone: Backbone) -> Lo
 
 
 def _planned(plan: PoolPlan, backbone: Backbone) -> LoraPool:
-    """Make a pool of LoRAs that do nothing, of the sizes of a plan."""
+    """Create a placeholder pool of zero LoRAs with the sizes of a recipe."""
     slots = slots_of(backbone.vit, plan.targets)
     factors = LoraBank.fresh(backbone.vit, slots, plan.rank, 1, torch.Generator()).entry_factors(0)
     side = backbone.image_size

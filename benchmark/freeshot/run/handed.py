@@ -1,4 +1,4 @@
-"""What a method is handed: the workbench and nothing behind it."""
+"""The restricted view of the workbench that methods get."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from freeshot.run.workbench import Bench
 
 OPEN = frozenset(name for name in (*vars(Workbench), *Workbench.__annotations__) if not name.startswith("_"))
-"""What the interface names."""
+"""Names in the interface."""
 
 
 class Handed:
-    """A bench of which only what `freeshot.Workbench` names can be reached, and nothing can be set."""
+    """A workbench proxy that exposes only the names in `freeshot.Workbench`, read-only."""
 
     __slots__ = ("__bench",)
 
@@ -28,13 +28,11 @@ class Handed:
         return getattr(object.__getattribute__(self, "_Handed__bench"), name)
 
     def on(self, method: Choice) -> Handed:
-        """Hand out the bench that stands on another method."""
+        """Return the restricted workbench based on another method."""
         return Handed(object.__getattribute__(self, "_Handed__bench").on(method))
 
     def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(
-            f"A workbench cannot be changed, so '{name}' cannot be set. Keep it in an object of yours."
-        )
+        raise AttributeError(f"A workbench is read-only, so '{name}' cannot be set. Store it in your own object.")
 
     def __dir__(self) -> list[str]:
         return sorted(OPEN)

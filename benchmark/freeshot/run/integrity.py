@@ -1,7 +1,7 @@
-"""Detect what a method must leave as it was: the frozen network, the pool, and the functions that score it.
+"""Detect changes that a method must not make: to the frozen network, the pool, or the scoring functions.
 
-A snapshot is taken before the method prepares and compared after each step. What was replaced is put back, so that one
-plugin cannot change the scores of the cells that follow in the same process.
+A snapshot is taken before the method prepares and compared after each step. Replaced functions are restored, so that
+one plugin cannot change the scores of later cells in the same process.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ if TYPE_CHECKING:
     from freeshot.run.environment import Environment
 
 WATCHED = (torch, torch.nn.functional, torch.linalg, torch.Tensor, torch.nn.Module, np, np.random, builtins, hashlib)
-"""Namespaces outside of the harness whose functions take part in scoring."""
+"""Third-party namespaces whose functions are used in scoring."""
 
 
 @dataclass(frozen=True, eq=False)
 class Watched:
-    """One function or class of a namespace, as it was."""
+    """The original state of one function or class of a namespace."""
 
     owner: Any
     name: str
     value: Any
     code: Any
-    """Code and defaults of a Python function, which can be exchanged while it stays the same object."""
+    """Code and defaults of a Python function, which can be replaced without replacing the object."""
 
     @property
     def title(self) -> str:
@@ -50,14 +50,14 @@ class Watched:
 
     @property
     def changed(self) -> bool:
-        """True where the name stands for something else now, or the function's code was exchanged."""
+        """True if the name refers to another object now, or the function's code was replaced."""
         now = vars(self.owner).get(self.name)
         if now is self.value:
             return bool(_code_of(now) != self.code)
         return not _wrapped_by_its_library(now, self.name, self.title.partition(".")[0])
 
     def restore(self) -> None:
-        """Put back what was there."""
+        """Restore the original."""
         function = _function_of(self.value)
         if function is not None and _code_of(self.value) != self.code:
             function.__code__, function.__defaults__, function.__kwdefaults__ = self.code
@@ -67,17 +67,17 @@ class Watched:
 
 @dataclass(frozen=True, eq=False)
 class HarnessFunctions:
-    """The functions and classes of the harness, and those of torch, numpy and Python that it scores with."""
+    """The functions and classes of the harness, and those of torch, numpy and Python that it uses for scoring."""
 
     watched: tuple[Watched, ...]
 
     @classmethod
     def now(cls) -> HarnessFunctions:
-        """Take a snapshot of what is loaded."""
+        """Take a snapshot of all loaded modules."""
         return cls(tuple(_all_watched()))
 
     def restored(self) -> list[str]:
-        """Put back everything that was replaced since, and return its names, sorted."""
+        """Restore everything that was replaced since the snapshot, and return its names, sorted."""
         changed = [one for one in self.watched if one.changed]
         for one in changed:
             one.restore()
@@ -88,7 +88,7 @@ class HarnessFunctions:
 
 
 def _all_watched() -> Iterator[Watched]:
-    """Yield every function and class of the harness's modules, what these classes hold, and the namespaces outside."""
+    """Yield all functions, classes and methods of the harness's modules and the watched namespaces."""
     for module in _harness_modules():
         yield from _members(module)
         for value in list(vars(module).values()):
@@ -111,7 +111,7 @@ def _members(owner: Any) -> Iterator[Watched]:
 
 
 def _shadows() -> Iterator[tuple[ModuleType, str]]:
-    """Yield names that hide one of Python's own in a module of the harness; none of ours does."""
+    """Yield names that shadow Python builtins in modules of the harness, which has none itself."""
     for module in _harness_modules():
         for name in vars(module).keys() & vars(builtins).keys():
             if not name.startswith("__"):
@@ -119,7 +119,7 @@ def _shadows() -> Iterator[tuple[ModuleType, str]]:
 
 
 def _wrapped_by_its_library(function: Any, name: str, library: str) -> bool:
-    """Tell whether a library wrapped a function of its own, as torch does `manual_seed` at the first optimiser."""
+    """Return whether a library wrapped its own function, as torch wraps `manual_seed` at the first optimiser."""
     if library == "freeshot" or not isinstance(function, FunctionType) or function.__name__ != name:
         return False
     home = Path(sys.modules[library].__file__ or "").parent
@@ -138,9 +138,9 @@ def _code_of(value: Any) -> Any:
 
 
 def backbone_state(backbone: Backbone) -> str:
-    """Hash all that decides the features of a frozen network: weights, normalisation, hooks, modes and forwards.
+    """Hash everything that determines the features of a frozen network: weights, normalisation, hooks, modes, forwards.
 
-    Hooks and replaced `forward` methods change a network whose weights stay as they were.
+    Hooks and replaced `forward` methods change a network without changing its weights.
     """
     digest = hashlib.sha256(weights_sha256(backbone.vit).encode())
     for values in (backbone.normalize.mean, backbone.normalize.std):
@@ -154,7 +154,7 @@ def backbone_state(backbone: Backbone) -> str:
 
 
 class Untouched:
-    """What a method must leave as it was, as it was before the method prepared."""
+    """The state before the method prepares of everything it must not change."""
 
     def __init__(self, environment: Environment, spec: RunSpec, functions: HarnessFunctions) -> None:
         self._environment, self._spec, self._functions = environment, spec, functions
@@ -162,8 +162,8 @@ class Untouched:
         self._state = backbone_state(self._backbone)
 
     def require(self, method: Method) -> None:
-        """Raise ContractError where the frozen network, a pool, or a function of the harness was changed."""
-        changes = [f"replaced {name}, which the harness scores with." for name in self._functions.restored()]
+        """Raise ContractError if the frozen network, a pool, or a function of the harness was changed."""
+        changes = [f"replaced {name}, which the harness uses for scoring." for name in self._functions.restored()]
         if backbone_state(self._backbone) != self._state:
             changes.append("changed the frozen backbone. Work on bench.backbone(), a copy.")
         changes += [

@@ -1,4 +1,4 @@
-"""The inversion stage: from one LoRA to one surrogate set, kept under the hash of its recipe."""
+"""The inversion stage: from one LoRA to one surrogate set, cached under the hash of its recipe."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def invert(
     piece: int = 0,
     query_only: bool = False,
 ) -> Artefact:
-    """Recover `per_class` images of each class of a LoRA, the patches that matter, and the LoRA's opinion of them.
+    """Synthesise `per_class` images of each class of a LoRA, with their masks and the LoRA's logits.
 
-    `piece` tells apart what is recovered from a LoRA in several batches. With `query_only` no gradient reaches the
-    LoRA, and what it is asked is counted.
+    `piece` is the index of the batch if a LoRA is inverted in several. With `query_only` no gradient flows through the
+    LoRA, and queries are counted.
     """
     kind = QueryTeacher if query_only else BankTeacher
     teacher = kind(backbone, [entry], strategy, tell, checkpoint)
@@ -57,7 +57,7 @@ def invert(
     with torch.no_grad():
         kept = teacher.final_patches(images)
         logits, mirrored = teacher.plain_logits(images), teacher.plain_logits(images.flip(-1))
-    right = (logits.argmax(1).cpu() == labels).double().mean()
+    right = (logits.argmax(1).cpu() == labels).double().mean()  # scalar
     tensors: dict[str, Tensor] = {"images": images, "labels": labels, "logits": logits, "mirrored": mirrored}
     if kept is not None:
         tensors["kept"] = kept
@@ -68,14 +68,17 @@ def invert(
 
 
 def batches_of(per_class: int, way: int, batch: int) -> list[int]:
-    """Split a LoRA's images into batches of about `batch`, all classes in each; return images per class of each."""
+    """Split a LoRA's images into batches of about `batch`, all classes in each.
+
+    Return images per class of each batch.
+    """
     each = max(batch // way, 1) if batch else per_class
     whole, rest = divmod(per_class, each)
     return [each] * whole + [rest] * (rest > 0)
 
 
 def joined(parts: Sequence[Artefact]) -> Artefact:
-    """Put what came of a LoRA's batches together; what they cost is charged batch by batch."""
+    """Concatenate the artefacts of a LoRA's batches; costs are charged per batch."""
     if len(parts) == 1:
         return parts[0]
     count = sum(part.facts["images"] for part in parts)
@@ -98,11 +101,11 @@ def learn_to_invert(
     seed: int,
     on_step: Callable[[int, int], None],
 ) -> Artefact:
-    """Let an inversion method learn from all LoRAs of a pool."""
+    """Train an inversion method on all LoRAs of a pool."""
     teachers = PoolTeachers(backbone, pool.entries, on_step)
     learned = inversion.learn(teachers, per_class, stream(seed, "learning to invert", pool.sha256))
     if not all(torch.isfinite(tensor).all() for tensor in learned.values()):
-        raise DivergedError(f"What '{inversion.name}' learned from the pool is not finite. Lower its lr.")
+        raise DivergedError(f"The weights that '{inversion.name}' learned from the pool are not finite. Lower its lr.")
     return Artefact({name: tensor.detach().cpu() for name, tensor in learned.items()}, {})
 
 
@@ -115,7 +118,7 @@ def _images(
 
 
 def surrogate_set(entry: LoraEntry, artefact: Artefact) -> SurrogateSet:
-    """Read a stored inversion back."""
+    """Convert a stored inversion to a surrogate set."""
     t = artefact.tensors
     return SurrogateSet(
         Shots(t["images"], t["labels"], t.get("kept")),

@@ -1,4 +1,4 @@
-"""Events of cells that run in other processes: written there line by line, read here, and told as if they were ours."""
+"""The event log between processes: workers write events line by line, the main process reads and forwards them."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 POLL = 0.2
-"""Seconds between two looks into the mail."""
+"""Seconds between two reads of the log."""
 SELDOM = 0.5
-"""Seconds between two letters about the progress of a stage."""
+"""Minimal seconds between two progress events of a stage."""
 KINDS = {kind.__name__: kind for kind in vars(events).values() if isinstance(kind, type) and issubclass(kind, Event)}
 
 
 class Letters:
-    """Hears events and writes each on a line of a file."""
+    """Writes each event to a line of a log file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -34,7 +34,7 @@ class Letters:
 
     @hookimpl
     def freeshot_event(self, event: Event) -> None:
-        """Write one event; of progress only now and then."""
+        """Write an event; progress is rate-limited."""
         if isinstance(event, Progress):
             if time.monotonic() - self._told < SELDOM and event.done < event.total:
                 return
@@ -45,7 +45,7 @@ class Letters:
 
 
 class Mailbox:
-    """A folder of letters, one file for each cell; what was read is remembered, and so is how each cell ended."""
+    """Reads a folder of event logs, one file per cell, and stores the last event of each cell."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -54,17 +54,17 @@ class Mailbox:
         """Cell → its last event so far."""
 
     def path(self, cell: str) -> Path:
-        """Return where a cell's letters go."""
+        """Return the path of a cell's log."""
         return self._folder / f"{cell}.jsonl"
 
     def fetch(self) -> list[Event]:
-        """Return what came since the last time."""
+        """Return the events since the last call."""
         found = []
         for path in sorted(self._folder.glob("*.jsonl")):
             with path.open("rb") as file:
                 file.seek(self._read.get(path.stem, 0))
                 text = file.read()
-            whole = text[: text.rfind(b"\n") + 1]  # the last line may be on its way
+            whole = text[: text.rfind(b"\n") + 1]  # the last line may be incomplete
             self._read[path.stem] = self._read.get(path.stem, 0) + len(whole)
             for line in whole.splitlines():
                 event = _event(line)
@@ -76,7 +76,7 @@ class Mailbox:
 
 @contextmanager
 def told(mailbox: Mailbox, emit: Callable[[Event], None]) -> Iterator[None]:
-    """Tell what comes while the block runs, and once more what is there when it ends."""
+    """Forward events while the block runs, and the remaining ones when it ends."""
     over = threading.Event()
 
     def listen() -> None:
@@ -96,7 +96,7 @@ def told(mailbox: Mailbox, emit: Callable[[Event], None]) -> Iterator[None]:
 
 
 def _event(line: bytes) -> Event | None:
-    """Read a line; None for one that is damaged or of a kind that is not known here."""
+    """Parse a line; None if it is damaged or of an unknown kind."""
     try:
         values = json.loads(line)
         if values.get("failure"):

@@ -1,4 +1,4 @@
-"""What the judged episodes of a cell say, as it stands in the record."""
+"""The record fields computed from the outcomes of a cell's episodes."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """One look at test episodes."""
+    """The result of one evaluation of test episodes."""
 
     judged: Judged
     embedded: Embedded | None = None
     """The features of a learner that embeds."""
     head: Head | None = None
-    """What classifies them, where it is not the nearest class mean."""
+    """The head that classifies them; None for the nearest class mean."""
     spread: bool = True
-    """Whether the head is quick enough for intervals that cover other images."""
+    """Whether the head is fast enough for intervals that cover other images."""
     recalled_bytes: int = 0
-    """Memory that it took to compute features that were computed before, if some were."""
+    """Peak memory of the computation of features loaded from the cache."""
     embedding_flops: int = 0
-    """Operations of the features; each image counts once, however many episodes show it."""
+    """Operations of the features; each image counts once, however many episodes use it."""
 
 
 def measures(look: Look, track: Track, images: Images, episodes: Sequence[Episode]) -> dict[str, Any]:
-    """Return the fields of a record that depend on how the queries of its episodes were taken."""
+    """Return the record fields that depend on the outcomes of the episodes."""
     accuracies = look.judged.accuracies
     interval = student_t(accuracies)
     whole = len(episodes) == track.episodes
@@ -59,7 +59,7 @@ def measures(look: Look, track: Track, images: Images, episodes: Sequence[Episod
 
 
 def _spreads(look: Look, interval: Interval, track: Track, images: Images) -> tuple[IntervalRecord, ...]:
-    """Measure wider intervals where features are at hand and the head is quick; tuning again would take hours."""
+    """Compute wider intervals if features are available and the head is fast; repeated tuning would take hours."""
     if look.embedded is None or not look.spread:
         return ()
     rows = _drawing_order(look.embedded.images)  # [u]

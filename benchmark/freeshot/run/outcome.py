@@ -1,4 +1,4 @@
-"""How a cell ended, before its record is written."""
+"""The outcome of a cell, before its record is written."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class CellOutcome:
-    """Status and reason of a cell, and the measures of one that was scored."""
+    """Status and reason of a cell, and its measures if it was scored."""
 
     status: Status
     fields: Mapping[str, Any] = field(default_factory=dict)
@@ -24,7 +24,7 @@ class CellOutcome:
     reason: str = ""
 
     def with_violations(self, violations: Violations) -> CellOutcome:
-        """Return a violated outcome where there are any, with each of them and what it ended with besides."""
+        """Return a violated outcome if there are violations, with all of them and the original reason."""
         if not violations:
             return self
         others = [text for text in violations.reasons if not self.reason.startswith(text)]

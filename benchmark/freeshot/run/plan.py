@@ -1,4 +1,4 @@
-"""From what was asked to a list of cells, every name and value checked before the first second is spent."""
+"""Turn a request into a list of cells, with every name and value validated before anything runs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 FULL = "full"
 SIZES = ("iterations", "cycle", "warmup")
-"""Options of a profile that mean the same to whoever has them."""
+"""Options of a profile that have the same meaning in every component."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,24 +39,24 @@ class PlannedCell:
     state: Literal["done", "todo", "skip"]
     reason: str = ""
     missing: str = ""
-    """How to build its pool, where that was not done yet."""
+    """How to build its pool, if that has not been done yet."""
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """The cells of a run, those that share work next to each other."""
+    """The cells of a run; cells that share work are adjacent."""
 
     cells: tuple[PlannedCell, ...]
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Say how to build the pools that cells to be run need and that are not there."""
+        """Instructions to build the missing pools of the cells to run."""
         return tuple(dict.fromkeys(cell.missing for cell in self.cells if cell.missing and cell.state == "todo"))
 
 
 def plan_run(request: RunRequest, catalogue: Catalogue) -> Plan:
     """Resolve a request into cells."""
-    launcher_of(request, catalogue)  # a name or an option that is wrong had better be told now
+    launcher_of(request, catalogue)  # reports a wrong name or option early
     suite_name, profile = _profile(request, catalogue)
     tracks = _tracks(request, catalogue, profile)
     rows = _rows(request, catalogue, profile)
@@ -69,13 +69,13 @@ def plan_run(request: RunRequest, catalogue: Catalogue) -> Plan:
 
 
 def launcher_of(request: RunRequest, catalogue: Catalogue) -> Launcher:
-    """Construct the launcher that was asked for."""
+    """Construct the requested launcher."""
     launcher: Any = part_of(catalogue, "launcher", request.launcher, given_options(request.launcher_options))[1]
     return launcher  # type: ignore[no-any-return]
 
 
 def _profile(request: RunRequest, catalogue: Catalogue) -> tuple[str, Profile]:
-    """Take the suite's profile; without a suite, tracks and methods must be named."""
+    """Return the suite's profile; without a suite, tracks and methods must be given."""
     if request.suite is None:
         if not (request.tracks and request.methods):
             raise OptionError("Nothing to run: give a suite ('freeshot run pocket'), or both --track and --method.")
@@ -92,7 +92,7 @@ def _profile(request: RunRequest, catalogue: Catalogue) -> tuple[str, Profile]:
 
 
 def _tracks(request: RunRequest, catalogue: Catalogue, profile: Profile) -> tuple[Track, ...]:
-    """Match the tracks asked for; optional ones only by their full name, or where the whole suite is."""
+    """Match the requested tracks; optional ones only by full name, or if the suite includes them."""
     if request.suite is not None:
         suite = catalogue.suite(request.suite)
         of_suite = catalogue.match_tracks(suite.tracks)
@@ -113,7 +113,7 @@ def _tracks(request: RunRequest, catalogue: Catalogue, profile: Profile) -> tupl
 
 
 def _rows(request: RunRequest, catalogue: Catalogue, profile: Profile) -> tuple[Row, ...]:
-    """Take the profile's rows, or those of the methods asked for, with the profile's options where it has them."""
+    """Return the profile's rows, or those of the requested methods, with the profile's options if it has them."""
     rows = profile.rows
     if request.methods:
         known = {row.method: row for row in reversed(profile.rows)}
@@ -128,7 +128,7 @@ def _rows(request: RunRequest, catalogue: Catalogue, profile: Profile) -> tuple[
 
 
 def row_for(method: str, options: Sequence[str], preset: str | None, catalogue: Catalogue) -> Row:
-    """Return a method's row with the given options, over those of a suite's full profile where one is named."""
+    """Return a method's row with the given options, on top of those of a suite's full profile if `preset` is given."""
     from freeshot.run.request import RunRequest
 
     profile = Profile(())
@@ -138,14 +138,14 @@ def row_for(method: str, options: Sequence[str], preset: str | None, catalogue: 
 
 
 def unknown_option(name: str, known: Iterable[str]) -> OptionError:
-    """Build the error for an option that no method of the run has, the nearest one named."""
+    """Build the error for an option that no method of the run has, with the nearest match."""
     nearest = get_close_matches(name.partition(".")[0], sorted(known), n=1, cutoff=0.5)
     guess = f"Did you mean '{nearest[0]}'? " if nearest else ""
     return OptionError(f"No method of this run has an option '{name}'. {guess}See 'freeshot show METHOD' for all.")
 
 
 def given_options(pairs: Sequence[str]) -> dict[str, str]:
-    """Split 'key=value' texts; OptionError where one is none."""
+    """Split 'key=value' texts; OptionError if one is malformed."""
     given = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
@@ -167,13 +167,13 @@ def _overridden(row: Row, given: Mapping[str, str], rows: Sequence[Row], catalog
 
 
 def _still_fits(key: str, row: Row, ours: Mapping[str, str], anew: set[str]) -> bool:
-    """Say whether a profile's option still means the component it was written for."""
+    """Return whether a profile's option still belongs to the component it was written for."""
     stem = key.partition(".")[0]
     return stem not in anew or row.options.get(stem) == ours[stem]
 
 
 def _profile_under(methods: Mapping[str, str], rows: Sequence[Row]) -> dict[str, Any]:
-    """Take for a method that another stands on the options of its own row in the profile: its size, not the paper's."""
+    """Give the base method the profile's options instead of its paper defaults."""
     own = {row.method: row.options for row in reversed(rows)}
     return {f"{option}.{key}": value for option, name in methods.items() for key, value in own.get(name, {}).items()}
 
@@ -181,10 +181,10 @@ def _profile_under(methods: Mapping[str, str], rows: Sequence[Row]) -> dict[str,
 def _profile_of_parts(
     row: Row, ours: Mapping[str, str], anew: set[str], known: Mapping[str, Any], catalogue: Catalogue
 ) -> dict[str, Any]:
-    """Hand a profile's sizes on to a component chosen anew, where it has options of the same name.
+    """Apply a profile's sizes to a newly chosen component that has options of the same name.
 
-    So a third-party meta-learner that inherits `iterations` runs at the profile's size, not the paper's;
-    its learning rate may mean something else and stays its own.
+    So a third-party meta-learner that inherits `iterations` runs at the profile's size, not the paper's; its learning
+    rate may have another meaning and keeps its default.
     """
     handed: dict[str, Any] = {}
     for name in anew:
@@ -212,7 +212,7 @@ def _cell(
 def spec_of(
     catalogue: Catalogue, suite: str, row: Row, track: Track, backbone: Part, seed: int, limit: int | None
 ) -> tuple[RunSpec, Component]:
-    """Resolve a row on a track into the spec of its cell, and the method that it asks for."""
+    """Resolve a row on a track into the spec of its cell, and its method."""
     part, method, chosen = with_parts(catalogue, "method", row.method, row.options)
     spec = RunSpec(
         suite=suite,
@@ -231,12 +231,12 @@ def _why_skipped(method: Method, track: Track) -> str | None:
         return method.skip(track)
     except Exception as error:
         raise ContractError(
-            f"Method '{method.name}' cannot say whether it skips '{track.name}': {type(error).__name__}: {error}"
+            f"Method '{method.name}' failed in skip('{track.name}'): {type(error).__name__}: {error}"
         ) from error
 
 
 def track_spec(track: Track) -> TrackSpec:
-    """Copy what decides a track's numbers."""
+    """Copy the fields that determine a track's results."""
     return TrackSpec(
         name=track.name,
         version=track.version,
@@ -255,7 +255,7 @@ def track_spec(track: Track) -> TrackSpec:
 
 
 def as_method(component: object) -> Method:
-    """Say that a component is a method, which its kind promises."""
+    """Narrow the type of a component to Method, which its kind guarantees."""
     from freeshot.contracts.method import Method
 
     assert isinstance(component, Method)

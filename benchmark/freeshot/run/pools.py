@@ -1,4 +1,4 @@
-"""Which pool a cell opens: its track's, or one that was asked for in its place; one's own are known by their hash."""
+"""Resolution of a cell's pool: the track's, or a requested one; users' own pools are identified by hash."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Pooled:
-    """A cell whose pool is settled."""
+    """A cell with its resolved pool."""
 
     spec: RunSpec
     track: Track
     missing: str = ""
-    """How to build its pool, where that was not done yet."""
+    """How to build its pool, if that has not been done yet."""
 
 
 def pooled(spec: RunSpec, track: Track, request: RunRequest, catalogue: Catalogue) -> Pooled:
-    """Settle the pool of a cell; one whose method needs none stays as it is, whatever pool was asked for.
+    """Resolve the pool of a cell; a cell whose method needs none stays unchanged.
 
-    A pool of one's own is part of the cell by its hash, because its name alone does not say which LoRAs it holds.
+    A user's own pool enters the cell by its hash, because its name does not determine its LoRAs.
     """
     if not needs_of(catalogue, spec) & {Needs.POOL, Needs.QUERIES}:
         return Pooled(spec, track)
@@ -49,7 +49,7 @@ def pooled(spec: RunSpec, track: Track, request: RunRequest, catalogue: Catalogu
 
 
 def asked_folders(request: RunRequest, catalogue: Catalogue) -> dict[str, Path]:
-    """Return the folder of the pool that was asked for, by the name that runs call it, where it is one's own."""
+    """Return name → folder of the requested pool, if it is a user's own."""
     if request.pool is None:
         return {}
     try:
@@ -60,7 +60,7 @@ def asked_folders(request: RunRequest, catalogue: Catalogue) -> dict[str, Path]:
 
 
 def from_anywhere(asked: str, catalogue: Catalogue, pools: Path) -> str:
-    """Name a pool so that it is found from another working folder too: by its whole path, if by its folder at all."""
+    """Return a pool name that is valid in any working directory: an absolute path if it was given by folder."""
     try:
         place = find_pool(asked, catalogue, pools)
     except MissingPoolError:
@@ -71,13 +71,13 @@ def from_anywhere(asked: str, catalogue: Catalogue, pools: Path) -> str:
 
 
 def called(asked: str, catalogue: Catalogue, pools: Path) -> str:
-    """Call a pool by its name where its folder was given; a part and a poison stay."""
+    """Return a pool's name instead of its folder, with its part and poison."""
     place = find_pool(asked, catalogue, pools)
     return f"{place.name}{_rest(place, asked)}"
 
 
 def _rest(place: Place, asked: str) -> str:
-    """Return what was asked for beside the pool itself: a part, a poison."""
+    """Return the suffix of a requested pool: part and poison."""
     _, plus, poison = asked.partition("+")
     part = f"/{place.part}" if place.part else ""
     return f"{part}{plus}{poison}"

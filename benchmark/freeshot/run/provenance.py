@@ -1,4 +1,4 @@
-"""Where and with what a record is made."""
+"""Provenance of a record: machine, packages and commit."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _processor() -> str:
 
 
 def _git_state() -> tuple[str | None, bool | None]:
-    """Return commit and whether the tree differs from it; records themselves do not count as a difference."""
+    """Return the commit and whether the tree differs from it; changes to results do not count."""
     try:
         commit = _git("rev-parse", "HEAD")
         return commit, bool(_git("status", "--porcelain", "--", ".", ":(exclude)results"))

@@ -1,4 +1,4 @@
-"""Whether all that a run needs is there, asked before the first second is spent: files, packages, folders, images."""
+"""Preflight checks of a run: files, packages, folders, images."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from freeshot.run.plan import PlannedCell
 
 SPLITS = {Needs.BASE_IMAGES: "base", Needs.VALIDATION: "validation"}
-"""What a method may ask of the data sets that its pool was tuned on."""
+"""Splits of the pool's data sets that a method may request."""
 
 
 def require_ready(cells: Sequence[PlannedCell], environment: Environment, results: Path) -> None:
-    """Refuse to run cells that lack something, and name all that is lacking; StoreError where results cannot lie."""
+    """Check that cells have all they need; DataError lists everything missing, StoreError an unwritable folder."""
     require_writable(results, "--results")
     parts = _of_parts((cell.spec for cell in cells), environment)
     _refuse([*parts, *_of_images(cells, environment)])
 
 
 def require_parts_ready(spec: RunSpec, environment: Environment) -> None:
-    """Refuse to work by a spec whose components lack something, and name all of it."""
+    """Check that a spec's components have all they need; DataError lists everything missing."""
     _refuse(_of_parts([spec], environment))
 
 
@@ -44,7 +44,7 @@ def _refuse(lacking: Iterable[str]) -> None:
 
 
 def _of_parts(specs: Iterable[RunSpec], environment: Environment) -> Iterator[str]:
-    """Ask each component once."""
+    """Check each component once."""
     parts = {fingerprint(part.recipe()): part for spec in specs for part in _parts(spec)}
     for part in parts.values():
         try:
@@ -58,7 +58,7 @@ def _parts(spec: RunSpec) -> list[Part]:
 
 
 def _of_images(cells: Sequence[PlannedCell], environment: Environment) -> Iterator[str]:
-    """Open each split of a data set once, and compare its size with those of the backbones it is for."""
+    """Open each split of a data set once, and compare its image size with those of its backbones."""
     seen: dict[tuple[str, str, str], Part] = {}
     for cell in cells:
         backbone = cell.spec.backbone
@@ -73,12 +73,12 @@ def _of_images(cells: Sequence[PlannedCell], environment: Environment) -> Iterat
 
 
 def _of_size(images: Images, dataset: str, backbone: BackboneProvider) -> str:
-    """Return why a backbone cannot take these images; '' where it can, or where the first one cannot be read."""
+    """Return why a backbone cannot take these images; '' if it can, or if the first one cannot be read."""
     try:
         return wrong_size(images, dataset, backbone.image_size(), spelled(backbone))
     except FreeshotError:
         raise
-    except Exception:  # noqa: BLE001 - a plugin's code; the cell that reads the image fails, the others go on
+    except Exception:  # noqa: BLE001 - plugin code; only the cell that reads the image fails
         return ""
 
 

@@ -1,4 +1,4 @@
-"""The inversion of a whole pool: each LoRA once, in one batch or several, from the cache where it was done before."""
+"""Inversion of an entire pool: each LoRA once, in one batch or several, from the cache if available."""
 
 from __future__ import annotations
 
@@ -34,42 +34,42 @@ STAGE, LEARNING = "inversion", "learning-to-invert"
 
 @dataclass(frozen=True, eq=False)
 class Recovery:
-    """How images are recovered from the LoRAs of a pool."""
+    """Settings of the inversion of a pool."""
 
     backbone: Backbone
     pool: LoraPool
     inversion: InversionMethod
     strategy: EfficiencyStrategy
     parts: tuple[Part, Part]
-    """Inversion and strategy, as they are identified in recipes."""
+    """Inversion and strategy, as in recipes."""
     per_class: int
     batch: int
     seed: int
     query_only: bool = False
-    """The LoRAs answer and show nothing of themselves; their answers are counted."""
+    """Only the logits of the LoRAs are used; queries are counted."""
 
     def __post_init__(self) -> None:
         if self.strategy.stops() and not self.inversion.steady:
             raise OptionError(
-                f"Strategy '{self.strategy.name}' stops patches of images that stay, and inversion "
-                f"'{self.inversion.name}' looks at others within its steps. Choose another of the two, such as -o "
+                f"Strategy '{self.strategy.name}' freezes patches, which needs one fixed batch of images; inversion "
+                f"'{self.inversion.name}' uses other images in its steps. Replace one of them, such as by -o "
                 "strategy=none."
             )
         if not self.query_only:
             return
         if isinstance(self.inversion, LearnedInversion):
             raise OptionError(
-                f"Inversion '{self.inversion.name}' learns from gradients, and none come back from a LoRA behind a "
-                "service. Choose another, such as -o inversion=zeroth-order."
+                f"Inversion '{self.inversion.name}' needs gradients, but a LoRA behind a service returns "
+                "none. Choose another, such as -o inversion=zeroth-order."
             )
         if not _blind(self.backbone, self.strategy):
             raise OptionError(
-                f"Strategy '{self.strategy.name}' chooses by attention, which a LoRA behind a service does not show. "
+                f"Strategy '{self.strategy.name}' selects by attention, which a LoRA behind a service does not return. "
                 "Choose -o strategy=none."
             )
 
     def run(self, stages: Stages) -> list[SurrogateSet]:
-        """Invert every LoRA, or take what an earlier run left, and charge it."""
+        """Invert every LoRA, or load cached results, and charge the cost."""
         learned = self._learned(stages)
         stages.started(STAGE, len(self.pool))
         entries = self.pool.entries
@@ -94,7 +94,7 @@ class Recovery:
         return found
 
     def there(self, stage: str, artefacts: Artefacts) -> tuple[int, int]:
-        """Say how many artefacts of a stage are in the cache, and how many there will be."""
+        """Return how many artefacts of a stage are in the cache, and how many there will be."""
         if stage == LEARNING:
             return int(artefacts.has(LEARNING, self._learning_recipe())), 1
         found = [
@@ -106,19 +106,19 @@ class Recovery:
         return sum(found), len(found)
 
     def identity(self) -> list[Any]:
-        """Name what runs have in common that share recovered images."""
+        """Return the key that runs with the same surrogates share."""
         efficiency = "all patches" if self._masked_afterwards else self.parts[1].recipe()
         sizes = [self.per_class, self.batch]
         return [self.parts[0].recipe(), efficiency, sizes, self.pool.sha256, self.backbone.identity, self.seed]
 
     def bytes_each(self) -> int:
-        """Return about how many bytes an artefact takes: the images of a LoRA, or of a batch of them."""
+        """Return the approximate size of an artefact in bytes: the images of a LoRA, or of a batch of them."""
         way = len(self.pool.entries[0].classes)
         numbers = self.per_class * way * 3 * self.backbone.image_size**2
         return 4 * numbers // len(batches_of(self.per_class, way, self.batch))
 
     def _facts(self, found: list[SurrogateSet]) -> dict[str, Any]:
-        """Sum up what is worth remembering of an inversion."""
+        """Summarise the facts of an inversion for the record."""
         accuracies = [float(s.statistics["teacher_accuracy"]) for s in found]
         queries = [int(s.statistics["queries"]) for s in found if "queries" in s.statistics]
         return {
@@ -129,7 +129,7 @@ class Recovery:
 
     @cached_property
     def _files(self) -> dict[str, str]:
-        """Hash the files that the inversion reads; one that is missing is told of when it is opened."""
+        """Hash the files that the inversion reads; a missing one is reported when it is opened."""
         found = {name: weights_file(name) for name in self.inversion.files()}
         return {name: file_sha256(path) for name, path in found.items() if path.is_file()}
 
@@ -146,9 +146,9 @@ class Recovery:
         *,
         wait: bool,
     ) -> list[tuple[Artefact, bool]] | None:
-        """Recover a LoRA's images batch by batch; of each, what came of it and whether it was in the cache.
+        """Invert a LoRA batch by batch; return each batch's artefact and whether it was cached.
 
-        None where another process is at one of them, and we do not wait for it.
+        None if another process has a lock and `wait` is False.
         """
         pieces = batches_of(self.per_class, len(entry.classes), self.batch)
         acting = None if self._masked_afterwards else self.strategy
@@ -165,7 +165,7 @@ class Recovery:
         return made
 
     def _recipe(self, entry: LoraEntry, pieces: list[int], piece: int) -> dict[str, Any]:
-        """Name all that decides the images; what the mask alone depends on is not among it."""
+        """Return the recipe of the images; settings that change the mask only are left out."""
         recipe: dict[str, Any] = {
             "inversion": self.parts[0].recipe(),
             "efficiency": "all patches" if self._masked_afterwards else self.parts[1].recipe(),
@@ -185,7 +185,7 @@ class Recovery:
         return recipe
 
     def _learned(self, stages: Stages) -> Mapping[str, Tensor] | None:
-        """Let an inversion that learns from all LoRAs do so, once per pool."""
+        """Train an inversion that learns from all LoRAs, once per pool."""
         method = self.inversion
         if not isinstance(method, LearnedInversion):
             return None
@@ -207,6 +207,6 @@ class Recovery:
 
 
 def _blind(backbone: Backbone, strategy: EfficiencyStrategy) -> bool:
-    """Say whether a strategy looks into no layer."""
+    """Return whether a strategy uses no layer's attention."""
     depth = len(list(backbone.vit.get_submodule("blocks").children()))
     return not strategy.layers(depth) and not strategy.stops()

@@ -1,4 +1,4 @@
-"""From a pool to an adapter file, without a track: what a person with a folder of LoRAs wants."""
+"""Recycling: from a pool to an adapter file, without a track."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class RecycleRequest:
     """The arguments of `freeshot recycle`."""
 
     pool: str
-    """Name or folder."""
+    """Name or folder of the pool."""
     out: Path
     method: str = "lora-recycle"
     options: tuple[str, ...] = ()
     preset: str | None = None
-    """Suite whose scaled options are taken; None takes the method's own defaults, the paper's."""
+    """Suite whose scaled options are used; None uses the method's own defaults, the paper's."""
     shot: int = 1
     query: int = 15
     seed: int = 0
@@ -50,12 +50,12 @@ class RecycleRequest:
     cache: Path = field(default_factory=lambda: Path(".freeshot"))
     device: str = "cpu"
     sheets: bool = False
-    """Also save what was recovered from each LoRA as a picture."""
+    """Also save the surrogates of each LoRA as a contact sheet."""
 
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """A recycling that was checked and is ready to start."""
+    """A validated recycling that is ready to start."""
 
     request: RecycleRequest
     environment: Environment
@@ -64,12 +64,12 @@ class Job:
     method: Method
 
     def forecast(self) -> Forecast:
-        """Say what it will cost, from one measured step."""
+        """Estimate the cost, from one measured step."""
         backbone = self.environment.backbone(self.spec.backbone)
         return forecast(self.environment, self.spec, self.track, backbone)
 
     def run(self) -> list[StageCost]:
-        """Prepare the method on the pool and write its adapter; an interrupted job goes on where it was."""
+        """Prepare the method on the pool and write its adapter; an interrupted job resumes."""
         require_writable(self.request.out, "--out")
         bench = Bench(self.environment, self.spec, self.track, self.method)
         with access_blocked() as violations:
@@ -104,7 +104,7 @@ class Job:
 
 
 def plan_recycling(request: RecycleRequest, catalogue: Catalogue) -> Job:
-    """Look up and check everything that was asked for, before a second is spent."""
+    """Resolve and validate the request before anything runs."""
     place = find_pool(request.pool, catalogue)
     if place.part or "+" in request.pool:
         raise OptionError(f"'{request.pool}' is a part of a pool, or a poisoned one. Choose '{place.name}' itself.")

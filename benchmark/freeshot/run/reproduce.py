@@ -1,4 +1,4 @@
-"""A record's cell run again: rebuilt from what is installed here, and refused where it would not be the same cell."""
+"""Rerun a record's cell: rebuilt from the installed code, and refused if it would not be the same cell."""
 
 from __future__ import annotations
 
@@ -28,31 +28,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing that is not here as the record has it."""
+    """One difference between the record and this installation."""
 
     weight: Literal["cell", "version", "surroundings"]
-    """Of the cell: it would be another one. A distribution's version: it may be. The surroundings: it is the same."""
+    """'cell': it would be another cell. 'version': it may be. 'surroundings': it is the same cell."""
     text: str
 
 
 @dataclass(frozen=True, eq=False)
 class Rebuilt:
-    """The cell of a record as it would be run here, and all that differs."""
+    """The cell of a record as it would run here, with all differences."""
 
     cell: PlannedCell | None
-    """None where it cannot be built at all."""
+    """None if it cannot be built."""
     differences: tuple[Difference, ...]
 
 
 def rebuild(record: RunRecord, catalogue: Catalogue, request: RunRequest) -> Rebuilt:
-    """Build a finished record's cell from what is installed; StoreError for a record without accuracies."""
+    """Build a finished record's cell from the installed code; StoreError for a record without accuracies."""
     if record.status != "ok":
         raise StoreError(f"The record is {record.status} and has no accuracies to compare with: {record.reason}")
     stated = record.spec
     parts = (stated.method, stated.backbone, *stated.parts.values())
     found = [difference for part in parts for difference in _origin(part, catalogue)]
     if stated.track.name not in catalogue.tracks():
-        found.append(Difference("cell", f"The track '{stated.track.name}' is not here. Install the plugin it is from."))
+        found.append(Difference("cell", f"The track '{stated.track.name}' is not available. Install its plugin."))
     if any(difference.weight == "cell" for difference in found):
         return Rebuilt(None, tuple(found))
     track = catalogue.track(stated.track.name)
@@ -82,21 +82,21 @@ def rebuild(record: RunRecord, catalogue: Catalogue, request: RunRequest) -> Reb
 
 
 def run_again(cell: PlannedCell, catalogue: Catalogue, request: RunRequest) -> RunRecord:
-    """Run the cell into a results folder that has no record of it yet; StoreError otherwise."""
+    """Run the cell into a results folder without a record of it; StoreError otherwise."""
     path = record_path(request.results, cell.spec)
     if path.exists():
-        raise StoreError(f"{path} is there already. Choose an empty folder for --results: nothing is replaced.")
+        raise StoreError(f"{path} already exists. Choose an empty folder for --results; records are never overwritten.")
     execute_plan(Plan((cell,)), request, catalogue)
     return RunRecord.read(path)
 
 
 def _origin(part: Part, catalogue: Catalogue) -> list[Difference]:
-    """Say whether a part is here, and from the same version of its distribution."""
+    """Return whether a component is missing, or from another version of its distribution."""
     called = f"The {part.kind} '{part.name}'"
     try:
         here = catalogue.origin(part.kind, part.name)
     except FreeshotError as error:
-        return [Difference("cell", f"{called} of {part.origin or 'an unknown distribution'} is not here. {error}")]
+        return [Difference("cell", f"{called} of {part.origin or 'an unknown distribution'} is not available. {error}")]
     if here == part.origin:
         return []
     same = here.partition(" ")[0] == part.origin.partition(" ")[0]
@@ -128,7 +128,7 @@ def _value(values: Mapping[str, Any], name: str) -> str:
 
 
 def _foundations(record: RunRecord, cell: PlannedCell, environment: Environment) -> list[Difference]:
-    """Compare what the numbers rest on: network, pool, images and episodes, by their hashes."""
+    """Compare the hashes of the inputs: network, pool, images and episodes."""
     here = hashes_of(environment, cell.spec, cell.track)
     return [
         Difference("cell", f"The record's hash of {name} is {value[:12]}, here it is {here.get(name, 'none')[:12]}.")
@@ -138,7 +138,7 @@ def _foundations(record: RunRecord, cell: PlannedCell, environment: Environment)
 
 
 def _surroundings(before: Provenance, now: Provenance) -> list[Difference]:
-    """Name the machine and the packages where they are others; they may move bits, not what was asked."""
+    """List differing machine properties and package versions; they may change bits, not the cell."""
     pairs = {"device": (before.device, now.device), "platform": (before.platform, now.platform)}
     pairs |= {"Python": (before.python, now.python), "freeshot": (before.freeshot, now.freeshot)}
     pairs |= {name: (before.packages.get(name, "unknown"), version) for name, version in now.packages.items()}

@@ -1,4 +1,4 @@
-"""What a person asked for, before any name is looked up."""
+"""The user's request, before any name is resolved."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ class RunRequest:
     suite: str | None = None
     profile: str | None = None
     tracks: tuple[str, ...] = ()
-    """Patterns of track names; empty takes those of the suite's profile."""
+    """Patterns of track names; empty uses those of the suite's profile."""
     methods: tuple[str, ...] = ()
-    """Method names; empty takes the rows of the suite's profile."""
+    """Method names; empty uses the rows of the suite's profile."""
     options: tuple[str, ...] = ()
     """'key=value', for every method that has the option."""
     backbone: str | None = None
     pool: str | None = None
-    """Pool in place of the tracks' own, by name or folder."""
+    """Pool to use instead of the tracks' own, by name or folder."""
     seeds: tuple[int, ...] = ()
-    """Empty takes those of the suite's profile."""
+    """Empty uses those of the suite's profile."""
     limit: int | None = None
     results: Path = field(default_factory=lambda: Path("results"))
     cache: Path = field(default_factory=lambda: Path(".freeshot"))
     data: Path = field(default_factory=lambda: Path("data"))
     pools: Path = field(default_factory=lambda: Path("pools"))
-    """Where pools of one's own lie."""
+    """Folder of users' own pools."""
     device: str = "cpu"
     launcher: str = "local"
     launcher_options: tuple[str, ...] = ()

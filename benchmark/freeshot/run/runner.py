@@ -1,4 +1,4 @@
-"""What a launcher is given to run a cell: here, or in any other process that can read the same folders."""
+"""The callable with which launchers run cells: in this process, or in any other that can read the same folders."""
 
 from __future__ import annotations
 
@@ -34,26 +34,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class CellRunner:
-    """Runs a cell when it is called.
+    """Runs a cell when called.
 
-    Pickled and called in another process it loads the same plugins, reads the same folders wherever that process was
-    started, and sends its events home by mail.
+    Pickled and called in another process it loads the same plugins, uses the same folders (absolute paths), and sends
+    its events through the event log.
     """
 
     request: RunRequest
     tracks: Mapping[str, Track]
-    """Of each cell."""
+    """Cell → track."""
     plugins: Selection
     mail: Path
     weights: Path
-    """Where files of weights lie."""
+    """Folder of weight files."""
     _here: Environment | None
     ran: set[str] = field(default_factory=set)
     """Cells that were run in this process."""
 
     @classmethod
     def at(cls, environment: Environment, request: RunRequest, tracks: Mapping[str, Track], mail: Path) -> CellRunner:
-        """Make a runner that works in this process, with what is opened already."""
+        """Create a runner for this process, with its opened resources."""
         folders: dict[str, Any] = {
             name: getattr(request, name).absolute() for name in ("results", "cache", "data", "pools")
         }
@@ -63,11 +63,11 @@ class CellRunner:
         return cls(replace(request, **folders), tracks, plugins, mail, weights, environment)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave behind what belongs to this process."""
+        """Drop the resources of this process."""
         return {**vars(self), "_here": None}
 
     def __call__(self, spec: RunSpec) -> None:
-        """Run a cell; whatever comes of it is written down, on record or by mail."""
+        """Run a cell; the result is written to its record or the event log."""
         if self._here is not None:
             self.ran.add(spec.cell)
             run_alone(self._here, spec, self.tracks[spec.cell], self.request)
@@ -77,25 +77,25 @@ class CellRunner:
             environment = self._there()
             with listening(environment.catalogue.host.manager, letters):
                 run_alone(environment, spec, self.tracks[spec.cell], self.request)
-        except FreeshotError as error:  # a folder that cannot be read or written; whoever waits must hear of it
+        except FreeshotError as error:  # an unreadable or unwritable folder; the main process must get the event
             letters.freeshot_event(CellFailed(spec.title, str(error), id=spec.cell))
 
     def assist(self, spec: RunSpec) -> None:
-        """Help, from another process, whoever runs a cell; nothing is written down or told."""
+        """Help another process with a cell's shareable work; writes no record and no event."""
         if is_done(stored_record(self.request.results, spec)) and not self.request.rerun:
             return
         environment = replace(self._there(), quiet=True)
         assist_cell(environment, spec, self.tracks[spec.cell])
 
     def _there(self) -> Environment:
-        """Open, in another process, what cells share."""
-        os.environ[WEIGHTS] = str(self.weights)  # a cluster's processes may begin without our variables
+        """Open the shared resources of cells in another process."""
+        os.environ[WEIGHTS] = str(self.weights)  # processes of a cluster may start without our variables
         return _environment(self.plugins, self.request)
 
 
 @cache
 def _environment(plugins: Selection, request: RunRequest) -> Environment:
-    """Open in this process what cells share, once."""
+    """Open the shared resources of cells in this process, once."""
     from freeshot.data.own import offer_own
     from freeshot.plugin.catalogue import Catalogue
 
@@ -106,7 +106,7 @@ def _environment(plugins: Selection, request: RunRequest) -> Environment:
 
 
 def run_alone(environment: Environment, spec: RunSpec, track: Track, request: RunRequest) -> None:
-    """Hold the cell's lock while it runs; the operating system lets go of it even if we are killed."""
+    """Run a cell under its lock, which the operating system releases if the process is killed."""
     from filelock import FileLock, Timeout
 
     locks = environment.cache / "locks"
@@ -131,21 +131,21 @@ def run_alone(environment: Environment, spec: RunSpec, track: Track, request: Ru
 
 
 def lock_name(spec: RunSpec, results: Path) -> str:
-    """Name the lock of a cell: another run may fill another results folder with it, and needs a record of its own."""
+    """Return the lock's file name; it includes the results folder, because each folder needs its own record."""
     return f"{fingerprint([spec.cell, str(results.resolve())])}.lock"
 
 
 def _wrapped(environment: Environment, spec: RunSpec, track: Track, request: RunRequest) -> None:
-    """Run a cell inside of the wrappers that plugins put around cells; ours is the innermost implementation."""
+    """Run a cell inside the wrappers of plugins; the harness's implementation is the innermost."""
     manager = environment.catalogue.host.manager
     try:
         with listening(manager, _Core(environment, track, request)):
             records = manager.hook.freeshot_cell(spec=spec)
         if not any(isinstance(record, RunRecord) for record in records or ()):
-            environment.emit(CellFailed(spec.title, "A freeshot_cell wrapper gave no record back.", id=spec.cell))
+            environment.emit(CellFailed(spec.title, "A freeshot_cell wrapper returned no record.", id=spec.cell))
     except FreeshotError:
         raise
-    except Exception as error:  # noqa: BLE001 - a wrapper is a stranger's code; it must not cost the other cells
+    except Exception as error:  # noqa: BLE001 - third-party wrappers may raise anything and must not stop other cells
         failure = failure_of(error, environment.catalogue.host.packages)
         environment.emit(
             CellFailed(spec.title, f"A freeshot_cell wrapper raised {failure.reason}", failure, id=spec.cell)

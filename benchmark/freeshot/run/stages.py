@@ -1,4 +1,4 @@
-"""The ledger of a cell: each stage is taken from the cache or made, metered, stored, told and charged."""
+"""The stages of a cell: load each from the cache or compute it, measured, stored, reported and charged."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ if TYPE_CHECKING:
     from freeshot.run.environment import Environment
 
     Make = Callable[[Callable[[int, int], None], FileCheckpoint], Artefact]
-    """Computes an artefact, telling progress and keeping its state; what it costs is measured from outside."""
+    """Computes an artefact, reports progress and stores checkpoints; its cost is measured by the caller."""
 
 
 @dataclass(eq=False)
 class Stages:
-    """What the stages of one cell cost, and how they come about."""
+    """Computes the stages of one cell and records their costs."""
 
     _environment: Environment
     _title: str
     _cell: str
-    """Name and hash of the cell, for whoever listens."""
+    """Name and hash of the cell, for events."""
     _device: torch.device
     costs: list[StageCost] = field(default_factory=list)
     _spent: tuple[float, int] = (0.0, 0)
-    """Seconds and operations of what was made here and now, which stages account for, and seconds of waiting."""
+    """Seconds and operations of work done in this run that stages account for, and seconds of waiting."""
 
     def artefact(
         self, stage: str, recipe: Mapping[str, Any], make: Make, total: int, *, learns: bool = False
     ) -> Artefact:
-        """Take a stage's artefact from the cache, or make and store it; `learns` where its tensors are learned."""
+        """Load a stage's artefact from the cache, or compute and store it; `learns` if its tensors are learned."""
         self.started(stage, total)
         found = self.stored(stage, recipe, make, lambda done, of: self.progress(stage, done, of))
         assert found is not None
@@ -58,9 +58,9 @@ class Stages:
         *,
         wait: bool = True,
     ) -> tuple[Artefact, bool] | None:
-        """Return a part of a stage, metered if it is made, and whether it was in the cache; nothing is charged yet.
+        """Return a part of a stage, measured if it is computed, and whether it was cached; charges nothing.
 
-        What another process is making is waited for, or, without `wait`, left to it: None.
+        If another process has the lock it is waited for, or None is returned if `wait` is False.
         """
         from filelock import Timeout
 
@@ -74,14 +74,14 @@ class Stages:
                 self._spent = (
                     self._spent[0] + time.perf_counter() - begun,
                     self._spent[1],
-                )  # what waited, cost nothing
-                kept = artefacts.load(stage, recipe)  # somebody may have made it while we waited
+                )  # waiting is not charged
+                kept = artefacts.load(stage, recipe)  # another process may have computed it meanwhile
                 return (kept, True) if kept is not None else (self._made(stage, recipe, make, tell), False)
         except Timeout:
             return None
 
     def _made(self, stage: str, recipe: Mapping[str, Any], make: Make, tell: Callable[[int, int], None]) -> Artefact:
-        """Make, meter and store an artefact."""
+        """Compute, measure and store an artefact."""
         artefacts = self._environment.artefacts
         state = artefacts.checkpoint(stage, recipe)
         with metered(self._device) as state.meter:
@@ -102,7 +102,7 @@ class Stages:
         facts: Mapping[str, Any],
         learned: int | None = None,
     ) -> None:
-        """Write down what a stage cost when its parts were computed."""
+        """Record the cost of a stage as of when its parts were computed."""
         seconds = sum(artefact.seconds for artefact, _ in parts)
         peak = max(artefact.peak_bytes for artefact, _ in parts)
         flops = _sum([artefact.flops for artefact, _ in parts])
@@ -123,7 +123,7 @@ class Stages:
         self._environment.emit(StageFinished(self._title, stage, seconds, cached, id=self._cell))
 
     def charge_rest(self, whole: Meter) -> None:
-        """Write down what a method's preparation cost outside of all stages."""
+        """Record the cost of a method's preparation outside all stages."""
         seconds, flops = self._spent
         rest = max(whole.seconds - seconds, 0.0)
         self.costs.append(
@@ -131,15 +131,15 @@ class Stages:
         )
 
     def started(self, stage: str, total: int) -> None:
-        """Tell that a stage begins."""
+        """Emit the start of a stage."""
         self._environment.emit(StageStarted(self._title, stage, total, id=self._cell))
 
     def progress(self, stage: str, done: int, total: int) -> None:
-        """Tell how far a stage is."""
+        """Emit the progress of a stage."""
         self._environment.emit(Progress(self._title, stage, done, total, id=self._cell))
 
     def within(self, stage: str, number: int, total: int) -> Callable[[int, int], None]:
-        """Return what tells the steps inside of item `number` of `total`, at most twice a second."""
+        """Return a progress callback for the steps inside item `number` of `total`, called at most twice a second."""
         last = time.monotonic()
 
         def report(done: int, of: int) -> None:
@@ -152,6 +152,6 @@ class Stages:
 
 
 def _sum(values: Sequence[float | None]) -> float | None:
-    """Add up what is known of all parts; None where it is not known of one."""
+    """Sum the values; None if one is unknown."""
     known = [value for value in values if value is not None]
     return sum(known) if len(known) == len(values) else None

@@ -1,4 +1,4 @@
-"""Where records live: `<results>/<suite>/<track>/<method>-<cell>.json`, and what is there already."""
+"""Locations of records: `<results>/<suite>/<track>/<method>-<cell>.json`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def record_path(results: Path, spec: RunSpec) -> Path:
-    """Say where the record of a cell belongs."""
+    """Return the path of a cell's record."""
     return results / spec.place
 
 
@@ -26,9 +26,9 @@ def stored_record(results: Path, spec: RunSpec) -> RunRecord | None:
     try:
         return RunRecord.read(path)
     except StoreError:
-        return None  # an unreadable record is written anew
+        return None  # an unreadable record is replaced
 
 
 def is_done(record: RunRecord | None) -> bool:
-    """Say whether a record need not be made again: it is finished, or skipped for a reason."""
+    """Return whether a record need not be recomputed: it is finished, or skipped for a reason."""
     return record is not None and record.status in ("ok", "skipped")

@@ -1,6 +1,6 @@
-"""Where meta-learners get their tasks: surrogate images, or real base images for the ceiling.
+"""Tasks for meta-learners: from surrogate images, or from real base images for the ceiling.
 
-Task number i is a function of the seed and i alone, so a stream can be stopped and taken up again.
+Task number i is a function of the seed and i alone, so a stream can be interrupted and resumed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 PASSED = 9
-"""Tasks in a row that may be passed by: a learner that trusts one source alone still gets on."""
+"""Most tasks skipped in a row, so that a learner that accepts a single source still makes progress."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,12 @@ class TaskShape:
     way: int
     shot: int
     query: int
-    """At most; of recovered images as many as the support set leaves of a class."""
+    """Upper limit; with surrogates, as many images as the support set leaves of a class."""
 
 
 @dataclass(eq=False)
 class Tasks:
-    """A stream of tasks: `draw` makes one, `recipe` says in JSON what decides them."""
+    """A stream of tasks: `draw` makes one, `recipe` describes everything that determines them as JSON."""
 
     draw: Callable[[Generator], Task]
     recipe: Mapping[str, Any]
@@ -51,7 +51,7 @@ class Tasks:
     on_step: Callable[[int, int], None] = field(default=lambda done, total: None)
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
     held_out: Sequence[Task] = ()
-    """Tasks of classes that `draw` never shows."""
+    """Tasks of classes that `draw` never uses."""
 
     def take(self, count: int, start: int = 0) -> Iterator[Task]:
         """Yield tasks start…count−1, reporting progress."""
@@ -60,7 +60,7 @@ class Tasks:
             self.on_step(number + 1, count)
 
     def take_wanted(self, count: int, wanted: Callable[[Task], bool]) -> Iterator[Task]:
-        """Yield `count` tasks that are wanted; others are passed by, at most nine in a row: the tenth is taken."""
+        """Yield `count` wanted tasks; at most nine in a row are skipped, and the tenth is used."""
         number = 0
         for done in range(bounded(count)):
             task, passed = self._draw(number), 0
@@ -76,11 +76,11 @@ class Tasks:
 
 
 class SurrogateSource:
-    """Draw tasks from what was recovered from LoRAs.
+    """Draw tasks from surrogate images.
 
-    A share of the tasks has the classes of one LoRA and its logits on the query images; the rest mixes
-    classes of different LoRAs, with labels only. The same class recovered from two LoRAs is one class.
-    Classes that are `hidden` are in neither: a LoRA's tasks then have a smaller way.
+    A share of the tasks has the classes of one LoRA and its logits on the query images; the rest mixes classes of
+    different LoRAs, with labels only. The same class in two LoRAs is one class. Classes in `hidden` are excluded: tasks
+    of one LoRA then have a smaller way.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class SurrogateSource:
             )
 
     def draw(self, rng: Generator) -> Task:
-        """Draw one task of either sort."""
+        """Draw one task of either kind."""
         if float(torch.rand((), generator=rng)) < self._lora_share:
             return self._of_one_lora(rng)
         return self._across_loras(rng)
@@ -139,7 +139,7 @@ class SurrogateSource:
     def _pick(self, place: int, label: int, rng: Generator) -> tuple[Tensor, Tensor]:
         """Choose support and query images of one class of one LoRA, as indices."""
         members = self._members[place, label]
-        members = members[torch.randperm(len(members), generator=rng)]
+        members = members[torch.randperm(len(members), generator=rng)]  # [members of the class]
         query = min(self._shape.query, len(members) - self._shape.shot)
         if query < 1:
             raise PoolError(
@@ -155,21 +155,21 @@ class SurrogateSource:
         teacher: SurrogateSet | None,
         labels: Sequence[int] = (),
     ) -> Task:
-        """Gather a task; a teacher's opinion is taken on its classes `labels`."""
+        """Gather a task; with a teacher, its logits on the classes `labels`."""
         support, _ = self._shots([(place, s) for place, s, _ in parts], rng)
         query, mirrored = self._shots([(place, q) for place, _, q in parts], rng)
         logits = None
         if teacher is not None:
-            chosen = torch.cat([q for _, _, q in parts]).to(teacher.teacher_logits.device)
-            flipped = mirrored.to(chosen.device).unsqueeze(1)
+            chosen = torch.cat([q for _, _, q in parts]).to(teacher.teacher_logits.device)  # [q]
+            flipped = mirrored.to(chosen.device).unsqueeze(1)  # [q, 1]
             logits = torch.where(flipped, teacher.mirrored_logits[chosen], teacher.teacher_logits[chosen])
-            logits = logits[:, list(labels)]
+            logits = logits[:, list(labels)]  # [q, c]
         return Task(support, query, len(parts), logits, tuple(self._sets[place].source for place, _, _ in parts))
 
     def _shots(self, parts: Sequence[tuple[int, Tensor]], rng: Generator) -> tuple[Shots, Tensor]:
-        """Gather images class by class, flip some left to right together with their masks."""
-        images = torch.cat([self._sets[place].shots.images[chosen] for place, chosen in parts])
-        labels = torch.cat([torch.full((len(chosen),), label) for label, (_, chosen) in enumerate(parts)])
+        """Gather images class by class, and flip some left to right together with their masks."""
+        images = torch.cat([self._sets[place].shots.images[chosen] for place, chosen in parts])  # [n, 3, h, w]
+        labels = torch.cat([torch.full((len(chosen),), label) for label, (_, chosen) in enumerate(parts)])  # [n]
         masks = [self._sets[place].shots.kept for place, _ in parts]
         kept = None
         if all(mask is not None for mask in masks):
@@ -178,14 +178,14 @@ class SurrogateSource:
         if self._flip:
             flipped = torch.rand(len(images), generator=rng) < 0.5
             where = flipped.to(images.device)
-            images = torch.where(where.view(-1, 1, 1, 1), images.flip(-1), images)
+            images = torch.where(where.view(-1, 1, 1, 1), images.flip(-1), images)  # [n, 3, h, w]
             if kept is not None:
-                kept = torch.where(where.unsqueeze(1), mirror_patches(kept, self._side), kept)
+                kept = torch.where(where.unsqueeze(1), mirror_patches(kept, self._side), kept)  # [n, k]
         return Shots(images, labels.to(images.device), kept), flipped
 
 
 def hidden_classes(sets: Sequence[SurrogateSet], share: float, way: int, rng: Generator) -> frozenset[int]:
-    """Choose a share of the classes, at least `way` of them, that training is not to see."""
+    """Choose a share of the classes, at least `way` of them, to hold out of training."""
     ids = sorted({class_id for surrogate in sets for class_id in surrogate.class_ids})
     count = max(way, round(share * len(ids)))
     if len(ids) - count < way:
@@ -215,8 +215,8 @@ class ImageSource:
         return Task(self._shots(place, support, rng), self._shots(place, query, rng), self._shape.way)
 
     def _shots(self, place: int, parts: Sequence[Tensor], rng: Generator) -> Shots:
-        images = self._sources[place].read(torch.cat(list(parts)).tolist()).float() / 255
-        labels = torch.cat([torch.full((len(p),), label) for label, p in enumerate(parts)])
+        images = self._sources[place].read(torch.cat(list(parts)).tolist()).float() / 255  # [n, 3, h, w]
+        labels = torch.cat([torch.full((len(p),), label) for label, p in enumerate(parts)])  # [n]
         if self._flip:
             where = (torch.rand(len(images), generator=rng) < 0.5).view(-1, 1, 1, 1)
             images = torch.where(where, images.flip(-1), images)
@@ -224,7 +224,7 @@ class ImageSource:
 
 
 def _members(images: Images, shape: TaskShape) -> list[Tensor]:
-    """List the images of each class; EpisodeError where a task cannot be filled."""
+    """List the image indices of each class; EpisodeError if there are too few for a task."""
     labels = torch.as_tensor(images.labels)
     members = [(labels == label).nonzero().flatten() for label in range(len(images.classes))]
     poorest = min(map(len, members), default=0)

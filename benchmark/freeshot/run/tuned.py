@@ -1,4 +1,4 @@
-"""Episodes that are tuned group after group, with a note of what is done: an interrupted cell continues."""
+"""Evaluation with tuning per episode, group by group, with checkpoints: an interrupted cell resumes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from freeshot.run.environment import Environment
 
 SAVE_EVERY = 20
-"""Episodes between two notes."""
+"""Episodes between two checkpoints."""
 
 
 def score_tuned(
@@ -34,7 +34,7 @@ def score_tuned(
     episodes: Sequence[Episode],
     meter: Meter,
 ) -> Judged:
-    """Tune on one group of episodes after the other, from where a run stopped; the meter counts all runs together."""
+    """Tune on one group of episodes after another, resuming from a checkpoint; the meter includes earlier runs."""
     checkpoint = checkpoint_of(environment, spec)
     checkpoint.meter = meter
     judged = _noted(checkpoint)
@@ -53,20 +53,20 @@ def score_tuned(
                 checkpoint.offer(lambda: as_tensors(together(judged)))
     except KeyboardInterrupt:
         if 0 < done < len(episodes):
-            checkpoint.offer(lambda: as_tensors(together(judged)))  # nothing finished is lost
+            checkpoint.offer(lambda: as_tensors(together(judged)))  # saves all finished episodes
         raise
     return together(judged)
 
 
 def checkpoint_of(environment: Environment, spec: RunSpec) -> FileCheckpoint:
-    """Return where the outcomes of a cell's episodes are kept until its record is written."""
-    # the weights beside the cell: what a backbone's name stands for may have been replaced since
+    """Return the checkpoint of a cell's episode outcomes, used until its record is written."""
+    # includes the weights, because a backbone's name may refer to other ones by now
     name = fingerprint([spec.cell, environment.backbone(spec.backbone).sha256])
     return FileCheckpoint(environment.cache / "cells" / f"{name}.safetensors", every=0)
 
 
 def _noted(checkpoint: FileCheckpoint) -> list[Judged]:
-    """Read how queries were taken in earlier runs; a note that is absent, damaged or of another make says nothing."""
+    """Read the outcomes of earlier runs; empty if the checkpoint is missing, damaged or of another format."""
     state = checkpoint.load()
     try:
         return [from_tensors(state)] if state else []

@@ -1,4 +1,4 @@
-"""The bench at which a method prepares: it holds exactly what was declared, and no test image at all."""
+"""The workbench at which a method prepares: it provides exactly what was declared, and no test image."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ if TYPE_CHECKING:
 
 
 VALIDATION_TASKS = 100
-"""Tasks of held-out surrogate classes by which a meta-learner may judge itself."""
+"""Number of validation tasks of held-out surrogate classes for a meta-learner."""
 
 
 @dataclass(frozen=True, eq=False)
 class LabelledTask:
-    """A task of validation classes, with its answers; implements `freeshot.Trial`."""
+    """A validation episode with its labels; implements `freeshot.Trial`."""
 
     support: Shots
     query: Shots
@@ -60,26 +60,26 @@ class LabelledTask:
 
 @dataclass(eq=False)
 class Bench:
-    """What one cell's method works with; implements `freeshot.Workbench`."""
+    """The workbench of one cell's method; implements `freeshot.Workbench`."""
 
     _environment: Environment
     _spec: RunSpec
     track: Track
     method: Method
     recovered: Sequence[SurrogateSet] = ()
-    """What the last inversion gave."""
+    """Result of the last inversion."""
     asked: list[QueryOracle] = field(default_factory=list)
     """The services that were handed out; they count their queries."""
     looked: bool = False
-    """Whether scoring on test episodes began."""
+    """Whether scoring on test episodes has begun."""
     scored: bool = False
-    """Whether they were all scored, and only the audit is left."""
+    """Whether all episodes were scored, and only the audit remains."""
     audit: CellAudit | None = None
-    """How the audit came out, once there was one."""
+    """Result of the audit, when available."""
     origin: str = ""
-    """Who provides the method, where it is not the cell's own."""
+    """Provider of the method, if it is not the cell's own."""
     under: Adapter | None = None
-    """What another method left behind, on which this one stands."""
+    """The adapter of the base method, if there is one."""
 
     def __post_init__(self) -> None:
         self.way, self.shot, self.query = self.track.way, self.track.shot, self.track.query
@@ -89,14 +89,14 @@ class Bench:
 
     @property
     def stages(self) -> list[StageCost]:
-        """What the stages so far cost."""
+        """Costs of the stages so far."""
         return self.ledger.costs
 
-    # --- what every method may have -------------------------------------------------------------
+    # --- available to every method --------------------------------------------------------------
 
     @property
     def device(self) -> torch.device:
-        """Where the backbone computes."""
+        """The device of the backbone."""
         return self._backbone.device
 
     def backbone(self) -> nn.Module:
@@ -104,7 +104,7 @@ class Bench:
         return replace(self._backbone, vit=AdaptedLearner(self._backbone, self.under).network).thawed()
 
     def frozen(self) -> Learner:
-        """Return the learner that embeds with the backbone as it is, or with what it stands `on`."""
+        """Return the learner that embeds with the backbone, including the base method's adapter."""
         return AdaptedLearner(self._backbone, self.under)
 
     def adapted(self, adapter: Adapter) -> Learner:
@@ -112,13 +112,13 @@ class Bench:
         return AdaptedLearner(self._backbone, adapter)
 
     def rng(self, *names: object) -> Generator:
-        """Open the random stream of this name."""
+        """Return a new generator for the random stream of this name."""
         return stream(self._seed, self.method.name, *names)
 
     def remember(
         self, stage: str, recipe: Mapping[str, object], make: Callable[[], Mapping[str, object]]
     ) -> Mapping[str, object]:
-        """Return what `make()` returned for this recipe, today or in an earlier run; a JSON mapping."""
+        """Return the cached result of `make()` for this recipe, or compute it; a JSON mapping."""
         full = {"recipe": dict(recipe), **self._given()}
         facts: Mapping[str, object] = self.ledger.artefact(stage, full, lambda *_: Artefact({}, dict(make())), 0).facts
         return facts
@@ -129,32 +129,32 @@ class Bench:
         recipe: Mapping[str, object],
         make: Callable[[Callable[[int, int], None]], Mapping[str, Tensor]],
     ) -> Mapping[str, Tensor]:
-        """Return the tensors that `make(tell)` returned for this recipe, today or in an earlier run, as a stage."""
+        """Return the cached tensors of `make(tell)` for this recipe, or compute them, as a stage."""
         full = {"method": self.method.name, "recipe": dict(recipe), **self._given()}
         full["surrogates"] = [_digest(surrogate) for surrogate in self.recovered]
         made = self.ledger.artefact(stage, full, lambda tell, _: Artefact(dict(make(tell)), {}), 0, learns=True)
         return made.tensors
 
-    # --- what another method left behind ----------------------------------------------------------
+    # --- the base method --------------------------------------------------------------------------
 
     def on(self, method: Choice) -> Bench:
-        """Return a bench whose network is what another method leaves behind; this one where that changes nothing."""
+        """Return a workbench whose network is the result of another method; this one if that changes nothing."""
         part = resolve(self._environment.catalogue, method)
         other: Method = self._environment.component(part)
-        if other == self.method:  # the end of the line: what stands on itself stands on nothing
+        if other == self.method:  # a method based on itself has no base
             return self
         if reason := other.skip(self.track):
-            raise OptionError(f"Method '{other.name}' skips this track, so that nothing can stand on it. {reason}")
+            raise OptionError(f"Method '{other.name}' skips this track and cannot be the base of another. {reason}")
         adapter = adapter_left(other, other.prepare(Handed(self._beside(other, part.origin, None))))
         return self if adapter is None else self._beside(self.method, self.origin, adapter)
 
     def _beside(self, method: Method, origin: str, under: Adapter | None) -> Bench:
-        """Return another bench of the same cell: one ledger, one list of what was asked."""
+        """Return another workbench of the same cell, sharing ledger and oracles."""
         bench = Bench(self._environment, self._spec, self.track, method, asked=self.asked, origin=origin, under=under)
         bench.ledger = self.ledger
         return bench
 
-    # --- the pool and what comes from it --------------------------------------------------------
+    # --- the pool and its surrogates ------------------------------------------------------------
 
     def pool(self) -> LoraPool:
         """Return the LoRAs of the track's pool."""
@@ -162,7 +162,7 @@ class Bench:
         return self._environment.pool(self.track.pool, self._backbone)
 
     def oracles(self) -> Sequence[QueryOracle]:
-        """Return the LoRAs as services that answer and show nothing of themselves."""
+        """Return the LoRAs as services that return logits only."""
         self._require(Needs.QUERIES)
         pool = self._environment.pool(self.track.pool, self._backbone)
         oracles = tuple(QueryOracle(self._backbone, entry) for entry in pool.entries)
@@ -170,7 +170,7 @@ class Bench:
         return oracles
 
     def surrogates(self, inversion: Choice, strategy: Choice, per_class: int, batch: int = 0) -> Sequence[SurrogateSet]:
-        """Invert every LoRA of the pool, or take what an earlier run left; by asking, if only that was declared."""
+        """Invert every LoRA of the pool, or load cached surrogates; by queries, if only those were declared."""
         pool = self._asked_or_open()
         first, second = (resolve(self._environment.catalogue, choice) for choice in (inversion, strategy))
         method, plan = (self._environment.component(part) for part in (first, second))
@@ -184,7 +184,7 @@ class Bench:
     def surrogate_tasks(
         self, surrogates: Sequence[SurrogateSet], lora_share: float, *, flip: bool, held_out: float = 0.0
     ) -> Tasks:
-        """Mix tasks of one LoRA (with its logits) and, for the rest, of classes across LoRAs (labels only)."""
+        """Mix tasks of one LoRA (with its logits) and of classes across LoRAs (labels only)."""
         pool = self._asked_or_open()
         where = (self.patch_side(), self._backbone.device)
         shape = self._task_shape()
@@ -207,7 +207,7 @@ class Bench:
         }
         return Tasks(source.draw, recipe, derive(self._seed, "meta"), held_out=validation)
 
-    # --- real images, for ceilings and for choosing settings in the open ------------------------
+    # --- real images, for ceilings and for choosing settings ------------------------------------
 
     def base_tasks(self, *, flip: bool) -> Tasks:
         """Draw tasks from the real base images of the pool's data sets."""
@@ -238,9 +238,9 @@ class Bench:
     # --- meta-learning --------------------------------------------------------------------------
 
     def meta_learn(self, learner: Choice, tasks: TaskStream, rank: int, targets: Sequence[str] = ("q", "v")) -> Adapter:
-        """Train one shared LoRA on the targets with a meta-learner, or take what an earlier run left."""
+        """Train one meta-LoRA on the targets with a meta-learner, or load the cached one."""
         if not isinstance(tasks, Tasks):
-            raise ContractError("meta_learn takes what surrogate_tasks or base_tasks returned, whose recipe is known.")
+            raise ContractError("meta_learn needs the tasks of surrogate_tasks or base_tasks, which have a recipe.")
         part = resolve(self._environment.catalogue, learner)
         recipe = {
             "learner": part.recipe(),
@@ -267,19 +267,19 @@ class Bench:
         if need not in self.method.needs:
             refuse(
                 UndeclaredError(
-                    f"Method '{self.method.name}' asked for the {need.value}, which it did not declare. Add "
-                    f"Needs.{need.name} to its needs, or do without."
+                    f"Method '{self.method.name}' requested the {need.value}, which it did not declare. Add "
+                    f"Needs.{need.name} to its needs, or remove the request."
                 )
             )
 
     def _asked_or_open(self) -> LoraPool:
-        """Return the pool to the harness itself, for a method that may see it or may ask it."""
+        """Return the pool for use by the harness, for a method with either kind of access."""
         if Needs.QUERIES not in self.method.needs:
             return self.pool()
         return self._environment.pool(self.track.pool, self._backbone)
 
     def _given(self) -> dict[str, Any]:
-        """Name all that a method's own work can depend on beside its recipe: whose code it is, and what it is shown."""
+        """Return everything that a method's own work can depend on besides its recipe: origin, inputs and seed."""
         needs = self.method.needs
         given: dict[str, Any] = {"origin": self.origin or self._spec.method.origin, "backbone": self._backbone.identity}
         given |= {"seed": self._seed, "shape": self._shape()}
@@ -307,12 +307,12 @@ class Bench:
         return TaskShape(self.way, self.shot, self.query)
 
     def patch_side(self) -> int:
-        """Return how many patches lie side by side."""
+        """Return the number of patches per row."""
         return patch_side(self._backbone.vit)
 
 
 def adapter_left(method: Method, learner: Learner) -> Adapter | None:
-    """Return what a method's learner embeds with beside the network, or None; OptionError where there is more to it."""
+    """Return the adapter of a method's learner, or None; OptionError if its network is more than that."""
     adapter = getattr(learner, "adapter", None)
     if not isinstance(adapter, Adapter) and not isinstance(learner, AdaptedLearner):
         raise OptionError(no_adapter(method))
@@ -320,12 +320,12 @@ def adapter_left(method: Method, learner: Learner) -> Adapter | None:
 
 
 def no_adapter(method: Method) -> str:
-    """Say that a method cannot be taken for its LoRA."""
-    return f"Method '{method.name}' leaves no adapter behind. Choose one that trains a LoRA."
+    """Return the error for a method that yields no LoRA."""
+    return f"Method '{method.name}' yields no adapter. Choose one that trains a LoRA."
 
 
 def _digest(surrogate: SurrogateSet) -> str:
-    """Identify surrogate images by what they are, not by how they came about."""
+    """Hash surrogates by content, independent of how they were made."""
     import hashlib
 
     digest = hashlib.sha256(surrogate.shots.images.contiguous().numpy().tobytes())

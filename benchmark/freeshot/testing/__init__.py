@@ -1,4 +1,4 @@
-"""For plugin authors: a toy world in which the whole pipeline runs on a CPU in seconds, and the contract kit."""
+"""Tools for plugin authors: a toy world that runs the whole pipeline on a CPU in seconds, and contract checks."""
 
 from __future__ import annotations
 

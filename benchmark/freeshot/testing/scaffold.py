@@ -1,4 +1,4 @@
-"""Write a new plugin as a complete distribution: project file, one module, one test, a page that says how to go on."""
+"""Write a new plugin as a complete distribution: project file, one module, one test, a README with next steps."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TEMPLATES = {
     "launcher": "launcher",
     "column": "column",
 }
-"""Kind of plugin → the template it starts from."""
+"""Kind of plugin → its template."""
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 VALUES = {"track", "column"}
 """Kinds that are values, not classes."""
@@ -39,11 +39,11 @@ TRY = {
     "launcher": "freeshot run toy --method frozen-prototype --launcher {name}",
     "column": "freeshot run toy --method frozen-prototype && freeshot leaderboard --all",
 }
-"""What to type first."""
+"""The first command to try."""
 
 
 def write_plugin(name: str, kind: str, folder: Path) -> list[Path]:
-    """Write the distribution `freeshot-NAME` into a new folder; PluginError where it exists or the name is no name."""
+    """Write the distribution `freeshot-NAME` into a new folder; PluginError if it exists or the name is invalid."""
     if not NAME.fullmatch(name):
         raise PluginError(f"'{name}' is not a valid plugin name. Use lower-case letters, digits and single hyphens.")
     if folder.exists() and any(folder.iterdir()):
@@ -61,19 +61,19 @@ def write_plugin(name: str, kind: str, folder: Path) -> list[Path]:
 
 
 def plugin_source(name: str, kind: str) -> str:
-    """Return the template of a kind, under the new name."""
+    """Return the template of a kind with the new name filled in."""
     template = files("freeshot.testing.templates").joinpath(f"{TEMPLATES[kind]}.py").read_text(encoding="utf-8")
     words = {"Mine": class_name(name), "mine": name, "MINE": constant_name(name)}
     return re.sub(r"\b(Mine|mine|MINE)(?=\b|Images\b)", lambda found: words[found[0]], template)
 
 
 def first_command(name: str, kind: str) -> str:
-    """Return what to type to see it run."""
+    """Return the first command to try."""
     return TRY[kind].format(name=name)
 
 
 def offered_name(name: str, kind: str) -> str:
-    """Return what the new part will be called: a track's name says more than the plugin's."""
+    """Return the name of the new component; a track's name has more parts than the plugin's."""
     return f"{name}/toy-waves/2w1s" if kind == "track" else name
 
 

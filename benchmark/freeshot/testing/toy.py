@@ -1,7 +1,7 @@
-"""The toy world: a random ViT, twelve kinds of made-up pictures, four LoRAs, one track of each sort.
+"""The toy world: a random ViT, twelve kinds of synthetic images, four LoRAs, one track of each kind.
 
-Nothing is learned here that is worth knowing; the point is that everything runs. All numbers come from
-numpy's Philox, so that network and pictures are the same on every machine and the shipped pool fits.
+Its accuracies are meaningless; it tests that everything runs. All numbers come from numpy's Philox, so that network and
+images are the same on every machine and match the shipped pool.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class ToyVit(BackboneProvider):
 
 @dataclass(frozen=True, eq=False)
 class ToyImages:
-    """Made-up pictures of some classes: coloured waves, each class with its own direction, pitch and colour."""
+    """Synthetic images of some classes: coloured waves with a direction, pitch and colour per class."""
 
     kinds: tuple[int, ...]
 
@@ -74,12 +74,12 @@ class ToyImages:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Return 'wave-0', 'wave-1' and so on."""
+        """'wave-0', 'wave-1' and so on."""
         return tuple(f"wave-{kind}" for kind in self.kinds)
 
     @property
     def sha256(self) -> str:
-        """Name the recipe; the pictures follow from it."""
+        """Name of the recipe, which determines the images."""
         return f"toy-{self.kinds[0]}-{len(self.kinds)}"
 
     @cached_property
@@ -101,7 +101,7 @@ class ToyWaves(FewShotDataset):
     name, domain, license = "toy-waves", "arithmetic", "Apache-2.0"
 
     def load(self, split: str, root: Path) -> ToyImages:
-        """Return one split."""
+        """Return one split: 'base', 'validation' or 'novel'."""
         return ToyImages(tuple(SPLITS[split]))
 
 
@@ -122,7 +122,7 @@ def _track(group: str, shot: int, episodes: int = 20) -> Track:
 SMALL = {"learner.iterations": 3, "learner.warmup": 1, "per_class": 5}
 TRACKS = (_track("in-domain", 1), _track("in-domain", 2))
 POISONED = replace(TRACKS[0], name="poisoned/toy/2w1s", pool="toy+mislabelled50")
-"""The first track, of a pool in which half of the LoRAs have their classes permuted."""
+"""The first track, with a pool in which half of the LoRAs have their classes permuted."""
 SUITE = Suite(
     "toy",
     "The toy world: every stage of every tuning-free method in seconds.",
@@ -143,42 +143,42 @@ SUITE = Suite(
 
 @hookimpl
 def freeshot_backbones() -> list[type[BackboneProvider]]:
-    """Offer the toy network."""
+    """Register the toy network."""
     return [ToyVit]
 
 
 @hookimpl
 def freeshot_datasets() -> list[type[FewShotDataset]]:
-    """Offer the toy pictures."""
+    """Register the toy data set."""
     return [ToyWaves]
 
 
 @hookimpl
 def freeshot_tracks() -> tuple[Track, ...]:
-    """Offer the toy tracks."""
+    """Register the toy tracks."""
     return (*TRACKS, POISONED)
 
 
 @hookimpl
 def freeshot_suites() -> list[Suite]:
-    """Offer the toy suite."""
+    """Register the toy suite."""
     return [SUITE]
 
 
 @hookimpl
 def freeshot_pools() -> list[tuple[str, str]]:
-    """Offer the toy pool."""
+    """Register the toy pool."""
     return [("toy", str(POOL))]
 
 
 def _uniform(count: int, *names: object) -> NDArray[np.float64]:
-    """Draw numbers in 0…1 that no library version can move."""
+    """Draw numbers in 0…1 that do not depend on library versions."""
     raw = np.random.Philox(key=derive(0, *names)).random_raw(count)
     return np.asarray(raw >> np.uint64(11), dtype=np.float64) / 2.0**53
 
 
 def _picture(kind: int, number: int) -> NDArray[np.uint8]:
-    """Draw a wave: the class gives direction, pitch and colour, the number phase and noise."""
+    """Draw a wave: the class determines direction, pitch and colour, the number phase and noise."""
     angle, pitch = np.pi * (kind % 4) / 4, 0.5 + 0.4 * (kind // 4)
     draw = _uniform(3 * SIZE * SIZE + 1, "toy picture", kind, number)
     y, x = np.mgrid[:SIZE, :SIZE]

@@ -1,1 +1,1 @@
-"""Published vision transformers, built by timm, with weights from a local file in any of the layouts in use."""
+"""Published vision transformers, built by timm, with weights from a local file in any common layout."""

@@ -1,4 +1,4 @@
-"""Find and read files of weights: safetensors, or torch's own without anything that could run."""
+"""Find and read weight files: safetensors, or torch files without executable content."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError  # only the name of the error; nothing is unpickled
+from pickle import UnpicklingError  # only the exception's name; nothing is unpickled
 from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import DataError
@@ -23,14 +23,14 @@ DAMAGE = (
     *(ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, MemoryError),
     *(OSError, RuntimeError, TypeError, UnpicklingError, ValueError),
 )
-"""What torch raises at a file that was changed by chance; tried with thousands."""
+"""Exceptions of torch on corrupt files, collected by testing thousands."""
 WRAPPERS = ("state_dict", "model")
-"""Under which training scripts hide the weights in a file."""
+"""Keys under which training scripts store the state dict."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where weights come from, as options say it."""
+    """Source of weights, as given by options."""
 
     weights: str
     revision: str = ""
@@ -40,22 +40,25 @@ class Source:
         if self.weights.startswith("hub:"):
             if not HUB.fullmatch(self.weights):
                 raise ValueError(
-                    f"'{self.weights}' names no file of the hub. Write it as weights=hub:OWNER/NAME/FILE.safetensors."
+                    f"'{self.weights}' is not a valid hub file. Use weights=hub:OWNER/NAME/FILE.safetensors."
                 )
             if not re.fullmatch(r"[0-9a-f]{40}", self.revision) or not self.sha256:
                 raise ValueError(
-                    "Weights of the hub can change under their name. Pin them: revision is the commit's 40 hexadecimal "
-                    "digits, sha256 the file's 64."
+                    "Hub files can change under their name. Pin them: set revision to the commit's 40 hexadecimal "
+                    "digits, and sha256 to the file's 64."
                 )
         if self.sha256 and not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
             raise ValueError(f"sha256 must be 64 hexadecimal digits in lower case, not '{self.sha256}'.")
 
     def file(self, name: str) -> Path:
-        """Return the file for a backbone of this name, verified where a hash is given; DataError says what to put."""
+        """Return the file for the backbone `name`, with its hash verified if given.
+
+        DataError explains what to provide.
+        """
         path = self._from_hub() if self.weights.startswith("hub:") else self._local(name)
         if self.sha256 and (found := file_sha256(path)) != self.sha256:
             raise DataError(
-                f"The weights {path} are not those asked for ({found[:12]}… instead of {self.sha256[:12]}…). Get the "
+                f"The SHA-256 of {path} differs ({found[:12]}… instead of {self.sha256[:12]}…). Get the "
                 "file again, or correct sha256."
             )
         return path
@@ -69,9 +72,9 @@ class Source:
             if place.is_file():
                 return place
         raise DataError(
-            f"The weights of '{name}' were not found: there is no file {places[-1] if self.weights else places[0]}. "
-            f"Put them there (safetensors or torch; layout of timm, Hugging Face or OpenAI), or name a file with the "
-            f"option weights; the folder can be set by {WEIGHTS}."
+            f"The weights of '{name}' were not found: {places[-1] if self.weights else places[0]} does not exist. "
+            f"Put them there (safetensors or torch; layout of timm, Hugging Face or OpenAI), or set a file with the "
+            f"option weights; {WEIGHTS} sets the folder."
         )
 
     def _from_hub(self) -> Path:
@@ -86,12 +89,12 @@ class Source:
             reason = str(error).strip().partition("\n")[0]
             raise DataError(
                 f"'{self.weights}' could not be fetched ({reason}). Check name, revision and connection, or put the "
-                "file there by hand and name it with the option weights."
+                "file there and set the option weights."
             ) from None
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """Read named tensors from a file; DataError where it holds anything else, or values that are not finite."""
+    """Read named tensors from a file; DataError if it contains anything else, or infinite or NaN values."""
     import torch
 
     found = _read(path)
@@ -99,11 +102,11 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         inner = found.get(wrapper) if isinstance(found, Mapping) else None
         found = inner if isinstance(inner, Mapping) else found
     if not isinstance(found, Mapping) or not found:
-        raise DataError(f"{path} holds no named weights. Save the network's state_dict() alone.")
+        raise DataError(f"{path} contains no named weights. Save only the network's state_dict().")
     tensors = {str(name): tensor for name, tensor in found.items() if isinstance(tensor, torch.Tensor)}
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise DataError(f"'{name}' in {path} is not finite everywhere. Get the file again.")
+            raise DataError(f"'{name}' in {path} has infinite or NaN values. Get the file again.")
     return tensors
 
 
@@ -115,7 +118,7 @@ def _read(path: Path) -> Any:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        with warnings.catch_warnings():  # of older formats; what matters is an error
+        with warnings.catch_warnings():  # suppress warnings about older formats
             warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True)
     except (*DAMAGE, SafetensorError) as error:

@@ -1,7 +1,7 @@
-"""Weights of vision transformers as others name them, brought to timm's names; numbers stay as they are.
+"""Convert the weight names of common vision transformer files to timm's; values stay the same.
 
-Known are timm's own layout (which DINOv2's authors share), OpenAI's of CLIP, and Hugging Face's of CLIP, SigLIP, ViT,
-DeiT and DINOv2. A layout is known by one name that no other has.
+Supported are timm's own layout (also used by DINOv2's authors), OpenAI's of CLIP, and Hugging Face's of CLIP, SigLIP,
+ViT, DeiT and DINOv2. A layout is detected by a name that no other has.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Renames = tuple[tuple[str, str], ...]
-"""Patterns and what takes their place, tried in this order on every name."""
+"""Patterns and their replacements, applied in this order to every name."""
 
 OPENAI: Renames = (
     (r"^visual\.", ""),
@@ -65,14 +65,14 @@ HUGGING_FACE: Renames = (
 
 @dataclass(frozen=True)
 class Layout:
-    """How one family of files names its weights."""
+    """The naming scheme of one family of files."""
 
     name: str
     sign: str
     """Pattern of a name that no other layout has."""
     renames: Renames
     aside: str
-    """Pattern of names that are no part of the image tower: text towers, classifiers, what pre-training needed."""
+    """Pattern of names outside the image tower: text towers, classifiers, pre-training heads."""
 
 
 LAYOUTS = (
@@ -88,7 +88,7 @@ LAYOUTS = (
 
 
 def as_timm(tensors: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
-    """Return weights under timm's names and in timm's shapes; DataError where no layout is recognised."""
+    """Return weights with timm's names and shapes; DataError if no layout is recognised."""
     layout = _layout_of(tensors, source)
     renamed = {
         _renamed(name, layout.renames): tensor for name, tensor in tensors.items() if not re.search(layout.aside, name)
@@ -103,10 +103,10 @@ def _layout_of(tensors: Mapping[str, Tensor], source: str) -> Layout:
     for layout in LAYOUTS:
         if any(re.search(layout.sign, name) for name in tensors):
             return layout
-    first = min(tensors, default="nothing at all")
+    first = min(tensors, default="none")
     raise DataError(
-        f"{source} holds weights in no known layout (its first is '{first}'); expected are those of timm, of Hugging "
-        "Face or of OpenAI's CLIP. Save the network with one of them."
+        f"{source} has weights in an unknown layout (the first is '{first}'); expected are those of timm, Hugging "
+        "Face or OpenAI's CLIP. Save the network with one of them."
     )
 
 
@@ -117,18 +117,18 @@ def _renamed(name: str, renames: Renames) -> str:
 
 
 def _fuse_attention(weights: dict[str, Tensor]) -> None:
-    """Stack q, k and v, where they are apart, into the one layer that timm has."""
+    """Stack separate q, k and v into timm's single layer."""
     import torch
 
     for name in [name for name in weights if re.search(r"\.attn\.q\.(weight|bias)$", name)]:
         parts = [name.replace(".attn.q.", f".attn.{letter}.") for letter in "qkv"]
-        if all(part in weights for part in parts):  # else what is left over will be named
+        if all(part in weights for part in parts):  # otherwise unused names are reported later
             fused = torch.cat([weights.pop(part) for part in parts])  # [3 d, d] or [3 d]
             weights[name.replace(".attn.q.", ".attn.qkv.")] = fused
 
 
 def _split_pooling(weights: dict[str, Tensor]) -> None:
-    """Part what torch's attention layer fuses into the two layers of timm's pooling: q, and k with v."""
+    """Split torch's fused attention layer into the two layers of timm's pooling: q, and k with v."""
     for end in ("weight", "bias"):
         fused = weights.pop(f"attn_pool.qkv.{end}", None)
         if fused is not None:
@@ -137,7 +137,7 @@ def _split_pooling(weights: dict[str, Tensor]) -> None:
 
 
 def _reshape(weights: dict[str, Tensor]) -> None:
-    """Give single tokens and positions timm's three axes, and projections their side and a bias of zero."""
+    """Add the axes that timm expects to tokens and positions, and a zero bias to projections."""
     if "head.turned" in weights:
         weights["head.weight"] = weights.pop("head.turned").T  # [projection, d]
     if "head.weight" in weights and "head.bias" not in weights:

@@ -1,4 +1,4 @@
-"""Build a plain vision transformer of timm, give it weights, and let it say how it wants its images."""
+"""Build a plain vision transformer of timm, load its weights, and read its normalisation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class UnitLength(nn.Module):
-    """Bring features to length one."""
+    """Normalise features to length one."""
 
     def forward(self, features: Tensor) -> Tensor:
         """Map [b, d] to [b, d]."""
@@ -25,11 +25,11 @@ class UnitLength(nn.Module):
 
 
 def untrained(model: str, side: int, projection: int, seed: int = 0, **arguments: Any) -> VisionTransformer:
-    """Build timm's network of this name with random weights; OptionError where there is none that fits."""
+    """Build timm's network `model` with random weights; OptionError if there is none or it does not fit."""
     import timm
 
     if not timm.is_model(model.partition(".")[0]):
-        raise OptionError(f"timm has no network '{model}'. See timm.list_models('vit_*') for what it has.")
+        raise OptionError(f"timm has no network '{model}'. See timm.list_models('vit_*') for all names.")
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -49,7 +49,7 @@ def untrained(model: str, side: int, projection: int, seed: int = 0, **arguments
 
 
 def _require_plain(model: str, vit: nn.Module) -> None:
-    """Refuse blocks on which LoRAs or the choice of patches would silently do nothing."""
+    """Refuse networks in which LoRAs or patch selection would have no effect."""
     from timm.models.vision_transformer import Block, VisionTransformer
 
     plain = type(vit) is VisionTransformer and all(
@@ -57,14 +57,14 @@ def _require_plain(model: str, vit: nn.Module) -> None:
     )
     if not plain:
         raise OptionError(
-            f"'{model}' is no plain vision transformer: its blocks keep q, k and v apart, turn positions in, or end in "
-            "more than one class token, which LoRAs and pruning here do not know. Choose another, such as "
-            "eva_large_patch14_196 among those of EVA."
+            f"'{model}' is not a plain vision transformer: its blocks have separate q, k and v, rotary positions, or "
+            "several class tokens, which LoRAs and pruning do not support. Choose another, such as "
+            "eva_large_patch14_196 of EVA."
         )
 
 
 def fill(vit: VisionTransformer, weights: Mapping[str, Tensor], source: str) -> None:
-    """Give a network weights under timm's names; DataError names the first that is missing, left over or misshapen."""
+    """Load weights with timm's names; DataError names the first that is missing, unused or has another shape."""
     expected = vit.state_dict()
     fitting = dict(weights)
     if "head.weight" not in expected:
@@ -72,20 +72,20 @@ def fill(vit: VisionTransformer, weights: Mapping[str, Tensor], source: str) -> 
     if "pos_embed" in fitting and "pos_embed" in expected:
         fitting["pos_embed"] = _placed(fitting["pos_embed"], vit)
     for name in sorted(expected.keys() - fitting.keys()):
-        raise DataError(f"{source} has no '{name}', which the network needs. Give weights of this very network.")
+        raise DataError(f"{source} has no '{name}', which the network needs. Provide weights of this network.")
     for name in sorted(fitting.keys() - expected.keys()):
-        raise DataError(f"{source} also holds '{name}', which the network lacks. Give weights of this very network.")
+        raise DataError(f"{source} also has '{name}', which the network lacks. Provide weights of this network.")
     for name, tensor in sorted(fitting.items()):
         if tensor.shape != expected[name].shape:
             raise DataError(
                 f"'{name}' in {source} has shape {list(tensor.shape)}, but the network needs "
-                f"{list(expected[name].shape)}. Give weights of this very network."
+                f"{list(expected[name].shape)}. Provide weights of this network."
             )
     vit.load_state_dict(fitting)
 
 
 def _placed(positions: Tensor, vit: VisionTransformer) -> Tensor:
-    """Stretch positions [1, t, d] to the grid of another image size, as timm does; others are left to the check."""
+    """Interpolate positions [1, t, d] to the grid of another image size, as timm does; others are checked later."""
     from timm.layers.pos_embed import resample_abs_pos_embed
 
     prefix = 0 if vit.no_embed_class else vit.num_prefix_tokens
@@ -100,10 +100,10 @@ def finished(
     normalization: tuple[tuple[float, ...], tuple[float, ...]],
     scale: Literal["none", "l2"],
 ) -> VisionTransformer:
-    """Scale features as asked, and put what decides them beside the weights into the network's state.
+    """Apply the feature scaling, and store the settings besides the weights in the network's state.
 
-    So the hash of the weights tells two ways of showing images to one network apart, and a pool that was tuned in one
-    way is never opened in the other.
+    The hash of the weights then differs between two normalisations of one network, and a pool tuned with one is never
+    opened with the other.
     """
     if scale == "l2":
         vit.head = nn.Sequential(OrderedDict(projection=vit.head, unit=UnitLength()))  # type: ignore[assignment]

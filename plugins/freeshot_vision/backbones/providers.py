@@ -1,4 +1,4 @@
-"""Published networks by name. Weights are files of yours: nothing is downloaded unless `weights=hub:…` asks for it."""
+"""Published networks by name. Weights are local files: nothing is downloaded unless `weights=hub:…` is set."""
 
 from __future__ import annotations
 
@@ -21,37 +21,37 @@ NUMBERS: dict[str, Numbers] = {
 }
 """Mean and standard deviation of each channel; 'cifar' are those of CIFAR-100's training images."""
 PAPER = {"features": "projected", "normalize": "imagenet", "scale": "none"}
-"""LoRA Recycle's choices for CLIP, which are the defaults of clip-vit-b16 and clip-vit-b32; with CIFAR-FS, its code
-normalises by the numbers of CIFAR: `clip-vit-b16:normalize=cifar`."""
+"""LoRA Recycle's settings for CLIP, the defaults of clip-vit-b16 and clip-vit-b32; on CIFAR-FS its code normalises by
+CIFAR's mean and deviation: `clip-vit-b16:normalize=cifar`."""
 
 Normalize = Literal["own", "clip", "imagenet", "half", "cifar"]
 
 
 @dataclass(frozen=True)
 class TimmProvider(BackboneProvider):
-    """What all networks of timm share."""
+    """Base class of all timm networks."""
 
     architecture: ClassVar[str] = ""
     """timm's name of the network."""
     own: ClassVar[str] = "imagenet"
-    """The numbers it was pre-trained with."""
+    """The normalisation of its pre-training."""
     arguments: ClassVar[dict[str, Any]] = {}
-    """What timm's defaults do not say of it."""
+    """Arguments that differ from timm's defaults."""
 
     weights: str = ""
-    """File of weights, or hub:OWNER/NAME/FILE, or 'random'; without it NAME.safetensors in the folder of weights."""
+    """Weights file, or hub:OWNER/NAME/FILE, or 'random'; by default NAME.safetensors in the weights folder."""
     revision: str = ""
-    """Commit of the hub's repository, 40 hexadecimal digits; only with weights=hub:…"""
+    """Commit of the hub repository, 40 hexadecimal digits; only with weights=hub:…"""
     sha256: str = ""
-    """Hash that the file must have; empty takes any, except from the hub."""
+    """SHA-256 that the file must have; empty accepts any, except from the hub."""
     seed: int = 0
-    """Seed of weights=random, whose records are never comparable."""
+    """Seed of weights=random; such records are never comparable."""
     normalize: Normalize = "own"
-    """By whose mean and deviation images are normalised; 'own' are those the network was pre-trained with."""
+    """Mean and deviation by which images are normalised; 'own' are those of pre-training."""
     scale: Literal["none", "l2"] = "none"
-    """'l2' brings features to length one."""
+    """'l2' normalises features to length one."""
     side: int = 224
-    """Side of images in pixels; learned positions are stretched to it."""
+    """Side of images in pixels; learned positions are interpolated to it."""
 
     def __post_init__(self) -> None:
         Source(self.weights, self.revision, self.sha256)
@@ -59,7 +59,7 @@ class TimmProvider(BackboneProvider):
             raise ValueError(f"side must be at least 1 pixel, not {self.side}.")
 
     def build(self) -> nn.Module:
-        """Build the network and give it its weights."""
+        """Build the network and load its weights."""
         from freeshot_vision.backbones.layouts import as_timm
         from freeshot_vision.backbones.network import fill, finished, untrained
 
@@ -70,7 +70,7 @@ class TimmProvider(BackboneProvider):
         return finished(vit, self.normalization(), self.scale)
 
     def require_ready(self) -> None:
-        """Ask for the file of weights, unless it is the hub's."""
+        """Require the weights file, unless it is on the hub."""
         if self.weights != "random" and not self.weights.startswith("hub:"):
             Source(self.weights).file(self.name)
 
@@ -79,23 +79,23 @@ class TimmProvider(BackboneProvider):
         return self.architecture
 
     def sizes(self) -> dict[str, Any]:
-        """Return what timm is told beside the name."""
+        """Return the arguments for timm besides the name."""
         return self.arguments
 
     def projection(self) -> int:
-        """Return how wide the projection behind the network is; 0 for none."""
+        """Return the width of the projection after the network; 0 for none."""
         return 0
 
     def normalization(self) -> Numbers:
-        """Return the numbers chosen."""
+        """Return the selected mean and deviation."""
         return NUMBERS[self.own if self.normalize == "own" else self.normalize]
 
     def image_size(self) -> int:
-        """Return the side."""
+        """Return the side of the input images in pixels."""
         return self.side
 
     def comparable(self) -> bool:
-        """Say no to random weights."""
+        """Return False for random weights."""
         return self.weights != "random"
 
 
@@ -104,18 +104,18 @@ class _Clip(TimmProvider):
     own = "clip"
 
     features: Literal["projected", "pooled"] = "projected"
-    """The class token behind the projection into CLIP's common space (512 numbers), or before it (768)."""
+    """The class token after the projection into CLIP's common space (512 values), or before it (768)."""
     normalize: Normalize = "imagenet"
-    """By whose mean and deviation images are normalised; LoRA Recycle never took CLIP's own."""
+    """Mean and deviation by which images are normalised; LoRA Recycle never used CLIP's own."""
 
     def projection(self) -> int:
-        """Return 512, or 0 before the projection."""
+        """Return 512, or 0 without the projection."""
         return 512 if self.features == "projected" else 0
 
 
 @dataclass(frozen=True)
 class ClipVitB16(_Clip):
-    """CLIP ViT-B/16 of OpenAI with LoRA Recycle's choices: projected, ImageNet's normalisation, length as it is."""
+    """CLIP ViT-B/16 with LoRA Recycle's settings: projected, ImageNet's normalisation, features not scaled."""
 
     name, architecture = "clip-vit-b16", "vit_base_patch16_clip_quickgelu_224"
     citation = "Radford et al., Learning Transferable Visual Models From Natural Language Supervision, ICML 2021"
@@ -123,7 +123,7 @@ class ClipVitB16(_Clip):
 
 @dataclass(frozen=True)
 class ClipVitB32(_Clip):
-    """CLIP ViT-B/32 of OpenAI with LoRA Recycle's choices: projected, ImageNet's normalisation, length as it is."""
+    """CLIP ViT-B/32 with LoRA Recycle's settings: projected, ImageNet's normalisation, features not scaled."""
 
     name, architecture = "clip-vit-b32", "vit_base_patch32_clip_quickgelu_224"
     citation = ClipVitB16.citation
@@ -163,27 +163,30 @@ class DeitVitB16(TimmProvider):
 
 @dataclass(frozen=True)
 class SiglipVitB16(TimmProvider):
-    """SigLIP ViT-B/16, which pools patches by attention; without a class token, patches cannot be left out."""
+    """SigLIP ViT-B/16, which pools patches by attention; without a class token, patches cannot be dropped."""
 
     name, architecture, own = "siglip-vit-b16", "vit_base_patch16_siglip_224", "half"
-    arguments: ClassVar[dict[str, Any]] = {"act_layer": "gelu_tanh"}  # as it was trained, and as Hugging Face has it
+    arguments: ClassVar[dict[str, Any]] = {"act_layer": "gelu_tanh"}  # as it was trained, and in Hugging Face
     citation = "Zhai et al., Sigmoid Loss for Language Image Pre-Training, ICCV 2023"
 
 
 @dataclass(frozen=True)
 class EvaVitL14(TimmProvider):
-    """EVA ViT-L/14 for 196 px, the mean of its patches as feature; EVA-02's rotary blocks do not fit LoRAs here."""
+    """EVA ViT-L/14 for 196 px, with the mean of its patches as feature.
+
+    EVA-02's rotary blocks do not support LoRAs here.
+    """
 
     name, architecture, own = "eva-vit-l14", "eva_large_patch14_196", "clip"
     citation = "Fang et al., EVA: Exploring the Limits of Masked Visual Representation Learning at Scale, CVPR 2023"
 
     side: int = 196
-    """Side of images in pixels; learned positions are stretched to it."""
+    """Side of images in pixels; learned positions are interpolated to it."""
 
 
 @dataclass(frozen=True)
 class TimmVit(TimmProvider):
-    """Any plain vision transformer of timm, by timm's own name; sizes can be changed for tests of speed."""
+    """Any plain vision transformer of timm, by timm's own name; sizes can be changed for speed tests."""
 
     name = "timm"
     citation = "Wightman, PyTorch Image Models"
@@ -191,31 +194,31 @@ class TimmVit(TimmProvider):
     model: str = "vit_small_patch16_224"
     """timm's name of the network."""
     project: int = 0
-    """Width of the projection that the weights end in, which is then the feature; 0 for the pooled tokens."""
+    """Width of the final projection of the weights, which is then the feature; 0 for the pooled tokens."""
     patch: int = 0
     """Side of a patch in pixels; 0: the network's own."""
     width: int = 0
-    """Numbers per token; 0: the network's own."""
+    """Width of a token; 0: the network's own."""
     depth: int = 0
-    """Blocks; 0: the network's own."""
+    """Number of blocks; 0: the network's own."""
     heads: int = 0
-    """Attention heads of a block; 0: the network's own."""
+    """Attention heads per block; 0: the network's own."""
 
     def network(self) -> str:
-        """Return the name asked for."""
+        """Return the option `model`."""
         return self.model
 
     def sizes(self) -> dict[str, Any]:
-        """Return the sizes that are not the network's own."""
+        """Return the sizes that differ from the network's own."""
         asked = {"patch_size": self.patch, "embed_dim": self.width, "depth": self.depth, "num_heads": self.heads}
         return {name: value for name, value in asked.items() if value}
 
     def projection(self) -> int:
-        """Return the width asked for."""
+        """Return the option `project`."""
         return self.project
 
     def normalization(self) -> Numbers:
-        """Return the numbers chosen, or those that timm knows of the network."""
+        """Return the selected mean and deviation, or timm's for the network."""
         if self.normalize != "own":
             return NUMBERS[self.normalize]
         from timm.models import get_pretrained_cfg

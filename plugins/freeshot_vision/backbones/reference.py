@@ -18,7 +18,7 @@ def networks() -> str:
 
 
 def options() -> str:
-    """List the options, those that all have first."""
+    """List the options, shared ones first."""
     lines = ["| option | of | values | default | meaning |", "|---|---|---|---|---|"]
     seen: set[str] = set()
     for provider in (TimmProvider, *PROVIDERS):
@@ -35,7 +35,7 @@ def options() -> str:
 
 
 def numbers() -> str:
-    """List the numbers by which images can be normalised."""
+    """List the available normalisations."""
     lines = ["| name | mean | standard deviation |", "|---|---|---|"]
     for name, (mean, deviation) in NUMBERS.items():
         lines.append(f"| `{name}` | {', '.join(map(str, mean))} | {', '.join(map(str, deviation))} |")
@@ -48,4 +48,4 @@ def _numbers(provider: TimmProvider) -> str:
 
 
 if __name__ == "__main__":
-    print(networks(), options(), numbers(), sep="\n\n")  # noqa: T201 - what is to be put into the page
+    print(networks(), options(), numbers(), sep="\n\n")  # noqa: T201 - the content of the page

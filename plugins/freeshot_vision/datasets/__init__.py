@@ -1,1 +1,1 @@
-"""Data sets as their publishers ship them: read from the user's data folder, never downloaded."""
+"""Published data sets in their original files: read from the user's data folder, never downloaded."""

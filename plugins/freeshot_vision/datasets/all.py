@@ -1,4 +1,4 @@
-"""Every published data set, in the order in which documentation lists them."""
+"""Every published data set, in the order of the documentation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small pictures that are kept in memory as they are and enlarged when they are asked for."""
+"""Small images that are stored in memory and resized on access."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class ArrayImages:
-    """Labelled pictures of one size; implements `freeshot.Images`."""
+    """Labelled images of one size; implements `freeshot.Images`."""
 
     pixels: NDArray[np.uint8]
-    """[n, c, h, w], of one channel (grey) or three."""
+    """[n, c, h, w], with one channel (grey) or three."""
     labels: NDArray[np.int64]
     classes: tuple[str, ...]
     side: int = 224
@@ -29,7 +29,7 @@ class ArrayImages:
         return len(self.labels)
 
     def at(self, side: int) -> ArrayImages:
-        """Return the same images, shown at another size."""
+        """Return the same images at another size."""
         from freeshot.contracts.images import shown_at
 
         return shown_at(self, side)
@@ -55,7 +55,7 @@ class ArrayImages:
 
 
 def array_images(pixels: Sequence[NDArray[np.uint8]], classes: tuple[str, ...]) -> ArrayImages:
-    """Put the pictures of each class [n_k, c, h, w] one after the other, in the order of the classes."""
+    """Concatenate the images of each class [n_k, c, h, w], in the order of the classes."""
     import numpy as np
 
     labels = np.repeat(np.arange(len(classes)), [len(own) for own in pixels]).astype(np.int64)

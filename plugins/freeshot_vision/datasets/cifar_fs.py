@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 RECORD = 2 + 3 * 32 * 32
 """Bytes of an image in the binary version: coarse label, fine label, red, green and blue rows."""
 RECORDS = {"train.bin": 50_000, "test.bin": 10_000}
-"""Files of the binary version, and how many images are in each."""
+"""Files of the binary version, with their numbers of images."""
 
 
 @dataclass(frozen=True)
 class CifarFs(PublishedDataset):
     """CIFAR-FS: 100 classes with 600 photographs of 32 px each.
 
-    Read is the binary version of CIFAR-100 (the Python version is a pickle, which is never opened), or class folders of
-    pictures as the authors of CIFAR-FS ship them.
+    Reads the binary version of CIFAR-100 (the Python version is a pickle, which is never opened), or class folders of
+    images as published by the authors of CIFAR-FS.
     """
 
     name, domain, license = "cifar-fs", "photographs", "no formal licence"
@@ -42,7 +42,7 @@ class CifarFs(PublishedDataset):
 
     @classmethod
     def parts(cls) -> tuple[Part, ...]:
-        """One archive, of either sort."""
+        """One archive, in either format."""
         archives = {"cifar-100-binary.tar.gz": "03b5dce01913d631647c71ecec9e9cb8", "cifar100.zip": ""}
         return (Part(("cifar-100-binary", "cifar100/data", "meta_train", "train"), archives),)
 
@@ -62,7 +62,7 @@ class CifarFs(PublishedDataset):
 
 
 def _opened(place: Path, names: tuple[str, ...], classes: tuple[str, ...]) -> ArrayImages:
-    """Take the images of some classes, class by class, out of both files: CIFAR-FS knows no training images."""
+    """Read the images of some classes, class by class, from both files: CIFAR-FS has no training images."""
     import numpy as np
 
     records = np.concatenate([_records(place / name, most) for name, most in RECORDS.items()])  # [n, 3074]
@@ -78,7 +78,7 @@ def _records(file: Path, most: int) -> NDArray[np.uint8]:
     except OSError as error:
         raise DataError(f"{file} cannot be read ({error.strerror or error}). Unpack CIFAR-100 again.") from None
     if not len(content) or len(content) % RECORD:
-        raise DataError(f"{file} has {len(content)} bytes, no multiple of {RECORD}. Unpack CIFAR-100 again.")
+        raise DataError(f"{file} has {len(content)} bytes, not a multiple of {RECORD}. Unpack CIFAR-100 again.")
     return content.reshape(-1, RECORD)
 
 

@@ -1,4 +1,4 @@
-"""Far from photographs of things: X-rays, skin, satellites, leaves. All of their classes are novel."""
+"""Cross-domain data sets: X-rays, skin, satellite images, leaves. All of their classes are novel."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SKIN = ("MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC")
 
 @dataclass(frozen=True)
 class ChestX(PublishedDataset):
-    """ChestX: seven findings in chest X-rays of the NIH, of images that show one finding only."""
+    """ChestX: seven findings in chest X-rays of the NIH; only images with a single finding."""
 
     name, domain, license = "chestx", "X-rays", "free to use; name the NIH Clinical Center"
     title, count = "ChestX-ray8", 7
@@ -35,7 +35,7 @@ class ChestX(PublishedDataset):
         return (Part(("images",), archives), Part(tuple(tables), tables, plain=True))
 
     def members(self, root: Path) -> Mapping[str, Sequence[Path]]:
-        """Take the images with one finding, and that among the seven."""
+        """Select the images whose single finding is among the seven."""
         from freeshot.data.tables import read_table
 
         table, places = self.place(root, 1), self.places(root)
@@ -73,7 +73,7 @@ class Isic(PublishedDataset):
 
 @dataclass(frozen=True)
 class EuroSat(PublishedDataset):
-    """EuroSAT: ten kinds of land use seen by Sentinel-2, 64 px, the colour version."""
+    """EuroSAT: ten kinds of land use in Sentinel-2 images, 64 px, the RGB version."""
 
     name, domain, license = "eurosat", "satellite images", "MIT"
     title, count = "EuroSAT", 10
@@ -82,7 +82,7 @@ class EuroSat(PublishedDataset):
 
     @classmethod
     def parts(cls) -> tuple[Part, ...]:
-        """One archive, of either name."""
+        """One archive, with either name."""
         archives = {"EuroSAT_RGB.zip": "", "EuroSAT.zip": "c8fa014336c82ac7804f0398fcb19387"}
         return (Part(("EuroSAT_RGB", "2750"), archives),)
 
@@ -95,7 +95,7 @@ class EuroSat(PublishedDataset):
 
 @dataclass(frozen=True)
 class CropDiseases(PublishedDataset):
-    """CropDiseases: 38 pairs of a crop and what ails it, single leaves of PlantVillage in colour."""
+    """CropDiseases: 38 pairs of crop and disease, single leaves of PlantVillage in colour."""
 
     name, domain, license = "crop-diseases", "photographs of leaves", "CC-BY-SA-3.0 or as your copy states"
     title, count = "PlantVillage", 38
@@ -104,7 +104,7 @@ class CropDiseases(PublishedDataset):
 
     @classmethod
     def parts(cls) -> tuple[Part, ...]:
-        """One folder, in any of the layouts it is passed on in."""
+        """One folder, in any of its common layouts."""
         marks = ("raw/color", "PlantVillage-Dataset-master/raw/color", "plantvillage dataset/color", "dataset/train")
         return (Part((*marks, "color", "train"), {"PlantVillage-Dataset-master.zip": ""}),)
 
@@ -124,7 +124,7 @@ def _named(pairs: Iterable[tuple[str, str]], places: Sequence[Path], table: Path
     for label, name in pairs:
         if name not in present:
             raise DataError(
-                f"{table.name} names {name!r}, which is not under {places[0].parent}. Some archive is missing; unpack "
+                f"{table.name} names {name!r}, which is not in {places[0].parent}. An archive is missing; unpack "
                 "all of them."
             )
         found.setdefault(label, []).append(present[name])

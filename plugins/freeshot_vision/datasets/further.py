@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Dtd(PublishedDataset):
-    """Describable Textures: 47 words for textures, 120 pictures each."""
+    """Describable Textures: 47 texture attributes, 120 images each."""
 
     name, domain, license = "dtd", "textures", "research"
     title, count = "DTD", 47
@@ -42,8 +42,8 @@ class Dtd(PublishedDataset):
 class Omniglot(PublishedDataset):
     """Omniglot: 1,623 letters of 50 alphabets, each drawn by 20 people.
 
-    The letters of its thirty background alphabets are base, those of the twenty evaluation alphabets novel; none is
-    for validation. Letters are not turned to make more classes.
+    The letters of the thirty background alphabets are base, those of the twenty evaluation alphabets novel; there is no
+    validation split. Letters are not rotated into further classes.
     """
 
     name, domain, license = "omniglot", "handwriting", "MIT"
@@ -69,7 +69,7 @@ class Omniglot(PublishedDataset):
         return {} if self.split_file else {"base": 964, "novel": 659}
 
     def split(self, root: Path, classes: Iterable[str]) -> Split:
-        """Take the authors' two halves."""
+        """Return the authors' two halves."""
         from freeshot.data.splits import Split
 
         if self.split_file:
@@ -79,7 +79,10 @@ class Omniglot(PublishedDataset):
 
 @dataclass(frozen=True)
 class Aircraft(PublishedDataset):
-    """FGVC-Aircraft: 100 variants of aeroplanes, 100 photographs each; the line of copyright below is not cut off."""
+    """FGVC-Aircraft: 100 variants of aeroplanes, 100 photographs each.
+
+    The copyright line at the bottom is not cropped.
+    """
 
     name, domain, license = "aircraft", "photographs of aeroplanes", "research, not commercial"
     title, count = "FGVC-Aircraft", 100
@@ -93,7 +96,7 @@ class Aircraft(PublishedDataset):
         return (Part(("fgvc-aircraft-2013b/data", "data"), {"fgvc-aircraft-2013b.tar.gz": ""}),)
 
     def members(self, root: Path) -> Mapping[str, Sequence[Path]]:
-        """Read the lists of variants, '1025794 707-320' a line."""
+        """Read the lists of variants, lines like '1025794 707-320'."""
         from freeshot.data.tables import read_text
         from freeshot.data.trees import member
 
@@ -106,16 +109,16 @@ class Aircraft(PublishedDataset):
                 number, _, variant = line.partition(" ")
                 file = member(images, f"{number}.jpg")
                 if not variant or not file.is_file():
-                    raise DataError(f"{table} names {number!r}, which is not under {images}. Unpack it again.")
+                    raise DataError(f"{table} names {number!r}, which is not in {images}. Unpack it again.")
                 found.setdefault(variant.strip(), []).append(file)
         return found
 
 
 @dataclass(frozen=True)
 class TrafficSigns(PublishedDataset):
-    """German traffic signs (GTSRB): 43 kinds; thirty pictures in a row show one sign as a car draws near.
+    """German traffic signs (GTSRB): 43 kinds; thirty consecutive images show one sign as a car approaches.
 
-    Support and query of a task can therefore show the same sign, which makes its accuracies high.
+    Support and query of a task can therefore show the same sign, which raises accuracies.
     """
 
     name, domain, license = "traffic-signs", "photographs of traffic signs", "free to use; its authors ask to be cited"
@@ -125,7 +128,7 @@ class TrafficSigns(PublishedDataset):
 
     @classmethod
     def parts(cls) -> tuple[Part, ...]:
-        """One archive, of either packing."""
+        """One archive, in either packing."""
         archives = {
             "GTSRB_Final_Training_Images.zip": "",
             "GTSRB-Training_fixed.zip": "513f3c79a4c5141765e10e952eaa2478",

@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from freeshot.data.splits import Split
 
 FLOWERS = 8_189
-"""Photographs, and so labels, in VGG Flower."""
+"""Number of photographs, and of labels, in VGG Flower."""
 
 
 @dataclass(frozen=True)
 class MiniImageNet(PublishedDataset):
     """MiniImageNet: 100 classes of ImageNet with 600 photographs each.
 
-    Nobody publishes one archive of it. Read are class folders named by WordNet id, whether they lie in 'train', 'val'
-    and 'test' or not, or one folder 'images' of files that begin with their id. Which class is in which split is taken
-    from the shipped list, not from the folders.
+    There is no official archive. Reads class folders named by WordNet id, with or without 'train', 'val' and 'test'
+    above them, or one folder 'images' of files whose names begin with their id. The split comes from the shipped list,
+    not from the folders.
     """
 
     name, domain, license = "mini-imagenet", "photographs", "ImageNet's terms: research, not commercial"
@@ -41,7 +41,7 @@ class MiniImageNet(PublishedDataset):
         return (Part(("images", "train", "meta_train", "n01532829"), {"mini-imagenet.zip": ""}),)
 
     def members(self, root: Path) -> Mapping[str, Sequence[Path]]:
-        """Read class folders, or ids at the beginning of file names."""
+        """Read class folders, or the ids in file names."""
         from freeshot.data.trees import classes_in, pictures_in
 
         place = self.place(root)
@@ -91,7 +91,7 @@ class VggFlower(PublishedDataset):
 class Cub(PublishedDataset):
     """Caltech-UCSD Birds 200-2011: 200 kinds of birds, about 60 photographs each.
 
-    Of the sorted classes every even one is base; of the odd ones, in turn, one is for validation and one is novel.
+    Of the sorted classes every even one is base; the odd ones are alternately validation and novel.
     """
 
     name, domain, license = "cub", "photographs of birds", "research and education, not commercial"
@@ -117,7 +117,7 @@ class Cub(PublishedDataset):
         return {} if self.split_file else {"base": 100, "validation": 50, "novel": 50}
 
     def split(self, root: Path, classes: Iterable[str]) -> Split:
-        """Deal the classes out by position."""
+        """Split the classes by index."""
         from freeshot.data.splits import Split
 
         if self.split_file:
@@ -127,7 +127,7 @@ class Cub(PublishedDataset):
 
 
 def class_folders(folder: Path) -> dict[str, tuple[Path, ...]]:
-    """Merge class folders that were sorted into train, val and test; or read them side by side."""
+    """Merge class folders sorted into train, val and test, or read them directly."""
     from freeshot.data.trees import classes_in
 
     parts = [folder / f"{prefix}{part}" for prefix in ("", "meta_") for part in ("train", "val", "test")]
@@ -142,7 +142,7 @@ def _matlab_labels(table: Path) -> list[int]:
     from freeshot_vision.datasets.matlab import read_numbers
 
     try:
-        content = read_bounded(table, 1 << 17)  # twice what the labels take uncompressed
+        content = read_bounded(table, 1 << 17)  # twice the uncompressed size of the labels
         return [int(label) for label in read_numbers(content, "labels", FLOWERS)]
     except (OSError, ValueError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error

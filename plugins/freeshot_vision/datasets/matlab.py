@@ -1,4 +1,4 @@
-"""Numbers out of a file of Matlab 5 to 7: scipy's reader ends the whole process over a spoilt one."""
+"""Read numeric arrays from Matlab 5 to 7 files; scipy's reader can crash the process on corrupt ones."""
 
 from __future__ import annotations
 
@@ -15,38 +15,38 @@ if TYPE_CHECKING:
 
 MATRIX, COMPRESSED = 14, 15
 STORED = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
-"""Kinds of elements that hold numbers → numpy's word; a double may be stored as the smallest that holds it."""
+"""Numeric element types → numpy dtypes; a double may be stored in the smallest type that holds it."""
 NUMBERS = range(6, 16)
 """Matlab's classes from double to uint64: no cell, struct, object, text or sparse array."""
 COMPLEX = 0x0800
 
 
 def read_numbers(content: bytes, name: str, most: int) -> NDArray[Any]:
-    """Return the real numbers of one variable, column by column; ValueError where there are none, or more than `most`.
+    """Return the real numbers of one variable, column by column; ValueError if it has none, or more than `most`.
 
-    The format is that of MathWorks, MAT-File Format: a head of 128 bytes, then elements.
+    The format is MathWorks' MAT-File Format: a header of 128 bytes, then elements.
     """
     import numpy as np
 
     order = {b"IM": "<", b"MI": ">"}.get(content[126:128])
     if order is None:
-        raise ValueError("it is no file of Matlab 5 to 7")
+        raise ValueError("it is not a Matlab 5 to 7 file")
     for parts in _variables(content[128:], order, 8 * most + 4096):
         (_, flags), (_, lengths), (_, called), (kind, values) = parts
         if called != name.encode():
             continue
         (flag,), shape = struct.unpack(f"{order}I", flags[:4]), struct.unpack(f"{order}{len(lengths) // 4}i", lengths)
         if flag & 0xFF not in NUMBERS or flag & COMPLEX or kind not in STORED:
-            raise ValueError(f"its '{name}' are no real numbers")
+            raise ValueError(f"its '{name}' does not contain real numbers")
         found = np.frombuffer(values, order + STORED[kind])
         if len(found) > most or min(shape, default=0) < 0 or math.prod(shape) != len(found):
             raise ValueError(f"its '{name}' are {len(found):,} numbers of shape {shape}, and at most {most:,} are read")
         return found
-    raise ValueError(f"it holds no '{name}'")
+    raise ValueError(f"it has no '{name}'")
 
 
 def _variables(content: bytes, order: str, largest: int) -> Iterator[list[tuple[int, bytes]]]:
-    """Yield the first four parts of each variable: flags, shape, name, numbers."""
+    """Yield the first four elements of each variable: flags, shape, name, numbers."""
     for kind, data in _elements(content, order):
         inner = _elements(_inflated(data, largest), order) if kind == COMPRESSED else iter([(kind, data)])
         for sort, body in islice(inner, 1):
@@ -60,10 +60,10 @@ def _elements(content: bytes, order: str) -> Iterator[tuple[int, bytes]]:
     while place + 8 <= len(content):
         kind, size = struct.unpack_from(f"{order}2I", content, place)
         start = place + 8
-        if kind >> 16:  # up to four bytes share the eight of their tag
+        if kind >> 16:  # up to four bytes share the tag's eight
             kind, size, start = kind & 0xFFFF, kind >> 16, place + 4
         if start + size > len(content):
-            raise ValueError("it breaks off")
+            raise ValueError("it is truncated")
         yield kind, content[start : start + size]
         place = start + size
         if kind != COMPRESSED:
@@ -71,12 +71,12 @@ def _elements(content: bytes, order: str) -> Iterator[tuple[int, bytes]]:
 
 
 def _inflated(content: bytes, largest: int) -> bytes:
-    """Decompress at most so many bytes; a small file may swell a thousandfold."""
+    """Decompress at most `largest` bytes; a small file may expand a thousandfold."""
     inflater = zlib.decompressobj()
     try:
         plain = inflater.decompress(content, largest)
     except zlib.error as error:
         raise ValueError(str(error)) from None
     if not inflater.eof:
-        raise ValueError(f"it breaks off, or a variable takes more than {largest:,} bytes")
+        raise ValueError(f"it is truncated, or a variable takes more than {largest:,} bytes")
     return plain

@@ -1,4 +1,4 @@
-"""The documentation's table of data sets, made from the classes: `python -m freeshot_vision.datasets.page PAGE`."""
+"""Generate the documentation's table of data sets: `python -m freeshot_vision.datasets.page PAGE`."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ START, END = "<!-- data sets: start -->", "<!-- data sets: end -->"
 
 
 def listing() -> str:
-    """Describe every published data set: what it is, where to get it, what to put where, its split and licence."""
+    """Describe every published data set: content, source, required files, split and licence."""
     return "\n".join(_section(cls()) for cls in DATASETS)
 
 
 def with_listing(page: str) -> str:
-    """Replace what stands between the marks of a page."""
+    """Replace the text between the marks of a page."""
     before, _, rest = page.partition(START)
     return f"{before}{START}\n\n{listing()}\n{END}{rest.partition(END)[2]}"
 

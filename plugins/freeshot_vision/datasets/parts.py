@@ -1,4 +1,4 @@
-"""What a publisher ships: a folder or file, unpacked by its user or still in the archive it came in."""
+"""The parts of a published data set: folders or files, unpacked by the user or still in their archive."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 UNPACKED = "unpacked"
-"""Folder beside the archives that they are unpacked into."""
+"""Folder for unpacked archives, next to the archives."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """One part of a release; any of its marks shows that it is there."""
+    """One part of a release; it is present if any of its marks exists."""
 
     marks: tuple[str, ...]
-    """Paths inside of the data set's folder, the usual one first."""
+    """Paths within the data set's folder, the usual one first."""
     archives: Mapping[str, str] = field(default_factory=dict)
-    """Names of archives that hold it → MD5, or '' where the publisher's is not known."""
+    """Names of archives that contain it → MD5, or '' if the publisher's is unknown."""
     plain: bool = False
-    """Whether the 'archives' are the files themselves, such as a table of labels."""
+    """Whether the 'archives' are plain files, such as a table of labels."""
 
     @property
     def words(self) -> str:
-        """Say what to put there."""
+        """Describe the files to provide."""
         names = list(self.archives)
         listed = f"'{names[0]}' … '{names[-1]}'" if len(names) > 3 else " or ".join(f"'{name}'" for name in names)
         if not names:
@@ -41,11 +41,11 @@ class Part:
         return f"the archive{'s' if len(names) > 3 else ''} {listed} or the folder '{self.marks[0]}'"
 
     def is_there(self, folder: Path) -> bool:
-        """Say whether it can be opened, without unpacking anything."""
+        """Return whether it can be opened, without unpacking anything."""
         return bool(self._marked(folder)) or any((folder / name).is_file() for name in self.archives)
 
     def places(self, folder: Path) -> list[Path]:
-        """Return where it lies, its archives unpacked if need be; empty where it is not there."""
+        """Return its locations, unpacking archives if necessary; empty if it is missing."""
         if direct := self._marked(folder):
             return direct[:1]
         if self.plain:
@@ -53,15 +53,15 @@ class Part:
         return [place for name in self.archives for place in self._inside(folder, name)]
 
     def verified(self, folder: Path) -> Iterator[str]:
-        """Compare the archives that are there with the publisher's checksums."""
+        """Compare existing archives with the publisher's checksums."""
         for name, expected in self.archives.items():
             if not (folder / name).is_file():
                 continue
             found = checksum(folder / name) if expected else ""
             if found != expected:
-                yield f"{name} is not what its publisher ships (MD5 {found}, expected {expected}). Download it again."
+                yield f"{name} does not have its publisher's MD5 ({found}, expected {expected}). Download it again."
             elif expected:
-                yield f"{name} is what its publisher ships (MD5 {found})."
+                yield f"{name} has its publisher's MD5 ({found})."
 
     def _inside(self, folder: Path, name: str) -> list[Path]:
         target = folder / UNPACKED / name.partition(".")[0]
@@ -71,7 +71,7 @@ class Part:
             unpack(folder / name, target)
         places = self._marked(target)
         if not places:
-            raise DataError(f"{folder / name} holds no '{self.marks[0]}'. Download it again, or mend its folder.")
+            raise DataError(f"{folder / name} has no '{self.marks[0]}'. Download it again, or fix its folder.")
         return places[:1]
 
     def _marked(self, folder: Path) -> list[Path]:

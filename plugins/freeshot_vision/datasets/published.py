@@ -1,4 +1,4 @@
-"""What all published data sets share: find the files, list them by class, take one split of the classes."""
+"""Base class of published data sets: find the files, list them by class, select one split."""
 
 from __future__ import annotations
 
@@ -24,32 +24,33 @@ NOVEL_ONLY = "all classes are novel"
 
 @dataclass(frozen=True)
 class PublishedDataset(FewShotDataset):
-    """A data set in the files of its publisher, under its own name in the data folder."""
+    """A data set in its publisher's files, in a folder of its own name in the data folder."""
 
     fit: Literal["square", "centre"] = "square"
-    """How pictures become square: 'square' squeezes them, as in LoRA Recycle; 'centre' cuts, as CLIP's evaluation."""
+    """How images become square: 'square' changes the aspect ratio, as in LoRA Recycle; 'centre' crops, as in CLIP's
+    evaluation."""
     split_file: str = ""
-    """A split of your own in the data folder, CSV (label,split) or JSON; empty takes the shipped one."""
+    """Your own split file in the data folder, CSV (label,split) or JSON; empty uses the shipped one."""
 
     title: ClassVar[str] = ""
     publisher: ClassVar[str] = ""
-    """Where to get it."""
+    """Where to download it."""
     split_source: ClassVar[str] = NOVEL_ONLY
-    """Whose split of the classes it is."""
+    """Source of the split."""
     count: ClassVar[int] = 0
-    """How many classes it has."""
+    """Number of classes."""
 
     @classmethod
     @abstractmethod
     def parts(cls) -> tuple[Part, ...]:
-        """Return what its publisher ships."""
+        """Return the parts of the release."""
 
     @abstractmethod
     def members(self, root: Path) -> Mapping[str, Sequence[Path]]:
-        """Return the picture files of each class; `root` is the user's data folder."""
+        """Return the image files of each class; `root` is the user's data folder."""
 
     def load(self, split: str, root: Path) -> Images:
-        """Return one split; DataError where files are missing, or where the split has no class."""
+        """Return one split; DataError if files are missing, or if the split has no class."""
         from freeshot.data.images import images_of
 
         members = self.members(root)
@@ -58,7 +59,7 @@ class PublishedDataset(FewShotDataset):
         return images_of(members, classes, self.memory(root), self.fit)
 
     def sizes(self) -> Mapping[str, int]:
-        """Return how many classes each split has."""
+        """Return the number of classes of each split."""
         from freeshot.data.splits import NAMES
 
         if self.split_file:
@@ -67,15 +68,15 @@ class PublishedDataset(FewShotDataset):
         return {name: len(split.of(name)) for name in NAMES} if split else {"novel": self.count}
 
     def there(self, root: Path) -> bool:
-        """Say whether all parts are in the data folder."""
+        """Return whether all parts are in the data folder."""
         return all(part.is_there(root / self.name) for part in self.parts())
 
     def verify(self, root: Path) -> Sequence[str]:
-        """Compare what is there with the publisher's checksums."""
+        """Compare existing archives with the publisher's checksums."""
         return [sentence for part in self.parts() for sentence in part.verified(root / self.name)]
 
     def split(self, root: Path, classes: Iterable[str]) -> Split:
-        """Return the split of the `classes` found: the user's, the shipped one, or all of them as novel ones."""
+        """Return the split of `classes`: the user's, the shipped one, or all as novel ones."""
         from freeshot.data.splits import Split, read_split
 
         if self.split_file:
@@ -83,39 +84,39 @@ class PublishedDataset(FewShotDataset):
         return self.shipped() or Split(novel=tuple(sorted(classes)))
 
     def shipped(self) -> Split | None:
-        """Return the split that comes with FreeShot, if one does."""
+        """Return the split shipped with FreeShot, if there is one."""
         return shipped_split(self.name)
 
     def place(self, root: Path, number: int = 0) -> Path:
-        """Return where a part lies; DataError says what to put where."""
+        """Return the location of a part; DataError lists the files to provide."""
         return self.places(root, number)[0]
 
     def places(self, root: Path, number: int = 0) -> list[Path]:
-        """Return where a part that comes in pieces lies."""
+        """Return the locations of a part that consists of several folders."""
         part = self.parts()[number]
         if found := part.places(root / self.name):
             return found
         raise DataError(
-            f"{self.title} was not found under {root / self.name}. Put {part.words} there, from {self.publisher}."
+            f"{self.title} was not found in {root / self.name}. Put {part.words} there, from {self.publisher}."
         )
 
     def memory(self, root: Path) -> Path:
-        """Say where hashes of its files are remembered."""
+        """Return the path of the cache of file hashes."""
         return root / ".freeshot" / "hashes" / f"{self.name}.json"
 
     def require_all(self, members: Mapping[str, object]) -> None:
-        """Refuse a copy that has fewer or more classes than the publisher's."""
+        """Require the publisher's number of classes."""
         if len(members) != self.count:
             raise DataError(f"{self.title} has {self.count} classes, but {len(members)} were found. Unpack it again.")
 
     def asked(self, split: str, chosen: Split) -> tuple[str, ...]:
-        """Return the classes of one part; DataError where it has none."""
+        """Return the classes of one split; DataError if it has none."""
         classes = chosen.of(split)
         if not classes:
             present = [name for name in ("base", "validation", "novel") if chosen.of(name)]
             raise DataError(
                 f"'{self.name}' has no {split} classes: its split has only {' and '.join(present)} ones. "
-                "Give it a split of your own with the option split_file."
+                "Set your own split with the option split_file."
             )
         return classes
 
@@ -130,7 +131,7 @@ class PublishedDataset(FewShotDataset):
 
 @cache
 def shipped_split(name: str) -> Split | None:
-    """Read a split that is shipped, and compare it with its hash."""
+    """Read a shipped split, and verify its hash."""
     import json
 
     from freeshot.data.splits import read_split

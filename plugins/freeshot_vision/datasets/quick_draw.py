@@ -1,4 +1,4 @@
-"""Quick, Draw!: doodles of 345 things, one file of small bitmaps for each."""
+"""Quick, Draw!: doodles of 345 things, one file of small bitmaps each."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ SIDE = 28
 class QuickDraw(PublishedDataset):
     """Quick, Draw!: 345 classes of doodles, white on black, drawn by people in 20 seconds.
 
-    Read are the publisher's bitmaps of 28 px, one .npy file a class. Of the 50 million drawings there are, the first
-    thousand of each class are taken; the rest of a file is never read.
+    Reads the publisher's bitmaps of 28 px, one .npy file per class. Only the first thousand drawings of each class are
+    read, of 50 million in total.
     """
 
     name, domain, license = "quick-draw", "drawings", "CC-BY-4.0"
@@ -37,7 +37,7 @@ class QuickDraw(PublishedDataset):
     split_source = "Meta-Dataset, 2020"
 
     per_class: int = 1000
-    """Drawings of each class at most, from the beginning of its file."""
+    """Maximal number of drawings per class, from the start of its file."""
 
     def __post_init__(self) -> None:
         require_positive(self, "per_class")
@@ -48,7 +48,7 @@ class QuickDraw(PublishedDataset):
         return (Part(("numpy_bitmap", "full/numpy_bitmap")),)
 
     def members(self, root: Path) -> Mapping[str, Sequence[Path]]:
-        """Find the file of each class, named as its class is."""
+        """Find the file of each class by its name."""
         from freeshot.data.trees import member, require_text
 
         folder = self.place(root)
@@ -57,7 +57,7 @@ class QuickDraw(PublishedDataset):
         return {file.stem: (file,) for file in files}
 
     def load(self, split: str, root: Path) -> ArrayImages:
-        """Return one split; files of the other splits' classes need not be there."""
+        """Return one split; files of the classes of other splits may be missing."""
         from freeshot.data.splits import Split, require_known
 
         members = self.members(root)
@@ -67,17 +67,17 @@ class QuickDraw(PublishedDataset):
 
 
 def _bitmaps(file: Path, count: int) -> NDArray[np.uint8]:
-    """Read the first `count` drawings of a file, or all that there are: [n, 1, 28, 28]."""
+    """Read the first `count` drawings of a file: [n, 1, 28, 28]."""
     import numpy as np
 
     try:
-        found = np.lib.format.open_memmap(file, mode="r")  # never a pickle: such a file cannot be mapped
-    except Exception as error:  # noqa: BLE001 - numpy's reader raises whatever it meets in a spoilt header
+        found = np.lib.format.open_memmap(file, mode="r")  # cannot open a pickle, which cannot be mapped
+    except Exception as error:  # noqa: BLE001 - numpy's reader raises anything on corrupt headers
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"{file} cannot be read as an array ({reason}). Download it again.") from None
     if found.dtype != np.uint8 or found.ndim != 2 or found.shape[1] != SIDE**2:
         raise DataError(
-            f"{file} holds {found.dtype} of shape {found.shape}, but bitmaps are uint8 of shape (n, {SIDE**2}). "
+            f"{file} contains {found.dtype} of shape {found.shape}, but bitmaps are uint8 of shape (n, {SIDE**2}). "
             "Download it again."
         )
     return np.array(found[:count]).reshape(-1, 1, SIDE, SIDE)

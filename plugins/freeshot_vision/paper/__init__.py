@@ -1,1 +1,1 @@
-"""The paper's suite: its tracks, pools and rows at full size, on images and weights that everybody fetches by hand."""
+"""The paper's suite: tracks, pools and rows at full size; users download images and weights themselves."""

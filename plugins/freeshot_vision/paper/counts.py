@@ -1,8 +1,7 @@
-"""Images of each novel class, where the publisher's own words settle them: `python -m freeshot_vision.paper.counts`.
+"""Images of each novel class, as stated by publishers: `python -m freeshot_vision.paper.counts`.
 
-From these alone follows which images, by number, a track's episodes show; the lock that this prints holds the hash of
-that list. Data sets that are passed on in several versions, or whose classes' sizes are stated nowhere in words, are
-not among them.
+These counts determine the image indices of a track's episodes; the printed lock file has the hash of that index list.
+Data sets that exist in several versions, or whose class sizes are not published, are not included.
 """
 
 from __future__ import annotations
@@ -20,16 +19,16 @@ COUNTS: dict[str, tuple[int, ...]] = {
     "eurosat": (3000, 3000, 3000, 2500, 2500, 2000, 2500, 3000, 2500, 3000),  # Helber et al., 2019; by name of class
     "dtd": (120,) * 7,  # Cimpoi et al., 2014: 120 a class
     "omniglot": (20,) * 659,  # Lake et al., 2015: 20 people
-    "quick-draw": (1000,) * 52,  # as many as are taken; Google, 2017: 50 million drawings in 345 categories
+    "quick-draw": (1000,) * 52,  # as many as are used; Google, 2017: 50 million drawings in 345 categories
     "aircraft": (100,) * 15,  # Maji et al., 2013: 100 a variant
 }
 
 
 def lock() -> dict[str, dict[str, str]]:
-    """Freeze the hash of the indices of every track of which that can be done."""
+    """Return the hash of the index list of every track for which it is determined."""
     known = (replace(track, episodes_sha256="", indices_sha256="") for track in TRACKS if track.dataset in COUNTS)
     return {track.name: {"indices_sha256": frozen_indices(track, COUNTS[track.dataset])} for track in known}
 
 
 if __name__ == "__main__":
-    print(json.dumps(lock(), indent=1, sort_keys=True))  # noqa: T201 - the lock is its output
+    print(json.dumps(lock(), indent=1, sort_keys=True))  # noqa: T201 - the lock file is its output

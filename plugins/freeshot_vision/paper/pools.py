@@ -1,9 +1,9 @@
-"""The paper's pools: 100 LoRAs of each in-domain set, and 100 of all four, planned; everybody builds them.
+"""Recipes of the paper's pools: 100 LoRAs of each in-domain set, and 100 of all four.
 
 Stated by the paper: 5-way tasks of base classes, rank 4 on q and v, Adam at 1e-3, 100 LoRAs. Its code tunes teachers on
-batches of 64, unmirrored, with gradients clipped at 50, for one epoch over all classes. How long the LoRAs of 5 classes
-are tuned it does not say: 100 steps are ours, because an epoch of 5 classes can be as short as 4 steps. Of the mixed
-pool every LoRA knows one data set, 25 each.
+batches of 64, unmirrored, with gradients clipped at 50, for one epoch over all classes. The number of steps for LoRAs
+of 5 classes is not stated: 100 steps are ours, because an epoch of 5 classes can be as short as 4 steps. Each LoRA of
+the mixed pool is tuned on one data set, 25 on each.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from freeshot import PoolPlan
 
 IN_DOMAIN = ("cifar-fs", "mini-imagenet", "vgg-flower", "cub")
 BACKBONE = "clip-vit-b16"
-"""CLIP ViT-B/16 with the paper's choices: projected feature, ImageNet's normalisation, length as it is."""
+"""CLIP ViT-B/16 with the paper's settings: projected feature, ImageNet's normalisation, features not scaled."""
 CIFAR = f"{BACKBONE}:normalize=cifar"
-"""On CIFAR-FS the paper's code normalises by CIFAR's numbers."""
+"""On CIFAR-FS the paper's code normalises by CIFAR's mean and deviation."""
 MIXED = "paper/mixed"
 
 
 def pool_of(dataset: str) -> str:
-    """Name the pool that is tuned on one in-domain set."""
+    """Return the name of the pool tuned on one in-domain set."""
     return f"paper/{dataset}"
 
 
 def _plan(name: str, sources: tuple[str, ...], backbone: str) -> PoolPlan:
-    # one at a time: a card is full with one LoRA's batch, and a build that is killed loses one at most
+    # one at a time: one LoRA's batch fills a GPU, and a killed build loses at most one
     return PoolPlan(name, sources, 100, backbone, steps=100, batch=64, flip=False, clip=50.0, at_once=1)
 
 

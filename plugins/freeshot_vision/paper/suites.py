@@ -1,9 +1,8 @@
-"""The paper's suite and its profiles: every row at its paper's own size, which mostly is the plugins' default.
+"""The paper's suite and its profiles: every row at its paper's size, which is usually the plugins' default.
 
-What stands here is what a default leaves open (the prior's weights), what keeps memory within one card (`batch`, which
-is also how the paper's code recovers images: ten of each class at once), and the grids that hold the settings of the
-paper's tables. Where those were the best of a grid that was read on test episodes, the grid is run here on validation
-classes instead.
+Defined here are settings without default (the prior's weights), settings that keep memory within one GPU (`batch`,
+which is also how the paper's code inverts: ten images of each class at once), and grids that contain the settings of
+the paper's tables. Settings that the paper selected on test episodes are selected here on validation classes instead.
 """
 
 from __future__ import annotations
@@ -13,13 +12,13 @@ from freeshot_vision.paper.pools import IN_DOMAIN
 from freeshot_vision.paper.tracks import CROSS_DOMAIN, FURTHER
 
 PRIOR = {"inversion.prior_weights": "resnet50-0676ba61.pth"}
-"""torchvision's ResNet50_Weights.IMAGENET1K_V1; its name holds the beginning of its hash, which is compared."""
+"""torchvision's ResNet50_Weights.IMAGENET1K_V1; the hash prefix in its name is verified."""
 RECOVERED = {**PRIOR, "batch": 50}
-"""40 images of each class, ten at a time; all rows that invert like this share what is recovered."""
+"""40 images of each class, ten at a time; all rows with this inversion share its surrogates."""
 
 
 def _recycled(ratio: float | None) -> Row:
-    """Return LoRA Recycle with a share of the patches left out at the last layer, which makes the mask; None: dense."""
+    """Return LoRA Recycle with a share of the patches dropped at the last layer, which gives the mask; None: dense."""
     pruned = {"strategy": "none"} if ratio is None else {"strategy.ratio": ratio}
     return Row("lora-recycle", {**RECOVERED, **pruned})
 
@@ -27,7 +26,7 @@ def _recycled(ratio: float | None) -> Row:
 LORA_RECYCLE = tuple(map(_recycled, (None, 0.25, 0.5, 0.75)))
 """The four rows of tables 2 and 3."""
 TUNED = (
-    # Table 1 shows SGD and Adam at 0.1, 0.01, 0.001 for 5 and 50 steps; here Adam, and rates at which ViTs are tuned.
+    # Table 1 shows SGD and Adam at 0.1, 0.01, 0.001 for 5 and 50 steps; here Adam, at rates suited to ViTs.
     Row("full-finetuning", {"lrs": (1e-5, 1e-4, 1e-3), "steps": (5, 50)}),
     Row("linear-probe"),
     Row("lora-finetuning", {"lrs": (1e-3, 1e-2, 1e-1), "steps": (5, 50)}),
@@ -52,7 +51,7 @@ BEYOND = (
     *map(Row, ("knn", "rtd", "teapot", "purer", "bidf-mkd")),
     *map(Row, ("composition", "sd-lora", "register-prompt")),
 )
-"""What the paper's tables do not show."""
+"""Rows that are not in the paper's tables."""
 
 PAPER = (
     *(f"in-domain/{name}/*" for name in IN_DOMAIN),

@@ -1,7 +1,7 @@
-"""The paper's tracks: four in-domain sets, four cross-domain sets, and further domains as a group of their own.
+"""The paper's tracks: four in-domain sets, four cross-domain sets, and a group of further domains.
 
-How far a list of episodes can be frozen without its images depends on what publishers state, see `counts`; the rest is
-fixed when a track first meets its images, and every record holds the hash of what was met.
+How far an episode list can be frozen without its images depends on published counts, see `counts`; the rest is fixed
+when a track first opens its images, and every record holds the hash of those.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def _track(group: str, name: str, shot: int, *, pool: str = MIXED) -> Track:
 
 
 def _frozen() -> dict[str, dict[str, str]]:
-    """Read the hashes of the indices that are frozen, by track."""
+    """Read the frozen hashes of index lists, by track."""
     hashes: dict[str, dict[str, str]] = json.loads(LOCK.read_text(encoding="utf-8")) if LOCK.exists() else {}
     return hashes
 

@@ -1,4 +1,4 @@
-"""Batched augmentation for pre-training on icons, emoji and photos, on whatever device the images are.
+"""Batched augmentation for pre-training on icons, emoji and photos, on the device of the images.
 
 Axes: b batch; images float [b, 3, h, w] in 0…1.
 """
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 def augment(images: Tensor) -> Tensor:
-    """Move, thicken or thin, recolour, invert: what a picture of the same thing may look like elsewhere."""
+    """Augment images: move, thicken or thin, recolour, invert."""
     return recolour(restroke(move(images)))
 
 
 def move(images: Tensor) -> Tensor:
     """Rotate by up to 8°, scale 0.85…1.15 each way, shift by up to 6 % and flip half of the images.
 
-    Three times as much kept a network this small from learning anything in half an hour.
+    With three times as much, a network of this size learned nothing in half an hour.
     """
     b, device = len(images), images.device
     angle = (torch.rand(b, device=device) * 2 - 1) * math.radians(8)
@@ -39,7 +39,7 @@ def move(images: Tensor) -> Tensor:
         1,
     )  # [b, 2, 3]
     grid = affine_grid(theta, list(images.shape), align_corners=False)
-    # Outside of a picture lies its own paper: its corner's colour, not black.
+    # Fill the outside with the colour of the image's corner, not black.
     paper = images[:, :, :1, :1]
     return grid_sample(images - paper, grid, align_corners=False, padding_mode="zeros") + paper
 
@@ -54,7 +54,7 @@ def restroke(images: Tensor) -> Tensor:
 
 
 def recolour(images: Tensor) -> Tensor:
-    """Invert a tenth, tint a tenth, and lower the contrast a little."""
+    """Invert a tenth, tint a tenth, and lower the contrast slightly."""
     b, device = len(images), images.device
     images = torch.where(torch.rand(b, 1, 1, 1, device=device) < 0.1, 1 - images, images)
     ink = torch.rand(b, 3, 1, 1, device=device)

@@ -22,7 +22,7 @@ class PocketVit(BackboneProvider):
     """Safetensors file to read instead of the shipped one."""
 
     def build(self) -> nn.Module:
-        """Build the network with its weights, which are stored in half precision and used in full."""
+        """Build the network with its weights, which are stored in half precision and used in full precision."""
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
@@ -34,7 +34,7 @@ class PocketVit(BackboneProvider):
             model.load_state_dict({name: tensor.float() for name, tensor in load_file(path).items()})
         except (OSError, SafetensorError, RuntimeError) as error:
             reason = str(error).partition("\n")[0]
-            raise FreeshotError(f"The weights {path} cannot be used ({reason}). Give weights of pocket-vit.") from None
+            raise FreeshotError(f"The weights {path} cannot be used ({reason}). Use those of pocket-vit.") from None
         return model
 
     def normalization(self) -> tuple[tuple[float, ...], tuple[float, ...]]:

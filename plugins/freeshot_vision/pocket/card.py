@@ -1,7 +1,7 @@
 """Write pocket-vit's card: `python -m freeshot_vision.pocket.card training.json RESULTS`.
 
-The card joins the facts of the training with the frozen nearest-prototype accuracy on every track, which
-it takes from the records of `frozen-prototype`.
+The card joins the facts of the training with the frozen nearest-prototype accuracy on every track, read from the
+records of `frozen-prototype`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def frozen_accuracies(results: Path) -> dict[str, float]:
 
 
 def card(training: dict[str, Any], results: Path) -> dict[str, Any]:
-    """Return everything worth knowing about the shipped weights."""
+    """Return the facts of the shipped weights."""
     return {
         "name": "pocket-vit",
         "sha256": file_sha256(WEIGHTS),
@@ -46,7 +46,7 @@ def card(training: dict[str, Any], results: Path) -> dict[str, Any]:
 
 
 def main(training: Path, results: Path) -> None:
-    """Write the card beside the weights."""
+    """Write the card next to the weights."""
     facts = json.loads(training.read_text(encoding="utf-8"))
     write_text(WEIGHTS.with_suffix(".json"), json.dumps(card(facts, results), indent=1, sort_keys=True) + "\n")
 

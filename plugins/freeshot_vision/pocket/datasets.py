@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ShippedSheet(FewShotDataset):
-    """A data set that lies inside the package as a sheet of its own name."""
+    """A data set shipped in the package as a sheet of the same name."""
 
     def load(self, split: str, root: Path) -> SheetImages:
-        """Return one split; the user's data folder is not needed."""
+        """Return one split; the user's data folder is not used."""
         return open_sheet(DATA, self.name, split)
 
 
@@ -34,7 +34,7 @@ class Sketch(ShippedSheet):
 
 @dataclass(frozen=True)
 class Icons(ShippedSheet):
-    """Icon concepts: each class one concept, each drawing from another permissively licensed icon set."""
+    """Icon concepts: one concept per class, each drawing from a different permissively licensed icon set."""
 
     name, domain, license = "icons", "icons", "permissive, per icon set"
 
@@ -55,7 +55,7 @@ class Clipart(ShippedSheet):
 
 @dataclass(frozen=True)
 class Glyphs(ShippedSheet):
-    """Thai letters in forty open typefaces; no Thai is seen anywhere else in the suite."""
+    """Thai letters in forty open typefaces; the rest of the suite contains no Thai."""
 
     name, domain, license = "glyphs", "letters", "OFL-1.1"
 
@@ -78,7 +78,7 @@ class Photos(FewShotDataset):
         folder = root / "photos"
         if not (folder / "photos.webp").exists():
             raise DataError(
-                f"The sheet of 'photos' was not found under {folder}. Make it there: "
+                f"The sheet of 'photos' was not found in {folder}. Build it there: "
                 f"python -m freeshot_vision.pocket.build photos --work {root / 'work'} --out {folder}"
             )
         return open_sheet(folder, self.name, split)

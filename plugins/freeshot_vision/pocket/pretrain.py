@@ -1,10 +1,9 @@
 """Pre-train pocket-vit: `python -m freeshot_vision.pocket.pretrain --corpus DIR --teacher FILE --out DIR`.
 
-Two lessons, on augmented pictures of a corpus that holds no image and no held-out concept of any track:
-point where EfficientNet-Lite0 points when it sees the unaugmented picture, and name the concept of an
-icon. Half of the patches are left out at random until the last sixth of the steps: twice the pictures in
-the same time, and a network that is used to looking through few patches. Resumable: the teacher's
-features are kept block by block, a checkpoint is written every minute, and the same command goes on.
+Two losses on augmented images of a corpus without images or held-out concepts of any track: match EfficientNet-Lite0's
+features of the unaugmented image, and classify the concept of an icon. Half of the patches are dropped at random until
+the last sixth of the steps: twice the images in the same time, and a network that works with few patches. Resumable:
+the teacher's features are stored block by block, a checkpoint is written every minute, and the same command resumes.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that decides the weights, besides the corpus."""
+    """All settings that determine the weights, besides the corpus."""
 
     steps: int = 5_500
     batch: int = 64
@@ -48,26 +47,26 @@ class Recipe:
     imitate: float = 1.0
     """Weight of the imitation loss, one minus a cosine."""
     imitated_axes: int = 256
-    """Principal axes of the teacher's features that are imitated."""
+    """Number of principal axes of the teacher's features to imitate."""
     name_concepts: float = 0.1
     """Weight of the classification loss."""
     photos: int = 20_000
-    """Photographs to learn from; they have no names here."""
+    """Number of photographs; they have no labels here."""
     sharpness: float = 16.0
     """Scale of the cosines in the softmax over concepts."""
     smallest_concept: int = 8
-    """Drawings a concept must have to be named."""
+    """Minimal number of drawings of a labelled concept."""
     patch_drop: float = 0.5
-    """Share of the patches left out while training."""
+    """Share of the patches dropped in training."""
     whole_from: float = 0.85
-    """Progress from which on all patches are looked at."""
+    """Progress from which all patches are used."""
     ema: float = 0.999
-    """Decay of the moving average of the weights, which is what is kept."""
+    """Decay of the moving average of the weights, which is exported."""
     seed: int = 0
 
 
 class Pictures:
-    """The pictures that are learned from, on a device, with their concepts: −1 for none."""
+    """The training images on a device, with their concepts: −1 for none."""
 
     def __init__(self, folder: Path, recipe: Recipe, device: torch.device) -> None:
         corpus = load_corpus(folder)
@@ -84,7 +83,7 @@ class Pictures:
         return len(self.labels)
 
     def read(self, index: Tensor) -> Tensor:
-        """Return pictures [b, 3, 28, 28] in 0…1, grey ones spread over three channels."""
+        """Return images [b, 3, 28, 28] in 0…1, grey ones repeated over three channels."""
         is_grey = index < len(self.grey)
         out = torch.empty(len(index), 3, SIZE, SIZE, device=self.labels.device)
         out[is_grey] = self.grey[index[is_grey]].unsqueeze(1).float() / 255
@@ -93,7 +92,7 @@ class Pictures:
 
 
 def _renumber(labels: Tensor, smallest: int) -> tuple[Tensor, int]:
-    """Give the concepts that have enough drawings the numbers 0…c−1, all others −1."""
+    """Renumber the concepts that have enough drawings 0…c−1, all others −1."""
     known = labels[labels >= 0]
     counts = torch.bincount(known)
     new = torch.full((len(counts) + 1,), -1)
@@ -103,7 +102,7 @@ def _renumber(labels: Tensor, smallest: int) -> tuple[Tensor, int]:
 
 
 class Student(nn.Module):
-    """pocket-vit with the two heads of its lessons, which are thrown away afterwards."""
+    """pocket-vit with its two training heads, which are discarded afterwards."""
 
     def __init__(self, recipe: Recipe, concepts: int) -> None:
         super().__init__()
@@ -112,7 +111,7 @@ class Student(nn.Module):
         self.names = nn.Parameter(torch.randn(max(concepts, 1), WIDTH))
 
     def look_whole(self) -> None:
-        """Stop leaving patches out."""
+        """Stop dropping patches."""
         self.vit.set_submodule("patch_drop", nn.Identity())
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
@@ -124,7 +123,7 @@ class Student(nn.Module):
 def lesson(
     student: Student, images: Tensor, labels: Tensor, targets: Tensor, recipe: Recipe
 ) -> tuple[Tensor, dict[str, float]]:
-    """Return the loss on a batch, and the two parts of it in figures."""
+    """Return the loss on a batch, and its two parts as numbers."""
     with torch.autocast(images.device.type, torch.bfloat16, enabled=images.device.type == "cuda"):
         ours, cosines = student(images)
     imitation = (normalize(ours.float(), dim=1) * targets).sum(1).mean()
@@ -137,7 +136,7 @@ def lesson(
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:
-    """Up a line, down a cosine."""
+    """Return the learning rate: linear warm-up, cosine decay."""
     if step < recipe.warmup:
         return recipe.lr * (step + 1) / recipe.warmup
     done = (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup)
@@ -145,7 +144,7 @@ def learning_rate(recipe: Recipe, step: int) -> float:
 
 
 def train(recipe: Recipe, corpus: Path, teacher_file: Path, out: Path, device: torch.device) -> nn.Module:
-    """Train to the last step, from the checkpoint in `out` if there is one; return the averaged network."""
+    """Train to the last step, resuming from the checkpoint in `out` if there is one; return the averaged network."""
     torch.manual_seed(recipe.seed)
     pictures = Pictures(corpus, recipe, device)
     print(f"{len(pictures)} pictures, {pictures.concepts} concepts to name, on {device}", flush=True)
@@ -162,7 +161,7 @@ def train(recipe: Recipe, corpus: Path, teacher_file: Path, out: Path, device: t
     began = time.monotonic() - float(state["seconds"])
     saved = time.monotonic()
     for step in range(int(state["step"]), recipe.steps):
-        torch.manual_seed(derive(recipe.seed, "pretrain", step))  # a resumed run draws what an undisturbed one would
+        torch.manual_seed(derive(recipe.seed, "pretrain", step))  # a resumed run draws the same numbers
         optimizer.param_groups[0]["lr"] = learning_rate(recipe, step)
         if step >= recipe.whole_from * recipe.steps:
             student.look_whole()
@@ -201,7 +200,7 @@ def _resume(out: Path, student: nn.Module, average: nn.Module, optimizer: Any) -
 
 
 def export(vit: nn.Module, recipe: Recipe, corpus: Path, out: Path, device: torch.device, seconds: float) -> None:
-    """Write the weights in half precision, and the facts of their making."""
+    """Write the weights in half precision, and the facts of the training."""
     from safetensors.torch import save_file
 
     save_file({k: v.half().cpu().contiguous() for k, v in vit.state_dict().items()}, out / "pocket-vit.safetensors")
@@ -219,7 +218,7 @@ def export(vit: nn.Module, recipe: Recipe, corpus: Path, out: Path, device: torc
 def _arguments() -> Iterator[tuple[str, dict[str, Any]]]:
     yield "--corpus", {"type": Path, "required": True, "help": "folder made by freeshot_vision.pocket.build corpus"}
     yield "--teacher", {"type": Path, "required": True, "help": "weights file of EfficientNet-Lite0"}
-    yield "--out", {"type": Path, "required": True, "help": "where checkpoint and weights go"}
+    yield "--out", {"type": Path, "required": True, "help": "folder of checkpoint and weights"}
     yield "--device", {"default": "cuda" if torch.cuda.is_available() else "cpu"}
     for name, default in asdict(Recipe()).items():
         yield f"--{name.replace('_', '-')}", {"type": type(default), "default": default}

@@ -1,7 +1,7 @@
-"""Lay a few real pictures out as a person would have them: `python -m freeshot_vision.pocket.samples sketch --out DIR`.
+"""Export a few images for a demonstration: `python -m freeshot_vision.pocket.samples sketch --out DIR`.
 
     DIR/support/cat/0.png      labelled examples, one folder per class
-    DIR/query/cat-0.png        pictures to classify; the name tells what is right
+    DIR/query/cat-0.png        images to classify; the name has the correct class
 
 Classes are novel ones, which neither the network nor the pool's LoRAs were trained on.
 """
@@ -26,7 +26,7 @@ DATASETS = ("sketch", "icons", "fashion", "clipart", "glyphs", "digits")
 
 
 def lay_out(images: SheetImages, out: Path, way: int, shot: int, query: int, seed: int) -> tuple[str, ...]:
-    """Write support and query pictures of `way` random classes; return the classes."""
+    """Write support and query images of `way` random classes; return the classes."""
     rng = np.random.Generator(np.random.Philox(derive(seed, "samples")))
     chosen = rng.permutation(len(images.classes))[:way].tolist()
     for label in chosen:
@@ -46,7 +46,7 @@ def _save(images: SheetImages, index: int, path: Path) -> None:
 
 
 def main() -> None:
-    """Read the command line and lay the pictures out."""
+    """Parse the command line and export the images."""
     parser = argparse.ArgumentParser(prog="python -m freeshot_vision.pocket.samples", description=__doc__)
     parser.add_argument("dataset", choices=DATASETS)
     parser.add_argument("--out", type=Path, required=True)

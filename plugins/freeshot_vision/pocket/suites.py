@@ -1,7 +1,7 @@
-"""The pocket suite and its profiles: which rows are run, with options scaled to two CPU cores.
+"""The pocket suite and its profiles: rows with options scaled to two CPU cores.
 
-The plugins' defaults are the papers' own values; what stands here is what differs. Settings were chosen on
-the validation tracks, which are a suite of their own: `freeshot run pocket-validation`.
+The plugins' defaults are the papers' own values; only differences are listed here. Settings were chosen on the
+validation tracks, which are a separate suite: `freeshot run pocket-validation`.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from freeshot import Profile, Row, Suite
 from freeshot_vision.pocket.tracks import CROSS_DOMAIN, IN_DOMAIN
 
 LINEAR = ("q", "k", "v", "proj", "fc1", "fc2")
-"""All linear layers of a block: q and v alone leave real images little room in so small a network."""
+"""All linear layers of a block: with q and v alone real images improve so small a network only a little."""
 LEARNING = {"targets": LINEAR, "learner.cycle": 0, "learner.warmup": 30}
 REAL = {**LEARNING, "learner.iterations": 1000, "learner.lr": 5e-3}
 RECYCLED = {"per_class": 8, "lora_share": 0.2, **LEARNING, "learner.iterations": 400, "learner.lr": 1e-3}
-"""What is recovered bears a lower rate and fewer tasks than real images; its floor, noise, is trained alike."""
+"""Surrogates need a lower rate and fewer tasks than real images; the floor, noise, is trained the same way."""
 INVERSION = {
     "inversion.prior": "none",
     "inversion.iterations": 60,
@@ -22,7 +22,7 @@ INVERSION = {
     "inversion.schedule": "cosine",
     "inversion.total_variation": 100.0,
 }
-"""Few steps at a sinking rate in place of 2,000; with a strong pull to smoothness strokes appear instead of texture."""
+"""Few steps at a decaying rate instead of 2,000; strong smoothing gives strokes instead of texture."""
 GENERATED = {"per_class": 8, "targets": LINEAR, "inversion.outer": 100, "learner.iterations": 400, "learner.lr": 1e-3}
 """FREE at the size of LoRA Recycle's row."""
 HEADS_OF_LTE = {"learner.heads": 4, "learner.head_rank": 4, "learner.merge_every": 5}
@@ -30,7 +30,7 @@ IN_CONTEXT = {"per_class": 8, "iterations": 1000, "tasks": 8, "lr": 1e-3, "label
 """CAML with a small transformer."""
 
 DRAWN = {"inversion.latent": 64, "inversion.width": 32, "inversion.lr": 5e-3}
-"""Generators of this size are enough for 28 px."""
+"""Generators of this size are sufficient for 28 px."""
 TRUSTED = {
     **RECYCLED,
     **DRAWN,
@@ -49,7 +49,7 @@ ASKED = {
     "learner.iterations": 200,
     "learner.inner_steps": 3,
 }
-"""BiDf-MKD: 7 × 7 directions instead of 28 × 28 make five of them enough."""
+"""BiDf-MKD: with 7 × 7 directions instead of 28 × 28, five directions are sufficient."""
 LOCKSTEP = {
     "per_class": 8,
     "targets": LINEAR,
@@ -59,10 +59,10 @@ LOCKSTEP = {
     "total_variation": 0.01,
     "warmup": 50,
 }
-"""PURER: as many steps as take the time of LoRA Recycle's inversion and training."""
+"""PURER: the number of steps that takes the time of LoRA Recycle's inversion and training."""
 
 GENERATING = {"per_class": 8, "iterations": 1000, "latent": 16, "hidden": 128, "reach": 1.0}
-"""ICM-LoRA: means of 25 real features lie so far off those of recovered images that they have to be reined in."""
+"""ICM-LoRA: means of 25 real features are so far from those of surrogates that they must be clipped."""
 
 COMPOSED = tuple(map(Row, ("lora-average", "lora-fair", "ties", "dare", "random-lora")))
 HEADS = (Row("knn", {"k": 1}), Row("rtd"))
@@ -77,7 +77,7 @@ MIXED = (
     Row("mole", {"steps": 5}),
     Row("lorahub", {"budget": 16}),
 )
-"""A few steps in place of dozens: an episode of 5 shots costs a second, and there are thousands."""
+"""A few steps instead of dozens: an episode of 5 shots costs a second, and there are thousands."""
 
 FULL = Profile(
     rows=(
@@ -123,35 +123,35 @@ TUNING_FREE = Profile(
 
 
 def _varied(**options: object) -> Row:
-    """Return LoRA Recycle with some options other than the suite's; a double underscore stands for a dot."""
+    """Return LoRA Recycle with some options changed; a double underscore stands for a dot."""
     changed = {key.replace("__", "."): value for key, value in options.items()}
     return Row("lora-recycle", {**INVERSION, **RECYCLED, **changed})
 
 
 def _without(options: dict[str, object], name: str) -> dict[str, object]:
-    """Leave an option out."""
+    """Remove an option."""
     return {key: value for key, value in options.items() if key != name}
 
 
 ABLATIONS = Profile(
     rows=(
         _varied(),
-        # Where tokens are pruned in inversion (the paper's table 4, its layers of 12 brought to 6), and how many
-        # are left for meta-training (its table 5).
+        # Layers in which tokens are pruned in inversion (the paper's table 4, its layers of 12 scaled to 6), and the
+        # share left for meta-training (its table 5).
         _varied(strategy="none"),
         _varied(strategy__at=(4,)),
         _varied(strategy__at=(3,)),
         _varied(strategy__at=(1, 3, 4, 5), strategy__ratio=0.3),
         _varied(strategy__ratio=0.25),
         _varied(strategy__ratio=0.5),
-        # Tasks of one LoRA alone, or mixed across LoRAs alone.
+        # Only tasks of one LoRA, or only tasks across LoRAs.
         _varied(lora_share=1.0),
         _varied(lora_share=0.0),
-        # What the released code does otherwise than the paper.
+        # Deviations of the released code from the paper.
         _varied(learner__distance="squared"),
         _varied(learner__divergence="teacher-student"),
         _varied(strategy__at=(3,), strategy__paper_code_residual=True),
-        # Each method with the other's way to recover images.
+        # Each method with the other's inversion.
         Row("lora-recycle", {**RECYCLED, "inversion": "meta-generator", "inversion.outer": 100}),
         Row("free", {**_without(GENERATED, "inversion.outer"), **INVERSION, "inversion": "lora-inversion"}),
     ),
@@ -192,7 +192,7 @@ TRACKS = (
     *(f"in-domain/{name}/*" for name in IN_DOMAIN),
     *(f"cross-domain/{name}/*" for name in CROSS_DOMAIN),
 )
-"""Written out: other suites have in-domain and cross-domain tracks, too."""
+"""Listed explicitly, because other suites also have in-domain and cross-domain tracks."""
 SUITES = (
     Suite(
         "pocket",

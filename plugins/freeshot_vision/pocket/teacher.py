@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 (Apache-2.0, ImageNet), whose features pocket-vit learns to imitate.
+"""EfficientNet-Lite0 (Apache-2.0, ImageNet), whose features pocket-vit imitates.
 
 The weights come in a registry package as an ordered state dict with other names; order and shapes agree.
 """
@@ -22,7 +22,7 @@ BLOCK = 4096
 
 
 def open_teacher(weights: Path) -> nn.Module:
-    """Load the package's weights file into timm's tf_efficientnet_lite0, pooled features out [b, 1280]."""
+    """Load the package's weights file into timm's tf_efficientnet_lite0, with pooled features [b, 1280] as output."""
     import timm
 
     model = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=0)
@@ -35,7 +35,7 @@ def open_teacher(weights: Path) -> nn.Module:
 
 
 def teacher_features(teacher: nn.Module, images: Tensor) -> Tensor:
-    """Show images [b, 3, 28, 28] in 0…1 enlarged to 84 px: features [b, 1280]."""
+    """Return the features [b, 1280] of images [b, 3, 28, 28] in 0…1, enlarged to 84 px."""
     large = interpolate(images, size=(INPUT, INPUT), mode="bilinear", align_corners=False)
     features: Tensor = teacher((large - 0.5) / 0.5)
     return features
@@ -50,7 +50,7 @@ def principal_targets(features: Tensor, width: int) -> Tensor:
 
 
 def all_features(teacher: nn.Module, read: Callable[[Tensor], Tensor], count: int, cache: Path) -> Tensor:
-    """Show pictures 0…count−1 to the teacher, block by block, each block kept in a file: [count, 1280]."""
+    """Return the teacher's features of images 0…count−1, block by block, each block stored in a file: [count, 1280]."""
     from safetensors.torch import load_file, save_file
 
     cache.mkdir(parents=True, exist_ok=True)

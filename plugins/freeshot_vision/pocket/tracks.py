@@ -37,7 +37,7 @@ def _frozen() -> dict[str, str]:
 
 
 def _poisoned(kind: str, dataset: str) -> Track:
-    """Ask for the same episodes as a validation track, of a pool in which LoRAs are not what they say."""
+    """Return a validation track with the same episodes and a poisoned pool."""
     track = _track("validation", dataset, 1, split="validation", episodes=300)
     return replace(track, name=f"poisoned/{kind}/{dataset}/5w1s", pool=f"pocket+{kind}30")
 

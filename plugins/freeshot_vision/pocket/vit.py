@@ -1,7 +1,7 @@
-"""The shape of pocket-vit: timm's own VisionTransformer, small enough for two CPU cores.
+"""The architecture of pocket-vit: timm's VisionTransformer, small enough for two CPU cores.
 
-Its patches are embedded by a few convolutions (Xiao et al., Early Convolutions Help Transformers See
-Better, 2021): with a plain linear embedding the same minutes of training taught it far less.
+Patches are embedded by a few convolutions (Xiao et al., Early Convolutions Help Transformers See Better, 2021): with a
+linear embedding the same training time gave far worse features.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def _convolution(inputs: int, outputs: int, *, stride: int) -> tuple[nn.Module, 
 def pocket_vit(patch_drop: float = 0.0) -> VisionTransformer:
     """Build the untrained network: 28 px, 7 × 7 patches and a class token, whose output is the feature [b, 128].
 
-    `patch_drop` of the patches are left out at random while it trains; see `pretrain`.
+    A share `patch_drop` of the patches is dropped at random in training; see `pretrain`.
     """
     from timm.models.vision_transformer import VisionTransformer
 

@@ -1,4 +1,4 @@
-"""The launchers that come with FreeShot; they enter through the same door as a stranger's."""
+"""The built-in launchers, registered through the plugin interface."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def freeshot_launchers() -> list[type[Launcher]]:
-    """Offer processes of this machine, SLURM through submitit, and Ray."""
+    """Provide local processes, SLURM through submitit, and Ray."""
     from freeshot.run.launchers.local import LocalLauncher
     from freeshot.run.launchers.ray import RayLauncher
     from freeshot.run.launchers.submitit import SubmititLauncher

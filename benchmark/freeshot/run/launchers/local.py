@@ -1,4 +1,4 @@
-"""Cells on this machine: one after the other in this process, or side by side in several."""
+"""Launcher for this machine: in this process, or in several processes."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from freeshot.contracts.records import RunSpec
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
-"""What tells a process how many cores its products may take."""
+"""Environment variables that limit the threads of a process."""
 
 
 @dataclass(frozen=True)
 class LocalLauncher(Launcher):
-    """Run cells on this machine, in this process or in several; graphics cards are shared out among them."""
+    """Run cells on this machine, in this process or in several; GPUs are distributed among them."""
 
     name = "local"
     workers: int = 1
-    """Processes; 1 runs cells in turn in this process, which may use all of its cores."""
+    """Number of processes; 1 runs cells one by one in this process, which may use all of its cores."""
 
     assist: bool = True
-    """Whether processes that have no cell left help those that are at work: with LoRAs to invert, images to embed."""
+    """Whether idle processes help busy ones with shareable work: LoRAs to invert, images to embed."""
 
     def __post_init__(self) -> None:
         if self.workers < 1:
@@ -62,7 +62,7 @@ class _Errand(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class _Hand:
-    """Does errands in whatever process it is called."""
+    """Runs or assists a cell in the process in which it is called."""
 
     run_cell: Any
 
@@ -71,7 +71,7 @@ class _Hand:
 
 
 def _surroundings(number: int, workers: int) -> dict[str, str]:
-    """Give a worker its share of the cores, unless they were shared out already, and a card where there are several."""
+    """Return a worker's environment variables: its share of the cores, unless already set, and its GPU."""
     cores = max(1, usable_cores() // workers)
     found = {name: str(cores) for name in THREADS if name not in os.environ}
     cards = _cards()
@@ -81,7 +81,7 @@ def _surroundings(number: int, workers: int) -> dict[str, str]:
 
 
 def _cards() -> list[str]:
-    """Name the graphics cards that this process may use."""
+    """List the GPUs that this process may use."""
     if visible := os.environ.get("CUDA_VISIBLE_DEVICES", ""):
         return visible.split(",")
     import torch

@@ -1,4 +1,4 @@
-"""Work that is shared out among processes; one that dies takes its item with it, and another takes its place."""
+"""A process pool in which the death of a worker fails only its current item."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def share_out(
     surroundings: Sequence[Mapping[str, str]],
     spare: Sequence[Any] = (),
 ) -> None:
-    """Call `work` on each item in processes with these environment variables, one for each, until all are done.
+    """Call `work` on each item in one process per mapping of environment variables, until all items are done.
 
-    All must be picklable. Whatever becomes of an item, it is not tried again: `work` tells by itself what came of it.
-    A process for which no item is left takes a spare one; those are dropped, wherever they are, with the last item.
+    Everything must be picklable. An item is never retried: `work` reports its own result. A process without remaining
+    items takes a spare one; spare items are stopped when the last regular item is done.
     """
     queue = deque([*((item, True) for item in items), *((item, False) for item in spare)])
     crew = [_Worker(work, variables) for variables in surroundings[: len(queue)]]
@@ -44,7 +44,7 @@ def share_out(
 
 
 class _Worker:
-    """A process that does one item after the other."""
+    """A process that works on one item at a time."""
 
     def __init__(self, work: Callable[[Any], None], variables: Mapping[str, str]) -> None:
         self._work, self._variables = work, dict(variables)
@@ -54,12 +54,12 @@ class _Worker:
 
     @property
     def ends(self) -> tuple[Any, ...]:
-        """What becomes ready when the item is done, or the process has died."""
+        """Objects that become ready when the item is done, or the process has died."""
         assert self._process is not None
         return self._line, self._process.sentinel
 
-    def give(self, item: Any, needed: bool) -> None:  # noqa: FBT001 - as it stands in the queue
-        """Hand over an item, which is waited for if it is needed, to a fresh process if there is none."""
+    def give(self, item: Any, needed: bool) -> None:  # noqa: FBT001 - unpacked from the queue
+        """Send an item to the process, started if necessary; the pool waits for it if it is `needed`."""
         if self._process is None or not self._process.is_alive():
             self._start()
         assert self._line is not None
@@ -67,7 +67,7 @@ class _Worker:
         self.busy, self.needed = True, needed
 
     def rest(self) -> None:
-        """Take note that the item is done, or that the process died over it."""
+        """Mark the item as done, or failed if the process has died."""
         assert self._line is not None
         assert self._process is not None
         self.busy = self.needed = False
@@ -78,7 +78,7 @@ class _Worker:
             self._process = None
 
     def dismiss(self) -> None:
-        """Let the process end; one at work, because the run is interrupted or its work is spare, is asked to stop."""
+        """Stop the process; a busy one, because of an interrupt or a spare item, is terminated."""
         if self._process is None or self._line is None:
             return
         self._line.close()
@@ -97,9 +97,9 @@ class _Worker:
 
 @contextmanager
 def _surrounded(variables: Mapping[str, str]) -> Iterator[None]:
-    """Set environment variables for what is started meanwhile.
+    """Set environment variables for processes started inside this block.
 
-    A process that set its own would be late: unpickling its work imports torch, which counts its threads then.
+    Setting them in the process itself would be too late: unpickling its work imports torch, which reads them then.
     """
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
@@ -114,8 +114,8 @@ def _surrounded(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 def _serve(line: Connection, work: Callable[[Any], None]) -> None:
-    """Do items until the line is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt reaches the one that waits for us, who ends us
+    """Work on items until the connection is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # interrupts are handled by the parent, which terminates this process
     threading.Thread(target=_end_with_our_parent, daemon=True).start()
     while True:
         try:
@@ -127,7 +127,7 @@ def _serve(line: Connection, work: Callable[[Any], None]) -> None:
 
 
 def _end_with_our_parent() -> None:
-    """End when whoever started us was killed, as if we had been, too; a run given again would meet us at its cells."""
+    """Exit when the parent dies, so that a restarted run does not meet orphaned workers."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()

@@ -1,4 +1,4 @@
-"""Cells as tasks of Ray."""
+"""Launcher for Ray tasks."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RayLauncher(Launcher):
-    """Hand cells to Ray, on a cluster that is there or on one of this machine alone.
+    """Run cells as Ray tasks, on an existing cluster or a local one.
 
-    Results and cache must lie on a file system that all nodes share.
+    Results and cache must be on a file system that all nodes share.
     """
 
     name = "ray"
     away = True
     citation = "Moritz et al., Ray: A Distributed Framework for Emerging AI Applications, OSDI 2018 (Apache-2.0)"
     address: str = ""
-    """Of a cluster, such as 'auto'; empty starts one on this machine for the run."""
+    """Address of a cluster, such as 'auto'; empty starts a local one for the run."""
     cpus: float = 1.0
-    """Cores of a cell."""
+    """CPU cores per cell."""
     gpus: float = 0.0
-    """Share of a graphics card that a cell takes: with 0.5 two cells share one."""
+    """GPUs per cell: with 0.5 two cells share one."""
 
     def require_ready(self) -> None:
-        """Ask for ray."""
+        """Require the package ray."""
         _ray()
 
     def launch(self, cells: Sequence[RunSpec], run_cell: Callable[[RunSpec], None]) -> None:
-        """Run all cells as tasks, and wait until each was run or its worker is lost."""
+        """Run all cells as tasks, and wait until each has run or its worker is lost."""
         ray = _ray()
         ours = not ray.is_initialized()
         if ours:
@@ -50,19 +50,19 @@ class RayLauncher(Launcher):
                 try:
                     ray.get(done)
                 except ray.exceptions.RayError:
-                    continue  # its cell is left without a record; the harness says so, and the others go on
+                    continue  # the harness reports cells without a record, and the others continue
         finally:
             if ours:
                 ray.shutdown()
 
     def _begin(self, ray: Any) -> None:
-        """Join the cluster, or start one here."""
+        """Join the cluster, or start a local one."""
         try:
             ray.init(address=self.address or None, include_dashboard=False, log_to_driver=False, logging_level="error")
         except (ConnectionError, ValueError, RuntimeError) as error:
             reason = str(error).partition("\n")[0]
             raise OptionError(
-                f"Ray did not start ({reason}). Correct -l address={self.address}, or leave it out for a cluster of "
+                f"Ray did not start ({reason}). Correct -l address={self.address}, or leave it out for a cluster on "
                 "this machine alone."
             ) from None
 

@@ -1,4 +1,4 @@
-"""Cells as jobs of SLURM, through submitit."""
+"""Launcher for SLURM jobs, through submitit."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SubmititLauncher(Launcher):
-    """Hand cells to SLURM as jobs of an array; one that is preempted is queued again and continues where it was.
+    """Submit cells to SLURM as an array of jobs; a preempted job is requeued and resumes.
 
-    Results and cache must lie on a file system that the nodes share.
+    Results and cache must be on a file system that the nodes share.
     """
 
     name = "submitit"
     away = True
     citation = "submitit, https://github.com/facebookincubator/submitit (MIT)"
     folder: str = "submitit"
-    """Where submitit keeps its jobs and their logs."""
+    """Folder of submitit's job files and logs."""
     cluster: Literal["slurm", "local"] = "slurm"
-    """'local' takes processes of this machine, all jobs at once."""
+    """'local' uses processes of this machine, all jobs at once."""
     cells_per_job: int = 1
-    """Cells that one job runs in turn; those next to each other share work."""
+    """Cells per job, run one by one; neighbouring cells share work."""
     parallel: int = 100
-    """Jobs of SLURM at a time, at most."""
+    """Maximal number of simultaneous SLURM jobs."""
     minutes: int = 240
-    """Time limit of a job."""
+    """Time limit of a job, in minutes."""
     cpus: int = 4
-    """Cores of a job."""
+    """CPU cores per job."""
     gpus: int = 0
-    """Graphics cards of a job."""
+    """GPUs per job."""
     memory: int = 16
-    """GB of a job."""
+    """Memory per job, in GB."""
     partition: str = ""
-    """Of SLURM; empty takes the default one."""
+    """SLURM partition; empty uses the default one."""
 
     def __post_init__(self) -> None:
         require_positive(self, "cells_per_job", "parallel", "minutes", "cpus", "memory")
@@ -52,21 +52,21 @@ class SubmititLauncher(Launcher):
             raise OptionError(f"Option 'gpus' of 'submitit' must not be negative, but is {self.gpus}.")
 
     def require_ready(self) -> None:
-        """Ask for submitit, for SLURM where it is to be used, and for a folder that can be written."""
+        """Require submitit, SLURM if it is used, and a writable folder."""
         self._executor()
 
     def launch(self, cells: Sequence[RunSpec], run_cell: Callable[[RunSpec], None]) -> None:
-        """Submit all cells, and wait until each was run or its job is lost."""
+        """Submit all cells, and wait until each has run or its job is lost."""
         if not cells:
             return
         groups = [cells[at : at + self.cells_per_job] for at in range(0, len(cells), self.cells_per_job)]
         jobs = self._executor().map_array(CellJob(run_cell), groups)
         try:
             for job in jobs:
-                # a job that is lost leaves its cells without a record; the harness says so, and the others go on
+                # the harness reports cells without a record, and the others continue
                 job.exception()
         except BaseException:
-            if self.cluster == "local":  # jobs of SLURM go on without us, processes of this machine do not
+            if self.cluster == "local":  # SLURM jobs continue without this process, local ones do not
                 for job in jobs:
                     job.cancel()
             raise
@@ -84,8 +84,8 @@ class SubmititLauncher(Launcher):
         except RuntimeError as error:
             reason = str(error).partition("\n")[0]
             raise OptionError(
-                f"SLURM cannot be used here ({reason}). Run this where sbatch and srun are, or take processes of this "
-                "machine with -l cluster=local."
+                f"SLURM cannot be used here ({reason}). Run this where sbatch and srun are available, or use "
+                "this machine with -l cluster=local."
             ) from None
         slurm: dict[str, Any] = {"slurm_array_parallelism": self.parallel}
         if self.partition:
@@ -103,17 +103,17 @@ class SubmititLauncher(Launcher):
 
 @dataclass(frozen=True)
 class CellJob:
-    """What a job does; submitit asks for `checkpoint` when it is preempted."""
+    """The work of a job; submitit calls `checkpoint` when it is preempted."""
 
     run_cell: Callable[[RunSpec], None]
 
     def __call__(self, cells: Sequence[RunSpec]) -> None:
-        """Run some cells in turn."""
+        """Run cells one by one."""
         for cell in cells:
             self.run_cell(cell)
 
     def checkpoint(self, cells: Sequence[RunSpec]) -> Any:
-        """Ask to be queued again: what is done is on disk, and the rest continues from its last state."""
+        """Request requeueing: finished cells are on disk, and the current one resumes from its checkpoint."""
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self, cells)

@@ -1,6 +1,6 @@
-"""The contract kit: `freeshot.testing.check(Mine)` in a test, `freeshot plugin check mine` on the command line.
+"""Contract checks: `freeshot.testing.check(Mine)` in a test, `freeshot plugin check mine` on the command line.
 
-Every rule passes or says in a sentence what to change. It runs on a CPU in well under a minute.
+Every rule passes or returns advice in one sentence. All checks run on a CPU in well under a minute.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 def report_on(
     value: Any, options: dict[str, Any] | None = None, data: Path | None = None, plugins: Selection | None = None
 ) -> Report:
-    """Examine a component class, a track or a column, and say how every rule came out.
+    """Check a component class, a track or a column, and report the result of every rule.
 
-    `plugins` are those that are loaded beside it, with the data sets of the folder `data`; the installed ones if None.
+    `plugins` are loaded together with it, with the data sets of the folder `data`; the installed ones if None.
     """
     from freeshot.testing.contract.book import RULES
     from freeshot.testing.contract.rules import Subject, examine
@@ -35,16 +35,16 @@ def report_on(
 
 
 def check(value: Any, data: Path | None = None, **options: Any) -> None:
-    """Examine a component class, a track or a column; AssertionError with the whole list where a rule is broken.
+    """Check a component class, a track or a column; AssertionError with the report if a rule is broken.
 
-    `options` are set for the examination where the defaults cannot run, such as a weights file of your own.
+    `options` are set during the check if the defaults cannot run, such as your own weights file.
     """
     report = report_on(value, options, data)
     assert report.passed, f"\n{report}"
 
 
 def kind_of(value: Any) -> str:
-    """Say of which kind a class or value is; PluginError where it is of none."""
+    """Return the kind of a class or value; PluginError if it has none."""
     from freeshot.contracts.columns import Column
     from freeshot.contracts.tracks import Track
     from freeshot.plugin.kinds import KINDS
@@ -56,11 +56,11 @@ def kind_of(value: Any) -> str:
     for kind in KINDS.values():
         if isinstance(value, type) and issubclass(value, kind.interface):
             return kind.name
-    raise PluginError(f"{value!r} is no component class, track or column. Name one that derives from freeshot's.")
+    raise PluginError(f"{value!r} is not a component class, track or column. Derive a class from one of freeshot's.")
 
 
 def catalogue_with(kind: str, value: Any, plugins: Selection | None = None, data: Path | None = None) -> Catalogue:
-    """Load the plugins, the contract world, and what is examined, unless one of the plugins offers it already."""
+    """Load the plugins, the contract world, and the checked class, unless a plugin already provides it."""
     from types import ModuleType
 
     from freeshot.data.own import offer_own
@@ -79,7 +79,7 @@ def catalogue_with(kind: str, value: Any, plugins: Selection | None = None, data
     if file is not None and file.absolute() not in catalogue.host.selection.files:
         catalogue.host.load_file(file)
         return catalogue
-    installed = Catalogue(catalogue.host)  # asks for itself, so that what is offered below is still seen
+    installed = Catalogue(catalogue.host)  # a separate one, because it caches hook results
     name = str(getattr(value, "name", ""))
     if kind in KINDS and name not in installed.names(kind):
         plugin: Any = ModuleType("examined")

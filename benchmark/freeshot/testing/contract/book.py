@@ -1,4 +1,4 @@
-"""All rules, in the order in which they are applied: what every component promises, then what its kind does."""
+"""All rules in the order in which they are applied: those for every component, then those of its kind."""
 
 from __future__ import annotations
 

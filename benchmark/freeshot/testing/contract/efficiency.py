@@ -1,4 +1,4 @@
-"""What efficiency strategies promise."""
+"""Rules for efficiency strategies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DEPTHS, PATCHES, POINTS = (2, 12), (16, 49, 196), (0.0, 0.5, 1.0)
 
 
 def views(strategy: Any) -> Iterator[LayerView]:
-    """Make views of layers as the strategy would get them, in networks of several sizes."""
+    """Create layer views for the strategy, as in networks of several sizes."""
     import torch
 
     from freeshot.contracts.flow import LayerView
@@ -30,14 +30,14 @@ def views(strategy: Any) -> Iterator[LayerView]:
                 for progress in POINTS:
                     attention = torch.rand(2, 3, patches + 1, patches + 1, generator=rng).softmax(-1)
                     keys = torch.randn(2, 3, patches + 1, 8, generator=rng)
-                    kept = torch.arange(0, 2 * patches, 2).expand(2, -1).contiguous()  # numbers are no positions
+                    kept = torch.arange(0, 2 * patches, 2).expand(2, -1).contiguous()  # indices differ from positions
                     yield LayerView(layer, depth, progress, attention, keys, kept)
 
 
 def _named(strategy: Any, depth: int) -> list[int]:
     try:
         return [layer % depth for layer in strategy.layers(depth)]
-    except ValueError:  # OptionError among them: a strategy may be set for deeper networks
+    except ValueError:  # includes OptionError: a strategy may be set for deeper networks
         return []
 
 
@@ -50,7 +50,7 @@ def _layers(subject: Subject) -> None:
             raise BrokenError(f"In a network of {depth} layers it names layer {wrong[0]}. Stay within 0…{depth - 1}.")
 
 
-@rule("chooses a part of what is there, equally many of each image", "efficiency")
+@rule("selects a subset of the patches, equally many per image", "efficiency")
 def _choices(subject: Subject) -> None:
     strategy = subject.make()
     for view in views(strategy):
@@ -60,13 +60,13 @@ def _choices(subject: Subject) -> None:
         if choice.ndim != 2 or len(choice) != len(view.kept) or choice.dtype.is_floating_point:
             raise BrokenError(f"It chose {list(choice.shape)} {choice.dtype}. Return indices [b, k], a part of kept.")
         if choice.shape[1] == 0:
-            raise BrokenError("It kept no patch at all. Keep at least one per image.")
+            raise BrokenError("It kept no patch. Keep at least one per image.")
         for row, there in zip(choice.tolist(), view.kept.tolist(), strict=True):
             if len(set(row)) < len(row) or not set(row) <= set(there):
-                raise BrokenError("It chose patches twice or that were gone. Choose from view.kept, by gather.")
+                raise BrokenError("It chose duplicate or dropped patches. Choose from view.kept, by gather.")
 
 
-@rule("chooses alike when asked twice", "efficiency")
+@rule("gives the same selection for the same view", "efficiency")
 def _steady(subject: Subject) -> None:
     import torch
 
@@ -74,10 +74,10 @@ def _steady(subject: Subject) -> None:
     for view in views(strategy):
         first, second = strategy.select(view), strategy.select(view)
         if (first is None) != (second is None) or (first is not None and not torch.equal(first, second)):
-            raise BrokenError("Asked twice the same, it chose otherwise. Draw random numbers from a seed of your own.")
+            raise BrokenError("Two calls with the same view differ. Draw random numbers from your own seed.")
 
 
-@rule("what it is shown stays as it was", "efficiency")
+@rule("does not modify its inputs", "efficiency")
 def _views_stay(subject: Subject) -> None:
     import torch
 
@@ -87,10 +87,10 @@ def _views_stay(subject: Subject) -> None:
         strategy.select(view)
         after = (view.attention, view.keys, view.kept)
         if not all(torch.equal(b, a) for b, a in zip(before, after, strict=True)):
-            raise BrokenError("It changed the view it was shown. Work on copies.")
+            raise BrokenError("It modified its view. Work on copies.")
 
 
-@rule("a network under it gives features and a mask, and stays as it was", "efficiency")
+@rule("a network with it gives features and a mask, and is not modified", "efficiency")
 def _looks(subject: Subject) -> None:
     import torch
 
@@ -105,10 +105,10 @@ def _looks(subject: Subject) -> None:
         logits = teacher.logits(images)
         (slope,) = torch.autograd.grad(logits.sum(), images)
         if not torch.isfinite(logits).all() or not torch.isfinite(slope).all():
-            raise BrokenError("Under it, the network's features are not finite. Keep what is merged and kept finite.")
+            raise BrokenError("With it, the network's features are not finite. Keep merging and residual finite.")
     with torch.no_grad():
         kept = teacher.final_patches(images.detach())
     if kept is not None and kept.shape[1] == 0:
-        raise BrokenError("At the end it keeps no patch. Keep at least one per image.")
+        raise BrokenError("Its final mask keeps no patch. Keep at least one per image.")
     if text := complaint():
         raise BrokenError(text)

@@ -1,4 +1,4 @@
-"""How a report is read: each rule on a line, and each cause of failure once, with the plugin's line below it."""
+"""Printed form of a report: each rule on a line, and each cause of failure once, followed by the plugin's line."""
 
 from __future__ import annotations
 
@@ -16,27 +16,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Entry:
-    """One rule with what is printed for it."""
+    """One rule with its printed lines."""
 
     good: bool
     text: str
-    """The rule's title, and what to change where it is broken."""
+    """The rule's title, and the advice if it is broken."""
     details: tuple[str, ...] = ()
-    """Lines below it: where the plugin raised, and which other rules fail for the same reason."""
+    """Lines below it: the location of the plugin's error, and other rules that fail for the same reason."""
 
     @property
     def mark(self) -> str:
-        """What stands before the text."""
+        """The mark before the text."""
         return "  ✓ " if self.good else "  ✗ "
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """All lines, as a terminal without colours shows them."""
+        """All lines, as printed without colours."""
         return (self.mark + self.text, *(f"      {line}" for line in self.details))
 
 
 def entries(report: Report, *, whole: bool = False) -> tuple[Entry, ...]:
-    """List the rules of a report in order; rules that fail for an earlier one's reason are listed with that one."""
+    """List the rules of a report in order.
+
+    Rules that fail for the same reason as an earlier one are grouped with it.
+    """
     return tuple(_entry(group[0], group[1:], whole=whole) for group in grouped(report.lines, _cause))
 
 

@@ -1,4 +1,4 @@
-"""What every component promises."""
+"""Rules for all components."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pickle
 from freeshot.testing.contract.rules import CLASSES, BrokenError, Subject, rule
 
 
-@rule("its name, docstring and decorators are as they should be", *CLASSES, first=True)
+@rule("its name, docstring and decorators are valid", *CLASSES, first=True)
 def _is_usable(subject: Subject) -> None:
     from freeshot.plugin.kinds import KINDS
     from freeshot.plugin.validity import why_not_usable
@@ -17,7 +17,7 @@ def _is_usable(subject: Subject) -> None:
         raise BrokenError(reason)
     summary = subject.value.summary()
     if not summary.endswith((".", "!", "?")):
-        raise BrokenError(f"The docstring's first line, '{summary}', is no sentence. End it with a full stop.")
+        raise BrokenError(f"The docstring's first line, '{summary}', is not a sentence. End it with a full stop.")
 
 
 @rule("constructs with its defaults and the options given", *CLASSES, first=True)
@@ -25,26 +25,26 @@ def _constructs(subject: Subject) -> None:
     subject.make()
 
 
-@rule("each option says what it is", *CLASSES)
+@rule("each option has a description", *CLASSES)
 def _options_are_told(subject: Subject) -> None:
     from freeshot.contracts.options import options_of
 
     silent = [name for name, option in options_of(subject.value).items() if not option.help]
     if silent:
-        raise BrokenError(f"No help stands below {', '.join(silent)}. Write a string under each field.")
+        raise BrokenError(f"Missing description of {', '.join(silent)}. Write a string under each field.")
 
 
-@rule("options survive JSON", *CLASSES)
+@rule("options can be stored as JSON", *CLASSES)
 def _options_survive(subject: Subject) -> None:
     from freeshot.contracts.options import build, to_json
 
     made = subject.make()
     again = build(subject.value, json.loads(json.dumps(to_json(made))))
     if again != made:
-        raise BrokenError(f"{made} came back from JSON as {again}. Use numbers, texts, truths, tuples and choices.")
+        raise BrokenError(f"{made} came back from JSON as {again}. Use int, float, str, bool, tuple and Choice.")
 
 
-@rule("goes to a worker process and comes back", *CLASSES)
+@rule("can be sent to a worker process", *CLASSES)
 def _pickles(subject: Subject) -> None:
     made = subject.make()
     try:

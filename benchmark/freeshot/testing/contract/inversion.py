@@ -1,4 +1,4 @@
-"""What inversion methods promise."""
+"""Rules for inversion methods."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def recovered(
     subject: Subject, way: int = 2, per_class: int = 2, seed: int = 0, on_step: Callable[[int, int], None] | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Recover images; return them, and the labels as they are afterwards."""
+    """Invert a LoRA; return the images, and the labels as they are afterwards."""
     import torch
 
     from freeshot.basics.limits import at_most
@@ -54,7 +54,7 @@ def _shapes(subject: Subject) -> None:
             if not torch.isfinite(images).all() or images.min() < 0 or images.max() > 1:
                 raise BrokenError("Its images are not all in 0…1. Clamp them before returning.")
             if images.requires_grad:
-                raise BrokenError("Its images still want a gradient. Return images.detach().")
+                raise BrokenError("Its images still require a gradient. Return images.detach().")
 
 
 @rule("the same seed gives the same images", "inversion")
@@ -76,13 +76,13 @@ def _other_seed(subject: Subject) -> None:
         raise BrokenError("Two seeds give the same images. Start from numbers drawn with `rng`.")
 
 
-@rule("labels stay as they were", "inversion")
+@rule("does not modify the labels", "inversion")
 def _labels_stay(subject: Subject) -> None:
     if recovered(subject, 5, 2)[1].tolist() != [label for label in range(5) for _ in range(2)]:
-        raise BrokenError("It changed the labels it was given. Work on a copy.")
+        raise BrokenError("It modified its labels. Work on a copy.")
 
 
-@rule("the network stays as it was: weights, gradients, hooks", "inversion")
+@rule("does not modify the network: weights, gradients, hooks", "inversion")
 def _network_stays(subject: Subject) -> None:
     complaint = frozen_state(subject.world.backbone)
     recovered(subject)
@@ -90,13 +90,13 @@ def _network_stays(subject: Subject) -> None:
         raise BrokenError(text)
 
 
-@rule("an interruption passes through", "inversion")
+@rule("can be interrupted", "inversion")
 def _interruption(subject: Subject) -> None:
     interrupted(lambda on_step: recovered(subject, on_step=on_step))
 
 
 def interrupted(work: Callable[[Callable[[int, int], None]], object]) -> None:
-    """Interrupt some work at its first step; a loop that swallows this could never be stopped."""
+    """Interrupt work at its first step; BrokenError if it catches the interrupt and continues."""
     reached = []
 
     def on_step(done: int, _: int) -> None:
@@ -109,4 +109,4 @@ def interrupted(work: Callable[[Callable[[int, int], None]], object]) -> None:
     except KeyboardInterrupt:
         return
     if reached:
-        raise BrokenError("It went on after an interruption. Do not catch KeyboardInterrupt or BaseException.")
+        raise BrokenError("It continued after an interrupt. Do not catch KeyboardInterrupt or BaseException.")

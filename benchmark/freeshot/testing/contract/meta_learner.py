@@ -1,4 +1,4 @@
-"""What meta-learners promise."""
+"""Rules for meta-learners."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from freeshot.contracts.flow import Adapter
 
 TASKS = 8
-"""Tasks that a meta-learner sees here; enough for learners that gather a group first."""
+"""Number of tasks in these checks; enough for learners that collect a group first."""
 
 
 def fitted(
@@ -41,7 +41,7 @@ def fitted(
 
 
 def fresh_model(subject: Subject) -> Any:
-    """Return the toy network with a LoRA that is about to be trained."""
+    """Return the toy network with a new LoRA to train."""
     import torch
 
     from freeshot.engine.model import SharedLora
@@ -74,12 +74,12 @@ def _shapes(subject: Subject) -> None:
                     raise BrokenError(f"With {way} ways and {shot} shots the LoRA is not finite. Lower the rate.")
 
 
-@rule("learns: the LoRA is another one afterwards", "meta-learner")
+@rule("learns: the LoRA changes", "meta-learner")
 def _learns(subject: Subject) -> None:
     import torch
 
     if torch.equal(_flat(fitted(subject)), _flat(fresh_model(subject).snapshot())):
-        raise BrokenError(f"After {TASKS} tasks the LoRA is what it was. Take steps on model.lora().")
+        raise BrokenError(f"After {TASKS} tasks the LoRA is unchanged. Take steps on model.lora().")
 
 
 @rule("the same seed gives the same LoRA", "meta-learner")
@@ -100,10 +100,10 @@ def _other_seed(subject: Subject) -> None:
     import torch
 
     if torch.equal(_flat(fitted(subject, seed=1)), _flat(fitted(subject, seed=2))):
-        raise BrokenError("Other tasks give the same LoRA. Take tasks from `tasks.take`, do not keep those of a run.")
+        raise BrokenError("Other tasks give the same LoRA. Use the tasks of `tasks.take`, not those of an earlier run.")
 
 
-@rule("tasks stay as they were", "meta-learner")
+@rule("does not modify the tasks", "meta-learner")
 def _tasks_stay(subject: Subject) -> None:
     import torch
 
@@ -115,7 +115,7 @@ def _tasks_stay(subject: Subject) -> None:
     for task, (support, query, labels) in zip(seen, copies, strict=True):
         pairs = ((task.support.images, support), (task.query.images, query), (task.query.labels, labels))
         if not all(torch.equal(now, then) for now, then in pairs):
-            raise BrokenError("It changed the tasks it was given. Work on copies.")
+            raise BrokenError("It modified its tasks. Work on copies.")
 
 
 @rule("the adapter is a copy", "meta-learner")
@@ -129,10 +129,10 @@ def _is_a_copy(subject: Subject) -> None:
         for weight in model.lora():
             weight.add_(1)
     if not torch.equal(_flat(adapter), before):
-        raise BrokenError("The adapter moves with the model. Return model.snapshot(), which copies.")
+        raise BrokenError("The adapter shares memory with the model. Return model.snapshot(), which copies.")
 
 
-@rule("the network stays as it was: weights, gradients, hooks", "meta-learner")
+@rule("does not modify the network: weights, gradients, hooks", "meta-learner")
 def _network_stays(subject: Subject) -> None:
     complaint = frozen_state(subject.world.backbone)
     fitted(subject)
@@ -140,13 +140,13 @@ def _network_stays(subject: Subject) -> None:
         raise BrokenError(text)
 
 
-@rule("an interruption passes through", "meta-learner")
+@rule("can be interrupted", "meta-learner")
 def _interruption(subject: Subject) -> None:
     interrupted(lambda on_step: fitted(subject, on_step=on_step))
 
 
 class _Given:
-    """A stream that hands out the very same tasks."""
+    """A stream of given tasks."""
 
     def __init__(self, tasks: list[Any], like: Any) -> None:
         self._tasks, self.checkpoint, self.held_out = tasks, like.checkpoint, ()

@@ -1,4 +1,4 @@
-"""What methods promise: a row of the leaderboard, honestly come by."""
+"""Rules for methods."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from freeshot.plugin.catalogue import Catalogue
 
 SMALL = {"per_class": 7}
-"""Options of these names are brought to these values: images for 5 shots and 2 queries."""
+"""Values that replace these options: images for 5 shots and 2 queries."""
 
 
 def record_of(
@@ -35,7 +35,7 @@ def record_of(
     hear: Callable[[Event], None] = lambda event: None,
     limit: int | None = None,
 ) -> RunRecord:
-    """Run one cell in an empty cache, or the first episodes of it."""
+    """Run one cell, or its first episodes, in an empty cache."""
     import torch
 
     from freeshot.basics.limits import at_most
@@ -79,7 +79,7 @@ def _record(
 
     record = record_of(world.catalogue, subject.value, subject.options, track, folder, hear, limit)
     if record.status == "skipped":
-        raise BrokenError(f"It skips a {way}-way {shot}-shot track: {record.reason} Say so only where it must be.")
+        raise BrokenError(f"It skips a {way}-way {shot}-shot track: {record.reason} Skip only tracks that cannot run.")
     if record.status != "ok":
         raise BrokenError(f"On a {way}-way {shot}-shot track: {record.reason}", failures[-1])
     return record
@@ -108,12 +108,12 @@ def _same_seed(subject: Subject) -> None:
         raise BrokenError("Two runs with one seed differ. Draw every random number from bench.rng(…) or the rng given.")
 
 
-@rule("an interruption passes through", "method")
+@rule("can be interrupted", "method")
 def _interruption(subject: Subject) -> None:
     interrupted(lambda on_step: _record(subject, 2, 1, "interrupted", on_step))
 
 
-@rule("two worker processes give what one process gives", "method", last=True)
+@rule("gives the same results in worker processes", "method", last=True)
 def _workers(subject: Subject) -> None:
     from freeshot.testing.contract.workers import Reference, run_in_worker
 
@@ -128,4 +128,4 @@ def _workers(subject: Subject) -> None:
         ]
         there = [job.result() for job in jobs]
     if here != there:
-        raise BrokenError("In worker processes it scores otherwise. Keep no state outside of its fields.")
+        raise BrokenError("Its accuracies differ in worker processes. Store no state outside its fields.")

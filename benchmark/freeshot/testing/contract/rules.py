@@ -1,4 +1,4 @@
-"""What a rule is, and how rules are applied: each passes, or says in a sentence what to change."""
+"""Rules and their application: each passes, or returns advice in one sentence."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CLASSES = ("inversion", "efficiency", "meta-learner", "method", "dataset", "back
 
 
 class BrokenError(Exception):
-    """A rule does not hold; the text says what to change. `failure` is the exception that a run on the way met."""
+    """A rule is broken; the text is the advice. `failure` is the exception of a run on the way, if any."""
 
     def __init__(self, advice: str, failure: Failure | None = None) -> None:
         super().__init__(advice, failure)
@@ -34,7 +34,7 @@ class BrokenError(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """What is examined: a component class with options, or a value such as a track."""
+    """The object of a check: a component class with options, or a value such as a track."""
 
     kind: str
     value: Any
@@ -44,51 +44,51 @@ class Subject:
     """The user's data folder, for data sets that read files."""
 
     def make(self) -> Any:
-        """Construct the component with its options, afresh."""
+        """Construct a new component with its options."""
         from freeshot.contracts.options import build
 
         return build(self.value, self.options)
 
     @cached_property
     def name(self) -> str:
-        """What it is called."""
+        """Name of the subject."""
         return str(getattr(self.value, "name", "") or getattr(self.value, "title", "") or self.value)
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A promise, for the kinds that make it."""
+    """A requirement, for the kinds it applies to."""
 
     title: str
     kinds: tuple[str, ...]
     hold: Callable[[Subject], None]
     first: bool = False
-    """All others rest on it, so nothing is examined after it fails."""
+    """All others depend on it, so the check stops if it fails."""
     last: bool = False
-    """It costs much, so it is examined only where nothing else failed."""
+    """It is expensive, so it is checked only if nothing else failed."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """How one rule came out."""
+    """The result of one rule."""
 
     title: str
     advice: str = ""
-    """What to change; empty where the rule holds."""
+    """The advice; empty if the rule holds."""
     failure: Failure | None = None
-    """The exception, where the rule fails by one."""
+    """The exception, if the rule failed by one."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """How all rules of a kind came out for one subject."""
+    """The results of all rules of a kind for one subject."""
 
     subject: str
     lines: tuple[Line, ...]
 
     @property
     def passed(self) -> bool:
-        """True where every rule holds."""
+        """True if every rule holds."""
         return not any(line.advice for line in self.lines)
 
     def __str__(self) -> str:
@@ -100,12 +100,12 @@ class Report:
 def rule(
     title: str, *kinds: str, first: bool = False, last: bool = False
 ) -> Callable[[Callable[[Subject], None]], Rule]:
-    """Turn a function, which raises where a promise is broken, into a rule for some kinds."""
+    """Decorate a function, which raises BrokenError if it is violated, as a rule for some kinds."""
     return lambda hold: Rule(title, kinds, hold, first, last)
 
 
 def rules_of(module: ModuleType) -> list[Rule]:
-    """List the rules of a module in the order in which they stand there."""
+    """List the rules of a module in source order."""
     return [value for value in vars(module).values() if isinstance(value, Rule)]
 
 
@@ -126,7 +126,7 @@ def _applied(one: Rule, subject: Subject) -> Line:
         one.hold(subject)
     except BrokenError as broken:
         return Line(one.title, broken.advice, broken.failure)
-    except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything; the report says what and where
+    except Exception as error:  # noqa: BLE001 - third-party code may raise anything; the report shows what and where
         failure = failure_of(error, subject.world.catalogue.host.packages)
         said = failure.reason if isinstance(error, FreeshotError) else f"It raised {failure.reason}."
         return Line(one.title, said, failure)

@@ -1,4 +1,4 @@
-"""What data sets, backbones, tracks, launchers and columns promise."""
+"""Rules for data sets, backbones, tracks, launchers and columns."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _splits(subject: Subject) -> dict[str, Images]:
         except DataError as error:
             missing = str(error)
             continue
-        if len(images):  # a split without classes is none
+        if len(images):  # a split without classes does not count
             found[split] = images
     if not found:
         raise BrokenError(f"It has no image in any split. {missing}".strip())
@@ -47,7 +47,7 @@ def _labels(subject: Subject) -> None:
                 f"{split}: labels are {labels.dtype} {list(labels.shape)}. Return {len(images)} integers."
             )
         if set(labels.tolist()) != set(range(len(images.classes))):
-            raise BrokenError(f"{split}: labels do not run over 0…{len(images.classes) - 1}, its classes. Count again.")
+            raise BrokenError(f"{split}: labels do not cover 0…{len(images.classes) - 1}, its classes. Fix the labels.")
 
 
 @rule("no class is in two splits", "dataset")
@@ -60,7 +60,7 @@ def _disjoint(subject: Subject) -> None:
             seen[name] = split
 
 
-@rule("images are read as asked, as uint8 [b, 3, h, w], the same each time", "dataset")
+@rule("images are read in the given order, as uint8 [b, 3, h, w], the same each time", "dataset")
 def _reads(subject: Subject) -> None:
     import torch
 
@@ -73,7 +73,7 @@ def _reads(subject: Subject) -> None:
             )
         alone = torch.cat([images.read([index]) for index in asked])
         if not torch.equal(read, alone):
-            raise BrokenError(f"{split}: images read together are others than read alone. Keep the order asked for.")
+            raise BrokenError(f"{split}: images read together differ from images read alone. Keep the given order.")
 
 
 @rule("images are square and of one size, and at(side) gives that side", "dataset")
@@ -94,11 +94,11 @@ def _sizes(subject: Subject) -> None:
         raise BrokenError(f"Splits differ in size: {sizes}. Return one size, or offer at(side).")
 
 
-@rule("a split is known by its hash", "dataset")
+@rule("a split is identified by its hash", "dataset")
 def _hashes(subject: Subject) -> None:
     first = {split: images.sha256 for split, images in _splits(subject).items()}
     if first != {split: images.sha256 for split, images in _splits(subject).items()}:
-        raise BrokenError("sha256 is another at every opening. Hash what is shown, and nothing else.")
+        raise BrokenError("sha256 differs each time the split is opened. Hash the images and nothing else.")
     if "" in first.values() or len(set(first.values())) < len(first):
         raise BrokenError("sha256 is empty or the same for two splits. Hash pixels and labels, or their files.")
 
@@ -122,7 +122,7 @@ def _features(subject: Subject) -> None:
         raise BrokenError("Two images have the same features. Return features, not a constant.")
 
 
-@rule("has the same weights at every opening", "backbone")
+@rule("has the same weights each time it is opened", "backbone")
 def _weights(subject: Subject) -> None:
     from freeshot.engine.backbone import open_backbone
 
@@ -130,7 +130,7 @@ def _weights(subject: Subject) -> None:
         raise BrokenError("Opened twice, its weights differ. Load them from a file, or draw them from a seed.")
 
 
-@rule("LoRAs find their places in it", "backbone")
+@rule("has the layers that LoRAs modify", "backbone")
 def _places(subject: Subject) -> None:
     from freeshot.engine.backbone import open_backbone
     from freeshot.engine.bank import TARGETS, slots_of
@@ -143,7 +143,7 @@ def _places(subject: Subject) -> None:
 # --- tracks -------------------------------------------------------------------------------------
 
 
-@rule("its data set, backbone and pool are there and fit", "track")
+@rule("its data set, backbone and pool are available and compatible", "track")
 def _parts_are_there(subject: Subject) -> None:
     from freeshot.data.shelf import named_dataset
     from freeshot.engine.backbone import named_backbone
@@ -165,7 +165,7 @@ def _episodes(subject: Subject) -> None:
 
     track = subject.value
     dataset = named_dataset(subject.world.catalogue, track.dataset)
-    track_episodes(track, dataset.load(track.split, subject.data))  # raises what is wrong, a frozen hash included
+    track_episodes(track, dataset.load(track.split, subject.data))  # raises the error, including a changed frozen hash
 
 
 @rule("its images have the size that its backbone takes", "track")
@@ -177,7 +177,7 @@ def _images_fit(subject: Subject) -> None:
     catalogue, track = subject.world.catalogue, subject.value
     side = backbone_provider(catalogue, track.backbone).image_size()
     for name, split in ((track.dataset, track.split), *((source, "base") for source in track.sources)):
-        with suppress(DataError):  # base images that are not there: few methods need them
+        with suppress(DataError):  # missing base images: few methods need them
             images = named_dataset(catalogue, name).load(split, subject.data)
             if reason := wrong_size(images, name, side, track.backbone):
                 raise BrokenError(reason)
@@ -186,14 +186,14 @@ def _images_fit(subject: Subject) -> None:
 # --- launchers ----------------------------------------------------------------------------------
 
 
-@rule("runs every cell once, whatever becomes of the others", "launcher")
+@rule("runs every cell once", "launcher")
 def _launches(subject: Subject) -> None:
     import tempfile
 
     cells = [f"cell-{number}" for number in range(3)]
     for some in (cells, []):
         with tempfile.TemporaryDirectory(dir=subject.world.folder) as folder:
-            with chdir(subject.world.folder):  # an engine may keep its own files where it is started
+            with chdir(subject.world.folder):  # a launcher may write files to the working directory
                 subject.make().launch(some, Noting(Path(folder).absolute()))
             ran = sorted(path.name.partition(".")[0] for path in Path(folder).iterdir())
         if ran != some:
@@ -202,12 +202,12 @@ def _launches(subject: Subject) -> None:
 
 @dataclass(frozen=True)
 class Noting:
-    """Runs a cell by leaving a file for it; can be pickled and called in any process, as what launchers are given."""
+    """Runs a cell by creating a file for it; picklable, like the callables that launchers get."""
 
     folder: Path
 
     def __call__(self, cell: str) -> None:
-        """Leave a file, a new one each time."""
+        """Create a new file for the cell."""
         import tempfile
 
         tempfile.mkstemp(prefix=f"{cell}.", dir=self.folder)
@@ -216,16 +216,18 @@ class Noting:
 # --- columns ------------------------------------------------------------------------------------
 
 
-@rule("reads a number, a text or nothing from any record", "column")
+@rule("returns a number, a text or None for any record", "column")
 def _reads_records(subject: Subject) -> None:
     for record in _records(subject):
         value = subject.value.from_record(record)
         if value is not None and not isinstance(value, (str, int, float)):
-            raise BrokenError(f"From a record that {record.status} it read {value!r}. Return a number, a text or None.")
+            raise BrokenError(
+                f"From a record of status {record.status} it returned {value!r}. Return a number, a text or None."
+            )
 
 
 def _records(subject: Subject) -> list[RunRecord]:
-    """Return a record that has a result and one that failed."""
+    """Return one finished and one failed record."""
     from dataclasses import replace
 
     from freeshot.testing.contract.method import record_of

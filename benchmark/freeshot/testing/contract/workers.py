@@ -1,4 +1,4 @@
-"""What a worker process does with a method: find it again, make the same world and run one cell in it."""
+"""The part of the checks that runs in worker processes: import the class, recreate the world, run one cell."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Reference:
-    """Where a class is to be found by another process."""
+    """An importable reference to a class."""
 
     module: str
     name: str
     file: str
-    """Of a plugin that is one file; empty for what is installed."""
+    """Path of a single-file plugin; empty for installed ones."""
 
     @classmethod
     def to(cls, value: type) -> Reference:
@@ -40,7 +40,7 @@ class Reference:
 
 
 def file_of(value: Any) -> Path | None:
-    """Return the file of a class from a plugin that is one file, or None."""
+    """Return the file of a class from a single-file plugin, or None."""
     module = getattr(value, "__module__", "")
     if not module.startswith(PREFIX):
         return None
@@ -52,7 +52,7 @@ def file_of(value: Any) -> Path | None:
 def run_in_worker(
     plugins: Selection, reference: Reference, options: Mapping[str, Any], track: Track, folder: Path
 ) -> list[float]:
-    """Run a cell with everything opened anew; return its accuracies, or raise what went wrong."""
+    """Run a cell in a new environment; return its accuracies, or raise its error."""
     from freeshot.contracts.events import CellFailed, Event
     from freeshot.testing.contract import catalogue_with
     from freeshot.testing.contract.method import record_of

@@ -1,4 +1,4 @@
-"""The small world in which plugins are examined: the toy network, LoRAs of any way, tasks, tracks, a workbench."""
+"""The small world of the contract checks: toy network, LoRAs of any way, tasks, tracks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from freeshot.run.tasks import Tasks
 
 STEPS = 3
-"""How far loops go while a plugin is examined."""
+"""Step limit of loops during a check."""
 WAYS, SHOTS = (2, 5, 20), (1, 5)
 
 
@@ -40,7 +40,7 @@ class ContractWaves(ToyWaves):
 
 @dataclass(frozen=True, eq=False)
 class World:
-    """Everything that an examination needs, opened once."""
+    """Everything that a check needs, opened once."""
 
     folder: Path
     """An empty folder for caches and records."""
@@ -61,7 +61,7 @@ class World:
         return open_pool(POOL, self.backbone.sha256)
 
     def lora(self, way: int) -> LoraEntry:
-        """Return a LoRA of the pool under a random head for `way` classes."""
+        """Return a LoRA of the pool with a random head for `way` classes."""
         import torch
 
         entry = self.pool.entries[0]
@@ -75,7 +75,7 @@ class World:
         )
 
     def surrogates(self, way: int, per_class: int, *, masked: bool) -> SurrogateSet:
-        """Return random images of `way` classes with a LoRA's opinion, perhaps with a mask of half the patches."""
+        """Return random images of `way` classes with random logits, optionally with masks of half the patches."""
         import torch
 
         from freeshot.contracts.flow import Shots, SurrogateSet
@@ -98,7 +98,7 @@ class World:
         return Tasks(source.draw, {}, seed, on_step or (lambda done, total: None))
 
     def track(self, way: int, shot: int, episodes: int = 6) -> Track:
-        """Return a track on made-up pictures."""
+        """Return a track on synthetic images."""
         from freeshot.contracts.tracks import Track
 
         return Track(
@@ -115,7 +115,7 @@ class World:
 
 
 def offer_world(catalogue: Catalogue) -> None:
-    """Add the pictures of the contract tracks to what can be named."""
+    """Register the data set of the contract tracks."""
     from types import ModuleType
 
     from freeshot.plugin import hookimpl
@@ -130,7 +130,7 @@ def offer_world(catalogue: Catalogue) -> None:
 
 
 def frozen_state(backbone: Backbone) -> Callable[[], str]:
-    """Remember a network as it is; the function returned says what became of it, or nothing."""
+    """Record the state of a network; the returned function describes changes to it, or returns ''."""
     from freeshot.engine.backbone import weights_sha256
 
     hooks = _hooks(backbone)
@@ -139,7 +139,7 @@ def frozen_state(backbone: Backbone) -> Callable[[], str]:
         if weights_sha256(backbone.vit) != backbone.sha256:
             return "The frozen network's weights were changed. Work on copies."
         if any(weight.grad is not None or weight.requires_grad for weight in backbone.vit.parameters()):
-            return "The frozen network was left with gradients. Derive by your own tensors only."
+            return "The frozen network was left with gradients. Differentiate by your own tensors only."
         if _hooks(backbone) != hooks:
             return "A hook was left on the network. Remove it in a finally block."
         return ""
@@ -155,7 +155,7 @@ def _hooks(backbone: Backbone) -> int:
 
 
 def same(first: Tensor, second: Tensor) -> bool:
-    """Compare to the last bit."""
+    """Compare two tensors bit by bit."""
     import torch
 
     return first.shape == second.shape and torch.equal(first, second)

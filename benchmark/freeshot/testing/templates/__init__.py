@@ -1,4 +1,4 @@
-"""What `freeshot plugin new` starts from: one small, complete plugin per kind. They run and are tested like any other.
+"""Templates of `freeshot plugin new`: one small, complete plugin per kind, each run and tested.
 
-In each, `Mine`, `mine` and `MINE` stand for the new plugin's name.
+`Mine`, `mine` and `MINE` are placeholders of the new plugin's name.
 """

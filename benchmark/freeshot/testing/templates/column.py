@@ -1,4 +1,4 @@
-"""A leaderboard column of your own, read from records."""
+"""A new leaderboard column, computed from records."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def worst_tenth(record: RunRecord) -> float | None:
-    """Return the mean accuracy of the hardest tenth of the episodes, in percent; None where nothing was scored."""
+    """Return the mean accuracy of the hardest tenth of the episodes, in percent; None without accuracies."""
     if not record.accuracies:
         return None
     hardest = sorted(record.accuracies)[: max(1, len(record.accuracies) // 10)]
@@ -23,5 +23,5 @@ MINE = Column("mine", worst_tenth, "higher")
 
 @hookimpl
 def freeshot_leaderboard_columns() -> list[Column]:
-    """Offer it: `freeshot leaderboard --all` shows it wherever the plugin is installed."""
+    """Register it: `freeshot leaderboard --all` shows it if the plugin is installed."""
     return [MINE]

@@ -1,4 +1,4 @@
-"""A data set of your own: labelled images whose classes are split into base, validation and novel."""
+"""A new data set: labelled images whose classes are split into base, validation and novel."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ PER_CLASS, SIDE = 20, 32
 
 @dataclass(frozen=True)
 class Mine(FewShotDataset):
-    """Eighteen made-up kinds of stripes; put the reading of your files in their place."""
+    """Eighteen synthetic kinds of stripes; read your own files instead."""
 
     name = "mine"
     domain = "stripes"
     license = "CC0-1.0"
 
     def load(self, split: str, root: Path) -> Images:
-        """Return one split; where files are missing in `root`, raise DataError and say what to put there."""
+        """Return one split; if files are missing in `root`, raise DataError that names them."""
         return MineImages(SPLITS[split])
 
 
 @dataclass(frozen=True)
 class MineImages:
-    """Images by index; nothing is drawn before it is asked for."""
+    """Images by index, drawn on access."""
 
     kinds: range
     side: int = SIDE
@@ -54,7 +54,7 @@ class MineImages:
 
     @property
     def sha256(self) -> str:
-        """What is shown, as a hash: of the files, where there are files."""
+        """Hash of the content; hash the files if there are any."""
         import hashlib
 
         return hashlib.sha256(f"stripes {self.kinds}".encode()).hexdigest()
@@ -63,7 +63,7 @@ class MineImages:
         return len(self.kinds) * PER_CLASS
 
     def at(self, side: int) -> MineImages:
-        """Return the same images, shown at the size that a backbone takes; leave it out if there is only one size."""
+        """Return the same images at another size; omit this method if there is only one size."""
         return replace(self, side=side)
 
     def read(self, indices: Sequence[int]) -> Tensor:
@@ -74,12 +74,12 @@ class MineImages:
 
 
 def _stripes(kind: int, number: int, side: int) -> Tensor:
-    """Draw [3, side, side]: the kind decides angle and width, the number where the stripes begin."""
+    """Draw [3, side, side]: the kind determines angle and width, the number the phase."""
     import math
 
     import torch
 
-    steps = torch.arange(side) * SIDE / side  # the same picture at every size
+    steps = torch.arange(side) * SIDE / side  # the same image at every size
     y, x = torch.meshgrid(steps, steps, indexing="ij")
     across = x * math.cos(kind) + y * math.sin(kind) + 0.7 * number
     grey = 0.5 + 0.5 * torch.sin(across * (0.4 + 0.1 * (kind % 5)))
@@ -88,5 +88,5 @@ def _stripes(kind: int, number: int, side: int) -> Tensor:
 
 @hookimpl
 def freeshot_datasets() -> list[type[FewShotDataset]]:
-    """Offer it: a track names it as its data set."""
+    """Register it: tracks use it by name."""
     return [Mine]

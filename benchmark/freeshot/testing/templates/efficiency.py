@@ -1,4 +1,4 @@
-"""An efficiency strategy of your own: which patches the network looks at."""
+"""A new efficiency strategy, which selects the image patches to process."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Mine(EfficiencyStrategy):
-    """Keep the patches that all others look at most, in the layer in the middle."""
+    """Keep the patches with the most attention from all tokens, in the middle layer."""
 
     name = "mine"
     share: float = 0.5
-    """Share of the patches that go on, 0…1."""
+    """Share of the patches to keep, 0…1."""
 
     def layers(self, depth: int) -> tuple[int, ...]:
-        """Ask in one layer only; attention is computed in full there."""
+        """Return one layer; full attention is computed only there."""
         return (depth // 2,)
 
     def select(self, view: LayerView) -> Tensor:
-        """Return the patches that go on, a part of `view.kept`: [b, k], k the same for all."""
-        asked = view.attention.mean(1).sum(1)[:, 1:]  # [b, t − 1], what each patch gets from all tokens
+        """Return the patches to keep, a subset of `view.kept`: [b, k], the same k for all."""
+        asked = view.attention.mean(1).sum(1)[:, 1:]  # [b, t − 1], attention received
         keep = max(1, round(self.share * asked.shape[1]))
-        places = asked.topk(keep, dim=1).indices.sort(dim=1).values
+        places = asked.topk(keep, dim=1).indices.sort(dim=1).values  # [b, k]
         return view.kept.gather(1, places)
 
 
 @hookimpl
 def freeshot_efficiency_strategies() -> list[type[EfficiencyStrategy]]:
-    """Offer it: `-o strategy=mine`."""
+    """Register it: `-o strategy=mine`."""
     return [Mine]

@@ -1,4 +1,4 @@
-"""An inversion method of your own: how images are recovered from a LoRA."""
+"""A new inversion method, which synthesises images from a LoRA."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Mine(InversionMethod):
-    """Walk from noise to images that the LoRA is sure of, by signs of the gradient."""
+    """Optimise noise by signs of the gradient until the LoRA classifies it with confidence."""
 
     name = "mine"
     iterations: int = 50
-    """Steps per image."""
+    """Gradient steps."""
     pace: float = 0.02
-    """How far a pixel goes in a step, in 0…1."""
+    """Change of a pixel per step, in 0…1."""
 
     def synthesize(self, teacher: Teacher, labels: Tensor, rng: Generator) -> Tensor:
-        """Return images [n, 3, h, w] in 0…1 that show the classes `labels` [n]."""
+        """Return images [n, 3, h, w] in 0…1 of the classes `labels` [n]."""
         import torch
         from torch.nn.functional import cross_entropy
 
@@ -40,5 +40,5 @@ class Mine(InversionMethod):
 
 @hookimpl
 def freeshot_inversion_methods() -> list[type[InversionMethod]]:
-    """Offer it: `-o inversion=mine`."""
+    """Register it: `-o inversion=mine`."""
     return [Mine]

@@ -1,4 +1,4 @@
-"""A launcher of your own: who runs the cells of a grid."""
+"""A new launcher, which runs the cells of a grid."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Mine(Launcher):
-    """Run the cells one after the other, the last one first; hand them to your cluster in its place."""
+    """Run the cells one by one, the last one first; submit them to your cluster instead."""
 
     name = "mine"
 
@@ -27,5 +27,5 @@ class Mine(Launcher):
 
 @hookimpl
 def freeshot_launchers() -> list[type[Launcher]]:
-    """Offer it: `--launcher mine`."""
+    """Register it: `--launcher mine`."""
     return [Mine]

@@ -1,4 +1,4 @@
-"""A meta-learner of your own: how one LoRA is trained over many tasks."""
+"""A new meta-learner, which trains one LoRA over many tasks."""
 
 from __future__ import annotations
 
@@ -37,5 +37,5 @@ class Mine(GradientMetaLearner):
 
 @hookimpl
 def freeshot_meta_learners() -> list[type[MetaLearner]]:
-    """Offer it: `-o learner=mine`."""
+    """Register it: `-o learner=mine`."""
     return [Mine]

@@ -1,4 +1,4 @@
-"""A method of your own: a row of the leaderboard."""
+"""A new method: a row of the leaderboard."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Mine(Method):
-    """Embed with the frozen network, each feature brought to length one."""
+    """Embed with the frozen network and normalise each feature to length one."""
 
     name = "mine"
-    needs = frozenset()  # what the workbench may hand out: Needs.POOL, …
+    needs = frozenset()  # resources to request from the workbench: Needs.POOL, …
 
     def prepare(self, bench: Workbench) -> Learner:
-        """Do all that may be done before the first episode is seen."""
+        """Do all work that is allowed before the first episode."""
         return OnTheSphere(bench.frozen())
 
 
 class OnTheSphere(Learner):
-    """Embeds, so it is tuning-free: every test image passes the network once."""
+    """Embeds, so it is tuning-free: every test image passes through the network once."""
 
-    # For a head of your own, also write `classify(support, query, way)`; set `fits = True` if it optimises anything on
+    # For your own head, also implement `classify(support, query, way)`; set `fits = True` if it optimises anything on
     # the support set, and `transductive = True` if a prediction uses the other queries of the episode.
 
     def __init__(self, inner: Learner) -> None:
@@ -43,5 +43,5 @@ class OnTheSphere(Learner):
 
 @hookimpl
 def freeshot_methods() -> list[type[Method]]:
-    """Offer it: `--method mine`."""
+    """Register it: `--method mine`."""
     return [Mine]

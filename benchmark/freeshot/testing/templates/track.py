@@ -1,4 +1,4 @@
-"""A track of your own: which novel classes are asked, with how many examples, beside which pool."""
+"""A new track: a data set with novel classes, a pool, and the shape of its episodes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from freeshot import Track, hookimpl
 
 MINE = Track(
     name="mine/toy-waves/2w1s",
-    dataset="toy-waves",  # `freeshot list datasets` names others
+    dataset="toy-waves",  # `freeshot list datasets` shows others
     pool="toy",
     sources=("toy-waves",),
     backbone="toy-vit",
@@ -19,5 +19,5 @@ MINE = Track(
 
 @hookimpl
 def freeshot_tracks() -> list[Track]:
-    """Offer it: `freeshot run --track 'mine/*'`."""
+    """Register it: `freeshot run --track 'mine/*'`."""
     return [MINE]

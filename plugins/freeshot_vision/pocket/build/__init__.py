@@ -1,4 +1,4 @@
-"""Builders of the embedded pocket data: from published packages to sheets.
+"""Builders of the embedded pocket data, from published packages to sheets.
 
-Nothing here runs when the suite is used; it is kept so that anybody can rebuild the data byte for byte.
+Not used at run time; included so that the data can be rebuilt byte for byte.
 """

@@ -15,7 +15,7 @@ SHEETS = (*SHIPPED, "photos")
 
 
 def main() -> int:
-    """Build what was asked for; return the exit status."""
+    """Build the requested data; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m freeshot_vision.pocket.build", description=__doc__)
     parser.add_argument(
         "what", choices=[*SHEETS, "corpus", "all"], help="'all' builds every sheet that is shipped, then the corpus"
@@ -33,7 +33,7 @@ def main() -> int:
 
 
 def _build(what: str, work: Path, out: Path | None) -> None:
-    """Build one thing and say what came out; the module NAME offers build_NAME."""
+    """Build one target and print its summary; module NAME defines build_NAME."""
     if what == "corpus":
         from freeshot_vision.pocket.build.corpus import build_corpus
 

@@ -25,12 +25,12 @@ SHA256 = "f07f1545a2970c2cf3fa339bc2405da1a95cf2b1827bfa05bf73eb1c20291c02"
 SIZE = 28
 MARGIN = 1
 MOST = 40
-"""Pictures of one class at most; which ones, a hash of their names decides."""
+"""Maximal number of images per class, selected by a hash of their names."""
 MOST_PIXELS = 4_000_000
-"""Posters larger than this take seconds each to open and are left out."""
+"""Larger posters take seconds each to open and are skipped."""
 DARK = 200
 LEAST_INK = 0.02
-"""Hairline drawings, of which less than this share of the cell stays dark, are left out."""
+"""Hairline drawings, of which less than this share of the cell stays dark, are skipped."""
 LEVEL = 17
 """Sixteen levels a colour: half the bytes and no visible difference at this size."""
 
@@ -90,7 +90,7 @@ KINDS: dict[str, str] = {
     "jigsaw piece": "shapes/jigsaw/*",
     "semaphore": "signs_and_symbols/flags/semaphore/*",
 }
-"""Class -> patterns of its files; {a,b} stands for either, a leading minus leaves names out."""
+"""Class → patterns of its files; {a,b} means either, a leading minus excludes names."""
 
 CONCEPTS: dict[str, str] = {
     "bird": "penguin duck owl eagle chicken rooster swan gull flamingo turkey crow puffin dove",
@@ -123,7 +123,7 @@ CONCEPTS: dict[str, str] = {
     "speech bubble": "chat message bubble comment",
     "jigsaw piece": "puzzle jigsaw",
 }
-"""Class -> what its pictures show: concepts that a corpus for pre-training leaves out, besides the class itself."""
+"""Class → contents of its images: concepts that a pre-training corpus must exclude, besides the class itself."""
 
 
 def build_clipart(work: Path, out: Path) -> Card:
@@ -136,7 +136,7 @@ def build_clipart(work: Path, out: Path) -> Card:
 
 
 def card(counts: dict[str, int]) -> Card:
-    """Describe the sheet; its hash is not known yet."""
+    """Return the card of the sheet without hash."""
     novel = [kind for kind in counts if kind not in VALIDATION]
     return Card(
         name="clipart",
@@ -158,7 +158,7 @@ def card(counts: dict[str, int]) -> Card:
 
 
 def _pictures(root: Path, patterns: str) -> Iterator[NDArray[np.uint8]]:
-    """Draw the files that match, each different picture once, in an order fixed by their names."""
+    """Draw the matching files, each different image once, in an order determined by their names."""
     seen: set[bytes] = set()
     for path in _files(root, patterns):
         picture = _draw(path)
@@ -177,7 +177,7 @@ def _files(root: Path, patterns: str) -> list[Path]:
 
 
 def _either(pattern: str) -> list[str]:
-    """Write a pattern with one {a,b} as the patterns it stands for."""
+    """Expand a pattern with one {a,b} into two patterns."""
     if "{" not in pattern:
         return [pattern]
     before, _, rest = pattern.partition("{")
@@ -186,7 +186,7 @@ def _either(pattern: str) -> list[str]:
 
 
 def _draw(path: Path) -> NDArray[np.uint8] | None:
-    """Draw one file on a white square of 28 pixels; None if nothing is to be seen."""
+    """Draw one file on a white square of 28 pixels; None if it is blank."""
     if _pixels(path) > MOST_PIXELS:
         return None
     with Image.open(path) as picture:
@@ -205,14 +205,14 @@ def _draw(path: Path) -> NDArray[np.uint8] | None:
 
 
 def _pixels(path: Path) -> int:
-    """Read how many pixels a PNG has from its header."""
+    """Read the number of pixels of a PNG from its header."""
     with path.open("rb") as stream:
         width, height = struct.unpack(">II", stream.read(24)[16:])
     return int(width * height)
 
 
 def _fit(picture: Image.Image, side: int) -> NDArray[np.uint8]:
-    """Reduce a picture to fit `side`, centred on a white cell."""
+    """Resize an image to fit `side`, centred on a white cell."""
     longest = max(picture.size)
     width, height = (max(1, round(length * side / longest)) for length in picture.size)
     cell = Image.new("RGB", (SIZE, SIZE), "white")
@@ -221,7 +221,7 @@ def _fit(picture: Image.Image, side: int) -> NDArray[np.uint8]:
 
 
 def _drop_shared(drawings: dict[str, list[NDArray[np.uint8]]]) -> dict[str, list[NDArray[np.uint8]]]:
-    """Leave out pictures that two classes would share."""
+    """Drop images that occur in two classes."""
     owners: dict[bytes, set[str]] = {}
     for kind, pictures in drawings.items():
         for picture in pictures:

@@ -1,7 +1,7 @@
-"""Build the pre-training corpus: icons, emoji and photographs of which no track ever asks.
+"""Build the pre-training corpus: icons, emoji and photographs that no track tests.
 
-The corpus is not shipped. A small vision transformer learns from it, so it must know nothing of what
-the tracks test: `excluded_concepts` reads that from the cards of the sheets, and every name is checked.
+The corpus is not shipped. A small vision transformer is trained on it, so it must not contain what the tracks test:
+`excluded_concepts` reads those from the cards of the sheets, and every name is checked.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ SIZE = icons.SIZE
 EMOJI = ("@lobehub/fluent-emoji-3d", "1.1.0", "c1bb7eee7de090205a232518a9ab4adb3df458bfbe8a1f78232991194c8b2e58")
 EMOJI_SET = "fluent-emoji-3d"
 DIGIT_WORDS = ("number", "numeric", "numeral", "digit", "counter", "keycap", "dice")
-"""Icons so named show a digit, which their names write as a figure: with the digits track, they go too."""
+"""Names of icons that show a digit; they are excluded because of the digits track."""
 PHOTO_COLUMNS = 100
 PART = 40_000
 """Images per file, so that no file passes 50 MB."""
 RESEMBLANCE = 0.92
-"""Cosine between the inks of two drawings from which one could stand for the other."""
+"""Cosine between the ink of two drawings above which they count as the same."""
 LONGEST_BODY = 100_000
 """Icons whose drawing is longer than this many characters are traced pictures and slow to render."""
 
@@ -64,7 +64,7 @@ class Corpus:
 
 @dataclass(frozen=True)
 class Gathered:
-    """Icons and emoji on their way into the corpus: pictures, and what each is and whence."""
+    """Icons and emoji for the corpus: images, concepts and sources."""
 
     cells: list[NDArray[np.uint8]]
     concepts: list[str]
@@ -72,7 +72,7 @@ class Gathered:
 
 
 def build_corpus(work: Path, out: Path, data: Path) -> str:
-    """Build the corpus into `out`, leaving out what the cards in `data` test; return a summary."""
+    """Build the corpus into `out`, excluding the test classes of the cards in `data`; return a summary."""
     out.mkdir(parents=True, exist_ok=True)
     for old in out.glob("corpus*"):
         old.unlink()
@@ -108,7 +108,7 @@ def load_corpus(folder: Path) -> Corpus:
 
 
 def excluded_concepts(data: Path) -> list[str]:
-    """Return every class name the corpus must not show: validation and novel, and all of the icons'."""
+    """Return every class name the corpus must not show: validation and novel ones, and all of the icons'."""
     names: set[str] = set(photos.CLASSES)
     for path in sorted(data.glob("*.json")):
         card = json.loads(path.read_text(encoding="utf-8"))
@@ -121,7 +121,7 @@ def excluded_concepts(data: Path) -> list[str]:
 
 
 def _gather(work: Path, excluded: frozenset[str], data: Path) -> tuple[Gathered, dict[str, int]]:
-    """Collect every allowed, visible, new picture; return them with a count of those dropped, by reason."""
+    """Collect every allowed, visible, new image; return them with the number of dropped ones, by reason."""
     gathered, dropped = Gathered([], [], []), Counter[str]()
     seen: set[bytes] = set()
     with multiprocessing.Pool(min(2, usable_cores())) as pool:
@@ -142,7 +142,7 @@ def _gather(work: Path, excluded: frozenset[str], data: Path) -> tuple[Gathered,
 
 
 def _add(gathered: Gathered, seen: set[bytes], cell: NDArray[np.uint8], concept: str, prefix: str) -> str:
-    """Add one picture, or return the reason why not."""
+    """Add one image, or return the reason for dropping it."""
     if not concept or cell.min() == 255:
         return "blank"
     if cell.tobytes() in seen:
@@ -155,14 +155,14 @@ def _add(gathered: Gathered, seen: set[bytes], cell: NDArray[np.uint8], concept:
 
 
 def _forbidden(name: str, excluded: frozenset[str]) -> bool:
-    """Say whether a name mentions an excluded concept; nameless pictures cannot be cleared."""
+    """Return whether a name mentions an excluded concept; unnamed images are excluded too."""
     concept = normalise(name)
-    # 'speaker-mute' becomes 'volume mute', which only a second reading knows as 'volume off'
+    # 'speaker-mute' becomes 'volume mute', which matches 'volume off' only after a second pass
     return not concept or mentions_any(name, excluded) or mentions_any(concept, excluded)
 
 
 def _unlike(gathered: Gathered, data: Path) -> Gathered:
-    """Keep what resembles no cell of the icons sheet: sets hold the same drawing under many names."""
+    """Keep images that resemble no cell of the icons sheet: icon sets have the same drawing under many names."""
     if not (data / "icons.webp").exists():
         return gathered
     card = Card.read(data / "icons.json")
@@ -178,19 +178,19 @@ def _unlike(gathered: Gathered, data: Path) -> Gathered:
 
 
 def _columns(gathered: Gathered) -> tuple[list[Any], list[Any], list[Any]]:
-    """Return what was gathered, column by column."""
+    """Return the collected fields, column by column."""
     return gathered.cells, gathered.concepts, gathered.prefixes
 
 
 def _ink(cells: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return how much ink each pixel carries, 0…15, whatever its colour: [n, 784]."""
+    """Return the ink of each pixel, 0…15, independent of its colour: [n, 784]."""
     darkest = cells.min(axis=3).reshape(len(cells), -1)
     ink: NDArray[np.float32] = (15 - darkest // LEVEL).astype(np.float32)
     return ink
 
 
 def _rendered(wanted: Sequence[icons.Icon], cache: Path, pool: multiprocessing.pool.Pool) -> list[NDArray[np.uint8]]:
-    """Return the pictures of some icons of a set, rendering only those not in the cache file."""
+    """Return the images of some icons of a set, rendering only those not in the cache file."""
     known: dict[str, NDArray[np.uint8]] = {}
     if cache.exists():
         with np.load(cache, allow_pickle=False) as content:
@@ -204,13 +204,13 @@ def _rendered(wanted: Sequence[icons.Icon], cache: Path, pool: multiprocessing.p
 
 
 def _draw(icon: icons.Icon) -> NDArray[np.uint8]:
-    """Draw one icon in sixteen levels a channel; white where nothing can be seen."""
+    """Draw one icon with sixteen levels per channel; white if it is blank."""
     blank = np.full((SIZE, SIZE, 3), 255, dtype=np.uint8)
     if len(icon.body) > LONGEST_BODY or "<image" in icon.body:
         return blank
     try:
         cell = icons.fit(icons.render(icon))
-    except (ValueError, OSError):  # the renderer refuses a few drawings, such as those of no size
+    except (ValueError, OSError):  # the renderer rejects a few drawings, such as those of size zero
         return blank
     return blank if cell is None else to_levels(cell)
 
@@ -234,14 +234,14 @@ def _emoji(work: Path, excluded: frozenset[str], dropped: Counter[str]) -> list[
 
 
 def _emoji_name(stem: str) -> str:
-    """Spell an emoji's code points by their Unicode names, less joiners, selectors and skin tones."""
+    """Convert an emoji's code points to their Unicode names, without joiners, selectors and skin tones."""
     codes = (int(code, 16) for code in re.findall(r"\b[0-9a-f]{4,6}\b", stem))
     names = (unicodedata.name(chr(code), "") for code in codes if code <= sys.maxunicode)
     return " ".join(name.lower() for name in names if not name.startswith(("ZERO WIDTH", "VARIATION", "EMOJI MOD")))
 
 
 def _write_icons(out: Path, gathered: Gathered, concepts: Sequence[str], prefixes: Sequence[str]) -> dict[str, int]:
-    """Write grey and coloured pictures as packed parts; return how many there are of each."""
+    """Write grey and coloured images as packed parts; return their counts."""
     cells = np.stack(gathered.cells)
     label_of = {name: place for place, name in enumerate(concepts)}
     set_of = {name: place for place, name in enumerate(prefixes)}
@@ -274,13 +274,13 @@ def _load_parts(folder: Path, name: str, shape: tuple[int, ...]) -> tuple[NDArra
 
 
 def pack4(cells: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Pack pictures of sixteen levels, two pixels a byte: [n, ...] -> [n, pixels / 2]."""
+    """Pack images of sixteen levels, two pixels per byte: [n, ...] -> [n, pixels / 2]."""
     flat = (cells // LEVEL).reshape(len(cells), -1)
     return np.asarray(flat[:, 0::2] << 4 | flat[:, 1::2], dtype=np.uint8)
 
 
 def unpack4(packed: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Undo `pack4` for pictures of the given shape."""
+    """Invert `pack4` for images of the given shape."""
     flat = np.empty((len(packed), 2 * packed.shape[1]), dtype=np.uint8)
     flat[:, 0::2], flat[:, 1::2] = packed >> 4, packed & 15
     return (flat * LEVEL).reshape(-1, *shape)
@@ -311,7 +311,7 @@ def _load_sheet(path: Path) -> NDArray[np.uint8]:
 
 
 def _sources(work: Path) -> list[dict[str, Any]]:
-    """Say where everything came from and under which licence."""
+    """Return the sources and licences."""
     sets = {icon_set.prefix: icon_set.attribution() for icon_set in icons.read_sets(work)}
     packages = ((icons.PACKAGE, sets), (EMOJI, "MIT"), (photos.PACKAGE, "none stated: used locally, never shipped"))
     return [

@@ -1,4 +1,4 @@
-"""Build the digits sheet: handwritten digits of the UCI repository, one hundred and twenty of each."""
+"""Build the digits sheet: handwritten digits of the UCI repository, 120 of each."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def build_digits(work: Path, out: Path) -> Card:
 
 
 def card() -> Card:
-    """Describe the sheet; its hash is not known yet."""
+    """Return the card of the sheet without hash."""
     return Card(
         name="digits",
         title="UCI handwritten digits",
@@ -68,6 +68,6 @@ def enlarge(ink: NDArray[np.float64]) -> NDArray[np.uint8]:
 
 
 def _distinct(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the rows without repetitions, in their order."""
+    """Return the rows without duplicates, in their order."""
     _, first = np.unique(rows, axis=0, return_index=True)
     return rows[np.sort(first)]

@@ -1,4 +1,4 @@
-"""Build the fashion sheet: Fashion-MNIST's test pictures, one hundred and twenty of each class."""
+"""Build the fashion sheet: Fashion-MNIST's test images, 120 of each class."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def build_fashion(work: Path, out: Path) -> Card:
 
 
 def card() -> Card:
-    """Describe the sheet; its hash is not known yet."""
+    """Return the card of the sheet without hash."""
     return Card(
         name="fashion",
         title="Fashion-MNIST (test pictures)",

@@ -1,4 +1,4 @@
-"""Build the glyphs sheet: the consonants of the Thai script, drawn by many open typefaces."""
+"""Build the glyphs sheet: the consonants of the Thai script in many open typefaces."""
 
 from __future__ import annotations
 
@@ -56,15 +56,15 @@ FAMILIES = (
 """Name, version and archive hash of every package '@fontsource/NAME'."""
 
 LETTERS = tuple(chr(code) for code in range(0x0E01, 0x0E2F) if code not in {0x0E03, 0x0E05, 0x0E24, 0x0E26})
-"""The consonants in use; two obsolete ones and the two vowel letters among them are left out."""
+"""The consonants in use; excludes two obsolete ones and two vowel letters in the range."""
 NOTDEF = "\uffff"
-"""No typeface draws this: what it shows instead is what it shows for any letter it lacks."""
+"""A character without glyph, which shows the placeholder that a typeface draws for missing letters."""
 SIZE = 28
 MARGIN = 3
 SCALE = 10
 """Letters are drawn this much larger and then reduced."""
 BOLD = 8
-"""So many families also give their bold."""
+"""Number of families whose bold is also used."""
 
 
 def build_glyphs(work: Path, out: Path) -> Card:
@@ -75,7 +75,7 @@ def build_glyphs(work: Path, out: Path) -> Card:
 
 
 def card(counts: dict[str, int], fonts: Sequence[str]) -> Card:
-    """Describe the sheet; its hash is not known yet."""
+    """Return the card of the sheet without hash."""
     versions = ", ".join(f"{name} {version}" for name, version, _ in FAMILIES)
     return Card(
         name="glyphs",
@@ -111,7 +111,7 @@ def _fonts(work: Path) -> dict[str, ImageFont.FreeTypeFont]:
 
 
 def _open(path: Path) -> ImageFont.FreeTypeFont:
-    """Open a typeface large enough to be reduced."""
+    """Open a typeface at a size for later reduction."""
     return ImageFont.truetype(path, SIZE * SCALE, layout_engine=ImageFont.Layout.BASIC)
 
 
@@ -137,7 +137,7 @@ def _ink(font: ImageFont.FreeTypeFont, letter: str) -> Image.Image | None:
 
 
 def _distinct(pictures: Sequence[NDArray[np.uint8] | None]) -> NDArray[np.uint8]:
-    """Stack the pictures that exist, each different one once, in their order."""
+    """Stack the existing images, without duplicates, in their order."""
     return np.stack(list({picture.tobytes(): picture for picture in pictures if picture is not None}.values()))
 
 

@@ -1,4 +1,4 @@
-"""Build the icon sheet: one concept a class, one drawing from each icon set that has it."""
+"""Build the icon sheet: one concept per class, one drawing from each icon set that has it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MARGIN = 2
 CLASSES = 240
 FEWEST, MOST = 25, 40
 ALIKE = 0.12
-"""Share of differing ink under which two drawings count as one: families re-issue their icons."""
+"""Share of differing ink below which two drawings count as one: icon families re-issue their icons."""
 
 NOT_PICTURES = frozenset(
     (  # noqa: SIM905
@@ -57,7 +57,7 @@ NOT_PICTURES = frozenset(
         "stop circle"
     ).split("|")
 )
-"""Concepts that are no class: nothing to picture, a trade mark, or another class's sign."""
+"""Concepts that are not classes: abstract, a trade mark, or the same sign as another class."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Icon:
 
 @dataclass(frozen=True)
 class IconSet:
-    """One icon set: what it is called, who drew it, under which licence."""
+    """One icon set: name, authors, licence."""
 
     prefix: str
     title: str
@@ -85,7 +85,7 @@ class IconSet:
     icons: tuple[Icon, ...]
 
     def attribution(self) -> dict[str, str]:
-        """Return what a card says about this set."""
+        """Return the entry of this set in a card."""
         return {"title": self.title, "author": self.author, "license": self.license}
 
 
@@ -145,7 +145,7 @@ def render(icon: Icon, side: int = FINE) -> NDArray[np.uint8]:
 
 
 def fit(picture: NDArray[np.uint8], size: int = SIZE, margin: int = MARGIN) -> NDArray[np.uint8] | None:
-    """Crop a fine picture on white to its ink and average it down to `size`; None if it is blank or solid."""
+    """Crop a fine image on white to its ink and average it down to `size`; None if it is blank or solid."""
     ink = picture.min(axis=2) < 240
     rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
     if not len(rows):
@@ -165,7 +165,7 @@ def fit(picture: NDArray[np.uint8], size: int = SIZE, margin: int = MARGIN) -> N
 
 
 def _plain(picture: NDArray[np.uint8], ink: NDArray[np.bool_]) -> bool:
-    """Say whether a full picture is grey or of about one colour, unlike a flag or a badge."""
+    """Return whether a full image is grey or nearly of one colour, unlike a flag or a badge."""
     return bool((picture[..., :1] == picture).all() or picture[ink].std() < 25)
 
 
@@ -195,22 +195,22 @@ def _box(icon: dict[str, Any], content: dict[str, Any]) -> tuple[float, float, f
 
 
 def _usable(icons: IconSet) -> bool:
-    """Keep sets of things drawn in one ink; logos are trade marks and emoji are for the corpus."""
+    """Return whether a set has drawings in one ink; logos are trade marks and emoji are for the corpus."""
     return not icons.coloured and icons.category not in {"Logos", "Programming", "Emoji"}
 
 
 def _candidates(sets: Iterable[IconSet]) -> dict[str, list[Icon]]:
-    """Return the concepts that many sets have, with each set's plainest icon of it."""
+    """Return the concepts that many sets have, with each set's plainest icon."""
     found: dict[str, dict[str, Icon]] = defaultdict(dict)
     for icon_set in sets:
-        for icon in sorted(icon_set.icons, key=_plainness, reverse=True):  # the plainest comes last and stays
+        for icon in sorted(icon_set.icons, key=_plainness, reverse=True):  # the plainest comes last and overwrites
             if icon.concept not in NOT_PICTURES and len(icon.concept) > 1:
                 found[icon.concept][icon_set.prefix] = icon
     return {name: list(icons.values()) for name, icons in sorted(found.items()) if len(icons) >= FEWEST}
 
 
 def _plainness(icon: Icon) -> tuple[int, int, int, str]:
-    """Order the variants of a concept in a set: fewest words of style or synonymy first."""
+    """Return the sort key of a concept's variants in a set: fewest words of style or synonymy first."""
     words = icon.name.split("-")
     foreign = sum(word not in icon.concept for word in words)
     return foreign, sum(word in STYLE_WORDS for word in words), len(icon.name), icon.name
@@ -244,20 +244,20 @@ def _choose(drawn: dict[str, dict[str, NDArray[np.uint8]]]) -> dict[str, dict[st
 
 
 def _first(stack: dict[str, NDArray[np.uint8]]) -> dict[str, NDArray[np.uint8]]:
-    """Keep at most MOST drawings, those of every n-th set so that no family of sets prevails."""
+    """Keep at most MOST drawings, from every n-th set so that no family of sets dominates."""
     names = sorted(stack)
     places = np.unique(np.linspace(0, len(names) - 1, min(len(names), MOST)).round().astype(int))
     return {names[place]: stack[names[place]] for place in places}
 
 
 def alike(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
-    """Say whether two drawings differ in less than ALIKE of their joint ink."""
+    """Return whether two drawings differ in less than ALIKE of their joint ink."""
     a, b = 255 - one.astype(np.int64), 255 - other.astype(np.int64)
     return bool(np.abs(a - b).sum() < ALIKE * np.maximum(a, b).sum())
 
 
 def _in_two_classes(drawn: dict[str, dict[str, NDArray[np.uint8]]]) -> set[bytes]:
-    """Return the rasters that occur in more than one class: they cannot be told apart."""
+    """Return the rasters that occur in more than one class and are therefore ambiguous."""
     owner: dict[bytes, str] = {}
     shared: set[bytes] = set()
     for concept, stack in drawn.items():

@@ -1,6 +1,6 @@
-"""What shows a class without naming it: a lemon is a citrus fruit, an 'event' is drawn as a calendar.
+"""Words that imply a class without naming it: a lemon is a citrus fruit, an 'event' is drawn as a calendar.
 
-Only the corpus uses this, to leave out more than names alone would; it can never let anything in.
+Used by the corpus only, to exclude more than names alone would; it never includes anything.
 """
 
 from __future__ import annotations
@@ -109,13 +109,13 @@ KINDS = {
     "bicycle": "bike cycling",
     "crown": "king queen",
 }
-"""Class name -> words that are as good as its name."""
+"""Class name → words equivalent to it."""
 
 UNREADABLE_SETS = frozenset({"cif", "circle-flags", "flag", "flagpack", "fxemoji"})
-"""Sets whose names do not say what they show: flags called 'fr', emoji called 'japanflag'."""
+"""Sets whose names do not describe their content: flags called 'fr', emoji called 'japanflag'."""
 
 
 def with_kinds(names: Iterable[str]) -> list[str]:
-    """Return the names and all the words that show them."""
+    """Return the names and all words that imply them."""
     wanted = set(names)
     return sorted(wanted | {word for name in wanted for word in KINDS.get(name, "").split()})

@@ -1,4 +1,4 @@
-"""Concept names: what an icon or class is called once style, number and spelling are set aside."""
+"""Concept names: the name of an icon or class without style, number and spelling."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STYLE_WORDS = frozenset(
     "rounded round sharp baseline broken medium small large mini micro alt alternate variant rtl ltr sharpe "
     "monochrome black white color colored colorful flat twotoned streamline remix o the a an of".split()
 )
-"""Words that say how something is drawn, not what is drawn; a name made of nothing else keeps them."""
+"""Words that describe the style of a drawing; a name made of nothing else keeps them."""
 
 KEPT_PLURALS = frozenset(
     "glasses eyeglasses sunglasses scissors news lens gas bus canvas atlas sms css gps ios pants shorts jeans stairs "  # noqa: SIM905
@@ -89,20 +89,20 @@ def normalise(name: str) -> str:
 
 
 def normalised(names: Iterable[str]) -> frozenset[str]:
-    """Return the concepts of many names, with the joined spelling of those of several words."""
+    """Return the concepts of many names, and the joined spelling of those with several words."""
     concepts = {normalise(name) for name in names} - {""}
     return frozenset(concepts | {concept.replace(" ", "") for concept in concepts})
 
 
 def mentions_any(name: str, concepts: frozenset[str]) -> bool:
-    """Say whether any run of the name's words is one of the concepts, which went through `normalised`."""
+    """Return whether any run of the name's words is one of the concepts, which went through `normalised`."""
     tokens = normalise(name).split()
     runs = (" ".join(tokens[i:j]) for i in range(len(tokens)) for j in range(i + 1, len(tokens) + 1))
     return any(run in concepts for run in runs)
 
 
 def _singular(token: str) -> str:
-    """Strip a plural ending, roughly; both sides of every comparison go through here."""
+    """Strip a plural ending, approximately; applied to both sides of every comparison."""
     if token in KEPT_PLURALS or len(token) <= 3 or not token.endswith("s") or token.endswith(("ss", "us", "is")):
         return token
     if token.endswith("ies") and len(token) > 5:

