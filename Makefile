@@ -43,11 +43,11 @@ soak: $(STAMP)  ## kill, fill and fuzz for an hour; writes results/reliability.m
 	@$(BIN)/python -m tests.soak --write results/reliability.md
 
 coverage: $(STAMP)  ## measure how often each sort of interval holds (an hour or two; continues)
-	@OMP_NUM_THREADS=1 $(BIN)/python -m freeshot.evaluation.coverage 'in-domain/*' 'cross-domain/*' --out results/coverage
+	@OMP_NUM_THREADS=1 $(BIN)/python -m makers.interval_coverage 'in-domain/*' 'cross-domain/*' --out results/coverage
 
 tables: $(STAMP)  ## regenerate every table that is made from the committed records
 	@$(BIN)/freeshot leaderboard --write
-	@$(BIN)/python -m freeshot.report.excerpt README.md results/pocket
+	@$(BIN)/python -m makers.readme_table README.md results/pocket
 	@$(BIN)/python -m tests.docs.tables
 	@$(BIN)/python -m freeshot_vision.pocket.card plugins/freeshot_vision/pocket/weights/training.json results
 

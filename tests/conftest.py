@@ -19,13 +19,13 @@ from tests import forks
 if TYPE_CHECKING:
     from freeshot.contracts.method import Method
     from freeshot.contracts.pool import LoraPool
-    from freeshot.contracts.records import RunRecord
     from freeshot.engine import Backbone
+    from freeshot.launch.plan import Plan
+    from freeshot.launch.runner import Outcome
+    from freeshot.pipeline.request import RunRequest
+    from freeshot.pipeline.workbench import Bench
     from freeshot.plugin.catalogue import Catalogue
-    from freeshot.run.execute import Outcome
-    from freeshot.run.plan import Plan
-    from freeshot.run.request import RunRequest
-    from freeshot.run.workbench import Bench
+    from freeshot.records.models import RunRecord
 
 Install = Callable[..., None]
 
@@ -167,28 +167,28 @@ class Toy:
 
     def request(self, *methods: str, track: str = TOY_TRACK, **asked: Any) -> RunRequest:
         """Ask for methods on one toy track."""
-        from freeshot.run.request import RunRequest
+        from freeshot.pipeline.request import RunRequest
 
         folders = {"results": self.results, "cache": self.cache, "data": self.folder / "data"}
         return RunRequest(**{"suite": "toy", "tracks": (track,), "methods": methods, **folders, **asked})
 
     def plan(self, *methods: str, **asked: Any) -> Plan:
         """Plan those cells."""
-        from freeshot.run.plan import plan_run
+        from freeshot.launch.plan import plan_run
 
         return plan_run(self.request(*methods, **asked), self.catalogue)
 
     def launch(self, *methods: str, **asked: Any) -> Outcome:
         """Plan and run those cells."""
-        from freeshot.run.execute import execute_plan
+        from freeshot.launch.runner import execute_plan
 
         request = self.request(*methods, **asked)
         return execute_plan(self.plan(*methods, **asked), request, self.catalogue)
 
     def record(self, method: str, **asked: Any) -> RunRecord:
         """Run one cell and read its record."""
-        from freeshot.contracts.records import RunRecord
-        from freeshot.run.store import record_path
+        from freeshot.records.models import RunRecord
+        from freeshot.records.store import record_path
 
         self.launch(method, **asked)
         (cell,) = self.plan(method, **asked).cells
@@ -198,8 +198,8 @@ class Toy:
         """Make the bench at which a method of the catalogue would prepare."""
         import torch
 
-        from freeshot.run.environment import Environment
-        from freeshot.run.workbench import Bench
+        from freeshot.pipeline.context import Environment
+        from freeshot.pipeline.workbench import Bench
 
         environment = Environment(self.catalogue, self.cache, self.folder / "data", torch.device("cpu"))
         (cell,) = self.plan(method.name, track=track, seeds=(seed,)).cells

@@ -34,7 +34,12 @@ LIBRARIES = (
     "scipy.stats",
     "PIL.Image",
 )
-OURS = ("freeshot.cli.root", "freeshot.plugin.catalogue", "freeshot.run.execute", "freeshot.testing.contract.book")
+OURS = (
+    "freeshot.cli.root",
+    "freeshot.plugin.catalogue",
+    "freeshot.launch.runner",
+    "freeshot.testing.contract.all_rules",
+)
 HEAD = 8
 """Bytes in which the length of an order is told."""
 CLIENT = """\

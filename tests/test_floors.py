@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 HEAVY = {"torch", "timm", "peft", "scipy.stats", "transformers", "matplotlib"}
 
 # the ground floor's two modules that compute with tensors
-TENSORS = {"freeshot.basics.prototypes", "freeshot.basics.tokens"}
+TENSORS = {"freeshot.ops.prototypes", "freeshot.ops.tokens"}
 
 IMPORT_ALL = f"""
 import importlib, json, pkgutil, sys

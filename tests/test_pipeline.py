@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.conftest import Toy
 
     from freeshot.contracts.component import Component
-    from freeshot.contracts.records import RunRecord
+    from freeshot.records.models import RunRecord
 
 KNOWN = Catalogue(load_plugins())
 METHODS = KNOWN.names("method")

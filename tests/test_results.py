@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from freeshot.basics.statistics import Interval, student_t
+from freeshot.leaderboard import Board, boards
+from freeshot.leaderboard.compare import compare
+from freeshot.leaderboard.lookup import by_method
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.plugin.host import load_plugins
-from freeshot.report import Board, boards, load_records, stale_leaderboards
-from freeshot.report.compare import compare
-from freeshot.report.excerpt import BEGIN, END, with_numbers
-from freeshot.report.naming import by_method
+from freeshot.records.load import load_records
+from freeshot.render import stale_leaderboards
+from freeshot.stats.intervals import Interval, student_t
+from makers.readme_table import BEGIN, END, with_numbers
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from freeshot import Choice, Method, added
-from freeshot.basics.bounds import require_positive
+from freeshot.basics.validators import require_positive
 from freeshot_baselines.heads.headed import Headed
 from freeshot_baselines.standing import untouched
 

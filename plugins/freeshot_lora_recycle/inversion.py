@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     from freeshot import Teacher
-    from freeshot.engine.pixels import Iterate, PixelPlan
-    from freeshot.engine.prior import StatisticsPrior
+    from freeshot.engine.inversion.batchnorm_prior import StatisticsPrior
+    from freeshot.engine.inversion.pixel_optimizer import Iterate, PixelPlan
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class LoraInversion(InversionMethod):
         return self._plan().optimized(teacher, labels, rng, partial(self._penalized, prior))
 
     def _plan(self) -> PixelPlan:
-        from freeshot.engine.pixels import PixelPlan
+        from freeshot.engine.inversion.pixel_optimizer import PixelPlan
 
         return PixelPlan(
             self.iterations, self.lr, self.betas, self.schedule, self.keep, self.jitter, self.flip, self.bf16
@@ -79,7 +79,7 @@ class LoraInversion(InversionMethod):
 
     def _penalized(self, prior: StatisticsPrior | None, loss: Tensor, at: Iterate) -> Tensor:
         """Add the regularisers of natural images; all terms are means over images, scaled like the cross-entropy."""
-        from freeshot.engine.pixels import total_variation
+        from freeshot.engine.inversion.pixel_optimizer import total_variation
 
         count = len(at.images)
         if prior is not None and at.step % self.prior_every == 0:
@@ -92,19 +92,19 @@ class LoraInversion(InversionMethod):
 
     def require_ready(self) -> None:
         """Require the weights of the prior."""
-        from freeshot.engine.prior import require_prior
+        from freeshot.engine.inversion.batchnorm_prior import require_prior
 
         require_prior(self, "prior")
 
     def files(self) -> tuple[str, ...]:
         """Return the prior's weight files, if there is a prior."""
-        from freeshot.engine.prior import prior_files
+        from freeshot.engine.inversion.batchnorm_prior import prior_files
 
         return prior_files(self)
 
     def beside(self, side: int) -> float:
         """Return the FLOPs of the prior, if there is one."""
-        from freeshot.engine.prior import operations
+        from freeshot.engine.inversion.batchnorm_prior import operations
 
         return 0.0 if self.prior == "none" else operations(side) / self.prior_every
 
@@ -112,6 +112,6 @@ class LoraInversion(InversionMethod):
         if self.prior == "none":
             return None
         self.require_ready()
-        from freeshot.engine.prior import open_prior
+        from freeshot.engine.inversion.batchnorm_prior import open_prior
 
         return open_prior(self.prior_weights, self.spread, teacher.device)

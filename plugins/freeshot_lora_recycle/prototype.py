@@ -33,8 +33,8 @@ class Prototype(GradientMetaLearner):
         """Return the divergence from the teacher's softmax on the queries, or their cross-entropy without a teacher."""
         from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
-        from freeshot.basics.prototypes import prototype_logits
-        from freeshot.engine.tasks import embed_task
+        from freeshot.engine.embed_task import embed_task
+        from freeshot.ops.prototypes import prototype_logits
 
         support, query = embed_task(model, task)  # [n, d], [q, d]
         labels = task.support.labels

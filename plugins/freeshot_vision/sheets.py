@@ -19,7 +19,7 @@ from PIL import Image
 
 from freeshot.basics.errors import DataError
 from freeshot.basics.files import read_bounded
-from freeshot.data.pictures import BROKEN, MOST_PIXELS
+from freeshot.data.decode import BROKEN, MOST_PIXELS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -92,7 +92,7 @@ class SheetImages:
         """Return the images at `indices` as uint8 [b, 3, h, w]."""
         import torch
 
-        from freeshot.data.pictures import enlarged
+        from freeshot.data.decode import enlarged
 
         chosen = self.cells[np.asarray(indices, dtype=np.int64)]  # [b, h, w, 3]
         if self.side:

@@ -8,9 +8,9 @@ from tests.baselines.conftest import WAY, streams
 from torch import Tensor
 from torch.nn import Parameter
 
-from freeshot.basics.prototypes import prototype_logits
 from freeshot.contracts.flow import Shots
-from freeshot.run.workbench import LabelledTask
+from freeshot.ops.prototypes import prototype_logits
+from freeshot.pipeline.workbench import LabelledTask
 from freeshot_baselines.adaptation.augment import augmented, shifted
 from freeshot_baselines.adaptation.choosing import Setting, mean_accuracies
 from freeshot_baselines.adaptation.heads import (

@@ -11,8 +11,8 @@ from tests.given import Given
 from torch import Tensor, nn
 
 from freeshot.basics.errors import DivergedError, OptionError
-from freeshot.basics.prototypes import prototype_logits
 from freeshot.contracts.flow import Adapter, Shots, Task
+from freeshot.ops.prototypes import prototype_logits
 from freeshot_baselines.bidf_mkd.distillation import TwoLevelDistillation, boundary_queries, halves
 
 if TYPE_CHECKING:

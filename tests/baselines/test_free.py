@@ -17,8 +17,8 @@ from torch.nn.functional import cross_entropy
 
 from freeshot.basics.errors import ContractError, DivergedError
 from freeshot.contracts.flow import Adapter, Shots, Task
-from freeshot.engine.generators import build_generator, fresh_generator
-from freeshot.engine.teacher import BankTeacher, PoolTeachers
+from freeshot.engine.inversion.image_generator import build_generator, fresh_generator
+from freeshot.engine.inversion.teacher import BankTeacher, PoolTeachers
 from freeshot_baselines.free.bell import Bell, distillation_loss, replay_loss
 from freeshot_baselines.free.generator import MetaGenerator
 
@@ -239,7 +239,7 @@ def test_replay_is_the_cross_entropy_of_the_nearest_class_mean() -> None:
 
 def test_distilling_from_a_teacher_of_one_mind_has_neither_loss_nor_gradient() -> None:
     """The released code's divergence lacks a logarithm and pulls even here."""
-    from freeshot.basics.prototypes import prototype_logits
+    from freeshot.ops.prototypes import prototype_logits
 
     model: Any = Tilt()
     one = LORAS[0]

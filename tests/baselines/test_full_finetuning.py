@@ -10,8 +10,8 @@ from tests import slowly
 from torch import nn
 from torch.func import functional_call
 
-from freeshot.basics.prototypes import prototype_logits
 from freeshot.contracts.flow import Shots
+from freeshot.ops.prototypes import prototype_logits
 from freeshot.testing import toy as world
 from freeshot_baselines.full_finetuning import FinetuningLearner, FullFinetuning, _head, finetune
 

@@ -13,8 +13,8 @@ from torch.nn.functional import cross_entropy
 from freeshot.basics.errors import OptionError
 from freeshot.contracts.flow import Shots
 from freeshot.engine import BankTeacher
-from freeshot.engine.oracle import QueryTeacher
-from freeshot.engine.pixels import Iterate, lengths, variation_norm
+from freeshot.engine.inversion.black_box import QueryTeacher
+from freeshot.engine.inversion.pixel_optimizer import Iterate, lengths, variation_norm
 from freeshot_baselines.inversions.cmi import Cmi, contrastive_loss, cropped
 from freeshot_baselines.inversions.deep import DeepInversion
 from freeshot_baselines.inversions.mask_and_predict import MaskAndPredict, next_patches, patch_mask

@@ -13,10 +13,10 @@ from tests.given import Given
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from freeshot.basics.prototypes import prototype_logits
 from freeshot.contracts.checkpoint import Checkpoint
 from freeshot.contracts.flow import Adapter, Shots, Task
 from freeshot.engine import SharedLora
+from freeshot.ops.prototypes import prototype_logits
 from freeshot_baselines.meta.anil import Anil
 from freeshot_baselines.meta.evolution import Evolution, centred_ranks
 from freeshot_baselines.meta.factors import beside, fresh_factors

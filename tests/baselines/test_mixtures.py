@@ -14,9 +14,9 @@ from tests.baselines.conftest import WAY, streams
 from torch.nn.functional import cross_entropy
 
 from freeshot.basics.errors import OptionError
-from freeshot.basics.prototypes import prototype_logits
 from freeshot.engine import LoraBank, look, merge
-from freeshot.engine.model import factors_of
+from freeshot.engine.lora.meta_model import factors_of
+from freeshot.ops.prototypes import prototype_logits
 from freeshot_baselines.adaptation.augment import augmented
 from freeshot_baselines.adaptation.heads import leave_one_out
 from freeshot_baselines.adaptation.objective import support_losses

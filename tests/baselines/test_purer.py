@@ -14,8 +14,8 @@ from torch.nn.functional import cross_entropy
 
 from freeshot.basics.errors import DivergedError, OptionError, PoolError
 from freeshot.engine import BankTeacher, LoraBank, SharedLora, slots_of
-from freeshot.engine.model import adapter_of, bank_of
-from freeshot.engine.pixels import variation_norm
+from freeshot.engine.inversion.pixel_optimizer import variation_norm
+from freeshot.engine.lora.meta_model import adapter_of, bank_of
 from freeshot_baselines.purer.calibration import CalibratedLearner, Calibration, contrastive_losses
 from freeshot_baselines.purer.memory import Curriculum, PixelMemory
 from freeshot_baselines.purer.method import Purer, episode_loss
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from freeshot import Adapter, Task
     from freeshot.contracts.pool import LoraPool
     from freeshot.engine import Backbone, Trunk
-    from freeshot.engine.backbone import Thawed
+    from freeshot.engine.vit.backbone import Thawed
 
 HALF = torch.full((1, 3, 1, 1), 0.5)
 SMALL = ("iterations=3", "loras=2", "per_class=4", "warmup=0", "patience=1")

@@ -8,8 +8,8 @@ import torch
 from tests.baselines.conftest import WAY, streams
 from torch.nn.functional import cross_entropy
 
-from freeshot.basics.prototypes import prototype_logits
 from freeshot.engine import look
+from freeshot.ops.prototypes import prototype_logits
 from freeshot_baselines.adaptation.heads import leave_one_out
 from freeshot_baselines.adaptation.register_prompt import RegisterLearner, RegisterPrompt
 

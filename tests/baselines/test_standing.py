@@ -11,10 +11,10 @@ import torch
 from freeshot import Choice, Learner, Method, Needs
 from freeshot.basics.errors import OptionError, UndeclaredError
 from freeshot.contracts.options import options_of
+from freeshot.leaderboard.labels import configuration
+from freeshot.pipeline.restricted_workbench import Handed
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.plugin.host import load_plugins
-from freeshot.report.configurations import configuration
-from freeshot.run.handed import Handed
 from freeshot_baselines.composition.average import LoraAverage
 from freeshot_baselines.frozen_prototype import FrozenPrototype
 from freeshot_baselines.heads.knn import Knn
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.conftest import Toy
 
     from freeshot import Workbench
-    from freeshot.contracts.records import RunRecord, RunSpec
+    from freeshot.records.models import RunRecord, RunSpec
 
 AVERAGE = Choice("method", "lora-average")
 TUNED = ("lrs=0.003", "steps=1", "trials=2")

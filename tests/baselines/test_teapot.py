@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from freeshot.basics.errors import DivergedError, OptionError
-from freeshot.basics.prototypes import prototype_logits
 from freeshot.contracts.flow import Adapter, Shots, Task
-from freeshot.contracts.records import RunRecord
+from freeshot.ops.prototypes import prototype_logits
+from freeshot.records.models import RunRecord
 from freeshot.testing import check
 from freeshot_baselines.teapot.memory import TaskMemory, beta, blended_loss
 from freeshot_baselines.teapot.policy import Policy

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.report.conftest import make_record
+from tests.leaderboard.conftest import make_record
 
 import freeshot
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.report.conftest import make_record
+from tests.leaderboard.conftest import make_record
 
 if TYPE_CHECKING:
     from pathlib import Path

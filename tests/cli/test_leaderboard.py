@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from freeshot.report import Selection
+from freeshot.leaderboard import Selection
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Call
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def report(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """Put a stand-in in the place of the report room; `stale` and `loaded` are what it finds."""
     found = SimpleNamespace(stale=[], loaded=SimpleNamespace(records=["record"], problems=[]))
-    module: Any = ModuleType("freeshot.report")
+    module: Any = ModuleType("freeshot.render")
     module.load_records = lambda folder: found.loaded
     module.Selection = Selection
 
@@ -52,7 +52,7 @@ def report(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
     for function in (render_terminal, render, write_leaderboards, stale_leaderboards):
         setattr(module, function.__name__, function)
-    monkeypatch.setitem(sys.modules, "freeshot.report", module)
+    monkeypatch.setitem(sys.modules, "freeshot.render", module)
     return found
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.report.conftest import make_record
+from tests.leaderboard.conftest import make_record
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Call

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from freeshot.basics.statistics import student_t
-from freeshot.contracts.records import IntervalRecord, RunRecord
+from freeshot.records.models import IntervalRecord, RunRecord
+from freeshot.stats.intervals import student_t
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,11 +24,11 @@ TRACK = "toy/in-domain/2w1s"
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Run one cell and return its record's file."""
+    from freeshot.launch.plan import plan_run
+    from freeshot.launch.runner import execute_plan
+    from freeshot.pipeline.request import RunRequest
     from freeshot.plugin.catalogue import Catalogue
     from freeshot.plugin.host import load_plugins
-    from freeshot.run.execute import execute_plan
-    from freeshot.run.plan import plan_run
-    from freeshot.run.request import RunRequest
 
     folder = tmp_path_factory.mktemp("made")
     request = RunRequest("toy", tracks=(TRACK,), methods=("frozen-prototype",), results=folder, cache=folder / ".cache")

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.report.conftest import make_record
+from tests.leaderboard.conftest import make_record
 
-from freeshot.report import load_records
+from freeshot.records.load import load_records
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Call

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import freeshot.report.configurations  # noqa: F401 - it stays real while its room is a stand-in
+import freeshot.leaderboard.labels  # noqa: F401 - it stays real while its room is a stand-in
 from freeshot.contracts.events import CellFailed
-from freeshot.contracts.records import Part
-from freeshot.run.ahead import Work
+from freeshot.records.models import Part
+from freeshot.workflows.estimate_cost import Work
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Call
@@ -86,10 +86,10 @@ def rooms(monkeypatch: pytest.MonkeyPatch) -> Rooms:
         "Selection": lambda: None,
     }
     modules: dict[str, dict[str, Any]] = {
-        "freeshot.run.plan": {"plan_run": rooms.plan_run},
-        "freeshot.run.ahead": {"look_ahead": lambda *_: rooms.ahead},
-        "freeshot.run.execute": {"execute_plan": rooms.execute_plan},
-        "freeshot.report": report,
+        "freeshot.launch.plan": {"plan_run": rooms.plan_run},
+        "freeshot.workflows.estimate_cost": {"look_ahead": lambda *_: rooms.ahead},
+        "freeshot.launch.runner": {"execute_plan": rooms.execute_plan},
+        "freeshot.render": report,
         "freeshot.cli.ranking": {
             "print_ranking": lambda console, ranking: ranking.empty or console.print(f"ranking of {ranking.names}")
         },

@@ -10,7 +10,7 @@ import pytest
 from freeshot.contracts.component import added
 from freeshot.contracts.meta_learner import MetaLearner
 from freeshot.contracts.options import build, neutral_options, options_of, to_json
-from freeshot.contracts.records import Part, RunSpec, TrackSpec
+from freeshot.records.models import Part, RunSpec, TrackSpec
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ import pytest
 import torch
 from tests.test_pipeline import KNOWN, METHODS, assert_complete, combinations_of_parts, small, small_parts
 
-from freeshot.contracts.records import RunRecord
 from freeshot.engine import LoraBank, SharedLora, look, open_backbone
-from freeshot.engine.bank import merge
+from freeshot.engine.lora.bank import merge
 from freeshot.pool.store import open_pool
+from freeshot.records.models import RunRecord
 from freeshot.testing.toy import POOL, ToyVit
 from freeshot_lora_recycle.merging import TokenMerging
 from freeshot_lora_recycle.pruning import AllTokens, ClsAttention

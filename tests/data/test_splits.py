@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from freeshot.basics.errors import DataError
-from freeshot.data import tables
+from freeshot.data import csv_file as tables
+from freeshot.data.csv_file import read_table
 from freeshot.data.splits import Split, drawn_split, read_split, require_known
-from freeshot.data.tables import read_table
 
 FUZZ = settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 JSON = '{"source": "me", "base": ["cat"], "validation": [], "novel": ["fox", "emu"]}'

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from tests.docs.pages import DOCS
 
+from freeshot.leaderboard import boards
+from freeshot.leaderboard.compare import compare
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.plugin.host import load_plugins
-from freeshot.report import boards, load_records
-from freeshot.report.compare import compare
+from freeshot.records.load import load_records
 
 RESULTS = DOCS.parent / "results"
 COMPARED = re.compile(r"^\| `([a-z-]+)` \| `([a-z-]+)` \|.*$", re.MULTILINE)

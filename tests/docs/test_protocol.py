@@ -12,28 +12,28 @@ HELD_BY = {
     "Episodes": (
         "tests/evaluation/test_episodes.py::test_only_what_decides_the_task_decides_the_list",
         "tests/evaluation/test_episodes.py::test_images_that_changed_under_a_frozen_list_are_refused",
-        "tests/evaluation/test_first_use.py::test_a_list_is_frozen_by_the_number_of_images_of_each_class_alone",
-        "tests/evaluation/test_first_use.py::test_images_that_changed_since_are_refused",
-        "tests/report/test_board.py::test_other_episodes_are_a_problem_and_the_minority_is_left_out",
+        "tests/evaluation/test_episode_lock.py::test_a_list_is_frozen_by_the_number_of_images_of_each_class_alone",
+        "tests/evaluation/test_episode_lock.py::test_images_that_changed_since_are_refused",
+        "tests/leaderboard/test_board.py::test_other_episodes_are_a_problem_and_the_minority_is_left_out",
         "tests/docs/test_protocol.py::test_the_tracks_of_the_pocket_and_paper_suites_have_600_episodes",
     ),
     "The interval": (
-        "tests/basics/test_statistics.py::test_the_interval_is_scipys",
-        "tests/report/test_board.py::test_rows_that_cannot_be_told_apart_share_a_rank_and_the_next_one_counts_on",
-        "tests/report/test_board.py::test_a_cell_with_several_seeds_has_the_interval_over_them_as_well",
-        "tests/report/test_board.py::test_cells_can_have_the_bootstraps_interval",
+        "tests/stats/test_intervals.py::test_the_interval_is_scipys",
+        "tests/leaderboard/test_board.py::test_rows_that_cannot_be_told_apart_share_a_rank_and_the_next_one_counts_on",
+        "tests/leaderboard/test_board.py::test_a_cell_with_several_seeds_has_the_interval_over_them_as_well",
+        "tests/leaderboard/test_board.py::test_cells_can_have_the_bootstraps_interval",
         "tests/docs/test_protocol.py::test_the_bootstrap_resamples_9999_times",
     ),
     "Across tracks": (
-        "tests/report/test_standings.py::test_ranks_are_averaged_and_the_best_row_leads",
-        "tests/report/test_standings.py::test_friedman_is_scipys_over_all_rows",
-        "tests/report/test_standings.py::test_holm_is_that_of_statsmodels",
-        "tests/report/test_standings.py::test_wins_are_shares_of_tracks_with_ties_half",
-        "tests/report/test_standings.py::test_few_tracks_and_single_seeds_are_told",
+        "tests/leaderboard/test_standings.py::test_ranks_are_averaged_and_the_best_row_leads",
+        "tests/leaderboard/test_standings.py::test_friedman_is_scipys_over_all_rows",
+        "tests/leaderboard/test_standings.py::test_holm_is_that_of_statsmodels",
+        "tests/leaderboard/test_standings.py::test_wins_are_shares_of_tracks_with_ties_half",
+        "tests/leaderboard/test_standings.py::test_few_tracks_and_single_seeds_are_told",
     ),
     "Data-free": (
-        "tests/run/test_cell.py::test_tags_say_how_to_read_a_row",
-        "tests/run/test_cell.py::test_a_public_prior_is_tagged_even_where_it_fails",
+        "tests/pipeline/test_cell.py::test_tags_say_how_to_read_a_row",
+        "tests/pipeline/test_cell.py::test_a_public_prior_is_tagged_even_where_it_fails",
     ),
     "Tuning-free": (
         "tests/evaluation/test_scoring.py::test_every_used_image_is_embedded_exactly_once",
@@ -49,21 +49,21 @@ HELD_BY = {
         "tests/run/test_cheats.py::test_a_cheat_is_violated_and_its_record_gives_the_reason",
         "tests/run/test_cheats.py::test_a_record_names_every_attempt",
         "tests/evaluation/test_query_order.py::test_the_order_is_the_same_whatever_the_classes_are",
-        "tests/run/test_workbench.py::test_preparing_opens_no_test_image",
+        "tests/pipeline/test_workbench.py::test_preparing_opens_no_test_image",
     ),
     "The audit": (
         "tests/run/test_cheats.py::test_an_honest_record_holds_its_audit",
         "tests/evaluation/test_audit.py::test_the_cause_of_a_movement_is_named",
     ),
     "Test evaluations": (
-        "tests/run/test_cell.py::test_a_look_counts_from_where_scoring_begins_whatever_comes_of_it",
-        "tests/run/test_cell.py::test_a_look_that_was_interrupted_and_continued_is_one",
-        "tests/run/test_cell.py::test_other_settings_are_another_cell_with_looks_of_its_own",
-        "tests/run/test_cell.py::test_every_results_folder_counts_its_own_looks",
+        "tests/pipeline/test_cell.py::test_a_look_counts_from_where_scoring_begins_whatever_comes_of_it",
+        "tests/pipeline/test_cell.py::test_a_look_that_was_interrupted_and_continued_is_one",
+        "tests/pipeline/test_cell.py::test_other_settings_are_another_cell_with_looks_of_its_own",
+        "tests/pipeline/test_cell.py::test_every_results_folder_counts_its_own_looks",
     ),
     "Seeds": (
         "tests/basics/test_seeds.py::test_opening_another_stream_moves_none",
-        "tests/run/test_cell.py::test_the_same_seed_gives_the_same_accuracies_in_a_fresh_cache",
+        "tests/pipeline/test_cell.py::test_the_same_seed_gives_the_same_accuracies_in_a_fresh_cache",
         "tests/testing/test_contract.py",
     ),
 }
@@ -91,6 +91,6 @@ def test_the_tracks_of_the_pocket_and_paper_suites_have_600_episodes() -> None:
 
 
 def test_the_bootstrap_resamples_9999_times() -> None:
-    from freeshot.basics import resampling
+    from freeshot.stats import bootstrap as resampling
 
     assert 9999 in vars(resampling).values()

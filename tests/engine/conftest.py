@@ -10,8 +10,8 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from freeshot.contracts.pool import LoraEntry
-from freeshot.engine.backbone import Backbone, Normalize, weights_sha256
-from freeshot.engine.bank import slots_of
+from freeshot.engine.lora.bank import slots_of
+from freeshot.engine.vit.backbone import Backbone, Normalize, weights_sha256
 
 MakeEntry = Callable[..., LoraEntry]
 

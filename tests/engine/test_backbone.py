@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from freeshot.basics.errors import ContractError
 from freeshot.contracts.backbone import BackboneProvider
-from freeshot.engine.backbone import Backbone, Normalize, open_backbone, weights_sha256
+from freeshot.engine.vit.backbone import Backbone, Normalize, open_backbone, weights_sha256
 from freeshot.testing.toy import ToyVit
 
 

@@ -14,9 +14,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from freeshot.basics.errors import PoolError
 from freeshot.contracts.pool import LoraEntry, Slot
-from freeshot.engine.backbone import Backbone
-from freeshot.engine.bank import TARGETS, LoraBank, merge, slots_of
-from freeshot.engine.forward import look
+from freeshot.engine.lora.bank import TARGETS, LoraBank, merge, slots_of
+from freeshot.engine.vit.backbone import Backbone
+from freeshot.engine.vit.forward import look
 from freeshot.pool.store import write_entry
 
 MakeEntry = Callable[..., LoraEntry]

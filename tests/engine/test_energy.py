@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from freeshot.engine.energy import Energy
-from freeshot.engine.meter import metered
+from freeshot.engine.metering.energy import Energy
+from freeshot.engine.metering.meter import metered
 
 CPU = torch.device("cpu")
 

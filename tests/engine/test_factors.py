@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from freeshot.engine.factors import fresh_a, padded, product_svd
+from freeshot.engine.lora.low_rank import fresh_a, padded, product_svd
 
 SIZES = [(3, 7, 9), (7, 7, 9), (1, 5, 4), (8, 5, 6), (6, 5, 9)]
 """(r, i, o); in the last two the rank is more than the product can have."""

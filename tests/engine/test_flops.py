@@ -8,9 +8,9 @@ import pytest
 import timm
 import torch
 
-from freeshot.engine.backbone import Backbone, Normalize
-from freeshot.engine.bank import LoraBank, slots_of
-from freeshot.engine.flops import Flops, flops_of
+from freeshot.engine.lora.bank import LoraBank, slots_of
+from freeshot.engine.metering.flops import Flops, flops_of
+from freeshot.engine.vit.backbone import Backbone, Normalize
 from freeshot_lora_recycle.pruning import ClsAttention
 
 PATCHES = 196

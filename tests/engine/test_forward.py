@@ -14,9 +14,9 @@ from freeshot.basics.errors import ContractError
 from freeshot.contracts.efficiency import EfficiencyStrategy
 from freeshot.contracts.flow import LayerView
 from freeshot.contracts.pool import LoraEntry
-from freeshot.engine.backbone import Backbone
-from freeshot.engine.bank import LoraBank, merge
-from freeshot.engine.forward import attend, look
+from freeshot.engine.lora.bank import LoraBank, merge
+from freeshot.engine.vit.backbone import Backbone
+from freeshot.engine.vit.forward import attend, look
 
 PATCHES = 16
 Masks = list[Tensor]

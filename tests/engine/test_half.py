@@ -10,8 +10,8 @@ from torch import Tensor
 
 from freeshot.contracts.efficiency import EfficiencyStrategy
 from freeshot.engine import BankTeacher, LoraBank, SharedLora, look, open_backbone
-from freeshot.engine.backbone import Backbone
-from freeshot.engine.half import autocast, network_in_use
+from freeshot.engine.vit.backbone import Backbone
+from freeshot.engine.vit.bf16 import autocast, network_in_use
 from freeshot.pool.store import open_pool
 from freeshot.testing.toy import POOL, ToyVit
 from freeshot_lora_recycle.merging import TokenMerging

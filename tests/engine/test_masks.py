@@ -12,9 +12,9 @@ from torch import Tensor
 from freeshot.contracts.efficiency import EfficiencyStrategy
 from freeshot.contracts.flow import LayerView, Shots, SurrogateSet
 from freeshot.contracts.pool import LoraEntry
-from freeshot.engine.backbone import Backbone
-from freeshot.engine.masks import only_masks, with_mask
-from freeshot.engine.teacher import BankTeacher
+from freeshot.engine.inversion.mask_only import only_masks, with_mask
+from freeshot.engine.inversion.teacher import BankTeacher
+from freeshot.engine.vit.backbone import Backbone
 
 MakeEntry = Callable[..., LoraEntry]
 

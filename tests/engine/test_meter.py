@@ -7,7 +7,7 @@ import time
 import pytest
 import torch
 
-from freeshot.engine.meter import metered
+from freeshot.engine.metering.meter import metered
 
 CPU = torch.device("cpu")
 

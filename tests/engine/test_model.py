@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from freeshot.contracts.pool import LoraEntry
-from freeshot.engine.backbone import Backbone
-from freeshot.engine.forward import look
-from freeshot.engine.learners import AdaptedLearner
-from freeshot.engine.model import SharedLora, bank_of
+from freeshot.engine.lora.adapted_learner import AdaptedLearner
+from freeshot.engine.lora.meta_model import SharedLora, bank_of
+from freeshot.engine.vit.backbone import Backbone
+from freeshot.engine.vit.forward import look
 
 
 def trained(backbone: Backbone, images: Tensor) -> SharedLora:

@@ -12,9 +12,9 @@ from torch.nn.functional import conv2d, linear, scaled_dot_product_attention
 from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
 
 from freeshot.engine import Backbone
-from freeshot.engine.bank import LoraBank, slots_of
-from freeshot.engine.forward import look
-from freeshot.engine.operations import Operations
+from freeshot.engine.lora.bank import LoraBank, slots_of
+from freeshot.engine.metering.flop_counter import Operations
+from freeshot.engine.vit.forward import look
 
 
 def counted(work: Callable[[], object]) -> int:

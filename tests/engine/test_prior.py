@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from freeshot.basics.errors import DataError
-from freeshot.engine.prior import MULTIPLY_ADDS, StatisticsPrior, open_prior, operations
+from freeshot.engine.inversion.batchnorm_prior import MULTIPLY_ADDS, StatisticsPrior, open_prior, operations
 from freeshot_lora_recycle.inversion import LoraInversion
 
 CPU = torch.device("cpu")
@@ -72,7 +72,7 @@ def test_a_file_named_by_its_hash_must_have_it(tmp_path: Path, monkeypatch: pyte
 def test_asking_it_is_counted_forward_and_back_to_the_pixels() -> None:
     import timm
 
-    from freeshot.engine.operations import Operations
+    from freeshot.engine.metering.flop_counter import Operations
 
     network = timm.create_model("resnet50", pretrained=False).eval().requires_grad_(False)
     images = torch.zeros(1, 3, 64, 64, requires_grad=True)

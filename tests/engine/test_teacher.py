@@ -13,10 +13,10 @@ from freeshot.basics.errors import PoolError
 from freeshot.contracts.efficiency import EfficiencyStrategy
 from freeshot.contracts.flow import LayerView
 from freeshot.contracts.pool import LoraEntry
-from freeshot.engine.backbone import Backbone
-from freeshot.engine.bank import LoraBank
-from freeshot.engine.forward import look
-from freeshot.engine.teacher import BankTeacher
+from freeshot.engine.inversion.teacher import BankTeacher
+from freeshot.engine.lora.bank import LoraBank
+from freeshot.engine.vit.backbone import Backbone
+from freeshot.engine.vit.forward import look
 
 MakeEntry = Callable[..., LoraEntry]
 

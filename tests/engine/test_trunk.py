@@ -10,7 +10,7 @@ from torch import nn
 
 from freeshot.basics.errors import ContractError
 from freeshot.engine import LoraBank, Trunk, look, slots_of
-from freeshot.engine import trunk as module
+from freeshot.engine.vit import episode_backbone as module
 
 if TYPE_CHECKING:
     from tests.engine.conftest import MakeEntry

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from freeshot.engine.zeroth_order import estimated_gradient, unit_directions
+from freeshot.engine.inversion.zeroth_order import estimated_gradient, unit_directions
 
 SIDE = 4
 IMAGES = torch.rand(2, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(7), dtype=torch.float64)

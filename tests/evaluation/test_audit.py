@@ -15,7 +15,7 @@ from torch import Tensor
 from freeshot.contracts.flow import Episode
 from freeshot.evaluation.audit import SAMPLE, Auditor
 from freeshot.evaluation.episodes import draw_episodes
-from freeshot.evaluation.judging import judge, together
+from freeshot.evaluation.metrics import judge, together
 from freeshot.evaluation.outcomes import Outcomes, gains_by_numbering, too_many
 from freeshot.evaluation.variations import EVERYTHING, Shown, Variation, show
 

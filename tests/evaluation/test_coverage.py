@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from freeshot.contracts.tracks import Track
-from freeshot.evaluation.coverage import Coverage, Effort, study, table
+from makers.interval_coverage import Coverage, Effort, study, table
 
 EFFORT = Effort(sets=4, truth=2000, draws=400)
 TRACK = Track(name="in-domain/made-up/3w1s", dataset="", pool="", sources=(), backbone="", way=3, shot=1, query=5)

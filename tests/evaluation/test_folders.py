@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from freeshot.basics.errors import DataError
-from freeshot.evaluation.folders import open_classes, open_pictures
+from freeshot.data.picture_folders import open_classes, open_pictures
 
 
 def paint(path: Path, colour: tuple[int, ...], size: tuple[int, int] = (9, 7), mode: str = "RGB") -> None:

@@ -10,11 +10,11 @@ import torch
 from tests.evaluation.conftest import CountedImages, which
 
 from freeshot.basics.errors import ContractError
-from freeshot.basics.prototypes import prototype_logits
 from freeshot.contracts.method import Learner
 from freeshot.evaluation.episodes import draw_episodes
-from freeshot.evaluation.judging import together
+from freeshot.evaluation.metrics import together
 from freeshot.evaluation.scoring import score_embedding, score_tuning
+from freeshot.ops.prototypes import prototype_logits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -25,7 +25,7 @@ class ProtoFive(GradientMetaLearner):
         """Return the cross entropy of the nearest-prototype head."""
         from torch.nn.functional import cross_entropy  # here, so that listing plugins stays fast
 
-        from freeshot.basics.prototypes import prototype_logits
+        from freeshot.ops.prototypes import prototype_logits
 
         support = model.embed(task.support.images, task.support.kept)  # [n, d]
         query = model.embed(task.query.images, task.query.kept)  # [q, d]

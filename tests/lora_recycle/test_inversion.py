@@ -12,8 +12,8 @@ from torch.nn.functional import cross_entropy
 
 from freeshot.basics.errors import DataError, DivergedError, OptionError
 from freeshot.engine import BankTeacher
-from freeshot.engine.pixels import total_variation
-from freeshot.engine.prior import StatisticsPrior, open_prior
+from freeshot.engine.inversion.batchnorm_prior import StatisticsPrior, open_prior
+from freeshot.engine.inversion.pixel_optimizer import total_variation
 from freeshot_lora_recycle.inversion import LoraInversion
 from freeshot_lora_recycle.pruning import ClsAttention
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from freeshot.basics.errors import OptionError
 from freeshot.contracts.flow import LayerView
 from freeshot.engine import look
-from freeshot.engine.forward import _thinned, _Trail
+from freeshot.engine.vit.forward import _thinned, _Trail
 from freeshot_lora_recycle.merging import TokenMerging
 from freeshot_lora_recycle.pruning import ClsAttention, RandomPatches
 

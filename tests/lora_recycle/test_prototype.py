@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from freeshot.contracts.flow import Shots, Task
-from freeshot.engine.tasks import embed_task
+from freeshot.engine.embed_task import embed_task
 from freeshot_lora_recycle.prototype import Prototype
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freeshot.basics.errors import OptionError
-from freeshot.basics.tokens import moved_patches, returned_patches
 from freeshot.engine import BankTeacher, LoraBank, look
+from freeshot.ops.tokens import moved_patches, returned_patches
 from freeshot_lora_recycle.inversion import LoraInversion
 from freeshot_lora_recycle.pruning import ClsAttention
 from freeshot_lora_recycle.stopping import PatchStopping

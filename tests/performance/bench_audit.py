@@ -8,14 +8,14 @@ from pathlib import Path
 import torch
 from tests.performance.measure import Table
 
-from freeshot.contracts.records import RunRecord, RunSpec
 from freeshot.contracts.tracks import Track
+from freeshot.launch.plan import track_spec
+from freeshot.pipeline.cell import run_cell
+from freeshot.pipeline.context import Environment
+from freeshot.pipeline.resolve import backbone_part, with_parts
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.plugin.host import load_plugins
-from freeshot.run.cell import run_cell
-from freeshot.run.environment import Environment
-from freeshot.run.parts import backbone_part, with_parts
-from freeshot.run.plan import track_spec
+from freeshot.records.models import RunRecord, RunSpec
 
 TRACK = "in-domain/icons/5w1s"
 EPISODES = 600

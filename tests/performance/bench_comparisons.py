@@ -7,9 +7,9 @@ from itertools import combinations
 import numpy as np
 from tests.performance.measure import Table, in_turn
 
-from freeshot.basics.paired import evidence, holm, pairwise, verdict
-from freeshot.basics.resampling import bca_intervals, bootstrapped
-from freeshot.basics.statistics import student_t
+from freeshot.stats.bootstrap import bca_intervals, bootstrapped
+from freeshot.stats.intervals import student_t
+from freeshot.stats.paired_tests import evidence, holm, pairwise, verdict
 
 METHODS, TRACKS, EPISODES = 20, 20, 600
 TARGET = 10.0

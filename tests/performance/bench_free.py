@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from freeshot.engine import BankTeacher, open_backbone
-from freeshot.engine.teacher import PoolTeachers
+from freeshot.engine.inversion.teacher import PoolTeachers
 from freeshot.pool.store import open_pool
 from freeshot_baselines.free.generator import MetaGenerator
 from freeshot_lora_recycle.inversion import LoraInversion

@@ -9,7 +9,7 @@ from tests.performance.setting import Setting, pocket
 from freeshot.contracts.efficiency import EfficiencyStrategy
 from freeshot.contracts.options import build
 from freeshot.engine import BankTeacher, LoraBank
-from freeshot.engine.flops import flops_of
+from freeshot.engine.metering.flops import flops_of
 from freeshot_lora_recycle.inversion import LoraInversion
 from freeshot_lora_recycle.merging import TokenMerging
 from freeshot_lora_recycle.pruning import AllTokens, ClsAttention

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tests.performance.measure import Table
 
-from freeshot.basics.statistics import student_t
-from freeshot.contracts.records import RunSpec
-from freeshot.report import boards, load_records, write_leaderboards
-from freeshot.report.html import html
+from freeshot.leaderboard import boards
+from freeshot.records.load import load_records
+from freeshot.records.models import RunSpec
+from freeshot.render import write_leaderboards
+from freeshot.render.html.page import html
+from freeshot.stats.intervals import student_t
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 METHODS, TRACKS, SEEDS, EPISODES = 40, 25, 5, 600
 GOAL = 2.0
 """Seconds from files to the page."""
-GOLDEN = Path(__file__).parents[1] / "contracts/golden_record.json"
+GOLDEN = Path(__file__).parents[1] / "records/golden_record.json"
 
 
 def write_records(folder: Path, methods: int = METHODS, tracks: int = TRACKS, seeds: int = SEEDS) -> int:

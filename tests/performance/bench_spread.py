@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from tests.performance.measure import Table, in_turn
 
-from freeshot.evaluation.spread import DRAWS, measure_spread
+from freeshot.evaluation.jackknife import DRAWS, measure_spread
 
 SETS = {"10 classes × 120 images": (10, 120), "67 classes × 60 images": (67, 60), "80 classes × 100 images": (80, 100)}
 """Sizes of the pocket suite's novel splits: fashion and digits, icons, sketch."""

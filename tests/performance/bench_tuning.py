@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from freeshot.engine import Trunk
-from freeshot.engine.backbone import named_backbone
+from freeshot.engine.vit.backbone import named_backbone
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.plugin.host import load_plugins
 from freeshot_baselines.adaptation.choosing import Setting

@@ -17,7 +17,7 @@ from tests.performance.measure import Table, in_turn
 from tests.performance.setting import Setting, full_size
 
 from freeshot.engine import BankTeacher, LoraBank, SharedLora
-from freeshot.engine.flops import flops_of
+from freeshot.engine.metering.flops import flops_of
 
 HEAD = (
     "# Performance on a graphics card\n\nWritten by `python -m tests.performance.gpu`. Each table is one run, its rows "

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from freeshot.contracts.pool import LoraEntry
 from freeshot.engine import LoraBank, open_backbone, slots_of
-from freeshot.engine.backbone import Backbone, Normalize
-from freeshot.engine.half import autocast
+from freeshot.engine.vit.backbone import Backbone, Normalize
+from freeshot.engine.vit.bf16 import autocast
 from freeshot.pool.store import open_pool
 from freeshot_vision.pocket.backbone import PocketVit
 from freeshot_vision.pocket.files import POOL

@@ -15,11 +15,11 @@ import numpy as np
 import torch
 from tests.performance.measure import Table
 
+from freeshot.cache import pixels as module
+from freeshot.cache.pixels import decoded
 from freeshot.engine import AdaptedLearner, open_backbone
-from freeshot.engine.meter import metered
+from freeshot.engine.metering.meter import metered
 from freeshot.evaluation.scoring import embed
-from freeshot.run import decoded as module
-from freeshot.run.decoded import decoded
 from freeshot_vision.backbones.providers import TimmVit
 
 if TYPE_CHECKING:

@@ -56,8 +56,8 @@ def test_an_edit_of_an_editable_plugin_is_another_version(install: Install, tmp_
 
 def test_what_the_edited_code_makes_is_never_taken_from_the_cache(install: Install, tmp_path: Path) -> None:
     """The version is part of where a component comes from, and that of what is kept of its work."""
+    from freeshot.pipeline.resolve import part_of
     from freeshot.plugin.catalogue import Catalogue
-    from freeshot.run.parts import part_of
 
     recipes = []
     install("walker", WALKER.format(factor=1), editable=True)

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from freeshot.contracts.pool import LoraEntry
-from freeshot.engine.backbone import Backbone
-from freeshot.engine.bank import slots_of, widths_of
+from freeshot.engine.lora.bank import slots_of, widths_of
+from freeshot.engine.vit.backbone import Backbone
 from freeshot.pool.store import write_card, write_entry
 from freeshot.testing.toy import WIDTH
 

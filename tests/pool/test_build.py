@@ -20,14 +20,15 @@ import freeshot.pool.build as building
 from freeshot.basics.errors import PoolError
 from freeshot.contracts.events import Event, Progress
 from freeshot.contracts.pool import LoraPool
-from freeshot.engine.backbone import Backbone
+from freeshot.engine.vit.backbone import Backbone
 from freeshot.plugin import hookimpl
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.plugin.host import load_plugins
-from freeshot.pool import store, tuning
+from freeshot.pool import store
+from freeshot.pool import train_loras as tuning
 from freeshot.pool.build import PoolRequest, build_pool
 from freeshot.pool.store import open_pool
-from freeshot.pool.tuning import TuningTask
+from freeshot.pool.train_loras import TuningTask
 
 
 @pytest.fixture(autouse=True)

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from freeshot.basics.proximal import soft_threshold
 from freeshot.contracts.pool import Slot
-from freeshot.engine.backbone import Backbone
-from freeshot.engine.bank import LoraBank
+from freeshot.engine.lora.bank import LoraBank
+from freeshot.engine.vit.backbone import Backbone
+from freeshot.ops.proximal import soft_threshold
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.plugin.host import load_plugins
 from freeshot.pool.build import PoolRequest, build_pool
 from freeshot.pool.gates import GatedBank
-from freeshot.pool.tuning import TuningRecipe, TuningTask, tune
+from freeshot.pool.train_loras import TuningRecipe, TuningTask, tune
 from freeshot.testing.toy import PER_CLASS, ToyImages
 
 RECIPE = TuningRecipe(rank=4, steps=30, batch=6, lr=3e-2, gate=3.0)

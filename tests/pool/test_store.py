@@ -21,10 +21,10 @@ from torch import Tensor
 
 from freeshot.basics.errors import PoolError
 from freeshot.contracts.pool import LoraEntry, LoraPool
-from freeshot.engine.backbone import Backbone
-from freeshot.engine.bank import TARGETS, LoraBank
-from freeshot.engine.forward import look
-from freeshot.engine.teacher import BankTeacher
+from freeshot.engine.inversion.teacher import BankTeacher
+from freeshot.engine.lora.bank import TARGETS, LoraBank
+from freeshot.engine.vit.backbone import Backbone
+from freeshot.engine.vit.forward import look
 from freeshot.pool.store import open_pool, write_entry
 from freeshot.testing.toy import POOL, WIDTH
 

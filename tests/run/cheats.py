@@ -16,8 +16,8 @@ import torch
 from torch import Generator, Tensor, nn
 
 from freeshot import Learner, Method, Needs, Predictor, Shots, Workbench
-from freeshot.basics.prototypes import prototype_logits
 from freeshot.basics.seeds import stream
+from freeshot.ops.prototypes import prototype_logits
 from freeshot.pool.store import open_pool
 from freeshot.testing.toy import POOL, ToyWaves
 
@@ -303,7 +303,7 @@ def patch_the_scorer(bench: Workbench) -> Learner:
 
 def patch_code(bench: Workbench) -> Learner:
     """Exchange the code of a function of the harness, which stays the same object."""
-    from freeshot.evaluation import judging
+    from freeshot.evaluation import metrics as judging
 
     def judge(logits: Tensor, labels: Tensor, taken: Tensor) -> Any:
         return together([])  # type: ignore[name-defined] # noqa: F821
@@ -446,7 +446,7 @@ GALLERY: dict[str, tuple[type[Method], str]] = {
     "embed writes into images": (handing(EmbedWritesImages), "modified the .*images in place"),
     "patches torch.argmax": (method(patch_argmax), "replaced torch.argmax"),
     "patches the scorer": (method(patch_the_scorer), "replaced freeshot.evaluation.scoring.judge"),
-    "exchanges code": (method(patch_code), "replaced freeshot.evaluation.judging.judge"),
+    "exchanges code": (method(patch_code), "replaced freeshot.evaluation.metrics.judge"),
     "patches a class": (method(patch_a_class), "replaced freeshot.contracts.method.Learner.classify"),
     "hides a builtin": (method(shadow_a_builtin), "replaced freeshot.evaluation.scoring.len"),
     "patches while scored": (handing(EmbedPatches), "replaced torch.argmax"),

@@ -12,7 +12,7 @@ from tests.run.cheats import GALLERY, Flat, HeadIsTransductive, HeadRemembers, h
 
 from freeshot import Learner
 from freeshot.pool.store import open_pool
-from freeshot.report import render
+from freeshot.render import render
 from freeshot.testing.toy import POOL, ToyWaves
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     from freeshot import Method, Predictor, Shots, Workbench
-    from freeshot.contracts.records import RunRecord
+    from freeshot.records.models import RunRecord
 
 
 def record_of(toy: Toy, cheat: type[Method], track: str = "toy/in-domain/2w2s") -> RunRecord:

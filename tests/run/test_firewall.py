@@ -13,10 +13,10 @@ from torch import Tensor
 
 from freeshot import Learner, Method, Needs, Workbench
 from freeshot.basics.errors import SealedError
-from freeshot.contracts.records import RunRecord
+from freeshot.pipeline.restricted_workbench import OPEN, Handed
 from freeshot.pool.store import open_pool
-from freeshot.report import render
-from freeshot.run.handed import OPEN, Handed
+from freeshot.records.models import RunRecord
+from freeshot.render import render
 from freeshot.testing.toy import POOL, ToyWaves
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from freeshot.contracts.records import RunRecord
+from freeshot.records.models import RunRecord
 
 if TYPE_CHECKING:
     from multiprocessing.context import ForkServerContext, ForkServerProcess
@@ -23,7 +23,13 @@ POOL = (
     *("--backbone", "pocket-vit", "--at-once", "2"),
 )
 """Three LoRAs, which are tuned in two blocks."""
-LIBRARIES = ("freeshot.cli", "freeshot.run.execute", "freeshot.pool.build", "freeshot.report", "freeshot.cli.progress")
+LIBRARIES = (
+    "freeshot.cli",
+    "freeshot.launch.runner",
+    "freeshot.pool.build",
+    "freeshot.render",
+    "freeshot.cli.progress",
+)
 """Imported once, before processes are forked: nothing is lost while a process imports them."""
 NOT_COMPARED = ("seconds", "peak_bytes", "joules", "cached")
 """What may differ between two runs of a cell, of every stage, with the time it was finished."""

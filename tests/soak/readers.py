@@ -14,18 +14,18 @@ from safetensors.torch import save_file
 from tests.soak import readers_of_caches, readers_of_data, readers_of_loras
 from tests.soak.reader import Reader
 
+from freeshot.cache.artifacts import Artefact, Artefacts
 from freeshot.contracts.options import build
-from freeshot.contracts.records import RunRecord
-from freeshot.evaluation.folders import open_pictures
-from freeshot.pool.adapter import CARD, read_adapter_card
-from freeshot.pool.foreign import read_lora
+from freeshot.data.picture_folders import open_pictures
+from freeshot.launch.event_log import Mailbox
+from freeshot.pool.adapter_folder import CARD, read_adapter_card
+from freeshot.pool.external_formats import read_lora
 from freeshot.pool.store import open_pool
-from freeshot.run.artefacts import Artefact, Artefacts
-from freeshot.run.mail import Mailbox
+from freeshot.records.models import RunRecord
 from freeshot.testing import toy
 from freeshot_lora_recycle.inversion import LoraInversion
 
-GOLDEN = Path(__file__).parents[1] / "contracts/golden_record.json"
+GOLDEN = Path(__file__).parents[1] / "records/golden_record.json"
 
 
 def readers(folder: Path) -> Iterator[Reader]:

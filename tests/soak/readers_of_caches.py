@@ -9,12 +9,12 @@ import torch
 from tests.soak.reader import Reader
 from tests.soak.spoiling import Folder
 
-from freeshot.basics.resume import restore, snapshot
-from freeshot.data.checksums import content_hashes
-from freeshot.run import decoded
-from freeshot.run.artefacts import Artefact, Artefacts
-from freeshot.run.caches import kept_in
-from freeshot.run.checkpoints import FileCheckpoint
+from freeshot.cache import pixels as decoded
+from freeshot.cache.admin import kept_in
+from freeshot.cache.artifacts import Artefact, Artefacts
+from freeshot.cache.checkpoints import FileCheckpoint
+from freeshot.data.hash_cache import content_hashes
+from freeshot.ops.optimizer_state import restore, snapshot
 from freeshot.testing.toy import ToyImages
 
 

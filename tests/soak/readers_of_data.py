@@ -20,17 +20,17 @@ from tests.soak.spoiling import Folder
 
 from freeshot.contracts.options import build, name_and_options
 from freeshot.data.archives import unpack
+from freeshot.data.image_folder import classes_in
 from freeshot.data.images import images_of
 from freeshot.data.manifest import Manifest, Parts, Question, manifest_path, manifests, write_manifest
-from freeshot.data.own import dataset_class, list_images
+from freeshot.data.picture_folders import open_classes, open_pictures
 from freeshot.data.splits import read_split, split_of_rows
-from freeshot.data.trees import classes_in
-from freeshot.engine.backbone import open_backbone
-from freeshot.engine.learners import AdaptedLearner
-from freeshot.evaluation.folders import open_classes, open_pictures
-from freeshot.evaluation.predict import predict
-from freeshot.run.plan import given_options
+from freeshot.data.user_dataset import dataset_class, list_images
+from freeshot.engine.lora.adapted_learner import AdaptedLearner
+from freeshot.engine.vit.backbone import open_backbone
+from freeshot.launch.plan import given_options
 from freeshot.testing.toy import ToyVit
+from freeshot.workflows.predict import predict
 from freeshot_vision.backbones.providers import TimmVit
 from freeshot_vision.datasets.cifar_fs import RECORD, CifarFs
 from freeshot_vision.datasets.in_domain import VggFlower

@@ -13,11 +13,11 @@ from tests.soak.reader import Reader
 from tests.soak.spoiling import Folder
 
 from freeshot.contracts.flow import Adapter
-from freeshot.engine.backbone import open_backbone
-from freeshot.engine.model import SharedLora
-from freeshot.pool.adapter import export_adapter, open_adapter
-from freeshot.pool.foreign import find_loras, read_lora
-from freeshot.pool.importing import import_pool
+from freeshot.engine.lora.meta_model import SharedLora
+from freeshot.engine.vit.backbone import open_backbone
+from freeshot.pool.adapter_folder import export_adapter, open_adapter
+from freeshot.pool.external_formats import find_loras, read_lora
+from freeshot.pool.import_pool import import_pool
 from freeshot.pool.store import open_pool
 from freeshot.testing import toy
 from freeshot_vision.backbones.files import read_weights

@@ -20,9 +20,13 @@ from pathlib import Path
 from typing import Any
 
 import freeshot
+from freeshot.cache import artifacts as artefacts
+from freeshot.cache import checkpoints
+from freeshot.cache import pixels as decoded
 from freeshot.contracts.events import CellFinished, Event, StageFinished, StageStarted
-from freeshot.contracts.records import RunRecord
-from freeshot.run import artefacts, checkpoints, decoded, features, tuned
+from freeshot.pipeline import evaluate_finetuned as tuned
+from freeshot.pipeline import feature_cache as features
+from freeshot.records.models import RunRecord
 
 DIARY = Path(os.environ["SOAK_DIARY"]) / f"{os.getpid()}.jsonl"
 TRACK = freeshot.Track(

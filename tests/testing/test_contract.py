@@ -33,7 +33,7 @@ from freeshot import (
 from freeshot.basics.errors import DataError, PluginError
 from freeshot.testing import check
 from freeshot.testing.contract import report_on
-from freeshot.testing.contract.book import RULES
+from freeshot.testing.contract.all_rules import RULES
 from freeshot.testing.contract.rules import CLASSES
 from freeshot.testing.templates import backbone as good_backbone
 from freeshot.testing.templates import column as good_column

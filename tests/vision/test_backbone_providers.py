@@ -13,8 +13,8 @@ from freeshot.contracts.efficiency import EfficiencyStrategy
 from freeshot.contracts.flow import LayerView
 from freeshot.contracts.options import build, name_and_options, options_of, spelled
 from freeshot.engine import Backbone, BankTeacher, LoraBank, look, merge, open_backbone, slots_of
-from freeshot.engine.bank import TARGETS
-from freeshot.engine.masks import only_masks
+from freeshot.engine.inversion.mask_only import only_masks
+from freeshot.engine.lora.bank import TARGETS
 from freeshot_vision.backbones.providers import NUMBERS, PAPER, PROVIDERS, ClipVitB16, TimmVit
 
 if TYPE_CHECKING:

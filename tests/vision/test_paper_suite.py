@@ -11,15 +11,15 @@ import pytest
 from tests.vision.publishers import PUBLISHERS
 
 from freeshot.contracts.pool import LoraPool
-from freeshot.contracts.records import RunRecord
+from freeshot.launch.plan import Plan, plan_run
+from freeshot.launch.runner import execute_plan
+from freeshot.pipeline.request import RunRequest
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.plugin.host import load_plugins
 from freeshot.pool.build import PoolRequest, build_pool
-from freeshot.run.ahead import look_ahead
-from freeshot.run.execute import execute_plan
-from freeshot.run.plan import Plan, plan_run
-from freeshot.run.request import RunRequest
-from freeshot.run.store import record_path
+from freeshot.records.models import RunRecord
+from freeshot.records.store import record_path
+from freeshot.workflows.estimate_cost import look_ahead
 from freeshot_lora_recycle.published import published
 from freeshot_vision.backbones.providers import ClipVitB16
 from freeshot_vision.paper import counts, tracks

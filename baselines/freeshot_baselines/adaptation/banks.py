@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from freeshot.engine import LoraBank, slots_of
-from freeshot.engine.model import bank_of
+from freeshot.engine.lora.meta_model import bank_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

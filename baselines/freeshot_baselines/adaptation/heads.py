@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn.functional import cross_entropy, normalize
 
-from freeshot.basics.prototypes import class_means, prototype_logits
+from freeshot.ops.prototypes import class_means, prototype_logits
 from freeshot_baselines.heads.headed import labels_of as one_labelling
 
 if TYPE_CHECKING:

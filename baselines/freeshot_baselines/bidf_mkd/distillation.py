@@ -89,8 +89,8 @@ class TwoLevelDistillation(GradientMetaLearner):
         """Return KL(LoRA ‖ student) on the chosen queries, or cross-entropy on tasks across LoRAs."""
         from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
-        from freeshot.basics.prototypes import prototype_logits
-        from freeshot.engine.tasks import embed_task
+        from freeshot.engine.embed_task import embed_task
+        from freeshot.ops.prototypes import prototype_logits
 
         support, query = embed_task(model, task)  # [n, d], [q, d]
         logits = prototype_logits(query[chosen], support, task.support.labels, task.way, "euclidean")

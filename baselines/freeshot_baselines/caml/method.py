@@ -95,7 +95,7 @@ class Caml(Method):
         import torch
         from torch.nn.functional import cross_entropy
 
-        from freeshot.basics.limits import bounded
+        from freeshot.basics.step_limit import bounded
         from freeshot_baselines.caml.drawing import queries_of
 
         way, shot, query = shape

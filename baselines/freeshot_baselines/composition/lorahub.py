@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from freeshot import Predictor, Workbench
     from freeshot.engine import Trunk
-    from freeshot.engine.forward import Adding
+    from freeshot.engine.vit.forward import Adding
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from freeshot import Learner, Method, Needs
-from freeshot.basics.bounds import require_positive
+from freeshot.basics.validators import require_positive
 from freeshot_baselines.adaptation.steps import adam, episodes_together
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class MoleLearner(Learner):
             pass
 
         def in_parts(images: Tensor) -> Tensor:
-            from freeshot.engine.trunk import AT_ONCE
+            from freeshot.engine.vit.episode_backbone import AT_ONCE
 
             with torch.no_grad():
                 return torch.cat([features(part) for part in torch.split(images, max(1, AT_ONCE // len(images)), 1)], 1)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from freeshot.engine.generators import start_from
+from freeshot.engine.inversion.image_generator import start_from
 
 if TYPE_CHECKING:
     from torch import Generator

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from freeshot import MetaLearner
-from freeshot.basics.bounds import require_positive
 from freeshot.basics.errors import DivergedError
+from freeshot.basics.validators import require_positive
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,7 +88,7 @@ def replay_loss(model: Model, task: Task) -> Tensor:
 
 
 def _logits(model: Model, task: Task) -> Tensor:
-    from freeshot.basics.prototypes import prototype_logits
+    from freeshot.ops.prototypes import prototype_logits
 
     support = model.embed(task.support.images, task.support.kept)  # [n, d]
     query = model.embed(task.query.images, task.query.kept)  # [q, d]

@@ -48,7 +48,7 @@ class MetaGenerator(LearnedInversion):
         """Return the weights of the meta-generator."""
         import torch
 
-        from freeshot.engine.generators import fresh_generator
+        from freeshot.engine.inversion.image_generator import fresh_generator
 
         generator = fresh_generator(teachers.image_size, self.latent, self.width, rng).to(teachers.device)
         optimizer = torch.optim.Adam(generator.parameters(), lr=self.lr, betas=(0.5, 0.999))
@@ -65,7 +65,7 @@ class MetaGenerator(LearnedInversion):
 
     def recover(self, teacher: Teacher, labels: Tensor, rng: Generator, learned: Mapping[str, Tensor]) -> Tensor:
         """Adapt the meta-generator to the teacher and return images of its adapted latents."""
-        from freeshot.engine.generators import fresh_generator
+        from freeshot.engine.inversion.image_generator import fresh_generator
 
         generator = fresh_generator(teacher.image_size, self.latent, self.width, rng).to(teacher.device)
         if set(learned) != set(generator.state_dict()):

@@ -90,7 +90,7 @@ class IcmLora(Method):
         """Take Adam steps over LoRAs [l, m] with conditions from `size` of each one's image features [n, d]."""
         import torch
 
-        from freeshot.basics.limits import bounded
+        from freeshot.basics.step_limit import bounded
         from freeshot_baselines.icm_lora.cvae import bound
 
         network.standardise(torch.stack([_mean(rows, size, rng) for _ in range(16) for rows in features]))
@@ -129,7 +129,7 @@ class GeneratingLearner(Learner):
         """Generate the LoRA, and classify by the nearest class mean; deterministic and without tuning."""
         import torch
 
-        from freeshot.basics.prototypes import prototype_logits
+        from freeshot.ops.prototypes import prototype_logits
 
         learner = self._adapted(self.adapter(support.images))
         with torch.no_grad():

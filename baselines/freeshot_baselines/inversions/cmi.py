@@ -88,8 +88,8 @@ class Cmi(InversionMethod):
         import torch
         from torch.nn.functional import cross_entropy
 
-        from freeshot.engine.generators import fresh_generator
-        from freeshot.engine.pixels import jittered, require_finite
+        from freeshot.engine.inversion.image_generator import fresh_generator
+        from freeshot.engine.inversion.pixel_optimizer import jittered, require_finite
 
         generator = fresh_generator(teacher.image_size, self.latent, self.width, rng).to(teacher.device)
         latents = torch.randn(len(labels), self.latent, generator=rng).to(teacher.device).requires_grad_()
@@ -159,7 +159,7 @@ def cropped(images: Tensor, share: float, rng: Generator) -> Tensor:
 def _marker(inputs: int, rng: Generator) -> nn.Module:
     from torch import nn
 
-    from freeshot.engine.generators import start_from
+    from freeshot.engine.inversion.image_generator import start_from
 
     head = nn.Sequential(nn.Linear(inputs, 2 * FINGERPRINT), nn.ReLU(), nn.Linear(2 * FINGERPRINT, FINGERPRINT))
     start_from(head, rng)

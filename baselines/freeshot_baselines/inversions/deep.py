@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     from freeshot import Teacher
-    from freeshot.engine.pixels import Iterate
-    from freeshot.engine.prior import StatisticsPrior
+    from freeshot.engine.inversion.batchnorm_prior import StatisticsPrior
+    from freeshot.engine.inversion.pixel_optimizer import Iterate
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class DeepInversion(InversionMethod):
 
     def synthesize(self, teacher: Teacher, labels: Tensor, rng: Generator) -> Tensor:
         """Return images [n, 3, h, w] in 0…1."""
-        from freeshot.engine.pixels import PixelPlan
+        from freeshot.engine.inversion.pixel_optimizer import PixelPlan
 
         prior = self._open_prior(teacher)
         plan = PixelPlan(self.iterations, self.lr, self.betas, self.schedule, self.keep, self.jitter, self.flip)
@@ -71,7 +71,7 @@ class DeepInversion(InversionMethod):
 
     def penalized(self, prior: StatisticsPrior | None, loss: Tensor, at: Iterate) -> Tensor:
         """Add α_tv·TV(x) + α_l2·‖x‖ of each image, and α_f·R_feature times the number of images."""
-        from freeshot.engine.pixels import lengths, variation_norm
+        from freeshot.engine.inversion.pixel_optimizer import lengths, variation_norm
 
         loss = loss + self.total_variation * variation_norm(at.pixels).sum() + self.l2 * lengths(at.pixels).sum()
         if prior is not None:
@@ -80,19 +80,19 @@ class DeepInversion(InversionMethod):
 
     def require_ready(self) -> None:
         """Require the weights of the prior."""
-        from freeshot.engine.prior import require_prior
+        from freeshot.engine.inversion.batchnorm_prior import require_prior
 
         require_prior(self, "statistics")
 
     def files(self) -> tuple[str, ...]:
         """Return the prior's weight files, if there is a prior."""
-        from freeshot.engine.prior import prior_files
+        from freeshot.engine.inversion.batchnorm_prior import prior_files
 
         return prior_files(self)
 
     def beside(self, side: int) -> float:
         """Return the FLOPs of the prior, if there is one."""
-        from freeshot.engine.prior import operations
+        from freeshot.engine.inversion.batchnorm_prior import operations
 
         return 0.0 if self.prior == "none" else operations(side)
 
@@ -100,6 +100,6 @@ class DeepInversion(InversionMethod):
         if self.prior == "none":
             return None
         self.require_ready()
-        from freeshot.engine.prior import open_prior
+        from freeshot.engine.inversion.batchnorm_prior import open_prior
 
         return open_prior(self.prior_weights, self.spread, teacher.device)

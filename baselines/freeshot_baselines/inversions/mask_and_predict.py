@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from freeshot import InversionMethod
 from freeshot.basics.errors import OptionError
-from freeshot.basics.schedules import cosine
+from freeshot.ops.schedules import cosine
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -74,7 +74,7 @@ class MaskAndPredict(InversionMethod):
         import torch
         from torch.nn.functional import cross_entropy
 
-        from freeshot.engine.pixels import jittered, require_finite, total_variation
+        from freeshot.engine.inversion.pixel_optimizer import jittered, require_finite, total_variation
 
         low, high = -teacher.mean / teacher.std, (1 - teacher.mean) / teacher.std
         free = pixels.clone().requires_grad_()

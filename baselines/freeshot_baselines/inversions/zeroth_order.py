@@ -53,9 +53,9 @@ class ZerothOrder(InversionMethod):
         import torch
         from torch.nn.functional import cross_entropy
 
-        from freeshot.engine.generators import fresh_generator
-        from freeshot.engine.pixels import total_variation
-        from freeshot.engine.zeroth_order import estimated_gradient
+        from freeshot.engine.inversion.image_generator import fresh_generator
+        from freeshot.engine.inversion.pixel_optimizer import total_variation
+        from freeshot.engine.inversion.zeroth_order import estimated_gradient
 
         self._require_grid(teacher.image_size)
 

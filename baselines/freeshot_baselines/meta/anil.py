@@ -33,7 +33,7 @@ class Anil(GradientMetaLearner):
 
     def loss(self, model: Model, task: Task) -> Tensor:
         """Return the loss on the queries after the head's inner steps."""
-        from freeshot.engine.tasks import embed_task
+        from freeshot.engine.embed_task import embed_task
         from freeshot_baselines.meta.head import descended, head_at, scores
         from freeshot_baselines.meta.losses import answer_loss
 

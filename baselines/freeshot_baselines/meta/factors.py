@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from freeshot.engine import product_svd
-from freeshot.engine.factors import fresh_a
+from freeshot.engine.lora.low_rank import fresh_a
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

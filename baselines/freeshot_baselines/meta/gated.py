@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn import Parameter
 
-from freeshot.basics.proximal import soft_threshold
 from freeshot.engine import adapter_of, factors_of
+from freeshot.ops.proximal import soft_threshold
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

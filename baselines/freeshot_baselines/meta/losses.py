@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
-from freeshot.basics.prototypes import prototype_logits
-from freeshot.engine.tasks import embed_task
+from freeshot.engine.embed_task import embed_task
+from freeshot.ops.prototypes import prototype_logits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from freeshot import GradientMetaLearner
-from freeshot.basics.bounds import require_positive
 from freeshot.basics.errors import DivergedError
+from freeshot.basics.validators import require_positive
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +53,7 @@ class Lte(GradientMetaLearner):
         """Assign each task to the next head, and merge when every head has taken its steps."""
         import torch
 
-        from freeshot.basics.resume import restore, snapshot
+        from freeshot.ops.optimizer_state import restore, snapshot
 
         best = self.choosing(model, tasks)
         heads = [fresh_head(model.lora(), self.head_rank, rng) for _ in range(self.heads)]

@@ -13,7 +13,7 @@ from torch.nn import Parameter
 from torch.nn.functional import normalize
 
 from freeshot import Learner
-from freeshot.engine.pixels import lengths, variation_norm
+from freeshot.engine.inversion.pixel_optimizer import lengths, variation_norm
 from freeshot_baselines.adaptation.banks import started
 from freeshot_baselines.adaptation.heads import episode_losses, labels_of, nearest_mean
 from freeshot_baselines.adaptation.steps import adam

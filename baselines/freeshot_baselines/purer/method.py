@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from freeshot import Adapter, Method, Needs, added
-from freeshot.basics.bounds import require_positive
 from freeshot.basics.errors import DivergedError, PoolError
+from freeshot.basics.validators import require_positive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -96,9 +96,9 @@ class Purer(Method):
         """Return the trained LoRA."""
         import torch
 
-        from freeshot.basics.limits import bounded
+        from freeshot.basics.step_limit import bounded
         from freeshot.engine import BankTeacher, SharedLora
-        from freeshot.engine.backbone import Thawed
+        from freeshot.engine.vit.backbone import Thawed
         from freeshot_baselines.purer.memory import Curriculum
 
         thawed = bench.backbone()
@@ -141,7 +141,7 @@ class Purer(Method):
         import torch
         from torch.nn.functional import cross_entropy
 
-        from freeshot.engine.pixels import jittered, lengths, variation_norm
+        from freeshot.engine.inversion.pixel_optimizer import jittered, lengths, variation_norm
 
         pixels = memory.pixels(class_ids)
         labels = torch.arange(len(class_ids), device=pixels.device).repeat_interleave(len(pixels) // len(class_ids))

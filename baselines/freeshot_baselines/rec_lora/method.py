@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from freeshot import Choice, InvertingMethod
-from freeshot.basics.bounds import require_positive
+from freeshot.basics.validators import require_positive
 
 if TYPE_CHECKING:
     from freeshot import Learner, Workbench

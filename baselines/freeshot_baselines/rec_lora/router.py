@@ -11,7 +11,7 @@ import torch
 from torch.nn.functional import one_hot
 
 from freeshot import Learner
-from freeshot.basics.prototypes import class_means
+from freeshot.ops.prototypes import class_means
 from freeshot_baselines.heads.headed import labels_of
 
 if TYPE_CHECKING:

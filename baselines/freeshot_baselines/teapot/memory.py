@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from freeshot import GradientMetaLearner
-from freeshot.basics.bounds import require_positive
 from freeshot.basics.errors import DivergedError, OptionError
+from freeshot.basics.validators import require_positive
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,8 +114,8 @@ def blended_loss(model: Model, task: Task, other: Task, share: float) -> Tensor:
     """Return the cross-entropy on the interpolation of two tasks of one shape, with weight `share` of the first."""
     from torch.nn.functional import cross_entropy
 
-    from freeshot.basics.prototypes import prototype_logits
-    from freeshot.engine.tasks import embed_task
+    from freeshot.engine.embed_task import embed_task
+    from freeshot.ops.prototypes import prototype_logits
 
     support, query = (
         share * ours + (1 - share) * theirs

@@ -14,7 +14,7 @@ from freeshot.cli.options import cache_folder
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from freeshot.run.caches import Kept
+    from freeshot.cache.admin import Kept
 
 
 @click.group("cache", cls=HelpfulGroup)
@@ -26,7 +26,7 @@ def command() -> None:
 @cache_folder()
 def list_(cache: Path) -> None:
     """List number, size and last use of the cached results by kind."""
-    from freeshot.run.caches import kept_in
+    from freeshot.cache.admin import kept_in
 
     _print(kept_in(cache), f"The cache {cache} is empty.")
 
@@ -40,8 +40,8 @@ def prune(cache: Path, older_than: str | None, kinds: tuple[str, ...], dry_run: 
     """Delete cached results by age or kind. Files outside the cache, and links, are never touched."""
     import time
 
-    from freeshot.run.caches import kept_in, seconds_of, to_prune
-    from freeshot.run.caches import prune as delete
+    from freeshot.cache.admin import kept_in, seconds_of, to_prune
+    from freeshot.cache.admin import prune as delete
 
     age = None if older_than is None else seconds_of(older_than)
     chosen = to_prune(kept_in(cache), kinds, age, time.time())
@@ -57,7 +57,7 @@ def prune(cache: Path, older_than: str | None, kinds: tuple[str, ...], dry_run: 
 def _print(entries: Sequence[Kept], nothing: str) -> None:
     import time
 
-    from freeshot.run.caches import age, kinds_of
+    from freeshot.cache.admin import age, kinds_of
 
     if not entries:
         stdout().print(nothing, soft_wrap=True)

@@ -14,9 +14,9 @@ from freeshot.cli.console import p_value, print_warning, stdout, table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from freeshot.basics.statistics import Interval
-    from freeshot.report import Board
-    from freeshot.report.compare import Comparison, TrackComparison
+    from freeshot.leaderboard import Board
+    from freeshot.leaderboard.compare import Comparison, TrackComparison
+    from freeshot.stats.intervals import Interval
 
 HEADS = ("track", "A", "B", "A − B", "BCa", "p (Holm)", "Wilcoxon", "d_z", "A wins", "verdict")
 
@@ -33,8 +33,9 @@ def command(first: str, second: str, results: Path, suite: str | None, tracks: t
 
     A and B are row labels or method names; DIR has the records.
     """
-    from freeshot.report import boards, load_records
-    from freeshot.report.compare import compare
+    from freeshot.leaderboard import boards
+    from freeshot.leaderboard.compare import compare
+    from freeshot.records.load import load_records
 
     loaded = load_records(results)
     for problem in loaded.problems:
@@ -48,7 +49,7 @@ def command(first: str, second: str, results: Path, suite: str | None, tracks: t
 def _board(every: tuple[Board, ...], suite: str | None, rows: tuple[str, str], results: Path) -> Board:
     """Return the newest board that has both rows; UnknownNameError if there is none, or several suites have both."""
     from freeshot.basics.errors import StoreError, UnknownNameError
-    from freeshot.report.naming import of_suite
+    from freeshot.leaderboard.lookup import of_suite
 
     if not every:
         raise StoreError(f"There are no records in {results}. Make some with 'freeshot run', or give another DIR.")
@@ -67,7 +68,7 @@ def _board(every: tuple[Board, ...], suite: str | None, rows: tuple[str, str], r
 
 def _with_both(candidates: list[Board], rows: tuple[str, str]) -> list[Board]:
     """Return the boards that have both names as labels, or else those that have them as methods or short labels."""
-    from freeshot.report.naming import all_rows, names_on
+    from freeshot.leaderboard.lookup import all_rows, names_on
 
     wanted = set(rows)
     exactly = [board for board in candidates if wanted <= {row.label for row in all_rows(board)}]
@@ -76,7 +77,7 @@ def _with_both(candidates: list[Board], rows: tuple[str, str]) -> list[Board]:
 
 def _require_known(candidates: list[Board], rows: tuple[str, str], suite: str | None) -> None:
     """Raise UnknownNameError for the first name that no board has."""
-    from freeshot.report.naming import names_on, unknown_row
+    from freeshot.leaderboard.lookup import names_on, unknown_row
 
     known = {name for board in candidates for name in names_on(board)}
     for name in rows:

@@ -15,7 +15,7 @@ from freeshot.cli.session import session_of
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from freeshot.data.checking import Found
+    from freeshot.data.verify import Found
 
 SHOWN = 10
 """Number of broken images, and of near-duplicate pairs, that are listed; the rest is counted."""
@@ -39,7 +39,7 @@ def command() -> None:
 @click.pass_context
 def list_(ctx: click.Context, data: Path) -> None:
     """List the data sets with domain, licence and splits, and whether their files are present."""
-    from freeshot.data.shelf import on_shelf
+    from freeshot.data.lookup import on_shelf
 
     session = session_of(ctx)
     session.use_data(data)
@@ -66,8 +66,8 @@ def check(ctx: click.Context, name: str, data: Path, quick: bool, radius: int) -
     """Check the data set NAME: class counts, hashes, broken images, near-duplicates across base and novel."""
     from freeshot.cli.progress import shown
     from freeshot.contracts.events import Progress
-    from freeshot.data.checking import check_dataset
-    from freeshot.data.shelf import named_dataset
+    from freeshot.data.lookup import named_dataset
+    from freeshot.data.verify import check_dataset
 
     session = session_of(ctx)
     session.use_data(data)
@@ -121,9 +121,9 @@ def check(ctx: click.Context, name: str, data: Path, quick: bool, radius: int) -
 @click.pass_context
 def add(ctx: click.Context, /, **arguments: Any) -> None:
     """Add a data set and a track from a folder of class folders, or from a CSV file (path,label[,split])."""
+    from freeshot.data.image_folder import left_out
     from freeshot.data.manifest import manifest_path
-    from freeshot.data.trees import left_out
-    from freeshot.run.adding import AddRequest, add_dataset
+    from freeshot.workflows.add_dataset import AddRequest, add_dataset
 
     session = session_of(ctx)
     session.use_data(arguments["data"])

@@ -10,10 +10,10 @@ from freeshot.cli.titles import method_titles
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from freeshot.launch.plan import Plan
+    from freeshot.pipeline.request import RunRequest
     from freeshot.plugin.catalogue import Catalogue
-    from freeshot.run.ahead import Ahead
-    from freeshot.run.plan import Plan
-    from freeshot.run.request import RunRequest
+    from freeshot.workflows.estimate_cost import Ahead
 
 
 def print_dry_run(console: Console, plan: Plan, request: RunRequest, catalogue: Catalogue, rate: float | None) -> None:
@@ -21,7 +21,7 @@ def print_dry_run(console: Console, plan: Plan, request: RunRequest, catalogue: 
     _print_plan(console, plan)
     if not any(cell.state == "todo" for cell in plan.cells):
         return
-    from freeshot.run.ahead import look_ahead
+    from freeshot.workflows.estimate_cost import look_ahead
 
     ahead = look_ahead(plan, request, catalogue, rate)
     if ahead.unknown:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from freeshot.basics.errors import FreeshotError
-from freeshot.basics.names import unknown_name
+from freeshot.basics.suggestions import unknown_name
 from freeshot.cli.console import print_error, print_warning
 from freeshot.cli.session import session_of
 

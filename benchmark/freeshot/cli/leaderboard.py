@@ -14,9 +14,10 @@ from freeshot.cli.session import session_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from freeshot.contracts.records import RunRecord
+    from freeshot.leaderboard import Selection
     from freeshot.plugin.catalogue import Catalogue
-    from freeshot.report import Loaded, Selection
+    from freeshot.records.load import Loaded
+    from freeshot.records.models import RunRecord
 
 FORMATS = ["terminal", "markdown", "latex", "csv", "json", "html"]
 
@@ -72,7 +73,8 @@ def command(
 ) -> None:
     """Rank the methods of a suite by the records in DIR. --all prints all tables."""
     from freeshot.basics.errors import StoreError
-    from freeshot.report import Selection, render, render_terminal
+    from freeshot.leaderboard import Selection
+    from freeshot.render import render, render_terminal
 
     loaded = _loaded(results)
     catalogue = session_of(ctx).catalogue
@@ -97,7 +99,7 @@ def command(
 def _loaded(results: Path) -> Loaded:
     """Load the records, with a warning for each invalid one."""
     from freeshot.basics.errors import StoreError
-    from freeshot.report import load_records
+    from freeshot.records.load import load_records
 
     if not results.is_dir():
         raise StoreError(f"There is no folder {results}. Make records with 'freeshot run', or give another DIR.")
@@ -111,7 +113,7 @@ def _maintain(
     ctx: click.Context, results: Path, loaded: Loaded, catalogue: Catalogue, *, write: bool, check: bool
 ) -> None:
     """Write the tables, or check that the written ones are up to date."""
-    from freeshot.report import stale_leaderboards, write_leaderboards
+    from freeshot.render import stale_leaderboards, write_leaderboards
 
     columns, published = catalogue.columns(), catalogue.published()
     if write:
@@ -135,7 +137,7 @@ def _print_short(results: Path, records: Sequence[RunRecord], selection: Selecti
 
     from freeshot.basics.text import one_line
     from freeshot.cli.ranking import print_ranking
-    from freeshot.report import main_suite, short_ranking
+    from freeshot.leaderboard import main_suite, short_ranking
 
     suite = selection.suite or main_suite(records)
     ranking = short_ranking(records, replace(selection, suite=suite), sort=sort, top=top)
@@ -158,8 +160,8 @@ def everything(results: Path, suite: str | None = None) -> str:
 
 
 def _plot(records: Sequence[RunRecord], selection: Selection, interval: Any, folder: Path, form: Any) -> None:
-    from freeshot.report import boards
-    from freeshot.report.plots import write_plots
+    from freeshot.leaderboard import boards
+    from freeshot.render.plots import write_plots
 
     selected = selection.boards(boards(selection.records(records), interval=interval))
     for path in write_plots(selected, folder, form):

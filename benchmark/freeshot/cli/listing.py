@@ -25,7 +25,7 @@ NAMED = {kind.plural: kind.name for kind in KINDS.values()} | {"tracks": "track"
 @click.pass_context
 def command(ctx: click.Context, kind: str | None) -> None:
     """List everything, or the names of one kind."""
-    from freeshot.basics.names import unknown_name
+    from freeshot.basics.suggestions import unknown_name
 
     if kind is not None and kind not in NAMED:
         raise unknown_name("kind", kind, NAMED)
@@ -45,7 +45,7 @@ def rows_of(catalogue: Catalogue, kind: str, pools: Path = Path("pools")) -> lis
 
 def _user_pools(catalogue: Catalogue, pools: Path) -> list[tuple[str, str, str]]:
     """List the pools in a folder of pools, and the planned ones that are not built yet."""
-    from freeshot.pool.places import build_command, built_pools
+    from freeshot.pool.locate import build_command, built_pools
 
     built = built_pools(pools)
     planned = [name for name in catalogue.pool_plans() if name not in built]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import FreeshotError, PluginError
-from freeshot.basics.names import unknown_name
+from freeshot.basics.suggestions import unknown_name
 from freeshot.plugin.kinds import KINDS
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from freeshot.cli.console import duration, print_warning, stdout, table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from freeshot.report import Board
-    from freeshot.report.planning import SeedPlan, TrackPlan
+    from freeshot.leaderboard import Board
+    from freeshot.leaderboard.power_analysis import SeedPlan, TrackPlan
 
 
 @click.command("power")
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def command(results: Path, detect: float, power: float, suite: str | None) -> None:
     """Estimate how many episodes and training seeds are needed to detect a difference."""
     from freeshot.basics.errors import StoreError
-    from freeshot.report.planning import plan_seeds, plan_tracks
+    from freeshot.leaderboard.power_analysis import plan_seeds, plan_tracks
 
     board = _board(results, suite)
     tracks = plan_tracks(board, detect / 100, power)
@@ -43,8 +43,9 @@ def command(results: Path, detect: float, power: float, suite: str | None) -> No
 def _board(results: Path, suite: str | None) -> Board:
     """Return the newest board of the suite, or the one with most rows."""
     from freeshot.basics.errors import StoreError
-    from freeshot.basics.names import unknown_name
-    from freeshot.report import boards, load_records
+    from freeshot.basics.suggestions import unknown_name
+    from freeshot.leaderboard import boards
+    from freeshot.records.load import load_records
 
     newest = {board.suite: board for board in reversed(boards(load_records(results).records))}
     if not newest:

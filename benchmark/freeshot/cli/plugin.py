@@ -103,7 +103,7 @@ def check(ctx: click.Context, name: str, options: tuple[str, ...], data: Path, *
 
 
 def _settings(options: tuple[str, ...]) -> dict[str, Any]:
-    from freeshot.run.plan import given_options
+    from freeshot.launch.plan import given_options
 
     return dict(given_options(options))
 

@@ -85,7 +85,7 @@ def build(
     """
     from freeshot.cli.progress import shown
     from freeshot.pool.build import PoolRequest, build_pool
-    from freeshot.pool.places import require_pool_name
+    from freeshot.pool.locate import require_pool_name
 
     session = session_of(ctx)
     session.use_data(arguments["data"])
@@ -128,8 +128,8 @@ def _planned(catalogue: Catalogue, name: str, arguments: Mapping[str, Any], give
 
 
 def _print_cost(console: Console, request: PoolRequest, catalogue: Catalogue, rate: float | None) -> None:
-    from freeshot.engine.backbone import named_backbone
-    from freeshot.engine.calibration import operations_per_second
+    from freeshot.engine.metering.throughput import operations_per_second
+    from freeshot.engine.vit.backbone import named_backbone
     from freeshot.pool.build import cost_of
 
     backbone = named_backbone(catalogue, request.backbone, request.device)
@@ -160,10 +160,10 @@ def import_(
     ctx: click.Context, /, folder: Path, backbone: str, name: str | None, out: Path | None, **arguments: Any
 ) -> None:
     """Import the LoRAs in DIR as a pool: PEFT adapter folders, or files of the LoRA Recycle authors' code."""
-    from freeshot.engine.backbone import named_backbone
-    from freeshot.pool.foreign import inner_loras
-    from freeshot.pool.importing import import_pool
-    from freeshot.pool.places import require_pool_name
+    from freeshot.engine.vit.backbone import named_backbone
+    from freeshot.pool.external_formats import inner_loras
+    from freeshot.pool.import_pool import import_pool
+    from freeshot.pool.locate import require_pool_name
 
     catalogue = session_of(ctx).catalogue
     name = folder.resolve().name if name is None else name
@@ -229,14 +229,14 @@ def check(ctx: click.Context, pool: str, backbone: str | None, pools: Path) -> N
 
 def _open(ctx: click.Context, pool: str, pools: Path, backbone: str | None = None) -> LoraPool:
     """Open a pool by name or folder; PoolError if it was not trained on the given backbone."""
-    from freeshot.pool.places import find_pool
+    from freeshot.pool.locate import find_pool
     from freeshot.pool.store import open_pool
 
     catalogue = session_of(ctx).catalogue
     folder = find_pool(pool, catalogue, pools).folder
     if backbone is None:
         return open_pool(folder)
-    from freeshot.engine.backbone import named_backbone
+    from freeshot.engine.vit.backbone import named_backbone
 
     return open_pool(folder, named_backbone(catalogue, backbone).sha256)
 

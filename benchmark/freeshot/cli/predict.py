@@ -15,7 +15,7 @@ from freeshot.cli.session import session_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from freeshot.evaluation.predict import Prediction
+    from freeshot.workflows.predict import Prediction
 
 PATH = click.Path(path_type=Path)
 
@@ -41,12 +41,12 @@ def command(
 ) -> None:
     """Classify images by the nearest class mean of a few labelled examples. Nothing is trained."""
     from freeshot.basics.errors import OptionError
-    from freeshot.data.trees import left_out
-    from freeshot.engine.backbone import named_backbone
-    from freeshot.engine.learners import AdaptedLearner
-    from freeshot.evaluation.folders import open_classes, open_pictures
-    from freeshot.evaluation.predict import predict
-    from freeshot.pool.adapter import open_adapter, read_adapter_card
+    from freeshot.data.image_folder import left_out
+    from freeshot.data.picture_folders import open_classes, open_pictures
+    from freeshot.engine.lora.adapted_learner import AdaptedLearner
+    from freeshot.engine.vit.backbone import named_backbone
+    from freeshot.pool.adapter_folder import open_adapter, read_adapter_card
+    from freeshot.workflows.predict import predict
 
     if adapter is not None and backbone is None:
         backbone = read_adapter_card(adapter)["backbone"]

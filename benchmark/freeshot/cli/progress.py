@@ -19,7 +19,7 @@ from freeshot.contracts.events import (
     StageStarted,
 )
 from freeshot.plugin import hookimpl
-from freeshot.plugin.listening import listening
+from freeshot.plugin.registered import listening
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping

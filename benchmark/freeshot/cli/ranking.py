@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from freeshot.report import ShortRanking
-    from freeshot.report.short_ranking import Entry
+    from freeshot.leaderboard import ShortRanking
+    from freeshot.leaderboard.short_ranking import Entry
 
 LABEL = 44
 """Width of the method column; longer labels are cut."""

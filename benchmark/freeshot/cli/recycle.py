@@ -13,7 +13,7 @@ from freeshot.cli.session import session_of
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from freeshot.run.forecast import Forecast
+    from freeshot.workflows.estimate_flops import Forecast
 
 
 @click.command("recycle")
@@ -37,7 +37,7 @@ def command(ctx: click.Context, /, *, dry_run: bool, **arguments: Any) -> None:
 
     An interrupted run resumes where it stopped.
     """
-    from freeshot.run.recycle import RecycleRequest, plan_recycling
+    from freeshot.workflows.export_adapter import RecycleRequest, plan_recycling
 
     session = session_of(ctx)
     job = plan_recycling(RecycleRequest(**arguments), session.catalogue)

@@ -14,9 +14,9 @@ from freeshot.cli.console import p_value, print_error, print_warning, stdout
 from freeshot.cli.session import session_of
 
 if TYPE_CHECKING:
-    from freeshot.basics.equivalence import Equivalence
-    from freeshot.contracts.records import RunRecord
-    from freeshot.run.reproduce import Rebuilt
+    from freeshot.records.models import RunRecord
+    from freeshot.stats.equivalence import Equivalence
+    from freeshot.workflows.reproduce import Rebuilt
 
 MEANING = {
     "the same bits": "The same bits: every episode has the recorded accuracy.",
@@ -53,11 +53,11 @@ def command(
     other_versions: bool,
 ) -> None:
     """Run the cell of RECORD again and compare the accuracies. RECORD is not changed."""
-    from freeshot.basics.equivalence import equivalence
     from freeshot.cli.progress import shown
-    from freeshot.contracts.records import RunRecord
-    from freeshot.run.reproduce import rebuild, run_again
-    from freeshot.run.request import RunRequest
+    from freeshot.pipeline.request import RunRequest
+    from freeshot.records.models import RunRecord
+    from freeshot.stats.equivalence import equivalence
+    from freeshot.workflows.reproduce import rebuild, run_again
 
     record = RunRecord.read(file)
     session = session_of(ctx)

@@ -13,8 +13,8 @@ from freeshot.cli.group import HelpfulGroup
 from freeshot.cli.session import session_of
 
 if TYPE_CHECKING:
-    from freeshot.report import Loaded
-    from freeshot.report.checking import Finding
+    from freeshot.leaderboard.validate import Finding
+    from freeshot.records.load import Loaded
 
 
 @click.group("results", cls=HelpfulGroup)
@@ -40,7 +40,7 @@ def check(ctx: click.Context, results: Path) -> None:
 def pack(ctx: click.Context, row: str, results: Path, suite: str | None, out: Path) -> None:
     """Copy the records of ROW (a row label or a method) to a new folder, check them and list their hashes."""
     from freeshot.basics.errors import StoreError
-    from freeshot.report.packing import choose_records, pack_records
+    from freeshot.leaderboard.submission import choose_records, pack_records
 
     chosen = choose_records(_loaded(results).records, row, suite)
     if out.exists() and any(out.iterdir()):
@@ -61,14 +61,14 @@ def schema() -> None:
     """Print the JSON Schema of a record."""
     import json
 
-    from freeshot.contracts.schema import record_schema
+    from freeshot.records.schema import record_schema
 
     click.echo(json.dumps(record_schema(), indent=1, ensure_ascii=False))
 
 
 def _loaded(folder: Path) -> Loaded:
     from freeshot.basics.errors import StoreError
-    from freeshot.report import load_records
+    from freeshot.records.load import load_records
 
     loaded = load_records(folder)
     if not loaded.records and not loaded.problems:
@@ -80,7 +80,7 @@ def _print(ctx: click.Context, loaded: Loaded) -> tuple[Finding, ...]:
     """Print the findings about the records, and how often their test episodes were evaluated."""
     from rich.text import Text
 
-    from freeshot.report.checking import findings
+    from freeshot.leaderboard.validate import findings
 
     tracks = session_of(ctx).catalogue.tracks()
     every = findings(loaded.records, loaded.problems, tracks, loaded.older)

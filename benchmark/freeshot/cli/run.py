@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from freeshot.cli.progress import Display
-    from freeshot.run.execute import Outcome
-    from freeshot.run.plan import Plan
-    from freeshot.run.request import RunRequest
+    from freeshot.launch.plan import Plan
+    from freeshot.launch.runner import Outcome
+    from freeshot.pipeline.request import RunRequest
 
 
 @click.command("run")
@@ -60,8 +60,8 @@ def command(
     ctx: click.Context, /, *, dry_run: bool, rate: float | None, files: tuple[Path, ...], full: bool, **arguments: Any
 ) -> None:
     """Run a suite, or selected tracks and methods. Finished cells are skipped."""
-    from freeshot.run.plan import plan_run
-    from freeshot.run.request import RunRequest
+    from freeshot.launch.plan import plan_run
+    from freeshot.pipeline.request import RunRequest
 
     session = session_of(ctx)
     session.load_files(files)
@@ -76,7 +76,7 @@ def command(
         return
     from freeshot.cli.progress import shown
     from freeshot.cli.titles import titles
-    from freeshot.run.execute import execute_plan
+    from freeshot.launch.runner import execute_plan
 
     todo = [cell.spec.cell for cell in plan.cells if cell.state == "todo"]
     with shown(session.host.manager, titles(plan), todo) as display:
@@ -122,7 +122,8 @@ def _counts(plan: Plan, outcome: Outcome, display: Display) -> str:
 def _print_ranking(console: Console, plan: Plan, request: RunRequest) -> None:
     """Print the ranking of the suite on the tracks of this run."""
     from freeshot.cli.ranking import print_ranking
-    from freeshot.report import Selection, load_records, short_ranking
+    from freeshot.leaderboard import Selection, short_ranking
+    from freeshot.records.load import load_records
 
     suites = {cell.spec.suite for cell in plan.cells}
     tracks = {cell.spec.track.name for cell in plan.cells}

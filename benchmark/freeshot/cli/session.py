@@ -51,7 +51,7 @@ class Session:
         from freeshot.plugin.catalogue import Catalogue
 
         if (self.data / "own").is_dir():
-            from freeshot.data.own import offer_own
+            from freeshot.data.user_dataset import offer_own
 
             offer_own(self.host, self.data)
         return Catalogue(self.host)

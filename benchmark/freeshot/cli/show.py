@@ -31,7 +31,7 @@ FACTS = ("citation", "domain", "license", "data_free", "role", "needs")
 @click.pass_context
 def command(ctx: click.Context, name: str) -> None:
     """Describe a component, track, suite or pool: summary, citation, options."""
-    from freeshot.basics.names import unknown_name
+    from freeshot.basics.suggestions import unknown_name
 
     session = session_of(ctx)
     catalogue = session.catalogue
@@ -100,7 +100,7 @@ def _show_track(console: Console, track: Track) -> None:
 def _show_plan(console: Console, plan: PoolPlan) -> None:
     from rich.text import Text
 
-    from freeshot.pool.places import build_command
+    from freeshot.pool.locate import build_command
 
     console.print(Text.assemble((plan.name, "bold"), f"  pool, built with: {build_command(plan.name)}"))
     table(console, [(field.name, _plain(getattr(plan, field.name))) for field in fields(plan) if field.name != "name"])

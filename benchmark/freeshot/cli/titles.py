@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from freeshot.run.plan import Plan
+    from freeshot.launch.plan import Plan
 
 
 def titles(plan: Plan) -> dict[str, str]:
@@ -29,7 +29,7 @@ def method_titles(plan: Plan) -> dict[str, str]:
 
 def _rows(plan: Plan) -> list[str]:
     """Return the label of each cell's leaderboard row."""
-    from freeshot.report.configurations import configurations, labels
+    from freeshot.leaderboard.labels import configurations, labels
 
     chosen = configurations(cell.spec for cell in plan.cells)
     named = labels(chosen)

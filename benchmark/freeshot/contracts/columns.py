@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from freeshot.contracts.records import RunRecord
+    from freeshot.records.models import RunRecord
 
 
 @dataclass(frozen=True)

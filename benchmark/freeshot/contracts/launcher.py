@@ -11,7 +11,7 @@ from freeshot.contracts.component import Component
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from freeshot.contracts.records import RunSpec
+    from freeshot.records.models import RunSpec
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from freeshot.basics.errors import DivergedError, OptionError
-from freeshot.basics.schedules import cosine
 from freeshot.contracts.component import Component, added
 from freeshot.contracts.extra import extended, learned
 from freeshot.contracts.validation import Best, Last
+from freeshot.ops.schedules import cosine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -149,8 +149,8 @@ class GradientMetaLearner(MetaLearner):
         """Take one optimiser step per task and return the selected adapter."""
         import torch
 
-        from freeshot.basics.resume import restore, snapshot
         from freeshot.basics.seeds import stream
+        from freeshot.ops.optimizer_state import restore, snapshot
 
         root = int(torch.randint(2**62, (), generator=rng))  # a stream per step needs no generator state in checkpoints
         model = extended(model, self.extra_parameters(model, stream(root, "extra")), self.name)

@@ -76,7 +76,7 @@ class Learner(ABC):
         """
         import torch
 
-        from freeshot.basics.prototypes import prototype_logits
+        from freeshot.ops.prototypes import prototype_logits
 
         labels = torch.arange(way, device=support.device).repeat_interleave(support.shape[1] // way)
         return prototype_logits(query, support, labels.expand(len(support), -1), way, distance="euclidean")

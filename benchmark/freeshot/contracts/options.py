@@ -16,7 +16,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from freeshot.basics.errors import OptionError
-from freeshot.basics.names import unknown_name
+from freeshot.basics.suggestions import unknown_name
 from freeshot.contracts.component import Choice, Component
 
 if TYPE_CHECKING:

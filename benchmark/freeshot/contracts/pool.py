@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from freeshot.basics.names import unknown_name
+from freeshot.basics.suggestions import unknown_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -67,7 +67,7 @@ def nearest_prototype_accuracy(model: Model, task: Task) -> float:
     """Return the nearest-prototype accuracy on a task's queries, 0…1."""
     import torch
 
-    from freeshot.basics.prototypes import prototype_logits
+    from freeshot.ops.prototypes import prototype_logits
 
     with torch.no_grad():
         support = model.embed(task.support.images, task.support.kept)

@@ -11,8 +11,8 @@ import numpy as np
 
 from freeshot.basics.files import canonical_json
 from freeshot.contracts.images import shown_at
-from freeshot.data.checksums import content_hashes
-from freeshot.data.pictures import Fit, read_picture
+from freeshot.data.decode import Fit, read_picture
+from freeshot.data.hash_cache import content_hashes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from freeshot.basics.errors import DataError
 from freeshot.basics.files import write_text
 from freeshot.contracts.tracks import Track
+from freeshot.data.csv_file import read_text
 from freeshot.data.splits import Split, checked
-from freeshot.data.tables import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,7 @@ import numpy as np
 
 from freeshot.basics.errors import DataError
 from freeshot.basics.seeds import derive
-from freeshot.data.tables import read_table, read_text
+from freeshot.data.csv_file import read_table, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from freeshot.engine.backbone import Backbone, open_backbone, weights_sha256
-from freeshot.engine.bank import LoraBank, merge, slots_of
-from freeshot.engine.factors import padded, product_svd
-from freeshot.engine.forward import Seen, look
-from freeshot.engine.learners import AdaptedLearner
-from freeshot.engine.model import SharedLora, adapter_of, factors_of
-from freeshot.engine.teacher import BankTeacher
-from freeshot.engine.trunk import Trunk
+from freeshot.engine.inversion.teacher import BankTeacher
+from freeshot.engine.lora.adapted_learner import AdaptedLearner
+from freeshot.engine.lora.bank import LoraBank, merge, slots_of
+from freeshot.engine.lora.low_rank import padded, product_svd
+from freeshot.engine.lora.meta_model import SharedLora, adapter_of, factors_of
+from freeshot.engine.vit.backbone import Backbone, open_backbone, weights_sha256
+from freeshot.engine.vit.episode_backbone import Trunk
+from freeshot.engine.vit.forward import Seen, look
 
 __all__ = [
     "AdaptedLearner",

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from freeshot.contracts.flow import Episode
-    from freeshot.evaluation.judging import Judged
+    from freeshot.evaluation.metrics import Judged
     from freeshot.evaluation.variations import Rescore
 
 SAMPLE = 20

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from freeshot.evaluation.judging import Judged
+    from freeshot.evaluation.metrics import Judged
     from freeshot.evaluation.variations import Shown
 
 MOVED = 0.01

@@ -13,11 +13,11 @@ import numpy as np
 import torch
 
 from freeshot.basics.errors import ContractError
-from freeshot.basics.prototypes import class_means
 from freeshot.basics.seeds import stream
 from freeshot.contracts.method import Learner
-from freeshot.evaluation.judging import judge, together
+from freeshot.evaluation.metrics import judge, together
 from freeshot.evaluation.query_order import image_keys, pixel_keys, shown_order
+from freeshot.ops.prototypes import class_means
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from freeshot.contracts.flow import Episode
     from freeshot.contracts.images import Images
-    from freeshot.evaluation.judging import Judged
+    from freeshot.evaluation.metrics import Judged
 
     Head = Callable[[Tensor, Tensor, int], Tensor]
     """Support features [e, n, d], query features [e, q, d] and way → logits [e, q, c]."""

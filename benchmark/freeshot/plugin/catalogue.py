@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import PluginError
-from freeshot.basics.names import unknown_name
+from freeshot.basics.suggestions import unknown_name
 from freeshot.contracts.component import Component
+from freeshot.plugin.collect import KIND_OF, THINGS, Offer, collect, why_contested
 from freeshot.plugin.kinds import KINDS
-from freeshot.plugin.offers import KIND_OF, THINGS, Offer, collect, why_contested
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from freeshot.contracts.method import Method
     from freeshot.contracts.pool import PoolPlan
     from freeshot.contracts.published import Published
-    from freeshot.contracts.records import RunSpec
     from freeshot.contracts.tracks import Suite, Track
+    from freeshot.records.models import RunSpec
 
 
 @hookspec

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 import pluggy
 
 from freeshot.basics.errors import PluginError
-from freeshot.basics.names import unknown_name
+from freeshot.basics.suggestions import unknown_name
 from freeshot.plugin import GROUP, hookspecs
 from freeshot.plugin.compatibility import why_incompatible
+from freeshot.plugin.diagnostics import why_failed, why_no_hook, why_slow, why_unknown_hook, why_unmarked
 from freeshot.plugin.files import import_file, read_source
-from freeshot.plugin.reasons import why_failed, why_no_hook, why_slow, why_unknown_hook, why_unmarked
 from freeshot.plugin.versions import exact_version
 
 if TYPE_CHECKING:

@@ -13,18 +13,18 @@ import numpy as np
 import torch
 
 from freeshot.basics.errors import PoolError, StoreError
+from freeshot.basics.locked_work import shared_work
 from freeshot.basics.seeds import derive
-from freeshot.basics.sharing import shared_work
 from freeshot.contracts.events import Progress, StageFinished, StageStarted
 from freeshot.contracts.images import fitted
 from freeshot.contracts.pool import LoraEntry, PoolPlan
-from freeshot.data.shelf import named_dataset
-from freeshot.engine.backbone import named_backbone
-from freeshot.engine.bank import LoraBank, slots_of, widths_of
-from freeshot.engine.flops import flops_of
+from freeshot.data.lookup import named_dataset
+from freeshot.engine.lora.bank import LoraBank, slots_of, widths_of
+from freeshot.engine.metering.flops import flops_of
+from freeshot.engine.vit.backbone import named_backbone
 from freeshot.pool.cards import CARD
 from freeshot.pool.store import is_as_noted, open_pool, write_card, write_entry
-from freeshot.pool.tuning import Tuned, TuningRecipe, TuningTask, tune
+from freeshot.pool.train_loras import Tuned, TuningRecipe, TuningTask, tune
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from freeshot.contracts.events import Event
     from freeshot.contracts.images import Images
     from freeshot.contracts.pool import LoraPool
-    from freeshot.engine.backbone import Backbone
+    from freeshot.engine.vit.backbone import Backbone
     from freeshot.plugin.catalogue import Catalogue
     from freeshot.plugin.host import Host
 

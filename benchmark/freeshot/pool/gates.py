@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from freeshot.basics.proximal import soft_threshold
-from freeshot.engine.bank import LoraBank
-from freeshot.engine.factors import padded
+from freeshot.engine.lora.bank import LoraBank
+from freeshot.engine.lora.low_rank import padded
+from freeshot.ops.proximal import soft_threshold
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

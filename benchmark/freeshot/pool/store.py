@@ -5,7 +5,7 @@
     lora-000/adapter_model.safetensors
     lora-000/head.safetensors          weight [c, d] and bias [c]
 
-The layout of the factors in the adapter file is documented in `freeshot.pool.peft`.
+The layout of the factors in the adapter file is documented in `freeshot.pool.peft_format`.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from freeshot.basics.errors import PoolError
 from freeshot.basics.files import file_sha256, read_bounded, write_text
 from freeshot.contracts.pool import LoraEntry, LoraPool
 from freeshot.pool.cards import FORMAT, is_piece, read_pool_card
-from freeshot.pool.peft import from_peft, peft_config, rows_of, save_tensors, to_peft
-from freeshot.pool.places import card_sha256
+from freeshot.pool.locate import card_sha256
+from freeshot.pool.peft_format import from_peft, peft_config, rows_of, save_tensors, to_peft
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -14,7 +14,7 @@ class Angle(GradientMetaLearner):
     def loss(self, model, task):
         from torch.nn.functional import cross_entropy, normalize
 
-        from freeshot.basics.prototypes import class_means
+        from freeshot.ops.prototypes import class_means
 
         support = model.embed(task.support.images, task.support.kept)  # [n, d]
         query = model.embed(task.query.images, task.query.kept)  # [q, d]

@@ -47,7 +47,7 @@ class ArrayImages:
         import numpy as np
         import torch
 
-        from freeshot.data.pictures import enlarged
+        from freeshot.data.decode import enlarged
 
         small = self.pixels[list(indices)].transpose(0, 2, 3, 1)  # [b, h, w, c]
         coloured = np.broadcast_to(small, (*small.shape[:3], 3))

@@ -83,6 +83,6 @@ def _records(file: Path, most: int) -> NDArray[np.uint8]:
 
 
 def _lines(file: Path) -> list[str]:
-    from freeshot.data.tables import read_text
+    from freeshot.data.csv_file import read_text
 
     return read_text(file, 1 << 16).split()

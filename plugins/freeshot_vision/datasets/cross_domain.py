@@ -36,7 +36,7 @@ class ChestX(PublishedDataset):
 
     def members(self, root: Path) -> Mapping[str, Sequence[Path]]:
         """Select the images whose single finding is among the seven."""
-        from freeshot.data.tables import read_table
+        from freeshot.data.csv_file import read_table
 
         table, places = self.place(root, 1), self.places(root)
         rows = read_table(table, ("Image Index", "Finding Labels"))
@@ -64,7 +64,7 @@ class Isic(PublishedDataset):
 
     def members(self, root: Path) -> Mapping[str, Sequence[Path]]:
         """Read the column that is 1 in the ground truth."""
-        from freeshot.data.tables import read_table
+        from freeshot.data.csv_file import read_table
 
         table = self.place(root, 1) / "ISIC2018_Task3_Training_GroundTruth.csv"
         rows = read_table(table, ("image", *SKIN))
@@ -88,7 +88,7 @@ class EuroSat(PublishedDataset):
 
     def members(self, root: Path) -> Mapping[str, Sequence[Path]]:
         """Read class folders."""
-        from freeshot.data.trees import classes_in
+        from freeshot.data.image_folder import classes_in
 
         return classes_in(self.place(root))
 
@@ -110,14 +110,14 @@ class CropDiseases(PublishedDataset):
 
     def members(self, root: Path) -> Mapping[str, Sequence[Path]]:
         """Read class folders."""
-        from freeshot.data.trees import classes_in
+        from freeshot.data.image_folder import classes_in
 
         return classes_in(self.place(root))
 
 
 def _named(pairs: Iterable[tuple[str, str]], places: Sequence[Path], table: Path) -> dict[str, list[Path]]:
     """Find the files that a table names in one of several folders."""
-    from freeshot.data.trees import pictures_in
+    from freeshot.data.image_folder import pictures_in
 
     present = {file.name: file for place in places for file in pictures_in(place)}
     found: dict[str, list[Path]] = {}

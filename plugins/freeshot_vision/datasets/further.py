@@ -33,7 +33,7 @@ class Dtd(PublishedDataset):
 
     def members(self, root: Path) -> Mapping[str, Sequence[Path]]:
         """Read class folders."""
-        from freeshot.data.trees import classes_in
+        from freeshot.data.image_folder import classes_in
 
         return classes_in(self.place(root))
 
@@ -97,8 +97,8 @@ class Aircraft(PublishedDataset):
 
     def members(self, root: Path) -> Mapping[str, Sequence[Path]]:
         """Read the lists of variants, lines like '1025794 707-320'."""
-        from freeshot.data.tables import read_text
-        from freeshot.data.trees import member
+        from freeshot.data.csv_file import read_text
+        from freeshot.data.image_folder import member
 
         place = self.place(root)
         images = place / "images"
@@ -137,13 +137,13 @@ class TrafficSigns(PublishedDataset):
 
     def members(self, root: Path) -> Mapping[str, Sequence[Path]]:
         """Read class folders '00000' … '00042'."""
-        from freeshot.data.trees import classes_in
+        from freeshot.data.image_folder import classes_in
 
         return classes_in(self.place(root))
 
 
 def _letters(folder: Path) -> dict[str, tuple[Path, ...]]:
-    from freeshot.data.trees import classes_in
+    from freeshot.data.image_folder import classes_in
 
     alphabets = sorted(place for place in folder.iterdir() if place.is_dir() and not place.name.startswith("."))
     return {f"{alphabet.name}/{name}": files for alphabet in alphabets for name, files in classes_in(alphabet).items()}

@@ -42,7 +42,7 @@ class MiniImageNet(PublishedDataset):
 
     def members(self, root: Path) -> Mapping[str, Sequence[Path]]:
         """Read class folders, or the ids in file names."""
-        from freeshot.data.trees import classes_in, pictures_in
+        from freeshot.data.image_folder import classes_in, pictures_in
 
         place = self.place(root)
         if place.name != "images" or any(child.is_dir() for child in place.iterdir()):
@@ -73,7 +73,7 @@ class VggFlower(PublishedDataset):
 
     def members(self, root: Path) -> Mapping[str, Sequence[Path]]:
         """Match image_00001.jpg … with the labels of the Matlab file."""
-        from freeshot.data.trees import pictures_in
+        from freeshot.data.image_folder import pictures_in
 
         files, table = pictures_in(self.place(root)), self.place(root, 1)
         labels = _matlab_labels(table)
@@ -108,7 +108,7 @@ class Cub(PublishedDataset):
 
     def members(self, root: Path) -> Mapping[str, Sequence[Path]]:
         """Read class folders."""
-        from freeshot.data.trees import classes_in
+        from freeshot.data.image_folder import classes_in
 
         return classes_in(self.place(root))
 
@@ -128,7 +128,7 @@ class Cub(PublishedDataset):
 
 def class_folders(folder: Path) -> dict[str, tuple[Path, ...]]:
     """Merge class folders sorted into train, val and test, or read them directly."""
-    from freeshot.data.trees import classes_in
+    from freeshot.data.image_folder import classes_in
 
     parts = [folder / f"{prefix}{part}" for prefix in ("", "meta_") for part in ("train", "val", "test")]
     merged: dict[str, tuple[Path, ...]] = {}

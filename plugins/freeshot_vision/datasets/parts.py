@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from freeshot.basics.errors import DataError
 from freeshot.data.archives import unpack
-from freeshot.data.checksums import checksum
+from freeshot.data.hash_cache import checksum
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

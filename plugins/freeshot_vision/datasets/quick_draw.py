@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from freeshot.basics.bounds import require_positive
 from freeshot.basics.errors import DataError
+from freeshot.basics.validators import require_positive
 from freeshot_vision.datasets.arrays import ArrayImages, array_images
 from freeshot_vision.datasets.parts import Part
 from freeshot_vision.datasets.published import PublishedDataset
@@ -49,7 +49,7 @@ class QuickDraw(PublishedDataset):
 
     def members(self, root: Path) -> Mapping[str, Sequence[Path]]:
         """Find the file of each class by its name."""
-        from freeshot.data.trees import member, require_text
+        from freeshot.data.image_folder import member, require_text
 
         folder = self.place(root)
         files = [member(folder, file.name) for file in sorted(folder.glob("*.npy")) if file.is_file()]

@@ -24,9 +24,9 @@ def report_on(
 
     `plugins` are loaded together with it, with the data sets of the folder `data`; the installed ones if None.
     """
-    from freeshot.testing.contract.book import RULES
+    from freeshot.testing.contract.all_rules import RULES
+    from freeshot.testing.contract.fixtures import World
     from freeshot.testing.contract.rules import Subject, examine
-    from freeshot.testing.contract.world import World
 
     kind, folder = kind_of(value), data or Path("data")
     with tempfile.TemporaryDirectory(prefix="freeshot-check-") as scratch:
@@ -63,13 +63,13 @@ def catalogue_with(kind: str, value: Any, plugins: Selection | None = None, data
     """Load the plugins, the contract world, and the checked class, unless a plugin already provides it."""
     from types import ModuleType
 
-    from freeshot.data.own import offer_own
+    from freeshot.data.user_dataset import offer_own
     from freeshot.plugin import hookimpl
     from freeshot.plugin.catalogue import Catalogue
     from freeshot.plugin.host import PluginInfo, Selection
     from freeshot.plugin.kinds import KINDS
-    from freeshot.testing.contract.workers import file_of
-    from freeshot.testing.contract.world import offer_world
+    from freeshot.testing.contract.fixtures import offer_world
+    from freeshot.testing.contract.worker_process import file_of
 
     catalogue = Catalogue((plugins or Selection()).load())
     offer_world(catalogue)

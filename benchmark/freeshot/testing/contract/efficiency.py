@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from freeshot.testing.contract.fixtures import frozen_state
 from freeshot.testing.contract.rules import BrokenError, Subject, rule
-from freeshot.testing.contract.world import frozen_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,7 +94,7 @@ def _views_stay(subject: Subject) -> None:
 def _looks(subject: Subject) -> None:
     import torch
 
-    from freeshot.engine.teacher import BankTeacher
+    from freeshot.engine.inversion.teacher import BankTeacher
 
     world, strategy = subject.world, subject.make()
     complaint = frozen_state(world.backbone)

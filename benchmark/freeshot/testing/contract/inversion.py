@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from freeshot.testing.contract.fixtures import SHOTS, STEPS, WAYS, frozen_state, same
 from freeshot.testing.contract.rules import BrokenError, Subject, rule
-from freeshot.testing.contract.world import SHOTS, STEPS, WAYS, frozen_state, same
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,9 +19,9 @@ def recovered(
     """Invert a LoRA; return the images, and the labels as they are afterwards."""
     import torch
 
-    from freeshot.basics.limits import at_most
+    from freeshot.basics.step_limit import at_most
     from freeshot.contracts.inversion import LearnedInversion
-    from freeshot.engine.teacher import BankTeacher, PoolTeachers
+    from freeshot.engine.inversion.teacher import BankTeacher, PoolTeachers
 
     method: Any = subject.make()
     world = subject.world

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from freeshot.testing.contract.fixtures import SHOTS, WAYS, frozen_state
 from freeshot.testing.contract.inversion import interrupted
 from freeshot.testing.contract.rules import BrokenError, Subject, rule
-from freeshot.testing.contract.world import SHOTS, WAYS, frozen_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,7 @@ def fitted(
     """Train a LoRA on a few tasks."""
     import torch
 
-    from freeshot.basics.limits import at_most
+    from freeshot.basics.step_limit import at_most
 
     tasks = subject.world.tasks(way, shot, masked=masked, seed=seed, on_step=on_step)
     with at_most(TASKS):
@@ -44,7 +44,7 @@ def fresh_model(subject: Subject) -> Any:
     """Return the toy network with a new LoRA to train."""
     import torch
 
-    from freeshot.engine.model import SharedLora
+    from freeshot.engine.lora.meta_model import SharedLora
 
     return SharedLora(subject.world.backbone, 2, torch.Generator().manual_seed(0))
 

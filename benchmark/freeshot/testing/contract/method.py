@@ -7,9 +7,9 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from freeshot.contracts.events import CellFailed, Progress
+from freeshot.testing.contract.fixtures import STEPS
 from freeshot.testing.contract.inversion import interrupted
 from freeshot.testing.contract.rules import BrokenError, Subject, rule
-from freeshot.testing.contract.world import STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from freeshot.basics.failures import Failure
     from freeshot.contracts.events import Event
     from freeshot.contracts.method import Method
-    from freeshot.contracts.records import RunRecord
     from freeshot.contracts.tracks import Track
     from freeshot.plugin.catalogue import Catalogue
+    from freeshot.records.models import RunRecord
 
 SMALL = {"per_class": 7}
 """Values that replace these options: images for 5 shots and 2 queries."""
@@ -38,13 +38,13 @@ def record_of(
     """Run one cell, or its first episodes, in an empty cache."""
     import torch
 
-    from freeshot.basics.limits import at_most
+    from freeshot.basics.step_limit import at_most
     from freeshot.contracts.options import options_of
-    from freeshot.contracts.records import RunSpec
-    from freeshot.run.cell import run_cell
-    from freeshot.run.environment import Environment
-    from freeshot.run.parts import backbone_part, with_parts
-    from freeshot.run.plan import track_spec
+    from freeshot.launch.plan import track_spec
+    from freeshot.pipeline.cell import run_cell
+    from freeshot.pipeline.context import Environment
+    from freeshot.pipeline.resolve import backbone_part, with_parts
+    from freeshot.records.models import RunSpec
 
     class Listening(Environment):
         """An environment whose events go to `hear`."""
@@ -115,7 +115,7 @@ def _interruption(subject: Subject) -> None:
 
 @rule("gives the same results in worker processes", "method", last=True)
 def _workers(subject: Subject) -> None:
-    from freeshot.testing.contract.workers import Reference, run_in_worker
+    from freeshot.testing.contract.worker_process import Reference, run_in_worker
 
     world = subject.world
     here = [_record(subject, 2, shot, f"here-{shot}").accuracies for shot in (1, 2)]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from freeshot.basics.failures import Failure
-    from freeshot.testing.contract.world import World
+    from freeshot.testing.contract.fixtures import World
 
 CLASSES = ("inversion", "efficiency", "meta-learner", "method", "dataset", "backbone", "launcher")
 """Kinds whose plugins are classes."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from freeshot import Column, hookimpl
 
 if TYPE_CHECKING:
-    from freeshot.contracts.records import RunRecord
+    from freeshot.records.models import RunRecord
 
 
 def worst_tenth(record: RunRecord) -> float | None:

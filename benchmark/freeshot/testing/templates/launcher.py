@@ -10,7 +10,7 @@ from freeshot import Launcher, hookimpl
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from freeshot.contracts.records import RunSpec
+    from freeshot.records.models import RunSpec
 
 
 @dataclass(frozen=True)

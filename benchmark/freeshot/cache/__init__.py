@@ -1,0 +1,1 @@
+"""Stored intermediate results: artifacts, checkpoints, decoded pixels."""

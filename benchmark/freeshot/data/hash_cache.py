@@ -1,0 +1,59 @@
+"""SHA-256 hashes of image files, cached in the data folder by path, size and modification time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from freeshot.basics.errors import DataError, StoreError
+from freeshot.basics.files import canonical_json, file_sha256, fingerprint, write_text
+from freeshot.data.decode import require_bearable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+def content_hashes(files: Sequence[Path], memory: Path | None) -> list[str]:
+    """Return the SHA-256 of each file; the cache file `memory` is used for unchanged files."""
+    known = {} if memory is None else _remembered(memory)
+    hashes, fresh = [], False
+    for file in files:
+        key, stamp = str(file.absolute()), _stamp(file)
+        entry = known.get(key)
+        if entry is None or entry[:2] != stamp:
+            known[key] = entry = [*stamp, file_sha256(file)]
+            fresh = True
+        hashes.append(entry[2])
+    if fresh and memory is not None:
+        with suppress(StoreError):  # without write permission files are only hashed again
+            write_text(memory, canonical_json([fingerprint(known, 64), known]))
+    return hashes
+
+
+def checksum(file: Path) -> str:
+    """Return the MD5 of a file, which publishers provide."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "md5").hexdigest()
+
+
+def _stamp(file: Path) -> list[int]:
+    try:
+        require_bearable(file)
+        stat = file.stat()
+    except OSError as error:
+        why = error.strerror or error
+        raise DataError(f"{file} cannot be read ({why}). Put it back, or check the data set again.") from None
+    return [stat.st_size, stat.st_mtime_ns]
+
+
+def _remembered(memory: Path) -> dict[str, list[Any]]:
+    """Read the cache; a missing or corrupt file gives an empty one."""
+    try:
+        stated, known = json.loads(memory.read_text(encoding="utf-8"))
+        remembered: dict[str, list[Any]] = known if stated == fingerprint(known, 64) else {}
+    except (OSError, ValueError, TypeError, RecursionError):
+        return {}
+    return remembered

@@ -1,0 +1,1 @@
+"""What inversion methods share: teachers, pixel optimisation, priors, generators."""

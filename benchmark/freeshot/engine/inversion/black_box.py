@@ -1,0 +1,78 @@
+"""Black-box access to LoRAs: logits only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from freeshot.basics.errors import OptionError
+from freeshot.engine.inversion.teacher import BankTeacher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+    from freeshot.contracts.inversion import TeacherView
+    from freeshot.contracts.pool import LoraEntry
+    from freeshot.engine.vit.backbone import Backbone
+
+
+class QueryOracle:
+    """A LoRA that returns logits, counts queries and hides its weights in a closure; implements `freeshot.Oracle`."""
+
+    def __init__(self, backbone: Backbone, entry: LoraEntry) -> None:
+        self.classes, self.image_size = entry.classes, backbone.image_size
+        self.queries = 0
+        self._answer = _answering(backbone, entry)
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Return the logits of images [n, 3, h, w] in 0…1: [n, c]; no gradient flows back."""
+        self.queries += len(images)
+        return self._answer(images)
+
+
+class QueryTeacher(BankTeacher):
+    """A black-box LoRA for inversion: returns logits and counts queries, without gradients or layers."""
+
+    queries: int = 0
+    """Number of images it has scored."""
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Return the logits of images [n, 3, h, w] in 0…1: [n, c]."""
+        self._require_no_gradient(images)
+        self.queries += len(images)
+        with torch.no_grad():
+            return super().logits(images)
+
+    def plain_logits(self, images: Tensor) -> Tensor:
+        """Return the logits [n, c] with all tokens in use."""
+        self._require_no_gradient(images)
+        self.queries += len(images)
+        with torch.no_grad():
+            return super().plain_logits(images)
+
+    def inside(self, images: Tensor) -> TeacherView:
+        """Raise OptionError, because a black-box LoRA exposes no layers."""
+        raise OptionError(
+            "A LoRA behind a service returns logits only, but this inversion needs its layers. Choose another, "
+            "such as -o inversion=zeroth-order."
+        )
+
+    def _require_no_gradient(self, images: Tensor) -> None:
+        if images.requires_grad and torch.is_grad_enabled():
+            raise OptionError(
+                "A LoRA behind a service returns no gradients, but this inversion needs them. Choose "
+                "another, such as -o inversion=zeroth-order."
+            )
+
+
+def _answering(backbone: Backbone, entry: LoraEntry) -> Callable[[Tensor], Tensor]:
+    teacher = BankTeacher(backbone, [entry])
+
+    def answer(images: Tensor) -> Tensor:
+        with torch.no_grad():
+            return teacher.plain_logits(images.detach().to(backbone.device))
+
+    return answer

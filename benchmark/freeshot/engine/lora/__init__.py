@@ -1,0 +1,1 @@
+"""Stacked LoRAs, low-rank factors, and models and learners that use them."""

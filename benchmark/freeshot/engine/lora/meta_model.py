@@ -1,0 +1,91 @@
+"""The frozen backbone with one trainable meta-LoRA, the model of meta-learners."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+from torch.func import functional_call
+
+from freeshot.contracts.flow import Adapter
+from freeshot.contracts.pool import Slot
+from freeshot.engine.lora.bank import LoraBank, slots_of
+from freeshot.engine.vit.forward import look
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import torch
+    from torch import Generator, Tensor
+    from torch.nn import Parameter
+
+    from freeshot.engine.vit.backbone import Backbone
+
+
+class SharedLora:
+    """The backbone with a bank of one LoRA; implements `freeshot.Model`."""
+
+    def __init__(self, backbone: Backbone, rank: int, rng: Generator, targets: Sequence[str] = ("q", "v")) -> None:
+        self.backbone = backbone
+        self.bank = LoraBank.fresh(backbone.vit, slots_of(backbone.vit, targets), rank, 1, rng)
+        self.device: torch.device = backbone.device
+        self.extra: Mapping[str, Parameter] = {}
+        self._looking = _Looking(backbone, self.bank)
+
+    def embed(self, images: Tensor, kept: Tensor | None = None) -> Tensor:
+        """Map images [n, 3, h, w] in 0…1, reduced to the kept patches [n, k], to features [n, d]."""
+        return look(self.backbone, images, self.bank, kept).features
+
+    def embed_with(self, weights: Sequence[Tensor], images: Tensor, kept: Tensor | None = None) -> Tensor:
+        """Embed with these tensors instead of `lora()`, differentiable in them; their rank may differ."""
+        names = [name for name, _ in self._looking.named_parameters()]
+        features: Tensor = functional_call(
+            self._looking, dict(zip(names, weights, strict=True)), (images, kept), strict=True
+        )
+        return features
+
+    def lora(self) -> Sequence[Parameter]:
+        """Return the trainable weights: A [1, r, i] of every slot, then B [1, o, r]."""
+        return tuple(self.bank.parameters())
+
+    def snapshot(self) -> Adapter:
+        """Copy the LoRA's current weights."""
+        return adapter_of(self.bank.entry_factors(0))
+
+
+class _Looking(nn.Module):
+    """The forward pass as a module, so that torch can substitute the bank's weights during a call."""
+
+    def __init__(self, backbone: Backbone, bank: LoraBank) -> None:
+        super().__init__()
+        self._backbone, self.bank = backbone, bank
+
+    def forward(self, images: Tensor, kept: Tensor | None) -> Tensor:
+        return look(self._backbone, images, self.bank, kept).features
+
+
+def adapter_of(factors: Mapping[Slot, tuple[Tensor, Tensor]], facts: Mapping[str, Any] | None = None) -> Adapter:
+    """Name factors A [r, i] and B [o, r] by layer and rows: 'blocks.0.attn.qkv[0:128].A'."""
+    tensors: dict[str, Tensor] = {}
+    for slot, (a, b) in factors.items():
+        stem = f"{slot.module}[{slot.start}:{slot.stop}]"
+        tensors |= {f"{stem}.A": a, f"{stem}.B": b}
+    return Adapter(tensors, facts or {})
+
+
+def factors_of(adapter: Adapter) -> dict[Slot, tuple[Tensor, Tensor]]:
+    """Return the factors of an adapter by slot: slot → (A [r, i], B [o, r])."""
+    factors = {}
+    for name, a in adapter.tensors.items():
+        if name.endswith(".A"):
+            stem = name.removesuffix(".A")
+            module, _, rows = stem.partition("[")
+            start, _, stop = rows.removesuffix("]").partition(":")
+            factors[Slot(module, int(start), int(stop))] = (a, adapter.tensors[f"{stem}.B"])
+    return factors
+
+
+def bank_of(adapter: Adapter, like: Tensor) -> LoraBank:
+    """Convert an adapter to a bank of one LoRA."""
+    factors = factors_of(adapter)
+    return LoraBank({slot: (a.unsqueeze(0).to(like), b.unsqueeze(0).to(like)) for slot, (a, b) in factors.items()})

@@ -1,0 +1,1 @@
+"""Seconds, operations, memory and energy of a stretch of work."""

@@ -1,0 +1,96 @@
+"""Measures seconds, FLOPs, energy and peak memory of a block of code."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from contextlib import contextmanager, nullcontext, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch.optim.optimizer import Optimizer, register_optimizer_step_pre_hook
+
+from freeshot.engine.metering.energy import Energy
+from freeshot.engine.metering.flop_counter import Operations
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass
+class Meter:
+    """Cost of a block; complete when the block ends."""
+
+    seconds: float = 0.0
+    flops: int = 0
+    """Floating-point operations, two for each multiply-add."""
+    peak_bytes: int = 0
+    joules: float | None = None
+    """Energy reported by CPU and GPU; None if not available, or if work was interrupted."""
+    gradients: bool = False
+    """Energy reported by CPU and GPU; None if not available, or if work was interrupted."""
+    earlier: tuple[float, int] = (0.0, 0)
+    """Seconds and operations that interrupted runs spent on the same work; may be set while the block runs."""
+    _operations: Operations = field(default_factory=Operations)
+    _counted: int = 0
+    """Operation count of the outer block when this one began."""
+    _began: float = field(default_factory=time.perf_counter)
+
+    def so_far(self) -> tuple[float, int]:
+        """Return seconds and operations up to now, while the block runs."""
+        seconds, flops = self.earlier
+        return seconds + time.perf_counter() - self._began, flops + self._operations.count - self._counted
+
+
+_COUNTING: ContextVar[Operations | None] = ContextVar("counting", default=None)
+
+
+@contextmanager
+def metered(device: torch.device) -> Iterator[Meter]:
+    """Measure a block: wall-clock seconds, operations, and peak memory of the device (GPU) or the process (CPU).
+
+    Blocks may be nested: each gets its own seconds and operations from one shared counter. The peak of an outer block
+    covers only the time since its last inner block began.
+    """
+    _reset_peak(device)
+    energy = Energy(device)
+    outer = _COUNTING.get()
+    meter = Meter() if outer is None else Meter(_operations=outer, _counted=outer.count)
+    watch = meter._operations if outer is None else nullcontext()  # noqa: SLF001 - its own counter
+    token = _COUNTING.set(meter._operations)  # noqa: SLF001
+    before, steps = meter._operations.gradients, list[Optimizer]()  # noqa: SLF001
+    hook = register_optimizer_step_pre_hook(lambda optimizer, *_: steps.append(optimizer))
+    try:
+        with watch:
+            yield meter
+    finally:
+        hook.remove()
+        _COUNTING.reset(token)
+        meter.gradients = bool(steps) or meter._operations.gradients > before  # noqa: SLF001
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        meter.seconds, meter.flops = meter.so_far()
+        meter.joules = energy.joules() if meter.earlier == (0.0, 0) else None
+        meter.peak_bytes = _peak(device)
+
+
+def _reset_peak(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    with suppress(OSError):  # only Linux can reset the peak; elsewhere it is that of the process lifetime
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def _peak(device: torch.device) -> int:
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    with suppress(OSError, StopIteration):
+        status = Path("/proc/self/status").read_text().splitlines()
+        line = next(row for row in status if row.startswith("VmHWM:"))
+        return int(line.split()[1]) * 1024
+    scale = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale

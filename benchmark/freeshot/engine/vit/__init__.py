@@ -1,0 +1,1 @@
+"""Forward passes of vision transformers, with fewer patches and with LoRAs."""

@@ -1,0 +1,114 @@
+"""Per-query outcomes and the metrics derived from them: accuracy, calibration, recall, difficulty.
+
+Axes: e episodes, q queries of an episode, c classes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from freeshot.records.models import Quality
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from freeshot.contracts.flow import Episode
+
+BINS = 15
+"""Bins of equal width for the calibration error (Guo et al., 2017)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """Outcomes of the queries of episodes."""
+
+    right: NDArray[np.bool_]
+    """Whether the query was classified correctly [e, q]."""
+    confidence: NDArray[np.float32]
+    """Probability of the most likely class [e, q]."""
+    brier: NDArray[np.float32]
+    """Squared distance between the probabilities and the true class [e, q]."""
+    log_odds: NDArray[np.float32]
+    """log((1 − p)/p) of the true class [e, q]."""
+
+    @property
+    def accuracies(self) -> list[float]:
+        """Share of correct queries, per episode."""
+        means: list[float] = self.right.mean(1, dtype=np.float64).tolist()
+        return means
+
+    @property
+    def hardness(self) -> list[float]:
+        """Mean log-odds against the true class, per episode (Dhillon et al., 2020)."""
+        return [round(value, 4) for value in self.log_odds.mean(1, dtype=np.float64).tolist()]
+
+
+def judge(logits: Tensor, labels: Tensor, taken: Tensor) -> Judged:
+    """Compute outcomes from logits [e, q, c], true classes [q] and predictions [e, q]."""
+    truth = labels.view(1, -1, 1).expand(len(logits), -1, 1)
+    logs = logits.log_softmax(-1)  # [e, q, c]
+    probabilities = logs.exp()
+    own = logs.gather(-1, truth).squeeze(-1)  # [e, q]
+    others = logs.scatter(-1, truth, float("-inf")).logsumexp(-1)  # [e, q]; 1 − p would underflow for p close to 1
+    brier = probabilities.square().sum(-1) - 2 * own.exp() + 1  # [e, q]
+    return Judged(
+        (taken == labels).numpy(),
+        probabilities.amax(-1).float().numpy(),
+        brier.float().numpy(),
+        (others - own).float().numpy(),
+    )
+
+
+FIELDS = tuple(field.name for field in fields(Judged))
+
+
+def together(parts: Sequence[Judged]) -> Judged:
+    """Concatenate the outcomes of episodes."""
+    return Judged(
+        np.concatenate([p.right for p in parts]),
+        np.concatenate([p.confidence for p in parts]),
+        np.concatenate([p.brier for p in parts]),
+        np.concatenate([p.log_odds for p in parts]),
+    )
+
+
+def quality(judged: Judged, episodes: Sequence[Episode], classes: Sequence[str]) -> Quality:
+    """Compute calibration and recall per class; `classes` maps class ids to names."""
+    return Quality(
+        ece=round(calibration_error(judged.confidence, judged.right), 6),
+        brier=round(float(judged.brier.mean(dtype=np.float64)), 6),
+        recall=_recall(judged, episodes, classes),
+    )
+
+
+def calibration_error(confidence: NDArray[np.float32], right: NDArray[np.bool_]) -> float:
+    """Average |accuracy − confidence| over bins of equal width, weighted by bin size (ECE)."""
+    place = np.minimum((confidence.ravel() * BINS).astype(np.int64), BINS - 1)
+    gaps = np.bincount(place, right.ravel(), BINS) - np.bincount(place, confidence.ravel().astype(np.float64), BINS)
+    return float(np.abs(gaps).sum() / place.size)
+
+
+def _recall(judged: Judged, episodes: Sequence[Episode], classes: Sequence[str]) -> dict[str, float]:
+    """Return each class's share of correct queries; queries are ordered class by class."""
+    ids = np.array([e.classes for e in episodes])  # [e, c]
+    right = judged.right.reshape(len(ids), ids.shape[1], -1)  # [e, c, queries of a class]
+    seen = np.bincount(ids.ravel(), minlength=len(classes)) * right.shape[2]
+    hits = np.bincount(ids.ravel(), right.sum(2).ravel(), len(classes))
+    return {name: round(float(hits[i] / seen[i]), 6) for i, name in enumerate(classes) if seen[i]}
+
+
+def as_tensors(judged: Judged) -> dict[str, Tensor]:
+    """Convert outcomes to named tensors for safetensors."""
+    return {name: torch.from_numpy(getattr(judged, name)) for name in FIELDS}
+
+
+def from_tensors(tensors: Mapping[str, Tensor]) -> Judged:
+    """Invert `as_tensors`; KeyError if one is missing."""
+    return Judged(**{name: tensors[name].numpy() for name in FIELDS})

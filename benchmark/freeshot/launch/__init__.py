@@ -1,0 +1,1 @@
+"""From a request to finished cells: plan, preflight, runner, worker, event log, launchers."""

@@ -1,0 +1,262 @@
+"""Turn a request into a list of cells, with every name and value validated before anything runs."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Literal
+
+from freeshot.basics.errors import ContractError, OptionError
+from freeshot.contracts.component import Choice, Component
+from freeshot.contracts.options import options_of
+from freeshot.contracts.tracks import Profile, Row
+from freeshot.pipeline.resolve import backbone_part, part_of, with_parts
+from freeshot.pipeline.resolve_pool import pooled
+from freeshot.records.models import Part, RunSpec, TrackSpec
+from freeshot.records.store import is_done, stored_record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from freeshot.contracts.launcher import Launcher
+    from freeshot.contracts.method import Method
+    from freeshot.contracts.tracks import Track
+    from freeshot.pipeline.request import RunRequest
+    from freeshot.plugin.catalogue import Catalogue
+
+FULL = "full"
+SIZES = ("iterations", "cycle", "warmup")
+"""Options of a profile that have the same meaning in every component."""
+
+
+@dataclass(frozen=True, eq=False)
+class PlannedCell:
+    """A cell, and whether it has to be run."""
+
+    spec: RunSpec
+    track: Track
+    state: Literal["done", "todo", "skip"]
+    reason: str = ""
+    missing: str = ""
+    """How to build its pool, if that has not been done yet."""
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """The cells of a run; cells that share work are adjacent."""
+
+    cells: tuple[PlannedCell, ...]
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Instructions to build the missing pools of the cells to run."""
+        return tuple(dict.fromkeys(cell.missing for cell in self.cells if cell.missing and cell.state == "todo"))
+
+
+def plan_run(request: RunRequest, catalogue: Catalogue) -> Plan:
+    """Resolve a request into cells."""
+    launcher_of(request, catalogue)  # reports a wrong name or option early
+    suite_name, profile = _profile(request, catalogue)
+    tracks = _tracks(request, catalogue, profile)
+    rows = _rows(request, catalogue, profile)
+    limit = request.limit or profile.limit
+    cells = [
+        _cell(request, catalogue, suite_name, row, track, seed, limit)
+        for row, track, seed in itertools.product(rows, tracks, request.seeds or profile.seeds)
+    ]
+    return Plan(tuple(cells))
+
+
+def launcher_of(request: RunRequest, catalogue: Catalogue) -> Launcher:
+    """Construct the requested launcher."""
+    launcher: Any = part_of(catalogue, "launcher", request.launcher, given_options(request.launcher_options))[1]
+    return launcher  # type: ignore[no-any-return]
+
+
+def _profile(request: RunRequest, catalogue: Catalogue) -> tuple[str, Profile]:
+    """Return the suite's profile; without a suite, tracks and methods must be given."""
+    if request.suite is None:
+        if not (request.tracks and request.methods):
+            raise OptionError("Nothing to run: give a suite ('freeshot run pocket'), or both --track and --method.")
+        if request.profile is not None:
+            raise OptionError(f"A profile needs a suite. Use 'freeshot run SUITE --profile {request.profile}'.")
+        return "custom", Profile(())
+    suite = catalogue.suite(request.suite)
+    name = request.profile or FULL
+    if name not in suite.profiles:
+        from freeshot.basics.suggestions import unknown_name
+
+        raise unknown_name(f"profile of '{suite.name}'", name, suite.profiles)
+    return suite.name, suite.profiles[name]
+
+
+def _tracks(request: RunRequest, catalogue: Catalogue, profile: Profile) -> tuple[Track, ...]:
+    """Match the requested tracks; optional ones only by full name, or if the suite includes them."""
+    if request.suite is not None:
+        suite = catalogue.suite(request.suite)
+        of_suite = catalogue.match_tracks(suite.tracks)
+        if request.tracks:
+            wanted = catalogue.match_tracks(request.tracks)
+        else:
+            wanted = catalogue.match_tracks(profile.tracks) if profile.tracks != ("*",) else of_suite
+        chosen = tuple(
+            t for t in wanted if t in of_suite and (suite.by_hand or not t.optional or t.name in request.tracks)
+        )
+        if not chosen:
+            wanted_names = ", ".join(request.tracks)
+            raise OptionError(
+                f"Suite '{suite.name}' has no track that matches {wanted_names}. See 'freeshot list tracks'."
+            )
+        return chosen
+    return tuple(t for t in catalogue.match_tracks(request.tracks) if not t.optional or t.name in request.tracks)
+
+
+def _rows(request: RunRequest, catalogue: Catalogue, profile: Profile) -> tuple[Row, ...]:
+    """Return the profile's rows, or those of the requested methods, with the profile's options if it has them."""
+    rows = profile.rows
+    if request.methods:
+        known = {row.method: row for row in reversed(profile.rows)}
+        rows = tuple(known.get(name, Row(name)) for name in request.methods)
+    given = given_options(request.options)
+    fitting = [_overridden(row, given, profile.rows, catalogue) for row in rows]
+    unused = set(given) - {key for row in fitting for key in row.options}
+    if unused:
+        names = {name for row in rows for name in options_of(catalogue.component("method", row.method))}
+        raise unknown_option(min(unused), names)
+    return tuple(fitting)
+
+
+def row_for(method: str, options: Sequence[str], preset: str | None, catalogue: Catalogue) -> Row:
+    """Return a method's row with the given options, on top of those of a suite's full profile if `preset` is given."""
+    from freeshot.pipeline.request import RunRequest
+
+    profile = Profile(())
+    if preset is not None:
+        profile = catalogue.suite(preset).profiles[FULL]
+    return _rows(RunRequest(methods=(method,), options=tuple(options)), catalogue, profile)[0]
+
+
+def unknown_option(name: str, known: Iterable[str]) -> OptionError:
+    """Build the error for an option that no method of the run has, with the nearest match."""
+    nearest = get_close_matches(name.partition(".")[0], sorted(known), n=1, cutoff=0.5)
+    guess = f"Did you mean '{nearest[0]}'? " if nearest else ""
+    return OptionError(f"No method of this run has an option '{name}'. {guess}See 'freeshot show METHOD' for all.")
+
+
+def given_options(pairs: Sequence[str]) -> dict[str, str]:
+    """Split 'key=value' texts; OptionError if one is malformed."""
+    given = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise OptionError(f"Invalid option '{pair}': expected KEY=VALUE, for example -o learner=reptile.")
+        given[key] = value
+    return given
+
+
+def _overridden(row: Row, given: Mapping[str, str], rows: Sequence[Row], catalogue: Catalogue) -> Row:
+    """Set the given options that this row's method has; a newly chosen component starts from its own defaults."""
+    known = options_of(catalogue.component("method", row.method))
+    ours = {key: value for key, value in given.items() if key.partition(".")[0] in known}
+    chosen_anew = {key for key in ours if "." not in key and isinstance(known[key].default, Choice)}
+    kept = {key: value for key, value in row.options.items() if _still_fits(key, row, ours, chosen_anew)}
+    handed = _profile_of_parts(row, ours, chosen_anew, known, catalogue)
+    under = {name: ours[name] for name in chosen_anew if known[name].default.kind == "method"}
+    return Row(row.method, {**handed, **kept, **_profile_under(under, rows), **ours})
+
+
+def _still_fits(key: str, row: Row, ours: Mapping[str, str], anew: set[str]) -> bool:
+    """Return whether a profile's option still belongs to the component it was written for."""
+    stem = key.partition(".")[0]
+    return stem not in anew or row.options.get(stem) == ours[stem]
+
+
+def _profile_under(methods: Mapping[str, str], rows: Sequence[Row]) -> dict[str, Any]:
+    """Give the base method the profile's options instead of its paper defaults."""
+    own = {row.method: row.options for row in reversed(rows)}
+    return {f"{option}.{key}": value for option, name in methods.items() for key, value in own.get(name, {}).items()}
+
+
+def _profile_of_parts(
+    row: Row, ours: Mapping[str, str], anew: set[str], known: Mapping[str, Any], catalogue: Catalogue
+) -> dict[str, Any]:
+    """Apply a profile's sizes to a newly chosen component that has options of the same name.
+
+    So a third-party meta-learner that inherits `iterations` runs at the profile's size, not the paper's; its learning
+    rate may have another meaning and keeps its default.
+    """
+    handed: dict[str, Any] = {}
+    for name in anew:
+        theirs = options_of(catalogue.component(known[name].default.kind, ours[name]))
+        for key, value in row.options.items():
+            stem, _, option = key.partition(".")
+            if stem == name and option in SIZES and option in theirs:
+                handed[key] = value
+    return handed
+
+
+def _cell(
+    request: RunRequest, catalogue: Catalogue, suite: str, row: Row, track: Track, seed: int, limit: int | None
+) -> PlannedCell:
+    backbone = backbone_part(catalogue, request.backbone or track.backbone)
+    spec, component = spec_of(catalogue, suite, row, track, backbone, seed, limit)
+    method = as_method(component)
+    settled = pooled(spec, track, request, catalogue)
+    if not request.rerun and is_done(stored_record(request.results, settled.spec)):
+        return PlannedCell(settled.spec, settled.track, "done", "finished; --rerun runs it again")
+    reason = _why_skipped(method, settled.track)
+    return PlannedCell(settled.spec, settled.track, "skip" if reason else "todo", reason or "", settled.missing)
+
+
+def spec_of(
+    catalogue: Catalogue, suite: str, row: Row, track: Track, backbone: Part, seed: int, limit: int | None
+) -> tuple[RunSpec, Component]:
+    """Resolve a row on a track into the spec of its cell, and its method."""
+    part, method, chosen = with_parts(catalogue, "method", row.method, row.options)
+    spec = RunSpec(
+        suite=suite,
+        track=track_spec(track),
+        method=part,
+        parts=chosen,
+        backbone=backbone,
+        seed=seed,
+        limit=limit if limit is not None and limit < track.episodes else None,
+    )
+    return spec, method
+
+
+def _why_skipped(method: Method, track: Track) -> str | None:
+    try:
+        return method.skip(track)
+    except Exception as error:
+        raise ContractError(
+            f"Method '{method.name}' failed in skip('{track.name}'): {type(error).__name__}: {error}"
+        ) from error
+
+
+def track_spec(track: Track) -> TrackSpec:
+    """Copy the fields that determine a track's results."""
+    return TrackSpec(
+        name=track.name,
+        version=track.version,
+        dataset=track.dataset,
+        split=track.split,
+        pool=track.pool,
+        sources=track.sources,
+        way=track.way,
+        shot=track.shot,
+        query=track.query,
+        episodes=track.episodes,
+        selection=track.selection,
+        episodes_sha256=track.episodes_sha256,
+        indices_sha256=track.indices_sha256,
+    )
+
+
+def as_method(component: object) -> Method:
+    """Narrow the type of a component to Method, which its kind guarantees."""
+    from freeshot.contracts.method import Method
+
+    assert isinstance(component, Method)
+    return component

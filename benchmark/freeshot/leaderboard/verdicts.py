@@ -1,0 +1,48 @@
+"""How far two rows of a track are apart, by the widest interval that is known; pairs are given by their places."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from freeshot.stats.crossed_effects import crossed_differences
+from freeshot.stats.intervals import Interval, paired_difference
+
+if TYPE_CHECKING:
+    from freeshot.leaderboard.entry import Line
+
+
+def over_seeds_each(lines: Sequence[Line], track: str, pairs: Sequence[tuple[int, int]]) -> list[Interval | None]:
+    """Return, pair by pair, the interval of first − second over episodes and the seeds that both have, two at least.
+
+    Pairs that share the same seeds are done at once.
+    """
+    runs = [line.runs.get(track, {}) for line in lines]
+    alike: dict[tuple[int, ...], list[int]] = defaultdict(list)
+    for place, (i, j) in enumerate(pairs):
+        alike[tuple(sorted(runs[i].keys() & runs[j].keys()))].append(place)
+    found: list[Interval | None] = [None] * len(pairs)
+    for shared, places in alike.items():
+        if len(shared) < 2:
+            continue
+        there = sorted({i for place in places for i in pairs[place]})
+        tables = np.array([[runs[i][seed] for seed in shared] for i in there])  # [n, s, e]
+        if tables.shape[2] < 2:
+            continue  # one episode has no spread
+        at = {which: number for number, which in enumerate(there)}
+        told = crossed_differences(tables, [(at[i], at[j]) for i, j in (pairs[place] for place in places)])
+        for place, interval in zip(places, told, strict=True):
+            found[place] = interval
+    return found
+
+
+def telling_each(lines: Sequence[Line], track: str, pairs: Sequence[tuple[int, int]]) -> list[Interval]:
+    """Return, pair by pair, the interval that a verdict rests on: over seeds too, where they are known."""
+    scores = [line.averages[track] for line in lines]
+    return [
+        wider or paired_difference(scores[i], scores[j])
+        for (i, j), wider in zip(pairs, over_seeds_each(lines, track, pairs), strict=True)
+    ]

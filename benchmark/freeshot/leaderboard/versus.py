@@ -1,0 +1,45 @@
+"""Two rows against each other, episode by episode."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from freeshot.leaderboard.board import Board, Row
+from freeshot.leaderboard.verdicts import telling_each
+from freeshot.stats.intervals import Interval
+
+DEFAULT_PAIR = ("lora-recycle", "frozen-prototype")
+"""The question this benchmark was built for: does the pool help over not using it?"""
+
+
+@dataclass(frozen=True)
+class Versus:
+    """How much better the first row is than the second, per track that both have."""
+
+    first: str
+    second: str
+    differences: Mapping[str, Interval]
+
+
+def versus(board: Board, first: str = DEFAULT_PAIR[0], second: str = DEFAULT_PAIR[1]) -> tuple[Versus, ...]:
+    """Compare rows by label or by method; a method with several rows gives several comparisons.
+
+    Taking a method's best row instead would choose it on the test episodes.
+    """
+    return tuple(
+        Versus(a.label, b.label, differences)
+        for a in _rows(board, first)
+        for b in _rows(board, second)
+        if a is not b and (differences := _differences(a, b))
+    )
+
+
+def _rows(board: Board, name: str) -> list[Row]:
+    rows = [*board.rows, *board.controls]
+    return [row for row in rows if row.label == name] or [row for row in rows if row.line.method == name]
+
+
+def _differences(first: Row, second: Row) -> dict[str, Interval]:
+    shared = [track for track in first.line.averages if track in second.line.averages]
+    return {track: telling_each((first.line, second.line), track, [(0, 1)])[0] for track in shared}

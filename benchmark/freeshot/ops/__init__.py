@@ -1,0 +1,1 @@
+"""Small tensor functions that methods share: prototypes, tokens, schedules, optimiser state."""

@@ -1,0 +1,173 @@
+"""Resources shared by the cells of a process: opened backbones, pools and images, cache, events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from freeshot.basics.access_guard import access_allowed
+from freeshot.basics.errors import PoolError
+from freeshot.cache.artifacts import Artefacts
+from freeshot.cache.pixels import decoded
+from freeshot.contracts.images import fitted
+from freeshot.contracts.options import build
+from freeshot.data.lookup import named_dataset
+from freeshot.engine.devices import choose_device
+from freeshot.engine.vit.backbone import open_backbone
+from freeshot.evaluation.episode_lock import require_as_first_met
+from freeshot.evaluation.episodes import track_episodes
+from freeshot.pipeline.resolve_pool import asked_folders
+from freeshot.pool.locate import POOLS, Place, find_pool
+from freeshot.pool.poisoning import poisoned, split_name
+from freeshot.pool.store import numbers_sha256, open_pool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import torch
+
+    from freeshot.contracts.backbone import BackboneProvider
+    from freeshot.contracts.events import Event
+    from freeshot.contracts.flow import Episode
+    from freeshot.contracts.images import Images
+    from freeshot.contracts.pool import LoraPool
+    from freeshot.contracts.tracks import Track
+    from freeshot.engine.vit.backbone import Backbone
+    from freeshot.pipeline.request import RunRequest
+    from freeshot.plugin.catalogue import Catalogue
+    from freeshot.records.models import Part
+
+T = TypeVar("T")
+
+
+@dataclass(eq=False)
+class Environment:
+    """Resources that are expensive to open, opened once per process."""
+
+    catalogue: Catalogue
+    cache: Path
+    data: Path
+    device: torch.device
+    pools: Path = POOLS
+    """Folder of users' own pools."""
+    own_pools: dict[str, Path] = field(default_factory=dict)
+    """Pools requested by their folder: name → folder."""
+    quiet: bool = False
+    """Whether events are suppressed."""
+    _backbones: dict[str, Backbone] = field(default_factory=dict)
+    _pools: dict[tuple[Path, str], LoraPool] = field(default_factory=dict)
+    _pool_numbers: dict[tuple[Path, str], str] = field(default_factory=dict)
+    """Hash of each opened pool's tensors."""
+    _loaded: dict[tuple[str, str], Images] = field(default_factory=dict)
+    _shown: dict[tuple[str, str, int], Images] = field(default_factory=dict)
+    _episodes: dict[str, tuple[Episode, ...]] = field(default_factory=dict)
+    _counted: dict[Any, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, request: RunRequest, catalogue: Catalogue, *, here: bool = True) -> Environment:
+        """Create the environment of a request without opening anything; on the request's device if run `here`."""
+        device = choose_device(request.device if here else "cpu")
+        folders = asked_folders(request, catalogue)
+        return cls(catalogue, request.cache, request.data, device, request.pools, folders)
+
+    @property
+    def artefacts(self) -> Artefacts:
+        """The cache of stage results."""
+        return Artefacts(self.cache / "artefacts")
+
+    def emit(self, event: Event) -> None:
+        """Send an event to all plugins; a plugin that raises causes a warning only."""
+        if not self.quiet:
+            list(self.catalogue.host.results("freeshot_event", event=event))
+
+    def component(self, part: Part) -> Any:
+        """Construct a component from its resolved part."""
+        return build(self.catalogue.component(part.kind, part.name), part.options)
+
+    def backbone(self, part: Part) -> Backbone:
+        """Open a backbone, once."""
+        key = part.model_dump_json()
+        if key not in self._backbones:
+            provider: BackboneProvider = self.component(part)
+            self._backbones[key] = open_backbone(provider, self.device)
+        return self._backbones[key]
+
+    def forget(self, part: Part) -> None:
+        """Close a backbone that may have been modified; it is reopened on the next use."""
+        self._backbones.pop(part.model_dump_json(), None)
+
+    def pool(self, name: str, backbone: Backbone) -> LoraPool:
+        """Open a pool, once; 'pocket/sketch' is the part of 'pocket' tuned on 'sketch'.
+
+        'pocket+noise30' is the pool with 30 % of its LoRAs poisoned.
+        """
+        sound, poison = split_name(name)
+        if poison is not None:
+            return poisoned(self.pool(sound, backbone), poison)
+        place = self.place(sound)
+        key = (place.folder, backbone.sha256)
+        if key not in self._pools:
+            with access_allowed():
+                opened = self._pools[key] = open_pool(place.folder, backbone.sha256)
+            self._pool_numbers[key] = numbers_sha256(opened)
+        pool = self._pools[key]
+        if not place.part:
+            return pool
+        chosen = tuple(entry for entry in pool.entries if entry.facts.get("dataset") == place.part)
+        if not chosen:
+            raise PoolError(
+                f"The pool '{place.name}' has no LoRA that was tuned on '{place.part}'. Choose '{place.name}' itself."
+            )
+        return replace(pool, name=name, entries=chosen)
+
+    def changed_pools(self) -> list[str]:
+        """Close the pools whose tensors were modified since they were opened, and return their names."""
+        changed = [key for key, pool in self._pools.items() if numbers_sha256(pool) != self._pool_numbers[key]]
+        return [self._pools.pop(key).name for key in changed]
+
+    def once(self, key: tuple[Any, ...], make: Callable[[], T]) -> T:
+        """Return the cached result of `make()` for this key, for counts that need a forward pass."""
+        if key not in self._counted:
+            self._counted[key] = make()
+        found: T = self._counted[key]
+        return found
+
+    def place(self, name: str) -> Place:
+        """Return the location of a pool, poisoned or not."""
+        sound = name.partition("+")[0]
+        whole, _, part = sound.rpartition("/")
+        for own, rest in ((sound, ""), (whole, part)):
+            if own in self.own_pools:
+                return Place(own, self.own_pools[own], rest, shipped=False)
+        return find_pool(sound, self.catalogue, self.pools)
+
+    def images(self, dataset: str, split: str, side: int | None = None) -> Images:
+        """Open one split of a data set, once; at the backbone's `side` if its images can be resized.
+
+        A name like 'cub:fit=centre' sets options of the data set.
+        """
+        if (dataset, split) not in self._loaded:
+            named = named_dataset(self.catalogue, dataset)
+            with access_allowed():
+                self._loaded[dataset, split] = named.load(split, self.data)
+        loaded = self._loaded[dataset, split]
+        if side is None:
+            return loaded
+        if (dataset, split, side) not in self._shown:
+            self._shown[dataset, split, side] = decoded(fitted(loaded, side), dataset, split, self.cache / "pixels")
+        return self._shown[dataset, split, side]
+
+    def episodes(self, track: Track) -> tuple[Episode, ...]:
+        """Draw a track's frozen list, once."""
+        if track.name not in self._episodes:
+            images = self.images(track.dataset, track.split)
+            episodes = track_episodes(track, images)
+            if not track.episodes_sha256 and self._from_data_folder(track.dataset):
+                require_as_first_met(track, episodes, images, self.data)
+            self._episodes[track.name] = episodes
+        return self._episodes[track.name]
+
+    def _from_data_folder(self, dataset: str) -> bool:
+        """Return whether a data set's images may come from the user's data folder."""
+        return self.data.is_dir() and named_dataset(self.catalogue, dataset).there(self.data) is not False

@@ -1,0 +1,151 @@
+"""Import third-party LoRAs: map them to a backbone, check them, store them as a pool."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+
+from freeshot.basics.errors import PoolError
+from freeshot.contracts.pool import LoraEntry, Slot
+from freeshot.engine.lora.bank import WHOLE, slots_of, widths_of
+from freeshot.engine.lora.low_rank import padded
+from freeshot.engine.vit.forward import look
+from freeshot.pool.external_formats import find_loras, readable
+from freeshot.pool.store import open_pool, write_card, write_entry
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from freeshot.contracts.pool import LoraPool
+    from freeshot.engine.vit.backbone import Backbone
+    from freeshot.pool.external_formats import ForeignLora, Place
+
+
+@dataclass(frozen=True)
+class Imported:
+    """The new pool, and one sentence for each LoRA that was skipped."""
+
+    pool: LoraPool
+    left_out: tuple[str, ...]
+
+
+def import_pool(
+    folder: Path,
+    out: Path,
+    name: str,
+    backbone: Backbone,
+    *,
+    missing_bias: Literal["refuse", "zero"] = "refuse",
+    skip_bad: bool = False,
+    license: str = "",
+) -> Imported:
+    """Read, check and store the LoRAs in `folder` as the pool `out`.
+
+    A LoRA that fails a check raises PoolError, or, with `skip_bad`, is skipped and reported.
+    """
+    if (out / "pool.json").exists():
+        raise PoolError(f"{out} already holds a pool. Choose another --out, or delete that folder first.")
+    features = int(look(backbone, torch.zeros(1, 3, *[backbone.image_size] * 2).to(backbone.device)).features.shape[1])
+    entries: list[LoraEntry] = []
+    bad: list[str] = []
+    ids: dict[str, int] = {}
+    named: ForeignLora | None = None
+    named_alike: dict[str, ForeignLora] = {}
+    for found in readable(find_loras(folder), folder):
+        try:
+            if isinstance(found, PoolError):
+                raise found
+            named = named or (found if found.network else None)
+            _require_one_network(found, named, backbone)
+            _require_name_of_its_own(found, named_alike)
+            entries.append(_entry(found, backbone, features, missing_bias, ids))
+        except PoolError as error:
+            bad.append(str(error))
+    if bad and (not skip_bad or not entries):
+        more = f" (and {len(bad) - 1} more; --skip-bad skips such LoRAs)" if len(bad) > 1 else ""
+        raise PoolError(bad[0] + more)
+    lines = [
+        write_entry(out / entry.name, entry, backbone.name, widths_of(backbone.vit, entry.factors), half=False)
+        for entry in entries
+    ]
+    write_card(out, name, backbone.name, backbone.sha256, lines, license)
+    return Imported(open_pool(out, backbone.sha256), tuple(bad))
+
+
+def _require_one_network(lora: ForeignLora, named: ForeignLora | None, backbone: Backbone) -> None:
+    """Refuse a LoRA whose files name another network than the other LoRAs or the backbone."""
+    if lora.network_sha256 and lora.network_sha256 != backbone.sha256:
+        raise PoolError(
+            f"{lora.file} was tuned on a network with the hash {lora.network_sha256[:8]}…, but {backbone.name} has "
+            f"{backbone.sha256[:8]}…. Choose the backbone it was tuned on."
+        )
+    if named is not None and lora.network and lora.network != named.network:
+        raise PoolError(
+            f"{lora.file} was tuned on '{lora.network}', but {named.file} on '{named.network}'. Make separate pools."
+        )
+
+
+def _require_name_of_its_own(lora: ForeignLora, known: dict[str, ForeignLora]) -> None:
+    """Refuse a LoRA whose folder in the pool would collide with another one's, on any file system."""
+    first = known.setdefault(lora.name.casefold(), lora)
+    if first is not lora:
+        raise PoolError(f"{lora.file} and {first.file} would both be '{lora.name}' in the pool. Rename one of them.")
+
+
+def _entry(lora: ForeignLora, backbone: Backbone, features: int, missing_bias: str, ids: dict[str, int]) -> LoraEntry:
+    factors = _placed(lora, backbone)
+    bias = lora.head_bias
+    if bias is None:
+        if missing_bias == "refuse":
+            raise PoolError(
+                f"{lora.file}: the head has no bias, but its LoRA was tuned with one. Save it too, or accept a bias of "
+                "zero with --missing-bias zero."
+            )
+        bias = torch.zeros(len(lora.head_weight))
+    if lora.head_weight.shape[1] != features:
+        raise PoolError(
+            f"{lora.file}: the head reads {lora.head_weight.shape[1]} features, but {backbone.name} gives {features}. "
+            "Choose the backbone it was tuned on."
+        )
+    classes = lora.labels or tuple(f"{lora.name}/{label}" for label in range(len(lora.head_weight)))
+    numbers = tuple(ids.setdefault(label, len(ids)) for label in classes)
+    facts = {"dataset": "", "head_bias": "as saved" if lora.head_bias is not None else "missing, taken as zero"}
+    rank = max(a.shape[0] for a, _ in factors.values())
+    filled = {slot: padded(a, b, rank) for slot, (a, b) in factors.items()}
+    return LoraEntry(lora.name, rank, filled, lora.head_weight, bias, classes, numbers, facts)
+
+
+def _placed(lora: ForeignLora, backbone: Backbone) -> dict[Slot, tuple[Tensor, Tensor]]:
+    """Find the slot of each layer on this backbone, and check the shapes of the factors."""
+    factors = {}
+    for place, (a, b) in lora.factors.items():
+        slot = _slot(lora, place, backbone)
+        layer: Any = backbone.vit.get_submodule(slot.module)
+        if a.shape[1] != layer.in_features or b.shape[0] != slot.stop - slot.start:
+            raise PoolError(
+                f"{lora.file}: the LoRA maps {a.shape[1]} to {b.shape[0]} features, but {slot.module} of "
+                f"{backbone.name} maps {layer.in_features} to {slot.stop - slot.start}. Choose the backbone it was "
+                "tuned on."
+            )
+        factors[slot] = (a, b)
+    if not any(b.any() for _, b in factors.values()):
+        raise PoolError(f"{lora.file}: all lora_B are zero, so this LoRA has no effect. Tune it again.")
+    return {slot: parts for slot, parts in sorted(factors.items()) if parts[1].any()}
+
+
+def _slot(lora: ForeignLora, place: Place, backbone: Backbone) -> Slot:
+    block, target = place
+    end = WHOLE.get(target, "attn.qkv")
+    slots = [s for s in slots_of(backbone.vit, ("q", "k", "v", *WHOLE)) if s.module == f"blocks.{block}.{end}"]
+    if not slots:
+        raise PoolError(
+            f"{lora.file} tunes {target} of block {block}, which {backbone.name} does not have. Choose the backbone it "
+            "was tuned on."
+        )
+    if target == "qkv":
+        return Slot(slots[0].module, 0, max(slot.stop for slot in slots))
+    return slots["qkv".index(target)] if end == "attn.qkv" else slots[0]

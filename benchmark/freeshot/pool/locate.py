@@ -1,0 +1,127 @@
+"""Locations of pools: shipped by plugins, built or imported into a folder of pools, or any folder.
+
+A name can refer to a part of a pool: 'pocket/sketch' are the LoRAs tuned on 'sketch'. 'pocket+noise30' is 'pocket',
+poisoned. No tensors are opened, only cards are read; torch is not imported.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from freeshot.basics.errors import MissingPoolError, PoolError, UnknownNameError
+from freeshot.basics.files import canonical_json
+from freeshot.basics.suggestions import unknown_name
+from freeshot.pool.cards import CARD, is_piece, read_pool_card
+
+if TYPE_CHECKING:
+    from freeshot.plugin.catalogue import Catalogue
+
+POOLS = Path("pools")
+"""Default folder in which users' own pools are searched and built."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """The location of a pool."""
+
+    name: str
+    """Name of the pool in runs."""
+    folder: Path
+    part: str = ""
+    """Data set whose LoRAs are selected; empty for all."""
+    shipped: bool = True
+    """Whether a plugin ships it, so that its name identifies it."""
+
+    @property
+    def identity(self) -> str:
+        """Hash of the card, which includes the hashes of all files, if the pool is not shipped; '' otherwise."""
+        return "" if self.shipped else card_sha256(read_pool_card(self.folder))
+
+
+def find_pool(name: str, catalogue: Catalogue, pools: Path = POOLS) -> Place:
+    """Find a pool by its name, a plugin's first, or by its folder.
+
+    MissingPoolError explains how to build a pool that has a recipe; UnknownNameError is raised for other names.
+    """
+    sound = name.partition("+")[0]  # the suffix is a poison
+    if place := _whole(sound, catalogue, pools):
+        return place
+    whole, slash, part = sound.rpartition("/")
+    if slash and (place := _whole(whole, catalogue, pools)):
+        return replace(place, part=part)
+    if sound in catalogue.pool_plans():
+        raise MissingPoolError(
+            f"The pool '{sound}' has not been built: {pools / sound / CARD} does not exist. Build it with: "
+            f"{build_command(sound, pools)}"
+        )
+    if Path(sound).is_dir():
+        raise PoolError(f"{sound} is not a pool: it has no {CARD}. Build one with 'freeshot pool build'.")
+    known = {*catalogue.pools(), *catalogue.pool_plans(), *built_pools(pools)}
+    raise unknown_name("pool", sound, known, catalogue.hint("freeshot_pools"))
+
+
+def require_pool_name(name: str, catalogue: Catalogue) -> None:
+    """Refuse a name that could not be found later; the names of plugins' recipes are allowed."""
+    if name in catalogue.pool_plans():
+        return
+    parts = name.split("/")
+    if len(parts) > 2 or "+" in name or not all(is_piece(part) for part in parts):
+        raise PoolError(
+            f"'{name}' is not a valid pool name. A name has one or two parts, such as 'mine' or 'lab/mine', that "
+            "do not begin with a dot and contain no '+', ':' or '\\'. Choose another name."
+        )
+    shipped = catalogue.pools()
+    for whole, taken in ((name, "that one"), (parts[0], "a part of it")):
+        if whole in shipped:
+            raise PoolError(
+                f"The pool '{whole}' is shipped by {catalogue.origin('pool', whole)}, and '{name}' would refer to "
+                f"{taken}. Choose another name."
+            )
+
+
+def build_command(name: str, pools: Path = POOLS) -> str:
+    """Return the command that builds a pool from its recipe."""
+    out = "" if pools == POOLS else f" --out {pools / name}"
+    return f"freeshot pool build {name} --device auto{out}"
+
+
+def built_pools(pools: Path = POOLS) -> tuple[str, ...]:
+    """List the pools in a folder of pools by name: 'mine', 'paper/mixed'."""
+    if not pools.is_dir():
+        return ()
+    cards = [*pools.glob(f"*/{CARD}"), *pools.glob(f"*/*/{CARD}")]
+    return tuple(sorted(card.parent.relative_to(pools).as_posix() for card in cards))
+
+
+def card_sha256(card: Any) -> str:
+    """Hash a pool's card."""
+    return hashlib.sha256(canonical_json(card).encode()).hexdigest()
+
+
+def _whole(name: str, catalogue: Catalogue, pools: Path) -> Place | None:
+    try:
+        return Place(name, catalogue.pool(name))
+    except UnknownNameError:
+        pass
+    path = Path(name)
+    if not path.is_absolute() and ".." not in path.parts and (pools / path / CARD).is_file():
+        return Place(name, pools / name, shipped=False)
+    if (path / CARD).is_file():
+        return _of_folder(path, catalogue)
+    return None
+
+
+def _of_folder(folder: Path, catalogue: Catalogue) -> Place:
+    """Locate a pool by folder; PoolError if a plugin ships a different pool with the same name."""
+    card = read_pool_card(folder)
+    name: str = card["name"]
+    shipped = catalogue.pools().get(name)
+    if shipped is not None and card_sha256(card) != card_sha256(read_pool_card(shipped)):
+        raise PoolError(
+            f"The pool in {folder} is named '{name}', but a plugin ships another pool of that name. Import it under "
+            f"another name: freeshot pool import {folder} --backbone {card['backbone']} --name NAME"
+        )
+    return Place(name, folder, shipped=False)

@@ -1,0 +1,1 @@
+"""The record of a cell: its models, schema, files, provenance and how records are compared."""

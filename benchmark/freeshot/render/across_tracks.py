@@ -1,0 +1,81 @@
+"""Standings across tracks as words: one table, and sentences that say what can be told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from freeshot.leaderboard.across_tracks import LEVEL, Standings
+from freeshot.render.format import MISSING, Drawing, Words, one_line
+from freeshot.stats.paired_tests import VERDICTS
+
+WIDE = 8
+"""Rows beyond which a matrix of pairs is no longer read; JSON has it whatever the size."""
+LONG = 120
+"""Characters that the names in a sentence may take; beyond, it gives the rows' numbers."""
+
+
+@dataclass(frozen=True)
+class Across:
+    """What is shown of standings."""
+
+    table: Drawing
+    sentences: tuple[str, ...]
+
+
+def across(found: Standings) -> Across:
+    """Word standings; rows are numbered, so that columns and sentences can name them shortly."""
+    matrix = len(found.rows) <= WIDE
+    titles = ("Row", "Average rank\nby means", "IQM", *(f"over {j + 1}" for j in range(len(found.rows)) if matrix))
+    lines = tuple(
+        (
+            Words(f"{i + 1}: {one_line(label)}"),
+            Words(f"{found.average_ranks[i]:.2f}", bold=found.average_ranks[i] == found.average_ranks[0]),
+            Words(f"{100 * found.interquartile_means[i]:.2f}"),
+            *(_against(found, i, j) for j in range(len(found.rows)) if matrix),
+        )
+        for i, label in enumerate(found.rows)
+    )
+    return Across(Drawing(titles, lines), (_unequal(found), *_alike(found), _reading(matrix=matrix), *found.cautions))
+
+
+def _against(found: Standings, i: int, j: int) -> Words:
+    if i == j:
+        return Words(MISSING)
+    counts = "/".join(str(found.verdicts[i][j][name]) for name in VERDICTS)
+    told = i < j and found.adjusted[i][j] < LEVEL
+    return Words(f"{100 * found.wins[i][j].mean:.0f} % ({counts})", bold=told)
+
+
+def _unequal(found: Standings) -> str:
+    tracks = "1 track" if len(found.tracks) == 1 else f"{len(found.tracks)} tracks"
+    if len(found.rows) < 3:
+        return f"Over {tracks}."
+    p = "< 0.001" if found.friedman < 0.001 else f"= {found.friedman:.3f}"
+    return f"Over {tracks}; that all {len(found.rows)} rows rank alike has p {p} (Friedman)."
+
+
+def _alike(found: Standings) -> tuple[str, ...]:
+    """Name each clique; they are runs of neighbours, so that two numbers say which."""
+    if not found.cliques:
+        return ("All of these rows can be told apart across these tracks.",)
+    return tuple(f"{_names(found.rows, clique)} cannot be told apart across these tracks." for clique in found.cliques)
+
+
+def _names(rows: Sequence[str], clique: Sequence[int]) -> str:
+    labels = [one_line(rows[i]) for i in clique]
+    if sum(map(len, labels)) > LONG:
+        return f"Rows {clique[0] + 1} to {clique[-1] + 1}"
+    return f"{', '.join(labels[:-1])} and {labels[-1]}"
+
+
+def _reading(*, matrix: bool) -> str:
+    pairs = (
+        " 'over 2' is the share of tracks won over row 2, ties half, and on how many of them the paired interval says "
+        "better/equal/worse/undecided against ±0.5 points; bold where the two are told apart."
+    )
+    return (
+        "Across tracks a track counts once: ranks by mean accuracy, equal means sharing a place; IQM is the mean "
+        f"accuracy on the middle half of the tracks.{pairs if matrix else ''} Rows are told apart by Wilcoxon's signed "
+        "ranks over tracks, adjusted for all pairs (Holm), p < 0.05."
+    )

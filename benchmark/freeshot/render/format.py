@@ -1,0 +1,208 @@
+"""How a board's values read, whatever they are drawn with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from freeshot.basics.text import one_line as one_line  # noqa: PLC0414  every drawing takes it from here
+from freeshot.contracts.columns import Column
+from freeshot.contracts.published import Published
+from freeshot.leaderboard.board import Board, Cell, Row
+from freeshot.leaderboard.costs import Cost
+from freeshot.leaderboard.entry import Line
+from freeshot.leaderboard.versus import Versus
+from freeshot.stats.intervals import Interval
+
+MISSING = "–"
+MARKS = {"failed": "failed", "violated": "void", "skipped": "skipped"}
+KINDS = {"t": "Student-t", "bca": "BCa bootstrap"}
+ARROWS = {"higher": " ↑", "lower": " ↓", "none": ""}
+WIDER_HEADING = "Half-widths: episodes / and other images / and other classes"
+BEYOND_HEADING = "Beyond the mean, over all tracks of a row"
+
+
+@dataclass(frozen=True)
+class Words:
+    """What stands in one cell of a table."""
+
+    text: str
+    notes: tuple[int, ...] = ()
+    bold: bool = False
+
+
+@dataclass
+class Footnotes:
+    """Sentences under the tables; the same sentence is printed once."""
+
+    texts: dict[str, int] = field(default_factory=dict)
+
+    def refer(self, sentences: Sequence[str]) -> tuple[int, ...]:
+        """Return the numbers of these footnotes."""
+        return tuple(self.texts.setdefault(one_line(text), len(self.texts) + 1) for text in sentences)
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A table as words: titles and lines; the first column is the label."""
+
+    titles: tuple[str, ...]
+    lines: tuple[tuple[Words, ...], ...]
+    controls: tuple[tuple[Words, ...], ...] = ()
+
+
+def percent(interval: Interval, digits: int) -> str:
+    """Write an interval around its mean in percent."""
+    return f"{100 * interval.mean:.{digits}f} ± {100 * interval.half_width:.{digits}f}"
+
+
+def cell_words(cell: Cell | None, digits: int, refer: Callable[[Sequence[str]], tuple[int, ...]]) -> Words:
+    """Word a cell: its number and rank, the mark of why there is none, or a dash."""
+    if cell is None:
+        return Words(MISSING)
+    if cell.interval is None:
+        return Words(MARKS[cell.status], refer(cell.notes))
+    rank = f" ({cell.rank})" if cell.rank else ""
+    return Words(percent(cell.interval, digits) + rank, refer(cell.notes), bold=cell.rank == 1)
+
+
+def published_words(number: Published | None, digits: int) -> Words:
+    """Word a number as a paper states it, with its half-width where it states one."""
+    if number is None:
+        return Words(MISSING)
+    around = "" if number.half_width is None else f" ± {100 * number.half_width:.{digits}f}"
+    return Words(f"{100 * number.mean:.{digits}f}{around}")
+
+
+def overview(board: Board, columns: Sequence[Column]) -> Drawing:
+    """Draw what each row is."""
+    titles = (
+        "Row",
+        "Data-free",
+        "Tuning",
+        "Role",
+        "Average rank",
+        *(one_line(c.title) + ARROWS[c.better] for c in columns),
+    )
+    return Drawing(titles, tuple(map(_what_it_is, board.rows)), tuple(map(_what_it_is, board.controls)))
+
+
+def differences(found: Sequence[Versus], tracks: Sequence[str], digits: int) -> tuple[tuple[Words, ...], ...]:
+    """Word paired differences in points, bold where the interval excludes zero."""
+    return tuple(
+        (
+            Words(one_line(f"{pair.first} − {pair.second}")),
+            *(_difference(pair.differences.get(track), digits) for track in tracks),
+        )
+        for pair in found
+        if any(track in pair.differences for track in tracks)
+    )
+
+
+def cost_lines(found: Sequence[Cost]) -> Drawing:
+    """Draw what the rows cost; columns that no row has are left out."""
+    columns = {
+        "Row": [one_line(cost.label) for cost in found],
+        "Device": [one_line(cost.device) for cost in found],
+        "Prepare\n(s)": [seconds(cost.prepare_seconds) for cost in found],
+        "Evaluate\n(s)": [seconds(cost.evaluate_seconds) for cost in found],
+        "All tracks\n(min)": [seconds(cost.all_seconds / 60) for cost in found],
+        "Prepare\n(TFLOP)": [_scaled(cost.prepare_flops, 1e12) for cost in found],
+        "One task\n(GFLOP)": [_scaled(cost.task_flops, 1e9) for cost in found],
+        "Weights\nlearned": [_whole(cost.learned) for cost in found],
+        "Weights\ntuned": [_whole(cost.tuned) for cost in found],
+        "Queries\nto LoRAs": [_whole(cost.queries) for cost in found],
+        "Energy\n(kJ)": [_scaled(cost.joules, 1e3) for cost in found],
+        "Peak\n(MiB)": [f"{cost.peak_mib:.0f}" for cost in found],
+        "Records": [str(cost.records) for cost in found],
+    }
+    kept = {title: texts for title, texts in columns.items() if any(text != MISSING for text in texts)}
+    return Drawing(tuple(kept), tuple(tuple(map(Words, line)) for line in zip(*kept.values(), strict=True)))
+
+
+def _scaled(value: float | None, unit: float) -> str:
+    return MISSING if value is None else f"{value / unit:.3g}" if value < 1000 * unit else f"{value / unit:.0f}"
+
+
+def _whole(value: float | None) -> str:
+    return MISSING if value is None else f"{round(value)}"
+
+
+def seconds(value: float) -> str:
+    """Write a duration with a decimal only where it matters."""
+    return f"{value:.1f}" if value < 100 else f"{value:.0f}"
+
+
+def title(board: Board) -> str:
+    """Name a board; tracks of different versions never share one."""
+    return one_line(f"{board.suite or 'no suite'}, tracks of version {board.version}")
+
+
+def made_with(board: Board) -> tuple[tuple[str, str], ...]:
+    """Pair the rows that have options with these."""
+    rows = (*board.rows, *board.controls)
+    return tuple((one_line(r.label), one_line(r.line.made_with)) for r in rows if r.line.made_with)
+
+
+def explanation(board: Board) -> tuple[str, ...]:
+    """Say how the tables are to be read."""
+    episodes = " or ".join(map(str, board.episodes))
+    limited = (
+        f" {board.limited} limited or otherwise not comparable {'is' if board.limited == 1 else 'are'} left out."
+        if board.limited
+        else ""
+    )
+    made_from = f"Made from {_count(board.records, 'record')}.{limited}"
+    if not board.records:
+        return (made_from,)
+    interval = (
+        f"Accuracy in percent, mean ± half of the interval: {KINDS[board.interval]} 95 % over {episodes} shared "
+        "episodes; it covers the sampling of tasks, not of images or training seeds."
+    )
+    wider = "The interval over episodes and training seeds covers both; seeds and episodes are crossed."
+    rank = (
+        "In parentheses the rank on the track: rows share one where the paired interval of their difference "
+        "includes zero. Controls are not ranked. Paired differences are bold where theirs excludes zero."
+    )
+    seeds = any(cell.over_seeds for row in (*board.rows, *board.controls) for cell in row.cells.values())
+    both = "Where two rows share training seeds, the interval of their difference covers these as well."
+    return (interval, wider, f"{rank} {both}", made_from) if seeds else (interval, rank, made_from)
+
+
+def _what_it_is(row: Row) -> tuple[Words, ...]:
+    line = row.line
+    average = MISSING if row.average_rank is None else f"{row.average_rank:.2f}"
+    return tuple(
+        map(
+            Words,
+            (one_line(row.label), access(line), at_test(line), one_line(line.role), average, *map(_extra, line.extras)),
+        )
+    )
+
+
+def access(line: Line) -> str:
+    """Say how data-free a row is, and whether it saw the LoRAs or only asked them."""
+    return f"{line.data_free}, black box" if line.black_box else line.data_free
+
+
+def at_test(line: Line) -> str:
+    """Return the tags for what happens at test: 'tuned, transductive'."""
+    tuning = "tuning-free" if line.tuning_free else "tuned"
+    return f"{tuning}, transductive" if line.transductive else tuning
+
+
+def _extra(value: str | float | None) -> str:
+    if value is None:
+        return MISSING
+    return f"{value:.4g}" if isinstance(value, float) else one_line(str(value))
+
+
+def _difference(interval: Interval | None, digits: int) -> Words:
+    if interval is None:
+        return Words(MISSING)
+    sign = "+" if interval.mean > 0 else ""
+    return Words(sign + percent(interval, digits), bold=interval.excludes_zero)
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"

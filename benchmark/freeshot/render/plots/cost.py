@@ -1,0 +1,123 @@
+"""Accuracy against what it costs, with the methods that no other beats in both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from freeshot.leaderboard.board import CONTROLS, Board, Row
+from freeshot.leaderboard.costs import costs, usual_device
+from freeshot.leaderboard.ranks import mean
+from freeshot.render.format import one_line, title
+from freeshot.render.plots.style import CONTROL, LINE, METHOD, settings
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+ROOM = 24
+"""Labels that stand below each other in a figure of usual height."""
+LEAST = 0.1
+"""Seconds below which costs are drawn as this: a log axis has no zero."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A row that has every track."""
+
+    label: str
+    control: bool
+    seconds: float
+    """To prepare and evaluate a track, nothing cached."""
+    accuracy: float
+    """Mean over the tracks, 0…1."""
+
+
+def cost_points(board: Board) -> tuple[Point, ...]:
+    """Return the rows that have every track, and a cost on the device of the figure: others do not compare."""
+    found = costs(board)
+    device = usual_device(found)
+    seconds = {c.label: c.prepare_seconds + c.evaluate_seconds for c in found if c.device == device}
+    return tuple(
+        Point(row.label, row.line.role in CONTROLS, max(seconds[row.label], LEAST), accuracy)
+        for row in (*board.rows, *board.controls)
+        if row.label in seconds and (accuracy := _overall(board, row)) is not None
+    )
+
+
+def front(points: Sequence[Point]) -> tuple[Point, ...]:
+    """Return the methods that no other method beats in both, from cheap to dear (the Pareto front)."""
+    methods = [point for point in points if not point.control]
+    best = (p for p in methods if not any(_beats(q, p) for q in methods))
+    return tuple(sorted(best, key=lambda point: (point.seconds, point.label)))
+
+
+def cost_plot(board: Board) -> Figure | None:
+    """Draw mean accuracy over tracks against seconds a track; None where no row has both."""
+    points = cost_points(board)
+    if not points:
+        return None
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.5, 4 * max(1.0, len(points) / ROOM)), layout="constrained")
+    axes = figure.subplots()
+    best, texts = front(points), settings(board)
+    axes.plot([p.seconds for p in best], [100 * p.accuracy for p in best], "--", color=METHOD, linewidth=1)
+    for point in points:
+        color, face = (CONTROL, "white") if point.control else (METHOD, METHOD)
+        axes.plot(point.seconds, 100 * point.accuracy, "o", color=color, markerfacecolor=face)
+    _log_scale(axes)
+    axes.margins(x=0.05, y=0.1)
+    _label(axes, points, texts)
+    axes.grid(color=LINE, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.set_xlabel(f"seconds a track, nothing cached, on {one_line(usual_device(costs(board)) or '')}")
+    axes.set_ylabel(f"mean accuracy over {len(board.tracks)} tracks in percent")
+    axes.set_title(title(board), fontsize=10)
+    return figure
+
+
+def _label(axes: Axes, points: Sequence[Point], texts: Mapping[str, str]) -> None:
+    """Write names to the right, in the order of accuracies, each joined to its point: many points lie together."""
+    low, high = axes.get_ylim()
+    ordered = sorted(points, key=lambda point: (-point.accuracy, point.label))
+    for point, y in zip(ordered, spaced([100 * p.accuracy for p in ordered], low, high), strict=True):
+        axes.annotate(
+            texts[point.label], (point.seconds, 100 * point.accuracy), (1.03, y), textcoords=("axes fraction", "data"),
+            fontsize=7, va="center", annotation_clip=False, zorder=0,
+            arrowprops={
+                "arrowstyle": "-", "color": CONTROL, "linewidth": 0.4, "shrinkA": 1, "shrinkB": 3, "relpos": (0, 0.5),
+            },
+        )  # fmt: skip
+
+
+def spaced(heights: Sequence[float], low: float, high: float) -> list[float]:
+    """Move heights, given from high to low, apart as far as labels need; they stay within low and high."""
+    step = (high - low) / max(ROOM, len(heights))
+    found: list[float] = []
+    for place, height in enumerate(heights):
+        least = low + step * (len(heights) - place - 0.5)  # what are below need room too
+        most = found[-1] - step if found else high - step / 2
+        found.append(min(max(height, least), most))
+    return found
+
+
+def _log_scale(axes: Axes) -> None:
+    """Label powers of ten, twice and five times them with plain numbers."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: f"{seconds:g}"))
+
+
+def _overall(board: Board, row: Row) -> float | None:
+    means = [cell.interval.mean for t in board.tracks if (cell := row.cells.get(t.name)) and cell.interval]
+    return mean(means) if len(means) == len(board.tracks) else None
+
+
+def _beats(q: Point, p: Point) -> bool:
+    as_good = q.seconds <= p.seconds and q.accuracy >= p.accuracy
+    return as_good and (q.seconds < p.seconds or q.accuracy > p.accuracy)

@@ -1,0 +1,57 @@
+"""The critical difference diagram (Demšar, 2006): average ranks, and bars over rows that cannot be told apart."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from freeshot.leaderboard.across_tracks import Standings
+from freeshot.leaderboard.board import Board
+from freeshot.render.format import title
+from freeshot.render.plots.style import CONTROL, METHOD, names
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+MOST = 14
+"""Ranks that are written on the axis; of more, every second or third."""
+
+
+def critical_plot(board: Board, found: Standings) -> Figure:
+    """Draw the rows on an axis of ranks, the best on the left; labels of the better half stand left of it."""
+    from matplotlib.figure import Figure
+
+    texts, count = names(board), len(found.rows)
+    half = (count + 1) // 2
+    bars = 0.35 * len(found.cliques)  # rows of the diagram that the bars take
+    figure = Figure(figsize=(7.5, 1.1 + 0.26 * (half + bars)), layout="constrained")
+    axes = figure.subplots()
+    axes.set_xlim(1 - 0.02 * count, count + 0.02 * count)
+    axes.set_ylim(half + bars + 0.8, 0)
+    axes.xaxis.tick_top()
+    axes.set_xticks(range(1, count + 1, -(-count // MOST)))
+    axes.set_yticks([])
+    axes.spines[["left", "bottom"]].set_visible(False)
+    axes.spines["top"].set_visible(True)
+    for place, (label, rank) in enumerate(zip(found.rows, found.average_ranks, strict=True)):
+        left = place < half
+        y = bars + 0.9 + (place if left else count - 1 - place)
+        edge = 1 - 0.02 * count if left else count + 0.02 * count
+        axes.plot([rank, rank, edge], [0, y, y], color=CONTROL, linewidth=0.8, clip_on=False)
+        said = f"{texts[label]}  {rank:.2f}" if left else f"{rank:.2f}  {texts[label]}"
+        axes.annotate(
+            said,
+            (edge, y),
+            (-4 if left else 4, 0),
+            textcoords="offset points",
+            ha="right" if left else "left",
+            va="center",
+            fontsize=8,
+        )
+    for place, clique in enumerate(found.cliques):
+        ends = [found.average_ranks[clique[0]] - 0.03, found.average_ranks[clique[-1]] + 0.03]
+        axes.plot(ends, [0.5 + 0.35 * place] * 2, color=METHOD, linewidth=3.5, solid_capstyle="round")
+    axes.set_title(
+        f"{title(board)}: average ranks over {len(found.tracks)} tracks; bars join what is not told apart", fontsize=9
+    )
+    return figure

@@ -1,0 +1,1 @@
+"""Intervals and tests: Student's t, bootstrap, paired tests, crossed effects, equivalence."""

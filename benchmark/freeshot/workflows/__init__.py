@@ -1,0 +1,1 @@
+"""User tasks other than running cells: reproduce, export an adapter, add a data set, predict, estimate costs."""

@@ -1,0 +1,137 @@
+"""Add a user's own data set: list images, choose the split, freeze the episodes, write the manifest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from freeshot.basics.errors import DataError, PoolError
+from freeshot.data.manifest import Manifest, Parts, Question, write_manifest
+from freeshot.data.splits import NAMES, Split, drawn_split, read_split, require_known, split_of_rows
+from freeshot.data.user_dataset import Listed, dataset_class, list_images, require_name
+from freeshot.data.verify import Found, check_dataset
+from freeshot.engine.vit.backbone import backbone_provider
+from freeshot.evaluation.episodes import episodes_sha256, track_episodes
+from freeshot.pipeline.resolve_pool import called
+from freeshot.pool.cards import CARD, read_pool_card
+from freeshot.pool.locate import POOLS, find_pool
+from freeshot.pool.store import open_pool
+
+if TYPE_CHECKING:
+    from freeshot.plugin.catalogue import Catalogue
+
+SHARES = (0.6, 0.2, 0.2)
+
+
+@dataclass(frozen=True)
+class AddRequest:
+    """The arguments of `freeshot data add`."""
+
+    name: str
+    path: Path
+    data: Path
+    split: Path | None = None
+    """A split file; without it the CSV's own column, and without that `shares` of the classes."""
+    shares: tuple[float, ...] = SHARES
+    seed: int = 0
+    pool: str = "pocket"
+    """A plugin's pool, or a user's own in `pools`."""
+    pools: Path = POOLS
+    sources: tuple[str, ...] = ()
+    """Data sets the pool was tuned on; if empty those of another track of that pool, or of its card."""
+    backbone: str = "pocket-vit"
+    way: int = 5
+    shot: int = 1
+    query: int = 15
+    episodes: int = 600
+    fit: Literal["square", "centre"] = "square"
+    domain: str = ""
+    license: str = ""
+
+
+def add_dataset(request: AddRequest, catalogue: Catalogue) -> tuple[Manifest, Found]:
+    """Validate everything, then write the manifest; return it with the result of the image check."""
+    require_name(request.name)
+    _require_free(request.name, catalogue)
+    backbone_provider(catalogue, request.backbone)
+    pool = _lasting(request.pool, catalogue, request.pools)
+    listed = list_images(request.path)
+    split, split_from = _split(request, listed)
+    asked = Question(
+        pool=pool,
+        sources=request.sources or _sources_of(pool, catalogue, request.pools),
+        backbone=request.backbone,
+        way=request.way,
+        shot=request.shot,
+        query=request.query,
+        episodes=request.episodes,
+    )
+    manifest = Manifest(
+        name=request.name,
+        path=_portable(request.path, request.data),
+        fit=request.fit,
+        domain=request.domain,
+        license=request.license,
+        splits=Parts(base=split.base, validation=split.validation, novel=split.novel),
+        split_from=split_from,
+        question=asked,
+    )
+    dataset = dataset_class(manifest)()
+    novel = dataset.load("novel", request.data)
+    frozen = episodes_sha256(track_episodes(manifest.track, novel), novel.sha256)
+    found = check_dataset(dataset, request.data)
+    if found.broken:
+        more = f" {len(found.broken) - 1} more cannot be read either." if len(found.broken) > 1 else ""
+        raise DataError(found.broken[0] + more)
+    question = asked.model_copy(update={"episodes_sha256": frozen})
+    manifest = manifest.model_copy(update={"question": question})
+    write_manifest(request.data, manifest)
+    return manifest, found
+
+
+def _portable(path: Path, data: Path) -> str:
+    """Return a path relative to the data folder if inside it, so that the folder can be moved."""
+    place, folder = path.resolve(), data.resolve()
+    return str(place.relative_to(folder) if place.is_relative_to(folder) else place)
+
+
+def _split(request: AddRequest, listed: Listed) -> tuple[Split, str]:
+    if request.split is not None:
+        split = read_split(request.split)
+        require_known(split, listed.members, request.split, request.path)
+        return split, request.split.name
+    if listed.splits:
+        return split_of_rows(listed.splits, request.path), f"the column 'split' of {request.path.name}"
+    shares = ", ".join(f"{share:g} {part}" for share, part in zip(request.shares, NAMES, strict=False))
+    split = drawn_split(tuple(listed.members), request.shares, request.seed, request.way)
+    return split, f"{shares}; seed {request.seed}"
+
+
+def _require_free(name: str, catalogue: Catalogue) -> None:
+    """Refuse the name of a plugin's data set; a user's own data set is replaced."""
+    if name in catalogue.names("dataset") and catalogue.plugin_of("dataset", name) != f"own-{name}":
+        origin = catalogue.origin("dataset", name)
+        raise DataError(f"'{name}' is already a data set of {origin}. Choose another name.")
+
+
+def _lasting(asked: str, catalogue: Catalogue, pools: Path) -> str:
+    """Return the name by which later runs find a pool; PoolError if they would not."""
+    place = find_pool(asked, catalogue, pools)
+    if not place.shipped and not (pools / place.name / CARD).is_file():
+        raise PoolError(
+            f"Tracks name their pool, and runs search '{place.name}' in {pools}, not in {place.folder}. Import it "
+            f"first: freeshot pool import {place.folder} --backbone NAME --name {place.name}"
+        )
+    return called(asked, catalogue, pools)
+
+
+def _sources_of(pool: str, catalogue: Catalogue, pools: Path) -> tuple[str, ...]:
+    """Return the data sets a pool was tuned on: those of another track of the pool, or of its card."""
+    for track in catalogue.tracks().values():
+        if track.pool == pool:
+            return track.sources
+    folder = find_pool(pool, catalogue, pools).folder
+    entries = open_pool(folder, read_pool_card(folder)["backbone_sha256"]).entries  # validates the card
+    named = dict.fromkeys(str(entry.facts.get("dataset", "")) for entry in entries)
+    return tuple(name for name in named if name in catalogue.names("dataset"))

@@ -1,0 +1,65 @@
+"""Refresh the short leaderboard of a page: the page chooses the rows, the records give the numbers.
+
+Between two marks stands a table whose rows begin with a method's name in backticks. What follows the first column is
+replaced: tags, and mean accuracy over the tracks of each section and shot.
+
+`python -m makers.readme_table README.md results/pocket`
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+from freeshot.basics.files import write_text
+from freeshot.leaderboard.board import Board, Row, boards
+from freeshot.leaderboard.lookup import all_rows
+from freeshot.records.load import load_records
+from freeshot.render.format import access, at_test
+
+BEGIN, END = "<!-- leaderboard: begin -->", "<!-- leaderboard: end -->"
+CHOSEN = re.compile(r"^(\| `([a-z0-9-]+)`[^|]*\|).*$", re.MULTILINE)
+"""A row of the table: its first column, which holds the label of a row of the board."""
+
+
+def with_numbers(document: str, board: Board) -> str:
+    """Return the document with the table between its marks refreshed from a board.
+
+    KeyError for a row that the board does not have.
+    """
+    before, _, rest = document.partition(BEGIN)
+    table, _, after = rest.partition(END)
+    rows = {row.label: row for row in all_rows(board)}
+    first = [(match[1], rows[match[2]]) for match in CHOSEN.finditer(table)]
+    groups = [(section, shot) for section in board.sections for shot in _shots(board, section)]
+    header = ["Method", "Data", "At test", *(f"{section} {shot}-shot" for section, shot in groups)]
+    lines = [f"| {' | '.join(header)} |", f"|---|---|---|{'---:|' * len(groups)}"]
+    for column, row in first:
+        means = [f"{100 * _mean(board, row, section, shot):.1f}" for section, shot in groups]
+        lines.append(f"{column} {' | '.join([access(row.line), at_test(row.line), *means])} |")
+    body = "\n".join(lines)
+    return f"{before}{BEGIN}\n{body}\n{END}{after}"
+
+
+def _shots(board: Board, section: str) -> list[int]:
+    return sorted({track.shot for track in board.sections[section]})
+
+
+def _mean(board: Board, row: Row, section: str, shot: int) -> float:
+    """Average a row's accuracy over the tracks of a section with this many examples per class."""
+    names = [track.name for track in board.sections[section] if track.shot == shot]
+    found = [interval.mean for name in names if (interval := row.cells[name].interval) is not None]
+    if len(found) < len(names):
+        raise KeyError(f"{row.label} has no number on some track of {section}, {shot}-shot")
+    return sum(found) / len(found)
+
+
+def main(document: Path, results: Path) -> None:
+    """Rewrite a document in place."""
+    (board,) = boards(load_records(results).records)
+    write_text(document, with_numbers(document.read_text(encoding="utf-8"), board))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,172 @@
+"""A cache is listed and pruned by what it holds; nothing else is ever touched."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from freeshot.basics.errors import OptionError, StoreError
+from freeshot.cache.admin import Kept, age, kept_in, kinds_of, prune, seconds_of, to_prune
+
+NAME = "0123456789abcdef"
+
+
+def put(path: Path, size: int = 10, used: float = 1000.0) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"x" * size)
+    os.utime(path, (used, used))
+    return path
+
+
+def aged(folder: Path, used: float) -> None:
+    os.utime(folder, (used, used))
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    root = tmp_path / "cache"
+    for stage, size, used in (("inversion", 30, 1000.0), ("features", 50, 5000.0)):
+        folder = put(root / "artefacts" / stage / NAME / "card.json", size, used).parent
+        put(folder / "tensors.safetensors", 100, used)
+        aged(folder, used)
+    aged(put(root / "pixels" / NAME / "pixels.npy", 700, 2000.0).parent, 2000.0)
+    aged(put(root / "artefacts" / "inversion" / ".writing-abc" / "x").parent, 1000.0)
+    put(root / "artefacts" / "inversion" / f".{NAME}.safetensors")
+    put(root / "cells" / f"{NAME}.safetensors")
+    put(root / "cells" / f".{NAME}.safetensors.x3_a.safetensors")
+    put(root / "artefacts" / "inversion" / f"..{NAME}.safetensors.x3_a.safetensors")
+    put(root / "failures" / f"{NAME}.txt")
+    put(root / "locks" / f"{NAME}.lock")
+    return root
+
+
+def test_what_is_kept_is_summed_up_by_kind(cache: Path) -> None:
+    found = [(kind.name, kind.count, kind.bytes, kind.used) for kind in kinds_of(kept_in(cache))]
+    assert found == [
+        ("pixels", 1, 700, 2000.0),
+        ("features", 1, 150, 5000.0),
+        ("inversion", 1, 130, 1000.0),
+        ("unfinished", 5, 50, 1000.0),
+        ("failures", 1, 10, 1000.0),
+    ]
+
+
+def test_what_was_not_used_for_long_goes(cache: Path) -> None:
+    prune(to_prune(kept_in(cache), (), older_than=3500.0, now=5400.0))
+    assert {one.kind for one in kept_in(cache)} == {"features", "pixels"}
+    assert (cache / "locks" / f"{NAME}.lock").exists()
+
+
+def test_kinds_go_alone_and_together_with_an_age(cache: Path) -> None:
+    kept = kept_in(cache)
+    assert {one.kind for one in to_prune(kept, {"pixels"}, None, 5400.0)} == {"pixels"}
+    assert to_prune(kept, {"features"}, older_than=3500.0, now=5400.0) == []
+    prune(to_prune(kept, {"pixels", "features"}, None, 5400.0))
+    assert {one.kind for one in kept_in(cache)} == {"inversion", "unfinished", "failures"}
+
+
+def test_pruning_all_needs_to_be_said(cache: Path) -> None:
+    with pytest.raises(OptionError) as caught:
+        to_prune(kept_in(cache), (), None, 0.0)
+    assert (
+        str(caught.value) == "Select what to delete with --older-than 30d, --kind NAME, or both. Nothing was removed."
+    )
+
+
+def test_a_kind_that_is_not_there_is_named(cache: Path) -> None:
+    with pytest.raises(OptionError) as caught:
+        to_prune(kept_in(cache), {"pixel"}, None, 0.0)
+    assert str(caught.value) == (
+        "The cache holds no 'pixel'. It holds: failures, features, inversion, pixels, unfinished."
+    )
+
+
+def test_what_freeshot_did_not_put_there_stays(cache: Path) -> None:
+    strange = [
+        put(cache / "thesis.txt"),
+        put(cache / "artefacts" / "notes.txt"),
+        put(cache / "artefacts" / "inversion" / "my results" / "a"),
+        put(cache / "pixels" / "holiday" / "a.png"),
+        put(cache / "cells" / "thesis.safetensors"),
+        put(cache / "other" / NAME / "card.json"),
+    ]
+    prune(to_prune(kept_in(cache), (), older_than=0.0, now=1e12))
+    assert kept_in(cache) == []
+    assert all(path.exists() for path in strange)
+
+
+def test_links_are_neither_followed_nor_removed(cache: Path, tmp_path: Path) -> None:
+    outside = put(tmp_path / "outside" / NAME / "card.json").parent.parent
+    links = [
+        cache / "artefacts" / "linked-stage",
+        cache / "artefacts" / "inversion" / ("f" * 16),
+        cache / "failures" / f"{'f' * 16}.txt",
+    ]
+    for link, target in zip(links, (outside, outside / NAME, outside / NAME / "card.json"), strict=True):
+        link.symlink_to(target)
+    (cache / "pixels" / NAME / "inner").symlink_to(outside)  # inside of what is removed: the link goes, not its end
+    prune(to_prune(kept_in(cache), (), older_than=0.0, now=1e12))
+    assert all(link.is_symlink() for link in links)
+    assert (outside / NAME / "card.json").exists()
+    assert not (cache / "pixels" / NAME).exists()
+
+
+def test_a_link_in_place_of_a_whole_room_is_not_entered(tmp_path: Path) -> None:
+    outside = put(tmp_path / "outside" / NAME / "a").parent.parent
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "pixels").symlink_to(outside)
+    assert kept_in(tmp_path / "cache") == []
+
+
+@pytest.mark.parametrize("name", ["missing", "file", "link"])
+def test_no_folder_is_no_cache(tmp_path: Path, name: str) -> None:
+    put(tmp_path / "file")
+    (tmp_path / "link").symlink_to(tmp_path)
+    with pytest.raises(StoreError) as caught:
+        kept_in(tmp_path / name)
+    assert str(caught.value) == (
+        f"The cache folder {tmp_path / name} does not exist. Give the --cache of your runs; links are not accepted."
+    )
+
+
+def test_what_somebody_else_removed_meanwhile_is_no_failure(cache: Path) -> None:
+    kept = kept_in(cache)
+    prune(kept)
+    prune(kept)
+
+
+def test_what_cannot_be_removed_is_named(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("shutil.rmtree", refuse)
+    one = Kept("pixels", cache / "pixels" / NAME, 0, 0.0)
+    with pytest.raises(StoreError) as caught:
+        prune([one])
+    assert str(caught.value) == f"{one.path} cannot be removed (Permission denied). Fix this and rerun."
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90m", 5400.0), ("12h", 43200.0), ("30d", 2592000.0), ("2w", 1209600.0), ("1.5h", 5400.0)]
+)
+def test_ages_are_read_as_people_write_them(text: str, seconds: float) -> None:
+    assert seconds_of(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "30", "d", "-3d", "3y", "nan d", "1e9d"])
+def test_what_is_no_age_is_refused(text: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        seconds_of(text)
+    assert str(caught.value) == (
+        f"Invalid age '{text}': expected a number and m, h, d or w, such as 30d for thirty days."
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(3.0, "just now"), (60.0, "1 minute ago"), (7300.0, "2 hours ago"), (86400.0 * 31, "31 days ago")],
+)
+def test_ages_are_said_as_people_say_them(seconds: float, said: str) -> None:
+    assert age(seconds) == said

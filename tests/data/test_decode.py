@@ -1,0 +1,156 @@
+"""A picture becomes a square of pixels, or a sentence."""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from freeshot.basics.errors import DataError
+from freeshot.data.decode import FORMATS, MOST_PIXELS, read_picture
+from freeshot.data.hash_cache import content_hashes
+
+FUZZ = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def gradient(width: int, height: int) -> Image.Image:
+    across = np.linspace(0, 255, width).astype(np.uint8)
+    return Image.fromarray(np.repeat(np.tile(across, (height, 1))[..., None], 3, axis=2))
+
+
+def test_a_square_keeps_the_edges_and_a_centre_cuts_them_off(tmp_path: Path) -> None:
+    gradient(60, 20).save(tmp_path / "wide.png")
+    squeezed = read_picture(tmp_path / "wide.png", 20, "square")
+    cut = read_picture(tmp_path / "wide.png", 20, "centre")
+    assert squeezed.shape == cut.shape == (20, 20, 3)
+    assert squeezed[0, 0, 0] < 10
+    assert squeezed[0, -1, 0] > 245
+    assert abs(int(cut[0, 0, 0]) - 85) < 6
+    assert abs(int(cut[0, -1, 0]) - 170) < 6
+
+
+def test_a_centre_is_what_torchvision_shows_clip(tmp_path: Path) -> None:
+    from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
+
+    theirs = Compose([Resize(24, InterpolationMode.BICUBIC), CenterCrop(24)])
+    rng = np.random.default_rng(0)
+    for size in ((31, 50), (50, 31), (24, 24), (10, 13)):
+        noise = Image.fromarray(rng.integers(0, 256, (*size, 3), dtype=np.uint8))
+        noise.save(tmp_path / "noise.png")
+        ours = read_picture(tmp_path / "noise.png", 24, "centre")
+        assert np.abs(ours.astype(int) - np.asarray(theirs(noise))).max() == 0
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16"])
+def test_every_mode_becomes_three_channels(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / ("x.tif" if mode in ("CMYK", "I;16") else "x.png")
+    Image.new(mode, (5, 4)).save(path)
+    assert read_picture(path, 6).shape == (6, 6, 3)
+
+
+def test_what_is_transparent_in_a_palette_is_white(tmp_path: Path) -> None:
+    image = Image.new("P", (4, 4), 0)
+    image.putpalette([0, 0, 0, 255, 0, 0])
+    image.save(tmp_path / "clear.gif", transparency=0)
+    assert (read_picture(tmp_path / "clear.gif", 4) == 255).all()
+
+
+def png(width: int, height: int) -> bytes:
+    """Write a header that promises a picture, and hardly any pixels."""
+    head = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    body = b"IDAT" + zlib.compress(b"\0" * 9)
+    chunks = (head, body, b"IEND")
+    parts = (struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c)) for c in chunks)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def test_a_decompression_bomb_is_refused(tmp_path: Path) -> None:
+    side = int(MOST_PIXELS**0.5)
+    for width, height in ((side + 1, side + 1), (2**31 - 1, 2**31 - 1), (60_000, 60_000)):
+        (tmp_path / "bomb.png").write_bytes(png(width, height))
+        with pytest.raises(DataError, match=r"bomb\.png cannot be read as a picture \("):
+            read_picture(tmp_path / "bomb.png", 8)
+
+
+def test_a_thread_of_a_picture_is_not_blown_up(tmp_path: Path) -> None:
+    Image.new("RGB", (1, 60_000)).save(tmp_path / "thread.png")
+    assert read_picture(tmp_path / "thread.png", 8, "square").shape == (8, 8, 3)
+    with pytest.raises(DataError, match="more than the 64,000,000 that are read"):
+        read_picture(tmp_path / "thread.png", 224, "centre")
+
+
+@pytest.mark.parametrize("content", [b"", b"MZ", b"%!PS-Adobe-3.0 EPSF-3.0", b"<svg/>", png(0, 0)])
+def test_what_is_no_picture_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "odd.png").write_bytes(content)
+    with pytest.raises(DataError, match=r"odd\.png cannot be read as a picture \(.*\)\. Remove or replace it\."):
+        read_picture(tmp_path / "odd.png", 8)
+
+
+def test_a_picture_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"gone\.png cannot be read as a picture"):
+        read_picture(tmp_path / "gone.png", 8)
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    folder, found = tmp_path_factory.mktemp("sound"), {}
+    for kind in FORMATS:
+        gradient(12, 9).save(folder / "x", format=kind)
+        found[kind] = (folder / "x").read_bytes()
+    return found
+
+
+@FUZZ
+@given(kind=st.sampled_from(FORMATS), data=st.data())
+def test_a_mutated_picture_gives_pixels_or_a_sentence(
+    sound: dict[str, bytes], tmp_path: Path, kind: str, data: st.DataObject
+) -> None:
+    content = bytearray(sound[kind])
+    for place, value in data.draw(
+        st.lists(st.tuples(st.integers(0, len(content) - 1), st.integers(0, 255)), max_size=8)
+    ):
+        content[place] = value
+    path = tmp_path / "mutated"
+    path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
+    try:
+        assert read_picture(path, 8).shape == (8, 8, 3)
+    except DataError as error:
+        assert str(error).count("\n") == 0  # noqa: PT017 - either outcome is right
+
+
+def test_a_file_larger_than_any_picture_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "x.png").open("wb") as file:
+        file.truncate(6 * 2**30)
+    with pytest.raises(DataError, match=r"it has 6,442,450,944 bytes, more than the 536,870,912 that are read"):
+        read_picture(tmp_path / "x.png", 8)
+    with pytest.raises(DataError, match=r"x\.png cannot be read \(it has 6,442,450,944 bytes"):
+        content_hashes([tmp_path / "x.png"], None)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.png")
+    with pytest.raises(DataError, match="it is not a regular file"):
+        read_picture(tmp_path / "x.png", 8)
+
+
+@pytest.mark.parametrize("ending", ["png", "tif"])
+def test_sixteen_bits_of_grey_become_eight(tmp_path: Path, ending: str) -> None:
+    ramp = np.linspace(0, 65535, 64, dtype=np.uint16).reshape(8, 8)
+    Image.fromarray(ramp).save(tmp_path / f"x.{ending}")
+    shown = read_picture(tmp_path / f"x.{ending}", 8)
+    assert np.array_equal(shown[..., 0], (ramp >> 8).astype(np.uint8))
+    assert (shown == shown[..., :1]).all()
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.float32])
+def test_numbers_of_which_nobody_says_what_is_white_are_refused(tmp_path: Path, dtype: type) -> None:
+    Image.fromarray(np.full((8, 8), 3, dtype)).save(tmp_path / "x.tif")
+    with pytest.raises(DataError, match="32-bit images are not supported"):
+        read_picture(tmp_path / "x.tif", 8)

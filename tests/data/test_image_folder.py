@@ -1,0 +1,117 @@
+"""Folders are listed in one order, and never left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from freeshot.basics.errors import DataError
+from freeshot.data.decode import ENDINGS, UNREAD
+from freeshot.data.image_folder import classes_in, left_out, member, pictures_in
+
+
+def paint(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (2, 2)).save(path)
+    return path
+
+
+def test_classes_and_pictures_are_sorted_and_hidden_ones_left_out(tmp_path: Path) -> None:
+    for name in ("b/2.png", "b/deep/1.PNG", "a/1.ppm", ".git/1.png", "a/.thumb.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "a" / "notes.txt").write_text("no picture")
+    found = {name: [str(file.relative_to(tmp_path)) for file in files] for name, files in classes_in(tmp_path).items()}
+    assert found == {"a": ["a/1.ppm"], "b": ["b/2.png", "b/deep/1.PNG"]}
+
+
+def test_the_folder_itself_may_be_a_link(tmp_path: Path) -> None:
+    paint(tmp_path / "disk" / "a" / "1.png")
+    (tmp_path / "data").symlink_to(tmp_path / "disk")
+    assert list(classes_in(tmp_path / "data")) == ["a"]
+
+
+def test_a_link_inside_of_the_folder_may_be_followed(tmp_path: Path) -> None:
+    real = paint(tmp_path / "a" / "1.png")
+    (tmp_path / "a" / "2.png").symlink_to(real)
+    assert len(pictures_in(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("name", ["a/secret.png", "a/folder", "b"])
+def test_a_link_that_leads_out_is_refused(tmp_path: Path, name: str) -> None:
+    paint(tmp_path / "in" / "a" / "1.png")
+    outside = paint(tmp_path / "out" / "x.png")
+    (tmp_path / "in" / name).symlink_to(outside if name.endswith("png") else outside.parent)
+    with pytest.raises(DataError, match=r"is a link that leads out of .*\. Put the files themselves there\."):
+        classes_in(tmp_path / "in")
+
+
+@pytest.mark.parametrize("name", ["../x.png", "/etc/passwd", "a/../../x.png", "a\0.png"])
+def test_a_name_in_a_table_may_not_lead_out(tmp_path: Path, name: str) -> None:
+    with pytest.raises(DataError, match="leads out of"):
+        member(tmp_path, name)
+
+
+def test_a_class_without_pictures_is_named(tmp_path: Path) -> None:
+    paint(tmp_path / "a/1.png")
+    (tmp_path / "b").mkdir()
+    with pytest.raises(DataError, match=r"b has no image\. Add at least one, or remove the class\."):
+        classes_in(tmp_path)
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"The folder .*nowhere does not exist\."):
+        pictures_in(tmp_path / "nowhere")
+
+
+def test_a_circle_of_links_ends(tmp_path: Path) -> None:
+    paint(tmp_path / "a" / "1.png")
+    (tmp_path / "a" / "again").symlink_to(tmp_path)
+    assert len(pictures_in(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("name", ["a\udcff/1.png", "a/\udcff.png", "a/b\udcff/1.png"])
+def test_a_name_that_is_no_text_is_refused(tmp_path: Path, name: str) -> None:
+    paint(tmp_path / "a" / "1.png")
+    paint(tmp_path / name)
+    with pytest.raises(DataError, match=r"is not valid UTF-8\. Rename that file or folder\."):
+        classes_in(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a/x.png", "a/loop", "b"])
+def test_a_link_that_leads_to_itself_is_refused(tmp_path: Path, name: str) -> None:
+    paint(tmp_path / "a" / "1.png")
+    (tmp_path / name).symlink_to(tmp_path / name)
+    if name != "a/x.png":  # what is no folder is no class
+        assert list(classes_in(tmp_path)) == ["a"]
+        return
+    with pytest.raises(DataError, match=r"is part of a loop of links\."):
+        classes_in(tmp_path)
+
+
+def empty(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    return folder
+
+
+def test_pictures_in_formats_that_are_not_read_are_counted_once(tmp_path: Path) -> None:
+    empty(tmp_path, "a/1.png", "a/2.HEIC", "b/deep/3.avif", "b/4.heic")
+    assert left_out(tmp_path, tmp_path / "b") == (
+        "3 files were left out, because their formats are not read: .avif, .heic. Save them as PNG or JPEG."
+    )
+    assert left_out(tmp_path / "a") == (
+        "1 file was left out, because its format is not read: .heic. Save it as PNG or JPEG."
+    )
+
+
+@pytest.mark.parametrize("name", ["a/list.csv", "a/notes.txt", "a/1.json", "a/._1.heic", ".trash/1.heic", "a/README"])
+def test_what_is_no_picture_or_hidden_is_left_out_in_silence(tmp_path: Path, name: str) -> None:
+    assert left_out(empty(tmp_path, "a/1.png", name), tmp_path / "nowhere") == ""
+
+
+def test_no_ending_is_read_and_left_out() -> None:
+    assert not ENDINGS & UNREAD

@@ -1,0 +1,194 @@
+"""A manifest in the data folder is a data set and a track; a spoilt one costs only itself."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from freeshot.basics.errors import DataError, OptionError
+from freeshot.data.lookup import named_dataset
+from freeshot.data.manifest import Manifest, Parts, Question, Spoilt, manifest_path, manifests, write_manifest
+from freeshot.data.user_dataset import dataset_class, list_images, offer_own, require_name
+from freeshot.plugin.catalogue import Catalogue
+from freeshot.plugin.host import Host, load_plugins
+from freeshot.testing import check
+
+FUZZ = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+PARTS = Parts(base=("a",), novel=("b", "c"))
+QUESTION = Question(pool="toy", sources=("toy-waves",), backbone="toy-vit", way=2, shot=1)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for place, name in enumerate("abc"):
+        (tmp_path / "pictures" / name).mkdir(parents=True)
+        for number in range(2):
+            colour = (80 * place, 100 * number, 9)
+            Image.new("RGB", (5, 4), colour).save(tmp_path / "pictures" / name / f"{number}.png")
+    return tmp_path / "pictures"
+
+
+def manifest(folder: Path, **changed: object) -> Manifest:
+    facts = {"name": "mine", "path": str(folder), "splits": PARTS, "question": QUESTION, **changed}
+    return Manifest.model_validate(facts)
+
+
+def offered(data: Path) -> Catalogue:
+    host = Host()
+    offer_own(host, data)
+    return Catalogue(host)
+
+
+def test_it_keeps_every_promise_of_a_data_set(folder: Path) -> None:
+    check(dataset_class(manifest(folder, license="CC0-1.0", domain="colours")))
+
+
+def test_a_manifest_is_offered_as_data_set_and_track(folder: Path, tmp_path: Path) -> None:
+    write_manifest(tmp_path, manifest(folder))
+    catalogue = offered(tmp_path)
+    assert catalogue.names("dataset") == ("mine",)
+    assert catalogue.origin("dataset", "mine") == "your data"
+    track = catalogue.track("own/mine/2w1s")
+    assert (track.dataset, track.pool, track.sources, track.way) == ("mine", "toy", ("toy-waves",), 2)
+
+
+def test_a_data_folder_is_offered_once(folder: Path, tmp_path: Path) -> None:
+    write_manifest(tmp_path, manifest(folder))
+    host = Host()
+    offer_own(host, tmp_path)
+    offer_own(host, tmp_path)
+    assert Catalogue(host).names("dataset") == ("mine",)
+    assert not host.failures
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("{", "is not a valid data set manifest"),
+        ("[]", "is not a valid data set manifest"),
+        ('{"format": 2}', r"is not a valid data set manifest \(.*\)\. Add the data set again\."),
+        ("\x00", "is not a valid data set manifest"),
+    ],
+)
+def test_a_spoilt_manifest_costs_only_itself(folder: Path, tmp_path: Path, text: str, why: str) -> None:
+    write_manifest(tmp_path, manifest(folder))
+    manifest_path(tmp_path, "other").write_text(text)
+    host = Host()
+    offer_own(host, tmp_path)
+    assert Catalogue(host).names("dataset") == ("mine",)
+    (failure,) = host.failures
+    assert re.search(why, failure.reason)
+    (spoilt,) = [found for found in manifests(tmp_path) if isinstance(found, Spoilt)]
+    assert spoilt.name == "other"
+    assert spoilt.reason == failure.reason
+
+
+def test_a_manifest_of_another_name_is_refused(folder: Path, tmp_path: Path) -> None:
+    write_manifest(tmp_path, manifest(folder)).rename(manifest_path(tmp_path, "other"))
+    (spoilt,) = manifests(tmp_path)
+    assert isinstance(spoilt, Spoilt)
+    assert "describes the data set 'mine'. Rename the file" in spoilt.reason
+
+
+def test_a_manifest_whose_class_is_in_two_splits_is_refused(folder: Path, tmp_path: Path) -> None:
+    write_manifest(tmp_path, manifest(folder, splits=Parts(base=("a",), novel=("a", "b"))))
+    (spoilt,) = manifests(tmp_path)
+    assert isinstance(spoilt, Spoilt)
+    assert "The manifest of 'mine' names the class 'a' twice" in spoilt.reason
+
+
+def test_a_class_that_vanished_is_named(folder: Path, tmp_path: Path) -> None:
+    for file in (folder / "c").iterdir():
+        file.unlink()
+    (folder / "c").rmdir()
+    with pytest.raises(DataError, match=r"The split of 'mine' names the class 'c', but .* has no image of it"):
+        dataset_class(manifest(folder))().load("novel", tmp_path)
+
+
+def test_a_table_lists_pictures_relative_to_itself(folder: Path) -> None:
+    (folder / "t.csv").write_text("path,label,split,note\na/0.png,x,base,\nb/0.png,y,novel,hm\na/0.png,x,base,\n")
+    listed = list_images(folder / "t.csv")
+    assert {label: [file.name for file in files] for label, files in listed.members.items()} == {
+        "x": ["0.png"],
+        "y": ["0.png"],
+    }
+    assert set(listed.splits) == {("x", "base"), ("y", "novel")}
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("path,label\ngone.png,x\n", r"names 'gone\.png', which does not exist"),
+        ("path,label\n../../x.png,x\n", "leads out of"),
+        ("path,label,split\na/0.png,x,base\nb/0.png,y,\n", "names a split in 1 of 2 lines"),
+        ("file,label\n", "has no column 'path'"),
+    ],
+)
+def test_a_table_that_does_not_fit_is_one_sentence(folder: Path, text: str, why: str) -> None:
+    (folder / "t.csv").write_text(text)
+    with pytest.raises(DataError, match=why):
+        list_images(folder / "t.csv")
+
+
+def test_what_is_neither_folder_nor_table_is_told(folder: Path) -> None:
+    with pytest.raises(DataError, match="is neither a folder of class folders nor a CSV file"):
+        list_images(folder / "a" / "0.png")
+    with pytest.raises(DataError, match="must hold one folder of pictures for each class, at least two"):
+        list_images(folder.parent)
+
+
+@pytest.mark.parametrize("name", ["", "Mine", "a/b", "../x", "-a", "a b"])
+def test_a_name_that_is_none_is_told(name: str) -> None:
+    with pytest.raises(DataError, match="cannot be a data set's name"):
+        require_name(name)
+
+
+@FUZZ
+@given(data=st.data())
+def test_a_mutated_manifest_is_read_or_noted(folder: Path, tmp_path: Path, data: st.DataObject) -> None:
+    path = manifest_path(tmp_path, "mine")
+    path.parent.mkdir(exist_ok=True)
+    content = bytearray(manifest(folder).model_dump_json().encode())
+    for place, value in data.draw(
+        st.lists(st.tuples(st.integers(0, len(content) - 1), st.integers(0, 255)), max_size=5)
+    ):
+        content[place] = value
+    path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
+    for found in manifests(tmp_path):
+        assert isinstance(found, Manifest) or "\n" not in found.reason
+
+
+@FUZZ
+@given(
+    key=st.sampled_from(["name", "path", "splits", "question", "fit", "more"]), value=st.none() | st.text(max_size=4)
+)
+def test_a_manifest_with_a_strange_value_is_read_or_noted(
+    folder: Path, tmp_path: Path, key: str, value: str | None
+) -> None:
+    path = manifest_path(tmp_path, "mine")
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps({**json.loads(manifest(folder).model_dump_json()), key: value}))
+    assert len(list(manifests(tmp_path))) == 1
+
+
+def test_a_data_set_takes_the_options_that_follow_its_name() -> None:
+    catalogue = Catalogue(load_plugins(only=frozenset({"vision"})))
+    assert named_dataset(catalogue, "cub").fit == "square"  # type: ignore[attr-defined]
+    assert named_dataset(catalogue, "cub:fit=centre").fit == "centre"  # type: ignore[attr-defined]
+    with pytest.raises(OptionError, match="fit"):
+        named_dataset(catalogue, "cub:fit=round")
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "x" * 5000])
+def test_a_name_longer_than_any_files_is_not_there(folder: Path, name: str) -> None:
+    (folder / "t.csv").write_text(f"path,label\n{name},a\n")
+    with pytest.raises(DataError, match="which does not exist"):
+        list_images(folder / "t.csv")
+    with pytest.raises(DataError, match="is neither a folder of class folders nor a CSV file"):
+        list_images(folder / name)

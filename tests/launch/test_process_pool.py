@@ -1,0 +1,36 @@
+"""Processes that share work out end with the one that waits for them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CREW = """
+import os, time
+from freeshot.launch.launchers.process_pool import share_out
+
+
+def work(item):
+    line = open("line", "w")
+    print(os.getpid(), file=line, flush=True)
+    time.sleep(600)
+
+
+if __name__ == "__main__":
+    share_out(["a", "b"], work, [{}, {}])
+"""
+
+
+def test_workers_end_with_a_run_that_was_killed(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "line")
+    (tmp_path / "crew.py").write_text(CREW)
+    with subprocess.Popen([sys.executable, "crew.py"], cwd=tmp_path) as run, (tmp_path / "line").open() as line:
+        assert {line.readline().strip().isdigit() for _ in range(2)} == {True}
+        run.send_signal(signal.SIGKILL)
+        assert line.read() == ""  # which ends only when no worker is left that holds the other end

@@ -1,0 +1,102 @@
+"""A factory of small records whose numbers are known."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from freeshot.records.models import (
+    IntervalRecord,
+    Part,
+    Provenance,
+    RunRecord,
+    RunSpec,
+    StageCost,
+    Tags,
+    TrackSpec,
+)
+from freeshot.stats.intervals import student_t
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+EPISODES = 20
+SKETCH = "in-domain/sketch/5w1s"
+
+
+def make_record(
+    method: str = "alpha",
+    track: str = SKETCH,
+    mean: float = 0.5,
+    *,
+    version: int = 1,
+    suite: str = "pocket",
+    seed: int = 0,
+    status: Any = "ok",
+    reason: str = "",
+    limit: int | None = None,
+    options: dict[str, Any] | None = None,
+    learner: str = "",
+    learner_options: dict[str, Any] | None = None,
+    learner_origin: str = "",
+    role: str = "method",
+    episodes_sha256: str = "aa",
+    wobble: float = 0.1,
+    phase: int = 0,
+    device: str = "AMD EPYC",
+    threads: int = 2,
+    tuning_free: bool = True,
+    backbone: str = "vit-toy",
+    origin: str = "freeshot 0.1",
+    finished: str = "2026-01-01T00:00:00+00:00",
+) -> RunRecord:
+    """Make a record whose accuracies swing around `mean`; equal phases swing together."""
+    count = limit or EPISODES
+    accuracies = [mean + wobble * (-1) ** ((i + phase * i) // 2) for i in range(count)] if status == "ok" else []
+    interval = None
+    if accuracies:
+        found = student_t(accuracies)
+        center = math.fsum(accuracies) / count
+        interval = IntervalRecord(mean=center, low=found.low, high=found.high, level=0.95, covers="episodes")
+    shot = int(track[-2]) if track[-2].isdigit() else 1
+    part = Part(kind="meta-learner", name=learner, options=learner_options or {}, origin=learner_origin)
+    parts = {"learner": part} if learner else {}
+    spec = RunSpec(
+        suite=suite,
+        track=TrackSpec(
+            name=track, version=version, dataset="sketch", split="novel", pool="mix", sources=("sketch",), way=5,
+            shot=shot, query=15, episodes=EPISODES, selection="none", episodes_sha256=episodes_sha256,
+        ),
+        method=Part(kind="method", name=method, options=options or {}, origin=origin),
+        parts=parts,
+        backbone=Part(kind="backbone", name=backbone),
+        seed=seed,
+        limit=limit,
+    )  # fmt: skip
+    return RunRecord(
+        cell=spec.cell,
+        status=status,
+        reason=reason or ("" if status == "ok" else f"It is {status}."),
+        comparable=limit is None,
+        spec=spec,
+        tags=Tags(tuning_free=tuning_free, data_free="strict", role=role),
+        interval=interval,
+        accuracies=accuracies,
+        stages=[
+            StageCost(stage="inversion", seconds=30, peak_bytes=2**20 * 100, cached=True),
+            StageCost(stage="meta-learning", seconds=12.5, peak_bytes=2**20 * 300),
+            StageCost(stage="evaluation", seconds=1.25, peak_bytes=2**20 * 200),
+        ],
+        provenance=Provenance(
+            freeshot="0.1", packages={}, python="3.11", platform="Linux", device=device, threads=threads,
+            git_commit=None, git_dirty=None, finished=finished,
+        ),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def record() -> Callable[..., RunRecord]:
+    """Return the factory of records."""
+    return make_record

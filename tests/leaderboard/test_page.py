@@ -1,0 +1,517 @@
+"""The page in a real browser: what a reader clicks, types and sees."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.leaderboard.browser import chromium, open_browser
+from tests.leaderboard.conftest import EPISODES, make_record
+
+from freeshot.contracts.published import Published
+from freeshot.leaderboard import boards
+from freeshot.leaderboard.across_tracks import standings
+from freeshot.leaderboard.pairs import over_seeds
+from freeshot.records.models import IntervalRecord, Quality, Tags, TaskCost
+from freeshot.render.html.data import histogram
+from freeshot.render.html.page import html
+from freeshot.stats.intervals import paired_difference
+from freeshot.stats.paired_tests import VERDICTS
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+    from freeshot.records.models import RunRecord
+
+COMMITTED = Path(__file__).parents[2] / "results/leaderboard/index.html"
+TRACKS = ("in-domain/sketch/5w1s", "in-domain/sketch/5w5s", "cross-domain/flags/5w1s")
+HOSTILE = (
+    "<img src=x onerror=\"document.title='taken'\">",
+    "</script><script>document.title='taken'</script>",
+    "\"'`&quot;</td></table>",
+    "\u202eabc\u2066 \u05d0\u05d1\u05d2",
+    "x" * 500,
+)
+LABELS = "all => all.map(text => text.firstChild.data)"
+PHONE: Any = {"width": 390, "height": 800}
+PIXEL = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010806000000"
+    "1f15c4890000000d49444154789c6360606060000000050001a5f645400000000049454e44ae426082"
+)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    executable = chromium()
+    if executable is None:
+        told = "There is no Chromium; install it (Debian: apt-get install chromium) to test the page in a browser."
+        if os.environ.get("CI") == "true":
+            pytest.fail(told)
+        pytest.skip(told)
+    with open_browser(executable) as found:
+        yield found
+
+
+@dataclass
+class Visit:
+    """An open page, and what it asked for or complained of."""
+
+    page: Page
+    address: str
+    requests: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+    def rows(self) -> list[str]:
+        """List the names of the rows, from the top."""
+        found: list[str] = self.page.eval_on_selector_all(
+            "#board tbody tr", "rows => rows.map(row => row.querySelector('.name').title)"
+        )
+        return found
+
+    def heads(self) -> list[str]:
+        """List the titles of the columns."""
+        found: list[str] = self.page.eval_on_selector_all(
+            "#board thead button", "all => all.map(one => one.innerText.replace(/\\s+/g, ' '))"
+        )
+        return found
+
+
+@contextmanager
+def visit(browser: Browser, path: Path, **options: Any) -> Iterator[Visit]:
+    """Open a page from a file in a window of its own."""
+    context = browser.new_context(**options)
+    found = Visit(context.new_page(), path.as_uri())
+    found.page.on("request", lambda request: found.requests.append(request.url))
+    found.page.on("console", lambda message: found.complaints.append(message.text))
+    found.page.on("pageerror", lambda error: found.complaints.append(str(error)))
+    found.page.goto(found.address)
+    yield found
+    context.close()
+
+
+def shown(found: Visit, rows: int) -> None:
+    """Wait until the table has so many rows."""
+    from playwright.sync_api import expect
+
+    expect(found.page.locator("#board tbody tr")).to_have_count(rows)
+
+
+def tagged(record: RunRecord, **tags: Any) -> RunRecord:
+    return record.model_copy(update={"tags": Tags(**(record.tags.model_dump() | tags))})
+
+
+def full(record: RunRecord, order: int) -> RunRecord:
+    """Add everything that a record may say."""
+    assert record.interval is not None
+    low, high = record.interval.mean - 0.2, record.interval.mean + 0.2
+    spread = IntervalRecord(mean=record.interval.mean, low=low, high=high, level=0.95, covers="images")
+    quality = Quality(ece=0.0625, brier=0.75, recall={"cat": 0.25, "<b>dog</b>": 0.125})
+    odds = [float((i * order) % EPISODES) for i in range(EPISODES)]
+    stages = [s.model_copy(update={"flops": 2 * 10**12, "learned": 4096 * order}) for s in record.stages]
+    measured = {"stages": stages, "task": TaskCost(flops=order * 10**9, tuned=0)}
+    return record.model_copy(update={"spreads": (spread,), "quality": quality, "log_odds": odds, **measured})
+
+
+def everything() -> list[RunRecord]:
+    """Make a board with all that a board can hold."""
+    found = []
+    for i, track in enumerate(TRACKS):
+        means = {"alpha": 0.6, "beta": 0.5 - i / 10, "frozen-prototype": 0.4 + i / 20}
+        for phase, (method, mean) in enumerate(means.items()):
+            record = make_record(method, track, mean, phase=phase, wobble=1 / 15 * (phase + 1))
+            tags = {"tuning_free": False, "data_free": "real data"} if method == "beta" else {}
+            tags |= {"black_box": True} if method == "alpha" else {}
+            tags |= {"transductive": True} if method == "beta" else {}
+            found.append(tagged(full(record, 3), **tags))
+        found.append(make_record("random", track, 0.2, role="floor"))
+    found += [
+        make_record("broken", TRACKS[0], status="failed", reason="It broke <here>."),
+        make_record("cheat", TRACKS[0], status="violated", reason="It opened test images."),
+        make_record("lazy", TRACKS[0], status="skipped", reason="It needs five shots."),
+        *(make_record("settings", TRACKS[0], 0.5, options={"text": text}) for text in HOSTILE),
+        *(make_record(text, TRACKS[0], 0.3) for text in HOSTILE),
+        make_record("other", "in-domain/dots/5w1s", suite="second"),
+    ]
+    return found
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("page")
+    (folder / "lora-000.png").write_bytes(PIXEL)
+    reported = [Published("Theirs", TRACKS[0], 0.625, None, "A paper, Table 2")]
+    page = folder / "index.html"
+    page.write_text(html(boards(everything(), published=reported), [folder / "lora-000.png"]), encoding="utf-8")
+    return page
+
+
+@pytest.fixture(scope="module")
+def window(browser: Browser, path: Path) -> Iterator[Visit]:
+    with visit(browser, path, reduced_motion="reduce") as found:
+        yield found
+
+
+@pytest.fixture
+def opened(window: Visit) -> Iterator[Visit]:
+    """Open the page afresh, and see that it was content."""
+    window.page.goto("about:blank")
+    window.requests.clear()
+    window.page.goto(window.address)
+    yield window
+    assert window.complaints == []
+    assert [url for url in window.requests if not url.startswith("data:")] == [window.address]
+
+
+def test_the_committed_page_opens_without_a_complaint_or_a_request_and_fits_a_phone(browser: Browser) -> None:
+    with visit(browser, COMMITTED, viewport=PHONE) as found:
+        for link in found.page.query_selector_all("nav a"):
+            link.click()
+            assert found.rows()
+            assert found.page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+        assert found.complaints == []
+        assert {url.partition("#")[0] for url in found.requests if not url.startswith("data:")} == {found.address}
+
+
+def test_a_click_sorts_and_another_turns_the_order(opened: Visit) -> None:
+    head = opened.page.locator("#board thead th", has_text="flags")
+    head.locator("button").click()
+    assert head.get_attribute("aria-sort") == "descending"
+    assert opened.rows()[:4] == ["alpha", "frozen-prototype", "beta", "random"]
+    head.locator("button").click()
+    assert head.get_attribute("aria-sort") == "ascending"
+    assert opened.rows()[:4] == ["random", "beta", "frozen-prototype", "alpha"]
+    assert opened.page.locator("[aria-sort]").count() == 1
+
+
+@pytest.mark.parametrize("key", ["Enter", "Space"])
+def test_a_key_sorts_and_the_focus_stays(opened: Visit, key: str) -> None:
+    opened.page.locator("[data-key=row]").focus()
+    opened.page.keyboard.press(key)
+    ascending = opened.rows()
+    opened.page.keyboard.press(key)
+    assert [row for row in ascending if row in ("alpha", "beta", "random")] == ["alpha", "beta", "random"]
+    assert opened.rows() == ascending[::-1]
+    assert opened.page.evaluate("document.activeElement.dataset.key") == "row"
+
+
+@pytest.mark.parametrize(
+    ("group", "value", "gone"),
+    [
+        ("by-tuning", "tuned", ["beta"]),
+        ("by-free", "real data", ["beta"]),
+        ("by-role", "controls", ["random"]),
+    ],
+)
+def test_a_tag_that_is_taken_away_hides_its_rows(opened: Visit, group: str, value: str, gone: list[str]) -> None:
+    before = opened.rows()
+    opened.page.locator(f"#{group} input[value='{value}']").uncheck()
+    assert [row for row in before if row not in opened.rows()] == gone
+    opened.page.get_by_role("button", name="Show all").click()
+    shown(opened, len(before))
+
+
+@pytest.mark.parametrize(("group", "value"), [("by-section", "cross-domain"), ("by-shot", "5-shot")])
+def test_a_section_or_a_shot_that_is_taken_away_hides_its_columns(opened: Visit, group: str, value: str) -> None:
+    before = opened.heads()
+    opened.page.locator(f"#{group} input[value='{value}']").uncheck()
+    hidden = set(before) - set(opened.heads()) - {"Mean all tracks"}
+    assert len(hidden) == 1
+    assert ("flags" if group == "by-section" else "5-shot") in hidden.pop()
+    assert "2 of 3 tracks" in opened.page.locator("#count").inner_text()
+
+
+def test_the_search_leaves_the_rows_that_hold_all_its_words(opened: Visit) -> None:
+    opened.page.locator("#search").fill("FROZEN proto")
+    assert opened.rows() == ["frozen-prototype"]
+    opened.page.locator("#search").fill("nothing like this")
+    assert opened.rows() == []
+
+
+def test_a_number_opens_what_is_behind_it_and_escape_closes_it(opened: Visit) -> None:
+    opened.page.locator("#board tbody tr", has_text="alpha").locator("button.value").first.click()
+    told = opened.page.locator("#detail").inner_text()
+    for part in ("over images", "40.00 … 80.00", "expected calibration error", "6.25 %", "Episodes by accuracy"):
+        assert part in told
+    assert told.index("<b>dog</b>") < told.index("cat")
+    opened.page.keyboard.press("Escape")
+    assert not opened.page.locator("#detail").is_visible()
+
+
+def test_cells_show_intervals_or_episodes(opened: Visit) -> None:
+    cells = opened.page.locator("#board button.value", has_text=".")
+    opened.page.locator("[value=episodes]").check()
+    assert opened.page.locator("#board .spark").count() == cells.count()
+    assert opened.page.locator("#board .bar").count() == 0
+    opened.page.get_by_role("button", name="Show all").click()
+    opened.page.locator("#board .bar").first.wait_for()
+
+
+def test_the_page_counts_episodes_as_python_would(opened: Visit) -> None:
+    (board,) = (board for board in boards(everything()) if board.suite == "pocket")
+    averages = [row.line.averages for row in (*board.rows, *board.controls)]
+    script = "state.board.rows.map((row) => state.board.tracks.map((t) => histogramOf(cellOf(row, t) || {}) || null))"
+    counted = opened.page.evaluate(script)
+    names = opened.page.evaluate("state.board.tracks.map((t) => t.name)")
+    expected = [[histogram(line[name]) if name in line else None for name in names] for line in averages]
+    assert counted == expected
+    assert any(any(found) for found in expected)
+
+
+@pytest.mark.parametrize(
+    ("row", "word", "reason"),
+    [
+        ("broken", "failed", "It broke <here>."),
+        ("cheat", "void", "It opened test images."),
+        ("lazy", "skipped", "It needs five shots."),
+    ],
+)
+def test_a_cell_without_a_number_says_why(opened: Visit, row: str, word: str, reason: str) -> None:
+    button = opened.page.locator("#board tbody tr", has_text=row).locator("button.value")
+    assert button.inner_text() == word
+    button.click()
+    assert reason in opened.page.locator("#detail").inner_text()
+
+
+def test_a_row_opens_its_provenance(opened: Visit) -> None:
+    opened.page.locator("#board button.name", has_text="alpha").click()
+    told = opened.page.locator("#detail").inner_text()
+    for part in ("FreeShot 0.1", "Python 3.11", "43 s to prepare", "peak 300 MiB", "on AMD EPYC"):
+        assert part in told
+
+
+def test_any_two_rows_are_compared_as_python_would(opened: Visit) -> None:
+    (board,) = (board for board in boards(everything()) if board.suite == "pocket")
+    rows = {row.label: (place, row) for place, row in enumerate((*board.rows, *board.controls))}
+    (first, alpha), (second, beta) = rows["alpha"], rows["beta"]
+    opened.page.select_option("#pair-first", str(first))
+    opened.page.select_option("#pair-second", str(second))
+    for track, line in zip(TRACKS, opened.page.locator("#pair tbody tr").all(), strict=True):
+        expected = paired_difference(alpha.line.scores[track], beta.line.scores[track])
+        assert line.locator("th").inner_text() == track
+        assert line.locator("td").first.inner_text() == f"+{100 * expected.mean:.2f} ± {100 * expected.half_width:.2f}"
+        assert line.locator("td").nth(2).inner_text() == ("▲ A is better" if expected.low > 0.005 else "? undecided")
+    opened.page.get_by_role("button", name="Swap").click()
+    assert opened.page.locator("#pair tbody td").first.inner_text().startswith("−")
+
+
+def test_where_rows_share_seeds_the_interval_is_over_them_too(browser: Browser, tmp_path: Path) -> None:
+    records = [
+        make_record(method, mean=(mean + 2 * seed) / 75, phase=seed * at, wobble=(at + 1) / 15, seed=seed)
+        for at, (method, mean) in enumerate({"alpha": 45, "beta": 40}.items())
+        for seed in (0, 1, 2)
+    ]
+    (board,) = boards(records)
+    alpha, beta = board.rows
+    expected = over_seeds(alpha, beta, TRACKS[0])
+    assert expected is not None
+    (tmp_path / "index.html").write_text(html([board]), encoding="utf-8")
+    with visit(browser, tmp_path / "index.html") as found:
+        line = found.page.locator("#pair tbody td").first
+        assert line.inner_text() == f"+{100 * expected.mean:.2f} ± {100 * expected.half_width:.2f}"
+        found.page.get_by_role("button", name="Swap").click()
+        assert line.inner_text() == f"−{100 * expected.mean:.2f} ± {100 * expected.half_width:.2f}"
+        assert "over episodes and training seeds" in found.page.locator("#pair-note").inner_text()
+
+
+def test_rows_stand_across_tracks_as_the_report_says(opened: Visit) -> None:
+    (board,) = (board for board in boards(everything()) if board.suite == "pocket")
+    found = standings(board)
+    assert found is not None
+    told = opened.page.locator("#standings-plot svg").get_attribute("aria-label") or ""
+    for label, rank in zip(found.rows, found.average_ranks, strict=True):
+        assert f"{label} {rank:.2f}" in told
+    assert opened.page.locator("#standings-plot line.thick").count() == len(found.cliques)
+    shares = [
+        f"{100 * one.mean:.0f} %" if i != j else "–" for i, row in enumerate(found.wins) for j, one in enumerate(row)
+    ]
+    texts = [text.split("\n") for text in opened.page.locator("#wins tbody td").all_inner_texts()]
+    assert [text[0] for text in texts] == shares
+    assert texts[1][1] == "/".join(str(found.verdicts[0][1][name]) for name in VERDICTS)
+    assert opened.page.locator("#cautions li").all_inner_texts() == list(found.cautions)
+
+
+def test_the_points_of_the_cost_plot_are_reached_by_keyboard(opened: Visit) -> None:
+    dots = opened.page.locator("#cost-plot circle.dot")
+    assert dots.count() == 4
+    assert opened.page.locator("#cost-plot polyline.front").get_attribute("points")
+    dots.first.focus()
+    told = dots.first.get_attribute("aria-label")
+    assert told is not None
+    opened.page.keyboard.press("Enter")
+    assert opened.page.locator("#detail-title").inner_text() == told.partition(":")[0]
+
+
+def test_costs_of_another_device_are_marked_and_not_drawn_beside_the_others(browser: Browser, tmp_path: Path) -> None:
+    rows = [
+        make_record(name, device="NVIDIA H200" if name == "gamma" else "AMD EPYC")
+        for name in ("alpha", "beta", "gamma")
+    ]
+    (tmp_path / "index.html").write_text(html(boards(rows)), encoding="utf-8")
+    with visit(browser, tmp_path / "index.html") as found:
+        costs = found.page.locator("#board tbody td:nth-child(4)")
+        assert [text.endswith("†") for text in costs.all_inner_texts()].count(True) == 1
+        assert found.page.locator("#board td[title]").get_attribute("title") == "on NVIDIA H200; most rows on AMD EPYC"
+        assert found.page.locator("#cost-plot circle.dot").count() == 2
+        assert "run elsewhere: gamma." in found.page.locator("#cost-note").inner_text()
+        found.page.locator("#cost-axis").select_option("peak")
+        assert found.page.locator("#cost-plot circle.dot").count() == 2
+
+
+def test_accuracy_is_drawn_against_any_cost_that_was_counted(opened: Visit) -> None:
+    axis = opened.page.locator("#cost-axis")
+    offered = axis.locator("option").all_inner_texts()
+    assert [text for text in offered if "operations" in text] == [
+        "operations to prepare a track",
+        "operations of one task",
+    ]
+    assert "images that LoRAs were asked about" not in offered
+    axis.select_option("task")
+    dots = opened.page.locator("#cost-plot circle.dot")
+    assert dots.count() == 3  # the floor's records count nothing
+    told = dots.evaluate_all("dots => dots.map((dot) => dot.getAttribute('aria-label'))")
+    assert all("3 GFLOP" in one for one in told)
+    axis.select_option("flops")
+    assert "4 TFLOP" in (dots.first.get_attribute("aria-label") or "")
+
+
+def test_a_row_whose_loras_only_answered_can_be_filtered(opened: Visit) -> None:
+    def shown() -> str:
+        return opened.page.locator("#board tbody").inner_text()
+
+    assert "alpha" in shown()
+    opened.page.locator("#by-pool").get_by_text("black box").click()
+    assert "alpha" not in shown()
+    assert "beta" in shown()
+
+
+def test_a_transductive_row_has_a_tag_and_can_be_filtered(opened: Visit) -> None:
+    row = opened.page.locator("#board tbody tr", has_text="beta")
+    assert "transductive" in row.locator(".tags").inner_text()
+    opened.page.locator("#by-queries").get_by_text("transductive").click()
+    assert row.count() == 0
+    assert "alpha" in opened.page.locator("#board tbody").inner_text()
+
+
+def test_hardness_is_drawn_from_the_reference_rows_log_odds(opened: Visit) -> None:
+    assert "frozen-prototype" in opened.page.locator("#hardness-note").inner_text()
+    assert opened.page.locator("#hardness-plot polyline").count() == 4
+
+
+def test_of_many_rows_a_few_and_the_reference_are_in_colour_and_a_search_brings_others(
+    browser: Browser, tmp_path: Path
+) -> None:
+    names = [f"row-{i:02}" for i in range(20)] + ["frozen-prototype"]
+    records = [full(make_record(name, TRACKS[0], 0.8 - i / 50), 3) for i, name in enumerate(names)]
+    (tmp_path / "many.html").write_text(html(boards(records)), encoding="utf-8")
+
+    def named(found: Visit) -> list[str]:
+        return sorted(found.page.locator("#hardness-plot svg > text:has(title)").evaluate_all(LABELS))
+
+    with visit(browser, tmp_path / "many.html") as found:
+        assert found.page.locator("#hardness-plot polyline").count() == 21
+        assert named(found) == ["frozen-prototype", *names[:7]]
+        heights = found.page.locator("#hardness-plot svg > text:has(title)").evaluate_all(
+            "all => all.map(t => +t.getAttribute('y'))"
+        )
+        assert max(heights) <= 320 - 36
+        found.page.locator("#search").fill("row-15")
+        assert named(found) == ["row-15"]
+        assert found.complaints == []
+
+
+def test_what_papers_report_and_what_was_recovered_is_shown(opened: Visit) -> None:
+    assert opened.page.locator("#published tbody").inner_text().split("\t") == ["Theirs", "62.50", "A paper, Table 2"]
+    assert "Theirs" not in opened.page.locator("#board").inner_text()
+    assert opened.page.evaluate("document.querySelector('#sheets img').naturalWidth") == 1
+
+
+def test_another_board_has_an_address_of_its_own_and_shows_only_what_it_has(opened: Visit) -> None:
+    opened.page.get_by_role("link", name="second").click()
+    shown(opened, 1)
+    assert opened.rows() == ["other"]
+    assert opened.page.evaluate("location.hash") == "#second@1"
+    for part in ("pair", "standings", "hardness", "published", "sheets"):
+        assert not opened.page.locator(f"#{part}-section").is_visible()
+
+
+def test_strangers_texts_stay_texts(opened: Visit) -> None:
+    rows = opened.rows()
+    for text in HOSTILE:
+        assert " ".join("".join(c if c.isprintable() else " " for c in text).split()) in rows
+    for button in opened.page.locator("#board tbody tr", has_text="30.00").locator("button.name").all()[:5]:
+        button.click()
+        opened.page.keyboard.press("Escape")
+    assert opened.page.title() == "FreeShot leaderboard"
+    assert opened.page.locator("img:not(#sheets img), b b, script").count() == 2  # the data and the script
+    assert opened.page.evaluate("document.dir") == ""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_can_be_read(opened: Visit, scheme: Any) -> None:
+    opened.page.emulate_media(color_scheme=scheme)
+    pale = opened.page.evaluate(CONTRASTS)
+    opened.page.locator("#board tbody tr", has_text="alpha").locator("button.value").first.click()
+    pale += opened.page.evaluate(CONTRASTS)
+    background = opened.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert [one for one in pale if one["contrast"] < 4.5] == []
+    assert len(pale) > 100
+    assert (background == "rgb(255, 255, 255)") == (scheme == "light")
+
+
+def test_a_phone_scrolls_down_only(browser: Browser, path: Path) -> None:
+    with visit(browser, path, viewport=PHONE) as found:
+        assert not found.page.locator("#search").is_visible()
+        found.page.locator("#filter-box summary").click()
+        assert found.page.locator("#search").is_visible()
+        found.page.locator("#board button.name", has_text="xxxx").last.click()
+        assert found.page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+        inside = found.page.evaluate(
+            "(({ scrollWidth, clientWidth }) => [scrollWidth, clientWidth])(document.all.detail)"
+        )
+        assert inside[0] == inside[1]
+
+
+def test_paper_shows_the_tables_without_what_is_to_be_clicked(opened: Visit) -> None:
+    opened.page.emulate_media(media="print")
+    assert not opened.page.locator("#filters").is_visible()
+    assert opened.page.locator("#board").is_visible()
+    opened.page.emulate_media(media="screen")
+
+
+def test_no_script_but_the_pages_own_runs(browser: Browser, path: Path, tmp_path: Path) -> None:
+    page = path.read_text(encoding="utf-8").replace("</body>", "<script>document.title = 'taken'</script></body>")
+    (tmp_path / "taken.html").write_text(page, encoding="utf-8")
+    with visit(browser, tmp_path / "taken.html") as found:
+        assert found.page.title() == "FreeShot leaderboard"
+        assert "Content Security Policy" in json.dumps(found.complaints)
+
+
+CONTRASTS = """() => {
+  const parse = text => (text.match(/[\\d.]+/g) || []).map(Number);
+  const linear = v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+  const light = ([r, g, b]) => [r, g, b].map(v => linear(v / 255))
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = element => {
+    for (let at = element; at; at = at.parentElement) {
+      const found = parse(getComputedStyle(at).backgroundColor);
+      if (found.length === 3 || found[3] === 1) return found;
+    }
+    return [255, 255, 255];
+  };
+  const found = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const element = walker.currentNode.parentElement, text = walker.currentNode.data.trim();
+    if (!text || !element.checkVisibility() || element.closest("script, option, title")) continue;
+    const style = getComputedStyle(element);
+    const [x, y] = [light(parse(element.closest("svg") ? style.fill : style.color)), light(behind(element))];
+    found.push({ text: text.slice(0, 40), contrast: (Math.max(x, y) + 0.05) / (Math.min(x, y) + 0.05) });
+  }
+  return found;
+}"""  # contrast as WCAG 2.2 defines it

@@ -1,0 +1,98 @@
+"""All pairs of a board say what each says alone; seeds widen what episodes alone are too sure of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from freeshot.leaderboard import boards
+from freeshot.leaderboard.compare import compare
+from freeshot.leaderboard.pairs import all_pairs, over_seeds
+from freeshot.leaderboard.verdicts import telling_each
+from freeshot.stats.crossed_effects import crossed
+from freeshot.stats.paired_tests import evidence, holm
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from freeshot.records.models import RunRecord
+
+    Make = Callable[..., RunRecord]
+
+SKETCH, FLAGS = "in-domain/sketch/5w1s", "cross-domain/flags/5w1s"
+
+
+@pytest.fixture
+def seeded(record: Make) -> list[RunRecord]:
+    """Two methods, of which the first is two points better on average, and five at its worst seed."""
+    means = {"alpha": (0.55, 0.50, 0.51), "beta": (0.50, 0.50, 0.50)}
+    return [record(m, mean=mean, seed=seed) for m, of in means.items() for seed, mean in enumerate(of)]
+
+
+def test_each_pair_is_what_its_paired_episodes_say(record: Make) -> None:
+    records = [record(m, t, mean, phase=i) for t in (SKETCH, FLAGS) for i, (m, mean) in enumerate(
+        {"a": 0.6, "b": 0.58, "c": 0.4}.items()
+    )]  # fmt: skip
+    (board,) = boards(records)
+    found = all_pairs(board)
+    assert [(p.track, p.first, p.second) for p in found] == [
+        (t, *pair) for t in (FLAGS, SKETCH) for pair in (("a", "b"), ("a", "c"), ("b", "c"))
+    ]
+    scores = {row.label: np.array(row.line.scores[SKETCH]) for row in board.rows}
+    for pair in found[3:]:
+        alone = evidence(scores[pair.first] - scores[pair.second])
+        assert (pair.evidence.interval, pair.evidence.sign_flip) == (alone.interval, alone.sign_flip)
+        assert pair.over_seeds is None
+
+
+def test_p_values_are_adjusted_for_all_pairs_of_a_track(record: Make) -> None:
+    (board,) = boards(
+        [record(m, mean=mean, phase=i) for i, (m, mean) in enumerate({"a": 0.6, "b": 0.55, "c": 0.5}.items())]
+    )
+    found = all_pairs(board)
+    assert [p.holm for p in found] == holm([p.evidence.sign_flip for p in found])
+
+
+def test_controls_and_rows_without_the_track_make_no_pair(record: Make) -> None:
+    records = [record("a"), record("b", FLAGS), record("floor", role="floor")]
+    assert all_pairs(boards(records)[0]) == ()
+
+
+def test_the_interval_over_seeds_is_of_the_differences_seed_by_seed(seeded: list[RunRecord]) -> None:
+    (board,) = boards(seeded)
+    alpha, beta = sorted(board.rows, key=lambda row: row.label)
+    differences = np.array([*alpha.line.runs[SKETCH].values()]) - np.array([*beta.line.runs[SKETCH].values()])
+    found = over_seeds(alpha, beta, SKETCH)
+    assert found is not None
+    expected = crossed(differences)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
+    assert found.covers == "episodes and training seeds, paired"
+    assert telling_each((alpha.line, beta.line), SKETCH, [(0, 1)]) == [found]
+
+
+def test_only_seeds_that_both_rows_have_are_paired(record: Make) -> None:
+    records = [record("a", mean=0.6, seed=s) for s in (0, 1)] + [record("b", seed=s) for s in (1, 2)]
+    (board,) = boards(records)
+    a, b = board.rows
+    assert over_seeds(a, b, SKETCH) is None
+    (told,) = telling_each((a.line, b.line), SKETCH, [(0, 1)])
+    assert told.covers == "episodes, paired"
+
+
+def test_what_is_sure_of_the_runs_is_undecided_of_the_methods(seeded: list[RunRecord], record: Make) -> None:
+    runs = compare(boards([r for r in seeded if r.spec.seed == 0])[0], "alpha", "beta")
+    methods = compare(boards(seeded)[0], "alpha", "beta")
+    assert [t.verdict for t in runs.tracks] == ["better"]
+    assert [t.verdict for t in methods.tracks] == ["undecided"]
+    assert [p.verdict for p in all_pairs(boards(seeded)[0])] == ["undecided"]
+    assert any("one training seed" in caution for caution in runs.cautions)
+    assert not any("seed" in caution for caution in methods.cautions)
+
+
+def test_seeds_that_do_not_meet_are_told(record: Make) -> None:
+    records = [record("a", seed=s) for s in (0, 1)] + [record("b", seed=s) for s in (2, 3)]
+    found = compare(boards(records)[0], "a", "b")
+    assert found.tracks[0].over_seeds is None
+    assert any("share fewer than two training seeds" in caution for caution in found.cautions)

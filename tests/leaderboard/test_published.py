@@ -1,0 +1,78 @@
+"""What papers report stands apart from what was measured, in every format."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from rich.console import Console
+
+from freeshot.contracts.published import Published
+from freeshot.leaderboard import boards
+from freeshot.leaderboard.published import HEADING
+from freeshot.render import render, render_terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from freeshot.records.models import RunRecord
+
+CUB = "in-domain/cub/5w1s"
+REPORTED = [
+    Published("Theirs", CUB, 0.9112, None, "A paper, Table 2"),
+    Published("Ours", CUB, 0.875, 0.0125, "A paper, Table 2"),
+    Published("Theirs", "in-domain/elsewhere/5w1s", 0.5, None, "A paper, Table 2"),
+]
+
+
+@pytest.fixture
+def records(record: Callable[..., RunRecord]) -> list[RunRecord]:
+    return [record("alpha", CUB), record("beta", CUB, 0.4), record("alpha", "cross-domain/flags/5w1s")]
+
+
+def test_reported_numbers_change_nothing_that_was_measured(records: list[RunRecord]) -> None:
+    (plain,), (board,) = boards(records), boards(records, published=REPORTED)
+    assert (board.rows, board.controls, board.tracks) == (plain.rows, plain.controls, plain.tracks)
+    assert [one.track for one in board.published] == [CUB, CUB]
+
+
+def test_markdown_has_a_table_of_its_own(records: list[RunRecord]) -> None:
+    page = render("markdown", records, published=REPORTED)
+    measured, _, reported = page.partition(f"### {HEADING}")
+    assert "Theirs" not in measured
+    assert "| Theirs | 91.12 | A paper, Table 2 |" in reported
+    assert "| Ours | 87.50 ± 1.25 | A paper, Table 2 |" in reported
+    assert "elsewhere" not in page
+
+
+def test_the_terminal_and_latex_have_one_too(records: list[RunRecord]) -> None:
+    console = Console(width=120, file=io.StringIO(), color_system=None)
+    render_terminal(records, console, published=REPORTED)
+    assert isinstance(console.file, io.StringIO)
+    assert f"{HEADING}: in-domain" in console.file.getvalue()
+    page = render("latex", records, published=REPORTED)
+    assert r"Ours & 87.5 $\pm$ 1.2 & A paper, Table 2 \\" in page
+    assert page.count(r"\begin{table}") == 3
+
+
+def test_csv_and_json_give_them_a_status_of_their_own(records: list[RunRecord]) -> None:
+    found = json.loads(render("json", records, published=REPORTED))["cells"]
+    assert [line["status"] for line in found] == ["ok", "ok", "ok", "reported", "reported"]
+    assert (found[3]["row"], found[3]["mean"], found[3]["low"], found[3]["rank"]) == ("Theirs", 0.9112, None, None)
+    assert (found[4]["low"], found[4]["high"], found[4]["notes"]) == (0.8625, 0.8875, "A paper, Table 2")
+    flat = list(csv.DictReader(io.StringIO(render("csv", records, published=REPORTED))))
+    assert [line["status"] for line in flat] == [line["status"] for line in found]
+
+
+def test_a_board_without_such_tracks_shows_nothing(record: Callable[..., RunRecord]) -> None:
+    for form in ("markdown", "latex", "csv", "json"):
+        assert render(form, [record()], published=REPORTED) == render(form, [record()])
+
+
+@pytest.mark.parametrize(("mean", "half", "source"), [(91.12, None, "x"), (0.5, 2.0, "x"), (0.5, None, " ")])
+def test_percents_and_missing_sources_are_refused(mean: float, half: float | None, source: str) -> None:
+    with pytest.raises(ValueError, match=r"Theirs on in-domain/cub/5w1s"):
+        Published("Theirs", CUB, mean, half, source)

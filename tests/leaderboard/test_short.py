@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from freeshot.leaderboard import boards
+from freeshot.leaderboard.compare import compare
+from freeshot.leaderboard.short_labels import short_labels, with_short_labels
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from freeshot.records.models import RunRecord
+
+    Make = Callable[..., RunRecord]
+
+
+def short(*records: RunRecord) -> list[str]:
+    (board,) = boards(records)
+    return sorted(short_labels(board).values())
+
+
+def test_a_row_is_named_by_what_differs_from_the_usual(record: Make) -> None:
+    usual = {"pace": 0.1, "steps": 5}
+    rows = [usual, usual | {"pace": 0.2}, usual | {"steps": 9}, usual | {"pace": 0.2, "steps": 9}]
+    found = short(record("beta"), *(record(options=options) for options in [*rows, usual | {"pace": 0.3, "steps": 5}]))
+    assert found == [
+        "alpha",
+        "alpha [pace=0.2, steps=9]",
+        "alpha [pace=0.2]",
+        "alpha [pace=0.3]",
+        "alpha [steps=9]",
+        "beta",
+    ]
+
+
+def test_a_parts_option_is_usual_among_rows_with_that_part(record: Make) -> None:
+    slow, fast = ({"learner": "walk", "learner_options": {"pace": pace}} for pace in (1, 2))
+    found = short(record(**slow), record(**slow, options={"x": 1}), record(**fast), record(learner="run"))
+    assert found == ["alpha", "alpha [learner.pace=2]", "alpha [learner=run]", "alpha [x=1]"]
+
+
+def test_where_short_labels_would_be_alike_whole_ones_stay(record: Make) -> None:
+    (board,) = boards([record(options={"text": text}) for text in ("", "x" * 50 + "a", "x" * 50 + "b")])
+    found = short_labels(board)
+    assert len(set(found.values())) == 3
+    assert all(label == short for label, short in found.items())
+
+
+def test_a_single_row_keeps_its_name(record: Make) -> None:
+    assert short(record(options={"pace": 1})) == ["alpha"]
+
+
+def test_tables_use_short_labels_where_a_method_has_many_rows(record: Make) -> None:
+    usual = {"pace": 0.1, "steps": 5}
+    settings = [usual, usual | {"pace": 0.2}, usual | {"steps": 9}]
+    (board,) = boards([*(record(options=one) for one in settings), *(record("beta", options={"x": x}) for x in (1, 2))])
+    found = with_short_labels(board)
+    assert sorted(row.label for row in found.rows) == [
+        "alpha",
+        "alpha [pace=0.2]",
+        "alpha [steps=9]",
+        "beta [x=1]",
+        "beta [x=2]",
+    ]
+    assert [row.cells for row in found.rows] == [row.cells for row in board.rows]
+
+
+def test_rows_can_be_compared_by_their_short_labels(record: Make) -> None:
+    usual = {"pace": 0.1, "steps": 5}
+    settings = [usual, usual | {"pace": 0.2}, usual | {"steps": 9}]
+    (board,) = boards([record(options=one, phase=phase) for phase, one in enumerate(settings)])
+    found = compare(board, "alpha", "alpha [steps=9]")
+    assert (found.first, found.second) == ("alpha [pace=0.1, steps=5]", "alpha [pace=0.1, steps=9]")

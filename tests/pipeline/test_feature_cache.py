@@ -1,0 +1,230 @@
+"""A record is the same whether its features were computed or recalled; a stranger's are computed each time."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+
+from freeshot.cache import pixels as decoded
+from freeshot.contracts.flow import Adapter
+from freeshot.contracts.method import Learner, Method, Workbench
+from freeshot.engine import AdaptedLearner
+from freeshot.evaluation.audit import Audit
+from freeshot.pipeline import feature_cache as features
+from freeshot.pipeline.cell import assist_cell
+from freeshot.pipeline.context import Environment
+from freeshot.pipeline.feature_cache import adapter_sha256
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+
+@pytest.fixture(autouse=True)
+def always(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep features and pixels however small."""
+    monkeypatch.setattr(features, "WORTH", 0.0)
+    monkeypatch.setattr(decoded, "WORTH", 0)
+
+
+@pytest.fixture
+def embedded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Count the images that a learner of the harness embeds."""
+    counted: list[int] = []
+    plain = AdaptedLearner.embed
+
+    def embed(self: AdaptedLearner, images: Tensor) -> Tensor:
+        counted.append(len(images))
+        return plain(self, images)
+
+    monkeypatch.setattr(AdaptedLearner, "embed", embed)
+    # the audit embeds some images again on purpose
+    monkeypatch.setattr("freeshot.pipeline.audit.audit_features", lambda *_: Audit(0, {"batch": 0.0}))
+    return counted
+
+
+def facts(record: Any) -> dict[str, Any]:
+    """Return what a record says beside times and memory."""
+    plain = record.model_dump(mode="json")
+    for stage in plain["stages"]:
+        for name in ("seconds", "peak_bytes", "cached"):
+            stage.pop(name)
+    plain["audit"].pop("seconds")
+    return {name: value for name, value in plain.items() if name not in ("provenance", "looks")}
+
+
+def stored(toy: Any) -> list[Path]:
+    return sorted((toy.cache / "artefacts" / "features").glob("*/card.json"))
+
+
+@pytest.mark.parametrize("method", ["frozen-prototype", "lora-average"])
+def test_a_record_is_the_same_with_recalled_features(toy: Any, embedded: list[int], method: str) -> None:
+    first = toy.record(method)
+    passed = len(embedded)
+    second = toy.record(method, rerun=True)
+    assert first.status == "ok", first.reason
+    assert passed > 0
+    assert len(embedded) == passed
+    assert facts(first) == facts(second)
+    assert len(stored(toy)) == 1
+
+
+def test_a_record_is_the_same_without_any_cache(toy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_caches = facts(toy.record("frozen-prototype"))
+    assert list((toy.cache / "pixels").glob("*/pixels.u8"))
+    monkeypatch.setattr(features, "WORTH", float("inf"))
+    monkeypatch.setattr(decoded, "WORTH", float("inf"))
+    (toy.cache).rename(toy.folder / "elsewhere")
+    assert facts(toy.record("frozen-prototype", rerun=True)) == with_caches
+    assert not stored(toy)
+    assert not (toy.cache / "pixels").exists()
+
+
+def test_damaged_features_are_computed_again(toy: Any, embedded: list[int]) -> None:
+    first = toy.record("frozen-prototype")
+    (card,) = stored(toy)
+    tensors = card.with_name("tensors.safetensors")
+    tensors.write_bytes(tensors.read_bytes()[:-4] + b"\0\0\0\1")
+    passed = len(embedded)
+    assert facts(toy.record("frozen-prototype", rerun=True)) == facts(first)
+    assert len(embedded) > passed
+
+
+def test_what_takes_no_time_is_not_kept(toy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(features, "WORTH", 1e9)
+    toy.record("frozen-prototype")
+    assert not stored(toy)
+
+
+class Own(Learner):
+    def __init__(self, inner: Learner) -> None:
+        self.inner = inner
+
+    def embed(self, images: Tensor) -> Tensor:
+        return self.inner.embed(images) + 1
+
+
+class Derived(AdaptedLearner):
+    def embed(self, images: Tensor) -> Tensor:
+        return super().embed(images) + 1
+
+
+@dataclass(frozen=True)
+class Strange(Method):
+    """Embed in a way that nobody can know."""
+
+    name = "strange"
+
+    way: str = "own"
+    """Which."""
+
+    def prepare(self, bench: Workbench) -> Learner:
+        inner = bench.frozen()
+        if self.way == "own":
+            return Own(inner)
+        assert isinstance(inner, AdaptedLearner)
+        if self.way == "derived":
+            inner.__class__ = Derived
+        else:
+            inner.embed = lambda images: AdaptedLearner.embed(inner, images) + 1  # type: ignore[method-assign]
+        return inner
+
+
+@pytest.mark.parametrize("way", ["own", "derived", "patched"])
+def test_features_of_a_strangers_learner_are_never_kept(toy: Any, way: str) -> None:
+    toy.offer(methods=[Strange])
+    record = toy.record("strange", suite=None, options=(f"way={way}",))
+    assert record.status == "ok", record.reason
+    assert not stored(toy)
+
+
+@dataclass(frozen=True)
+class Spoiling(Method):
+    """Change the network inside of a learner of the harness."""
+
+    name = "spoiling"
+
+    by: float = 0.0
+    """How much."""
+
+    def prepare(self, bench: Workbench) -> Learner:
+        import copy
+
+        learner: Any = bench.frozen()
+        learner._vit = copy.deepcopy(learner._vit)
+        with torch.no_grad():
+            learner._vit.blocks[0].attn.qkv.weight += self.by * torch.randn(1)
+        return learner  # type: ignore[no-any-return]
+
+
+def test_a_network_that_was_changed_behind_the_harness_is_another(toy: Any) -> None:
+    toy.offer(methods=[Spoiling])
+    toy.record("spoiling", suite=None)
+    toy.record("spoiling", suite=None, options=("by=0.1",))
+    assert len(stored(toy)) == 2
+
+
+def test_adapters_are_known_by_their_tensors() -> None:
+    one, two = torch.ones(2, 3), torch.zeros(3)
+    assert adapter_sha256(None) == "frozen"
+    same = adapter_sha256(Adapter({"a": one, "b": two}, {})), adapter_sha256(Adapter({"b": two, "a": one}, {"x": 1}))
+    assert same[0] == same[1]
+    others = [{"a": one, "b": two + 1}, {"a": one.T, "b": two}, {"a": one}, {"a": one.double(), "b": two}]
+    assert len({same[0], *(adapter_sha256(Adapter(other, {})) for other in others)}) == 5
+
+
+def test_features_of_many_images_are_kept_block_by_block(
+    toy: Any, embedded: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = facts(toy.record("frozen-prototype"))
+    images = sum(embedded)
+    for card in stored(toy):
+        shutil.rmtree(card.parent)
+    monkeypatch.setattr(features, "BLOCK", 50)
+    monkeypatch.setattr(features, "WORTH", 1e9)  # blocks are for others too, however little they take
+    assert facts(toy.record("frozen-prototype", rerun=True)) == whole
+    assert len(stored(toy)) == -(-images // 50) > 1
+    shutil.rmtree(stored(toy)[0].parent)
+    passed = sum(embedded)
+    assert facts(toy.record("frozen-prototype", rerun=True)) == whole
+    assert 0 < sum(embedded) - passed <= 50  # what was still there was not embedded again
+
+
+def assist(toy: Any, method: str, **asked: Any) -> None:
+    """Help with a cell that nobody runs."""
+    (cell,) = toy.plan(method, **asked).cells
+    environment = Environment(toy.catalogue, toy.cache, toy.folder / "data", torch.device("cpu"), quiet=True)
+    assist_cell(environment, cell.spec, cell.track)
+
+
+@dataclass(frozen=True)
+class Breaking(Method):
+    """Break."""
+
+    name = "breaking"
+
+    def prepare(self, bench: Workbench) -> Learner:
+        raise RuntimeError("broken")
+
+
+def test_an_assistant_embeds_for_the_one_who_looks(
+    toy: Any, embedded: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(features, "BLOCK", 50)
+    assist(toy, "frozen-prototype")
+    assert sum(embedded) > 0
+    assert not list(toy.results.rglob("*.json"))  # it writes no record
+    passed = sum(embedded)
+    assert toy.record("frozen-prototype").looks == 1
+    assert sum(embedded) == passed
+
+
+def test_what_goes_wrong_with_an_assistant_is_told_by_the_one_at_work(toy: Any) -> None:
+    toy.offer(methods=[Breaking])
+    assist(toy, "breaking", suite=None)
+    assert toy.record("breaking", suite=None).status == "failed"

@@ -1,0 +1,70 @@
+"""What a cell's stages cost is what they took, not how long another process let them wait."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+
+from freeshot.cache.artifacts import Artefact, Artefacts
+from freeshot.engine.metering.meter import metered
+from freeshot.pipeline.stages import Stages
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import pytest
+    from filelock import FileLock
+
+    from freeshot.pipeline.context import Environment
+
+HOUR = 3600.0
+CPU = torch.device("cpu")
+
+
+class Clock:
+    """The real clock, put forward by hand."""
+
+    def __init__(self) -> None:
+        self.real, self.ahead = time.perf_counter, 0.0
+
+    def __call__(self) -> float:
+        return self.real() + self.ahead
+
+
+class MadeElsewhere(Artefacts):
+    """Another process is at every stage, and is done an hour later."""
+
+    def __init__(self, root: Path, clock: Clock) -> None:
+        super().__init__(root)
+        self.clock = clock
+
+    def lock(self, stage: str, recipe: Mapping[str, Any]) -> FileLock:
+        self.clock.ahead += HOUR
+        self.save(stage, recipe, Artefact({"x": torch.ones(1)}, {}, 7.0, 1))
+        return super().lock(stage, recipe)
+
+
+class Alone:
+    """As much of an environment as stages need."""
+
+    def __init__(self, artefacts: Artefacts) -> None:
+        self.artefacts = artefacts
+
+    def emit(self, event: object) -> None:
+        """Tell nobody."""
+
+
+def test_waiting_for_another_process_is_nobodys_preparation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(time, "perf_counter", clock)
+    stages = Stages(cast("Environment", Alone(MadeElsewhere(tmp_path, clock))), "track · method", "c0ffee", CPU)
+    with metered(CPU) as whole:
+        stages.artefact("stage", {"lr": 0.1}, lambda tell, state: Artefact({}, {}), total=1)
+    stages.charge_rest(whole)
+    assert whole.seconds > HOUR
+    waited_for, rest = stages.costs
+    assert (waited_for.cached, waited_for.seconds) == (True, 7.0)
+    assert rest.seconds < HOUR / 2

@@ -1,0 +1,98 @@
+"""Poisoned pools: as many LoRAs as the name says are spoilt, the same ones everywhere, and nothing tells."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+from freeshot.basics.errors import PoolError
+from freeshot.pool.poisoning import Poison, poisoned, split_name
+
+if TYPE_CHECKING:
+    from tests.conftest import Toy
+
+    from freeshot.contracts.pool import LoraPool
+
+
+def spoilt(pool: LoraPool, kind: str, percent: int) -> set[str]:
+    found = poisoned(pool, Poison(kind, percent)).entries
+    return {old.name for old, new in zip(pool.entries, found, strict=True) if old is not new}
+
+
+def test_a_name_says_what_is_poisoned() -> None:
+    assert split_name("pocket/sketch+noise30") == ("pocket/sketch", Poison("noise", 30))
+    assert split_name("pocket") == ("pocket", None)
+
+
+@pytest.mark.parametrize("name", ["pocket+nois30", "pocket+noise", "pocket+noise101", "pocket+"])
+def test_a_poison_that_is_none_is_told(name: str) -> None:
+    with pytest.raises(PoolError, match=r"one of noise, mislabelled and a percentage\. Use 'pocket\+noise30'"):
+        split_name(name)
+
+
+@pytest.mark.parametrize("kind", ["noise", "mislabelled"])
+def test_a_larger_share_poisons_the_smallers_too(pool: LoraPool, kind: str) -> None:
+    shares = [spoilt(pool, kind, percent) for percent in (0, 25, 50, 100)]
+    assert [len(share) for share in shares] == [0, 1, 2, 4]
+    assert shares[1] < shares[2] < shares[3]
+
+
+def test_noise_has_the_spread_of_the_weights_it_replaces(pool: LoraPool) -> None:
+    for old, new in zip(pool.entries, poisoned(pool, Poison("noise", 100)).entries, strict=True):
+        assert new.head_weight is old.head_weight
+        for slot, factors in old.factors.items():
+            for before, after in zip(factors, new.factors[slot], strict=True):
+                assert before.shape == after.shape
+                assert float(after.norm() / before.norm()) == pytest.approx(1, abs=0.35)
+                assert abs(float((after * before).sum() / before.square().sum())) < 0.5
+
+
+def test_no_class_keeps_its_row_where_labels_are_permuted(pool: LoraPool) -> None:
+    for old, new in zip(pool.entries, poisoned(pool, Poison("mislabelled", 100)).entries, strict=True):
+        assert (new.classes, new.class_ids, new.factors) == (old.classes, old.class_ids, old.factors)
+        rows = [
+            next(o for o in range(5) if torch.equal(old.head_weight[o], row) and old.head_bias[o] == bias)
+            for row, bias in zip(new.head_weight, new.head_bias, strict=True)
+        ]
+        assert sorted(rows) == list(range(5))
+        assert all(place != row for place, row in enumerate(rows))
+
+
+def test_nothing_about_a_lora_tells_that_it_is_poisoned(pool: LoraPool) -> None:
+    for old, new in zip(pool.entries, poisoned(pool, Poison("noise", 100)).entries, strict=True):
+        assert (new.name, new.facts, new.rank) == (old.name, old.facts, old.rank)
+
+
+def test_a_poisoned_pool_is_another_pool_and_always_the_same(pool: LoraPool) -> None:
+    first, again = (poisoned(pool, Poison("noise", 50)) for _ in range(2))
+    assert first.sha256 == again.sha256
+    assert len({pool.sha256, first.sha256, poisoned(pool, Poison("noise", 25)).sha256}) == 3
+    assert first.name == "toy+noise50"
+    for one, other in zip(first.entries, again.entries, strict=True):
+        assert all(torch.equal(a[0], other.factors[slot][0]) for slot, a in one.factors.items())
+
+
+def test_a_poisoned_part_of_a_pool_is_not_the_poisoned_whole(pool: LoraPool) -> None:
+    part = replace(pool, entries=pool.entries[:2])
+    assert poisoned(part, Poison("noise", 50)).sha256 != poisoned(pool, Poison("noise", 50)).sha256
+
+
+def test_a_track_asks_for_a_poisoned_pool_by_name(toy: Toy) -> None:
+    sound, bad = (toy.record("lora-average", track=t, suite=None) for t in ("toy/in-domain/2w1s", "poisoned/toy/2w1s"))
+    assert sound.hashes["pool"] != bad.hashes["pool"]
+    assert sound.hashes["episodes"] == bad.hashes["episodes"]
+
+
+def test_the_pocket_suites_poisoned_tracks_ask_the_validation_episodes() -> None:
+    from freeshot_vision.pocket.tracks import TRACKS
+
+    known = {track.name: track for track in TRACKS}
+    chosen = [track for track in TRACKS if track.name.startswith("poisoned/")]
+    assert len(chosen) == 4
+    for track in chosen:
+        sound = known[track.name.replace("/".join(track.name.split("/")[:2]), "validation")]
+        assert (track.split, track.episodes_sha256) == ("validation", sound.episodes_sha256)
+        assert sound.episodes_sha256
