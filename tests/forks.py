@@ -35,7 +35,7 @@ LIBRARIES = (
     "PIL.Image",
 )
 OURS = (
-    "freeshot.cli.root",
+    "freeshot.cli.app",
     "freeshot.plugin.catalogue",
     "freeshot.launch.runner",
     "freeshot.testing.contract.all_rules",

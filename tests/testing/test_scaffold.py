@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from freeshot.basics.errors import PluginError
-from freeshot.cli.plugin import KINDS, REGISTERED
+from freeshot.cli.commands.plugin import KINDS, REGISTERED
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.plugin.files import import_file
 from freeshot.plugin.host import load_plugins

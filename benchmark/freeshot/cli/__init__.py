@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from freeshot.cli.root import main
+from freeshot.cli.app import main
 
 __all__ = ["main"]

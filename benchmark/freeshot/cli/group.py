@@ -12,26 +12,26 @@ import rich_click as click
 from freeshot.basics.errors import FreeshotError
 from freeshot.basics.suggestions import unknown_name
 from freeshot.cli.console import print_error, print_warning
-from freeshot.cli.session import session_of
+from freeshot.cli.context import session_of
 
 if TYPE_CHECKING:
     from click import Command, Context
 
 VERBS = {
-    "run": "freeshot.cli.run",
-    "leaderboard": "freeshot.cli.leaderboard",
-    "compare": "freeshot.cli.compare",
-    "power": "freeshot.cli.plan",
-    "results": "freeshot.cli.results",
-    "reproduce": "freeshot.cli.reproduce",
-    "list": "freeshot.cli.listing",
-    "show": "freeshot.cli.show",
-    "plugin": "freeshot.cli.plugin",
-    "pool": "freeshot.cli.pool",
-    "data": "freeshot.cli.data",
-    "recycle": "freeshot.cli.recycle",
-    "predict": "freeshot.cli.predict",
-    "cache": "freeshot.cli.cache",
+    "run": "freeshot.cli.commands.run",
+    "leaderboard": "freeshot.cli.commands.leaderboard",
+    "compare": "freeshot.cli.commands.compare",
+    "power": "freeshot.cli.commands.power",
+    "results": "freeshot.cli.commands.results",
+    "reproduce": "freeshot.cli.commands.reproduce",
+    "list": "freeshot.cli.commands.list_",
+    "show": "freeshot.cli.commands.show",
+    "plugin": "freeshot.cli.commands.plugin",
+    "pool": "freeshot.cli.commands.pool",
+    "data": "freeshot.cli.commands.data",
+    "recycle": "freeshot.cli.commands.recycle",
+    "predict": "freeshot.cli.commands.predict",
+    "cache": "freeshot.cli.commands.cache",
 }
 """Verb → module with its `command`, which is imported when the verb is called or listed."""
 

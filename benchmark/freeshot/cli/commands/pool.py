@@ -9,9 +9,9 @@ import rich_click as click
 
 from freeshot.basics.errors import OptionError
 from freeshot.cli.console import arithmetic, counted, duration, print_warning, stdout, table
+from freeshot.cli.context import session_of
 from freeshot.cli.group import HelpfulGroup
 from freeshot.cli.options import FOLDER, assumed_rate, data_folder, device, pools_folder
-from freeshot.cli.session import session_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,7 +41,7 @@ def command() -> None:
 @click.pass_context
 def list_(ctx: click.Context, pools: Path) -> None:
     """List the pools of plugins, your pools, and planned pools that are not built yet."""
-    from freeshot.cli.listing import rows_of
+    from freeshot.cli.commands.list_ import rows_of
 
     rows = [(name.strip(), *rest) for name, *rest in rows_of(session_of(ctx).catalogue, "pool", pools)]
     table(stdout(), rows or [("none", "", "")], heads=("name", "folder or build command", "origin"))

@@ -11,7 +11,7 @@ import rich_click as click
 
 from freeshot.cli import options
 from freeshot.cli.console import p_value, print_error, print_warning, stdout
-from freeshot.cli.session import session_of
+from freeshot.cli.context import session_of
 
 if TYPE_CHECKING:
     from freeshot.records.models import RunRecord

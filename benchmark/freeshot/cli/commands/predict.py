@@ -10,7 +10,7 @@ import rich_click as click
 
 from freeshot.cli import options
 from freeshot.cli.console import print_warning, stdout, table
-from freeshot.cli.session import session_of
+from freeshot.cli.context import session_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,7 @@ import rich_click as click
 
 from freeshot.cli import options
 from freeshot.cli.console import arithmetic, duration, stdout, table
-from freeshot.cli.session import session_of
+from freeshot.cli.context import session_of
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import rich_click as click
 
+from freeshot.cli.context import Session
 from freeshot.cli.group import VerbGroup
 from freeshot.cli.options import plugin_files
-from freeshot.cli.session import Session
 from freeshot.version import __version__
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from freeshot.cli.console import stdout, table
-from freeshot.cli.session import session_of
+from freeshot.cli.context import session_of
 from freeshot.plugin.kinds import KINDS
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
+from freeshot.cli.commands.list_ import NAMED
 from freeshot.cli.console import stdout, table
-from freeshot.cli.listing import NAMED
-from freeshot.cli.session import session_of
+from freeshot.cli.context import session_of
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -9,7 +9,7 @@ import rich_click as click
 
 from freeshot.cli import options
 from freeshot.cli.console import print_error, print_warning, stdout
-from freeshot.cli.session import session_of
+from freeshot.cli.context import session_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from freeshot.cli.console import print_warning, stdout, table
+from freeshot.cli.context import session_of
 from freeshot.cli.group import HelpfulGroup
 from freeshot.cli.options import data_folder, pools_folder
-from freeshot.cli.session import session_of
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -9,8 +9,8 @@ import rich_click as click
 
 from freeshot.cli import options
 from freeshot.cli.console import counted, print_warning, stdout
+from freeshot.cli.context import session_of
 from freeshot.cli.group import HelpfulGroup
-from freeshot.cli.session import session_of
 
 if TYPE_CHECKING:
     from freeshot.leaderboard.validate import Finding

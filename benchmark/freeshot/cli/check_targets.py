@@ -10,7 +10,7 @@ from freeshot.basics.suggestions import unknown_name
 from freeshot.plugin.kinds import KINDS
 
 if TYPE_CHECKING:
-    from freeshot.cli.session import Session
+    from freeshot.cli.context import Session
     from freeshot.plugin.catalogue import Catalogue
 
 

@@ -9,7 +9,7 @@ import rich_click as click
 
 from freeshot.cli import options
 from freeshot.cli.console import counted, stdout
-from freeshot.cli.session import session_of
+from freeshot.cli.context import session_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -90,8 +90,8 @@ def _print_result(
     console: Console, plan: Plan, request: RunRequest, outcome: Outcome, display: Display, *, full: bool
 ) -> None:
     """Print what ran, what failed, the ranking of the suite, and where to find the rest."""
+    from freeshot.cli.commands.leaderboard import everything
     from freeshot.cli.failures import print_failures
-    from freeshot.cli.leaderboard import everything
 
     console.print()
     console.print(_counts(plan, outcome, display))

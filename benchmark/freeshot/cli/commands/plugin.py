@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from freeshot.cli.console import stdout, table
+from freeshot.cli.context import session_of
 from freeshot.cli.group import HelpfulGroup
 from freeshot.cli.options import FOLDER, component_options, data_folder, full_traceback
-from freeshot.cli.session import session_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,7 +87,7 @@ def check(ctx: click.Context, name: str, options: tuple[str, ...], data: Path, *
 
     NAME_OR_PATH is the name of a plugin or component, the file of a plugin, or its folder.
     """
-    from freeshot.cli.offered import examined
+    from freeshot.cli.check_targets import examined
     from freeshot.testing.contract import report_on
 
     session = session_of(ctx)

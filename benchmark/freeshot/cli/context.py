@@ -59,7 +59,7 @@ class Session:
     @cached_property
     def foreign_commands(self) -> dict[str, click.Command]:
         """The commands that plugins add."""
-        from freeshot.cli.foreign import collect_commands
+        from freeshot.cli.plugin_commands import collect_commands
 
         return collect_commands(self.host)
 
