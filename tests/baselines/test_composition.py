@@ -63,7 +63,7 @@ def test_the_average_of_factors_has_cross_terms() -> None:
 
 
 def test_a_rank_for_factors_is_refused() -> None:
-    with pytest.raises(OptionError, match="which space=factors does not build"):
+    with pytest.raises(OptionError, match="which space=factors does not form"):
         LoraAverage(space="factors", rank=2)
 
 

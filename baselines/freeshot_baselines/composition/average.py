@@ -31,7 +31,8 @@ class LoraAverage(Method):
     def __post_init__(self) -> None:
         if self.rank and self.space == "factors":
             raise OptionError(
-                f"Option 'rank' of '{self.name}' truncates the mean of B·A, which space=factors does not form. Set 0."
+                f"Option 'rank' of '{self.name}' truncates the mean of B·A, which space=factors does not form. "
+                "Set it to 0."
             )
 
     def prepare(self, bench: Workbench) -> Learner:
