@@ -1,7 +1,7 @@
 """FreeShot: few-shot learning from a pool of LoRAs, data-free and tuning-free, measured.
 
-This facade is all that a plugin imports, besides `freeshot.engine`, `freeshot.data`, `freeshot.basics` and
-`freeshot.testing`; listeners and columns also find the events and records in `freeshot.contracts`.
+Plugins import this facade and, besides it, `freeshot.engine`, `freeshot.ops`, `freeshot.basics`, `freeshot.data` and
+`freeshot.testing`; event listeners also `freeshot.contracts.events`, and leaderboard columns `freeshot.records.models`.
 Importing it does not import torch.
 """
 
