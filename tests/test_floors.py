@@ -48,7 +48,7 @@ def test_imports_go_down_only(repository: Path) -> None:
     assert "0 broken" in done.stdout, done.stdout
 
 
-@pytest.mark.parametrize("package", ["basics", "contracts", "plugin", "report", "cli"])
+@pytest.mark.parametrize("package", ["basics", "contracts", "plugin", "leaderboard", "render", "cli"])
 def test_a_light_room_is_light_in_every_module(package: str) -> None:
     assert not loaded(IMPORT_ALL, f"freeshot.{package}") & HEAVY
 

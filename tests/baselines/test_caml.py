@@ -42,7 +42,7 @@ def test_label_vectors_have_one_length_and_the_widest_equal_angles(way: int) -> 
 
 
 def test_too_narrow_label_vectors_are_refused() -> None:
-    with pytest.raises(OptionError, match="cannot tell 5 classes apart"):
+    with pytest.raises(OptionError, match="width 4 are too narrow for 5 classes"):
         elmes(5, 4)
     with pytest.raises(OptionError, match="4 heads cannot share 6 features"):
         fresh(6, 3, 7, 1, 4, rng())

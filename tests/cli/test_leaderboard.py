@@ -21,8 +21,7 @@ def report(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """Put a stand-in in the place of the report room; `stale` and `loaded` are what it finds."""
     found = SimpleNamespace(stale=[], loaded=SimpleNamespace(records=["record"], problems=[]))
     module: Any = ModuleType("freeshot.render")
-    module.load_records = lambda folder: found.loaded
-    module.Selection = Selection
+    monkeypatch.setattr("freeshot.records.load.load_records", lambda folder: found.loaded)
 
     def note(columns: Any, published: Any) -> None:
         found.columns = [column.title for column in columns]

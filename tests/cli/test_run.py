@@ -89,7 +89,8 @@ def rooms(monkeypatch: pytest.MonkeyPatch) -> Rooms:
         "freeshot.launch.plan": {"plan_run": rooms.plan_run},
         "freeshot.workflows.estimate_cost": {"look_ahead": lambda *_: rooms.ahead},
         "freeshot.launch.runner": {"execute_plan": rooms.execute_plan},
-        "freeshot.render": report,
+        "freeshot.records.load": {"load_records": report["load_records"]},
+        "freeshot.leaderboard": {name: report[name] for name in ("short_ranking", "Selection")},
         "freeshot.cli.ranking": {
             "print_ranking": lambda console, ranking: ranking.empty or console.print(f"ranking of {ranking.names}")
         },

@@ -114,7 +114,8 @@ def _shadows() -> Iterator[tuple[ModuleType, str]]:
     """Yield names that shadow Python builtins in modules of the harness, which has none itself."""
     for module in _harness_modules():
         for name in vars(module).keys() & vars(builtins).keys():
-            if not name.startswith("__"):
+            # a submodule such as `render.format` is an attribute of its package
+            if not name.startswith("__") and not isinstance(vars(module)[name], ModuleType):
                 yield module, name
 
 
