@@ -198,10 +198,10 @@ class Toy:
         """Make the bench at which a method of the catalogue would prepare."""
         import torch
 
-        from freeshot.pipeline.context import Environment
+        from freeshot.pipeline.context import RunContext
         from freeshot.pipeline.workbench import Bench
 
-        environment = Environment(self.catalogue, self.cache, self.folder / "data", torch.device("cpu"))
+        environment = RunContext(self.catalogue, self.cache, self.folder / "data", torch.device("cpu"))
         (cell,) = self.plan(method.name, track=track, seeds=(seed,)).cells
         return Bench(environment, cell.spec, cell.track, method)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from freeshot import Choice, Method, added
 from freeshot.basics.validators import require_positive
-from freeshot_baselines.heads.headed import Headed
+from freeshot_baselines.heads.headed import CustomHeadLearner
 from freeshot_baselines.standing import untouched
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class FrozenPrototype(Method):
         return PrototypeLearner(features, self.distance, self.temperature)
 
 
-class PrototypeLearner(Headed):
+class PrototypeLearner(CustomHeadLearner):
     """Features of a learner, classified by class means with a given distance and temperature."""
 
     def __init__(self, features: Learner, distance: Literal["euclidean", "cosine"], temperature: float) -> None:

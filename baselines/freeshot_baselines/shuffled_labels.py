@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from freeshot import Choice, InvertingMethod
+from freeshot import Choice, InversionBasedMethod
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ShuffledLabels(InvertingMethod):
+class ShuffledLabels(InversionBasedMethod):
     """Meta-train on surrogates with permuted images: the effect of images without their labels' meaning.
 
     Images are permuted across the whole pool, masks with them; labels and the LoRAs' logits stay. Tasks then have the

@@ -22,7 +22,7 @@ from freeshot.contracts.meta_learner import GradientMetaLearner, MetaLearner, Mo
 from freeshot.contracts.method import Learner, Method, Needs, Oracle, Predictor, Trial, Workbench
 from freeshot.contracts.pool import LoraEntry, LoraPool, PoolPlan, Slot
 from freeshot.contracts.published import Published
-from freeshot.contracts.surrogate_method import InvertingMethod, SurrogateMethod
+from freeshot.contracts.surrogate_method import InversionBasedMethod, SurrogateMethod
 from freeshot.contracts.tracks import Profile, Row, Suite, Track
 from freeshot.plugin import hookimpl
 from freeshot.version import __version__
@@ -40,8 +40,8 @@ __all__ = [
     "FreeshotError",
     "GradientMetaLearner",
     "Images",
+    "InversionBasedMethod",
     "InversionMethod",
-    "InvertingMethod",
     "Launcher",
     "LayerView",
     "LearnedInversion",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from freeshot import Choice, InvertingMethod
+from freeshot import Choice, InversionBasedMethod
 
 
 @dataclass(frozen=True)
-class LoraRecycle(InvertingMethod):
+class LoraRecycle(InversionBasedMethod):
     """Recycle a pool of LoRAs into one meta-LoRA through images inverted from them; no data, no tuning at test."""
 
     name = "lora-recycle"

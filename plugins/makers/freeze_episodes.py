@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from freeshot.data.lookup import named_dataset
+from freeshot.data.lookup import dataset_by_name
 from freeshot.evaluation.episodes import episodes_sha256, track_episodes
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.plugin.host import load_plugins
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 def freeze(track: Track, catalogue: Catalogue, data: Path) -> str:
     """Return the hash of a track's list as drawn now."""
-    dataset = named_dataset(catalogue, track.dataset)
+    dataset = dataset_by_name(catalogue, track.dataset)
     images: Images = dataset.load(track.split, data)
     return episodes_sha256(track_episodes(replace(track, episodes_sha256=""), images), images.sha256)
 

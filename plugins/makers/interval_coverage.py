@@ -20,10 +20,10 @@ import torch
 
 from freeshot.basics.files import write_text
 from freeshot.basics.seeds import derive
-from freeshot.data.lookup import named_dataset
+from freeshot.data.lookup import dataset_by_name
 from freeshot.engine.lora.adapted_learner import AdaptedLearner
 from freeshot.engine.vit.backbone import named_backbone
-from freeshot.evaluation.jackknife import DRAWS, Error, draw_tasks, measure_spread
+from freeshot.evaluation.jackknife import DRAWS, Error, draw_tasks, measure_sampling_error
 from freeshot.evaluation.scoring import embed, score_features
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.plugin.host import load_plugins
@@ -123,7 +123,7 @@ def _measured(
         accuracies = _accuracies(own, known, track, TASKS, rng)
         error = float(np.std(accuracies, ddof=1)) / math.sqrt(TASKS)
         seed = int(rng.integers(2**63))
-        spread = measure_spread(own, known, track.way, track.shot, track.query, seed, effort.draws)
+        spread = measure_sampling_error(own, known, track.way, track.shot, track.query, seed, effort.draws)
         further = None if spread is None else spread.images if sized.covers == "images" else spread.classes
         if further is None:
             return []
@@ -183,7 +183,7 @@ def table(found: Sequence[Coverage]) -> str:
 
 
 def _features(track: Track, catalogue: Catalogue, data: Path) -> tuple[Tensor, NDArray[np.int64]]:
-    dataset = named_dataset(catalogue, track.dataset)
+    dataset = dataset_by_name(catalogue, track.dataset)
     images: Images = dataset.load(track.split, data)
     device = torch.device("cpu")
     learner = AdaptedLearner(named_backbone(catalogue, track.backbone))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from freeshot.engine import Trunk
+from freeshot.engine import EpisodeBackbone
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -19,9 +19,9 @@ WAY = 3
 
 
 @pytest.fixture(scope="session")
-def trunk(backbone: Backbone) -> Trunk:
+def trunk(backbone: Backbone) -> EpisodeBackbone:
     """Return the toy network as a frozen trunk in double precision."""
-    return Trunk(copy.deepcopy(backbone.vit).double(), copy.deepcopy(backbone.normalize).double())
+    return EpisodeBackbone(copy.deepcopy(backbone.vit).double(), copy.deepcopy(backbone.normalize).double())
 
 
 @pytest.fixture

@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from freeshot import LoraPool
-    from freeshot.engine import Trunk
+    from freeshot.engine import EpisodeBackbone
 
 Episodes = tuple["Tensor", "Tensor"]
 SETTING = Setting(1e-2, 4, "prototype")
 GRID: dict[str, Any] = {"lrs": (1e-3, 1e-2), "steps": (1, 2), "trials": 3}
 
 
-def learner(trunk: Trunk, setting: Setting = SETTING, **options: Any) -> LoraLearner:
+def learner(trunk: EpisodeBackbone, setting: Setting = SETTING, **options: Any) -> LoraLearner:
     return LoraLearner(trunk, LoraFinetuning(rank=2, **options), None, setting, 3)
 
 
-def slow(trunk: Trunk, support: Tensor, queries: Tensor, place: int) -> Tensor:
+def slow(trunk: EpisodeBackbone, support: Tensor, queries: Tensor, place: int) -> Tensor:
     """Tune one episode with the LoRA written into the weights by hand."""
     from torch.func import functional_call
 
@@ -65,14 +65,14 @@ def slow(trunk: Trunk, support: Tensor, queries: Tensor, place: int) -> Tensor:
         return scores
 
 
-def test_a_group_is_tuned_as_each_episode_alone_by_hand(trunk: Trunk, episodes: Episodes) -> None:
+def test_a_group_is_tuned_as_each_episode_alone_by_hand(trunk: EpisodeBackbone, episodes: Episodes) -> None:
     support, queries = episodes
     found = learner(trunk).adapt_many(support, WAY, streams(3))(queries)
     for place in range(3):
         assert torch.allclose(found[place], slow(trunk, support[place], queries[place], place), atol=1e-7)
 
 
-def test_a_long_run_passes_through_the_shorter_ones(trunk: Trunk, episodes: Episodes) -> None:
+def test_a_long_run_passes_through_the_shorter_ones(trunk: EpisodeBackbone, episodes: Episodes) -> None:
     support, queries = episodes
     passed = {
         setting.steps: predict(queries)
@@ -83,14 +83,14 @@ def test_a_long_run_passes_through_the_shorter_ones(trunk: Trunk, episodes: Epis
         assert torch.equal(scores, alone(queries))
 
 
-def test_tuning_fits_the_support_and_leaves_the_trunk(trunk: Trunk, episodes: Episodes) -> None:
+def test_tuning_fits_the_support_and_leaves_the_trunk(trunk: EpisodeBackbone, episodes: Episodes) -> None:
     before = copy.deepcopy(trunk.vit.state_dict())
     predict = learner(trunk, Setting(3e-2, 40, "zero")).adapt_many(episodes[0], WAY, streams(3))
     assert torch.equal(predict(episodes[0]).argmax(-1), torch.arange(WAY).repeat_interleave(2).expand(3, -1))
     assert all(torch.equal(before[name], weight) for name, weight in trunk.vit.state_dict().items())
 
 
-def test_the_average_is_where_it_starts_if_asked(trunk: Trunk, episodes: Episodes, pool: LoraPool) -> None:
+def test_the_average_is_where_it_starts_if_asked(trunk: EpisodeBackbone, episodes: Episodes, pool: LoraPool) -> None:
     from freeshot_baselines.composition.average import LoraAverage
 
     average = LoraAverage(rank=2).compose(pool.entries)

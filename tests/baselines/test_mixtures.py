@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from freeshot import LoraEntry, LoraPool, Slot
-    from freeshot.engine import Trunk
+    from freeshot.engine import EpisodeBackbone
 
 Episodes = tuple["Tensor", "Tensor"]
 LABELS = torch.arange(WAY).repeat_interleave(2)
@@ -55,11 +55,11 @@ def entries(pool: LoraPool) -> tuple[LoraEntry, ...]:
     return (*strong[:-1], replace(strong[-1], rank=1, factors=cut))
 
 
-def stack_of(trunk: Trunk, entries: tuple[LoraEntry, ...], *, unit: bool = False) -> Stack:
+def stack_of(trunk: EpisodeBackbone, entries: tuple[LoraEntry, ...], *, unit: bool = False) -> Stack:
     return Stack.of(entries, trunk.like, unit=unit)
 
 
-def features_with(trunk: Trunk, deltas: Mapping[Slot, Tensor], images: Tensor) -> Tensor:
+def features_with(trunk: EpisodeBackbone, deltas: Mapping[Slot, Tensor], images: Tensor) -> Tensor:
     """Embed images [n, 3, h, w] with matrices added into the weights, slowly."""
     whole = {slot: (torch.eye(delta.shape[1], dtype=delta.dtype)[None], delta[None]) for slot, delta in deltas.items()}
     with torch.no_grad():
@@ -70,7 +70,7 @@ def features_with(trunk: Trunk, deltas: Mapping[Slot, Tensor], images: Tensor) -
 @pytest.mark.parametrize("per", ["lora", "layer"])
 @pytest.mark.parametrize("unit", [False, True])
 def test_a_stacked_sum_is_the_sum_of_products(
-    trunk: Trunk, entries: tuple[LoraEntry, ...], episodes: Episodes, per: str, unit: bool
+    trunk: EpisodeBackbone, entries: tuple[LoraEntry, ...], episodes: Episodes, per: str, unit: bool
 ) -> None:
     stack = stack_of(trunk, entries, unit=unit)
     shape = [3, 4, *([len(stack.slots)] if per == "layer" else [])]
@@ -93,7 +93,7 @@ def test_a_stacked_sum_is_the_sum_of_products(
 
 
 def test_many_loras_are_summed_before_they_act(
-    trunk: Trunk, entries: tuple[LoraEntry, ...], episodes: Episodes
+    trunk: EpisodeBackbone, entries: tuple[LoraEntry, ...], episodes: Episodes
 ) -> None:
     weights = torch.randn(3, 30, 4, generator=RNG, dtype=torch.float64) / 10
     images = episodes[0].flatten(0, 1)
@@ -132,7 +132,7 @@ def test_support_is_told_apart_by_means_without_it_or_by_copies(episodes: Episod
 
 @pytest.mark.parametrize("form", ["softmax", "free"])
 def test_composition_without_a_step_is_the_average(
-    trunk: Trunk, entries: tuple[LoraEntry, ...], episodes: Episodes, form: Any
+    trunk: EpisodeBackbone, entries: tuple[LoraEntry, ...], episodes: Episodes, form: Any
 ) -> None:
     support, queries = episodes
     learner = MixtureLearner(trunk, stack_of(trunk, entries), Composition(form=form, steps=0), 3)
@@ -143,7 +143,9 @@ def test_composition_without_a_step_is_the_average(
         assert torch.allclose(found[e], prototype_logits(asked, shown, LABELS, WAY, distance="euclidean"), atol=1e-6)
 
 
-def test_no_magnitude_is_the_backbone(trunk: Trunk, entries: tuple[LoraEntry, ...], episodes: Episodes) -> None:
+def test_no_magnitude_is_the_backbone(
+    trunk: EpisodeBackbone, entries: tuple[LoraEntry, ...], episodes: Episodes
+) -> None:
     method = SdLora(magnitude=0.0, steps=0)
     found = MixtureLearner(trunk, stack_of(trunk, entries, unit=True), method, 3).adapt_many(
         episodes[0], WAY, streams(3)
@@ -169,7 +171,7 @@ LEARNERS: dict[str, Any] = {
 @pytest.mark.parametrize("name", LEARNERS)
 @pytest.mark.parametrize("shot", [1, 2])
 def test_a_group_is_tuned_as_each_episode_alone(
-    trunk: Trunk, entries: tuple[LoraEntry, ...], episodes: Episodes, name: str, shot: int
+    trunk: EpisodeBackbone, entries: tuple[LoraEntry, ...], episodes: Episodes, name: str, shot: int
 ) -> None:
     support, queries = episodes[0][:, :: 3 - shot], episodes[1]
     stack = stack_of(trunk, entries)
@@ -180,7 +182,7 @@ def test_a_group_is_tuned_as_each_episode_alone(
 
 
 def test_a_step_of_composition_goes_down_the_slope_of_one_episode(
-    trunk: Trunk, entries: tuple[LoraEntry, ...], episodes: Episodes
+    trunk: EpisodeBackbone, entries: tuple[LoraEntry, ...], episodes: Episodes
 ) -> None:
     support, queries = (part[:1] for part in episodes)
     stack = stack_of(trunk, entries)
@@ -211,7 +213,7 @@ def test_shares_of_a_composition_sum_to_one_over_the_loras_at_each_place(per: An
 
 
 def test_steps_of_mole_move_the_gate_by_adam_down_the_loss_of_one_episode(
-    trunk: Trunk, entries: tuple[LoraEntry, ...], episodes: Episodes
+    trunk: EpisodeBackbone, entries: tuple[LoraEntry, ...], episodes: Episodes
 ) -> None:
     support, queries = (part[0] for part in episodes)
     stack, method = stack_of(trunk, entries), Mole(lr=0.2, steps=2)
@@ -272,7 +274,7 @@ def test_a_gate_that_picks_one_keeps_its_share_among_all_and_learns() -> None:
 
 
 def test_a_few_chosen_loras_are_a_sum_with_zeros(
-    trunk: Trunk, entries: tuple[LoraEntry, ...], episodes: Episodes
+    trunk: EpisodeBackbone, entries: tuple[LoraEntry, ...], episodes: Episodes
 ) -> None:
     stack, images = stack_of(trunk, entries), episodes[0][:1].flatten(0, 1)
     chosen = torch.tensor([[0, 1], [3, 2], [2, 0], [1, 3], [0, 2], [3, 1]])
@@ -313,7 +315,7 @@ def test_without_nevergrad_a_sentence_says_what_to_install(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("space", ["factors", "delta"])
-def test_lorahub_mixes_factors_or_products(toy: Toy, trunk: Trunk, episodes: Episodes, space: Any) -> None:
+def test_lorahub_mixes_factors_or_products(toy: Toy, trunk: EpisodeBackbone, episodes: Episodes, space: Any) -> None:
     method = LoraHub(space=space)
     bench = toy.bench(method)
     entries, weights = bench.pool().entries, torch.randn(1, 4, generator=RNG, dtype=torch.float64)
@@ -329,7 +331,7 @@ def test_lorahub_mixes_factors_or_products(toy: Toy, trunk: Trunk, episodes: Epi
 
 
 def test_a_search_of_lorahub_is_told_the_supports_loss_and_a_price_of_large_coefficients(
-    trunk: Trunk, entries: tuple[LoraEntry, ...], episodes: Episodes, monkeypatch: pytest.MonkeyPatch
+    trunk: EpisodeBackbone, entries: tuple[LoraEntry, ...], episodes: Episodes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = torch.tensor([[1.2, -0.4, 0.0], [-1.5, 0.3, 0.9], [0.1, 0.0, -0.2]], dtype=torch.float64)
     told: list[Tensor] = []

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.conftest import Toy
     from torch import Tensor
 
-    from freeshot.engine import Trunk
+    from freeshot.engine import EpisodeBackbone
 
 Episodes = tuple["Tensor", "Tensor"]
 LABELS = torch.arange(WAY).repeat_interleave(2)
@@ -30,7 +30,7 @@ def cosines(query: Tensor, support: Tensor) -> Tensor:
     return 10 * torch.stack([cosine_similarity(q.unsqueeze(0), means, dim=1) for q in query])
 
 
-def test_rate_zero_is_the_untuned_cosine_to_class_means(trunk: Trunk, episodes: Episodes) -> None:
+def test_rate_zero_is_the_untuned_cosine_to_class_means(trunk: EpisodeBackbone, episodes: Episodes) -> None:
     support, queries = episodes
     found = PmfLearner(trunk, Pmf(), None, 0.0, 3).adapt_many(support, WAY, streams(3))(queries)
     for e in range(3):
@@ -38,7 +38,7 @@ def test_rate_zero_is_the_untuned_cosine_to_class_means(trunk: Trunk, episodes: 
         assert torch.allclose(found[e], cosines(asked, shown), atol=1e-9)
 
 
-def test_a_group_is_tuned_as_each_episode_alone(trunk: Trunk, episodes: Episodes) -> None:
+def test_a_group_is_tuned_as_each_episode_alone(trunk: EpisodeBackbone, episodes: Episodes) -> None:
     support, queries = episodes
     found = PmfLearner(trunk, Pmf(rank=2, steps=3), None, 1e-2, 3).adapt_many(support, WAY, streams(3))(queries)
     for e, rng in enumerate(streams(3)):

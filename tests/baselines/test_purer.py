@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from freeshot import Adapter, Task
     from freeshot.contracts.pool import LoraPool
-    from freeshot.engine import Backbone, Trunk
-    from freeshot.engine.vit.backbone import Thawed
+    from freeshot.engine import Backbone, EpisodeBackbone
+    from freeshot.engine.vit.backbone import TrainableBackbone
 
 HALF = torch.full((1, 3, 1, 1), 0.5)
 SMALL = ("iterations=3", "loras=2", "per_class=4", "warmup=0", "patience=1")
@@ -143,7 +143,7 @@ class Desk:
     shot: int = 1
     query: int = 1
 
-    def backbone(self) -> Thawed:
+    def backbone(self) -> TrainableBackbone:
         return self.network.thawed()
 
     def pool(self) -> LoraPool:
@@ -235,7 +235,7 @@ def test_the_contrastive_loss_is_that_of_khosla() -> None:
     assert [float(loss) for loss in found] == pytest.approx([float(slow_contrast(f, labels, 0.3)) for f in features])
 
 
-def shared_lora(trunk: Trunk) -> Adapter:
+def shared_lora(trunk: EpisodeBackbone) -> Adapter:
     """Return a LoRA that does something, in float64."""
     bank = LoraBank.fresh(trunk.vit, slots_of(trunk.vit), 2, 1, rng(3))
     with torch.no_grad():
@@ -244,7 +244,7 @@ def shared_lora(trunk: Trunk) -> Adapter:
     return adapter_of(bank.entry_factors(0))
 
 
-def slowly_inverted(trunk: Trunk, bank: LoraBank, support: Tensor, stream: torch.Generator) -> Tensor:
+def slowly_inverted(trunk: EpisodeBackbone, bank: LoraBank, support: Tensor, stream: torch.Generator) -> Tensor:
     """Walk the inversion of one episode [n, 3, h, w], image by image."""
     mean, std = trunk.normalize.mean, trunk.normalize.std
     with torch.no_grad():
@@ -264,7 +264,9 @@ def slowly_inverted(trunk: Trunk, bank: LoraBank, support: Tensor, stream: torch
     return (pixels.detach() * std + mean).clamp(0, 1)
 
 
-def test_episodes_are_inverted_and_calibrated_as_each_alone(trunk: Trunk, episodes: tuple[Tensor, Tensor]) -> None:
+def test_episodes_are_inverted_and_calibrated_as_each_alone(
+    trunk: EpisodeBackbone, episodes: tuple[Tensor, Tensor]
+) -> None:
     support, queries = episodes
     adapter = shared_lora(trunk)
     learner = CalibratedLearner(trunk, adapter, PLAN, 3)

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from tests.conftest import Toy
     from torch import Tensor
 
-    from freeshot.engine import Trunk
+    from freeshot.engine import EpisodeBackbone
 
 Episodes = tuple["Tensor", "Tensor"]
 LABELS = torch.arange(WAY).repeat_interleave(2)
 
 
-def slow(trunk: Trunk, images: Tensor, registers: Tensor) -> Tensor:
+def slow(trunk: EpisodeBackbone, images: Tensor, registers: Tensor) -> Tensor:
     """Run timm's own parts one after the other, with tokens put behind the patches."""
     vit = trunk.vit
     tokens = vit._pos_embed(vit.patch_embed(trunk.normalize(images)))  # type: ignore[operator]
@@ -34,7 +34,7 @@ def slow(trunk: Trunk, images: Tensor, registers: Tensor) -> Tensor:
     return found
 
 
-def test_registers_stand_behind_the_patches_of_their_group(trunk: Trunk, episodes: Episodes) -> None:
+def test_registers_stand_behind_the_patches_of_their_group(trunk: EpisodeBackbone, episodes: Episodes) -> None:
     registers = torch.randn(3, 2, 48, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     found = trunk.features(episodes[1], registers=registers)
     for e in range(3):
@@ -43,7 +43,7 @@ def test_registers_stand_behind_the_patches_of_their_group(trunk: Trunk, episode
     assert torch.allclose(without, slow(trunk, episodes[1][0], registers[0][:0]), atol=1e-10)
 
 
-def test_a_group_is_tuned_as_each_episode_alone_by_hand(trunk: Trunk, episodes: Episodes) -> None:
+def test_a_group_is_tuned_as_each_episode_alone_by_hand(trunk: EpisodeBackbone, episodes: Episodes) -> None:
     method = RegisterPrompt(registers=2, steps=3, lr=0.05)
     found = RegisterLearner(trunk, method, 3).adapt_many(episodes[0], WAY, streams(3))(episodes[1])
     for e, rng in enumerate(streams(3)):

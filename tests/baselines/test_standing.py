@@ -12,7 +12,7 @@ from freeshot import Choice, Learner, Method, Needs
 from freeshot.basics.errors import OptionError, UndeclaredError
 from freeshot.contracts.options import options_of
 from freeshot.leaderboard.labels import configuration
-from freeshot.pipeline.restricted_workbench import Handed
+from freeshot.pipeline.restricted_workbench import RestrictedWorkbench
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.plugin.host import load_plugins
 from freeshot_baselines.composition.average import LoraAverage
@@ -188,7 +188,7 @@ def test_options_that_change_nothing_part_no_rows(toy: Toy) -> None:
 
 
 def test_a_bench_on_another_shows_no_more_than_a_bench(toy: Toy) -> None:
-    bench = Handed(toy.bench(Knn())).on(AVERAGE)
+    bench = RestrictedWorkbench(toy.bench(Knn())).on(AVERAGE)
     with pytest.raises(AttributeError, match="A workbench has no '_environment'"):
         bench._environment  # noqa: B018
     assert (bench.way, bench.shot) == (2, 1)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freeshot.basics.errors import DataError, FreeshotError
-from freeshot.basics.memory import uncollected
+from freeshot.basics.memory import gc_paused
 from freeshot.basics.text import one_line
 
 
@@ -29,7 +29,7 @@ def test_words_are_kept(text: str, line: str) -> None:
 def test_the_collector_is_afterwards_what_it_was(was_on: bool) -> None:
     gc.enable() if was_on else gc.disable()
     try:
-        with suppress(ValueError), uncollected():
+        with suppress(ValueError), gc_paused():
             assert not gc.isenabled()
             raise ValueError
         assert gc.isenabled() == was_on
@@ -38,7 +38,7 @@ def test_the_collector_is_afterwards_what_it_was(was_on: bool) -> None:
 
 
 def test_what_was_made_uncollected_counts_as_old() -> None:
-    with uncollected():
+    with gc_paused():
         made: list[list[int]] = [[] for _ in range(1000)]
     young = {id(one) for one in gc.get_objects(generation=0)}
     assert not young & set(map(id, made))
@@ -48,7 +48,7 @@ def test_what_was_made_uncollected_counts_as_old() -> None:
 def test_what_others_froze_stays_frozen() -> None:
     gc.freeze()
     try:
-        with uncollected():
+        with gc_paused():
             pass
         assert gc.get_freeze_count() > 0
     finally:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 import torch
-from tests.contracts.test_meta_learner import Judged, OneWeight, Shifting, Ways, fit
+from tests.contracts.test_meta_learner import OneWeight, QueryOutcomes, Shifting, Ways, fit
 from torch import Generator, Tensor
 
 from freeshot import GradientMetaLearner
@@ -145,7 +145,7 @@ def test_the_optimiser_is_made_of_the_lora_then_the_extra_parameters() -> None:
 def test_the_best_lora_comes_with_the_extra_parameters_of_its_step() -> None:
     learner = Tempered(iterations=30, validate_every=1, **STEADY)
     model = Shifting()
-    adapter = learner.fit(cast("Model", model), cast("TaskStream", Judged()), torch.Generator())
+    adapter = learner.fit(cast("Model", model), cast("TaskStream", QueryOutcomes()), torch.Generator())
     step = adapter.facts["validation_step"]
     assert 1 < step < 30
     assert adapter.facts["log_scale"] == pytest.approx(float(learner.seen[step]), rel=1e-3)

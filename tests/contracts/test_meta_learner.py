@@ -126,7 +126,7 @@ def test_a_diverging_loss_is_named_with_its_step() -> None:
     )
 
 
-class Judged(Ways):
+class QueryOutcomes(Ways):
     """Tasks whose way is their number, and one held-out task that is solved while the weight lies in 1…2."""
 
     held_out = (
@@ -155,7 +155,7 @@ def test_the_lora_that_was_best_on_held_out_tasks_is_handed_on() -> None:
 
     learner = Pull(iterations=30, cycle=0, warmup=0, lr=0.3, lr_floor=0.3, validate_every=1)
     model = Shifting()
-    adapter = learner.fit(cast("Model", model), cast("TaskStream", Judged()), torch.Generator())
+    adapter = learner.fit(cast("Model", model), cast("TaskStream", QueryOutcomes()), torch.Generator())
     first_right = next(steps for steps in range(1, 31) if abs(at(steps) - 1.2) * 4 < 1.5)
     assert float(adapter.tensors["weight"]) == float(model.weight.detach()) == pytest.approx(at(first_right))
     assert adapter.facts == {"validation_accuracy": 1.0, "validation_step": first_right}
@@ -164,7 +164,7 @@ def test_the_lora_that_was_best_on_held_out_tasks_is_handed_on() -> None:
 
 def test_the_end_is_judged_too() -> None:
     learner = Pull(iterations=5, validate_every=100)
-    adapter = learner.fit(cast("Model", Shifting()), cast("TaskStream", Judged()), torch.Generator())
+    adapter = learner.fit(cast("Model", Shifting()), cast("TaskStream", QueryOutcomes()), torch.Generator())
     assert adapter.facts["validation_step"] == 5
 
 

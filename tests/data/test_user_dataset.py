@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from freeshot.basics.errors import DataError, OptionError
-from freeshot.data.lookup import named_dataset
+from freeshot.data.lookup import dataset_by_name
 from freeshot.data.manifest import Manifest, Parts, Question, Spoilt, manifest_path, manifests, write_manifest
 from freeshot.data.user_dataset import dataset_class, list_images, offer_own, require_name
 from freeshot.plugin.catalogue import Catalogue
@@ -179,10 +179,10 @@ def test_a_manifest_with_a_strange_value_is_read_or_noted(
 
 def test_a_data_set_takes_the_options_that_follow_its_name() -> None:
     catalogue = Catalogue(load_plugins(only=frozenset({"vision"})))
-    assert named_dataset(catalogue, "cub").fit == "square"  # type: ignore[attr-defined]
-    assert named_dataset(catalogue, "cub:fit=centre").fit == "centre"  # type: ignore[attr-defined]
+    assert dataset_by_name(catalogue, "cub").fit == "square"  # type: ignore[attr-defined]
+    assert dataset_by_name(catalogue, "cub:fit=centre").fit == "centre"  # type: ignore[attr-defined]
     with pytest.raises(OptionError, match="fit"):
-        named_dataset(catalogue, "cub:fit=round")
+        dataset_by_name(catalogue, "cub:fit=round")
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "x" * 5000])

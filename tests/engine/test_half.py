@@ -11,7 +11,7 @@ from torch import Tensor
 from freeshot.contracts.efficiency import EfficiencyStrategy
 from freeshot.engine import BankTeacher, LoraBank, SharedLora, look, open_backbone
 from freeshot.engine.vit.backbone import Backbone
-from freeshot.engine.vit.bf16 import autocast, network_in_use
+from freeshot.engine.vit.bf16 import autocast, bf16_copy_under_autocast
 from freeshot.pool.store import open_pool
 from freeshot.testing.toy import POOL, ToyVit
 from freeshot_lora_recycle.merging import TokenMerging
@@ -59,7 +59,7 @@ def test_patches_are_left_out_as_in_full_precision(
 def test_norms_and_tokens_are_in_bfloat16(single: Backbone, pictures: Tensor) -> None:
     seen: list[torch.dtype] = []
     with autocast("cpu", enabled=True):
-        block = network_in_use(single.vit).get_submodule("blocks.1")
+        block = bf16_copy_under_autocast(single.vit).get_submodule("blocks.1")
         handle = block.register_forward_hook(lambda _, inputs, output: seen.extend((inputs[0].dtype, output.dtype)))
         look(single, pictures)
     handle.remove()
@@ -86,11 +86,11 @@ def test_images_and_loras_keep_full_precision_and_feel_a_pull(single: Backbone, 
 def test_a_copy_follows_its_network(single: Backbone) -> None:
     vit = copy.deepcopy(single.vit)
     with autocast("cpu", enabled=True):
-        first = network_in_use(vit)
-        assert network_in_use(vit) is first
+        first = bf16_copy_under_autocast(vit)
+        assert bf16_copy_under_autocast(vit) is first
         with torch.no_grad():
             next(vit.parameters()).add_(1)
-        second = network_in_use(vit)
+        second = bf16_copy_under_autocast(vit)
     assert second is not first
     assert torch.equal(next(second.parameters()), next(vit.parameters()).bfloat16())
 
@@ -108,10 +108,10 @@ def test_a_copy_made_in_inference_mode_serves_gradients_too(single: Backbone, pi
 
 def test_what_is_trained_and_what_is_double_is_left_alone(single: Backbone) -> None:
     thawed, double = copy.deepcopy(single.vit).requires_grad_(True), copy.deepcopy(single.vit).double()
-    assert network_in_use(single.vit) is single.vit
+    assert bf16_copy_under_autocast(single.vit) is single.vit
     with autocast("cpu", enabled=True):
-        assert network_in_use(thawed) is thawed
-        assert network_in_use(double) is double
+        assert bf16_copy_under_autocast(thawed) is thawed
+        assert bf16_copy_under_autocast(double) is double
 
 
 def test_the_inside_of_a_teacher_can_be_looked_at(single: Backbone, pictures: Tensor) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from freeshot.basics.errors import ContractError
-from freeshot.engine import LoraBank, Trunk, look, slots_of
+from freeshot.engine import EpisodeBackbone, LoraBank, look, slots_of
 from freeshot.engine.vit import episode_backbone as module
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ IMAGES = torch.rand(3, 5, 3, 16, 16, generator=torch.Generator().manual_seed(4),
 
 def test_a_trunk_is_the_frozen_copy_that_a_bench_hands_out(backbone: Backbone) -> None:
     network = backbone.thawed()
-    trunk = Trunk.of(network)
+    trunk = EpisodeBackbone.of(network)
     assert not any(weight.requires_grad for weight in network.parameters())
     assert trunk.vit is not backbone.vit
     assert torch.allclose(trunk.features(IMAGES).flatten(0, 1), look(backbone, IMAGES.flatten(0, 1)).features)
@@ -30,11 +30,11 @@ def test_a_trunk_is_the_frozen_copy_that_a_bench_hands_out(backbone: Backbone) -
 
 def test_another_network_is_refused() -> None:
     with pytest.raises(ContractError, match=r"the network that bench.backbone\(\) returns"):
-        Trunk.of(nn.Linear(2, 2))
+        EpisodeBackbone.of(nn.Linear(2, 2))
 
 
 def test_joined_banks_act_each_on_its_own_episode(backbone: Backbone, make_entry: MakeEntry) -> None:
-    trunk = Trunk.of(backbone.thawed())
+    trunk = EpisodeBackbone.of(backbone.thawed())
     banks = [LoraBank.of([make_entry(seed)], trunk.like) for seed in range(3)]
     found = trunk.features(IMAGES, LoraBank.joined(banks))
     for e, bank in enumerate(banks):
@@ -44,7 +44,7 @@ def test_joined_banks_act_each_on_its_own_episode(backbone: Backbone, make_entry
 @pytest.mark.parametrize("at_once", [1, 7, 100])
 def test_parts_give_what_the_whole_gives(backbone: Backbone, at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "AT_ONCE", at_once)
-    trunk = Trunk.of(backbone.thawed())
+    trunk = EpisodeBackbone.of(backbone.thawed())
     slots = slots_of(trunk.vit)
     rngs = [torch.Generator().manual_seed(seed) for seed in range(3)]
     bank = LoraBank.joined([LoraBank.fresh(trunk.vit, slots, 2, 1, rng) for rng in rngs])

@@ -15,7 +15,7 @@ from freeshot.contracts.dataset import FewShotDataset
 from freeshot.contracts.tracks import Track
 from freeshot.evaluation.episode_lock import note_of, require_as_first_met
 from freeshot.evaluation.episodes import frozen_indices, track_episodes
-from freeshot.pipeline.context import Environment
+from freeshot.pipeline.context import RunContext
 from freeshot.testing.toy import ToyImages
 
 if TYPE_CHECKING:
@@ -114,8 +114,8 @@ def test_a_strangers_data_set_is_fixed_when_first_met_too(toy: Toy) -> None:
     (data / "kinds.txt").write_text("9 10 11")
     track = Track("own/listed/2w1s", "listed", "p", (), "b", way=2, query=2, episodes=3)
 
-    def environment() -> Environment:
-        return Environment(toy.catalogue, toy.cache, data, torch.device("cpu"))
+    def environment() -> RunContext:
+        return RunContext(toy.catalogue, toy.cache, data, torch.device("cpu"))
 
     assert environment().episodes(track) == environment().episodes(track)
     (data / "kinds.txt").write_text("8 10 11")

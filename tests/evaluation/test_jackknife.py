@@ -11,11 +11,11 @@ import torch
 
 from freeshot.evaluation.jackknife import (
     Error,
-    Spread,
+    SamplingError,
     draw_tasks,
     image_groups,
     jackknife,
-    measure_spread,
+    measure_sampling_error,
     spread_intervals,
 )
 from freeshot.stats.intervals import student_t
@@ -113,7 +113,7 @@ def test_the_error_over_images_is_how_far_worlds_of_other_images_differ() -> Non
     errors, means = [], []
     for world_number in range(30):
         features = world(rng, centres, 30)
-        spread = measure_spread(features, labels, 4, 1, 5, seed=world_number, draws=3000)
+        spread = measure_sampling_error(features, labels, 4, 1, 5, seed=world_number, draws=3000)
         assert spread is not None
         errors.append(spread.images.size**2)
         tasks = draw_tasks(labels, 4, 1, 5, 3000, rng)
@@ -130,7 +130,7 @@ def _mean(features: torch.Tensor, support: NDArray[np.int64], query: NDArray[np.
 def test_classes_spread_more_than_images() -> None:
     rng = np.random.default_rng(0)
     labels = np.repeat(np.arange(8), 30)
-    spread = measure_spread(world(rng, rng.normal(size=(8, 4)), 30), labels, 4, 1, 5, seed=0, draws=2000)
+    spread = measure_sampling_error(world(rng, rng.normal(size=(8, 4)), 30), labels, 4, 1, 5, seed=0, draws=2000)
     assert spread is not None
     assert spread.classes is not None
     assert spread.classes.size > spread.images.size
@@ -139,19 +139,19 @@ def test_classes_spread_more_than_images() -> None:
 
 def test_without_a_spare_class_nothing_is_said_about_classes() -> None:
     features = torch.randn(60, 4, generator=torch.Generator().manual_seed(0))
-    spread = measure_spread(features, np.repeat(np.arange(3), 20), 3, 1, 5, seed=0, draws=500)
+    spread = measure_sampling_error(features, np.repeat(np.arange(3), 20), 3, 1, 5, seed=0, draws=500)
     assert spread is not None
     assert spread.classes is None
 
 
 def test_with_too_few_images_nothing_is_said_at_all() -> None:
-    assert measure_spread(torch.zeros(12, 4), np.repeat(np.arange(3), 4), 3, 1, 5, seed=0) is None
+    assert measure_sampling_error(torch.zeros(12, 4), np.repeat(np.arange(3), 4), 3, 1, 5, seed=0) is None
 
 
 def test_wider_intervals_add_independent_errors() -> None:
     values = np.random.default_rng(0).normal(0.5, 0.1, 400)
     plain = student_t(values)
-    wide, wider = spread_intervals(plain, values.tolist(), Spread(Error(0.012, 10**6), Error(0.0, 10**6)))
+    wide, wider = spread_intervals(plain, values.tolist(), SamplingError(Error(0.012, 10**6), Error(0.0, 10**6)))
     own = values.std(ddof=1) / 20
     assert wide.half_width == pytest.approx(1.959964 * np.hypot(own, 0.012), rel=1e-5)
     assert wider.half_width == pytest.approx(1.959964 * own, rel=1e-5)
@@ -160,5 +160,5 @@ def test_wider_intervals_add_independent_errors() -> None:
 
 def test_few_groups_make_an_interval_wider() -> None:
     values = np.random.default_rng(0).normal(0.5, 0.1, 400).tolist()
-    few, many = (spread_intervals(student_t(values), values, Spread(Error(0.01, n), None))[0] for n in (4, 400))
+    few, many = (spread_intervals(student_t(values), values, SamplingError(Error(0.01, n), None))[0] for n in (4, 400))
     assert few.half_width > many.half_width

@@ -9,7 +9,15 @@ import pytest
 import torch
 
 from freeshot.contracts.flow import Episode
-from freeshot.evaluation.metrics import Judged, as_tensors, calibration_error, from_tensors, judge, quality, together
+from freeshot.evaluation.metrics import (
+    QueryOutcomes,
+    as_tensors,
+    calibration_error,
+    from_tensors,
+    judge,
+    quality,
+    together,
+)
 
 LABELS = torch.arange(3).repeat_interleave(2)
 LOGITS = torch.randn(4, 6, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
@@ -89,6 +97,6 @@ def test_a_judgement_survives_being_written_and_read() -> None:
 
 def test_parts_put_together_are_the_whole() -> None:
     parts = [judge(LOGITS[i : i + 1], LABELS, LOGITS[i : i + 1].argmax(-1)) for i in range(4)]
-    whole: Judged = together(parts)
+    whole: QueryOutcomes = together(parts)
     assert np.array_equal(whole.right, JUDGED.right)
     assert whole.brier == pytest.approx(JUDGED.brier)

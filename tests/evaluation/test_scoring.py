@@ -86,7 +86,7 @@ def test_probabilities_are_those_that_predict_reports() -> None:
     assert judged.confidence[0] == pytest.approx(probabilities.amax(1).numpy(), rel=1e-4)
 
 
-class Headed(Looking):
+class CustomHeadLearner(Looking):
     """Bring a head of its own."""
 
     def __init__(self, head: Callable[[Tensor, Tensor, int], Tensor]) -> None:
@@ -98,7 +98,7 @@ class Headed(Looking):
 
 
 def test_a_head_of_its_own_decides() -> None:
-    by_dot = Headed(lambda support, query, way: query @ support.reshape(len(support), way, -1, 6).mean(2).mT)
+    by_dot = CustomHeadLearner(lambda support, query, way: query @ support.reshape(len(support), way, -1, 6).mean(2).mT)
     judged, embedded = score_embedding(by_dot, IMAGES, EPISODES, CPU)
     rows = {image: embedded.features[row] for row, image in enumerate(embedded.images)}
     for accuracy, episode in zip(judged.accuracies, EPISODES, strict=True):
@@ -109,7 +109,7 @@ def test_a_head_of_its_own_decides() -> None:
 
 def test_the_head_that_all_share_can_be_asked_for() -> None:
     shared = Looking()
-    asked = Headed(lambda support, query, way: Learner.classify(shared, support, query, way))
+    asked = CustomHeadLearner(lambda support, query, way: Learner.classify(shared, support, query, way))
     expected, found = (score_embedding(learner, IMAGES, EPISODES, CPU)[0] for learner in (shared, asked))
     assert found.accuracies == expected.accuracies
     assert found.brier == pytest.approx(expected.brier, abs=1e-4)
@@ -121,7 +121,7 @@ def test_the_head_that_all_share_can_be_asked_for() -> None:
 )
 def test_a_head_that_scores_wrongly_is_refused(head: Callable[[Tensor, Tensor, int], Tensor], complaint: str) -> None:
     with pytest.raises(ContractError, match=complaint):
-        score_embedding(Headed(head), IMAGES, EPISODES, CPU)
+        score_embedding(CustomHeadLearner(head), IMAGES, EPISODES, CPU)
 
 
 def test_a_head_that_trusts_the_order_of_queries_gains_nothing() -> None:
@@ -129,7 +129,7 @@ def test_a_head_that_trusts_the_order_of_queries_gains_nothing() -> None:
         places = torch.arange(way).repeat_interleave(query.shape[1] // way)
         return torch.nn.functional.one_hot(places, way).expand(len(query), -1, -1).float()
 
-    judged, _ = score_embedding(Headed(by_place), IMAGES, EPISODES, CPU)
+    judged, _ = score_embedding(CustomHeadLearner(by_place), IMAGES, EPISODES, CPU)
     assert np.mean(judged.accuracies) == pytest.approx(1 / 3, abs=0.08)
 
 

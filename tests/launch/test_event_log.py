@@ -11,7 +11,7 @@ import pytest
 from freeshot.basics.failures import Failure
 from freeshot.basics.frames import Frame
 from freeshot.contracts.events import CellFailed, CellFinished, Event, Progress, StageFinished, StageStarted
-from freeshot.launch.event_log import Letters, Mailbox, told
+from freeshot.launch.event_log import EventLogReader, EventLogWriter, told
 
 EVENTS = [
     StageStarted("a · b", "inversion", 3),
@@ -28,7 +28,7 @@ class Later(Event):
 
 
 def test_letters_arrive_once_and_in_order(tmp_path: Path) -> None:
-    mailbox, letters = Mailbox(tmp_path), Letters(tmp_path / "cell.jsonl")
+    mailbox, letters = EventLogReader(tmp_path), EventLogWriter(tmp_path / "cell.jsonl")
     for event in EVENTS[:2]:
         letters.freeshot_event(event)
     assert mailbox.fetch() == EVENTS[:2]
@@ -42,22 +42,22 @@ def test_letters_arrive_once_and_in_order(tmp_path: Path) -> None:
 def test_a_failure_arrives_as_it_was(tmp_path: Path) -> None:
     frame = Frame("/a/mine.py", 3, "Mine.prepare", "self.go()", "mine")
     event = CellFailed("a · b", "No.", Failure("No.", frame, (frame, frame), "Traceback"), "failures/1.txt", id="1")
-    Letters(tmp_path / "cell.jsonl").freeshot_event(event)
-    assert Mailbox(tmp_path).fetch() == [event]
+    EventLogWriter(tmp_path / "cell.jsonl").freeshot_event(event)
+    assert EventLogReader(tmp_path).fetch() == [event]
 
 
 def test_progress_is_written_now_and_then_but_its_end_always(tmp_path: Path) -> None:
-    letters = Letters(tmp_path / "cell.jsonl")
+    letters = EventLogWriter(tmp_path / "cell.jsonl")
     for done in range(101):
         letters.freeshot_event(Progress("a · b", "inversion", done, 100))
-    found = Mailbox(tmp_path).fetch()
+    found = EventLogReader(tmp_path).fetch()
     assert found[-1] == Progress("a · b", "inversion", 100, 100)
     assert len(found) < 50
 
 
 def test_a_line_on_its_way_is_waited_for(tmp_path: Path) -> None:
-    mailbox, path = Mailbox(tmp_path), tmp_path / "cell.jsonl"
-    Letters(path).freeshot_event(EVENTS[0])
+    mailbox, path = EventLogReader(tmp_path), tmp_path / "cell.jsonl"
+    EventLogWriter(path).freeshot_event(EVENTS[0])
     whole = path.read_bytes()
     path.write_bytes(whole + whole[:10])
     assert mailbox.fetch() == EVENTS[:1]
@@ -70,19 +70,19 @@ def test_a_line_on_its_way_is_waited_for(tmp_path: Path) -> None:
 )
 def test_rubbish_is_passed_over(tmp_path: Path, line: str) -> None:
     (tmp_path / "cell.jsonl").write_text(line + "\n")
-    Letters(tmp_path / "cell.jsonl").freeshot_event(EVENTS[0])
-    assert Mailbox(tmp_path).fetch() == EVENTS[:1]
+    EventLogWriter(tmp_path / "cell.jsonl").freeshot_event(EVENTS[0])
+    assert EventLogReader(tmp_path).fetch() == EVENTS[:1]
 
 
 def test_kinds_that_readers_do_not_know_are_not_written(tmp_path: Path) -> None:
-    Letters(tmp_path / "cell.jsonl").freeshot_event(Later("a · b"))
-    assert Mailbox(tmp_path).fetch() == []
+    EventLogWriter(tmp_path / "cell.jsonl").freeshot_event(Later("a · b"))
+    assert EventLogReader(tmp_path).fetch() == []
 
 
 def test_what_comes_is_told_while_the_block_runs_and_at_its_end(tmp_path: Path) -> None:
     heard: list[Event] = []
-    letters = Letters(tmp_path / "cell.jsonl")
-    with told(Mailbox(tmp_path), heard.append):
+    letters = EventLogWriter(tmp_path / "cell.jsonl")
+    with told(EventLogReader(tmp_path), heard.append):
         letters.freeshot_event(EVENTS[0])
         until = time.monotonic() + 30
         while not heard and time.monotonic() < until:

@@ -224,8 +224,8 @@ def test_weights_are_found_wherever_a_cell_runs(toy: Toy, tmp_path: Path, monkey
     import timm
     from safetensors.torch import save_file
 
-    from freeshot.launch.worker import CellRunner
-    from freeshot.pipeline.context import Environment
+    from freeshot.launch.worker import CellWorker
+    from freeshot.pipeline.context import RunContext
 
     network = timm.create_model("vit_tiny_patch16_224", img_size=16, patch_size=4, num_classes=0)
     (tmp_path / "weights").mkdir()
@@ -235,7 +235,7 @@ def test_weights_are_found_wherever_a_cell_runs(toy: Toy, tmp_path: Path, monkey
     (cell,) = toy.plan("frozen-prototype", **asked).cells
     request = toy.request("frozen-prototype", **asked)
     monkeypatch.chdir(tmp_path)
-    runner = CellRunner.at(Environment.of(request, toy.catalogue), request, {cell.spec.cell: cell.track}, tmp_path)
+    runner = CellWorker.at(RunContext.of(request, toy.catalogue), request, {cell.spec.cell: cell.track}, tmp_path)
     there = "import pickle, sys; pickle.load(sys.stdin.buffer)()"
     errand = pickle.dumps(partial(runner, cell.spec))
     subprocess.run([sys.executable, "-c", there], cwd=tmp_path / "elsewhere", input=errand, check=True)

@@ -12,7 +12,7 @@ from freeshot import FewShotDataset, InversionMethod, Learner, Method, Needs
 from freeshot.basics.errors import DataError, OptionError, StoreError
 from freeshot.contracts.launcher import Launcher
 from freeshot.launch.launchers.submitit import SubmititLauncher
-from freeshot.pipeline.context import Environment
+from freeshot.pipeline.context import RunContext
 from freeshot.testing.toy import TRACKS, ToyImages, ToyWaves
 
 if TYPE_CHECKING:
@@ -251,7 +251,7 @@ def test_who_only_hands_cells_on_needs_no_card(stocked: Toy) -> None:
     stocked.launch("eager", launcher="far", device="cuda")
     assert PREPARED == ["cpu"]
     with pytest.raises(OptionError, match="No CUDA device is available"):
-        Environment.of(stocked.request("eager", device="cuda"), stocked.catalogue)
+        RunContext.of(stocked.request("eager", device="cuda"), stocked.catalogue)
 
 
 @pytest.mark.parametrize("option", ["cells_per_job", "parallel", "minutes", "cpus", "memory"])

@@ -10,7 +10,7 @@ import pytest
 from freeshot.leaderboard import boards
 from freeshot.leaderboard.compare import compare
 from freeshot.leaderboard.pairs import all_pairs, over_seeds
-from freeshot.leaderboard.verdicts import telling_each
+from freeshot.leaderboard.verdicts import verdict_intervals
 from freeshot.stats.crossed_effects import crossed
 from freeshot.stats.paired_tests import evidence, holm
 
@@ -69,7 +69,7 @@ def test_the_interval_over_seeds_is_of_the_differences_seed_by_seed(seeded: list
     expected = crossed(differences)
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
     assert found.covers == "episodes and training seeds, paired"
-    assert telling_each((alpha.line, beta.line), SKETCH, [(0, 1)]) == [found]
+    assert verdict_intervals((alpha.line, beta.line), SKETCH, [(0, 1)]) == [found]
 
 
 def test_only_seeds_that_both_rows_have_are_paired(record: Make) -> None:
@@ -77,7 +77,7 @@ def test_only_seeds_that_both_rows_have_are_paired(record: Make) -> None:
     (board,) = boards(records)
     a, b = board.rows
     assert over_seeds(a, b, SKETCH) is None
-    (told,) = telling_each((a.line, b.line), SKETCH, [(0, 1)])
+    (told,) = verdict_intervals((a.line, b.line), SKETCH, [(0, 1)])
     assert told.covers == "episodes, paired"
 
 

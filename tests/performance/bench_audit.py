@@ -11,7 +11,7 @@ from tests.performance.measure import Table
 from freeshot.contracts.tracks import Track
 from freeshot.launch.plan import track_spec
 from freeshot.pipeline.cell import run_cell
-from freeshot.pipeline.context import Environment
+from freeshot.pipeline.context import RunContext
 from freeshot.pipeline.resolve import backbone_part, with_parts
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.plugin.host import load_plugins
@@ -29,7 +29,7 @@ CASES: dict[str, tuple[dict[str, str], int | None]] = {
 """Method → options that shorten its preparation, and episodes that are scored; None: all."""
 
 
-def record_of(environment: Environment, method: str, options: dict[str, str], limit: int | None) -> RunRecord:
+def record_of(environment: RunContext, method: str, options: dict[str, str], limit: int | None) -> RunRecord:
     """Run one cell."""
     catalogue = environment.catalogue
     track: Track = catalogue.tracks()[TRACK]
@@ -45,7 +45,7 @@ def bench() -> Table:
     """Run a cell of each kind, and compare the two stages of its record."""
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        environment = Environment(Catalogue(load_plugins()), Path(folder), Path("data"), torch.device("cpu"))
+        environment = RunContext(Catalogue(load_plugins()), Path(folder), Path("data"), torch.device("cpu"))
         for method, (options, limit) in CASES.items():
             record = record_of(environment, method, options, limit)
             assert record.audit is not None

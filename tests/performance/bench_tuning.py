@@ -10,7 +10,7 @@ from tests.performance.measure import Table, in_turn
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from freeshot.engine import Trunk
+from freeshot.engine import EpisodeBackbone
 from freeshot.engine.vit.backbone import named_backbone
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.plugin.host import load_plugins
@@ -49,7 +49,7 @@ def with_peft(vit: nn.Module, normalize: nn.Module, support: Tensor, queries: Te
 def bench() -> Table:
     """Tune the same episodes with one LoRA at a time, and with a bank of them."""
     backbone = named_backbone(Catalogue(load_plugins()), "pocket-vit")
-    trunk = Trunk(backbone.vit, backbone.normalize)
+    trunk = EpisodeBackbone(backbone.vit, backbone.normalize)
     side = backbone.image_size
     rows = []
     for shot in (1, 5):

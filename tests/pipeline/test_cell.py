@@ -603,7 +603,7 @@ def test_a_slow_head_is_asked_of_no_more_tasks(stubs: Toy, monkeypatch: pytest.M
     def counting(*features: object, head: object, keys: object) -> None:
         asked.append(1)
 
-    monkeypatch.setattr("freeshot.pipeline.record_fields.measure_spread", counting)
+    monkeypatch.setattr("freeshot.pipeline.record_fields.measure_sampling_error", counting)
     stubs.launch("knn")
     assert asked == [1]
     monkeypatch.setattr(Learner, "spread", False)

@@ -16,7 +16,7 @@ from freeshot.engine import AdaptedLearner
 from freeshot.evaluation.audit import Audit
 from freeshot.pipeline import feature_cache as features
 from freeshot.pipeline.cell import assist_cell
-from freeshot.pipeline.context import Environment
+from freeshot.pipeline.context import RunContext
 from freeshot.pipeline.feature_cache import adapter_sha256
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ def test_features_of_many_images_are_kept_block_by_block(
 def assist(toy: Any, method: str, **asked: Any) -> None:
     """Help with a cell that nobody runs."""
     (cell,) = toy.plan(method, **asked).cells
-    environment = Environment(toy.catalogue, toy.cache, toy.folder / "data", torch.device("cpu"), quiet=True)
+    environment = RunContext(toy.catalogue, toy.cache, toy.folder / "data", torch.device("cpu"), quiet=True)
     assist_cell(environment, cell.spec, cell.track)
 
 

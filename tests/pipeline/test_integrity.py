@@ -41,7 +41,7 @@ def replaced(owner: Any, name: str, value: Any) -> list[str]:
         (np, "concatenate", "numpy.concatenate"),
         (scoring, "judge", "freeshot.evaluation.scoring.judge"),
         (scoring, "Embedded", "freeshot.evaluation.scoring.Embedded"),
-        (judging.Judged, "accuracies", "freeshot.evaluation.metrics.Judged.accuracies"),
+        (judging.QueryOutcomes, "accuracies", "freeshot.evaluation.metrics.QueryOutcomes.accuracies"),
         (Learner, "classify", "freeshot.contracts.method.Learner.classify"),
     ],
 )

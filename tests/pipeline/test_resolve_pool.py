@@ -16,8 +16,8 @@ from freeshot.launch.plan import Plan, plan_run
 from freeshot.launch.runner import execute_plan
 from freeshot.leaderboard.board import boards
 from freeshot.pipeline.cell import run_cell
-from freeshot.pipeline.context import Environment
-from freeshot.pipeline.resolve_pool import from_anywhere
+from freeshot.pipeline.context import RunContext
+from freeshot.pipeline.resolve_pool import absolute_pool_name
 from freeshot.pool.locate import built_pools, find_pool
 from freeshot.records.models import RunRecord
 from freeshot.records.store import record_path
@@ -61,7 +61,9 @@ def test_a_pool_is_named_so_that_workers_elsewhere_find_it(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine").mkdir()  # a folder of that name, as the one it was imported from
     shutil.copytree(POOL, tmp_path / "there")
-    named = [from_anywhere(name, toy.catalogue, pools) for name in ("toy", "mine", "there", "there/toy-waves+noise30")]
+    named = [
+        absolute_pool_name(name, toy.catalogue, pools) for name in ("toy", "mine", "there", "there/toy-waves+noise30")
+    ]
     assert named == ["toy", "mine", f"{tmp_path}/there", f"{tmp_path}/there/toy-waves+noise30"]
 
 
@@ -163,7 +165,7 @@ def test_a_pool_that_changes_under_a_run_is_refused(toy: Toy, pools: Path) -> No
     (cell,) = plan_run(request, toy.catalogue).cells
     card = pools / "mine" / "pool.json"
     card.write_text(card.read_text().replace('"license": "', '"license": "Changed. '))
-    record = run_cell(Environment.of(request, toy.catalogue), cell.spec, cell.track, request.results)
+    record = run_cell(RunContext.of(request, toy.catalogue), cell.spec, cell.track, request.results)
     assert (record.status, record.reason) == (
         "failed",
         "The pool 'mine' changed since this run began. Rerun the command.",

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     import pytest
     from filelock import FileLock
 
-    from freeshot.pipeline.context import Environment
+    from freeshot.pipeline.context import RunContext
+
 
 HOUR = 3600.0
 CPU = torch.device("cpu")
@@ -60,7 +61,7 @@ class Alone:
 def test_waiting_for_another_process_is_nobodys_preparation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
     monkeypatch.setattr(time, "perf_counter", clock)
-    stages = Stages(cast("Environment", Alone(MadeElsewhere(tmp_path, clock))), "track · method", "c0ffee", CPU)
+    stages = Stages(cast("RunContext", Alone(MadeElsewhere(tmp_path, clock))), "track · method", "c0ffee", CPU)
     with metered(CPU) as whole:
         stages.artefact("stage", {"lr": 0.1}, lambda tell, state: Artefact({}, {}), total=1)
     stages.charge_rest(whole)

@@ -15,7 +15,7 @@ from freeshot.contracts.component import Choice
 from freeshot.contracts.inversion import InversionMethod
 from freeshot.contracts.meta_learner import GradientMetaLearner
 from freeshot.contracts.method import Learner, Method, Needs
-from freeshot.pipeline.context import Environment
+from freeshot.pipeline.context import RunContext
 from freeshot.plugin.catalogue import Registered
 from freeshot.testing import toy as world
 
@@ -357,7 +357,7 @@ def test_what_was_kept_of_a_pool_is_not_that_of_a_part_of_it(stocked: Toy, monke
     assert whole.keep("training", {}, make)["loras"] == LORAS
     pool = whole.pool()
     part = replace(pool, entries=pool.entries[:2])
-    monkeypatch.setattr(Environment, "pool", lambda self, name, backbone: part)
+    monkeypatch.setattr(RunContext, "pool", lambda self, name, backbone: part)
     assert stocked.bench(Rich()).keep("training", {}, make)["loras"] == 2
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from freeshot import Learner, Method, Needs, Workbench
 from freeshot.basics.errors import SealedError
-from freeshot.pipeline.restricted_workbench import OPEN, Handed
+from freeshot.pipeline.restricted_workbench import OPEN, RestrictedWorkbench
 from freeshot.pool.store import open_pool
 from freeshot.records.models import RunRecord
 from freeshot.render import render
@@ -125,7 +125,7 @@ def test_after_a_method_everything_opens_again(toy: Toy) -> None:
 
 def test_a_bench_shows_what_its_interface_names_and_nothing_else(toy: Toy) -> None:
     toy.offer(methods=[Curious])
-    bench = Handed(toy.bench(Curious()))
+    bench = RestrictedWorkbench(toy.bench(Curious()))
     assert set(dir(bench)) == OPEN
     assert {name for name in dir(bench) if hasattr(bench, name)} == OPEN
     for name in ("stages", "recovered", "method", "asked", "environment", "_environment", "_spec", "__dict__"):
@@ -135,7 +135,7 @@ def test_a_bench_shows_what_its_interface_names_and_nothing_else(toy: Toy) -> No
 
 def test_a_bench_cannot_be_changed(toy: Toy) -> None:
     toy.offer(methods=[Curious])
-    bench: Any = Handed(toy.bench(Curious()))
+    bench: Any = RestrictedWorkbench(toy.bench(Curious()))
     for name in ("way", "method", "mine"):
         with pytest.raises(AttributeError, match="is read-only"):
             setattr(bench, name, 3)

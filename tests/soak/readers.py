@@ -17,7 +17,7 @@ from tests.soak.reader import Reader
 from freeshot.cache.artifacts import Artefact, Artefacts
 from freeshot.contracts.options import build
 from freeshot.data.picture_folders import open_pictures
-from freeshot.launch.event_log import Mailbox
+from freeshot.launch.event_log import EventLogReader
 from freeshot.pool.adapter_folder import CARD, read_adapter_card
 from freeshot.pool.external_formats import read_lora
 from freeshot.pool.store import open_pool
@@ -113,7 +113,7 @@ def _own(folder: Path) -> Iterator[Reader]:
     letters = folder / "mail" / "cell.jsonl"
     letters.parent.mkdir()
     letters.write_text('{"kind": "Progress", "cell": "a", "stage": "b", "done": 1, "total": 2}\n' * 3)
-    yield Reader("events of other processes", letters, lambda: Mailbox(letters.parent).fetch())
+    yield Reader("events of other processes", letters, lambda: EventLogReader(letters.parent).fetch())
     options = folder / "options.txt"
     options.write_text("iterations=50\nlr=0.1\nflip=true\nbetas=0.5,0.9\nschedule=cosine\nprior=none")
 

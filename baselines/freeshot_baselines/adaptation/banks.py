@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from torch import Generator
 
     from freeshot import Adapter
-    from freeshot.engine import Trunk
+    from freeshot.engine import EpisodeBackbone
 
 
 def started(
-    trunk: Trunk, adapter: Adapter | None, targets: Sequence[str], rank: int, rngs: Sequence[Generator]
+    trunk: EpisodeBackbone, adapter: Adapter | None, targets: Sequence[str], rank: int, rngs: Sequence[Generator]
 ) -> LoraBank:
     """Initialise one LoRA per episode: from an adapter, or as usual, with a separate random A for each episode."""
     if adapter is not None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     from freeshot import Adapter, Predictor, Trial, Workbench
-    from freeshot.engine import Trunk
+    from freeshot.engine import EpisodeBackbone
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,10 @@ class LoraFinetuning(Method):
 
     def prepare(self, bench: Workbench) -> Learner:
         """Select from the grid, once for all tracks with the same pool and shots."""
-        from freeshot.engine import Trunk
+        from freeshot.engine import EpisodeBackbone
 
         bench = bench.on(self.under)
-        trunk, average = Trunk.of(bench.backbone()), self._average(bench)
+        trunk, average = EpisodeBackbone.of(bench.backbone()), self._average(bench)
         together = episodes_together(bench)
 
         def score(trials: Sequence[Trial]) -> dict[Setting, float]:
@@ -85,7 +85,7 @@ class LoraLearner(Learner):
     """Initialise a LoRA and a head for each episode, and tune them in parallel."""
 
     def __init__(
-        self, trunk: Trunk, method: LoraFinetuning, average: Adapter | None, setting: Setting, together: int
+        self, trunk: EpisodeBackbone, method: LoraFinetuning, average: Adapter | None, setting: Setting, together: int
     ) -> None:
         self._trunk, self._method, self._average, self._setting = trunk, method, average, setting
         self.together = together

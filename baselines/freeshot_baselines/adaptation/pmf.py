@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     from freeshot import Adapter, Predictor, Trial, Workbench
-    from freeshot.engine import Trunk
+    from freeshot.engine import EpisodeBackbone
 
 
 @dataclass(frozen=True)
@@ -68,10 +68,10 @@ class Pmf(Method):
 
     def prepare(self, bench: Workbench) -> Learner:
         """Select the rate, once for all tracks with the same pool and shots."""
-        from freeshot.engine import Trunk
+        from freeshot.engine import EpisodeBackbone
 
         bench = bench.on(self.under)
-        trunk, adapter = Trunk.of(bench.backbone()), self._meta_trained(bench)
+        trunk, adapter = EpisodeBackbone.of(bench.backbone()), self._meta_trained(bench)
         together = episodes_together(bench, copies=2)
 
         def score(trials: Sequence[Trial]) -> dict[Rate, float]:
@@ -96,7 +96,7 @@ class Pmf(Method):
 class PmfLearner(Learner):
     """Initialise a LoRA for each episode and tune them in parallel."""
 
-    def __init__(self, trunk: Trunk, method: Pmf, adapter: Adapter | None, lr: float, together: int) -> None:
+    def __init__(self, trunk: EpisodeBackbone, method: Pmf, adapter: Adapter | None, lr: float, together: int) -> None:
         self._trunk, self._method, self._adapter, self._lr = trunk, method, adapter, lr
         self.together = together
 

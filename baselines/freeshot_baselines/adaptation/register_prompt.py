@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     from freeshot import Predictor, Workbench
-    from freeshot.engine import Trunk
+    from freeshot.engine import EpisodeBackbone
 
 
 @dataclass(frozen=True)
@@ -45,16 +45,16 @@ class RegisterPrompt(Method):
 
     def prepare(self, bench: Workbench) -> Learner:
         """Prepare the network; all tuning happens per episode."""
-        from freeshot.engine import Trunk
+        from freeshot.engine import EpisodeBackbone
 
         together = episodes_together(bench, copies=2 if bench.shot == 1 else 1)
-        return RegisterLearner(Trunk.of(bench.on(self.under).backbone()), self, together)
+        return RegisterLearner(EpisodeBackbone.of(bench.on(self.under).backbone()), self, together)
 
 
 class RegisterLearner(Learner):
     """Tune registers for each episode."""
 
-    def __init__(self, trunk: Trunk, method: RegisterPrompt, together: int) -> None:
+    def __init__(self, trunk: EpisodeBackbone, method: RegisterPrompt, together: int) -> None:
         self._trunk, self._method = trunk, method
         self.together = together
 

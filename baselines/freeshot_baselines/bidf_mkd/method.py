@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from freeshot import Choice, InvertingMethod, Needs
+from freeshot import Choice, InversionBasedMethod, Needs
 
 
 @dataclass(frozen=True)
-class BidfMkd(InvertingMethod):
+class BidfMkd(InversionBasedMethod):
     """Learn from black-box LoRAs: invert them by queries, then distil their logits on two levels.
 
     Re-implementation for a pool of LoRAs on a frozen ViT. The backbone is available; of the LoRAs only logits are used,

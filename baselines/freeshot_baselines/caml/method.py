@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from freeshot import Choice, Method, Needs
 from freeshot.basics.errors import DivergedError
-from freeshot_baselines.heads.headed import Headed, labels_of
+from freeshot_baselines.heads.headed import CustomHeadLearner, labels_of
 from freeshot_baselines.standing import untouched
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class Caml(Method):
         network.eval()
 
 
-class InContextLearner(Headed):
+class InContextLearner(CustomHeadLearner):
     """Frozen features, and a transformer whose input includes class numbers."""
 
     spread = False

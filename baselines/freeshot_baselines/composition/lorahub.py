@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     from freeshot import Predictor, Workbench
-    from freeshot.engine import Trunk
+    from freeshot.engine import EpisodeBackbone
     from freeshot.engine.vit.forward import Adding
 
 
@@ -51,15 +51,15 @@ class LoraHub(Method):
 
     def prepare(self, bench: Workbench) -> Learner:
         """Stack the LoRAs; the search happens per episode."""
-        from freeshot.engine import Trunk
+        from freeshot.engine import EpisodeBackbone
 
         self.require_ready()  # in case it is prepared without a plan
-        trunk = Trunk.of(bench.backbone())
+        trunk = EpisodeBackbone.of(bench.backbone())
         together = episodes_together(bench, copies=2 if bench.shot == 1 else 1)
         pool = bench.pool()
         return LoraHubLearner(trunk, self, len(pool), self._mixing(trunk, bench), together)
 
-    def _mixing(self, trunk: Trunk, bench: Workbench) -> Callable[[Tensor], Adding]:
+    def _mixing(self, trunk: EpisodeBackbone, bench: Workbench) -> Callable[[Tensor], Adding]:
         """Return the function from coefficients [e, l] to each episode's LoRA."""
         from freeshot_baselines.composition.mixture import stacked
 
@@ -86,7 +86,7 @@ class LoraHubLearner(Learner):
     """Search coefficients for each episode, and embed with the result."""
 
     def __init__(
-        self, trunk: Trunk, method: LoraHub, loras: int, mixing: Callable[[Tensor], Adding], together: int
+        self, trunk: EpisodeBackbone, method: LoraHub, loras: int, mixing: Callable[[Tensor], Adding], together: int
     ) -> None:
         self._trunk, self._method, self._loras, self._mixing = trunk, method, loras, mixing
         self.together = together

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     from freeshot import LoraPool, Predictor, Workbench
-    from freeshot.engine import Trunk
+    from freeshot.engine import EpisodeBackbone
     from freeshot_baselines.composition.mixing import Stack
 
 
@@ -43,9 +43,9 @@ class Mixture(Method):
 
     def prepare(self, bench: Workbench) -> Learner:
         """Stack the LoRAs; all tuning happens per episode."""
-        from freeshot.engine import Trunk
+        from freeshot.engine import EpisodeBackbone
 
-        trunk = Trunk.of(bench.backbone())
+        trunk = EpisodeBackbone.of(bench.backbone())
         together = episodes_together(bench, copies=2 if bench.shot == 1 else 1)
         return MixtureLearner(trunk, stacked(trunk, bench.pool(), unit=self.unit), self, together)
 
@@ -53,7 +53,7 @@ class Mixture(Method):
 class MixtureLearner(Learner):
     """Tune coefficients for each episode separately, and embed with the resulting LoRA."""
 
-    def __init__(self, trunk: Trunk, stack: Stack, method: Mixture, together: int) -> None:
+    def __init__(self, trunk: EpisodeBackbone, stack: Stack, method: Mixture, together: int) -> None:
         self._trunk, self._stack, self._method = trunk, stack, method
         self.together = together
 
@@ -82,7 +82,7 @@ class MixtureLearner(Learner):
         return lambda images: nearest_mean(trunk.features_without_gradient(images, mixed), shown, way)
 
 
-def stacked(trunk: Trunk, pool: LoraPool, *, unit: bool = False) -> Stack:
+def stacked(trunk: EpisodeBackbone, pool: LoraPool, *, unit: bool = False) -> Stack:
     """Stack a pool's LoRAs for a trunk."""
     from freeshot_baselines.composition.mixing import Stack
 

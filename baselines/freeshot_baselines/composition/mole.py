@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     from freeshot import Predictor, Workbench
-    from freeshot.engine import Trunk
+    from freeshot.engine import EpisodeBackbone
     from freeshot_baselines.composition.mixing import Stack
 
 
@@ -46,10 +46,10 @@ class Mole(Method):
 
     def prepare(self, bench: Workbench) -> Learner:
         """Stack the LoRAs; all tuning happens per episode."""
-        from freeshot.engine import Trunk
+        from freeshot.engine import EpisodeBackbone
         from freeshot_baselines.composition.mixture import stacked
 
-        trunk = Trunk.of(bench.backbone())
+        trunk = EpisodeBackbone.of(bench.backbone())
         together = episodes_together(bench, copies=2 if bench.shot == 1 else 1)
         return MoleLearner(trunk, stacked(trunk, bench.pool()), self, together)
 
@@ -57,7 +57,7 @@ class Mole(Method):
 class MoleLearner(Learner):
     """Tune a gate for each episode."""
 
-    def __init__(self, trunk: Trunk, stack: Stack, method: Mole, together: int) -> None:
+    def __init__(self, trunk: EpisodeBackbone, stack: Stack, method: Mole, together: int) -> None:
         self._trunk, self._stack, self._method = trunk, stack, method
         self.together = together
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from freeshot import Choice, InvertingMethod
+from freeshot import Choice, InversionBasedMethod
 
 
 @dataclass(frozen=True)
-class Free(InvertingMethod):
+class Free(InversionBasedMethod):
     """Invert LoRAs by a meta-generator and learn from them in sequence. Re-implementation.
 
     Built from the paper's equations for a pool of LoRAs on a frozen ViT, which the paper does not cover: the

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Headed(Learner):
+class CustomHeadLearner(Learner):
     """Embed with another learner; subclasses define the head."""
 
     def __init__(self, features: Learner) -> None:

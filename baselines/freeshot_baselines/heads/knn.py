@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from freeshot import Choice, Method
 from freeshot.basics.validators import require_positive
-from freeshot_baselines.heads.headed import Headed, labels_of
+from freeshot_baselines.heads.headed import CustomHeadLearner, labels_of
 from freeshot_baselines.standing import untouched
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Knn(Method):
         return KnnLearner(bench.on(self.under).frozen(), self.k, self.metric)
 
 
-class KnnLearner(Headed):
+class KnnLearner(CustomHeadLearner):
     """Features of a learner, and a vote among neighbours."""
 
     def __init__(self, features: Learner, k: int, metric: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from freeshot import Choice, Method, Needs
 from freeshot_baselines.adaptation.choosing import choose
-from freeshot_baselines.heads.headed import Headed, labels_of
+from freeshot_baselines.heads.headed import CustomHeadLearner, labels_of
 from freeshot_baselines.standing import untouched
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class LinearProbe(Method):
         return scores
 
 
-class ProbeLearner(Headed):
+class ProbeLearner(CustomHeadLearner):
     """Features of a learner, and a linear classifier fitted to each support set."""
 
     fits = True

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from freeshot import Choice, Method
 from freeshot.basics.validators import require_positive
-from freeshot_baselines.heads.headed import Headed, labels_of
+from freeshot_baselines.heads.headed import CustomHeadLearner, labels_of
 from freeshot_baselines.standing import untouched
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Rtd(Method):
         return RtdLearner(bench.on(self.under).frozen(), self.k, self.temperature, self.slices)
 
 
-class RtdLearner(Headed):
+class RtdLearner(CustomHeadLearner):
     """Features of a learner, and a vote by distance."""
 
     def __init__(self, features: Learner, k: int, temperature: float, slices: int) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from freeshot import Choice, InvertingMethod
+from freeshot import Choice, InversionBasedMethod
 
 
 @dataclass(frozen=True)
-class LteMethod(InvertingMethod):
+class LteMethod(InversionBasedMethod):
     """Learn from surrogates with parallel LoRA heads that are merged periodically. Re-implementation.
 
     The paper is about optimisation, not about pools: only its meta-learner is used here, see `freeshot show lte` of

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from freeshot import Choice, InvertingMethod
+from freeshot import Choice, InversionBasedMethod
 
 
 @dataclass(frozen=True)
-class SoraMethod(InvertingMethod):
+class SoraMethod(InversionBasedMethod):
     """Learn one LoRA from surrogates and close its unneeded ranks. Re-implementation.
 
     The paper tunes on one task and has no pool: only its gates are used here, see `freeshot show sora` of kind

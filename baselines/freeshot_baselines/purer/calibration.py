@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     from freeshot import Adapter, Predictor
-    from freeshot.engine import LoraBank, Trunk
+    from freeshot.engine import EpisodeBackbone, LoraBank
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Calibration:
 class CalibratedLearner(Learner):
     """Start at the meta-LoRA in each episode, invert images of its classes, and tune until both kinds agree."""
 
-    def __init__(self, trunk: Trunk, adapter: Adapter, calibration: Calibration, together: int) -> None:
+    def __init__(self, trunk: EpisodeBackbone, adapter: Adapter, calibration: Calibration, together: int) -> None:
         self._trunk, self._adapter, self._calibration = trunk, adapter, calibration
         self.together = together
 
@@ -66,7 +66,7 @@ class CalibratedLearner(Learner):
 
 
 def inverted(
-    trunk: Trunk, bank: LoraBank, support: Tensor, way: int, plan: Calibration, rngs: Sequence[Generator]
+    trunk: EpisodeBackbone, bank: LoraBank, support: Tensor, way: int, plan: Calibration, rngs: Sequence[Generator]
 ) -> Tensor:
     """Optimise noise into images of each episode's classes, as many as its support set: [e, n, 3, h, w] in 0…1.
 

@@ -82,7 +82,7 @@ class Purer(Method):
         return self._calibrated(bench, trained) if self.calibrate else bench.adapted(trained)
 
     def _calibrated(self, bench: Workbench, adapter: Adapter) -> Learner:
-        from freeshot.engine import Trunk
+        from freeshot.engine import EpisodeBackbone
         from freeshot_baselines.adaptation.steps import episodes_together
         from freeshot_baselines.purer.calibration import CalibratedLearner, Calibration
 
@@ -90,7 +90,7 @@ class Purer(Method):
             self.calibrate, self.calibrate_lr, self.calibrate_temperature,
             self.calibrate_inversion, self.pixel_lr, self.total_variation, self.l2,
         )  # fmt: skip
-        return CalibratedLearner(Trunk.of(bench.backbone()), adapter, how, episodes_together(bench, copies=2))
+        return CalibratedLearner(EpisodeBackbone.of(bench.backbone()), adapter, how, episodes_together(bench, copies=2))
 
     def _lockstep(self, bench: Workbench, tell: Callable[[int, int], None]) -> Mapping[str, Tensor]:
         """Return the trained LoRA."""
@@ -98,11 +98,11 @@ class Purer(Method):
 
         from freeshot.basics.step_limit import bounded
         from freeshot.engine import BankTeacher, SharedLora
-        from freeshot.engine.vit.backbone import Thawed
+        from freeshot.engine.vit.backbone import TrainableBackbone
         from freeshot_baselines.purer.memory import Curriculum
 
         thawed = bench.backbone()
-        assert isinstance(thawed, Thawed)
+        assert isinstance(thawed, TrainableBackbone)
         backbone = thawed.refrozen()
         entries, rng = bench.pool().entries, bench.rng("lockstep")
         teachers = [BankTeacher(backbone, [entry]) for entry in entries]

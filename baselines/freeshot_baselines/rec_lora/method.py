@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from freeshot import Choice, InvertingMethod
+from freeshot import Choice, InversionBasedMethod
 from freeshot.basics.validators import require_positive
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class RecLora(InvertingMethod):
+class RecLora(InversionBasedMethod):
     """Meta-train a LoRA on each cluster of the pool, and weight them by how well each separates the support set.
 
     Re-implementation of an idea from recommendation: parallel meta-LoRAs, mixed per user by a learned gate. A few-shot

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from freeshot import Choice, InvertingMethod
+from freeshot import Choice, InversionBasedMethod
 
 
 @dataclass(frozen=True)
-class Teapot(InvertingMethod):
+class Teapot(InversionBasedMethod):
     """Learn from surrogate tasks and from interpolated ones; learn which LoRAs of the pool to trust.
 
     Re-implementation for a pool of LoRAs on a frozen ViT, which the paper does not cover. Inversion and meta-learning

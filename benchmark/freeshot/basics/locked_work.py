@@ -15,7 +15,7 @@ class Attempt(Protocol[T_co]):
         ...
 
 
-def shared_work(count: int, attempt: Attempt[T_co]) -> dict[int, T_co]:
+def run_under_locks(count: int, attempt: Attempt[T_co]) -> dict[int, T_co]:
     """Compute items 0…count−1, first those that no other process has locked, then wait for the others."""
     done: dict[int, T_co] = {}
     for wait in (False, True):

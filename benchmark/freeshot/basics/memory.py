@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
+def gc_paused() -> Iterator[None]:
     """Pause the cyclic GC inside this block, for code that builds many long-lived objects and no cycles.
 
     Otherwise the collector traverses all objects made so far again and again, which takes a third of the time of

@@ -47,7 +47,7 @@ class SurrogateMethod(Method):
 
 
 @dataclass(frozen=True)
-class InvertingMethod(SurrogateMethod):
+class InversionBasedMethod(SurrogateMethod):
     """A surrogate method whose inversion and strategy are options."""
 
     inversion: Choice = field(kw_only=True)

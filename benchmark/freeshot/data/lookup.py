@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Shelved:
+class DatasetListing:
     """A data set, as a line of a list."""
 
     name: str
@@ -29,12 +29,12 @@ class Shelved:
     there: bool
 
 
-def on_shelf(catalogue: Catalogue, data: Path) -> list[Shelved]:
+def list_datasets(catalogue: Catalogue, data: Path) -> list[DatasetListing]:
     """List all data sets without reading an image."""
-    return [_shelved(named_dataset(catalogue, name), data) for name in catalogue.names("dataset")]
+    return [_shelved(dataset_by_name(catalogue, name), data) for name in catalogue.names("dataset")]
 
 
-def named_dataset(catalogue: Catalogue, name: str) -> FewShotDataset:
+def dataset_by_name(catalogue: Catalogue, name: str) -> FewShotDataset:
     """Construct the data set `name`, which may include options: 'cub:fit=centre'."""
     plain, options = name_and_options(name)
     dataset: Any = build(catalogue.component("dataset", plain), options)
@@ -42,13 +42,13 @@ def named_dataset(catalogue: Catalogue, name: str) -> FewShotDataset:
     return made
 
 
-def _shelved(dataset: FewShotDataset, data: Path) -> Shelved:
+def _shelved(dataset: FewShotDataset, data: Path) -> DatasetListing:
     counts, there = dict(dataset.sizes()), dataset.there(data)
     if there is None:
         counts = _opened(dataset, data)
         there = bool(counts)
     splits = ", ".join(f"{count} {split}" for split, count in counts.items() if count)
-    return Shelved(dataset.name, dataset.domain, dataset.license, splits, there)
+    return DatasetListing(dataset.name, dataset.domain, dataset.license, splits, there)
 
 
 def _opened(dataset: FewShotDataset, data: Path) -> dict[str, int]:

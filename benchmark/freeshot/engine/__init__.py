@@ -8,17 +8,17 @@ from freeshot.engine.lora.bank import LoraBank, merge, slots_of
 from freeshot.engine.lora.low_rank import padded, product_svd
 from freeshot.engine.lora.meta_model import SharedLora, adapter_of, factors_of
 from freeshot.engine.vit.backbone import Backbone, open_backbone, weights_sha256
-from freeshot.engine.vit.episode_backbone import Trunk
+from freeshot.engine.vit.episode_backbone import EpisodeBackbone
 from freeshot.engine.vit.forward import Seen, look
 
 __all__ = [
     "AdaptedLearner",
     "Backbone",
     "BankTeacher",
+    "EpisodeBackbone",
     "LoraBank",
     "Seen",
     "SharedLora",
-    "Trunk",
     "adapter_of",
     "factors_of",
     "look",

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from freeshot.contracts.flow import Episode
-    from freeshot.evaluation.metrics import Judged
+    from freeshot.evaluation.metrics import QueryOutcomes
     from freeshot.evaluation.variations import Rescore
 
 SAMPLE = 20
@@ -98,7 +98,7 @@ class Auditor:
     """Scores episodes of a finished run again and compares the outcomes."""
 
     rescore: Rescore
-    run: Judged
+    run: QueryOutcomes
     """Outcomes of the queries of all episodes in the run."""
     episodes: Sequence[Episode]
     transductive: bool = False

@@ -44,7 +44,7 @@ class Error:
 
 
 @dataclass(frozen=True)
-class Spread:
+class SamplingError:
     """Standard errors of a mean accuracy, in addition to that of task sampling."""
 
     images: Error
@@ -53,7 +53,7 @@ class Spread:
     """Over other classes with other images; None if there are no more classes than a task has."""
 
 
-def measure_spread(
+def measure_sampling_error(
     features: Tensor,
     labels: NDArray[np.int64],
     way: int,
@@ -63,7 +63,7 @@ def measure_spread(
     draws: int = DRAWS,
     head: Head | None = None,
     keys: Tensor | None = None,
-) -> Spread | None:
+) -> SamplingError | None:
     """Estimate how a head's accuracy depends on images and classes from features [u, d] and labels [u].
 
     Uses every class with at least `shot` + `query` images; None if these are fewer than a task needs. A learner's own
@@ -81,13 +81,13 @@ def measure_spread(
     groups = image_groups(labels, count, rng)
     images = Error(jackknife(right, groups[drawn.support], groups[drawn.query], count), count - 1)
     if len(enough) == way:
-        return Spread(images, None)
+        return SamplingError(images, None)
     place = np.searchsorted(enough, labels)
     classes = jackknife(right, place[drawn.support], place[drawn.query], len(enough))
-    return Spread(images, Error(classes, len(enough) - 1))
+    return SamplingError(images, Error(classes, len(enough) - 1))
 
 
-def spread_intervals(interval: Interval, values: Sequence[float], spread: Spread) -> tuple[Interval, ...]:
+def spread_intervals(interval: Interval, values: Sequence[float], spread: SamplingError) -> tuple[Interval, ...]:
     """Return wider intervals around the mean of `values`, one value per episode, whose own interval is `interval`."""
     own = float(np.std(values, ddof=1)) / math.sqrt(len(values))
     found = [_wider(interval, own, spread.images, "episodes and images")]

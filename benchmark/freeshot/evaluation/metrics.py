@@ -26,7 +26,7 @@ BINS = 15
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class QueryOutcomes:
     """Outcomes of the queries of episodes."""
 
     right: NDArray[np.bool_]
@@ -50,7 +50,7 @@ class Judged:
         return [round(value, 4) for value in self.log_odds.mean(1, dtype=np.float64).tolist()]
 
 
-def judge(logits: Tensor, labels: Tensor, taken: Tensor) -> Judged:
+def judge(logits: Tensor, labels: Tensor, taken: Tensor) -> QueryOutcomes:
     """Compute outcomes from logits [e, q, c], true classes [q] and predictions [e, q]."""
     truth = labels.view(1, -1, 1).expand(len(logits), -1, 1)
     logs = logits.log_softmax(-1)  # [e, q, c]
@@ -58,7 +58,7 @@ def judge(logits: Tensor, labels: Tensor, taken: Tensor) -> Judged:
     own = logs.gather(-1, truth).squeeze(-1)  # [e, q]
     others = logs.scatter(-1, truth, float("-inf")).logsumexp(-1)  # [e, q]; 1 − p would underflow for p close to 1
     brier = probabilities.square().sum(-1) - 2 * own.exp() + 1  # [e, q]
-    return Judged(
+    return QueryOutcomes(
         (taken == labels).numpy(),
         probabilities.amax(-1).float().numpy(),
         brier.float().numpy(),
@@ -66,12 +66,12 @@ def judge(logits: Tensor, labels: Tensor, taken: Tensor) -> Judged:
     )
 
 
-FIELDS = tuple(field.name for field in fields(Judged))
+FIELDS = tuple(field.name for field in fields(QueryOutcomes))
 
 
-def together(parts: Sequence[Judged]) -> Judged:
+def together(parts: Sequence[QueryOutcomes]) -> QueryOutcomes:
     """Concatenate the outcomes of episodes."""
-    return Judged(
+    return QueryOutcomes(
         np.concatenate([p.right for p in parts]),
         np.concatenate([p.confidence for p in parts]),
         np.concatenate([p.brier for p in parts]),
@@ -79,7 +79,7 @@ def together(parts: Sequence[Judged]) -> Judged:
     )
 
 
-def quality(judged: Judged, episodes: Sequence[Episode], classes: Sequence[str]) -> Quality:
+def quality(judged: QueryOutcomes, episodes: Sequence[Episode], classes: Sequence[str]) -> Quality:
     """Compute calibration and recall per class; `classes` maps class ids to names."""
     return Quality(
         ece=round(calibration_error(judged.confidence, judged.right), 6),
@@ -95,7 +95,7 @@ def calibration_error(confidence: NDArray[np.float32], right: NDArray[np.bool_])
     return float(np.abs(gaps).sum() / place.size)
 
 
-def _recall(judged: Judged, episodes: Sequence[Episode], classes: Sequence[str]) -> dict[str, float]:
+def _recall(judged: QueryOutcomes, episodes: Sequence[Episode], classes: Sequence[str]) -> dict[str, float]:
     """Return each class's share of correct queries; queries are ordered class by class."""
     ids = np.array([e.classes for e in episodes])  # [e, c]
     right = judged.right.reshape(len(ids), ids.shape[1], -1)  # [e, c, queries of a class]
@@ -104,11 +104,11 @@ def _recall(judged: Judged, episodes: Sequence[Episode], classes: Sequence[str])
     return {name: round(float(hits[i] / seen[i]), 6) for i, name in enumerate(classes) if seen[i]}
 
 
-def as_tensors(judged: Judged) -> dict[str, Tensor]:
+def as_tensors(judged: QueryOutcomes) -> dict[str, Tensor]:
     """Convert outcomes to named tensors for safetensors."""
     return {name: torch.from_numpy(getattr(judged, name)) for name in FIELDS}
 
 
-def from_tensors(tensors: Mapping[str, Tensor]) -> Judged:
+def from_tensors(tensors: Mapping[str, Tensor]) -> QueryOutcomes:
     """Invert `as_tensors`; KeyError if one is missing."""
-    return Judged(**{name: tensors[name].numpy() for name in FIELDS})
+    return QueryOutcomes(**{name: tensors[name].numpy() for name in FIELDS})

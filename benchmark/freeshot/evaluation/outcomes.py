@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from freeshot.evaluation.metrics import Judged
+    from freeshot.evaluation.metrics import QueryOutcomes
     from freeshot.evaluation.variations import Shown
 
 MOVED = 0.01
@@ -45,7 +45,7 @@ class Outcomes:
     """Probability of the most likely class [s, k]."""
 
     @classmethod
-    def of_run(cls, run: Judged, episodes: Sequence[int]) -> Outcomes:
+    def of_run(cls, run: QueryOutcomes, episodes: Sequence[int]) -> Outcomes:
         """Select some episodes of a run, queries in the order of the episode list [s, q]."""
         rows = list(episodes)
         truth = 1 / (1 + np.exp(run.log_odds[rows].astype(np.float64)))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from freeshot.contracts.flow import Episode
     from freeshot.contracts.images import Images
-    from freeshot.evaluation.metrics import Judged
+    from freeshot.evaluation.metrics import QueryOutcomes
 
     Head = Callable[[Tensor, Tensor, int], Tensor]
     """Support features [e, n, d], query features [e, q, d] and way → logits [e, q, c]."""
@@ -73,7 +73,7 @@ def score_embedding(
     device: torch.device,
     on_step: Callable[[int, int], None] = lambda done, total: None,
     recall: Recalling = lambda used, make: make(used),
-) -> tuple[Judged, Embedded]:
+) -> tuple[QueryOutcomes, Embedded]:
     """Embed every image that any episode uses once, then classify queries by the learner's head."""
     embedded = embed_used(learner, images, episodes, device, on_step, recall)
     return score_episodes(embedded, episodes, head_of(learner)), embedded
@@ -138,7 +138,7 @@ def head_of(learner: Learner) -> Head | None:
     return None if type(learner).classify is Learner.classify else learner.classify
 
 
-def score_episodes(embedded: Embedded, episodes: Sequence[Episode], head: Head | None = None) -> Judged:
+def score_episodes(embedded: Embedded, episodes: Sequence[Episode], head: Head | None = None) -> QueryOutcomes:
     """Classify the queries of episodes by a head, or by nearest class mean if it is None."""
     support, query = (rows_of(embedded, part) for part in ([e.support for e in episodes], [e.query for e in episodes]))
     return score_features(embedded.features, support, query, len(episodes[0].classes), head, embedded.keys)
@@ -157,7 +157,7 @@ def score_features(
     head: Head | None = None,
     keys: Tensor | None = None,
     chunk: int = 200,
-) -> Judged:
+) -> QueryOutcomes:
     """Classify rows `query` [e, q] of features [u, d] from rows `support` [e, n], class by class, in chunks.
 
     A learner's own head gets the queries ordered by the `keys` [u] of their images, see `query_order`.
@@ -199,7 +199,7 @@ def require_untouched(shown: Sequence[Tensor], originals: Sequence[Tensor], what
             raise ContractError(f"The learner modified the {name} {what} in place. Work on a copy.")
 
 
-def require_varied(judged: Judged, way: int) -> None:
+def require_varied(judged: QueryOutcomes, way: int) -> None:
     """Raise ContractError if all classes got the same score for every query of every episode."""
     if way > 1 and bool((judged.confidence <= np.float32(1 / way) * (1 + 1e-7)).all()):
         raise ContractError(
@@ -232,7 +232,7 @@ def score_tuning(
     episodes: Sequence[Episode],
     device: torch.device,
     seed: int,
-) -> Judged:
+) -> QueryOutcomes:
     """Tune on a group of episodes' support sets and classify their queries, ordered by their pixels."""
     order = torch.stack([shown_order(pixel_keys(images.read(e.query))) for e in episodes])  # [e, q]
     way, listed = len(episodes[0].classes), np.asarray([e.query for e in episodes])

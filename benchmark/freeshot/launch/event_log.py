@@ -25,7 +25,7 @@ SELDOM = 0.5
 KINDS = {kind.__name__: kind for kind in vars(events).values() if isinstance(kind, type) and issubclass(kind, Event)}
 
 
-class Letters:
+class EventLogWriter:
     """Writes each event to a line of a log file."""
 
     def __init__(self, path: Path) -> None:
@@ -44,7 +44,7 @@ class Letters:
                 file.write(json.dumps({"kind": type(event).__name__, **asdict(event)}) + "\n")
 
 
-class Mailbox:
+class EventLogReader:
     """Reads a folder of event logs, one file per cell, and stores the last event of each cell."""
 
     def __init__(self, folder: Path) -> None:
@@ -75,7 +75,7 @@ class Mailbox:
 
 
 @contextmanager
-def told(mailbox: Mailbox, emit: Callable[[Event], None]) -> Iterator[None]:
+def told(mailbox: EventLogReader, emit: Callable[[Event], None]) -> Iterator[None]:
     """Forward events while the block runs, and the remaining ones when it ends."""
     over = threading.Event()
 

@@ -14,7 +14,7 @@ from freeshot.contracts.tracks import Profile, Row
 from freeshot.pipeline.resolve import backbone_part, part_of, with_parts
 from freeshot.pipeline.resolve_pool import pooled
 from freeshot.records.models import Part, RunSpec, TrackSpec
-from freeshot.records.store import is_done, stored_record
+from freeshot.records.store import is_finished, stored_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -203,7 +203,7 @@ def _cell(
     spec, component = spec_of(catalogue, suite, row, track, backbone, seed, limit)
     method = as_method(component)
     settled = pooled(spec, track, request, catalogue)
-    if not request.rerun and is_done(stored_record(request.results, settled.spec)):
+    if not request.rerun and is_finished(stored_record(request.results, settled.spec)):
         return PlannedCell(settled.spec, settled.track, "done", "finished; --rerun runs it again")
     reason = _why_skipped(method, settled.track)
     return PlannedCell(settled.spec, settled.track, "skip" if reason else "todo", reason or "", settled.missing)

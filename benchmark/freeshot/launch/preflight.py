@@ -18,21 +18,21 @@ if TYPE_CHECKING:
     from freeshot.contracts.backbone import BackboneProvider
     from freeshot.contracts.images import Images
     from freeshot.launch.plan import PlannedCell
-    from freeshot.pipeline.context import Environment
+    from freeshot.pipeline.context import RunContext
     from freeshot.records.models import Part, RunSpec
 
 SPLITS = {Needs.BASE_IMAGES: "base", Needs.VALIDATION: "validation"}
 """Splits of the pool's data sets that a method may request."""
 
 
-def require_ready(cells: Sequence[PlannedCell], environment: Environment, results: Path) -> None:
+def require_ready(cells: Sequence[PlannedCell], environment: RunContext, results: Path) -> None:
     """Check that cells have all they need; DataError lists everything missing, StoreError an unwritable folder."""
     require_writable(results, "--results")
     parts = _of_parts((cell.spec for cell in cells), environment)
     _refuse([*parts, *_of_images(cells, environment)])
 
 
-def require_parts_ready(spec: RunSpec, environment: Environment) -> None:
+def require_parts_ready(spec: RunSpec, environment: RunContext) -> None:
     """Check that a spec's components have all they need; DataError lists everything missing."""
     _refuse(_of_parts([spec], environment))
 
@@ -43,7 +43,7 @@ def _refuse(lacking: Iterable[str]) -> None:
         raise DataError(" ".join(sentences))
 
 
-def _of_parts(specs: Iterable[RunSpec], environment: Environment) -> Iterator[str]:
+def _of_parts(specs: Iterable[RunSpec], environment: RunContext) -> Iterator[str]:
     """Check each component once."""
     parts = {fingerprint(part.recipe()): part for spec in specs for part in _parts(spec)}
     for part in parts.values():
@@ -57,7 +57,7 @@ def _parts(spec: RunSpec) -> list[Part]:
     return [spec.method, *spec.parts.values(), spec.backbone]
 
 
-def _of_images(cells: Sequence[PlannedCell], environment: Environment) -> Iterator[str]:
+def _of_images(cells: Sequence[PlannedCell], environment: RunContext) -> Iterator[str]:
     """Open each split of a data set once, and compare its image size with those of its backbones."""
     seen: dict[tuple[str, str, str], Part] = {}
     for cell in cells:
@@ -82,7 +82,7 @@ def _of_size(images: Images, dataset: str, backbone: BackboneProvider) -> str:
         return ""
 
 
-def _splits(cell: PlannedCell, environment: Environment) -> Iterator[tuple[str, str]]:
+def _splits(cell: PlannedCell, environment: RunContext) -> Iterator[tuple[str, str]]:
     track, needs = cell.track, needs_of(environment.catalogue, cell.spec)
     yield track.dataset, track.split
     yield from ((name, split) for need, split in SPLITS.items() if need in needs for name in track.sources)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from freeshot.basics.errors import MissingPoolError, StoreError
 from freeshot.contracts.events import CellFailed, CellFinished, CellSkipped, Event
-from freeshot.launch.event_log import Mailbox, told
+from freeshot.launch.event_log import EventLogReader, told
 from freeshot.launch.plan import launcher_of
 from freeshot.launch.preflight import require_ready
-from freeshot.launch.worker import CellRunner
-from freeshot.pipeline.context import Environment
+from freeshot.launch.worker import CellWorker
+from freeshot.pipeline.context import RunContext
 from freeshot.plugin import hookimpl
 from freeshot.plugin.registered import listening
 
@@ -42,13 +42,13 @@ def execute_plan(plan: Plan, request: RunRequest, catalogue: Catalogue) -> Outco
         raise MissingPoolError("; ".join(plan.missing))
     launcher = launcher_of(request, catalogue)
     launcher.require_ready()
-    environment = Environment.of(request, catalogue, here=not launcher.away)
+    environment = RunContext.of(request, catalogue, here=not launcher.away)
     require_ready([cell for cell in plan.cells if cell.state == "todo"], environment, request.results)
     tracks = {cell.spec.cell: cell.track for cell in plan.cells}
     todo = [cell.spec for cell in plan.cells if cell.state != "done"]
     mail = _mail(request.cache)
-    mailbox = Mailbox(mail)
-    runner = CellRunner.at(environment, request, tracks, mail)
+    mailbox = EventLogReader(mail)
+    runner = CellWorker.at(environment, request, tracks, mail)
     try:
         with listening(catalogue.host.manager, _Ends()) as ends:
             with told(mailbox, environment.emit):
@@ -78,7 +78,7 @@ class _Ends:
         return sum(isinstance(event, kind) for event in self.heard)
 
 
-def _tell_of_the_lost(environment: Environment, cells: Sequence[RunSpec], mailbox: Mailbox) -> None:
+def _tell_of_the_lost(environment: RunContext, cells: Sequence[RunSpec], mailbox: EventLogReader) -> None:
     """Report cells without a final event: their process was killed, ran out of memory, or never started."""
     for spec in cells:
         if not isinstance(mailbox.last.get(spec.cell), (CellFinished, CellFailed, CellSkipped)):

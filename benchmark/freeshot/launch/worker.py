@@ -13,14 +13,14 @@ from freeshot.basics.failures import failure_of
 from freeshot.basics.files import fingerprint
 from freeshot.basics.weights import WEIGHTS, weights_folder
 from freeshot.contracts.events import CellFailed, CellSkipped
-from freeshot.launch.event_log import Letters, Mailbox
+from freeshot.launch.event_log import EventLogReader, EventLogWriter
 from freeshot.pipeline.cell import assist_cell, run_cell
-from freeshot.pipeline.context import Environment
-from freeshot.pipeline.resolve_pool import from_anywhere
+from freeshot.pipeline.context import RunContext
+from freeshot.pipeline.resolve_pool import absolute_pool_name
 from freeshot.plugin import hookimpl
 from freeshot.plugin.registered import listening
 from freeshot.records.models import RunRecord
-from freeshot.records.store import is_done, stored_record
+from freeshot.records.store import is_finished, stored_record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class CellRunner:
+class CellWorker:
     """Runs a cell when called.
 
     Pickled and called in another process it loads the same plugins, uses the same folders (absolute paths), and sends
@@ -47,18 +47,18 @@ class CellRunner:
     mail: Path
     weights: Path
     """Folder of weight files."""
-    _here: Environment | None
+    _here: RunContext | None
     ran: set[str] = field(default_factory=set)
     """Cells that were run in this process."""
 
     @classmethod
-    def at(cls, environment: Environment, request: RunRequest, tracks: Mapping[str, Track], mail: Path) -> CellRunner:
+    def at(cls, environment: RunContext, request: RunRequest, tracks: Mapping[str, Track], mail: Path) -> CellWorker:
         """Create a runner for this process, with its opened resources."""
         folders: dict[str, Any] = {
             name: getattr(request, name).absolute() for name in ("results", "cache", "data", "pools")
         }
         if request.pool is not None:
-            folders["pool"] = from_anywhere(request.pool, environment.catalogue, request.pools)
+            folders["pool"] = absolute_pool_name(request.pool, environment.catalogue, request.pools)
         plugins, weights = environment.catalogue.host.selection, weights_folder().absolute()
         return cls(replace(request, **folders), tracks, plugins, mail, weights, environment)
 
@@ -72,7 +72,7 @@ class CellRunner:
             self.ran.add(spec.cell)
             run_alone(self._here, spec, self.tracks[spec.cell], self.request)
             return
-        letters = Letters(Mailbox(self.mail).path(spec.cell))
+        letters = EventLogWriter(EventLogReader(self.mail).path(spec.cell))
         try:
             environment = self._there()
             with listening(environment.catalogue.host.manager, letters):
@@ -82,19 +82,19 @@ class CellRunner:
 
     def assist(self, spec: RunSpec) -> None:
         """Help another process with a cell's shareable work; writes no record and no event."""
-        if is_done(stored_record(self.request.results, spec)) and not self.request.rerun:
+        if is_finished(stored_record(self.request.results, spec)) and not self.request.rerun:
             return
         environment = replace(self._there(), quiet=True)
         assist_cell(environment, spec, self.tracks[spec.cell])
 
-    def _there(self) -> Environment:
+    def _there(self) -> RunContext:
         """Open the shared resources of cells in another process."""
         os.environ[WEIGHTS] = str(self.weights)  # processes of a cluster may start without our variables
         return _environment(self.plugins, self.request)
 
 
 @cache
-def _environment(plugins: Selection, request: RunRequest) -> Environment:
+def _environment(plugins: Selection, request: RunRequest) -> RunContext:
     """Open the shared resources of cells in this process, once."""
     from freeshot.data.user_dataset import offer_own
     from freeshot.plugin.catalogue import Catalogue
@@ -102,10 +102,10 @@ def _environment(plugins: Selection, request: RunRequest) -> Environment:
     host = plugins.load()
     offer_own(host, request.data)
     catalogue: Catalogue = Catalogue(host)
-    return Environment.of(request, catalogue)
+    return RunContext.of(request, catalogue)
 
 
-def run_alone(environment: Environment, spec: RunSpec, track: Track, request: RunRequest) -> None:
+def run_alone(environment: RunContext, spec: RunSpec, track: Track, request: RunRequest) -> None:
     """Run a cell under its lock, which the operating system releases if the process is killed."""
     from filelock import FileLock, Timeout
 
@@ -122,7 +122,7 @@ def run_alone(environment: Environment, spec: RunSpec, track: Track, request: Ru
             f"The cache {environment.cache} cannot be written ({error.strerror}). Choose another --cache."
         ) from None
     try:
-        if not request.rerun and is_done(stored_record(request.results, spec)):
+        if not request.rerun and is_finished(stored_record(request.results, spec)):
             environment.emit(CellSkipped(spec.title, "it was finished in the meantime", id=spec.cell))
             return
         _wrapped(environment, spec, track, request)
@@ -135,7 +135,7 @@ def lock_name(spec: RunSpec, results: Path) -> str:
     return f"{fingerprint([spec.cell, str(results.resolve())])}.lock"
 
 
-def _wrapped(environment: Environment, spec: RunSpec, track: Track, request: RunRequest) -> None:
+def _wrapped(environment: RunContext, spec: RunSpec, track: Track, request: RunRequest) -> None:
     """Run a cell inside the wrappers of plugins; the harness's implementation is the innermost."""
     manager = environment.catalogue.host.manager
     try:
@@ -156,7 +156,7 @@ def _wrapped(environment: Environment, spec: RunSpec, track: Track, request: Run
 class _Core:
     """The run of one cell, as a hook implementation."""
 
-    environment: Environment
+    environment: RunContext
     track: Track
     request: RunRequest
 

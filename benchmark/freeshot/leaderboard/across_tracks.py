@@ -16,7 +16,7 @@ import numpy as np
 
 from freeshot.leaderboard.board import Board, Row
 from freeshot.leaderboard.caveats import cautions, out_of_reach
-from freeshot.leaderboard.verdicts import telling_each
+from freeshot.leaderboard.verdicts import verdict_intervals
 from freeshot.leaderboard.win_rates import wins
 from freeshot.stats.intervals import Interval
 from freeshot.stats.paired_tests import VERDICTS, holm, verdict, wilcoxon_each
@@ -132,7 +132,7 @@ def _verdicts(rows: Sequence[Row], tracks: Sequence[str]) -> tuple[tuple[dict[st
     """Count the verdicts of the upper half; the lower one is its mirror, and a row equals itself."""
     pairs = list(combinations(range(len(rows)), 2))
     lines = [row.line for row in rows]
-    said = [[verdict(one) for one in telling_each(lines, name, pairs)] for name in tracks]  # tracks × pairs
+    said = [[verdict(one) for one in verdict_intervals(lines, name, pairs)] for name in tracks]  # tracks × pairs
     upper: dict[tuple[int, int], dict[str, int]] = {
         pair: {name: sum(line[place] == name for line in said) for name in VERDICTS} for place, pair in enumerate(pairs)
     }

@@ -9,14 +9,14 @@ from typing import Literal
 
 import numpy as np
 
-from freeshot.basics.memory import uncollected
+from freeshot.basics.memory import gc_paused
 from freeshot.contracts.columns import Column
 from freeshot.contracts.published import Published
 from freeshot.leaderboard.entry import Line, lines_of
 from freeshot.leaderboard.labels import configurations, labels
 from freeshot.leaderboard.ranks import competition_ranks, mean
-from freeshot.leaderboard.verdicts import telling_each
-from freeshot.records.comparability import leave_out_other_pools, leave_out_other_weights, leave_out_strangers
+from freeshot.leaderboard.verdicts import verdict_intervals
+from freeshot.records.comparability import drop_mismatched_episodes, drop_other_pools, drop_other_weights
 from freeshot.records.load import age_key
 from freeshot.records.models import RunRecord
 from freeshot.stats.bootstrap import bca_intervals, bootstrapped
@@ -104,7 +104,7 @@ class Board:
         return {name: tuple(t for t in self.tracks if t.section == name) for name in names}
 
 
-@uncollected()
+@gc_paused()
 def boards(
     records: Iterable[RunRecord],
     columns: Sequence[Column] = (),
@@ -129,7 +129,7 @@ def _board(suite: str, version: int, found: Sequence[RunRecord], columns: Sequen
     full = sorted((r for r in found if r.comparable and r.spec.limit is None), key=age_key)
     kept: list[RunRecord] = full
     problems: list[str] = []
-    for leave_out in (leave_out_strangers, leave_out_other_pools, leave_out_other_weights):
+    for leave_out in (drop_mismatched_episodes, drop_other_pools, drop_other_weights):
         kept, strange = leave_out(kept)
         problems += strange
     newest = _newest(kept)
@@ -179,7 +179,7 @@ def _ranks(lines: Sequence[Line], track: str) -> dict[str, int]:
     def apart(first: str, second: str) -> bool:
         # one episode has no spread: its interval is a point and would tell everything apart
         some = len(ranked[first].scores[track]) > 1
-        return some and telling_each((ranked[first], ranked[second]), track, [(0, 1)])[0].excludes_zero
+        return some and verdict_intervals((ranked[first], ranked[second]), track, [(0, 1)])[0].excludes_zero
 
     return competition_ranks({label: line.scores[track] for label, line in ranked.items()}, apart)
 

@@ -12,7 +12,7 @@ from itertools import combinations
 import numpy as np
 
 from freeshot.leaderboard.board import Board, Row
-from freeshot.leaderboard.verdicts import over_seeds_each
+from freeshot.leaderboard.verdicts import intervals_over_seeds
 from freeshot.stats.intervals import Interval
 from freeshot.stats.paired_tests import EQUIVALENT, Evidence, Verdict, holm, pairwise, verdict
 
@@ -40,7 +40,7 @@ def all_pairs(board: Board, equivalent: float = EQUIVALENT) -> tuple[Pair, ...]:
 
 def over_seeds(first: Row, second: Row, track: str) -> Interval | None:
     """Return the interval of first − second over episodes and the seeds that both rows have, two at least."""
-    return over_seeds_each((first.line, second.line), track, [(0, 1)])[0]
+    return intervals_over_seeds((first.line, second.line), track, [(0, 1)])[0]
 
 
 def _on_track(rows: tuple[Row, ...], track: str, equivalent: float) -> list[Pair]:
@@ -50,7 +50,7 @@ def _on_track(rows: tuple[Row, ...], track: str, equivalent: float) -> list[Pair
         return []
     weighed = pairwise(np.array([row.line.averages[track] for row in there]).T, pairs)
     adjusted = holm([one.sign_flip for one in weighed])
-    wider_each = over_seeds_each([row.line for row in there], track, pairs)
+    wider_each = intervals_over_seeds([row.line for row in there], track, pairs)
     return [
         Pair(
             track,

@@ -16,7 +16,7 @@ WIDER = ("episodes", "episodes and images", "episodes, images and classes")
 
 
 @dataclass(frozen=True)
-class Beyond:
+class SecondaryMetrics:
     """A row over all of its tracks, in 0…1; None where its records do not say."""
 
     label: str
@@ -45,19 +45,19 @@ def half_widths(row: Row, track: str) -> Mapping[str, float]:
     return found
 
 
-def beyond(board: Board) -> tuple[Beyond, ...]:
+def beyond(board: Board) -> tuple[SecondaryMetrics, ...]:
     """Say for every row and control what its mean does not."""
     curves = hardness(board)
     return tuple(_beyond(row, curves) for row in (*board.rows, *board.controls) if row.line.scores)
 
 
-def _beyond(row: Row, curves: Sequence[Hardness]) -> Beyond:
+def _beyond(row: Row, curves: Sequence[Hardness]) -> SecondaryMetrics:
     records = [record for track in row.line.scores for record in row.line.finished(track)]
     own = [curve.accuracies[row.label] for curve in curves if row.label in curve.accuracies]
     whole = len(own) == len(row.line.scores)
     judged = [r.quality for r in records if r.quality is not None]
     told = len(judged) == len(records)
-    return Beyond(
+    return SecondaryMetrics(
         row.label,
         float(np.mean([worst_tenth(scores) for scores in row.line.averages.values()])),
         float(np.mean([curve[0] for curve in own])) if whole and own else None,

@@ -12,7 +12,7 @@ import numpy as np
 from freeshot.basics.text import one_line
 from freeshot.contracts.tracks import Track
 from freeshot.leaderboard.board import boards
-from freeshot.records.comparability import leave_out_strangers
+from freeshot.records.comparability import drop_mismatched_episodes
 from freeshot.records.models import RunRecord
 from freeshot.stats.intervals import student_t
 
@@ -40,7 +40,7 @@ def findings(
         found += [Finding("problem", where, text) for text in _problems(record, tracks.get(record.spec.track.name))]
         found += [Finding("remark", where, text) for text in _remarks(record)]
     found += [Finding("remark", _where(one), "An older record of its cell lies beside it, left out.") for one in older]
-    found += [Finding("problem", "episodes", one_line(text)) for text in leave_out_strangers(list(records))[1]]
+    found += [Finding("problem", "episodes", one_line(text)) for text in drop_mismatched_episodes(list(records))[1]]
     found += [Finding("problem", "hashes", text) for text in _other_hashes(records)]
     found += [Finding("remark", "versions", text) for text in _versions(records)]
     found += [Finding("remark", "completeness", text) for text in _gaps(records)]

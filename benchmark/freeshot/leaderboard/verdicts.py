@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from freeshot.leaderboard.entry import Line
 
 
-def over_seeds_each(lines: Sequence[Line], track: str, pairs: Sequence[tuple[int, int]]) -> list[Interval | None]:
+def intervals_over_seeds(lines: Sequence[Line], track: str, pairs: Sequence[tuple[int, int]]) -> list[Interval | None]:
     """Return, pair by pair, the interval of first − second over episodes and the seeds that both have, two at least.
 
     Pairs that share the same seeds are done at once.
@@ -39,10 +39,10 @@ def over_seeds_each(lines: Sequence[Line], track: str, pairs: Sequence[tuple[int
     return found
 
 
-def telling_each(lines: Sequence[Line], track: str, pairs: Sequence[tuple[int, int]]) -> list[Interval]:
+def verdict_intervals(lines: Sequence[Line], track: str, pairs: Sequence[tuple[int, int]]) -> list[Interval]:
     """Return, pair by pair, the interval that a verdict rests on: over seeds too, where they are known."""
     scores = [line.averages[track] for line in lines]
     return [
         wider or paired_difference(scores[i], scores[j])
-        for (i, j), wider in zip(pairs, over_seeds_each(lines, track, pairs), strict=True)
+        for (i, j), wider in zip(pairs, intervals_over_seeds(lines, track, pairs), strict=True)
     ]

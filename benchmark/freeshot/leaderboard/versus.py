@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from freeshot.leaderboard.board import Board, Row
-from freeshot.leaderboard.verdicts import telling_each
+from freeshot.leaderboard.verdicts import verdict_intervals
 from freeshot.stats.intervals import Interval
 
 DEFAULT_PAIR = ("lora-recycle", "frozen-prototype")
@@ -42,4 +42,4 @@ def _rows(board: Board, name: str) -> list[Row]:
 
 def _differences(first: Row, second: Row) -> dict[str, Interval]:
     shared = [track for track in first.line.averages if track in second.line.averages]
-    return {track: telling_each((first.line, second.line), track, [(0, 1)])[0] for track in shared}
+    return {track: verdict_intervals((first.line, second.line), track, [(0, 1)])[0] for track in shared}

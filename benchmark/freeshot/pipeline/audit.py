@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from freeshot.contracts.method import Learner
     from freeshot.engine.metering.meter import Meter
     from freeshot.evaluation.variations import Rescore
-    from freeshot.pipeline.context import Environment
-    from freeshot.pipeline.record_fields import Look
+    from freeshot.pipeline.context import RunContext
+    from freeshot.pipeline.record_fields import EvaluationResult
     from freeshot.records.models import RunSpec
 
 
@@ -34,10 +34,10 @@ class CellAudit:
 
 
 def audited(
-    environment: Environment,
+    environment: RunContext,
     spec: RunSpec,
     learner: Learner,
-    look: Look,
+    look: EvaluationResult,
     images: Images,
     episodes: Sequence[Episode],
 ) -> CellAudit:
@@ -53,7 +53,9 @@ def audited(
     return CellAudit(record, tuple(reason for part in parts for reason in part.reasons))
 
 
-def _rescore(environment: Environment, spec: RunSpec, learner: Learner, look: Look, images: Images) -> Rescore:
+def _rescore(
+    environment: RunContext, spec: RunSpec, learner: Learner, look: EvaluationResult, images: Images
+) -> Rescore:
     """Return the rescoring function: a head on the run's features, or the learner that tunes, with progress."""
     if look.embedded is not None:
         return HeadRescore(look.embedded, look.head)

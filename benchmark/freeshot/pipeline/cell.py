@@ -16,12 +16,12 @@ from freeshot.evaluation.episodes import episodes_sha256
 from freeshot.evaluation.scoring import embed_used, head_of, require_varied, score_embedding
 from freeshot.pipeline.audit import audited, require_tuning_free
 from freeshot.pipeline.cell_outcome import CellOutcome
-from freeshot.pipeline.evaluate_finetuned import checkpoint_of, score_tuned
-from freeshot.pipeline.feature_cache import recall_of
+from freeshot.pipeline.evaluate_finetuned import checkpoint_of, evaluate_finetuned
+from freeshot.pipeline.feature_cache import feature_cache_of
 from freeshot.pipeline.integrity import HarnessFunctions, Untouched
-from freeshot.pipeline.record_fields import Look, measures
+from freeshot.pipeline.record_fields import EvaluationResult, measures
 from freeshot.pipeline.resolve import needs_of
-from freeshot.pipeline.restricted_workbench import Handed
+from freeshot.pipeline.restricted_workbench import RestrictedWorkbench
 from freeshot.pipeline.workbench import Bench
 from freeshot.records.models import DataFree, RunRecord, StageCost, Tags, TaskCost
 from freeshot.records.provenance import provenance
@@ -38,11 +38,11 @@ if TYPE_CHECKING:
     from freeshot.contracts.method import Method
     from freeshot.contracts.tracks import Track
     from freeshot.engine.metering.meter import Meter
-    from freeshot.pipeline.context import Environment
+    from freeshot.pipeline.context import RunContext
     from freeshot.records.models import RunSpec
 
 
-def run_cell(environment: Environment, spec: RunSpec, track: Track, results: Path) -> RunRecord:
+def run_cell(environment: RunContext, spec: RunSpec, track: Track, results: Path) -> RunRecord:
     """Run a cell and write its record; any plugin error becomes a record with the reason.
 
     A cell in which the harness refused or detected a violation is violated, whether or not the method caught the error.
@@ -88,7 +88,7 @@ def _unfinished(error: Exception, failure: Failure, *, in_audit: bool) -> CellOu
     return CellOutcome("failed", reason=where + failure.reason)
 
 
-def assist_cell(environment: Environment, spec: RunSpec, track: Track) -> None:
+def assist_cell(environment: RunContext, spec: RunSpec, track: Track) -> None:
     """Compute a cell's shareable work (inversions, features) in a helper process.
 
     Scores no episode and writes no record. Errors are ignored, because the process that runs the cell meets them too.
@@ -100,26 +100,26 @@ def assist_cell(environment: Environment, spec: RunSpec, track: Track) -> None:
         bench = Bench(environment, spec, track, method)
         untouched = Untouched(environment, spec, HarnessFunctions.now())
         with access_blocked():
-            learner = method.prepare(Handed(bench))
+            learner = method.prepare(RestrictedWorkbench(bench))
         untouched.require(method)
         if not learner.embeds:
             return
         images, shown = _asked(environment, spec, track)
         with closing(learner), access_blocked(), metered(environment.device) as cost:
-            recall = recall_of(environment, spec, learner, images, cost)
-            embed_used(learner, images, shown, environment.device, recall=recall.lend_a_hand)
+            recall = feature_cache_of(environment, spec, learner, images, cost)
+            embed_used(learner, images, shown, environment.device, recall=recall.compute_unclaimed_blocks)
     except Exception:  # noqa: BLE001 - see above
         environment.forget(spec.backbone)
 
 
-def _asked(environment: Environment, spec: RunSpec, track: Track) -> tuple[Images, Sequence[Episode]]:
+def _asked(environment: RunContext, spec: RunSpec, track: Track) -> tuple[Images, Sequence[Episode]]:
     """Open a track's images at the backbone's size, and the requested episodes."""
     images = environment.images(track.dataset, track.split, environment.backbone(spec.backbone).image_size)
     return images, environment.episodes(track)[: spec.limit or track.episodes]
 
 
 def _scored(
-    environment: Environment,
+    environment: RunContext,
     spec: RunSpec,
     track: Track,
     method: Method,
@@ -129,7 +129,7 @@ def _scored(
 ) -> CellOutcome:
     """Prepare the method, score its learner on the test episodes and audit the predictions."""
     with access_blocked(violations), metered(environment.device) as whole:
-        learner = method.prepare(Handed(bench))
+        learner = method.prepare(RestrictedWorkbench(bench))
     bench.ledger.charge_rest(whole)
     if not isinstance(learner, Learner):
         raise ContractError(f"Method '{method.name}' must prepare a Learner, but returned {type(learner).__name__}.")
@@ -141,7 +141,7 @@ def _scored(
     bench.looked = True  # from here on the evaluation counts, even if it fails
     with closing(learner), access_blocked(violations):
         with metered(environment.device) as cost:
-            look = _looked(environment, spec, learner, images, shown, cost)
+            look = _evaluate(environment, spec, learner, images, shown, cost)
         require_varied(look.judged, track.way)
         require_tuning_free(learner, cost)
         bench.scored = True
@@ -160,24 +160,24 @@ def _scored(
     return CellOutcome("ok", fields, learner.tuning_free, type(learner).transductive)
 
 
-def _looked(
-    environment: Environment,
+def _evaluate(
+    environment: RunContext,
     spec: RunSpec,
     learner: Learner,
     images: Images,
     episodes: Sequence[Episode],
     cost: Meter,
-) -> Look:
+) -> EvaluationResult:
     """Evaluate the test episodes once; `cost` measures it."""
     if not learner.embeds:
-        return Look(score_tuned(environment, spec, learner, images, episodes, cost))
+        return EvaluationResult(evaluate_finetuned(environment, spec, learner, images, episodes, cost))
 
     def report(done: int, of: int) -> None:
         environment.emit(Progress(spec.title, "evaluation", done, of, id=spec.cell))
 
-    recall = recall_of(environment, spec, learner, images, cost)
+    recall = feature_cache_of(environment, spec, learner, images, cost)
     judged, embedded = score_embedding(learner, images, episodes, environment.device, report, recall)
-    return Look(
+    return EvaluationResult(
         judged,
         embedded=embedded,
         head=head_of(learner),
@@ -187,7 +187,7 @@ def _looked(
     )
 
 
-def _task_cost(look: Look, cost: Meter, learner: Learner, episodes: Sequence[Episode]) -> TaskCost:
+def _task_cost(look: EvaluationResult, cost: Meter, learner: Learner, episodes: Sequence[Episode]) -> TaskCost:
     """Return the cost of one task: embedding its images, and its share of the other operations."""
     flops = (cost.flops - look.embedding_flops) / len(episodes)
     if look.embedded is not None:
@@ -196,7 +196,7 @@ def _task_cost(look: Look, cost: Meter, learner: Learner, episodes: Sequence[Epi
     return TaskCost(flops=round(flops), tuned=learner.tuned)
 
 
-def _require_planned_pool(environment: Environment, spec: RunSpec, track: Track) -> None:
+def _require_planned_pool(environment: RunContext, spec: RunSpec, track: Track) -> None:
     """Refuse a user's own pool that changed since the cell was planned."""
     if spec.track.pool_sha256 and environment.place(track.pool).identity != spec.track.pool_sha256:
         raise PoolError(f"The pool '{track.pool}' changed since this run began. Rerun the command.")
@@ -209,7 +209,7 @@ def _earlier_looks(results: Path, spec: RunSpec) -> int:
 
 
 def _record(
-    environment: Environment, spec: RunSpec, method: Method, outcome: CellOutcome, bench: Bench | None
+    environment: RunContext, spec: RunSpec, method: Method, outcome: CellOutcome, bench: Bench | None
 ) -> RunRecord:
     needs = needs_of(environment.catalogue, spec)
     done = bench is not None and outcome.status == "ok"
@@ -235,12 +235,12 @@ def _record(
     )
 
 
-def _trained(environment: Environment, spec: RunSpec) -> bool:
+def _trained(environment: RunContext, spec: RunSpec) -> bool:
     provider: BackboneProvider = environment.component(spec.backbone)
     return provider.comparable()
 
 
-def data_freedom(environment: Environment, spec: RunSpec) -> DataFree:
+def data_freedom(environment: RunContext, spec: RunSpec) -> DataFree:
     """Return a row's data-freedom level, from the needs of its methods and the data of its inversions."""
     if needs_of(environment.catalogue, spec) & {Needs.BASE_IMAGES, Needs.VALIDATION}:
         return "real data"
@@ -249,7 +249,7 @@ def data_freedom(environment: Environment, spec: RunSpec) -> DataFree:
     return "public prior" if "public prior" in levels else "strict"
 
 
-def hashes_of(environment: Environment, spec: RunSpec, track: Track) -> dict[str, str]:
+def hashes_of(environment: RunContext, spec: RunSpec, track: Track) -> dict[str, str]:
     """Return the hashes of the inputs: network, pool, images and the whole episode list."""
     backbone = environment.backbone(spec.backbone)
     images = environment.images(track.dataset, track.split)
@@ -260,7 +260,7 @@ def hashes_of(environment: Environment, spec: RunSpec, track: Track) -> dict[str
     return hashes
 
 
-def _announce(environment: Environment, record: RunRecord, failure: Failure | None) -> None:
+def _announce(environment: RunContext, record: RunRecord, failure: Failure | None) -> None:
     if record.status == "skipped":
         environment.emit(CellSkipped(record.spec.title, record.reason, id=record.spec.cell))
     elif record.interval is not None:
@@ -272,14 +272,14 @@ def _announce(environment: Environment, record: RunRecord, failure: Failure | No
         environment.emit(CellFailed(record.spec.title, record.reason, failure, kept, status, id=record.spec.cell))
 
 
-def _kept_failure(environment: Environment, spec: RunSpec, error: Exception) -> Failure:
+def _kept_failure(environment: RunContext, spec: RunSpec, error: Exception) -> Failure:
     """Summarise an exception, and store its traceback in the cache; records hold only one sentence."""
     failure = failure_of(error, environment.catalogue.host.packages)
     write_text(_failure_file(environment, spec), failure.traceback)
     return failure
 
 
-def _failure_file(environment: Environment, spec: RunSpec) -> Path:
+def _failure_file(environment: RunContext, spec: RunSpec) -> Path:
     return environment.cache / "failures" / f"{spec.cell}.txt"
 
 

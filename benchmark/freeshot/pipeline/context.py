@@ -12,12 +12,12 @@ from freeshot.cache.artifacts import Artefacts
 from freeshot.cache.pixels import decoded
 from freeshot.contracts.images import fitted
 from freeshot.contracts.options import build
-from freeshot.data.lookup import named_dataset
+from freeshot.data.lookup import dataset_by_name
 from freeshot.engine.devices import choose_device
 from freeshot.engine.vit.backbone import open_backbone
 from freeshot.evaluation.episode_lock import require_as_first_met
 from freeshot.evaluation.episodes import track_episodes
-from freeshot.pipeline.resolve_pool import asked_folders
+from freeshot.pipeline.resolve_pool import explicit_pool_folders
 from freeshot.pool.locate import POOLS, Place, find_pool
 from freeshot.pool.poisoning import poisoned, split_name
 from freeshot.pool.store import numbers_sha256, open_pool
@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 
 @dataclass(eq=False)
-class Environment:
+class RunContext:
     """Resources that are expensive to open, opened once per process."""
 
     catalogue: Catalogue
@@ -65,10 +65,10 @@ class Environment:
     _counted: dict[Any, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, request: RunRequest, catalogue: Catalogue, *, here: bool = True) -> Environment:
+    def of(cls, request: RunRequest, catalogue: Catalogue, *, here: bool = True) -> RunContext:
         """Create the environment of a request without opening anything; on the request's device if run `here`."""
         device = choose_device(request.device if here else "cpu")
-        folders = asked_folders(request, catalogue)
+        folders = explicit_pool_folders(request, catalogue)
         return cls(catalogue, request.cache, request.data, device, request.pools, folders)
 
     @property
@@ -148,7 +148,7 @@ class Environment:
         A name like 'cub:fit=centre' sets options of the data set.
         """
         if (dataset, split) not in self._loaded:
-            named = named_dataset(self.catalogue, dataset)
+            named = dataset_by_name(self.catalogue, dataset)
             with access_allowed():
                 self._loaded[dataset, split] = named.load(split, self.data)
         loaded = self._loaded[dataset, split]
@@ -170,4 +170,4 @@ class Environment:
 
     def _from_data_folder(self, dataset: str) -> bool:
         """Return whether a data set's images may come from the user's data folder."""
-        return self.data.is_dir() and named_dataset(self.catalogue, dataset).there(self.data) is not False
+        return self.data.is_dir() and dataset_by_name(self.catalogue, dataset).there(self.data) is not False

@@ -18,26 +18,26 @@ if TYPE_CHECKING:
     from freeshot.contracts.images import Images
     from freeshot.contracts.method import Learner
     from freeshot.engine.metering.meter import Meter
-    from freeshot.evaluation.metrics import Judged
-    from freeshot.pipeline.context import Environment
+    from freeshot.evaluation.metrics import QueryOutcomes
+    from freeshot.pipeline.context import RunContext
     from freeshot.records.models import RunSpec
 
 SAVE_EVERY = 20
 """Episodes between two checkpoints."""
 
 
-def score_tuned(
-    environment: Environment,
+def evaluate_finetuned(
+    environment: RunContext,
     spec: RunSpec,
     learner: Learner,
     images: Images,
     episodes: Sequence[Episode],
     meter: Meter,
-) -> Judged:
+) -> QueryOutcomes:
     """Tune on one group of episodes after another, resuming from a checkpoint; the meter includes earlier runs."""
     checkpoint = checkpoint_of(environment, spec)
     checkpoint.meter = meter
-    judged = _noted(checkpoint)
+    judged = _load_partial_results(checkpoint)
     done = sum(len(part.right) for part in judged)
     if learner.together < 1:
         raise ContractError(
@@ -58,14 +58,14 @@ def score_tuned(
     return together(judged)
 
 
-def checkpoint_of(environment: Environment, spec: RunSpec) -> FileCheckpoint:
+def checkpoint_of(environment: RunContext, spec: RunSpec) -> FileCheckpoint:
     """Return the checkpoint of a cell's episode outcomes, used until its record is written."""
     # includes the weights, because a backbone's name may refer to other ones by now
     name = fingerprint([spec.cell, environment.backbone(spec.backbone).sha256])
     return FileCheckpoint(environment.cache / "cells" / f"{name}.safetensors", every=0)
 
 
-def _noted(checkpoint: FileCheckpoint) -> list[Judged]:
+def _load_partial_results(checkpoint: FileCheckpoint) -> list[QueryOutcomes]:
     """Read the outcomes of earlier runs; empty if the checkpoint is missing, damaged or of another format."""
     state = checkpoint.load()
     try:

@@ -15,7 +15,7 @@ import torch
 from filelock import Timeout
 
 from freeshot.basics.files import fingerprint, tensors_sha256
-from freeshot.basics.locked_work import shared_work
+from freeshot.basics.locked_work import run_under_locks
 from freeshot.cache.artifacts import Artefact
 from freeshot.engine.lora.adapted_learner import AdaptedLearner
 from freeshot.engine.metering.meter import metered
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from freeshot.contracts.images import Images
     from freeshot.contracts.method import Learner
     from freeshot.engine.metering.meter import Meter
-    from freeshot.pipeline.context import Environment
+    from freeshot.pipeline.context import RunContext
     from freeshot.records.models import RunSpec
 
     Make = Callable[[Sequence[int]], Tensor]
@@ -44,10 +44,10 @@ BLOCK = 2000
 
 
 @dataclass(eq=False)
-class Recall:
+class FeatureCache:
     """Loads the features of one evaluation from the cache, or computes and stores them."""
 
-    environment: Environment
+    environment: RunContext
     recipe: dict[str, Any] | None
     """Everything that determines the features bit by bit; None if that is unknown."""
     meter: Meter
@@ -69,12 +69,12 @@ class Recall:
             return make(used)
         blocks = _blocks(used)
         shared = len(blocks) > 1
-        parts = shared_work(
+        parts = run_under_locks(
             len(blocks), lambda number, wait: self._block(blocks[number], make, shared=shared, wait=wait)
         )
         return torch.cat([parts[number] for number in range(len(blocks))])
 
-    def lend_a_hand(self, used: Sequence[int], make: Make) -> Tensor:
+    def compute_unclaimed_blocks(self, used: Sequence[int], make: Make) -> Tensor:
         """Compute the feature blocks that no other process has locked; return all available features [k, d]."""
         if self.recipe is None or len(used) <= BLOCK:
             return torch.empty(0)
@@ -123,12 +123,14 @@ def _blocks(used: Sequence[int]) -> list[Sequence[int]]:
     return [used[start : start + BLOCK] for start in range(0, len(used), BLOCK)]
 
 
-def recall_of(environment: Environment, spec: RunSpec, learner: Learner, images: Images, meter: Meter) -> Recall:
+def feature_cache_of(
+    environment: RunContext, spec: RunSpec, learner: Learner, images: Images, meter: Meter
+) -> FeatureCache:
     """Return the feature cache of a learner on images."""
-    return Recall(environment, _recipe(environment, spec, learner, images), meter)
+    return FeatureCache(environment, _recipe(environment, spec, learner, images), meter)
 
 
-def _recipe(environment: Environment, spec: RunSpec, learner: Learner, images: Images) -> dict[str, Any] | None:
+def _recipe(environment: RunContext, spec: RunSpec, learner: Learner, images: Images) -> dict[str, Any] | None:
     """Return the recipe of the features: network, adapter, preprocessing, images, and this device's arithmetic."""
     if type(learner) is not AdaptedLearner or "embed" in vars(learner):
         return None

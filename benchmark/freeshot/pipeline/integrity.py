@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from freeshot.contracts.method import Method
     from freeshot.engine.vit.backbone import Backbone
-    from freeshot.pipeline.context import Environment
+    from freeshot.pipeline.context import RunContext
     from freeshot.records.models import RunSpec
 
 WATCHED = (torch, torch.nn.functional, torch.linalg, torch.Tensor, torch.nn.Module, np, np.random, builtins, hashlib)
@@ -157,7 +157,7 @@ def backbone_state(backbone: Backbone) -> str:
 class Untouched:
     """The state before the method prepares of everything it must not change."""
 
-    def __init__(self, environment: Environment, spec: RunSpec, functions: HarnessFunctions) -> None:
+    def __init__(self, environment: RunContext, spec: RunSpec, functions: HarnessFunctions) -> None:
         self._environment, self._spec, self._functions = environment, spec, functions
         self._backbone = environment.backbone(spec.backbone)
         self._state = backbone_state(self._backbone)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import OptionError
 from freeshot.basics.files import file_sha256
-from freeshot.basics.locked_work import shared_work
+from freeshot.basics.locked_work import run_under_locks
 from freeshot.contracts.inversion import LearnedInversion
 from freeshot.engine.inversion.batchnorm_prior import weights_file
 from freeshot.engine.inversion.mask_only import only_masks, with_mask
@@ -33,7 +33,7 @@ STAGE, LEARNING = "inversion", "learning-to-invert"
 
 
 @dataclass(frozen=True, eq=False)
-class Recovery:
+class PoolInversion:
     """Settings of the inversion of a pool."""
 
     backbone: Backbone
@@ -83,7 +83,7 @@ class Recovery:
                 stages.progress(STAGE, there, len(entries))
             return parts
 
-        parts = shared_work(len(entries), recovered)
+        parts = run_under_locks(len(entries), recovered)
         found = []
         for number, entry in enumerate(entries):
             surrogates = surrogate_set(entry, joined([artefact for artefact, _ in parts[number]]))

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from freeshot.basics.seeds import derive, stream
-from freeshot.evaluation.jackknife import measure_spread, spread_intervals
+from freeshot.evaluation.jackknife import measure_sampling_error, spread_intervals
 from freeshot.evaluation.metrics import quality
 from freeshot.records.models import IntervalRecord
 from freeshot.stats.intervals import student_t
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from freeshot.contracts.flow import Episode
     from freeshot.contracts.images import Images
     from freeshot.contracts.tracks import Track
-    from freeshot.evaluation.metrics import Judged
+    from freeshot.evaluation.metrics import QueryOutcomes
     from freeshot.evaluation.scoring import Embedded, Head
     from freeshot.stats.intervals import Interval
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class EvaluationResult:
     """The result of one evaluation of test episodes."""
 
-    judged: Judged
+    judged: QueryOutcomes
     embedded: Embedded | None = None
     """The features of a learner that embeds."""
     head: Head | None = None
@@ -44,7 +44,7 @@ class Look:
     """Operations of the features; each image counts once, however many episodes use it."""
 
 
-def measures(look: Look, track: Track, images: Images, episodes: Sequence[Episode]) -> dict[str, Any]:
+def measures(look: EvaluationResult, track: Track, images: Images, episodes: Sequence[Episode]) -> dict[str, Any]:
     """Return the record fields that depend on the outcomes of the episodes."""
     accuracies = look.judged.accuracies
     interval = student_t(accuracies)
@@ -58,7 +58,7 @@ def measures(look: Look, track: Track, images: Images, episodes: Sequence[Episod
     }
 
 
-def _spreads(look: Look, interval: Interval, track: Track, images: Images) -> tuple[IntervalRecord, ...]:
+def _spreads(look: EvaluationResult, interval: Interval, track: Track, images: Images) -> tuple[IntervalRecord, ...]:
     """Compute wider intervals if features are available and the head is fast; repeated tuning would take hours."""
     if look.embedded is None or not look.spread:
         return ()
@@ -68,7 +68,7 @@ def _spreads(look: Look, interval: Interval, track: Track, images: Images) -> tu
     seed = derive(track.version, "spread", track.name)
     sizes = (track.way, track.shot, track.query)
     features, keys = look.embedded.features[rows], look.embedded.keys[rows]
-    spread = measure_spread(features, labels, *sizes, seed, head=look.head, keys=keys)
+    spread = measure_sampling_error(features, labels, *sizes, seed, head=look.head, keys=keys)
     if spread is None:
         return ()
     return tuple(map(_record, spread_intervals(interval, look.judged.accuracies, spread)))

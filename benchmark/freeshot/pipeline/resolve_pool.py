@@ -48,7 +48,7 @@ def pooled(spec: RunSpec, track: Track, request: RunRequest, catalogue: Catalogu
     return Pooled(spec.model_copy(update={"track": spec.track.model_copy(update=changes)}), track)
 
 
-def asked_folders(request: RunRequest, catalogue: Catalogue) -> dict[str, Path]:
+def explicit_pool_folders(request: RunRequest, catalogue: Catalogue) -> dict[str, Path]:
     """Return name → folder of the requested pool, if it is a user's own."""
     if request.pool is None:
         return {}
@@ -59,7 +59,7 @@ def asked_folders(request: RunRequest, catalogue: Catalogue) -> dict[str, Path]:
     return {} if place.shipped else {place.name: place.folder}
 
 
-def from_anywhere(asked: str, catalogue: Catalogue, pools: Path) -> str:
+def absolute_pool_name(asked: str, catalogue: Catalogue, pools: Path) -> str:
     """Return a pool name that is valid in any working directory: an absolute path if it was given by folder."""
     try:
         place = find_pool(asked, catalogue, pools)

@@ -14,7 +14,7 @@ OPEN = frozenset(name for name in (*vars(Workbench), *Workbench.__annotations__)
 """Names in the interface."""
 
 
-class Handed:
+class RestrictedWorkbench:
     """A workbench proxy that exposes only the names in `freeshot.Workbench`, read-only."""
 
     __slots__ = ("__bench",)
@@ -27,9 +27,9 @@ class Handed:
             raise AttributeError(f"A workbench has no '{name}'. It has {', '.join(sorted(OPEN))}.")
         return getattr(object.__getattribute__(self, "_Handed__bench"), name)
 
-    def on(self, method: Choice) -> Handed:
+    def on(self, method: Choice) -> RestrictedWorkbench:
         """Return the restricted workbench based on another method."""
-        return Handed(object.__getattribute__(self, "_Handed__bench").on(method))
+        return RestrictedWorkbench(object.__getattribute__(self, "_Handed__bench").on(method))
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"A workbench is read-only, so '{name}' cannot be set. Store it in your own object.")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from freeshot.cache.checkpoints import FileCheckpoint
     from freeshot.engine.metering.meter import Meter
-    from freeshot.pipeline.context import Environment
+    from freeshot.pipeline.context import RunContext
 
     Make = Callable[[Callable[[int, int], None], FileCheckpoint], Artefact]
     """Computes an artefact, reports progress and stores checkpoints; its cost is measured by the caller."""
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class Stages:
     """Computes the stages of one cell and records their costs."""
 
-    _environment: Environment
+    _environment: RunContext
     _title: str
     _cell: str
     """Name and hash of the cell, for events."""

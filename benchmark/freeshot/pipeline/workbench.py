@@ -20,9 +20,9 @@ from freeshot.engine.lora.adapted_learner import AdaptedLearner
 from freeshot.engine.lora.meta_model import SharedLora
 from freeshot.evaluation.episodes import draw_episodes, require_enough
 from freeshot.evaluation.scoring import read_images
-from freeshot.pipeline.pool_inversion import Recovery
+from freeshot.pipeline.pool_inversion import PoolInversion
 from freeshot.pipeline.resolve import resolve
-from freeshot.pipeline.restricted_workbench import Handed
+from freeshot.pipeline.restricted_workbench import RestrictedWorkbench
 from freeshot.pipeline.stages import Stages
 from freeshot.pipeline.task_sampler import ImageSource, SurrogateSource, Tasks, TaskShape, hidden_classes
 from freeshot.records.models import StageCost
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from freeshot.contracts.tracks import Track
     from freeshot.engine.vit.backbone import Backbone
     from freeshot.pipeline.audit import CellAudit
-    from freeshot.pipeline.context import Environment
+    from freeshot.pipeline.context import RunContext
     from freeshot.records.models import RunSpec
 
 
@@ -62,7 +62,7 @@ class LabelledTask:
 class Bench:
     """The workbench of one cell's method; implements `freeshot.Workbench`."""
 
-    _environment: Environment
+    _environment: RunContext
     _spec: RunSpec
     track: Track
     method: Method
@@ -145,7 +145,7 @@ class Bench:
             return self
         if reason := other.skip(self.track):
             raise OptionError(f"Method '{other.name}' skips this track and cannot be the base of another. {reason}")
-        adapter = adapter_left(other, other.prepare(Handed(self._beside(other, part.origin, None))))
+        adapter = adapter_left(other, other.prepare(RestrictedWorkbench(self._beside(other, part.origin, None))))
         return self if adapter is None else self._beside(self.method, self.origin, adapter)
 
     def _beside(self, method: Method, origin: str, under: Adapter | None) -> Bench:
@@ -175,7 +175,7 @@ class Bench:
         first, second = (resolve(self._environment.catalogue, choice) for choice in (inversion, strategy))
         method, plan = (self._environment.component(part) for part in (first, second))
         query_only = Needs.POOL not in self.method.needs
-        recovery = Recovery(
+        recovery = PoolInversion(
             self._backbone, pool, method, plan, (first, second), per_class, batch, self._seed, query_only
         )
         self.recovered = recovery.run(self.ledger)

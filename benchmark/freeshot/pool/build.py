@@ -13,12 +13,12 @@ import numpy as np
 import torch
 
 from freeshot.basics.errors import PoolError, StoreError
-from freeshot.basics.locked_work import shared_work
+from freeshot.basics.locked_work import run_under_locks
 from freeshot.basics.seeds import derive
 from freeshot.contracts.events import Progress, StageFinished, StageStarted
 from freeshot.contracts.images import fitted
 from freeshot.contracts.pool import LoraEntry, PoolPlan
-from freeshot.data.lookup import named_dataset
+from freeshot.data.lookup import dataset_by_name
 from freeshot.engine.lora.bank import LoraBank, slots_of, widths_of
 from freeshot.engine.metering.flops import flops_of
 from freeshot.engine.vit.backbone import named_backbone
@@ -64,7 +64,7 @@ def build_pool(request: PoolRequest, catalogue: Catalogue, host: Host) -> LoraPo
         raise PoolError(f"{request.out} already holds a pool. Choose another --out, or delete that folder first.")
     backbone = named_backbone(catalogue, request.backbone, request.device)
     sources = {name: _base_images(catalogue, name, request, backbone.image_size) for name in request.sources}
-    licenses = {name: named_dataset(catalogue, name).license for name in sources}
+    licenses = {name: dataset_by_name(catalogue, name).license for name in sources}
     license_note = "; ".join(f"{name}: {text or 'not stated'}" for name, text in licenses.items())
     recipe = TuningRecipe(**{name: getattr(request, name) for name in TuningRecipe.__dataclass_fields__})
     cell = f"pool {request.name}"
@@ -86,7 +86,7 @@ def build_pool(request: PoolRequest, catalogue: Catalogue, host: Host) -> LoraPo
             _emit(host, Progress(cell, "tune", tuned * recipe.steps, steps))
             return lines
 
-    written = shared_work(len(blocks), lines_of)
+    written = run_under_locks(len(blocks), lines_of)
     with _held(request.out, range(0), wait=True) as ours:
         if ours and not card.exists():  # unless another process was first, with the same LoRAs
             lines = [line for block in range(len(blocks)) for line in written[block]]
@@ -244,7 +244,7 @@ def _entry(
 
 
 def _base_images(catalogue: Catalogue, name: str, request: PoolRequest, side: int) -> Images:
-    dataset = named_dataset(catalogue, name)
+    dataset = dataset_by_name(catalogue, name)
     images: Images = dataset.load("base", request.data or Path("data"))
     if len(images.classes) < request.way:
         raise PoolError(f"'{name}' has {len(images.classes)} base classes, too few for {request.way}-way tasks.")

@@ -16,7 +16,7 @@ class Kept(NamedTuple):
     problems: tuple[str, ...]
 
 
-def leave_out_strangers(records: Sequence[RunRecord]) -> Kept:
+def drop_mismatched_episodes(records: Sequence[RunRecord]) -> Kept:
     """Keep, per track, the records of the most common episode list."""
     return _most_common(
         records,
@@ -29,7 +29,7 @@ def leave_out_strangers(records: Sequence[RunRecord]) -> Kept:
     )
 
 
-def leave_out_other_pools(records: Sequence[RunRecord]) -> Kept:
+def drop_other_pools(records: Sequence[RunRecord]) -> Kept:
     """Keep, per track and name of a pool, the records of the most common pool.
 
     Pools that everybody builds for themselves are seldom the same to the last bit; records of two of them would
@@ -46,7 +46,7 @@ def leave_out_other_pools(records: Sequence[RunRecord]) -> Kept:
     )
 
 
-def leave_out_other_weights(records: Sequence[RunRecord]) -> Kept:
+def drop_other_weights(records: Sequence[RunRecord]) -> Kept:
     """Keep, per track and backbone, the records of the most common weights.
 
     A backbone is asked for by name and options; a file that was replaced under its name is another network.

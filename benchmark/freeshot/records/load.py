@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from freeshot.basics.errors import StoreError
-from freeshot.basics.memory import uncollected
+from freeshot.basics.memory import gc_paused
 from freeshot.records.models import RunRecord
 
 LEADERBOARD = "leaderboard"
@@ -25,7 +25,7 @@ class Loaded:
     """Others of cells that have a newer record: they stand on no board, but looked at test episodes too."""
 
 
-@uncollected()
+@gc_paused()
 def load_records(folder: Path) -> Loaded:
     """Read every record under a folder; a bad file costs one sentence, and of one cell the newest is kept."""
     newest: dict[str, RunRecord] = {}

@@ -29,6 +29,6 @@ def stored_record(results: Path, spec: RunSpec) -> RunRecord | None:
         return None  # an unreadable record is replaced
 
 
-def is_done(record: RunRecord | None) -> bool:
+def is_finished(record: RunRecord | None) -> bool:
     """Return whether a record need not be recomputed: it is finished, or skipped for a reason."""
     return record is not None and record.status in ("ok", "skipped")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from freeshot.leaderboard.across_tracks import LEVEL, Standings
-from freeshot.render.format import MISSING, Drawing, Words, one_line
+from freeshot.render.format import MISSING, TextCell, TextTable, one_line
 from freeshot.stats.paired_tests import VERDICTS
 
 WIDE = 8
@@ -19,7 +19,7 @@ LONG = 120
 class Across:
     """What is shown of standings."""
 
-    table: Drawing
+    table: TextTable
     sentences: tuple[str, ...]
 
 
@@ -29,22 +29,22 @@ def across(found: Standings) -> Across:
     titles = ("Row", "Average rank\nby means", "IQM", *(f"over {j + 1}" for j in range(len(found.rows)) if matrix))
     lines = tuple(
         (
-            Words(f"{i + 1}: {one_line(label)}"),
-            Words(f"{found.average_ranks[i]:.2f}", bold=found.average_ranks[i] == found.average_ranks[0]),
-            Words(f"{100 * found.interquartile_means[i]:.2f}"),
+            TextCell(f"{i + 1}: {one_line(label)}"),
+            TextCell(f"{found.average_ranks[i]:.2f}", bold=found.average_ranks[i] == found.average_ranks[0]),
+            TextCell(f"{100 * found.interquartile_means[i]:.2f}"),
             *(_against(found, i, j) for j in range(len(found.rows)) if matrix),
         )
         for i, label in enumerate(found.rows)
     )
-    return Across(Drawing(titles, lines), (_unequal(found), *_alike(found), _reading(matrix=matrix), *found.cautions))
+    return Across(TextTable(titles, lines), (_unequal(found), *_alike(found), _reading(matrix=matrix), *found.cautions))
 
 
-def _against(found: Standings, i: int, j: int) -> Words:
+def _against(found: Standings, i: int, j: int) -> TextCell:
     if i == j:
-        return Words(MISSING)
+        return TextCell(MISSING)
     counts = "/".join(str(found.verdicts[i][j][name]) for name in VERDICTS)
     told = i < j and found.adjusted[i][j] < LEVEL
-    return Words(f"{100 * found.wins[i][j].mean:.0f} % ({counts})", bold=told)
+    return TextCell(f"{100 * found.wins[i][j].mean:.0f} % ({counts})", bold=told)
 
 
 def _unequal(found: Standings) -> str:

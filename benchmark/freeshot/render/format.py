@@ -23,7 +23,7 @@ BEYOND_HEADING = "Beyond the mean, over all tracks of a row"
 
 
 @dataclass(frozen=True)
-class Words:
+class TextCell:
     """What stands in one cell of a table."""
 
     text: str
@@ -43,12 +43,12 @@ class Footnotes:
 
 
 @dataclass(frozen=True)
-class Drawing:
+class TextTable:
     """A table as words: titles and lines; the first column is the label."""
 
     titles: tuple[str, ...]
-    lines: tuple[tuple[Words, ...], ...]
-    controls: tuple[tuple[Words, ...], ...] = ()
+    lines: tuple[tuple[TextCell, ...], ...]
+    controls: tuple[tuple[TextCell, ...], ...] = ()
 
 
 def percent(interval: Interval, digits: int) -> str:
@@ -56,25 +56,25 @@ def percent(interval: Interval, digits: int) -> str:
     return f"{100 * interval.mean:.{digits}f} ± {100 * interval.half_width:.{digits}f}"
 
 
-def cell_words(cell: Cell | None, digits: int, refer: Callable[[Sequence[str]], tuple[int, ...]]) -> Words:
+def cell_words(cell: Cell | None, digits: int, refer: Callable[[Sequence[str]], tuple[int, ...]]) -> TextCell:
     """Word a cell: its number and rank, the mark of why there is none, or a dash."""
     if cell is None:
-        return Words(MISSING)
+        return TextCell(MISSING)
     if cell.interval is None:
-        return Words(MARKS[cell.status], refer(cell.notes))
+        return TextCell(MARKS[cell.status], refer(cell.notes))
     rank = f" ({cell.rank})" if cell.rank else ""
-    return Words(percent(cell.interval, digits) + rank, refer(cell.notes), bold=cell.rank == 1)
+    return TextCell(percent(cell.interval, digits) + rank, refer(cell.notes), bold=cell.rank == 1)
 
 
-def published_words(number: Published | None, digits: int) -> Words:
+def published_words(number: Published | None, digits: int) -> TextCell:
     """Word a number as a paper states it, with its half-width where it states one."""
     if number is None:
-        return Words(MISSING)
+        return TextCell(MISSING)
     around = "" if number.half_width is None else f" ± {100 * number.half_width:.{digits}f}"
-    return Words(f"{100 * number.mean:.{digits}f}{around}")
+    return TextCell(f"{100 * number.mean:.{digits}f}{around}")
 
 
-def overview(board: Board, columns: Sequence[Column]) -> Drawing:
+def overview(board: Board, columns: Sequence[Column]) -> TextTable:
     """Draw what each row is."""
     titles = (
         "Row",
@@ -84,14 +84,14 @@ def overview(board: Board, columns: Sequence[Column]) -> Drawing:
         "Average rank",
         *(one_line(c.title) + ARROWS[c.better] for c in columns),
     )
-    return Drawing(titles, tuple(map(_what_it_is, board.rows)), tuple(map(_what_it_is, board.controls)))
+    return TextTable(titles, tuple(map(_what_it_is, board.rows)), tuple(map(_what_it_is, board.controls)))
 
 
-def differences(found: Sequence[Versus], tracks: Sequence[str], digits: int) -> tuple[tuple[Words, ...], ...]:
+def differences(found: Sequence[Versus], tracks: Sequence[str], digits: int) -> tuple[tuple[TextCell, ...], ...]:
     """Word paired differences in points, bold where the interval excludes zero."""
     return tuple(
         (
-            Words(one_line(f"{pair.first} − {pair.second}")),
+            TextCell(one_line(f"{pair.first} − {pair.second}")),
             *(_difference(pair.differences.get(track), digits) for track in tracks),
         )
         for pair in found
@@ -99,7 +99,7 @@ def differences(found: Sequence[Versus], tracks: Sequence[str], digits: int) -> 
     )
 
 
-def cost_lines(found: Sequence[Cost]) -> Drawing:
+def cost_lines(found: Sequence[Cost]) -> TextTable:
     """Draw what the rows cost; columns that no row has are left out."""
     columns = {
         "Row": [one_line(cost.label) for cost in found],
@@ -117,7 +117,7 @@ def cost_lines(found: Sequence[Cost]) -> Drawing:
         "Records": [str(cost.records) for cost in found],
     }
     kept = {title: texts for title, texts in columns.items() if any(text != MISSING for text in texts)}
-    return Drawing(tuple(kept), tuple(tuple(map(Words, line)) for line in zip(*kept.values(), strict=True)))
+    return TextTable(tuple(kept), tuple(tuple(map(TextCell, line)) for line in zip(*kept.values(), strict=True)))
 
 
 def _scaled(value: float | None, unit: float) -> str:
@@ -169,12 +169,12 @@ def explanation(board: Board) -> tuple[str, ...]:
     return (interval, wider, f"{rank} {both}", made_from) if seeds else (interval, rank, made_from)
 
 
-def _what_it_is(row: Row) -> tuple[Words, ...]:
+def _what_it_is(row: Row) -> tuple[TextCell, ...]:
     line = row.line
     average = MISSING if row.average_rank is None else f"{row.average_rank:.2f}"
     return tuple(
         map(
-            Words,
+            TextCell,
             (one_line(row.label), access(line), at_test(line), one_line(line.role), average, *map(_extra, line.extras)),
         )
     )
@@ -197,11 +197,11 @@ def _extra(value: str | float | None) -> str:
     return f"{value:.4g}" if isinstance(value, float) else one_line(str(value))
 
 
-def _difference(interval: Interval | None, digits: int) -> Words:
+def _difference(interval: Interval | None, digits: int) -> TextCell:
     if interval is None:
-        return Words(MISSING)
+        return TextCell(MISSING)
     sign = "+" if interval.mean > 0 else ""
-    return Words(sign + percent(interval, digits), bold=interval.excludes_zero)
+    return TextCell(sign + percent(interval, digits), bold=interval.excludes_zero)
 
 
 def _count(number: int, thing: str) -> str:

@@ -9,7 +9,7 @@ from freeshot.contracts.columns import Column
 from freeshot.leaderboard.board import Board
 from freeshot.leaderboard.published import CAUTION, HEADING
 from freeshot.leaderboard.short_labels import with_short_labels
-from freeshot.render.format import Drawing, Footnotes, Words, explanation, one_line, title
+from freeshot.render.format import Footnotes, TextCell, TextTable, explanation, one_line, title
 from freeshot.render.tables import draw
 
 HEAD = "% Written by `freeshot leaderboard --format latex` from the records; needs \\usepackage{booktabs}."
@@ -41,7 +41,7 @@ def escape(text: str) -> str:
     return _SPECIAL.sub(lambda found: _ESCAPES[found[0]], one_line(text))
 
 
-def _table(drawing: Drawing, caption: str, notes: Footnotes) -> str:
+def _table(drawing: TextTable, caption: str, notes: Footnotes) -> str:
     sentences = " ".join(f"[{number}] {text}" for text, number in notes.texts.items())
     heads = [" ".join(head.split("\n")) for head in drawing.titles]
     body = [_row(line) for line in drawing.lines]
@@ -63,13 +63,13 @@ def _table(drawing: Drawing, caption: str, notes: Footnotes) -> str:
     )
 
 
-def _row(line: Sequence[Words]) -> str:
+def _row(line: Sequence[TextCell]) -> str:
     text = " & ".join(map(_words, line))
     guard = "{}" if text.startswith(("[", "*")) else ""  # the \\ of the line before would take these for its own
     return guard + text + r" \\"
 
 
-def _words(words: Words) -> str:
+def _words(words: TextCell) -> str:
     text = escape(words.text)
     notes = "".join(rf"\textsuperscript{{{number}}}" for number in words.notes)
     return (rf"\textbf{{{text}}}" if words.bold else text) + notes

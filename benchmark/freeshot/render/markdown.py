@@ -12,9 +12,9 @@ from freeshot.leaderboard.short_labels import with_short_labels
 from freeshot.render.format import (
     BEYOND_HEADING,
     WIDER_HEADING,
-    Drawing,
     Footnotes,
-    Words,
+    TextCell,
+    TextTable,
     explanation,
     made_with,
     one_line,
@@ -79,14 +79,14 @@ def _board(board: Board, columns: Sequence[Column], notes: Footnotes) -> list[st
     return [*blocks, *map(escape, explanation(board))]
 
 
-def _with_tags(drawing: Drawing, overview: Drawing) -> list[str]:
+def _with_tags(drawing: TextTable, overview: TextTable) -> list[str]:
     """Put beside each label how data-free and how tuning-free it is, and controls into a table of their own."""
     tags = {line[0].text: line[1:3] for line in (*overview.lines, *overview.controls)}
     titles = (drawing.titles[0], *overview.titles[1:3], *drawing.titles[1:])
 
-    def table(lines: Sequence[tuple[Words, ...]]) -> str:
+    def table(lines: Sequence[tuple[TextCell, ...]]) -> str:
         tagged = tuple((line[0], *tags[line[0].text], *line[1:]) for line in lines)
-        return _table(Drawing(titles, tagged), tagged)
+        return _table(TextTable(titles, tagged), tagged)
 
     blocks = [table(drawing.lines)] if drawing.lines else []
     if drawing.controls:
@@ -94,13 +94,13 @@ def _with_tags(drawing: Drawing, overview: Drawing) -> list[str]:
     return blocks
 
 
-def _table(drawing: Drawing, lines: Sequence[tuple[Words, ...]]) -> str:
+def _table(drawing: TextTable, lines: Sequence[tuple[TextCell, ...]]) -> str:
     heads = [escape(head) for head in drawing.titles]
     rule = ["---", *("---:" for _ in heads[1:])]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in [heads, rule, *([*map(_words, line)] for line in lines)])
 
 
-def _words(words: Words) -> str:
+def _words(words: TextCell) -> str:
     text = escape(words.text)
     return (f"**{text}**" if words.bold else text) + "".join(f"[^{number}]" for number in words.notes)
 

@@ -15,9 +15,9 @@ from freeshot.leaderboard.versus import versus
 from freeshot.render.across_tracks import WIDE, Across, across
 from freeshot.render.format import (
     MISSING,
-    Drawing,
     Footnotes,
-    Words,
+    TextCell,
+    TextTable,
     cell_words,
     cost_lines,
     differences,
@@ -32,31 +32,31 @@ from freeshot.render.format import (
 class Tables:
     """All tables of a board; titles of track columns are two lines, joined by a line feed."""
 
-    overview: Drawing
-    accuracy: dict[str, Drawing]
+    overview: TextTable
+    accuracy: dict[str, TextTable]
     """Section → rows by tracks."""
-    paired: dict[str, Drawing]
+    paired: dict[str, TextTable]
     """Section → pairs by tracks; empty where the pair was not run."""
-    costs: Drawing
-    seeds: dict[str, Drawing]
+    costs: TextTable
+    seeds: dict[str, TextTable]
     """Section → rows with several training seeds by tracks; empty where there are none."""
     across: Across | None
     """None below two ranked rows that have every track."""
-    wider: dict[str, Drawing]
+    wider: dict[str, TextTable]
     """Section → half-widths that cover images and classes too, of rows that have them."""
-    beyond: Drawing
-    reported: dict[str, Drawing]
+    beyond: TextTable
+    reported: dict[str, TextTable]
     """Section → what papers report, with the source in the last column."""
 
 
 def draw(board: Board, columns: Sequence[Column], notes: Footnotes, *, digits: int) -> Tables:
     """Draw all tables of a board, with their footnotes numbered in reading order."""
 
-    def line(row: Row, tracks: Sequence[TrackColumn]) -> tuple[Words, ...]:
-        return Words(one_line(row.label)), *(cell_words(row.cells.get(t.name), digits, notes.refer) for t in tracks)
+    def line(row: Row, tracks: Sequence[TrackColumn]) -> tuple[TextCell, ...]:
+        return TextCell(one_line(row.label)), *(cell_words(row.cells.get(t.name), digits, notes.refer) for t in tracks)
 
     accuracy = {
-        section: Drawing(
+        section: TextTable(
             ("Row", *map(_heading, tracks)),
             tuple(line(row, tracks) for row in board.rows),
             tuple(line(row, tracks) for row in board.controls),
@@ -77,7 +77,7 @@ def draw(board: Board, columns: Sequence[Column], notes: Footnotes, *, digits: i
     )
 
 
-def _paired(board: Board, digits: int) -> dict[str, Drawing]:
+def _paired(board: Board, digits: int) -> dict[str, TextTable]:
     """Draw the comparisons on the tracks that have one."""
     found = versus(board)
     compared = {track for one in found for track in one.differences}
@@ -85,11 +85,11 @@ def _paired(board: Board, digits: int) -> dict[str, Drawing]:
     for section, tracks in board.sections.items():
         if shared := [t for t in tracks if t.name in compared]:
             titles = ("Pair", *map(_heading, shared))
-            drawings[section] = Drawing(titles, differences(found, [t.name for t in shared], digits))
+            drawings[section] = TextTable(titles, differences(found, [t.name for t in shared], digits))
     return drawings
 
 
-def _over_seeds(board: Board, digits: int) -> dict[str, Drawing]:
+def _over_seeds(board: Board, digits: int) -> dict[str, TextTable]:
     """Draw the intervals over episodes and seeds on the tracks, and of the rows, that have one."""
     drawings = {}
     for section, tracks in board.sections.items():
@@ -98,27 +98,27 @@ def _over_seeds(board: Board, digits: int) -> dict[str, Drawing]:
             for row in (*board.rows, *board.controls)
         ]
         lines = tuple(
-            (Words(one_line(row.label)), *(Words(percent(one, digits) if one else MISSING) for one in intervals))
+            (TextCell(one_line(row.label)), *(TextCell(percent(one, digits) if one else MISSING) for one in intervals))
             for row, intervals in known
             if any(intervals)
         )
         if lines:
-            drawings[section] = Drawing(("Row", *map(_heading, tracks)), lines)
+            drawings[section] = TextTable(("Row", *map(_heading, tracks)), lines)
     return drawings
 
 
-def _wider(board: Board, digits: int) -> dict[str, Drawing]:
+def _wider(board: Board, digits: int) -> dict[str, TextTable]:
     """Draw half-widths from narrow to wide, of the rows that have more than one."""
     drawings = {}
     for section, tracks in board.sections.items():
         known = [(row, [half_widths(row, t.name) for t in tracks]) for row in (*board.rows, *board.controls)]
         lines = tuple(
-            (Words(one_line(row.label)), *(Words(_widths(found, digits)) for found in widths))
+            (TextCell(one_line(row.label)), *(TextCell(_widths(found, digits)) for found in widths))
             for row, widths in known
             if any(len(found) > 1 for found in widths)
         )
         if lines:
-            drawings[section] = Drawing(("Row", *map(_heading, tracks)), lines)
+            drawings[section] = TextTable(("Row", *map(_heading, tracks)), lines)
     return drawings
 
 
@@ -126,7 +126,7 @@ def _widths(found: Mapping[str, float], digits: int) -> str:
     return " / ".join(f"{100 * found[c]:.{digits}f}" if c in found else MISSING for c in WIDER) if found else MISSING
 
 
-def _beyond(board: Board) -> Drawing:
+def _beyond(board: Board) -> TextTable:
     """Draw what means do not say; columns that no row has are left out."""
     found = beyond(board)
     columns = {
@@ -138,7 +138,9 @@ def _beyond(board: Board) -> Drawing:
     }
     kept = {title: values for title, values in columns.items() if any(value != MISSING for value in values)}
     labels = [one_line(one.label) for one in found]
-    return Drawing(("Row", *kept), tuple(tuple(map(Words, line)) for line in zip(labels, *kept.values(), strict=True)))
+    return TextTable(
+        ("Row", *kept), tuple(tuple(map(TextCell, line)) for line in zip(labels, *kept.values(), strict=True))
+    )
 
 
 def _share(value: float | None) -> str:
@@ -149,15 +151,15 @@ def _score(value: float | None) -> str:
     return MISSING if value is None else f"{value:.3f}"
 
 
-def _reported(board: Board, digits: int) -> dict[str, Drawing]:
+def _reported(board: Board, digits: int) -> dict[str, TextTable]:
     return {
-        table.section: Drawing(
+        table.section: TextTable(
             ("Method", *map(_heading, table.tracks), "Source"),
             tuple(
                 (
-                    Words(one_line(row.method)),
+                    TextCell(one_line(row.method)),
                     *(published_words(row.cells.get(t.name), digits) for t in table.tracks),
-                    Words(one_line(row.source)),
+                    TextCell(one_line(row.source)),
                 )
                 for row in table.rows
             ),

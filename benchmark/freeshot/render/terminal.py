@@ -16,9 +16,9 @@ from freeshot.leaderboard.short_labels import with_short_labels
 from freeshot.render.format import (
     BEYOND_HEADING,
     WIDER_HEADING,
-    Drawing,
     Footnotes,
-    Words,
+    TextCell,
+    TextTable,
     explanation,
     made_with,
     one_line,
@@ -80,7 +80,7 @@ def _print_board(board: Board, console: Console, columns: Sequence[Column]) -> N
         console.print(Text(sentence, style="dim"))
 
 
-def _print_table(heading: str, drawing: Drawing, console: Console) -> None:
+def _print_table(heading: str, drawing: TextTable, console: Console) -> None:
     """Print a table in as many pieces as the width asks for, each with the labels."""
     lines = (*drawing.lines, *drawing.controls)
     label = min(LABEL, max(len(line[0].text) for line in lines) if lines else 0)
@@ -98,7 +98,7 @@ def _print_table(heading: str, drawing: Drawing, console: Console) -> None:
         console.print(Text(one_line(heading), style="bold"), table, Text(), sep="\n")
 
 
-def _pieces(drawing: Drawing, lines: Sequence[tuple[Words, ...]], room: int) -> list[tuple[int, int]]:
+def _pieces(drawing: TextTable, lines: Sequence[tuple[TextCell, ...]], room: int) -> list[tuple[int, int]]:
     """Cut the columns after the label into spans that fit into the room, at least one column each."""
     pieces: list[tuple[int, int]] = []
     start, used = 1, 0
@@ -112,6 +112,6 @@ def _pieces(drawing: Drawing, lines: Sequence[tuple[Words, ...]], room: int) -> 
     return [*pieces, (start, len(drawing.titles))]
 
 
-def _text(words: Words, style: str = "") -> Text:
+def _text(words: TextCell, style: str = "") -> Text:
     notes = "".join(f" [{number}]" for number in words.notes)
     return Text(words.text + notes, style="bold" if words.bold else style)

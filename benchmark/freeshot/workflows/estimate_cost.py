@@ -11,8 +11,8 @@ from freeshot.basics.errors import DataError, StoreError
 from freeshot.basics.files import fingerprint
 from freeshot.contracts.method import Needs
 from freeshot.engine.metering.throughput import operations_per_second
-from freeshot.pipeline.context import Environment
-from freeshot.pipeline.pool_inversion import LEARNING, STAGE, Recovery
+from freeshot.pipeline.context import RunContext
+from freeshot.pipeline.pool_inversion import LEARNING, STAGE, PoolInversion
 from freeshot.pipeline.resolve import own_parts
 from freeshot.records.models import RunRecord
 from freeshot.workflows.estimate_flops import Forecast, forecast, pool_ahead
@@ -81,7 +81,7 @@ def look_ahead(plan: Plan, request: RunRequest, catalogue: Catalogue, rate: floa
 
     With a `rate` in operations per second nothing is measured.
     """
-    environment = Environment.of(request, catalogue, here=rate is None)
+    environment = RunContext.of(request, catalogue, here=rate is None)
     todo = [cell for cell in plan.cells if cell.state == "todo"]
     known = _on_record(request.results)
     forecasts: dict[str, Forecast] = {}
@@ -141,7 +141,7 @@ def _on_record(results: Path) -> dict[str, _Counted]:
 
 
 def _counted(
-    environment: Environment, spec: RunSpec, track: Track, forecasts: dict[str, Forecast], absent: set[str]
+    environment: RunContext, spec: RunSpec, track: Track, forecasts: dict[str, Forecast], absent: set[str]
 ) -> _Counted | None:
     """Count a cell without comparable record: its steps by their number, each test image once.
 
@@ -158,7 +158,7 @@ def _counted(
     return _Counted(stages, 0.0, _looks(environment, track, absent) * forecasts[key].forward)
 
 
-def _looks(environment: Environment, track: Track, absent: set[str]) -> int:
+def _looks(environment: RunContext, track: Track, absent: set[str]) -> int:
     """Count the distinct images of a track's episodes; an upper bound if they are `absent`."""
     try:
         return len({i for e in environment.episodes(track) for i in (*e.support, *e.query)})
@@ -167,7 +167,7 @@ def _looks(environment: Environment, track: Track, absent: set[str]) -> int:
         return track.episodes * track.way * (track.shot + track.query)
 
 
-def _recovery(environment: Environment, spec: RunSpec, track: Track) -> Recovery | None:
+def _recovery(environment: RunContext, spec: RunSpec, track: Track) -> PoolInversion | None:
     """Return how a cell inverts its pool, as its method would request it; None if it does not."""
     parts = own_parts(spec)
     if "inversion" not in parts or "efficiency" not in parts or "per_class" not in spec.method.options:
@@ -178,10 +178,10 @@ def _recovery(environment: Environment, spec: RunSpec, track: Track) -> Recovery
     query_only = Needs.POOL not in environment.component(spec.method).needs
     sizes = (int(spec.method.options["per_class"]), int(spec.method.options.get("batch", 0)))
     pool = pool_ahead(environment, track, backbone)
-    return Recovery(backbone, pool, inversion, strategy, chosen, *sizes, spec.seed, query_only)
+    return PoolInversion(backbone, pool, inversion, strategy, chosen, *sizes, spec.seed, query_only)
 
 
-def _key(stage: str, spec: RunSpec, recovery: Recovery | None) -> str:
+def _key(stage: str, spec: RunSpec, recovery: PoolInversion | None) -> str:
     """Return the key of a stage; cells that share the work have the same key."""
     if stage in SHARED and recovery is not None:
         return fingerprint([recovery.identity(), spec.track.opened_pool])

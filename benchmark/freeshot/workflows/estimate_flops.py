@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from freeshot.contracts.pool import PoolPlan
     from freeshot.contracts.tracks import Track
     from freeshot.engine.vit.backbone import Backbone
-    from freeshot.pipeline.context import Environment
+    from freeshot.pipeline.context import RunContext
     from freeshot.records.models import RunSpec
 
 
@@ -56,7 +56,7 @@ class Forecast:
 
 
 def forecast(
-    environment: Environment, spec: RunSpec, track: Track, backbone: Backbone, *, timed: bool = True
+    environment: RunContext, spec: RunSpec, track: Track, backbone: Backbone, *, timed: bool = True
 ) -> Forecast:
     """Count the stages of a method that inverts and meta-learns, from its options `per_class` and `iterations`.
 
@@ -98,7 +98,7 @@ class _Step:
 
 
 def _inversion(
-    environment: Environment, spec: RunSpec, backbone: Backbone, pool: LoraPool, step: _Step
+    environment: RunContext, spec: RunSpec, backbone: Backbone, pool: LoraPool, step: _Step
 ) -> StageForecast | None:
     """Count the images of all LoRAs in each step; None if the number of steps is unknown."""
     part = own_parts(spec)["inversion"]
@@ -112,7 +112,7 @@ def _inversion(
 
 
 def _meta_learning(
-    environment: Environment, spec: RunSpec, track: Track, backbone: Backbone, kept: Tensor | None, step: _Step
+    environment: RunContext, spec: RunSpec, track: Track, backbone: Backbone, kept: Tensor | None, step: _Step
 ) -> StageForecast | None:
     """Count the images of all tasks, on `kept` patches; None if the number of tasks is unknown."""
     part = own_parts(spec).get("meta-learner")
@@ -159,7 +159,7 @@ def _kept(teacher: BankTeacher) -> Tensor | None:
         return teacher.final_patches(torch.full((1, 3, side, side), 0.5, device=teacher.device))
 
 
-def pool_ahead(environment: Environment, track: Track, backbone: Backbone) -> LoraPool:
+def pool_ahead(environment: RunContext, track: Track, backbone: Backbone) -> LoraPool:
     """Return a track's pool, or a placeholder with its recipe's sizes if it has not been built."""
     try:
         return environment.pool(track.pool, backbone)

@@ -16,9 +16,9 @@ from freeshot.launch.plan import row_for, track_spec
 from freeshot.launch.preflight import require_parts_ready
 from freeshot.pipeline.cell import data_freedom
 from freeshot.pipeline.contact_sheet import contact_sheet, save_sheet
-from freeshot.pipeline.context import Environment
+from freeshot.pipeline.context import RunContext
 from freeshot.pipeline.resolve import backbone_part, needs_of, with_parts
-from freeshot.pipeline.restricted_workbench import Handed
+from freeshot.pipeline.restricted_workbench import RestrictedWorkbench
 from freeshot.pipeline.workbench import Bench, adapter_left, no_adapter
 from freeshot.pool.adapter_folder import export_adapter
 from freeshot.pool.locate import find_pool
@@ -58,7 +58,7 @@ class Job:
     """A validated recycling that is ready to start."""
 
     request: RecycleRequest
-    environment: Environment
+    environment: RunContext
     spec: RunSpec
     track: Track
     method: Method
@@ -73,7 +73,7 @@ class Job:
         require_writable(self.request.out, "--out")
         bench = Bench(self.environment, self.spec, self.track, self.method)
         with access_blocked() as violations:
-            learner = self.method.prepare(Handed(bench))
+            learner = self.method.prepare(RestrictedWorkbench(bench))
         if violations:
             raise ContractError(str(violations))
         adapter = adapter_left(self.method, learner)
@@ -131,7 +131,7 @@ def plan_recycling(request: RecycleRequest, catalogue: Catalogue) -> Job:
     if beyond := needs_of(catalogue, spec) - {Needs.POOL}:
         needs = ", ".join(sorted(need.value for need in beyond))
         raise OptionError(f"Method '{method.name}' needs more than a pool: {needs}. Choose a data-free one.")
-    environment = Environment(catalogue, request.cache, Path("data"), choose_device(request.device))
+    environment = RunContext(catalogue, request.cache, Path("data"), choose_device(request.device))
     environment.own_pools[pool.name] = folder
     require_parts_ready(spec, environment)
     return Job(request, environment, spec, track, method)

@@ -11,7 +11,7 @@ from freeshot.contracts.tracks import Row
 from freeshot.launch.plan import Plan, PlannedCell, spec_of
 from freeshot.launch.runner import execute_plan
 from freeshot.pipeline.cell import hashes_of
-from freeshot.pipeline.context import Environment
+from freeshot.pipeline.context import RunContext
 from freeshot.pipeline.resolve import part_of
 from freeshot.pipeline.resolve_pool import pooled
 from freeshot.records.models import RunRecord
@@ -75,7 +75,7 @@ def rebuild(record: RunRecord, catalogue: Catalogue, request: RunRequest) -> Reb
     if not found and spec.cell != record.cell:
         found.append(Difference("cell", f"The cell would be {spec.cell}, the record's is {record.cell}."))
     if not any(difference.weight == "cell" for difference in found):
-        environment = Environment.of(request, catalogue)
+        environment = RunContext.of(request, catalogue)
         found += _foundations(record, cell, environment)
         found += _surroundings(record.provenance, provenance(environment.device))
     return Rebuilt(cell, tuple(found))
@@ -127,7 +127,7 @@ def _value(values: Mapping[str, Any], name: str) -> str:
     return canonical_json(values[name])[:80] if name in values else "unset"
 
 
-def _foundations(record: RunRecord, cell: PlannedCell, environment: Environment) -> list[Difference]:
+def _foundations(record: RunRecord, cell: PlannedCell, environment: RunContext) -> list[Difference]:
     """Compare the hashes of the inputs: network, pool, images and episodes."""
     here = hashes_of(environment, cell.spec, cell.track)
     return [

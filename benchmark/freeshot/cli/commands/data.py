@@ -39,13 +39,13 @@ def command() -> None:
 @click.pass_context
 def list_(ctx: click.Context, data: Path) -> None:
     """List the data sets with domain, licence and splits, and whether their files are present."""
-    from freeshot.data.lookup import on_shelf
+    from freeshot.data.lookup import list_datasets
 
     session = session_of(ctx)
     session.use_data(data)
     rows = [
         (entry.name, entry.domain, entry.license, entry.splits, "present" if entry.there else "missing")
-        for entry in on_shelf(session.catalogue, data)
+        for entry in list_datasets(session.catalogue, data)
     ]
     table(stdout(), rows, heads=("name", "domain", "licence", "classes", "files"))
 
@@ -66,12 +66,12 @@ def check(ctx: click.Context, name: str, data: Path, quick: bool, radius: int) -
     """Check the data set NAME: class counts, hashes, broken images, near-duplicates across base and novel."""
     from freeshot.cli.progress import shown
     from freeshot.contracts.events import Progress
-    from freeshot.data.lookup import named_dataset
+    from freeshot.data.lookup import dataset_by_name
     from freeshot.data.verify import check_dataset
 
     session = session_of(ctx)
     session.use_data(data)
-    dataset = named_dataset(session.catalogue, name)
+    dataset = dataset_by_name(session.catalogue, name)
     with shown(session.host.manager) as display:
 
         def report(done: int, total: int) -> None:

@@ -15,7 +15,7 @@ from freeshot.contracts.checkpoint import Checkpoint
 from freeshot.contracts.efficiency import EfficiencyStrategy
 from freeshot.contracts.inversion import TeacherView
 from freeshot.engine.lora.bank import LoraBank
-from freeshot.engine.vit.bf16 import network_in_use
+from freeshot.engine.vit.bf16 import bf16_copy_under_autocast
 from freeshot.engine.vit.forward import look, require_class_token
 from freeshot.ops.tokens import moved_patches, returned_patches
 
@@ -143,7 +143,7 @@ class BankTeacher:
         """Return the logits together with the class token after each block."""
         require_class_token(self._backbone.vit)
         tokens: list[Tensor] = []
-        blocks = network_in_use(self._backbone.vit).get_submodule("blocks").children()
+        blocks = bf16_copy_under_autocast(self._backbone.vit).get_submodule("blocks").children()
         with ExitStack() as stack:
             for block in blocks:
                 stack.callback(block.register_forward_hook(lambda _, __, out: tokens.append(out[:, 0])).remove)

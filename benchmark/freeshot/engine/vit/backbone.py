@@ -63,13 +63,13 @@ class Backbone:
         """The dtype of the weights."""
         return next(self.vit.parameters()).dtype
 
-    def thawed(self) -> Thawed:
+    def thawed(self) -> TrainableBackbone:
         """Return a trainable copy that maps images in 0…1 to features."""
         vit = copy.deepcopy(self.vit).requires_grad_(True)
-        return Thawed(copy.deepcopy(self.normalize), vit, self)
+        return TrainableBackbone(copy.deepcopy(self.normalize), vit, self)
 
 
-class Thawed(nn.Sequential):
+class TrainableBackbone(nn.Sequential):
     """A trainable copy of a backbone; call `refrozen` to use it with a LoRA bank."""
 
     def __init__(self, normalize: Normalize, vit: nn.Module, backbone: Backbone) -> None:

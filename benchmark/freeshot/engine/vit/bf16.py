@@ -22,7 +22,7 @@ _COPIES: WeakKeyDictionary[nn.Module, tuple[tuple[int, ...], nn.Module]] = WeakK
 """bfloat16 copies of networks, with the versions of the copied weights."""
 
 
-def network_in_use(vit: nn.Module) -> nn.Module:
+def bf16_copy_under_autocast(vit: nn.Module) -> nn.Module:
     """Return the network to run: for a frozen one under bfloat16 autocast its bfloat16 copy, else `vit` itself."""
     kind = next(vit.parameters()).device.type
     if not torch.is_autocast_enabled(kind) or torch.get_autocast_dtype(kind) is not torch.bfloat16:

@@ -24,14 +24,14 @@ AT_ONCE = 128
 
 
 @dataclass(frozen=True, eq=False)
-class Trunk:
+class EpisodeBackbone:
     """A frozen vision transformer and its normalisation."""
 
     vit: nn.Module
     normalize: Normalize
 
     @classmethod
-    def of(cls, network: nn.Module) -> Trunk:
+    def of(cls, network: nn.Module) -> EpisodeBackbone:
         """Freeze the network that `bench.backbone()` returns."""
         parts = list(network.children())
         if len(parts) != 2 or not isinstance(parts[0], Normalize):

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from freeshot.basics.errors import ContractError, OptionError
 from freeshot.contracts.flow import LayerView
-from freeshot.engine.vit.bf16 import autocast, network_in_use
+from freeshot.engine.vit.bf16 import autocast, bf16_copy_under_autocast
 from freeshot.ops.tokens import gather_patches
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Network(Protocol):
-    """A vision transformer and the normalisation before it: a `Backbone` or a `Trunk`."""
+    """A vision transformer and the normalisation before it: a `Backbone` or a `EpisodeBackbone`."""
 
     @property
     def vit(self) -> nn.Module:
@@ -86,7 +86,7 @@ def look(
         kept = strategy.patches(progress, images)
         kept = None if kept is None else kept.sort(dim=1).values  # searchsorted below needs sorted indices
     trail = _Trail(kept)
-    normalized, vit = backbone.normalize(images), network_in_use(backbone.vit)
+    normalized, vit = backbone.normalize(images), bf16_copy_under_autocast(backbone.vit)
     halved = vit is not backbone.vit
     with ExitStack() as stack:
         if halved:

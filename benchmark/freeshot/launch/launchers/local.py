@@ -40,12 +40,12 @@ class LocalLauncher(Launcher):
             for cell in cells:
                 run_cell(cell)
             return
-        from freeshot.launch.launchers.process_pool import share_out
+        from freeshot.launch.launchers.process_pool import map_in_processes
 
         helping = self.assist and hasattr(run_cell, "assist")
         workers = self.workers if helping else min(self.workers, len(cells))
         spare = [_Errand(cells[-1 - number % len(cells)], helps=True) for number in range(workers - 1)]
-        share_out(
+        map_in_processes(
             [_Errand(cell) for cell in cells],
             _Hand(run_cell),
             [_surroundings(number, workers) for number in range(workers)],

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
 
 
-def share_out(
+def map_in_processes(
     items: Sequence[Any],
     work: Callable[[Any], None],
     surroundings: Sequence[Mapping[str, str]],

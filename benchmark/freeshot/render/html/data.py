@@ -17,7 +17,7 @@ from freeshot.leaderboard.costs import Cost, costs, usual_device
 from freeshot.leaderboard.episode_difficulty import Hardness, hardness
 from freeshot.leaderboard.published import published_tables
 from freeshot.leaderboard.short_labels import short_labels
-from freeshot.leaderboard.verdicts import over_seeds_each
+from freeshot.leaderboard.verdicts import intervals_over_seeds
 from freeshot.leaderboard.versus import DEFAULT_PAIR, versus
 from freeshot.records.models import Quality, RunRecord
 from freeshot.render.format import ARROWS, explanation, one_line, title
@@ -37,7 +37,7 @@ Plain = dict[str, Any]
 
 
 @dataclass
-class Said:
+class StringTable:
     """Texts that many records say, each kept once and called by its place: they would be a third of the page."""
 
     classes: dict[tuple[str, ...], int] = field(default_factory=dict)
@@ -51,7 +51,7 @@ def board_data(board: Board, columns: Sequence[Column] = ()) -> Plain:
     short = short_labels(board)
     found = costs(board)
     rows = [*board.rows, *board.controls]
-    said = Said()
+    said = StringTable()
     shown = [_row(row, short[row.label], [c for c in found if c.label == row.label], said) for row in rows]
     lengths = sorted({len(scores) for row in rows for scores in row.line.scores.values()})
     return {
@@ -93,13 +93,13 @@ def over_seeds(board: Board) -> Plain:
     rows = [*board.rows, *board.controls]
     pairs = list(combinations(range(len(rows)), 2))
     for track in sorted({name for row in rows for name in row.line.runs}):
-        for (i, j), told in zip(pairs, over_seeds_each([row.line for row in rows], track, pairs), strict=True):
+        for (i, j), told in zip(pairs, intervals_over_seeds([row.line for row in rows], track, pairs), strict=True):
             if told:
                 found[f"{i} {j}"][one_line(track)] = [round(told.low, 6), round(told.high, 6)]
     return {key: found[key] for key in (f"{i} {j}" for i, j in pairs) if key in found}
 
 
-def _row(row: Row, short: str, found: Sequence[Cost], said: Said) -> Plain:
+def _row(row: Row, short: str, found: Sequence[Cost], said: StringTable) -> Plain:
     line = row.line
     return {
         "label": one_line(row.label),
@@ -136,7 +136,7 @@ def _row(row: Row, short: str, found: Sequence[Cost], said: Said) -> Plain:
     }
 
 
-def _cell(row: Row, track: str, cell: Cell, said: Said) -> Plain:
+def _cell(row: Row, track: str, cell: Cell, said: StringTable) -> Plain:
     records = row.line.by_track[track]
     fixed: Plain = {
         "status": cell.status,
@@ -171,7 +171,7 @@ def histogram(scores: Sequence[float] | NDArray[np.float64]) -> list[int]:
     return [int(count) for count in np.bincount(places, minlength=BINS)]
 
 
-def _record(record: RunRecord, said: Said) -> Plain:
+def _record(record: RunRecord, said: StringTable) -> Plain:
     """Name a record, and give what it says beyond its accuracies."""
     made = record.provenance
     found: Plain = {"cell": record.cell[:12], "seed": record.spec.seed, "day": one_line(made.finished[:10])}
@@ -185,7 +185,7 @@ def _record(record: RunRecord, said: Said) -> Plain:
     return found
 
 
-def _quality(quality: Quality, said: Said) -> Plain:
+def _quality(quality: Quality, said: StringTable) -> Plain:
     """Give the recall of each class, in the order of their names."""
     names = sorted(quality.recall)
     return {

@@ -13,7 +13,7 @@ from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
-from freeshot.basics.memory import uncollected
+from freeshot.basics.memory import gc_paused
 from freeshot.contracts.columns import Column
 from freeshot.leaderboard.board import Board
 from freeshot.render.format import one_line
@@ -27,7 +27,7 @@ LIMIT = 940_000
 """Bytes that the data may take, so that the page has less than a million."""
 
 
-@uncollected()
+@gc_paused()
 def html(
     boards: Iterable[Board], sheets: Sequence[Path] = (), columns: Sequence[Column] = (), limit: int = LIMIT
 ) -> str:

@@ -145,7 +145,7 @@ def _places(subject: Subject) -> None:
 
 @rule("its data set, backbone and pool are available and compatible", "track")
 def _parts_are_there(subject: Subject) -> None:
-    from freeshot.data.lookup import named_dataset
+    from freeshot.data.lookup import dataset_by_name
     from freeshot.engine.vit.backbone import named_backbone
     from freeshot.pool.locate import find_pool
     from freeshot.pool.poisoning import split_name
@@ -153,32 +153,32 @@ def _parts_are_there(subject: Subject) -> None:
 
     catalogue, track = subject.world.catalogue, subject.value
     for name in {track.dataset, *track.sources}:
-        named_dataset(catalogue, name)
+        dataset_by_name(catalogue, name)
     backbone = named_backbone(catalogue, track.backbone)
     open_pool(find_pool(split_name(track.pool)[0], catalogue).folder, backbone.sha256)
 
 
 @rule("its episodes can be drawn", "track")
 def _episodes(subject: Subject) -> None:
-    from freeshot.data.lookup import named_dataset
+    from freeshot.data.lookup import dataset_by_name
     from freeshot.evaluation.episodes import track_episodes
 
     track = subject.value
-    dataset = named_dataset(subject.world.catalogue, track.dataset)
+    dataset = dataset_by_name(subject.world.catalogue, track.dataset)
     track_episodes(track, dataset.load(track.split, subject.data))  # raises the error, including a changed frozen hash
 
 
 @rule("its images have the size that its backbone takes", "track")
 def _images_fit(subject: Subject) -> None:
     from freeshot.contracts.images import wrong_size
-    from freeshot.data.lookup import named_dataset
+    from freeshot.data.lookup import dataset_by_name
     from freeshot.engine.vit.backbone import backbone_provider
 
     catalogue, track = subject.world.catalogue, subject.value
     side = backbone_provider(catalogue, track.backbone).image_size()
     for name, split in ((track.dataset, track.split), *((source, "base") for source in track.sources)):
         with suppress(DataError):  # missing base images: few methods need them
-            images = named_dataset(catalogue, name).load(split, subject.data)
+            images = dataset_by_name(catalogue, name).load(split, subject.data)
             if reason := wrong_size(images, name, side, track.backbone):
                 raise BrokenError(reason)
 

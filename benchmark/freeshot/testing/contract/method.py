@@ -42,11 +42,11 @@ def record_of(
     from freeshot.contracts.options import options_of
     from freeshot.launch.plan import track_spec
     from freeshot.pipeline.cell import run_cell
-    from freeshot.pipeline.context import Environment
+    from freeshot.pipeline.context import RunContext
     from freeshot.pipeline.resolve import backbone_part, with_parts
     from freeshot.records.models import RunSpec
 
-    class Listening(Environment):
+    class Listening(RunContext):
         """An environment whose events go to `hear`."""
 
         def emit(self, event: Event) -> None:
