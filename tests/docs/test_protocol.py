@@ -38,21 +38,21 @@ HELD_BY = {
     "Tuning-free": (
         "tests/evaluation/test_scoring.py::test_every_used_image_is_embedded_exactly_once",
         "tests/evaluation/test_scoring.py::test_a_head_that_fits_is_not_tuning_free",
-        "tests/run/test_cheats.py::test_a_cheat_is_violated_and_its_record_gives_the_reason",
+        "tests/pipeline/test_cheats.py::test_a_cheat_is_violated_and_its_record_gives_the_reason",
     ),
     "Transductive": (
-        "tests/run/test_cheats.py::test_declared_transduction_is_a_tag_and_no_violation",
-        "tests/run/test_cheats.py::test_a_transductive_learner_must_not_remember_episodes",
+        "tests/pipeline/test_cheats.py::test_declared_transduction_is_a_tag_and_no_violation",
+        "tests/pipeline/test_cheats.py::test_a_transductive_learner_must_not_remember_episodes",
     ),
     "The firewall": (
-        "tests/run/test_firewall.py::test_what_was_not_declared_cannot_be_opened_and_trying_is_on_record",
-        "tests/run/test_cheats.py::test_a_cheat_is_violated_and_its_record_gives_the_reason",
-        "tests/run/test_cheats.py::test_a_record_names_every_attempt",
+        "tests/pipeline/test_firewall.py::test_what_was_not_declared_cannot_be_opened_and_trying_is_on_record",
+        "tests/pipeline/test_cheats.py::test_a_cheat_is_violated_and_its_record_gives_the_reason",
+        "tests/pipeline/test_cheats.py::test_a_record_names_every_attempt",
         "tests/evaluation/test_query_order.py::test_the_order_is_the_same_whatever_the_classes_are",
         "tests/pipeline/test_workbench.py::test_preparing_opens_no_test_image",
     ),
     "The audit": (
-        "tests/run/test_cheats.py::test_an_honest_record_holds_its_audit",
+        "tests/pipeline/test_cheats.py::test_an_honest_record_holds_its_audit",
         "tests/evaluation/test_audit.py::test_the_cause_of_a_movement_is_named",
     ),
     "Test evaluations": (

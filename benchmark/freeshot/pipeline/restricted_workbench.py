@@ -20,16 +20,16 @@ class RestrictedWorkbench:
     __slots__ = ("__bench",)
 
     def __init__(self, bench: Bench) -> None:
-        object.__setattr__(self, "_Handed__bench", bench)
+        object.__setattr__(self, "_RestrictedWorkbench__bench", bench)
 
     def __getattr__(self, name: str) -> Any:
         if name not in OPEN:
             raise AttributeError(f"A workbench has no '{name}'. It has {', '.join(sorted(OPEN))}.")
-        return getattr(object.__getattribute__(self, "_Handed__bench"), name)
+        return getattr(object.__getattribute__(self, "_RestrictedWorkbench__bench"), name)
 
     def on(self, method: Choice) -> RestrictedWorkbench:
         """Return the restricted workbench based on another method."""
-        return RestrictedWorkbench(object.__getattribute__(self, "_Handed__bench").on(method))
+        return RestrictedWorkbench(object.__getattribute__(self, "_RestrictedWorkbench__bench").on(method))
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"A workbench is read-only, so '{name}' cannot be set. Store it in your own object.")

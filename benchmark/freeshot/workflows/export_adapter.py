@@ -14,7 +14,7 @@ from freeshot.contracts.tracks import Track
 from freeshot.engine.devices import choose_device
 from freeshot.launch.plan import row_for, track_spec
 from freeshot.launch.preflight import require_parts_ready
-from freeshot.pipeline.cell import data_freedom
+from freeshot.pipeline.cell_record import data_freedom
 from freeshot.pipeline.contact_sheet import contact_sheet, save_sheet
 from freeshot.pipeline.context import RunContext
 from freeshot.pipeline.resolve import backbone_part, needs_of, with_parts

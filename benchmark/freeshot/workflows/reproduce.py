@@ -10,7 +10,7 @@ from freeshot.basics.files import canonical_json
 from freeshot.contracts.tracks import Row
 from freeshot.launch.plan import Plan, PlannedCell, spec_of
 from freeshot.launch.runner import execute_plan
-from freeshot.pipeline.cell import hashes_of
+from freeshot.pipeline.cell_record import hashes_of
 from freeshot.pipeline.context import RunContext
 from freeshot.pipeline.resolve import part_of
 from freeshot.pipeline.resolve_pool import pooled

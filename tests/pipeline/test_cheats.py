@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
-from tests.run.cheats import GALLERY, Flat, HeadIsTransductive, HeadRemembers, handing, means, method
+from tests.pipeline.cheats import GALLERY, Flat, HeadIsTransductive, HeadRemembers, handing, means, method
 
 from freeshot import Learner
 from freeshot.pool.store import open_pool
