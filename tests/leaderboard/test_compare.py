@@ -72,18 +72,18 @@ def test_rows_with_other_episodes_are_refused(record: Callable[..., RunRecord]) 
     records = [record("alpha"), record("beta")]
     other = records[1].model_copy(update={"hashes": {"episodes": "bb"}})
     first = records[0].model_copy(update={"hashes": {"episodes": "aa"}})
-    with pytest.raises(EpisodeError, match="met different episodes"):
+    with pytest.raises(EpisodeError, match="have different episodes"):
         compared([first, other])
 
 
 def test_rows_without_a_shared_track_are_refused(record: Callable[..., RunRecord]) -> None:
-    with pytest.raises(EpisodeError, match="share no track"):
+    with pytest.raises(EpisodeError, match="have no requested track in common"):
         compared([record("alpha", TRACKS[0]), record("beta", TRACKS[1])])
 
 
 def test_a_name_that_is_no_row_or_several_is_refused(record: Callable[..., RunRecord]) -> None:
     records = [record("alpha", learner="one"), record("alpha", learner="two"), record("beta")]
-    with pytest.raises(UnknownNameError, match="has several rows"):
+    with pytest.raises(UnknownNameError, match="matches several rows"):
         compared(records)
     with pytest.raises(UnknownNameError, match="Did you mean 'beta'"):
         compared(records, "alpha [learner=one]", "betta")

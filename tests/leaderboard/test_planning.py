@@ -62,5 +62,5 @@ def test_seeds_are_planned_from_rows_that_have_several(record: Callable[..., Run
 @pytest.mark.parametrize(("detect", "power"), [(0, 0.8), (-0.01, 0.8), (0.01, 1.0), (0.01, 0.1)])
 def test_a_plan_without_sense_is_refused(record: Callable[..., RunRecord], detect: float, power: float) -> None:
     (board,) = boards([record("alpha"), record("beta")])
-    with pytest.raises(OptionError, match="A plan takes"):
+    with pytest.raises(OptionError, match="Invalid plan"):
         plan_tracks(board, detect, power)

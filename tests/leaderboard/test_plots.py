@@ -117,4 +117,4 @@ def test_without_matplotlib_one_sentence_says_what_to_install(tmp_path: Path, mo
     )
     with pytest.raises(OptionError) as told:
         write_plots([], tmp_path)
-    assert str(told.value) == ("Plots are drawn with matplotlib, which is not installed: pip install 'freeshot[plot]'.")
+    assert str(told.value) == "Plots need matplotlib, which is not installed. Run: pip install 'freeshot[plot]'."

@@ -1,4 +1,4 @@
-"""From records to entries, ranks and comparisons. Nothing here imports torch."""
+"""Leaderboards: entries, ranks and comparisons computed from records. This package does not import torch."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Where the rows of a board stand across its tracks: ranks, what can be told apart, who wins how often.
+"""Comparison of rows across tracks: average ranks, significant differences and win rates.
 
-Here the tracks are the sample: a track counts once, however many episodes it has. Tests and cliques follow Demšar
+The tracks are the sample: each track counts once, regardless of its number of episodes. Tests and cliques follow Demšar
 (2006) and Benavoli et al. (2016): Friedman's test over all rows, Wilcoxon's signed ranks with Holm's adjustment for
 pairs.
 """
@@ -27,42 +27,42 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 LEVEL = 0.05
-"""Adjusted p from which on two rows are not told apart."""
+"""Significance level: rows with at least this adjusted p do not differ significantly."""
 
 
 @dataclass(frozen=True)
 class Standings:
-    """Rows (best average rank first) across the tracks that all of them have; matrices are [row][other row]."""
+    """Statistics of rows (best average rank first) over their common tracks; matrices are [row][other row]."""
 
     rows: tuple[str, ...]
     tracks: tuple[str, ...]
     average_ranks: tuple[float, ...]
-    """Over tracks, by mean accuracy alone: 1 is best, equal means share the average of their places."""
+    """Over tracks, by mean accuracy only: 1 is best; equal means share the average of their ranks."""
     interquartile_means: tuple[float, ...]
-    """Accuracy on the middle half of the tracks (IQM; Agarwal et al., 2021), which no single track decides."""
+    """Mean accuracy on the middle half of the tracks (IQM; Agarwal et al., 2021), robust to a single extreme track."""
     friedman: float
-    """p that ranks as unequal come from rows that are alike; 1 below three rows."""
+    """p of Friedman's test that all rows have equal expected ranks; 1 for fewer than three rows."""
     adjusted: tuple[tuple[float, ...], ...]
     """Two-sided p of Wilcoxon's signed ranks over tracks, adjusted by Holm for all pairs."""
     cliques: tuple[tuple[int, ...], ...]
-    """Longest runs of neighbouring rows of which no two are told apart; a row may stand in several."""
+    """Longest runs of adjacent rows without a significant difference; a row can be in several."""
     wins: tuple[tuple[Interval, ...], ...]
-    """Share of tracks that a row wins over another, ties half; the interval is of the percentile bootstrap."""
+    """Share of tracks on which a row beats another, ties count half; with a percentile bootstrap interval."""
     verdicts: tuple[tuple[dict[str, int], ...], ...]
-    """Verdict → on how many tracks a row gets it over another."""
+    """Verdict → number of tracks on which a row has it against another."""
     cautions: tuple[str, ...]
 
 
 def standings(board: Board, widest: int | None = None) -> Standings | None:
-    """Compare all ranked rows that have every track; None where there are not two of them.
+    """Compare all ranked rows that have every track; None for fewer than two.
 
-    With more rows than `widest`, wins and verdicts stay empty: they take longest, and few show so many.
+    With more rows than `widest`, wins and verdicts stay empty: they take longest to compute, and tables omit them.
     """
     tracks = tuple(t.name for t in board.tracks)
     complete = [row for row in board.rows if all(name in row.line.scores for name in tracks)]
     if len(complete) < 2:
         return None
-    # rounded, so that the order in which seeds were summed parts no ties
+    # rounded, so that the order of summation over seeds does not break ties
     means = np.round([[np.mean(row.line.averages[name]) for name in tracks] for row in complete], 12)  # [n, t]
     ranks, middle = _average_ranks(means), _interquartile_means(means)
     order = sorted(range(len(complete)), key=lambda i: (ranks[i], -middle[i], complete[i].label))
@@ -87,14 +87,14 @@ def standings(board: Board, widest: int | None = None) -> Standings | None:
 
 
 def cliques(adjusted: Sequence[Sequence[float]], level: float = LEVEL) -> tuple[tuple[int, ...], ...]:
-    """List the longest runs of at least two neighbours of which no pair lies below the level."""
+    """List the longest runs of at least two adjacent rows in which no pair has a p below the level."""
     count = len(adjusted)
     found: list[tuple[int, ...]] = []
     for start in range(count):
         end = start + 1
         while end < count and all(adjusted[i][end] >= level for i in range(start, end)):
             end += 1
-        if end - start > 1 and not (found and found[-1][-1] >= end - 1):  # else it lies within the last one
+        if end - start > 1 and not (found and found[-1][-1] >= end - 1):  # else the last clique contains it
             found.append(tuple(range(start, end)))
     return tuple(found)
 
@@ -129,7 +129,7 @@ def _adjusted(means: Array) -> tuple[tuple[float, ...], ...]:
 
 
 def _verdicts(rows: Sequence[Row], tracks: Sequence[str]) -> tuple[tuple[dict[str, int], ...], ...]:
-    """Count the verdicts of the upper half; the lower one is its mirror, and a row equals itself."""
+    """Count verdicts for the upper triangle and mirror them to the lower; a row equals itself."""
     pairs = list(combinations(range(len(rows)), 2))
     lines = [row.line for row in rows]
     said = [[verdict(one) for one in verdict_intervals(lines, name, pairs)] for name in tracks]  # tracks × pairs

@@ -1,4 +1,4 @@
-"""The one model of a leaderboard, from which the terminal and Markdown are drawn."""
+"""The leaderboard model from which all output formats are rendered."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from freeshot.stats.intervals import Interval, student_t
 Kind = Literal["t", "bca"]
 """Student's t, or the bias-corrected and accelerated bootstrap."""
 CONTROLS = ("floor", "ceiling")
-"""Roles that are shown apart and never ranked."""
+"""Roles that are shown separately and never ranked."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A row on a track: a number with its rank, or why there is none."""
+    """Result of a row on a track: an interval with its rank, or the status that explains its absence."""
 
     status: Literal["ok", "failed", "violated", "skipped"]
     interval: Interval | None
@@ -39,17 +39,17 @@ class Cell:
     seeds: int
     notes: tuple[str, ...]
     over_seeds: Interval | None = None
-    """Over episodes and training seeds; None below two seeds."""
+    """Interval over episodes and training seeds; None below two seeds."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A configuration on all tracks of a board; a track that was never run has no cell."""
+    """Results of a configuration on all tracks of a board; a track that was not run has no cell."""
 
     line: Line
     cells: Mapping[str, Cell]
     average_rank: float | None
-    """Over all tracks of the board; None for a row that lacks one, and for controls."""
+    """Over all tracks of the board; None for controls and for rows that lack a track."""
 
     @property
     def label(self) -> str:
@@ -67,12 +67,12 @@ class TrackColumn:
 
     @property
     def section(self) -> str:
-        """The table it belongs to, such as 'in-domain'."""
+        """Table of the track, such as 'in-domain'."""
         return self.name.partition("/")[0]
 
     @property
     def title(self) -> tuple[str, str]:
-        """What stands above the column: the data set, and the size of its tasks."""
+        """Two lines of the column heading: data set, and size of its tasks."""
         middle, _, tail = self.name.partition("/")[2].rpartition("/")
         size = f"{self.way}-way {self.shot}-shot"
         return middle, size if tail == f"{self.way}w{self.shot}s" else tail or self.name
@@ -80,7 +80,7 @@ class TrackColumn:
 
 @dataclass(frozen=True)
 class Board:
-    """Everything that is said about one suite in one version of its tracks."""
+    """The leaderboard of one suite in one version of its tracks."""
 
     suite: str
     version: int
@@ -90,16 +90,16 @@ class Board:
     episodes: tuple[int, ...]
     records: int
     limited: int
-    """Records left out because they saw only part of the episodes."""
+    """Number of records left out because they cover only part of the episodes or are not comparable."""
     problems: tuple[str, ...]
     interval: Kind = "t"
-    """What the intervals of the cells are."""
+    """Kind of the intervals in the cells."""
     published: tuple[Published, ...] = ()
-    """What papers report of its tracks; never ranked, never compared."""
+    """Numbers that papers report on its tracks; never ranked or compared."""
 
     @property
     def sections(self) -> dict[str, tuple[TrackColumn, ...]]:
-        """The tracks by table; in-domain leads because it is the easier question."""
+        """Tracks by table; in-domain is first, because it is the easier setting."""
         names = sorted({t.section for t in self.tracks}, key=lambda name: (name != "in-domain", name))
         return {name: tuple(t for t in self.tracks if t.section == name) for name in names}
 
@@ -159,11 +159,11 @@ def _board(suite: str, version: int, found: Sequence[RunRecord], columns: Sequen
 
 
 def _newest(records: Sequence[RunRecord]) -> dict[str, list[RunRecord]]:
-    """Sort records, given from old to new, under the labels of their rows; of one track and seed the last counts."""
+    """Group records, sorted from old to new, by row label; keep the last of each track and seed."""
     backbones: dict[str, set[str]] = defaultdict(set)
     for record in records:
         backbones[record.spec.track.name].add(record.spec.backbone.model_dump_json(exclude={"origin"}))
-    # tracks may differ in their backbone and still make one row; two backbones on one track never do
+    # a row may have different backbones on different tracks, but only one per track
     apart = any(len(names) > 1 for names in backbones.values())
     chosen = configurations((r.spec for r in records), with_backbone=apart)
     named = labels(chosen)
@@ -177,7 +177,7 @@ def _ranks(lines: Sequence[Line], track: str) -> dict[str, int]:
     ranked = {line.label: line for line in lines if line.role not in CONTROLS and line.scores.get(track)}
 
     def apart(first: str, second: str) -> bool:
-        # one episode has no spread: its interval is a point and would tell everything apart
+        # one episode has no variance: its interval is a point, so every difference would be significant
         some = len(ranked[first].scores[track]) > 1
         return some and verdict_intervals((ranked[first], ranked[second]), track, [(0, 1)])[0].excludes_zero
 
@@ -185,7 +185,7 @@ def _ranks(lines: Sequence[Line], track: str) -> dict[str, int]:
 
 
 def _intervals(lines: Sequence[Line], track: str, kind: Kind) -> dict[str, Interval]:
-    """Return the interval over episodes of each line that has the track."""
+    """Map the label of each line that has the track to its interval over episodes."""
     scores = {line.label: line.averages[track] for line in lines if track in line.averages}
     if kind == "t" or not scores:
         return {label: student_t(values) for label, values in scores.items()}
@@ -215,7 +215,7 @@ def _cell(line: Line, track: str, records: Sequence[RunRecord], rank: int | None
 
 
 def _standing(row: Row) -> tuple[float, int, float, str]:
-    """Sort by average rank; then rows with more numbers first, then better ones."""
+    """Return the sort key of a row: average rank, then number of results, then mean accuracy."""
     means = [cell.interval.mean for cell in row.cells.values() if cell.interval]
     unranked = float("inf") if row.average_rank is None else row.average_rank
     # sorted before summing: the last digit of a sum depends on the order

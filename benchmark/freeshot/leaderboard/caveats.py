@@ -1,17 +1,17 @@
-"""What comparisons of rows cannot say, in sentences."""
+"""Caveats about comparisons of rows, as sentences."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 FEW = 5
-"""Tracks below which nothing should be claimed across them."""
+"""Minimum number of tracks for a claim across tracks."""
 
 
 def out_of_reach(rows: int, tracks: int, level: float) -> tuple[str, ...]:
-    """Say where Wilcoxon's signed ranks over these tracks cannot tell any two of so many rows apart, whatever they do.
+    """Warn if Wilcoxon's signed ranks with so few tracks cannot be significant for any pair of so many rows.
 
-    All ranks of one sign have p = 2 / 2^tracks, which Holm's adjustment multiplies by the number of pairs.
+    The smallest p is 2 / 2^tracks, with all ranks of one sign; Holm's adjustment multiplies it by the number of pairs.
     """
     least = rows * (rows - 1) / 2 * 2 ** (1 - tracks)
     if tracks < FEW or least < level:
@@ -24,7 +24,7 @@ def out_of_reach(rows: int, tracks: int, level: float) -> tuple[str, ...]:
 
 
 def cautions(tracks: Sequence[str], seeds: int) -> tuple[str, ...]:
-    """Say what these tracks, and so few seeds of the row that has fewest, cannot show."""
+    """Warn about too few or dependent tracks, and about a single seed; `seeds` is the smallest number of a row."""
     found = []
     if len(tracks) < FEW:
         few = "1 track is" if len(tracks) == 1 else f"{len(tracks)} tracks are"

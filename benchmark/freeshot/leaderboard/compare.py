@@ -1,4 +1,4 @@
-"""Two rows against each other: per track what the paired episodes say, across tracks what the tracks say."""
+"""Comparison of two rows: paired episodes on each track, and a test across tracks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from freeshot.stats.paired_tests import EQUIVALENT, VERDICTS, Evidence, Verdict,
 
 @dataclass(frozen=True)
 class TrackComparison:
-    """Two rows on one track."""
+    """Comparison of two rows on one track."""
 
     track: str
     first: float
@@ -29,14 +29,14 @@ class TrackComparison:
     """The sign-flip p, adjusted for the number of tracks compared."""
     seeds: tuple[int, int]
     verdict: Verdict
-    """About the methods where `over_seeds` is known, otherwise about these runs."""
+    """Applies to the methods if `over_seeds` is available, otherwise only to these runs."""
     over_seeds: Interval | None
-    """Of the difference, over episodes and training seeds; None below two shared seeds."""
+    """Interval of the difference over episodes and training seeds; None below two shared seeds."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two rows on all tracks that both have."""
+    """Comparison of two rows on all tracks that both have."""
 
     first: str
     second: str
@@ -55,7 +55,7 @@ class Comparison:
 
     @property
     def interquartile_difference(self) -> float:
-        """Average the middle half of the tracks' differences (IQM), which no single track decides."""
+        """Average the middle half of the tracks' differences (IQM), robust to a single extreme track."""
         from scipy.stats import trim_mean
 
         return float(trim_mean([t.evidence.interval.mean for t in self.tracks], 0.25))
@@ -67,7 +67,7 @@ class Comparison:
 
     @property
     def cautions(self) -> tuple[str, ...]:
-        """Say what these numbers cannot say."""
+        """List the limitations of these numbers."""
         found = cautions([t.track for t in self.tracks], min(min(t.seeds) for t in self.tracks))
         if any(t.over_seeds is None and min(t.seeds) > 1 for t in self.tracks):
             found += ("The rows share fewer than two training seeds on a track; there this is about those runs.",)
@@ -77,15 +77,15 @@ class Comparison:
 def compare(
     board: Board, first: str, second: str, tracks: Sequence[str] = ("*",), equivalent: float = EQUIVALENT
 ) -> Comparison:
-    """Compare two rows by label, whole or short, or by method where that names one; only shared episodes are paired.
+    """Compare two rows, each given by full or short label or by a method with a single row; pair shared episodes only.
 
-    UnknownNameError for a name that is no row or several; EpisodeError where the rows share no track, or met
-    different episodes on one.
+    UnknownNameError if a name matches no row or several; EpisodeError if the rows have no track in common, or if their
+    episodes on a track differ.
     """
     a, b = _row(board, first), _row(board, second)
     shared = [name for name in sorted(a.line.scores) if name in b.line.scores and _asked(name, tracks)]
     if not shared:
-        raise EpisodeError(f"'{a.label}' and '{b.label}' share no track that was asked for. Run both on one first.")
+        raise EpisodeError(f"'{a.label}' and '{b.label}' have no requested track in common. Run both on one of them.")
     found = [_on_track(a, b, name, equivalent) for name in shared]
     adjusted = holm([one.evidence.sign_flip for one in found])
     return Comparison(
@@ -96,7 +96,7 @@ def compare(
 def _on_track(a: Row, b: Row, name: str, equivalent: float) -> TrackComparison:
     lists = {row.label: _episodes(row, name) for row in (a, b)}
     if len(set(lists.values())) > 1:
-        raise EpisodeError(f"'{a.label}' and '{b.label}' met different episodes on '{name}'. Run one of them again.")
+        raise EpisodeError(f"'{a.label}' and '{b.label}' have different episodes on '{name}'. Run one of them again.")
     ours, theirs = (row.line.averages[name] for row in (a, b))
     weighed = evidence(ours - theirs)
     wider = over_seeds(a, b, name)
@@ -113,7 +113,7 @@ def _on_track(a: Row, b: Row, name: str, equivalent: float) -> TrackComparison:
 
 
 def _episodes(row: Row, track: str) -> tuple[str, int]:
-    """Identify the episodes that a row met on a track."""
+    """Identify the episodes of a row on a track: hashes of their lists, and their number."""
     records = row.line.finished(track)
     stated = {r.hashes.get("episodes", r.spec.track.episodes_sha256) for r in records}
     return ",".join(sorted(stated)), len(row.line.scores[track])
@@ -125,7 +125,7 @@ def _row(board: Board, name: str) -> Row:
         raise unknown_row([board], name, board.suite)
     if len(found) > 1:
         labels = "; ".join(row.label for row in found)
-        raise UnknownNameError(f"'{name}' has several rows: {labels}. Name one of them as it stands here.")
+        raise UnknownNameError(f"'{name}' matches several rows: {labels}. Use one of these labels.")
     return found[0]
 
 

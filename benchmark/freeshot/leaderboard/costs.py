@@ -1,4 +1,4 @@
-"""What a row cost, per device: seconds on different devices are never averaged."""
+"""Costs of rows, per device: seconds on different devices are never averaged."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ MIB = 2**20
 
 @dataclass(frozen=True)
 class Cost:
-    """The cost of one track, averaged over the finished records of a row on a device."""
+    """Cost of one track, averaged over the finished records of a row on a device."""
 
     label: str
     device: str
     prepare_seconds: float
-    """All stages before evaluation as if nothing had been cached."""
+    """All stages before evaluation, as without a cache."""
     evaluate_seconds: float
     peak_mib: float
     records: int
     prepare_flops: float | None = None
-    """Operations of all stages before evaluation; None where a record does not count them."""
+    """Floating-point operations of all stages before evaluation; None if a record lacks them."""
     task_flops: float | None = None
-    """Operations of one test task."""
+    """Floating-point operations of one test task."""
     learned: int | None = None
-    """Weights that are learned before the first task."""
+    """Number of weights learned before the first task."""
     tuned: int | None = None
-    """Weights that are fitted to each task."""
+    """Number of weights fitted to each task."""
     queries: float | None = None
-    """Images that LoRAs were asked about; None where nothing was asked."""
+    """Number of images sent to LoRAs; None if no images were sent."""
     joules: float | None = None
-    """Energy of all stages; None where a record does not have it."""
+    """Energy of all stages; None if a record lacks it."""
     all_seconds: float = 0.0
-    """All records one after the other, the row alone: what several of them took from the cache was made once."""
+    """Duration of all records in sequence; a stage that several records took from the cache counts once."""
 
 
 def costs(board: Board) -> tuple[Cost, ...]:
@@ -51,13 +51,13 @@ def costs(board: Board) -> tuple[Cost, ...]:
 
 
 def usual_device(found: Sequence[Cost]) -> str | None:
-    """Name the device that most rows were run on; None where no row has a cost."""
+    """Return the device that most rows were run on; None if no row has a cost."""
     rows = Counter(cost.device for cost in found)
     return min(rows, key=lambda device: (-rows[device], device), default=None)
 
 
 def _device_names(records: Iterable[RunRecord]) -> Callable[[RunRecord], str]:
-    """Return what names a record's device, with its threads where the same device has several numbers of them."""
+    """Return a function that names a record's device, with the thread count if records of the device differ in it."""
     threads: dict[str, set[int]] = defaultdict(set)
     for record in records:
         threads[record.provenance.device].add(record.provenance.threads)
@@ -99,19 +99,19 @@ def _cost(label: str, device: str, records: Sequence[RunRecord]) -> Cost:
 
 
 def _made_once(stages: Iterable[StageCost]) -> float:
-    """Add up the seconds of stages; one that was made once says the same to its last digit wherever it was used."""
+    """Sum the seconds of stages; a cached stage has identical seconds in all records that use it and counts once."""
     return sum(seconds for _, seconds in {(stage.stage, stage.seconds) for stage in stages})
 
 
 def _prepared(record: RunRecord) -> float | None:
-    """Add up the operations before evaluation, if all of them were counted."""
+    """Sum the operations before evaluation; None if a stage was not counted."""
     counted = [stage.flops for stage in record.stages if not _evaluates(stage)]
     known = [flops for flops in counted if flops is not None]
     return float(sum(known)) if record.task is not None and len(known) == len(counted) else None
 
 
 def _joules(record: RunRecord) -> float | None:
-    """Add up the energy of all stages but those that take no time of their own, and the few seconds between stages."""
+    """Sum the energy of all stages except those without time of their own; the seconds between stages do not count."""
     counted = [stage.joules for stage in record.stages if stage.stage not in ("queries", "preparation")]
     known = [joules for joules in counted if joules is not None]
     return sum(known) if len(known) == len(counted) else None

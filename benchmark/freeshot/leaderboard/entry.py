@@ -1,4 +1,4 @@
-"""A row before it is ranked: its records, their paired accuracies, and how to read it."""
+"""A row before ranking: its records, their paired accuracies and its tags."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Line:
-    """A configuration's records, and what is read from them."""
+    """The records of a configuration and the values read from them."""
 
     label: str
     method: str
@@ -40,9 +40,9 @@ class Line:
     scores: Mapping[str, tuple[float, ...]]
     """Track → accuracy per episode, averaged over seeds; only tracks with a finished record."""
     runs: Mapping[str, Mapping[int, Array]] = field(compare=False)
-    """Track → training seed → accuracy per episode; `records` tell rows apart already."""
+    """Track → training seed → accuracy per episode; excluded from comparison, since `records` already differ."""
     averages: Mapping[str, Array] = field(compare=False)
-    """The scores as arrays, for those who calculate."""
+    """The scores as arrays, for calculations."""
 
     @cached_property
     def by_track(self) -> Mapping[str, Sequence[RunRecord]]:
@@ -53,14 +53,14 @@ class Line:
         return dict(found)
 
     def finished(self, track: str) -> list[RunRecord]:
-        """List the records that hold numbers of a track, one per seed."""
+        """List the finished records of a track, one per seed."""
         return [r for r in self.by_track.get(track, ()) if r.status == "ok"]
 
 
 def lines_of(
     labelled: Mapping[str, Sequence[RunRecord]], columns: Sequence[Column]
 ) -> tuple[list[Line], tuple[str, ...]]:
-    """Make a line of each label's records, and say which extra columns could not be read."""
+    """Build a line from the records of each label; also return a message for each extra column that failed."""
     problems: dict[str, None] = {}
     lines = [_line(label, records, columns, problems) for label, records in labelled.items()]
     return lines, tuple(problems)
@@ -101,7 +101,7 @@ def _first_value(column: Column, records: Sequence[RunRecord], problems: dict[st
     for record in records:
         try:
             value = column.from_record(record)
-        except Exception as error:  # noqa: BLE001  a column is a plugin's code, and must not cost the board
+        except Exception as error:  # noqa: BLE001  a failing column plugin must not prevent the board
             problems[f"The column '{column.title}' could not be read: {type(error).__name__}: {error}"] = None
             return None
         if value is not None:

@@ -1,4 +1,4 @@
-"""How accuracy falls as episodes get harder (Dhillon et al., ICLR 2020): hardness is told by one row for all others."""
+"""Accuracy by episode hardness (Dhillon et al., ICLR 2020); one reference row defines the hardness for all rows."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import numpy as np
 from freeshot.leaderboard.board import Board, Row
 
 REFERENCE = "frozen-prototype"
-"""The method whose log-odds order the episodes: what the backbone alone makes of them."""
+"""Method whose log-odds order the episodes; it uses the backbone alone."""
 PARTS = 10
 
 
 @dataclass(frozen=True)
 class Hardness:
-    """The episodes of a track in ten parts, from easy to hard."""
+    """Mean log-odds and accuracies on ten parts of a track's episodes, from easy to hard."""
 
     track: str
     reference: str
@@ -28,7 +28,7 @@ class Hardness:
 
 
 def hardness(board: Board) -> tuple[Hardness, ...]:
-    """Return the curves of the tracks on which the reference's records carry log-odds."""
+    """Return the curves of all tracks for which the reference's records have log-odds."""
     references = [row for row in (*board.rows, *board.controls) if row.line.method == REFERENCE]
     found = (_on_track(board, row, track.name) for row in references[:1] for track in board.tracks)
     return tuple(one for one in found if one is not None)

@@ -1,4 +1,4 @@
-"""What makes a row of a board: a method with its settings, and a label that tells it from its like."""
+"""Configurations, which define the rows of a board, and their unique labels."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from freeshot.basics.files import canonical_json, fingerprint
 from freeshot.records.models import Part, RunSpec
 
 PLAIN = (canonical_json("freeshot"), canonical_json(""))
-"""Providers whose parts need not be named: ourselves, and nobody."""
+"""Providers that labels omit: FreeShot itself, and an unknown one."""
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """A method with all its settings, as it stands on every track; seeds and tracks are no settings."""
+    """A method with all its settings, which do not include seeds and tracks."""
 
     method: str
     settings: tuple[tuple[str, str], ...]
@@ -29,20 +29,20 @@ class Configuration:
         return dict(self.settings)
 
     def summary(self) -> str:
-        """Name the parts and the method's own options; options of parts stand in the record."""
+        """List the parts and the method's own options, but not the options of parts."""
         return ", ".join(setting_words(key, value) for key, value in self.settings if "." not in key and key != "from")
 
 
 def configuration(spec: RunSpec, *, with_backbone: bool = False) -> Configuration:
-    """Read the configuration out of a run's spec.
+    """Derive the configuration from a run's spec.
 
-    Of a component's origin the distribution counts and its version does not: a release that moves a number
-    has to raise the track's version.
+    It includes the distribution that provides a component, but not its version: a release that changes results must
+    increase the track's version.
     """
     settings = {key: value for key, value in telling_options(spec.method).items() if key not in spec.parts}
-    settings["from"] = _distribution(spec.method)  # no option is called 'from': Python forbids such a field
+    settings["from"] = _distribution(spec.method)  # cannot be the name of an option, since it is a Python keyword
     settings |= {key: value for option, part in spec.parts.items() for key, value in _of_part(option, part).items()}
-    settings |= {option: part.name for option, part in spec.parts.items()}  # over the JSON of a part's own choice
+    settings |= {option: part.name for option, part in spec.parts.items()}  # replaces the JSON of the option
     if spec.track.other_pool:
         settings["pool"] = spec.track.other_pool
     if with_backbone:
@@ -51,7 +51,7 @@ def configuration(spec: RunSpec, *, with_backbone: bool = False) -> Configuratio
 
 
 def configurations(specs: Iterable[RunSpec], *, with_backbone: bool = False) -> list[Configuration]:
-    """Read the configuration of each spec, once for all that say the same: most differ in track and seed alone."""
+    """Derive the configuration of each spec, once for equal inputs: most specs differ only in track and seed."""
     known: dict[str, Configuration] = {}
     found = []
     for spec in specs:
@@ -65,7 +65,7 @@ def configurations(specs: Iterable[RunSpec], *, with_backbone: bool = False) -> 
 
 
 def labels(configurations: Iterable[Configuration]) -> dict[Configuration, str]:
-    """Label each configuration by its method and the settings that differ from others of the same method."""
+    """Label each configuration by its method and the settings in which configurations of the method differ."""
     ordered = sorted(set(configurations), key=lambda c: (c.method, c.settings))
     found = {c: _label(c, [other for other in ordered if other.method == c.method]) for c in ordered}
     often = Counter(found.values())
@@ -78,7 +78,7 @@ def _of_part(option: str, part: Part) -> dict[str, Any]:
 
 
 def telling_options(part: Part) -> dict[str, Any]:
-    """Return a part's options without those that change nothing: records from before there were any lack them."""
+    """Return a part's options without neutral ones, which records from before their introduction lack."""
     return {key: value for key, value in part.options.items() if key not in part.neutral}
 
 
@@ -96,19 +96,19 @@ def _label(chosen: Configuration, group: list[Configuration]) -> str:
 
 
 def _strange(key: str, chosen: Configuration) -> bool:
-    """Say of what a reader must know even of a single row: a pool not the track's, a part of somebody else's."""
+    """Return whether a label must always show a setting: a pool other than the track's, or a third-party part."""
     provider = chosen.values.get(f"{key}.from")
     return key == "pool" or (key != "backbone" and provider not in (None, *PLAIN, chosen.values["from"]))
 
 
 def _tells(key: str, chosen: Configuration, group: list[Configuration]) -> bool:
-    """Compare a part's option only among rows with that part: another part has other options anyway."""
+    """Return whether rows differ in a setting; for an option of a part, only rows with the same part are compared."""
     owner = key.rpartition(".")[0]
     peers = [other for other in group if other.values.get(owner) == chosen.values.get(owner)]
     return any(other.values.get(key) != chosen.values[key] for other in peers)
 
 
 def setting_words(key: str, value: str) -> str:
-    """Write a setting whose value is JSON as 'inversion=fourier', cut where it is very long."""
+    """Format a setting with a JSON value as 'inversion=fourier'; values longer than 40 characters are cut."""
     text = value[1:-1] if value.startswith('"') else value
     return f"{key}={text if len(text) <= 40 else text[:39] + '…'}"

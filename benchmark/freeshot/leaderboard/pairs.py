@@ -1,7 +1,7 @@
-"""Every two rows of a board on every track that both have: evidence, and a verdict on what it is about.
+"""Comparison of all pairs of rows of a board on every track that both have: statistics and a verdict.
 
-A row's training seeds and the episodes are crossed. Where two rows share two seeds or more, a verdict is about the
-methods: it rests on the interval over episodes and seeds. Otherwise it is about those runs, over episodes alone.
+Training seeds and episodes are crossed. If two rows share at least two seeds, the verdict applies to the methods: it
+uses the interval over episodes and seeds. Otherwise it applies only to these runs, over episodes alone.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from freeshot.stats.paired_tests import EQUIVALENT, Evidence, Verdict, holm, pai
 
 @dataclass(frozen=True)
 class Pair:
-    """Two rows on one track, named by their labels."""
+    """Comparison of two rows on one track; rows are given by label."""
 
     track: str
     first: str
@@ -29,22 +29,22 @@ class Pair:
     holm: float
     """The sign-flip p, adjusted for all pairs of rows on the track."""
     over_seeds: Interval | None
-    """Of first − second, over episodes and training seeds; None below two shared seeds."""
+    """Interval of first − second over episodes and training seeds; None below two shared seeds."""
     verdict: Verdict
 
 
 def all_pairs(board: Board, equivalent: float = EQUIVALENT) -> tuple[Pair, ...]:
-    """Compare all ranked rows, track by track, in the order of the board."""
+    """Compare all pairs of ranked rows, track by track, in the order of the board."""
     return tuple(pair for track in board.tracks for pair in _on_track(board.rows, track.name, equivalent))
 
 
 def over_seeds(first: Row, second: Row, track: str) -> Interval | None:
-    """Return the interval of first − second over episodes and the seeds that both rows have, two at least."""
+    """Return the interval of first − second over episodes and shared seeds; None below two shared seeds."""
     return intervals_over_seeds((first.line, second.line), track, [(0, 1)])[0]
 
 
 def _on_track(rows: tuple[Row, ...], track: str, equivalent: float) -> list[Pair]:
-    there = [row for row in rows if len(row.line.scores.get(track, ())) > 1]  # one episode has no spread
+    there = [row for row in rows if len(row.line.scores.get(track, ())) > 1]  # one episode has no variance
     pairs = list(combinations(range(len(there)), 2))
     if not pairs:
         return []

@@ -1,4 +1,4 @@
-"""How many episodes and seeds a claim takes, from the variances that earlier runs left, and what they would cost."""
+"""Numbers of episodes and seeds that a claim needs, estimated from variances of earlier runs, and their costs."""
 
 from __future__ import annotations
 
@@ -13,48 +13,48 @@ from freeshot.leaderboard.board import Board, Row
 from freeshot.leaderboard.costs import costs
 
 LEVEL = 0.05
-"""Two-sided error of the first kind that is planned for."""
+"""Planned two-sided type I error."""
 
 
 @dataclass(frozen=True)
 class TrackPlan:
-    """What it takes on one track."""
+    """Number of episodes needed on one track."""
 
     track: str
     spread: float
     """Standard deviation of paired differences over episodes, the median over pairs of rows; in 0…1."""
     episodes: int
     worst_episodes: int
-    """For the pair of rows that differ most unevenly."""
+    """For the pair of rows with the largest standard deviation."""
     pairs: int
 
 
 @dataclass(frozen=True)
 class SeedPlan:
-    """What it takes for a claim about a method instead of one run of it."""
+    """Number of seeds needed for a claim about a method instead of a single run."""
 
     label: str
     spread: float
-    """Standard deviation of a row's mean between training seeds, pooled over tracks."""
+    """Standard deviation of the row's mean over training seeds, pooled over tracks."""
     seeds: int
     known_from: int
-    """Seeds that the spread was estimated from."""
+    """Number of seeds from which the standard deviation was estimated."""
     seconds: float
-    """To prepare and evaluate one track with that many seeds."""
+    """Time to prepare and evaluate one track with that many seeds."""
 
 
 def episodes_needed(spread: float, detect: float, power: float) -> int:
-    """Return how many paired episodes show a mean difference `detect` with this power (normal approximation)."""
+    """Return the number of paired episodes to detect a mean difference `detect` at a power (normal approximation)."""
     return max(2, math.ceil((_reach(power) * spread / detect) ** 2))
 
 
 def seeds_needed(spread: float, detect: float, power: float) -> int:
-    """Return how many seeds per row two rows need, whose means vary by `spread` from seed to seed."""
+    """Return the number of seeds that each of two rows needs; `spread` is the standard deviation over seeds."""
     return max(2, math.ceil(2 * (_reach(power) * spread / detect) ** 2))
 
 
 def plan_tracks(board: Board, detect: float, power: float) -> tuple[TrackPlan, ...]:
-    """Plan episodes from all pairs of rows that share a track; controls differ more than methods and do not count."""
+    """Plan episodes from all pairs of rows that share a track, without controls, which differ more than methods do."""
     _require_sense(detect, power)
     plans = []
     for track in (t.name for t in board.tracks):
@@ -79,7 +79,7 @@ def plan_tracks(board: Board, detect: float, power: float) -> tuple[TrackPlan, .
 
 
 def plan_seeds(board: Board, detect: float, power: float) -> tuple[SeedPlan, ...]:
-    """Plan seeds for every row that has several; of the others nothing is known."""
+    """Plan seeds for every row with several seeds; the others give no estimate."""
     _require_sense(detect, power)
     seconds: dict[str, float] = {}
     for cost in costs(board):
@@ -112,4 +112,7 @@ def _reach(power: float) -> float:
 
 def _require_sense(detect: float, power: float) -> None:
     if not 0 < detect < 1 or not 0.5 <= power < 1:
-        raise OptionError("A plan takes a difference above 0 points and a power from 0.5 up to, not including, 1.")
+        raise OptionError(
+            "Invalid plan: the difference must be between 0 and 100 points and the power at least 0.5 and below 1, "
+            "e.g. 1 point and 0.8."
+        )

@@ -1,4 +1,4 @@
-"""What papers report, as tables of their own: a method and a source, on the tracks that a board has."""
+"""Tables of numbers that papers report on the tracks of a board, by method and source."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CAUTION = "Other images, episodes and training than here: never ranked, and not 
 
 @dataclass(frozen=True)
 class PublishedRow:
-    """The numbers that one source states for one method, by track."""
+    """Numbers from one source for one method, by track."""
 
     method: str
     source: str
@@ -23,7 +23,7 @@ class PublishedRow:
 
 @dataclass(frozen=True)
 class PublishedTable:
-    """What is reported on the tracks of a section."""
+    """Reported numbers on the tracks of a section."""
 
     section: str
     tracks: tuple[TrackColumn, ...]
@@ -31,7 +31,7 @@ class PublishedTable:
 
 
 def published_tables(board: Board) -> tuple[PublishedTable, ...]:
-    """Group a board's reported numbers by section, source and method, in the order in which they were offered."""
+    """Group a board's reported numbers by section, source and method, in the order in which plugins provide them."""
     tables = []
     for section, tracks in board.sections.items():
         shown = tuple(t for t in tracks if any(one.track == t.name for one in board.published))

@@ -1,4 +1,4 @@
-"""Ranks in which rows that cannot be told apart share a place."""
+"""Ranks that rows share if their difference is not significant."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def mean(values: Sequence[float]) -> float:
 def competition_ranks(scores: Mapping[str, Sequence[float]], apart: Callable[[str, str], bool]) -> dict[str, int]:
     """Rank rows by the mean of their paired accuracies, as in 1, 1, 3.
 
-    A row shares the rank of the group's best as long as the two are not `apart`.
+    A row shares the rank of the best row of the group unless the two are significantly different (`apart`).
     """
     order = sorted(scores, key=lambda label: (-mean(scores[label]), label))
     ranks: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""What stands beside a mean: intervals that cover more than tasks, hard episodes, calibration."""
+"""Secondary metrics: intervals that cover more than tasks, accuracy on hard episodes, calibration."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from freeshot.leaderboard.episode_difficulty import Hardness, hardness
 from freeshot.stats.intervals import worst_tenth
 
 WIDER = ("episodes", "episodes and images", "episodes, images and classes")
-"""What the intervals of a cell cover, from narrow to wide."""
+"""Sources of randomness that the intervals of a cell cover, from narrow to wide."""
 
 
 @dataclass(frozen=True)
 class SecondaryMetrics:
-    """A row over all of its tracks, in 0…1; None where its records do not say."""
+    """Secondary metrics of a row over all its tracks, in 0…1; None if a record lacks them."""
 
     label: str
     worst_tenth: float
@@ -29,9 +29,9 @@ class SecondaryMetrics:
 
 
 def half_widths(row: Row, track: str) -> Mapping[str, float]:
-    """Return half of each interval's width by what it covers, averaged over seeds; the interval over episodes first.
+    """Map the coverage of each interval to its half-width, averaged over seeds; the interval over episodes is first.
 
-    Only what every seed's record holds is there.
+    An interval is omitted unless the records of all seeds have it.
     """
     cell = row.cells.get(track)
     if cell is None or cell.interval is None:
@@ -46,7 +46,7 @@ def half_widths(row: Row, track: str) -> Mapping[str, float]:
 
 
 def beyond(board: Board) -> tuple[SecondaryMetrics, ...]:
-    """Say for every row and control what its mean does not."""
+    """Compute the secondary metrics of every row and control."""
     curves = hardness(board)
     return tuple(_beyond(row, curves) for row in (*board.rows, *board.controls) if row.line.scores)
 

@@ -1,4 +1,4 @@
-"""Short names for rows: what differs from the usual setting of a method, where whole labels would fill the table."""
+"""Short row labels, which name only the settings that differ from the usual ones of a method."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from freeshot.leaderboard.board import Board, Row
 from freeshot.leaderboard.labels import configuration, setting_words
 
 MANY = 3
-"""Rows of a method from which on there is a usual one."""
+"""Minimum number of rows of a method for short labels in tables."""
 
 
 def short_labels(board: Board) -> dict[str, str]:
-    """Map each label of a board to a short one, unique as well.
+    """Map each label of a board to a short label, which is unique as well.
 
-    A method's usual setting is the most common one among its rows that have the option at all; a row is named by
-    its method and what differs from that. Where two rows would look alike, all of their method keep whole labels.
+    The usual value of a setting is the most common one among the rows of a method that have the setting; a short label
+    is the method and the settings that differ. If two would be equal, all rows of the method keep their full labels.
     """
     rows = [*board.rows, *board.controls]
     found: dict[str, str] = {}
@@ -30,7 +30,7 @@ def short_labels(board: Board) -> dict[str, str]:
 
 
 def with_short_labels(board: Board) -> Board:
-    """Return a board whose rows have short labels, where a method has so many that whole ones would fill the table."""
+    """Return a board with short labels for the rows of methods that have at least MANY rows."""
     rows = [*board.rows, *board.controls]
     many = {method for method, count in Counter(row.line.method for row in rows).items() if count >= MANY}
     short = short_labels(board)
@@ -45,14 +45,14 @@ def with_short_labels(board: Board) -> Board:
 
 def _short(row: Row, peers: Sequence[Row]) -> str:
     if len(peers) == 1:
-        return row.label  # nothing is usual about a single row
+        return row.label  # a single row has no usual setting to differ from
     mine, others = _settings(row), [_settings(peer) for peer in peers]
     telling = [setting_words(key, value) for key, value in mine.items() if value != _usual(key, mine, others)]
     return f"{row.line.method} [{', '.join(telling)}]" if telling else row.line.method
 
 
 def _usual(key: str, mine: Mapping[str, str], settings: Sequence[Mapping[str, str]]) -> str | None:
-    """Return the most common value; a part's option is counted among the rows that have the same part."""
+    """Return the most common value of a setting; for an option of a part, among rows with the same part."""
     part = key.partition(".")[0]
     alike = [one for one in settings if part == key or one.get(part) == mine.get(part)]
     values = Counter(one.get(key) for one in alike)

@@ -22,11 +22,12 @@ ASCENDING = ("rank", "method", "data")
 
 @dataclass(frozen=True)
 class Entry:
-    """A row of the ranking: column → value, None if there is no value."""
+    """A row of the ranking."""
 
     position: int | None
     """In the ranking of all rows, as in 1, 1, 3; None for controls and for rows without a rank."""
     values: Mapping[str, str | float | None]
+    """Column → value; None if it is missing."""
 
     def key(self, column: str) -> tuple[bool, float, str]:
         """Return the sort key for a column; missing values are last."""

@@ -1,4 +1,4 @@
-"""The folder that a contributor sends: the records of a row where they belong, and a list of their hashes."""
+"""The submission folder of a contributor: the records of a row at their final paths, and a manifest of hashes."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from freeshot.leaderboard.lookup import by_label, by_short_label, of_suite, unkn
 from freeshot.records.models import RunRecord
 
 MANIFEST = ".manifest.json"
-"""Dotted, so that it is not taken for a record."""
+"""Dotted, so that it is not read as a record."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The records that a name stands for."""
+    """The records that a name selects."""
 
     records: tuple[RunRecord, ...]
     left: int
-    """Others of the same methods: of other rows, or of none."""
+    """Number of other records of the same methods, in other rows or in none."""
 
 
 def choose_records(records: Sequence[RunRecord], name: str, suite: str | None = None) -> Choice:
-    """Choose the records of the rows of this label, else all of this method, else those of this short label.
+    """Choose the records of the rows with this label, else of this method, else of the rows with this short label.
 
-    UnknownNameError for a name that stands for nothing, or a suite without records.
+    UnknownNameError if nothing matches the name, or if the suite has no records.
     """
     found = of_suite(boards(records), suite)
     there = [record for record in records if suite in (None, record.spec.suite)]
@@ -48,8 +48,8 @@ def _records_of(rows: Iterable[Row]) -> list[RunRecord]:
 
 
 def pack_records(records: Iterable[RunRecord], out: Path) -> Path:
-    """Write records under `out` as they lie under results/, and the manifest; return the manifest."""
-    places = {record.spec.place: record for record in records}  # a name that leads elsewhere stops it before it begins
+    """Write records under `out` at the same paths as under results/, and a manifest; return the manifest's path."""
+    places = {record.spec.place: record for record in records}  # raises for an unsafe name before any file is written
     files = {}
     for place, record in places.items():
         record.write(out / place)

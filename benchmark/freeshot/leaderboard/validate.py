@@ -1,4 +1,4 @@
-"""Whether records can stand on a leaderboard: against the tracks as they are known here, and against each other."""
+"""Validation of records for a leaderboard: against the installed tracks and against each other."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from freeshot.stats.intervals import student_t
 
 @dataclass(frozen=True)
 class Finding:
-    """Something about a record, or about several."""
+    """A problem or remark about one or several records."""
 
     weight: Literal["problem", "remark"]
-    """A problem keeps a record off the board; a remark is for whoever reads it."""
+    """A problem keeps a record off the board; a remark is only for information."""
     where: str
     text: str
 
@@ -33,7 +33,7 @@ def findings(
     tracks: Mapping[str, Track],
     older: Sequence[RunRecord] = (),
 ) -> tuple[Finding, ...]:
-    """Judge records; what could not be read at all is a problem already. `older` are of cells with a newer record."""
+    """Validate records; each text in `unreadable` becomes a problem. `older` are records of cells with a newer one."""
     found = [Finding("problem", "file", one_line(text)) for text in unreadable]
     for record in records:
         where = _where(record)
@@ -80,7 +80,7 @@ def _problems(record: RunRecord, track: Track | None) -> list[str]:
 
 
 def _impossible(record: RunRecord) -> list[str]:
-    """Hold the numbers of a finished record against each other; what a record can check itself, it did when read."""
+    """Check that the numbers of a finished record are consistent, beyond the validation on reading."""
     if record.interval is None or not record.accuracies:
         return []
     found, stated, values = [], record.interval, np.asarray(record.accuracies)
@@ -108,11 +108,11 @@ def _remarks(record: RunRecord) -> list[str]:
 
 
 def _other_hashes(records: Sequence[RunRecord]) -> list[str]:
-    """Say where records of one track and version rest on other images, networks or pools than each other."""
+    """List tracks whose records of one version have different hashes of images, networks or pools."""
     seen: dict[tuple[str, int, str], set[str]] = defaultdict(set)
     for record in records:
         for name, value in record.hashes.items():
-            if name != "episodes":  # told by itself
+            if name != "episodes":  # reported separately
                 seen[record.spec.track.name, record.spec.track.version, name].add(value)
     return [
         f"Records of '{one_line(track)}' version {version} rest on {len(values)} different {one_line(name)}."
@@ -122,7 +122,7 @@ def _other_hashes(records: Sequence[RunRecord]) -> list[str]:
 
 
 def _versions(records: Sequence[RunRecord]) -> list[str]:
-    """Name methods whose records come from several versions of the distribution that provides them."""
+    """List methods whose records come from several versions of the distribution that provides them."""
     seen: dict[tuple[str, str], set[str]] = defaultdict(set)
     for record in records:
         seen[record.spec.suite, record.spec.method.name].add(record.spec.method.origin)
@@ -134,7 +134,7 @@ def _versions(records: Sequence[RunRecord]) -> list[str]:
 
 
 def _gaps(records: Sequence[RunRecord]) -> list[str]:
-    """Name rows that lack tracks which other rows of their suite have."""
+    """List rows that lack tracks of their board."""
     return [
         f"'{one_line(row.label)}' of {one_line(board.suite)} lacks {len(board.tracks) - len(row.line.scores)} of "
         f"{len(board.tracks)} tracks, so it has no average rank."

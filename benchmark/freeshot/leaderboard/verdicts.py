@@ -1,4 +1,4 @@
-"""How far two rows of a track are apart, by the widest interval that is known; pairs are given by their places."""
+"""Intervals of the difference between two rows on a track, the widest available; pairs are pairs of row indices."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def intervals_over_seeds(lines: Sequence[Line], track: str, pairs: Sequence[tuple[int, int]]) -> list[Interval | None]:
-    """Return, pair by pair, the interval of first − second over episodes and the seeds that both have, two at least.
+    """Return, for each pair, the interval of first − second over episodes and shared seeds; None below two seeds.
 
-    Pairs that share the same seeds are done at once.
+    Pairs with the same shared seeds are computed together.
     """
     runs = [line.runs.get(track, {}) for line in lines]
     alike: dict[tuple[int, ...], list[int]] = defaultdict(list)
@@ -31,7 +31,7 @@ def intervals_over_seeds(lines: Sequence[Line], track: str, pairs: Sequence[tupl
         there = sorted({i for place in places for i in pairs[place]})
         tables = np.array([[runs[i][seed] for seed in shared] for i in there])  # [n, s, e]
         if tables.shape[2] < 2:
-            continue  # one episode has no spread
+            continue  # one episode has no variance
         at = {which: number for number, which in enumerate(there)}
         told = crossed_differences(tables, [(at[i], at[j]) for i, j in (pairs[place] for place in places)])
         for place, interval in zip(places, told, strict=True):
@@ -40,7 +40,7 @@ def intervals_over_seeds(lines: Sequence[Line], track: str, pairs: Sequence[tupl
 
 
 def verdict_intervals(lines: Sequence[Line], track: str, pairs: Sequence[tuple[int, int]]) -> list[Interval]:
-    """Return, pair by pair, the interval that a verdict rests on: over seeds too, where they are known."""
+    """Return, for each pair, the interval used for its verdict: over seeds as well if two are shared."""
     scores = [line.averages[track] for line in lines]
     return [
         wider or paired_difference(scores[i], scores[j])

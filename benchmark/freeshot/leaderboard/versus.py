@@ -1,4 +1,4 @@
-"""Two rows against each other, episode by episode."""
+"""Paired differences between two rows, episode by episode."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from freeshot.leaderboard.verdicts import verdict_intervals
 from freeshot.stats.intervals import Interval
 
 DEFAULT_PAIR = ("lora-recycle", "frozen-prototype")
-"""The question this benchmark was built for: does the pool help over not using it?"""
+"""The main question of this benchmark: does the LoRA pool improve on the backbone without it?"""
 
 
 @dataclass(frozen=True)
 class Versus:
-    """How much better the first row is than the second, per track that both have."""
+    """Differences first − second of two rows, for each track that both have."""
 
     first: str
     second: str
@@ -23,9 +23,9 @@ class Versus:
 
 
 def versus(board: Board, first: str = DEFAULT_PAIR[0], second: str = DEFAULT_PAIR[1]) -> tuple[Versus, ...]:
-    """Compare rows by label or by method; a method with several rows gives several comparisons.
+    """Compare rows given by label or method; a method with several rows gives several comparisons.
 
-    Taking a method's best row instead would choose it on the test episodes.
+    Using only the best row of a method would select it on the test episodes.
     """
     return tuple(
         Versus(a.label, b.label, differences)

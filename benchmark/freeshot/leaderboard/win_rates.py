@@ -1,7 +1,7 @@
 """How often one row wins over another across tracks, with a bootstrap over tracks and training seeds.
 
-Whether a mean is higher than another is all that counts, so means become their places among all means of a track: small
-whole numbers, which are compared many at a time. Axes: `n` rows, `t` tracks, `s` seeds, `r` resamples.
+Only the order of means matters, so each mean is replaced by its rank among all means of a track: small integers, which
+compare fast in bulk. Axes: `n` rows, `t` tracks, `s` seeds, `r` resamples.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ Shares = tuple[tuple[Interval, ...], ...]
 
 
 def wins(rows: Sequence[Row], tracks: Sequence[str]) -> Shares:
-    """Return the share of tracks that each row wins over each other, ties half.
+    """Return the share of tracks on which each row beats each other row; ties count half.
 
-    Tracks are resampled, and of rows with several seeds the seeds, all tracks of a row alike.
+    Tracks are resampled; for rows with several seeds also the seeds, with the same draw for all tracks of a row.
     """
     rng = np.random.default_rng(0)
     count = len(tracks)
@@ -50,16 +50,16 @@ def wins(rows: Sequence[Row], tracks: Sequence[str]) -> Shares:
 
 
 def _by_seed(row: Row, tracks: Sequence[str]) -> Array:
-    """Return the mean accuracies [s, t] of a row, NaN where a seed lacks a track."""
+    """Return the mean accuracies [s, t] of a row; NaN if a seed lacks a track."""
     runs = row.line.runs
     seeds = sorted({seed for name in tracks for seed in runs[name]})
     return np.array([[np.mean(runs[name].get(seed, np.nan)) for name in tracks] for seed in seeds])
 
 
 def _resampled_seeds(means: Array, rng: np.random.Generator) -> tuple[Array, Whole]:
-    """Average [s, t] over seeds drawn with replacement: the different averages, and which one each draw has [r].
+    """Average [s, t] over seeds drawn with replacement; return the distinct averages and the index of each draw's [r].
 
-    What cannot vary has one average and one draw.
+    A single seed gives one average and one draw.
     """
     count = len(means)
     plain: Array = np.nanmean(means, axis=0, keepdims=True)
@@ -68,21 +68,21 @@ def _resampled_seeds(means: Array, rng: np.random.Generator) -> tuple[Array, Who
     drawn, which = _different(rng.multinomial(count, np.full(count, 1 / count), RESAMPLES))
     if np.isfinite(means).all():
         return drawn @ means / count, which
-    there = drawn @ np.isfinite(means).astype(np.int64)  # how many of the drawn seeds have the track
+    there = drawn @ np.isfinite(means).astype(np.int64)  # number of drawn seeds that have the track
     return np.where(there > 0, drawn @ np.nan_to_num(means) / np.maximum(there, 1), plain), which
 
 
 def _different(drawn: NDArray[np.int64]) -> tuple[Whole, Whole]:
-    """Return the different lines of draws [r, s], and which of them each is: five seeds can be drawn in 126 ways."""
+    """Return the distinct rows of draws [r, s] and the index of each draw's; five seeds have 126 distinct draws."""
     count = drawn.shape[1]
-    if (count + 1) ** count > 2**63:  # so many seeds that hardly two draws are alike
+    if (count + 1) ** count > 2**63:  # with so many seeds hardly two draws are equal
         return drawn, np.arange(len(drawn))
     _, first, which = np.unique(drawn @ (count + 1) ** np.arange(count), return_index=True, return_inverse=True)
     return drawn[first], which
 
 
 def _places(resampled: Sequence[tuple[Array, Whole]]) -> list[Whole]:
-    """Put in place of each average, track by track, its place among the different ones: n × ([t, r] or [t, 1])."""
+    """Replace each average by its rank among the distinct averages of its track: n × ([t, r] or [t, 1])."""
     means = _rounded(np.concatenate([averages for averages, _ in resampled]))  # [all, t]
     places = np.array([np.unique(column, return_inverse=True)[1] for column in means.T])  # [t, all]
     small = places.astype(np.min_scalar_type(places.max()))
@@ -92,19 +92,19 @@ def _places(resampled: Sequence[tuple[Array, Whole]]) -> list[Whole]:
 
 
 def _won(ours: Whole, theirs: Whole, drawn: Whole) -> Whole:
-    """Return on how many more of the drawn tracks [t, r] the first is higher than lower: [r]."""
+    """Return the number of drawn tracks [t, r] that the first wins minus those that it loses: [r]."""
     balance = (ours > theirs).view(np.int8) - (ours < theirs).view(np.int8)  # [t, r or 1]
-    # a sum over all draws is no more than how many were drawn, so that it fits where they do
+    # no sum exceeds the number of drawn tracks, so the type of the draws suffices
     return np.asarray(np.add.reduce(balance * drawn, axis=0, dtype=drawn.dtype))
 
 
 def _share(balance: Array | Whole, count: int) -> Array:
-    """Turn a number of tracks won more than lost into the share of those won, ties half."""
+    """Convert wins minus losses into the share of tracks won; ties count half."""
     return np.asarray((1 + balance / count) / 2)
 
 
 def _rounded(means: Array) -> Array:
-    """Write means as whole numbers of 1e-12, so that the order in which they were summed parts no ties."""
+    """Round means to integer multiples of 1e-12, so that the order of summation does not break ties."""
     return np.asarray(np.rint(means * 1e12))
 
 

@@ -1,4 +1,4 @@
-"""Whether records of one track and version really met the same tasks, pool and network."""
+"""Selection of comparable records: those of one track and version with the same episodes, pool and weights."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from freeshot.records.models import RunRecord
 
 
 class Kept(NamedTuple):
-    """Records that can stand beside each other, and a sentence about each group of others."""
+    """Comparable records, and a message about each group that was left out."""
 
     records: list[RunRecord]
     problems: tuple[str, ...]
@@ -32,8 +32,7 @@ def drop_mismatched_episodes(records: Sequence[RunRecord]) -> Kept:
 def drop_other_pools(records: Sequence[RunRecord]) -> Kept:
     """Keep, per track and name of a pool, the records of the most common pool.
 
-    Pools that everybody builds for themselves are seldom the same to the last bit; records of two of them would
-    compare pools, not methods.
+    Locally built pools are rarely bit-identical; comparing records of different pools would compare pools, not methods.
     """
     return _most_common(
         records,
@@ -49,7 +48,7 @@ def drop_other_pools(records: Sequence[RunRecord]) -> Kept:
 def drop_other_weights(records: Sequence[RunRecord]) -> Kept:
     """Keep, per track and backbone, the records of the most common weights.
 
-    A backbone is asked for by name and options; a file that was replaced under its name is another network.
+    A backbone is identified by name and options, so its weights file can be replaced under the same name.
     """
     return _most_common(
         records,
@@ -72,10 +71,10 @@ def _most_common(
     identity: Callable[[RunRecord], Hashable],
     words: Callable[[RunRecord], tuple[str, str]],
 ) -> Kept:
-    """Keep of each group the finished records of the most common identity; one that is empty is nobody's.
+    """Leave out finished records whose identity is not the most common in their group; ignore empty identities.
 
-    Records come from old to new; where two identities are equally common, the one met last stands. `words` say what
-    is wrong with the others, and how to mend it beside running them again.
+    Records are sorted from old to new; if two identities are equally common, the one with the newest record is kept.
+    `words` returns the problem of the others, and what to do in addition to running them again.
     """
     groups: dict[tuple[str, ...], dict[Hashable, list[RunRecord]]] = defaultdict(lambda: defaultdict(list))
     for record in records:
@@ -97,7 +96,7 @@ def _most_common(
 
 
 def _others(groups: Iterable[list[RunRecord]], place: Mapping[int, int]) -> tuple[list[RunRecord], int]:
-    """Return the records of all groups but the most common, and how many there are in all; `place` is that of each."""
+    """Return the records outside the most common group, and the number of all; `place` maps record ids to age order."""
     groups = list(groups)
     common = max(groups, key=lambda group: (len(group), place[id(group[-1])]))
     return [record for group in groups if group is not common for record in group], sum(map(len, groups))

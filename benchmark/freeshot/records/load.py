@@ -1,4 +1,4 @@
-"""Records from a folder: every readable one, and a sentence for every other."""
+"""Load records from a folder: all readable ones, and an error message for each other file."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from freeshot.basics.memory import gc_paused
 from freeshot.records.models import RunRecord
 
 LEADERBOARD = "leaderboard"
-"""The folder beside the records that holds what is written from them."""
+"""Subfolder of the results folder for the generated leaderboards."""
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """The records of a folder in a stable order, and what could not be read."""
+    """The records of a folder in a stable order, and error messages for unreadable files."""
 
     records: tuple[RunRecord, ...]
     problems: tuple[str, ...]
     older: tuple[RunRecord, ...] = ()
-    """Others of cells that have a newer record: they stand on no board, but looked at test episodes too."""
+    """Records of cells that have a newer one: they are on no board, but their runs also used the test episodes."""
 
 
 @gc_paused()
 def load_records(folder: Path) -> Loaded:
-    """Read every record under a folder; a bad file costs one sentence, and of one cell the newest is kept."""
+    """Read every record under a folder; keep the newest of each cell, and report each unreadable file as a problem."""
     newest: dict[str, RunRecord] = {}
     problems: list[str] = []
     older: list[RunRecord] = []
@@ -46,12 +46,12 @@ def load_records(folder: Path) -> Loaded:
 
 
 def order_key(record: RunRecord) -> tuple[str, str, str]:
-    """Sort records by track, method and cell."""
+    """Return the sort key for track, method and cell."""
     return record.spec.track.name, record.spec.method.name, record.cell
 
 
 def age_key(record: RunRecord) -> tuple[float, str, _Text]:
-    """Sort records from old to new; what they say decides between equally old ones, so that input order never does."""
+    """Return the sort key from old to new; equally old records sort by content, so that input order has no effect."""
     try:
         moment = datetime.fromisoformat(record.provenance.finished)
     except ValueError:
@@ -63,7 +63,7 @@ def age_key(record: RunRecord) -> tuple[float, str, _Text]:
 
 @dataclass(frozen=True, eq=False)
 class _Text:
-    """The whole text of a record, written only where two are equal in all else: that takes longer than reading one."""
+    """The JSON text of a record as a sort key; serialized lazily, because that takes longer than reading the record."""
 
     record: RunRecord
 
@@ -81,7 +81,7 @@ class _Text:
 
 
 def _paths(folder: Path) -> list[Path]:
-    """List what may be a record: no leaderboard, and none of the dotted files that an atomic write leaves a moment."""
+    """List possible record files, without leaderboards and dotted files, which atomic writes create temporarily."""
     found: list[Path] = []
     for place, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if name != LEADERBOARD and not name.startswith(".")]

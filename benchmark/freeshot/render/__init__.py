@@ -1,8 +1,8 @@
-"""Tables to terminal, Markdown, LaTeX, CSV, JSON, HTML and plots.
+"""Render leaderboards to terminal, Markdown, LaTeX, CSV, JSON, HTML and plots.
 
     records ──► boards ──► tables of text ──► terminal, Markdown, files
 
-The same records give the same text on every machine.
+The output is deterministic: the same records give the same text on every machine.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Standings across tracks as words: one table, and sentences that say what can be told apart."""
+"""Standings across tracks as text: one table, and sentences about significant differences."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from freeshot.render.format import MISSING, TextCell, TextTable, one_line
 from freeshot.stats.paired_tests import VERDICTS
 
 WIDE = 8
-"""Rows beyond which a matrix of pairs is no longer read; JSON has it whatever the size."""
+"""Maximum number of rows for which the matrix of pairs is shown; JSON always contains it."""
 LONG = 120
-"""Characters that the names in a sentence may take; beyond, it gives the rows' numbers."""
+"""Maximum length of all names in a sentence, in characters; if longer, row numbers are used instead."""
 
 
 @dataclass(frozen=True)
 class Across:
-    """What is shown of standings."""
+    """Standings as shown: a table and sentences."""
 
     table: TextTable
     sentences: tuple[str, ...]
 
 
 def across(found: Standings) -> Across:
-    """Word standings; rows are numbered, so that columns and sentences can name them shortly."""
+    """Format standings as text; rows are numbered, so that columns and sentences can refer to them by number."""
     matrix = len(found.rows) <= WIDE
     titles = ("Row", "Average rank\nby means", "IQM", *(f"over {j + 1}" for j in range(len(found.rows)) if matrix))
     lines = tuple(
@@ -56,7 +56,7 @@ def _unequal(found: Standings) -> str:
 
 
 def _alike(found: Standings) -> tuple[str, ...]:
-    """Name each clique; they are runs of neighbours, so that two numbers say which."""
+    """Describe each clique; cliques are runs of adjacent rows, so the first and last row identify one."""
     if not found.cliques:
         return ("All of these rows can be told apart across these tracks.",)
     return tuple(f"{_names(found.rows, clique)} cannot be told apart across these tracks." for clique in found.cliques)

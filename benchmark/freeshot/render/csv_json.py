@@ -1,4 +1,4 @@
-"""Leaderboards for machines: one line per row and track, as CSV or JSON; JSON has pairs and standings as well."""
+"""Leaderboards as CSV or JSON, one entry per row and track; JSON also contains pairs and standings."""
 
 from __future__ import annotations
 
@@ -21,18 +21,19 @@ FIELDS = (
     "low", "high", "level", "covers", "worst_tenth", "rank", "seeds", "episodes", "notes", "low_over_seeds",
     "high_over_seeds", "half_with_images", "half_with_classes", "ece", "brier", "black_box", "transductive",
 )  # fmt: skip
-"""Accuracies lie in 0…1; what is not there is empty in CSV and null in JSON. Last come the interval over
-episodes and training seeds, half-widths that cover images, and classes too, and calibration; means over seeds; whether
-the LoRAs answered as services and showed nothing of themselves; and whether queries of an episode are seen together."""
+"""Accuracies are in 0…1; missing values are empty in CSV and null in JSON. `low_over_seeds` and `high_over_seeds` cover
+episodes and training seeds; half-widths also cover images, or images and classes; half-widths, `ece` and `brier` are
+means over seeds; `black_box`: only logits of the LoRAs were used; `transductive`: queries of an episode are used
+jointly."""
 
 
 def lines(boards: Iterable[Board]) -> list[dict[str, Any]]:
-    """List every row on every track it was run on, and after them what papers report of these tracks."""
+    """List every row on every track it was run on, followed by the numbers that papers report on these tracks."""
     return [line for board in boards for line in (*_measured(board), *_reported(board))]
 
 
 def as_json(boards: Iterable[Board]) -> str:
-    """Write an object of three lists: `cells`, the lines; `pairs` of rows on a track; `standings` of each board."""
+    """Write an object with three lists: `cells` (the lines), `pairs` of rows on a track, `standings` of each board."""
     found = list(boards)
     whole = {
         "cells": lines(found),
@@ -43,7 +44,7 @@ def as_json(boards: Iterable[Board]) -> str:
 
 
 def as_csv(boards: Iterable[Board]) -> str:
-    """Write the lines as CSV; a text that a spreadsheet would take for a formula is kept from being one."""
+    """Write the lines as CSV; texts that a spreadsheet would evaluate as formulas are escaped."""
     out = io.StringIO()
     writer = csv.DictWriter(out, FIELDS, lineterminator="\n")
     writer.writeheader()
@@ -62,7 +63,7 @@ def _measured(board: Board) -> list[dict[str, Any]]:
 
 
 def _reported(board: Board) -> list[dict[str, Any]]:
-    """Give reported numbers a status of their own; what no paper says of them is not there, the source is a note."""
+    """List reported numbers with status 'reported' and the source as a note; the other fields are None."""
     sizes = {track.name: track for track in board.tracks}
     found = []
     for one in board.published:
@@ -85,7 +86,7 @@ def _reported(board: Board) -> list[dict[str, Any]]:
 
 
 def _plain(value: Any) -> Any:
-    """Put every text inside of a value on one line."""
+    """Convert every text within a value to one line."""
     if isinstance(value, dict):
         return {key: _plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

@@ -1,11 +1,11 @@
-"""How a board's values read, whatever they are drawn with."""
+"""Formatting of a board's values as text, common to all output formats."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from freeshot.basics.text import one_line as one_line  # noqa: PLC0414  every drawing takes it from here
+from freeshot.basics.text import one_line as one_line  # noqa: PLC0414  re-exported for all renderers
 from freeshot.contracts.columns import Column
 from freeshot.contracts.published import Published
 from freeshot.leaderboard.board import Board, Cell, Row
@@ -24,7 +24,7 @@ BEYOND_HEADING = "Beyond the mean, over all tracks of a row"
 
 @dataclass(frozen=True)
 class TextCell:
-    """What stands in one cell of a table."""
+    """Content of one table cell."""
 
     text: str
     notes: tuple[int, ...] = ()
@@ -33,18 +33,18 @@ class TextCell:
 
 @dataclass
 class Footnotes:
-    """Sentences under the tables; the same sentence is printed once."""
+    """Footnotes of the tables; equal sentences share a number."""
 
     texts: dict[str, int] = field(default_factory=dict)
 
     def refer(self, sentences: Sequence[str]) -> tuple[int, ...]:
-        """Return the numbers of these footnotes."""
+        """Return the numbers of these footnotes; new sentences are added."""
         return tuple(self.texts.setdefault(one_line(text), len(self.texts) + 1) for text in sentences)
 
 
 @dataclass(frozen=True)
 class TextTable:
-    """A table as words: titles and lines; the first column is the label."""
+    """A table as text: titles and lines; the first column is the label."""
 
     titles: tuple[str, ...]
     lines: tuple[tuple[TextCell, ...], ...]
@@ -52,12 +52,12 @@ class TextTable:
 
 
 def percent(interval: Interval, digits: int) -> str:
-    """Write an interval around its mean in percent."""
+    """Format an interval in percent as mean ± half-width."""
     return f"{100 * interval.mean:.{digits}f} ± {100 * interval.half_width:.{digits}f}"
 
 
 def cell_words(cell: Cell | None, digits: int, refer: Callable[[Sequence[str]], tuple[int, ...]]) -> TextCell:
-    """Word a cell: its number and rank, the mark of why there is none, or a dash."""
+    """Format a cell: its number and rank, else the mark of its status, or a dash if it was not run."""
     if cell is None:
         return TextCell(MISSING)
     if cell.interval is None:
@@ -67,7 +67,7 @@ def cell_words(cell: Cell | None, digits: int, refer: Callable[[Sequence[str]], 
 
 
 def published_words(number: Published | None, digits: int) -> TextCell:
-    """Word a number as a paper states it, with its half-width where it states one."""
+    """Format a number reported by a paper, with its half-width if the paper gives one."""
     if number is None:
         return TextCell(MISSING)
     around = "" if number.half_width is None else f" ± {100 * number.half_width:.{digits}f}"
@@ -75,7 +75,7 @@ def published_words(number: Published | None, digits: int) -> TextCell:
 
 
 def overview(board: Board, columns: Sequence[Column]) -> TextTable:
-    """Draw what each row is."""
+    """Build the overview table: tags, role, average rank and extra columns of each row."""
     titles = (
         "Row",
         "Data-free",
@@ -88,7 +88,7 @@ def overview(board: Board, columns: Sequence[Column]) -> TextTable:
 
 
 def differences(found: Sequence[Versus], tracks: Sequence[str], digits: int) -> tuple[tuple[TextCell, ...], ...]:
-    """Word paired differences in points, bold where the interval excludes zero."""
+    """Format paired differences in points; bold if the interval excludes zero."""
     return tuple(
         (
             TextCell(one_line(f"{pair.first} − {pair.second}")),
@@ -100,7 +100,7 @@ def differences(found: Sequence[Versus], tracks: Sequence[str], digits: int) -> 
 
 
 def cost_lines(found: Sequence[Cost]) -> TextTable:
-    """Draw what the rows cost; columns that no row has are left out."""
+    """Build the cost table without empty columns."""
     columns = {
         "Row": [one_line(cost.label) for cost in found],
         "Device": [one_line(cost.device) for cost in found],
@@ -129,23 +129,23 @@ def _whole(value: float | None) -> str:
 
 
 def seconds(value: float) -> str:
-    """Write a duration with a decimal only where it matters."""
+    """Format a duration, with a decimal below 100."""
     return f"{value:.1f}" if value < 100 else f"{value:.0f}"
 
 
 def title(board: Board) -> str:
-    """Name a board; tracks of different versions never share one."""
+    """Return the title of a board; tracks of different versions are on different boards."""
     return one_line(f"{board.suite or 'no suite'}, tracks of version {board.version}")
 
 
 def made_with(board: Board) -> tuple[tuple[str, str], ...]:
-    """Pair the rows that have options with these."""
+    """List the rows that have options, as pairs of label and options."""
     rows = (*board.rows, *board.controls)
     return tuple((one_line(r.label), one_line(r.line.made_with)) for r in rows if r.line.made_with)
 
 
 def explanation(board: Board) -> tuple[str, ...]:
-    """Say how the tables are to be read."""
+    """Explain the tables in sentences."""
     episodes = " or ".join(map(str, board.episodes))
     limited = (
         f" {board.limited} limited or otherwise not comparable {'is' if board.limited == 1 else 'are'} left out."
@@ -181,12 +181,12 @@ def _what_it_is(row: Row) -> tuple[TextCell, ...]:
 
 
 def access(line: Line) -> str:
-    """Say how data-free a row is, and whether it saw the LoRAs or only asked them."""
+    """Return the data-free tag of a row, with 'black box' if it used only logits of the LoRAs."""
     return f"{line.data_free}, black box" if line.black_box else line.data_free
 
 
 def at_test(line: Line) -> str:
-    """Return the tags for what happens at test: 'tuned, transductive'."""
+    """Return the tags for test time, e.g. 'tuned, transductive'."""
     tuning = "tuning-free" if line.tuning_free else "tuned"
     return f"{tuning}, transductive" if line.transductive else tuning
 

@@ -1,4 +1,4 @@
-"""Leaderboards for papers: booktabs tables, best rows bold, controls below a rule."""
+"""Leaderboards as LaTeX for papers: booktabs tables, best rows bold, controls below a rule."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SPECIAL = re.compile("|".join(map(re.escape, _ESCAPES)))
 
 
 def latex(boards: Iterable[Board], columns: Sequence[Column] = ()) -> str:
-    """Draw the accuracy tables of boards, each with its notes as a caption, and how rows stand across tracks."""
+    """Render the accuracy tables of boards, with notes in the captions, the standings and the reported numbers."""
     blocks = [HEAD]
     for board in map(with_short_labels, boards):
         notes = Footnotes()
@@ -37,7 +37,7 @@ def latex(boards: Iterable[Board], columns: Sequence[Column] = ()) -> str:
 
 
 def escape(text: str) -> str:
-    """Make a stranger's text plain for LaTeX."""
+    """Escape third-party text for LaTeX."""
     return _SPECIAL.sub(lambda found: _ESCAPES[found[0]], one_line(text))
 
 
@@ -65,7 +65,7 @@ def _table(drawing: TextTable, caption: str, notes: Footnotes) -> str:
 
 def _row(line: Sequence[TextCell]) -> str:
     text = " & ".join(map(_words, line))
-    guard = "{}" if text.startswith(("[", "*")) else ""  # the \\ of the line before would take these for its own
+    guard = "{}" if text.startswith(("[", "*")) else ""  # else parsed as an argument of the preceding \\
     return guard + text + r" \\"
 
 

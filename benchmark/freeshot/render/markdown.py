@@ -1,4 +1,4 @@
-"""Leaderboards as Markdown: the same text from the same records, on every machine."""
+"""Leaderboards as Markdown; the same records give the same text on every machine."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _FOLDERS = re.compile(r"(?<![\w./:])(?:[A-Za-z]:\\|/)(?:[^\s/\\'\"]+[/\\])+")
 
 
 def markdown(boards: Iterable[Board], columns: Sequence[Column] = ()) -> str:
-    """Draw boards as one Markdown page."""
+    """Render boards as one Markdown page."""
     notes = Footnotes()
     blocks = [GENERATED, "# Leaderboard"]
     found = list(boards)
@@ -43,7 +43,7 @@ def markdown(boards: Iterable[Board], columns: Sequence[Column] = ()) -> str:
 
 
 def escape(text: str) -> str:
-    """Make a stranger's text plain: no markup, no HTML, no new cell."""
+    """Escape third-party text: no markup, no HTML, no table cells."""
     return _SPECIAL.sub(r"\\\1", one_line(text))
 
 
@@ -80,7 +80,7 @@ def _board(board: Board, columns: Sequence[Column], notes: Footnotes) -> list[st
 
 
 def _with_tags(drawing: TextTable, overview: TextTable) -> list[str]:
-    """Put beside each label how data-free and how tuning-free it is, and controls into a table of their own."""
+    """Add the data-free and tuning tags after each label; controls form a separate table."""
     tags = {line[0].text: line[1:3] for line in (*overview.lines, *overview.controls)}
     titles = (drawing.titles[0], *overview.titles[1:3], *drawing.titles[1:])
 
@@ -106,5 +106,5 @@ def _words(words: TextCell) -> str:
 
 
 def _sentence(text: str) -> str:
-    """Shorten absolute paths to their last part: where a machine keeps its files is nobody's business."""
+    """Shorten absolute paths to their last part, because folders of a machine are private."""
     return escape(_FOLDERS.sub("…/", text))

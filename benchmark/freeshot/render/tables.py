@@ -1,4 +1,4 @@
-"""The tables of a board as words, in the order in which they are read."""
+"""The tables of a board as text, in reading order."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ class Tables:
     accuracy: dict[str, TextTable]
     """Section → rows by tracks."""
     paired: dict[str, TextTable]
-    """Section → pairs by tracks; empty where the pair was not run."""
+    """Section → pairs by tracks; empty if the pair was not run."""
     costs: TextTable
     seeds: dict[str, TextTable]
-    """Section → rows with several training seeds by tracks; empty where there are none."""
+    """Section → rows with several training seeds by tracks; empty if there are none."""
     across: Across | None
-    """None below two ranked rows that have every track."""
+    """None if fewer than two ranked rows have every track."""
     wider: dict[str, TextTable]
-    """Section → half-widths that cover images and classes too, of rows that have them."""
+    """Section → half-widths that also cover images and classes, for rows that have them."""
     beyond: TextTable
     reported: dict[str, TextTable]
-    """Section → what papers report, with the source in the last column."""
+    """Section → numbers reported by papers, with the source in the last column."""
 
 
 def draw(board: Board, columns: Sequence[Column], notes: Footnotes, *, digits: int) -> Tables:
-    """Draw all tables of a board, with their footnotes numbered in reading order."""
+    """Build all tables of a board; footnotes are numbered in reading order."""
 
     def line(row: Row, tracks: Sequence[TrackColumn]) -> tuple[TextCell, ...]:
         return TextCell(one_line(row.label)), *(cell_words(row.cells.get(t.name), digits, notes.refer) for t in tracks)
@@ -78,7 +78,7 @@ def draw(board: Board, columns: Sequence[Column], notes: Footnotes, *, digits: i
 
 
 def _paired(board: Board, digits: int) -> dict[str, TextTable]:
-    """Draw the comparisons on the tracks that have one."""
+    """Build the tables of paired differences, for tracks that have one."""
     found = versus(board)
     compared = {track for one in found for track in one.differences}
     drawings = {}
@@ -90,7 +90,7 @@ def _paired(board: Board, digits: int) -> dict[str, TextTable]:
 
 
 def _over_seeds(board: Board, digits: int) -> dict[str, TextTable]:
-    """Draw the intervals over episodes and seeds on the tracks, and of the rows, that have one."""
+    """Build the tables of intervals over episodes and seeds, for rows that have one."""
     drawings = {}
     for section, tracks in board.sections.items():
         known = [
@@ -108,7 +108,7 @@ def _over_seeds(board: Board, digits: int) -> dict[str, TextTable]:
 
 
 def _wider(board: Board, digits: int) -> dict[str, TextTable]:
-    """Draw half-widths from narrow to wide, of the rows that have more than one."""
+    """Build the tables of half-widths, from narrow to wide, for rows that have more than one."""
     drawings = {}
     for section, tracks in board.sections.items():
         known = [(row, [half_widths(row, t.name) for t in tracks]) for row in (*board.rows, *board.controls)]
@@ -127,7 +127,7 @@ def _widths(found: Mapping[str, float], digits: int) -> str:
 
 
 def _beyond(board: Board) -> TextTable:
-    """Draw what means do not say; columns that no row has are left out."""
+    """Build the table of secondary metrics without empty columns."""
     found = beyond(board)
     columns = {
         "Worst\ntenth": [f"{100 * one.worst_tenth:.1f}" for one in found],

@@ -1,4 +1,4 @@
-"""Leaderboards in a terminal, as wide as it is."""
+"""Leaderboards in the terminal, fitted to its width."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 LABEL = 36
-"""Columns a label may take before it is folded."""
+"""Maximum width of a label in characters before it is folded."""
 
 
 def print_boards(boards: Iterable[Board], console: Console, columns: Sequence[Column] = ()) -> None:
-    """Print boards; all text is Text, so that nothing in a record is taken for markup."""
+    """Print boards; all text is printed as Text, so that texts in records are not parsed as markup."""
     found = list(boards)
     if not found:
         console.print(Text("There are no records yet. Make some with 'freeshot run'."))
@@ -81,7 +81,7 @@ def _print_board(board: Board, console: Console, columns: Sequence[Column]) -> N
 
 
 def _print_table(heading: str, drawing: TextTable, console: Console) -> None:
-    """Print a table in as many pieces as the width asks for, each with the labels."""
+    """Print a table, split by columns to fit the width; each piece repeats the labels."""
     lines = (*drawing.lines, *drawing.controls)
     label = min(LABEL, max(len(line[0].text) for line in lines) if lines else 0)
     for first, last in _pieces(drawing, lines, console.width - label - 3):
@@ -99,7 +99,7 @@ def _print_table(heading: str, drawing: TextTable, console: Console) -> None:
 
 
 def _pieces(drawing: TextTable, lines: Sequence[tuple[TextCell, ...]], room: int) -> list[tuple[int, int]]:
-    """Cut the columns after the label into spans that fit into the room, at least one column each."""
+    """Split the columns after the label into ranges that fit the width, with at least one column each."""
     pieces: list[tuple[int, int]] = []
     start, used = 1, 0
     for place in range(1, len(drawing.titles)):

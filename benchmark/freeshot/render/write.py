@@ -1,4 +1,4 @@
-"""The leaderboards that lie beside the records, and whether they still say what the records say."""
+"""Write the leaderboards of a results folder, and detect outdated ones."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from freeshot.render.html.page import html
 from freeshot.render.markdown import GENERATED, markdown
 
 SHEETS = "sheets"
-"""Folder beside the records with pictures of what was recovered."""
+"""Folder in the results folder with pictures of surrogates."""
 
 
 def write_leaderboards(
     results: Path, columns: Sequence[Column] = (), published: Sequence[Published] = ()
 ) -> list[Path]:
-    """Write `<suite>.md` for each suite and one `index.html` for all, and remove those of suites without records."""
+    """Write `<suite>.md` for each suite and one `index.html` for all; remove pages of suites without records."""
     pages = _pages(results, columns, published)
     for path, text in pages.items():
         write_text(path, text)
@@ -35,7 +35,7 @@ def write_leaderboards(
 def stale_leaderboards(
     results: Path, columns: Sequence[Column] = (), published: Sequence[Published] = ()
 ) -> list[Path]:
-    """List the leaderboards that are missing, differ from what the records say, or have no records left."""
+    """List the leaderboards that are missing, differ from the records, or have no records left."""
     pages = _pages(results, columns, published)
     return [path for path, text in pages.items() if _differs(path, text)] + _orphans(results, pages)
 
@@ -54,12 +54,12 @@ def _pages(results: Path, columns: Sequence[Column], published: Sequence[Publish
 
 
 def _reading_order(suites: Mapping[str, Sequence[RunRecord]]) -> list[str]:
-    """Put the suite first on which most methods were run."""
+    """Sort suites by number of methods, most first."""
     return sorted(suites, key=lambda suite: (-len({r.spec.method.name for r in suites[suite]}), suite))
 
 
 def _slug(suite: str) -> str:
-    """Turn a suite's name into a short file name that stays in the folder; tell those apart that then look alike."""
+    """Convert a suite's name to a short safe file name, with a hash if the name was changed."""
     slug = re.sub(r"[^a-z0-9._-]+", "-", suite)[:80].strip(".-")
     return slug if slug == suite else f"{slug or 'suite'}-{fingerprint(suite, 6)}"
 
@@ -69,7 +69,7 @@ def _differs(path: Path, text: str) -> bool:
 
 
 def _orphans(results: Path, pages: dict[Path, str]) -> list[Path]:
-    """List pages that we once wrote and no longer would; a page of another hand stays."""
+    """List obsolete generated pages; pages not written by FreeShot are not listed."""
     folder = results / LEADERBOARD
     written = [*sorted(folder.glob("*.md")), *folder.glob("index.html")]
     return [p for p in written if p not in pages and p.read_bytes().startswith(GENERATED.encode())]

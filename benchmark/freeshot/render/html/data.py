@@ -1,4 +1,4 @@
-"""What the HTML page knows of a board, as plain JSON values; strangers' texts are on one line, numbers are rounded."""
+"""The data of a board for the HTML page, as plain JSON values; untrusted texts on one line, numbers rounded."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ if TYPE_CHECKING:
 SHARE = 10_000
 """The unit of recall."""
 BINS = 25
-"""Of the histogram of episodes by accuracy."""
+"""Number of bins in the histogram of episodes by accuracy."""
 
 Plain = dict[str, Any]
 
 
 @dataclass
 class StringTable:
-    """Texts that many records say, each kept once and called by its place: they would be a third of the page."""
+    """Texts repeated in many records, stored once and referenced by index; otherwise a third of the page size."""
 
     classes: dict[tuple[str, ...], int] = field(default_factory=dict)
     """Names of the classes of a record's recall, sorted."""
     intervals: dict[tuple[str, float], int] = field(default_factory=dict)
-    """What a further interval covers, and its level."""
+    """Coverage of a further interval, and its level."""
 
 
 def board_data(board: Board, columns: Sequence[Column] = ()) -> Plain:
-    """Say all of a board but the intervals over seeds, which are many and have a function of their own."""
+    """Return all data of a board except the intervals over seeds, which `over_seeds` returns, because they are many."""
     short = short_labels(board)
     found = costs(board)
     rows = [*board.rows, *board.controls]
@@ -88,7 +88,7 @@ def board_data(board: Board, columns: Sequence[Column] = ()) -> Plain:
 
 
 def over_seeds(board: Board) -> Plain:
-    """Return the intervals of first − second over episodes and seeds, for pairs of places that share two seeds."""
+    """Return the intervals of first − second over episodes and seeds, for pairs of row indices that share two seeds."""
     found: dict[str, Plain] = defaultdict(dict)
     rows = [*board.rows, *board.controls]
     pairs = list(combinations(range(len(rows)), 2))
@@ -166,13 +166,13 @@ def _cell(row: Row, track: str, cell: Cell, said: StringTable) -> Plain:
 
 
 def histogram(scores: Sequence[float] | NDArray[np.float64]) -> list[int]:
-    """Count accuracies in bins of equal width; 1 falls into the last."""
+    """Count accuracies in bins of equal width; an accuracy of 1 counts in the last bin."""
     places = np.minimum((np.asarray(scores) * BINS).astype(np.int64), BINS - 1)
     return [int(count) for count in np.bincount(places, minlength=BINS)]
 
 
 def _record(record: RunRecord, said: StringTable) -> Plain:
-    """Name a record, and give what it says beyond its accuracies."""
+    """Return the identity of a record and its data other than accuracies."""
     made = record.provenance
     found: Plain = {"cell": record.cell[:12], "seed": record.spec.seed, "day": one_line(made.finished[:10])}
     if record.spreads:
@@ -186,7 +186,7 @@ def _record(record: RunRecord, said: StringTable) -> Plain:
 
 
 def _quality(quality: Quality, said: StringTable) -> Plain:
-    """Give the recall of each class, in the order of their names."""
+    """Return calibration and the recall of each class, sorted by class name."""
     names = sorted(quality.recall)
     return {
         "ece": round(quality.ece, 4),
@@ -201,7 +201,7 @@ def _place(known: dict[Any, int], told: Any) -> int:
 
 
 def _origins(records: Sequence[RunRecord]) -> list[str]:
-    """Say with what and where the records of a row were made, each combination once with its records counted."""
+    """List the distinct software and hardware of a row's records, each with its number of records."""
     found: dict[str, int] = {}
     for record in records:
         made = record.provenance
@@ -218,7 +218,7 @@ def _origins(records: Sequence[RunRecord]) -> list[str]:
 
 
 def _default_pair(board: Board) -> list[int]:
-    """Return the places of the rows that are compared first: the benchmark's question, or else the first two."""
+    """Return the indices of the rows to compare by default: those of DEFAULT_PAIR, else the first two."""
     labels = [row.label for row in (*board.rows, *board.controls)]
     asked = versus(board, *DEFAULT_PAIR)
     if asked:
@@ -246,7 +246,7 @@ def _standings(board: Board, rows: Sequence[Row]) -> Plain | None:
 
 
 def _significant(p: float) -> float:
-    """Keep four digits of a p-value; the rest is noise, and differs between machines."""
+    """Round a p-value to four digits; further digits differ between machines."""
     return float(f"{p:.4g}")
 
 

@@ -1,4 +1,4 @@
-"""Accuracies per episode as text: a share of a known number of queries is an integer, and small ones are one letter."""
+"""Compact text encoding of accuracies per episode: integers in units of 1 / unit, in base len(LETTERS)."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
     Values = Sequence[float] | NDArray[np.float64]
 
 LETTERS = "".join(c for c in map(chr, range(33, 127)) if c not in '"&<>\\')
-"""Printable ASCII that stands for itself in JSON and in HTML; the page's script makes the same list."""
+"""Printable ASCII that needs no escaping in JSON or HTML; the page's script builds the same list."""
 FINE = len(LETTERS) ** 3 - 1
-"""The unit of accuracies that are no multiples of one query: to better than a millionth."""
+"""Unit for accuracies that are not multiples of 1 / queries; rounding errors are below a millionth."""
 
 
 def unit_of(accuracies: Values, queries: int) -> int:
-    """Return `queries` where all accuracies are multiples of one of them, else a fine unit."""
+    """Return `queries` if all accuracies are multiples of 1 / queries, else FINE."""
     rights = np.asarray(accuracies, dtype=np.float64) * float(queries)
     return queries if queries <= FINE and bool((np.abs(rights - np.rint(rights)) < 1e-6).all()) else FINE
 
 
 def digits_of(unit: int) -> int:
-    """Count the letters that each number of 0…unit takes."""
+    """Return the number of letters needed to encode any number in 0…unit."""
     digits = 1
     while len(LETTERS) ** digits <= unit:
         digits += 1
@@ -33,7 +33,7 @@ def digits_of(unit: int) -> int:
 
 
 def encode(accuracies: Values, unit: int) -> str:
-    """Write accuracies in 0…1 as integers of a unit, each in as many letters, the highest first."""
+    """Encode accuracies in 0…1 as integer multiples of 1 / unit, each with the same number of letters, big-endian."""
     numbers = np.rint(np.asarray(accuracies, dtype=np.float64) * unit).astype(np.int64)
     places = len(LETTERS) ** np.arange(digits_of(unit))[::-1]
     digits = numbers[:, None] // places % len(LETTERS)  # [e, digits]

@@ -1,7 +1,7 @@
-"""Leaderboards as one HTML page that needs nothing else: no network, no library, light and dark, usable by keyboard.
+"""Leaderboards as a single self-contained HTML page: no network, no library, light and dark, usable by keyboard.
 
-All data stand in one JSON block, and the page's script writes them as text: what a record says can never become markup.
-The browser runs this script and takes this style sheet, named by their hashes, and no others.
+All data are in one JSON block, and the page's script inserts them as text, so that texts in records cannot become
+markup. A content security policy allows only this script and this style sheet, by their hashes.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from freeshot.render.html.size_budget import fitting
 from freeshot.render.markdown import GENERATED
 
 SCRIPTS = ("dom", "state", "table", "detail", "cost", "pair", "standings", "hardness", "more", "start")
-"""Parts of the page's script, in the order in which they are joined."""
+"""Parts of the page's script, in the order in which they are concatenated."""
 LIMIT = 940_000
-"""Bytes that the data may take, so that the page has less than a million."""
+"""Maximum size of the data in bytes, so that the page stays below a million."""
 
 
 @gc_paused()
 def html(
     boards: Iterable[Board], sheets: Sequence[Path] = (), columns: Sequence[Column] = (), limit: int = LIMIT
 ) -> str:
-    """Draw boards as a page; `sheets` are pictures of what was recovered, shown with the first board."""
+    """Render boards as a page; `sheets` are pictures of surrogates, shown with the first board."""
     shown = list(boards)
     found = [board_data(board, columns) for board in shown]
     if found:
@@ -49,7 +49,7 @@ def _asset(name: str) -> str:
 
 
 def _hash(text: str) -> str:
-    """Name a script or style sheet as a content security policy does."""
+    """Return the hash of a script or style sheet in the format of a content security policy."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
 
 

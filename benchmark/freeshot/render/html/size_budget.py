@@ -1,4 +1,4 @@
-"""The data of a page as JSON of a bearable size: what a reader misses least is left out first."""
+"""The data of a page as JSON of limited size; the least important data are left out first."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ Plain = dict[str, Any]
 
 
 def fitting(found: Sequence[Plain], over_seeds: Sequence[Callable[[], Plain]], limit: int) -> str:
-    """Write boards as JSON of at most `limit` bytes: pictures go one by one, then accuracies per episode.
+    """Write boards as JSON of at most `limit` bytes; remove pictures one by one, then accuracies per episode.
 
-    Of both the last board's go first. Intervals of pairs over seeds go with the accuracies; they are computed, by a
-    call per board, where these stay.
+    Both are removed from the last board first. The intervals of pairs over seeds are removed with the accuracies; they
+    are computed, by one call per board, only for boards that keep their accuracies.
     """
     texts = [*map(_json, found)]
     places = [*reversed(range(len(found)))]
@@ -36,7 +36,7 @@ def fitting(found: Sequence[Plain], over_seeds: Sequence[Callable[[], Plain]], l
 
 
 def _leave_out(board: Plain, what: str) -> bool:
-    """Take a picture or all accuracies from a board, and say whether there were any."""
+    """Remove a picture or all accuracies from a board; return whether it had any."""
     if what == "sheets":
         board["sheets"] = board["sheets"][:-1]
         return True
@@ -47,12 +47,12 @@ def _leave_out(board: Plain, what: str) -> bool:
 
 
 def _once(cell: Plain) -> Plain:
-    """Leave a cell's histogram out where the page can count it."""
+    """Omit a cell's histogram if the page can compute it from the scores."""
     return {key: value for key, value in cell.items() if key != "histogram" or "scores" not in cell}
 
 
 def _json(board: Plain) -> str:
-    """Write JSON that cannot end the script block that it stands in; what accuracies tell is not told twice."""
+    """Write JSON that cannot close its script block; histograms are omitted where accuracies are included."""
     rows = [row | {"cells": {track: _once(cell) for track, cell in row["cells"].items()}} for row in board["rows"]]
     data = json.dumps(board | {"rows": rows}, ensure_ascii=False, separators=(",", ":"))
     return data.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")

@@ -1,4 +1,4 @@
-"""Plots of leaderboards for papers and talks, drawn with matplotlib where it is installed (the extra `plot`)."""
+"""Plots of leaderboards for papers and talks; they need matplotlib (the extra `plot`)."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Form = Literal["png", "svg"]
 
 
 def write_plots(boards: Iterable[Board], folder: Path, form: Form = "svg") -> list[Path]:
-    """Draw every plot that the boards have numbers for into a folder; OptionError where matplotlib is missing.
+    """Write all plots for which the boards have data into a folder; OptionError if matplotlib is not installed.
 
-    The same records give the same SVG, byte by byte, with the same version of matplotlib.
+    With the same version of matplotlib, the same records give byte-identical SVG.
     """
     required()
     paths = []
@@ -51,10 +51,10 @@ def _figures(board: Board) -> Iterator[tuple[str, Figure]]:
     if found := standings(board):
         yield "critical-difference", critical_plot(board, found)
     asked = versus(board, *DEFAULT_PAIR)
-    if len(asked) == 1:  # of several rows of a method none is the one that was asked for
+    if len(asked) == 1:  # with several rows per method the default pair is ambiguous
         yield "paired", paired_plot(board, compare(board, asked[0].first, asked[0].second))
 
 
 def _slug(name: str) -> str:
-    """Turn a suite's or section's name into a file name that stays in its folder."""
+    """Convert the name of a suite or section to a safe file name."""
     return re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-") or "plot"

@@ -1,4 +1,4 @@
-"""Accuracy against what it costs, with the methods that no other beats in both."""
+"""Plot of accuracy against cost, with the Pareto front of the methods."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ROOM = 24
-"""Labels that stand below each other in a figure of usual height."""
+"""Number of labels that fit vertically in a figure of default height."""
 LEAST = 0.1
-"""Seconds below which costs are drawn as this: a log axis has no zero."""
+"""Minimum seconds to draw; smaller costs are drawn at this value, because a log axis has no zero."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """A row that has every track."""
+    """Cost and accuracy of a row that has every track."""
 
     label: str
     control: bool
     seconds: float
-    """To prepare and evaluate a track, nothing cached."""
+    """Time to prepare and evaluate a track without a cache."""
     accuracy: float
     """Mean over the tracks, 0…1."""
 
 
 def cost_points(board: Board) -> tuple[Point, ...]:
-    """Return the rows that have every track, and a cost on the device of the figure: others do not compare."""
+    """Return the rows with every track and a cost on the usual device; other devices are not comparable."""
     found = costs(board)
     device = usual_device(found)
     seconds = {c.label: c.prepare_seconds + c.evaluate_seconds for c in found if c.device == device}
@@ -47,14 +47,14 @@ def cost_points(board: Board) -> tuple[Point, ...]:
 
 
 def front(points: Sequence[Point]) -> tuple[Point, ...]:
-    """Return the methods that no other method beats in both, from cheap to dear (the Pareto front)."""
+    """Return the Pareto front of the methods in cost and accuracy, from cheap to expensive."""
     methods = [point for point in points if not point.control]
     best = (p for p in methods if not any(_beats(q, p) for q in methods))
     return tuple(sorted(best, key=lambda point: (point.seconds, point.label)))
 
 
 def cost_plot(board: Board) -> Figure | None:
-    """Draw mean accuracy over tracks against seconds a track; None where no row has both."""
+    """Draw mean accuracy over tracks against seconds per track; None if no row has both."""
     points = cost_points(board)
     if not points:
         return None
@@ -79,7 +79,7 @@ def cost_plot(board: Board) -> Figure | None:
 
 
 def _label(axes: Axes, points: Sequence[Point], texts: Mapping[str, str]) -> None:
-    """Write names to the right, in the order of accuracies, each joined to its point: many points lie together."""
+    """Write labels to the right, sorted by accuracy, with a line to each point, because points crowd."""
     low, high = axes.get_ylim()
     ordered = sorted(points, key=lambda point: (-point.accuracy, point.label))
     for point, y in zip(ordered, spaced([100 * p.accuracy for p in ordered], low, high), strict=True):
@@ -93,18 +93,18 @@ def _label(axes: Axes, points: Sequence[Point], texts: Mapping[str, str]) -> Non
 
 
 def spaced(heights: Sequence[float], low: float, high: float) -> list[float]:
-    """Move heights, given from high to low, apart as far as labels need; they stay within low and high."""
+    """Spread heights, sorted from high to low, so that labels do not overlap; keep them within low and high."""
     step = (high - low) / max(ROOM, len(heights))
     found: list[float] = []
     for place, height in enumerate(heights):
-        least = low + step * (len(heights) - place - 0.5)  # what are below need room too
+        least = low + step * (len(heights) - place - 0.5)  # leave room for the labels below
         most = found[-1] - step if found else high - step / 2
         found.append(min(max(height, least), most))
     return found
 
 
 def _log_scale(axes: Axes) -> None:
-    """Label powers of ten, twice and five times them with plain numbers."""
+    """Label 1, 2 and 5 times powers of ten with plain numbers."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
     axes.set_xscale("log")

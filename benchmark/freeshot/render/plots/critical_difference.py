@@ -1,4 +1,4 @@
-"""The critical difference diagram (Demšar, 2006): average ranks, and bars over rows that cannot be told apart."""
+"""Critical difference diagram (Demšar, 2006): average ranks, and bars that join rows without significant difference."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 
 MOST = 14
-"""Ranks that are written on the axis; of more, every second or third."""
+"""Maximum number of ticks on the axis; for more ranks, every second or third is labelled."""
 
 
 def critical_plot(board: Board, found: Standings) -> Figure:
-    """Draw the rows on an axis of ranks, the best on the left; labels of the better half stand left of it."""
+    """Draw the rows on an axis of ranks, the best on the left; labels of the better half are on the left side."""
     from matplotlib.figure import Figure
 
     texts, count = names(board), len(found.rows)
     half = (count + 1) // 2
-    bars = 0.35 * len(found.cliques)  # rows of the diagram that the bars take
+    bars = 0.35 * len(found.cliques)  # height of the bars, in rows of the diagram
     figure = Figure(figsize=(7.5, 1.1 + 0.26 * (half + bars)), layout="constrained")
     axes = figure.subplots()
     axes.set_xlim(1 - 0.02 * count, count + 0.02 * count)

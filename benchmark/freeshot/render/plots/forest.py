@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def forest_plot(board: Board, section: str, tracks: Sequence[TrackColumn]) -> Figure:
-    """Draw a section's tracks side by side; each has a scale of its own."""
+    """Draw the tracks of a section side by side, each with its own scale."""
     from matplotlib.figure import Figure
 
     rows = (*board.rows, *board.controls)

@@ -1,4 +1,4 @@
-"""Two rows episode by episode: the difference on each track, and the region that matters to nobody."""
+"""Paired differences of two rows on each track, with the region of practical equivalence."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def paired_plot(board: Board, found: Comparison) -> Figure:
-    """Draw the first row minus the second, over seeds too where they are known; the worse row is on the left."""
+    """Draw first − second on each track, over seeds too if shared; left of zero the first row is worse."""
     from matplotlib.figure import Figure
 
     order = [track.name for tracks in board.sections.values() for track in tracks]

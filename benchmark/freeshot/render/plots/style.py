@@ -1,4 +1,4 @@
-"""What all plots share: colours that colour-blind readers tell apart, plain text, and the same bytes every time."""
+"""Common style of plots: colours for colour-blind readers, plain text and reproducible bytes."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 METHOD, OTHER, CONTROL, LINE = "#0072b2", "#d55e00", "#767676", "#d9d9d9"
-"""Blue and vermillion of Okabe and Ito (2008), and greys; shapes tell rows from controls as well."""
+"""Blue and vermillion of Okabe and Ito (2008), and greys; rows and controls also differ in their markers."""
 LONGEST = 48
-"""Letters of a label."""
+"""Maximum length of a label in characters."""
 RC: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",  # matplotlib brings it along, so texts are as wide on every machine
+    "font.family": "DejaVu Sans",  # bundled with matplotlib, so text has the same width on every machine
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.edgecolor": CONTROL,
-    "svg.fonttype": "none",  # texts stay texts
+    "svg.fonttype": "none",  # keep text as text, not as paths
     "svg.hashsalt": "freeshot",
-    "text.parse_math": False,  # a stranger's label is no formula
+    "text.parse_math": False,  # labels of third-party records must not be parsed as formulas
 }
 
 
 def required() -> None:
-    """Raise OptionError where matplotlib is missing."""
+    """Raise OptionError if matplotlib is not installed."""
     if find_spec("matplotlib") is None:
-        raise OptionError("Plots are drawn with matplotlib, which is not installed: pip install 'freeshot[plot]'.")
+        raise OptionError("Plots need matplotlib, which is not installed. Run: pip install 'freeshot[plot]'.")
 
 
 @contextmanager
 def drawn() -> Iterator[Callable[[Figure, str], bytes]]:
-    """Draw in our style; yields what turns a figure into the bytes of a file, without a date or a version in them."""
+    """Apply the style of all plots; yield a function that saves a figure to bytes without a date or version."""
     import matplotlib as mpl
 
     def save(figure: Figure, form: str) -> bytes:
@@ -55,18 +55,18 @@ def drawn() -> Iterator[Callable[[Figure, str], bytes]]:
 
 
 def names(board: Board) -> dict[str, str]:
-    """Map the labels of a board's rows to what stands in a plot."""
+    """Map the labels of a board's rows to their labels in plots."""
     return {label: _shortened(one_line(short)) for label, short in short_labels(board).items()}
 
 
 def settings(board: Board) -> dict[str, str]:
-    """Map labels to what tells rows of one method apart, without the method; for places where labels crowd."""
+    """Map labels to settings without the method, or to the method if there are none; for crowded plots."""
     methods = {row.label: f"{one_line(row.line.method)} [" for row in (*board.rows, *board.controls)}
     return {label: name.removeprefix(methods[label]).removesuffix("]") for label, name in names(board).items()}
 
 
 def top_down(rows: tuple[Row, ...], axes: Axes, texts: dict[str, str]) -> None:
-    """Put rows on an axis, the first on top."""
+    """Label the vertical axis with rows, the first on top."""
     axes.set_yticks(range(len(rows)), [texts[row.label] for row in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
