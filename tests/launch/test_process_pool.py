@@ -8,12 +8,14 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 CREW = """
 import os, time
-from freeshot.launch.launchers.process_pool import share_out
+from freeshot.launch.launchers.process_pool import map_in_processes
 
 
 def work(item):
@@ -23,10 +25,11 @@ def work(item):
 
 
 if __name__ == "__main__":
-    share_out(["a", "b"], work, [{}, {}])
+    map_in_processes(["a", "b"], work, [{}, {}])
 """
 
 
+@pytest.mark.timeout(120)  # a crew that does not start leaves the pipe without a writer
 def test_workers_end_with_a_run_that_was_killed(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "line")
     (tmp_path / "crew.py").write_text(CREW)

@@ -54,5 +54,5 @@ def test_a_suite_limits_what_is_chosen_and_what_is_known(record: Make) -> None:
 
 def test_a_part_is_answered_with_a_row_that_has_it(record: Make) -> None:
     rows = [record(learner=name) for name in ("walk", "mine")]
-    with pytest.raises(UnknownNameError, match=r"such as 'alpha \[learner=mine\]'"):
+    with pytest.raises(UnknownNameError, match=r"e\.g\. 'alpha \[learner=mine\]'"):
         choose_records(rows, "mine")
