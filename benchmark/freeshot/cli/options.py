@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
+from freeshot.basics.errors import StoreError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -42,6 +44,11 @@ def full_traceback() -> Decorator:
 def results_argument() -> Decorator:
     """Add [DIR], the results directory that a verb reads."""
     return click.argument("results", metavar="[DIR]", type=FOLDER, default=Path("results"))
+
+
+def no_records(folder: Path) -> StoreError:
+    """Return the error of a DIR without records."""
+    return StoreError(f"There are no records in {folder}. Make some with 'freeshot run', or give another DIR.")
 
 
 def pools_folder() -> Decorator:

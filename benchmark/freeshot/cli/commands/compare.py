@@ -48,11 +48,11 @@ def command(first: str, second: str, results: Path, suite: str | None, tracks: t
 
 def _board(every: tuple[Board, ...], suite: str | None, rows: tuple[str, str], results: Path) -> Board:
     """Return the newest board that has both rows; UnknownNameError if there is none, or several suites have both."""
-    from freeshot.basics.errors import StoreError, UnknownNameError
+    from freeshot.basics.errors import UnknownNameError
     from freeshot.leaderboard.lookup import of_suite
 
     if not every:
-        raise StoreError(f"There are no records in {results}. Make some with 'freeshot run', or give another DIR.")
+        raise options.no_records(results)
     candidates = of_suite(every, suite)
     if suite is not None:
         candidates = [max(candidates, key=lambda board: board.version)]

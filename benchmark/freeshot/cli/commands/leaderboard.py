@@ -72,7 +72,6 @@ def command(
     check: bool,
 ) -> None:
     """Rank the methods of a suite by the records in DIR. --all prints all tables."""
-    from freeshot.basics.errors import StoreError
     from freeshot.leaderboard import Selection
     from freeshot.render import render, render_terminal
 
@@ -83,7 +82,7 @@ def command(
         if plots is None:
             return
     if not loaded.records:
-        raise StoreError(f"There are no records in {results}. Make some with 'freeshot run', or give another DIR.")
+        raise options.no_records(results)
     selection = Selection(suite, tracks, methods)
     if plots is not None:
         _plot(loaded.records, selection, interval, plots, plot_format)

@@ -42,14 +42,13 @@ def command(results: Path, detect: float, power: float, suite: str | None) -> No
 
 def _board(results: Path, suite: str | None) -> Board:
     """Return the newest board of the suite, or the one with most rows."""
-    from freeshot.basics.errors import StoreError
     from freeshot.basics.suggestions import unknown_name
     from freeshot.leaderboard import boards
     from freeshot.records.load import load_records
 
     newest = {board.suite: board for board in reversed(boards(load_records(results).records))}
     if not newest:
-        raise StoreError(f"There are no records in {results}. Make some with 'freeshot run', or give another DIR.")
+        raise options.no_records(results)
     if suite is not None and suite not in newest:
         raise unknown_name("suite", suite, newest)
     return newest[suite] if suite is not None else max(newest.values(), key=lambda board: len(board.rows))

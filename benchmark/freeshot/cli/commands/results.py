@@ -67,12 +67,11 @@ def schema() -> None:
 
 
 def _loaded(folder: Path) -> Loaded:
-    from freeshot.basics.errors import StoreError
     from freeshot.records.load import load_records
 
     loaded = load_records(folder)
     if not loaded.records and not loaded.problems:
-        raise StoreError(f"There are no records in {folder}. Make some with 'freeshot run', or give another DIR.")
+        raise options.no_records(folder)
     return loaded
 
 
