@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from freeshot.contracts.pool import LoraPool
     from freeshot.engine import Backbone
     from freeshot.launch.plan import Plan
+    from freeshot.launch.request import RunRequest
     from freeshot.launch.runner import Outcome
-    from freeshot.pipeline.request import RunRequest
     from freeshot.pipeline.workbench import Bench
     from freeshot.plugin.catalogue import Catalogue
     from freeshot.records.models import RunRecord
@@ -167,7 +167,7 @@ class Toy:
 
     def request(self, *methods: str, track: str = TOY_TRACK, **asked: Any) -> RunRequest:
         """Ask for methods on one toy track."""
-        from freeshot.pipeline.request import RunRequest
+        from freeshot.launch.request import RunRequest
 
         folders = {"results": self.results, "cache": self.cache, "data": self.folder / "data"}
         return RunRequest(**{"suite": "toy", "tracks": (track,), "methods": methods, **folders, **asked})
@@ -203,7 +203,7 @@ class Toy:
 
         environment = RunContext(self.catalogue, self.cache, self.folder / "data", torch.device("cpu"))
         (cell,) = self.plan(method.name, track=track, seeds=(seed,)).cells
-        return Bench(environment, cell.spec, cell.track, method)
+        return Bench(environment, cell, method)
 
 
 @pytest.fixture

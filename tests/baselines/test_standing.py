@@ -12,7 +12,7 @@ from freeshot import Choice, Learner, Method, Needs
 from freeshot.basics.errors import OptionError, UndeclaredError
 from freeshot.contracts.options import options_of
 from freeshot.leaderboard.labels import configuration
-from freeshot.pipeline.restricted_workbench import RestrictedWorkbench
+from freeshot.pipeline.workbench import RestrictedWorkbench
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.plugin.host import load_plugins
 from freeshot_baselines.composition.average import LoraAverage

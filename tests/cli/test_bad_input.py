@@ -198,7 +198,7 @@ def test_an_interrupted_run_says_so_and_is_finished_by_its_repetition(tmp_path: 
     # in the background
     start = (
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-        "from freeshot.cli import main; from freeshot.pipeline import evaluate_finetuned as tuned; "
+        "from freeshot.cli import main; from freeshot.pipeline import evaluate as tuned; "
         " tuned.SAVE_EVERY = 1; main()"
     )
     command = [sys.executable, "-c", start, "run", *on_track("--method", "full-finetuning"), *sizes, *folders]

@@ -25,8 +25,8 @@ TRACK = "toy/in-domain/2w1s"
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Run one cell and return its record's file."""
     from freeshot.launch.plan import plan_run
+    from freeshot.launch.request import RunRequest
     from freeshot.launch.runner import execute_plan
-    from freeshot.pipeline.request import RunRequest
     from freeshot.plugin.catalogue import Catalogue
     from freeshot.plugin.host import load_plugins
 

@@ -86,7 +86,7 @@ def test_records_are_the_same_wherever_cells_ran(here: Path, tmp_path: Path, lau
     assert len(found) == 4
     assert f"{len(found)} cells ran: {len(found)} finished." in elsewhere.stdout
     assert "lora-recycle, seed 1: " in elsewhere.stdout  # its events came home
-    assert not list((tmp_path / ".freeshot/mail").iterdir())
+    assert not list((tmp_path / ".freeshot/runs").iterdir())
 
 
 def test_a_worker_that_dies_costs_its_cell_alone(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_workers_share_the_cores_that_this_process_may_use(monkeypatch: pytest.M
     monkeypatch.setattr(local, "usable_cores", lambda: 7)
     for name in local.THREADS:
         monkeypatch.delenv(name, raising=False)
-    given = [local._surroundings(number, 3) for number in range(3)]
+    given = [local._worker_environment(number, 3) for number in range(3)]
     assert [{one[name] for name in local.THREADS} for one in given] == [{"2"}] * 3
 
 
@@ -225,7 +225,6 @@ def test_weights_are_found_wherever_a_cell_runs(toy: Toy, tmp_path: Path, monkey
     from safetensors.torch import save_file
 
     from freeshot.launch.worker import CellWorker
-    from freeshot.pipeline.context import RunContext
 
     network = timm.create_model("vit_tiny_patch16_224", img_size=16, patch_size=4, num_classes=0)
     (tmp_path / "weights").mkdir()
@@ -235,8 +234,8 @@ def test_weights_are_found_wherever_a_cell_runs(toy: Toy, tmp_path: Path, monkey
     (cell,) = toy.plan("frozen-prototype", **asked).cells
     request = toy.request("frozen-prototype", **asked)
     monkeypatch.chdir(tmp_path)
-    runner = CellWorker.at(RunContext.of(request, toy.catalogue), request, {cell.spec.cell: cell.track}, tmp_path)
+    runner = CellWorker.at(request.context(toy.catalogue), request, tmp_path)
     there = "import pickle, sys; pickle.load(sys.stdin.buffer)()"
-    errand = pickle.dumps(partial(runner, cell.spec))
+    errand = pickle.dumps(partial(runner, cell))
     subprocess.run([sys.executable, "-c", there], cwd=tmp_path / "elsewhere", input=errand, check=True)
     assert [record.reason for record in records(tmp_path).values()] == [""]

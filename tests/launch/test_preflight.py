@@ -12,7 +12,6 @@ from freeshot import FewShotDataset, InversionMethod, Learner, Method, Needs
 from freeshot.basics.errors import DataError, OptionError, StoreError
 from freeshot.contracts.launcher import Launcher
 from freeshot.launch.launchers.submitit import SubmititLauncher
-from freeshot.pipeline.context import RunContext
 from freeshot.testing.toy import TRACKS, ToyImages, ToyWaves
 
 if TYPE_CHECKING:
@@ -88,7 +87,7 @@ class Far(Launcher):
 
     def launch(self, cells: Sequence[RunSpec], run_cell: Callable[[RunSpec], None]) -> None:
         """Note where this process would compute."""
-        device: Any = run_cell._here.device  # type: ignore[attr-defined]
+        device: Any = run_cell._context.device  # type: ignore[attr-defined]
         PREPARED.append(str(device))
 
 
@@ -251,7 +250,7 @@ def test_who_only_hands_cells_on_needs_no_card(stocked: Toy) -> None:
     stocked.launch("eager", launcher="far", device="cuda")
     assert PREPARED == ["cpu"]
     with pytest.raises(OptionError, match="No CUDA device is available"):
-        RunContext.of(stocked.request("eager", device="cuda"), stocked.catalogue)
+        stocked.request("eager", device="cuda").context(stocked.catalogue)
 
 
 @pytest.mark.parametrize("option", ["cells_per_job", "parallel", "minutes", "cpus", "memory"])

@@ -8,14 +8,13 @@ from pathlib import Path
 import torch
 from tests.performance.measure import Table
 
-from freeshot.contracts.tracks import Track
-from freeshot.launch.plan import track_spec
+from freeshot.contracts.tracks import Row
 from freeshot.pipeline.cell import run_cell
 from freeshot.pipeline.context import RunContext
-from freeshot.pipeline.resolve import backbone_part, with_parts
+from freeshot.pipeline.resolve import resolve_cell
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.plugin.host import load_plugins
-from freeshot.records.models import RunRecord, RunSpec
+from freeshot.records.models import RunRecord
 
 TRACK = "in-domain/icons/5w1s"
 EPISODES = 600
@@ -32,11 +31,8 @@ CASES: dict[str, tuple[dict[str, str], int | None]] = {
 def record_of(environment: RunContext, method: str, options: dict[str, str], limit: int | None) -> RunRecord:
     """Run one cell."""
     catalogue = environment.catalogue
-    track: Track = catalogue.tracks()[TRACK]
-    part, _, parts = with_parts(catalogue, "method", method, options)
-    backbone = backbone_part(catalogue, track.backbone)
-    spec = RunSpec(suite="bench", track=track_spec(track), method=part, parts=parts, backbone=backbone, limit=limit)
-    record = run_cell(environment, spec, track, environment.cache / "results")
+    cell, _ = resolve_cell(catalogue, "bench", Row(method, options), catalogue.tracks()[TRACK], limit=limit)
+    record = run_cell(environment, cell, environment.cache / "results")
     assert record.status == "ok", record.reason
     return record
 

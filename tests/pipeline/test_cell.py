@@ -17,7 +17,7 @@ from freeshot.evaluation.scoring import score_tuning
 from freeshot.launch.plan import plan_run
 from freeshot.launch.runner import execute_plan
 from freeshot.launch.worker import lock_name
-from freeshot.pipeline import evaluate_finetuned as module
+from freeshot.pipeline import evaluate as module
 from freeshot.pipeline.audit import CellAudit
 from freeshot.plugin import hookimpl
 from freeshot.records.models import AuditRecord, RunRecord
@@ -603,7 +603,7 @@ def test_a_slow_head_is_asked_of_no_more_tasks(stubs: Toy, monkeypatch: pytest.M
     def counting(*features: object, head: object, keys: object) -> None:
         asked.append(1)
 
-    monkeypatch.setattr("freeshot.pipeline.record_fields.measure_sampling_error", counting)
+    monkeypatch.setattr("freeshot.pipeline.record.measure_sampling_error", counting)
     stubs.launch("knn")
     assert asked == [1]
     monkeypatch.setattr(Learner, "spread", False)

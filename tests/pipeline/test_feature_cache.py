@@ -15,8 +15,6 @@ from freeshot.contracts.method import Learner, Method, Workbench
 from freeshot.engine import AdaptedLearner
 from freeshot.evaluation.audit import Audit
 from freeshot.pipeline import feature_cache as features
-from freeshot.pipeline.cell import assist_cell
-from freeshot.pipeline.context import RunContext
 from freeshot.pipeline.feature_cache import adapter_sha256
 
 if TYPE_CHECKING:
@@ -193,38 +191,3 @@ def test_features_of_many_images_are_kept_block_by_block(
     passed = sum(embedded)
     assert facts(toy.record("frozen-prototype", rerun=True)) == whole
     assert 0 < sum(embedded) - passed <= 50  # what was still there was not embedded again
-
-
-def assist(toy: Any, method: str, **asked: Any) -> None:
-    """Help with a cell that nobody runs."""
-    (cell,) = toy.plan(method, **asked).cells
-    environment = RunContext(toy.catalogue, toy.cache, toy.folder / "data", torch.device("cpu"), quiet=True)
-    assist_cell(environment, cell.spec, cell.track)
-
-
-@dataclass(frozen=True)
-class Breaking(Method):
-    """Break."""
-
-    name = "breaking"
-
-    def prepare(self, bench: Workbench) -> Learner:
-        raise RuntimeError("broken")
-
-
-def test_an_assistant_embeds_for_the_one_who_looks(
-    toy: Any, embedded: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(features, "BLOCK", 50)
-    assist(toy, "frozen-prototype")
-    assert sum(embedded) > 0
-    assert not list(toy.results.rglob("*.json"))  # it writes no record
-    passed = sum(embedded)
-    assert toy.record("frozen-prototype").looks == 1
-    assert sum(embedded) == passed
-
-
-def test_what_goes_wrong_with_an_assistant_is_told_by_the_one_at_work(toy: Any) -> None:
-    toy.offer(methods=[Breaking])
-    assist(toy, "breaking", suite=None)
-    assert toy.record("breaking", suite=None).status == "failed"

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from freeshot import Learner, Method, Needs, Workbench
 from freeshot.basics.errors import SealedError
-from freeshot.pipeline.restricted_workbench import OPEN, RestrictedWorkbench
+from freeshot.pipeline.workbench import OPEN, RestrictedWorkbench
 from freeshot.pool.store import open_pool
 from freeshot.records.models import RunRecord
 from freeshot.render import render
@@ -128,7 +128,7 @@ def test_a_bench_shows_what_its_interface_names_and_nothing_else(toy: Toy) -> No
     bench = RestrictedWorkbench(toy.bench(Curious()))
     assert set(dir(bench)) == OPEN
     assert {name for name in dir(bench) if hasattr(bench, name)} == OPEN
-    for name in ("stages", "recovered", "method", "asked", "environment", "_environment", "_spec", "__dict__"):
+    for name in ("stages", "recovered", "method", "oracles_given", "context", "_context", "cell", "__dict__"):
         with pytest.raises(AttributeError, match=f"A workbench has no '{name}'"):
             getattr(bench, name)
 
@@ -160,7 +160,7 @@ def test_services_answer_count_and_give_no_gradient(toy: Toy) -> None:
     assert first.queries == 4
     open_bench = toy.bench(made(lambda bench: None, frozenset({Needs.POOL}))())
     entry = open_bench.pool().entries[0]
-    backbone = open_bench._environment.backbone(open_bench._spec.backbone)
+    backbone = open_bench._context.backbone(open_bench.cell.spec.backbone)
     assert torch.equal(said, BankTeacher(backbone, [entry]).plain_logits(images.detach()))
     assert first.classes == entry.classes
 

@@ -16,9 +16,7 @@ from freeshot.launch.plan import Plan, plan_run
 from freeshot.launch.runner import execute_plan
 from freeshot.leaderboard.board import boards
 from freeshot.pipeline.cell import run_cell
-from freeshot.pipeline.context import RunContext
-from freeshot.pipeline.resolve_pool import absolute_pool_name
-from freeshot.pool.locate import built_pools, find_pool
+from freeshot.pool.locate import absolute_pool_name, built_pools, find_pool
 from freeshot.records.models import RunRecord
 from freeshot.records.store import record_path
 from freeshot.testing.toy import POOL
@@ -27,7 +25,7 @@ from freeshot.workflows.reproduce import rebuild
 if TYPE_CHECKING:
     from tests.conftest import Toy
 
-    from freeshot.launch.plan import PlannedCell
+    from freeshot.pipeline.resolve import PlannedCell
 
 PLAN = PoolPlan("lab/two", ("toy-waves",), 2, "toy-vit", rank=2, way=2, steps=2)
 OPTIONS = ("inversion.iterations=1", "learner.iterations=2", "per_class=4")
@@ -165,7 +163,7 @@ def test_a_pool_that_changes_under_a_run_is_refused(toy: Toy, pools: Path) -> No
     (cell,) = plan_run(request, toy.catalogue).cells
     card = pools / "mine" / "pool.json"
     card.write_text(card.read_text().replace('"license": "', '"license": "Changed. '))
-    record = run_cell(RunContext.of(request, toy.catalogue), cell.spec, cell.track, request.results)
+    record = run_cell(request.context(toy.catalogue), cell, request.results)
     assert (record.status, record.reason) == (
         "failed",
         "The pool 'mine' changed since this run began. Rerun the command.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     import pytest
     from filelock import FileLock
 
-    from freeshot.pipeline.context import RunContext
+    from freeshot.pipeline.resolve import PlannedCell
 
 
 HOUR = 3600.0
@@ -48,20 +49,11 @@ class MadeElsewhere(Artefacts):
         return super().lock(stage, recipe)
 
 
-class Alone:
-    """As much of an environment as stages need."""
-
-    def __init__(self, artefacts: Artefacts) -> None:
-        self.artefacts = artefacts
-
-    def emit(self, event: object) -> None:
-        """Tell nobody."""
-
-
 def test_waiting_for_another_process_is_nobodys_preparation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
     monkeypatch.setattr(time, "perf_counter", clock)
-    stages = Stages(cast("RunContext", Alone(MadeElsewhere(tmp_path, clock))), "track · method", "c0ffee", CPU)
+    cell = cast("PlannedCell", SimpleNamespace(title="track · method", id="c0ffee"))
+    stages = Stages(cell, MadeElsewhere(tmp_path, clock), CPU)
     with metered(CPU) as whole:
         stages.artefact("stage", {"lr": 0.1}, lambda tell, state: Artefact({}, {}), total=1)
     stages.charge_rest(whole)

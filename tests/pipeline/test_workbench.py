@@ -221,7 +221,7 @@ def test_mirrored_logits_are_those_of_the_mirrored_images(stocked: Toy) -> None:
 
     bench = stocked.bench(Rich())
     (first, *_) = bench.surrogates(Choice("inversion", "gaussian-noise"), NONE, 3)
-    teacher = BankTeacher(bench._environment.backbone(bench._spec.backbone), [bench.pool().entries[0]])
+    teacher = BankTeacher(bench._context.backbone(bench.cell.spec.backbone), [bench.pool().entries[0]])
     assert torch.allclose(first.mirrored_logits, teacher.plain_logits(first.shots.images.flip(-1)), atol=1e-5)
 
 
@@ -380,6 +380,6 @@ def test_what_was_kept_is_not_computed_again_and_costs_a_stage(stocked: Toy) -> 
 
 def test_a_part_of_a_pool_is_named_by_its_data_set(stocked: Toy) -> None:
     bench = stocked.bench(Rich())
-    backbone = bench._environment.backbone(bench._spec.backbone)
+    backbone = bench._context.backbone(bench.cell.spec.backbone)
     with pytest.raises(PoolError, match=r"has no LoRA that was tuned on 'cars'\. Choose 'toy' itself\."):
-        bench._environment.pool("toy/cars", backbone)
+        bench._context.pool("toy/cars", backbone)

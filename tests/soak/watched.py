@@ -24,7 +24,7 @@ from freeshot.cache import artifacts as artefacts
 from freeshot.cache import checkpoints
 from freeshot.cache import pixels as decoded
 from freeshot.contracts.events import CellFinished, Event, StageFinished, StageStarted
-from freeshot.pipeline import evaluate_finetuned as tuned
+from freeshot.pipeline import evaluate as tuned
 from freeshot.pipeline import feature_cache as features
 from freeshot.records.models import RunRecord
 

@@ -12,8 +12,8 @@ from tests.vision.publishers import PUBLISHERS
 
 from freeshot.contracts.pool import LoraPool
 from freeshot.launch.plan import Plan, plan_run
+from freeshot.launch.request import RunRequest
 from freeshot.launch.runner import execute_plan
-from freeshot.pipeline.request import RunRequest
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.plugin.host import load_plugins
 from freeshot.pool.build import PoolRequest, build_pool

@@ -108,6 +108,16 @@ class Artefacts:
             raise self._unwritable(error) from error
         return FileLock(folder.with_name(f".{folder.name}.lock"))
 
+    def is_locked(self, stage: str, recipe: Mapping[str, Any]) -> bool:
+        """Return whether another process is computing an artefact now."""
+        from filelock import Timeout
+
+        try:
+            with self.lock(stage, recipe).acquire(timeout=0):
+                return False
+        except Timeout:
+            return True
+
     def checkpoint(self, stage: str, recipe: Mapping[str, Any]) -> FileCheckpoint:
         """Return the checkpoint for the computation of an artefact."""
         folder = self._folder(stage, recipe)

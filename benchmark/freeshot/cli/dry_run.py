@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from freeshot.launch.plan import Plan
-    from freeshot.pipeline.request import RunRequest
+    from freeshot.launch.request import RunRequest
     from freeshot.plugin.catalogue import Catalogue
     from freeshot.workflows.estimate_cost import Ahead
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from freeshot.contracts.component import Component
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from freeshot.records.models import RunSpec
 
 
 @dataclass(frozen=True)
@@ -22,6 +20,14 @@ class Launcher(Component):
     away: ClassVar[bool] = False
     """Whether cells run on other machines, which may have devices that this one lacks."""
 
+    @property
+    def processes(self) -> int:
+        """Number of processes among which the work of a single cell may be shared."""
+        return 1
+
     @abstractmethod
-    def launch(self, cells: Sequence[RunSpec], run_cell: Callable[[RunSpec], None]) -> None:
-        """Call `run_cell` once for each cell; a failing cell writes its own record and must not stop the others."""
+    def launch(self, cells: Sequence[Any], run_cell: Callable[[Any], None]) -> None:
+        """Call `run_cell` once for each cell; a failing cell writes its own record and must not stop the others.
+
+        Both can be pickled and used in any process that can read the same folders.
+        """

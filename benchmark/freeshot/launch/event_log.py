@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -30,68 +31,59 @@ class EventLogWriter:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._told = float("-inf")
+        self._last_progress = float("-inf")
 
     @hookimpl
     def freeshot_event(self, event: Event) -> None:
         """Write an event; progress is rate-limited."""
         if isinstance(event, Progress):
-            if time.monotonic() - self._told < SELDOM and event.done < event.total:
+            if time.monotonic() - self._last_progress < SELDOM and event.done < event.total:
                 return
-            self._told = time.monotonic()
+            self._last_progress = time.monotonic()
         if KINDS.get(type(event).__name__) is type(event):
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"kind": type(event).__name__, **asdict(event)}) + "\n")
 
 
 class EventLogReader:
-    """Reads a folder of event logs, one file per cell, and stores the last event of each cell."""
+    """Reads a folder of event logs, one `.jsonl` file per cell."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._read: dict[str, int] = {}
-        self.last: dict[str, Event] = {}
-        """Cell → its last event so far."""
-
-    def path(self, cell: str) -> Path:
-        """Return the path of a cell's log."""
-        return self._folder / f"{cell}.jsonl"
+        self._read: Counter[str] = Counter()
+        """Name of a file → number of bytes read so far."""
 
     def fetch(self) -> list[Event]:
         """Return the events since the last call."""
-        found = []
+        events: list[Event | None] = []
         for path in sorted(self._folder.glob("*.jsonl")):
             with path.open("rb") as file:
-                file.seek(self._read.get(path.stem, 0))
+                file.seek(self._read[path.name])
                 text = file.read()
-            whole = text[: text.rfind(b"\n") + 1]  # the last line may be incomplete
-            self._read[path.stem] = self._read.get(path.stem, 0) + len(whole)
-            for line in whole.splitlines():
-                event = _event(line)
-                if event is not None:
-                    self.last[path.stem] = event
-                    found.append(event)
-        return found
+            lines = text[: text.rfind(b"\n") + 1]  # the last line may be incomplete
+            self._read[path.name] += len(lines)
+            events += map(_event, lines.splitlines())
+        return [event for event in events if event is not None]
 
 
 @contextmanager
-def told(mailbox: EventLogReader, emit: Callable[[Event], None]) -> Iterator[None]:
+def forwarded(log: EventLogReader, emit: Callable[[Event], None]) -> Iterator[None]:
     """Forward events while the block runs, and the remaining ones when it ends."""
     over = threading.Event()
 
-    def listen() -> None:
+    def forward() -> None:
         while not over.wait(POLL):
-            for event in mailbox.fetch():
+            for event in log.fetch():
                 emit(event)
 
-    listener = threading.Thread(target=listen, name="freeshot mail", daemon=True)
-    listener.start()
+    thread = threading.Thread(target=forward, name="freeshot events", daemon=True)
+    thread.start()
     try:
         yield
     finally:
         over.set()
-        listener.join()
-        for event in mailbox.fetch():
+        thread.join()
+        for event in log.fetch():
             emit(event)
 
 

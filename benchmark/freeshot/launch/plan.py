@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import ContractError, OptionError
-from freeshot.contracts.component import Choice, Component
+from freeshot.contracts.component import Choice
 from freeshot.contracts.options import options_of
 from freeshot.contracts.tracks import Profile, Row
-from freeshot.pipeline.resolve import backbone_part, part_of, with_parts
-from freeshot.pipeline.resolve_pool import pooled
-from freeshot.records.models import Part, RunSpec, TrackSpec
+from freeshot.pipeline.resolve import PlannedCell, backbone_part, part_of, resolve_cell, with_pool
 from freeshot.records.store import is_finished, stored_record
 
 if TYPE_CHECKING:
@@ -22,24 +20,12 @@ if TYPE_CHECKING:
     from freeshot.contracts.launcher import Launcher
     from freeshot.contracts.method import Method
     from freeshot.contracts.tracks import Track
-    from freeshot.pipeline.request import RunRequest
+    from freeshot.launch.request import RunRequest
     from freeshot.plugin.catalogue import Catalogue
 
 FULL = "full"
 SIZES = ("iterations", "cycle", "warmup")
 """Options of a profile that have the same meaning in every component."""
-
-
-@dataclass(frozen=True, eq=False)
-class PlannedCell:
-    """A cell, and whether it has to be run."""
-
-    spec: RunSpec
-    track: Track
-    state: Literal["done", "todo", "skip"]
-    reason: str = ""
-    missing: str = ""
-    """How to build its pool, if that has not been done yet."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +115,7 @@ def _rows(request: RunRequest, catalogue: Catalogue, profile: Profile) -> tuple[
 
 def row_for(method: str, options: Sequence[str], preset: str | None, catalogue: Catalogue) -> Row:
     """Return a method's row with the given options, on top of those of a suite's full profile if `preset` is given."""
-    from freeshot.pipeline.request import RunRequest
+    from freeshot.launch.request import RunRequest
 
     profile = Profile(())
     if preset is not None:
@@ -200,30 +186,13 @@ def _cell(
     request: RunRequest, catalogue: Catalogue, suite: str, row: Row, track: Track, seed: int, limit: int | None
 ) -> PlannedCell:
     backbone = backbone_part(catalogue, request.backbone or track.backbone)
-    spec, component = spec_of(catalogue, suite, row, track, backbone, seed, limit)
-    method = as_method(component)
-    settled = pooled(spec, track, request, catalogue)
-    if not request.rerun and is_finished(stored_record(request.results, settled.spec)):
-        return PlannedCell(settled.spec, settled.track, "done", "finished; --rerun runs it again")
-    reason = _why_skipped(method, settled.track)
-    return PlannedCell(settled.spec, settled.track, "skip" if reason else "todo", reason or "", settled.missing)
-
-
-def spec_of(
-    catalogue: Catalogue, suite: str, row: Row, track: Track, backbone: Part, seed: int, limit: int | None
-) -> tuple[RunSpec, Component]:
-    """Resolve a row on a track into the spec of its cell, and its method."""
-    part, method, chosen = with_parts(catalogue, "method", row.method, row.options)
-    spec = RunSpec(
-        suite=suite,
-        track=track_spec(track),
-        method=part,
-        parts=chosen,
-        backbone=backbone,
-        seed=seed,
-        limit=limit if limit is not None and limit < track.episodes else None,
-    )
-    return spec, method
+    cell, method = resolve_cell(catalogue, suite, row, track, seed=seed, limit=limit, backbone=backbone)
+    cell = with_pool(cell, request.pool, catalogue, request.pools)
+    if not request.rerun and is_finished(stored_record(request.results, cell.spec)):
+        return replace(cell, state="done", reason="finished; --rerun runs it again", missing="")
+    if reason := _why_skipped(method, cell.track):
+        return replace(cell, state="skip", reason=reason)
+    return cell
 
 
 def _why_skipped(method: Method, track: Track) -> str | None:
@@ -233,30 +202,3 @@ def _why_skipped(method: Method, track: Track) -> str | None:
         raise ContractError(
             f"Method '{method.name}' failed in skip('{track.name}'): {type(error).__name__}: {error}"
         ) from error
-
-
-def track_spec(track: Track) -> TrackSpec:
-    """Copy the fields that determine a track's results."""
-    return TrackSpec(
-        name=track.name,
-        version=track.version,
-        dataset=track.dataset,
-        split=track.split,
-        pool=track.pool,
-        sources=track.sources,
-        way=track.way,
-        shot=track.shot,
-        query=track.query,
-        episodes=track.episodes,
-        selection=track.selection,
-        episodes_sha256=track.episodes_sha256,
-        indices_sha256=track.indices_sha256,
-    )
-
-
-def as_method(component: object) -> Method:
-    """Narrow the type of a component to Method, which its kind guarantees."""
-    from freeshot.contracts.method import Method
-
-    assert isinstance(component, Method)
-    return component

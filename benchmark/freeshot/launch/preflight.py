@@ -9,7 +9,6 @@ from freeshot.basics.files import fingerprint, require_writable
 from freeshot.contracts.images import wrong_size
 from freeshot.contracts.method import Needs
 from freeshot.contracts.options import spelled
-from freeshot.pipeline.resolve import needs_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -17,24 +16,24 @@ if TYPE_CHECKING:
 
     from freeshot.contracts.backbone import BackboneProvider
     from freeshot.contracts.images import Images
-    from freeshot.launch.plan import PlannedCell
     from freeshot.pipeline.context import RunContext
-    from freeshot.records.models import Part, RunSpec
+    from freeshot.pipeline.resolve import PlannedCell
+    from freeshot.records.models import Part
 
 SPLITS = {Needs.BASE_IMAGES: "base", Needs.VALIDATION: "validation"}
 """Splits of the pool's data sets that a method may request."""
 
 
-def require_ready(cells: Sequence[PlannedCell], environment: RunContext, results: Path) -> None:
+def require_ready(cells: Sequence[PlannedCell], context: RunContext, results: Path) -> None:
     """Check that cells have all they need; DataError lists everything missing, StoreError an unwritable folder."""
     require_writable(results, "--results")
-    parts = _of_parts((cell.spec for cell in cells), environment)
-    _refuse([*parts, *_of_images(cells, environment)])
+    parts = _of_parts(cells, context)
+    _refuse([*parts, *_of_images(cells, context)])
 
 
-def require_parts_ready(spec: RunSpec, environment: RunContext) -> None:
-    """Check that a spec's components have all they need; DataError lists everything missing."""
-    _refuse(_of_parts([spec], environment))
+def require_parts_ready(cell: PlannedCell, context: RunContext) -> None:
+    """Check that a cell's components have all they need; DataError lists everything missing."""
+    _refuse(_of_parts([cell], context))
 
 
 def _refuse(lacking: Iterable[str]) -> None:
@@ -43,31 +42,29 @@ def _refuse(lacking: Iterable[str]) -> None:
         raise DataError(" ".join(sentences))
 
 
-def _of_parts(specs: Iterable[RunSpec], environment: RunContext) -> Iterator[str]:
+def _of_parts(cells: Sequence[PlannedCell], context: RunContext) -> Iterator[str]:
     """Check each component once."""
-    parts = {fingerprint(part.recipe()): part for spec in specs for part in _parts(spec)}
+    specs = [cell.spec for cell in cells]
+    used = [part for spec in specs for part in (spec.method, *spec.parts.values(), spec.backbone)]
+    parts = {fingerprint(part.recipe()): part for part in used}
     for part in parts.values():
         try:
-            environment.component(part).require_ready()
+            context.component(part).require_ready()
         except FreeshotError as error:
             yield str(error)
 
 
-def _parts(spec: RunSpec) -> list[Part]:
-    return [spec.method, *spec.parts.values(), spec.backbone]
-
-
-def _of_images(cells: Sequence[PlannedCell], environment: RunContext) -> Iterator[str]:
+def _of_images(cells: Sequence[PlannedCell], context: RunContext) -> Iterator[str]:
     """Open each split of a data set once, and compare its image size with those of its backbones."""
     seen: dict[tuple[str, str, str], Part] = {}
     for cell in cells:
         backbone = cell.spec.backbone
-        for dataset, split in _splits(cell, environment):
+        for dataset, split in _splits(cell):
             seen[dataset, split, backbone.model_dump_json()] = backbone
     for (dataset, split, _), backbone in seen.items():
         try:
-            images = environment.images(dataset, split)
-            yield _of_size(images, dataset, environment.component(backbone))
+            images = context.images(dataset, split)
+            yield _of_size(images, dataset, context.component(backbone))
         except DataError as error:
             yield str(error)
 
@@ -82,7 +79,6 @@ def _of_size(images: Images, dataset: str, backbone: BackboneProvider) -> str:
         return ""
 
 
-def _splits(cell: PlannedCell, environment: RunContext) -> Iterator[tuple[str, str]]:
-    track, needs = cell.track, needs_of(environment.catalogue, cell.spec)
-    yield track.dataset, track.split
-    yield from ((name, split) for need, split in SPLITS.items() if need in needs for name in track.sources)
+def _splits(cell: PlannedCell) -> Iterator[tuple[str, str]]:
+    yield cell.track.dataset, cell.track.split
+    yield from ((name, split) for need, split in SPLITS.items() if need in cell.needs for name in cell.track.sources)

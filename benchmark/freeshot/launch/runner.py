@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from freeshot.basics.errors import MissingPoolError, StoreError
-from freeshot.contracts.events import CellFailed, CellFinished, CellSkipped, Event
-from freeshot.launch.event_log import EventLogReader, told
+from freeshot.contracts.events import CellFailed
+from freeshot.launch.event_log import EventLogReader, forwarded
 from freeshot.launch.plan import launcher_of
 from freeshot.launch.preflight import require_ready
-from freeshot.launch.worker import CellWorker
-from freeshot.pipeline.context import RunContext
-from freeshot.plugin import hookimpl
-from freeshot.plugin.registered import listening
+from freeshot.launch.worker import CellWorker, InversionJob
+from freeshot.pipeline.pool_inversion import inverts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from freeshot.launch.plan import Plan
-    from freeshot.pipeline.request import RunRequest
+    from freeshot.launch.request import RunRequest
+    from freeshot.pipeline.context import RunContext
+    from freeshot.pipeline.resolve import PlannedCell
     from freeshot.plugin.catalogue import Catalogue
-    from freeshot.records.models import RunSpec
 
 
 @dataclass
@@ -42,55 +42,37 @@ def execute_plan(plan: Plan, request: RunRequest, catalogue: Catalogue) -> Outco
         raise MissingPoolError("; ".join(plan.missing))
     launcher = launcher_of(request, catalogue)
     launcher.require_ready()
-    environment = RunContext.of(request, catalogue, here=not launcher.away)
-    require_ready([cell for cell in plan.cells if cell.state == "todo"], environment, request.results)
-    tracks = {cell.spec.cell: cell.track for cell in plan.cells}
-    todo = [cell.spec for cell in plan.cells if cell.state != "done"]
-    mail = _mail(request.cache)
-    mailbox = EventLogReader(mail)
-    runner = CellWorker.at(environment, request, tracks, mail)
+    context = request.context(catalogue, here=not launcher.away)
+    require_ready([cell for cell in plan.cells if cell.state == "todo"], context, request.results)
+    cells = [cell for cell in plan.cells if cell.state != "done"]
+    reports = _new_folder(request.cache)
+    worker = CellWorker.at(context, request, reports)
     try:
-        with listening(catalogue.host.manager, _Ends()) as ends:
-            with told(mailbox, environment.emit):
-                launcher.launch(todo, runner)
-            elsewhere = [spec for spec in todo if spec.cell not in runner.ran]
-            _tell_of_the_lost(environment, elsewhere, mailbox)
+        with forwarded(EventLogReader(reports), context.emit):
+            launcher.launch([*cells, *_inversions(cells, launcher.processes - len(cells))], worker)
+        ended = Counter(worker.status_of(cell) or _lost(context, cell) for cell in cells)
     finally:
-        shutil.rmtree(mail, ignore_errors=True)
-    skipped = ends.count(CellSkipped) + len(plan.cells) - len(todo)
-    return Outcome(ends.count(CellFinished), ends.count(CellFailed), skipped)
+        shutil.rmtree(reports, ignore_errors=True)
+    before = len(plan.cells) - len(cells)
+    return Outcome(ended["ok"], ended["failed"] + ended["violated"], ended["skipped"] + before)
 
 
-@dataclass(eq=False)
-class _Ends:
-    """Collects the final events of cells."""
-
-    heard: list[Event] = field(default_factory=list)
-
-    @hookimpl
-    def freeshot_event(self, event: Event) -> None:
-        """Store final events."""
-        if isinstance(event, (CellFinished, CellFailed, CellSkipped)):
-            self.heard.append(event)
-
-    def count(self, kind: type[Event]) -> int:
-        """Count the cells with this final event."""
-        return sum(isinstance(event, kind) for event in self.heard)
+def _inversions(cells: Sequence[PlannedCell], count: int) -> list[InversionJob]:
+    """Return work for processes without a cell of their own: the pools that cells invert."""
+    inverting = [cell for cell in cells if cell.state == "todo" and inverts(cell)]
+    return [InversionJob(inverting[number % len(inverting)]) for number in range(count) if inverting]
 
 
-def _tell_of_the_lost(environment: RunContext, cells: Sequence[RunSpec], mailbox: EventLogReader) -> None:
-    """Report cells without a final event: their process was killed, ran out of memory, or never started."""
-    for spec in cells:
-        if not isinstance(mailbox.last.get(spec.cell), (CellFinished, CellFailed, CellSkipped)):
-            environment.emit(
-                CellFailed(spec.title, "The worker died or never started. Rerun the command.", id=spec.cell)
-            )
+def _lost(context: RunContext, cell: PlannedCell) -> str:
+    """Report a cell without a status: its process was killed, ran out of memory, or never started."""
+    context.emit(CellFailed(cell.title, "The worker died or never started. Rerun the command.", id=cell.id))
+    return "failed"
 
 
-def _mail(cache: Path) -> Path:
-    """Create the folder of this run's event logs."""
+def _new_folder(cache: Path) -> Path:
+    """Create the folder of this run's reports."""
     try:
-        (cache / "mail").mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(dir=cache.absolute() / "mail"))
+        (cache / "runs").mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(dir=cache.absolute() / "runs"))
     except OSError as error:
         raise StoreError(f"The cache {cache} cannot be written ({error.strerror}). Choose another --cache.") from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,23 +13,26 @@ from freeshot.basics.failures import failure_of
 from freeshot.basics.files import fingerprint
 from freeshot.basics.weights import WEIGHTS, weights_folder
 from freeshot.contracts.events import CellFailed, CellSkipped
-from freeshot.launch.event_log import EventLogReader, EventLogWriter
-from freeshot.pipeline.cell import assist_cell, run_cell
-from freeshot.pipeline.context import RunContext
-from freeshot.pipeline.resolve_pool import absolute_pool_name
-from freeshot.plugin import hookimpl
+from freeshot.launch.event_log import EventLogWriter
+from freeshot.pipeline.cell import invert_pool_of, run_cell
 from freeshot.plugin.registered import listening
+from freeshot.pool.locate import absolute_pool_name
 from freeshot.records.models import RunRecord
 from freeshot.records.store import is_finished, stored_record
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from freeshot.contracts.tracks import Track
-    from freeshot.pipeline.request import RunRequest
-    from freeshot.plugin.catalogue import Catalogue
+    from freeshot.launch.request import RunRequest
+    from freeshot.pipeline.context import RunContext
+    from freeshot.pipeline.resolve import PlannedCell
     from freeshot.plugin.host import Selection
-    from freeshot.records.models import RunSpec
+    from freeshot.records.models import RunSpec, Status
+
+
+@dataclass(frozen=True, eq=False)
+class InversionJob:
+    """Invert LoRAs of a cell's pool while another process runs the cell."""
+
+    cell: PlannedCell
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,91 +44,93 @@ class CellWorker:
     """
 
     request: RunRequest
-    tracks: Mapping[str, Track]
-    """Cell → track."""
     plugins: Selection
-    mail: Path
     weights: Path
     """Folder of weight files."""
-    _here: RunContext | None
-    ran: set[str] = field(default_factory=set)
-    """Cells that were run in this process."""
+    reports: Path
+    """Folder of this run's event logs, and of files with the status of each cell that ended."""
+    _context: RunContext | None
+    """The opened resources of the process in which the worker was made."""
 
     @classmethod
-    def at(cls, environment: RunContext, request: RunRequest, tracks: Mapping[str, Track], mail: Path) -> CellWorker:
-        """Create a runner for this process, with its opened resources."""
+    def at(cls, context: RunContext, request: RunRequest, reports: Path) -> CellWorker:
+        """Create a worker for this process, with its opened resources."""
         folders: dict[str, Any] = {
             name: getattr(request, name).absolute() for name in ("results", "cache", "data", "pools")
         }
         if request.pool is not None:
-            folders["pool"] = absolute_pool_name(request.pool, environment.catalogue, request.pools)
-        plugins, weights = environment.catalogue.host.selection, weights_folder().absolute()
-        return cls(replace(request, **folders), tracks, plugins, mail, weights, environment)
+            folders["pool"] = absolute_pool_name(request.pool, context.catalogue, request.pools)
+        plugins, weights = context.catalogue.host.selection, weights_folder().absolute()
+        return cls(replace(request, **folders), plugins, weights, reports, context)
 
     def __getstate__(self) -> dict[str, Any]:
         """Drop the resources of this process."""
-        return {**vars(self), "_here": None}
+        return {**vars(self), "_context": None}
 
-    def __call__(self, spec: RunSpec) -> None:
-        """Run a cell; the result is written to its record or the event log."""
-        if self._here is not None:
-            self.ran.add(spec.cell)
-            run_alone(self._here, spec, self.tracks[spec.cell], self.request)
+    def __call__(self, job: PlannedCell | InversionJob) -> None:
+        """Run a cell; its record has the result, and the folder of reports its status."""
+        if isinstance(job, InversionJob):
+            invert_pool_of(self._context or self._opened(), job.cell)
             return
-        letters = EventLogWriter(EventLogReader(self.mail).path(spec.cell))
+        status = self._run_elsewhere(job) if self._context is None else run_alone(self._context, job, self.request)
+        (self.reports / f"{job.id}.status").write_text(status, encoding="utf-8")
+
+    def status_of(self, cell: PlannedCell) -> str:
+        """Return the status with which a cell ended; '' if its process died or never started."""
         try:
-            environment = self._there()
-            with listening(environment.catalogue.host.manager, letters):
-                run_alone(environment, spec, self.tracks[spec.cell], self.request)
+            return (self.reports / f"{cell.id}.status").read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return ""
+
+    def _run_elsewhere(self, cell: PlannedCell) -> Status:
+        """Run a cell in another process than that which shows its events."""
+        log = EventLogWriter(self.reports / f"{cell.id}.jsonl")
+        try:
+            context = self._opened()
+            with listening(context.catalogue.host.manager, log):
+                return run_alone(context, cell, self.request)
         except FreeshotError as error:  # an unreadable or unwritable folder; the main process must get the event
-            letters.freeshot_event(CellFailed(spec.title, str(error), id=spec.cell))
+            log.freeshot_event(CellFailed(cell.title, str(error), id=cell.id))
+            return "failed"
 
-    def assist(self, spec: RunSpec) -> None:
-        """Help another process with a cell's shareable work; writes no record and no event."""
-        if is_finished(stored_record(self.request.results, spec)) and not self.request.rerun:
-            return
-        environment = replace(self._there(), quiet=True)
-        assist_cell(environment, spec, self.tracks[spec.cell])
-
-    def _there(self) -> RunContext:
+    def _opened(self) -> RunContext:
         """Open the shared resources of cells in another process."""
         os.environ[WEIGHTS] = str(self.weights)  # processes of a cluster may start without our variables
-        return _environment(self.plugins, self.request)
+        return _context_of(self.plugins, self.request)
 
 
 @cache
-def _environment(plugins: Selection, request: RunRequest) -> RunContext:
+def _context_of(plugins: Selection, request: RunRequest) -> RunContext:
     """Open the shared resources of cells in this process, once."""
     from freeshot.data.user_dataset import offer_own
     from freeshot.plugin.catalogue import Catalogue
 
     host = plugins.load()
     offer_own(host, request.data)
-    catalogue: Catalogue = Catalogue(host)
-    return RunContext.of(request, catalogue)
+    return request.context(Catalogue(host))
 
 
-def run_alone(environment: RunContext, spec: RunSpec, track: Track, request: RunRequest) -> None:
-    """Run a cell under its lock, which the operating system releases if the process is killed."""
+def run_alone(context: RunContext, cell: PlannedCell, request: RunRequest) -> Status:
+    """Run a cell under its lock, which the operating system releases if the process is killed; return its status."""
     from filelock import FileLock, Timeout
 
-    locks = environment.cache / "locks"
+    locks = context.cache / "locks"
     try:
         locks.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(locks / lock_name(spec, request.results))
+        lock = FileLock(locks / lock_name(cell.spec, request.results))
         lock.acquire(timeout=0)
     except Timeout:
-        environment.emit(CellSkipped(spec.title, "another process is running it", id=spec.cell))
-        return
+        context.emit(CellSkipped(cell.title, "another process is running it", id=cell.id))
+        return "skipped"
     except OSError as error:
         raise StoreError(
-            f"The cache {environment.cache} cannot be written ({error.strerror}). Choose another --cache."
+            f"The cache {context.cache} cannot be written ({error.strerror}). Choose another --cache."
         ) from None
     try:
-        if not request.rerun and is_finished(stored_record(request.results, spec)):
-            environment.emit(CellSkipped(spec.title, "it was finished in the meantime", id=spec.cell))
-            return
-        _wrapped(environment, spec, track, request)
+        if not request.rerun and is_finished(stored_record(request.results, cell.spec)):
+            context.emit(CellSkipped(cell.title, "it was finished in the meantime", id=cell.id))
+            return "skipped"
+        return _run_wrapped(context, cell, request.results)
     finally:
         lock.release()
 
@@ -135,32 +140,20 @@ def lock_name(spec: RunSpec, results: Path) -> str:
     return f"{fingerprint([spec.cell, str(results.resolve())])}.lock"
 
 
-def _wrapped(environment: RunContext, spec: RunSpec, track: Track, request: RunRequest) -> None:
-    """Run a cell inside the wrappers of plugins; the harness's implementation is the innermost."""
-    manager = environment.catalogue.host.manager
+def _run_wrapped(context: RunContext, cell: PlannedCell, results: Path) -> Status:
+    """Run a cell inside the wrappers of plugins, of which this is the innermost implementation; return its status."""
+    hook = context.catalogue.host.manager.hook.freeshot_cell
+    failure = None
     try:
-        with listening(manager, _Core(environment, track, request)):
-            records = manager.hook.freeshot_cell(spec=spec)
-        if not any(isinstance(record, RunRecord) for record in records or ()):
-            environment.emit(CellFailed(spec.title, "A freeshot_cell wrapper returned no record.", id=spec.cell))
+        records = hook.call_extra([lambda spec: run_cell(context, cell, results)], {"spec": cell.spec})
+        for record in records or ():
+            if isinstance(record, RunRecord):
+                return record.status
+        reason = "A freeshot_cell wrapper returned no record."
     except FreeshotError:
         raise
     except Exception as error:  # noqa: BLE001 - third-party wrappers may raise anything and must not stop other cells
-        failure = failure_of(error, environment.catalogue.host.packages)
-        environment.emit(
-            CellFailed(spec.title, f"A freeshot_cell wrapper raised {failure.reason}", failure, id=spec.cell)
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class _Core:
-    """The run of one cell, as a hook implementation."""
-
-    environment: RunContext
-    track: Track
-    request: RunRequest
-
-    @hookimpl
-    def freeshot_cell(self, spec: RunSpec) -> RunRecord:
-        """Run the cell."""
-        return run_cell(self.environment, spec, self.track, self.request.results)
+        failure = failure_of(error, context.catalogue.host.packages)
+        reason = f"A freeshot_cell wrapper raised {failure.reason}"
+    context.emit(CellFailed(cell.title, reason, failure, id=cell.id))
+    return "failed"

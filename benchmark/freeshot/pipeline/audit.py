@@ -7,22 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from freeshot.basics.errors import ContractError
-from freeshot.contracts.events import Progress
 from freeshot.evaluation.audit import SAMPLE, Auditor
 from freeshot.evaluation.rescoring import HeadRescore, TunedRescore, audit_features
 from freeshot.records.models import AuditRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from freeshot.contracts.flow import Episode
-    from freeshot.contracts.images import Images
     from freeshot.contracts.method import Learner
     from freeshot.engine.metering.meter import Meter
     from freeshot.evaluation.variations import Rescore
-    from freeshot.pipeline.context import RunContext
-    from freeshot.pipeline.record_fields import EvaluationResult
-    from freeshot.records.models import RunSpec
+    from freeshot.pipeline.evaluate import Evaluation, EvaluationResult
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,37 +26,31 @@ class CellAudit:
     reasons: tuple[str, ...]
 
 
-def audited(
-    environment: RunContext,
-    spec: RunSpec,
-    learner: Learner,
-    look: EvaluationResult,
-    images: Images,
-    episodes: Sequence[Episode],
-) -> CellAudit:
+def audited(evaluation: Evaluation, result: EvaluationResult) -> CellAudit:
     """Score a sample of the episodes again under variations, and embed some of the images in other batches."""
-    begun = time.perf_counter()
-    parts, rescore = [], _rescore(environment, spec, learner, look, images)
-    if look.embedded is not None:
-        parts.append(audit_features(learner, images, look.embedded, environment.device))
-    parts.append(Auditor(rescore, look.judged, episodes, learner.transductive, learner.numbered).audit())
+    began = time.perf_counter()
+    learner, parts = evaluation.learner, []
+    if result.embedded is not None:
+        parts.append(audit_features(learner, evaluation.images, result.embedded, evaluation.context.device))
+    rescore = _rescore(evaluation, result)
+    auditor = Auditor(rescore, result.outcomes, evaluation.episodes, learner.transductive, learner.numbered)
+    parts.append(auditor.audit())
     moved = {name: share for part in parts for name, share in part.moved.items()}
-    seconds = time.perf_counter() - begun
+    seconds = time.perf_counter() - began
     record = AuditRecord(episodes=max(part.episodes for part in parts), moved=moved, seconds=seconds)
     return CellAudit(record, tuple(reason for part in parts for reason in part.reasons))
 
 
-def _rescore(
-    environment: RunContext, spec: RunSpec, learner: Learner, look: EvaluationResult, images: Images
-) -> Rescore:
+def _rescore(evaluation: Evaluation, result: EvaluationResult) -> Rescore:
     """Return the rescoring function: a head on the run's features, or the learner that tunes, with progress."""
-    if look.embedded is not None:
-        return HeadRescore(look.embedded, look.head)
+    if result.embedded is not None:
+        return HeadRescore(result.embedded, result.head)
 
     def report(done: int) -> None:
-        environment.emit(Progress(spec.title, "audit", done, max(done, SAMPLE), id=spec.cell))
+        evaluation.report(done, max(done, SAMPLE), "audit")
 
-    return TunedRescore(learner, images, environment.device, spec.seed, report)
+    device, seed = evaluation.context.device, evaluation.cell.spec.seed
+    return TunedRescore(evaluation.learner, evaluation.images, device, seed, report)
 
 
 def require_tuning_free(learner: Learner, cost: Meter) -> None:

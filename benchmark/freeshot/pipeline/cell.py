@@ -13,17 +13,14 @@ from freeshot.basics.files import write_text
 from freeshot.contracts.events import StageFinished, StageStarted
 from freeshot.contracts.method import Learner
 from freeshot.engine.metering.meter import metered
-from freeshot.evaluation.scoring import embed_used, require_varied
+from freeshot.evaluation.scoring import require_varied
 from freeshot.pipeline.audit import audited, require_tuning_free
-from freeshot.pipeline.cell_outcome import CellOutcome
-from freeshot.pipeline.cell_record import announce, failure_file, make_record, written
-from freeshot.pipeline.evaluate import evaluate, task_cost
-from freeshot.pipeline.evaluate_finetuned import checkpoint_of
-from freeshot.pipeline.feature_cache import feature_cache_of
+from freeshot.pipeline.evaluate import Evaluation, episode_checkpoint
 from freeshot.pipeline.integrity import HarnessFunctions, Untouched
-from freeshot.pipeline.record_fields import measures
-from freeshot.pipeline.restricted_workbench import RestrictedWorkbench
-from freeshot.pipeline.workbench import Bench
+from freeshot.pipeline.pool_inversion import PoolInversion
+from freeshot.pipeline.record import CellOutcome, failure_file, final_event, make_record, measures, write_record
+from freeshot.pipeline.stages import Stages
+from freeshot.pipeline.workbench import Bench, RestrictedWorkbench
 from freeshot.records.models import RunRecord, StageCost
 
 if TYPE_CHECKING:
@@ -32,47 +29,62 @@ if TYPE_CHECKING:
     from typing import Any
 
     from freeshot.basics.failures import Failure
-    from freeshot.contracts.flow import Episode
-    from freeshot.contracts.images import Images
     from freeshot.contracts.method import Method
-    from freeshot.contracts.tracks import Track
+    from freeshot.pipeline.audit import CellAudit
     from freeshot.pipeline.context import RunContext
-    from freeshot.records.models import RunSpec
+    from freeshot.pipeline.resolve import PlannedCell
 
 
-def run_cell(context: RunContext, spec: RunSpec, track: Track, results: Path) -> RunRecord:
+def run_cell(context: RunContext, cell: PlannedCell, results: Path) -> RunRecord:
     """Run a cell and write its record; any plugin error becomes a record with the reason.
 
     A cell in which the harness refused or detected a violation is violated, whether or not the method caught the error.
     Only errors that prevent writing (StoreError) and interrupts are raised.
     """
-    run = CellRun(context, spec, track)
-    outcome = run.run()
-    record = written(results, make_record(context, spec, run.method, outcome, run.bench))
-    if run.bench is not None and run.bench.scored:
-        checkpoint_of(context, spec).clear()
-    announce(context, record, run.failure)
-    return record
+    return CellRun(context, cell).run(results)
 
 
 @dataclass(eq=False)
 class CellRun:
-    """One cell, run top to bottom."""
+    """One cell, run top to bottom: prepare, evaluate, audit, record."""
 
     context: RunContext
-    spec: RunSpec
-    track: Track
+    cell: PlannedCell
     method: Method = field(init=False)
     violations: Violations = field(default_factory=Violations)
     """What the method did, or tried to do, that the rules forbid."""
-    bench: Bench | None = None
+    stages: Sequence[StageCost] = ()
+    """Costs of the stages so far."""
+    evaluating: bool = False
+    """Whether scoring on test episodes has begun: from then on the evaluation counts, even if it fails."""
+    scored: bool = False
+    """Whether all episodes were scored, and only the audit remains."""
+    audit: CellAudit | None = None
     failure: Failure | None = None
     """The exception that ended the cell, if one did."""
 
     def __post_init__(self) -> None:
-        self.method = self.context.component(self.spec.method)
+        self.method = self.context.component(self.cell.spec.method)
 
-    def run(self) -> CellOutcome:
+    def run(self, results: Path) -> RunRecord:
+        """Run the cell, write its record, and emit its final event."""
+        outcome = self._outcome()
+        record = make_record(
+            self.context,
+            self.cell,
+            self.method,
+            outcome,
+            evaluations=int(self.evaluating),
+            stages=self.stages,
+            audit=self.audit,
+        )
+        record = write_record(results, record)
+        if self.scored:
+            episode_checkpoint(self.context, self.cell).clear()
+        self.context.emit(final_event(self.context, record, self.failure))
+        return record
+
+    def _outcome(self) -> CellOutcome:
         """Prepare, evaluate and audit; return what came of it, and restore everything the method replaced."""
         functions = HarnessFunctions.now()
         try:
@@ -88,24 +100,25 @@ class CellRun:
                 )
         outcome = outcome.with_violations(self.violations)
         if outcome.status in ("failed", "violated"):
-            self.context.forget(self.spec.backbone)  # the failed method may have modified it
+            self.context.forget(self.cell.spec.backbone)  # the failed method may have modified it
         return outcome
 
     def _attempt(self, functions: HarnessFunctions) -> CellOutcome:
-        reason = self.method.skip(self.track)
+        reason = self.method.skip(self.cell.track)
         if reason is not None:
             return CellOutcome("skipped", reason=reason)
         self._require_planned_pool()
-        bench = self.bench = Bench(self.context, self.spec, self.track, self.method)
-        untouched = Untouched(self.context, self.spec, functions)
+        bench = Bench(self.context, self.cell, self.method)
+        self.stages = bench.stages
+        untouched = Untouched(self.context, self.cell.spec, functions)
         learner = self._prepare(bench)
         untouched.require(self.method)
         if self.violations:
             raise ContractError(str(self.violations))
         fields = self._evaluate(bench, learner)
         untouched.require(self.method)
-        if bench.audit is not None and bench.audit.reasons:
-            raise ContractError(" ".join(bench.audit.reasons))
+        if self.audit is not None and self.audit.reasons:
+            raise ContractError(" ".join(self.audit.reasons))
         return CellOutcome("ok", fields, learner.tuning_free, type(learner).transductive)
 
     def _prepare(self, bench: Bench) -> Learner:
@@ -121,33 +134,32 @@ class CellRun:
 
     def _evaluate(self, bench: Bench, learner: Learner) -> Mapping[str, Any]:
         """Score the test episodes, audit the predictions, and return the record's measures."""
-        context, spec = self.context, self.spec
-        context.emit(StageStarted(spec.title, "evaluation", spec.limit or self.track.episodes, id=spec.cell))
-        images, episodes = open_test_data(context, spec, self.track)
-        bench.looked = True  # from here on the evaluation counts, even if it fails
+        context, cell = self.context, self.cell
+        context.emit(StageStarted(cell.title, "evaluation", cell.episodes, id=cell.id))
+        evaluation = Evaluation.of(context, cell, learner)
+        self.evaluating = True
         with closing(learner), access_blocked(self.violations):
             with metered(context.device) as cost:
-                result = evaluate(context, spec, learner, images, episodes, cost)
-            require_varied(result.judged, self.track.way)
+                result = evaluation.run(cost)
+            require_varied(result.outcomes, cell.track.way)
             require_tuning_free(learner, cost)
-            bench.scored = True
-            task = task_cost(result, cost, learner, episodes)
-            fields = measures(result, self.track, images, episodes) | {"task": task}
-            bench.audit = audited(context, spec, learner, result, images, episodes)
-        context.emit(StageFinished(spec.title, "evaluation", cost.seconds, id=spec.cell))
-        if bench.asked:
-            facts = {"queries": sum(oracle.queries for oracle in bench.asked)}
+            self.scored = True
+            fields = measures(evaluation, result) | {"task": evaluation.task_cost(result, cost)}
+            self.audit = audited(evaluation, result)
+        context.emit(StageFinished(cell.title, "evaluation", cost.seconds, id=cell.id))
+        if bench.oracles_given:
+            facts = {"queries": sum(oracle.queries for oracle in bench.oracles_given)}
             bench.stages.append(StageCost(stage="queries", seconds=0, peak_bytes=0, flops=0, facts=facts))
-        peak = max(cost.peak_bytes, result.recalled_bytes)
+        peak = max(cost.peak_bytes, result.cached_peak_bytes)
         spent = {"seconds": cost.seconds, "peak_bytes": peak, "flops": cost.flops, "joules": cost.joules}
         bench.stages.append(StageCost.model_validate({"stage": "evaluation", **spent}))
         return fields
 
     def _require_planned_pool(self) -> None:
         """Refuse a user's own pool that changed since the cell was planned."""
-        planned = self.spec.track.pool_sha256
-        if planned and self.context.place(self.track.pool).identity != planned:
-            raise PoolError(f"The pool '{self.track.pool}' changed since this run began. Rerun the command.")
+        planned, pool = self.cell.spec.track.pool_sha256, self.cell.track.pool
+        if planned and self.context.place(pool).identity != planned:
+            raise PoolError(f"The pool '{pool}' changed since this run began. Rerun the command.")
 
     def _unfinished(self, error: Exception) -> CellOutcome:
         """Return the outcome of a cell that ended with an error, and store the traceback in the cache.
@@ -155,39 +167,22 @@ class CellRun:
         A broken contract is a violation, anything else a failure. Records hold only one sentence.
         """
         self.failure = failure_of(error, self.context.catalogue.host.packages)
-        write_text(failure_file(self.context, self.spec), self.failure.traceback)
+        write_text(failure_file(self.context, self.cell.spec), self.failure.traceback)
         if isinstance(error, ContractError):
             return CellOutcome("violated", reason=self.failure.reason)
-        in_audit = self.bench is not None and self.bench.scored
-        where = "While the audit scored episodes again: " if in_audit else ""
+        where = "While the audit scored episodes again: " if self.scored else ""
         return CellOutcome("failed", reason=where + self.failure.reason)
 
 
-def open_test_data(context: RunContext, spec: RunSpec, track: Track) -> tuple[Images, Sequence[Episode]]:
-    """Open a track's test images at the backbone's size, and the requested episodes."""
-    images = context.images(track.dataset, track.split, context.backbone(spec.backbone).image_size)
-    return images, context.episodes(track)[: spec.limit or track.episodes]
+def invert_pool_of(context: RunContext, cell: PlannedCell) -> None:
+    """Invert LoRAs of a cell's pool that no other process is inverting, so that the cell finds them in the cache.
 
-
-def assist_cell(context: RunContext, spec: RunSpec, track: Track) -> None:
-    """Compute a cell's shareable work (inversions, features) in a helper process.
-
-    Scores no episode and writes no record. Errors are ignored, because the process that runs the cell meets them too.
+    Writes no record and emits no event. Errors are ignored, because the process that runs the cell meets them too.
     """
     try:
-        method: Method = context.component(spec.method)
-        if method.skip(track) is not None:
-            return
-        bench = Bench(context, spec, track, method)
-        untouched = Untouched(context, spec, HarnessFunctions.now())
+        backbone = context.backbone(cell.spec.backbone)
+        inversion = PoolInversion.planned(context, cell, context.pool(cell.track.pool, backbone))
         with access_blocked():
-            learner = method.prepare(RestrictedWorkbench(bench))
-        untouched.require(method)
-        if not learner.embeds:
-            return
-        images, episodes = open_test_data(context, spec, track)
-        with closing(learner), access_blocked(), metered(context.device) as cost:
-            features = feature_cache_of(context, spec, learner, images, cost)
-            embed_used(learner, images, episodes, context.device, recall=features.compute_unclaimed_blocks)
+            inversion.invert_free(Stages(cell, context.artefacts, backbone.device))
     except Exception:  # noqa: BLE001 - see above
-        context.forget(spec.backbone)
+        context.forget(cell.spec.backbone)

@@ -13,11 +13,9 @@ from freeshot.cache.pixels import decoded
 from freeshot.contracts.images import fitted
 from freeshot.contracts.options import build
 from freeshot.data.lookup import dataset_by_name
-from freeshot.engine.devices import choose_device
 from freeshot.engine.vit.backbone import open_backbone
 from freeshot.evaluation.episode_lock import require_as_first_met
 from freeshot.evaluation.episodes import track_episodes
-from freeshot.pipeline.resolve_pool import explicit_pool_folders
 from freeshot.pool.locate import POOLS, Place, find_pool
 from freeshot.pool.poisoning import poisoned, split_name
 from freeshot.pool.store import numbers_sha256, open_pool
@@ -34,7 +32,6 @@ if TYPE_CHECKING:
     from freeshot.contracts.pool import LoraPool
     from freeshot.contracts.tracks import Track
     from freeshot.engine.vit.backbone import Backbone
-    from freeshot.pipeline.request import RunRequest
     from freeshot.plugin.catalogue import Catalogue
     from freeshot.records.models import Part
 
@@ -53,8 +50,6 @@ class RunContext:
     """Folder of users' own pools."""
     own_pools: dict[str, Path] = field(default_factory=dict)
     """Pools requested by their folder: name → folder."""
-    quiet: bool = False
-    """Whether events are suppressed."""
     _backbones: dict[str, Backbone] = field(default_factory=dict)
     _pools: dict[tuple[Path, str], LoraPool] = field(default_factory=dict)
     _pool_numbers: dict[tuple[Path, str], str] = field(default_factory=dict)
@@ -64,13 +59,6 @@ class RunContext:
     _episodes: dict[str, tuple[Episode, ...]] = field(default_factory=dict)
     _counted: dict[Any, Any] = field(default_factory=dict)
 
-    @classmethod
-    def of(cls, request: RunRequest, catalogue: Catalogue, *, here: bool = True) -> RunContext:
-        """Create the environment of a request without opening anything; on the request's device if run `here`."""
-        device = choose_device(request.device if here else "cpu")
-        folders = explicit_pool_folders(request, catalogue)
-        return cls(catalogue, request.cache, request.data, device, request.pools, folders)
-
     @property
     def artefacts(self) -> Artefacts:
         """The cache of stage results."""
@@ -78,8 +66,7 @@ class RunContext:
 
     def emit(self, event: Event) -> None:
         """Send an event to all plugins; a plugin that raises causes a warning only."""
-        if not self.quiet:
-            list(self.catalogue.host.results("freeshot_event", event=event))
+        list(self.catalogue.host.results("freeshot_event", event=event))
 
     def component(self, part: Part) -> Any:
         """Construct a component from its resolved part."""

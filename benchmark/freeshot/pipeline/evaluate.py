@@ -1,14 +1,17 @@
-"""Evaluate a learner on test episodes, once: embed every image, or fine-tune per episode."""
+"""Evaluate a learner on test episodes, once: embed every image, or fine-tune per episode with checkpoints."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from freeshot.basics.errors import ContractError
+from freeshot.basics.files import fingerprint
+from freeshot.cache.checkpoints import FileCheckpoint
 from freeshot.contracts.events import Progress
-from freeshot.evaluation.scoring import head_of, score_embedding
-from freeshot.pipeline.evaluate_finetuned import evaluate_finetuned
-from freeshot.pipeline.feature_cache import feature_cache_of
-from freeshot.pipeline.record_fields import EvaluationResult
+from freeshot.evaluation.metrics import as_tensors, from_tensors, together
+from freeshot.evaluation.scoring import head_of, score_embedding, score_tuning
+from freeshot.pipeline.feature_cache import FeatureCache, feature_recipe
 from freeshot.records.models import TaskCost
 
 if TYPE_CHECKING:
@@ -18,41 +21,105 @@ if TYPE_CHECKING:
     from freeshot.contracts.images import Images
     from freeshot.contracts.method import Learner
     from freeshot.engine.metering.meter import Meter
+    from freeshot.evaluation.metrics import QueryOutcomes
+    from freeshot.evaluation.scoring import Embedded, Head
     from freeshot.pipeline.context import RunContext
-    from freeshot.records.models import RunSpec
+    from freeshot.pipeline.resolve import PlannedCell
+
+SAVE_EVERY = 20
+"""Episodes between two checkpoints."""
 
 
-def evaluate(
-    context: RunContext,
-    spec: RunSpec,
-    learner: Learner,
-    images: Images,
-    episodes: Sequence[Episode],
-    cost: Meter,
-) -> EvaluationResult:
-    """Evaluate the test episodes; `cost` is the meter that runs meanwhile."""
-    if not learner.embeds:
-        return EvaluationResult(evaluate_finetuned(context, spec, learner, images, episodes, cost))
+@dataclass(frozen=True, eq=False)
+class EvaluationResult:
+    """The result of one evaluation of test episodes."""
 
-    def report(done: int, of: int) -> None:
-        context.emit(Progress(spec.title, "evaluation", done, of, id=spec.cell))
-
-    features = feature_cache_of(context, spec, learner, images, cost)
-    judged, embedded = score_embedding(learner, images, episodes, context.device, report, features)
-    return EvaluationResult(
-        judged,
-        embedded=embedded,
-        head=head_of(learner),
-        spread=learner.spread,
-        recalled_bytes=features.peak_bytes,
-        embedding_flops=features.flops,
-    )
+    outcomes: QueryOutcomes
+    embedded: Embedded | None = None
+    """The features of a learner that embeds."""
+    head: Head | None = None
+    """The head that classifies them; None for the nearest class mean."""
+    cached_peak_bytes: int = 0
+    """Peak memory of the computation of features loaded from the cache."""
+    embedding_flops: int = 0
+    """Operations of the features; each image counts once, however many episodes use it."""
 
 
-def task_cost(result: EvaluationResult, cost: Meter, learner: Learner, episodes: Sequence[Episode]) -> TaskCost:
-    """Return the cost of one task: embedding its images, and its share of the other operations."""
-    flops = (cost.flops - result.embedding_flops) / len(episodes)
-    if result.embedded is not None:
-        shown = len(episodes[0].support) + len(episodes[0].query)
-        flops += result.embedding_flops * shown / len(result.embedded.images)
-    return TaskCost(flops=round(flops), tuned=learner.tuned)
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """A learner, and the test images and episodes on which it is evaluated."""
+
+    context: RunContext
+    cell: PlannedCell
+    learner: Learner
+    images: Images
+    episodes: Sequence[Episode]
+
+    @classmethod
+    def of(cls, context: RunContext, cell: PlannedCell, learner: Learner) -> Evaluation:
+        """Open a cell's test images at the backbone's size, and the requested episodes."""
+        track = cell.track
+        images = context.images(track.dataset, track.split, context.backbone(cell.spec.backbone).image_size)
+        return cls(context, cell, learner, images, context.episodes(track)[: cell.episodes])
+
+    def run(self, cost: Meter) -> EvaluationResult:
+        """Evaluate the episodes; `cost` is the meter that runs meanwhile."""
+        learner, context = self.learner, self.context
+        if not learner.embeds:
+            return EvaluationResult(self._fine_tuned(cost))
+        features = FeatureCache(context, feature_recipe(context, self.cell, learner, self.images), cost)
+        outcomes, embedded = score_embedding(learner, self.images, self.episodes, context.device, self.report, features)
+        return EvaluationResult(outcomes, embedded, head_of(learner), features.peak_bytes, features.flops)
+
+    def report(self, done: int, total: int, stage: str = "evaluation") -> None:
+        """Emit the progress of the evaluation, or of its audit."""
+        self.context.emit(Progress(self.cell.title, stage, done, total, id=self.cell.id))
+
+    def task_cost(self, result: EvaluationResult, cost: Meter) -> TaskCost:
+        """Return the cost of one task: embedding its images, and its share of the other operations."""
+        flops = (cost.flops - result.embedding_flops) / len(self.episodes)
+        if result.embedded is not None:
+            shown = len(self.episodes[0].support) + len(self.episodes[0].query)
+            flops += result.embedding_flops * shown / len(result.embedded.images)
+        return TaskCost(flops=round(flops), tuned=self.learner.tuned)
+
+    def _fine_tuned(self, meter: Meter) -> QueryOutcomes:
+        """Tune on one group of episodes after another, resuming from a checkpoint; the meter includes earlier runs."""
+        learner, total = self.learner, len(self.episodes)
+        checkpoint = episode_checkpoint(self.context, self.cell)
+        checkpoint.meter = meter
+        parts = _load_partial_results(checkpoint)
+        done = sum(len(part.right) for part in parts)
+        if learner.together < 1:
+            raise ContractError(
+                f"{type(learner).__name__} tunes {learner.together} episodes together; at least 1 is needed."
+            )
+        try:
+            while done < total:
+                group = self.episodes[done : done + learner.together]
+                parts.append(score_tuning(learner, self.images, group, self.context.device, self.cell.spec.seed))
+                before, done = done, done + len(group)
+                self.report(done, total)
+                if done // SAVE_EVERY > before // SAVE_EVERY or done == total:
+                    checkpoint.offer(lambda: as_tensors(together(parts)))
+        except KeyboardInterrupt:
+            if 0 < done < total:
+                checkpoint.offer(lambda: as_tensors(together(parts)))  # saves all finished episodes
+            raise
+        return together(parts)
+
+
+def episode_checkpoint(context: RunContext, cell: PlannedCell) -> FileCheckpoint:
+    """Return the checkpoint of a cell's episode outcomes, used until its record is written."""
+    # includes the weights, because a backbone's name may refer to other ones by now
+    name = fingerprint([cell.id, context.backbone(cell.spec.backbone).sha256])
+    return FileCheckpoint(context.cache / "cells" / f"{name}.safetensors", every=0)
+
+
+def _load_partial_results(checkpoint: FileCheckpoint) -> list[QueryOutcomes]:
+    """Read the outcomes of earlier runs; empty if the checkpoint is missing, damaged or of another format."""
+    state = checkpoint.load()
+    try:
+        return [from_tensors(state)] if state else []
+    except KeyError:
+        return []

@@ -1,8 +1,7 @@
 """Cache of features, block by block, for learners whose computation is fully identified.
 
 These are the harness's own learners: a network, merged with its adapter, whose weights can be hashed. Features of
-third-party learners are computed each time. Processes that embed the same images with the same weights share the
-blocks.
+third-party learners are computed each time. Stored block by block, so that an interrupted evaluation resumes.
 """
 
 from __future__ import annotations
@@ -12,10 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
-from filelock import Timeout
 
 from freeshot.basics.files import fingerprint, tensors_sha256
-from freeshot.basics.locked_work import run_under_locks
 from freeshot.cache.artifacts import Artefact
 from freeshot.engine.lora.adapted_learner import AdaptedLearner
 from freeshot.engine.metering.meter import metered
@@ -31,23 +28,23 @@ if TYPE_CHECKING:
     from freeshot.contracts.method import Learner
     from freeshot.engine.metering.meter import Meter
     from freeshot.pipeline.context import RunContext
-    from freeshot.records.models import RunSpec
+    from freeshot.pipeline.resolve import PlannedCell
 
     Make = Callable[[Sequence[int]], Tensor]
     """Embeds images [b] as [b, d]."""
 
 STAGE = "features"
 WORTH = 5.0
-"""Seconds of embedding above which features are cached if no other process could need them."""
+"""Seconds of embedding above which the features of a single block are cached."""
 BLOCK = 2000
-"""Images per block: few enough to be shared, a multiple of the network's batch size."""
+"""Images per block, a multiple of the network's batch size."""
 
 
 @dataclass(eq=False)
 class FeatureCache:
     """Loads the features of one evaluation from the cache, or computes and stores them."""
 
-    environment: RunContext
+    context: RunContext
     recipe: dict[str, Any] | None
     """Everything that determines the features bit by bit; None if that is unknown."""
     meter: Meter
@@ -67,39 +64,24 @@ class FeatureCache:
     def _features(self, used: Sequence[int], make: Make) -> Tensor:
         if self.recipe is None:
             return make(used)
-        blocks = _blocks(used)
-        shared = len(blocks) > 1
-        parts = run_under_locks(
-            len(blocks), lambda number, wait: self._block(blocks[number], make, shared=shared, wait=wait)
-        )
-        return torch.cat([parts[number] for number in range(len(blocks))])
+        blocks = [used[start : start + BLOCK] for start in range(0, len(used), BLOCK)]
+        return torch.cat([self._block(block, make, always=len(blocks) > 1) for block in blocks])
 
-    def compute_unclaimed_blocks(self, used: Sequence[int], make: Make) -> Tensor:
-        """Compute the feature blocks that no other process has locked; return all available features [k, d]."""
-        if self.recipe is None or len(used) <= BLOCK:
-            return torch.empty(0)
-        blocks = _blocks(used)
-        parts = [self._block(block, make, shared=True, wait=False) for block in blocks]
-        return torch.cat([part for part in parts if part is not None] or [torch.empty(0)])
-
-    def _block(self, used: Sequence[int], make: Make, *, shared: bool, wait: bool) -> Tensor | None:
-        """Return a block's features; None if another process has its lock and `wait` is False."""
-        assert self.recipe is not None
-        recipe = self.recipe | {"used": fingerprint(list(used), 64)}
-        begun = time.perf_counter()
+    def _block(self, used: Sequence[int], make: Make, *, always: bool) -> Tensor:
+        """Return a block's features, from the cache if possible; `always` stores them, however fast they were."""
+        recipe = {**(self.recipe or {}), "used": fingerprint(list(used), 64)}
+        began = time.perf_counter()
         features = self._taken(recipe, len(used), 0.0)
-        if features is not None:
-            return features
-        try:
-            with self.environment.artefacts.lock(STAGE, recipe).acquire(timeout=-1 if wait else 0):
-                features = self._taken(recipe, len(used), time.perf_counter() - begun)
-                return features if features is not None else self._made(recipe, used, make, shared=shared)
-        except Timeout:
-            return None
+        if features is None:
+            with self.context.artefacts.lock(STAGE, recipe):
+                features = self._taken(recipe, len(used), time.perf_counter() - began)
+                if features is None:
+                    features = self._made(recipe, used, make, always=always)
+        return features
 
     def _taken(self, recipe: dict[str, Any], count: int, waited: float) -> Tensor | None:
         """Load features from the cache and charge their cost, less the seconds spent waiting."""
-        artefact = self.environment.artefacts.load(STAGE, recipe)
+        artefact = self.context.artefacts.load(STAGE, recipe)
         features = artefact.tensors.get("features") if artefact is not None else None
         if artefact is None or features is None or len(features) != count:
             return None
@@ -108,42 +90,30 @@ class FeatureCache:
         self.peak_bytes = max(self.peak_bytes, artefact.peak_bytes)
         return features
 
-    def _made(self, recipe: dict[str, Any], used: Sequence[int], make: Make, *, shared: bool) -> Tensor:
+    def _made(self, recipe: dict[str, Any], used: Sequence[int], make: Make, *, always: bool) -> Tensor:
         """Compute features, and store them if that is worthwhile."""
-        with metered(self.environment.device) as cost:
+        with metered(self.context.device) as cost:
             features = make(used)
-        if shared or cost.seconds >= WORTH:
+        if always or cost.seconds >= WORTH:
             made = Artefact({"features": features}, {}, cost.seconds, cost.peak_bytes, cost.flops)
-            self.environment.artefacts.save(STAGE, recipe, made)
+            self.context.artefacts.save(STAGE, recipe, made)
         return features
 
 
-def _blocks(used: Sequence[int]) -> list[Sequence[int]]:
-    """Split images into blocks; the last may be smaller."""
-    return [used[start : start + BLOCK] for start in range(0, len(used), BLOCK)]
-
-
-def feature_cache_of(
-    environment: RunContext, spec: RunSpec, learner: Learner, images: Images, meter: Meter
-) -> FeatureCache:
-    """Return the feature cache of a learner on images."""
-    return FeatureCache(environment, _recipe(environment, spec, learner, images), meter)
-
-
-def _recipe(environment: RunContext, spec: RunSpec, learner: Learner, images: Images) -> dict[str, Any] | None:
-    """Return the recipe of the features: network, adapter, preprocessing, images, and this device's arithmetic."""
+def feature_recipe(context: RunContext, cell: PlannedCell, learner: Learner, images: Images) -> dict[str, Any] | None:
+    """Return the recipe of features: network, adapter, preprocessing, images, and this device's arithmetic."""
     if type(learner) is not AdaptedLearner or "embed" in vars(learner):
         return None
-    backbone = environment.backbone(spec.backbone)
+    backbone = context.backbone(cell.spec.backbone)
     return {
-        "backbone": [spec.backbone.identity(), backbone.sha256],
+        "backbone": [cell.spec.backbone.identity(), backbone.sha256],
         "adapter": adapter_sha256(learner.adapter),
         "merged": weights_sha256(learner.network),  # the weights in use, even if the learner was modified
         "shown": [backbone.normalize.mean.flatten().tolist(), backbone.normalize.std.flatten().tolist()],
         "side": backbone.image_size,
         "dtype": str(backbone.dtype),
         "images": images.sha256,
-        "arithmetic": [environment.device.type, torch.__version__, torch.get_num_threads()],
+        "arithmetic": [context.device.type, torch.__version__, torch.get_num_threads()],
     }
 
 

@@ -157,9 +157,9 @@ def backbone_state(backbone: Backbone) -> str:
 class Untouched:
     """The state before the method prepares of everything it must not change."""
 
-    def __init__(self, environment: RunContext, spec: RunSpec, functions: HarnessFunctions) -> None:
-        self._environment, self._spec, self._functions = environment, spec, functions
-        self._backbone = environment.backbone(spec.backbone)
+    def __init__(self, context: RunContext, spec: RunSpec, functions: HarnessFunctions) -> None:
+        self._context, self._functions = context, functions
+        self._backbone = context.backbone(spec.backbone)
         self._state = backbone_state(self._backbone)
 
     def require(self, method: Method) -> None:
@@ -168,7 +168,7 @@ class Untouched:
         if backbone_state(self._backbone) != self._state:
             changes.append("changed the frozen backbone. Work on bench.backbone(), a copy.")
         changes += [
-            f"changed the LoRAs of the pool '{name}'. Work on copies." for name in self._environment.changed_pools()
+            f"changed the LoRAs of the pool '{name}'. Work on copies." for name in self._context.changed_pools()
         ]
         if changes:
             raise ContractError(" ".join(f"Method '{method.name}' {change}" for change in changes))

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import OptionError
 from freeshot.basics.files import file_sha256
-from freeshot.basics.locked_work import run_under_locks
 from freeshot.contracts.inversion import LearnedInversion
+from freeshot.contracts.method import Needs
 from freeshot.engine.inversion.batchnorm_prior import weights_file
 from freeshot.engine.inversion.mask_only import only_masks, with_mask
 from freeshot.pipeline.inversion import batches_of, invert, joined, learn_to_invert, surrogate_set
+from freeshot.pipeline.resolve import own_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from torch import Tensor
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from freeshot.contracts.inversion import InversionMethod
     from freeshot.contracts.pool import LoraEntry, LoraPool
     from freeshot.engine.vit.backbone import Backbone
+    from freeshot.pipeline.context import RunContext
+    from freeshot.pipeline.resolve import PlannedCell
     from freeshot.pipeline.stages import Stages
     from freeshot.records.models import Part
 
@@ -68,42 +71,65 @@ class PoolInversion:
                 "Choose -o strategy=none."
             )
 
+    @classmethod
+    def planned(cls, context: RunContext, cell: PlannedCell, pool: LoraPool) -> PoolInversion:
+        """Return how a cell that `inverts` will invert its pool, as its method will request it."""
+        parts, options = own_parts(cell.spec), cell.spec.method.options
+        chosen = (parts["inversion"], parts["efficiency"])
+        inversion, strategy = map(context.component, chosen)
+        sizes = (int(options["per_class"]), int(options.get("batch", 0)))
+        query_only = Needs.POOL not in context.component(cell.spec.method).needs
+        backbone = context.backbone(cell.spec.backbone)
+        return cls(backbone, pool, inversion, strategy, chosen, *sizes, cell.spec.seed, query_only)
+
     def run(self, stages: Stages) -> list[SurrogateSet]:
         """Invert every LoRA, or load cached results, and charge the cost."""
         learned = self._learned(stages)
         stages.started(STAGE, len(self.pool))
-        entries = self.pool.entries
-        there = 0
-
-        def recovered(number: int, *, wait: bool) -> list[tuple[Artefact, bool]] | None:
-            nonlocal there
-            parts = self._recovered(entries[number], number, learned, stages, wait=wait)
-            if parts is not None:
-                there += 1
-                stages.progress(STAGE, there, len(entries))
-            return parts
-
-        parts = run_under_locks(len(entries), recovered)
-        found = []
-        for number, entry in enumerate(entries):
-            surrogates = surrogate_set(entry, joined([artefact for artefact, _ in parts[number]]))
+        batches: dict[int, list[tuple[Artefact, bool]]] = {}
+        for number in self._free_first(stages.artefacts):
+            batches[number] = self._inverted(number, learned, stages)
+            stages.progress(STAGE, len(batches), len(self.pool))
+        sets = []
+        for number, entry in enumerate(self.pool.entries):
+            surrogates = surrogate_set(entry, joined([artefact for artefact, _ in batches[number]]))
             if self._masked_afterwards:
                 surrogates = with_mask(self.backbone, entry, self.strategy, surrogates)
-            found.append(surrogates)
-        stages.charge(STAGE, [part for number in range(len(entries)) for part in parts[number]], self._facts(found))
-        return found
+            sets.append(surrogates)
+        stages.charge(STAGE, [batch for number in sorted(batches) for batch in batches[number]], self._facts(sets))
+        return sets
+
+    def invert_free(self, stages: Stages) -> None:
+        """Invert, one after the other, the LoRAs that are not cached and that no other process is inverting."""
+        learned = self._learned(stages)
+        for number in range(len(self.pool)):
+            if self._missing(number, stages.artefacts) and not self._in_progress(number, stages.artefacts):
+                self._inverted(number, learned, stages)
+
+    def _free_first(self, artefacts: Artefacts) -> Iterator[int]:
+        """Yield the index of each LoRA; those that another process is inverting come last, to be loaded then."""
+        later = []
+        for number in range(len(self.pool)):
+            if self._in_progress(number, artefacts):
+                later.append(number)
+            else:
+                yield number
+        yield from later
+
+    def _missing(self, number: int, artefacts: Artefacts) -> list[dict[str, Any]]:
+        """Return the recipes of a LoRA's batches that are not in the cache."""
+        return [recipe for recipe in self._recipes(number) if not artefacts.has(STAGE, recipe)]
+
+    def _in_progress(self, number: int, artefacts: Artefacts) -> bool:
+        """Return whether another process is inverting a LoRA."""
+        return any(artefacts.is_locked(STAGE, recipe) for recipe in self._missing(number, artefacts))
 
     def there(self, stage: str, artefacts: Artefacts) -> tuple[int, int]:
         """Return how many artefacts of a stage are in the cache, and how many there will be."""
         if stage == LEARNING:
             return int(artefacts.has(LEARNING, self._learning_recipe())), 1
-        found = [
-            artefacts.has(STAGE, self._recipe(entry, pieces, piece))
-            for entry in self.pool.entries
-            for pieces in [batches_of(self.per_class, len(entry.classes), self.batch)]
-            for piece in range(len(pieces))
-        ]
-        return sum(found), len(found)
+        cached = [artefacts.has(STAGE, recipe) for number in range(len(self.pool)) for recipe in self._recipes(number)]
+        return sum(cached), len(cached)
 
     def identity(self) -> list[Any]:
         """Return the key that runs with the same surrogates share."""
@@ -137,35 +163,27 @@ class PoolInversion:
     def _masked_afterwards(self) -> bool:
         return only_masks(self.backbone.vit, self.strategy)
 
-    def _recovered(
-        self,
-        entry: LoraEntry,
-        number: int,
-        learned: Mapping[str, Tensor] | None,
-        stages: Stages,
-        *,
-        wait: bool,
-    ) -> list[tuple[Artefact, bool]] | None:
-        """Invert a LoRA batch by batch; return each batch's artefact and whether it was cached.
-
-        None if another process has a lock and `wait` is False.
-        """
-        pieces = batches_of(self.per_class, len(entry.classes), self.batch)
+    def _inverted(
+        self, number: int, learned: Mapping[str, Tensor] | None, stages: Stages
+    ) -> list[tuple[Artefact, bool]]:
+        """Invert a LoRA batch by batch; return each batch's artefact and whether it was cached."""
+        entry, recipes = self.pool.entries[number], self._recipes(number)
         acting = None if self._masked_afterwards else self.strategy
-        made = []
-        for piece, count in enumerate(pieces):
-            recipe = self._recipe(entry, pieces, piece)
-            tell = stages.within(STAGE, number * len(pieces) + piece, len(self.pool) * len(pieces))
+        batches = []
+        for piece, (count, recipe) in enumerate(zip(self._batches(entry), recipes, strict=True)):
+            tell = stages.within(STAGE, number * len(recipes) + piece, len(self.pool) * len(recipes))
             how = (self.backbone, entry, self.inversion, acting, count, self.seed)
             make = partial(invert, *how, learned=learned, piece=piece, query_only=self.query_only)
-            stored = stages.stored(STAGE, recipe, make, tell, wait=wait)
-            if stored is None:
-                return None
-            made.append(stored)
-        return made
+            batches.append(stages.stored(STAGE, recipe, make, tell))
+        return batches
 
-    def _recipe(self, entry: LoraEntry, pieces: list[int], piece: int) -> dict[str, Any]:
-        """Return the recipe of the images; settings that change the mask only are left out."""
+    def _batches(self, entry: LoraEntry) -> list[int]:
+        """Return the images per class of each batch of a LoRA."""
+        return batches_of(self.per_class, len(entry.classes), self.batch)
+
+    def _recipes(self, number: int) -> list[dict[str, Any]]:
+        """Return the recipes of a LoRA's batches; settings that change the mask only are left out."""
+        entry = self.pool.entries[number]
         recipe: dict[str, Any] = {
             "inversion": self.parts[0].recipe(),
             "efficiency": "all patches" if self._masked_afterwards else self.parts[1].recipe(),
@@ -178,11 +196,12 @@ class PoolInversion:
             recipe["learned_from"] = [e.name for e in self.pool.entries]
         if self.query_only:
             recipe["query_only"] = True
-        if len(pieces) > 1:
-            recipe["batch"] = [piece, *pieces]
         if self._files:
             recipe["files"] = self._files
-        return recipe
+        batches = self._batches(entry)
+        if len(batches) == 1:
+            return [recipe]
+        return [recipe | {"batch": [piece, *batches]} for piece in range(len(batches))]
 
     def _learned(self, stages: Stages) -> Mapping[str, Tensor] | None:
         """Train an inversion that learns from all LoRAs, once per pool."""
@@ -204,6 +223,11 @@ class PoolInversion:
             "seed": self.seed,
             **({"files": self._files} if self._files else {}),
         }
+
+
+def inverts(cell: PlannedCell) -> bool:
+    """Return whether a cell's method has the options of an inversion: its name, a strategy and `per_class`."""
+    return own_parts(cell.spec).keys() >= {"inversion", "efficiency"} and "per_class" in cell.spec.method.options
 
 
 def _blind(backbone: Backbone, strategy: EfficiencyStrategy) -> bool:

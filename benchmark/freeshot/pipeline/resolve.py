@@ -1,23 +1,143 @@
-"""Resolve names and options to parts with all options set, before anything is computed."""
+"""Resolve a row on a track into a cell: components with all options set, their needs, and the pool."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from freeshot.basics.errors import MissingPoolError
 from freeshot.contracts.component import Choice, Component
 from freeshot.contracts.method import Needs
 from freeshot.contracts.options import build, name_and_options, neutral_options, options_of, to_json
-from freeshot.records.models import Part
+from freeshot.pool.locate import canonical_pool_name, find_pool
+from freeshot.records.models import Part, RunSpec, TrackSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
+    from freeshot.contracts.method import Method
+    from freeshot.contracts.tracks import Row, Track
     from freeshot.plugin.catalogue import Catalogue
-    from freeshot.records.models import RunSpec
+    from freeshot.records.models import DataFree
 
 
-def part_of(catalogue: Catalogue, kind: str, name: str, options: Mapping[str, Any]) -> tuple[Part, Component]:
+@dataclass(frozen=True, eq=False)
+class PlannedCell:
+    """A cell, resolved once and carried whole to the process that runs it."""
+
+    spec: RunSpec
+    track: Track
+    needs: frozenset[Needs]
+    """Needs of the method and of its base methods together."""
+    data_free: DataFree
+    state: Literal["done", "todo", "skip"] = "todo"
+    reason: str = ""
+    missing: str = ""
+    """How to build its pool, if that has not been done yet."""
+
+    @cached_property
+    def id(self) -> str:
+        """Hash of everything that determines the results."""
+        return self.spec.cell
+
+    @property
+    def title(self) -> str:
+        """Readable name."""
+        return self.spec.title
+
+    @property
+    def needs_pool(self) -> bool:
+        """Whether its results depend on the LoRAs of a pool."""
+        return bool(self.needs & {Needs.POOL, Needs.QUERIES})
+
+    @property
+    def episodes(self) -> int:
+        """Number of episodes to evaluate."""
+        return self.spec.limit or self.track.episodes
+
+
+class Resolved(NamedTuple):
+    """A component, and its description with all options."""
+
+    part: Part
+    component: Any
+
+
+def resolve_cell(
+    catalogue: Catalogue,
+    suite: str,
+    row: Row,
+    track: Track,
+    *,
+    seed: int = 0,
+    limit: int | None = None,
+    backbone: Part | None = None,
+) -> tuple[PlannedCell, Method]:
+    """Resolve a row on a track into a cell, and return its method, too; the backbone is the track's by default."""
+    components = _with_chosen(catalogue, "method", row.method, row.options)
+    own, method = components.pop("")
+    methods = [method, *(chosen.component for chosen in components.values() if chosen.part.kind == "method")]
+    needs = frozenset(need for each in methods for need in each.needs)
+    spec = RunSpec(
+        suite=suite,
+        track=TrackSpec(**{name: getattr(track, name) for name in TRACK_FIELDS}),
+        method=own,
+        parts={option: chosen.part for option, chosen in components.items()},
+        backbone=backbone or backbone_part(catalogue, track.backbone),
+        seed=seed,
+        limit=limit if limit is not None and limit < track.episodes else None,
+    )
+    return PlannedCell(spec, track, needs, _data_freedom(needs, components)), method
+
+
+TRACK_FIELDS = (
+    "name",
+    "version",
+    "dataset",
+    "split",
+    "pool",
+    "sources",
+    "way",
+    "shot",
+    "query",
+    "episodes",
+    "selection",
+    "episodes_sha256",
+    "indices_sha256",
+)
+"""Fields that determine a track's results."""
+
+
+def _data_freedom(needs: frozenset[Needs], components: Mapping[str, Resolved]) -> DataFree:
+    """Return a row's data-freedom level, from the needs of its methods and the data of its inversions."""
+    if needs & {Needs.BASE_IMAGES, Needs.VALIDATION}:
+        return "real data"
+    inversions = [chosen.component for chosen in components.values() if chosen.part.kind == "inversion"]
+    return "public prior" if any(inversion.data_free == "public prior" for inversion in inversions) else "strict"
+
+
+def with_pool(cell: PlannedCell, name: str | None, catalogue: Catalogue, pools: Path) -> PlannedCell:
+    """Resolve a cell's pool, the track's or another by `name`; a cell whose method needs none stays unchanged.
+
+    A user's own pool enters the cell by its hash, because its name does not determine its LoRAs.
+    """
+    if not cell.needs_pool:
+        return cell
+    track = replace(cell.track, pool=name or cell.track.pool)
+    try:
+        changes = {"pool_sha256": find_pool(track.pool, catalogue, pools).identity}
+    except MissingPoolError as error:
+        return replace(cell, track=track, missing=str(error))
+    if name is not None:
+        track = replace(track, pool=canonical_pool_name(name, catalogue, pools))
+        changes["other_pool"] = track.pool if track.pool != cell.track.pool else ""
+    spec = cell.spec.model_copy(update={"track": cell.spec.track.model_copy(update=changes)})
+    return replace(cell, spec=spec, track=track)
+
+
+def part_of(catalogue: Catalogue, kind: str, name: str, options: Mapping[str, Any]) -> Resolved:
     """Construct a component and describe it with all of its options."""
     registered = catalogue.registered(kind, name)
     component = build(registered.cls, options)
@@ -28,25 +148,18 @@ def part_of(catalogue: Catalogue, kind: str, name: str, options: Mapping[str, An
         origin=registered.origin,
         neutral=neutral_options(component),
     )
-    return part, component
+    return Resolved(part, component)
 
 
 def backbone_part(catalogue: Catalogue, text: str) -> Part:
     """Describe the backbone `text`, which may include options: 'clip-vit-b16:normalize=own'."""
     name, options = name_and_options(text)
-    return part_of(catalogue, "backbone", name, options)[0]
+    return part_of(catalogue, "backbone", name, options).part
 
 
-def with_parts(
-    catalogue: Catalogue, kind: str, name: str, options: Mapping[str, Any]
-) -> tuple[Part, Component, dict[str, Part]]:
-    """Construct a component, and describe it and all that it selects by name, recursively: 'under.learner' → part."""
-    part, component = part_of(catalogue, kind, name, options)
-    parts: dict[str, Part] = {}
-    for option, choice in choices_of(component).items():
-        chosen, _, inner = with_parts(catalogue, choice.kind, choice.name, dict(choice.options))
-        parts |= {option: chosen, **{f"{option}.{deeper}": value for deeper, value in inner.items()}}
-    return part.model_copy(update={"options": to_json(spelt_alike(component, parts))}), component, parts
+def resolve(catalogue: Catalogue, choice: Choice) -> Resolved:
+    """Construct a chosen component; unknown names and invalid values raise."""
+    return part_of(catalogue, choice.kind, choice.name, dict(choice.options))
 
 
 def own_parts(spec: RunSpec) -> dict[str, Part]:
@@ -54,29 +167,28 @@ def own_parts(spec: RunSpec) -> dict[str, Part]:
     return {part.kind: part for option, part in spec.parts.items() if "." not in option}
 
 
-def needs_of(catalogue: Catalogue, spec: RunSpec) -> frozenset[Needs]:
-    """Return the needs of a cell's method and of its base method together."""
-    methods = [spec.method, *(part for part in spec.parts.values() if part.kind == "method")]
-    built: list[Any] = [build(catalogue.component(part.kind, part.name), part.options) for part in methods]
-    return frozenset(need for method in built for need in method.needs)
+def _with_chosen(catalogue: Catalogue, kind: str, name: str, options: Mapping[str, Any]) -> dict[str, Resolved]:
+    """Construct a component, under '', and all that it selects by name, recursively: 'learner', 'under.learner'."""
+    part, component = part_of(catalogue, kind, name, options)
+    chosen: dict[str, Resolved] = {}
+    for option, choice in _choices_of(component).items():
+        inner = _with_chosen(catalogue, choice.kind, choice.name, dict(choice.options))
+        chosen |= {f"{option}.{deeper}".rstrip("."): value for deeper, value in inner.items()}
+    spelled = to_json(_spelled_alike(component, chosen))
+    return {"": Resolved(part.model_copy(update={"options": spelled}), component), **chosen}
 
 
-def resolve(catalogue: Catalogue, choice: Choice) -> Part:
-    """Resolve a choice to a part; unknown names and invalid values raise."""
-    return part_of(catalogue, choice.kind, choice.name, dict(choice.options))[0]
-
-
-def choices_of(component: Component) -> dict[str, Choice]:
+def _choices_of(component: Component) -> dict[str, Choice]:
     """Return the components that a component selects by name: option → choice; neutral options are left out."""
-    telling = options_of(type(component)).keys() - set(neutral_options(component))
-    found = {name: getattr(component, name) for name in options_of(type(component)) if name in telling}
-    return {name: value for name, value in found.items() if isinstance(value, Choice)}
+    names = [name for name in options_of(type(component)) if name not in neutral_options(component)]
+    return {name: value for name in names if isinstance(value := getattr(component, name), Choice)}
 
 
-def spelt_alike(component: Component, parts: Mapping[str, Part]) -> Component:
+def _spelled_alike(component: Component, chosen: Mapping[str, Resolved]) -> Component:
     """Give the options of chosen components their resolved values: '0.01' and 0.01 are one cell."""
     alike = {}
-    for name, choice in choices_of(component).items():
+    for name, choice in _choices_of(component).items():
         given = sorted({key.partition(".")[0] for key, _ in choice.options})  # of 'learner.lr' the learner
-        alike[name] = Choice(choice.kind, choice.name, tuple((key, parts[name].options[key]) for key in given))
+        options = chosen[name].part.options
+        alike[name] = Choice(choice.kind, choice.name, tuple((key, options[key]) for key in given))
     return replace(component, **alike)

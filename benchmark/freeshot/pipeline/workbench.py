@@ -13,7 +13,7 @@ from freeshot.basics.files import tensors_sha256
 from freeshot.basics.seeds import derive, stream
 from freeshot.cache.artifacts import Artefact
 from freeshot.contracts.flow import Adapter, Shots, SurrogateSet
-from freeshot.contracts.method import Learner, Method, Needs
+from freeshot.contracts.method import Learner, Method, Needs, Workbench
 from freeshot.engine.inversion.black_box import QueryOracle
 from freeshot.engine.inversion.teacher import patch_side
 from freeshot.engine.lora.adapted_learner import AdaptedLearner
@@ -22,7 +22,6 @@ from freeshot.evaluation.episodes import draw_episodes, require_enough
 from freeshot.evaluation.scoring import read_images
 from freeshot.pipeline.pool_inversion import PoolInversion
 from freeshot.pipeline.resolve import resolve
-from freeshot.pipeline.restricted_workbench import RestrictedWorkbench
 from freeshot.pipeline.stages import Stages
 from freeshot.pipeline.task_sampler import ImageSource, SurrogateSource, Tasks, TaskShape, hidden_classes
 from freeshot.records.models import StageCost
@@ -38,11 +37,9 @@ if TYPE_CHECKING:
     from freeshot.contracts.images import Images
     from freeshot.contracts.meta_learner import TaskStream
     from freeshot.contracts.pool import LoraPool
-    from freeshot.contracts.tracks import Track
     from freeshot.engine.vit.backbone import Backbone
-    from freeshot.pipeline.audit import CellAudit
     from freeshot.pipeline.context import RunContext
-    from freeshot.records.models import RunSpec
+    from freeshot.pipeline.resolve import PlannedCell
 
 
 VALIDATION_TASKS = 100
@@ -62,30 +59,24 @@ class LabelledTask:
 class Bench:
     """The workbench of one cell's method; implements `freeshot.Workbench`."""
 
-    _environment: RunContext
-    _spec: RunSpec
-    track: Track
+    _context: RunContext
+    cell: PlannedCell
     method: Method
     recovered: Sequence[SurrogateSet] = ()
     """Result of the last inversion."""
-    asked: list[QueryOracle] = field(default_factory=list)
+    oracles_given: list[QueryOracle] = field(default_factory=list)
     """The services that were handed out; they count their queries."""
-    looked: bool = False
-    """Whether scoring on test episodes has begun."""
-    scored: bool = False
-    """Whether all episodes were scored, and only the audit remains."""
-    audit: CellAudit | None = None
-    """Result of the audit, when available."""
     origin: str = ""
     """Provider of the method, if it is not the cell's own."""
     under: Adapter | None = None
     """The adapter of the base method, if there is one."""
 
     def __post_init__(self) -> None:
-        self.way, self.shot, self.query = self.track.way, self.track.shot, self.track.query
-        self._backbone: Backbone = self._environment.backbone(self._spec.backbone)
-        self._seed = self._spec.seed
-        self.ledger = Stages(self._environment, self._spec.title, self._spec.cell, self._backbone.device)
+        self.track = track = self.cell.track
+        self.way, self.shot, self.query = track.way, track.shot, track.query
+        self._backbone: Backbone = self._context.backbone(self.cell.spec.backbone)
+        self._seed = self.cell.spec.seed
+        self.ledger = Stages(self.cell, self._context.artefacts, self._backbone.device, self._context.emit)
 
     @property
     def stages(self) -> list[StageCost]:
@@ -139,8 +130,7 @@ class Bench:
 
     def on(self, method: Choice) -> Bench:
         """Return a workbench whose network is the result of another method; this one if that changes nothing."""
-        part = resolve(self._environment.catalogue, method)
-        other: Method = self._environment.component(part)
+        part, other = resolve(self._context.catalogue, method)
         if other == self.method:  # a method based on itself has no base
             return self
         if reason := other.skip(self.track):
@@ -150,7 +140,7 @@ class Bench:
 
     def _beside(self, method: Method, origin: str, under: Adapter | None) -> Bench:
         """Return another workbench of the same cell, sharing ledger and oracles."""
-        bench = Bench(self._environment, self._spec, self.track, method, asked=self.asked, origin=origin, under=under)
+        bench = Bench(self._context, self.cell, method, (), self.oracles_given, origin, under)
         bench.ledger = self.ledger
         return bench
 
@@ -159,26 +149,25 @@ class Bench:
     def pool(self) -> LoraPool:
         """Return the LoRAs of the track's pool."""
         self._require(Needs.POOL)
-        return self._environment.pool(self.track.pool, self._backbone)
+        return self._context.pool(self.track.pool, self._backbone)
 
     def oracles(self) -> Sequence[QueryOracle]:
         """Return the LoRAs as services that return logits only."""
         self._require(Needs.QUERIES)
-        pool = self._environment.pool(self.track.pool, self._backbone)
+        pool = self._context.pool(self.track.pool, self._backbone)
         oracles = tuple(QueryOracle(self._backbone, entry) for entry in pool.entries)
-        self.asked += oracles
+        self.oracles_given += oracles
         return oracles
 
     def surrogates(self, inversion: Choice, strategy: Choice, per_class: int, batch: int = 0) -> Sequence[SurrogateSet]:
         """Invert every LoRA of the pool, or load cached surrogates; by queries, if only those were declared."""
         pool = self._asked_or_open()
-        first, second = (resolve(self._environment.catalogue, choice) for choice in (inversion, strategy))
-        method, plan = (self._environment.component(part) for part in (first, second))
+        chosen = [resolve(self._context.catalogue, choice) for choice in (inversion, strategy)]
+        parts = (chosen[0].part, chosen[1].part)
+        components = (chosen[0].component, chosen[1].component)
         query_only = Needs.POOL not in self.method.needs
-        recovery = PoolInversion(
-            self._backbone, pool, method, plan, (first, second), per_class, batch, self._seed, query_only
-        )
-        self.recovered = recovery.run(self.ledger)
+        how = (*components, parts, per_class, batch, self._seed, query_only)
+        self.recovered = PoolInversion(self._backbone, pool, *how).run(self.ledger)
         return self.recovered
 
     def surrogate_tasks(
@@ -241,7 +230,7 @@ class Bench:
         """Train one meta-LoRA on the targets with a meta-learner, or load the cached one."""
         if not isinstance(tasks, Tasks):
             raise ContractError("meta_learn needs the tasks of surrogate_tasks or base_tasks, which have a recipe.")
-        part = resolve(self._environment.catalogue, learner)
+        part, meta_learner = resolve(self._context.catalogue, learner)
         recipe = {
             "learner": part.recipe(),
             "tasks": dict(tasks.recipe),
@@ -255,7 +244,7 @@ class Bench:
             tasks.on_step, tasks.checkpoint = tell, state
             model = SharedLora(self._backbone, rank, stream(self._seed, "meta", "init"), targets)
             rng = stream(self._seed, "meta", "learner")
-            adapter: Adapter = self._environment.component(part).fit(model, tasks, rng)
+            adapter: Adapter = meta_learner.fit(model, tasks, rng)
             return Artefact(dict(adapter.tensors), dict(adapter.facts))
 
         artefact = self.ledger.artefact("meta-learning", recipe, make, 0, learns=True)
@@ -276,12 +265,15 @@ class Bench:
         """Return the pool for use by the harness, for a method with either kind of access."""
         if Needs.QUERIES not in self.method.needs:
             return self.pool()
-        return self._environment.pool(self.track.pool, self._backbone)
+        return self._context.pool(self.track.pool, self._backbone)
 
     def _given(self) -> dict[str, Any]:
         """Return everything that a method's own work can depend on besides its recipe: origin, inputs and seed."""
         needs = self.method.needs
-        given: dict[str, Any] = {"origin": self.origin or self._spec.method.origin, "backbone": self._backbone.identity}
+        given: dict[str, Any] = {
+            "origin": self.origin or self.cell.spec.method.origin,
+            "backbone": self._backbone.identity,
+        }
         given |= {"seed": self._seed, "shape": self._shape()}
         if self.under is not None:
             given["on"] = tensors_sha256(self.under.tensors)
@@ -290,11 +282,11 @@ class Bench:
             given["pool"] = [pool.sha256, [entry.name for entry in pool.entries]]
         for need, split in ((Needs.VALIDATION, "validation"), (Needs.BASE_IMAGES, "base")):
             if need in needs:
-                given[split] = [self._environment.images(name, split).sha256 for name in self.track.sources]
+                given[split] = [self._context.images(name, split).sha256 for name in self.track.sources]
         return given
 
     def _images(self, name: str, split: str) -> Images:
-        return self._environment.images(name, split, self._backbone.image_size)
+        return self._context.images(name, split, self._backbone.image_size)
 
     def _shots(self, images: Any, indices: Sequence[int]) -> Shots:
         labels = torch.arange(self.way).repeat_interleave(len(indices) // self.way)
@@ -309,6 +301,34 @@ class Bench:
     def patch_side(self) -> int:
         """Return the number of patches per row."""
         return patch_side(self._backbone.vit)
+
+
+OPEN = frozenset(name for name in (*vars(Workbench), *Workbench.__annotations__) if not name.startswith("_"))
+"""Names in the interface."""
+
+
+class RestrictedWorkbench:
+    """The workbench that a method gets: exposes only the names in `freeshot.Workbench`, read-only."""
+
+    __slots__ = ("__bench",)
+
+    def __init__(self, bench: Bench) -> None:
+        object.__setattr__(self, "_RestrictedWorkbench__bench", bench)
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in OPEN:
+            raise AttributeError(f"A workbench has no '{name}'. It has {', '.join(sorted(OPEN))}.")
+        return getattr(object.__getattribute__(self, "_RestrictedWorkbench__bench"), name)
+
+    def on(self, method: Choice) -> RestrictedWorkbench:
+        """Return the restricted workbench based on another method."""
+        return RestrictedWorkbench(object.__getattribute__(self, "_RestrictedWorkbench__bench").on(method))
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"A workbench is read-only, so '{name}' cannot be set. Store it in your own object.")
+
+    def __dir__(self) -> list[str]:
+        return sorted(OPEN)
 
 
 def adapter_left(method: Method, learner: Learner) -> Adapter | None:

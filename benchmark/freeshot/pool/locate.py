@@ -63,6 +63,29 @@ def find_pool(name: str, catalogue: Catalogue, pools: Path = POOLS) -> Place:
     raise unknown_name("pool", sound, known, catalogue.hint("freeshot_pools"))
 
 
+def canonical_pool_name(name: str, catalogue: Catalogue, pools: Path = POOLS) -> str:
+    """Return a pool's name instead of its folder, with its part and poison."""
+    place = find_pool(name, catalogue, pools)
+    return f"{place.name}{_suffix(place, name)}"
+
+
+def absolute_pool_name(name: str, catalogue: Catalogue, pools: Path = POOLS) -> str:
+    """Return a pool name that is valid in any working directory: an absolute path if it was given by folder."""
+    try:
+        place = find_pool(name, catalogue, pools)
+    except MissingPoolError:
+        return name
+    if place.shipped or place.folder == pools / place.name:
+        return name
+    return f"{place.folder.absolute()}{_suffix(place, name)}"
+
+
+def _suffix(place: Place, name: str) -> str:
+    """Return the part and the poison in the name of a pool."""
+    part = f"/{place.part}" if place.part else ""
+    return part + "".join(name.partition("+")[1:])
+
+
 def require_pool_name(name: str, catalogue: Catalogue) -> None:
     """Refuse a name that could not be found later; the names of plugins' recipes are allowed."""
     if name in catalogue.pool_plans():

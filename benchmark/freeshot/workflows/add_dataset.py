@@ -13,9 +13,8 @@ from freeshot.data.user_dataset import Listed, dataset_class, list_images, requi
 from freeshot.data.verify import Found, check_dataset
 from freeshot.engine.vit.backbone import backbone_provider
 from freeshot.evaluation.episodes import episodes_sha256, track_episodes
-from freeshot.pipeline.resolve_pool import called
 from freeshot.pool.cards import CARD, read_pool_card
-from freeshot.pool.locate import POOLS, find_pool
+from freeshot.pool.locate import POOLS, canonical_pool_name, find_pool
 from freeshot.pool.store import open_pool
 
 if TYPE_CHECKING:
@@ -123,7 +122,7 @@ def _lasting(asked: str, catalogue: Catalogue, pools: Path) -> str:
             f"Tracks name their pool, and runs search '{place.name}' in {pools}, not in {place.folder}. Import it "
             f"first: freeshot pool import {place.folder} --backbone NAME --name {place.name}"
         )
-    return called(asked, catalogue, pools)
+    return canonical_pool_name(asked, catalogue, pools)
 
 
 def _sources_of(pool: str, catalogue: Catalogue, pools: Path) -> tuple[str, ...]:

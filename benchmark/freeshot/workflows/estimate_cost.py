@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING
 
 from freeshot.basics.errors import DataError, StoreError
 from freeshot.basics.files import fingerprint
-from freeshot.contracts.method import Needs
 from freeshot.engine.metering.throughput import operations_per_second
-from freeshot.pipeline.context import RunContext
-from freeshot.pipeline.pool_inversion import LEARNING, STAGE, PoolInversion
+from freeshot.pipeline.pool_inversion import LEARNING, STAGE, PoolInversion, inverts
 from freeshot.pipeline.resolve import own_parts
 from freeshot.records.models import RunRecord
 from freeshot.workflows.estimate_flops import Forecast, forecast, pool_ahead
@@ -23,7 +21,9 @@ if TYPE_CHECKING:
 
     from freeshot.contracts.tracks import Track
     from freeshot.launch.plan import Plan
-    from freeshot.pipeline.request import RunRequest
+    from freeshot.launch.request import RunRequest
+    from freeshot.pipeline.context import RunContext
+    from freeshot.pipeline.resolve import PlannedCell
     from freeshot.plugin.catalogue import Catalogue
     from freeshot.records.models import RunSpec
 
@@ -81,7 +81,7 @@ def look_ahead(plan: Plan, request: RunRequest, catalogue: Catalogue, rate: floa
 
     With a `rate` in operations per second nothing is measured.
     """
-    environment = RunContext.of(request, catalogue, here=rate is None)
+    context = request.context(catalogue, here=rate is None)
     todo = [cell for cell in plan.cells if cell.state == "todo"]
     known = _on_record(request.results)
     forecasts: dict[str, Forecast] = {}
@@ -89,24 +89,24 @@ def look_ahead(plan: Plan, request: RunRequest, catalogue: Catalogue, rate: floa
     absent: set[str] = set()
     unknown = disk = 0
     for cell in todo:
-        counted = known.get(_alike(cell.spec)) or _counted(environment, cell.spec, cell.track, forecasts, absent)
+        counted = known.get(_alike(cell.spec)) or _counted(context, cell.spec, cell.track, forecasts, absent)
         if counted is None:
             unknown += 1
             continue
         disk += RECORD
-        recovery = _recovery(environment, cell.spec, cell.track)
+        inversion = _planned_inversion(context, cell)
         for stage, flops in counted.scaled(cell.spec.limit or cell.track.episodes).items():
-            key = _key(stage, cell.spec, recovery)
+            key = _key(stage, cell.spec, inversion)
             if key in stages[stage]:
                 continue
-            there, parts = recovery.there(stage, environment.artefacts) if recovery and stage in SHARED else (0, 0)
+            there, parts = inversion.there(stage, context.artefacts) if inversion and stage in SHARED else (0, 0)
             stages[stage][key] = Work(flops, there, parts)
-            if recovery and stage == STAGE:
-                disk += (parts - there) * recovery.bytes_each()
+            if inversion and stage == STAGE:
+                disk += (parts - there) * inversion.bytes_each()
     backbones = {fingerprint(cell.spec.backbone.identity()): cell.spec.backbone for cell in todo}
-    rates = [rate or operations_per_second(environment.backbone(part)) for part in backbones.values()]
+    rates = [rate or operations_per_second(context.backbone(part)) for part in backbones.values()]
     works = {stage: tuple(found.values()) for stage, found in stages.items()}
-    return Ahead(works, unknown, min(rates, default=1.0), str(environment.device), disk, tuple(sorted(absent)))
+    return Ahead(works, unknown, min(rates, default=1.0), str(context.device), disk, tuple(sorted(absent)))
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def _on_record(results: Path) -> dict[str, _Counted]:
 
 
 def _counted(
-    environment: RunContext, spec: RunSpec, track: Track, forecasts: dict[str, Forecast], absent: set[str]
+    context: RunContext, spec: RunSpec, track: Track, forecasts: dict[str, Forecast], absent: set[str]
 ) -> _Counted | None:
     """Count a cell without comparable record: its steps by their number, each test image once.
 
@@ -149,42 +149,35 @@ def _counted(
     """
     if {"inversion", "meta-learner"} - own_parts(spec).keys():
         return None
-    backbone, key = environment.backbone(spec.backbone), _alike(spec)
+    backbone, key = context.backbone(spec.backbone), _alike(spec)
     if key not in forecasts:
-        forecasts[key] = forecast(environment, spec, track, backbone, timed=False)
+        forecasts[key] = forecast(context, spec, track, backbone, timed=False)
     stages = {stage.stage: stage.operations for stage in forecasts[key].stages}
     if len(stages) < 2:
         return None
-    return _Counted(stages, 0.0, _looks(environment, track, absent) * forecasts[key].forward)
+    return _Counted(stages, 0.0, _looks(context, track, absent) * forecasts[key].forward)
 
 
-def _looks(environment: RunContext, track: Track, absent: set[str]) -> int:
+def _looks(context: RunContext, track: Track, absent: set[str]) -> int:
     """Count the distinct images of a track's episodes; an upper bound if they are `absent`."""
     try:
-        return len({i for e in environment.episodes(track) for i in (*e.support, *e.query)})
+        return len({i for e in context.episodes(track) for i in (*e.support, *e.query)})
     except DataError:
         absent.add(track.dataset)
         return track.episodes * track.way * (track.shot + track.query)
 
 
-def _recovery(environment: RunContext, spec: RunSpec, track: Track) -> PoolInversion | None:
-    """Return how a cell inverts its pool, as its method would request it; None if it does not."""
-    parts = own_parts(spec)
-    if "inversion" not in parts or "efficiency" not in parts or "per_class" not in spec.method.options:
+def _planned_inversion(context: RunContext, cell: PlannedCell) -> PoolInversion | None:
+    """Return how a cell will invert its pool; None if it does not."""
+    if not inverts(cell):
         return None
-    backbone = environment.backbone(spec.backbone)
-    chosen = (parts["inversion"], parts["efficiency"])
-    inversion, strategy = map(environment.component, chosen)
-    query_only = Needs.POOL not in environment.component(spec.method).needs
-    sizes = (int(spec.method.options["per_class"]), int(spec.method.options.get("batch", 0)))
-    pool = pool_ahead(environment, track, backbone)
-    return PoolInversion(backbone, pool, inversion, strategy, chosen, *sizes, spec.seed, query_only)
+    return PoolInversion.planned(context, cell, pool_ahead(context, cell.track, context.backbone(cell.spec.backbone)))
 
 
-def _key(stage: str, spec: RunSpec, recovery: PoolInversion | None) -> str:
+def _key(stage: str, spec: RunSpec, inversion: PoolInversion | None) -> str:
     """Return the key of a stage; cells that share the work have the same key."""
-    if stage in SHARED and recovery is not None:
-        return fingerprint([recovery.identity(), spec.track.opened_pool])
+    if stage in SHARED and inversion is not None:
+        return fingerprint([inversion.identity(), spec.track.opened_pool])
     if stage in SHARED:
         parts = [part.identity() for part in spec.parts.values() if part.kind in ("inversion", "efficiency")]
         return fingerprint([parts, spec.method.options.get("per_class"), _pool_of(spec), spec.seed])

@@ -12,22 +12,20 @@ from freeshot.basics.files import require_writable
 from freeshot.contracts.method import Needs
 from freeshot.contracts.tracks import Track
 from freeshot.engine.devices import choose_device
-from freeshot.launch.plan import row_for, track_spec
+from freeshot.launch.plan import row_for
 from freeshot.launch.preflight import require_parts_ready
-from freeshot.pipeline.cell_record import data_freedom
-from freeshot.pipeline.contact_sheet import contact_sheet, save_sheet
 from freeshot.pipeline.context import RunContext
-from freeshot.pipeline.resolve import backbone_part, needs_of, with_parts
-from freeshot.pipeline.restricted_workbench import RestrictedWorkbench
-from freeshot.pipeline.workbench import Bench, adapter_left, no_adapter
+from freeshot.pipeline.resolve import resolve_cell
+from freeshot.pipeline.workbench import Bench, RestrictedWorkbench, adapter_left, no_adapter
 from freeshot.pool.adapter_folder import export_adapter
 from freeshot.pool.locate import find_pool
 from freeshot.pool.store import open_pool
-from freeshot.records.models import RunSpec
+from freeshot.workflows.contact_sheet import contact_sheet, save_sheet
 from freeshot.workflows.estimate_flops import Forecast, forecast
 
 if TYPE_CHECKING:
     from freeshot.contracts.method import Method
+    from freeshot.pipeline.resolve import PlannedCell
     from freeshot.plugin.catalogue import Catalogue
     from freeshot.records.models import StageCost
 
@@ -58,20 +56,19 @@ class Job:
     """A validated recycling that is ready to start."""
 
     request: RecycleRequest
-    environment: RunContext
-    spec: RunSpec
-    track: Track
+    context: RunContext
+    cell: PlannedCell
     method: Method
 
     def forecast(self) -> Forecast:
         """Estimate the cost, from one measured step."""
-        backbone = self.environment.backbone(self.spec.backbone)
-        return forecast(self.environment, self.spec, self.track, backbone)
+        backbone = self.context.backbone(self.cell.spec.backbone)
+        return forecast(self.context, self.cell.spec, self.cell.track, backbone)
 
     def run(self) -> list[StageCost]:
         """Prepare the method on the pool and write its adapter; an interrupted job resumes."""
         require_writable(self.request.out, "--out")
-        bench = Bench(self.environment, self.spec, self.track, self.method)
+        bench = Bench(self.context, self.cell, self.method)
         with access_blocked() as violations:
             learner = self.method.prepare(RestrictedWorkbench(bench))
         if violations:
@@ -79,7 +76,7 @@ class Job:
         adapter = adapter_left(self.method, learner)
         if adapter is None:
             raise OptionError(no_adapter(self.method))
-        backbone = self.environment.backbone(self.spec.backbone)
+        backbone = self.context.backbone(self.cell.spec.backbone)
         export_adapter(self.request.out, adapter, backbone, self._facts(bench))
         if self.request.sheets:
             patch = backbone.image_size // bench.patch_side()
@@ -93,12 +90,12 @@ class Job:
             "pool": pool.name,
             "pool_sha256": pool.sha256,
             "loras": len(pool),
-            "method": self.spec.method.model_dump(mode="json"),
-            "parts": {name: part.model_dump(mode="json") for name, part in self.spec.parts.items()},
-            "seed": self.spec.seed,
-            "way": self.track.way,
-            "shot": self.track.shot,
-            "data_free": data_freedom(self.environment, self.spec),
+            "method": self.cell.spec.method.model_dump(mode="json"),
+            "parts": {name: part.model_dump(mode="json") for name, part in self.cell.spec.parts.items()},
+            "seed": self.cell.spec.seed,
+            "way": self.cell.track.way,
+            "shot": self.cell.track.shot,
+            "data_free": self.cell.data_free,
             "seconds": {stage.stage: round(stage.seconds, 1) for stage in bench.stages},
         }
 
@@ -122,16 +119,11 @@ def plan_recycling(request: RecycleRequest, catalogue: Catalogue) -> Job:
         query=request.query,
     )
     row = row_for(request.method, request.options, request.preset, catalogue)
-    part, component, chosen = with_parts(catalogue, "method", row.method, row.options)
-    method: Any = component
-    backbone = backbone_part(catalogue, track.backbone)
-    spec = RunSpec(
-        suite="own", track=track_spec(track), method=part, parts=chosen, backbone=backbone, seed=request.seed
-    )
-    if beyond := needs_of(catalogue, spec) - {Needs.POOL}:
+    cell, method = resolve_cell(catalogue, "own", row, track, seed=request.seed)
+    if beyond := cell.needs - {Needs.POOL}:
         needs = ", ".join(sorted(need.value for need in beyond))
         raise OptionError(f"Method '{method.name}' needs more than a pool: {needs}. Choose a data-free one.")
-    environment = RunContext(catalogue, request.cache, Path("data"), choose_device(request.device))
-    environment.own_pools[pool.name] = folder
-    require_parts_ready(spec, environment)
-    return Job(request, environment, spec, track, method)
+    context = RunContext(catalogue, request.cache, Path("data"), choose_device(request.device))
+    context.own_pools[pool.name] = folder
+    require_parts_ready(cell, context)
+    return Job(request, context, cell, method)

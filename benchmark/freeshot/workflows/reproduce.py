@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from freeshot.basics.errors import FreeshotError, StoreError
 from freeshot.basics.files import canonical_json
 from freeshot.contracts.tracks import Row
-from freeshot.launch.plan import Plan, PlannedCell, spec_of
+from freeshot.launch.plan import Plan
 from freeshot.launch.runner import execute_plan
-from freeshot.pipeline.cell_record import hashes_of
-from freeshot.pipeline.context import RunContext
-from freeshot.pipeline.resolve import part_of
-from freeshot.pipeline.resolve_pool import pooled
+from freeshot.pipeline.record import input_hashes
+from freeshot.pipeline.resolve import part_of, resolve_cell, with_pool
 from freeshot.records.models import RunRecord
 from freeshot.records.provenance import provenance
 from freeshot.records.store import record_path
@@ -21,7 +19,9 @@ from freeshot.records.store import record_path
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from freeshot.pipeline.request import RunRequest
+    from freeshot.launch.request import RunRequest
+    from freeshot.pipeline.context import RunContext
+    from freeshot.pipeline.resolve import PlannedCell
     from freeshot.plugin.catalogue import Catalogue
     from freeshot.records.models import Part, Provenance
 
@@ -57,27 +57,27 @@ def rebuild(record: RunRecord, catalogue: Catalogue, request: RunRequest) -> Reb
         return Rebuilt(None, tuple(found))
     track = catalogue.track(stated.track.name)
     try:
-        backbone = part_of(catalogue, "backbone", stated.backbone.name, stated.backbone.options)[0]
+        backbone = part_of(catalogue, "backbone", stated.backbone.name, stated.backbone.options).part
         row = Row(stated.method.name, stated.method.options)
-        spec, _ = spec_of(catalogue, stated.suite, row, track, backbone, stated.seed, stated.limit)
-        asked = replace(request, pool=request.pool or stated.track.other_pool or None)
-        settled = pooled(spec, track, asked, catalogue)
-        if settled.missing:
-            return Rebuilt(None, (*found, Difference("cell", settled.missing)))
-        spec, track = settled.spec, settled.track
+        cell, _ = resolve_cell(
+            catalogue, stated.suite, row, track, seed=stated.seed, limit=stated.limit, backbone=backbone
+        )
+        cell = with_pool(cell, request.pool or stated.track.other_pool or None, catalogue, request.pools)
+        if cell.missing:
+            return Rebuilt(None, (*found, Difference("cell", cell.missing)))
     except FreeshotError as error:
         return Rebuilt(None, (*found, Difference("cell", str(error))))
+    spec = cell.spec
     found += _options(stated.method, spec.method) + _options(stated.backbone, spec.backbone)
     for name in sorted({*stated.parts, *spec.parts}):
         found += _options(stated.parts.get(name), spec.parts.get(name))
     found += _fields(f"The track '{track.name}'", stated.track.model_dump(), spec.track.model_dump())
-    cell = PlannedCell(spec, track, "todo")
     if not found and spec.cell != record.cell:
         found.append(Difference("cell", f"The cell would be {spec.cell}, the record's is {record.cell}."))
     if not any(difference.weight == "cell" for difference in found):
-        environment = RunContext.of(request, catalogue)
-        found += _foundations(record, cell, environment)
-        found += _surroundings(record.provenance, provenance(environment.device))
+        context = request.context(catalogue)
+        found += _foundations(record, cell, context)
+        found += _surroundings(record.provenance, provenance(context.device))
     return Rebuilt(cell, tuple(found))
 
 
@@ -127,9 +127,9 @@ def _value(values: Mapping[str, Any], name: str) -> str:
     return canonical_json(values[name])[:80] if name in values else "unset"
 
 
-def _foundations(record: RunRecord, cell: PlannedCell, environment: RunContext) -> list[Difference]:
+def _foundations(record: RunRecord, cell: PlannedCell, context: RunContext) -> list[Difference]:
     """Compare the hashes of the inputs: network, pool, images and episodes."""
-    here = hashes_of(environment, cell.spec, cell.track)
+    here = input_hashes(context, cell)
     return [
         Difference("cell", f"The record's hash of {name} is {value[:12]}, here it is {here.get(name, 'none')[:12]}.")
         for name, value in sorted(record.hashes.items())

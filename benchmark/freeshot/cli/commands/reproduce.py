@@ -54,7 +54,7 @@ def command(
 ) -> None:
     """Run the cell of RECORD again and compare the accuracies. RECORD is not changed."""
     from freeshot.cli.progress import shown
-    from freeshot.pipeline.request import RunRequest
+    from freeshot.launch.request import RunRequest
     from freeshot.records.models import RunRecord
     from freeshot.stats.equivalence import equivalence
     from freeshot.workflows.reproduce import rebuild, run_again

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from freeshot.cli.progress import Display
     from freeshot.launch.plan import Plan
+    from freeshot.launch.request import RunRequest
     from freeshot.launch.runner import Outcome
-    from freeshot.pipeline.request import RunRequest
 
 
 @click.command("run")
@@ -61,7 +61,7 @@ def command(
 ) -> None:
     """Run a suite, or selected tracks and methods. Finished cells are skipped."""
     from freeshot.launch.plan import plan_run
-    from freeshot.pipeline.request import RunRequest
+    from freeshot.launch.request import RunRequest
 
     session = session_of(ctx)
     session.load_files(files)

@@ -1,10 +1,10 @@
-"""Launcher for this machine: in this process, or in several processes."""
+"""Launcher for this machine: cells one by one, or in several processes."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.cores import usable_cores
 from freeshot.basics.errors import OptionError
@@ -12,8 +12,6 @@ from freeshot.contracts.launcher import Launcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from freeshot.records.models import RunSpec
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 """Environment variables that limit the threads of a process."""
@@ -28,59 +26,40 @@ class LocalLauncher(Launcher):
     """Number of processes; 1 runs cells one by one in this process, which may use all of its cores."""
 
     assist: bool = True
-    """Whether idle processes help busy ones with shareable work: LoRAs to invert, images to embed."""
+    """Whether processes without a cell invert LoRAs for the others."""
 
     def __post_init__(self) -> None:
         if self.workers < 1:
             raise OptionError(f"Launcher 'local' takes at least one worker, but workers={self.workers}.")
 
-    def launch(self, cells: Sequence[RunSpec], run_cell: Callable[[RunSpec], None]) -> None:
+    @property
+    def processes(self) -> int:
+        """Number of processes among which the work of a single cell may be shared."""
+        return self.workers if self.assist else 1
+
+    def launch(self, cells: Sequence[Any], run_cell: Callable[[Any], None]) -> None:
         """Run each cell once."""
-        if self.workers == 1 or not cells:
+        if self.workers == 1:
             for cell in cells:
                 run_cell(cell)
             return
         from freeshot.launch.launchers.process_pool import map_in_processes
 
-        helping = self.assist and hasattr(run_cell, "assist")
-        workers = self.workers if helping else min(self.workers, len(cells))
-        spare = [_Errand(cells[-1 - number % len(cells)], helps=True) for number in range(workers - 1)]
-        map_in_processes(
-            [_Errand(cell) for cell in cells],
-            _Hand(run_cell),
-            [_surroundings(number, workers) for number in range(workers)],
-            spare if helping else (),
-        )
+        workers = min(self.workers, len(cells))
+        map_in_processes(cells, run_cell, [_worker_environment(number, workers) for number in range(workers)])
 
 
-class _Errand(NamedTuple):
-    """A cell to run, or to help with."""
-
-    cell: RunSpec
-    helps: bool = False
-
-
-@dataclass(frozen=True, eq=False)
-class _Hand:
-    """Runs or assists a cell in the process in which it is called."""
-
-    run_cell: Any
-
-    def __call__(self, errand: _Errand) -> None:
-        (self.run_cell.assist if errand.helps else self.run_cell)(errand.cell)
-
-
-def _surroundings(number: int, workers: int) -> dict[str, str]:
+def _worker_environment(number: int, workers: int) -> dict[str, str]:
     """Return a worker's environment variables: its share of the cores, unless already set, and its GPU."""
     cores = max(1, usable_cores() // workers)
-    found = {name: str(cores) for name in THREADS if name not in os.environ}
-    cards = _cards()
-    if cards:
-        found["CUDA_VISIBLE_DEVICES"] = cards[number % len(cards)]
-    return found
+    variables = {name: str(cores) for name in THREADS if name not in os.environ}
+    gpus = _gpus()
+    if gpus:
+        variables["CUDA_VISIBLE_DEVICES"] = gpus[number % len(gpus)]
+    return variables
 
 
-def _cards() -> list[str]:
+def _gpus() -> list[str]:
     """List the GPUs that this process may use."""
     if visible := os.environ.get("CUDA_VISIBLE_DEVICES", ""):
         return visible.split(",")

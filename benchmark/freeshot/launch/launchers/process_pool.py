@@ -6,9 +6,8 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections import deque
 from contextlib import contextmanager
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,86 +16,41 @@ if TYPE_CHECKING:
 
 
 def map_in_processes(
-    items: Sequence[Any],
-    work: Callable[[Any], None],
-    surroundings: Sequence[Mapping[str, str]],
-    spare: Sequence[Any] = (),
+    items: Sequence[Any], work: Callable[[Any], None], environments: Sequence[Mapping[str, str]]
 ) -> None:
-    """Call `work` on each item in one process per mapping of environment variables, until all items are done.
+    """Call `work` on each item, in one process per mapping of environment variables.
 
-    Everything must be picklable. An item is never retried: `work` reports its own result. A process without remaining
-    items takes a spare one; spare items are stopped when the last regular item is done.
+    Everything must be picklable. `work` reports its own result. A process that dies is replaced, and the item that it
+    worked on is not retried.
     """
-    queue = deque([*((item, True) for item in items), *((item, False) for item in spare)])
-    crew = [_Worker(work, variables) for variables in surroundings[: len(queue)]]
+    spawn = multiprocessing.get_context("spawn")
+    taken = spawn.Value("l", 0)  # number of items that processes have taken
+    replacements = len(items)  # no more, in case processes die before they take an item
+
+    def start(variables: Mapping[str, str]) -> SpawnProcess:
+        process = spawn.Process(target=_serve, args=(taken, items, work), daemon=True)
+        with _environment(variables):
+            process.start()
+        return process
+
+    workers = [(start(variables), variables) for variables in environments[: len(items)]]
     try:
-        for worker in crew:
-            worker.give(*queue.popleft())
-        while any(worker.needed for worker in crew):
-            ready = wait([end for worker in crew if worker.busy for end in worker.ends])
-            for worker in [one for one in crew if one.busy and any(end in ready for end in one.ends)]:
-                worker.rest()
-                if queue:
-                    worker.give(*queue.popleft())
+        while workers:
+            ended = wait([process.sentinel for process, _ in workers])
+            for process, variables in [worker for worker in workers if worker[0].sentinel in ended]:
+                workers.remove((process, variables))
+                process.join()
+                if process.exitcode and taken.value < len(items) and replacements:
+                    replacements -= 1
+                    workers.append((start(variables), variables))
     finally:
-        for worker in crew:
-            worker.dismiss()
-
-
-class _Worker:
-    """A process that works on one item at a time."""
-
-    def __init__(self, work: Callable[[Any], None], variables: Mapping[str, str]) -> None:
-        self._work, self._variables = work, dict(variables)
-        self._process: SpawnProcess | None = None
-        self._line: Connection | None = None
-        self.busy = self.needed = False
-
-    @property
-    def ends(self) -> tuple[Any, ...]:
-        """Objects that become ready when the item is done, or the process has died."""
-        assert self._process is not None
-        return self._line, self._process.sentinel
-
-    def give(self, item: Any, needed: bool) -> None:  # noqa: FBT001 - unpacked from the queue
-        """Send an item to the process, started if necessary; the pool waits for it if it is `needed`."""
-        if self._process is None or not self._process.is_alive():
-            self._start()
-        assert self._line is not None
-        self._line.send(item)
-        self.busy, self.needed = True, needed
-
-    def rest(self) -> None:
-        """Mark the item as done, or failed if the process has died."""
-        assert self._line is not None
-        assert self._process is not None
-        self.busy = self.needed = False
-        try:
-            self._line.recv()
-        except (EOFError, ConnectionResetError):
-            self._process.join()
-            self._process = None
-
-    def dismiss(self) -> None:
-        """Stop the process; a busy one, because of an interrupt or a spare item, is terminated."""
-        if self._process is None or self._line is None:
-            return
-        self._line.close()
-        if self.busy:
-            self._process.terminate()
-        self._process.join()
-
-    def _start(self) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._line, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, self._work), daemon=True)
-        with _surrounded(self._variables):
-            self._process.start()
-        theirs.close()
+        for process, _ in workers:  # some are left only after an interrupt
+            process.terminate()
+            process.join()
 
 
 @contextmanager
-def _surrounded(variables: Mapping[str, str]) -> Iterator[None]:
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
     """Set environment variables for processes started inside this block.
 
     Setting them in the process itself would be too late: unpickling its work imports torch, which reads them then.
@@ -113,17 +67,17 @@ def _surrounded(variables: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _serve(line: Connection, work: Callable[[Any], None]) -> None:
-    """Work on items until the connection is closed."""
+def _serve(taken: Any, items: Sequence[Any], work: Callable[[Any], None]) -> None:
+    """Take and work on one item after another, until none is left."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # interrupts are handled by the parent, which terminates this process
     threading.Thread(target=_end_with_our_parent, daemon=True).start()
     while True:
-        try:
-            item = line.recv()
-        except (EOFError, OSError):
+        with taken.get_lock():
+            number = taken.value
+            taken.value = number + 1
+        if number >= len(items):
             return
-        work(item)
-        line.send(None)
+        work(items[number])
 
 
 def _end_with_our_parent() -> None:

@@ -11,8 +11,6 @@ from freeshot.contracts.launcher import Launcher
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from freeshot.records.models import RunSpec
-
 
 @dataclass(frozen=True)
 class RayLauncher(Launcher):
@@ -35,7 +33,7 @@ class RayLauncher(Launcher):
         """Require the package ray."""
         _ray()
 
-    def launch(self, cells: Sequence[RunSpec], run_cell: Callable[[RunSpec], None]) -> None:
+    def launch(self, cells: Sequence[Any], run_cell: Callable[[Any], None]) -> None:
         """Run all cells as tasks, and wait until each has run or its worker is lost."""
         ray = _ray()
         ours = not ray.is_initialized()
@@ -67,7 +65,7 @@ class RayLauncher(Launcher):
             ) from None
 
 
-def _run(run_cell: Callable[[RunSpec], None], cell: RunSpec) -> None:
+def _run(run_cell: Callable[[Any], None], cell: Any) -> None:
     run_cell(cell)
 
 

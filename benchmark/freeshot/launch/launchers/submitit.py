@@ -14,8 +14,6 @@ from freeshot.contracts.launcher import Launcher
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from freeshot.records.models import RunSpec
-
 
 @dataclass(frozen=True)
 class SubmititLauncher(Launcher):
@@ -55,7 +53,7 @@ class SubmititLauncher(Launcher):
         """Require submitit, SLURM if it is used, and a writable folder."""
         self._executor()
 
-    def launch(self, cells: Sequence[RunSpec], run_cell: Callable[[RunSpec], None]) -> None:
+    def launch(self, cells: Sequence[Any], run_cell: Callable[[Any], None]) -> None:
         """Submit all cells, and wait until each has run or its job is lost."""
         if not cells:
             return
@@ -105,14 +103,14 @@ class SubmititLauncher(Launcher):
 class CellJob:
     """The work of a job; submitit calls `checkpoint` when it is preempted."""
 
-    run_cell: Callable[[RunSpec], None]
+    run_cell: Callable[[Any], None]
 
-    def __call__(self, cells: Sequence[RunSpec]) -> None:
+    def __call__(self, cells: Sequence[Any]) -> None:
         """Run cells one by one."""
         for cell in cells:
             self.run_cell(cell)
 
-    def checkpoint(self, cells: Sequence[RunSpec]) -> Any:
+    def checkpoint(self, cells: Sequence[Any]) -> Any:
         """Request requeueing: finished cells are on disk, and the current one resumes from its checkpoint."""
         from submitit.helpers import DelayedSubmission
 

@@ -40,27 +40,23 @@ def record_of(
 
     from freeshot.basics.step_limit import at_most
     from freeshot.contracts.options import options_of
-    from freeshot.launch.plan import track_spec
+    from freeshot.contracts.tracks import Row
     from freeshot.pipeline.cell import run_cell
     from freeshot.pipeline.context import RunContext
-    from freeshot.pipeline.resolve import backbone_part, with_parts
-    from freeshot.records.models import RunSpec
+    from freeshot.pipeline.resolve import resolve_cell
 
     class Listening(RunContext):
-        """An environment whose events go to `hear`."""
+        """A context whose events go to `hear`."""
 
         def emit(self, event: Event) -> None:
             hear(event)
 
     small = {name: value for name, value in SMALL.items() if name in options_of(method)}
-    part, _, parts = with_parts(catalogue, "method", method.name, {**small, **options})
-    backbone = backbone_part(catalogue, track.backbone)
-    spec = RunSpec(
-        suite="contract", track=track_spec(track), method=part, parts=parts, backbone=backbone, seed=0, limit=limit
-    )
-    environment = Listening(catalogue, folder / "cache", folder / "data", torch.device("cpu"))
+    row = Row(method.name, {**small, **options})
+    cell, _ = resolve_cell(catalogue, "contract", row, track, limit=limit)
+    context = Listening(catalogue, folder / "cache", folder / "data", torch.device("cpu"))
     with at_most(STEPS):
-        return run_cell(environment, spec, track, folder / "results")
+        return run_cell(context, cell, folder / "results")
 
 
 def _record(

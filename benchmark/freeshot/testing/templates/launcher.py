@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from freeshot import Launcher, hookimpl
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from freeshot.records.models import RunSpec
 
 
 @dataclass(frozen=True)
@@ -19,7 +17,7 @@ class Mine(Launcher):
 
     name = "mine"
 
-    def launch(self, cells: Sequence[RunSpec], run_cell: Callable[[RunSpec], None]) -> None:
+    def launch(self, cells: Sequence[Any], run_cell: Callable[[Any], None]) -> None:
         """Call `run_cell` once for each cell; cells do not depend on each other."""
         for cell in reversed(cells):
             run_cell(cell)

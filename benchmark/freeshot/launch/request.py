@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from freeshot.pipeline.context import RunContext
+    from freeshot.plugin.catalogue import Catalogue
 
 
 @dataclass(frozen=True)
@@ -34,3 +39,22 @@ class RunRequest:
     launcher_options: tuple[str, ...] = ()
     """'key=value', for the launcher."""
     rerun: bool = False
+
+    def context(self, catalogue: Catalogue, *, here: bool = True) -> RunContext:
+        """Return the resources of the request's cells, nothing opened yet; on its device if they run `here`."""
+        from freeshot.basics.errors import MissingPoolError
+        from freeshot.engine.devices import choose_device
+        from freeshot.pipeline.context import RunContext
+        from freeshot.pool.locate import find_pool
+
+        context = RunContext(
+            catalogue, self.cache, self.data, choose_device(self.device if here else "cpu"), self.pools
+        )
+        if self.pool is not None:
+            try:
+                place = find_pool(self.pool, catalogue, self.pools)
+            except MissingPoolError:
+                return context
+            if not place.shipped:
+                context.own_pools[place.name] = place.folder
+        return context

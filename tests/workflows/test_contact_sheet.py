@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from freeshot.contracts.flow import Shots, SurrogateSet
-from freeshot.pipeline.contact_sheet import contact_sheet, masked, save_sheet
+from freeshot.workflows.contact_sheet import contact_sheet, masked, save_sheet
 
 
 def surrogates(kept: Tensor | None) -> SurrogateSet:
