@@ -69,7 +69,7 @@ class FinetuningLearner(Learner):
     def adapt(self, support: Shots, way: int, rng: Generator) -> Predictor:
         """Tune on the support set; this is deterministic."""
         stages = list(finetune(self._network, support, way, self._lr, (self._steps,), self._head))
-        self.tuned = sum(p.numel() for p in stages[-1][1].parameters())
+        self.tuned_parameters = sum(p.numel() for p in stages[-1][1].parameters())
         return stages[-1][1]
 
 

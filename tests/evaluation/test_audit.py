@@ -35,7 +35,7 @@ class Scorer:
 
     rule: Score
     drew: bool = False
-    together: int = 8
+    episodes_per_batch: int = 8
     calls: list[int] = field(default_factory=list)
     seen: int = 0
 

@@ -54,14 +54,14 @@ def choose(
 
 
 def mean_accuracies(
-    trials: Sequence[Trial], together: int, tune: Tune[S], rng: Callable[[int], Generator]
+    trials: Sequence[Trial], episodes_per_batch: int, tune: Tune[S], rng: Callable[[int], Generator]
 ) -> dict[S, float]:
-    """Tune on trials, `together` at a time, and return the mean accuracy of each yielded setting."""
+    """Tune on trials, `episodes_per_batch` at a time, and return the mean accuracy of each yielded setting."""
     import torch
 
     totals: dict[S, float] = {}
-    for start in range(0, len(trials), together):
-        group = trials[start : start + together]
+    for start in range(0, len(trials), episodes_per_batch):
+        group = trials[start : start + episodes_per_batch]
         support, query = (torch.stack([getattr(t, part).images for t in group]) for part in ("support", "query"))
         answers = torch.stack([trial.query.labels for trial in group])  # [e, q]
         rngs = [rng(place) for place in range(start, start + len(group))]

@@ -120,7 +120,7 @@ class Caml(Method):
 class InContextLearner(CustomHeadLearner):
     """Frozen features, and a transformer whose input includes class numbers."""
 
-    spread = False
+    jackknife = False
     numbered = True
 
     def __init__(self, features: Learner, network: InContext) -> None:

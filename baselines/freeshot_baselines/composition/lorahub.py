@@ -55,9 +55,9 @@ class LoraHub(Method):
 
         self.require_ready()  # in case it is prepared without a plan
         trunk = EpisodeBackbone.of(bench.backbone())
-        together = episodes_together(bench, copies=2 if bench.shot == 1 else 1)
+        episodes_per_batch = episodes_together(bench, copies=2 if bench.shot == 1 else 1)
         pool = bench.pool()
-        return LoraHubLearner(trunk, self, len(pool), self._mixing(trunk, bench), together)
+        return LoraHubLearner(trunk, self, len(pool), self._mixing(trunk, bench), episodes_per_batch)
 
     def _mixing(self, trunk: EpisodeBackbone, bench: Workbench) -> Callable[[Tensor], Adding]:
         """Return the function from coefficients [e, l] to each episode's LoRA."""
@@ -86,10 +86,15 @@ class LoraHubLearner(Learner):
     """Search coefficients for each episode, and embed with the result."""
 
     def __init__(
-        self, trunk: EpisodeBackbone, method: LoraHub, loras: int, mixing: Callable[[Tensor], Adding], together: int
+        self,
+        trunk: EpisodeBackbone,
+        method: LoraHub,
+        loras: int,
+        mixing: Callable[[Tensor], Adding],
+        episodes_per_batch: int,
     ) -> None:
         self._trunk, self._method, self._loras, self._mixing = trunk, method, loras, mixing
-        self.together = together
+        self.episodes_per_batch = episodes_per_batch
 
     def adapt_many(self, support: Tensor, way: int, rngs: Sequence[Generator]) -> Predictor:
         """Run e searches in parallel."""
@@ -113,7 +118,7 @@ class LoraHubLearner(Learner):
             each = support_losses(lambda x: trunk.features_without_gradient(x, adding), support, way, rngs, copies)
             return each.double().cpu() + method.penalty * found.abs().mean(1)
 
-        size = self.tuned = drawn.shape[1]
+        size = self.tuned_parameters = drawn.shape[1]
         adding = mixed(searched(losses, size, method.bound, method.budget, method.algorithm, rngs))
         shown = trunk.features_without_gradient(support, adding)
         return lambda images: nearest_mean(trunk.features_without_gradient(images, adding), shown, way)

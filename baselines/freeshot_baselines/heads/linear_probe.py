@@ -73,7 +73,7 @@ class LinearProbe(Method):
 class ProbeLearner(CustomHeadLearner):
     """Features of a learner, and a linear classifier fitted to each support set."""
 
-    fits = True
+    fits_head = True
 
     def __init__(self, features: Learner, c: float) -> None:
         super().__init__(features)
@@ -85,7 +85,7 @@ class ProbeLearner(CustomHeadLearner):
 
         support, query = normalize(support.double(), dim=-1), normalize(query.double(), dim=-1)
         weight, bias = logistic_regression(support, labels_of(support, way), way, self._c)
-        self.tuned = weight[0].numel() + bias[0].numel()
+        self.tuned_parameters = weight[0].numel() + bias[0].numel()
         return query @ weight.mT + bias.unsqueeze(1)
 
 

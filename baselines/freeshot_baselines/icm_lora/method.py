@@ -109,7 +109,7 @@ class IcmLora(Method):
 class GeneratingLearner(Learner):
     """A generated LoRA for each support set, by one pass through the decoder."""
 
-    generates = True
+    generates_weights = True
 
     def __init__(self, frozen: Learner, network: Cvae, space: LoraSpace, adapted: Callable[[Adapter], Learner]) -> None:
         self._frozen, self._network, self._space, self._adapted = frozen, network, space, adapted

@@ -46,11 +46,11 @@ class Learner(ABC):
     once.
     """
 
-    fits: ClassVar[bool] = False
+    fits_head: ClassVar[bool] = False
     """True if `classify` optimises something on the support set: such a row is not tuning-free."""
-    generates: ClassVar[bool] = False
+    generates_weights: ClassVar[bool] = False
     """True if `adapt` computes its parameters from the support set without optimisation: such a row is tuning-free."""
-    spread: ClassVar[bool] = True
+    jackknife: ClassVar[bool] = True
     """Whether `classify` is fast enough to run on 10,000 more tasks, for intervals that also cover other images."""
     transductive: ClassVar[bool] = False
     """True if a prediction also uses the other queries of its episode. The record has a tag for it; without this
@@ -59,9 +59,9 @@ class Learner(ABC):
     """True if predictions depend on how an episode's classes are numbered, as for a network that reads class indices.
     The audit then checks that the numbering gives no advantage; learners that use the random stream passed to `adapt`
     need not declare it."""
-    together: int = 1
+    episodes_per_batch: int = 1
     """Largest number of episodes per call of `adapt_many`; a learner may set it on construction."""
-    tuned: int = 0
+    tuned_parameters: int = 0
     """Number of weights fitted to each support set, for the record; a learner may set it while tuning."""
 
     def embed(self, images: Tensor) -> Tensor:
@@ -89,7 +89,7 @@ class Learner(ABC):
         """Tune on e support sets at once, images [e, n, 3, h, w] in 0…1; the predictor scores e × q queries.
 
         The n images of an episode are ordered class by class, equally many per class. Episodes come in groups of
-        `together`, and the last group may be smaller, so the predictions of one episode must not depend on the others;
+        `episodes_per_batch`, and the last group may be smaller, so the predictions of one episode must not depend on the others;
         each has its own random stream. By default calls `adapt` for one after the other.
         """
         import torch
@@ -115,7 +115,7 @@ class Learner(ABC):
     @property
     def tuning_free(self) -> bool:
         """True if nothing is optimised on the support set of an episode."""
-        return not self.fits if self.embeds else self.generates
+        return not self.fits_head if self.embeds else self.generates_weights
 
 
 class Predictor(Protocol):

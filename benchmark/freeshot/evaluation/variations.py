@@ -69,7 +69,7 @@ class Shown:
 class Rescore(Protocol):
     """Scores episodes as presented; all have the same number of queries."""
 
-    together: int
+    episodes_per_batch: int
     """Number of episodes to score at once."""
     drew: bool
     """Whether random numbers were drawn during scoring."""
