@@ -19,7 +19,7 @@ from freeshot.contracts.images import Images
 from freeshot.contracts.inversion import InversionMethod, LearnedInversion, Teacher, Teachers, TeacherView
 from freeshot.contracts.launcher import Launcher
 from freeshot.contracts.meta_learner import GradientMetaLearner, MetaLearner, Model, TaskStream
-from freeshot.contracts.method import Learner, Method, Needs, Oracle, Predictor, Trial, Workbench
+from freeshot.contracts.method import Learner, Method, Needs, Oracle, Predictor, ValidationEpisode, Workbench
 from freeshot.contracts.pool import LoraEntry, LoraPool, PoolPlan, Slot
 from freeshot.contracts.published import Published
 from freeshot.contracts.surrogate_method import InversionBasedMethod, SurrogateMethod
@@ -69,7 +69,7 @@ __all__ = [
     "TeacherView",
     "Teachers",
     "Track",
-    "Trial",
+    "ValidationEpisode",
     "Workbench",
     "__version__",
     "added",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from torch import Generator, Tensor
 
-    from freeshot import Adapter, Predictor, Trial, Workbench
+    from freeshot import Adapter, Predictor, ValidationEpisode, Workbench
     from freeshot.engine import EpisodeBackbone
 
 
@@ -57,11 +57,11 @@ class LoraFinetuning(Method):
         """Select from the grid, once for all tracks with the same pool and shots."""
         from freeshot.engine import EpisodeBackbone
 
-        bench = bench.on(self.under)
+        bench = bench.with_base(self.under)
         trunk, average = EpisodeBackbone.of(bench.backbone()), self._average(bench)
         episodes_per_batch = episodes_together(bench)
 
-        def score(trials: Sequence[Trial]) -> dict[Setting, float]:
+        def score(trials: Sequence[ValidationEpisode]) -> dict[Setting, float]:
             scores: dict[Setting, float] = {}
             for lr, head in itertools.product(self.lrs, self.heads):
                 learner = LoraLearner(trunk, self, average, Setting(lr, max(self.steps), head), episodes_per_batch)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from torch import Generator, Tensor
 
-    from freeshot import Adapter, Predictor, Trial, Workbench
+    from freeshot import Adapter, Predictor, ValidationEpisode, Workbench
     from freeshot.engine import EpisodeBackbone
 
 
@@ -70,11 +70,11 @@ class Pmf(Method):
         """Select the rate, once for all tracks with the same pool and shots."""
         from freeshot.engine import EpisodeBackbone
 
-        bench = bench.on(self.under)
+        bench = bench.with_base(self.under)
         trunk, adapter = EpisodeBackbone.of(bench.backbone()), self._meta_trained(bench)
         episodes_per_batch = episodes_together(bench, copies=2)
 
-        def score(trials: Sequence[Trial]) -> dict[Rate, float]:
+        def score(trials: Sequence[ValidationEpisode]) -> dict[Rate, float]:
             scores: dict[Rate, float] = {}
             for lr in self.lrs:
                 learner = PmfLearner(trunk, self, adapter, lr, episodes_per_batch)

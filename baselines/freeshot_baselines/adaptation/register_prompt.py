@@ -48,7 +48,7 @@ class RegisterPrompt(Method):
         from freeshot.engine import EpisodeBackbone
 
         episodes_per_batch = episodes_together(bench, copies=2 if bench.shot == 1 else 1)
-        return RegisterLearner(EpisodeBackbone.of(bench.on(self.under).backbone()), self, episodes_per_batch)
+        return RegisterLearner(EpisodeBackbone.of(bench.with_base(self.under).backbone()), self, episodes_per_batch)
 
 
 class RegisterLearner(Learner):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from freeshot import Learner, Trial, Workbench
+    from freeshot import Learner, ValidationEpisode, Workbench
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,13 @@ class LinearProbe(Method):
 
     def prepare(self, bench: Workbench) -> Learner:
         """Select the penalty, once for all tracks with the same pool and shots."""
-        bench = bench.on(self.under)
+        bench = bench.with_base(self.under)
         frozen = bench.frozen()
         recipe = {"method": self.name, "cs": self.cs}
         chosen = choose(bench, Penalty, recipe, self.trials, lambda trials: self._scores(frozen, trials))
         return ProbeLearner(frozen, chosen.c)
 
-    def _scores(self, frozen: Learner, trials: Sequence[Trial]) -> dict[Penalty, float]:
+    def _scores(self, frozen: Learner, trials: Sequence[ValidationEpisode]) -> dict[Penalty, float]:
         import torch
 
         with torch.no_grad():

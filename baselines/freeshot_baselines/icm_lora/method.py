@@ -75,7 +75,7 @@ class IcmLora(Method):
             return network.state_dict()
 
         options = {k: v for k, v in asdict(self).items() if k not in ("inversion", "strategy")}
-        network.load_state_dict(dict(bench.keep("autoencoder training", options, make)))
+        network.load_state_dict(dict(bench.cached_tensors("autoencoder training", options, make)))
         return GeneratingLearner(frozen, network.eval(), space, bench.adapted)
 
     def train(

@@ -126,7 +126,7 @@ class Predictor(Protocol):
         ...
 
 
-class Trial(Protocol):
+class ValidationEpisode(Protocol):
     """One validation episode with its labels, for choosing settings without test data."""
 
     @property
@@ -184,7 +184,7 @@ class Workbench(Protocol):
         """Return the learner that embeds with the unchanged backbone."""
         ...
 
-    def on(self, method: Choice) -> Workbench:
+    def with_base(self, method: Choice) -> Workbench:
         """Return a workbench whose network is the result of another method, for `backbone()` and `frozen()`.
 
         The pool, its surrogates and the meta-learning stay those of the pre-trained network. A method that yields no
@@ -222,7 +222,7 @@ class Workbench(Protocol):
         """Draw tasks from the real base images. Needs BASE_IMAGES."""
         ...
 
-    def validation_trials(self, count: int) -> Sequence[Trial]:
+    def validation_episodes(self, count: int) -> Sequence[ValidationEpisode]:
         """Draw labelled tasks from validation classes, the same for all methods. Needs VALIDATION."""
         ...
 
@@ -237,13 +237,13 @@ class Workbench(Protocol):
         """Return the learner that embeds with the backbone and this adapter."""
         ...
 
-    def remember(
+    def cached_json(
         self, stage: str, recipe: Mapping[str, object], make: Callable[[], Mapping[str, object]]
     ) -> Mapping[str, object]:
         """Return the cached result of `make()` for this recipe, or compute it; a JSON mapping."""
         ...
 
-    def keep(
+    def cached_tensors(
         self,
         stage: str,
         recipe: Mapping[str, object],

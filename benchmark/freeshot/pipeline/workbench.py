@@ -50,8 +50,8 @@ VALIDATION_TASKS = 100
 
 
 @dataclass(frozen=True, eq=False)
-class LabelledTask:
-    """A validation episode with its labels; implements `freeshot.Trial`."""
+class LabelledEpisode:
+    """A validation episode with its labels; implements `freeshot.ValidationEpisode`."""
 
     support: Shots
     query: Shots
@@ -115,7 +115,7 @@ class Bench:
         """Return a new generator for the random stream of this name."""
         return stream(self._seed, self.method.name, *names)
 
-    def remember(
+    def cached_json(
         self, stage: str, recipe: Mapping[str, object], make: Callable[[], Mapping[str, object]]
     ) -> Mapping[str, object]:
         """Return the cached result of `make()` for this recipe, or compute it; a JSON mapping."""
@@ -123,7 +123,7 @@ class Bench:
         facts: Mapping[str, object] = self.ledger.artefact(stage, full, lambda *_: Artefact({}, dict(make())), 0).facts
         return facts
 
-    def keep(
+    def cached_tensors(
         self,
         stage: str,
         recipe: Mapping[str, object],
@@ -137,7 +137,7 @@ class Bench:
 
     # --- the base method --------------------------------------------------------------------------
 
-    def on(self, method: Choice) -> Bench:
+    def with_base(self, method: Choice) -> Bench:
         """Return a workbench whose network is the result of another method; this one if that changes nothing."""
         part = resolve(self._environment.catalogue, method)
         other: Method = self._environment.component(part)
@@ -217,7 +217,7 @@ class Bench:
         recipe = {"source": "base", "images": [i.sha256 for i in images], "flip": flip, "shape": self._shape()}
         return Tasks(source.draw, recipe, derive(self._seed, "meta"))
 
-    def validation_trials(self, count: int) -> Sequence[LabelledTask]:
+    def validation_episodes(self, count: int) -> Sequence[LabelledEpisode]:
         """Draw labelled tasks from the validation classes of the pool's data sets, the same for all methods."""
         self._require(Needs.VALIDATION)
         trials = []
@@ -230,7 +230,7 @@ class Bench:
             labels = torch.as_tensor(images.labels).numpy()
             for episode in draw_episodes(labels, self.way, self.shot, self.query, seed, share):
                 support, query = (self._shots(images, part) for part in (episode.support, episode.query))
-                trials.append(LabelledTask(support, query, self.way))
+                trials.append(LabelledEpisode(support, query, self.way))
         if not trials:
             raise EpisodeError(f"Track '{self.track.name}' has no validation classes to draw trials from.")
         return trials
