@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 from freeshot.basics.errors import DivergedError, OptionError
 from freeshot.contracts.component import Component, added
 from freeshot.contracts.extra import extended, learned
-from freeshot.contracts.validation import Best, Last
+from freeshot.contracts.validation import KeepBest, KeepLast
 from freeshot.ops.schedules import cosine
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ class TaskStream(Protocol):
         """Yield tasks start…count−1; task i does not depend on `start`."""
         ...
 
-    def take_wanted(self, count: int, wanted: Callable[[Task], bool]) -> Iterator[Task]:
-        """Yield `count` tasks for which `wanted` is true; at most nine in a row are skipped."""
+    def take_where(self, count: int, predicate: Callable[[Task], bool]) -> Iterator[Task]:
+        """Yield `count` tasks for which `predicate` is true; at most nine in a row are skipped."""
         ...
 
 
@@ -106,12 +106,12 @@ class GradientMetaLearner(MetaLearner):
     def extra_parameters(self, model: Model, rng: Generator) -> Mapping[str, Tensor | float]:
         """Return start values, by name, of parameters trained in addition to the LoRA; by default none.
 
-        Called once per fit, before the first step. `loss` and `pull` find the parameters under the same names in
+        Called once per fit, before the first step. `loss` and `compute_gradients` find the parameters under the same names in
         `model.extra`. They are trained by the same optimiser and stored in checkpoints. At test only the LoRA is used.
         """
         return {}
 
-    def pull(self, model: Model, task: Task, rng: Generator) -> Tensor:
+    def compute_gradients(self, model: Model, task: Task, rng: Generator) -> Tensor:
         """Write the gradient for the optimiser to each weight's `grad`, and return the loss, a scalar.
 
         By default the gradient of `loss`. Draw random numbers from `rng`, a stream for this step alone. Every `grad` is
@@ -155,35 +155,35 @@ class GradientMetaLearner(MetaLearner):
         root = int(torch.randint(2**62, (), generator=rng))  # a stream per step needs no generator state in checkpoints
         model = extended(model, self.extra_parameters(model, stream(root, "extra")), self.name)
         weights = learned(model)
-        best = self.choosing(model, tasks)
+        best = self.checkpoint_selector(model, tasks)
         optimizer = self.optimizer(weights)
         start = restore(tasks.checkpoint.load(), [*weights, *best.state], optimizer)
         for step, task in enumerate(tasks.take(self.iterations, start), start):
             optimizer.param_groups[0]["lr"] = self.rate(step)
-            optimizer.zero_grad()  # a plugin's `pull` may clear only the LoRA's gradients
-            loss = self.pull(model, task, stream(root, "step", step))
+            optimizer.zero_grad()  # a plugin's `compute_gradients` may clear only the LoRA's gradients
+            loss = self.compute_gradients(model, task, stream(root, "step", step))
             if not torch.isfinite(loss):
                 raise DivergedError(
                     f"The loss of meta-learner '{self.name}' is {loss.item()} at step {step}. "
                     "Lower its lr or check the surrogate images."
                 )
             optimizer.step()
-            if self.judges(step + 1):
-                best.judge(model, step + 1)
+            if self.should_validate(step + 1):
+                best.update(model, step + 1)
             tasks.checkpoint.offer(
                 lambda done=step + 1: snapshot(done, [*weights, *best.state], optimizer)  # type: ignore[misc]
             )
-        return best.of(model)
+        return best.result(model)
 
-    def judges(self, done: int) -> bool:
+    def should_validate(self, done: int) -> bool:
         """Return whether the LoRA is validated after `done` steps."""
         return self.validate_every > 0 and (done % self.validate_every == 0 or done == self.iterations)
 
-    def choosing(self, model: Model, tasks: TaskStream) -> Last:
+    def checkpoint_selector(self, model: Model, tasks: TaskStream) -> KeepLast:
         """Return the checkpoint selection: the best LoRA, or the last one without validation."""
         if self.validate_every and not tasks.held_out:
             raise OptionError(
                 f"Meta-learner '{self.name}' is to validate every {self.validate_every} steps, but no classes are held "
                 "out. Give the method a share with -o held_out=0.1, or set validate_every=0."
             )
-        return Best(model, tasks.held_out) if self.validate_every else Last()
+        return KeepBest(model, tasks.held_out) if self.validate_every else KeepLast()

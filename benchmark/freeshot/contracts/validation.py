@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from freeshot.contracts.meta_learner import Model
 
 
-class Last:
+class KeepLast:
     """Select the last LoRA."""
 
     state: tuple[Tensor, ...] = ()
 
-    def judge(self, model: Model, step: int) -> None:
+    def update(self, model: Model, step: int) -> None:
         """Do nothing."""
 
-    def of(self, model: Model) -> Adapter:
+    def result(self, model: Model) -> Adapter:
         """Return the current LoRA."""
         return model.snapshot()
 
 
-class Best(Last):
+class KeepBest(KeepLast):
     """Select the LoRA with the best accuracy on held-out tasks, the earliest of equals; copies all trained weights."""
 
     def __init__(self, model: Model, tasks: Sequence[Task]) -> None:
@@ -41,7 +41,7 @@ class Best(Last):
         self._step = torch.zeros((), dtype=torch.int64)
         self.state = (*self._weights, self._accuracy, self._step)
 
-    def judge(self, model: Model, step: int) -> None:
+    def update(self, model: Model, step: int) -> None:
         """Evaluate the model and copy its weights if it is better than all before."""
         accuracy = sum(nearest_prototype_accuracy(model, task) for task in self._tasks) / len(self._tasks)
         if accuracy <= float(self._accuracy):
@@ -51,7 +51,7 @@ class Best(Last):
         for kept, weight in zip(self._weights, learned(model), strict=True):
             kept.copy_(weight.detach())
 
-    def of(self, model: Model) -> Adapter:
+    def result(self, model: Model) -> Adapter:
         """Load the best weights into the model and return a copy of its LoRA."""
         import torch
 

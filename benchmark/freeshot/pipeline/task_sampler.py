@@ -59,12 +59,12 @@ class Tasks:
             yield self._draw(number)
             self.on_step(number + 1, count)
 
-    def take_wanted(self, count: int, wanted: Callable[[Task], bool]) -> Iterator[Task]:
+    def take_where(self, count: int, predicate: Callable[[Task], bool]) -> Iterator[Task]:
         """Yield `count` wanted tasks; at most nine in a row are skipped, and the tenth is used."""
         number = 0
         for done in range(bounded(count)):
             task, passed = self._draw(number), 0
-            while passed < PASSED and not wanted(task):
+            while passed < PASSED and not predicate(task):
                 passed += 1
                 task = self._draw(number + passed)
             number += passed + 1

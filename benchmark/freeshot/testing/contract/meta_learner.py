@@ -154,5 +154,5 @@ class _Given:
     def take(self, count: int, start: int = 0) -> list[Any]:
         return self._tasks[start:count]
 
-    def take_wanted(self, count: int, wanted: Callable[[Any], bool]) -> list[Any]:
-        return [task for task in self._tasks if wanted(task)][:count]
+    def take_where(self, count: int, predicate: Callable[[Any], bool]) -> list[Any]:
+        return [task for task in self._tasks if predicate(task)][:count]
