@@ -84,7 +84,7 @@ class Far(Launcher):
     """Run cells where another device is."""
 
     name = "far"
-    away = True
+    remote = True
 
     def launch(self, cells: Sequence[RunSpec], run_cell: Callable[[RunSpec], None]) -> None:
         """Note where this process would compute."""

@@ -101,7 +101,7 @@ def _tracks(request: RunRequest, catalogue: Catalogue, profile: Profile) -> tupl
         else:
             wanted = catalogue.match_tracks(profile.tracks) if profile.tracks != ("*",) else of_suite
         chosen = tuple(
-            t for t in wanted if t in of_suite and (suite.by_hand or not t.optional or t.name in request.tracks)
+            t for t in wanted if t in of_suite and (suite.manual_download or not t.optional or t.name in request.tracks)
         )
         if not chosen:
             wanted_names = ", ".join(request.tracks)
