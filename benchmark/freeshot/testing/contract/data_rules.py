@@ -111,11 +111,11 @@ def _features(subject: Subject) -> None:
     import torch
 
     from freeshot.engine.vit.backbone import open_backbone
-    from freeshot.engine.vit.forward import look
+    from freeshot.engine.vit.forward import forward
 
     backbone = open_backbone(subject.make())
     images = torch.rand(2, 3, *[backbone.image_size] * 2, generator=torch.Generator().manual_seed(0))
-    features = look(backbone, images).features
+    features = forward(backbone, images).features
     if not torch.isfinite(features).all():
         raise BrokenError("Its features are not finite. Check weights and normalisation.")
     if torch.equal(features[0], features[1]):
