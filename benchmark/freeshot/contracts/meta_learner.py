@@ -106,8 +106,9 @@ class GradientMetaLearner(MetaLearner):
     def extra_parameters(self, model: Model, rng: Generator) -> Mapping[str, Tensor | float]:
         """Return start values, by name, of parameters trained in addition to the LoRA; by default none.
 
-        Called once per fit, before the first step. `loss` and `compute_gradients` find the parameters under the same names in
-        `model.extra`. They are trained by the same optimiser and stored in checkpoints. At test only the LoRA is used.
+        Called once per fit, before the first step. `loss` and `compute_gradients` find the parameters under the same
+        names in `model.extra`. They are trained by the same optimiser and stored in checkpoints. At test only the LoRA
+        is used.
         """
         return {}
 

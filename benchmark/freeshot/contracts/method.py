@@ -89,8 +89,8 @@ class Learner(ABC):
         """Tune on e support sets at once, images [e, n, 3, h, w] in 0…1; the predictor scores e × q queries.
 
         The n images of an episode are ordered class by class, equally many per class. Episodes come in groups of
-        `episodes_per_batch`, and the last group may be smaller, so the predictions of one episode must not depend on the others;
-        each has its own random stream. By default calls `adapt` for one after the other.
+        `episodes_per_batch`, and the last group may be smaller, so the predictions of one episode must not depend on
+        the others; each has its own random stream. By default calls `adapt` for one after the other.
         """
         import torch
 
