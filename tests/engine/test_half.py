@@ -117,5 +117,5 @@ def test_what_is_trained_and_what_is_double_is_left_alone(single: Backbone) -> N
 def test_the_inside_of_a_teacher_can_be_looked_at(single: Backbone, pictures: Tensor) -> None:
     teacher = BankTeacher(single, open_pool(POOL, single.sha256).entries[:1])
     with autocast("cpu", enabled=True):
-        view = teacher.inside(pictures)
+        view = teacher.logits_and_tokens(pictures)
     assert view.tokens.shape[:2] == (8, 4)

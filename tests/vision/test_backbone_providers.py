@@ -143,7 +143,7 @@ def test_an_inversion_cannot_look_for_a_class_token_that_is_not_there(
     teacher = BankTeacher(backbone, [entry])
     assert teacher.logits(images).shape == (4, 2)
     with pytest.raises(OptionError, match="needs exactly one class token"):
-        teacher.inside(images)
+        teacher.logits_and_tokens(images)
 
 
 def test_what_is_shown_and_how_it_is_scaled_are_part_of_a_networks_hash() -> None:

@@ -49,7 +49,7 @@ class Teacher(Protocol):
         """Return the logits of each image's own LoRA: [n, 3, h, w] in 0…1 → [n, c]; differentiable in the images."""
         ...
 
-    def inside(self, images: Tensor) -> TeacherView:
+    def logits_and_tokens(self, images: Tensor) -> TeacherView:
         """Return the logits together with the class tokens after each block; differentiable in the images."""
         ...
 
@@ -80,7 +80,7 @@ class InversionMethod(Component):
     def synthesize(self, teacher: Teacher, labels: Tensor, rng: Generator) -> Tensor:
         """Return detached images [n, 3, h, w] in 0…1 that the teacher classifies as `labels` [n]."""
 
-    def files(self) -> Sequence[str]:
+    def weight_files(self) -> Sequence[str]:
         """Return the weight files that images depend on besides the LoRAs; every recipe includes their content."""
         return ()
 
@@ -120,7 +120,9 @@ class LearnedInversion(InversionMethod):
         """Return the learned weights as named tensors; they are stored with the pool's surrogates."""
 
     @abstractmethod
-    def recover(self, teacher: Teacher, labels: Tensor, rng: Generator, learned: Mapping[str, Tensor]) -> Tensor:
+    def synthesize_with(
+        self, teacher: Teacher, labels: Tensor, rng: Generator, learned: Mapping[str, Tensor]
+    ) -> Tensor:
         """Return detached images [n, 3, h, w] in 0…1 that the teacher classifies as `labels` [n]."""
 
     def synthesize(self, teacher: Teacher, labels: Tensor, rng: Generator) -> Tensor:

@@ -113,7 +113,7 @@ def _images(
     inversion: InversionMethod, teacher: Teacher, labels: Tensor, rng: Generator, learned: Mapping[str, Tensor] | None
 ) -> Tensor:
     if isinstance(inversion, LearnedInversion):
-        return inversion.recover(teacher, labels, rng, learned or {})
+        return inversion.synthesize_with(teacher, labels, rng, learned or {})
     return inversion.synthesize(teacher, labels, rng)
 
 

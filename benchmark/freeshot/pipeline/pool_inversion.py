@@ -130,7 +130,7 @@ class PoolInversion:
     @cached_property
     def _files(self) -> dict[str, str]:
         """Hash the files that the inversion reads; a missing one is reported when it is opened."""
-        found = {name: weights_file(name) for name in self.inversion.files()}
+        found = {name: weights_file(name) for name in self.inversion.weight_files()}
         return {name: file_sha256(path) for name, path in found.items() if path.is_file()}
 
     @cached_property

@@ -139,7 +139,7 @@ class BankTeacher:
             self._last = images.detach()
         return self._logits(self._look(images, self._strategy, self._progress).features)
 
-    def inside(self, images: Tensor) -> TeacherView:
+    def logits_and_tokens(self, images: Tensor) -> TeacherView:
         """Return the logits together with the class token after each block."""
         require_class_token(self._backbone.vit)
         tokens: list[Tensor] = []
