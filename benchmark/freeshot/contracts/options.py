@@ -6,10 +6,8 @@ import ast
 import dataclasses
 import inspect
 import json
-import math
 import textwrap
 import types
-import typing
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -22,10 +20,11 @@ from freeshot.contracts.component import Choice, Component
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pydantic import TypeAdapter
+
 T = TypeVar("T", bound=Component)
 
-UNFIT = (ValueError, TypeError, AttributeError, LookupError, OverflowError)
-"""Exceptions raised when a value of the wrong type is converted."""
+UNIONS = (Union, types.UnionType)
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,12 @@ class Option:
     name: str
     type: Any
     default: Any
-    help: str
+    owner: type[Component]
+
+    @property
+    def help(self) -> str:
+        """The string under the field, on one line; read only when it is shown, because parsing sources is slow."""
+        return _field_helps(self.owner).get(self.name, "")
 
 
 @cache
@@ -44,16 +48,13 @@ def options_of(cls: type[Component]) -> dict[str, Option]:
     if "__dataclass_params__" not in vars(cls) and not inspect.isabstract(cls):
         raise OptionError(f"{cls.__name__} is not a dataclass. Put @dataclass(frozen=True) above it.")
     hints = get_type_hints(cls, localns={"Choice": Choice})
-    helps = _field_helps(cls)
-    found: dict[str, Option] = {}
+    options: dict[str, Option] = {}
     for field in dataclasses.fields(cls):
-        default = field.default
-        if default is dataclasses.MISSING and field.default_factory is not dataclasses.MISSING:
-            default = field.default_factory()
+        default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
         if default is dataclasses.MISSING:
             raise OptionError(f"Option '{field.name}' of {cls.__name__} has no default. Give it one.")
-        found[field.name] = Option(field.name, hints[field.name], default, helps.get(field.name, ""))
-    return found
+        options[field.name] = Option(field.name, hints[field.name], default, cls)
+    return options
 
 
 def build(cls: type[T], values: Mapping[str, Any]) -> T:
@@ -117,7 +118,7 @@ def describe_type(hint: Any) -> str:
     origin, args = get_origin(hint), get_args(hint)
     if origin is Literal:
         return " | ".join(map(str, args))
-    if origin in (Union, types.UnionType):
+    if origin in UNIONS:
         return " | ".join(describe_type(a) for a in args)
     if origin in (tuple, list):
         return f"list of {describe_type(args[0])}"
@@ -129,106 +130,64 @@ def describe_type(hint: Any) -> str:
 def _jsonable(value: Any) -> Any:
     if isinstance(value, Choice):
         return {"name": value.name, "options": {k: _jsonable(v) for k, v in value.options}}
-    if isinstance(value, (tuple, list)):
-        return [_jsonable(v) for v in value]
-    if isinstance(value, dict):
-        return {str(k): _jsonable(v) for k, v in value.items()}
-    return value
+    return [_jsonable(v) for v in value] if isinstance(value, (tuple, list)) else value
 
 
 def _convert(value: Any, option: Option, owner: str) -> Any:
+    """Return an option's value in its field's type: strings as users write them, other values strictly, as in JSON."""
     try:
-        return _as(value, option.type, option.default)
-    except UNFIT:
+        if option.type is Choice:
+            return _choice(value, option.default)
+        if isinstance(value, str):
+            return _adapter(option.type).validate_python(_split(value, option.type))
+        return _adapter(option.type).validate_json(json.dumps(value), strict=True)  # where a list is a tuple's value
+    except (ValueError, TypeError, LookupError):
         raise OptionError(
             f"Option '{option.name}' of '{owner}' cannot be {value!r}; expected {describe_type(option.type)}, "
             f"for example {_jsonable(option.default)!r}."
         ) from None
 
 
-def _as(value: Any, hint: Any, default: Any) -> Any:
-    """Convert a value to a type; ValueError if that is not possible."""
+@cache
+def _adapter(hint: Any) -> TypeAdapter[Any]:
+    from pydantic import ConfigDict, TypeAdapter  # 0.2 s, which `freeshot list` does not need
+
+    return TypeAdapter(hint, config=ConfigDict(allow_inf_nan=False))
+
+
+def _split(text: str, hint: Any) -> Any:
+    """Split lists, parse JSON objects, and recognise 'none' and values of a Literal; pydantic reads all other text."""
     origin, args = get_origin(hint), get_args(hint)
-    if hint is Choice:
-        return _choice(value, default)
+    if type(None) in args and text in ("none", "null"):
+        return None
+    if origin in UNIONS:
+        return next((value for arg in args if (value := _split(text, arg)) != text), text)
     if origin is Literal:
-        return next(a for a in args if str(a) == str(value)) if str(value) in map(str, args) else _refuse()
-    if origin in (Union, types.UnionType):
-        return _first_fitting(value, args)
-    if hint is type(None):
-        return None if value is None or value in ("none", "null") else _refuse()
+        return next((arg for arg in args if str(arg) == text), text)
     if origin in (tuple, list):
-        items = _split(value) if isinstance(value, str) else list(value)
-        return origin(_as(item, args[0], None) for item in items)
-    if origin is dict:
-        pairs = json.loads(value) if isinstance(value, str) else dict(value)
-        return {_as(k, args[0], None): _as(v, args[1], None) for k, v in pairs.items()}
-    if hint is bool:
-        return _bool(value)
-    if hint is int:
-        number = int(str(value).replace("_", ""))
-        return number if not isinstance(value, (bool, float)) else _refuse()
-    if hint is float:
-        number_ = float(value) if not isinstance(value, bool) else _refuse()
-        return number_ if math.isfinite(number_) else _refuse()
-    if hint is str:
-        return value if isinstance(value, str) else _refuse()
-    return value
+        return [piece.strip() for piece in text.strip().strip("[]()").split(",") if piece.strip()]
+    return json.loads(text) if origin is dict else text
 
 
-def _choice(value: Any, default: Any) -> Choice:
-    kind = default.kind
+def _choice(value: Any, default: Choice) -> Choice:
     if isinstance(value, Choice):
         return value
     if isinstance(value, str):
-        return default if value == default.name else Choice(kind, value)
-    options = {k: tuple(v) if isinstance(v, list) else v for k, v in value.get("options", {}).items()}
-    return Choice(kind, value["name"], tuple(sorted(options.items())))
-
-
-def _first_fitting(value: Any, hints: tuple[Any, ...]) -> Any:
-    for hint in sorted(hints, key=lambda h: h is not type(None)):
-        try:
-            return _as(value, hint, None)
-        except UNFIT:
-            continue
-    return _refuse()
-
-
-def _bool(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    words = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
-    return words[value.lower()] if isinstance(value, str) and value.lower() in words else _refuse()
-
-
-def _split(text: str) -> list[str]:
-    inner = text.strip().strip("[]()")
-    return [piece.strip() for piece in inner.split(",") if piece.strip()]
-
-
-def _refuse() -> Any:
-    raise ValueError
+        return default if value == default.name else Choice(default.kind, value)
+    options = {k: tuple(v) if isinstance(v, list) else v for k, v in dict(value).get("options", {}).items()}
+    return Choice(default.kind, value["name"], tuple(sorted(options.items())))
 
 
 @cache
 def _field_helps(cls: type) -> dict[str, str]:
-    """Collect the strings under the fields of a class and its bases."""
+    """Collect the strings under the fields of a class and its bases; a class defined in a REPL has no source."""
     helps: dict[str, str] = {}
     for base in reversed(cls.__mro__):
-        if dataclasses.is_dataclass(base):
-            helps |= _own_helps(base)
-    return helps
-
-
-def _own_helps(cls: type) -> dict[str, str]:
-    try:
-        source = textwrap.dedent(inspect.getsource(cls))
-        body = typing.cast("ast.ClassDef", ast.parse(source).body[0]).body
-    except (OSError, TypeError, SyntaxError):
-        return {}  # a class defined in a REPL has no source, so its options have no help
-    helps: dict[str, str] = {}
-    for field, text in pairwise(body):
-        if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
-            helps[ast.unparse(field.target)] = " ".join(inspect.cleandoc(str(text.value.value)).split())
+        try:
+            statement = ast.parse(textwrap.dedent(inspect.getsource(base))).body[0]
+        except (OSError, TypeError, SyntaxError):
+            continue
+        for field, text in pairwise(getattr(statement, "body", ())):
+            if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
+                helps[ast.unparse(field.target)] = " ".join(inspect.cleandoc(str(text.value.value)).split())
     return helps
