@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from freeshot.contracts.checkpoint import Checkpoint
+from freeshot.contracts.tensors import Checkpoint
 
 if TYPE_CHECKING:
-    from freeshot.contracts.flow import Task
+    from freeshot.contracts.tensors import Task
 
 
 class Given:

@@ -8,7 +8,7 @@ from tests.baselines.conftest import WAY, streams
 from torch import Tensor
 from torch.nn import Parameter
 
-from freeshot.contracts.flow import Shots
+from freeshot.contracts.tensors import Shots
 from freeshot.ops.prototypes import prototype_logits
 from freeshot.pipeline.workbench import LabelledEpisode
 from freeshot_baselines.adaptation.augment import augmented, shifted

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from freeshot.basics.errors import ContractError, DivergedError
-from freeshot.contracts.flow import Adapter, Shots, Task
+from freeshot.contracts.tensors import Adapter, Shots, Task
 from freeshot.engine.inversion.image_generator import build_generator, fresh_generator
 from freeshot.engine.inversion.teacher import BankTeacher, PoolTeachers
 from freeshot_baselines.free.bell import Bell, distillation_loss, replay_loss

@@ -11,7 +11,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from freeshot.basics.errors import OptionError
-from freeshot.contracts.flow import Shots
+from freeshot.contracts.tensors import Shots
 from freeshot.engine import BankTeacher
 from freeshot.engine.inversion.black_box import QueryTeacher
 from freeshot.engine.inversion.pixel_optimizer import Iterate, lengths, variation_norm

@@ -13,8 +13,7 @@ from tests.given import Given
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from freeshot.contracts.checkpoint import Checkpoint
-from freeshot.contracts.flow import Adapter, Shots, Task
+from freeshot.contracts.tensors import Adapter, Checkpoint, Shots, Task
 from freeshot.engine import SharedLora
 from freeshot.ops.prototypes import prototype_logits
 from freeshot_baselines.meta.anil import Anil

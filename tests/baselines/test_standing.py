@@ -10,7 +10,7 @@ import torch
 
 from freeshot import Choice, Learner, Method, Needs
 from freeshot.basics.errors import OptionError, UndeclaredError
-from freeshot.contracts.options import options_of
+from freeshot.contracts.component import options_of
 from freeshot.leaderboard.labels import configuration
 from freeshot.pipeline.restricted_workbench import RestrictedWorkbench
 from freeshot.plugin.catalogue import Catalogue

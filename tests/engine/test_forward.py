@@ -12,8 +12,8 @@ from torch import Tensor
 
 from freeshot.basics.errors import ContractError
 from freeshot.contracts.efficiency import EfficiencyStrategy
-from freeshot.contracts.flow import LayerView
 from freeshot.contracts.pool import LoraEntry
+from freeshot.contracts.tensors import LayerView
 from freeshot.engine.lora.bank import LoraBank, merge
 from freeshot.engine.vit.backbone import Backbone
 from freeshot.engine.vit.forward import attend, forward

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from freeshot.basics.errors import PoolError
 from freeshot.contracts.efficiency import EfficiencyStrategy
-from freeshot.contracts.flow import LayerView
 from freeshot.contracts.pool import LoraEntry
+from freeshot.contracts.tensors import LayerView
 from freeshot.engine.inversion.teacher import BankTeacher
 from freeshot.engine.lora.bank import LoraBank
 from freeshot.engine.vit.backbone import Backbone

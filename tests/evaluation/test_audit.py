@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from freeshot.contracts.flow import Episode
+from freeshot.contracts.tensors import Episode
 from freeshot.evaluation.audit import SAMPLE, Auditor
 from freeshot.evaluation.episodes import draw_episodes
 from freeshot.evaluation.metrics import judge, together

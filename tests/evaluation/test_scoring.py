@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from torch import Generator, Tensor
 
-    from freeshot.contracts.flow import Episode, Shots
     from freeshot.contracts.method import Predictor
+    from freeshot.contracts.tensors import Episode, Shots
 
 CPU = torch.device("cpu")
 IMAGES = CountedImages((30, 30, 30, 30))

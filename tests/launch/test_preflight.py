@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     from freeshot import Teacher, Workbench
-    from freeshot.contracts.images import Images
+    from freeshot.contracts.dataset import Images
     from freeshot.records.models import RunSpec
 
 PREPARED: list[str] = []

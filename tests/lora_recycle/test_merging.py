@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from freeshot.basics.errors import OptionError
-from freeshot.contracts.flow import LayerView
+from freeshot.contracts.tensors import LayerView
 from freeshot.engine import forward
 from freeshot.engine.vit.forward import TokenState, _thinned
 from freeshot_lora_recycle.merging import TokenMerging

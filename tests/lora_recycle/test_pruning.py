@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freeshot.basics.errors import OptionError
-from freeshot.contracts.flow import LayerView
+from freeshot.contracts.tensors import LayerView
 from freeshot.engine import forward
 from freeshot_lora_recycle.pruning import AllTokens, ClsAttention, lasting
 

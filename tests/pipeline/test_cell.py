@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from tests.conftest import Toy
     from torch import Generator, Tensor
 
-    from freeshot.contracts.flow import Shots
     from freeshot.contracts.method import Predictor, Workbench
+    from freeshot.contracts.tensors import Shots
     from freeshot.contracts.tracks import Track
 
 

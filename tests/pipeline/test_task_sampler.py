@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from freeshot.basics.errors import EpisodeError, PoolError
-from freeshot.contracts.flow import Shots, SurrogateSet, Task
+from freeshot.contracts.tensors import Shots, SurrogateSet, Task
 from freeshot.pipeline.task_sampler import ImageSource, SurrogateSource, Tasks, TaskShape, hidden_classes
 
 if TYPE_CHECKING:

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from tests.conftest import Toy
     from torch import Generator, Tensor
 
-    from freeshot.contracts.flow import Task
     from freeshot.contracts.inversion import Teacher
     from freeshot.contracts.meta_learner import Model
     from freeshot.contracts.method import Workbench
+    from freeshot.contracts.tensors import Task
     from freeshot.pipeline.workbench import Bench
 
 

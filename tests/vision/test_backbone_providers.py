@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from freeshot.basics.errors import DataError, OptionError
+from freeshot.contracts.component import build, name_and_options, options_of, spelled
 from freeshot.contracts.efficiency import EfficiencyStrategy
-from freeshot.contracts.flow import LayerView
-from freeshot.contracts.options import build, name_and_options, options_of, spelled
+from freeshot.contracts.tensors import LayerView
 from freeshot.engine import Backbone, BankTeacher, LoraBank, forward, merge, open_backbone, slots_of
 from freeshot.engine.inversion.mask_only import only_masks
 from freeshot.engine.lora.bank import TARGETS

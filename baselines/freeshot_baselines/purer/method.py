@@ -75,7 +75,7 @@ class Purer(Method):
 
     def prepare(self, bench: Workbench) -> Learner:
         """Optimise once per pool and episode shape; embed with the result, or calibrate it."""
-        from freeshot.contracts.options import to_json
+        from freeshot.contracts.component import to_json
 
         options = {name: value for name, value in to_json(self).items() if not name.startswith("calibrate")}
         trained = Adapter(

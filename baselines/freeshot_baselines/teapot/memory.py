@@ -104,7 +104,7 @@ class TaskMemory(GradientMetaLearner):
 
     def _accuracy(self, model: Model, held_out: Sequence[Task], number: int) -> float:
         """Return the mean accuracy on the next few held-out tasks."""
-        from freeshot.contracts.validation import nearest_prototype_accuracy
+        from freeshot.contracts.meta_learner import nearest_prototype_accuracy
 
         places = [(number * self.judged_on + place) % len(held_out) for place in range(self.judged_on)]
         return sum(nearest_prototype_accuracy(model, held_out[place]) for place in places) / self.judged_on

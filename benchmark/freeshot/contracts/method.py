@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     import torch
     from torch import Generator, Tensor, nn
 
-    from freeshot.contracts.flow import Adapter, Shots, SurrogateSet
     from freeshot.contracts.meta_learner import TaskStream
     from freeshot.contracts.pool import LoraPool
+    from freeshot.contracts.tensors import Adapter, Shots, SurrogateSet
     from freeshot.contracts.tracks import Track
 
 
@@ -94,7 +94,7 @@ class Learner(ABC):
         """
         import torch
 
-        from freeshot.contracts.flow import Shots
+        from freeshot.contracts.tensors import Shots
 
         labels = torch.arange(way, device=support.device).repeat_interleave(support.shape[1] // way)
         tuned = [self.adapt(Shots(images, labels), way, rng) for images, rng in zip(support, rngs, strict=True)]
@@ -123,7 +123,6 @@ class Predictor(Protocol):
 
     def __call__(self, images: Tensor) -> Tensor:
         """Score query images [q, 3, h, w] in 0…1: [q, c]; for e episodes [e, q, 3, h, w]: [e, q, c]."""
-        ...
 
 
 class ValidationEpisode(Protocol):
@@ -132,17 +131,14 @@ class ValidationEpisode(Protocol):
     @property
     def support(self) -> Shots:
         """Labelled images to learn from."""
-        ...
 
     @property
     def query(self) -> Shots:
         """Images to classify, with their labels."""
-        ...
 
     @property
     def way(self) -> int:
         """Number of classes."""
-        ...
 
 
 class Oracle(Protocol):
@@ -156,7 +152,6 @@ class Oracle(Protocol):
 
     def logits(self, images: Tensor) -> Tensor:
         """Return the logits of images [n, 3, h, w] in 0…1: [n, c]; no gradient flows back."""
-        ...
 
 
 class Workbench(Protocol):
@@ -174,15 +169,12 @@ class Workbench(Protocol):
     @property
     def device(self) -> torch.device:
         """The device of the backbone."""
-        ...
 
     def backbone(self) -> nn.Module:
         """Return a fresh copy of the backbone, weights trainable, mapping images in 0…1 to features [b, d]."""
-        ...
 
     def frozen(self) -> Learner:
         """Return the learner that embeds with the unchanged backbone."""
-        ...
 
     def with_base(self, method: Choice) -> Workbench:
         """Return a workbench whose network is the result of another method, for `backbone()` and `frozen()`.
@@ -191,15 +183,12 @@ class Workbench(Protocol):
         adapter raises OptionError; one that leaves the network unchanged has no effect. The other method's needs are
         added to those of this row.
         """
-        ...
 
     def pool(self) -> LoraPool:
         """Return the LoRAs. Needs POOL."""
-        ...
 
     def oracles(self) -> Sequence[Oracle]:
         """Return the LoRAs as services that return logits only. Needs QUERIES."""
-        ...
 
     def surrogates(self, inversion: Choice, strategy: Choice, per_class: int, batch: int = 0) -> Sequence[SurrogateSet]:
         """Invert every LoRA of the pool, or load the cached surrogates. Needs POOL, or QUERIES.
@@ -207,7 +196,6 @@ class Workbench(Protocol):
         With QUERIES alone the inversion gets logits without gradients, and queries are counted. About `batch` images of
         each LoRA are optimised at once, with equal numbers per class; 0: all at once.
         """
-        ...
 
     def surrogate_tasks(
         self, surrogates: Sequence[SurrogateSet], lora_share: float, *, flip: bool, held_out: float = 0.0
@@ -216,32 +204,26 @@ class Workbench(Protocol):
 
         Needs POOL, or QUERIES. A share `held_out` of the classes is reserved for the stream's validation tasks.
         """
-        ...
 
     def base_tasks(self, *, flip: bool) -> TaskStream:
         """Draw tasks from the real base images. Needs BASE_IMAGES."""
-        ...
 
     def validation_episodes(self, count: int) -> Sequence[ValidationEpisode]:
         """Draw labelled tasks from validation classes, the same for all methods. Needs VALIDATION."""
-        ...
 
     def meta_learn(self, learner: Choice, tasks: TaskStream, rank: int, targets: Sequence[str] = ("q", "v")) -> Adapter:
         """Train one meta-LoRA on the targets with a meta-learner, or load the cached one.
 
         Targets are q, k, v, proj, fc1 and fc2: the linear layers of each block.
         """
-        ...
 
     def adapted(self, adapter: Adapter) -> Learner:
         """Return the learner that embeds with the backbone and this adapter."""
-        ...
 
     def cached_json(
         self, stage: str, recipe: Mapping[str, object], make: Callable[[], Mapping[str, object]]
     ) -> Mapping[str, object]:
         """Return the cached result of `make()` for this recipe, or compute it; a JSON mapping."""
-        ...
 
     def cached_tensors(
         self,
@@ -253,11 +235,9 @@ class Workbench(Protocol):
 
         Pool, surrogates, way, shot and seed are part of every recipe; `tell(done, total)` reports progress.
         """
-        ...
 
     def rng(self, *names: object) -> Generator:
         """Return a new generator for the random stream of this name."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from freeshot.contracts.flow import Episode
+    from freeshot.contracts.tensors import Episode
     from freeshot.evaluation.metrics import QueryOutcomes
     from freeshot.evaluation.variations import Rescore
 

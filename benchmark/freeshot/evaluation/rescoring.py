@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from freeshot.contracts.flow import Episode
-    from freeshot.contracts.images import Images
+    from freeshot.contracts.dataset import Images
     from freeshot.contracts.method import Learner
+    from freeshot.contracts.tensors import Episode
     from freeshot.evaluation.scoring import Embedded, Head
     from freeshot.evaluation.variations import Shown
 

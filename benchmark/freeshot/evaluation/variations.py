@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from freeshot.contracts.flow import Episode
+    from freeshot.contracts.tensors import Episode
 
 
 @dataclass(frozen=True)

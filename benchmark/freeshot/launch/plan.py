@@ -8,8 +8,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal
 
 from freeshot.basics.errors import ContractError, OptionError
-from freeshot.contracts.component import Choice, Component
-from freeshot.contracts.options import options_of
+from freeshot.contracts.component import Choice, Component, options_of
 from freeshot.contracts.tracks import Profile, Row
 from freeshot.pipeline.resolve import backbone_part, part_of, with_parts
 from freeshot.pipeline.resolve_pool import pooled

@@ -14,9 +14,9 @@ from freeshot.records.models import TaskCost
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from freeshot.contracts.flow import Episode
-    from freeshot.contracts.images import Images
+    from freeshot.contracts.dataset import Images
     from freeshot.contracts.method import Learner
+    from freeshot.contracts.tensors import Episode
     from freeshot.engine.metering.meter import Meter
     from freeshot.pipeline.context import RunContext
     from freeshot.records.models import RunSpec

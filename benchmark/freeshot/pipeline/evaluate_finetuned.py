@@ -14,9 +14,9 @@ from freeshot.evaluation.scoring import score_tuning
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from freeshot.contracts.flow import Episode
-    from freeshot.contracts.images import Images
+    from freeshot.contracts.dataset import Images
     from freeshot.contracts.method import Learner
+    from freeshot.contracts.tensors import Episode
     from freeshot.engine.metering.meter import Meter
     from freeshot.evaluation.metrics import QueryOutcomes
     from freeshot.pipeline.context import RunContext

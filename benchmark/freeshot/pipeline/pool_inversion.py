@@ -20,11 +20,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from freeshot.cache.artifacts import Artefact, Artefacts
-    from freeshot.contracts.checkpoint import Checkpoint
     from freeshot.contracts.efficiency import EfficiencyStrategy
-    from freeshot.contracts.flow import SurrogateSet
     from freeshot.contracts.inversion import InversionMethod
     from freeshot.contracts.pool import LoraEntry, LoraPool
+    from freeshot.contracts.tensors import Checkpoint, SurrogateSet
     from freeshot.engine.vit.backbone import Backbone
     from freeshot.pipeline.stages import Stages
     from freeshot.records.models import Part

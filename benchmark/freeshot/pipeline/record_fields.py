@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from freeshot.contracts.flow import Episode
-    from freeshot.contracts.images import Images
+    from freeshot.contracts.dataset import Images
+    from freeshot.contracts.tensors import Episode
     from freeshot.contracts.tracks import Track
     from freeshot.evaluation.metrics import QueryOutcomes
     from freeshot.evaluation.scoring import Embedded, Head

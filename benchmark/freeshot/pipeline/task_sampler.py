@@ -14,8 +14,7 @@ import torch
 from freeshot.basics.errors import EpisodeError, PoolError
 from freeshot.basics.seeds import stream
 from freeshot.basics.step_limit import bounded
-from freeshot.contracts.checkpoint import Checkpoint
-from freeshot.contracts.flow import Shots, Task
+from freeshot.contracts.tensors import Checkpoint, Shots, Task
 from freeshot.ops.tokens import mirror_patches
 
 if TYPE_CHECKING:
@@ -23,8 +22,8 @@ if TYPE_CHECKING:
 
     from torch import Generator, Tensor
 
-    from freeshot.contracts.flow import SurrogateSet
-    from freeshot.contracts.images import Images
+    from freeshot.contracts.dataset import Images
+    from freeshot.contracts.tensors import SurrogateSet
 
 
 PASSED = 9

@@ -12,8 +12,8 @@ from freeshot.basics.errors import ContractError, EpisodeError, OptionError, Und
 from freeshot.basics.files import tensors_sha256
 from freeshot.basics.seeds import derive, stream
 from freeshot.cache.artifacts import Artefact
-from freeshot.contracts.flow import Adapter, Shots, SurrogateSet
 from freeshot.contracts.method import Learner, Method, Needs
+from freeshot.contracts.tensors import Adapter, Shots, SurrogateSet
 from freeshot.engine.inversion.black_box import QueryOracle
 from freeshot.engine.inversion.teacher import patch_side
 from freeshot.engine.lora.adapted_learner import AdaptedLearner
@@ -32,12 +32,11 @@ if TYPE_CHECKING:
 
     from torch import Generator, Tensor, nn
 
-    from freeshot.contracts.checkpoint import Checkpoint
     from freeshot.contracts.component import Choice
-    from freeshot.contracts.flow import Task
-    from freeshot.contracts.images import Images
+    from freeshot.contracts.dataset import Images
     from freeshot.contracts.meta_learner import TaskStream
     from freeshot.contracts.pool import LoraPool
+    from freeshot.contracts.tensors import Checkpoint, Task
     from freeshot.contracts.tracks import Track
     from freeshot.engine.vit.backbone import Backbone
     from freeshot.pipeline.audit import CellAudit

@@ -11,9 +11,9 @@ import torch
 
 from freeshot.basics.errors import PoolError
 from freeshot.basics.step_limit import bounded
-from freeshot.contracts.checkpoint import Checkpoint
 from freeshot.contracts.efficiency import EfficiencyStrategy
 from freeshot.contracts.inversion import TeacherView
+from freeshot.contracts.tensors import Checkpoint
 from freeshot.engine.lora.bank import LoraBank
 from freeshot.engine.vit.bf16 import bf16_copy_under_autocast
 from freeshot.engine.vit.forward import forward, require_class_token
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-    from freeshot.contracts.flow import LayerView
     from freeshot.contracts.pool import LoraEntry
+    from freeshot.contracts.tensors import LayerView
     from freeshot.engine.vit.backbone import Backbone
     from freeshot.engine.vit.forward import ForwardOutput
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 from torch.func import functional_call
 
-from freeshot.contracts.flow import Adapter
 from freeshot.contracts.pool import Slot
+from freeshot.contracts.tensors import Adapter
 from freeshot.engine.lora.bank import LoraBank, slots_of
 from freeshot.engine.vit.forward import forward
 

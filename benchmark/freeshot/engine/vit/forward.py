@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from freeshot.basics.errors import ContractError, OptionError
-from freeshot.contracts.flow import LayerView
+from freeshot.contracts.tensors import LayerView
 from freeshot.engine.vit.bf16 import autocast, bf16_copy_under_autocast
 from freeshot.ops.tokens import gather_patches
 

@@ -11,7 +11,7 @@ from freeshot.basics.errors import DataError
 from freeshot.testing.contract.rules import BrokenError, Subject, rule
 
 if TYPE_CHECKING:
-    from freeshot.contracts.images import Images
+    from freeshot.contracts.dataset import Images
     from freeshot.records.models import RunRecord
 
 SPLITS = ("base", "validation", "novel")
@@ -78,7 +78,7 @@ def _reads(subject: Subject) -> None:
 
 @rule("images are square and of one size, and at(side) gives that side", "dataset")
 def _sizes(subject: Subject) -> None:
-    from freeshot.contracts.images import fitted
+    from freeshot.contracts.dataset import fitted
 
     first: dict[tuple[int, ...], str] = {}
     for split, images in _splits(subject).items():
@@ -170,7 +170,7 @@ def _episodes(subject: Subject) -> None:
 
 @rule("its images have the size that its backbone takes", "track")
 def _images_fit(subject: Subject) -> None:
-    from freeshot.contracts.images import wrong_size
+    from freeshot.contracts.dataset import wrong_size
     from freeshot.data.lookup import dataset_by_name
     from freeshot.engine.vit.backbone import backbone_provider
 
