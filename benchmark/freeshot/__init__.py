@@ -16,10 +16,19 @@ from freeshot.contracts.inversion import InversionMethod, LearnedInversion, Teac
 from freeshot.contracts.launcher import Launcher
 from freeshot.contracts.leaderboard import Column, Published
 from freeshot.contracts.meta_learner import GradientMetaLearner, MetaLearner, Model, TaskStream
-from freeshot.contracts.method import Learner, Method, Needs, Oracle, Predictor, ValidationEpisode, Workbench
+from freeshot.contracts.method import Learner, Method, Needs, Oracle, Predictor, Workbench
 from freeshot.contracts.pool import LoraEntry, LoraPool, PoolPlan, Slot
 from freeshot.contracts.surrogate_method import InversionBasedMethod, SurrogateMethod
-from freeshot.contracts.tensors import Adapter, Checkpoint, Episode, LayerView, Shots, SurrogateSet, Task
+from freeshot.contracts.tensors import (
+    Adapter,
+    Checkpoint,
+    Episode,
+    LayerView,
+    Shots,
+    SurrogateSet,
+    Task,
+    ValidationEpisode,
+)
 from freeshot.contracts.tracks import Profile, Row, Suite, Track
 from freeshot.plugin import hookimpl
 from freeshot.version import __version__

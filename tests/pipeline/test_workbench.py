@@ -145,7 +145,7 @@ def test_other_weights_in_the_same_file_are_inverted_with_anew(
     stocked: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     weights = tmp_path / "prior.safetensors"
-    monkeypatch.setattr(Grey, "files", lambda self: (str(weights),))
+    monkeypatch.setattr(Grey, "weight_files", lambda self: (str(weights),))
     for content in (b"one", b"two", b"two"):
         weights.write_bytes(content)
         bench = stocked.bench(Rich())

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from freeshot.contracts.meta_learner import TaskStream
     from freeshot.contracts.pool import LoraPool
-    from freeshot.contracts.tensors import Adapter, Shots, SurrogateSet
+    from freeshot.contracts.tensors import Adapter, Shots, SurrogateSet, ValidationEpisode
     from freeshot.contracts.tracks import Track
 
 
@@ -123,22 +123,6 @@ class Predictor(Protocol):
 
     def __call__(self, images: Tensor) -> Tensor:
         """Score query images [q, 3, h, w] in 0…1: [q, c]; for e episodes [e, q, 3, h, w]: [e, q, c]."""
-
-
-class ValidationEpisode(Protocol):
-    """One validation episode with its labels, for choosing settings without test data."""
-
-    @property
-    def support(self) -> Shots:
-        """Labelled images to learn from."""
-
-    @property
-    def query(self) -> Shots:
-        """Images to classify, with their labels."""
-
-    @property
-    def way(self) -> int:
-        """Number of classes."""
 
 
 class Oracle(Protocol):

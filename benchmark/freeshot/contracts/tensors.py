@@ -83,6 +83,18 @@ class Episode:
 
 
 @dataclass(frozen=True, eq=False)
+class ValidationEpisode:
+    """An episode of validation classes with its labels, for choosing settings without test data."""
+
+    support: Shots
+    """Labelled images to learn from."""
+    query: Shots
+    """Images to classify, with their labels."""
+    way: int
+    """c, the number of classes."""
+
+
+@dataclass(frozen=True, eq=False)
 class SurrogateSet:
     """The images inverted from one LoRA, with labels, masks and the LoRA's logits.
 

@@ -13,7 +13,7 @@ from freeshot.basics.files import tensors_sha256
 from freeshot.basics.seeds import derive, stream
 from freeshot.cache.artifacts import Artefact
 from freeshot.contracts.method import Learner, Method, Needs
-from freeshot.contracts.tensors import Adapter, Shots, SurrogateSet
+from freeshot.contracts.tensors import Adapter, Shots, SurrogateSet, ValidationEpisode
 from freeshot.engine.inversion.black_box import QueryOracle
 from freeshot.engine.inversion.teacher import patch_side
 from freeshot.engine.lora.adapted_learner import AdaptedLearner
@@ -46,15 +46,6 @@ if TYPE_CHECKING:
 
 VALIDATION_TASKS = 100
 """Number of validation tasks of held-out surrogate classes for a meta-learner."""
-
-
-@dataclass(frozen=True, eq=False)
-class LabelledEpisode:
-    """A validation episode with its labels; implements `freeshot.ValidationEpisode`."""
-
-    support: Shots
-    query: Shots
-    way: int
 
 
 @dataclass(eq=False)
@@ -216,7 +207,7 @@ class Bench:
         recipe = {"source": "base", "images": [i.sha256 for i in images], "flip": flip, "shape": self._shape()}
         return Tasks(source.draw, recipe, derive(self._seed, "meta"))
 
-    def validation_episodes(self, count: int) -> Sequence[LabelledEpisode]:
+    def validation_episodes(self, count: int) -> Sequence[ValidationEpisode]:
         """Draw labelled tasks from the validation classes of the pool's data sets, the same for all methods."""
         self._require(Needs.VALIDATION)
         trials = []
@@ -229,7 +220,7 @@ class Bench:
             labels = torch.as_tensor(images.labels).numpy()
             for episode in draw_episodes(labels, self.way, self.shot, self.query, seed, share):
                 support, query = (self._shots(images, part) for part in (episode.support, episode.query))
-                trials.append(LabelledEpisode(support, query, self.way))
+                trials.append(ValidationEpisode(support, query, self.way))
         if not trials:
             raise EpisodeError(f"Track '{self.track.name}' has no validation classes to draw trials from.")
         return trials
