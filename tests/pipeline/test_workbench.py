@@ -16,7 +16,7 @@ from freeshot.contracts.inversion import InversionMethod
 from freeshot.contracts.meta_learner import GradientMetaLearner
 from freeshot.contracts.method import Learner, Method, Needs
 from freeshot.pipeline.context import RunContext
-from freeshot.plugin.catalogue import Registered
+from freeshot.plugin.collect import Registered
 from freeshot.testing import toy as world
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from freeshot.launch.preflight import require_ready
 from freeshot.launch.worker import CellWorker
 from freeshot.pipeline.context import RunContext
 from freeshot.plugin import hookimpl
-from freeshot.plugin.registered import listening
+from freeshot.plugin.host import registered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +50,7 @@ def execute_plan(plan: Plan, request: RunRequest, catalogue: Catalogue) -> Outco
     mailbox = EventLogReader(mail)
     runner = CellWorker.at(environment, request, tracks, mail)
     try:
-        with listening(catalogue.host.manager, _Ends()) as ends:
+        with registered(catalogue.host.manager, _Ends()) as ends:
             with told(mailbox, environment.emit):
                 launcher.launch(todo, runner)
             elsewhere = [spec for spec in todo if spec.cell not in runner.ran]

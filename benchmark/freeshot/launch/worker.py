@@ -18,7 +18,7 @@ from freeshot.pipeline.cell import assist_cell, run_cell
 from freeshot.pipeline.context import RunContext
 from freeshot.pipeline.resolve_pool import absolute_pool_name
 from freeshot.plugin import hookimpl
-from freeshot.plugin.registered import listening
+from freeshot.plugin.host import registered
 from freeshot.records.models import RunRecord
 from freeshot.records.store import is_finished, stored_record
 
@@ -75,7 +75,7 @@ class CellWorker:
         letters = EventLogWriter(EventLogReader(self.mail).path(spec.cell))
         try:
             environment = self._there()
-            with listening(environment.catalogue.host.manager, letters):
+            with registered(environment.catalogue.host.manager, letters):
                 run_alone(environment, spec, self.tracks[spec.cell], self.request)
         except FreeshotError as error:  # an unreadable or unwritable folder; the main process must get the event
             letters.freeshot_event(CellFailed(spec.title, str(error), id=spec.cell))
@@ -139,7 +139,7 @@ def _wrapped(environment: RunContext, spec: RunSpec, track: Track, request: RunR
     """Run a cell inside the wrappers of plugins; the harness's implementation is the innermost."""
     manager = environment.catalogue.host.manager
     try:
-        with listening(manager, _Core(environment, track, request)):
+        with registered(manager, _Core(environment, track, request)):
             records = manager.hook.freeshot_cell(spec=spec)
         if not any(isinstance(record, RunRecord) for record in records or ()):
             environment.emit(CellFailed(spec.title, "A freeshot_cell wrapper returned no record.", id=spec.cell))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def part_of(catalogue: Catalogue, kind: str, name: str, options: Mapping[str, Any]) -> tuple[Part, Component]:
     """Construct a component and describe it with all of its options."""
     registered = catalogue.registered(kind, name)
-    component = build(registered.cls, options)
+    component = build(registered.value, options)
     part = Part(
         kind=kind,
         name=name,

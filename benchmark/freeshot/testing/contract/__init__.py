@@ -54,7 +54,7 @@ def kind_of(value: Any) -> str:
     if isinstance(value, Column):
         return "column"
     for kind in KINDS.values():
-        if isinstance(value, type) and issubclass(value, kind.interface):
+        if isinstance(value, type) and issubclass(value, kind.type):
             return kind.name
     raise PluginError(f"{value!r} is not a component class, track or column. Derive a class from one of freeshot's.")
 

@@ -10,10 +10,10 @@ from freeshot.testing.contract.rules import CLASSES, BrokenError, Subject, rule
 
 @rule("its name, docstring and decorators are valid", *CLASSES, first=True)
 def _is_usable(subject: Subject) -> None:
+    from freeshot.plugin.diagnostics import why_not_usable
     from freeshot.plugin.kinds import KINDS
-    from freeshot.plugin.validity import why_not_usable
 
-    if reason := why_not_usable(subject.value, KINDS[subject.kind].interface):
+    if reason := why_not_usable(subject.value, KINDS[subject.kind].type):
         raise BrokenError(reason)
     summary = subject.value.summary()
     if not summary.endswith((".", "!", "?")):
