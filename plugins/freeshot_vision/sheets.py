@@ -84,7 +84,7 @@ class SheetImages:
 
     def at(self, side: int) -> SheetImages:
         """Return the same images at another size."""
-        from freeshot.contracts.images import shown_at
+        from freeshot.contracts.dataset import shown_at
 
         return shown_at(self, side if side != self.cells.shape[1] else 0)
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freeshot.basics.errors import OptionError
-from freeshot.engine import BankTeacher, LoraBank, look
+from freeshot.engine import BankTeacher, LoraBank, forward
 from freeshot.ops.tokens import moved_patches, returned_patches
 from freeshot_lora_recycle.inversion import LoraInversion
 from freeshot_lora_recycle.pruning import ClsAttention
@@ -79,7 +79,7 @@ def test_the_patches_stopped_are_those_attended_to_least_in_the_last_layer(
         if step == 4:
             break
     bank = LoraBank.of(pool.entries[:1], shown)
-    expected = look(backbone, shown, bank, strategy=ClsAttention(at=(-1,), ratio=0.5)).kept
+    expected = forward(backbone, shown, bank, strategy=ClsAttention(at=(-1,), ratio=0.5)).kept
     assert teacher._going_on is not None
     assert expected is not None
     assert torch.equal(teacher._going_on, expected)

@@ -215,7 +215,7 @@ def test_a_file_is_a_plugin_named_by_its_content(tmp_path: Path) -> None:
     host.load_file(file)
     registered = Catalogue(host).registered("efficiency", "half")
     assert registered.origin == f"my-strategy.py {hashlib.sha256(FILE.encode()).hexdigest()[:8]}"
-    assert pickle.loads(pickle.dumps(registered.cls())) == registered.cls()  # noqa: S301 - our own bytes
+    assert pickle.loads(pickle.dumps(registered.value())) == registered.value()  # noqa: S301 - our own bytes
 
 
 @pytest.mark.parametrize(

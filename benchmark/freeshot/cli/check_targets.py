@@ -20,7 +20,7 @@ def examined(session: Session, name: str) -> list[Any]:
     if file is not None:
         name = _load(session, file)
     catalogue = session.catalogue
-    catalogue.ask_everything()
+    catalogue.call_every_hook()
     _require_loaded(session, name)
     if clashes := catalogue.clashes(name):
         raise PluginError(" ".join(clashes))
@@ -70,9 +70,5 @@ def _require_loaded(session: Session, name: str) -> None:
 
 def _offers(catalogue: Catalogue) -> list[tuple[str, str, Any]]:
     """List name, plugin and value of everything that has a contract."""
-    offers: list[tuple[str, str, Any]] = []
-    for kind in KINDS:
-        offers += [(name, registered.plugin, registered.cls) for name, registered in catalogue.classes(kind).items()]
-    offers += [(name, catalogue.plugin_of("track", name), track) for name, track in catalogue.tracks().items()]
-    offers += [(title, plugin, column) for title, plugin, column in catalogue.columns_by_plugin()]
-    return offers
+    kinds = (*KINDS, "track", "column")
+    return [(name, own.plugin.name, own.value) for kind in kinds for name, own in catalogue.provided(kind).items()]

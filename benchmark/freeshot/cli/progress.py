@@ -19,7 +19,7 @@ from freeshot.contracts.events import (
     StageStarted,
 )
 from freeshot.plugin import hookimpl
-from freeshot.plugin.registered import listening
+from freeshot.plugin.host import registered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -214,10 +214,13 @@ def shown(
     """
     console = stdout()
     if not sys.stdout.isatty():
-        with listening(manager, LineDisplay(console, titles, cells), NAME) as display:
+        with registered(manager, LineDisplay(console, titles, cells), NAME) as display:
             yield display
         return
-    with _bars(console) as bars, listening(manager, BarDisplay(bars.console, bars, titles, cells), NAME) as bar_display:
+    with (
+        _bars(console) as bars,
+        registered(manager, BarDisplay(bars.console, bars, titles, cells), NAME) as bar_display,
+    ):
         yield bar_display
 
 

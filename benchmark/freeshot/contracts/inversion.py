@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Generator, Tensor
 
-    from freeshot.contracts.checkpoint import Checkpoint
+    from freeshot.contracts.tensors import Checkpoint
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,11 +47,9 @@ class Teacher(Protocol):
 
     def logits(self, images: Tensor) -> Tensor:
         """Return the logits of each image's own LoRA: [n, 3, h, w] in 0…1 → [n, c]; differentiable in the images."""
-        ...
 
-    def inside(self, images: Tensor) -> TeacherView:
+    def logits_and_tokens(self, images: Tensor) -> TeacherView:
         """Return the logits together with the class tokens after each block; differentiable in the images."""
-        ...
 
     def moved(self, images: Tensor, down: int, right: int, *, mirrored: bool) -> Tensor:
         """Roll all images [n, 3, h, w] by `down` and `right` pixels and optionally mirror them.
@@ -59,11 +57,9 @@ class Teacher(Protocol):
         Use this instead of torch.roll, so that the teacher can track frozen patches; rolls are then by multiples of a
         patch.
         """
-        ...
 
     def steps(self, count: int, start: int = 0) -> Iterator[int]:
         """Count start…count−1, report progress and pass it to the strategy."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -80,7 +76,7 @@ class InversionMethod(Component):
     def synthesize(self, teacher: Teacher, labels: Tensor, rng: Generator) -> Tensor:
         """Return detached images [n, 3, h, w] in 0…1 that the teacher classifies as `labels` [n]."""
 
-    def files(self) -> Sequence[str]:
+    def weight_files(self) -> Sequence[str]:
         """Return the weight files that images depend on besides the LoRAs; every recipe includes their content."""
         return ()
 
@@ -100,15 +96,12 @@ class Teachers(Protocol):
 
     def teacher(self, index: int) -> Teacher:
         """Return LoRA `index`."""
-        ...
 
     def way(self, index: int) -> int:
         """Return the number of classes of LoRA `index`."""
-        ...
 
     def steps(self, count: int) -> Iterator[int]:
         """Count 0…count−1 while reporting progress."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -120,7 +113,9 @@ class LearnedInversion(InversionMethod):
         """Return the learned weights as named tensors; they are stored with the pool's surrogates."""
 
     @abstractmethod
-    def recover(self, teacher: Teacher, labels: Tensor, rng: Generator, learned: Mapping[str, Tensor]) -> Tensor:
+    def synthesize_with(
+        self, teacher: Teacher, labels: Tensor, rng: Generator, learned: Mapping[str, Tensor]
+    ) -> Tensor:
         """Return detached images [n, 3, h, w] in 0…1 that the teacher classifies as `labels` [n]."""
 
     def synthesize(self, teacher: Teacher, labels: Tensor, rng: Generator) -> Tensor:

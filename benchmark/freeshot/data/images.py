@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from freeshot.basics.files import canonical_json
-from freeshot.contracts.images import shown_at
+from freeshot.contracts.dataset import shown_at
 from freeshot.data.decode import Fit, read_picture
 from freeshot.data.hash_cache import content_hashes
 

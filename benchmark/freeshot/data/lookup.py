@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import FreeshotError
-from freeshot.contracts.options import build, name_and_options
+from freeshot.contracts.component import build, name_and_options
 from freeshot.data.splits import NAMES
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def dataset_by_name(catalogue: Catalogue, name: str) -> FewShotDataset:
 
 
 def _shelved(dataset: FewShotDataset, data: Path) -> DatasetListing:
-    counts, there = dict(dataset.sizes()), dataset.there(data)
+    counts, there = dict(dataset.class_counts()), dataset.is_available(data)
     if there is None:
         counts = _opened(dataset, data)
         there = bool(counts)

@@ -42,7 +42,7 @@ def execute_plan(plan: Plan, request: RunRequest, catalogue: Catalogue) -> Outco
         raise MissingPoolError("; ".join(plan.missing))
     launcher = launcher_of(request, catalogue)
     launcher.require_ready()
-    context = request.context(catalogue, here=not launcher.away)
+    context = request.context(catalogue, here=not launcher.remote)
     require_ready([cell for cell in plan.cells if cell.state == "todo"], context, request.results)
     cells = [cell for cell in plan.cells if cell.state != "done"]
     reports = _new_folder(request.cache)

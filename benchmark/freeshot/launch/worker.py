@@ -15,7 +15,7 @@ from freeshot.basics.weights import WEIGHTS, weights_folder
 from freeshot.contracts.events import CellFailed, CellSkipped
 from freeshot.launch.event_log import EventLogWriter
 from freeshot.pipeline.cell import invert_pool_of, run_cell
-from freeshot.plugin.registered import listening
+from freeshot.plugin.host import registered
 from freeshot.pool.locate import absolute_pool_name
 from freeshot.records.models import RunRecord
 from freeshot.records.store import is_finished, stored_record
@@ -87,7 +87,7 @@ class CellWorker:
         log = EventLogWriter(self.reports / f"{cell.id}.jsonl")
         try:
             context = self._opened()
-            with listening(context.catalogue.host.manager, log):
+            with registered(context.catalogue.host.manager, log):
                 return run_alone(context, cell, self.request)
         except FreeshotError as error:  # an unreadable or unwritable folder; the main process must get the event
             log.freeshot_event(CellFailed(cell.title, str(error), id=cell.id))

@@ -56,7 +56,7 @@ def _rescore(evaluation: Evaluation, result: EvaluationResult) -> Rescore:
 def require_tuning_free(learner: Learner, cost: Meter) -> None:
     """Raise ContractError if a learner declared as tuning-free computed gradients during scoring."""
     if learner.tuning_free and cost.gradients:
-        claim = "fits = False" if learner.embeds else "generates = True"
+        claim = "fits_head = False" if learner.embeds else "generates_weights = True"
         raise ContractError(
             f"{type(learner).__name__} is declared tuning-free ({claim}), but ran a backward pass or an optimiser "
             "step while episodes were scored. Correct the declaration, or remove the tuning."

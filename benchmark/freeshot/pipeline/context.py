@@ -10,8 +10,8 @@ from freeshot.basics.access_guard import access_allowed
 from freeshot.basics.errors import PoolError
 from freeshot.cache.artifacts import Artefacts
 from freeshot.cache.pixels import decoded
-from freeshot.contracts.images import fitted
-from freeshot.contracts.options import build
+from freeshot.contracts.component import build
+from freeshot.contracts.dataset import fitted
 from freeshot.data.lookup import dataset_by_name
 from freeshot.engine.vit.backbone import open_backbone
 from freeshot.evaluation.episode_lock import require_as_first_met
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     import torch
 
     from freeshot.contracts.backbone import BackboneProvider
+    from freeshot.contracts.dataset import Images
     from freeshot.contracts.events import Event
-    from freeshot.contracts.flow import Episode
-    from freeshot.contracts.images import Images
     from freeshot.contracts.pool import LoraPool
+    from freeshot.contracts.tensors import Episode
     from freeshot.contracts.tracks import Track
     from freeshot.engine.vit.backbone import Backbone
     from freeshot.plugin.catalogue import Catalogue
@@ -157,4 +157,4 @@ class RunContext:
 
     def _from_data_folder(self, dataset: str) -> bool:
         """Return whether a data set's images may come from the user's data folder."""
-        return self.data.is_dir() and dataset_by_name(self.catalogue, dataset).there(self.data) is not False
+        return self.data.is_dir() and dataset_by_name(self.catalogue, dataset).is_available(self.data) is not False

@@ -17,9 +17,9 @@ from freeshot.records.models import TaskCost
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from freeshot.contracts.flow import Episode
-    from freeshot.contracts.images import Images
+    from freeshot.contracts.dataset import Images
     from freeshot.contracts.method import Learner
+    from freeshot.contracts.tensors import Episode
     from freeshot.engine.metering.meter import Meter
     from freeshot.evaluation.metrics import QueryOutcomes
     from freeshot.evaluation.scoring import Embedded, Head
@@ -81,7 +81,7 @@ class Evaluation:
         if result.embedded is not None:
             shown = len(self.episodes[0].support) + len(self.episodes[0].query)
             flops += result.embedding_flops * shown / len(result.embedded.images)
-        return TaskCost(flops=round(flops), tuned=self.learner.tuned)
+        return TaskCost(flops=round(flops), tuned=self.learner.tuned_parameters)
 
     def _fine_tuned(self, meter: Meter) -> QueryOutcomes:
         """Tune on one group of episodes after another, resuming from a checkpoint; the meter includes earlier runs."""
@@ -90,13 +90,13 @@ class Evaluation:
         checkpoint.meter = meter
         parts = _load_partial_results(checkpoint)
         done = sum(len(part.right) for part in parts)
-        if learner.together < 1:
+        if learner.episodes_per_batch < 1:
             raise ContractError(
-                f"{type(learner).__name__} tunes {learner.together} episodes together; at least 1 is needed."
+                f"{type(learner).__name__} tunes {learner.episodes_per_batch} episodes together; at least 1 is needed."
             )
         try:
             while done < total:
-                group = self.episodes[done : done + learner.together]
+                group = self.episodes[done : done + learner.episodes_per_batch]
                 parts.append(score_tuning(learner, self.images, group, self.context.device, self.cell.spec.seed))
                 before, done = done, done + len(group)
                 self.report(done, total)

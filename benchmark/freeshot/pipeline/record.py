@@ -121,7 +121,7 @@ def _wider_intervals(
 ) -> tuple[IntervalRecord, ...]:
     """Compute wider intervals if features are available and the head is fast; repeated tuning would take hours."""
     embedded, track = result.embedded, evaluation.cell.track
-    if embedded is None or not evaluation.learner.spread:
+    if embedded is None or not evaluation.learner.jackknife:
         return ()
     rows = _drawing_order(embedded.images)  # [u]
     shown = np.asarray(embedded.images)[rows.numpy()]

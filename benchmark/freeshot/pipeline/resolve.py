@@ -7,9 +7,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from freeshot.basics.errors import MissingPoolError
-from freeshot.contracts.component import Choice, Component
+from freeshot.contracts.component import (
+    Choice,
+    Component,
+    build,
+    name_and_options,
+    neutral_options,
+    options_of,
+    to_json,
+)
 from freeshot.contracts.method import Needs
-from freeshot.contracts.options import build, name_and_options, neutral_options, options_of, to_json
 from freeshot.pool.locate import canonical_pool_name, find_pool
 from freeshot.records.models import Part, RunSpec, TrackSpec
 
@@ -140,7 +147,7 @@ def with_pool(cell: PlannedCell, name: str | None, catalogue: Catalogue, pools: 
 def part_of(catalogue: Catalogue, kind: str, name: str, options: Mapping[str, Any]) -> Resolved:
     """Construct a component and describe it with all of its options."""
     registered = catalogue.registered(kind, name)
-    component = build(registered.cls, options)
+    component = build(registered.value, options)
     part = Part(
         kind=kind,
         name=name,

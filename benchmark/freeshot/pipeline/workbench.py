@@ -12,8 +12,8 @@ from freeshot.basics.errors import ContractError, EpisodeError, OptionError, Und
 from freeshot.basics.files import tensors_sha256
 from freeshot.basics.seeds import derive, stream
 from freeshot.cache.artifacts import Artefact
-from freeshot.contracts.flow import Adapter, Shots, SurrogateSet
 from freeshot.contracts.method import Learner, Method, Needs, Workbench
+from freeshot.contracts.tensors import Adapter, Shots, SurrogateSet, ValidationEpisode
 from freeshot.engine.inversion.black_box import QueryOracle
 from freeshot.engine.inversion.teacher import patch_side
 from freeshot.engine.lora.adapted_learner import AdaptedLearner
@@ -31,12 +31,11 @@ if TYPE_CHECKING:
 
     from torch import Generator, Tensor, nn
 
-    from freeshot.contracts.checkpoint import Checkpoint
     from freeshot.contracts.component import Choice
-    from freeshot.contracts.flow import Task
-    from freeshot.contracts.images import Images
+    from freeshot.contracts.dataset import Images
     from freeshot.contracts.meta_learner import TaskStream
     from freeshot.contracts.pool import LoraPool
+    from freeshot.contracts.tensors import Checkpoint, Task
     from freeshot.engine.vit.backbone import Backbone
     from freeshot.pipeline.context import RunContext
     from freeshot.pipeline.resolve import PlannedCell
@@ -44,15 +43,6 @@ if TYPE_CHECKING:
 
 VALIDATION_TASKS = 100
 """Number of validation tasks of held-out surrogate classes for a meta-learner."""
-
-
-@dataclass(frozen=True, eq=False)
-class LabelledTask:
-    """A validation episode with its labels; implements `freeshot.Trial`."""
-
-    support: Shots
-    query: Shots
-    way: int
 
 
 @dataclass(eq=False)
@@ -106,7 +96,7 @@ class Bench:
         """Return a new generator for the random stream of this name."""
         return stream(self._seed, self.method.name, *names)
 
-    def remember(
+    def cached_json(
         self, stage: str, recipe: Mapping[str, object], make: Callable[[], Mapping[str, object]]
     ) -> Mapping[str, object]:
         """Return the cached result of `make()` for this recipe, or compute it; a JSON mapping."""
@@ -114,7 +104,7 @@ class Bench:
         facts: Mapping[str, object] = self.ledger.artefact(stage, full, lambda *_: Artefact({}, dict(make())), 0).facts
         return facts
 
-    def keep(
+    def cached_tensors(
         self,
         stage: str,
         recipe: Mapping[str, object],
@@ -128,7 +118,7 @@ class Bench:
 
     # --- the base method --------------------------------------------------------------------------
 
-    def on(self, method: Choice) -> Bench:
+    def with_base(self, method: Choice) -> Bench:
         """Return a workbench whose network is the result of another method; this one if that changes nothing."""
         part, other = resolve(self._context.catalogue, method)
         if other == self.method:  # a method based on itself has no base
@@ -206,7 +196,7 @@ class Bench:
         recipe = {"source": "base", "images": [i.sha256 for i in images], "flip": flip, "shape": self._shape()}
         return Tasks(source.draw, recipe, derive(self._seed, "meta"))
 
-    def validation_trials(self, count: int) -> Sequence[LabelledTask]:
+    def validation_episodes(self, count: int) -> Sequence[ValidationEpisode]:
         """Draw labelled tasks from the validation classes of the pool's data sets, the same for all methods."""
         self._require(Needs.VALIDATION)
         trials = []
@@ -219,7 +209,7 @@ class Bench:
             labels = torch.as_tensor(images.labels).numpy()
             for episode in draw_episodes(labels, self.way, self.shot, self.query, seed, share):
                 support, query = (self._shots(images, part) for part in (episode.support, episode.query))
-                trials.append(LabelledTask(support, query, self.way))
+                trials.append(ValidationEpisode(support, query, self.way))
         if not trials:
             raise EpisodeError(f"Track '{self.track.name}' has no validation classes to draw trials from.")
         return trials
@@ -320,9 +310,9 @@ class RestrictedWorkbench:
             raise AttributeError(f"A workbench has no '{name}'. It has {', '.join(sorted(OPEN))}.")
         return getattr(object.__getattribute__(self, "_RestrictedWorkbench__bench"), name)
 
-    def on(self, method: Choice) -> RestrictedWorkbench:
+    def with_base(self, method: Choice) -> RestrictedWorkbench:
         """Return the restricted workbench based on another method."""
-        return RestrictedWorkbench(object.__getattribute__(self, "_RestrictedWorkbench__bench").on(method))
+        return RestrictedWorkbench(object.__getattribute__(self, "_RestrictedWorkbench__bench").with_base(method))
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"A workbench is read-only, so '{name}' cannot be set. Store it in your own object.")

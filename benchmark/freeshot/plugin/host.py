@@ -12,21 +12,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pluggy
 
 from freeshot.basics.errors import PluginError
 from freeshot.basics.suggestions import unknown_name
 from freeshot.plugin import GROUP, hookspecs
-from freeshot.plugin.compatibility import why_incompatible
-from freeshot.plugin.diagnostics import why_failed, why_no_hook, why_slow, why_unknown_hook, why_unmarked
+from freeshot.plugin.diagnostics import require_valid_hooks, why_failed, why_incompatible
 from freeshot.plugin.files import import_file, read_source
 from freeshot.plugin.versions import exact_version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from importlib.metadata import EntryPoint
+
+T = TypeVar("T")
 
 ONLY = "FREESHOT_PLUGINS"
 """Environment variable with the plugins to load, 'a,b'; set but empty it loads none."""
@@ -49,6 +50,12 @@ class PluginInfo:
     def origin(self) -> str:
         """The provider: 'freeshot-reptile 0.3'."""
         return f"{self.distribution} {self.version}".strip()
+
+    @classmethod
+    def joined(cls, plugins: Sequence[PluginInfo]) -> PluginInfo:
+        """Name several plugins at once, for a failure that they share."""
+        names = ", ".join(dict.fromkeys(plugin.name for plugin in plugins))
+        return cls(names, ", ".join(p.distribution for p in plugins), ", ".join(p.version for p in plugins))
 
 
 @dataclass(frozen=True)
@@ -113,9 +120,8 @@ class Host:
         return tuple(self._failures)
 
     def load(self, point: EntryPoint) -> None:
-        """Load the plugin of an entry point; a failure is recorded and the plugin removed."""
-        name = point.name
-        info = PluginInfo(name, *_shipped_by(point))
+        """Load the plugin of an entry point, or record why it cannot be used."""
+        info = _info_of(point)
         assert point.dist is not None
         if reason := why_incompatible(point.dist):
             self.note(info, reason)
@@ -123,12 +129,15 @@ class Host:
         self._packages.add(point.module.partition(".")[0])
         start = time.perf_counter()
         with self.guard(info, "Loading it"):
-            self.manager.load_setuptools_entrypoints(GROUP, name)
-            self._admit(replace(info, version=exact_version(point)))
-        self._forget_unless_admitted(name)
-        seconds = time.perf_counter() - start
-        if name in self._loaded and seconds > SLOW:
-            self.note(info, why_slow(seconds))
+            plugin = point.load()
+            self._admit(plugin, replace(info, version=exact_version(point)))
+            seconds = time.perf_counter() - start
+            if seconds > SLOW:
+                self.note(
+                    info,
+                    f"Loading it took {seconds:.1f} s, which delays every command. Import heavy packages inside "
+                    "functions.",
+                )
 
     def load_file(self, path: Path) -> None:
         """Load a single-file plugin; PluginError if it cannot be used, because the user requested it."""
@@ -140,21 +149,22 @@ class Host:
                 "Rename the file."
             )
         with self.guard(info, "Loading it"):
-            self.register(import_file(path), info)
+            self._admit(import_file(path), info)
         if info.name not in self._loaded:
             raise PluginError(self._failures.pop().line)
         if not self._loaded[info.name].hooks:
             self.manager.unregister(name=info.name)
             del self._loaded[info.name]
-            raise PluginError(why_no_hook(path))
+            raise PluginError(
+                f"{path} implements no hook of freeshot, but a plugin file must implement at least one, such as "
+                "freeshot_methods. Add a hook with @hookimpl above it, or name another file."
+            )
         self.selection = replace(self.selection, files=(*self.selection.files, path.absolute()))
 
     def register(self, plugin: object, info: PluginInfo) -> None:
         """Register a plugin without entry point, such as the toy world, with the same checks."""
         with self.guard(info, "Registering it"):
-            self.manager.register(plugin, info.name)
-            self._admit(info)
-        self._forget_unless_admitted(info.name)
+            self._admit(plugin, info)
 
     @contextmanager
     def guard(self, info: PluginInfo, doing: str, hook: str = "") -> Iterator[None]:
@@ -181,26 +191,22 @@ class Host:
             if implementation.wrapper or implementation.hookwrapper:
                 self.note(info, f"It wraps the hook {hook}, which cannot be wrapped. Only freeshot_cell can.", hook)
                 continue
-            found: list[object] = []
+            results: list[object] = []
             with self.guard(info, f"Its hook {hook}", hook):
-                found.append(implementation.function(*(arguments[name] for name in implementation.argnames)))
-            yield from ((info, result) for result in found)
+                results.append(implementation.function(*(arguments[name] for name in implementation.argnames)))
+            yield from ((info, result) for result in results)
 
-    def _admit(self, info: PluginInfo) -> None:
-        """Add a plugin to the loaded ones; PluginError if its hooks are invalid."""
-        plugin = self.manager.get_plugin(info.name)
-        hooks = {caller.name for caller in self.manager.get_hookcallers(plugin) or ()}
+    def _admit(self, plugin: object, info: PluginInfo) -> None:
+        """Register a plugin with its hooks; PluginError, leaving nothing registered, if they are invalid."""
         try:
-            self.manager.check_pending()
-        except pluggy.PluginValidationError:
-            raise PluginError(why_unknown_hook(hooks - HOOKS, HOOKS)) from None
-        if reason := why_unmarked(plugin, hooks, HOOKS):
-            raise PluginError(reason)
+            self.manager.register(plugin, info.name)
+            hooks = {caller.name for caller in self.manager.get_hookcallers(plugin) or ()}
+            require_valid_hooks(plugin, hooks, HOOKS)
+        except BaseException:
+            if info.name not in self._loaded and self.manager.has_plugin(info.name):
+                self.manager.unregister(name=info.name)
+            raise
         self._loaded[info.name] = replace(info, hooks=tuple(sorted(hooks)))
-
-    def _forget_unless_admitted(self, name: str) -> None:
-        if name not in self._loaded and self.manager.has_plugin(name):
-            self.manager.unregister(name=name)
 
 
 def load_plugins(only: frozenset[str] | None = None, without: frozenset[str] = frozenset()) -> Host:
@@ -216,22 +222,37 @@ def load_plugins(only: frozenset[str] | None = None, without: frozenset[str] = f
             continue
         if len(points) == 1:
             host.load(points[0])
-        else:
-            host.note(_together(name, points), _why_not_either(name, points))
+            continue
+        infos = [_info_of(point) for point in points]
+        origins = " and ".join(sorted(info.origin for info in infos))
+        host.note(
+            PluginInfo.joined(infos),
+            f"The name '{name}' is claimed by {origins}, so neither is loaded. Uninstall all but one of them.",
+        )
     return host
 
 
 def installed() -> dict[str, tuple[str, ...]]:
     """List the names of the installed plugins with the distributions that provide each."""
-    return {name: tuple(" ".join(_shipped_by(point)) for point in points) for name, points in _claims().items()}
+    return {name: tuple(_info_of(point).origin for point in points) for name, points in _claims().items()}
 
 
 def require_installed(names: Iterable[str]) -> None:
     """Raise UnknownNameError for the first of these names that no installed plugin has."""
-    there = installed()
+    plugins = installed()
     for name in sorted(names):
-        if name not in there:
-            raise unknown_name("plugin", name, there)
+        if name not in plugins:
+            raise unknown_name("plugin", name, plugins)
+
+
+@contextmanager
+def registered(manager: pluggy.PluginManager, listener: T, name: str | None = None) -> Iterator[T]:
+    """Register an object as a plugin inside this block."""
+    manager.register(listener, name)
+    try:
+        yield listener
+    finally:
+        manager.unregister(listener)
 
 
 def _claims() -> dict[str, list[EntryPoint]]:
@@ -239,22 +260,11 @@ def _claims() -> dict[str, list[EntryPoint]]:
     claims: dict[str, dict[str, EntryPoint]] = {}
     for point in entry_points(group=GROUP):
         if point.dist is not None:
-            spelling = _shipped_by(point)[0].lower().replace("_", "-").replace(".", "-")
+            spelling = _info_of(point).distribution.lower().replace("_", "-").replace(".", "-")
             claims.setdefault(point.name, {}).setdefault(spelling, point)
     return {name: list(points.values()) for name, points in claims.items()}
 
 
-def _shipped_by(point: EntryPoint) -> tuple[str, str]:
-    """Return the name and version of an entry point's distribution."""
+def _info_of(point: EntryPoint) -> PluginInfo:
     assert point.dist is not None
-    return point.dist.metadata["Name"] or "unnamed", point.dist.version
-
-
-def _together(name: str, points: list[EntryPoint]) -> PluginInfo:
-    names, versions = zip(*map(_shipped_by, points), strict=True)
-    return PluginInfo(name, ", ".join(names), ", ".join(versions))
-
-
-def _why_not_either(name: str, points: list[EntryPoint]) -> str:
-    all_of_them = " and ".join(sorted(" ".join(_shipped_by(point)) for point in points))
-    return f"The name '{name}' is claimed by {all_of_them}, so neither is loaded. Uninstall all but one of them."
+    return PluginInfo(point.name, point.dist.metadata["Name"] or "unnamed", point.dist.version)

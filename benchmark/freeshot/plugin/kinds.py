@@ -1,30 +1,32 @@
-"""The kinds of components with their hooks and interfaces."""
+"""The kinds of what plugins provide: components, which are classes, and values such as tracks."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
 from freeshot.contracts.backbone import BackboneProvider
 from freeshot.contracts.dataset import FewShotDataset
 from freeshot.contracts.efficiency import EfficiencyStrategy
 from freeshot.contracts.inversion import InversionMethod
 from freeshot.contracts.launcher import Launcher
+from freeshot.contracts.leaderboard import Column, Published
 from freeshot.contracts.meta_learner import MetaLearner
 from freeshot.contracts.method import Method
-
-if TYPE_CHECKING:
-    from freeshot.contracts.component import Component
+from freeshot.contracts.pool import PoolPlan
+from freeshot.contracts.tracks import Suite, Track
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of component."""
+    """One kind of component or value, and the hook that returns a plugin's own."""
 
     name: str
     plural: str
     hook: str
-    interface: type[Component]
+    type: type[Any]
+    """The interface that component classes implement, or the class of the values."""
 
 
 KINDS = {
@@ -39,4 +41,16 @@ KINDS = {
         Kind("launcher", "launchers", "freeshot_launchers", Launcher),
     )
 }
-"""By name, in the order of `freeshot list`."""
+"""Kinds of components by name, in the order of `freeshot list`."""
+VALUES = {
+    kind.name: kind
+    for kind in (
+        Kind("track", "tracks", "freeshot_tracks", Track),
+        Kind("suite", "suites", "freeshot_suites", Suite),
+        Kind("pool", "pools", "freeshot_pools", Path),
+        Kind("pool plan", "pool plans", "freeshot_pool_plans", PoolPlan),
+        Kind("column", "columns", "freeshot_leaderboard_columns", Column),
+        Kind("published result", "published results", "freeshot_published_results", Published),
+    )
+}
+"""Kinds of values by name."""

@@ -60,7 +60,7 @@ def find_pool(name: str, catalogue: Catalogue, pools: Path = POOLS) -> Place:
     if Path(sound).is_dir():
         raise PoolError(f"{sound} is not a pool: it has no {CARD}. Build one with 'freeshot pool build'.")
     known = {*catalogue.pools(), *catalogue.pool_plans(), *built_pools(pools)}
-    raise unknown_name("pool", sound, known, catalogue.hint("freeshot_pools"))
+    raise unknown_name("pool", sound, known, catalogue.hint("pool"))
 
 
 def canonical_pool_name(name: str, catalogue: Catalogue, pools: Path = POOLS) -> str:

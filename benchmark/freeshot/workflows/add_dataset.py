@@ -109,7 +109,7 @@ def _split(request: AddRequest, listed: Listed) -> tuple[Split, str]:
 
 def _require_free(name: str, catalogue: Catalogue) -> None:
     """Refuse the name of a plugin's data set; a user's own data set is replaced."""
-    if name in catalogue.names("dataset") and catalogue.plugin_of("dataset", name) != f"own-{name}":
+    if name in catalogue.names("dataset") and catalogue.registered("dataset", name).plugin.name != f"own-{name}":
         origin = catalogue.origin("dataset", name)
         raise DataError(f"'{name}' is already a data set of {origin}. Choose another name.")
 

@@ -30,7 +30,7 @@ class ArrayImages:
 
     def at(self, side: int) -> ArrayImages:
         """Return the same images at another size."""
-        from freeshot.contracts.images import shown_at
+        from freeshot.contracts.dataset import shown_at
 
         return shown_at(self, side)
 

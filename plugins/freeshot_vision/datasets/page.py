@@ -26,7 +26,7 @@ def with_listing(page: str) -> str:
 
 
 def _section(dataset: PublishedDataset) -> str:
-    sizes = ", ".join(f"{count} {split}" for split, count in dataset.sizes().items() if count)
+    sizes = ", ".join(f"{count} {split}" for split, count in dataset.class_counts().items() if count)
     put = "; ".join(part.words for part in dataset.parts()).replace("'", "`")
     sums = sum(bool(md5) for part in dataset.parts() for md5 in part.archives.values())
     checked = " Its checksum is compared by `freeshot data check`." if sums else ""

@@ -36,7 +36,7 @@ def list_(ctx: click.Context) -> None:
     from rich.text import Text
 
     session = session_of(ctx)
-    session.catalogue.ask_everything()
+    session.catalogue.call_every_hook()
     assert session.foreign_commands is not None  # collected for its failures
     console = stdout()
     rows = [(p.name, p.version, p.distribution, ", ".join(p.hooks) or "–") for p in session.host.loaded]

@@ -11,12 +11,12 @@ import torch
 
 from freeshot.basics.errors import PoolError
 from freeshot.basics.step_limit import bounded
-from freeshot.contracts.checkpoint import Checkpoint
 from freeshot.contracts.efficiency import EfficiencyStrategy
 from freeshot.contracts.inversion import TeacherView
+from freeshot.contracts.tensors import Checkpoint
 from freeshot.engine.lora.bank import LoraBank
 from freeshot.engine.vit.bf16 import bf16_copy_under_autocast
-from freeshot.engine.vit.forward import look, require_class_token
+from freeshot.engine.vit.forward import forward, require_class_token
 from freeshot.ops.tokens import moved_patches, returned_patches
 
 if TYPE_CHECKING:
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-    from freeshot.contracts.flow import LayerView
     from freeshot.contracts.pool import LoraEntry
+    from freeshot.contracts.tensors import LayerView
     from freeshot.engine.vit.backbone import Backbone
-    from freeshot.engine.vit.forward import Seen
+    from freeshot.engine.vit.forward import ForwardOutput
 
 
 UNMOVED: dict[str, Any] = {"down": 0, "right": 0, "mirrored": False}
@@ -139,7 +139,7 @@ class BankTeacher:
             self._last = images.detach()
         return self._logits(self._look(images, self._strategy, self._progress).features)
 
-    def inside(self, images: Tensor) -> TeacherView:
+    def logits_and_tokens(self, images: Tensor) -> TeacherView:
         """Return the logits together with the class token after each block."""
         require_class_token(self._backbone.vit)
         tokens: list[Tensor] = []
@@ -175,7 +175,7 @@ class BankTeacher:
 
     def plain_logits(self, images: Tensor) -> Tensor:
         """Return the logits [n, c] with all tokens in use."""
-        return self._logits(look(self._backbone, images, self._bank).features)
+        return self._logits(forward(self._backbone, images, self._bank).features)
 
     def final_patches(self, images: Tensor) -> Tensor | None:
         """Return the patches [n, k] of the strategy's final mask."""
@@ -199,7 +199,7 @@ class BankTeacher:
         self._going_on = None if going_on is None else going_on.to(self.device)
         self._last = None if last is None else last.to(self.device)
 
-    def _look(self, images: Tensor, strategy: EfficiencyStrategy | None, progress: float) -> Seen:
+    def _look(self, images: Tensor, strategy: EfficiencyStrategy | None, progress: float) -> ForwardOutput:
         """Run the forward pass on moved images, reduced to the patches that are not frozen.
 
         Frozen patches belong to the image batch of the inversion's first pass. Batches of another size, such as crops
@@ -208,7 +208,7 @@ class BankTeacher:
         kept = None
         if self._going_on is not None and len(self._going_on) == len(images):
             kept = moved_patches(self._going_on, self._side, **self._movement).sort(dim=1).values  # [n, k]
-        return look(self._backbone, images, self._bank, kept, strategy, progress)
+        return forward(self._backbone, images, self._bank, kept, strategy, progress)
 
     def _stop_patches(self, before: float, now: float) -> None:
         """Call the strategy's `stop` on the latest images if one of its points lies between `before` and `now`."""

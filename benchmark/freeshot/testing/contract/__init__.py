@@ -45,7 +45,7 @@ def check(value: Any, data: Path | None = None, **options: Any) -> None:
 
 def kind_of(value: Any) -> str:
     """Return the kind of a class or value; PluginError if it has none."""
-    from freeshot.contracts.columns import Column
+    from freeshot.contracts.leaderboard import Column
     from freeshot.contracts.tracks import Track
     from freeshot.plugin.kinds import KINDS
 
@@ -54,7 +54,7 @@ def kind_of(value: Any) -> str:
     if isinstance(value, Column):
         return "column"
     for kind in KINDS.values():
-        if isinstance(value, type) and issubclass(value, kind.interface):
+        if isinstance(value, type) and issubclass(value, kind.type):
             return kind.name
     raise PluginError(f"{value!r} is not a component class, track or column. Derive a class from one of freeshot's.")
 
