@@ -23,7 +23,7 @@ from freeshot.basics.seeds import derive
 from freeshot.data.lookup import dataset_by_name
 from freeshot.engine.lora.adapted_learner import AdaptedLearner
 from freeshot.engine.vit.backbone import named_backbone
-from freeshot.evaluation.jackknife import DRAWS, Error, draw_tasks, measure_sampling_error
+from freeshot.evaluation.jackknife import DRAWS, StandardError, draw_tasks, measure_sampling_error
 from freeshot.evaluation.scoring import embed, score_features
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.plugin.host import load_plugins
@@ -128,8 +128,8 @@ def _measured(
         if further is None:
             return []
         miss = abs(float(np.mean(accuracies)) - truth)
-        widths[:, number] = _reach(Error(0, TASKS - 1), error), _reach(further, error)
-        narrowed = Error(further.size * correction, further.freedom)
+        widths[:, number] = _reach(StandardError(0, TASKS - 1), error), _reach(further, error)
+        narrowed = StandardError(further.size * correction, further.freedom)
         held[:, number] = miss <= widths[0, number], miss <= _reach(narrowed, error)
     return [
         Coverage(track.name, covers, sized.drawn, float(held[i].mean()), float(widths[i].mean()), effort.sets)
@@ -153,7 +153,7 @@ def _accuracies(
     ).accuracies
 
 
-def _reach(error: Error, own: float) -> float:
+def _reach(error: StandardError, own: float) -> float:
     from scipy.special import stdtrit
 
     return float(stdtrit(error.freedom, (1 + LEVEL) / 2)) * math.hypot(own, error.size)

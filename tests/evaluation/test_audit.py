@@ -15,7 +15,7 @@ from torch import Tensor
 from freeshot.contracts.tensors import Episode
 from freeshot.evaluation.audit import SAMPLE, Auditor
 from freeshot.evaluation.episodes import draw_episodes
-from freeshot.evaluation.metrics import judge, together
+from freeshot.evaluation.metrics import concatenate, score_queries
 from freeshot.evaluation.outcomes import Outcomes, gains_by_numbering, too_many
 from freeshot.evaluation.variations import EVERYTHING, Shown, Variation, show
 
@@ -58,9 +58,9 @@ class Scorer:
             logits = self([Shown(episode, tuple(order), tuple(range(WAY)))])
             listed = torch.empty_like(logits)
             listed[:, order] = logits
-            parts.append(judge(listed.float(), torch.arange(WAY).repeat_interleave(QUERY), listed.argmax(-1)))
+            parts.append(score_queries(listed.float(), torch.arange(WAY).repeat_interleave(QUERY), listed.argmax(-1)))
         self.calls.clear()
-        return Auditor(self, together(parts), EPISODES, rng=np.random.default_rng(5))
+        return Auditor(self, concatenate(parts), EPISODES, rng=np.random.default_rng(5))
 
 
 def nearest(shown: Shown, _: Scorer) -> Tensor:

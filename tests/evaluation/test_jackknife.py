@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from freeshot.evaluation.jackknife import (
-    Error,
     SamplingError,
+    StandardError,
     draw_tasks,
     image_groups,
     jackknife,
@@ -151,7 +151,9 @@ def test_with_too_few_images_nothing_is_said_at_all() -> None:
 def test_wider_intervals_add_independent_errors() -> None:
     values = np.random.default_rng(0).normal(0.5, 0.1, 400)
     plain = student_t(values)
-    wide, wider = spread_intervals(plain, values.tolist(), SamplingError(Error(0.012, 10**6), Error(0.0, 10**6)))
+    wide, wider = spread_intervals(
+        plain, values.tolist(), SamplingError(StandardError(0.012, 10**6), StandardError(0.0, 10**6))
+    )
     own = values.std(ddof=1) / 20
     assert wide.half_width == pytest.approx(1.959964 * np.hypot(own, 0.012), rel=1e-5)
     assert wider.half_width == pytest.approx(1.959964 * own, rel=1e-5)
@@ -160,5 +162,7 @@ def test_wider_intervals_add_independent_errors() -> None:
 
 def test_few_groups_make_an_interval_wider() -> None:
     values = np.random.default_rng(0).normal(0.5, 0.1, 400).tolist()
-    few, many = (spread_intervals(student_t(values), values, SamplingError(Error(0.01, n), None))[0] for n in (4, 400))
+    few, many = (
+        spread_intervals(student_t(values), values, SamplingError(StandardError(0.01, n), None))[0] for n in (4, 400)
+    )
     assert few.half_width > many.half_width

@@ -13,15 +13,15 @@ from freeshot.evaluation.metrics import (
     QueryOutcomes,
     as_tensors,
     calibration_error,
+    concatenate,
     from_tensors,
-    judge,
     quality,
-    together,
+    score_queries,
 )
 
 LABELS = torch.arange(3).repeat_interleave(2)
 LOGITS = torch.randn(4, 6, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-JUDGED = judge(LOGITS, LABELS, LOGITS.argmax(-1))
+JUDGED = score_queries(LOGITS, LABELS, LOGITS.argmax(-1))
 CLASSES = tuple("abcde")
 EPISODES = tuple(Episode(i, c, (), tuple(range(6))) for i, c in enumerate([(0, 1, 2), (2, 1, 0), (3, 0, 2), (1, 2, 3)]))
 
@@ -53,7 +53,8 @@ def test_log_odds_are_those_against_the_true_class() -> None:
 
 def test_log_odds_stay_finite_where_a_class_is_all_but_certain() -> None:
     sure = torch.tensor([[[500.0, 0.0, 0.0]]])
-    assert judge(sure, torch.tensor([0]), torch.tensor([[0]])).log_odds[0, 0] == pytest.approx(math.log(2) - 500)
+    outcomes = score_queries(sure, torch.tensor([0]), torch.tensor([[0]]))
+    assert outcomes.log_odds[0, 0] == pytest.approx(math.log(2) - 500)
 
 
 def test_hardness_is_the_mean_of_an_episodes_log_odds() -> None:
@@ -96,7 +97,7 @@ def test_a_judgement_survives_being_written_and_read() -> None:
 
 
 def test_parts_put_together_are_the_whole() -> None:
-    parts = [judge(LOGITS[i : i + 1], LABELS, LOGITS[i : i + 1].argmax(-1)) for i in range(4)]
-    whole: QueryOutcomes = together(parts)
+    parts = [score_queries(LOGITS[i : i + 1], LABELS, LOGITS[i : i + 1].argmax(-1)) for i in range(4)]
+    whole: QueryOutcomes = concatenate(parts)
     assert np.array_equal(whole.right, JUDGED.right)
     assert whole.brier == pytest.approx(JUDGED.brier)

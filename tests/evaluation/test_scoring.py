@@ -12,7 +12,7 @@ from tests.evaluation.conftest import CountedImages, which
 from freeshot.basics.errors import ContractError
 from freeshot.contracts.method import Learner
 from freeshot.evaluation.episodes import draw_episodes
-from freeshot.evaluation.metrics import together
+from freeshot.evaluation.metrics import concatenate
 from freeshot.evaluation.scoring import score_embedding, score_tuning
 from freeshot.ops.prototypes import prototype_logits
 
@@ -228,9 +228,9 @@ class OneByOne(Learner):
 
 @pytest.mark.parametrize("size", [1, 3, 7])
 def test_a_group_scores_like_its_episodes_alone(size: int) -> None:
-    alone = together([score_tuning(OneByOne(), IMAGES, [e], CPU, seed=0) for e in EPISODES[:7]])
+    alone = concatenate([score_tuning(OneByOne(), IMAGES, [e], CPU, seed=0) for e in EPISODES[:7]])
     groups = [EPISODES[start : min(start + size, 7)] for start in range(0, 7, size)]
-    found = together([score_tuning(ByMeans(), IMAGES, group, CPU, seed=0) for group in groups])
+    found = concatenate([score_tuning(ByMeans(), IMAGES, group, CPU, seed=0) for group in groups])
     assert np.array_equal(found.right, alone.right)
     assert found.log_odds == pytest.approx(alone.log_odds, rel=1e-4, abs=1e-5)
 

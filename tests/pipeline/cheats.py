@@ -295,9 +295,9 @@ def patch_the_scorer(bench: Workbench) -> Learner:
     """Replace the function that judges predictions."""
     from freeshot.evaluation import scoring
 
-    judge = vars(scoring)["judge"]
+    judge = vars(scoring)["score_queries"]
     fair: Any = scoring
-    fair.judge = lambda logits, labels, taken: judge(logits, labels, labels.expand_as(taken))
+    fair.score_queries = lambda logits, labels, taken: judge(logits, labels, labels.expand_as(taken))
     return Flat()
 
 
@@ -306,9 +306,9 @@ def patch_code(bench: Workbench) -> Learner:
     from freeshot.evaluation import metrics as judging
 
     def judge(logits: Tensor, labels: Tensor, taken: Tensor) -> Any:
-        return together([])  # type: ignore[name-defined] # noqa: F821
+        return concatenate([])  # type: ignore[name-defined] # noqa: F821
 
-    judging.judge.__code__ = judge.__code__
+    judging.score_queries.__code__ = judge.__code__
     return Flat()
 
 
@@ -445,8 +445,8 @@ GALLERY: dict[str, tuple[type[Method], str]] = {
     "adapt writes into the support set": (handing(AdaptWritesSupport), "modified the support images"),
     "embed writes into images": (handing(EmbedWritesImages), "modified the .*images in place"),
     "patches torch.argmax": (method(patch_argmax), "replaced torch.argmax"),
-    "patches the scorer": (method(patch_the_scorer), "replaced freeshot.evaluation.scoring.judge"),
-    "exchanges code": (method(patch_code), "replaced freeshot.evaluation.metrics.judge"),
+    "patches the scorer": (method(patch_the_scorer), "replaced freeshot.evaluation.scoring.score_queries"),
+    "exchanges code": (method(patch_code), "replaced freeshot.evaluation.metrics.score_queries"),
     "patches a class": (method(patch_a_class), "replaced freeshot.contracts.method.Learner.classify"),
     "hides a builtin": (method(shadow_a_builtin), "replaced freeshot.evaluation.scoring.len"),
     "patches while scored": (handing(EmbedPatches), "replaced torch.argmax"),

@@ -39,7 +39,7 @@ def replaced(owner: Any, name: str, value: Any) -> list[str]:
         (torch, "argmax", "torch.argmax"),
         (torch.nn.functional, "softmax", "torch.nn.functional.softmax"),
         (np, "concatenate", "numpy.concatenate"),
-        (scoring, "judge", "freeshot.evaluation.scoring.judge"),
+        (scoring, "score_queries", "freeshot.evaluation.scoring.score_queries"),
         (scoring, "Embedded", "freeshot.evaluation.scoring.Embedded"),
         (judging.QueryOutcomes, "accuracies", "freeshot.evaluation.metrics.QueryOutcomes.accuracies"),
         (Learner, "classify", "freeshot.contracts.method.Learner.classify"),
@@ -59,10 +59,10 @@ def test_a_name_that_hides_a_builtin_is_removed() -> None:
 
 
 def test_exchanged_code_is_named_and_put_back() -> None:
-    before, code = HarnessFunctions.now(), judging.judge.__code__
-    judging.judge.__code__ = (lambda logits, labels, taken: None).__code__
-    assert "freeshot.evaluation.metrics.judge" in before.restored()
-    assert judging.judge.__code__ is code
+    before, code = HarnessFunctions.now(), judging.score_queries.__code__
+    judging.score_queries.__code__ = (lambda logits, labels, taken: None).__code__
+    assert "freeshot.evaluation.metrics.score_queries" in before.restored()
+    assert judging.score_queries.__code__ is code
 
 
 def test_a_library_may_wrap_a_function_of_its_own() -> None:

@@ -36,7 +36,7 @@ BLOCKS = 20
 
 
 @dataclass(frozen=True)
-class Error:
+class StandardError:
     """A standard error with its degrees of freedom."""
 
     size: float
@@ -47,9 +47,9 @@ class Error:
 class SamplingError:
     """Standard errors of a mean accuracy, in addition to that of task sampling."""
 
-    images: Error
+    images: StandardError
     """Over other images of the same classes."""
-    classes: Error | None
+    classes: StandardError | None
     """Over other classes with other images; None if there are no more classes than a task has."""
 
 
@@ -79,12 +79,12 @@ def measure_sampling_error(
     # with as many groups as support images, a third of the tasks use no image of a given group
     count = min(len(labels), max(GROUPS, way * shot))
     groups = image_groups(labels, count, rng)
-    images = Error(jackknife(right, groups[drawn.support], groups[drawn.query], count), count - 1)
+    images = StandardError(jackknife(right, groups[drawn.support], groups[drawn.query], count), count - 1)
     if len(enough) == way:
         return SamplingError(images, None)
     place = np.searchsorted(enough, labels)
     classes = jackknife(right, place[drawn.support], place[drawn.query], len(enough))
-    return SamplingError(images, Error(classes, len(enough) - 1))
+    return SamplingError(images, StandardError(classes, len(enough) - 1))
 
 
 def spread_intervals(interval: Interval, values: Sequence[float], spread: SamplingError) -> tuple[Interval, ...]:
@@ -96,7 +96,7 @@ def spread_intervals(interval: Interval, values: Sequence[float], spread: Sampli
     return tuple(found)
 
 
-def _wider(interval: Interval, own: float, error: Error, covers: str) -> Interval:
+def _wider(interval: Interval, own: float, error: StandardError, covers: str) -> Interval:
     from scipy.special import stdtrit
 
     reach = float(stdtrit(error.freedom, (1 + interval.level) / 2)) * math.hypot(own, error.size)

@@ -50,7 +50,7 @@ class QueryOutcomes:
         return [round(value, 4) for value in self.log_odds.mean(1, dtype=np.float64).tolist()]
 
 
-def judge(logits: Tensor, labels: Tensor, taken: Tensor) -> QueryOutcomes:
+def score_queries(logits: Tensor, labels: Tensor, taken: Tensor) -> QueryOutcomes:
     """Compute outcomes from logits [e, q, c], true classes [q] and predictions [e, q]."""
     truth = labels.view(1, -1, 1).expand(len(logits), -1, 1)
     logs = logits.log_softmax(-1)  # [e, q, c]
@@ -69,14 +69,9 @@ def judge(logits: Tensor, labels: Tensor, taken: Tensor) -> QueryOutcomes:
 FIELDS = tuple(field.name for field in fields(QueryOutcomes))
 
 
-def together(parts: Sequence[QueryOutcomes]) -> QueryOutcomes:
+def concatenate(parts: Sequence[QueryOutcomes]) -> QueryOutcomes:
     """Concatenate the outcomes of episodes."""
-    return QueryOutcomes(
-        np.concatenate([p.right for p in parts]),
-        np.concatenate([p.confidence for p in parts]),
-        np.concatenate([p.brier for p in parts]),
-        np.concatenate([p.log_odds for p in parts]),
-    )
+    return QueryOutcomes(*(np.concatenate([getattr(part, name) for part in parts]) for name in FIELDS))
 
 
 def quality(judged: QueryOutcomes, episodes: Sequence[Episode], classes: Sequence[str]) -> Quality:

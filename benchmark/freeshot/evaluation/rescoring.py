@@ -18,6 +18,7 @@ from freeshot.evaluation.outcomes import TOLERATED
 from freeshot.evaluation.query_order import pixel_keys, shown_order
 from freeshot.evaluation.scoring import (
     nearest_means,
+    read_episodes,
     read_images,
     require_untouched,
     rows_of,
@@ -60,7 +61,8 @@ class HeadRescore:
     def __call__(self, shown: Sequence[Shown]) -> Tensor:
         """Return logits [s, k, c] in the order of queries and classes shown."""
         way = len(shown[0].classes)
-        support, query = (rows_of(self.embedded, [pick(one) for one in shown]) for pick in (_support, _query))
+        support = rows_of(self.embedded, [one.support for one in shown])
+        query = rows_of(self.embedded, [one.query for one in shown])
         if self.head is not None:
             features = self.embedded.features
             return score_head(self.head, features[support], features[query], way)
@@ -94,9 +96,9 @@ class TunedRescore:
         """Return logits [s, k, c] in the order of queries and classes shown."""
         rngs = [stream(self.seed, "adapt", one.episode.id) for one in shown]
         fresh = [rng.get_state() for rng in rngs]
-        support, query = (np.asarray([pick(one) for one in shown]) for pick in (_support, _query))
-        way = len(shown[0].classes)
-        logits = tuned_logits(self.learner, self.images, support, query, way, rngs, self.device, guard=True)
+        support = read_episodes(self.images, [one.support for one in shown])
+        query = read_episodes(self.images, [one.query for one in shown])
+        logits = tuned_logits(self.learner, support, query, len(shown[0].classes), rngs, self.device, guard=True)
         self.drew |= any(not torch.equal(rng.get_state(), state) for rng, state in zip(rngs, fresh, strict=True))
         self.done += len(shown)
         self.on_step(self.done)
@@ -161,11 +163,3 @@ def _moved(before: Tensor, again: Tensor, features: Tensor, device: torch.device
     gaps = (again - before).square().sum(1).sqrt() / spread
     moved: NDArray[np.bool_] = (gaps > tolerance).numpy()
     return moved
-
-
-def _support(shown: Shown) -> list[int]:
-    return shown.support
-
-
-def _query(shown: Shown) -> list[int]:
-    return shown.query

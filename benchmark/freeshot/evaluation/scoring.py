@@ -15,14 +15,13 @@ import torch
 from freeshot.basics.errors import ContractError
 from freeshot.basics.seeds import stream
 from freeshot.contracts.method import Learner
-from freeshot.evaluation.metrics import judge, together
+from freeshot.evaluation.metrics import concatenate, score_queries
 from freeshot.evaluation.query_order import image_keys, pixel_keys, shown_order
 from freeshot.ops.prototypes import class_means
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from numpy.typing import NDArray
     from torch import Generator, Tensor
 
     from freeshot.contracts.dataset import Images
@@ -74,20 +73,10 @@ def score_embedding(
     on_step: Callable[[int, int], None] = lambda done, total: None,
     recall: Recalling = lambda used, make: make(used),
 ) -> tuple[QueryOutcomes, Embedded]:
-    """Embed every image that any episode uses once, then classify queries by the learner's head."""
-    embedded = embed_used(learner, images, episodes, device, on_step, recall)
-    return score_episodes(embedded, episodes, head_of(learner)), embedded
+    """Embed every image that any episode uses once, then classify queries by the learner's head.
 
-
-def embed_used(
-    learner: Learner,
-    images: Images,
-    episodes: Sequence[Episode],
-    device: torch.device,
-    on_step: Callable[[int, int], None] = lambda done, total: None,
-    recall: Recalling = lambda used, make: make(used),
-) -> Embedded:
-    """Embed every image that any episode uses once; `recall` may return cached features."""
+    `recall` may return cached features.
+    """
     stored = sorted({i for e in episodes for i in (*e.support, *e.query)})
     keys = image_keys(images, stored)
     order = shown_order(keys)
@@ -100,7 +89,8 @@ def embed_used(
         seen += len(part)
         return features
 
-    return Embedded(tuple(used), recall(used, make), keys[order])
+    embedded = Embedded(tuple(used), recall(used, make), keys[order])
+    return score_episodes(embedded, episodes, head_of(learner)), embedded
 
 
 def embed(
@@ -175,8 +165,8 @@ def score_features(
             order = shown_order(keys[others])  # [e, q]
             logits = as_listed(score_head(head, features[rows], features[others.gather(1, order)], way), order)
             taken = logits.argmax(-1)
-        parts.append(judge(logits, answers, taken))
-    return together(parts)
+        parts.append(score_queries(logits, answers, taken))
+    return concatenate(parts)
 
 
 def score_head(head: Head, support: Tensor, query: Tensor, way: int) -> Tensor:
@@ -234,53 +224,53 @@ def score_tuning(
     seed: int,
 ) -> QueryOutcomes:
     """Tune on a group of episodes' support sets and classify their queries, ordered by their pixels."""
-    order = torch.stack([shown_order(pixel_keys(images.read(e.query))) for e in episodes])  # [e, q]
-    way, listed = len(episodes[0].classes), np.asarray([e.query for e in episodes])
-    shown = np.take_along_axis(listed, order.numpy(), 1)
-    support = np.asarray([e.support for e in episodes])
-    logits = tuned_logits(learner, images, support, shown, way, [stream(seed, "adapt", e.id) for e in episodes], device)
+    support = read_episodes(images, [e.support for e in episodes])
+    query = read_episodes(images, [e.query for e in episodes])
+    order = torch.stack([shown_order(pixel_keys(pixels)) for pixels in query])  # [e, q]
+    shown = query[torch.arange(len(query)).unsqueeze(1), order]
+    way, rngs = len(episodes[0].classes), [stream(seed, "adapt", e.id) for e in episodes]
+    logits = tuned_logits(learner, support, shown, way, rngs, device)
     spoilt = torch.isfinite(logits).flatten(1).all(1).logical_not().nonzero()
     if len(spoilt):
         raise ContractError(
             f"The predictor's scores on episode {episodes[int(spoilt[0])].id} are not all finite. Lower its lr."
         )
     logits = as_listed(logits, order)
-    return judge(logits, _labels(way, logits.shape[1]), logits.argmax(-1))
+    return score_queries(logits, _labels(way, logits.shape[1]), logits.argmax(-1))
+
+
+def read_episodes(images: Images, indices: Sequence[Sequence[int]]) -> Tensor:
+    """Read images of several episodes, indices [e, n]: uint8 [e, n, 3, h, w]."""
+    return torch.stack([images.read(some) for some in indices])
 
 
 def tuned_logits(
     learner: Learner,
-    images: Images,
-    support: NDArray[np.int64],
-    query: NDArray[np.int64],
+    support: Tensor,
+    query: Tensor,
     way: int,
     rngs: Sequence[Generator],
     device: torch.device,
     *,
     guard: bool = False,
 ) -> Tensor:
-    """Tune on e support sets, image indices [e, n], and score the queries [e, q] in the given order: [e, q, c].
+    """Tune on e support sets, uint8 [e, n, 3, h, w], and score the queries [e, q, …] in the given order: [e, q, c].
 
     ContractError if the scores have another shape. With `guard` images are copied first, and ContractError is raised if
     the learner modified them.
     """
-    shown = [_read_many(images, rows, device) for rows in (support, query)]
+    shown = [pixels.to(device).float() / 255 for pixels in (support, query)]
     originals = [tensor.clone() for tensor in shown] if guard else shown
     predict = learner.adapt_many(shown[0], way, rngs)
     with torch.no_grad():
         logits = predict(shown[1]).float().cpu()
-    if list(logits.shape) != [*query.shape, way]:
+    if list(logits.shape) != [*query.shape[:2], way]:
         raise ContractError(
             f"A predictor must score {query.shape[1]} queries × {way} classes of each of {len(query)} episodes, but "
             f"gave {list(logits.shape)}."
         )
     require_untouched(shown, originals, "images")
     return logits
-
-
-def _read_many(images: Images, rows: NDArray[np.int64], device: torch.device) -> Tensor:
-    """Read the images of several episodes, indices [e, n], as float [e, n, 3, h, w] in 0…1."""
-    return torch.stack([read_images(images, row.tolist(), device) for row in rows])
 
 
 def _labels(way: int, total: int) -> Tensor:

@@ -9,7 +9,7 @@ from freeshot.basics.errors import ContractError
 from freeshot.basics.files import fingerprint
 from freeshot.cache.checkpoints import FileCheckpoint
 from freeshot.contracts.events import Progress
-from freeshot.evaluation.metrics import as_tensors, from_tensors, together
+from freeshot.evaluation.metrics import as_tensors, concatenate, from_tensors
 from freeshot.evaluation.scoring import head_of, score_embedding, score_tuning
 from freeshot.pipeline.feature_cache import FeatureCache, feature_recipe
 from freeshot.records.models import TaskCost
@@ -101,12 +101,12 @@ class Evaluation:
                 before, done = done, done + len(group)
                 self.report(done, total)
                 if done // SAVE_EVERY > before // SAVE_EVERY or done == total:
-                    checkpoint.offer(lambda: as_tensors(together(parts)))
+                    checkpoint.offer(lambda: as_tensors(concatenate(parts)))
         except KeyboardInterrupt:
             if 0 < done < total:
-                checkpoint.offer(lambda: as_tensors(together(parts)))  # saves all finished episodes
+                checkpoint.offer(lambda: as_tensors(concatenate(parts)))  # saves all finished episodes
             raise
-        return together(parts)
+        return concatenate(parts)
 
 
 def episode_checkpoint(context: RunContext, cell: PlannedCell) -> FileCheckpoint:
