@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from freeshot.basics.errors import OptionError, StoreError
-from freeshot.cache.admin import Kept, age, kept_in, kinds_of, prune, seconds_of, to_prune
+from freeshot.cache.admin import CacheItem, age, list_items, prune, seconds_of, to_prune, totals_by_kind
 
 NAME = "0123456789abcdef"
 
@@ -43,7 +43,7 @@ def cache(tmp_path: Path) -> Path:
 
 
 def test_what_is_kept_is_summed_up_by_kind(cache: Path) -> None:
-    found = [(kind.name, kind.count, kind.bytes, kind.used) for kind in kinds_of(kept_in(cache))]
+    found = [(kind.name, kind.count, kind.bytes, kind.used) for kind in totals_by_kind(list_items(cache))]
     assert found == [
         ("pixels", 1, 700, 2000.0),
         ("features", 1, 150, 5000.0),
@@ -54,22 +54,22 @@ def test_what_is_kept_is_summed_up_by_kind(cache: Path) -> None:
 
 
 def test_what_was_not_used_for_long_goes(cache: Path) -> None:
-    prune(to_prune(kept_in(cache), (), older_than=3500.0, now=5400.0))
-    assert {one.kind for one in kept_in(cache)} == {"features", "pixels"}
+    prune(to_prune(list_items(cache), (), older_than=3500.0, now=5400.0))
+    assert {one.kind for one in list_items(cache)} == {"features", "pixels"}
     assert (cache / "locks" / f"{NAME}.lock").exists()
 
 
 def test_kinds_go_alone_and_together_with_an_age(cache: Path) -> None:
-    kept = kept_in(cache)
+    kept = list_items(cache)
     assert {one.kind for one in to_prune(kept, {"pixels"}, None, 5400.0)} == {"pixels"}
     assert to_prune(kept, {"features"}, older_than=3500.0, now=5400.0) == []
     prune(to_prune(kept, {"pixels", "features"}, None, 5400.0))
-    assert {one.kind for one in kept_in(cache)} == {"inversion", "unfinished", "failures"}
+    assert {one.kind for one in list_items(cache)} == {"inversion", "unfinished", "failures"}
 
 
 def test_pruning_all_needs_to_be_said(cache: Path) -> None:
     with pytest.raises(OptionError) as caught:
-        to_prune(kept_in(cache), (), None, 0.0)
+        to_prune(list_items(cache), (), None, 0.0)
     assert (
         str(caught.value) == "Select what to delete with --older-than 30d, --kind NAME, or both. Nothing was removed."
     )
@@ -77,7 +77,7 @@ def test_pruning_all_needs_to_be_said(cache: Path) -> None:
 
 def test_a_kind_that_is_not_there_is_named(cache: Path) -> None:
     with pytest.raises(OptionError) as caught:
-        to_prune(kept_in(cache), {"pixel"}, None, 0.0)
+        to_prune(list_items(cache), {"pixel"}, None, 0.0)
     assert str(caught.value) == (
         "The cache holds no 'pixel'. It holds: failures, features, inversion, pixels, unfinished."
     )
@@ -92,8 +92,8 @@ def test_what_freeshot_did_not_put_there_stays(cache: Path) -> None:
         put(cache / "cells" / "thesis.safetensors"),
         put(cache / "other" / NAME / "card.json"),
     ]
-    prune(to_prune(kept_in(cache), (), older_than=0.0, now=1e12))
-    assert kept_in(cache) == []
+    prune(to_prune(list_items(cache), (), older_than=0.0, now=1e12))
+    assert list_items(cache) == []
     assert all(path.exists() for path in strange)
 
 
@@ -107,7 +107,7 @@ def test_links_are_neither_followed_nor_removed(cache: Path, tmp_path: Path) -> 
     for link, target in zip(links, (outside, outside / NAME, outside / NAME / "card.json"), strict=True):
         link.symlink_to(target)
     (cache / "pixels" / NAME / "inner").symlink_to(outside)  # inside of what is removed: the link goes, not its end
-    prune(to_prune(kept_in(cache), (), older_than=0.0, now=1e12))
+    prune(to_prune(list_items(cache), (), older_than=0.0, now=1e12))
     assert all(link.is_symlink() for link in links)
     assert (outside / NAME / "card.json").exists()
     assert not (cache / "pixels" / NAME).exists()
@@ -117,7 +117,7 @@ def test_a_link_in_place_of_a_whole_room_is_not_entered(tmp_path: Path) -> None:
     outside = put(tmp_path / "outside" / NAME / "a").parent.parent
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "pixels").symlink_to(outside)
-    assert kept_in(tmp_path / "cache") == []
+    assert list_items(tmp_path / "cache") == []
 
 
 @pytest.mark.parametrize("name", ["missing", "file", "link"])
@@ -125,14 +125,14 @@ def test_no_folder_is_no_cache(tmp_path: Path, name: str) -> None:
     put(tmp_path / "file")
     (tmp_path / "link").symlink_to(tmp_path)
     with pytest.raises(StoreError) as caught:
-        kept_in(tmp_path / name)
+        list_items(tmp_path / name)
     assert str(caught.value) == (
         f"The cache folder {tmp_path / name} does not exist. Give the --cache of your runs; links are not accepted."
     )
 
 
 def test_what_somebody_else_removed_meanwhile_is_no_failure(cache: Path) -> None:
-    kept = kept_in(cache)
+    kept = list_items(cache)
     prune(kept)
     prune(kept)
 
@@ -142,7 +142,7 @@ def test_what_cannot_be_removed_is_named(cache: Path, monkeypatch: pytest.Monkey
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("shutil.rmtree", refuse)
-    one = Kept("pixels", cache / "pixels" / NAME, 0, 0.0)
+    one = CacheItem("pixels", cache / "pixels" / NAME, 0, 0.0)
     with pytest.raises(StoreError) as caught:
         prune([one])
     assert str(caught.value) == f"{one.path} cannot be removed (Permission denied). Fix this and rerun."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from typing import TYPE_CHECKING
 
@@ -111,15 +110,3 @@ def test_facts_that_were_changed_are_not_believed(tmp_path: Path) -> None:
     (card,) = tmp_path.rglob("card.json")
     card.write_text(card.read_text().replace('"loss": 1.0', '"loss": 0.0'))
     assert Artefacts(tmp_path).load("stage", RECIPE) is None
-
-
-@pytest.mark.parametrize(("changed", "believed"), [({}, True), ({"card_sha": "0"}, False)])
-def test_a_card_from_before_there_were_sums_is_believed(
-    tmp_path: Path, changed: dict[str, str], believed: bool
-) -> None:
-    Artefacts(tmp_path).save("stage", RECIPE, made())
-    (card,) = tmp_path.rglob("card.json")
-    content = json.loads(card.read_text())
-    del content["card_sha256"]
-    card.write_text(json.dumps(content | changed))
-    assert (Artefacts(tmp_path).load("stage", RECIPE) is not None) == believed

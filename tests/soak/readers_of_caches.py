@@ -10,7 +10,7 @@ from tests.soak.reader import Reader
 from tests.soak.spoiling import Folder
 
 from freeshot.cache import pixels as decoded
-from freeshot.cache.admin import kept_in
+from freeshot.cache.admin import list_items
 from freeshot.cache.artifacts import Artefact, Artefacts
 from freeshot.cache.checkpoints import FileCheckpoint
 from freeshot.data.hash_cache import content_hashes
@@ -39,7 +39,7 @@ def readers(folder: Path) -> Iterator[Reader]:
         (cache / name).write_text("{}")
     (cache / "cells").mkdir()
     (cache / "cells" / "0123456789abcdef.safetensors").write_text("x")
-    yield Reader("caches as folders", cache, lambda: kept_in(cache), spoil=Folder(cache).spoil)
+    yield Reader("caches as folders", cache, lambda: list_items(cache), spoil=Folder(cache).spoil)
 
 
 def _states(folder: Path) -> Iterator[Reader]:

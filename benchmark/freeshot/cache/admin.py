@@ -10,13 +10,14 @@ import re
 import shutil
 import stat
 import time
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from freeshot.basics.errors import OptionError, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
 
 HASH = r"[0-9a-f]{16,64}"
@@ -29,7 +30,7 @@ UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
 @dataclass(frozen=True)
-class Kept:
+class CacheItem:
     """One item of the cache, which can be recomputed."""
 
     kind: str
@@ -41,7 +42,7 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class Kind:
+class KindTotal:
     """The items of one kind, summed."""
 
     name: str
@@ -50,7 +51,7 @@ class Kind:
     used: float
 
 
-def kept_in(cache: Path) -> list[Kept]:
+def list_items(cache: Path) -> list[CacheItem]:
     """List the items of a cache folder; StoreError if it does not exist."""
     if cache.is_symlink() or not cache.is_dir():
         raise StoreError(
@@ -58,57 +59,59 @@ def kept_in(cache: Path) -> list[Kept]:
         )
     return [
         *_artefacts(cache / "artefacts"),
-        *(_kept("pixels", path) for path in _inside(cache / "pixels", FOLDER, stat.S_ISDIR)),
-        *(_kept("unfinished", path) for path in _inside(cache / "cells", STATE, stat.S_ISREG)),
-        *(_kept("failures", path) for path in _inside(cache / "failures", FAILURE, stat.S_ISREG)),
+        *_items("pixels", cache / "pixels", FOLDER, stat.S_ISDIR),
+        *_items("unfinished", cache / "cells", STATE, stat.S_ISREG),
+        *_items("failures", cache / "failures", FAILURE, stat.S_ISREG),
     ]
 
 
-def kinds_of(kept: Sequence[Kept]) -> list[Kind]:
+def totals_by_kind(items: Sequence[CacheItem]) -> list[KindTotal]:
     """Sum up by kind, the largest first."""
-    groups: dict[str, list[Kept]] = {}
-    for one in kept:
-        groups.setdefault(one.kind, []).append(one)
+    groups: dict[str, list[CacheItem]] = defaultdict(list)
+    for item in items:
+        groups[item.kind].append(item)
     kinds = [
-        Kind(name, len(group), sum(one.bytes for one in group), max(one.used for one in group))
-        for name, group in groups.items()
+        KindTotal(kind, len(group), sum(item.bytes for item in group), max(item.used for item in group))
+        for kind, group in groups.items()
     ]
     return sorted(kinds, key=lambda kind: (-kind.bytes, kind.name))
 
 
-def to_prune(kept: Sequence[Kept], kinds: Collection[str], older_than: float | None, now: float) -> list[Kept]:
+def to_prune(
+    items: Sequence[CacheItem], kinds: Collection[str], older_than: float | None, now: float
+) -> list[CacheItem]:
     """Select items of these kinds, or of any if none is given, that were not used for `older_than` seconds."""
     if not kinds and older_than is None:
         raise OptionError("Select what to delete with --older-than 30d, --kind NAME, or both. Nothing was removed.")
-    unknown = sorted(set(kinds) - {one.kind for one in kept})
-    if unknown:
-        there = ", ".join(sorted({one.kind for one in kept})) or "nothing at all"
-        raise OptionError(f"The cache holds no '{unknown[0]}'. It holds: {there}.")
-    return [
-        one for one in kept if (not kinds or one.kind in kinds) and (older_than is None or now - one.used > older_than)
-    ]
+    held = {item.kind for item in items}
+    if unknown := sorted(set(kinds) - held):
+        raise OptionError(
+            f"The cache holds no '{unknown[0]}'. It holds: {', '.join(sorted(held)) or 'nothing at all'}."
+        )
+    of_kind = [item for item in items if not kinds or item.kind in kinds]
+    return [item for item in of_kind if older_than is None or now - item.used > older_than]
 
 
-def prune(chosen: Sequence[Kept]) -> None:
+def prune(items: Sequence[CacheItem]) -> None:
     """Delete items; StoreError names the first that cannot be deleted."""
-    for one in chosen:
+    for item in items:
         try:
-            if stat.S_ISDIR(one.path.lstat().st_mode):
-                shutil.rmtree(one.path)  # removes links inside without following them
+            if stat.S_ISDIR(item.path.lstat().st_mode):
+                shutil.rmtree(item.path)  # removes links inside without following them
             else:
-                one.path.unlink()
+                item.path.unlink()
         except FileNotFoundError:
             continue  # another process has removed it
         except OSError as error:
-            raise StoreError(f"{one.path} cannot be removed ({error.strerror}). Fix this and rerun.") from None
+            raise StoreError(f"{item.path} cannot be removed ({error.strerror}). Fix this and rerun.") from None
 
 
 def seconds_of(text: str) -> float:
     """Parse '30d', '12h', '2w' or '90m' as seconds; OptionError if invalid."""
-    found = re.fullmatch(r"(\d{1,6}(?:\.\d+)?)([mhdw])", text.strip())
-    if found is None:
+    match = re.fullmatch(r"(\d{1,6}(?:\.\d+)?)([mhdw])", text.strip())
+    if match is None:
         raise OptionError(f"Invalid age '{text}': expected a number and m, h, d or w, such as 30d for thirty days.")
-    return float(found[1]) * UNITS[found[2]]
+    return float(match[1]) * UNITS[match[2]]
 
 
 def age(seconds: float) -> str:
@@ -120,21 +123,24 @@ def age(seconds: float) -> str:
     return "just now"
 
 
-def _artefacts(root: Path) -> Iterator[Kept]:
+def _artefacts(root: Path) -> Iterator[CacheItem]:
     for stage in _inside(root, re.compile(r"[\w-]+"), stat.S_ISDIR):
-        yield from (_kept(stage.name, path) for path in _inside(stage, FOLDER, stat.S_ISDIR))
-        yield from (_kept("unfinished", path) for path in _inside(stage, STATE, stat.S_ISREG))
+        yield from _items(stage.name, stage, FOLDER, stat.S_ISDIR)
+        yield from _items("unfinished", stage, STATE, stat.S_ISREG)
 
 
-def _inside(folder: Path, names: re.Pattern[str], sort: object) -> list[Path]:
+def _items(kind: str, folder: Path, names: re.Pattern[str], is_type: Callable[[int], bool]) -> Iterator[CacheItem]:
+    yield from (_item(kind, path) for path in _inside(folder, names, is_type))
+
+
+def _inside(folder: Path, names: re.Pattern[str], is_type: Callable[[int], bool]) -> list[Path]:
     """List the entries of a folder with matching names and file type, except links."""
     if folder.is_symlink() or not folder.is_dir():
         return []
-    assert callable(sort)
-    return [path for path in sorted(folder.iterdir()) if names.fullmatch(path.name) and sort(path.lstat().st_mode)]
+    return [path for path in sorted(folder.iterdir()) if names.fullmatch(path.name) and is_type(path.lstat().st_mode)]
 
 
-def _kept(kind: str, path: Path) -> Kept:
+def _item(kind: str, path: Path) -> CacheItem:
     """Measure an item without following links; partial files count as unfinished."""
     kind = "unfinished" if path.name.startswith(".writing-") else kind
     files = [path]
@@ -142,4 +148,4 @@ def _kept(kind: str, path: Path) -> Kept:
         files += [inner for inner in path.rglob("*") if not inner.is_symlink()]
     facts = [file.lstat() for file in files if file.exists()]
     size = sum(fact.st_size for fact in facts if stat.S_ISREG(fact.st_mode))
-    return Kept(kind, path, size, max((fact.st_mtime for fact in facts), default=time.time()))
+    return CacheItem(kind, path, size, max((fact.st_mtime for fact in facts), default=time.time()))

@@ -5,25 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import StoreError
-from freeshot.basics.files import file_sha256, fingerprint, write_tensors, write_text
+from freeshot.basics.files import file_sha256, fingerprint, publish_folder, write_tensors, write_text
 from freeshot.cache.checkpoints import FileCheckpoint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from filelock import FileLock
     from torch import Tensor
 
 
-FIELDS = frozenset({"stage", "recipe", "facts", "seconds", "peak_bytes", "flops", "joules", "sha256"})
-"""Fields of an artefact's card."""
+CARD, TENSORS = "card.json", "tensors.safetensors"
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +38,10 @@ class Artefact:
     """Energy; None if no counter was available."""
 
 
+COSTS = ("facts", "seconds", "peak_bytes", "flops", "joules")
+"""Fields of an artefact that are stored in its card."""
+
+
 class Artefacts:
     """Artefacts of all stages in one folder: `<root>/<stage>/<hash of the recipe>/`."""
 
@@ -49,7 +51,7 @@ class Artefacts:
     def load(self, stage: str, recipe: Mapping[str, Any]) -> Artefact | None:
         """Return the artefact, or None if it is missing or damaged; a damaged one is deleted."""
         folder = self._folder(stage, recipe)
-        if not (folder / "card.json").exists():
+        if not (folder / CARD).exists():
             return None
         try:
             artefact = self._read(folder)
@@ -57,39 +59,24 @@ class Artefacts:
             shutil.rmtree(folder, ignore_errors=True)
             return None
         with suppress(OSError):
-            (folder / "card.json").touch()  # the time of last use
+            (folder / CARD).touch()  # the time of last use
         return artefact
 
     def has(self, stage: str, recipe: Mapping[str, Any]) -> bool:
         """Return whether an artefact exists; `load` checks that it is intact."""
-        return (self._folder(stage, recipe) / "card.json").exists()
+        return (self._folder(stage, recipe) / CARD).exists()
 
     def save(self, stage: str, recipe: Mapping[str, Any], artefact: Artefact) -> None:
         """Write an artefact atomically."""
-        folder = self._folder(stage, recipe)
-        fresh: Path | None = None
+        card = {"stage": stage, "recipe": recipe, **{name: getattr(artefact, name) for name in COSTS}}
         try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            fresh = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".writing-"))
-            write_tensors(fresh / "tensors.safetensors", artefact.tensors)
-            card = {
-                "stage": stage,
-                "recipe": recipe,
-                "facts": artefact.facts,
-                "seconds": artefact.seconds,
-                "peak_bytes": artefact.peak_bytes,
-                "flops": artefact.flops,
-                "joules": artefact.joules,
-                "sha256": file_sha256(fresh / "tensors.safetensors"),
-            }
-            write_text(fresh / "card.json", json.dumps(card | {"card_sha256": _sum(card)}, indent=1) + "\n")
-            _put(fresh, folder)
-            self.checkpoint(stage, recipe).clear()
+            with publish_folder(self._folder(stage, recipe)) as folder:
+                write_tensors(folder / TENSORS, artefact.tensors)
+                card["sha256"] = file_sha256(folder / TENSORS)
+                write_text(folder / CARD, json.dumps(card | {"card_sha256": _sum(card)}, indent=1) + "\n")
         except OSError as error:
             raise self._unwritable(error) from error
-        finally:
-            if fresh is not None:
-                shutil.rmtree(fresh, ignore_errors=True)
+        self.checkpoint(stage, recipe).clear()
 
     def _unwritable(self, error: OSError) -> StoreError:
         return StoreError(
@@ -127,16 +114,11 @@ class Artefacts:
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
-        card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
-        stated = card.pop("card_sha256", None)
-        if stated != _sum(card) and (stated is not None or not card.keys() <= FIELDS):
-            raise ValueError("damaged")  # cards without checksum, from before it was introduced, are accepted
-        file = folder / "tensors.safetensors"
-        if file_sha256(file) != card["sha256"]:
+        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        if card.pop("card_sha256") != _sum(card) or file_sha256(folder / TENSORS) != card["sha256"]:
             raise ValueError("damaged")
         try:
-            cost = (card["seconds"], card["peak_bytes"], card.get("flops"), card.get("joules"))
-            return Artefact(load_file(file), card["facts"], *cost)
+            return Artefact(load_file(folder / TENSORS), **{name: card[name] for name in COSTS})
         except SafetensorError as error:
             raise ValueError("damaged") from error
 
@@ -146,14 +128,3 @@ class Artefacts:
 
 def _sum(card: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(card).encode()).hexdigest()
-
-
-def _put(fresh: Path, folder: Path) -> None:
-    """Move a complete folder into place; if two processes computed the same artefact, either is valid."""
-    if folder.exists():
-        shutil.rmtree(folder, ignore_errors=True)
-    try:
-        fresh.replace(folder)
-    except OSError:
-        if not (folder / "card.json").exists():
-            raise

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 import zlib
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ import numpy as np
 import torch
 
 from freeshot.basics.errors import DataError, StoreError
-from freeshot.basics.files import file_sha256, fingerprint, write_text
+from freeshot.basics.files import file_sha256, fingerprint, publish_folder, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,32 +69,22 @@ class Decoded:
         rows = np.asarray(indices, dtype=np.int64)
         try:
             # mapped for this read only, because mapped pages count as memory of this process
-            stored = _stored(self.folder, (len(self), *self.shape))
-            found = torch.from_numpy(np.array(stored.pixels[rows]))
-            damaged = np.flatnonzero(_checks(found) != stored.checks[rows]).tolist()
+            pixels, checks = _mapped(self.folder, (len(self), *self.shape))
+            block = torch.from_numpy(np.array(pixels[rows]))
+            damaged = np.flatnonzero(_checks(block) != checks[rows])
         except (OSError, ValueError):  # pruned or damaged since it was opened
             return self.inner.read(indices)
-        if damaged:
-            found[damaged] = self.inner.read([int(rows[place]) for place in damaged])
-        return found
+        if len(damaged):
+            block[damaged] = self.inner.read(rows[damaged].tolist())
+        return block
 
 
-@dataclass(frozen=True, eq=False)
-class _Stored:
-    """The two files of a cache, memory-mapped."""
-
-    pixels: NDArray[np.uint8]
-    """[n, 3, h, w]."""
-    checks: NDArray[np.uint32]
-    """[n]."""
-
-
-def _stored(folder: Path, shape: tuple[int, ...]) -> _Stored:
-    """Map the files of a cache of known shape; ValueError if the file sizes differ."""
+def _mapped(folder: Path, shape: tuple[int, ...]) -> tuple[NDArray[np.uint8], NDArray[np.uint32]]:
+    """Map the pixels [n, 3, h, w] and checksums [n] of a cache of known shape; ValueError if the file sizes differ."""
     pixels, checks = folder / "pixels.u8", folder / "checks.u32"
     if pixels.stat().st_size != int(np.prod(shape)) or checks.stat().st_size != 4 * shape[0]:
         raise ValueError("damaged")
-    return _Stored(np.memmap(pixels, np.uint8, "r", shape=shape), np.memmap(checks, "<u4", "r", shape=shape[:1]))
+    return np.memmap(pixels, np.uint8, "r", shape=shape), np.memmap(checks, "<u4", "r", shape=shape[:1])
 
 
 def decoded(images: Images, dataset: str, split: str, root: Path) -> Images:
@@ -124,11 +113,11 @@ def _is_sound(folder: Path, facts: dict[str, Any]) -> bool:
     """Return whether a cache is intact: card, sizes, hash of the checksums, and a sample of the images."""
     try:
         card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
-        stored = _stored(folder, (facts["count"], *facts["shape"]))
+        pixels, checks = _mapped(folder, (facts["count"], *facts["shape"]))
         rows = np.unique(np.linspace(0, facts["count"] - 1, SAMPLE).astype(np.int64))
         return bool(
             card == {"facts": facts, "checks_sha256": file_sha256(folder / "checks.u32")}
-            and (_checks(torch.from_numpy(np.array(stored.pixels[rows]))) == stored.checks[rows]).all()
+            and (_checks(torch.from_numpy(np.array(pixels[rows]))) == checks[rows]).all()
         )
     except (OSError, ValueError, RecursionError):
         return False
@@ -145,13 +134,11 @@ def _write_once(images: Images, facts: dict[str, Any], folder: Path) -> None:
 
 
 def _write(images: Images, facts: dict[str, Any], folder: Path) -> None:
-    """Decode all images block by block into a temporary folder, then rename it."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".writing-"))
+    """Decode all images block by block, and publish the folder when it is complete."""
     count, shape = facts["count"], facts["shape"]
     step = max(1, BLOCK // int(np.prod(shape)))
-    checks = np.empty(count, dtype=np.uint32)
-    try:
+    checks = []
+    with publish_folder(folder) as fresh:
         with (fresh / "pixels.u8").open("wb") as file:
             for start in range(0, count, step):
                 block = images.read(list(range(start, min(start + step, count))))
@@ -160,17 +147,11 @@ def _write(images: Images, facts: dict[str, Any], folder: Path) -> None:
                         f"'{facts['dataset']}' gave images of {list(block.shape[1:])} after one of {shape}. A data "
                         "set must return all images at one size, as uint8."
                     )
-                checks[start : start + step] = _checks(block)
+                checks.append(_checks(block))
                 file.write(block.contiguous().numpy().tobytes())
-        (fresh / "checks.u32").write_bytes(checks.astype("<u4").tobytes())
+        (fresh / "checks.u32").write_bytes(np.concatenate(checks).astype("<u4").tobytes())
         card = {"facts": facts, "checks_sha256": file_sha256(fresh / "checks.u32")}
         write_text(fresh / "card.json", json.dumps(card, indent=1) + "\n")
-        if folder.exists():
-            shutil.rmtree(folder, ignore_errors=True)
-        with suppress(OSError):  # another process was first, with the same pixels
-            fresh.replace(folder)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
 
 
 def _checks(block: Tensor) -> NDArray[np.uint32]:

@@ -14,7 +14,7 @@ from freeshot.cli.options import cache_folder
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from freeshot.cache.admin import Kept
+    from freeshot.cache.admin import CacheItem
 
 
 @click.group("cache", cls=HelpfulGroup)
@@ -26,9 +26,9 @@ def command() -> None:
 @cache_folder()
 def list_(cache: Path) -> None:
     """List number, size and last use of the cached results by kind."""
-    from freeshot.cache.admin import kept_in
+    from freeshot.cache.admin import list_items
 
-    _print(kept_in(cache), f"The cache {cache} is empty.")
+    _print(list_items(cache), f"The cache {cache} is empty.")
 
 
 @command.command("prune")
@@ -40,11 +40,11 @@ def prune(cache: Path, older_than: str | None, kinds: tuple[str, ...], dry_run: 
     """Delete cached results by age or kind. Files outside the cache, and links, are never touched."""
     import time
 
-    from freeshot.cache.admin import kept_in, seconds_of, to_prune
+    from freeshot.cache.admin import list_items, seconds_of, to_prune
     from freeshot.cache.admin import prune as delete
 
     age = None if older_than is None else seconds_of(older_than)
-    chosen = to_prune(kept_in(cache), kinds, age, time.time())
+    chosen = to_prune(list_items(cache), kinds, age, time.time())
     _print(chosen, "No cached result is that old.")
     if not chosen:
         return
@@ -54,16 +54,16 @@ def prune(cache: Path, older_than: str | None, kinds: tuple[str, ...], dry_run: 
     stdout().print(f"{_size(sum(entry.bytes for entry in chosen))} {done}.")
 
 
-def _print(entries: Sequence[Kept], nothing: str) -> None:
+def _print(entries: Sequence[CacheItem], nothing: str) -> None:
     import time
 
-    from freeshot.cache.admin import age, kinds_of
+    from freeshot.cache.admin import age, totals_by_kind
 
     if not entries:
         stdout().print(nothing, soft_wrap=True)
         return
     now = time.time()
-    rows = [(kind.name, str(kind.count), _size(kind.bytes), age(now - kind.used)) for kind in kinds_of(entries)]
+    rows = [(kind.name, str(kind.count), _size(kind.bytes), age(now - kind.used)) for kind in totals_by_kind(entries)]
     table(stdout(), rows, heads=("kind", "count", "size", "last used"))
 
 
