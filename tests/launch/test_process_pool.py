@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 CREW = """
 import os, time
-from freeshot.launch.launchers.process_pool import map_in_processes
+from freeshot.launch.launchers.local import map_in_processes
 
 
 def work(item):

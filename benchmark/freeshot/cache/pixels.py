@@ -161,5 +161,5 @@ def _checks(block: Tensor) -> NDArray[np.uint32]:
 
 def _room(root: Path) -> int:
     """Return the free disk space for the cache in bytes."""
-    place = next((path for path in (root, *root.parents) if path.exists()), Path())
-    return shutil.disk_usage(place).free
+    folder = next((path for path in (root, *root.parents) if path.exists()), Path())
+    return shutil.disk_usage(folder).free

@@ -173,10 +173,10 @@ class Auditor:
         episodes = [self.episodes[i] for i in positions]
         shown = [show(episode, variation, self.rescore.order_of(episode), self.rng) for episode in episodes]
         step = max(1, self.rescore.episodes_per_batch)
-        groups = [[one] for one in shown[:alone]]
+        groups = [[episode] for episode in shown[:alone]]
         groups += [shown[start : start + step] for start in range(alone, len(shown), step)]
         parts = [Outcomes.of_logits(self.rescore(group), group) for group in groups]
-        return Rescored(np.array([one.queries for one in shown], dtype=np.int64), joined(parts))
+        return Rescored(np.array([episode.queries for episode in shown], dtype=np.int64), joined(parts))
 
 
 def _share(moved: NDArray[np.bool_]) -> float:

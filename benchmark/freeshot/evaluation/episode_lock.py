@@ -28,13 +28,13 @@ def require_as_first_met(track: Track, episodes: Sequence[Episode], images: Imag
 
     If the folder is read-only nothing is stored; the record still holds the hash.
     """
-    found = {"episodes_sha256": episodes_sha256(episodes, images.sha256), "images_sha256": images.sha256}
+    hashes = {"episodes_sha256": episodes_sha256(episodes, images.sha256), "images_sha256": images.sha256}
     note = note_of(track, data)
-    known = _read(note)
-    if known is None:
+    stored = _read(note)
+    if stored is None:
         with suppress(StoreError):
-            write_text(note, json.dumps(found, indent=1) + "\n")
-    elif known != found:
+            write_text(note, json.dumps(hashes, indent=1) + "\n")
+    elif stored != hashes:
         raise EpisodeError(
             f"The episodes of '{track.name}' differ from those of the first run here: images or labels of "
             f"'{track.dataset}' have changed since. Restore them, or delete {note} and run all methods again."

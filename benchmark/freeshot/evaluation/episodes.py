@@ -57,10 +57,10 @@ def track_episodes(track: Track, images: Images) -> tuple[Episode, ...]:
             f"of images than its publisher's, {counts.min()} to {counts.max()} a class of {len(counts)} in the "
             f"{track.split} split. Get it again and run 'freeshot data check {track.dataset}'."
         )
-    found = episodes_sha256(episodes, images.sha256)
-    if track.episodes_sha256 and found != track.episodes_sha256:
+    sha256 = episodes_sha256(episodes, images.sha256)
+    if track.episodes_sha256 and sha256 != track.episodes_sha256:
         raise EpisodeError(
-            f"The episodes of '{track.name}' are not the frozen ones ({found[:12]}… instead of "
+            f"The episodes of '{track.name}' are not the frozen ones ({sha256[:12]}… instead of "
             f"{track.episodes_sha256[:12]}…): images or labels of '{track.dataset}' have changed. Restore them."
         )
     return episodes

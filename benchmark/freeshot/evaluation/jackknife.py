@@ -82,18 +82,18 @@ def measure_sampling_error(
     images = StandardError(jackknife(right, groups[drawn.support], groups[drawn.query], count), count - 1)
     if len(enough) == way:
         return SamplingError(images, None)
-    place = np.searchsorted(enough, labels)
-    classes = jackknife(right, place[drawn.support], place[drawn.query], len(enough))
+    class_of = np.searchsorted(enough, labels)
+    classes = jackknife(right, class_of[drawn.support], class_of[drawn.query], len(enough))
     return SamplingError(images, StandardError(classes, len(enough) - 1))
 
 
 def spread_intervals(interval: Interval, values: Sequence[float], spread: SamplingError) -> tuple[Interval, ...]:
     """Return wider intervals around the mean of `values`, one value per episode, whose own interval is `interval`."""
     own = float(np.std(values, ddof=1)) / math.sqrt(len(values))
-    found = [_wider(interval, own, spread.images, "episodes and images")]
+    intervals = [_wider(interval, own, spread.images, "episodes and images")]
     if spread.classes is not None:
-        found.append(_wider(interval, own, spread.classes, "episodes, images and classes"))
-    return tuple(found)
+        intervals.append(_wider(interval, own, spread.classes, "episodes, images and classes"))
+    return tuple(intervals)
 
 
 def _wider(interval: Interval, own: float, error: StandardError, covers: str) -> Interval:
@@ -126,11 +126,11 @@ def draw_tasks(
     for start in range(0, count, chunk):
         size = min(chunk, count - start)
         classes = rng.random((size, len(large))).argsort(1)[:, :way]  # [e, way]
-        found = members[classes]  # [e, way, most]
-        keys = np.where(found < 0, 2.0, rng.random(found.shape, dtype=np.float32))
+        candidates = members[classes]  # [e, way, most]
+        keys = np.where(candidates < 0, 2.0, rng.random(candidates.shape, dtype=np.float32))
         order = np.argpartition(keys, shot + query - 1)[..., : shot + query]
         order = np.take_along_axis(order, np.take_along_axis(keys, order, 2).argsort(2), 2)
-        chosen = np.take_along_axis(found, order, 2)  # [e, way, shot + query]
+        chosen = np.take_along_axis(candidates, order, 2)  # [e, way, shot + query]
         support.append(chosen[..., :shot].reshape(size, -1))
         queries.append(chosen[..., shot:].reshape(size, -1))
     return Drawn(np.concatenate(support), np.concatenate(queries))
@@ -168,10 +168,10 @@ def _moves(
     rows = np.arange(len(right))
     uses = np.zeros((len(right), groups), dtype=bool)
     uses[rows[:, None], support] = True  # [e, g]
-    place = rows[:, None] * groups + query  # [e, q]
-    asked = np.bincount(place.ravel(), minlength=uses.size).reshape(uses.shape)
-    hits = np.bincount(place.ravel(), right.ravel(), uses.size).reshape(uses.shape)
-    left = np.where(uses, 0, query.shape[1] - asked).sum(0)  # [g]
+    cells = rows[:, None] * groups + query  # [e, q]
+    queries_of_group = np.bincount(cells.ravel(), minlength=uses.size).reshape(uses.shape)
+    hits = np.bincount(cells.ravel(), right.ravel(), uses.size).reshape(uses.shape)
+    left = np.where(uses, 0, query.shape[1] - queries_of_group).sum(0)  # [g]
     kept = np.where(uses, 0, right.sum(1, keepdims=True) - hits).sum(0)
     means = kept / np.maximum(left, 1)
     moves: NDArray[np.float64] = means - means.mean()

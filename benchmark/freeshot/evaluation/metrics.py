@@ -85,9 +85,9 @@ def quality(judged: QueryOutcomes, episodes: Sequence[Episode], classes: Sequenc
 
 def calibration_error(confidence: NDArray[np.float32], right: NDArray[np.bool_]) -> float:
     """Average |accuracy − confidence| over bins of equal width, weighted by bin size (ECE)."""
-    place = np.minimum((confidence.ravel() * BINS).astype(np.int64), BINS - 1)
-    gaps = np.bincount(place, right.ravel(), BINS) - np.bincount(place, confidence.ravel().astype(np.float64), BINS)
-    return float(np.abs(gaps).sum() / place.size)
+    bins = np.minimum((confidence.ravel() * BINS).astype(np.int64), BINS - 1)
+    gaps = np.bincount(bins, right.ravel(), BINS) - np.bincount(bins, confidence.ravel().astype(np.float64), BINS)
+    return float(np.abs(gaps).sum() / bins.size)
 
 
 def _recall(judged: QueryOutcomes, episodes: Sequence[Episode], classes: Sequence[str]) -> dict[str, float]:

@@ -57,7 +57,7 @@ class Outcomes:
         scores = logits.double().numpy()
         odds = np.exp(scores - scores.max(-1, keepdims=True))
         probabilities = odds / odds.sum(-1, keepdims=True)
-        answers = np.stack([one.answers for one in shown])  # [s, k]
+        answers = np.stack([episode.answers for episode in shown])  # [s, k]
         truth = np.take_along_axis(probabilities, answers[..., None], -1)[..., 0]
         return cls(scores.argmax(-1) == answers, truth, probabilities.max(-1))
 

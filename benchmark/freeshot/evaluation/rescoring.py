@@ -61,8 +61,8 @@ class HeadRescore:
     def __call__(self, shown: Sequence[Shown]) -> Tensor:
         """Return logits [s, k, c] in the order of queries and classes shown."""
         way = len(shown[0].classes)
-        support = rows_of(self.embedded, [one.support for one in shown])
-        query = rows_of(self.embedded, [one.query for one in shown])
+        support = rows_of(self.embedded, [episode.support for episode in shown])
+        query = rows_of(self.embedded, [episode.query for episode in shown])
         if self.head is not None:
             features = self.embedded.features
             return score_head(self.head, features[support], features[query], way)
@@ -94,10 +94,10 @@ class TunedRescore:
 
     def __call__(self, shown: Sequence[Shown]) -> Tensor:
         """Return logits [s, k, c] in the order of queries and classes shown."""
-        rngs = [stream(self.seed, "adapt", one.episode.id) for one in shown]
+        rngs = [stream(self.seed, "adapt", episode.episode.id) for episode in shown]
         fresh = [rng.get_state() for rng in rngs]
-        support = read_episodes(self.images, [one.support for one in shown])
-        query = read_episodes(self.images, [one.query for one in shown])
+        support = read_episodes(self.images, [episode.support for episode in shown])
+        query = read_episodes(self.images, [episode.query for episode in shown])
         logits = tuned_logits(self.learner, support, query, len(shown[0].classes), rngs, self.device, guard=True)
         self.drew |= any(not torch.equal(rng.get_state(), state) for rng, state in zip(rngs, fresh, strict=True))
         self.done += len(shown)

@@ -81,18 +81,15 @@ def _tracks(request: RunRequest, catalogue: Catalogue, profile: Profile) -> tupl
     if request.suite is not None:
         suite = catalogue.suite(request.suite)
         of_suite = catalogue.match_tracks(suite.tracks)
-        if request.tracks:
-            wanted = catalogue.match_tracks(request.tracks)
-        else:
-            wanted = catalogue.match_tracks(profile.tracks) if profile.tracks != ("*",) else of_suite
+        patterns = request.tracks or (suite.tracks if profile.tracks == ("*",) else profile.tracks)
         chosen = tuple(
-            t for t in wanted if t in of_suite and (suite.manual_download or not t.optional or t.name in request.tracks)
+            track
+            for track in catalogue.match_tracks(patterns)
+            if track in of_suite and (suite.manual_download or not track.optional or track.name in request.tracks)
         )
         if not chosen:
-            wanted_names = ", ".join(request.tracks)
-            raise OptionError(
-                f"Suite '{suite.name}' has no track that matches {wanted_names}. See 'freeshot list tracks'."
-            )
+            names = ", ".join(request.tracks)
+            raise OptionError(f"Suite '{suite.name}' has no track that matches {names}. See 'freeshot list tracks'.")
         return chosen
     return tuple(t for t in catalogue.match_tracks(request.tracks) if not t.optional or t.name in request.tracks)
 

@@ -52,9 +52,9 @@ class RunRequest:
         )
         if self.pool is not None:
             try:
-                place = find_pool(self.pool, catalogue, self.pools)
+                location = find_pool(self.pool, catalogue, self.pools)
             except MissingPoolError:
                 return context
-            if not place.shipped:
-                context.own_pools[place.name] = place.folder
+            if not location.shipped:
+                context.own_pools[location.name] = location.folder
         return context

@@ -158,7 +158,7 @@ class CellRun:
     def _require_planned_pool(self) -> None:
         """Refuse a user's own pool that changed since the cell was planned."""
         planned, pool = self.cell.spec.track.pool_sha256, self.cell.track.pool
-        if planned and self.context.place(pool).identity != planned:
+        if planned and self.context.locate(pool).identity != planned:
             raise PoolError(f"The pool '{pool}' changed since this run began. Rerun the command.")
 
     def _unfinished(self, error: Exception) -> CellOutcome:

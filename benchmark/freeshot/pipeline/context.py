@@ -92,19 +92,20 @@ class RunContext:
         sound, poison = split_name(name)
         if poison is not None:
             return poisoned(self.pool(sound, backbone), poison)
-        place = self.place(sound)
-        key = (place.folder, backbone.sha256)
+        location = self.locate(sound)
+        key = (location.folder, backbone.sha256)
         if key not in self._pools:
             with access_allowed():
-                opened = self._pools[key] = open_pool(place.folder, backbone.sha256)
+                opened = self._pools[key] = open_pool(location.folder, backbone.sha256)
             self._pool_numbers[key] = numbers_sha256(opened)
         pool = self._pools[key]
-        if not place.part:
+        if not location.part:
             return pool
-        chosen = tuple(entry for entry in pool.entries if entry.facts.get("dataset") == place.part)
+        chosen = tuple(entry for entry in pool.entries if entry.facts.get("dataset") == location.part)
         if not chosen:
             raise PoolError(
-                f"The pool '{place.name}' has no LoRA that was tuned on '{place.part}'. Choose '{place.name}' itself."
+                f"The pool '{location.name}' has no LoRA that was tuned on '{location.part}'. "
+                f"Choose '{location.name}' itself."
             )
         return replace(pool, name=name, entries=chosen)
 
@@ -117,10 +118,10 @@ class RunContext:
         """Return the cached result of `make()` for this key, for counts that need a forward pass."""
         if key not in self._counted:
             self._counted[key] = make()
-        found: T = self._counted[key]
-        return found
+        result: T = self._counted[key]
+        return result
 
-    def place(self, name: str) -> Place:
+    def locate(self, name: str) -> Place:
         """Return the location of a pool, poisoned or not."""
         sound = name.partition("+")[0]
         whole, _, part = sound.rpartition("/")

@@ -78,13 +78,14 @@ class HarnessFunctions:
 
     def restored(self) -> list[str]:
         """Restore everything that was replaced since the snapshot, and return its names, sorted."""
-        changed = [one for one in self.watched if one.changed]
-        for one in changed:
-            one.restore()
+        changed = [watched for watched in self.watched if watched.changed]
+        for watched in changed:
+            watched.restore()
         shadows = list(_shadows())
         for module, name in shadows:
             delattr(module, name)
-        return sorted({one.title for one in changed} | {f"{module.__name__}.{name}" for module, name in shadows})
+        names = [watched.title for watched in changed] + [f"{module.__name__}.{name}" for module, name in shadows]
+        return sorted(set(names))
 
 
 def _all_watched() -> Iterator[Watched]:

@@ -123,7 +123,7 @@ class PoolInversion:
         """Return whether another process is inverting a LoRA."""
         return any(artefacts.is_locked(STAGE, recipe) for recipe in self._missing(number, artefacts))
 
-    def there(self, stage: str, artefacts: Artefacts) -> tuple[int, int]:
+    def cached_counts(self, stage: str, artefacts: Artefacts) -> tuple[int, int]:
         """Return how many artefacts of a stage are in the cache, and how many there will be."""
         if stage == LEARNING:
             return int(artefacts.has(LEARNING, self._learning_recipe())), 1
@@ -142,10 +142,10 @@ class PoolInversion:
         numbers = self.per_class * way * 3 * self.backbone.image_size**2
         return 4 * numbers // len(batches_of(self.per_class, way, self.batch))
 
-    def _facts(self, found: list[SurrogateSet]) -> dict[str, Any]:
+    def _facts(self, sets: list[SurrogateSet]) -> dict[str, Any]:
         """Summarise the facts of an inversion for the record."""
-        accuracies = [float(s.statistics["teacher_accuracy"]) for s in found]
-        queries = [int(s.statistics["queries"]) for s in found if "queries" in s.statistics]
+        accuracies = [float(s.statistics["teacher_accuracy"]) for s in sets]
+        queries = [int(s.statistics["queries"]) for s in sets if "queries" in s.statistics]
         return {
             "teacher_accuracy": round(sum(accuracies) / len(accuracies), 4),
             **({"queries": sum(queries)} if queries else {}),
@@ -155,8 +155,8 @@ class PoolInversion:
     @cached_property
     def _files(self) -> dict[str, str]:
         """Hash the files that the inversion reads; a missing one is reported when it is opened."""
-        found = {name: weights_file(name) for name in self.inversion.weight_files()}
-        return {name: file_sha256(path) for name, path in found.items() if path.is_file()}
+        paths = {name: weights_file(name) for name in self.inversion.weight_files()}
+        return {name: file_sha256(path) for name, path in paths.items() if path.is_file()}
 
     @cached_property
     def _masked_afterwards(self) -> bool:

@@ -89,7 +89,7 @@ def resolve_cell(
     needs = frozenset(need for each in methods for need in each.needs)
     spec = RunSpec(
         suite=suite,
-        track=TrackSpec(**{name: getattr(track, name) for name in TRACK_FIELDS}),
+        track=TrackSpec(**{name: value for name, value in vars(track).items() if name in TrackSpec.model_fields}),
         method=own,
         parts={option: chosen.part for option, chosen in components.items()},
         backbone=backbone or backbone_part(catalogue, track.backbone),
@@ -97,24 +97,6 @@ def resolve_cell(
         limit=limit if limit is not None and limit < track.episodes else None,
     )
     return PlannedCell(spec, track, needs, _data_freedom(needs, components)), method
-
-
-TRACK_FIELDS = (
-    "name",
-    "version",
-    "dataset",
-    "split",
-    "pool",
-    "sources",
-    "way",
-    "shot",
-    "query",
-    "episodes",
-    "selection",
-    "episodes_sha256",
-    "indices_sha256",
-)
-"""Fields that determine a track's results."""
 
 
 def _data_freedom(needs: frozenset[Needs], components: Mapping[str, Resolved]) -> DataFree:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from freeshot.contracts.tensors import SurrogateSet
 
 
-PASSED = 9
+MAX_REJECTED = 9
 """Most tasks skipped in a row, so that a learner that accepts a single source still makes progress."""
 
 
@@ -63,7 +63,7 @@ class Tasks:
         number = 0
         for done in range(bounded(count)):
             task, passed = self._draw(number), 0
-            while passed < PASSED and not predicate(task):
+            while passed < MAX_REJECTED and not predicate(task):
                 passed += 1
                 task = self._draw(number + passed)
             number += passed + 1
@@ -98,14 +98,14 @@ class SurrogateSource:
         self._owners: dict[int, list[tuple[int, int]]] = defaultdict(list)
         self._labels: dict[int, list[int]] = defaultdict(list)
         self._members: dict[tuple[int, int], Tensor] = {}
-        for place, surrogate in enumerate(sets):
+        for index, surrogate in enumerate(sets):
             shown = surrogate.shots.labels.cpu()
             for label, class_id in enumerate(surrogate.class_ids):
                 if class_id not in hidden:
-                    self._owners[class_id].append((place, label))
-                    self._labels[place].append(label)
-                    self._members[place, label] = (shown == label).nonzero().flatten()
-        self._whole = [place for place, labels in self._labels.items() if len(labels) > 1]
+                    self._owners[class_id].append((index, label))
+                    self._labels[index].append(label)
+                    self._members[index, label] = (shown == label).nonzero().flatten()
+        self._whole = [index for index, labels in self._labels.items() if len(labels) > 1]
         if lora_share > 0 and not self._whole:
             raise PoolError("No LoRA has two classes left to make a task of. Hold out fewer classes.")
         if len(self._owners) < shape.way and lora_share < 1:
@@ -120,10 +120,10 @@ class SurrogateSource:
         return self._across_loras(rng)
 
     def _of_one_lora(self, rng: Generator) -> Task:
-        place = self._whole[int(torch.randint(len(self._whole), (), generator=rng))]
-        labels = self._labels[place]
-        picks = [self._pick(place, label, rng) for label in labels]
-        return self._task([(place, s, q) for s, q in picks], rng, teacher=self._sets[place], labels=labels)
+        index = self._whole[int(torch.randint(len(self._whole), (), generator=rng))]
+        labels = self._labels[index]
+        picks = [self._pick(index, label, rng) for label in labels]
+        return self._task([(index, s, q) for s, q in picks], rng, teacher=self._sets[index], labels=labels)
 
     def _across_loras(self, rng: Generator) -> Task:
         ids = list(self._owners)
@@ -131,18 +131,18 @@ class SurrogateSource:
         parts = []
         for class_id in chosen:
             owners = self._owners[class_id]
-            place, label = owners[int(torch.randint(len(owners), (), generator=rng))]
-            parts.append((place, *self._pick(place, label, rng)))
+            index, label = owners[int(torch.randint(len(owners), (), generator=rng))]
+            parts.append((index, *self._pick(index, label, rng)))
         return self._task(parts, rng, teacher=None)
 
-    def _pick(self, place: int, label: int, rng: Generator) -> tuple[Tensor, Tensor]:
+    def _pick(self, index: int, label: int, rng: Generator) -> tuple[Tensor, Tensor]:
         """Choose support and query images of one class of one LoRA, as indices."""
-        members = self._members[place, label]
+        members = self._members[index, label]
         members = members[torch.randperm(len(members), generator=rng)]  # [members of the class]
         query = min(self._shape.query, len(members) - self._shape.shot)
         if query < 1:
             raise PoolError(
-                f"LoRA '{self._sets[place].source}' gave {len(members)} surrogate images per class, too few for "
+                f"LoRA '{self._sets[index].source}' gave {len(members)} surrogate images per class, too few for "
                 f"{self._shape.shot} shot and a query. Raise per_class."
             )
         return members[: self._shape.shot], members[self._shape.shot : self._shape.shot + query]
@@ -155,21 +155,21 @@ class SurrogateSource:
         labels: Sequence[int] = (),
     ) -> Task:
         """Gather a task; with a teacher, its logits on the classes `labels`."""
-        support, _ = self._shots([(place, s) for place, s, _ in parts], rng)
-        query, mirrored = self._shots([(place, q) for place, _, q in parts], rng)
+        support, _ = self._shots([(index, s) for index, s, _ in parts], rng)
+        query, mirrored = self._shots([(index, q) for index, _, q in parts], rng)
         logits = None
         if teacher is not None:
             chosen = torch.cat([q for _, _, q in parts]).to(teacher.teacher_logits.device)  # [q]
             flipped = mirrored.to(chosen.device).unsqueeze(1)  # [q, 1]
             logits = torch.where(flipped, teacher.mirrored_logits[chosen], teacher.teacher_logits[chosen])
             logits = logits[:, list(labels)]  # [q, c]
-        return Task(support, query, len(parts), logits, tuple(self._sets[place].source for place, _, _ in parts))
+        return Task(support, query, len(parts), logits, tuple(self._sets[index].source for index, _, _ in parts))
 
     def _shots(self, parts: Sequence[tuple[int, Tensor]], rng: Generator) -> tuple[Shots, Tensor]:
         """Gather images class by class, and flip some left to right together with their masks."""
-        images = torch.cat([self._sets[place].shots.images[chosen] for place, chosen in parts])  # [n, 3, h, w]
+        images = torch.cat([self._sets[index].shots.images[chosen] for index, chosen in parts])  # [n, 3, h, w]
         labels = torch.cat([torch.full((len(chosen),), label) for label, (_, chosen) in enumerate(parts)])  # [n]
-        masks = [self._sets[place].shots.kept for place, _ in parts]
+        masks = [self._sets[index].shots.kept for index, _ in parts]
         kept = None
         if all(mask is not None for mask in masks):
             kept = torch.cat([mask[chosen] for mask, (_, chosen) in zip(masks, parts, strict=True)])  # type: ignore[index]
@@ -191,7 +191,7 @@ def hidden_classes(sets: Sequence[SurrogateSet], share: float, way: int, rng: Ge
         raise PoolError(
             f"Holding out {count} of {len(ids)} classes leaves too few to train on {way}-way tasks. Lower held_out."
         )
-    return frozenset(ids[place] for place in torch.randperm(len(ids), generator=rng)[:count].tolist())
+    return frozenset(ids[index] for index in torch.randperm(len(ids), generator=rng)[:count].tolist())
 
 
 class ImageSource:
@@ -203,18 +203,18 @@ class ImageSource:
 
     def draw(self, rng: Generator) -> Task:
         """Draw one task."""
-        place = int(torch.randint(len(self._sources), (), generator=rng))
-        members = self._members[place]
+        index = int(torch.randint(len(self._sources), (), generator=rng))
+        members = self._members[index]
         classes = torch.randperm(len(members), generator=rng)[: self._shape.way].tolist()
         support, query = [], []
         for label in classes:
             chosen = members[label][torch.randperm(len(members[label]), generator=rng)]
             support.append(chosen[: self._shape.shot])
             query.append(chosen[self._shape.shot : self._shape.shot + self._shape.query])
-        return Task(self._shots(place, support, rng), self._shots(place, query, rng), self._shape.way)
+        return Task(self._shots(index, support, rng), self._shots(index, query, rng), self._shape.way)
 
-    def _shots(self, place: int, parts: Sequence[Tensor], rng: Generator) -> Shots:
-        images = self._sources[place].read(torch.cat(list(parts)).tolist()).float() / 255  # [n, 3, h, w]
+    def _shots(self, index: int, parts: Sequence[Tensor], rng: Generator) -> Shots:
+        images = self._sources[index].read(torch.cat(list(parts)).tolist()).float() / 255  # [n, 3, h, w]
         labels = torch.cat([torch.full((len(p),), label) for label, p in enumerate(parts)])  # [n]
         if self._flip:
             where = (torch.rand(len(images), generator=rng) < 0.5).view(-1, 1, 1, 1)

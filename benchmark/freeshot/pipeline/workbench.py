@@ -203,8 +203,8 @@ class Bench:
         sources = [self._images(name, "validation") for name in self.track.sources]
         for name, images in zip(self.track.sources, sources, strict=True):
             require_enough(replace(self.track, dataset=name, split="validation"), images)
-        for place, images in enumerate(sources):
-            share = count // len(sources) + (place < count % len(sources))
+        for number, images in enumerate(sources):
+            share = count // len(sources) + (number < count % len(sources))
             seed = derive(0, "validation trials", images.sha256)
             labels = torch.as_tensor(images.labels).numpy()
             for episode in draw_episodes(labels, self.way, self.shot, self.query, seed, share):

@@ -99,7 +99,8 @@ def look_ahead(plan: Plan, request: RunRequest, catalogue: Catalogue, rate: floa
             key = _key(stage, cell.spec, inversion)
             if key in stages[stage]:
                 continue
-            there, parts = inversion.there(stage, context.artefacts) if inversion and stage in SHARED else (0, 0)
+            shared = inversion if stage in SHARED else None
+            there, parts = shared.cached_counts(stage, context.artefacts) if shared else (0, 0)
             stages[stage][key] = Work(flops, there, parts)
             if inversion and stage == STAGE:
                 disk += (parts - there) * inversion.bytes_each()
