@@ -45,21 +45,11 @@ class Decoded:
     folder: Path
     shape: tuple[int, ...]
     """Shape of one image: 3, h, w."""
-
-    @property
-    def labels(self) -> NDArray[Any]:
-        """[n], those of the data set."""
-        return self.inner.labels
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Class names of the data set."""
-        return self.inner.classes
-
-    @property
-    def sha256(self) -> str:
-        """Hash of the content, the same as without the cache."""
-        return self.inner.sha256
+    labels: NDArray[Any]
+    """[n], those of the data set."""
+    classes: tuple[str, ...]
+    sha256: str
+    """Hash of the content, the same as without the cache."""
 
     def __len__(self) -> int:
         return len(self.inner)
@@ -106,7 +96,7 @@ def decoded(images: Images, dataset: str, split: str, root: Path) -> Images:
             return images  # an unwritable cache only costs time
     with suppress(OSError):
         (folder / "card.json").touch()  # the time of last use
-    return Decoded(images, folder, shape)
+    return Decoded(images, folder, shape, images.labels, images.classes, images.sha256)
 
 
 def _is_sound(folder: Path, facts: dict[str, Any]) -> bool:

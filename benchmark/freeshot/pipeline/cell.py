@@ -69,16 +69,7 @@ class CellRun:
     def run(self, results: Path) -> RunRecord:
         """Run the cell, write its record, and emit its final event."""
         outcome = self._outcome()
-        record = make_record(
-            self.context,
-            self.cell,
-            self.method,
-            outcome,
-            evaluations=int(self.evaluating),
-            stages=self.stages,
-            audit=self.audit,
-        )
-        record = write_record(results, record)
+        record = write_record(results, make_record(self, outcome))
         if self.scored:
             episode_checkpoint(self.context, self.cell).clear()
         self.context.emit(final_event(self.context, record, self.failure))

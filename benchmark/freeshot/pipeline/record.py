@@ -29,12 +29,11 @@ if TYPE_CHECKING:
     from freeshot.basics.failures import Failure
     from freeshot.contracts.backbone import BackboneProvider
     from freeshot.contracts.events import Event
-    from freeshot.contracts.method import Method
-    from freeshot.pipeline.audit import CellAudit
+    from freeshot.pipeline.cell import CellRun
     from freeshot.pipeline.context import RunContext
     from freeshot.pipeline.evaluate import Evaluation, EvaluationResult
     from freeshot.pipeline.resolve import PlannedCell
-    from freeshot.records.models import RunSpec, StageCost, Status
+    from freeshot.records.models import RunSpec, Status
     from freeshot.stats.intervals import Interval
 
 
@@ -57,17 +56,9 @@ class CellOutcome:
         return CellOutcome("violated", reason=" ".join([*others, *filter(None, [self.reason])]))
 
 
-def make_record(
-    context: RunContext,
-    cell: PlannedCell,
-    method: Method,
-    outcome: CellOutcome,
-    *,
-    evaluations: int,
-    stages: Sequence[StageCost],
-    audit: CellAudit | None,
-) -> RunRecord:
+def make_record(run: CellRun, outcome: CellOutcome) -> RunRecord:
     """Make the record of a cell that ended, with the costs of the stages that were completed."""
+    context, cell = run.context, run.cell
     provider: BackboneProvider = context.component(cell.spec.backbone)
     return RunRecord(
         cell=cell.id,
@@ -78,13 +69,13 @@ def make_record(
         tags=Tags(
             tuning_free=outcome.tuning_free,
             data_free=cell.data_free,
-            role=method.role,
+            role=run.method.role,
             black_box=Needs.QUERIES in cell.needs and Needs.POOL not in cell.needs,
             transductive=outcome.transductive,
         ),
-        looks=evaluations,
-        stages=list(stages),
-        audit=audit.record if audit is not None else None,
+        looks=int(run.evaluating),
+        stages=list(run.stages),
+        audit=run.audit.record if run.audit is not None else None,
         hashes=input_hashes(context, cell) if outcome.status == "ok" else {},
         provenance=provenance(context.device),
         **outcome.fields,
@@ -142,9 +133,7 @@ def _drawing_order(images: Sequence[int]) -> Tensor:
 
 
 def _as_record(interval: Interval) -> IntervalRecord:
-    return IntervalRecord(
-        mean=interval.mean, low=interval.low, high=interval.high, level=interval.level, covers=interval.covers
-    )
+    return IntervalRecord(**vars(interval))
 
 
 def write_record(results: Path, record: RunRecord) -> RunRecord:

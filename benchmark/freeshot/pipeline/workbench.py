@@ -298,21 +298,17 @@ OPEN = frozenset(name for name in (*vars(Workbench), *Workbench.__annotations__)
 
 
 class RestrictedWorkbench:
-    """The workbench that a method gets: exposes only the names in `freeshot.Workbench`, read-only."""
+    """The workbench that a method gets: only the names in `freeshot.Workbench`, read-only."""
 
-    __slots__ = ("__bench",)
+    __slots__ = tuple(OPEN)
 
     def __init__(self, bench: Bench) -> None:
-        object.__setattr__(self, "_RestrictedWorkbench__bench", bench)
+        for name in OPEN:
+            object.__setattr__(self, name, getattr(bench, name))
+        object.__setattr__(self, "with_base", lambda method: RestrictedWorkbench(bench.with_base(method)))
 
     def __getattr__(self, name: str) -> Any:
-        if name not in OPEN:
-            raise AttributeError(f"A workbench has no '{name}'. It has {', '.join(sorted(OPEN))}.")
-        return getattr(object.__getattribute__(self, "_RestrictedWorkbench__bench"), name)
-
-    def with_base(self, method: Choice) -> RestrictedWorkbench:
-        """Return the restricted workbench based on another method."""
-        return RestrictedWorkbench(object.__getattribute__(self, "_RestrictedWorkbench__bench").with_base(method))
+        raise AttributeError(f"A workbench has no '{name}'. It has {', '.join(sorted(OPEN))}.")
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"A workbench is read-only, so '{name}' cannot be set. Store it in your own object.")
