@@ -1,4 +1,4 @@
-"""The inversion stage: from one LoRA to one surrogate set, cached under the hash of its recipe."""
+"""Inversion of one LoRA: from its logits to images, their masks, and a surrogate set."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from freeshot.basics.errors import ContractError, DivergedError
-from freeshot.basics.seeds import derive, stream
+from freeshot.basics.seeds import stream
 from freeshot.cache.artifacts import Artefact
 from freeshot.contracts.inversion import LearnedInversion
 from freeshot.contracts.tensors import Shots, SurrogateSet
@@ -19,38 +19,23 @@ if TYPE_CHECKING:
 
     from torch import Generator, Tensor
 
-    from freeshot.contracts.efficiency import EfficiencyStrategy
     from freeshot.contracts.inversion import InversionMethod, Teacher
     from freeshot.contracts.pool import LoraEntry, LoraPool
-    from freeshot.contracts.tensors import Checkpoint
     from freeshot.engine.vit.backbone import Backbone
 
 
 def invert(
-    backbone: Backbone,
+    teacher: BankTeacher,
     entry: LoraEntry,
     inversion: InversionMethod,
-    strategy: EfficiencyStrategy | None,
     per_class: int,
-    seed: int,
-    tell: Callable[[int, int], None],
-    checkpoint: Checkpoint,
-    *,
-    learned: Mapping[str, Tensor] | None = None,
-    piece: int = 0,
-    query_only: bool = False,
+    rng: Generator,
+    learned: Mapping[str, Tensor] | None,
 ) -> Artefact:
-    """Synthesise `per_class` images of each class of a LoRA, with their masks and the LoRA's logits.
-
-    `piece` is the index of the batch if a LoRA is inverted in several. With `query_only` no gradient flows through the
-    LoRA, and queries are counted.
-    """
-    kind = QueryTeacher if query_only else BankTeacher
-    teacher = kind(backbone, [entry], strategy, tell, checkpoint)
+    """Synthesise `per_class` images of each class of a LoRA, with their masks and the LoRA's logits."""
     labels = torch.arange(len(entry.classes)).repeat_interleave(per_class)
-    rng = stream(derive(seed, "inversion", entry.name, *([piece] if piece else [])), device="cpu")
     try:
-        images = _images(inversion, teacher, labels.to(backbone.device), rng, learned).detach()
+        images = _images(inversion, teacher, labels.to(teacher.device), rng, learned).detach()
     except DivergedError as error:
         raise DivergedError(f"LoRA '{entry.name}': {error}") from error
     _require_images(images, len(labels), inversion.name, entry.name)

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import OptionError
 from freeshot.basics.files import file_sha256
+from freeshot.basics.seeds import derive, stream
 from freeshot.contracts.inversion import LearnedInversion
 from freeshot.contracts.method import Needs
 from freeshot.engine.inversion.batchnorm_prior import weights_file
+from freeshot.engine.inversion.black_box import QueryTeacher
 from freeshot.engine.inversion.mask_only import only_masks, with_mask
+from freeshot.engine.inversion.teacher import BankTeacher
 from freeshot.pipeline.inversion import batches_of, invert, joined, learn_to_invert, surrogate_set
 from freeshot.pipeline.resolve import own_parts
 
@@ -167,14 +170,28 @@ class PoolInversion:
     ) -> list[tuple[Artefact, bool]]:
         """Invert a LoRA batch by batch; return each batch's artefact and whether it was cached."""
         entry, recipes = self.pool.entries[number], self._recipes(number)
-        acting = None if self._masked_afterwards else self.strategy
         batches = []
         for piece, (count, recipe) in enumerate(zip(self._batches(entry), recipes, strict=True)):
             tell = stages.within(STAGE, number * len(recipes) + piece, len(self.pool) * len(recipes))
-            how = (self.backbone, entry, self.inversion, acting, count, self.seed)
-            make = partial(invert, *how, learned=learned, piece=piece, query_only=self.query_only)
+            make = partial(self._invert_batch, entry, piece, count, learned)
             batches.append(stages.stored(STAGE, recipe, make, tell))
         return batches
+
+    def _invert_batch(
+        self,
+        entry: LoraEntry,
+        piece: int,
+        per_class: int,
+        learned: Mapping[str, Tensor] | None,
+        tell: Callable[[int, int], None],
+        checkpoint: Checkpoint,
+    ) -> Artefact:
+        """Invert one batch of a LoRA; with `query_only` no gradient flows through the LoRA, and queries are counted."""
+        kind = QueryTeacher if self.query_only else BankTeacher
+        strategy = None if self._masked_afterwards else self.strategy
+        teacher = kind(self.backbone, [entry], strategy, tell, checkpoint)
+        rng = stream(derive(self.seed, "inversion", entry.name, *([piece] if piece else [])), device="cpu")
+        return invert(teacher, entry, self.inversion, per_class, rng, learned)
 
     def _batches(self, entry: LoraEntry) -> list[int]:
         """Return the images per class of each batch of a LoRA."""
