@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import chdir, suppress
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -194,23 +194,17 @@ def _launches(subject: Subject) -> None:
     for some in (cells, []):
         with tempfile.TemporaryDirectory(dir=subject.world.folder) as folder:
             with chdir(subject.world.folder):  # a launcher may write files to the working directory
-                subject.make().launch(some, Noting(Path(folder).absolute()))
+                subject.make().launch(some, partial(_note, Path(folder).absolute()))
             ran = sorted(path.name.partition(".")[0] for path in Path(folder).iterdir())
         if ran != some:
             raise BrokenError(f"Of {len(some)} cells it ran {ran}. Call run_cell once for each.")
 
 
-@dataclass(frozen=True)
-class Noting:
-    """Runs a cell by creating a file for it; picklable, like the callables that launchers get."""
+def _note(folder: Path, cell: str) -> None:
+    """Create a new file for a cell; picklable, like the callables that launchers get."""
+    import tempfile
 
-    folder: Path
-
-    def __call__(self, cell: str) -> None:
-        """Create a new file for the cell."""
-        import tempfile
-
-        tempfile.mkstemp(prefix=f"{cell}.", dir=self.folder)
+    tempfile.mkstemp(prefix=f"{cell}.", dir=folder)
 
 
 # --- columns ------------------------------------------------------------------------------------
@@ -234,6 +228,5 @@ def _records(subject: Subject) -> list[RunRecord]:
 
     world = subject.world
     method: Any = world.catalogue.component("method", "frozen-prototype")
-    good = record_of(world.catalogue, method, {}, world.track(2, 1), world.folder / "good")
-    bad_track = replace(world.track(2, 1), pool="toy", way=50)
-    return [good, record_of(world.catalogue, method, {}, bad_track, world.folder / "bad")]
+    tracks = (world.track(2, 1), replace(world.track(2, 1), way=50))
+    return [record_of(world.catalogue, method, {}, track, world.folder) for track in tracks]

@@ -1,20 +1,19 @@
-"""The small world of the contract checks: toy network, LoRAs of any way, tasks, tracks."""
+"""The small world of the contract checks (toy network, LoRAs, tasks, tracks), and checks that several rules share."""
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from freeshot.testing.contract.rules import BrokenError
 from freeshot.testing.toy import POOL, SPLITS, ToyImages, ToyVit, ToyWaves
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from torch import Tensor
-
-    from freeshot.contracts.dataset import FewShotDataset
     from freeshot.contracts.pool import LoraEntry, LoraPool
     from freeshot.contracts.tensors import SurrogateSet
     from freeshot.contracts.tracks import Track
@@ -114,37 +113,19 @@ class World:
         )
 
 
-def offer_world(catalogue: Catalogue) -> None:
-    """Register the data set of the contract tracks."""
-    from types import ModuleType
-
-    from freeshot.plugin import hookimpl
-    from freeshot.plugin.host import PluginInfo
-
-    def datasets() -> list[type[FewShotDataset]]:
-        return [ContractWaves]
-
-    plugin: Any = ModuleType("contract-world")
-    plugin.freeshot_datasets = hookimpl(datasets)
-    catalogue.host.register(plugin, PluginInfo("contract-world", "freeshot", ""))
-
-
-def frozen_state(backbone: Backbone) -> Callable[[], str]:
-    """Record the state of a network; the returned function describes changes to it, or returns ''."""
+@contextmanager
+def network_unmodified(backbone: Backbone) -> Iterator[None]:
+    """Raise BrokenError if the block leaves other weights, gradients or hooks on the network."""
     from freeshot.engine.vit.backbone import weights_sha256
 
     hooks = _hooks(backbone)
-
-    def complaint() -> str:
-        if weights_sha256(backbone.vit) != backbone.sha256:
-            return "The frozen network's weights were changed. Work on copies."
-        if any(weight.grad is not None or weight.requires_grad for weight in backbone.vit.parameters()):
-            return "The frozen network was left with gradients. Differentiate by your own tensors only."
-        if _hooks(backbone) != hooks:
-            return "A hook was left on the network. Remove it in a finally block."
-        return ""
-
-    return complaint
+    yield
+    if weights_sha256(backbone.vit) != backbone.sha256:
+        raise BrokenError("The frozen network's weights were changed. Work on copies.")
+    if any(weight.grad is not None or weight.requires_grad for weight in backbone.vit.parameters()):
+        raise BrokenError("The frozen network was left with gradients. Differentiate by your own tensors only.")
+    if _hooks(backbone) != hooks:
+        raise BrokenError("A hook was left on the network. Remove it in a finally block.")
 
 
 def _hooks(backbone: Backbone) -> int:
@@ -154,8 +135,15 @@ def _hooks(backbone: Backbone) -> int:
     )
 
 
-def same(first: Tensor, second: Tensor) -> bool:
-    """Compare two tensors bit by bit."""
+def require_reproducible(run: Callable[[], Any], advice: str) -> None:
+    """Raise BrokenError with this advice if the result depends on torch's global random state."""
     import torch
 
-    return first.shape == second.shape and torch.equal(first, second)
+    results = []
+    for state in (1, 2):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(state)
+            results.append(run())
+    first, second = results
+    if not (torch.equal(first, second) if isinstance(first, torch.Tensor) else first == second):
+        raise BrokenError(advice)

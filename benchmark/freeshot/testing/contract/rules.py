@@ -12,7 +12,6 @@ from freeshot.basics.failures import failure_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
-    from types import ModuleType
 
     from freeshot.basics.failures import Failure
     from freeshot.testing.contract.fixtures import World
@@ -102,11 +101,6 @@ def rule(
 ) -> Callable[[Callable[[Subject], None]], Rule]:
     """Decorate a function, which raises BrokenError if it is violated, as a rule for some kinds."""
     return lambda hold: Rule(title, kinds, hold, first, last)
-
-
-def rules_of(module: ModuleType) -> list[Rule]:
-    """List the rules of a module in source order."""
-    return [value for value in vars(module).values() if isinstance(value, Rule)]
 
 
 def examine(subject: Subject, rules: Sequence[Rule]) -> Report:
