@@ -66,10 +66,11 @@ def catalogue_with(value: Any, plugins: Selection | None = None, data: Path | No
     from freeshot.plugin.files import file_of
     from freeshot.plugin.host import PluginInfo, Selection
     from freeshot.plugin.kinds import KINDS
-    from freeshot.testing.contract.fixtures import ContractWaves
+    from freeshot.testing.contract.fixtures import ContractWaves, FrozenBackbone
 
     host = (plugins or Selection()).load()
-    host.provide(PluginInfo("contract-world", "freeshot", ""), freeshot_datasets=[ContractWaves])
+    world = {"freeshot_datasets": [ContractWaves], "freeshot_methods": [FrozenBackbone]}
+    host.provide(PluginInfo("contract-world", "freeshot", ""), **world)
     if data is not None and (data / "own").is_dir():
         offer_own(host, data)
     file = file_of(value)

@@ -7,6 +7,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import torch
+
+from freeshot.contracts.method import Method
+from freeshot.contracts.tensors import Shots, SurrogateSet
+from freeshot.contracts.tracks import Track
+from freeshot.engine.vit.backbone import open_backbone, weights_sha256
+from freeshot.pipeline.task_sampler import SurrogateSource, Tasks, TaskShape
+from freeshot.pool.store import open_pool
 from freeshot.testing.contract.rules import BrokenError
 from freeshot.testing.toy import POOL, SPLITS, ToyImages, ToyVit, ToyWaves
 
@@ -14,11 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from freeshot.contracts.method import Learner, Workbench
     from freeshot.contracts.pool import LoraEntry, LoraPool
-    from freeshot.contracts.tensors import SurrogateSet
-    from freeshot.contracts.tracks import Track
     from freeshot.engine.vit.backbone import Backbone
-    from freeshot.pipeline.task_sampler import Tasks
     from freeshot.plugin.catalogue import Catalogue
 
 STEPS = 3
@@ -37,6 +43,17 @@ class ContractWaves(ToyWaves):
         return ToyImages(tuple(range(9, 15)) if split == "novel" else tuple(SPLITS[split]))
 
 
+@dataclass(frozen=True)
+class FrozenBackbone(Method):
+    """Embed with the unchanged backbone."""
+
+    name = "contract-frozen-backbone"
+
+    def prepare(self, bench: Workbench) -> Learner:
+        """Train nothing."""
+        return bench.frozen()
+
+
 @dataclass(frozen=True, eq=False)
 class World:
     """Everything that a check needs, opened once."""
@@ -48,21 +65,15 @@ class World:
     @cached_property
     def backbone(self) -> Backbone:
         """The toy network."""
-        from freeshot.engine.vit.backbone import open_backbone
-
         return open_backbone(ToyVit())
 
     @cached_property
     def pool(self) -> LoraPool:
         """The toy pool."""
-        from freeshot.pool.store import open_pool
-
         return open_pool(POOL, self.backbone.sha256)
 
     def lora(self, way: int) -> LoraEntry:
         """Return a LoRA of the pool with a random head for `way` classes."""
-        import torch
-
         entry = self.pool.entries[0]
         rng = torch.Generator().manual_seed(way)
         return replace(
@@ -75,10 +86,6 @@ class World:
 
     def surrogates(self, way: int, per_class: int, *, masked: bool) -> SurrogateSet:
         """Return random images of `way` classes with random logits, optionally with masks of half the patches."""
-        import torch
-
-        from freeshot.contracts.tensors import Shots, SurrogateSet
-
         rng = torch.Generator().manual_seed(way)
         side, count = self.backbone.image_size, way * per_class
         labels = torch.arange(way).repeat_interleave(per_class)
@@ -90,16 +97,12 @@ class World:
 
     def tasks(self, way: int, shot: int, *, masked: bool, seed: int = 0, on_step: Any = None) -> Tasks:
         """Return a stream of tasks, some with a LoRA's logits, some with labels only."""
-        from freeshot.pipeline.task_sampler import SurrogateSource, Tasks, TaskShape
-
         sets = [self.surrogates(way, shot + 2, masked=masked)]
         source = SurrogateSource(sets, TaskShape(way, shot, 2), 0.5, 4, self.backbone.device, flip=True)
         return Tasks(source.draw, {}, seed, on_step or (lambda done, total: None))
 
     def track(self, way: int, shot: int, episodes: int = 6) -> Track:
         """Return a track on synthetic images."""
-        from freeshot.contracts.tracks import Track
-
         return Track(
             name=f"contract/{way}w{shot}s",
             dataset="contract-waves",
@@ -116,8 +119,6 @@ class World:
 @contextmanager
 def network_unmodified(backbone: Backbone) -> Iterator[None]:
     """Raise BrokenError if the block leaves other weights, gradients or hooks on the network."""
-    from freeshot.engine.vit.backbone import weights_sha256
-
     hooks = _hooks(backbone)
     yield
     if weights_sha256(backbone.vit) != backbone.sha256:
@@ -137,8 +138,6 @@ def _hooks(backbone: Backbone) -> int:
 
 def require_reproducible(run: Callable[[], Any], advice: str) -> None:
     """Raise BrokenError with this advice if the result depends on torch's global random state."""
-    import torch
-
     results = []
     for state in (1, 2):
         with torch.random.fork_rng(devices=[]):

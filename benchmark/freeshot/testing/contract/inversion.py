@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import torch
+
+from freeshot.basics.step_limit import at_most
+from freeshot.contracts.inversion import LearnedInversion
+from freeshot.engine.inversion.teacher import BankTeacher, PoolTeachers
 from freeshot.testing.contract.fixtures import SHOTS, STEPS, WAYS, require_reproducible
 from freeshot.testing.contract.rules import BrokenError, Subject, rule
 
@@ -17,12 +22,6 @@ def inverted(
     subject: Subject, way: int = 2, per_class: int = 2, seed: int = 0, on_step: Callable[[int, int], None] | None = None
 ) -> tuple[Tensor, Tensor]:
     """Invert a LoRA; return the images, and the labels as they are afterwards."""
-    import torch
-
-    from freeshot.basics.step_limit import at_most
-    from freeshot.contracts.inversion import LearnedInversion
-    from freeshot.engine.inversion.teacher import BankTeacher, PoolTeachers
-
     method: Any = subject.make()
     world, on_step = subject.world, on_step or (lambda done, total: None)
     teacher = BankTeacher(world.backbone, [world.lora(way)], on_step=on_step)
@@ -38,8 +37,6 @@ def inverted(
 
 @rule(f"gives images in 0…1 for ways {WAYS} and {SHOTS} images per class", "inversion")
 def _shapes(subject: Subject) -> None:
-    import torch
-
     side = subject.world.backbone.image_size
     for way in WAYS:
         for per_class in SHOTS:
@@ -64,8 +61,6 @@ def _same_seed(subject: Subject) -> None:
 
 @rule("another seed gives other images", "inversion")
 def _other_seed(subject: Subject) -> None:
-    import torch
-
     if torch.equal(inverted(subject, seed=1)[0], inverted(subject, seed=2)[0]):
         raise BrokenError("Two seeds give the same images. Start from numbers drawn with `rng`.")
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
+import torch
+
+from freeshot.basics.step_limit import at_most
+from freeshot.contracts.tensors import Adapter
+from freeshot.engine.lora.meta_model import SharedLora
+from freeshot.pipeline.task_sampler import Tasks
 from freeshot.testing.contract.fixtures import SHOTS, WAYS, require_reproducible
 from freeshot.testing.contract.rules import BrokenError, Subject, rule
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from freeshot.contracts.tensors import Adapter
-    from freeshot.pipeline.task_sampler import Tasks
 
 TASKS = 8
 """Number of tasks in these checks; enough for learners that collect a group first."""
@@ -30,10 +34,6 @@ def trained(
     tasks: Tasks | None = None,
 ) -> Adapter:
     """Train a LoRA on a few tasks."""
-    import torch
-
-    from freeshot.basics.step_limit import at_most
-
     tasks = tasks or subject.world.tasks(way, shot, masked=masked, seed=seed, on_step=on_step)
     rng = torch.Generator().manual_seed(seed)
     with at_most(TASKS):
@@ -43,25 +43,15 @@ def trained(
 
 def fresh_model(subject: Subject) -> Any:
     """Return the toy network with a new LoRA to train."""
-    import torch
-
-    from freeshot.engine.lora.meta_model import SharedLora
-
     return SharedLora(subject.world.backbone, 2, torch.Generator().manual_seed(0))
 
 
 def _flat(adapter: Adapter) -> Tensor:
-    import torch
-
     return torch.cat([adapter.tensors[name].flatten() for name in sorted(adapter.tensors)])
 
 
 @rule(f"returns an adapter for ways {WAYS} and shots {SHOTS}, with masks and without", "meta-learner")
 def _shapes(subject: Subject) -> None:
-    import torch
-
-    from freeshot.contracts.tensors import Adapter
-
     expected = {name: tensor.shape for name, tensor in fresh_model(subject).snapshot().tensors.items()}
     for way in WAYS:
         for shot in SHOTS:
@@ -77,8 +67,6 @@ def _shapes(subject: Subject) -> None:
 
 @rule("learns: the LoRA changes", "meta-learner")
 def _learns(subject: Subject) -> None:
-    import torch
-
     if torch.equal(_flat(trained(subject)), _flat(fresh_model(subject).snapshot())):
         raise BrokenError(f"After {TASKS} tasks the LoRA is unchanged. Take steps on model.lora().")
 
@@ -91,18 +79,12 @@ def _same_seed(subject: Subject) -> None:
 
 @rule("another seed gives another LoRA", "meta-learner")
 def _other_seed(subject: Subject) -> None:
-    import torch
-
     if torch.equal(_flat(trained(subject, seed=1)), _flat(trained(subject, seed=2))):
         raise BrokenError("Other tasks give the same LoRA. Use the tasks of `tasks.take`, not those of an earlier run.")
 
 
 @rule("does not modify the tasks", "meta-learner")
 def _tasks_stay(subject: Subject) -> None:
-    import torch
-
-    from freeshot.pipeline.task_sampler import Tasks
-
     tasks = subject.world.tasks(5, 1, masked=False)
     seen = list(tasks.take(TASKS))
     copies = [(task.support.images.clone(), task.query.images.clone(), task.query.labels.clone()) for task in seen]
@@ -116,8 +98,6 @@ def _tasks_stay(subject: Subject) -> None:
 
 @rule("the adapter is a copy", "meta-learner")
 def _is_a_copy(subject: Subject) -> None:
-    import torch
-
     model = fresh_model(subject)
     adapter = trained(subject, model=model)
     before = _flat(adapter).clone()

@@ -8,7 +8,18 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+
+from freeshot.basics.step_limit import at_most
+from freeshot.contracts.component import options_of
 from freeshot.contracts.events import CellFailed, Progress
+from freeshot.launch.plan import track_spec
+from freeshot.pipeline.cell import run_cell
+from freeshot.pipeline.context import RunContext
+from freeshot.pipeline.resolve import backbone_part, with_parts
+from freeshot.plugin.files import file_of
+from freeshot.records.models import RunSpec
+from freeshot.testing.contract import catalogue_with
 from freeshot.testing.contract.fixtures import STEPS, require_reproducible
 from freeshot.testing.contract.rules import BrokenError, Subject, rule
 
@@ -36,15 +47,6 @@ def record_of(
     hear: Callable[[Event], None] = lambda event: None,
 ) -> RunRecord:
     """Run one cell in an empty cache, in a new folder within `folder`."""
-    import torch
-
-    from freeshot.basics.step_limit import at_most
-    from freeshot.contracts.component import options_of
-    from freeshot.launch.plan import track_spec
-    from freeshot.pipeline.cell import run_cell
-    from freeshot.pipeline.context import RunContext
-    from freeshot.pipeline.resolve import backbone_part, with_parts
-    from freeshot.records.models import RunSpec
 
     class Listening(RunContext):
         """An environment whose events go to `hear`."""
@@ -101,8 +103,6 @@ def _same_seed(subject: Subject) -> None:
 
 @rule("gives the same results in worker processes", "method", last=True)
 def _workers(subject: Subject) -> None:
-    from freeshot.plugin.files import file_of
-
     world = subject.world
     here = [accuracies(subject, 2, shot) for shot in (1, 2)]
     spawn = multiprocessing.get_context("spawn")
@@ -122,7 +122,6 @@ def _run_in_worker(
     plugins: Selection, method: type[Method] | str, options: Mapping[str, Any], track: Track, folder: Path
 ) -> list[float]:
     """Run a cell with a catalogue of its own; return its accuracies, or raise its error."""
-    from freeshot.testing.contract import catalogue_with
 
     def hear(event: Event) -> None:
         if isinstance(event, CellFailed):
