@@ -37,7 +37,7 @@ SPLITS = ("base", "validation", "novel")
 
 
 def _splits(subject: Subject) -> dict[str, Images]:
-    found: dict[str, Images] = {}
+    splits: dict[str, Images] = {}
     missing = ""
     for split in SPLITS:
         try:
@@ -46,10 +46,10 @@ def _splits(subject: Subject) -> dict[str, Images]:
             missing = str(error)
             continue
         if len(images):  # a split without classes does not count
-            found[split] = images
-    if not found:
+            splits[split] = images
+    if not splits:
         raise BrokenError(f"It has no image in any split. {missing}".strip())
-    return found
+    return splits
 
 
 @rule("each image has a label, each class a name and an image, in every split", "dataset")
@@ -77,13 +77,13 @@ def _disjoint(subject: Subject) -> None:
 @rule("images are read in the given order, as uint8 [b, 3, h, w], the same each time", "dataset")
 def _reads(subject: Subject) -> None:
     for split, images in _splits(subject).items():
-        asked = sorted({0, len(images) // 2, len(images) - 1}, reverse=True)
-        read = images.read(asked)
-        if read.dtype != torch.uint8 or read.ndim != 4 or list(read.shape[:2]) != [len(asked), 3]:
+        indices = sorted({0, len(images) // 2, len(images) - 1}, reverse=True)
+        read = images.read(indices)
+        if read.dtype != torch.uint8 or read.ndim != 4 or list(read.shape[:2]) != [len(indices), 3]:
             raise BrokenError(
-                f"{split}: {len(asked)} images are {read.dtype} {list(read.shape)}. Return uint8 [b, 3, h, w]."
+                f"{split}: {len(indices)} images are {read.dtype} {list(read.shape)}. Return uint8 [b, 3, h, w]."
             )
-        alone = torch.cat([images.read([index]) for index in asked])
+        alone = torch.cat([images.read([index]) for index in indices])
         if not torch.equal(read, alone):
             raise BrokenError(f"{split}: images read together differ from images read alone. Keep the given order.")
 
