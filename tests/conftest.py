@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -155,14 +154,11 @@ class Toy:
 
     def offer(self, **hooks: object) -> None:
         """Add a plugin whose hooks return these values: `offer(methods=[Mine])`."""
-        from freeshot.plugin import hookimpl
         from freeshot.plugin.host import PluginInfo
 
         name = f"stub-{len(self.catalogue.host.loaded)}"
-        plugin = ModuleType(name)
-        for hook, value in hooks.items():
-            setattr(plugin, f"freeshot_{hook}", hookimpl(lambda value=value: value))
-        self.catalogue.host.register(plugin, PluginInfo(name, "freeshot-stub", "1.0"))
+        values = {f"freeshot_{hook}": value for hook, value in hooks.items()}
+        self.catalogue.host.provide(PluginInfo(name, "freeshot-stub", "1.0"), **values)
         assert not [f for f in self.catalogue.host.failures if f.name == name]
 
     def request(self, *methods: str, track: str = TOY_TRACK, **asked: Any) -> RunRequest:

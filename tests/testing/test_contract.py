@@ -38,11 +38,11 @@ from freeshot.testing.contract.rules import CLASSES
 from freeshot.testing.templates import backbone as good_backbone
 from freeshot.testing.templates import column as good_column
 from freeshot.testing.templates import dataset as good_dataset
-from freeshot.testing.templates import efficiency as good_efficiency
 from freeshot.testing.templates import inversion as good_inversion
 from freeshot.testing.templates import launcher as good_launcher
 from freeshot.testing.templates import meta_learner as good_meta_learner
 from freeshot.testing.templates import method as good_method
+from freeshot.testing.templates import strategy as good_efficiency
 from freeshot.testing.templates import track as good_track
 from freeshot.testing.toy import ToyImages
 

@@ -53,6 +53,6 @@ class EfficiencyStrategy(Component):
     def residual(self, tokens: Tensor, normed: Tensor) -> Tensor:
         """Return the tensor to which the MLP output is added in the layers of `select`; by default the tokens.
 
-        Exists for ablations: LoRA Recycle's released code adds to the normed tokens.
+        Exists for ablations: some released code adds to the normed tokens.
         """
         return tokens

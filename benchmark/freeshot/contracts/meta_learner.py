@@ -234,9 +234,9 @@ def nearest_prototype_accuracy(model: Model, task: Task) -> float:
     from freeshot.ops.prototypes import prototype_logits
 
     with torch.no_grad():
-        support = model.embed(task.support.images, task.support.kept)
-        query = model.embed(task.query.images, task.query.kept)
-        logits = prototype_logits(query, support, task.support.labels, task.way)
+        support = model.embed(task.support.images, task.support.kept)  # [n, d]
+        query = model.embed(task.query.images, task.query.kept)  # [q, d]
+        logits = prototype_logits(query, support, task.support.labels, task.way)  # [q, c]
         return float((logits.argmax(1) == task.query.labels).double().mean())
 
 

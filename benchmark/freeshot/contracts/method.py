@@ -106,11 +106,11 @@ class Learner(ABC):
     @property
     def embeds(self) -> bool:
         """True for learners that embed, False for those that adapt; ContractError unless exactly one is overridden."""
-        roads = ("embed", "adapt", "adapt_many")
-        taken = [road for road in roads if getattr(type(self), road) is not getattr(Learner, road)]
-        if len(taken) != 1:
+        methods = ("embed", "adapt", "adapt_many")
+        overridden = [name for name in methods if getattr(type(self), name) is not getattr(Learner, name)]
+        if len(overridden) != 1:
             raise ContractError(f"{type(self).__name__} must override exactly one of embed, adapt and adapt_many.")
-        return taken == ["embed"]
+        return overridden == ["embed"]
 
     @property
     def tuning_free(self) -> bool:

@@ -7,7 +7,6 @@ import stat
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from freeshot.basics.errors import DataError
@@ -17,7 +16,6 @@ from freeshot.data.image_folder import classes_in, member
 from freeshot.data.images import FileImages, images_of
 from freeshot.data.manifest import NAME, Manifest, Spoilt, manifests
 from freeshot.data.splits import require_known
-from freeshot.plugin import hookimpl
 from freeshot.plugin.host import PluginInfo
 
 if TYPE_CHECKING:
@@ -120,19 +118,4 @@ def offer_own(host: Host, data: Path) -> None:
         if isinstance(manifest, Spoilt):
             host.note(info, manifest.reason)
         elif not host.manager.has_plugin(info.name):
-            host.register(_plugin(manifest), info)
-
-
-def _plugin(manifest: Manifest) -> ModuleType:
-    plugin: Any = ModuleType(f"own-{manifest.name}")
-    made = dataset_class(manifest)
-
-    def datasets() -> list[type[FewShotDataset]]:
-        return [made]
-
-    def tracks() -> list[Any]:
-        return [manifest.track]
-
-    plugin.freeshot_datasets, plugin.freeshot_tracks = hookimpl(datasets), hookimpl(tracks)
-    module: ModuleType = plugin
-    return module
+            host.provide(info, freeshot_datasets=[dataset_class(manifest)], freeshot_tracks=[manifest.track])

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from freeshot.contracts.tensors import SurrogateSet
 
 
-MAX_REJECTED = 9
+MAX_CONSECUTIVE_REJECTS = 9
 """Most tasks skipped in a row, so that a learner that accepts a single source still makes progress."""
 
 
@@ -63,7 +63,7 @@ class Tasks:
         number = 0
         for done in range(bounded(count)):
             task, passed = self._draw(number), 0
-            while passed < MAX_REJECTED and not predicate(task):
+            while passed < MAX_CONSECUTIVE_REJECTS and not predicate(task):
                 passed += 1
                 task = self._draw(number + passed)
             number += passed + 1

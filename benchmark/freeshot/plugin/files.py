@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from freeshot.basics.errors import PluginError
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from types import ModuleType
-
 
 PREFIX = "freeshot_file_"
 """Prefix of the module names of such plugins."""
@@ -45,3 +44,9 @@ def import_file(path: Path) -> ModuleType:
         del sys.modules[name]
         raise
     return module
+
+
+def file_of(value: object) -> Path | None:
+    """Return the file of a class from a single-file plugin, or None."""
+    module = getattr(value, "__module__", "")
+    return Path(str(sys.modules[module].__file__)) if module.startswith(PREFIX) else None

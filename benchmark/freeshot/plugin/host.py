@@ -12,13 +12,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
 import pluggy
 
 from freeshot.basics.errors import PluginError
 from freeshot.basics.suggestions import unknown_name
-from freeshot.plugin import GROUP, hookspecs
+from freeshot.plugin import GROUP, hookimpl, hookspecs
 from freeshot.plugin.diagnostics import require_valid_hooks, why_failed, why_incompatible
 from freeshot.plugin.files import import_file, read_source
 from freeshot.plugin.versions import exact_version
@@ -165,6 +166,13 @@ class Host:
         """Register a plugin without entry point, such as the toy world, with the same checks."""
         with self.guard(info, "Registering it"):
             self._admit(plugin, info)
+
+    def provide(self, info: PluginInfo, **values: object) -> None:
+        """Register a plugin whose hooks return these values: `provide(info, freeshot_tracks=[track])`."""
+        plugin = ModuleType(info.name)
+        for hook, value in values.items():
+            setattr(plugin, hook, hookimpl(lambda value=value: value))
+        self.register(plugin, info)
 
     @contextmanager
     def guard(self, info: PluginInfo, doing: str, hook: str = "") -> Iterator[None]:

@@ -13,18 +13,6 @@ from freeshot.version import __version__
 if TYPE_CHECKING:
     from pathlib import Path
 
-TEMPLATES = {
-    "meta-learner": "meta_learner",
-    "inversion": "inversion",
-    "strategy": "efficiency",
-    "method": "method",
-    "dataset": "dataset",
-    "backbone": "backbone",
-    "track": "track",
-    "launcher": "launcher",
-    "column": "column",
-}
-"""Kind of plugin → its template."""
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 VALUES = {"track", "column"}
 """Kinds that are values, not classes."""
@@ -42,6 +30,50 @@ TRY = {
 """The first command to try."""
 
 
+PROJECT = """\
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+
+[project]
+name = "freeshot-{name}"
+version = "0.1"
+description = "A FreeShot plugin: {kind} '{name}'."
+readme = "README.md"
+requires-python = ">=3.11"
+dependencies = ["freeshot>={major}.{minor},<{major}.{next_minor}"]
+
+[project.optional-dependencies]
+test = ["pytest"]
+
+[project.entry-points.freeshot]
+{name} = "{module}"
+
+[tool.hatch.build.targets.wheel]
+only-include = ["{module}.py"]
+"""
+TEST = """\
+from freeshot.testing import check
+from {module} import {subject}
+
+
+def test_it_keeps_the_contract() -> None:
+    check({subject})
+"""
+README = """\
+# freeshot-{name}
+
+A plugin for FreeShot: the {kind} `{name}`, in `{module}.py`.
+
+```console
+$ pip install -e '.[test]'
+$ pytest
+$ freeshot plugin check {name}
+$ {command}
+```
+"""
+
+
 def write_plugin(name: str, kind: str, folder: Path) -> list[Path]:
     """Write the distribution `freeshot-NAME` into a new folder; PluginError if it exists or the name is invalid."""
     if not NAME.fullmatch(name):
@@ -49,11 +81,15 @@ def write_plugin(name: str, kind: str, folder: Path) -> list[Path]:
     if folder.exists() and any(folder.iterdir()):
         raise PluginError(f"{folder} is not empty. Choose another --out, or delete that folder first.")
     module = f"freeshot_{name.replace('-', '_')}"
+    major, minor = map(int, __version__.split(".")[:2])
+    subject = constant_name(name) if kind in VALUES else class_name(name)
     pages = {
-        "pyproject.toml": _project(name, kind, module),
+        "pyproject.toml": PROJECT.format(
+            name=name, kind=kind, module=module, major=major, minor=minor, next_minor=minor + 1
+        ),
         f"{module}.py": plugin_source(name, kind),
-        f"test_{module}.py": _test(name, kind, module),
-        "README.md": _readme(name, kind, module),
+        f"test_{module}.py": TEST.format(module=module, subject=subject),
+        "README.md": README.format(name=name, kind=kind, module=module, command=first_command(name, kind)),
     }
     for file, text in pages.items():
         write_text(folder / file, text)
@@ -62,9 +98,9 @@ def write_plugin(name: str, kind: str, folder: Path) -> list[Path]:
 
 def plugin_source(name: str, kind: str) -> str:
     """Return the template of a kind with the new name filled in."""
-    template = files("freeshot.testing.templates").joinpath(f"{TEMPLATES[kind]}.py").read_text(encoding="utf-8")
+    template = files("freeshot.testing.templates").joinpath(f"{kind.replace('-', '_')}.py").read_text(encoding="utf-8")
     words = {"Mine": class_name(name), "mine": name, "MINE": constant_name(name)}
-    return re.sub(r"\b(Mine|mine|MINE)(?=\b|Images\b)", lambda found: words[found[0]], template)
+    return re.sub(r"\b(Mine|mine|MINE)(?=\b|Images\b)", lambda match: words[match[0]], template)
 
 
 def first_command(name: str, kind: str) -> str:
@@ -85,56 +121,3 @@ def class_name(name: str) -> str:
 def constant_name(name: str) -> str:
     """Turn 'my-idea' into MY_IDEA."""
     return name.replace("-", "_").upper()
-
-
-def _project(name: str, kind: str, module: str) -> str:
-    major, minor = map(int, __version__.split(".")[:2])
-    return f"""\
-[build-system]
-requires = ["hatchling"]
-build-backend = "hatchling.build"
-
-[project]
-name = "freeshot-{name}"
-version = "0.1"
-description = "A FreeShot plugin: {kind} '{name}'."
-readme = "README.md"
-requires-python = ">=3.11"
-dependencies = ["freeshot>={major}.{minor},<{major}.{minor + 1}"]
-
-[project.optional-dependencies]
-test = ["pytest"]
-
-[project.entry-points.freeshot]
-{name} = "{module}"
-
-[tool.hatch.build.targets.wheel]
-only-include = ["{module}.py"]
-"""
-
-
-def _test(name: str, kind: str, module: str) -> str:
-    subject = constant_name(name) if kind in VALUES else class_name(name)
-    return f"""\
-from freeshot.testing import check
-from {module} import {subject}
-
-
-def test_it_keeps_the_contract() -> None:
-    check({subject})
-"""
-
-
-def _readme(name: str, kind: str, module: str) -> str:
-    return f"""\
-# freeshot-{name}
-
-A plugin for FreeShot: the {kind} `{name}`, in `{module}.py`.
-
-```console
-$ pip install -e '.[test]'
-$ pytest
-$ freeshot plugin check {name}
-$ {first_command(name, kind)}
-```
-"""

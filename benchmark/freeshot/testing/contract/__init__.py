@@ -30,7 +30,7 @@ def report_on(
 
     kind, folder = kind_of(value), data or Path("data")
     with tempfile.TemporaryDirectory(prefix="freeshot-check-") as scratch:
-        world = World(Path(scratch), catalogue_with(kind, value, plugins, folder))
+        world = World(Path(scratch), catalogue_with(value, plugins, folder))
         return examine(Subject(kind, value, options or {}, world, folder), RULES)
 
 
@@ -59,34 +59,25 @@ def kind_of(value: Any) -> str:
     raise PluginError(f"{value!r} is not a component class, track or column. Derive a class from one of freeshot's.")
 
 
-def catalogue_with(kind: str, value: Any, plugins: Selection | None = None, data: Path | None = None) -> Catalogue:
+def catalogue_with(value: Any, plugins: Selection | None = None, data: Path | None = None) -> Catalogue:
     """Load the plugins, the contract world, and the checked class, unless a plugin already provides it."""
-    from types import ModuleType
-
     from freeshot.data.user_dataset import offer_own
-    from freeshot.plugin import hookimpl
     from freeshot.plugin.catalogue import Catalogue
+    from freeshot.plugin.files import file_of
     from freeshot.plugin.host import PluginInfo, Selection
     from freeshot.plugin.kinds import KINDS
-    from freeshot.testing.contract.fixtures import offer_world
-    from freeshot.testing.contract.worker_process import file_of
+    from freeshot.testing.contract.fixtures import ContractWaves, FrozenBackbone
 
-    catalogue = Catalogue((plugins or Selection()).load())
-    offer_world(catalogue)
+    host = (plugins or Selection()).load()
+    world = {"freeshot_datasets": [ContractWaves], "freeshot_methods": [FrozenBackbone]}
+    host.provide(PluginInfo("contract-world", "freeshot", ""), **world)
     if data is not None and (data / "own").is_dir():
-        offer_own(catalogue.host, data)
+        offer_own(host, data)
     file = file_of(value)
-    if file is not None and file.absolute() not in catalogue.host.selection.files:
-        catalogue.host.load_file(file)
-        return catalogue
-    installed = Catalogue(catalogue.host)  # a separate one, because it caches hook results
-    name = str(getattr(value, "name", ""))
-    if kind in KINDS and name not in installed.names(kind):
-        plugin: Any = ModuleType("examined")
-
-        def offered() -> list[Any]:
-            return [value]
-
-        setattr(plugin, KINDS[kind].hook, hookimpl(offered))
-        catalogue.host.register(plugin, PluginInfo("examined", "examined", ""))
-    return catalogue
+    if file is not None and file.absolute() not in host.selection.files:
+        host.load_file(file)
+    elif isinstance(value, type):
+        kind, name = kind_of(value), str(getattr(value, "name", ""))
+        if name not in Catalogue(host).names(kind):  # a separate catalogue, because it caches hook results
+            host.provide(PluginInfo("examined", "examined", ""), **{KINDS[kind].hook: [value]})
+    return Catalogue(host)

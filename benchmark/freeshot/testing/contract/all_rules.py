@@ -1,11 +1,14 @@
-"""All rules in the order in which they are applied: those for every component, then those of its kind."""
+"""All rules in the order in which they are applied: those of every component, then those of its kind."""
 
 from __future__ import annotations
 
-from freeshot.testing.contract import data_rules as things
-from freeshot.testing.contract import efficiency, general, inversion, meta_learner, method
-from freeshot.testing.contract.rules import Rule, rules_of
+from freeshot.testing.contract import data_rules, efficiency, general, inversion, meta_learner, method, shared_rules
+from freeshot.testing.contract.rules import Rule
 
+MODULES = (general, inversion, efficiency, meta_learner, method, shared_rules, data_rules)
 RULES: tuple[Rule, ...] = tuple(
-    one for module in (general, inversion, efficiency, meta_learner, method, things) for one in rules_of(module)
+    sorted(
+        (value for module in MODULES for value in vars(module).values() if isinstance(value, Rule)),
+        key=lambda rule: rule.last,
+    )
 )

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import tempfile
 from contextlib import chdir, suppress
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
 
 from freeshot.basics.errors import DataError
+from freeshot.contracts.dataset import fitted, wrong_size
+from freeshot.data.lookup import dataset_by_name
+from freeshot.engine.lora.bank import TARGETS, slots_of
+from freeshot.engine.vit.backbone import backbone_provider, named_backbone, open_backbone
+from freeshot.engine.vit.forward import forward
+from freeshot.evaluation.episodes import track_episodes
+from freeshot.pool.locate import find_pool
+from freeshot.pool.poisoning import split_name
+from freeshot.pool.store import open_pool
+from freeshot.testing.contract.fixtures import FrozenBackbone
+from freeshot.testing.contract.method import record_of
 from freeshot.testing.contract.rules import BrokenError, Subject, rule
 
 if TYPE_CHECKING:
@@ -21,7 +37,7 @@ SPLITS = ("base", "validation", "novel")
 
 
 def _splits(subject: Subject) -> dict[str, Images]:
-    found: dict[str, Images] = {}
+    splits: dict[str, Images] = {}
     missing = ""
     for split in SPLITS:
         try:
@@ -30,16 +46,14 @@ def _splits(subject: Subject) -> dict[str, Images]:
             missing = str(error)
             continue
         if len(images):  # a split without classes does not count
-            found[split] = images
-    if not found:
+            splits[split] = images
+    if not splits:
         raise BrokenError(f"It has no image in any split. {missing}".strip())
-    return found
+    return splits
 
 
 @rule("each image has a label, each class a name and an image, in every split", "dataset")
 def _labels(subject: Subject) -> None:
-    import numpy as np
-
     for split, images in _splits(subject).items():
         labels = np.asarray(images.labels)
         if labels.ndim != 1 or len(labels) != len(images) or not np.issubdtype(labels.dtype, np.integer):
@@ -62,24 +76,20 @@ def _disjoint(subject: Subject) -> None:
 
 @rule("images are read in the given order, as uint8 [b, 3, h, w], the same each time", "dataset")
 def _reads(subject: Subject) -> None:
-    import torch
-
     for split, images in _splits(subject).items():
-        asked = sorted({0, len(images) // 2, len(images) - 1}, reverse=True)
-        read = images.read(asked)
-        if read.dtype != torch.uint8 or read.ndim != 4 or list(read.shape[:2]) != [len(asked), 3]:
+        indices = sorted({0, len(images) // 2, len(images) - 1}, reverse=True)
+        read = images.read(indices)
+        if read.dtype != torch.uint8 or read.ndim != 4 or list(read.shape[:2]) != [len(indices), 3]:
             raise BrokenError(
-                f"{split}: {len(asked)} images are {read.dtype} {list(read.shape)}. Return uint8 [b, 3, h, w]."
+                f"{split}: {len(indices)} images are {read.dtype} {list(read.shape)}. Return uint8 [b, 3, h, w]."
             )
-        alone = torch.cat([images.read([index]) for index in asked])
+        alone = torch.cat([images.read([index]) for index in indices])
         if not torch.equal(read, alone):
             raise BrokenError(f"{split}: images read together differ from images read alone. Keep the given order.")
 
 
 @rule("images are square and of one size, and at(side) gives that side", "dataset")
 def _sizes(subject: Subject) -> None:
-    from freeshot.contracts.dataset import fitted
-
     first: dict[tuple[int, ...], str] = {}
     for split, images in _splits(subject).items():
         height, width = images.read([0]).shape[-2:]
@@ -108,11 +118,6 @@ def _hashes(subject: Subject) -> None:
 
 @rule("maps images to features", "backbone")
 def _features(subject: Subject) -> None:
-    import torch
-
-    from freeshot.engine.vit.backbone import open_backbone
-    from freeshot.engine.vit.forward import forward
-
     backbone = open_backbone(subject.make())
     images = torch.rand(2, 3, *[backbone.image_size] * 2, generator=torch.Generator().manual_seed(0))
     features = forward(backbone, images).features
@@ -124,17 +129,12 @@ def _features(subject: Subject) -> None:
 
 @rule("has the same weights each time it is opened", "backbone")
 def _weights(subject: Subject) -> None:
-    from freeshot.engine.vit.backbone import open_backbone
-
     if open_backbone(subject.make()).sha256 != open_backbone(subject.make()).sha256:
         raise BrokenError("Opened twice, its weights differ. Load them from a file, or draw them from a seed.")
 
 
 @rule("has the layers that LoRAs modify", "backbone")
 def _places(subject: Subject) -> None:
-    from freeshot.engine.lora.bank import TARGETS, slots_of
-    from freeshot.engine.vit.backbone import open_backbone
-
     vit = open_backbone(subject.make()).vit
     for target in TARGETS:
         slots_of(vit, (target,))
@@ -145,12 +145,6 @@ def _places(subject: Subject) -> None:
 
 @rule("its data set, backbone and pool are available and compatible", "track")
 def _parts_are_there(subject: Subject) -> None:
-    from freeshot.data.lookup import dataset_by_name
-    from freeshot.engine.vit.backbone import named_backbone
-    from freeshot.pool.locate import find_pool
-    from freeshot.pool.poisoning import split_name
-    from freeshot.pool.store import open_pool
-
     catalogue, track = subject.world.catalogue, subject.value
     for name in {track.dataset, *track.sources}:
         dataset_by_name(catalogue, name)
@@ -160,9 +154,6 @@ def _parts_are_there(subject: Subject) -> None:
 
 @rule("its episodes can be drawn", "track")
 def _episodes(subject: Subject) -> None:
-    from freeshot.data.lookup import dataset_by_name
-    from freeshot.evaluation.episodes import track_episodes
-
     track = subject.value
     dataset = dataset_by_name(subject.world.catalogue, track.dataset)
     track_episodes(track, dataset.load(track.split, subject.data))  # raises the error, including a changed frozen hash
@@ -170,10 +161,6 @@ def _episodes(subject: Subject) -> None:
 
 @rule("its images have the size that its backbone takes", "track")
 def _images_fit(subject: Subject) -> None:
-    from freeshot.contracts.dataset import wrong_size
-    from freeshot.data.lookup import dataset_by_name
-    from freeshot.engine.vit.backbone import backbone_provider
-
     catalogue, track = subject.world.catalogue, subject.value
     side = backbone_provider(catalogue, track.backbone).image_size()
     for name, split in ((track.dataset, track.split), *((source, "base") for source in track.sources)):
@@ -188,29 +175,19 @@ def _images_fit(subject: Subject) -> None:
 
 @rule("runs every cell once", "launcher")
 def _launches(subject: Subject) -> None:
-    import tempfile
-
     cells = [f"cell-{number}" for number in range(3)]
     for some in (cells, []):
         with tempfile.TemporaryDirectory(dir=subject.world.folder) as folder:
             with chdir(subject.world.folder):  # a launcher may write files to the working directory
-                subject.make().launch(some, Noting(Path(folder).absolute()))
+                subject.make().launch(some, partial(_note, Path(folder).absolute()))
             ran = sorted(path.name.partition(".")[0] for path in Path(folder).iterdir())
         if ran != some:
             raise BrokenError(f"Of {len(some)} cells it ran {ran}. Call run_cell once for each.")
 
 
-@dataclass(frozen=True)
-class Noting:
-    """Runs a cell by creating a file for it; picklable, like the callables that launchers get."""
-
-    folder: Path
-
-    def __call__(self, cell: str) -> None:
-        """Create a new file for the cell."""
-        import tempfile
-
-        tempfile.mkstemp(prefix=f"{cell}.", dir=self.folder)
+def _note(folder: Path, cell: str) -> None:
+    """Create a new file for a cell; picklable, like the callables that launchers get."""
+    tempfile.mkstemp(prefix=f"{cell}.", dir=folder)
 
 
 # --- columns ------------------------------------------------------------------------------------
@@ -228,12 +205,6 @@ def _reads_records(subject: Subject) -> None:
 
 def _records(subject: Subject) -> list[RunRecord]:
     """Return one finished and one failed record."""
-    from dataclasses import replace
-
-    from freeshot.testing.contract.method import record_of
-
     world = subject.world
-    method: Any = world.catalogue.component("method", "frozen-prototype")
-    good = record_of(world.catalogue, method, {}, world.track(2, 1), world.folder / "good")
-    bad_track = replace(world.track(2, 1), pool="toy", way=50)
-    return [good, record_of(world.catalogue, method, {}, bad_track, world.folder / "bad")]
+    tracks = (world.track(2, 1), replace(world.track(2, 1), way=50))
+    return [record_of(world.catalogue, FrozenBackbone, {}, track, world.folder) for track in tracks]

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from freeshot.testing.contract.fixtures import frozen_state
+import torch
+
+from freeshot.contracts.tensors import LayerView
+from freeshot.engine.inversion.teacher import BankTeacher
+from freeshot.testing.contract.fixtures import network_unmodified
 from freeshot.testing.contract.rules import BrokenError, Subject, rule
 
 if TYPE_CHECKING:
@@ -12,17 +16,12 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from freeshot.contracts.tensors import LayerView
 
 DEPTHS, PATCHES, POINTS = (2, 12), (16, 49, 196), (0.0, 0.5, 1.0)
 
 
 def views(strategy: Any) -> Iterator[LayerView]:
     """Create layer views for the strategy, as in networks of several sizes."""
-    import torch
-
-    from freeshot.contracts.tensors import LayerView
-
     rng = torch.Generator().manual_seed(0)
     for depth in DEPTHS:
         for layer in _named(strategy, depth):
@@ -68,8 +67,6 @@ def _choices(subject: Subject) -> None:
 
 @rule("gives the same selection for the same view", "efficiency")
 def _steady(subject: Subject) -> None:
-    import torch
-
     strategy = subject.make()
     for view in views(strategy):
         first, second = strategy.select(view), strategy.select(view)
@@ -79,8 +76,6 @@ def _steady(subject: Subject) -> None:
 
 @rule("does not modify its inputs", "efficiency")
 def _views_stay(subject: Subject) -> None:
-    import torch
-
     strategy = subject.make()
     for view in views(strategy):
         before = [part.clone() for part in (view.attention, view.keys, view.kept)]
@@ -92,23 +87,17 @@ def _views_stay(subject: Subject) -> None:
 
 @rule("a network with it gives features and a mask, and is not modified", "efficiency")
 def _looks(subject: Subject) -> None:
-    import torch
-
-    from freeshot.engine.inversion.teacher import BankTeacher
-
     world, strategy = subject.world, subject.make()
-    complaint = frozen_state(world.backbone)
-    teacher = BankTeacher(world.backbone, [world.lora(5)], strategy)
     side = world.backbone.image_size
     images = torch.rand(4, 3, side, side, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    for _ in teacher.steps(4):
-        logits = teacher.logits(images)
-        (slope,) = torch.autograd.grad(logits.sum(), images)
-        if not torch.isfinite(logits).all() or not torch.isfinite(slope).all():
-            raise BrokenError("With it, the network's features are not finite. Keep merging and residual finite.")
-    with torch.no_grad():
-        kept = teacher.final_patches(images.detach())
-    if kept is not None and kept.shape[1] == 0:
-        raise BrokenError("Its final mask keeps no patch. Keep at least one per image.")
-    if text := complaint():
-        raise BrokenError(text)
+    with network_unmodified(world.backbone):
+        teacher = BankTeacher(world.backbone, [world.lora(5)], strategy)
+        for _ in teacher.steps(4):
+            logits = teacher.logits(images)
+            (slope,) = torch.autograd.grad(logits.sum(), images)
+            if not torch.isfinite(logits).all() or not torch.isfinite(slope).all():
+                raise BrokenError("With it, the network's features are not finite. Keep merging and residual finite.")
+        with torch.no_grad():
+            kept = teacher.final_patches(images.detach())
+        if kept is not None and kept.shape[1] == 0:
+            raise BrokenError("Its final mask keeps no patch. Keep at least one per image.")

@@ -1,25 +1,30 @@
-"""The small world of the contract checks: toy network, LoRAs of any way, tasks, tracks."""
+"""The small world of the contract checks (toy network, LoRAs, tasks, tracks), and checks that several rules share."""
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import torch
+
+from freeshot.contracts.method import Method
+from freeshot.contracts.tensors import Shots, SurrogateSet
+from freeshot.contracts.tracks import Track
+from freeshot.engine.vit.backbone import open_backbone, weights_sha256
+from freeshot.pipeline.task_sampler import SurrogateSource, Tasks, TaskShape
+from freeshot.pool.store import open_pool
+from freeshot.testing.contract.rules import BrokenError
 from freeshot.testing.toy import POOL, SPLITS, ToyImages, ToyVit, ToyWaves
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from torch import Tensor
-
-    from freeshot.contracts.dataset import FewShotDataset
+    from freeshot.contracts.method import Learner, Workbench
     from freeshot.contracts.pool import LoraEntry, LoraPool
-    from freeshot.contracts.tensors import SurrogateSet
-    from freeshot.contracts.tracks import Track
     from freeshot.engine.vit.backbone import Backbone
-    from freeshot.pipeline.task_sampler import Tasks
     from freeshot.plugin.catalogue import Catalogue
 
 STEPS = 3
@@ -38,6 +43,17 @@ class ContractWaves(ToyWaves):
         return ToyImages(tuple(range(9, 15)) if split == "novel" else tuple(SPLITS[split]))
 
 
+@dataclass(frozen=True)
+class FrozenBackbone(Method):
+    """Embed with the unchanged backbone."""
+
+    name = "contract-frozen-backbone"
+
+    def prepare(self, bench: Workbench) -> Learner:
+        """Train nothing."""
+        return bench.frozen()
+
+
 @dataclass(frozen=True, eq=False)
 class World:
     """Everything that a check needs, opened once."""
@@ -49,21 +65,15 @@ class World:
     @cached_property
     def backbone(self) -> Backbone:
         """The toy network."""
-        from freeshot.engine.vit.backbone import open_backbone
-
         return open_backbone(ToyVit())
 
     @cached_property
     def pool(self) -> LoraPool:
         """The toy pool."""
-        from freeshot.pool.store import open_pool
-
         return open_pool(POOL, self.backbone.sha256)
 
     def lora(self, way: int) -> LoraEntry:
         """Return a LoRA of the pool with a random head for `way` classes."""
-        import torch
-
         entry = self.pool.entries[0]
         rng = torch.Generator().manual_seed(way)
         return replace(
@@ -76,10 +86,6 @@ class World:
 
     def surrogates(self, way: int, per_class: int, *, masked: bool) -> SurrogateSet:
         """Return random images of `way` classes with random logits, optionally with masks of half the patches."""
-        import torch
-
-        from freeshot.contracts.tensors import Shots, SurrogateSet
-
         rng = torch.Generator().manual_seed(way)
         side, count = self.backbone.image_size, way * per_class
         labels = torch.arange(way).repeat_interleave(per_class)
@@ -91,16 +97,12 @@ class World:
 
     def tasks(self, way: int, shot: int, *, masked: bool, seed: int = 0, on_step: Any = None) -> Tasks:
         """Return a stream of tasks, some with a LoRA's logits, some with labels only."""
-        from freeshot.pipeline.task_sampler import SurrogateSource, Tasks, TaskShape
-
         sets = [self.surrogates(way, shot + 2, masked=masked)]
         source = SurrogateSource(sets, TaskShape(way, shot, 2), 0.5, 4, self.backbone.device, flip=True)
         return Tasks(source.draw, {}, seed, on_step or (lambda done, total: None))
 
     def track(self, way: int, shot: int, episodes: int = 6) -> Track:
         """Return a track on synthetic images."""
-        from freeshot.contracts.tracks import Track
-
         return Track(
             name=f"contract/{way}w{shot}s",
             dataset="contract-waves",
@@ -114,37 +116,17 @@ class World:
         )
 
 
-def offer_world(catalogue: Catalogue) -> None:
-    """Register the data set of the contract tracks."""
-    from types import ModuleType
-
-    from freeshot.plugin import hookimpl
-    from freeshot.plugin.host import PluginInfo
-
-    def datasets() -> list[type[FewShotDataset]]:
-        return [ContractWaves]
-
-    plugin: Any = ModuleType("contract-world")
-    plugin.freeshot_datasets = hookimpl(datasets)
-    catalogue.host.register(plugin, PluginInfo("contract-world", "freeshot", ""))
-
-
-def frozen_state(backbone: Backbone) -> Callable[[], str]:
-    """Record the state of a network; the returned function describes changes to it, or returns ''."""
-    from freeshot.engine.vit.backbone import weights_sha256
-
+@contextmanager
+def network_unmodified(backbone: Backbone) -> Iterator[None]:
+    """Raise BrokenError if the block leaves other weights, gradients or hooks on the network."""
     hooks = _hooks(backbone)
-
-    def complaint() -> str:
-        if weights_sha256(backbone.vit) != backbone.sha256:
-            return "The frozen network's weights were changed. Work on copies."
-        if any(weight.grad is not None or weight.requires_grad for weight in backbone.vit.parameters()):
-            return "The frozen network was left with gradients. Differentiate by your own tensors only."
-        if _hooks(backbone) != hooks:
-            return "A hook was left on the network. Remove it in a finally block."
-        return ""
-
-    return complaint
+    yield
+    if weights_sha256(backbone.vit) != backbone.sha256:
+        raise BrokenError("The frozen network's weights were changed. Work on copies.")
+    if any(weight.grad is not None or weight.requires_grad for weight in backbone.vit.parameters()):
+        raise BrokenError("The frozen network was left with gradients. Differentiate by your own tensors only.")
+    if _hooks(backbone) != hooks:
+        raise BrokenError("A hook was left on the network. Remove it in a finally block.")
 
 
 def _hooks(backbone: Backbone) -> int:
@@ -154,8 +136,13 @@ def _hooks(backbone: Backbone) -> int:
     )
 
 
-def same(first: Tensor, second: Tensor) -> bool:
-    """Compare two tensors bit by bit."""
-    import torch
-
-    return first.shape == second.shape and torch.equal(first, second)
+def require_reproducible(run: Callable[[], Any], advice: str) -> None:
+    """Raise BrokenError with this advice if the result depends on torch's global random state."""
+    results = []
+    for state in (1, 2):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(state)
+            results.append(run())
+    first, second = results
+    if not (torch.equal(first, second) if isinstance(first, torch.Tensor) else first == second):
+        raise BrokenError(advice)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import pickle
 
+from freeshot.contracts.component import build, options_of, to_json
+from freeshot.plugin.diagnostics import why_not_usable
+from freeshot.plugin.kinds import KINDS
 from freeshot.testing.contract.rules import CLASSES, BrokenError, Subject, rule
 
 
 @rule("its name, docstring and decorators are valid", *CLASSES, first=True)
 def _is_usable(subject: Subject) -> None:
-    from freeshot.plugin.diagnostics import why_not_usable
-    from freeshot.plugin.kinds import KINDS
-
     if reason := why_not_usable(subject.value, KINDS[subject.kind].type):
         raise BrokenError(reason)
     summary = subject.value.summary()
@@ -27,8 +27,6 @@ def _constructs(subject: Subject) -> None:
 
 @rule("each option has a description", *CLASSES)
 def _options_are_told(subject: Subject) -> None:
-    from freeshot.contracts.component import options_of
-
     silent = [name for name, option in options_of(subject.value).items() if not option.help]
     if silent:
         raise BrokenError(f"Missing description of {', '.join(silent)}. Write a string under each field.")
@@ -36,8 +34,6 @@ def _options_are_told(subject: Subject) -> None:
 
 @rule("options can be stored as JSON", *CLASSES)
 def _options_survive(subject: Subject) -> None:
-    from freeshot.contracts.component import build, to_json
-
     made = subject.make()
     again = build(subject.value, json.loads(json.dumps(to_json(made))))
     if again != made:

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
-from freeshot.testing.contract.fixtures import SHOTS, WAYS, frozen_state
-from freeshot.testing.contract.inversion import interrupted
+import torch
+
+from freeshot.basics.step_limit import at_most
+from freeshot.contracts.tensors import Adapter
+from freeshot.engine.lora.meta_model import SharedLora
+from freeshot.pipeline.task_sampler import Tasks
+from freeshot.testing.contract.fixtures import SHOTS, WAYS, require_reproducible
 from freeshot.testing.contract.rules import BrokenError, Subject, rule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from torch import Tensor
 
-    from freeshot.contracts.tensors import Adapter
 
 TASKS = 8
 """Number of tasks in these checks; enough for learners that collect a group first."""
 
 
-def fitted(
+def trained(
     subject: Subject,
     way: int = 5,
     shot: int = 1,
@@ -28,44 +31,32 @@ def fitted(
     masked: bool = False,
     on_step: Any = None,
     model: Any = None,
+    tasks: Tasks | None = None,
 ) -> Adapter:
     """Train a LoRA on a few tasks."""
-    import torch
-
-    from freeshot.basics.step_limit import at_most
-
-    tasks = subject.world.tasks(way, shot, masked=masked, seed=seed, on_step=on_step)
+    tasks = tasks or subject.world.tasks(way, shot, masked=masked, seed=seed, on_step=on_step)
+    rng = torch.Generator().manual_seed(seed)
     with at_most(TASKS):
-        adapter: Adapter = subject.make().fit(model or fresh_model(subject), tasks, torch.Generator().manual_seed(seed))
+        adapter: Adapter = subject.make().fit(model or fresh_model(subject), tasks, rng)
     return adapter
 
 
 def fresh_model(subject: Subject) -> Any:
     """Return the toy network with a new LoRA to train."""
-    import torch
-
-    from freeshot.engine.lora.meta_model import SharedLora
-
     return SharedLora(subject.world.backbone, 2, torch.Generator().manual_seed(0))
 
 
 def _flat(adapter: Adapter) -> Tensor:
-    import torch
-
     return torch.cat([adapter.tensors[name].flatten() for name in sorted(adapter.tensors)])
 
 
 @rule(f"returns an adapter for ways {WAYS} and shots {SHOTS}, with masks and without", "meta-learner")
 def _shapes(subject: Subject) -> None:
-    import torch
-
-    from freeshot.contracts.tensors import Adapter
-
     expected = {name: tensor.shape for name, tensor in fresh_model(subject).snapshot().tensors.items()}
     for way in WAYS:
         for shot in SHOTS:
             for masked in (False, True):
-                adapter = fitted(subject, way, shot, masked=masked)
+                adapter = trained(subject, way, shot, masked=masked)
                 if not isinstance(adapter, Adapter):
                     raise BrokenError(f"fit returned {type(adapter).__name__}. Return model.snapshot().")
                 if {name: tensor.shape for name, tensor in adapter.tensors.items()} != expected:
@@ -76,42 +67,29 @@ def _shapes(subject: Subject) -> None:
 
 @rule("learns: the LoRA changes", "meta-learner")
 def _learns(subject: Subject) -> None:
-    import torch
-
-    if torch.equal(_flat(fitted(subject)), _flat(fresh_model(subject).snapshot())):
+    if torch.equal(_flat(trained(subject)), _flat(fresh_model(subject).snapshot())):
         raise BrokenError(f"After {TASKS} tasks the LoRA is unchanged. Take steps on model.lora().")
 
 
 @rule("the same seed gives the same LoRA", "meta-learner")
 def _same_seed(subject: Subject) -> None:
-    import torch
-
-    found = []
-    for state in (1, 2):
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(state)
-            found.append(_flat(fitted(subject)))
-    if not torch.equal(*found):
-        raise BrokenError("Two trainings with one seed differ. Draw every random number from `rng`.")
+    advice = "Two trainings with one seed differ. Draw every random number from `rng`."
+    require_reproducible(lambda: _flat(trained(subject)), advice)
 
 
 @rule("another seed gives another LoRA", "meta-learner")
 def _other_seed(subject: Subject) -> None:
-    import torch
-
-    if torch.equal(_flat(fitted(subject, seed=1)), _flat(fitted(subject, seed=2))):
+    if torch.equal(_flat(trained(subject, seed=1)), _flat(trained(subject, seed=2))):
         raise BrokenError("Other tasks give the same LoRA. Use the tasks of `tasks.take`, not those of an earlier run.")
 
 
 @rule("does not modify the tasks", "meta-learner")
 def _tasks_stay(subject: Subject) -> None:
-    import torch
-
     tasks = subject.world.tasks(5, 1, masked=False)
     seen = list(tasks.take(TASKS))
     copies = [(task.support.images.clone(), task.query.images.clone(), task.query.labels.clone()) for task in seen]
-    replay = _Given(seen, tasks)
-    subject.make().fit(fresh_model(subject), replay, torch.Generator().manual_seed(0))
+    replay = cycle(seen)
+    trained(subject, tasks=Tasks(lambda rng: next(replay), {}, 0))
     for task, (support, query, labels) in zip(seen, copies, strict=True):
         pairs = ((task.support.images, support), (task.query.images, query), (task.query.labels, labels))
         if not all(torch.equal(now, then) for now, then in pairs):
@@ -120,39 +98,11 @@ def _tasks_stay(subject: Subject) -> None:
 
 @rule("the adapter is a copy", "meta-learner")
 def _is_a_copy(subject: Subject) -> None:
-    import torch
-
     model = fresh_model(subject)
-    adapter = fitted(subject, model=model)
+    adapter = trained(subject, model=model)
     before = _flat(adapter).clone()
     with torch.no_grad():
         for weight in model.lora():
             weight.add_(1)
     if not torch.equal(_flat(adapter), before):
         raise BrokenError("The adapter shares memory with the model. Return model.snapshot(), which copies.")
-
-
-@rule("does not modify the network: weights, gradients, hooks", "meta-learner")
-def _network_stays(subject: Subject) -> None:
-    complaint = frozen_state(subject.world.backbone)
-    fitted(subject)
-    if text := complaint():
-        raise BrokenError(text)
-
-
-@rule("can be interrupted", "meta-learner")
-def _interruption(subject: Subject) -> None:
-    interrupted(lambda on_step: fitted(subject, on_step=on_step))
-
-
-class _Given:
-    """A stream of given tasks."""
-
-    def __init__(self, tasks: list[Any], like: Any) -> None:
-        self._tasks, self.checkpoint, self.held_out = tasks, like.checkpoint, ()
-
-    def take(self, count: int, start: int = 0) -> list[Any]:
-        return self._tasks[start:count]
-
-    def take_where(self, count: int, predicate: Callable[[Any], bool]) -> list[Any]:
-        return [task for task in self._tasks if predicate(task)][:count]

@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import multiprocessing
+import tempfile
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+
+from freeshot.basics.step_limit import at_most
+from freeshot.contracts.component import options_of
 from freeshot.contracts.events import CellFailed, Progress
-from freeshot.testing.contract.fixtures import STEPS
-from freeshot.testing.contract.inversion import interrupted
+from freeshot.contracts.tracks import Row
+from freeshot.pipeline.cell import run_cell
+from freeshot.pipeline.context import RunContext
+from freeshot.pipeline.resolve import resolve_cell
+from freeshot.plugin.files import file_of
+from freeshot.testing.contract import catalogue_with
+from freeshot.testing.contract.fixtures import STEPS, require_reproducible
 from freeshot.testing.contract.rules import BrokenError, Subject, rule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Mapping
 
     from freeshot.basics.failures import Failure
     from freeshot.contracts.events import Event
     from freeshot.contracts.method import Method
     from freeshot.contracts.tracks import Track
     from freeshot.plugin.catalogue import Catalogue
+    from freeshot.plugin.host import Selection
     from freeshot.records.models import RunRecord
 
 SMALL = {"per_class": 7}
@@ -33,17 +44,8 @@ def record_of(
     track: Track,
     folder: Path,
     hear: Callable[[Event], None] = lambda event: None,
-    limit: int | None = None,
 ) -> RunRecord:
-    """Run one cell, or its first episodes, in an empty cache."""
-    import torch
-
-    from freeshot.basics.step_limit import at_most
-    from freeshot.contracts.component import options_of
-    from freeshot.contracts.tracks import Row
-    from freeshot.pipeline.cell import run_cell
-    from freeshot.pipeline.context import RunContext
-    from freeshot.pipeline.resolve import resolve_cell
+    """Run one cell in an empty cache, in a new folder within `folder`."""
 
     class Listening(RunContext):
         """A context whose events go to `hear`."""
@@ -52,19 +54,18 @@ def record_of(
             hear(event)
 
     small = {name: value for name, value in SMALL.items() if name in options_of(method)}
-    row = Row(method.name, {**small, **options})
-    cell, _ = resolve_cell(catalogue, "contract", row, track, limit=limit)
+    cell, _ = resolve_cell(catalogue, "contract", Row(method.name, {**small, **options}), track)
+    folder = Path(tempfile.mkdtemp(dir=folder))
     context = Listening(catalogue, folder / "cache", folder / "data", torch.device("cpu"))
     with at_most(STEPS):
         return run_cell(context, cell, folder / "results")
 
 
-def _record(
-    subject: Subject, way: int, shot: int, place: str, on_step: Any = None, limit: int | None = None
-) -> RunRecord:
+def accuracies(
+    subject: Subject, way: int = 2, shot: int = 1, on_step: Callable[[int, int], None] | None = None
+) -> list[float]:
+    """Run a track from end to end; BrokenError unless it succeeds."""
     world = subject.world
-    folder = world.folder / f"{subject.name}-{place}"
-    track = world.track(way, shot)
     failures: list[Failure | None] = [None]
 
     def hear(event: Event) -> None:
@@ -73,55 +74,56 @@ def _record(
         if isinstance(event, CellFailed):
             failures.append(event.failure)
 
-    record = record_of(world.catalogue, subject.value, subject.options, track, folder, hear, limit)
+    record = record_of(world.catalogue, subject.value, subject.options, world.track(way, shot), world.folder, hear)
     if record.status == "skipped":
         raise BrokenError(f"It skips a {way}-way {shot}-shot track: {record.reason} Skip only tracks that cannot run.")
     if record.status != "ok":
         raise BrokenError(f"On a {way}-way {shot}-shot track: {record.reason}", failures[-1])
-    return record
+    return list(record.accuracies)
 
 
 @rule("runs a toy track of 2 ways and 1 shot from end to end", "method")
 def _small_track(subject: Subject) -> None:
-    _record(subject, 2, 1, "small")
+    accuracies(subject, 2, 1)
 
 
 @rule("runs a toy track of 5 ways and 5 shots from end to end", "method")
 def _large_track(subject: Subject) -> None:
-    _record(subject, 5, 5, "large")
+    accuracies(subject, 5, 5)
 
 
 @rule("the same seed gives the same accuracies", "method")
 def _same_seed(subject: Subject) -> None:
-    import torch
-
-    found = []
-    for state in (1, 2):
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(state)
-            found.append(_record(subject, 2, 1, f"again-{state}").accuracies)
-    if found[0] != found[1]:
-        raise BrokenError("Two runs with one seed differ. Draw every random number from bench.rng(…) or the rng given.")
-
-
-@rule("can be interrupted", "method")
-def _interruption(subject: Subject) -> None:
-    interrupted(lambda on_step: _record(subject, 2, 1, "interrupted", on_step))
+    advice = "Two runs with one seed differ. Draw every random number from bench.rng(…) or the rng given."
+    require_reproducible(lambda: accuracies(subject), advice)
 
 
 @rule("gives the same results in worker processes", "method", last=True)
 def _workers(subject: Subject) -> None:
-    from freeshot.testing.contract.worker_process import Reference, run_in_worker
-
     world = subject.world
-    here = [_record(subject, 2, shot, f"here-{shot}").accuracies for shot in (1, 2)]
+    here = [accuracies(subject, 2, shot) for shot in (1, 2)]
     spawn = multiprocessing.get_context("spawn")
+    # A worker cannot import the class of a single-file plugin; it finds that by name, once the file is loaded.
+    method = subject.name if file_of(subject.value) else subject.value
     with ProcessPoolExecutor(2, mp_context=spawn) as pool:
-        plugins, method = world.catalogue.host.selection, Reference.to(subject.value)
+        plugins, options = world.catalogue.host.selection, dict(subject.options)
         jobs = [
-            pool.submit(run_in_worker, plugins, method, dict(subject.options), world.track(2, shot), world.folder)
-            for shot in (1, 2)
+            pool.submit(_run_in_worker, plugins, method, options, world.track(2, shot), world.folder) for shot in (1, 2)
         ]
         there = [job.result() for job in jobs]
     if here != there:
         raise BrokenError("Its accuracies differ in worker processes. Store no state outside its fields.")
+
+
+def _run_in_worker(
+    plugins: Selection, method: type[Method] | str, options: Mapping[str, Any], track: Track, folder: Path
+) -> list[float]:
+    """Run a cell with a catalogue of its own; return its accuracies, or raise its error."""
+
+    def hear(event: Event) -> None:
+        if isinstance(event, CellFailed):
+            raise BrokenError(f"In a worker process: {event.reason}", event.failure)
+
+    catalogue = catalogue_with(method, plugins)
+    cls: Any = catalogue.component("method", method) if isinstance(method, str) else method
+    return list(record_of(catalogue, cls, options, track, folder, hear).accuracies)

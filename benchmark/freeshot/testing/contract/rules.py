@@ -12,7 +12,6 @@ from freeshot.basics.failures import failure_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
-    from types import ModuleType
 
     from freeshot.basics.failures import Failure
     from freeshot.testing.contract.fixtures import World
@@ -104,30 +103,25 @@ def rule(
     return lambda hold: Rule(title, kinds, hold, first, last)
 
 
-def rules_of(module: ModuleType) -> list[Rule]:
-    """List the rules of a module in source order."""
-    return [value for value in vars(module).values() if isinstance(value, Rule)]
-
-
 def examine(subject: Subject, rules: Sequence[Rule]) -> Report:
     """Apply every rule of the subject's kind."""
     lines: list[Line] = []
-    for one in rules:
-        if subject.kind not in one.kinds or (one.last and any(line.advice for line in lines)):
+    for requirement in rules:
+        if subject.kind not in requirement.kinds or (requirement.last and any(line.advice for line in lines)):
             continue
-        lines.append(_applied(one, subject))
-        if one.first and lines[-1].advice:
+        lines.append(_applied(requirement, subject))
+        if requirement.first and lines[-1].advice:
             break
     return Report(f"{subject.kind} '{subject.name}'", tuple(lines))
 
 
-def _applied(one: Rule, subject: Subject) -> Line:
+def _applied(requirement: Rule, subject: Subject) -> Line:
     try:
-        one.hold(subject)
+        requirement.hold(subject)
     except BrokenError as broken:
-        return Line(one.title, broken.advice, broken.failure)
+        return Line(requirement.title, broken.advice, broken.failure)
     except Exception as error:  # noqa: BLE001 - third-party code may raise anything; the report shows what and where
         failure = failure_of(error, subject.world.catalogue.host.packages)
-        said = failure.reason if isinstance(error, FreeshotError) else f"It raised {failure.reason}."
-        return Line(one.title, said, failure)
-    return Line(one.title)
+        advice = failure.reason if isinstance(error, FreeshotError) else f"It raised {failure.reason}."
+        return Line(requirement.title, advice, failure)
+    return Line(requirement.title)

@@ -27,10 +27,10 @@ class Mine(EfficiencyStrategy):
 
     def select(self, view: LayerView) -> Tensor:
         """Return the patches to keep, a subset of `view.kept`: [b, k], the same k for all."""
-        asked = view.attention.mean(1).sum(1)[:, 1:]  # [b, t − 1], attention received
-        keep = max(1, round(self.share * asked.shape[1]))
-        places = asked.topk(keep, dim=1).indices.sort(dim=1).values  # [b, k]
-        return view.kept.gather(1, places)
+        received = view.attention.mean(1).sum(1)[:, 1:]  # [b, t − 1]
+        keep = max(1, round(self.share * received.shape[1]))
+        positions = received.topk(keep, dim=1).indices.sort(dim=1).values  # [b, k]
+        return view.kept.gather(1, positions)
 
 
 @hookimpl
