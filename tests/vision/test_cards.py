@@ -14,7 +14,8 @@ from PIL import Image
 
 import freeshot_vision
 from freeshot.basics.errors import DataError
-from freeshot_vision.sheets import Card, SheetImages, open_sheet, write_sheet
+from freeshot_vision.sheets import Card, SheetImages, open_sheet
+from makers.pocket_data.write_sheet import write_sheet
 
 DATA = Path(freeshot_vision.__file__).parent / "pocket" / "data"
 EXPECTED = {"clipart", "digits", "fashion", "glyphs", "icons", "photos", "sketch"}

@@ -1,7 +1,7 @@
 """The paper's tracks: four in-domain sets, four cross-domain sets, and a group of further domains.
 
-How far an episode list can be frozen without its images depends on published counts, see `counts`; the rest is fixed
-when a track first opens its images, and every record holds the hash of those.
+How far an episode list can be frozen without its images depends on published counts (`makers.paper_lock`); the rest is
+fixed when a track first opens its images, and every record holds the hash of those.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Generate the documentation's table of data sets: `python -m freeshot_vision.datasets.page PAGE`."""
+"""Generate the documentation's table of data sets: `python -m makers.dataset_page PAGE`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write pocket-vit's card: `python -m freeshot_vision.pocket.card training.json RESULTS`.
+"""Write pocket-vit's card: `python -m makers.network_card training.json RESULTS`.
 
 The card joins the facts of the training with the frozen nearest-prototype accuracy on every track, read from the
 records of `frozen-prototype`.
