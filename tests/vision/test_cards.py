@@ -37,7 +37,7 @@ def _all_splits(name: str) -> list[SheetImages]:
 
 def _images_by_class(name: str) -> dict[str, list[bytes]]:
     return {
-        images.classes[k]: [cell.tobytes() for cell in images.cells[images.labels == k]]
+        images.classes[k]: [cell.tobytes() for cell in images.pixels[images.labels == k]]
         for images in _all_splits(name)
         for k in range(len(images.classes))
     }

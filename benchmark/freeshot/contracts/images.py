@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
-
-
-T = TypeVar("T")
 
 
 class Images(Protocol):
@@ -42,14 +38,6 @@ class Images(Protocol):
     def read(self, indices: Sequence[int]) -> Tensor:
         """Return uint8 [b, 3, h, w]."""
         ...
-
-
-def shown_at(images: T, side: int) -> T:
-    """Copy a frozen dataclass of images with another `side`; the hash is kept, as it does not depend on the size."""
-    frozen: Any = images
-    shown: T = replace(frozen, side=side)
-    vars(shown).update({name: value for name, value in vars(images).items() if name == "sha256"})
-    return shown
 
 
 def fitted(images: Images, side: int) -> Images:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from freeshot import Images
 from freeshot.basics.errors import DataError
 from freeshot.basics.files import read_bounded
-from freeshot_vision.datasets.arrays import ArrayImages, array_images
+from freeshot_vision.array_images import ArrayImages, array_images
 from freeshot_vision.datasets.in_domain import class_folders
 from freeshot_vision.datasets.parts import Part
 from freeshot_vision.datasets.published import PublishedDataset

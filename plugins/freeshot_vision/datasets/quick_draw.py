@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from freeshot.basics.errors import DataError
 from freeshot.basics.validators import require_positive
-from freeshot_vision.datasets.arrays import ArrayImages, array_images
+from freeshot_vision.array_images import ArrayImages, array_images
 from freeshot_vision.datasets.parts import Part
 from freeshot_vision.datasets.published import PublishedDataset
 
