@@ -26,7 +26,7 @@ def with_listing(page: str) -> str:
 
 
 def _section(dataset: PublishedDataset) -> str:
-    sizes = ", ".join(f"{count} {split}" for split, count in dataset.sizes().items() if count)
+    counts = ", ".join(f"{count} {split}" for split, count in dataset.class_counts().items() if count)
     put = "; ".join(part.words for part in dataset.parts()).replace("'", "`")
     sums = sum(bool(md5) for part in dataset.parts() for md5 in part.archives.values())
     checked = " Its checksum is compared by `freeshot data check`." if sums else ""
@@ -34,7 +34,7 @@ def _section(dataset: PublishedDataset) -> str:
         f"### {dataset.name}\n\n{dataset.summary()}\n\n"
         f"- **From** <{dataset.publisher.split(', its')[0]}>\n"
         f"- **Into** `data/{dataset.name}/`: {put}.{checked}\n"
-        f"- **Classes** {sizes}; split: {dataset.split_source}.\n"
+        f"- **Classes** {counts}; split: {dataset.split_source}.\n"
         f"- **Licence** {dataset.license}. **Cite** {dataset.citation}.\n"
     )
 

@@ -24,6 +24,7 @@ from freeshot.basics.files import (
     canonical_json,
     file_sha256,
     fingerprint,
+    publish_folder,
     read_bounded,
     tensors_sha256,
     write_tensors,
@@ -137,6 +138,37 @@ def test_any_other_failure_is_passed_on_in_a_sentence(tmp_path: Path) -> None:
         f"The file {tmp_path / 'file' / 'x.txt'} could not be written ({os.strerror(errno.EEXIST)}). "
         "Fix this and rerun; finished work is kept."
     )
+
+
+def test_a_folder_replaces_the_old_one_whole(tmp_path: Path) -> None:
+    (tmp_path / "deep" / "x").mkdir(parents=True)
+    (tmp_path / "deep" / "x" / "old").touch()
+    with publish_folder(tmp_path / "deep" / "x") as fresh:
+        assert fresh.name.startswith(".writing-")
+        (fresh / "new").touch()
+        assert [path.name for path in (tmp_path / "deep" / "x").iterdir()] == ["old"]
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["x"]
+    assert [path.name for path in (tmp_path / "deep" / "x").iterdir()] == ["new"]
+    assert (tmp_path / "deep" / "x").stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_a_failing_block_publishes_no_folder(tmp_path: Path, error: BaseException) -> None:
+    def write_half() -> None:
+        with publish_folder(tmp_path / "x", ".mine-") as fresh:
+            (fresh / "half").touch()
+            raise error
+
+    with pytest.raises(type(error)):
+        write_half()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_whose_place_is_taken_by_a_file_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "x").touch()
+    with pytest.raises(OSError, match="Not a directory"), publish_folder(tmp_path / "x"):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS])

@@ -58,9 +58,9 @@ def test_its_splits_have_the_sizes_that_it_states(cls: type[PublishedDataset], s
     dataset = cls()
     found = {}
     for split in NAMES:
-        if dataset.sizes().get(split):
+        if dataset.class_counts().get(split):
             found[split] = len(dataset.load(split, shelf).classes)
-    assert found == {split: count for split, count in dataset.sizes().items() if count}
+    assert found == {split: count for split, count in dataset.class_counts().items() if count}
     assert sum(found.values()) == cls.count
 
 
@@ -71,12 +71,12 @@ def test_it_says_what_to_put_where(cls: type[PublishedDataset], tmp_path: Path) 
     sentence = str(caught.value)
     assert f"was not found in {tmp_path / cls.name}. Put " in sentence
     assert cls.publisher in sentence
-    assert not cls().there(tmp_path)
+    assert not cls().is_available(tmp_path)
 
 
 @every
 def test_it_is_there_and_states_licence_domain_and_source(cls: type[PublishedDataset], shelf: Path) -> None:
-    assert cls().there(shelf)
+    assert cls().is_available(shelf)
     assert cls.license
     assert cls.domain
     assert cls.citation

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import stat
 import tempfile
 from contextlib import contextmanager, suppress
@@ -43,13 +44,18 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def read_bounded(path: Path, largest: int) -> bytes:
-    """Read a file of at most `largest` bytes; OSError if it is larger or not a regular file (a pipe may never end)."""
-    found = path.stat()
-    if not stat.S_ISREG(found.st_mode):
+def require_bounded(path: Path, largest: int) -> None:
+    """Require a regular file (a pipe may never end) of at most `largest` bytes; OSError otherwise."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
         raise OSError("it is not a regular file")
-    if found.st_size > largest:
-        raise OSError(f"it has {found.st_size:,} bytes, and at most {largest:,} are read")
+    if status.st_size > largest:
+        raise OSError(f"it has {status.st_size:,} bytes, and at most {largest:,} are read")
+
+
+def read_bounded(path: Path, largest: int) -> bytes:
+    """Read a regular file of at most `largest` bytes; OSError otherwise."""
+    require_bounded(path, largest)
     return path.read_bytes()
 
 
@@ -76,6 +82,28 @@ def atomic_path(path: Path) -> Iterator[Path]:
         if temporary is not None:
             with suppress(OSError):
                 temporary.unlink()
+
+
+@contextmanager
+def publish_folder(path: Path, prefix: str = ".writing-") -> Iterator[Path]:
+    """Yield a temporary folder next to `path` that replaces it only if the block succeeds; OSError if it cannot.
+
+    If another process publishes the same folder at the same moment, either of the two remains. The name of the
+    temporary folder begins with `prefix`, by which folders of killed processes can be found.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=prefix))
+    try:
+        yield temporary
+        temporary.chmod(0o755)
+        shutil.rmtree(path, ignore_errors=True)
+        try:
+            temporary.replace(path)
+        except OSError:
+            if not path.is_dir():
+                raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def require_writable(folder: Path, option: str) -> None:

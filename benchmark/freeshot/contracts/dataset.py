@@ -38,11 +38,11 @@ class FewShotDataset(Component):
     def load(self, split: str, root: Path) -> Images:
         """Return one split: 'base', 'validation' or 'novel'; `root` is the user's data folder."""
 
-    def sizes(self) -> Mapping[str, int]:
+    def class_counts(self) -> Mapping[str, int]:
         """Return the number of classes of each split, if it is available without the files."""
         return {}
 
-    def there(self, root: Path) -> bool | None:
+    def is_available(self, root: Path) -> bool | None:
         """Return whether the files are in the user's data folder, without opening them; None if that needs opening."""
         return None
 

@@ -170,4 +170,4 @@ class RunContext:
 
     def _from_data_folder(self, dataset: str) -> bool:
         """Return whether a data set's images may come from the user's data folder."""
-        return self.data.is_dir() and dataset_by_name(self.catalogue, dataset).there(self.data) is not False
+        return self.data.is_dir() and dataset_by_name(self.catalogue, dataset).is_available(self.data) is not False

@@ -64,7 +64,7 @@ class Omniglot(PublishedDataset):
         """Name each letter 'alphabet/character'."""
         return {**_letters(self.place(root)), **_letters(self.place(root, 1))}
 
-    def sizes(self) -> Mapping[str, int]:
+    def class_counts(self) -> Mapping[str, int]:
         """Return 964 and 659."""
         return {} if self.split_file else {"base": 964, "novel": 659}
 

@@ -112,7 +112,7 @@ class Cub(PublishedDataset):
 
         return classes_in(self.place(root))
 
-    def sizes(self) -> Mapping[str, int]:
+    def class_counts(self) -> Mapping[str, int]:
         """Return 100, 50 and 50."""
         return {} if self.split_file else {"base": 100, "validation": 50, "novel": 50}
 

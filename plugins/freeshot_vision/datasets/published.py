@@ -58,7 +58,7 @@ class PublishedDataset(FewShotDataset):
         classes = self._classes(split, root, members)
         return images_of(members, classes, self.memory(root), self.fit)
 
-    def sizes(self) -> Mapping[str, int]:
+    def class_counts(self) -> Mapping[str, int]:
         """Return the number of classes of each split."""
         from freeshot.data.splits import NAMES
 
@@ -67,7 +67,7 @@ class PublishedDataset(FewShotDataset):
         split = self.shipped()
         return {name: len(split.of(name)) for name in NAMES} if split else {"novel": self.count}
 
-    def there(self, root: Path) -> bool:
+    def is_available(self, root: Path) -> bool:
         """Return whether all parts are in the data folder."""
         return all(part.is_there(root / self.name) for part in self.parts())
 
