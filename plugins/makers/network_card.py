@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from freeshot.basics.files import file_sha256, write_text
-from freeshot_vision.pocket.files import WEIGHTS
+from freeshot_vision.pocket import WEIGHTS
 
 CORPUS = (
     "Icons of permissively licensed sets and Fluent emoji (disjoint by name from every held-out class and from all "

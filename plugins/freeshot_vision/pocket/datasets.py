@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from freeshot import FewShotDataset
 from freeshot.basics.errors import DataError
-from freeshot_vision.pocket.files import DATA
+from freeshot_vision.pocket import DATA
 from freeshot_vision.sheets import open_sheet
 
 if TYPE_CHECKING:

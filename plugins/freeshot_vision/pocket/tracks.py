@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 from freeshot import Track
-from freeshot_vision.pocket.files import DATA
+from freeshot_vision.pocket import DATA
 
 IN_DOMAIN = ("sketch", "icons")
 CROSS_DOMAIN = ("fashion", "clipart", "glyphs", "digits", "photos")

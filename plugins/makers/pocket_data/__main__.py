@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 from freeshot.basics.errors import FreeshotError
-from freeshot_vision.pocket.files import DATA
+from freeshot_vision.pocket import DATA
 
 SHIPPED = ("sketch", "icons", "fashion", "clipart", "glyphs", "digits")
 SHEETS = (*SHIPPED, "photos")
