@@ -12,7 +12,7 @@ def networks() -> str:
     for provider in PROVIDERS:
         default = provider()
         chosen = "timm's numbers" if isinstance(default, TimmVit) else _numbers(default)
-        network = "any, `model=…`" if isinstance(default, TimmVit) else f"`{default.network()}`"
+        network = "any, `model=…`" if isinstance(default, TimmVit) else f"`{default.architecture}`"
         lines.append(f"| `{provider.name}` | {network} | {default.side} | {chosen} | {provider.summary()} |")
     return "\n".join(lines)
 
