@@ -145,7 +145,7 @@ class Purer(Method):
 
         pixels = memory.pixels(class_ids)
         labels = torch.arange(len(class_ids), device=pixels.device).repeat_interleave(len(pixels) // len(class_ids))
-        images = jittered(teacher, memory.images(pixels), rng, self.jitter, flip=True)
+        images = jittered(memory.images(pixels), rng, self.jitter, flip=True)
         smooth = self.total_variation * variation_norm(pixels) + self.l2 * lengths(pixels)
         return cross_entropy(teacher.logits(images), labels) + smooth.mean()
 

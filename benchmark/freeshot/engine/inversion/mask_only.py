@@ -32,7 +32,6 @@ def only_masks(vit: nn.Module, strategy: EfficiencyStrategy) -> bool:
     return (
         getattr(vit, "global_pool", None) == "token"
         and at <= {depth - 1}
-        and not strategy.stops()
         and own.patches is EfficiencyStrategy.patches
         and own.merging is EfficiencyStrategy.merging
         and _keeps_tokens(strategy)

@@ -75,7 +75,7 @@ class PixelPlan:
         begin = restore(teacher.checkpoint.load(), [pixels, *best.state], optimizer, rng)
         for step in teacher.steps(self.iterations, begin):
             optimizer.param_groups[0]["lr"] = self.rate(step)
-            images = jittered(teacher, pixels * teacher.std + teacher.mean, rng, self.jitter, flip=self.flip)
+            images = jittered(pixels * teacher.std + teacher.mean, rng, self.jitter, flip=self.flip)
             with torch.autocast(teacher.device.type, torch.bfloat16, enabled=self.bf16):
                 logits = teacher.logits(images)  # [n, c]
             logits = logits.to(images)
@@ -91,12 +91,13 @@ class PixelPlan:
         return (best.of(pixels.detach()) * teacher.std + teacher.mean).clamp(0, 1)
 
 
-def jittered(teacher: Teacher, images: Tensor, rng: Generator, share: float, *, flip: bool) -> Tensor:
+def jittered(images: Tensor, rng: Generator, share: float, *, flip: bool) -> Tensor:
     """Roll images [n, 3, h, w] by a random offset up to a share of their side, mirror them at random, all equally."""
     reach = int(images.shape[-1] * share)
     down, right = (int(torch.randint(-reach, reach + 1, (), generator=rng)) for _ in range(2))
     mirrored = flip and bool(torch.rand((), generator=rng) < 0.5)
-    return teacher.moved(images, down, right, mirrored=mirrored)
+    images = images.roll((down, right), dims=(2, 3))
+    return images.flip(-1) if mirrored else images
 
 
 class Last:
