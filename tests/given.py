@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from freeshot.contracts.checkpoint import Checkpoint
+from freeshot.contracts.tensors import Checkpoint
 
 if TYPE_CHECKING:
-    from freeshot.contracts.flow import Task
+    from freeshot.contracts.tensors import Task
 
 
 class Given:
@@ -22,5 +22,5 @@ class Given:
     def take(self, count: int, start: int = 0) -> Iterator[Task]:
         yield from self.tasks[start:count]
 
-    def take_wanted(self, count: int, wanted: Callable[[Task], bool]) -> Iterator[Task]:
-        yield from [task for task in self.tasks if wanted(task)][:count]
+    def take_where(self, count: int, predicate: Callable[[Task], bool]) -> Iterator[Task]:
+        yield from [task for task in self.tasks if predicate(task)][:count]

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from freeshot.contracts.component import Choice
-from freeshot.contracts.options import options_of
+from freeshot.contracts.component import Choice, options_of
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.plugin.host import load_plugins
 from freeshot.testing.toy import TRACKS

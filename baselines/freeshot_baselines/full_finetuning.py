@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from torch import Generator, Tensor, nn
 
-    from freeshot import Predictor, Shots, Trial, Workbench
+    from freeshot import Predictor, Shots, ValidationEpisode, Workbench
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,13 @@ class FullFinetuning(Method):
 
     def prepare(self, bench: Workbench) -> Learner:
         """Select from the grid, once for all tracks with the same pool and shots."""
-        bench = bench.on(self.under)
+        bench = bench.with_base(self.under)
         network = bench.backbone()
         recipe = {"method": self.name, "lrs": self.lrs, "steps": self.steps, "heads": self.heads}
         setting = choose(bench, Setting, recipe, self.trials, lambda trials: self._scores(network, trials))
         return FinetuningLearner(network, setting.lr, setting.steps, setting.head)
 
-    def _scores(self, network: nn.Module, trials: Sequence[Trial]) -> Mapping[Setting, float]:
+    def _scores(self, network: nn.Module, trials: Sequence[ValidationEpisode]) -> Mapping[Setting, float]:
         scores: dict[Setting, float] = {}
         for lr, head in itertools.product(self.lrs, self.heads):
             totals = dict.fromkeys(self.steps, 0.0)
@@ -69,7 +69,7 @@ class FinetuningLearner(Learner):
     def adapt(self, support: Shots, way: int, rng: Generator) -> Predictor:
         """Tune on the support set; this is deterministic."""
         stages = list(finetune(self._network, support, way, self._lr, (self._steps,), self._head))
-        self.tuned = sum(p.numel() for p in stages[-1][1].parameters())
+        self.tuned_parameters = sum(p.numel() for p in stages[-1][1].parameters())
         return stages[-1][1]
 
 

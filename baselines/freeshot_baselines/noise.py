@@ -37,6 +37,6 @@ class Noise(SurrogateMethod):
     learner: Choice = Choice("meta-learner", "prototype")
     """Meta-learner that trains the meta-LoRA."""
 
-    def recovery(self) -> tuple[Choice, Choice]:
+    def inversion_and_strategy(self) -> tuple[Choice, Choice]:
         """Return the noise inversion, with all tokens kept."""
         return Choice("inversion", "gaussian-noise"), Choice("efficiency", "none")

@@ -31,7 +31,7 @@ class ShuffledLabels(InversionBasedMethod):
 
     def prepare(self, bench: Workbench) -> Learner:
         """Invert the pool, permute the images, train the meta-LoRA, and embed with it."""
-        recovered = bench.surrogates(*self.recovery(), self.per_class, self.batch)
+        recovered = bench.surrogates(*self.inversion_and_strategy(), self.per_class, self.batch)
         tasks = bench.surrogate_tasks(
             shuffled(recovered, bench.rng("shuffle")), self.lora_share, flip=self.flip, held_out=self.held_out
         )

@@ -9,20 +9,17 @@ from __future__ import annotations
 
 from freeshot.basics.errors import FreeshotError
 from freeshot.contracts.backbone import BackboneProvider
-from freeshot.contracts.checkpoint import Checkpoint
-from freeshot.contracts.columns import Column
 from freeshot.contracts.component import Choice, Component, added
-from freeshot.contracts.dataset import FewShotDataset
+from freeshot.contracts.dataset import FewShotDataset, Images
 from freeshot.contracts.efficiency import EfficiencyStrategy
-from freeshot.contracts.flow import Adapter, Episode, LayerView, Shots, SurrogateSet, Task
-from freeshot.contracts.images import Images
 from freeshot.contracts.inversion import InversionMethod, LearnedInversion, Teacher, Teachers, TeacherView
 from freeshot.contracts.launcher import Launcher
+from freeshot.contracts.leaderboard import Column, Published
 from freeshot.contracts.meta_learner import GradientMetaLearner, MetaLearner, Model, TaskStream
-from freeshot.contracts.method import Learner, Method, Needs, Oracle, Predictor, Trial, Workbench
+from freeshot.contracts.method import Learner, Method, Needs, Oracle, Predictor, ValidationEpisode, Workbench
 from freeshot.contracts.pool import LoraEntry, LoraPool, PoolPlan, Slot
-from freeshot.contracts.published import Published
 from freeshot.contracts.surrogate_method import InversionBasedMethod, SurrogateMethod
+from freeshot.contracts.tensors import Adapter, Checkpoint, Episode, LayerView, Shots, SurrogateSet, Task
 from freeshot.contracts.tracks import Profile, Row, Suite, Track
 from freeshot.plugin import hookimpl
 from freeshot.version import __version__
@@ -69,7 +66,7 @@ __all__ = [
     "TeacherView",
     "Teachers",
     "Track",
-    "Trial",
+    "ValidationEpisode",
     "Workbench",
     "__version__",
     "added",

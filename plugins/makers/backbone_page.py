@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from freeshot.contracts.options import describe_type, options_of
+from freeshot.contracts.component import describe_type, options_of
 from freeshot_vision.backbones.providers import NUMBERS, PROVIDERS, TimmProvider, TimmVit
 
 

@@ -20,7 +20,7 @@ from freeshot.plugin.host import load_plugins
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from freeshot.contracts.images import Images
+    from freeshot.contracts.dataset import Images
     from freeshot.contracts.tracks import Track
 
 

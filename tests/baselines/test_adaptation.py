@@ -8,9 +8,9 @@ from tests.baselines.conftest import WAY, streams
 from torch import Tensor
 from torch.nn import Parameter
 
-from freeshot.contracts.flow import Shots
+from freeshot.contracts.tensors import Shots
 from freeshot.ops.prototypes import prototype_logits
-from freeshot.pipeline.workbench import LabelledTask
+from freeshot.pipeline.workbench import LabelledEpisode
 from freeshot_baselines.adaptation.augment import augmented, shifted
 from freeshot_baselines.adaptation.choosing import Setting, mean_accuracies
 from freeshot_baselines.adaptation.heads import (
@@ -109,7 +109,7 @@ def test_a_shift_moves_by_whole_pixels_and_continues_the_edge() -> None:
 def test_a_grid_is_scored_alike_in_groups_of_any_size() -> None:
     pictures = torch.rand(5, 8, 3, 2, 2, generator=RNG)
     trials = [
-        LabelledTask(Shots(p[:4], torch.tensor([0, 0, 1, 1])), Shots(p[4:], torch.tensor([0, 0, 1, 1])), 2)
+        LabelledEpisode(Shots(p[:4], torch.tensor([0, 0, 1, 1])), Shots(p[4:], torch.tensor([0, 0, 1, 1])), 2)
         for p in pictures
     ]
 

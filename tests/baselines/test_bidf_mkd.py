@@ -11,7 +11,7 @@ from tests.given import Given
 from torch import Tensor, nn
 
 from freeshot.basics.errors import DivergedError, OptionError
-from freeshot.contracts.flow import Adapter, Shots, Task
+from freeshot.contracts.tensors import Adapter, Shots, Task
 from freeshot.ops.prototypes import prototype_logits
 from freeshot_baselines.bidf_mkd.distillation import TwoLevelDistillation, boundary_queries, halves
 

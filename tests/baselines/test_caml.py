@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from freeshot.basics.errors import OptionError, PoolError
-from freeshot.contracts.flow import Shots, SurrogateSet
+from freeshot.contracts.tensors import Shots, SurrogateSet
 from freeshot_baselines.caml.context import elmes, fresh
 from freeshot_baselines.caml.drawing import FeatureTasks, feature_tasks, queries_of
 from freeshot_baselines.caml.method import Caml, in_context

@@ -10,7 +10,7 @@ from tests.given import Given
 from tests.test_pipeline import KNOWN
 
 from freeshot import GradientMetaLearner
-from freeshot.contracts.flow import Adapter, Shots, Task
+from freeshot.contracts.tensors import Adapter, Shots, Task
 from freeshot.engine import SharedLora
 
 if TYPE_CHECKING:

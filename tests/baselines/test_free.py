@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from freeshot.basics.errors import ContractError, DivergedError
-from freeshot.contracts.flow import Adapter, Shots, Task
+from freeshot.contracts.tensors import Adapter, Shots, Task
 from freeshot.engine.inversion.image_generator import build_generator, fresh_generator
 from freeshot.engine.inversion.teacher import BankTeacher, PoolTeachers
 from freeshot_baselines.free.bell import Bell, distillation_loss, replay_loss
@@ -56,7 +56,7 @@ def learned(backbone: Backbone, pool: LoraPool) -> dict[str, Tensor]:
 
 def loss_after_adapting(backbone: Backbone, pool: LoraPool, lora: int, start: dict[str, Tensor]) -> float:
     teacher = BankTeacher(backbone, [pool.entries[lora]])
-    images = SMALL.recover(teacher, labels(), rng(lora), start)
+    images = SMALL.synthesize_with(teacher, labels(), rng(lora), start)
     return float(cross_entropy(teacher.plain_logits(images), labels()))
 
 
@@ -98,7 +98,7 @@ def test_the_outer_gradient_is_the_mean_of_the_last_inner_ones(backbone: Backbon
 
 def test_images_depend_on_lora_and_seed_alone(backbone: Backbone, pool: LoraPool, learned: dict[str, Tensor]) -> None:
     def images(lora: int, seed: int) -> Tensor:
-        return SMALL.recover(BankTeacher(backbone, [pool.entries[lora]]), labels(), rng(seed), learned)
+        return SMALL.synthesize_with(BankTeacher(backbone, [pool.entries[lora]]), labels(), rng(seed), learned)
 
     assert torch.equal(images(0, 1), images(0, 1))
     assert not torch.equal(images(0, 1), images(0, 2))
@@ -117,7 +117,7 @@ def test_recovering_leaves_what_was_learned_alone(
     backbone: Backbone, pool: LoraPool, learned: dict[str, Tensor]
 ) -> None:
     before = {name: tensor.clone() for name, tensor in learned.items()}
-    SMALL.recover(BankTeacher(backbone, [pool.entries[0]]), labels(), rng(), learned)
+    SMALL.synthesize_with(BankTeacher(backbone, [pool.entries[0]]), labels(), rng(), learned)
     assert all(torch.equal(learned[name], tensor) for name, tensor in before.items())
 
 
@@ -126,7 +126,7 @@ def test_without_having_learned_there_is_nothing_to_recover_with(backbone: Backb
     with pytest.raises(ContractError, match="must first learn from a pool"):
         SMALL.synthesize(teacher, labels(), rng())
     with pytest.raises(ContractError, match="was trained with other options"):
-        SMALL.recover(teacher, labels(), rng(), {})
+        SMALL.synthesize_with(teacher, labels(), rng(), {})
 
 
 def test_a_rate_that_diverges_is_told(backbone: Backbone, pool: LoraPool) -> None:

@@ -10,7 +10,7 @@ from tests import slowly
 from torch import nn
 from torch.func import functional_call
 
-from freeshot.contracts.flow import Shots
+from freeshot.contracts.tensors import Shots
 from freeshot.ops.prototypes import prototype_logits
 from freeshot.testing import toy as world
 from freeshot_baselines.full_finetuning import FinetuningLearner, FullFinetuning, _head, finetune

@@ -11,7 +11,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from freeshot.basics.errors import OptionError
-from freeshot.contracts.flow import Shots
+from freeshot.contracts.tensors import Shots
 from freeshot.engine import BankTeacher
 from freeshot.engine.inversion.black_box import QueryTeacher
 from freeshot.engine.inversion.pixel_optimizer import Iterate, lengths, variation_norm
@@ -181,7 +181,7 @@ def test_images_are_contrasted_with_all_that_were_drawn_before(
 def test_contrast_makes_images_of_a_class_differ(backbone: Backbone, pool: LoraPool) -> None:
     def likeness(method: Cmi) -> float:
         images = recovered(backbone, pool, method)
-        tokens = method.fingerprintable(BankTeacher(backbone, [pool.entries[0]]).inside(images).tokens)
+        tokens = method.fingerprintable(BankTeacher(backbone, [pool.entries[0]]).logits_and_tokens(images).tokens)
         alike = torch.nn.functional.normalize(tokens, dim=1)
         return float((alike @ alike.mT)[labels()[:, None] == labels()].mean())
 
@@ -202,7 +202,7 @@ def test_a_crop_of_everything_is_the_image() -> None:
 def test_a_teachers_tokens_lead_to_its_logits(backbone: Backbone, pool: LoraPool) -> None:
     images = torch.rand(2, 3, 16, 16, generator=rng())
     teacher = BankTeacher(backbone, [pool.entries[0]])
-    seen = teacher.inside(images)
+    seen = teacher.logits_and_tokens(images)
     assert seen.tokens.shape == (2, 4, 48)
     assert torch.equal(seen.logits, teacher.logits(images))
     vit: Any = backbone.vit

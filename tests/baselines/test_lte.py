@@ -13,8 +13,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from freeshot.basics.errors import DivergedError
-from freeshot.contracts.checkpoint import Checkpoint
-from freeshot.contracts.flow import Shots, Task
+from freeshot.contracts.tensors import Checkpoint, Shots, Task
 from freeshot.engine import SharedLora
 from freeshot_baselines.meta.factors import beside, compressed
 from freeshot_baselines.meta.losses import prototype_loss

@@ -13,8 +13,7 @@ from tests.given import Given
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from freeshot.contracts.checkpoint import Checkpoint
-from freeshot.contracts.flow import Adapter, Shots, Task
+from freeshot.contracts.tensors import Adapter, Checkpoint, Shots, Task
 from freeshot.engine import SharedLora
 from freeshot.ops.prototypes import prototype_logits
 from freeshot_baselines.meta.anil import Anil
@@ -90,7 +89,7 @@ def task(seed: int, *, of_lora: bool = False) -> Task:
 def pulled(learner: GradientMetaLearner, one: Task, model: Any = None) -> list[Tensor]:
     """Return what a learner leaves for its optimiser."""
     model = model or Tilt()
-    learner.pull(model, one, rng(1))
+    learner.compute_gradients(model, one, rng(1))
     return [weight.grad for weight in model.lora()]
 
 
@@ -156,7 +155,7 @@ def test_reptile_keeps_a_share_of_the_way_that_adam_without_momentum_goes() -> N
     assert close(found, way, 1e-12)
     stepped: Any = Tilt()
     learner = Reptile(inner_steps=2, inner_lr=1e-2, lr=0.25)
-    learner.pull(stepped, one, rng(1))
+    learner.compute_gradients(stepped, one, rng(1))
     optimizer = learner.optimizer(stepped.lora())  # type: ignore[assignment]
     optimizer.step()
     assert close([w.detach() for w in stepped.lora()], [s - 0.25 * w for s, w in zip(start, way, strict=True)], 1e-12)

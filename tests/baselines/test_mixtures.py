@@ -14,7 +14,7 @@ from tests.baselines.conftest import WAY, streams
 from torch.nn.functional import cross_entropy
 
 from freeshot.basics.errors import OptionError
-from freeshot.engine import LoraBank, look, merge
+from freeshot.engine import LoraBank, forward, merge
 from freeshot.engine.lora.meta_model import factors_of
 from freeshot.ops.prototypes import prototype_logits
 from freeshot_baselines.adaptation.augment import augmented
@@ -75,7 +75,7 @@ def test_a_stacked_sum_is_the_sum_of_products(
     stack = stack_of(trunk, entries, unit=unit)
     shape = [3, 4, *([len(stack.slots)] if per == "layer" else [])]
     weights = torch.randn(shape, generator=RNG, dtype=torch.float64)
-    found = look(trunk, episodes[0].flatten(0, 1), stack.mixed(weights)).features.view(3, 2 * WAY, -1)
+    found = forward(trunk, episodes[0].flatten(0, 1), stack.mixed(weights)).features.view(3, 2 * WAY, -1)
     for e in range(3):
         deltas = {}
         for s, slot in enumerate(stack.slots):
@@ -97,8 +97,8 @@ def test_many_loras_are_summed_before_they_act(
 ) -> None:
     weights = torch.randn(3, 30, 4, generator=RNG, dtype=torch.float64) / 10
     images = episodes[0].flatten(0, 1)
-    many = look(trunk, images, stack_of(trunk, entries * 30).mixed(weights.flatten(1))).features
-    few = look(trunk, images, stack_of(trunk, entries).mixed(weights.sum(1))).features
+    many = forward(trunk, images, stack_of(trunk, entries * 30).mixed(weights.flatten(1))).features
+    few = forward(trunk, images, stack_of(trunk, entries).mixed(weights.sum(1))).features
     assert torch.allclose(many, few, atol=1e-8)
 
 
@@ -191,12 +191,12 @@ def test_a_step_of_composition_goes_down_the_slope_of_one_episode(
     weights = torch.full((4,), 0.25, dtype=torch.float64)
 
     def loss(w: Tensor) -> float:
-        shown = look(trunk, support[0], stack.mixed(w[None])).features
+        shown = forward(trunk, support[0], stack.mixed(w[None])).features
         return float(cross_entropy(leave_one_out(shown[None], WAY)[0], LABELS))
 
     slope = torch.tensor([loss(weights + d) - loss(weights - d) for d in 1e-5 * torch.eye(4, dtype=torch.float64)])
     moved = (weights - 0.05 * slope.sign())[None]  # Adam's first step has the length of its rate
-    shown, asked = (look(trunk, part[0], stack.mixed(moved)).features for part in (support, queries))
+    shown, asked = (forward(trunk, part[0], stack.mixed(moved)).features for part in (support, queries))
     assert torch.allclose(found[0], prototype_logits(asked, shown, LABELS, WAY, distance="euclidean"), atol=1e-4)
 
 
@@ -225,7 +225,7 @@ def test_steps_of_mole_move_the_gate_by_adam_down_the_loss_of_one_episode(
             scores = gate @ (frozen / frozen.norm())
             best = scores.argsort(descending=True)[:2]
             weights.append(torch.zeros(4, dtype=torch.float64).index_put((best,), slowly.shares(scores[best])))
-        return look(trunk, images, stack.mixed(torch.stack(weights))).features
+        return forward(trunk, images, stack.mixed(torch.stack(weights))).features
 
     (stream,) = streams(1)
     start = method.spread * torch.randn(4, 48, generator=stream)
@@ -281,7 +281,7 @@ def test_a_few_chosen_loras_are_a_sum_with_zeros(
     weights = torch.rand(6, 2, generator=RNG, dtype=torch.float64)
     whole = torch.zeros(6, 4, dtype=torch.float64).scatter(1, chosen, weights)
     few, all_of_them = (
-        look(trunk, images, mix).features for mix in (stack.chosen(chosen, weights), stack.mixed(whole))
+        forward(trunk, images, mix).features for mix in (stack.chosen(chosen, weights), stack.mixed(whole))
     )
     assert torch.allclose(few, all_of_them, atol=1e-9)
 

@@ -283,7 +283,7 @@ def test_episodes_are_inverted_and_calibrated_as_each_alone(
         with torch.no_grad():
             shown, asked = (trunk.features(part[e : e + 1], bank)[0] for part in (support, queries))
             assert torch.allclose(found[e], slowly.nearest_mean_logits(asked, shown, LABELS, WAY), atol=1e-7)
-        assert learner.tuned == sum(weight.numel() for weight in weights)
+        assert learner.tuned_parameters == sum(weight.numel() for weight in weights)
 
 
 def test_a_calibrated_row_is_tuned_and_stands_on_the_same_lockstep(toy: Toy) -> None:

@@ -8,7 +8,7 @@ import torch
 from tests.baselines.conftest import WAY, streams
 from torch.nn.functional import cross_entropy
 
-from freeshot.engine import look
+from freeshot.engine import forward
 from freeshot.ops.prototypes import prototype_logits
 from freeshot_baselines.adaptation.heads import leave_one_out
 from freeshot_baselines.adaptation.register_prompt import RegisterLearner, RegisterPrompt
@@ -39,7 +39,7 @@ def test_registers_stand_behind_the_patches_of_their_group(trunk: EpisodeBackbon
     found = trunk.features(episodes[1], registers=registers)
     for e in range(3):
         assert torch.allclose(found[e], slow(trunk, episodes[1][e], registers[e]), atol=1e-10)
-    without = look(trunk, episodes[1][0]).features
+    without = forward(trunk, episodes[1][0]).features
     assert torch.allclose(without, slow(trunk, episodes[1][0], registers[0][:0]), atol=1e-10)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from freeshot.contracts.flow import Shots, SurrogateSet
+from freeshot.contracts.tensors import Shots, SurrogateSet
 from freeshot_baselines.shuffled_labels import ShuffledLabels, shuffled
 
 if TYPE_CHECKING:

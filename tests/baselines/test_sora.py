@@ -9,7 +9,7 @@ import pytest
 import torch
 from tests.given import Given
 
-from freeshot.contracts.flow import Shots, Task
+from freeshot.contracts.tensors import Shots, Task
 from freeshot.engine import SharedLora, factors_of
 from freeshot_baselines.meta.gated import GatedModel, ProximalAdam
 from freeshot_baselines.meta.sora import Sora
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from freeshot.engine import Backbone
 
-from freeshot.contracts.checkpoint import Checkpoint
+from freeshot.contracts.tensors import Checkpoint
 
 
 def rng(seed: int = 0) -> torch.Generator:

@@ -10,7 +10,7 @@ import torch
 
 from freeshot import Choice, Learner, Method, Needs
 from freeshot.basics.errors import OptionError, UndeclaredError
-from freeshot.contracts.options import options_of
+from freeshot.contracts.component import options_of
 from freeshot.leaderboard.labels import configuration
 from freeshot.pipeline.restricted_workbench import RestrictedWorkbench
 from freeshot.plugin.catalogue import Catalogue
@@ -64,7 +64,7 @@ def test_the_rows_of_the_field_that_adapt_at_test_can_stand_on_another() -> None
 
 def test_a_bench_on_a_method_shows_the_features_of_that_method(toy: Toy) -> None:
     images = torch.rand(3, 3, 16, 16)
-    bench = toy.bench(Knn()).on(AVERAGE)
+    bench = toy.bench(Knn()).with_base(AVERAGE)
     alone = LoraAverage().prepare(toy.bench(LoraAverage()))
     with torch.no_grad():
         expected = alone.embed(images)
@@ -75,14 +75,14 @@ def test_a_bench_on_a_method_shows_the_features_of_that_method(toy: Toy) -> None
 
 def test_what_leaves_the_network_as_it_is_changes_nothing(toy: Toy) -> None:
     bench = toy.bench(Knn())
-    assert bench.on(UNTOUCHED) is bench
+    assert bench.with_base(UNTOUCHED) is bench
     itself = toy.bench(FrozenPrototype())
-    assert itself.on(UNTOUCHED) is itself
+    assert itself.with_base(UNTOUCHED) is itself
 
 
 def test_standing_on_a_method_does_not_lend_its_rights(toy: Toy) -> None:
     with pytest.raises(UndeclaredError, match=r"Method 'knn' requested the pool"):
-        toy.bench(Knn()).on(AVERAGE).pool()
+        toy.bench(Knn()).with_base(AVERAGE).pool()
 
 
 @pytest.mark.parametrize("under", ["icm-lora", "pmf", "linear-probe"])
@@ -95,7 +95,7 @@ def test_a_method_that_leaves_no_adapter_cannot_be_stood_on(toy: Toy, under: str
 def test_a_method_that_skips_a_track_cannot_be_stood_on_there(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(LoraAverage, "skip", lambda *_: "It is tired.")
     with pytest.raises(OptionError, match=r"'lora-average' skips this track and cannot be the base of another\. It is"):
-        toy.bench(Knn()).on(AVERAGE)
+        toy.bench(Knn()).with_base(AVERAGE)
 
 
 # --- cells --------------------------------------------------------------------------------------
@@ -188,7 +188,7 @@ def test_options_that_change_nothing_part_no_rows(toy: Toy) -> None:
 
 
 def test_a_bench_on_another_shows_no_more_than_a_bench(toy: Toy) -> None:
-    bench = RestrictedWorkbench(toy.bench(Knn())).on(AVERAGE)
+    bench = RestrictedWorkbench(toy.bench(Knn())).with_base(AVERAGE)
     with pytest.raises(AttributeError, match="A workbench has no '_environment'"):
         bench._environment  # noqa: B018
     assert (bench.way, bench.shot) == (2, 1)
@@ -202,5 +202,5 @@ def test_what_was_found_out_on_one_is_not_taken_for_another(toy: Toy) -> None:
         return {"lr": 0.1}
 
     for name in ("lora-average", "random-lora", "lora-average", "frozen-prototype"):
-        toy.bench(Knn()).on(Choice("method", name)).remember("choosing", {}, make)
+        toy.bench(Knn()).with_base(Choice("method", name)).cached_json("choosing", {}, make)
     assert len(made) == 3

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from freeshot.basics.errors import DivergedError, OptionError
-from freeshot.contracts.flow import Adapter, Shots, Task
+from freeshot.contracts.tensors import Adapter, Shots, Task
 from freeshot.ops.prototypes import prototype_logits
 from freeshot.records.models import RunRecord
 from freeshot.testing import check

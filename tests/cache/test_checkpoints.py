@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 
 from freeshot.cache.artifacts import Artefact, Artefacts
 from freeshot.cache.checkpoints import FileCheckpoint
-from freeshot.contracts.flow import Shots, SurrogateSet
+from freeshot.contracts.tensors import Shots, SurrogateSet
 from freeshot.engine import BankTeacher, SharedLora
 from freeshot.engine.metering.meter import metered
 from freeshot.ops.prototypes import prototype_logits

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from freeshot.contracts.component import added
+from freeshot.contracts.component import added, build, neutral_options, options_of, to_json
 from freeshot.contracts.meta_learner import MetaLearner
-from freeshot.contracts.options import build, neutral_options, options_of, to_json
 from freeshot.records.models import Part, RunSpec, TrackSpec
 
 

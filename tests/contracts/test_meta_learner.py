@@ -13,9 +13,8 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from freeshot.basics.errors import DivergedError, OptionError
-from freeshot.contracts.checkpoint import Checkpoint
-from freeshot.contracts.flow import Adapter, Shots, Task
 from freeshot.contracts.meta_learner import GradientMetaLearner, Model, TaskStream
+from freeshot.contracts.tensors import Adapter, Checkpoint, Shots, Task
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import pytest
 import torch
 from tests.test_pipeline import KNOWN, METHODS, assert_complete, combinations_of_parts, small, small_parts
 
-from freeshot.engine import LoraBank, SharedLora, look, open_backbone
+from freeshot.engine import LoraBank, SharedLora, forward, open_backbone
 from freeshot.engine.lora.bank import merge
 from freeshot.pool.store import open_pool
 from freeshot.records.models import RunRecord
@@ -68,7 +68,7 @@ def gradients(backbone: Backbone, entries: tuple[LoraEntry, ...], strategy: Effi
     """Return features, and how images and LoRAs pull at them, from where they were computed."""
     bank = LoraBank.of(entries, next(backbone.vit.parameters()))
     images = drawn(backbone, 3 * len(entries)).to(backbone.device).requires_grad_()
-    features = look(backbone, images, bank, strategy=strategy).features
+    features = forward(backbone, images, bank, strategy=strategy).features
     features.square().sum().backward()  # type: ignore[no-untyped-call]
     found = (features.detach(), images.grad, *(weight.grad for weight in bank.parameters()))
     return tuple(part.cpu() for part in found if part is not None)
@@ -86,26 +86,26 @@ def test_a_bank_sees_and_learns_the_same(
 def test_a_bank_is_its_loras_one_by_one_and_merged(card: Backbone, entries: tuple[LoraEntry, ...]) -> None:
     like = next(card.vit.parameters())
     images = drawn(card, 3 * len(entries)).cuda()
-    together = look(card, images, LoraBank.of(entries, like)).features
+    together = forward(card, images, LoraBank.of(entries, like)).features
     for group, entry, features in zip(images.chunk(len(entries)), entries, together.chunk(len(entries)), strict=True):
         bank = LoraBank.of([entry], like)
-        assert torch.allclose(look(card, group, bank).features, features, rtol=0, atol=1e-10)
+        assert torch.allclose(forward(card, group, bank).features, features, rtol=0, atol=1e-10)
         with torch.no_grad():
             assert torch.allclose(merge(card.vit, bank)(card.normalize(group)), features, rtol=0, atol=1e-10)
 
 
 def test_a_lora_leaves_no_trace(card: Backbone, entries: tuple[LoraEntry, ...]) -> None:
     images = drawn(card).cuda()
-    before = look(card, images).features
-    look(card, images, LoraBank.of(entries[:1], next(card.vit.parameters())))
-    assert torch.equal(look(card, images).features, before)
+    before = forward(card, images).features
+    forward(card, images, LoraBank.of(entries[:1], next(card.vit.parameters())))
+    assert torch.equal(forward(card, images).features, before)
 
 
 def test_a_fresh_meta_lora_starts_alike_and_moves_nothing(card: Backbone, processor: Backbone) -> None:
     there, here = (SharedLora(backbone, 2, torch.Generator().manual_seed(0)) for backbone in (card, processor))
     assert all(torch.equal(t.cpu(), h) for t, h in zip(there.lora(), here.lora(), strict=True))
     images = drawn(card).cuda()
-    assert torch.equal(there.embed(images), look(card, images).features)
+    assert torch.equal(there.embed(images), forward(card, images).features)
 
 
 @pytest.mark.parametrize("method", METHODS)

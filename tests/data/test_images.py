@@ -13,7 +13,7 @@ from PIL import Image
 
 from freeshot.basics.errors import DataError
 from freeshot.basics.files import file_sha256
-from freeshot.contracts.images import fitted
+from freeshot.contracts.dataset import fitted
 from freeshot.data import hash_cache as checksums
 from freeshot.data.hash_cache import checksum, content_hashes
 from freeshot.data.images import FileImages, images_of

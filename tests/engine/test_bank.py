@@ -16,7 +16,7 @@ from freeshot.basics.errors import PoolError
 from freeshot.contracts.pool import LoraEntry, Slot
 from freeshot.engine.lora.bank import TARGETS, LoraBank, merge, slots_of
 from freeshot.engine.vit.backbone import Backbone
-from freeshot.engine.vit.forward import look
+from freeshot.engine.vit.forward import forward
 from freeshot.pool.store import write_entry
 
 MakeEntry = Callable[..., LoraEntry]
@@ -32,7 +32,9 @@ def bank_of(backbone: Backbone, *entries: LoraEntry) -> LoraBank:
 
 def one_by_one(backbone: Backbone, entries: list[LoraEntry], images: Tensor) -> Tensor:
     groups = images.chunk(len(entries))
-    return torch.cat([look(backbone, g, bank_of(backbone, e)).features for g, e in zip(groups, entries, strict=True)])
+    return torch.cat(
+        [forward(backbone, g, bank_of(backbone, e)).features for g, e in zip(groups, entries, strict=True)]
+    )
 
 
 def test_slots_are_q_and_v_of_every_block(backbone: Backbone) -> None:
@@ -54,14 +56,14 @@ def test_a_bank_on_every_linear_layer_is_its_merged_networks(
     backbone: Backbone, images: Tensor, make_entry: MakeEntry
 ) -> None:
     entries = [make_entry(n, targets=TARGETS) for n in range(2)]
-    together = look(backbone, images, bank_of(backbone, *entries)).features
+    together = forward(backbone, images, bank_of(backbone, *entries)).features
     with torch.no_grad():
         parts = [
             merge(backbone.vit, bank_of(backbone, e))(backbone.normalize(group))
             for e, group in zip(entries, images.chunk(2), strict=True)
         ]
     assert torch.allclose(together, torch.cat(parts), rtol=0, atol=1e-10)
-    assert not torch.allclose(together, look(backbone, images).features, atol=1e-2)
+    assert not torch.allclose(together, forward(backbone, images).features, atol=1e-2)
 
 
 def test_a_bank_is_vmap_over_its_merged_networks(backbone: Backbone, images: Tensor, make_entry: MakeEntry) -> None:
@@ -77,14 +79,14 @@ def test_a_bank_is_vmap_over_its_merged_networks(backbone: Backbone, images: Ten
     groups = backbone.normalize(images).view(3, 2, *images.shape[1:])
     with sdpa_kernel(SDPBackend.MATH):  # the fused kernel has no rule for vmap
         expected = torch.func.vmap(run)(weights, buffers, groups).flatten(0, 1)
-    found = look(backbone, images, bank_of(backbone, *entries)).features
+    found = forward(backbone, images, bank_of(backbone, *entries)).features
     assert torch.allclose(found, expected, rtol=0, atol=1e-10)
 
 
 def test_gradients_are_clipped_lora_by_lora(backbone: Backbone, images: Tensor, make_entry: MakeEntry) -> None:
     bank = bank_of(backbone, *(make_entry(n) for n in range(3)))
     heads = torch.ones(3, 2, 24, dtype=torch.float64, requires_grad=True)
-    features = look(backbone, images, bank).features.view(3, 2, -1)
+    features = forward(backbone, images, bank).features.view(3, 2, -1)
     steep = torch.tensor([0.001, 1, 100], dtype=torch.float64).view(3, 1, 1)
     (features @ heads.mT * steep).sum().backward()  # type: ignore[no-untyped-call]
     weights = [*bank.parameters(), heads]
@@ -110,7 +112,7 @@ def test_a_network_without_fused_attention_is_refused() -> None:
 
 def test_a_fresh_bank_changes_nothing_bit_for_bit(backbone: Backbone, images: Tensor) -> None:
     bank = LoraBank.fresh(backbone.vit, slots_of(backbone.vit), 4, 3, torch.Generator().manual_seed(0))
-    assert torch.equal(look(backbone, images, bank).features, look(backbone, images).features)
+    assert torch.equal(forward(backbone, images, bank).features, forward(backbone, images).features)
 
 
 def test_a_fresh_bank_starts_as_lora_starts(backbone: Backbone) -> None:
@@ -121,14 +123,14 @@ def test_a_fresh_bank_starts_as_lora_starts(backbone: Backbone) -> None:
 
 def test_a_bank_equals_its_loras_one_by_one(backbone: Backbone, images: Tensor, make_entry: MakeEntry) -> None:
     entries = [make_entry(seed) for seed in range(3)]
-    together = look(backbone, images, bank_of(backbone, *entries)).features
+    together = forward(backbone, images, bank_of(backbone, *entries)).features
     assert torch.allclose(together, one_by_one(backbone, entries, images), rtol=0, atol=1e-10)
-    assert (together - look(backbone, images).features).abs().max() > 0.1  # the LoRAs do something
+    assert (together - forward(backbone, images).features).abs().max() > 0.1  # the LoRAs do something
 
 
 def test_lower_ranks_are_filled_up_without_effect(backbone: Backbone, images: Tensor, make_entry: MakeEntry) -> None:
     entries = [make_entry(1, rank=1), make_entry(2, rank=5), make_entry(3, rank=3)]
-    together = look(backbone, images, bank_of(backbone, *entries)).features
+    together = forward(backbone, images, bank_of(backbone, *entries)).features
     assert torch.allclose(together, one_by_one(backbone, entries, images), rtol=0, atol=1e-10)
 
 
@@ -143,7 +145,7 @@ def test_merging_equals_hooking(
 ) -> None:
     bank = bank_of(backbone, make_entry(0, targets=targets))
     merged = merge(backbone.vit, bank)(backbone.normalize(images))
-    assert torch.allclose(merged, look(backbone, images, bank).features, rtol=0, atol=1e-10)
+    assert torch.allclose(merged, forward(backbone, images, bank).features, rtol=0, atol=1e-10)
 
 
 def test_merging_leaves_the_network_alone(backbone: Backbone, make_entry: MakeEntry) -> None:
@@ -167,7 +169,7 @@ def test_each_loras_gradient_comes_from_its_own_images(
     backbone: Backbone, images: Tensor, make_entry: MakeEntry
 ) -> None:
     bank = bank_of(backbone, make_entry(0), make_entry(1))
-    look(backbone, images, bank).features[:3].sum().backward()  # type: ignore[no-untyped-call]
+    forward(backbone, images, bank).features[:3].sum().backward()  # type: ignore[no-untyped-call]
     assert all(p.grad is not None and p.grad[0].any() and not p.grad[1].any() for p in bank.parameters())
 
 
@@ -183,4 +185,4 @@ def test_a_stored_lora_acts_in_peft_as_in_the_bank(
     peft: Any = PeftModel.from_pretrained(vit, str(tmp_path)).eval()
     with torch.no_grad():
         features = peft.base_model.model(backbone.normalize(images))
-    assert torch.allclose(features, look(backbone, images, bank_of(backbone, entry)).features, rtol=0, atol=1e-10)
+    assert torch.allclose(features, forward(backbone, images, bank_of(backbone, entry)).features, rtol=0, atol=1e-10)

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from freeshot.basics.errors import ContractError
 from freeshot.contracts.efficiency import EfficiencyStrategy
-from freeshot.contracts.flow import LayerView
 from freeshot.contracts.pool import LoraEntry
+from freeshot.contracts.tensors import LayerView
 from freeshot.engine.lora.bank import LoraBank, merge
 from freeshot.engine.vit.backbone import Backbone
-from freeshot.engine.vit.forward import attend, look
+from freeshot.engine.vit.forward import attend, forward
 
 PATCHES = 16
 Masks = list[Tensor]
@@ -119,26 +119,26 @@ def assert_untouched(backbone: Backbone) -> None:
 
 
 def test_a_plain_look_is_timms_forward(backbone: Backbone, images: Tensor) -> None:
-    seen = look(backbone, images)
+    seen = forward(backbone, images)
     assert torch.equal(seen.features, backbone.vit(backbone.normalize(images)))
     assert seen.kept is None
 
 
 def test_the_slow_forward_is_timms_forward(backbone: Backbone, images: Tensor) -> None:
     features, _ = slow(backbone.vit, backbone.normalize(images))
-    assert torch.allclose(features, look(backbone, images).features, rtol=0, atol=1e-10)
+    assert torch.allclose(features, forward(backbone, images).features, rtol=0, atol=1e-10)
 
 
 def test_keeping_every_patch_is_keeping_quiet_bit_for_bit(backbone: Backbone, images: Tensor) -> None:
-    seen = look(backbone, images, kept=every(images))
-    assert torch.equal(seen.features, look(backbone, images).features)
+    seen = forward(backbone, images, kept=every(images))
+    assert torch.equal(seen.features, forward(backbone, images).features)
 
 
 @pytest.mark.parametrize("count", [1, 5, 15])
 def test_kept_patches_equal_masking_the_others_out(backbone: Backbone, images: Tensor, count: int) -> None:
     kept = some(images, count)
     expected, _ = slow(backbone.vit, backbone.normalize(images), [mask_of(kept)] * 3)
-    seen = look(backbone, images, kept=kept)
+    seen = forward(backbone, images, kept=kept)
     assert torch.allclose(seen.features, expected, rtol=0, atol=1e-10)
     assert seen.kept is kept
 
@@ -148,13 +148,13 @@ def test_kept_patches_and_loras_go_together(
 ) -> None:
     bank, kept = LoraBank.of([make_entry(0)], images), some(images)
     expected, _ = slow(merge(backbone.vit, bank), backbone.normalize(images), [mask_of(kept)] * 3)
-    assert torch.allclose(look(backbone, images, bank, kept).features, expected, rtol=0, atol=1e-10)
+    assert torch.allclose(forward(backbone, images, bank, kept).features, expected, rtol=0, atol=1e-10)
 
 
 def test_the_gradient_reaches_kept_patches_and_no_others(backbone: Backbone, images: Tensor) -> None:
     images.requires_grad_()
     kept = torch.tensor([[0, 5]]).expand(len(images), -1).contiguous()
-    look(backbone, images, kept=kept).features.sum().backward()  # type: ignore[no-untyped-call]
+    forward(backbone, images, kept=kept).features.sum().backward()  # type: ignore[no-untyped-call]
     assert images.grad is not None
     cells = images.grad.abs().sum((0, 1)).reshape(4, 4, 4, 4).sum((1, 3))
     assert cells.flatten().nonzero().flatten().tolist() == [0, 5]
@@ -182,23 +182,23 @@ def test_a_token_of_size_three_is_attended_to_as_three_equal_tokens(backbone: Ba
 def test_a_strategy_that_drops_nothing_is_timms_forward(
     backbone: Backbone, images: Tensor, strategy: EfficiencyStrategy
 ) -> None:
-    seen = look(backbone, images, strategy=strategy)
-    assert torch.allclose(seen.features, look(backbone, images).features, rtol=0, atol=1e-10)
+    seen = forward(backbone, images, strategy=strategy)
+    assert torch.allclose(seen.features, forward(backbone, images).features, rtol=0, atol=1e-10)
 
 
 def test_a_strategy_can_choose_at_the_input(backbone: Backbone, images: Tensor) -> None:
-    seen = look(backbone, images, strategy=AtTheInput())
-    assert torch.equal(seen.features, look(backbone, images, kept=every(images)[:, ::2].contiguous()).features)
+    seen = forward(backbone, images, strategy=AtTheInput())
+    assert torch.equal(seen.features, forward(backbone, images, kept=every(images)[:, ::2].contiguous()).features)
 
 
 def test_patches_asked_for_come_before_the_strategys(backbone: Backbone, images: Tensor) -> None:
     kept = some(images)
-    assert look(backbone, images, kept=kept, strategy=AtTheInput()).kept is kept
+    assert forward(backbone, images, kept=kept, strategy=AtTheInput()).kept is kept
 
 
 def test_dropped_patches_are_those_looked_at_least(backbone: Backbone, images: Tensor) -> None:
     _, attentions = slow(backbone.vit, backbone.normalize(images))
-    seen = look(backbone, images, strategy=Drop(at=(1,), ratio=0.75))
+    seen = forward(backbone, images, strategy=Drop(at=(1,), ratio=0.75))
     scores = attentions[1].mean(1)[:, 0, 1:]
     best = scores.argsort(1, descending=True)[:, :4].sort(1).values
     assert seen.kept is not None
@@ -206,7 +206,7 @@ def test_dropped_patches_are_those_looked_at_least(backbone: Backbone, images: T
 
 
 def test_dropped_patches_are_not_seen_in_later_layers(backbone: Backbone, images: Tensor) -> None:
-    seen = look(backbone, images, strategy=Drop(at=(0,), ratio=0.5))
+    seen = forward(backbone, images, strategy=Drop(at=(0,), ratio=0.5))
     assert seen.kept is not None
     later = mask_of(seen.kept)
     expected, _ = slow(backbone.vit, backbone.normalize(images), [torch.ones_like(later), later, later])
@@ -214,8 +214,8 @@ def test_dropped_patches_are_not_seen_in_later_layers(backbone: Backbone, images
 
 
 def test_patches_dropped_twice_are_named_as_in_the_picture(backbone: Backbone, images: Tensor) -> None:
-    first = look(backbone, images, strategy=Drop(at=(0,), ratio=0.5)).kept
-    seen = look(backbone, images, strategy=Drop(at=(0, 1), ratio=0.5))
+    first = forward(backbone, images, strategy=Drop(at=(0,), ratio=0.5)).kept
+    seen = forward(backbone, images, strategy=Drop(at=(0, 1), ratio=0.5))
     assert first is not None
     assert seen.kept is not None
     assert seen.kept.shape == (6, 4)
@@ -227,21 +227,21 @@ def test_patches_dropped_twice_are_named_as_in_the_picture(backbone: Backbone, i
 
 
 def test_dropping_in_the_last_layer_leaves_the_features_alone(backbone: Backbone, images: Tensor) -> None:
-    seen = look(backbone, images, strategy=Drop(at=(2,), ratio=0.9))
-    assert torch.allclose(seen.features, look(backbone, images).features, rtol=0, atol=1e-10)
+    seen = forward(backbone, images, strategy=Drop(at=(2,), ratio=0.9))
+    assert torch.allclose(seen.features, forward(backbone, images).features, rtol=0, atol=1e-10)
     assert seen.kept is not None
     assert seen.kept.shape == (6, 2)
 
 
 def test_layers_can_be_counted_from_the_end(backbone: Backbone, images: Tensor) -> None:
-    last, third = (look(backbone, images, strategy=Drop(at=(at,))) for at in (-1, 2))
+    last, third = (forward(backbone, images, strategy=Drop(at=(at,))) for at in (-1, 2))
     assert last.kept is not None
     assert third.kept is not None
     assert torch.equal(last.kept, third.kept)
 
 
 def test_the_class_token_stays_and_is_not_counted(backbone: Backbone, images: Tensor) -> None:
-    assert look(backbone, images, strategy=Answer((3,))).features.shape == (6, 24)
+    assert forward(backbone, images, strategy=Answer((3,))).features.shape == (6, 24)
 
 
 def test_a_strategy_sees_where_it_is(backbone: Backbone, images: Tensor) -> None:
@@ -253,7 +253,7 @@ def test_a_strategy_sees_where_it_is(backbone: Backbone, images: Tensor) -> None
             views.append(view)
             return super().select(view)
 
-    look(backbone, images, strategy=Watch(at=(0, 2)), progress=0.25)
+    forward(backbone, images, strategy=Watch(at=(0, 2)), progress=0.25)
     assert [(v.layer, v.layers, v.progress, v.attention.shape[-1]) for v in views] == [
         (0, 3, 0.25, 17),
         (2, 3, 0.25, 9),
@@ -264,7 +264,7 @@ def test_a_strategy_sees_where_it_is(backbone: Backbone, images: Tensor) -> None
 def test_nothing_is_left_on_the_network(
     backbone: Backbone, images: Tensor, strategy: EfficiencyStrategy, make_entry: Callable[..., LoraEntry]
 ) -> None:
-    look(backbone, images, LoraBank.of([make_entry(0)], images), strategy=strategy)
+    forward(backbone, images, LoraBank.of([make_entry(0)], images), strategy=strategy)
     assert_untouched(backbone)
 
 
@@ -272,13 +272,13 @@ def test_nothing_is_left_on_the_network_when_the_strategy_raises(
     backbone: Backbone, images: Tensor, make_entry: Callable[..., LoraEntry]
 ) -> None:
     with pytest.raises(KeyError):
-        look(backbone, images, LoraBank.of([make_entry(0)], images), some(images), Raise(at=(1, 2)))
+        forward(backbone, images, LoraBank.of([make_entry(0)], images), some(images), Raise(at=(1, 2)))
     assert_untouched(backbone)
 
 
 def test_choosing_no_patch_breaks_the_contract(backbone: Backbone, images: Tensor) -> None:
     with pytest.raises(ContractError) as caught:
-        look(backbone, images, strategy=Answer(()))
+        forward(backbone, images, strategy=Answer(()))
     assert str(caught.value) == ("Efficiency strategy 'answer' kept no patch. It must keep at least one per image.")
     assert_untouched(backbone)
 
@@ -289,7 +289,7 @@ def test_choosing_patches_that_are_gone_breaks_the_contract(
 ) -> None:
     kept = torch.tensor([[1, 2, 3, 8]] * 6)
     with pytest.raises(ContractError) as caught:
-        look(backbone, images, kept=kept, strategy=Answer(answer))
+        forward(backbone, images, kept=kept, strategy=Answer(answer))
     assert str(caught.value) == (
         "Efficiency strategy 'answer' chose patches that were already dropped. Choose from view.kept."
     )

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from freeshot.contracts.efficiency import EfficiencyStrategy
-from freeshot.engine import BankTeacher, LoraBank, SharedLora, look, open_backbone
+from freeshot.engine import BankTeacher, LoraBank, SharedLora, forward, open_backbone
 from freeshot.engine.vit.backbone import Backbone
 from freeshot.engine.vit.bf16 import autocast, bf16_copy_under_autocast
 from freeshot.pool.store import open_pool
@@ -34,9 +34,9 @@ def pictures(single: Backbone) -> Tensor:
 def test_features_are_nearly_those_of_full_precision(single: Backbone, pictures: Tensor) -> None:
     entry = open_pool(POOL, single.sha256).entries[0]
     bank = LoraBank.of([entry], next(single.vit.parameters()))
-    exact = look(single, pictures, bank).features
+    exact = forward(single, pictures, bank).features
     with autocast("cpu", enabled=True):
-        rough = look(single, pictures, bank).features
+        rough = forward(single, pictures, bank).features
     assert rough.dtype is torch.float32
     assert 0 < (rough - exact).norm() / exact.norm() < 0.05
 
@@ -46,9 +46,9 @@ def test_patches_are_left_out_as_in_full_precision(
     single: Backbone, pictures: Tensor, strategy: EfficiencyStrategy
 ) -> None:
     """Which patches those are may differ, where they matter nearly alike."""
-    exact = look(single, pictures, strategy=strategy).kept
+    exact = forward(single, pictures, strategy=strategy).kept
     with autocast("cpu", enabled=True):
-        rough = look(single, pictures, strategy=strategy)
+        rough = forward(single, pictures, strategy=strategy)
     assert exact is not None
     assert rough.kept is not None
     assert rough.kept.shape == exact.shape
@@ -61,7 +61,7 @@ def test_norms_and_tokens_are_in_bfloat16(single: Backbone, pictures: Tensor) ->
     with autocast("cpu", enabled=True):
         block = bf16_copy_under_autocast(single.vit).get_submodule("blocks.1")
         handle = block.register_forward_hook(lambda _, inputs, output: seen.extend((inputs[0].dtype, output.dtype)))
-        look(single, pictures)
+        forward(single, pictures)
     handle.remove()
     assert seen == [torch.bfloat16, torch.bfloat16]
 
@@ -98,10 +98,10 @@ def test_a_copy_follows_its_network(single: Backbone) -> None:
 def test_a_copy_made_in_inference_mode_serves_gradients_too(single: Backbone, pictures: Tensor) -> None:
     fresh = open_backbone(ToyVit())
     with torch.inference_mode(), autocast("cpu", enabled=True):
-        look(fresh, pictures)
+        forward(fresh, pictures)
     images = pictures.clone().requires_grad_()
     with autocast("cpu", enabled=True):
-        look(fresh, images).features.sum().backward()  # type: ignore[no-untyped-call]
+        forward(fresh, images).features.sum().backward()  # type: ignore[no-untyped-call]
     assert images.grad is not None
     assert images.grad.abs().sum() > 0
 
@@ -117,5 +117,5 @@ def test_what_is_trained_and_what_is_double_is_left_alone(single: Backbone) -> N
 def test_the_inside_of_a_teacher_can_be_looked_at(single: Backbone, pictures: Tensor) -> None:
     teacher = BankTeacher(single, open_pool(POOL, single.sha256).entries[:1])
     with autocast("cpu", enabled=True):
-        view = teacher.inside(pictures)
+        view = teacher.logits_and_tokens(pictures)
     assert view.tokens.shape[:2] == (8, 4)

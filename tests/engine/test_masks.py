@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from freeshot.contracts.efficiency import EfficiencyStrategy
-from freeshot.contracts.flow import LayerView, Shots, SurrogateSet
 from freeshot.contracts.pool import LoraEntry
+from freeshot.contracts.tensors import LayerView, Shots, SurrogateSet
 from freeshot.engine.inversion.mask_only import only_masks, with_mask
 from freeshot.engine.inversion.teacher import BankTeacher
 from freeshot.engine.vit.backbone import Backbone

@@ -11,7 +11,7 @@ from freeshot.contracts.pool import LoraEntry
 from freeshot.engine.lora.adapted_learner import AdaptedLearner
 from freeshot.engine.lora.meta_model import SharedLora, bank_of
 from freeshot.engine.vit.backbone import Backbone
-from freeshot.engine.vit.forward import look
+from freeshot.engine.vit.forward import forward
 
 
 def trained(backbone: Backbone, images: Tensor) -> SharedLora:
@@ -32,9 +32,9 @@ def test_at_step_zero_it_embeds_as_the_backbone_bit_for_bit(backbone: Backbone, 
 
 def test_a_snapshot_makes_the_same_features_again(backbone: Backbone, images: Tensor) -> None:
     model = trained(backbone, images)
-    again = look(backbone, images, bank_of(model.snapshot(), images)).features
+    again = forward(backbone, images, bank_of(model.snapshot(), images)).features
     assert torch.equal(again, model.embed(images))
-    assert (again - look(backbone, images).features).abs().max() > 1e-3
+    assert (again - forward(backbone, images).features).abs().max() > 1e-3
 
 
 def test_a_learner_with_a_snapshot_embeds_as_the_model(backbone: Backbone, images: Tensor) -> None:
@@ -70,4 +70,4 @@ def test_it_looks_through_kept_patches(
     backbone: Backbone, images: Tensor, make_entry: Callable[..., LoraEntry]
 ) -> None:
     model, kept = trained(backbone, images), torch.tensor([[0, 5, 9]] * 6)
-    assert torch.equal(model.embed(images, kept), look(backbone, images, model.bank, kept).features)
+    assert torch.equal(model.embed(images, kept), forward(backbone, images, model.bank, kept).features)

@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, 
 from freeshot.engine import Backbone
 from freeshot.engine.lora.bank import LoraBank, slots_of
 from freeshot.engine.metering.flop_counter import Operations
-from freeshot.engine.vit.forward import look
+from freeshot.engine.vit.forward import forward
 
 
 def counted(work: Callable[[], object]) -> int:
@@ -100,7 +100,7 @@ def test_a_transformer_counts_as_by_torch_and_keeps_its_bits(
     bank = LoraBank.fresh(backbone.vit, slots_of(backbone.vit), 2, 1, torch.Generator().manual_seed(0))
 
     def work() -> Tensor:
-        features = look(backbone, images, bank).features
+        features = forward(backbone, images, bank).features
         if backward:
             features.sum().backward()  # type: ignore[no-untyped-call]
         return features.detach()

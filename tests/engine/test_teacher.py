@@ -11,12 +11,12 @@ from torch import Tensor
 
 from freeshot.basics.errors import PoolError
 from freeshot.contracts.efficiency import EfficiencyStrategy
-from freeshot.contracts.flow import LayerView
 from freeshot.contracts.pool import LoraEntry
+from freeshot.contracts.tensors import LayerView
 from freeshot.engine.inversion.teacher import BankTeacher
 from freeshot.engine.lora.bank import LoraBank
 from freeshot.engine.vit.backbone import Backbone
-from freeshot.engine.vit.forward import look
+from freeshot.engine.vit.forward import forward
 
 MakeEntry = Callable[..., LoraEntry]
 
@@ -40,7 +40,7 @@ def test_group_logits_are_the_single_ones(backbone: Backbone, images: Tensor, ma
 
 def test_logits_are_the_head_on_the_features(backbone: Backbone, images: Tensor, make_entry: MakeEntry) -> None:
     entry = make_entry(1)
-    features = look(backbone, images, LoraBank.of([entry], images)).features
+    features = forward(backbone, images, LoraBank.of([entry], images)).features
     expected = features @ entry.head_weight.T + entry.head_bias
     assert torch.allclose(BankTeacher(backbone, [entry]).logits(images), expected, rtol=0, atol=1e-10)
 
@@ -64,7 +64,7 @@ def test_the_strategy_knows_how_far_the_inversion_is(backbone: Backbone, images:
     bank = LoraBank.of([entry], images).requires_grad_(False)
     teacher, bank = BankTeacher(backbone, [entry], strategy), LoraBank.of([entry], images)
     for step in teacher.steps(2):
-        features = look(backbone, images, bank, strategy=strategy, progress=step / 2).features
+        features = forward(backbone, images, bank, strategy=strategy, progress=step / 2).features
         expected = features @ entry.head_weight.T + entry.head_bias
         assert torch.allclose(teacher.logits(images), expected, rtol=0, atol=1e-10)
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from freeshot.basics.errors import ContractError
-from freeshot.engine import EpisodeBackbone, LoraBank, look, slots_of
+from freeshot.engine import EpisodeBackbone, LoraBank, forward, slots_of
 from freeshot.engine.vit import episode_backbone as module
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def test_a_trunk_is_the_frozen_copy_that_a_bench_hands_out(backbone: Backbone) -
     trunk = EpisodeBackbone.of(network)
     assert not any(weight.requires_grad for weight in network.parameters())
     assert trunk.vit is not backbone.vit
-    assert torch.allclose(trunk.features(IMAGES).flatten(0, 1), look(backbone, IMAGES.flatten(0, 1)).features)
+    assert torch.allclose(trunk.features(IMAGES).flatten(0, 1), forward(backbone, IMAGES.flatten(0, 1)).features)
 
 
 def test_another_network_is_refused() -> None:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from freeshot.contracts.flow import Episode
+from freeshot.contracts.tensors import Episode
 from freeshot.evaluation.audit import SAMPLE, Auditor
 from freeshot.evaluation.episodes import draw_episodes
 from freeshot.evaluation.metrics import judge, together
@@ -35,7 +35,7 @@ class Scorer:
 
     rule: Score
     drew: bool = False
-    together: int = 8
+    episodes_per_batch: int = 8
     calls: list[int] = field(default_factory=list)
     seen: int = 0
 

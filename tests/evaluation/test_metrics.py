@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from freeshot.contracts.flow import Episode
+from freeshot.contracts.tensors import Episode
 from freeshot.evaluation.metrics import (
     QueryOutcomes,
     as_tensors,

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from torch import Generator, Tensor
 
-    from freeshot.contracts.flow import Episode, Shots
     from freeshot.contracts.method import Predictor
+    from freeshot.contracts.tensors import Episode, Shots
 
 CPU = torch.device("cpu")
 IMAGES = CountedImages((30, 30, 30, 30))
@@ -135,7 +135,7 @@ def test_a_head_that_trusts_the_order_of_queries_gains_nothing() -> None:
 
 def test_a_head_that_fits_is_not_tuning_free() -> None:
     class Fitting(Looking):
-        fits = True
+        fits_head = True
 
     assert Looking().tuning_free
     assert not Fitting().tuning_free

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from tests.conftest import Toy
     from torch import Tensor
 
-    from freeshot.contracts.flow import Task
     from freeshot.contracts.meta_learner import Model
+    from freeshot.contracts.tensors import Task
     from freeshot.records.models import RunSpec
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     from freeshot import Teacher, Workbench
-    from freeshot.contracts.images import Images
+    from freeshot.contracts.dataset import Images
     from freeshot.records.models import RunSpec
 
 PREPARED: list[str] = []
@@ -84,7 +84,7 @@ class Far(Launcher):
     """Run cells where another device is."""
 
     name = "far"
-    away = True
+    remote = True
 
     def launch(self, cells: Sequence[RunSpec], run_cell: Callable[[RunSpec], None]) -> None:
         """Note where this process would compute."""

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from freeshot.contracts.columns import Column
+from freeshot.contracts.leaderboard import Column
 from freeshot.leaderboard import boards, versus
 from freeshot.leaderboard.costs import costs
 from freeshot.records.models import TaskCost

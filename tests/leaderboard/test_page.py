@@ -14,7 +14,7 @@ import pytest
 from tests.leaderboard.browser import chromium, open_browser
 from tests.leaderboard.conftest import EPISODES, make_record
 
-from freeshot.contracts.published import Published
+from freeshot.contracts.leaderboard import Published
 from freeshot.leaderboard import boards
 from freeshot.leaderboard.across_tracks import standings
 from freeshot.leaderboard.pairs import over_seeds

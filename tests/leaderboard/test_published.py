@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from freeshot.contracts.published import Published
+from freeshot.contracts.leaderboard import Published
 from freeshot.leaderboard import boards
 from freeshot.leaderboard.published import HEADING
 from freeshot.render import render, render_terminal

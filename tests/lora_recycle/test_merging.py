@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from freeshot.basics.errors import OptionError
-from freeshot.contracts.flow import LayerView
-from freeshot.engine import look
-from freeshot.engine.vit.forward import _thinned, _Trail
+from freeshot.contracts.tensors import LayerView
+from freeshot.engine import forward
+from freeshot.engine.vit.forward import TokenState, _thinned
 from freeshot_lora_recycle.merging import TokenMerging
 from freeshot_lora_recycle.pruning import ClsAttention, RandomPatches
 
@@ -65,18 +65,18 @@ def test_merging_is_that_of_a_loop_over_pairs(patches: int, merge: int) -> None:
     if choice is None:
         assert patches == 1
         return
-    trail = _Trail(view.kept, sizes)
-    found = _thinned(tokens, view, torch.searchsorted(view.kept.contiguous(), choice), strategy, trail)
+    state = TokenState(view.kept, sizes)
+    found = _thinned(tokens, view, torch.searchsorted(view.kept.contiguous(), choice), strategy, state)
     for image in range(2):
         stay, expected, mass = merged_by_hand(tokens[image], view.keys[image], sizes[image].tolist(), merge)
         assert choice[image].tolist() == view.kept[image][stay].tolist()
         assert torch.allclose(found[image], expected, rtol=0, atol=1e-10)
-        assert trail.sizes is not None
-        assert trail.sizes[image].tolist() == mass
+        assert state.sizes is not None
+        assert state.sizes[image].tolist() == mass
 
 
 def test_each_layer_merges_as_many(backbone: Backbone) -> None:
-    kept = look(backbone, images(), strategy=TokenMerging(merge=3)).kept
+    kept = forward(backbone, images(), strategy=TokenMerging(merge=3)).kept
     assert kept is not None
     assert kept.shape == (3, PATCHES - 4 * 3)
 
@@ -89,21 +89,23 @@ def test_merging_equal_patches_changes_nothing(backbone: Backbone) -> None:
     try:
         position[:, 2:] = position[:, 1:2]
         flat = torch.full((2, 3, 16, 16), 0.3)
-        plain = look(backbone, flat).features
-        assert torch.allclose(look(backbone, flat, strategy=TokenMerging(merge=2)).features, plain, atol=1e-5)
+        plain = forward(backbone, flat).features
+        assert torch.allclose(forward(backbone, flat, strategy=TokenMerging(merge=2)).features, plain, atol=1e-5)
     finally:
         position.copy_(before)
 
 
 def test_nothing_to_merge_is_timms_forward(backbone: Backbone) -> None:
     assert torch.allclose(
-        look(backbone, images(), strategy=TokenMerging(merge=0)).features, look(backbone, images()).features, atol=1e-5
+        forward(backbone, images(), strategy=TokenMerging(merge=0)).features,
+        forward(backbone, images()).features,
+        atol=1e-5,
     )
 
 
 def test_a_gradient_reaches_merged_patches(backbone: Backbone) -> None:
     shown = images().requires_grad_()
-    look(backbone, shown, strategy=TokenMerging(merge=3)).features[:, 0].sum().backward()  # type: ignore[no-untyped-call]
+    forward(backbone, shown, strategy=TokenMerging(merge=3)).features[:, 0].sum().backward()  # type: ignore[no-untyped-call]
     assert shown.grad is not None
     cells = shown.grad.abs().sum(1).reshape(3, 4, 4, 4, 4).sum((2, 4))
     assert (cells > 0).all()
@@ -115,7 +117,7 @@ def test_a_negative_number_of_pairs_is_refused() -> None:
 
 
 def test_random_patches_are_as_many_as_class_attention_keeps(backbone: Backbone) -> None:
-    chance, attended = (look(backbone, images(), strategy=s(ratio=0.75)).kept for s in (RandomPatches, ClsAttention))
+    chance, attended = (forward(backbone, images(), strategy=s(ratio=0.75)).kept for s in (RandomPatches, ClsAttention))
     assert chance is not None
     assert attended is not None
     assert chance.shape == attended.shape
@@ -124,7 +126,7 @@ def test_random_patches_are_as_many_as_class_attention_keeps(backbone: Backbone)
 
 def test_random_patches_stay_through_an_inversion_and_differ_between_draws(backbone: Backbone) -> None:
     first, again, other = (
-        look(backbone, images(), strategy=RandomPatches(draw=draw), progress=progress).kept
+        forward(backbone, images(), strategy=RandomPatches(draw=draw), progress=progress).kept
         for draw, progress in ((0, 0.1), (0, 1.0), (1, 1.0))
     )
     assert first is not None

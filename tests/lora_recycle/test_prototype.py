@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from freeshot.contracts.flow import Shots, Task
+from freeshot.contracts.tensors import Shots, Task
 from freeshot.engine.embed_task import embed_task
 from freeshot_lora_recycle.prototype import Prototype
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freeshot.basics.errors import OptionError
-from freeshot.contracts.flow import LayerView
-from freeshot.engine import look
+from freeshot.contracts.tensors import LayerView
+from freeshot.engine import forward
 from freeshot_lora_recycle.pruning import AllTokens, ClsAttention, lasting
 
 if TYPE_CHECKING:
@@ -54,14 +54,14 @@ def test_attention_is_averaged_over_heads_and_taken_from_the_class_token() -> No
 
 
 def test_layers_can_have_shares_of_their_own(backbone: Backbone) -> None:
-    kept = look(backbone, images(), strategy=ClsAttention(at=(-1, 0, 2), ratios=(0.75, 0.5, 0.0))).kept
+    kept = forward(backbone, images(), strategy=ClsAttention(at=(-1, 0, 2), ratios=(0.75, 0.5, 0.0))).kept
     assert kept is not None
     assert kept.shape == (3, 2)  # 16 → 8 in layer 0, all of them in layer 2, 2 in the last
 
 
 def test_one_share_for_all_layers_is_the_same_share_for_each(backbone: Backbone) -> None:
     one, each = (
-        look(backbone, images(), strategy=s).kept
+        forward(backbone, images(), strategy=s).kept
         for s in (ClsAttention(at=(0, 2), ratio=0.5), ClsAttention(at=(0, 2), ratios=(0.5, 0.5)))
     )
     assert one is not None
@@ -78,7 +78,7 @@ def test_shares_that_do_not_fit_are_refused(ratios: tuple[float, ...], why: str)
 
 
 def test_each_layer_drops_its_share_of_what_is_left(backbone: Backbone) -> None:
-    kept = look(backbone, images(), strategy=ClsAttention(at=(0, 1, -1), ratio=0.5)).kept
+    kept = forward(backbone, images(), strategy=ClsAttention(at=(0, 1, -1), ratio=0.5)).kept
     assert kept is not None
     assert kept.shape == (3, 2)
 
@@ -93,26 +93,27 @@ def test_layers_are_counted_from_zero_and_from_the_end() -> None:
 
 def test_nothing_is_dropped_before_the_start(backbone: Backbone) -> None:
     late = ClsAttention(start=0.25)
-    assert look(backbone, images(), strategy=late, progress=0.2).kept is None
-    assert look(backbone, images(), strategy=late, progress=0.25).kept is not None
+    assert forward(backbone, images(), strategy=late, progress=0.2).kept is None
+    assert forward(backbone, images(), strategy=late, progress=0.25).kept is not None
 
 
 def test_keeping_everything_changes_nothing(backbone: Backbone) -> None:
-    plain = look(backbone, images()).features
-    assert torch.allclose(look(backbone, images(), strategy=ClsAttention(ratio=0.0)).features, plain, atol=1e-5)
-    assert torch.equal(look(backbone, images(), strategy=AllTokens()).features, plain)
+    plain = forward(backbone, images()).features
+    assert torch.allclose(forward(backbone, images(), strategy=ClsAttention(ratio=0.0)).features, plain, atol=1e-5)
+    assert torch.equal(forward(backbone, images(), strategy=AllTokens()).features, plain)
 
 
 def test_the_residual_of_the_released_code_changes_the_output(backbone: Backbone) -> None:
     ours, theirs = (
-        look(backbone, images(), strategy=ClsAttention(paper_code_residual=switch)).features for switch in (False, True)
+        forward(backbone, images(), strategy=ClsAttention(paper_code_residual=switch)).features
+        for switch in (False, True)
     )
     assert not torch.allclose(ours, theirs, atol=1e-3)
 
 
 def test_the_residual_of_the_released_code_leaves_the_mask_of_the_last_layer(backbone: Backbone) -> None:
     ours, theirs = (
-        look(backbone, images(), strategy=ClsAttention(paper_code_residual=switch)).kept for switch in (False, True)
+        forward(backbone, images(), strategy=ClsAttention(paper_code_residual=switch)).kept for switch in (False, True)
     )
     assert ours is not None
     assert theirs is not None

@@ -41,7 +41,7 @@ def bench() -> Table:
             rng = torch.Generator().manual_seed(1)
             begin = time.perf_counter()
             if isinstance(method, MetaGenerator):
-                images = method.recover(teacher, LABELS, rng, state or {})
+                images = method.synthesize_with(teacher, LABELS, rng, state or {})
             else:
                 images = method.synthesize(teacher, LABELS, rng)
             seconds += time.perf_counter() - begin

@@ -7,7 +7,7 @@ from tests.performance.measure import Table, in_turn, kept_for_backward
 from tests.performance.setting import Setting, pocket
 from torch import Tensor
 
-from freeshot.contracts.flow import Shots, Task
+from freeshot.contracts.tensors import Shots, Task
 from freeshot.engine import SharedLora
 from freeshot_lora_recycle.prototype import Prototype
 

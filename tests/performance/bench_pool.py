@@ -14,7 +14,7 @@ from tests.performance.setting import Setting, pocket
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from freeshot.engine import LoraBank, look, slots_of
+from freeshot.engine import LoraBank, forward, slots_of
 
 BATCH, STEPS = 25, 3
 
@@ -53,7 +53,7 @@ def bench(setting: Setting | None = None, loras: int = 8, banks: Sequence[int] =
             for _ in range(STEPS):
                 optimizer.zero_grad()
                 with setting.precision():
-                    features = look(backbone, shown, bank).features.view(count, BATCH, -1)
+                    features = forward(backbone, shown, bank).features.view(count, BATCH, -1)
                     logits = (features @ weight.mT).flatten(0, 1)
                 cross_entropy(logits.float(), labels.repeat(count)).backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
@@ -63,7 +63,7 @@ def bench(setting: Setting | None = None, loras: int = 8, banks: Sequence[int] =
             shown = images[lora].clone().requires_grad_()
             for _ in range(STEPS):
                 with setting.precision():
-                    features = look(backbone, shown).features
+                    features = forward(backbone, shown).features
                 features.float().sum().backward()  # type: ignore[no-untyped-call]
 
     ways = {"PEFT, one at a time": with_peft}

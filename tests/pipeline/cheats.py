@@ -84,7 +84,7 @@ class AdaptKnowsTheShuffle(Learner):
 class AdaptManyTrustsThePosition(Learner):
     """Suppose that queries come class by class, in many episodes at once."""
 
-    together = 5
+    episodes_per_batch = 5
 
     def adapt_many(self, support: Tensor, way: int, rngs: Sequence[Generator]) -> Predictor:
         """Ignore the support sets."""
@@ -368,7 +368,7 @@ class SecretlyTunes(Flat):
 class SecretlyFollowsGradients(Learner):
     """Claim to generate without tuning, and follow gradients without an optimiser."""
 
-    generates = True
+    generates_weights = True
 
     def adapt(self, support: Shots, way: int, rng: Generator) -> Predictor:
         """Move the class means by hand."""

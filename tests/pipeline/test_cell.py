@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from tests.conftest import Toy
     from torch import Generator, Tensor
 
-    from freeshot.contracts.flow import Shots
     from freeshot.contracts.method import Predictor, Workbench
+    from freeshot.contracts.tensors import Shots
     from freeshot.contracts.tracks import Track
 
 
@@ -375,7 +375,7 @@ def test_a_tuned_cell_continues_at_the_boundary_of_a_group(
     stubs: Toy, monkeypatch: pytest.MonkeyPatch, unaudited: None
 ) -> None:
     whole = stubs.record("guessing", cache=stubs.folder / "other").accuracies
-    monkeypatch.setattr(Guesser, "together", 4)
+    monkeypatch.setattr(Guesser, "episodes_per_batch", 4)
     Guessing.adapted.clear()
     Guessing.stop_at = 11
     with pytest.raises(KeyboardInterrupt):
@@ -386,7 +386,7 @@ def test_a_tuned_cell_continues_at_the_boundary_of_a_group(
 
 
 def test_a_group_of_no_episodes_is_refused(stubs: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Guesser, "together", 0)
+    monkeypatch.setattr(Guesser, "episodes_per_batch", 0)
     record = stubs.record("guessing")
     assert (record.status, record.reason) == ("violated", "Guesser tunes 0 episodes together; at least 1 is needed.")
 
@@ -606,6 +606,6 @@ def test_a_slow_head_is_asked_of_no_more_tasks(stubs: Toy, monkeypatch: pytest.M
     monkeypatch.setattr("freeshot.pipeline.record_fields.measure_sampling_error", counting)
     stubs.launch("knn")
     assert asked == [1]
-    monkeypatch.setattr(Learner, "spread", False)
+    monkeypatch.setattr(Learner, "jackknife", False)
     stubs.launch("knn", rerun=True)
     assert asked == [1]

@@ -156,7 +156,7 @@ def test_a_bank_of_episodes_is_audited_in_groups_and_alone(toy: Toy) -> None:
     class Bank(Learner):
         """Tune seven episodes at once."""
 
-        together = 7
+        episodes_per_batch = 7
 
         def adapt_many(self, support: Tensor, way: int, rngs: Sequence[Generator]) -> Predictor:
             """Take class means of pixels."""

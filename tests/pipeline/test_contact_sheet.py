@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from freeshot.contracts.flow import Shots, SurrogateSet
+from freeshot.contracts.tensors import Shots, SurrogateSet
 from freeshot.pipeline.contact_sheet import contact_sheet, masked, save_sheet
 
 

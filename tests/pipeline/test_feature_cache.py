@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from freeshot.cache import pixels as decoded
-from freeshot.contracts.flow import Adapter
 from freeshot.contracts.method import Learner, Method, Workbench
+from freeshot.contracts.tensors import Adapter
 from freeshot.engine import AdaptedLearner
 from freeshot.evaluation.audit import Audit
 from freeshot.pipeline import feature_cache as features

@@ -73,7 +73,7 @@ def record_of(toy: Toy, method: type[Method]) -> RunRecord:
         (lambda bench: bench.surrogates(None, None, 3), "which it did not declare. Add Needs.POOL"),
         (lambda bench: bench.oracles(), "which it did not declare. Add Needs.QUERIES"),
         (lambda bench: bench.base_tasks(flip=False), "which it did not declare. Add Needs.BASE_IMAGES"),
-        (lambda bench: bench.validation_trials(3), "which it did not declare. Add Needs.VALIDATION"),
+        (lambda bench: bench.validation_episodes(3), "which it did not declare. Add Needs.VALIDATION"),
     ],
 )
 def test_what_was_not_declared_cannot_be_opened_and_trying_is_on_record(

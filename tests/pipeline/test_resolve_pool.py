@@ -224,7 +224,7 @@ def test_an_optional_track_is_run_by_a_suite_of_images_that_are_fetched_by_hand(
     hidden: Track = replace(TRACKS[0], name="hidden/toy/2w1s", optional=True)
     profiles = {"full": Profile((Row("frozen-prototype"),))}
     suite = Suite("asked", "", ("hidden/*",), profiles)
-    toy.offer(tracks=[hidden], suites=[suite, replace(suite, name="by-hand", by_hand=True)])
+    toy.offer(tracks=[hidden], suites=[suite, replace(suite, name="by-hand", manual_download=True)])
     assert len(plan_run(toy.request(suite="by-hand", tracks=()), toy.catalogue).cells) == 1
     with pytest.raises(Exception, match="has no track that matches"):
         plan_run(toy.request(suite="asked", tracks=()), toy.catalogue)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from freeshot.basics.errors import EpisodeError, PoolError
-from freeshot.contracts.flow import Shots, SurrogateSet, Task
+from freeshot.contracts.tensors import Shots, SurrogateSet, Task
 from freeshot.pipeline.task_sampler import ImageSource, SurrogateSource, Tasks, TaskShape, hidden_classes
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def test_wanted_tasks_are_those_in_turn_that_are_wanted() -> None:
     source = SurrogateSource(POOL, TaskShape(2, 1, 2), 1, SIDE, CPU, flip=False)
     heard: list[tuple[int, int]] = []
     tasks = Tasks(source.draw, {}, 3, lambda done, total: heard.append((done, total)))
-    found = list(tasks.take_wanted(4, lambda task: task.sources[0] == "lora-1"))
+    found = list(tasks.take_where(4, lambda task: task.sources[0] == "lora-1"))
     slow = [task for task in Tasks(source.draw, {}, 3).take(40) if task.sources[0] == "lora-1"][:4]
     assert all(torch.equal(a.query.images, b.query.images) for a, b in zip(found, slow, strict=True))
     assert heard == [(1, 4), (2, 4), (3, 4), (4, 4)]
@@ -88,7 +88,7 @@ def test_wanted_tasks_are_those_in_turn_that_are_wanted() -> None:
 
 def test_of_ten_unwanted_tasks_in_a_row_the_tenth_is_taken() -> None:
     source = SurrogateSource(POOL, TaskShape(2, 1, 2), 1, SIDE, CPU, flip=False)
-    found = list(Tasks(source.draw, {}, 3).take_wanted(2, lambda task: False))
+    found = list(Tasks(source.draw, {}, 3).take_where(2, lambda task: False))
     every = list(Tasks(source.draw, {}, 3).take(20))
     assert len(found) == 2
     assert torch.equal(found[0].query.images, every[9].query.images)

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from tests.conftest import Toy
     from torch import Generator, Tensor
 
-    from freeshot.contracts.flow import Task
     from freeshot.contracts.inversion import Teacher
     from freeshot.contracts.meta_learner import Model
     from freeshot.contracts.method import Workbench
+    from freeshot.contracts.tensors import Task
     from freeshot.pipeline.workbench import Bench
 
 
@@ -99,7 +99,7 @@ def test_what_was_not_declared_is_refused(stocked: Toy) -> None:
     with pytest.raises(UndeclaredError, match=r"Needs\.BASE_IMAGES"):
         bench.base_tasks(flip=False)
     with pytest.raises(UndeclaredError, match=r"Needs\.VALIDATION"):
-        bench.validation_trials(1)
+        bench.validation_episodes(1)
 
 
 def test_what_comes_from_the_pool_needs_the_pool(stocked: Toy) -> None:
@@ -123,7 +123,7 @@ def test_preparing_opens_no_test_image(stocked: Toy, monkeypatch: pytest.MonkeyP
     surrogates = bench.surrogates(GREY, NONE, 4)
     bench.meta_learn(SHORT, bench.surrogate_tasks(surrogates, 0.5, flip=True), 2)
     bench.meta_learn(SHORT, bench.base_tasks(flip=True), 2)
-    bench.validation_trials(2)
+    bench.validation_episodes(2)
     assert set(opened) == {"base", "validation"}
 
 
@@ -145,7 +145,7 @@ def test_other_weights_in_the_same_file_are_inverted_with_anew(
     stocked: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     weights = tmp_path / "prior.safetensors"
-    monkeypatch.setattr(Grey, "files", lambda self: (str(weights),))
+    monkeypatch.setattr(Grey, "weight_files", lambda self: (str(weights),))
     for content in (b"one", b"two", b"two"):
         weights.write_bytes(content)
         bench = stocked.bench(Rich())
@@ -270,7 +270,7 @@ def test_validation_trials_are_the_same_for_two_methods(stocked: Toy) -> None:
         name = "other"
 
     stocked.offer(methods=[Other])
-    ours, theirs = (stocked.bench(method).validation_trials(5) for method in (Rich(), Other()))
+    ours, theirs = (stocked.bench(method).validation_episodes(5) for method in (Rich(), Other()))
     assert len(ours) == len(theirs) == 5
     for one, other in zip(ours, theirs, strict=True):
         assert torch.equal(one.support.images, other.support.images)
@@ -278,7 +278,7 @@ def test_validation_trials_are_the_same_for_two_methods(stocked: Toy) -> None:
 
 
 def test_validation_trials_have_the_shape_of_the_track(stocked: Toy) -> None:
-    (trial,) = stocked.bench(Rich(), "toy/in-domain/2w2s").validation_trials(1)
+    (trial,) = stocked.bench(Rich(), "toy/in-domain/2w2s").validation_episodes(1)
     assert Counter(trial.support.labels.tolist()) == {0: 2, 1: 2}
     assert Counter(trial.query.labels.tolist()) == {0: 3, 1: 3}
 
@@ -287,14 +287,14 @@ def test_validation_classes_too_poor_for_the_track_are_told(stocked: Toy) -> Non
     bench = stocked.bench(Rich())
     bench.track = replace(bench.track, query=50)
     with pytest.raises(EpisodeError, match="needs 51 images of every class"):
-        bench.validation_trials(1)
+        bench.validation_episodes(1)
 
 
 def test_a_track_without_validation_classes_is_told(stocked: Toy) -> None:
     bench = stocked.bench(Rich())
     bench.track = replace(bench.track, sources=())
     with pytest.raises(EpisodeError, match="has no validation classes"):
-        bench.validation_trials(1)
+        bench.validation_episodes(1)
 
 
 def test_the_backbone_is_a_copy_that_may_be_changed(stocked: Toy) -> None:
@@ -328,7 +328,7 @@ def test_what_was_remembered_is_not_computed_again(stocked: Toy) -> None:
         made.append(1)
         return {"lr": 0.1}
 
-    found = [stocked.bench(Rich()).remember("choosing", {"grid": [1, 2]}, make) for _ in range(2)]
+    found = [stocked.bench(Rich()).cached_json("choosing", {"grid": [1, 2]}, make) for _ in range(2)]
     assert (found, len(made)) == ([{"lr": 0.1}] * 2, 1)
 
 
@@ -342,7 +342,7 @@ def test_what_another_version_made_is_made_anew(stocked: Toy, monkeypatch: pytes
     for origin in ("theirs 0.1", "theirs 0.2", "theirs 0.2"):
         monkeypatch.setattr(Registered, "origin", origin)
         bench = stocked.bench(Rich())
-        bench.keep("training", {}, make)
+        bench.cached_tensors("training", {}, make)
         tasks = bench.surrogate_tasks(bench.surrogates(GREY, NONE, 3), 1.0, flip=False)
         bench.meta_learn(SHORT, tasks, 2)
     assert (len(Grey.asked), len(kept)) == (2 * LORAS, 2)
@@ -354,11 +354,11 @@ def test_what_was_kept_of_a_pool_is_not_that_of_a_part_of_it(stocked: Toy, monke
         return {"loras": torch.tensor(len(stocked.bench(Rich()).pool()))}
 
     whole = stocked.bench(Rich())
-    assert whole.keep("training", {}, make)["loras"] == LORAS
+    assert whole.cached_tensors("training", {}, make)["loras"] == LORAS
     pool = whole.pool()
     part = replace(pool, entries=pool.entries[:2])
     monkeypatch.setattr(RunContext, "pool", lambda self, name, backbone: part)
-    assert stocked.bench(Rich()).keep("training", {}, make)["loras"] == 2
+    assert stocked.bench(Rich()).cached_tensors("training", {}, make)["loras"] == 2
 
 
 def test_what_was_kept_is_not_computed_again_and_costs_a_stage(stocked: Toy) -> None:
@@ -370,7 +370,7 @@ def test_what_was_kept_is_not_computed_again_and_costs_a_stage(stocked: Toy) -> 
         return {"weight": torch.arange(3.0)}
 
     benches = [stocked.bench(Rich()) for _ in range(2)]
-    found = [bench.keep("training", {"steps": 2}, make)["weight"].tolist() for bench in benches]
+    found = [bench.cached_tensors("training", {"steps": 2}, make)["weight"].tolist() for bench in benches]
     assert (found, len(made)) == ([[0.0, 1.0, 2.0]] * 2, 1)
     assert [[(s.stage, s.cached) for s in bench.stages] for bench in benches] == [
         [("training", False)],

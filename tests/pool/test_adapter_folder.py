@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from freeshot.basics.errors import PoolError
-from freeshot.contracts.flow import Adapter
+from freeshot.contracts.tensors import Adapter
 from freeshot.engine.lora.adapted_learner import AdaptedLearner
 from freeshot.engine.lora.bank import TARGETS
 from freeshot.engine.lora.low_rank import padded

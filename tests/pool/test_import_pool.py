@@ -17,7 +17,7 @@ from torch import Tensor
 from freeshot.basics.errors import PoolError
 from freeshot.engine.lora.bank import LoraBank
 from freeshot.engine.vit.backbone import Backbone
-from freeshot.engine.vit.forward import look
+from freeshot.engine.vit.forward import forward
 from freeshot.pool.external_formats import read_lora
 from freeshot.pool.import_pool import Imported, import_pool
 from freeshot.testing.toy import DEPTH, WIDTH
@@ -94,9 +94,9 @@ def test_what_peft_saved_gives_the_features_that_peft_gives(
     peft: Any = PeftModel.from_pretrained(copy.deepcopy(backbone.vit), str(folder)).eval()
     with torch.no_grad():
         theirs = peft.base_model.model(backbone.normalize(images))
-    ours = look(backbone, images, LoraBank.of([entry], images)).features
+    ours = forward(backbone, images, LoraBank.of([entry], images)).features
     assert torch.allclose(theirs, ours, atol=1e-5)
-    assert (theirs - look(backbone, images).features).abs().max() > 0.05
+    assert (theirs - forward(backbone, images).features).abs().max() > 0.05
     assert torch.equal(entry.head_bias, load_file(folder / HEAD)["bias"])
 
 
@@ -165,7 +165,7 @@ def test_split_projections_land_in_their_rows_of_the_fused_layer(
     vit: Any = copy.deepcopy(backbone.vit)
     start = "qkv".index(target) * WIDTH
     vit.blocks[1].attn.qkv.weight.data[start : start + WIDTH] += 2 * b @ a
-    ours = look(backbone, images, LoraBank.of([entry], images)).features
+    ours = forward(backbone, images, LoraBank.of([entry], images)).features
     assert torch.allclose(ours, vit(backbone.normalize(images)), atol=1e-5)
 
 
@@ -193,7 +193,7 @@ def test_the_authors_layout_alternates_q_and_v(paper_folder: Path, backbone: Bac
         weight = vit.blocks[block].attn.qkv.weight.data
         weight[:WIDTH] += theirs[f"w_b_{2 * block:03d}"] @ theirs[f"w_a_{2 * block:03d}"]
         weight[2 * WIDTH :] += theirs[f"w_b_{2 * block + 1:03d}"] @ theirs[f"w_a_{2 * block + 1:03d}"]
-    ours = look(backbone, images, LoraBank.of(pool.entries[1:], images)).features
+    ours = forward(backbone, images, LoraBank.of(pool.entries[1:], images)).features
     assert torch.allclose(ours, vit(backbone.normalize(images)), atol=1e-4)
 
 

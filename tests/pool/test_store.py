@@ -24,7 +24,7 @@ from freeshot.contracts.pool import LoraEntry, LoraPool
 from freeshot.engine.inversion.teacher import BankTeacher
 from freeshot.engine.lora.bank import TARGETS, LoraBank
 from freeshot.engine.vit.backbone import Backbone
-from freeshot.engine.vit.forward import look
+from freeshot.engine.vit.forward import forward
 from freeshot.pool.store import open_pool, write_entry
 from freeshot.testing.toy import POOL, WIDTH
 
@@ -125,9 +125,9 @@ def test_peft_loads_each_lora_with_the_same_features(
         peft: Any = PeftModel.from_pretrained(vit, str(pool / entry.name)).eval()
         with torch.no_grad():
             features = peft.base_model.model(backbone.normalize(images))
-        ours = look(backbone, images, LoraBank.of([entry], images)).features
+        ours = forward(backbone, images, LoraBank.of([entry], images)).features
         assert torch.allclose(features, ours, atol=1e-4)
-        assert (features - look(backbone, images).features).abs().max() > 0.1
+        assert (features - forward(backbone, images).features).abs().max() > 0.1
 
 
 def test_a_folder_without_card_is_no_pool(tmp_path: Path) -> None:

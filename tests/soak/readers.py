@@ -15,7 +15,7 @@ from tests.soak import readers_of_caches, readers_of_data, readers_of_loras
 from tests.soak.reader import Reader
 
 from freeshot.cache.artifacts import Artefact, Artefacts
-from freeshot.contracts.options import build
+from freeshot.contracts.component import build
 from freeshot.data.picture_folders import open_pictures
 from freeshot.launch.event_log import EventLogReader
 from freeshot.pool.adapter_folder import CARD, read_adapter_card

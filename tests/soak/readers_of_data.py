@@ -18,7 +18,7 @@ from tests.soak.mutations import mutated
 from tests.soak.reader import Reader
 from tests.soak.spoiling import Folder
 
-from freeshot.contracts.options import build, name_and_options
+from freeshot.contracts.component import build, name_and_options
 from freeshot.data.archives import unpack
 from freeshot.data.image_folder import classes_in
 from freeshot.data.images import images_of

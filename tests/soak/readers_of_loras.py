@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from tests.soak.reader import Reader
 from tests.soak.spoiling import Folder
 
-from freeshot.contracts.flow import Adapter
+from freeshot.contracts.tensors import Adapter
 from freeshot.engine.lora.meta_model import SharedLora
 from freeshot.engine.vit.backbone import open_backbone
 from freeshot.pool.adapter_folder import export_adapter, open_adapter

@@ -467,7 +467,7 @@ class DrawsGlobally(Embeds):
 class Averaging(Learner):
     """Take the mean of all episodes' support images for a class."""
 
-    together = 4
+    episodes_per_batch = 4
 
     def adapt_many(self, support: Tensor, way: int, rngs: Sequence[Generator]) -> Predictor:
         means = support.flatten(2).view(len(support), way, -1, support[0, 0].numel()).mean((0, 2))  # [c, pixels]

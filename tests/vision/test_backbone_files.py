@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from freeshot.basics.errors import DataError, OptionError
 from freeshot.basics.files import file_sha256
-from freeshot.contracts.options import build
+from freeshot.contracts.component import build
 from freeshot_vision.backbones.providers import ClipVitB16
 from freeshot_vision.backbones.weight_files import Source, read_weights
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from freeshot.basics.errors import DataError, OptionError
+from freeshot.contracts.component import build, name_and_options, options_of, spelled
 from freeshot.contracts.efficiency import EfficiencyStrategy
-from freeshot.contracts.flow import LayerView
-from freeshot.contracts.options import build, name_and_options, options_of, spelled
-from freeshot.engine import Backbone, BankTeacher, LoraBank, look, merge, open_backbone, slots_of
+from freeshot.contracts.tensors import LayerView
+from freeshot.engine import Backbone, BankTeacher, LoraBank, forward, merge, open_backbone, slots_of
 from freeshot.engine.inversion.mask_only import only_masks
 from freeshot.engine.lora.bank import TARGETS
 from freeshot_vision.backbones.providers import NUMBERS, PAPER, PROVIDERS, ClipVitB16, TimmVit
@@ -57,8 +57,8 @@ def opened() -> dict[str, Backbone]:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_look_gives_what_the_plain_network_gives(family: str, opened: dict[str, Backbone], images: Tensor) -> None:
     backbone = opened[family]
-    assert torch.equal(look(backbone, images).features, backbone.vit(backbone.normalize(images)))
-    assert look(backbone, images).features.shape == (4, 16 if family == "clip" else 24)
+    assert torch.equal(forward(backbone, images).features, backbone.vit(backbone.normalize(images)))
+    assert forward(backbone, images).features.shape == (4, 16 if family == "clip" else 24)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -69,12 +69,12 @@ def test_a_lora_acts_on_every_layer_and_merges(
     backbone = opened[family]
     rng = torch.Generator().manual_seed(1)
     bank = LoraBank.fresh(backbone.vit, slots_of(backbone.vit, (target,)), 2, 1, rng)
-    plain = look(backbone, images).features
-    assert torch.equal(look(backbone, images, bank).features, plain)
+    plain = forward(backbone, images).features
+    assert torch.equal(forward(backbone, images, bank).features, plain)
     with torch.no_grad():
         for b in bank.b:
             b.copy_(torch.randn(b.shape, generator=rng))
-        changed = look(backbone, images, bank).features
+        changed = forward(backbone, images, bank).features
         assert not torch.equal(changed, plain)
         assert torch.allclose(merge(backbone.vit, bank)(backbone.normalize(images)), changed, atol=1e-5)
 
@@ -83,8 +83,10 @@ def test_a_lora_acts_on_every_layer_and_merges(
 def test_patches_can_be_left_out(family: str, opened: dict[str, Backbone], images: Tensor) -> None:
     everything = torch.arange(16).expand(4, -1)
     backbone = opened[family]
-    assert torch.allclose(look(backbone, images, kept=everything).features, look(backbone, images).features, atol=1e-6)
-    seen = look(backbone, images, strategy=Halving())
+    assert torch.allclose(
+        forward(backbone, images, kept=everything).features, forward(backbone, images).features, atol=1e-6
+    )
+    seen = forward(backbone, images, strategy=Halving())
     assert seen.kept is not None
     assert seen.kept[0].tolist() == list(range(0, 16, 2))
 
@@ -97,8 +99,8 @@ def test_asking_a_strategy_that_keeps_all_changes_nothing(
         def select(self, view: LayerView) -> Tensor:
             return view.kept
 
-    asked = look(opened[family], images, strategy=Keeping()).features
-    assert torch.allclose(asked, look(opened[family], images).features, atol=1e-5)
+    asked = forward(opened[family], images, strategy=Keeping()).features
+    assert torch.allclose(asked, forward(opened[family], images).features, atol=1e-5)
 
 
 @pytest.mark.parametrize(("family", "before"), [("siglip", 0), ("registers", 5)])
@@ -107,7 +109,7 @@ def test_without_one_class_token_patches_cannot_be_left_out(
 ) -> None:
     for asked in ({"kept": torch.arange(8).expand(4, -1)}, {"strategy": Halving()}):
         with pytest.raises(OptionError) as caught:
-            look(opened[family], images, **asked)
+            forward(opened[family], images, **asked)
         assert str(caught.value) == (
             f"Patch selection needs exactly one class token, but this network has {before} tokens before its "
             "patches. Choose strategy=none, an inversion that uses logits only, or another backbone."
@@ -141,7 +143,7 @@ def test_an_inversion_cannot_look_for_a_class_token_that_is_not_there(
     teacher = BankTeacher(backbone, [entry])
     assert teacher.logits(images).shape == (4, 2)
     with pytest.raises(OptionError, match="needs exactly one class token"):
-        teacher.inside(images)
+        teacher.logits_and_tokens(images)
 
 
 def test_what_is_shown_and_how_it_is_scaled_are_part_of_a_networks_hash() -> None:
@@ -158,8 +160,8 @@ def test_every_choice_is_an_option_and_so_in_the_spec() -> None:
 def test_l2_brings_features_to_length_one(images: Tensor) -> None:
     backbone = open_backbone(replace(FAMILIES["clip"], scale="l2"))
     plain = open_backbone(FAMILIES["clip"])
-    expected = torch.nn.functional.normalize(look(plain, images).features, dim=-1)
-    assert torch.allclose(look(backbone, images).features, expected)
+    expected = torch.nn.functional.normalize(forward(plain, images).features, dim=-1)
+    assert torch.allclose(forward(backbone, images).features, expected)
 
 
 def test_random_weights_follow_from_their_seed() -> None:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from torch import Generator, Tensor
 
-    from freeshot import Predictor, Trial, Workbench
+    from freeshot import Predictor, ValidationEpisode, Workbench
 
 
 @dataclass(frozen=True)
@@ -38,30 +38,30 @@ def choose(
     setting: type[S],
     recipe: Mapping[str, object],
     trials: int,
-    score: Callable[[Sequence[Trial]], Mapping[S, float]],
+    score: Callable[[Sequence[ValidationEpisode]], Mapping[S, float]],
 ) -> S:
     """Return the setting with the best score on validation trials, or the cached one for this recipe."""
 
     def make() -> Mapping[str, object]:
-        scores = score(bench.validation_trials(trials))
+        scores = score(bench.validation_episodes(trials))
         best = max(scores, key=lambda one: scores[one])
         return {**asdict(best), "validation_accuracy": {str(one): round(score, 4) for one, score in scores.items()}}
 
     full = {**recipe, "trials": trials, "sources": bench.track.sources}
-    chosen: Mapping[str, Any] = bench.remember("choosing", full, make)
+    chosen: Mapping[str, Any] = bench.cached_json("choosing", full, make)
     found: S = setting(**{field.name: chosen[field.name] for field in fields(setting)})
     return found
 
 
 def mean_accuracies(
-    trials: Sequence[Trial], together: int, tune: Tune[S], rng: Callable[[int], Generator]
+    trials: Sequence[ValidationEpisode], episodes_per_batch: int, tune: Tune[S], rng: Callable[[int], Generator]
 ) -> dict[S, float]:
-    """Tune on trials, `together` at a time, and return the mean accuracy of each yielded setting."""
+    """Tune on trials, `episodes_per_batch` at a time, and return the mean accuracy of each yielded setting."""
     import torch
 
     totals: dict[S, float] = {}
-    for start in range(0, len(trials), together):
-        group = trials[start : start + together]
+    for start in range(0, len(trials), episodes_per_batch):
+        group = trials[start : start + episodes_per_batch]
         support, query = (torch.stack([getattr(t, part).images for t in group]) for part in ("support", "query"))
         answers = torch.stack([trial.query.labels for trial in group])  # [e, q]
         rngs = [rng(place) for place in range(start, start + len(group))]

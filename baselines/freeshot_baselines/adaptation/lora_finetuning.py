@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from torch import Generator, Tensor
 
-    from freeshot import Adapter, Predictor, Trial, Workbench
+    from freeshot import Adapter, Predictor, ValidationEpisode, Workbench
     from freeshot.engine import EpisodeBackbone
 
 
@@ -57,21 +57,23 @@ class LoraFinetuning(Method):
         """Select from the grid, once for all tracks with the same pool and shots."""
         from freeshot.engine import EpisodeBackbone
 
-        bench = bench.on(self.under)
+        bench = bench.with_base(self.under)
         trunk, average = EpisodeBackbone.of(bench.backbone()), self._average(bench)
-        together = episodes_together(bench)
+        episodes_per_batch = episodes_together(bench)
 
-        def score(trials: Sequence[Trial]) -> dict[Setting, float]:
+        def score(trials: Sequence[ValidationEpisode]) -> dict[Setting, float]:
             scores: dict[Setting, float] = {}
             for lr, head in itertools.product(self.lrs, self.heads):
-                learner = LoraLearner(trunk, self, average, Setting(lr, max(self.steps), head), together)
-                scores |= mean_accuracies(trials, together, learner.tune, lambda place: bench.rng("trial", place))
+                learner = LoraLearner(trunk, self, average, Setting(lr, max(self.steps), head), episodes_per_batch)
+                scores |= mean_accuracies(
+                    trials, episodes_per_batch, learner.tune, lambda place: bench.rng("trial", place)
+                )
             return scores
 
         options = {"method": self.name, "lrs": self.lrs, "steps": self.steps, "heads": self.heads, "rank": self.rank}
         where = {"start": self.start, "pool": bench.pool().sha256} if average else {"targets": self.targets}
         setting = choose(bench, Setting, {**options, **where}, self.trials, score)
-        return LoraLearner(trunk, self, average, setting, together)
+        return LoraLearner(trunk, self, average, setting, episodes_per_batch)
 
     def _average(self, bench: Workbench) -> Adapter | None:
         if self.start == "zero":
@@ -85,10 +87,15 @@ class LoraLearner(Learner):
     """Initialise a LoRA and a head for each episode, and tune them in parallel."""
 
     def __init__(
-        self, trunk: EpisodeBackbone, method: LoraFinetuning, average: Adapter | None, setting: Setting, together: int
+        self,
+        trunk: EpisodeBackbone,
+        method: LoraFinetuning,
+        average: Adapter | None,
+        setting: Setting,
+        episodes_per_batch: int,
     ) -> None:
         self._trunk, self._method, self._average, self._setting = trunk, method, average, setting
-        self.together = together
+        self.episodes_per_batch = episodes_per_batch
 
     def adapt_many(self, support: Tensor, way: int, rngs: Sequence[Generator]) -> Predictor:
         """Tune a bank of LoRAs, one per episode."""
@@ -120,6 +127,6 @@ class LoraLearner(Learner):
             return head(trunk.features_without_gradient(images, bank))
 
         parameters = [*bank.parameters(), weight, bias]
-        self.tuned = sum(p.numel() for p in parameters) // len(support)
+        self.tuned_parameters = sum(p.numel() for p in parameters) // len(support)
         for step in adam(parameters, setting.lr, stops or self._method.steps, losses):
             yield Setting(setting.lr, step, setting.head), predict

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from torch import Generator, Tensor
 
-    from freeshot import Adapter, Predictor, Trial, Workbench
+    from freeshot import Adapter, Predictor, ValidationEpisode, Workbench
     from freeshot.engine import EpisodeBackbone
 
 
@@ -70,22 +70,24 @@ class Pmf(Method):
         """Select the rate, once for all tracks with the same pool and shots."""
         from freeshot.engine import EpisodeBackbone
 
-        bench = bench.on(self.under)
+        bench = bench.with_base(self.under)
         trunk, adapter = EpisodeBackbone.of(bench.backbone()), self._meta_trained(bench)
-        together = episodes_together(bench, copies=2)
+        episodes_per_batch = episodes_together(bench, copies=2)
 
-        def score(trials: Sequence[Trial]) -> dict[Rate, float]:
+        def score(trials: Sequence[ValidationEpisode]) -> dict[Rate, float]:
             scores: dict[Rate, float] = {}
             for lr in self.lrs:
-                learner = PmfLearner(trunk, self, adapter, lr, together)
-                scores |= mean_accuracies(trials, together, learner.tune, lambda place: bench.rng("trial", place))
+                learner = PmfLearner(trunk, self, adapter, lr, episodes_per_batch)
+                scores |= mean_accuracies(
+                    trials, episodes_per_batch, learner.tune, lambda place: bench.rng("trial", place)
+                )
             return scores
 
         recipe: dict[str, object] = {"method": self.name, "lrs": self.lrs, "steps": self.steps, "scale": self.scale}
         recipe |= {"rank": self.rank, "targets": self.targets, "probability": self.probability, "start": self.start}
         if adapter is not None:
             recipe["adapter"] = _digest(adapter)
-        return PmfLearner(trunk, self, adapter, choose(bench, Rate, recipe, self.trials, score).lr, together)
+        return PmfLearner(trunk, self, adapter, choose(bench, Rate, recipe, self.trials, score).lr, episodes_per_batch)
 
     def _meta_trained(self, bench: Workbench) -> Adapter | None:
         if self.start == "zero":
@@ -96,9 +98,11 @@ class Pmf(Method):
 class PmfLearner(Learner):
     """Initialise a LoRA for each episode and tune them in parallel."""
 
-    def __init__(self, trunk: EpisodeBackbone, method: Pmf, adapter: Adapter | None, lr: float, together: int) -> None:
+    def __init__(
+        self, trunk: EpisodeBackbone, method: Pmf, adapter: Adapter | None, lr: float, episodes_per_batch: int
+    ) -> None:
         self._trunk, self._method, self._adapter, self._lr = trunk, method, adapter, lr
-        self.together = together
+        self.episodes_per_batch = episodes_per_batch
 
     def adapt_many(self, support: Tensor, way: int, rngs: Sequence[Generator]) -> Predictor:
         """Tune a bank of LoRAs, one per episode."""
@@ -127,7 +131,7 @@ class PmfLearner(Learner):
 
         parameters, steps = list(bank.parameters()), 0
         if self._lr:  # at rate 0 steps change nothing
-            steps, self.tuned = method.steps, sum(p.numel() for p in parameters) // len(support)
+            steps, self.tuned_parameters = method.steps, sum(p.numel() for p in parameters) // len(support)
         for _ in adam(parameters, self._lr, (steps,), losses):
             yield Rate(self._lr), predict
 

@@ -47,16 +47,16 @@ class RegisterPrompt(Method):
         """Prepare the network; all tuning happens per episode."""
         from freeshot.engine import EpisodeBackbone
 
-        together = episodes_together(bench, copies=2 if bench.shot == 1 else 1)
-        return RegisterLearner(EpisodeBackbone.of(bench.on(self.under).backbone()), self, together)
+        episodes_per_batch = episodes_together(bench, copies=2 if bench.shot == 1 else 1)
+        return RegisterLearner(EpisodeBackbone.of(bench.with_base(self.under).backbone()), self, episodes_per_batch)
 
 
 class RegisterLearner(Learner):
     """Tune registers for each episode."""
 
-    def __init__(self, trunk: EpisodeBackbone, method: RegisterPrompt, together: int) -> None:
+    def __init__(self, trunk: EpisodeBackbone, method: RegisterPrompt, episodes_per_batch: int) -> None:
         self._trunk, self._method = trunk, method
-        self.together = together
+        self.episodes_per_batch = episodes_per_batch
 
     def adapt_many(self, support: Tensor, way: int, rngs: Sequence[Generator]) -> Predictor:
         """Tune the registers of e episodes by gradient steps."""
@@ -70,7 +70,7 @@ class RegisterLearner(Learner):
         width = trunk.features_without_gradient(support[:1, :1]).shape[-1]
         drawn = torch.stack([torch.randn(method.registers, width, generator=rng) for rng in rngs])
         registers = Parameter((method.spread * drawn).to(trunk.like))  # [e, p, d]
-        self.tuned = registers[0].numel()
+        self.tuned_parameters = registers[0].numel()
 
         def losses() -> Tensor:
             return support_losses(lambda x: trunk.features(x, registers=registers), support, way, rngs)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from freeshot import Predictor, Workbench
     from freeshot.engine import EpisodeBackbone
-    from freeshot.engine.vit.forward import Adding
+    from freeshot.engine.vit.forward import AdditiveAdapter
 
 
 @dataclass(frozen=True)
@@ -55,11 +55,11 @@ class LoraHub(Method):
 
         self.require_ready()  # in case it is prepared without a plan
         trunk = EpisodeBackbone.of(bench.backbone())
-        together = episodes_together(bench, copies=2 if bench.shot == 1 else 1)
+        episodes_per_batch = episodes_together(bench, copies=2 if bench.shot == 1 else 1)
         pool = bench.pool()
-        return LoraHubLearner(trunk, self, len(pool), self._mixing(trunk, bench), together)
+        return LoraHubLearner(trunk, self, len(pool), self._mixing(trunk, bench), episodes_per_batch)
 
-    def _mixing(self, trunk: EpisodeBackbone, bench: Workbench) -> Callable[[Tensor], Adding]:
+    def _mixing(self, trunk: EpisodeBackbone, bench: Workbench) -> Callable[[Tensor], AdditiveAdapter]:
         """Return the function from coefficients [e, l] to each episode's LoRA."""
         from freeshot_baselines.composition.mixture import stacked
 
@@ -75,7 +75,7 @@ class LoraHub(Method):
         like = trunk.like
         factors = {slot: (a.to(like), b.to(like)) for slot, (a, b) in factors.items()}
 
-        def mixed(weights: Tensor) -> Adding:
+        def mixed(weights: Tensor) -> AdditiveAdapter:
             sums = {slot: [torch.einsum("el,lxy->exy", weights, f) for f in pair] for slot, pair in factors.items()}
             return LoraBank({slot: (a, b) for slot, (a, b) in sums.items()})
 
@@ -86,10 +86,15 @@ class LoraHubLearner(Learner):
     """Search coefficients for each episode, and embed with the result."""
 
     def __init__(
-        self, trunk: EpisodeBackbone, method: LoraHub, loras: int, mixing: Callable[[Tensor], Adding], together: int
+        self,
+        trunk: EpisodeBackbone,
+        method: LoraHub,
+        loras: int,
+        mixing: Callable[[Tensor], AdditiveAdapter],
+        episodes_per_batch: int,
     ) -> None:
         self._trunk, self._method, self._loras, self._mixing = trunk, method, loras, mixing
-        self.together = together
+        self.episodes_per_batch = episodes_per_batch
 
     def adapt_many(self, support: Tensor, way: int, rngs: Sequence[Generator]) -> Predictor:
         """Run e searches in parallel."""
@@ -104,7 +109,7 @@ class LoraHubLearner(Learner):
         drawn = torch.stack([torch.randperm(self._loras, generator=rng) for rng in rngs])[:, : method.candidates]
         copies = augmented(support, rngs) if support.shape[1] == way else None  # the same for all points of a search
 
-        def mixed(found: Tensor) -> Adding:
+        def mixed(found: Tensor) -> AdditiveAdapter:
             zeros = torch.zeros(len(found), self._loras, dtype=found.dtype)
             return self._mixing(zeros.scatter(1, drawn, found).to(trunk.like))
 
@@ -113,7 +118,7 @@ class LoraHubLearner(Learner):
             each = support_losses(lambda x: trunk.features_without_gradient(x, adding), support, way, rngs, copies)
             return each.double().cpu() + method.penalty * found.abs().mean(1)
 
-        size = self.tuned = drawn.shape[1]
+        size = self.tuned_parameters = drawn.shape[1]
         adding = mixed(searched(losses, size, method.bound, method.budget, method.algorithm, rngs))
         shown = trunk.features_without_gradient(support, adding)
         return lambda images: nearest_mean(trunk.features_without_gradient(images, adding), shown, way)

@@ -67,7 +67,7 @@ class Stack:
 
 
 class Added:
-    """Base class of additive adapters, slot by slot; implements the `bank` interface of `look`."""
+    """Base class of additive adapters, slot by slot; implements the `bank` interface of `forward`."""
 
     stack: Stack
 

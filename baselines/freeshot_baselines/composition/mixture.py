@@ -46,16 +46,16 @@ class Mixture(Method):
         from freeshot.engine import EpisodeBackbone
 
         trunk = EpisodeBackbone.of(bench.backbone())
-        together = episodes_together(bench, copies=2 if bench.shot == 1 else 1)
-        return MixtureLearner(trunk, stacked(trunk, bench.pool(), unit=self.unit), self, together)
+        episodes_per_batch = episodes_together(bench, copies=2 if bench.shot == 1 else 1)
+        return MixtureLearner(trunk, stacked(trunk, bench.pool(), unit=self.unit), self, episodes_per_batch)
 
 
 class MixtureLearner(Learner):
     """Tune coefficients for each episode separately, and embed with the resulting LoRA."""
 
-    def __init__(self, trunk: EpisodeBackbone, stack: Stack, method: Mixture, together: int) -> None:
+    def __init__(self, trunk: EpisodeBackbone, stack: Stack, method: Mixture, episodes_per_batch: int) -> None:
         self._trunk, self._stack, self._method = trunk, stack, method
-        self.together = together
+        self.episodes_per_batch = episodes_per_batch
 
     def adapt_many(self, support: Tensor, way: int, rngs: Sequence[Generator]) -> Predictor:
         """Tune the coefficients of e episodes by gradient steps."""
@@ -69,7 +69,7 @@ class MixtureLearner(Learner):
         shape = [len(support), stack.loras, *([len(stack.slots)] if method.per == "layer" else [])]
         parameters = Parameter(torch.full(shape, method.start(stack.loras)).to(trunk.like))
 
-        self.tuned = parameters[0].numel()
+        self.tuned_parameters = parameters[0].numel()
 
         def losses() -> Tensor:
             mixed = stack.mixed(method.weights(parameters))

@@ -50,16 +50,16 @@ class Mole(Method):
         from freeshot_baselines.composition.mixture import stacked
 
         trunk = EpisodeBackbone.of(bench.backbone())
-        together = episodes_together(bench, copies=2 if bench.shot == 1 else 1)
-        return MoleLearner(trunk, stacked(trunk, bench.pool()), self, together)
+        episodes_per_batch = episodes_together(bench, copies=2 if bench.shot == 1 else 1)
+        return MoleLearner(trunk, stacked(trunk, bench.pool()), self, episodes_per_batch)
 
 
 class MoleLearner(Learner):
     """Tune a gate for each episode."""
 
-    def __init__(self, trunk: EpisodeBackbone, stack: Stack, method: Mole, together: int) -> None:
+    def __init__(self, trunk: EpisodeBackbone, stack: Stack, method: Mole, episodes_per_batch: int) -> None:
         self._trunk, self._stack, self._method = trunk, stack, method
-        self.together = together
+        self.episodes_per_batch = episodes_per_batch
 
     def adapt_many(self, support: Tensor, way: int, rngs: Sequence[Generator]) -> Predictor:
         """Tune the gates of e episodes by gradient steps."""
@@ -73,7 +73,7 @@ class MoleLearner(Learner):
         known = trunk.features_without_gradient(support)
         drawn = [torch.randn(stack.loras, known.shape[-1], generator=rng) for rng in rngs]
         gate = Parameter((method.spread * torch.stack(drawn)).to(trunk.like))  # [e, l, d]
-        self.tuned = gate[0].numel()
+        self.tuned_parameters = gate[0].numel()
 
         def features(images: Tensor) -> Tensor:
             frozen = known if images is support else trunk.features_without_gradient(images)

@@ -61,7 +61,7 @@ class Dro(Method):
         def make(tell: Callable[[int, int], None]) -> Mapping[str, Tensor]:
             return self.compose(bench.pool().entries, bench.rng("hypernetwork"), tell).tensors
 
-        return bench.adapted(Adapter(bench.keep("model fusion", asdict(self), make), {}))
+        return bench.adapted(Adapter(bench.cached_tensors("model fusion", asdict(self), make), {}))
 
     def compose(
         self,

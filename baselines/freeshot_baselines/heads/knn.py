@@ -37,7 +37,7 @@ class Knn(Method):
 
     def prepare(self, bench: Workbench) -> Learner:
         """Return the learner of frozen features."""
-        return KnnLearner(bench.on(self.under).frozen(), self.k, self.metric)
+        return KnnLearner(bench.with_base(self.under).frozen(), self.k, self.metric)
 
 
 class KnnLearner(CustomHeadLearner):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from freeshot import Learner, Trial, Workbench
+    from freeshot import Learner, ValidationEpisode, Workbench
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,13 @@ class LinearProbe(Method):
 
     def prepare(self, bench: Workbench) -> Learner:
         """Select the penalty, once for all tracks with the same pool and shots."""
-        bench = bench.on(self.under)
+        bench = bench.with_base(self.under)
         frozen = bench.frozen()
         recipe = {"method": self.name, "cs": self.cs}
         chosen = choose(bench, Penalty, recipe, self.trials, lambda trials: self._scores(frozen, trials))
         return ProbeLearner(frozen, chosen.c)
 
-    def _scores(self, frozen: Learner, trials: Sequence[Trial]) -> dict[Penalty, float]:
+    def _scores(self, frozen: Learner, trials: Sequence[ValidationEpisode]) -> dict[Penalty, float]:
         import torch
 
         with torch.no_grad():
@@ -73,7 +73,7 @@ class LinearProbe(Method):
 class ProbeLearner(CustomHeadLearner):
     """Features of a learner, and a linear classifier fitted to each support set."""
 
-    fits = True
+    fits_head = True
 
     def __init__(self, features: Learner, c: float) -> None:
         super().__init__(features)
@@ -85,7 +85,7 @@ class ProbeLearner(CustomHeadLearner):
 
         support, query = normalize(support.double(), dim=-1), normalize(query.double(), dim=-1)
         weight, bias = logistic_regression(support, labels_of(support, way), way, self._c)
-        self.tuned = weight[0].numel() + bias[0].numel()
+        self.tuned_parameters = weight[0].numel() + bias[0].numel()
         return query @ weight.mT + bias.unsqueeze(1)
 
 

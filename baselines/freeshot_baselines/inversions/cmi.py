@@ -100,8 +100,8 @@ class Cmi(InversionMethod):
         mark = torch.empty(0)
         for step in steps:
             drawn = generator(latents)
-            local = teacher.inside(cropped(drawn, self.crop, rng))
-            whole = teacher.inside(jittered(drawn, rng, 0.125, flip=True))
+            local = teacher.logits_and_tokens(cropped(drawn, self.crop, rng))
+            whole = teacher.logits_and_tokens(jittered(drawn, rng, 0.125, flip=True))
             seen, other = self.fingerprintable(whole.tokens), self.fingerprintable(local.tokens)
             if marker is None:
                 marker = _marker(seen.shape[1], rng).to(teacher.device)

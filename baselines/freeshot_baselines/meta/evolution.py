@@ -35,7 +35,7 @@ class Evolution(GradientMetaLearner):
 
         return prototype_loss(model, task)
 
-    def pull(self, model: Model, task: Task, rng: Generator) -> Tensor:
+    def compute_gradients(self, model: Model, task: Task, rng: Generator) -> Tensor:
         """Write the negative estimated direction of better ranks to `grad`.
 
         Return the mean loss of all perturbations.

@@ -38,7 +38,7 @@ class LoraMl(GradientMetaLearner):
 
         return prototype_loss(model, task)
 
-    def pull(self, model: Model, task: Task, rng: Generator) -> Tensor:
+    def compute_gradients(self, model: Model, task: Task, rng: Generator) -> Tensor:
         """Fit the task's private LoRA, then write the gradient of the meta-LoRA."""
         import torch
 

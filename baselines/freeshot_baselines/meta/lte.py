@@ -55,7 +55,7 @@ class Lte(GradientMetaLearner):
 
         from freeshot.ops.optimizer_state import restore, snapshot
 
-        best = self.choosing(model, tasks)
+        best = self.checkpoint_selector(model, tasks)
         heads = [fresh_head(model.lora(), self.head_rank, rng) for _ in range(self.heads)]
         optimizer = torch.optim.Adam([weight for head in heads for weight in head], lr=self.lr)
         state = [*model.lora(), *(weight for head in heads for weight in head), *best.state]
@@ -69,13 +69,13 @@ class Lte(GradientMetaLearner):
             optimizer.step()
             if (step + 1) % (self.heads * self.merge_every) == 0:
                 merge(model, heads, self.scale)
-            if self.judges(step + 1):
-                best.judge(model, step + 1)
+            if self.should_validate(step + 1):
+                best.update(model, step + 1)
             tasks.checkpoint.offer(lambda done=step + 1: snapshot(done, state, optimizer))  # type: ignore[misc]
         merge(model, heads, self.scale)
         if self.validate_every:
-            best.judge(model, self.iterations)
-        return best.of(model)
+            best.update(model, self.iterations)
+        return best.result(model)
 
     def _pulled(self, model: Model, head: Sequence[Parameter], task: Task) -> Tensor:
         """Compute the gradient of a head, with the meta-LoRA fixed."""

@@ -51,7 +51,7 @@ class Reptile(GradientMetaLearner):
 
         return prototype_loss(model, task)
 
-    def pull(self, model: Model, task: Task, rng: Generator) -> Tensor:
+    def compute_gradients(self, model: Model, task: Task, rng: Generator) -> Tensor:
         """Take steps on the task, restore the weights, and write θ − θ′ to `grad`.
 
         Return the mean loss of the steps.

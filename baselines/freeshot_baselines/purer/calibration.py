@@ -43,9 +43,11 @@ class Calibration:
 class CalibratedLearner(Learner):
     """Start at the meta-LoRA in each episode, invert images of its classes, and tune until both kinds agree."""
 
-    def __init__(self, trunk: EpisodeBackbone, adapter: Adapter, calibration: Calibration, together: int) -> None:
+    def __init__(
+        self, trunk: EpisodeBackbone, adapter: Adapter, calibration: Calibration, episodes_per_batch: int
+    ) -> None:
         self._trunk, self._adapter, self._calibration = trunk, adapter, calibration
-        self.together = together
+        self.episodes_per_batch = episodes_per_batch
 
     def adapt_many(self, support: Tensor, way: int, rngs: Sequence[Generator]) -> Predictor:
         """Calibrate a bank of LoRAs, one per episode; then classify by the class means of the support set."""
@@ -54,7 +56,7 @@ class CalibratedLearner(Learner):
         both = torch.cat([support, inverted(trunk, bank, support, way, plan, rngs)], dim=1)  # [e, n + m, 3, h, w]
         labels = labels_of(support, way).repeat(1, 2)
         weights = list(bank.parameters())
-        self.tuned = sum(weight.numel() for weight in weights) // len(support)
+        self.tuned_parameters = sum(weight.numel() for weight in weights) // len(support)
 
         def losses() -> Tensor:
             return contrastive_losses(trunk.features(both, bank), labels, plan.temperature)

@@ -75,10 +75,12 @@ class Purer(Method):
 
     def prepare(self, bench: Workbench) -> Learner:
         """Optimise once per pool and episode shape; embed with the result, or calibrate it."""
-        from freeshot.contracts.options import to_json
+        from freeshot.contracts.component import to_json
 
         options = {name: value for name, value in to_json(self).items() if not name.startswith("calibrate")}
-        trained = Adapter(bench.keep("lockstep", {"options": options}, lambda tell: self._lockstep(bench, tell)))
+        trained = Adapter(
+            bench.cached_tensors("lockstep", {"options": options}, lambda tell: self._lockstep(bench, tell))
+        )
         return self._calibrated(bench, trained) if self.calibrate else bench.adapted(trained)
 
     def _calibrated(self, bench: Workbench, adapter: Adapter) -> Learner:

@@ -43,7 +43,7 @@ class RecLora(InversionBasedMethod):
         from freeshot_baselines.composition.clusters import clusters, similarities
         from freeshot_baselines.rec_lora.router import RoutedLearner
 
-        recovered = bench.surrogates(*self.recovery(), self.per_class, self.batch)
+        recovered = bench.surrogates(*self.inversion_and_strategy(), self.per_class, self.batch)
         learners = []
         for members in clusters(similarities(bench.pool().entries), self.clusters):
             part = [recovered[place] for place in members]

@@ -58,13 +58,13 @@ class TaskMemory(GradientMetaLearner):
         from freeshot_baselines.teapot.policy import Policy
 
         policy = Policy(self.policy_lr) if self._chooses(tasks) else None
-        best = self.choosing(model, tasks)
+        best = self.checkpoint_selector(model, tasks)
         optimizer = torch.optim.Adam(model.lora(), lr=self.lr)
         before: Task | None = None
         taken: list[Sequence[str]] = []
         rewards = 0
         trusted = (lambda task: policy.accepts(task.sources, rng)) if policy is not None else (lambda task: True)
-        for step, task in enumerate(tasks.take_wanted(self.iterations, trusted)):
+        for step, task in enumerate(tasks.take_where(self.iterations, trusted)):
             partner = None
             if task.teacher_logits is None:
                 blend = float(torch.rand((), generator=rng)) < self.blended
@@ -80,13 +80,13 @@ class TaskMemory(GradientMetaLearner):
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
-            if self.judges(step + 1):
-                best.judge(model, step + 1)
+            if self.should_validate(step + 1):
+                best.update(model, step + 1)
             taken.append(task.sources)
             if policy is not None and len(taken) == self.group:
                 policy.reward(taken, self._accuracy(model, tasks.held_out, rewards))
                 taken, rewards = [], rewards + 1
-        return _with_facts(best.of(model), policy)
+        return _with_facts(best.result(model), policy)
 
     def loss(self, model: Model, task: Task) -> Tensor:
         """Return KL(LoRA ‖ student) on the query, or cross-entropy on tasks across LoRAs."""
@@ -104,7 +104,7 @@ class TaskMemory(GradientMetaLearner):
 
     def _accuracy(self, model: Model, held_out: Sequence[Task], number: int) -> float:
         """Return the mean accuracy on the next few held-out tasks."""
-        from freeshot.contracts.validation import nearest_prototype_accuracy
+        from freeshot.contracts.meta_learner import nearest_prototype_accuracy
 
         places = [(number * self.judged_on + place) % len(held_out) for place in range(self.judged_on)]
         return sum(nearest_prototype_accuracy(model, held_out[place]) for place in places) / self.judged_on

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from freeshot.basics.files import atomic_path, tensors_sha256, write_tensors
-from freeshot.contracts.checkpoint import Checkpoint
+from freeshot.contracts.tensors import Checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from freeshot.contracts.images import Images
+    from freeshot.contracts.dataset import Images
 
 WORTH = 128 * 2**20
 """Smallest set, in bytes of pixels, that is cached; smaller sets are decoded quickly."""

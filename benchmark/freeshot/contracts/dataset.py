@@ -1,11 +1,11 @@
-"""The interface of data sets; method code cannot open them."""
+"""The interfaces of data sets, which method code cannot open, and of the images that they return."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
 from functools import wraps
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from freeshot.basics.access_guard import require_access
 from freeshot.contracts.component import Component
@@ -14,7 +14,33 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from freeshot.contracts.images import Images
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+
+class Images(Protocol):
+    """Labelled images that are read by index, so that a data set need not fit into memory.
+
+    Images that can be resized also have `at(side) -> Images`; the harness calls it with the backbone's input side.
+    Without it all images must be squares of that side, or the run is refused before it starts.
+    """
+
+    @property
+    def labels(self) -> NDArray:  # type: ignore[type-arg]
+        """[n] integers, index into `classes`."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of this split's classes."""
+
+    @property
+    def sha256(self) -> str:
+        """Identity of the content: hash of pixels and labels, or of the source files."""
+
+    def __len__(self) -> int: ...
+
+    def read(self, indices: Sequence[int]) -> Tensor:
+        """Return uint8 [b, 3, h, w]."""
 
 
 @dataclass(frozen=True)
@@ -58,3 +84,28 @@ def _guarded(load: Callable[..., Images]) -> Callable[..., Images]:
         return load(self, split, root)
 
     return guarded
+
+
+def fitted(images: Images, side: int) -> Images:
+    """Return the images at the backbone's input side, if they can be resized (have `at(side)`)."""
+    at: Callable[[int], Images] | None = getattr(images, "at", None)
+    return images if at is None else at(side)
+
+
+def wrong_size(images: Images, dataset: str, side: int, backbone: str) -> str:
+    """Return why images do not fit a backbone of input side `side`, or '' if they do; reads the first image."""
+    if len(images) == 0:
+        return ""
+    height, width = fitted(images, side).read([0]).shape[-2:]
+    if height == width == side:
+        return ""
+    size = f"{width} px" if height == width else f"{width} × {height} px"
+    if hasattr(images, "at"):
+        return (
+            f"'{dataset}' gives images of {size} by at({side}), but the backbone '{backbone}' takes {side} px. "
+            "Return the side that was passed to at."
+        )
+    return (
+        f"'{dataset}' gives images of {size}, but the backbone '{backbone}' takes {side} px. "
+        f"Return {side} px, offer at(side), or choose another backbone."
+    )

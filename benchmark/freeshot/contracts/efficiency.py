@@ -10,7 +10,7 @@ from freeshot.contracts.component import Component
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from freeshot.contracts.flow import LayerView
+    from freeshot.contracts.tensors import LayerView
 
 
 @dataclass(frozen=True)

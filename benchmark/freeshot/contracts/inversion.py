@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Generator, Tensor
 
-    from freeshot.contracts.checkpoint import Checkpoint
+    from freeshot.contracts.tensors import Checkpoint
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,15 +47,12 @@ class Teacher(Protocol):
 
     def logits(self, images: Tensor) -> Tensor:
         """Return the logits of each image's own LoRA: [n, 3, h, w] in 0…1 → [n, c]; differentiable in the images."""
-        ...
 
-    def inside(self, images: Tensor) -> TeacherView:
+    def logits_and_tokens(self, images: Tensor) -> TeacherView:
         """Return the logits together with the class tokens after each block; differentiable in the images."""
-        ...
 
     def steps(self, count: int, start: int = 0) -> Iterator[int]:
         """Count start…count−1, report progress and pass it to the strategy."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -70,7 +67,7 @@ class InversionMethod(Component):
     def synthesize(self, teacher: Teacher, labels: Tensor, rng: Generator) -> Tensor:
         """Return detached images [n, 3, h, w] in 0…1 that the teacher classifies as `labels` [n]."""
 
-    def files(self) -> Sequence[str]:
+    def weight_files(self) -> Sequence[str]:
         """Return the weight files that images depend on besides the LoRAs; every recipe includes their content."""
         return ()
 
@@ -90,15 +87,12 @@ class Teachers(Protocol):
 
     def teacher(self, index: int) -> Teacher:
         """Return LoRA `index`."""
-        ...
 
     def way(self, index: int) -> int:
         """Return the number of classes of LoRA `index`."""
-        ...
 
     def steps(self, count: int) -> Iterator[int]:
         """Count 0…count−1 while reporting progress."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -110,7 +104,9 @@ class LearnedInversion(InversionMethod):
         """Return the learned weights as named tensors; they are stored with the pool's surrogates."""
 
     @abstractmethod
-    def recover(self, teacher: Teacher, labels: Tensor, rng: Generator, learned: Mapping[str, Tensor]) -> Tensor:
+    def synthesize_with(
+        self, teacher: Teacher, labels: Tensor, rng: Generator, learned: Mapping[str, Tensor]
+    ) -> Tensor:
         """Return detached images [n, 3, h, w] in 0…1 that the teacher classifies as `labels` [n]."""
 
     def synthesize(self, teacher: Teacher, labels: Tensor, rng: Generator) -> Tensor:

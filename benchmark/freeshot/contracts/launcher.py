@@ -19,7 +19,7 @@ class Launcher(Component):
     """Run cells in any order, on any machine; cells are independent, content-addressed and idempotent."""
 
     kind: ClassVar[str] = "launcher"
-    away: ClassVar[bool] = False
+    remote: ClassVar[bool] = False
     """Whether cells run on other machines, which may have devices that this one lacks."""
 
     @abstractmethod

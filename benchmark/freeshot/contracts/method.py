@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     import torch
     from torch import Generator, Tensor, nn
 
-    from freeshot.contracts.flow import Adapter, Shots, SurrogateSet
     from freeshot.contracts.meta_learner import TaskStream
     from freeshot.contracts.pool import LoraPool
+    from freeshot.contracts.tensors import Adapter, Shots, SurrogateSet
     from freeshot.contracts.tracks import Track
 
 
@@ -46,11 +46,11 @@ class Learner(ABC):
     once.
     """
 
-    fits: ClassVar[bool] = False
+    fits_head: ClassVar[bool] = False
     """True if `classify` optimises something on the support set: such a row is not tuning-free."""
-    generates: ClassVar[bool] = False
+    generates_weights: ClassVar[bool] = False
     """True if `adapt` computes its parameters from the support set without optimisation: such a row is tuning-free."""
-    spread: ClassVar[bool] = True
+    jackknife: ClassVar[bool] = True
     """Whether `classify` is fast enough to run on 10,000 more tasks, for intervals that also cover other images."""
     transductive: ClassVar[bool] = False
     """True if a prediction also uses the other queries of its episode. The record has a tag for it; without this
@@ -59,9 +59,9 @@ class Learner(ABC):
     """True if predictions depend on how an episode's classes are numbered, as for a network that reads class indices.
     The audit then checks that the numbering gives no advantage; learners that use the random stream passed to `adapt`
     need not declare it."""
-    together: int = 1
+    episodes_per_batch: int = 1
     """Largest number of episodes per call of `adapt_many`; a learner may set it on construction."""
-    tuned: int = 0
+    tuned_parameters: int = 0
     """Number of weights fitted to each support set, for the record; a learner may set it while tuning."""
 
     def embed(self, images: Tensor) -> Tensor:
@@ -89,12 +89,12 @@ class Learner(ABC):
         """Tune on e support sets at once, images [e, n, 3, h, w] in 0…1; the predictor scores e × q queries.
 
         The n images of an episode are ordered class by class, equally many per class. Episodes come in groups of
-        `together`, and the last group may be smaller, so the predictions of one episode must not depend on the others;
-        each has its own random stream. By default calls `adapt` for one after the other.
+        `episodes_per_batch`, and the last group may be smaller, so the predictions of one episode must not depend on
+        the others; each has its own random stream. By default calls `adapt` for one after the other.
         """
         import torch
 
-        from freeshot.contracts.flow import Shots
+        from freeshot.contracts.tensors import Shots
 
         labels = torch.arange(way, device=support.device).repeat_interleave(support.shape[1] // way)
         tuned = [self.adapt(Shots(images, labels), way, rng) for images, rng in zip(support, rngs, strict=True)]
@@ -115,7 +115,7 @@ class Learner(ABC):
     @property
     def tuning_free(self) -> bool:
         """True if nothing is optimised on the support set of an episode."""
-        return not self.fits if self.embeds else self.generates
+        return not self.fits_head if self.embeds else self.generates_weights
 
 
 class Predictor(Protocol):
@@ -123,26 +123,22 @@ class Predictor(Protocol):
 
     def __call__(self, images: Tensor) -> Tensor:
         """Score query images [q, 3, h, w] in 0…1: [q, c]; for e episodes [e, q, 3, h, w]: [e, q, c]."""
-        ...
 
 
-class Trial(Protocol):
+class ValidationEpisode(Protocol):
     """One validation episode with its labels, for choosing settings without test data."""
 
     @property
     def support(self) -> Shots:
         """Labelled images to learn from."""
-        ...
 
     @property
     def query(self) -> Shots:
         """Images to classify, with their labels."""
-        ...
 
     @property
     def way(self) -> int:
         """Number of classes."""
-        ...
 
 
 class Oracle(Protocol):
@@ -156,7 +152,6 @@ class Oracle(Protocol):
 
     def logits(self, images: Tensor) -> Tensor:
         """Return the logits of images [n, 3, h, w] in 0…1: [n, c]; no gradient flows back."""
-        ...
 
 
 class Workbench(Protocol):
@@ -174,32 +169,26 @@ class Workbench(Protocol):
     @property
     def device(self) -> torch.device:
         """The device of the backbone."""
-        ...
 
     def backbone(self) -> nn.Module:
         """Return a fresh copy of the backbone, weights trainable, mapping images in 0…1 to features [b, d]."""
-        ...
 
     def frozen(self) -> Learner:
         """Return the learner that embeds with the unchanged backbone."""
-        ...
 
-    def on(self, method: Choice) -> Workbench:
+    def with_base(self, method: Choice) -> Workbench:
         """Return a workbench whose network is the result of another method, for `backbone()` and `frozen()`.
 
         The pool, its surrogates and the meta-learning stay those of the pre-trained network. A method that yields no
         adapter raises OptionError; one that leaves the network unchanged has no effect. The other method's needs are
         added to those of this row.
         """
-        ...
 
     def pool(self) -> LoraPool:
         """Return the LoRAs. Needs POOL."""
-        ...
 
     def oracles(self) -> Sequence[Oracle]:
         """Return the LoRAs as services that return logits only. Needs QUERIES."""
-        ...
 
     def surrogates(self, inversion: Choice, strategy: Choice, per_class: int, batch: int = 0) -> Sequence[SurrogateSet]:
         """Invert every LoRA of the pool, or load the cached surrogates. Needs POOL, or QUERIES.
@@ -207,7 +196,6 @@ class Workbench(Protocol):
         With QUERIES alone the inversion gets logits without gradients, and queries are counted. About `batch` images of
         each LoRA are optimised at once, with equal numbers per class; 0: all at once.
         """
-        ...
 
     def surrogate_tasks(
         self, surrogates: Sequence[SurrogateSet], lora_share: float, *, flip: bool, held_out: float = 0.0
@@ -216,34 +204,28 @@ class Workbench(Protocol):
 
         Needs POOL, or QUERIES. A share `held_out` of the classes is reserved for the stream's validation tasks.
         """
-        ...
 
     def base_tasks(self, *, flip: bool) -> TaskStream:
         """Draw tasks from the real base images. Needs BASE_IMAGES."""
-        ...
 
-    def validation_trials(self, count: int) -> Sequence[Trial]:
+    def validation_episodes(self, count: int) -> Sequence[ValidationEpisode]:
         """Draw labelled tasks from validation classes, the same for all methods. Needs VALIDATION."""
-        ...
 
     def meta_learn(self, learner: Choice, tasks: TaskStream, rank: int, targets: Sequence[str] = ("q", "v")) -> Adapter:
         """Train one meta-LoRA on the targets with a meta-learner, or load the cached one.
 
         Targets are q, k, v, proj, fc1 and fc2: the linear layers of each block.
         """
-        ...
 
     def adapted(self, adapter: Adapter) -> Learner:
         """Return the learner that embeds with the backbone and this adapter."""
-        ...
 
-    def remember(
+    def cached_json(
         self, stage: str, recipe: Mapping[str, object], make: Callable[[], Mapping[str, object]]
     ) -> Mapping[str, object]:
         """Return the cached result of `make()` for this recipe, or compute it; a JSON mapping."""
-        ...
 
-    def keep(
+    def cached_tensors(
         self,
         stage: str,
         recipe: Mapping[str, object],
@@ -253,11 +235,9 @@ class Workbench(Protocol):
 
         Pool, surrogates, way, shot and seed are part of every recipe; `tell(done, total)` reports progress.
         """
-        ...
 
     def rng(self, *names: object) -> Generator:
         """Return a new generator for the random stream of this name."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -36,12 +36,12 @@ class SurrogateMethod(Method):
     """Images of a LoRA that are inverted at once, with equal numbers per class; 0: all. Saves memory."""
 
     @abstractmethod
-    def recovery(self) -> tuple[Choice, Choice]:
+    def inversion_and_strategy(self) -> tuple[Choice, Choice]:
         """Return the inversion method and the efficiency strategy."""
 
     def prepare(self, bench: Workbench) -> Learner:
         """Invert every LoRA, train the meta-LoRA on the surrogates, and embed with it."""
-        surrogates = bench.surrogates(*self.recovery(), self.per_class, self.batch)
+        surrogates = bench.surrogates(*self.inversion_and_strategy(), self.per_class, self.batch)
         tasks = bench.surrogate_tasks(surrogates, self.lora_share, flip=self.flip, held_out=self.held_out)
         return bench.adapted(bench.meta_learn(self.learner, tasks, self.rank, self.targets))
 
@@ -55,6 +55,6 @@ class InversionBasedMethod(SurrogateMethod):
     strategy: Choice = field(kw_only=True)
     """Efficiency strategy that drops tokens; its final mask is used in meta-training."""
 
-    def recovery(self) -> tuple[Choice, Choice]:
+    def inversion_and_strategy(self) -> tuple[Choice, Choice]:
         """Return the selected inversion and strategy."""
         return self.inversion, self.strategy

@@ -34,7 +34,7 @@ class Track:
     indices_sha256: str = ""
     """Hash of the frozen index list alone, if the number of images per class is fixed but the images are not."""
     optional: bool = False
-    """True if images must be downloaded manually; run only by its full name, or in a suite with `by_hand`."""
+    """True if images must be downloaded manually; run only by its full name, or in a suite with `manual_download`."""
 
 
 @dataclass(frozen=True)
@@ -68,5 +68,5 @@ class Suite:
     summary: str
     tracks: tuple[str, ...]
     profiles: Mapping[str, Profile]
-    by_hand: bool = False
+    manual_download: bool = False
     """True if all images are downloaded manually; naming the suite then includes its optional tracks."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import FreeshotError
-from freeshot.contracts.options import build, name_and_options
+from freeshot.contracts.component import build, name_and_options
 from freeshot.data.splits import NAMES
 
 if TYPE_CHECKING:

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from freeshot.contracts.dataset import FewShotDataset
-    from freeshot.contracts.images import Images
+    from freeshot.contracts.dataset import FewShotDataset, Images
 
 
 @dataclass(frozen=True)

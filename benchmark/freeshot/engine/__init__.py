@@ -9,19 +9,19 @@ from freeshot.engine.lora.low_rank import padded, product_svd
 from freeshot.engine.lora.meta_model import SharedLora, adapter_of, factors_of
 from freeshot.engine.vit.backbone import Backbone, open_backbone, weights_sha256
 from freeshot.engine.vit.episode_backbone import EpisodeBackbone
-from freeshot.engine.vit.forward import Seen, look
+from freeshot.engine.vit.forward import ForwardOutput, forward
 
 __all__ = [
     "AdaptedLearner",
     "Backbone",
     "BankTeacher",
     "EpisodeBackbone",
+    "ForwardOutput",
     "LoraBank",
-    "Seen",
     "SharedLora",
     "adapter_of",
     "factors_of",
-    "look",
+    "forward",
     "merge",
     "open_backbone",
     "padded",

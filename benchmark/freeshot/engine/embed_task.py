@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from freeshot.contracts.flow import Task
     from freeshot.contracts.meta_learner import Model
+    from freeshot.contracts.tensors import Task
 
 
 def embed_task(

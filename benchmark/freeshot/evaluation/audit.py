@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from freeshot.contracts.flow import Episode
+    from freeshot.contracts.tensors import Episode
     from freeshot.evaluation.metrics import QueryOutcomes
     from freeshot.evaluation.variations import Rescore
 
@@ -172,7 +172,7 @@ class Auditor:
         """Score episodes again, the first `alone` of them one by one and the others in groups."""
         episodes = [self.episodes[i] for i in positions]
         shown = [show(episode, variation, self.rescore.order_of(episode), self.rng) for episode in episodes]
-        step = max(1, self.rescore.together)
+        step = max(1, self.rescore.episodes_per_batch)
         groups = [[one] for one in shown[:alone]]
         groups += [shown[start : start + step] for start in range(alone, len(shown), step)]
         parts = [Outcomes.of_logits(self.rescore(group), group) for group in groups]

@@ -14,14 +14,14 @@ import numpy as np
 from freeshot.basics.errors import EpisodeError
 from freeshot.basics.files import canonical_json
 from freeshot.basics.seeds import derive
-from freeshot.contracts.flow import Episode
+from freeshot.contracts.tensors import Episode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from freeshot.contracts.images import Images
+    from freeshot.contracts.dataset import Images
     from freeshot.contracts.tracks import Track
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from freeshot.contracts.flow import Episode
+    from freeshot.contracts.tensors import Episode
 
 BINS = 15
 """Bins of equal width for the calibration error (Guo et al., 2017)."""

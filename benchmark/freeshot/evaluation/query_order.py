@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from freeshot.contracts.images import Images
+    from freeshot.contracts.dataset import Images
 
 BLOCK = 16 * 2**20
 """Bytes of pixels that are read at once for hashing."""

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from freeshot.contracts.flow import Episode
-    from freeshot.contracts.images import Images
+    from freeshot.contracts.dataset import Images
     from freeshot.contracts.method import Learner
+    from freeshot.contracts.tensors import Episode
     from freeshot.evaluation.scoring import Embedded, Head
     from freeshot.evaluation.variations import Shown
 
@@ -53,7 +53,7 @@ class HeadRescore:
 
     embedded: Embedded
     head: Head | None
-    together: int = 200
+    episodes_per_batch: int = 200
     drew: bool = False
     """A head gets no random stream."""
 
@@ -85,10 +85,10 @@ class TunedRescore:
     """Called with the number of episodes scored so far."""
     drew: bool = False
     done: int = 0
-    together: int = field(init=False)
+    episodes_per_batch: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.together = self.learner.together
+        self.episodes_per_batch = self.learner.episodes_per_batch
 
     def __call__(self, shown: Sequence[Shown]) -> Tensor:
         """Return logits [s, k, c] in the order of queries and classes shown."""

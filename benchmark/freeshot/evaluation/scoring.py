@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Generator, Tensor
 
-    from freeshot.contracts.flow import Episode
-    from freeshot.contracts.images import Images
+    from freeshot.contracts.dataset import Images
+    from freeshot.contracts.tensors import Episode
     from freeshot.evaluation.metrics import QueryOutcomes
 
     Head = Callable[[Tensor, Tensor, int], Tensor]

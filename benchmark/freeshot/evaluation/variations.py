@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from freeshot.contracts.flow import Episode
+    from freeshot.contracts.tensors import Episode
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Shown:
 class Rescore(Protocol):
     """Scores episodes as presented; all have the same number of queries."""
 
-    together: int
+    episodes_per_batch: int
     """Number of episodes to score at once."""
     drew: bool
     """Whether random numbers were drawn during scoring."""

@@ -8,8 +8,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal
 
 from freeshot.basics.errors import ContractError, OptionError
-from freeshot.contracts.component import Choice, Component
-from freeshot.contracts.options import options_of
+from freeshot.contracts.component import Choice, Component, options_of
 from freeshot.contracts.tracks import Profile, Row
 from freeshot.pipeline.resolve import backbone_part, part_of, with_parts
 from freeshot.pipeline.resolve_pool import pooled
@@ -101,7 +100,7 @@ def _tracks(request: RunRequest, catalogue: Catalogue, profile: Profile) -> tupl
         else:
             wanted = catalogue.match_tracks(profile.tracks) if profile.tracks != ("*",) else of_suite
         chosen = tuple(
-            t for t in wanted if t in of_suite and (suite.by_hand or not t.optional or t.name in request.tracks)
+            t for t in wanted if t in of_suite and (suite.manual_download or not t.optional or t.name in request.tracks)
         )
         if not chosen:
             wanted_names = ", ".join(request.tracks)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from freeshot.basics.errors import DataError, FreeshotError
 from freeshot.basics.files import fingerprint, require_writable
-from freeshot.contracts.images import wrong_size
+from freeshot.contracts.component import spelled
+from freeshot.contracts.dataset import wrong_size
 from freeshot.contracts.method import Needs
-from freeshot.contracts.options import spelled
 from freeshot.pipeline.resolve import needs_of
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from freeshot.contracts.backbone import BackboneProvider
-    from freeshot.contracts.images import Images
+    from freeshot.contracts.dataset import Images
     from freeshot.launch.plan import PlannedCell
     from freeshot.pipeline.context import RunContext
     from freeshot.records.models import Part, RunSpec

@@ -42,7 +42,7 @@ def execute_plan(plan: Plan, request: RunRequest, catalogue: Catalogue) -> Outco
         raise MissingPoolError("; ".join(plan.missing))
     launcher = launcher_of(request, catalogue)
     launcher.require_ready()
-    environment = RunContext.of(request, catalogue, here=not launcher.away)
+    environment = RunContext.of(request, catalogue, here=not launcher.remote)
     require_ready([cell for cell in plan.cells if cell.state == "todo"], environment, request.results)
     tracks = {cell.spec.cell: cell.track for cell in plan.cells}
     todo = [cell.spec for cell in plan.cells if cell.state != "done"]

@@ -10,8 +10,7 @@ from typing import Literal
 import numpy as np
 
 from freeshot.basics.memory import gc_paused
-from freeshot.contracts.columns import Column
-from freeshot.contracts.published import Published
+from freeshot.contracts.leaderboard import Column, Published
 from freeshot.leaderboard.entry import Line, lines_of
 from freeshot.leaderboard.labels import configurations, labels
 from freeshot.leaderboard.ranks import competition_ranks, mean

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from freeshot.contracts.columns import Column
+from freeshot.contracts.leaderboard import Column
 from freeshot.leaderboard.labels import configuration
 from freeshot.records.load import age_key
 from freeshot.records.models import RunRecord

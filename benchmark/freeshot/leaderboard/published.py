@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from freeshot.contracts.published import Published
+from freeshot.contracts.leaderboard import Published
 from freeshot.leaderboard.board import Board, TrackColumn
 
 HEADING = "Reported by papers (not measured here)"

@@ -15,9 +15,9 @@ from freeshot.records.models import AuditRecord
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from freeshot.contracts.flow import Episode
-    from freeshot.contracts.images import Images
+    from freeshot.contracts.dataset import Images
     from freeshot.contracts.method import Learner
+    from freeshot.contracts.tensors import Episode
     from freeshot.engine.metering.meter import Meter
     from freeshot.evaluation.variations import Rescore
     from freeshot.pipeline.context import RunContext
@@ -69,7 +69,7 @@ def _rescore(
 def require_tuning_free(learner: Learner, cost: Meter) -> None:
     """Raise ContractError if a learner declared as tuning-free computed gradients during scoring."""
     if learner.tuning_free and cost.gradients:
-        claim = "fits = False" if learner.embeds else "generates = True"
+        claim = "fits_head = False" if learner.embeds else "generates_weights = True"
         raise ContractError(
             f"{type(learner).__name__} is declared tuning-free ({claim}), but ran a backward pass or an optimiser "
             "step while episodes were scored. Correct the declaration, or remove the tuning."

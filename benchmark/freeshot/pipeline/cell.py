@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from freeshot.basics.failures import Failure
-    from freeshot.contracts.flow import Episode
-    from freeshot.contracts.images import Images
+    from freeshot.contracts.dataset import Images
     from freeshot.contracts.method import Method
+    from freeshot.contracts.tensors import Episode
     from freeshot.contracts.tracks import Track
     from freeshot.pipeline.context import RunContext
     from freeshot.records.models import RunSpec

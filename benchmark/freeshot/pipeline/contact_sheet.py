@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from freeshot.contracts.flow import SurrogateSet
+    from freeshot.contracts.tensors import SurrogateSet
 
 DROPPED = 0.5
 """Grey value of patches that meta-training does not use."""

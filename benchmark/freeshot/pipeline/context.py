@@ -10,8 +10,8 @@ from freeshot.basics.access_guard import access_allowed
 from freeshot.basics.errors import PoolError
 from freeshot.cache.artifacts import Artefacts
 from freeshot.cache.pixels import decoded
-from freeshot.contracts.images import fitted
-from freeshot.contracts.options import build
+from freeshot.contracts.component import build
+from freeshot.contracts.dataset import fitted
 from freeshot.data.lookup import dataset_by_name
 from freeshot.engine.devices import choose_device
 from freeshot.engine.vit.backbone import open_backbone
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     import torch
 
     from freeshot.contracts.backbone import BackboneProvider
+    from freeshot.contracts.dataset import Images
     from freeshot.contracts.events import Event
-    from freeshot.contracts.flow import Episode
-    from freeshot.contracts.images import Images
     from freeshot.contracts.pool import LoraPool
+    from freeshot.contracts.tensors import Episode
     from freeshot.contracts.tracks import Track
     from freeshot.engine.vit.backbone import Backbone
     from freeshot.pipeline.request import RunRequest

@@ -14,9 +14,9 @@ from freeshot.records.models import TaskCost
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from freeshot.contracts.flow import Episode
-    from freeshot.contracts.images import Images
+    from freeshot.contracts.dataset import Images
     from freeshot.contracts.method import Learner
+    from freeshot.contracts.tensors import Episode
     from freeshot.engine.metering.meter import Meter
     from freeshot.pipeline.context import RunContext
     from freeshot.records.models import RunSpec
@@ -43,7 +43,7 @@ def evaluate(
         judged,
         embedded=embedded,
         head=head_of(learner),
-        spread=learner.spread,
+        jackknife=learner.jackknife,
         recalled_bytes=features.peak_bytes,
         embedding_flops=features.flops,
     )
@@ -55,4 +55,4 @@ def task_cost(result: EvaluationResult, cost: Meter, learner: Learner, episodes:
     if result.embedded is not None:
         shown = len(episodes[0].support) + len(episodes[0].query)
         flops += result.embedding_flops * shown / len(result.embedded.images)
-    return TaskCost(flops=round(flops), tuned=learner.tuned)
+    return TaskCost(flops=round(flops), tuned=learner.tuned_parameters)

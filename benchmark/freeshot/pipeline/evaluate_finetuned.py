@@ -14,9 +14,9 @@ from freeshot.evaluation.scoring import score_tuning
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from freeshot.contracts.flow import Episode
-    from freeshot.contracts.images import Images
+    from freeshot.contracts.dataset import Images
     from freeshot.contracts.method import Learner
+    from freeshot.contracts.tensors import Episode
     from freeshot.engine.metering.meter import Meter
     from freeshot.evaluation.metrics import QueryOutcomes
     from freeshot.pipeline.context import RunContext
@@ -39,13 +39,13 @@ def evaluate_finetuned(
     checkpoint.meter = meter
     judged = _load_partial_results(checkpoint)
     done = sum(len(part.right) for part in judged)
-    if learner.together < 1:
+    if learner.episodes_per_batch < 1:
         raise ContractError(
-            f"{type(learner).__name__} tunes {learner.together} episodes together; at least 1 is needed."
+            f"{type(learner).__name__} tunes {learner.episodes_per_batch} episodes together; at least 1 is needed."
         )
     try:
         while done < len(episodes):
-            group = episodes[done : done + learner.together]
+            group = episodes[done : done + learner.episodes_per_batch]
             judged.append(score_tuning(learner, images, group, environment.device, spec.seed))
             noted, done = done, done + len(group)
             environment.emit(Progress(spec.title, "evaluation", done, len(episodes), id=spec.cell))

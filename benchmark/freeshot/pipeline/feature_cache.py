@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from freeshot.contracts.flow import Adapter
-    from freeshot.contracts.images import Images
+    from freeshot.contracts.dataset import Images
     from freeshot.contracts.method import Learner
+    from freeshot.contracts.tensors import Adapter
     from freeshot.engine.metering.meter import Meter
     from freeshot.pipeline.context import RunContext
     from freeshot.records.models import RunSpec

@@ -9,8 +9,8 @@ import torch
 from freeshot.basics.errors import ContractError, DivergedError
 from freeshot.basics.seeds import derive, stream
 from freeshot.cache.artifacts import Artefact
-from freeshot.contracts.flow import Shots, SurrogateSet
 from freeshot.contracts.inversion import LearnedInversion
+from freeshot.contracts.tensors import Shots, SurrogateSet
 from freeshot.engine.inversion.black_box import QueryTeacher
 from freeshot.engine.inversion.teacher import BankTeacher, PoolTeachers
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     from torch import Generator, Tensor
 
-    from freeshot.contracts.checkpoint import Checkpoint
     from freeshot.contracts.efficiency import EfficiencyStrategy
     from freeshot.contracts.inversion import InversionMethod, Teacher
     from freeshot.contracts.pool import LoraEntry, LoraPool
+    from freeshot.contracts.tensors import Checkpoint
     from freeshot.engine.vit.backbone import Backbone
 
 
@@ -113,7 +113,7 @@ def _images(
     inversion: InversionMethod, teacher: Teacher, labels: Tensor, rng: Generator, learned: Mapping[str, Tensor] | None
 ) -> Tensor:
     if isinstance(inversion, LearnedInversion):
-        return inversion.recover(teacher, labels, rng, learned or {})
+        return inversion.synthesize_with(teacher, labels, rng, learned or {})
     return inversion.synthesize(teacher, labels, rng)
 
 

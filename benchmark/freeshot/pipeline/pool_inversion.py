@@ -20,11 +20,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from freeshot.cache.artifacts import Artefact, Artefacts
-    from freeshot.contracts.checkpoint import Checkpoint
     from freeshot.contracts.efficiency import EfficiencyStrategy
-    from freeshot.contracts.flow import SurrogateSet
     from freeshot.contracts.inversion import InversionMethod
     from freeshot.contracts.pool import LoraEntry, LoraPool
+    from freeshot.contracts.tensors import Checkpoint, SurrogateSet
     from freeshot.engine.vit.backbone import Backbone
     from freeshot.pipeline.stages import Stages
     from freeshot.records.models import Part
@@ -124,7 +123,7 @@ class PoolInversion:
     @cached_property
     def _files(self) -> dict[str, str]:
         """Hash the files that the inversion reads; a missing one is reported when it is opened."""
-        found = {name: weights_file(name) for name in self.inversion.files()}
+        found = {name: weights_file(name) for name in self.inversion.weight_files()}
         return {name: file_sha256(path) for name, path in found.items() if path.is_file()}
 
     @cached_property

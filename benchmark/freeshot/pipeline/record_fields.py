@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from freeshot.contracts.flow import Episode
-    from freeshot.contracts.images import Images
+    from freeshot.contracts.dataset import Images
+    from freeshot.contracts.tensors import Episode
     from freeshot.contracts.tracks import Track
     from freeshot.evaluation.metrics import QueryOutcomes
     from freeshot.evaluation.scoring import Embedded, Head
@@ -36,7 +36,7 @@ class EvaluationResult:
     """The features of a learner that embeds."""
     head: Head | None = None
     """The head that classifies them; None for the nearest class mean."""
-    spread: bool = True
+    jackknife: bool = True
     """Whether the head is fast enough for intervals that cover other images."""
     recalled_bytes: int = 0
     """Peak memory of the computation of features loaded from the cache."""
@@ -60,7 +60,7 @@ def measures(look: EvaluationResult, track: Track, images: Images, episodes: Seq
 
 def _spreads(look: EvaluationResult, interval: Interval, track: Track, images: Images) -> tuple[IntervalRecord, ...]:
     """Compute wider intervals if features are available and the head is fast; repeated tuning would take hours."""
-    if look.embedded is None or not look.spread:
+    if look.embedded is None or not look.jackknife:
         return ()
     rows = _drawing_order(look.embedded.images)  # [u]
     shown = np.asarray(look.embedded.images)[rows.numpy()]

@@ -5,9 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from freeshot.contracts.component import Choice, Component
+from freeshot.contracts.component import (
+    Choice,
+    Component,
+    build,
+    name_and_options,
+    neutral_options,
+    options_of,
+    to_json,
+)
 from freeshot.contracts.method import Needs
-from freeshot.contracts.options import build, name_and_options, neutral_options, options_of, to_json
 from freeshot.records.models import Part
 
 if TYPE_CHECKING:

@@ -27,9 +27,9 @@ class RestrictedWorkbench:
             raise AttributeError(f"A workbench has no '{name}'. It has {', '.join(sorted(OPEN))}.")
         return getattr(object.__getattribute__(self, "_RestrictedWorkbench__bench"), name)
 
-    def on(self, method: Choice) -> RestrictedWorkbench:
+    def with_base(self, method: Choice) -> RestrictedWorkbench:
         """Return the restricted workbench based on another method."""
-        return RestrictedWorkbench(object.__getattribute__(self, "_RestrictedWorkbench__bench").on(method))
+        return RestrictedWorkbench(object.__getattribute__(self, "_RestrictedWorkbench__bench").with_base(method))
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"A workbench is read-only, so '{name}' cannot be set. Store it in your own object.")

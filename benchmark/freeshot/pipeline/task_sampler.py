@@ -14,8 +14,7 @@ import torch
 from freeshot.basics.errors import EpisodeError, PoolError
 from freeshot.basics.seeds import stream
 from freeshot.basics.step_limit import bounded
-from freeshot.contracts.checkpoint import Checkpoint
-from freeshot.contracts.flow import Shots, Task
+from freeshot.contracts.tensors import Checkpoint, Shots, Task
 from freeshot.ops.tokens import mirror_patches
 
 if TYPE_CHECKING:
@@ -23,8 +22,8 @@ if TYPE_CHECKING:
 
     from torch import Generator, Tensor
 
-    from freeshot.contracts.flow import SurrogateSet
-    from freeshot.contracts.images import Images
+    from freeshot.contracts.dataset import Images
+    from freeshot.contracts.tensors import SurrogateSet
 
 
 PASSED = 9
@@ -59,12 +58,12 @@ class Tasks:
             yield self._draw(number)
             self.on_step(number + 1, count)
 
-    def take_wanted(self, count: int, wanted: Callable[[Task], bool]) -> Iterator[Task]:
+    def take_where(self, count: int, predicate: Callable[[Task], bool]) -> Iterator[Task]:
         """Yield `count` wanted tasks; at most nine in a row are skipped, and the tenth is used."""
         number = 0
         for done in range(bounded(count)):
             task, passed = self._draw(number), 0
-            while passed < PASSED and not wanted(task):
+            while passed < PASSED and not predicate(task):
                 passed += 1
                 task = self._draw(number + passed)
             number += passed + 1

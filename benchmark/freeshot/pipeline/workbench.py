@@ -12,8 +12,8 @@ from freeshot.basics.errors import ContractError, EpisodeError, OptionError, Und
 from freeshot.basics.files import tensors_sha256
 from freeshot.basics.seeds import derive, stream
 from freeshot.cache.artifacts import Artefact
-from freeshot.contracts.flow import Adapter, Shots, SurrogateSet
 from freeshot.contracts.method import Learner, Method, Needs
+from freeshot.contracts.tensors import Adapter, Shots, SurrogateSet
 from freeshot.engine.inversion.black_box import QueryOracle
 from freeshot.engine.inversion.teacher import patch_side
 from freeshot.engine.lora.adapted_learner import AdaptedLearner
@@ -32,12 +32,11 @@ if TYPE_CHECKING:
 
     from torch import Generator, Tensor, nn
 
-    from freeshot.contracts.checkpoint import Checkpoint
     from freeshot.contracts.component import Choice
-    from freeshot.contracts.flow import Task
-    from freeshot.contracts.images import Images
+    from freeshot.contracts.dataset import Images
     from freeshot.contracts.meta_learner import TaskStream
     from freeshot.contracts.pool import LoraPool
+    from freeshot.contracts.tensors import Checkpoint, Task
     from freeshot.contracts.tracks import Track
     from freeshot.engine.vit.backbone import Backbone
     from freeshot.pipeline.audit import CellAudit
@@ -50,8 +49,8 @@ VALIDATION_TASKS = 100
 
 
 @dataclass(frozen=True, eq=False)
-class LabelledTask:
-    """A validation episode with its labels; implements `freeshot.Trial`."""
+class LabelledEpisode:
+    """A validation episode with its labels; implements `freeshot.ValidationEpisode`."""
 
     support: Shots
     query: Shots
@@ -115,7 +114,7 @@ class Bench:
         """Return a new generator for the random stream of this name."""
         return stream(self._seed, self.method.name, *names)
 
-    def remember(
+    def cached_json(
         self, stage: str, recipe: Mapping[str, object], make: Callable[[], Mapping[str, object]]
     ) -> Mapping[str, object]:
         """Return the cached result of `make()` for this recipe, or compute it; a JSON mapping."""
@@ -123,7 +122,7 @@ class Bench:
         facts: Mapping[str, object] = self.ledger.artefact(stage, full, lambda *_: Artefact({}, dict(make())), 0).facts
         return facts
 
-    def keep(
+    def cached_tensors(
         self,
         stage: str,
         recipe: Mapping[str, object],
@@ -137,7 +136,7 @@ class Bench:
 
     # --- the base method --------------------------------------------------------------------------
 
-    def on(self, method: Choice) -> Bench:
+    def with_base(self, method: Choice) -> Bench:
         """Return a workbench whose network is the result of another method; this one if that changes nothing."""
         part = resolve(self._environment.catalogue, method)
         other: Method = self._environment.component(part)
@@ -217,7 +216,7 @@ class Bench:
         recipe = {"source": "base", "images": [i.sha256 for i in images], "flip": flip, "shape": self._shape()}
         return Tasks(source.draw, recipe, derive(self._seed, "meta"))
 
-    def validation_trials(self, count: int) -> Sequence[LabelledTask]:
+    def validation_episodes(self, count: int) -> Sequence[LabelledEpisode]:
         """Draw labelled tasks from the validation classes of the pool's data sets, the same for all methods."""
         self._require(Needs.VALIDATION)
         trials = []
@@ -230,7 +229,7 @@ class Bench:
             labels = torch.as_tensor(images.labels).numpy()
             for episode in draw_episodes(labels, self.way, self.shot, self.query, seed, share):
                 support, query = (self._shots(images, part) for part in (episode.support, episode.query))
-                trials.append(LabelledTask(support, query, self.way))
+                trials.append(LabelledEpisode(support, query, self.way))
         if not trials:
             raise EpisodeError(f"Track '{self.track.name}' has no validation classes to draw trials from.")
         return trials

@@ -16,9 +16,8 @@ from freeshot.plugin.kinds import KINDS
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from freeshot.contracts.columns import Column
+    from freeshot.contracts.leaderboard import Column, Published
     from freeshot.contracts.pool import PoolPlan
-    from freeshot.contracts.published import Published
     from freeshot.contracts.tracks import Suite, Track
     from freeshot.plugin.host import Host
 

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import PluginError
-from freeshot.contracts.columns import Column
+from freeshot.contracts.leaderboard import Column, Published
 from freeshot.contracts.pool import PoolPlan
-from freeshot.contracts.published import Published
 from freeshot.contracts.tracks import Suite, Track
 from freeshot.plugin.host import PluginInfo
 from freeshot.plugin.kinds import KINDS

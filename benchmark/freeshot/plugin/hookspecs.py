@@ -16,16 +16,15 @@ if TYPE_CHECKING:
     import click
 
     from freeshot.contracts.backbone import BackboneProvider
-    from freeshot.contracts.columns import Column
     from freeshot.contracts.dataset import FewShotDataset
     from freeshot.contracts.efficiency import EfficiencyStrategy
     from freeshot.contracts.events import Event
     from freeshot.contracts.inversion import InversionMethod
     from freeshot.contracts.launcher import Launcher
+    from freeshot.contracts.leaderboard import Column, Published
     from freeshot.contracts.meta_learner import MetaLearner
     from freeshot.contracts.method import Method
     from freeshot.contracts.pool import PoolPlan
-    from freeshot.contracts.published import Published
     from freeshot.contracts.tracks import Suite, Track
     from freeshot.records.models import RunSpec
 

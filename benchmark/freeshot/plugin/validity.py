@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from freeshot.contracts.options import options_of
+from freeshot.contracts.component import options_of
 
 if TYPE_CHECKING:
     from freeshot.contracts.component import Component

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import PoolError
 from freeshot.basics.files import file_sha256, write_text
-from freeshot.contracts.flow import Adapter
+from freeshot.contracts.tensors import Adapter
 from freeshot.engine.lora.bank import widths_of
 from freeshot.engine.lora.low_rank import padded
 from freeshot.engine.lora.meta_model import adapter_of, factors_of

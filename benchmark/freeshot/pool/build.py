@@ -15,8 +15,8 @@ import torch
 from freeshot.basics.errors import PoolError, StoreError
 from freeshot.basics.locked_work import run_under_locks
 from freeshot.basics.seeds import derive
+from freeshot.contracts.dataset import fitted
 from freeshot.contracts.events import Progress, StageFinished, StageStarted
-from freeshot.contracts.images import fitted
 from freeshot.contracts.pool import LoraEntry, PoolPlan
 from freeshot.data.lookup import dataset_by_name
 from freeshot.engine.lora.bank import LoraBank, slots_of, widths_of
@@ -29,8 +29,8 @@ from freeshot.pool.train_loras import Tuned, TuningRecipe, TuningTask, tune
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from freeshot.contracts.dataset import Images
     from freeshot.contracts.events import Event
-    from freeshot.contracts.images import Images
     from freeshot.contracts.pool import LoraPool
     from freeshot.engine.vit.backbone import Backbone
     from freeshot.plugin.catalogue import Catalogue

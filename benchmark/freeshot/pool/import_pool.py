@@ -11,7 +11,7 @@ from freeshot.basics.errors import PoolError
 from freeshot.contracts.pool import LoraEntry, Slot
 from freeshot.engine.lora.bank import WHOLE, slots_of, widths_of
 from freeshot.engine.lora.low_rank import padded
-from freeshot.engine.vit.forward import look
+from freeshot.engine.vit.forward import forward
 from freeshot.pool.external_formats import find_loras, readable
 from freeshot.pool.store import open_pool, write_card, write_entry
 
@@ -49,7 +49,9 @@ def import_pool(
     """
     if (out / "pool.json").exists():
         raise PoolError(f"{out} already holds a pool. Choose another --out, or delete that folder first.")
-    features = int(look(backbone, torch.zeros(1, 3, *[backbone.image_size] * 2).to(backbone.device)).features.shape[1])
+    features = int(
+        forward(backbone, torch.zeros(1, 3, *[backbone.image_size] * 2).to(backbone.device)).features.shape[1]
+    )
     entries: list[LoraEntry] = []
     bad: list[str] = []
     ids: dict[str, int] = {}

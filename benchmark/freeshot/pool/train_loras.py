@@ -16,7 +16,7 @@ from torch.nn.functional import cross_entropy
 from freeshot.basics.errors import DivergedError
 from freeshot.basics.seeds import stream
 from freeshot.engine.lora.bank import LoraBank, slots_of
-from freeshot.engine.vit.forward import look
+from freeshot.engine.vit.forward import forward
 from freeshot.ops.schedules import cosine
 from freeshot.pool.gates import GatedBank
 
@@ -90,7 +90,7 @@ def tune(
     names = [task.name for task in tasks]
     bank = _fresh_bank(backbone, names, recipe)
     width = int(
-        look(backbone, torch.zeros(1, 3, backbone.image_size, backbone.image_size, device=device)).features.shape[1]
+        forward(backbone, torch.zeros(1, 3, backbone.image_size, backbone.image_size, device=device)).features.shape[1]
     )
     weight = torch.zeros(len(tasks), way, width, device=device, requires_grad=True)
     bias = torch.zeros(len(tasks), way, device=device, requires_grad=True)
@@ -154,7 +154,7 @@ def _shifted(images: Tensor, reach: int, rng: torch.Generator) -> Tensor:
 
 
 def _logits(backbone: Backbone, bank: LoraBank, weight: Tensor, bias: Tensor, images: Tensor) -> Tensor:
-    features = look(backbone, images, bank).features  # [n, d]
+    features = forward(backbone, images, bank).features  # [n, d]
     grouped = features.reshape(len(weight), -1, features.shape[1])  # [l, g, d]
     return (grouped @ weight.mT + bias.unsqueeze(1)).reshape(len(images), -1)  # [n, c]
 

@@ -22,8 +22,7 @@ from freeshot.render.write import stale_leaderboards, write_leaderboards
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from freeshot.contracts.columns import Column
-    from freeshot.contracts.published import Published
+    from freeshot.contracts.leaderboard import Column, Published
     from freeshot.records.models import RunRecord
 
 __all__ = ["render", "render_terminal", "stale_leaderboards", "write_leaderboards"]

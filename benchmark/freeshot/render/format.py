@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from freeshot.basics.text import one_line as one_line  # noqa: PLC0414  re-exported for all renderers
-from freeshot.contracts.columns import Column
-from freeshot.contracts.published import Published
+from freeshot.contracts.leaderboard import Column, Published
 from freeshot.leaderboard.board import Board, Cell, Row
 from freeshot.leaderboard.costs import Cost
 from freeshot.leaderboard.entry import Line

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from freeshot.contracts.columns import Column
+from freeshot.contracts.leaderboard import Column
 from freeshot.leaderboard.board import Board
 from freeshot.leaderboard.published import CAUTION, HEADING
 from freeshot.leaderboard.short_labels import with_short_labels

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from freeshot.contracts.columns import Column
+from freeshot.contracts.leaderboard import Column
 from freeshot.leaderboard.across_tracks import standings
 from freeshot.leaderboard.board import Board, Row, TrackColumn
 from freeshot.leaderboard.costs import costs

@@ -9,7 +9,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from freeshot.contracts.columns import Column
+from freeshot.contracts.leaderboard import Column
 from freeshot.leaderboard.board import Board
 from freeshot.leaderboard.published import HEADING
 from freeshot.leaderboard.short_labels import with_short_labels

@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from freeshot.basics.files import fingerprint, write_text
-from freeshot.contracts.columns import Column
-from freeshot.contracts.published import Published
+from freeshot.contracts.leaderboard import Column, Published
 from freeshot.leaderboard.board import boards
 from freeshot.records.load import LEADERBOARD, load_records
 from freeshot.records.models import RunRecord

@@ -15,7 +15,7 @@ from freeshot.engine.inversion.mask_only import only_masks
 from freeshot.engine.inversion.teacher import BankTeacher
 from freeshot.engine.lora.bank import LoraBank, slots_of
 from freeshot.engine.metering.flops import flops_of
-from freeshot.engine.vit.forward import look
+from freeshot.engine.vit.forward import forward
 from freeshot.pipeline.inversion import batches_of
 from freeshot.pipeline.resolve import own_parts
 
@@ -174,7 +174,7 @@ def _planned(plan: PoolPlan, backbone: Backbone) -> LoraPool:
     factors = LoraBank.fresh(backbone.vit, slots, plan.rank, 1, torch.Generator()).entry_factors(0)
     side = backbone.image_size
     with torch.no_grad():
-        width = look(backbone, torch.zeros(1, 3, side, side, device=backbone.device)).features.shape[1]
+        width = forward(backbone, torch.zeros(1, 3, side, side, device=backbone.device)).features.shape[1]
     classes = tuple(map(str, range(plan.way)))
     entries = tuple(
         LoraEntry(f"lora-{n:03d}", plan.rank, factors, torch.zeros(plan.way, width), torch.zeros(plan.way), classes,

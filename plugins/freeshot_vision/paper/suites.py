@@ -75,6 +75,6 @@ SUITES = (
             ),
             "further": Profile((*LORA_RECYCLE, *TUNING_FREE), AFTER, summary="the same rows on five further domains"),
         },
-        by_hand=True,
+        manual_download=True,
     ),
 )

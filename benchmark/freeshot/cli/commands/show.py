@@ -16,8 +16,7 @@ from freeshot.cli.context import session_of
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from freeshot.contracts.component import Component
-    from freeshot.contracts.options import Option
+    from freeshot.contracts.component import Component, Option
     from freeshot.contracts.pool import PoolPlan
     from freeshot.contracts.tracks import Suite, Track
     from freeshot.plugin.catalogue import Catalogue
@@ -66,7 +65,7 @@ def _show(console: Console, catalogue: Catalogue, kind: str, name: str) -> None:
 def _show_component(console: Console, cls: type[Component]) -> None:
     from rich.text import Text
 
-    from freeshot.contracts.options import describe_type, options_of
+    from freeshot.contracts.component import describe_type, options_of
 
     console.print(Text(cleandoc(cls.__doc__ or "")))
     facts = _facts(cls)

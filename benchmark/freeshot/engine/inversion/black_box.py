@@ -53,7 +53,7 @@ class QueryTeacher(BankTeacher):
         with torch.no_grad():
             return super().plain_logits(images)
 
-    def inside(self, images: Tensor) -> TeacherView:
+    def logits_and_tokens(self, images: Tensor) -> TeacherView:
         """Raise OptionError, because a black-box LoRA exposes no layers."""
         raise OptionError(
             "A LoRA behind a service returns logits only, but this inversion needs its layers. Choose another, "

@@ -17,8 +17,8 @@ from freeshot.engine.inversion.teacher import BankTeacher
 if TYPE_CHECKING:
     from torch import nn
 
-    from freeshot.contracts.flow import SurrogateSet
     from freeshot.contracts.pool import LoraEntry
+    from freeshot.contracts.tensors import SurrogateSet
     from freeshot.engine.vit.backbone import Backbone
 
 AT_ONCE = 256

@@ -9,11 +9,11 @@ import torch
 
 from freeshot.basics.errors import PoolError
 from freeshot.basics.step_limit import bounded
-from freeshot.contracts.checkpoint import Checkpoint
 from freeshot.contracts.inversion import TeacherView
+from freeshot.contracts.tensors import Checkpoint
 from freeshot.engine.lora.bank import LoraBank
 from freeshot.engine.vit.bf16 import bf16_copy_under_autocast
-from freeshot.engine.vit.forward import look, require_class_token
+from freeshot.engine.vit.forward import forward, require_class_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from freeshot.contracts.efficiency import EfficiencyStrategy
     from freeshot.contracts.pool import LoraEntry
     from freeshot.engine.vit.backbone import Backbone
-    from freeshot.engine.vit.forward import Seen
+    from freeshot.engine.vit.forward import ForwardOutput
 
 
 def patch_side(vit: nn.Module) -> int:
@@ -91,7 +91,7 @@ class BankTeacher:
         """Return the logits of each image's own LoRA: [n, 3, h, w] in 0…1 → [n, c]."""
         return self._classify(self._forward(images, self._progress).features)
 
-    def inside(self, images: Tensor) -> TeacherView:
+    def logits_and_tokens(self, images: Tensor) -> TeacherView:
         """Return the logits together with the class token after each block."""
         require_class_token(self._backbone.vit)
         tokens: list[Tensor] = []
@@ -111,14 +111,14 @@ class BankTeacher:
 
     def plain_logits(self, images: Tensor) -> Tensor:
         """Return the logits [n, c] with all tokens in use."""
-        return self._classify(look(self._backbone, images, self._bank).features)
+        return self._classify(forward(self._backbone, images, self._bank).features)
 
     def final_patches(self, images: Tensor) -> Tensor | None:
         """Return the patches [n, k] of the strategy's final mask."""
         return self._forward(images, 1.0).kept
 
-    def _forward(self, images: Tensor, progress: float) -> Seen:
-        return look(self._backbone, images, self._bank, strategy=self._strategy, progress=progress)
+    def _forward(self, images: Tensor, progress: float) -> ForwardOutput:
+        return forward(self._backbone, images, self._bank, strategy=self._strategy, progress=progress)
 
     def _classify(self, features: Tensor) -> Tensor:
         """Apply each LoRA's head to the features [n, d] of its images: [n, c]."""

@@ -11,7 +11,7 @@ from freeshot.engine.lora.meta_model import bank_of
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from freeshot.contracts.flow import Adapter
+    from freeshot.contracts.tensors import Adapter
     from freeshot.engine.vit.backbone import Backbone
 
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 from torch.func import functional_call
 
-from freeshot.contracts.flow import Adapter
 from freeshot.contracts.pool import Slot
+from freeshot.contracts.tensors import Adapter
 from freeshot.engine.lora.bank import LoraBank, slots_of
-from freeshot.engine.vit.forward import look
+from freeshot.engine.vit.forward import forward
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ class SharedLora:
 
     def embed(self, images: Tensor, kept: Tensor | None = None) -> Tensor:
         """Map images [n, 3, h, w] in 0…1, reduced to the kept patches [n, k], to features [n, d]."""
-        return look(self.backbone, images, self.bank, kept).features
+        return forward(self.backbone, images, self.bank, kept).features
 
     def embed_with(self, weights: Sequence[Tensor], images: Tensor, kept: Tensor | None = None) -> Tensor:
         """Embed with these tensors instead of `lora()`, differentiable in them; their rank may differ."""
@@ -61,7 +61,7 @@ class _Looking(nn.Module):
         self._backbone, self.bank = backbone, bank
 
     def forward(self, images: Tensor, kept: Tensor | None) -> Tensor:
-        return look(self._backbone, images, self.bank, kept).features
+        return forward(self._backbone, images, self.bank, kept).features
 
 
 def adapter_of(factors: Mapping[Slot, tuple[Tensor, Tensor]], facts: Mapping[str, Any] | None = None) -> Adapter:

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from freeshot.engine.metering.flop_counter import Operations
-from freeshot.engine.vit.forward import look
+from freeshot.engine.vit.forward import forward
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,7 +51,7 @@ def flops_of(
     images = torch.zeros(count, 3, side, side, device=backbone.device, dtype=backbone.dtype, requires_grad=True)
     kept = None if kept is None else kept.expand(count, -1)
     with _LayerCounter(backbone.vit, bank) as layers, Operations() as executed:
-        look(backbone, images, bank, kept, strategy).features.sum().backward()  # type: ignore[no-untyped-call]
+        forward(backbone, images, bank, kept, strategy).features.sum().backward()  # type: ignore[no-untyped-call]
     return Flops(3 * layers.multiply_adds / count, executed.count / count)
 
 

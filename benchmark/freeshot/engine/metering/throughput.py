@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from freeshot.engine.metering.meter import metered
-from freeshot.engine.vit.forward import look
+from freeshot.engine.vit.forward import forward
 
 if TYPE_CHECKING:
     from freeshot.engine.vit.backbone import Backbone
@@ -22,11 +22,11 @@ def operations_per_second(backbone: Backbone, seconds: float = 1.0) -> float:
     side = backbone.image_size
     batch = max(1, PIXELS // side**2)
     images = torch.full((batch, 3, side, side), 0.5, device=backbone.device, dtype=backbone.dtype, requires_grad=True)
-    look(backbone, images).features.sum().backward()  # type: ignore[no-untyped-call]  # warm-up
+    forward(backbone, images).features.sum().backward()  # type: ignore[no-untyped-call]  # warm-up
     begun = time.perf_counter()
     with metered(backbone.device) as cost:
         while time.perf_counter() - begun < seconds:
-            look(backbone, images).features.sum().backward()  # type: ignore[no-untyped-call]
+            forward(backbone, images).features.sum().backward()  # type: ignore[no-untyped-call]
             if backbone.device.type == "cuda":
                 torch.cuda.synchronize(backbone.device)
     return cost.flops / cost.seconds

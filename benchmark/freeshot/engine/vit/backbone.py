@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from freeshot.basics.errors import ContractError
-from freeshot.contracts.options import build, name_and_options, spelled
+from freeshot.contracts.component import build, name_and_options, spelled
 from freeshot.engine.devices import choose_device
 
 if TYPE_CHECKING:

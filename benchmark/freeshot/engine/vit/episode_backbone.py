@@ -12,12 +12,12 @@ import torch
 
 from freeshot.basics.errors import ContractError
 from freeshot.engine.vit.backbone import Normalize
-from freeshot.engine.vit.forward import look
+from freeshot.engine.vit.forward import forward
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from freeshot.engine.vit.forward import Adding
+    from freeshot.engine.vit.forward import AdditiveAdapter
 
 AT_ONCE = 128
 """Images per forward pass if no gradient is needed."""
@@ -44,13 +44,15 @@ class EpisodeBackbone:
         """Any weight of the network, for its dtype and device."""
         return next(self.vit.parameters())
 
-    def features(self, images: Tensor, adding: Adding | None = None, registers: Tensor | None = None) -> Tensor:
+    def features(
+        self, images: Tensor, adding: AdditiveAdapter | None = None, registers: Tensor | None = None
+    ) -> Tensor:
         """Map images [e, n, 3, h, w] in 0…1 to features [e, n, d]; the batch is ordered by episode."""
-        seen = look(self, images.flatten(0, 1), adding, registers=registers).features  # [e·n, d]
+        seen = forward(self, images.flatten(0, 1), adding, registers=registers).features  # [e·n, d]
         return seen.view(*images.shape[:2], -1)
 
     def features_without_gradient(
-        self, images: Tensor, adding: Adding | None = None, registers: Tensor | None = None
+        self, images: Tensor, adding: AdditiveAdapter | None = None, registers: Tensor | None = None
     ) -> Tensor:
         """Compute `features` without gradient, a few images of every episode at a time, which saves memory."""
         parts = torch.split(images, max(1, AT_ONCE // len(images)), dim=1)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from freeshot.basics.errors import ContractError, OptionError
-from freeshot.contracts.flow import LayerView
+from freeshot.contracts.tensors import LayerView
 from freeshot.engine.vit.bf16 import autocast, bf16_copy_under_autocast
 from freeshot.ops.tokens import gather_patches
 
@@ -39,7 +39,7 @@ class Network(Protocol):
         ...
 
 
-class Adding(Protocol):
+class AdditiveAdapter(Protocol):
     """An additive adapter of linear layers: a `LoraBank`, or a mixture of LoRAs."""
 
     @property
@@ -53,7 +53,7 @@ class Adding(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class ForwardOutput:
     """The output of a forward pass: features, and the patches that remained at the end."""
 
     features: Tensor
@@ -62,15 +62,15 @@ class Seen:
     """[n, k]; None if no patch was dropped."""
 
 
-def look(
+def forward(
     backbone: Network,
     images: Tensor,
-    bank: Adding | None = None,
+    bank: AdditiveAdapter | None = None,
     kept: Tensor | None = None,
     strategy: EfficiencyStrategy | None = None,
     progress: float = 1.0,
     registers: Tensor | None = None,
-) -> Seen:
+) -> ForwardOutput:
     """Map images [n, 3, h, w] in 0…1 to features; differentiable in images, bank and registers.
 
     Patch embedding processes all patches, and kept ones carry their own position; only the blocks are sparse. Registers
@@ -85,7 +85,7 @@ def look(
     if strategy is not None and kept is None:
         kept = strategy.patches(progress, images)
         kept = None if kept is None else kept.sort(dim=1).values  # searchsorted below needs sorted indices
-    trail = _Trail(kept)
+    state = TokenState(kept)
     normalized, vit = backbone.normalize(images), bf16_copy_under_autocast(backbone.vit)
     halved = vit is not backbone.vit
     with ExitStack() as stack:
@@ -99,10 +99,10 @@ def look(
         if registers is not None:
             stack.enter_context(_register_hook(vit, registers))
         if strategy is not None:
-            stack.enter_context(_pruning_blocks(vit, strategy, progress, trail))
+            stack.enter_context(_pruning_blocks(vit, strategy, progress, state))
         features: Tensor = vit(normalized)  # [n, d]
-    trail.require_sound()
-    return Seen(features.to(images) if halved else features, trail.kept)
+    state.require_sound()
+    return ForwardOutput(features.to(images) if halved else features, state.kept)
 
 
 def require_class_token(vit: nn.Module) -> None:
@@ -129,30 +129,30 @@ def _require_token_pooling(vit: nn.Module) -> None:
 
 
 @dataclass
-class _Trail:
+class TokenState:
     """The remaining patches and token sizes during a forward pass."""
 
     kept: Tensor | None
     sizes: Tensor | None = None
     """[n, t], the number of patches that each token represents; None until the first merge."""
-    _promises: list[tuple[Tensor, str]] = field(default_factory=list)
+    _conditions: list[tuple[Tensor, str]] = field(default_factory=list)
     """Conditions, with the error message if one is false."""
 
     def promise(self, truth: Tensor, otherwise: str) -> None:
         """Record a bool [] that is checked after the forward pass, which avoids a GPU synchronisation."""
-        self._promises.append((truth, otherwise))
+        self._conditions.append((truth, otherwise))
 
     def require_sound(self) -> None:
         """Raise ContractError with the message of the first condition that is false."""
-        if self._promises and not bool(torch.stack([truth for truth, _ in self._promises]).all()):
-            raise ContractError(next(otherwise for truth, otherwise in self._promises if not bool(truth)))
+        if self._conditions and not bool(torch.stack([truth for truth, _ in self._conditions]).all()):
+            raise ContractError(next(otherwise for truth, otherwise in self._conditions if not bool(truth)))
 
 
 @dataclass(frozen=True, eq=False)
 class _InAutocast:
     """Adds a full-precision adapter to a network in bfloat16."""
 
-    inner: Adding
+    inner: AdditiveAdapter
 
     @property
     def modules_touched(self) -> tuple[str, ...]:
@@ -195,7 +195,7 @@ def attend(attention: Any, tokens: Tensor, sizes: Tensor | None = None) -> Atten
 
 
 @contextmanager
-def _lora_hooks(vit: nn.Module, bank: Adding) -> Iterator[None]:
+def _lora_hooks(vit: nn.Module, bank: AdditiveAdapter) -> Iterator[None]:
     def hook_for(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]:
         return lambda _, inputs, output: output + bank.delta(name, inputs[0], output.shape[-1])
 
@@ -235,12 +235,12 @@ def _register_hook(vit: nn.Module, registers: Tensor) -> Iterator[None]:
 
 
 @contextmanager
-def _pruning_blocks(vit: nn.Module, strategy: EfficiencyStrategy, progress: float, trail: _Trail) -> Iterator[None]:
+def _pruning_blocks(vit: nn.Module, strategy: EfficiencyStrategy, progress: float, state: TokenState) -> Iterator[None]:
     """Replace the forward pass of the strategy's layers by one that calls `select` between attention and MLP."""
     blocks = list(vit.get_submodule("blocks").children())
     chosen = [layer % len(blocks) for layer in strategy.layers(len(blocks))]
     for layer in chosen:
-        blocks[layer].forward = _asking_forward(blocks[layer], layer, len(blocks), strategy, progress, trail)
+        blocks[layer].forward = _asking_forward(blocks[layer], layer, len(blocks), strategy, progress, state)
     try:
         yield
     finally:
@@ -249,18 +249,18 @@ def _pruning_blocks(vit: nn.Module, strategy: EfficiencyStrategy, progress: floa
 
 
 def _asking_forward(
-    block: Any, layer: int, layers: int, strategy: EfficiencyStrategy, progress: float, trail: _Trail
+    block: Any, layer: int, layers: int, strategy: EfficiencyStrategy, progress: float, state: TokenState
 ) -> Callable[..., Tensor]:
     def forward(tokens: Tensor, *_: object, **__: object) -> Tensor:
-        attended = attend(block.attn, block.norm1(tokens), trail.sizes)
+        attended = attend(block.attn, block.norm1(tokens), state.sizes)
         tokens = tokens + block.ls1(attended.mixed)
-        there = trail.kept if trail.kept is not None else _all_patches(tokens)
+        there = state.kept if state.kept is not None else _all_patches(tokens)
         view = LayerView(layer, layers, progress, attended.weights, attended.keys, there)
         choice = strategy.select(view)
         if choice is not None:
-            choice, positions = _placed(choice, there, strategy.name, trail)
-            tokens = _thinned(tokens, view, positions, strategy, trail)
-            trail.kept = choice
+            choice, positions = _placed(choice, there, strategy.name, state)
+            tokens = _thinned(tokens, view, positions, strategy, state)
+            state.kept = choice
         normed = block.norm2(tokens)
         out: Tensor = strategy.residual(tokens, normed) + block.ls2(block.mlp(normed))
         return out
@@ -268,20 +268,22 @@ def _asking_forward(
     return forward
 
 
-def _thinned(tokens: Tensor, view: LayerView, positions: Tensor, strategy: EfficiencyStrategy, trail: _Trail) -> Tensor:
+def _thinned(
+    tokens: Tensor, view: LayerView, positions: Tensor, strategy: EfficiencyStrategy, state: TokenState
+) -> Tensor:
     """Keep the tokens at `positions` [n, k], and merge the others into them if the strategy returns a matrix."""
     matrix = strategy.merging(view, positions)
-    if matrix is None and trail.sizes is None:
+    if matrix is None and state.sizes is None:
         return gather_patches(tokens, positions)
-    sizes = torch.ones_like(tokens[..., 0]) if trail.sizes is None else trail.sizes
+    sizes = torch.ones_like(tokens[..., 0]) if state.sizes is None else state.sizes
     if matrix is None:
-        trail.sizes = gather_patches(sizes.unsqueeze(-1), positions).squeeze(-1)
+        state.sizes = gather_patches(sizes.unsqueeze(-1), positions).squeeze(-1)
         return gather_patches(tokens, positions)  # [n, 1 + k, d]
     mass = matrix.to(tokens) * sizes.unsqueeze(1)  # [n, 1 + k, t]
-    trail.sizes = mass.sum(-1)  # [n, 1 + k]
+    state.sizes = mass.sum(-1)  # [n, 1 + k]
     nothing = f"Efficiency strategy '{strategy.name}' merged no token into one. Include each token itself."
-    trail.promise((trail.sizes > 0).all(), nothing)
-    return mass @ tokens / trail.sizes.unsqueeze(-1)  # [n, 1 + k, d]
+    state.promise((state.sizes > 0).all(), nothing)
+    return mass @ tokens / state.sizes.unsqueeze(-1)  # [n, 1 + k, d]
 
 
 def _all_patches(tokens: Tensor) -> Tensor:
@@ -292,12 +294,12 @@ def _all_patches(tokens: Tensor) -> Tensor:
 # [n, t − 1]
 
 
-def _placed(choice: Tensor, there: Tensor, name: str, trail: _Trail) -> tuple[Tensor, Tensor]:
+def _placed(choice: Tensor, there: Tensor, name: str, state: TokenState) -> tuple[Tensor, Tensor]:
     """Sort a strategy's choice [n, k] and return it with its positions in `there`, which must contain it."""
     choice = choice.sort(dim=1).values
     if choice.shape[1] == 0:
         raise ContractError(f"Efficiency strategy '{name}' kept no patch. It must keep at least one per image.")
     positions = torch.searchsorted(there, choice).clamp(max=there.shape[1] - 1)  # [n, k]
     gone = f"Efficiency strategy '{name}' chose patches that were already dropped. Choose from view.kept."
-    trail.promise((there.gather(1, positions) == choice).all(), gone)
+    state.promise((there.gather(1, positions) == choice).all(), gone)
     return choice, positions

@@ -22,7 +22,7 @@ class RayLauncher(Launcher):
     """
 
     name = "ray"
-    away = True
+    remote = True
     citation = "Moritz et al., Ray: A Distributed Framework for Emerging AI Applications, OSDI 2018 (Apache-2.0)"
     address: str = ""
     """Address of a cluster, such as 'auto'; empty starts a local one for the run."""

@@ -25,7 +25,7 @@ class SubmititLauncher(Launcher):
     """
 
     name = "submitit"
-    away = True
+    remote = True
     citation = "submitit, https://github.com/facebookincubator/submitit (MIT)"
     folder: str = "submitit"
     """Folder of submitit's job files and logs."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from freeshot.contracts.columns import Column
+from freeshot.contracts.leaderboard import Column
 from freeshot.leaderboard.across_tracks import standings
 from freeshot.leaderboard.board import CONTROLS, Board, Cell, Row
 from freeshot.leaderboard.costs import Cost, costs, usual_device

@@ -14,7 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from freeshot.basics.memory import gc_paused
-from freeshot.contracts.columns import Column
+from freeshot.contracts.leaderboard import Column
 from freeshot.leaderboard.board import Board
 from freeshot.render.format import one_line
 from freeshot.render.html.data import board_data, over_seeds

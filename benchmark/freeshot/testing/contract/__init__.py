@@ -45,7 +45,7 @@ def check(value: Any, data: Path | None = None, **options: Any) -> None:
 
 def kind_of(value: Any) -> str:
     """Return the kind of a class or value; PluginError if it has none."""
-    from freeshot.contracts.columns import Column
+    from freeshot.contracts.leaderboard import Column
     from freeshot.contracts.tracks import Track
     from freeshot.plugin.kinds import KINDS
 

@@ -11,7 +11,7 @@ from freeshot.basics.errors import DataError
 from freeshot.testing.contract.rules import BrokenError, Subject, rule
 
 if TYPE_CHECKING:
-    from freeshot.contracts.images import Images
+    from freeshot.contracts.dataset import Images
     from freeshot.records.models import RunRecord
 
 SPLITS = ("base", "validation", "novel")
@@ -78,7 +78,7 @@ def _reads(subject: Subject) -> None:
 
 @rule("images are square and of one size, and at(side) gives that side", "dataset")
 def _sizes(subject: Subject) -> None:
-    from freeshot.contracts.images import fitted
+    from freeshot.contracts.dataset import fitted
 
     first: dict[tuple[int, ...], str] = {}
     for split, images in _splits(subject).items():
@@ -111,11 +111,11 @@ def _features(subject: Subject) -> None:
     import torch
 
     from freeshot.engine.vit.backbone import open_backbone
-    from freeshot.engine.vit.forward import look
+    from freeshot.engine.vit.forward import forward
 
     backbone = open_backbone(subject.make())
     images = torch.rand(2, 3, *[backbone.image_size] * 2, generator=torch.Generator().manual_seed(0))
-    features = look(backbone, images).features
+    features = forward(backbone, images).features
     if not torch.isfinite(features).all():
         raise BrokenError("Its features are not finite. Check weights and normalisation.")
     if torch.equal(features[0], features[1]):
@@ -170,7 +170,7 @@ def _episodes(subject: Subject) -> None:
 
 @rule("its images have the size that its backbone takes", "track")
 def _images_fit(subject: Subject) -> None:
-    from freeshot.contracts.images import wrong_size
+    from freeshot.contracts.dataset import wrong_size
     from freeshot.data.lookup import dataset_by_name
     from freeshot.engine.vit.backbone import backbone_provider
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from freeshot.contracts.flow import LayerView
+    from freeshot.contracts.tensors import LayerView
 
 DEPTHS, PATCHES, POINTS = (2, 12), (16, 49, 196), (0.0, 0.5, 1.0)
 
@@ -21,7 +21,7 @@ def views(strategy: Any) -> Iterator[LayerView]:
     """Create layer views for the strategy, as in networks of several sizes."""
     import torch
 
-    from freeshot.contracts.flow import LayerView
+    from freeshot.contracts.tensors import LayerView
 
     rng = torch.Generator().manual_seed(0)
     for depth in DEPTHS:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from freeshot.contracts.dataset import FewShotDataset
-    from freeshot.contracts.flow import SurrogateSet
     from freeshot.contracts.pool import LoraEntry, LoraPool
+    from freeshot.contracts.tensors import SurrogateSet
     from freeshot.contracts.tracks import Track
     from freeshot.engine.vit.backbone import Backbone
     from freeshot.pipeline.task_sampler import Tasks
@@ -78,7 +78,7 @@ class World:
         """Return random images of `way` classes with random logits, optionally with masks of half the patches."""
         import torch
 
-        from freeshot.contracts.flow import Shots, SurrogateSet
+        from freeshot.contracts.tensors import Shots, SurrogateSet
 
         rng = torch.Generator().manual_seed(way)
         side, count = self.backbone.image_size, way * per_class

@@ -27,7 +27,7 @@ def _constructs(subject: Subject) -> None:
 
 @rule("each option has a description", *CLASSES)
 def _options_are_told(subject: Subject) -> None:
-    from freeshot.contracts.options import options_of
+    from freeshot.contracts.component import options_of
 
     silent = [name for name, option in options_of(subject.value).items() if not option.help]
     if silent:
@@ -36,7 +36,7 @@ def _options_are_told(subject: Subject) -> None:
 
 @rule("options can be stored as JSON", *CLASSES)
 def _options_survive(subject: Subject) -> None:
-    from freeshot.contracts.options import build, to_json
+    from freeshot.contracts.component import build, to_json
 
     made = subject.make()
     again = build(subject.value, json.loads(json.dumps(to_json(made))))

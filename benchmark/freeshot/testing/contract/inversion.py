@@ -33,7 +33,7 @@ def recovered(
         if isinstance(method, LearnedInversion):
             teachers = PoolTeachers(world.backbone, [world.lora(way)] * 2, heard)
             learned = method.learn(teachers, per_class, rng)
-            return method.recover(teacher, labels, rng, learned), labels
+            return method.synthesize_with(teacher, labels, rng, learned), labels
         return method.synthesize(teacher, labels, rng), labels
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from freeshot.contracts.flow import Adapter
+    from freeshot.contracts.tensors import Adapter
 
 TASKS = 8
 """Number of tasks in these checks; enough for learners that collect a group first."""
@@ -59,7 +59,7 @@ def _flat(adapter: Adapter) -> Tensor:
 def _shapes(subject: Subject) -> None:
     import torch
 
-    from freeshot.contracts.flow import Adapter
+    from freeshot.contracts.tensors import Adapter
 
     expected = {name: tensor.shape for name, tensor in fresh_model(subject).snapshot().tensors.items()}
     for way in WAYS:
@@ -154,5 +154,5 @@ class _Given:
     def take(self, count: int, start: int = 0) -> list[Any]:
         return self._tasks[start:count]
 
-    def take_wanted(self, count: int, wanted: Callable[[Any], bool]) -> list[Any]:
-        return [task for task in self._tasks if wanted(task)][:count]
+    def take_where(self, count: int, predicate: Callable[[Any], bool]) -> list[Any]:
+        return [task for task in self._tasks if predicate(task)][:count]

@@ -39,7 +39,7 @@ def record_of(
     import torch
 
     from freeshot.basics.step_limit import at_most
-    from freeshot.contracts.options import options_of
+    from freeshot.contracts.component import options_of
     from freeshot.launch.plan import track_spec
     from freeshot.pipeline.cell import run_cell
     from freeshot.pipeline.context import RunContext

@@ -45,7 +45,7 @@ class Subject:
 
     def make(self) -> Any:
         """Construct a new component with its options."""
-        from freeshot.contracts.options import build
+        from freeshot.contracts.component import build
 
         return build(self.value, self.options)
 

@@ -28,8 +28,8 @@ class Mine(Method):
 class OnTheSphere(Learner):
     """Embeds, so it is tuning-free: every test image passes through the network once."""
 
-    # For your own head, also implement `classify(support, query, way)`; set `fits = True` if it optimises anything on
-    # the support set, and `transductive = True` if a prediction uses the other queries of the episode.
+    # For your own head, also implement `classify(support, query, way)`; set `fits_head = True` if it optimises
+    # anything on the support set, and `transductive = True` if a prediction uses the other queries of the episode.
 
     def __init__(self, inner: Learner) -> None:
         self._inner = inner

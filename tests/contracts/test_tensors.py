@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from freeshot.basics.errors import ContractError
-from freeshot.contracts.flow import Shots, SurrogateSet, Task
+from freeshot.contracts.tensors import Shots, SurrogateSet, Task
 
 
 def shots(count: int = 4) -> Shots:

@@ -45,7 +45,7 @@ class Careless(Tempered):
 
     name = "careless"
 
-    def pull(self, model: Model, task: Task, rng: Generator) -> Tensor:
+    def compute_gradients(self, model: Model, task: Task, rng: Generator) -> Tensor:
         for weight in model.lora():
             weight.grad = None
         loss = self.loss(model, task)

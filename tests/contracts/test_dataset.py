@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from freeshot.contracts.images import wrong_size
+from freeshot.contracts.dataset import wrong_size
 
 
 @dataclass(frozen=True)

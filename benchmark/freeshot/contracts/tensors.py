@@ -1,4 +1,4 @@
-"""The tensors passed between stages: frozen dataclasses with checked shapes and without behaviour.
+"""The tensors passed between stages: frozen dataclasses with checked shapes, and checkpoints of long stages.
 
 Axes: n images, q query images, c classes (the way), k kept patch tokens, t tokens, d features, b batch. Images are
 float in 0…1 unless a name says uint8; labels are integers 0…c−1 within a task.
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from freeshot.basics.errors import ContractError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor
 
 
@@ -136,3 +138,14 @@ class Adapter:
     """'MODULE[START:STOP].A' and 'MODULE[START:STOP].B', for instance 'blocks.0.attn.qkv[0:128].A'."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """Facts for the record, such as the last loss; JSON values."""
+
+
+class Checkpoint:
+    """A checkpoint that stores nothing; the harness passes one that stores the latest state in a file."""
+
+    def load(self) -> Mapping[str, Tensor] | None:
+        """Return the latest stored state, or None to start from the beginning."""
+        return None
+
+    def offer(self, make: Callable[[], Mapping[str, Tensor]]) -> None:
+        """Store the result of `make()` if the stored state is old enough; cheap to call at every step."""

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freeshot.basics.errors import OptionError
-from freeshot.contracts.component import Choice, Component
-from freeshot.contracts.options import build, describe_type, options_of, to_json
+from freeshot.contracts.component import Choice, Component, build, describe_type, options_of, to_json
 
 PROTO = Choice("learner", "proto", (("pace", 0.5),))
 
