@@ -105,7 +105,7 @@ class Purer(Method):
 
         thawed = bench.backbone()
         assert isinstance(thawed, TrainableBackbone)
-        backbone = thawed.refrozen()
+        backbone = thawed.freeze()
         entries, rng = bench.pool().entries, bench.rng("lockstep")
         teachers = [BankTeacher(backbone, [entry]) for entry in entries]
         memory = self._memory(bench.pool(), teachers[0], bench)

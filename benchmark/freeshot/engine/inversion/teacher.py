@@ -98,7 +98,7 @@ class BankTeacher:
         blocks = bf16_copy_under_autocast(self._backbone.vit).get_submodule("blocks").children()
         with ExitStack() as stack:
             for block in blocks:
-                stack.callback(block.register_forward_hook(lambda _, __, out: tokens.append(out[:, 0])).remove)
+                stack.enter_context(block.register_forward_hook(lambda _, __, out: tokens.append(out[:, 0])))  # [n, d]
             logits = self.logits(images)
         return TeacherView(logits, torch.stack(tokens, dim=1))  # tokens [n, layers, d]
 
