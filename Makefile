@@ -49,7 +49,7 @@ tables: $(STAMP)  ## regenerate every table that is made from the committed reco
 	@$(BIN)/freeshot leaderboard --write
 	@$(BIN)/python -m makers.readme_table README.md results/pocket
 	@$(BIN)/python -m tests.docs.tables
-	@$(BIN)/python -m freeshot_vision.pocket.card plugins/freeshot_vision/pocket/weights/training.json results/pocket
+	@$(BIN)/python -m makers.network_card plugins/freeshot_vision/pocket/weights/training.json results/pocket
 
 sheets: $(STAMP)  ## lay out what LoRA Recycle recovers from some of the pocket pool's LoRAs (minutes)
 	@$(BIN)/freeshot recycle pocket --preset pocket --sheets --out build/meta-lora

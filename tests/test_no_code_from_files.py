@@ -17,7 +17,7 @@ ALLOWED_IMPORTS = {("pickle", "UnpicklingError")}
 """What may be imported of them: a name to catch."""
 LOOKED_AT = {
     "benchmark/freeshot/testing/contract/general.py": {"import pickle"},
-    "plugins/freeshot_vision/pocket/build/registry.py": {"content.extractall"},
+    "plugins/makers/pocket_data/fetch_packages.py": {"content.extractall"},
 }
 """What was looked at: a component is pickled and unpickled on one line, to show that it can travel; packages
 of a pinned hash, from which the pocket suite is made, are unpacked where no member leads out."""

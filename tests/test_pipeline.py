@@ -5,7 +5,7 @@ A new plugin is thus tested by existing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -89,8 +89,7 @@ def combinations_of_parts() -> list[tuple[str, str, str]]:
     ]
     assert {(s, i) for i, s, _ in found} == {(s, i) for s in strategies for i in inversions}
     assert {(s, m) for _, s, m in found} == {(s, m) for s in strategies for m in learners}
-    steady = {name: cast("Any", KNOWN.component("inversion", name)).steady for name in inversions}
-    return [(i if steady[i] or s != "patch-stop" else "lora-inversion", s, m) for i, s, m in found]
+    return found
 
 
 KINDS = {"inversion": "inversion", "strategy": "efficiency", "learner": "meta-learner"}
@@ -112,13 +111,3 @@ def test_parts_go_together_in_lora_recycle(toy: Toy, inversion: str, strategy: s
     record = toy.record("lora-recycle", suite=None, options=small_parts(chosen))
     assert_complete(record)
     assert {slot: part.name for slot, part in record.spec.parts.items()} == chosen
-
-
-@pytest.mark.parametrize("inversion", ["cmi", "mask-and-predict"])
-def test_patches_are_not_stopped_of_images_that_do_not_stay(toy: Toy, inversion: str) -> None:
-    chosen = {"inversion": inversion, "strategy": "patch-stop", "learner": "prototype"}
-    record = toy.record("lora-recycle", suite=None, options=small_parts(chosen))
-    assert record.status == "failed"
-    assert (
-        f"freezes patches, which needs one fixed batch of images; inversion '{inversion}' uses other" in record.reason
-    )

@@ -30,12 +30,11 @@ def freeshot_inversion_methods() -> Iterable[type[InversionMethod]]:
 
 @hookimpl
 def freeshot_efficiency_strategies() -> Iterable[type[EfficiencyStrategy]]:
-    """Register no pruning, pruning by class attention and at random, token merging, and patch stopping."""
+    """Register no pruning, pruning by class attention and at random, and token merging."""
     from freeshot_lora_recycle.merging import TokenMerging
     from freeshot_lora_recycle.pruning import AllTokens, ClsAttention, RandomPatches
-    from freeshot_lora_recycle.stopping import PatchStopping
 
-    return [AllTokens, ClsAttention, RandomPatches, TokenMerging, PatchStopping]
+    return [AllTokens, ClsAttention, RandomPatches, TokenMerging]
 
 
 @hookimpl

@@ -24,7 +24,7 @@ def freeshot_backbones() -> Iterable[type[BackboneProvider]]:
 @hookimpl
 def freeshot_datasets() -> Iterable[type[FewShotDataset]]:
     """Register the pocket suite's data sets and published ones."""
-    from freeshot_vision.datasets.all import DATASETS as PUBLISHED
+    from freeshot_vision.datasets import DATASETS as PUBLISHED
     from freeshot_vision.pocket.datasets import DATASETS
 
     return [*DATASETS, *PUBLISHED]
@@ -51,7 +51,7 @@ def freeshot_suites() -> Iterable[Suite]:
 @hookimpl
 def freeshot_pools() -> Iterable[tuple[str, str]]:
     """Register the pocket pool."""
-    from freeshot_vision.pocket.files import POOL
+    from freeshot_vision.pocket import POOL
 
     return [("pocket", str(POOL))]
 

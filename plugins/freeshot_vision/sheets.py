@@ -8,40 +8,38 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from PIL import Image
+from pydantic import ConfigDict, Field, NonNegativeInt, TypeAdapter
+from pydantic.dataclasses import dataclass
 
 from freeshot.basics.errors import DataError
 from freeshot.basics.files import read_bounded
 from freeshot.data.decode import BROKEN, MOST_PIXELS
+from freeshot_vision.array_images import ArrayImages
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from numpy.typing import NDArray
-    from torch import Tensor
 
-LARGEST = 16 * 2**20
-"""Maximal size of a card in bytes."""
+LARGEST_CARD = 16 * 2**20
+"""Bytes."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid"))
 class Card:
     """The content of a sheet: its classes, their counts and split, source and hash."""
 
     name: str
     title: str
-    size: int
+    size: Annotated[int, Field(gt=0, lt=10_000)]
     """Side of a cell in pixels."""
     classes: tuple[str, ...]
-    counts: tuple[int, ...]
-    split: Mapping[str, Sequence[str]]
+    counts: tuple[NonNegativeInt, ...]
+    split: dict[str, list[str]]
     """base / validation / novel -> class names."""
     sha256: str
     """Hash of the sheet file's bytes."""
@@ -49,60 +47,34 @@ class Card:
     license: str
     attribution: str
     notes: str = ""
-    parts: Mapping[str, Any] | None = None
+    parts: dict[str, Any] | None = None
     """Further attribution, such as one licence per icon set."""
+
+    def __post_init__(self) -> None:
+        if len(self.counts) != len(self.classes):
+            raise ValueError("sizes and counts do not match")
+        if unknown := {name for names in self.split.values() for name in names} - {*self.classes}:
+            raise ValueError(f"its split names '{min(unknown)}', which is not a class")
 
     @classmethod
     def read(cls, path: Path) -> Card:
         """Read a card; DataError if it is missing or not a card."""
         try:
-            fields = json.loads(read_bounded(path, LARGEST).decode("utf-8"))
-            fields["classes"], fields["counts"] = tuple(fields["classes"]), tuple(fields["counts"])
-            card = cls(**fields)
-            _require_sound(card)
+            return TypeAdapter(cls).validate_json(read_bounded(path, LARGEST_CARD))
         except FileNotFoundError:
             raise DataError(f"The card {path} was not found. Reinstall freeshot: it belongs to the package.") from None
-        except (AttributeError, KeyError, OSError, RecursionError, TypeError, ValueError) as error:
-            raise DataError(f"The card {path} cannot be read ({error}). Reinstall freeshot to restore it.") from None
-        return card
+        except (OSError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise DataError(f"The card {path} cannot be read ({reason}). Reinstall freeshot to restore it.") from None
 
 
-@dataclass(frozen=True)
-class SheetImages:
-    """The images of some classes of a sheet, decoded once, read by index."""
-
-    cells: NDArray[np.uint8]
-    """[n, h, w, 3], the drawings of class 0 first."""
-    labels: NDArray[np.int64]
-    """[n], index into `classes`."""
-    classes: tuple[str, ...]
-    side: int = 0
-    """Side of the returned images in pixels; 0: as on the sheet."""
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def at(self, side: int) -> SheetImages:
-        """Return the same images at another size."""
-        from freeshot.contracts.dataset import shown_at
-
-        return shown_at(self, side if side != self.cells.shape[1] else 0)
-
-    def read(self, indices: Sequence[int] | NDArray[np.int64]) -> Tensor:
-        """Return the images at `indices` as uint8 [b, 3, h, w]."""
-        import torch
-
-        from freeshot.data.decode import enlarged
-
-        chosen = self.cells[np.asarray(indices, dtype=np.int64)]  # [b, h, w, 3]
-        if self.side:
-            chosen = enlarged(chosen, self.side)
-        return torch.from_numpy(np.ascontiguousarray(chosen.transpose(0, 3, 1, 2)))
+class SheetImages(ArrayImages):
+    """The images of some classes of a sheet."""
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of pixels and labels, which identifies the content."""
-        digest = hashlib.sha256(self.cells.tobytes())
+        """Hash pixels [n, h, w, 3] and labels; frozen episode lists contain this hash, so its input must not change."""
+        digest = hashlib.sha256(self.pixels.transpose(0, 2, 3, 1).tobytes())
         digest.update(self.labels.tobytes())
         return digest.hexdigest()
 
@@ -112,65 +84,31 @@ def open_sheet(folder: Path, name: str, split: str) -> SheetImages:
     card = Card.read(folder / f"{name}.json")
     if split not in card.split:
         raise DataError(f"'{name}' has no split '{split}'. It has: {', '.join(card.split)}.")
-    path = folder / f"{name}.webp"
+    sheet, side = _pixels(folder / f"{name}.webp", card), card.size
+    classes = [card.classes.index(c) for c in card.split[split]]
+    counts = np.array([card.counts[c] for c in classes], dtype=np.int64)
+    columns = [sheet[: card.counts[c] * side, c * side : (c + 1) * side] for c in classes]  # [n_c · h, w, 3] each
+    none = np.empty((0, side, side, 3), dtype=np.uint8)  # a split may have no classes
+    cells = np.concatenate([none, *(column.reshape(-1, side, side, 3) for column in columns)])  # [n, h, w, 3]
+    labels = np.repeat(np.arange(len(classes), dtype=np.int64), counts)
+    return SheetImages(cells.transpose(0, 3, 1, 2), labels, tuple(card.split[split]), side)
+
+
+def _pixels(path: Path, card: Card) -> NDArray[np.uint8]:
+    """Decode a sheet [rows · h, columns · w, 3]; DataError if it is invalid, too large or not the card's."""
     try:
         content = path.read_bytes()
     except OSError as error:
         raise DataError(f"The sheet {path} cannot be read ({error.strerror}). Reinstall freeshot.") from None
     if hashlib.sha256(content).hexdigest() != card.sha256:
         raise DataError(f"The sheet {path} does not match the hash in its card. Reinstall freeshot to restore it.")
-    pixels = _pixels(content, path)
-    if pixels.shape[:2] != (max(card.counts) * card.size, len(card.classes) * card.size):
-        raise DataError(f"The sheet {path} does not have the size in its card. Reinstall freeshot to restore it.")
-    wanted = [card.classes.index(c) for c in card.split[split]]
-    columns = [pixels[: card.counts[c] * card.size, c * card.size : (c + 1) * card.size] for c in wanted]
-    none = np.empty((0, card.size, card.size, 3), dtype=np.uint8)  # a split may have no classes
-    cells = np.concatenate([none, *(column.reshape(-1, *none.shape[1:]) for column in columns)])
-    counts = np.array([card.counts[c] for c in wanted], dtype=np.int64)
-    labels = np.repeat(np.arange(len(wanted), dtype=np.int64), counts)
-    return SheetImages(cells, labels, tuple(card.split[split]))
-
-
-def _require_sound(card: Card) -> None:
-    """Check the types and values of a card's fields; ValueError or TypeError."""
-    texts = [card.name, card.sha256, *card.classes, *(name for part in card.split.values() for name in part)]
-    numbers = [card.size, *card.counts]
-    if not all(isinstance(text, str) for text in texts) or not all(type(number) is int for number in numbers):
-        raise TypeError("a name or a number has another type")
-    if not 0 < card.size < 10_000 or min(card.counts) < 0 or len(card.counts) != len(card.classes):
-        raise ValueError("sizes and counts do not match")
-    if unknown := {name for part in card.split.values() for name in part} - set(card.classes):
-        raise ValueError(f"its split names '{min(unknown)}', which is not a class")
-
-
-def _pixels(content: bytes, path: Path) -> NDArray[np.uint8]:
-    """Decode a sheet [rows × h, columns × w, 3]; DataError if it is invalid or too large."""
     try:
         with Image.open(io.BytesIO(content), formats=("WEBP",)) as picture:
             if picture.width * picture.height > MOST_PIXELS:
                 raise ValueError(f"it claims {picture.width} × {picture.height} pixels")
-            return np.asarray(picture.convert("RGB"))
+            pixels = np.asarray(picture.convert("RGB"))
     except (*BROKEN, Image.DecompressionBombError) as error:
         raise DataError(f"The sheet {path} is not a valid image ({error}). Reinstall freeshot to restore it.") from None
-
-
-def write_sheet(folder: Path, card: Card, drawings: Mapping[str, NDArray[np.uint8]]) -> Card:
-    """Write the drawings (class -> [n, h, w] or [n, h, w, 3]) as `<name>.webp` + card; return the hashed card."""
-    from dataclasses import asdict, replace
-
-    height = max(card.counts) * card.size
-    grey = next(iter(drawings.values())).ndim == 3
-    shape = (height, len(card.classes) * card.size) + (() if grey else (3,))
-    pixels = np.full(shape, 255, dtype=np.uint8)
-    for column, name in enumerate(card.classes):
-        stack = drawings[name]
-        pixels[: len(stack) * card.size, column * card.size : (column + 1) * card.size] = stack.reshape(
-            -1, *stack.shape[2:]
-        )
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{card.name}.webp"
-    Image.fromarray(pixels).save(path, lossless=True, quality=100, method=6)
-    hashed = replace(card, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
-    text = json.dumps(asdict(hashed), indent=1, ensure_ascii=False)
-    (folder / f"{card.name}.json").write_text(text + "\n", encoding="utf-8")
-    return hashed
+    if pixels.shape[:2] != (max(card.counts) * card.size, len(card.classes) * card.size):
+        raise DataError(f"The sheet {path} does not have the size in its card. Reinstall freeshot to restore it.")
+    return pixels

@@ -144,7 +144,7 @@ class Desk:
     query: int = 1
 
     def backbone(self) -> TrainableBackbone:
-        return self.network.thawed()
+        return self.network.trainable_copy()
 
     def pool(self) -> LoraPool:
         return self.loras

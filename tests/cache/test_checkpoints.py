@@ -21,7 +21,6 @@ from freeshot.pipeline.task_sampler import SurrogateSource, Tasks, TaskShape
 from freeshot_lora_recycle.inversion import LoraInversion
 from freeshot_lora_recycle.prototype import Prototype
 from freeshot_lora_recycle.pruning import ClsAttention
-from freeshot_lora_recycle.stopping import PatchStopping
 
 if TYPE_CHECKING:
     from freeshot import Model, Task
@@ -55,7 +54,7 @@ def finish(work: Callable[[int | None], Tensor], kills: tuple[int, ...]) -> Tens
 
 
 KILLS = [(1,), (5,), (STEPS,), (2, 7), (3, 4, 8)]
-STRATEGIES = [None, ClsAttention(at=(1,)), PatchStopping(at=(0.3, 0.6), ratio=0.5)]
+STRATEGIES = [None, ClsAttention(at=(1,))]
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)

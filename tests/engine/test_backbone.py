@@ -56,7 +56,7 @@ def test_an_opened_network_is_frozen_and_evaluating(toy: Backbone) -> None:
 
 def test_a_thawed_copy_trains_alone(toy: Backbone) -> None:
     images = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
-    copy = toy.thawed()
+    copy = toy.trainable_copy()
     assert torch.equal(copy(images), toy.vit(toy.normalize(images)))
     with torch.no_grad():
         for weight in copy.parameters():

@@ -47,13 +47,6 @@ class Merging(FirstThree):
         return None
 
 
-class Stopping(FirstThree):
-    """Also stop patches."""
-
-    def stops(self) -> tuple[float, ...]:
-        return (0.5,)
-
-
 class OtherResidual(FirstThree):
     """Also add to something else."""
 
@@ -70,7 +63,7 @@ def test_behind_the_last_attention_features_stay(
     assert torch.allclose(seen, plain, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("strategy", [FirstThree(at=1), AtTheInput(), Merging(), Stopping(), OtherResidual()])
+@pytest.mark.parametrize("strategy", [FirstThree(at=1), AtTheInput(), Merging(), OtherResidual()])
 def test_whatever_may_change_a_feature_acts_on_the_way(backbone: Backbone, strategy: EfficiencyStrategy) -> None:
     assert not only_masks(backbone.vit, strategy)
 

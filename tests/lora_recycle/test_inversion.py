@@ -167,14 +167,14 @@ def test_the_rate_stays_or_goes_down_half_a_cosine() -> None:
 
 def test_a_sinking_rate_brings_images_to_rest(backbone: Backbone, pool: LoraPool) -> None:
     def last_step(schedule: Literal["constant", "cosine"]) -> float:
-        teacher = BankTeacher(backbone, [pool.entries[0]])
         seen: list[Tensor] = []
 
-        def note(done: int, total: int) -> None:
-            assert teacher._last is not None
-            seen.append(teacher._last.clone())
+        class Watched(BankTeacher):
+            def logits(self, images: Tensor) -> Tensor:
+                seen.append(images.detach().clone())
+                return super().logits(images)
 
-        teacher._on_step = note
+        teacher = Watched(backbone, [pool.entries[0]])
         still = LoraInversion(iterations=20, prior="none", schedule=schedule, jitter=0, flip=False)
         still.synthesize(teacher, labels_of(pool, 0), torch.Generator().manual_seed(0))
         return float((seen[-1] - seen[-2]).abs().mean())

@@ -11,7 +11,7 @@ from torch import Tensor
 from freeshot.basics.errors import OptionError
 from freeshot.contracts.tensors import LayerView
 from freeshot.engine import forward
-from freeshot.engine.vit.forward import TokenState, _thinned
+from freeshot.engine.vit.forward import TokenState, reduce_tokens
 from freeshot_lora_recycle.merging import TokenMerging
 from freeshot_lora_recycle.pruning import ClsAttention, RandomPatches
 
@@ -66,7 +66,7 @@ def test_merging_is_that_of_a_loop_over_pairs(patches: int, merge: int) -> None:
         assert patches == 1
         return
     state = TokenState(view.kept, sizes)
-    found = _thinned(tokens, view, torch.searchsorted(view.kept.contiguous(), choice), strategy, state)
+    found = reduce_tokens(tokens, view, torch.searchsorted(view.kept.contiguous(), choice), strategy, state)
     for image in range(2):
         stay, expected, mass = merged_by_hand(tokens[image], view.keys[image], sizes[image].tolist(), merge)
         assert choice[image].tolist() == view.kept[image][stay].tolist()

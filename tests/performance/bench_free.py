@@ -16,8 +16,8 @@ from freeshot.engine.inversion.teacher import PoolTeachers
 from freeshot.pool.store import open_pool
 from freeshot_baselines.free.generator import MetaGenerator
 from freeshot_lora_recycle.inversion import LoraInversion
+from freeshot_vision.pocket import POOL
 from freeshot_vision.pocket.backbone import PocketVit
-from freeshot_vision.pocket.files import POOL
 
 PER_CLASS, LORAS, OUTER = 12, 4, 40
 LABELS = torch.arange(5).repeat_interleave(PER_CLASS)

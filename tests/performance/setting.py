@@ -15,8 +15,8 @@ from freeshot.engine import LoraBank, open_backbone, slots_of
 from freeshot.engine.vit.backbone import Backbone, Normalize
 from freeshot.engine.vit.bf16 import autocast
 from freeshot.pool.store import open_pool
+from freeshot_vision.pocket import POOL
 from freeshot_vision.pocket.backbone import PocketVit
-from freeshot_vision.pocket.files import POOL
 
 
 @dataclass(frozen=True, eq=False)

@@ -34,9 +34,10 @@ from freeshot.workflows.predict import predict
 from freeshot_vision.backbones.providers import TimmVit
 from freeshot_vision.datasets.cifar_fs import RECORD, CifarFs
 from freeshot_vision.datasets.in_domain import VggFlower
-from freeshot_vision.datasets.published import SPLITS
+from freeshot_vision.datasets.published_dataset import SPLITS
 from freeshot_vision.datasets.quick_draw import QuickDraw
-from freeshot_vision.sheets import Card, open_sheet, write_sheet
+from freeshot_vision.sheets import Card, open_sheet
+from makers.pocket_data.write_sheet import write_sheet
 
 
 def readers(folder: Path) -> Iterator[Reader]:

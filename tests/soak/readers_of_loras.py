@@ -20,8 +20,8 @@ from freeshot.pool.external_formats import find_loras, read_lora
 from freeshot.pool.import_pool import import_pool
 from freeshot.pool.store import open_pool
 from freeshot.testing import toy
-from freeshot_vision.backbones.files import read_weights
-from freeshot_vision.backbones.layouts import as_timm
+from freeshot_vision.backbones.weight_files import read_weights
+from freeshot_vision.backbones.weight_layouts import as_timm
 
 WIDTH = toy.WIDTH
 

@@ -13,7 +13,7 @@ from scipy.io import savemat
 
 from freeshot_vision.datasets.cifar_fs import RECORD
 from freeshot_vision.datasets.cross_domain import CHEST, SKIN
-from freeshot_vision.datasets.published import shipped_split
+from freeshot_vision.datasets.published_dataset import shipped_split
 
 LAND = ["AnnualCrop", "Forest", "HerbaceousVegetation", "Highway", "Industrial", "Pasture", "PermanentCrop"]
 LAND += ["Residential", "River", "SeaLake"]

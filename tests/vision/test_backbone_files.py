@@ -13,8 +13,8 @@ from safetensors.torch import save_file
 from freeshot.basics.errors import DataError, OptionError
 from freeshot.basics.files import file_sha256
 from freeshot.contracts.component import build
-from freeshot_vision.backbones.files import Source, read_weights
 from freeshot_vision.backbones.providers import ClipVitB16
+from freeshot_vision.backbones.weight_files import Source, read_weights
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 WEIGHTS = {"one": torch.arange(6.0).view(2, 3)}

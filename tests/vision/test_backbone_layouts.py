@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from freeshot.basics.errors import DataError
 from freeshot.engine import weights_sha256
-from freeshot_vision.backbones.layouts import as_timm
-from freeshot_vision.backbones.network import fill, untrained
+from freeshot_vision.backbones.timm_network import fill, untrained
+from freeshot_vision.backbones.weight_layouts import as_timm
 
 if TYPE_CHECKING:
     from timm.models.vision_transformer import VisionTransformer

@@ -172,7 +172,11 @@ def test_random_weights_follow_from_their_seed() -> None:
 def test_the_papers_choices_are_the_defaults_of_clip() -> None:
     clip = ClipVitB16()
     assert {option: getattr(clip, option) for option in PAPER} == PAPER
-    assert (clip.projection(), clip.normalization(), clip.image_size()) == (512, NUMBERS["imagenet"], 224)
+    assert (clip.timm_arguments()["projection"], clip.normalization(), clip.image_size()) == (
+        512,
+        NUMBERS["imagenet"],
+        224,
+    )
     assert ClipVitB16(normalize="own").normalization() == NUMBERS["clip"]
 
 
@@ -181,7 +185,7 @@ def test_the_numbers_of_a_network_are_those_that_timm_knows(provider: Any) -> No
     from timm.models import get_pretrained_cfg
 
     chosen = provider(normalize="own")
-    known = get_pretrained_cfg(chosen.network())
+    known = get_pretrained_cfg(chosen.timm_arguments()["model"])
     if known is not None and known.mean is not None:  # timm knows CLIP only by the names of its weights
         assert chosen.normalization() == (tuple(known.mean), tuple(known.std))
 
@@ -270,13 +274,13 @@ def test_a_pool_of_it_is_built_recycled_and_scored(toy: Any, tmp_path: Path) -> 
 def test_a_named_network_reads_its_weights_from_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from safetensors.torch import save_file
 
-    from freeshot_vision.backbones.network import untrained
+    from freeshot_vision.backbones.timm_network import untrained
 
     monkeypatch.setenv("FREESHOT_WEIGHTS", str(tmp_path))
     sizes = {key: value for key, value in TINY.items() if key not in ("weights", "side")}
     provider = TimmVit(model="deit_small_patch16_224", side=16, **sizes)
     with pytest.raises(DataError, match=r"were not found: .*timm\.safetensors does not exist"):
         open_backbone(provider)
-    vit = untrained(provider.network(), 16, 0, seed=5, **provider.sizes())
+    vit = untrained(side=16, seed=5, **provider.timm_arguments())
     save_file(vit.state_dict(), tmp_path / "timm.safetensors")
     assert open_backbone(provider).sha256 == open_backbone(replace(provider, weights="random", seed=5)).sha256

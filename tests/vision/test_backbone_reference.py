@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from freeshot_vision.backbones import reference
+from makers import backbone_page
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,4 +15,4 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize("part", ["networks", "options", "numbers"])
 def test_the_page_shows_what_the_classes_say(repository: Path, part: str) -> None:
     page = (repository / "docs/reference/backbones.md").read_text(encoding="utf-8")
-    assert getattr(reference, part)() in page, "Write it again with: python -m freeshot_vision.backbones.reference"
+    assert getattr(backbone_page, part)() in page, "Write it again with: python -m makers.backbone_page"

@@ -14,7 +14,8 @@ from PIL import Image
 
 import freeshot_vision
 from freeshot.basics.errors import DataError
-from freeshot_vision.sheets import Card, SheetImages, open_sheet, write_sheet
+from freeshot_vision.sheets import Card, SheetImages, open_sheet
+from makers.pocket_data.write_sheet import write_sheet
 
 DATA = Path(freeshot_vision.__file__).parent / "pocket" / "data"
 EXPECTED = {"clipart", "digits", "fashion", "glyphs", "icons", "photos", "sketch"}
@@ -36,7 +37,7 @@ def _all_splits(name: str) -> list[SheetImages]:
 
 def _images_by_class(name: str) -> dict[str, list[bytes]]:
     return {
-        images.classes[k]: [cell.tobytes() for cell in images.cells[images.labels == k]]
+        images.classes[k]: [cell.tobytes() for cell in images.pixels[images.labels == k]]
         for images in _all_splits(name)
         for k in range(len(images.classes))
     }

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from freeshot_vision.pocket.build.corpus import excluded_concepts, pack4, unpack4
-from freeshot_vision.pocket.build.kinds import with_kinds
-from freeshot_vision.pocket.build.names import mentions_any, normalise, normalised
-from freeshot_vision.pocket.build.split import split_classes
-from freeshot_vision.sheets import Card, write_sheet
+from freeshot_vision.sheets import Card
+from makers.pocket_data.class_synonyms import with_kinds
+from makers.pocket_data.concept_names import mentions_any, normalise, normalised
+from makers.pocket_data.corpus import excluded_concepts, pack4, unpack4
+from makers.pocket_data.split_classes import split_classes
+from makers.pocket_data.write_sheet import write_sheet
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freeshot_vision.datasets.page import with_listing
+from makers.dataset_page import with_listing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -12,4 +12,4 @@ if TYPE_CHECKING:
 
 def test_the_page_says_what_the_classes_say(repository: Path) -> None:
     page = (repository / "docs" / "reference" / "datasets.md").read_text(encoding="utf-8")
-    assert with_listing(page) == page, "Write it: python -m freeshot_vision.datasets.page docs/reference/datasets.md"
+    assert with_listing(page) == page, "Write it: python -m makers.dataset_page docs/reference/datasets.md"

@@ -22,10 +22,11 @@ from freeshot.records.store import record_path
 from freeshot.workflows.estimate_cost import look_ahead
 from freeshot_lora_recycle.published import published
 from freeshot_vision.backbones.providers import ClipVitB16
-from freeshot_vision.paper import counts, tracks
+from freeshot_vision.paper import tracks
 from freeshot_vision.paper.pools import CIFAR, IN_DOMAIN, PLANS
 from freeshot_vision.paper.suites import LORA_RECYCLE, SUITES
 from freeshot_vision.paper.tracks import CROSS_DOMAIN, LOCK, TRACKS
+from makers import paper_lock
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Call
@@ -107,7 +108,7 @@ def test_cifar_alone_is_normalised_by_its_own_numbers() -> None:
 
 
 def test_what_is_frozen_is_what_the_publishers_counts_give() -> None:
-    assert counts.lock() == json.loads(LOCK.read_text())
+    assert paper_lock.lock() == json.loads(LOCK.read_text())
 
 
 def test_every_row_of_every_profile_is_accepted(catalogue: Catalogue, tmp_path: Path) -> None:

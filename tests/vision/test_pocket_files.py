@@ -12,9 +12,9 @@ from freeshot.basics.files import file_sha256
 from freeshot.engine import open_backbone
 from freeshot.evaluation.episodes import track_episodes
 from freeshot.pool.store import open_pool
+from freeshot_vision.pocket import POOL, WEIGHTS
 from freeshot_vision.pocket.backbone import PocketVit
 from freeshot_vision.pocket.datasets import DATASETS
-from freeshot_vision.pocket.files import POOL, WEIGHTS
 from freeshot_vision.pocket.tracks import TRACKS
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ import json
 from functools import cache
 from typing import Any
 
-from freeshot_vision.pocket.build.corpus import excluded_concepts
-from freeshot_vision.pocket.build.names import mentions_any, normalised
-from freeshot_vision.pocket.files import DATA, WEIGHTS
+from freeshot_vision.pocket import DATA, WEIGHTS
+from makers.pocket_data.concept_names import mentions_any, normalised
+from makers.pocket_data.corpus import excluded_concepts
 
 
 @cache

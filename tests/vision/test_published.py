@@ -18,13 +18,12 @@ from tests.vision.publishers import PUBLISHERS, cifar_fs, folders, listed, paint
 from freeshot.basics.errors import DataError, OptionError
 from freeshot.data.splits import NAMES
 from freeshot.testing import check
-from freeshot_vision.datasets import published
-from freeshot_vision.datasets.all import DATASETS
+from freeshot_vision.datasets import DATASETS, published_dataset
 from freeshot_vision.datasets.cifar_fs import CifarFs
 from freeshot_vision.datasets.cross_domain import ChestX, EuroSat, Isic
-from freeshot_vision.datasets.further import Aircraft, Dtd
+from freeshot_vision.datasets.further_domains import Aircraft, Dtd
 from freeshot_vision.datasets.in_domain import Cub, MiniImageNet, VggFlower
-from freeshot_vision.datasets.published import PublishedDataset, shipped_split
+from freeshot_vision.datasets.published_dataset import PublishedDataset, shipped_split
 from freeshot_vision.datasets.quick_draw import QuickDraw
 
 if TYPE_CHECKING:
@@ -141,10 +140,10 @@ def test_a_split_of_ones_own_replaces_the_shipped_one(shelf: Path) -> None:
 
 
 def test_shipped_splits_are_those_whose_hashes_are_frozen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shutil.copytree(published.SPLITS, tmp_path / "splits")
+    shutil.copytree(published_dataset.SPLITS, tmp_path / "splits")
     path = tmp_path / "splits" / "dtd.json"
     path.write_text(path.read_text().replace("banded", "bandit"))
-    monkeypatch.setattr(published, "SPLITS", tmp_path / "splits")
+    monkeypatch.setattr(published_dataset, "SPLITS", tmp_path / "splits")
     with pytest.raises(DataError, match=r"The split list .*dtd\.json has been changed\."):
         shipped_split.__wrapped__("dtd")
 

@@ -33,7 +33,6 @@ class Cmi(InversionMethod):
     """
 
     name = "cmi"
-    steady = False
     citation = "Fang et al., Contrastive Model Inversion for Data-Free Knowledge Distillation, IJCAI 2021"
     iterations: int = 200
     """Steps of Adam for each batch; ours."""
@@ -102,7 +101,7 @@ class Cmi(InversionMethod):
         for step in steps:
             drawn = generator(latents)
             local = teacher.logits_and_tokens(cropped(drawn, self.crop, rng))
-            whole = teacher.logits_and_tokens(jittered(teacher, drawn, rng, 0.125, flip=True))
+            whole = teacher.logits_and_tokens(jittered(drawn, rng, 0.125, flip=True))
             seen, other = self.fingerprintable(whole.tokens), self.fingerprintable(local.tokens)
             if marker is None:
                 marker = _marker(seen.shape[1], rng).to(teacher.device)

@@ -105,7 +105,7 @@ class Purer(Method):
 
         thawed = bench.backbone()
         assert isinstance(thawed, TrainableBackbone)
-        backbone = thawed.refrozen()
+        backbone = thawed.freeze()
         entries, rng = bench.pool().entries, bench.rng("lockstep")
         teachers = [BankTeacher(backbone, [entry]) for entry in entries]
         memory = self._memory(bench.pool(), teachers[0], bench)
@@ -147,7 +147,7 @@ class Purer(Method):
 
         pixels = memory.pixels(class_ids)
         labels = torch.arange(len(class_ids), device=pixels.device).repeat_interleave(len(pixels) // len(class_ids))
-        images = jittered(teacher, memory.images(pixels), rng, self.jitter, flip=True)
+        images = jittered(memory.images(pixels), rng, self.jitter, flip=True)
         smooth = self.total_variation * variation_norm(pixels) + self.l2 * lengths(pixels)
         return cross_entropy(teacher.logits(images), labels) + smooth.mean()
 

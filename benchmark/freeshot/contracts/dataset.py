@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import wraps
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from freeshot.basics.access_guard import require_access
 from freeshot.contracts.component import Component
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
     from torch import Tensor
-
-T = TypeVar("T")
 
 
 class Images(Protocol):
@@ -86,14 +84,6 @@ def _guarded(load: Callable[..., Images]) -> Callable[..., Images]:
         return load(self, split, root)
 
     return guarded
-
-
-def shown_at(images: T, side: int) -> T:
-    """Copy a frozen dataclass of images with another `side`; the hash is kept, as it does not depend on the size."""
-    frozen: Any = images
-    shown: T = replace(frozen, side=side)
-    vars(shown).update({name: value for name, value in vars(images).items() if name == "sha256"})
-    return shown
 
 
 def fitted(images: Images, side: int) -> Images:

@@ -42,14 +42,6 @@ class EfficiencyStrategy(Component):
         """
         return None
 
-    def stops(self) -> tuple[float, ...]:
-        """Return the points of progress, 0…1, at which `stop` is called to freeze patches."""
-        return ()
-
-    def stop(self, view: LayerView) -> Tensor:
-        """Choose the patches to optimise from here on, from the last layer's view: a subset of `view.kept`, [b, k]."""
-        return view.kept
-
     def residual(self, tokens: Tensor, normed: Tensor) -> Tensor:
         """Return the tensor to which the MLP output is added in the layers of `select`; by default the tokens.
 

@@ -51,13 +51,6 @@ class Teacher(Protocol):
     def logits_and_tokens(self, images: Tensor) -> TeacherView:
         """Return the logits together with the class tokens after each block; differentiable in the images."""
 
-    def moved(self, images: Tensor, down: int, right: int, *, mirrored: bool) -> Tensor:
-        """Roll all images [n, 3, h, w] by `down` and `right` pixels and optionally mirror them.
-
-        Use this instead of torch.roll, so that the teacher can track frozen patches; rolls are then by multiples of a
-        patch.
-        """
-
     def steps(self, count: int, start: int = 0) -> Iterator[int]:
         """Count start…count−1, report progress and pass it to the strategy."""
 
@@ -69,8 +62,6 @@ class InversionMethod(Component):
     kind: ClassVar[str] = "inversion"
     data_free: ClassVar[str] = "strict"
     """'strict': uses the pool only; 'public prior': also uses statistics of a public network."""
-    steady: ClassVar[bool] = True
-    """Whether all forward passes use the same images, moved by `teacher.moved`; only then can patches be frozen."""
 
     @abstractmethod
     def synthesize(self, teacher: Teacher, labels: Tensor, rng: Generator) -> Tensor:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from freeshot.basics.files import canonical_json
-from freeshot.contracts.dataset import shown_at
 from freeshot.data.decode import Fit, read_picture
 from freeshot.data.hash_cache import content_hashes
 
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
     from torch import Tensor
+
+Resizable = TypeVar("Resizable")
 
 SIDE = 224
 """Pixels along each side, unless another size is requested."""
@@ -71,3 +72,11 @@ def images_of(
     files = tuple(file for name in classes for file in members[name])
     labels = np.repeat(np.arange(len(classes)), [len(members[name]) for name in classes]).astype(np.int64)
     return FileImages(files, labels, tuple(classes), memory, fit)
+
+
+def shown_at(images: Resizable, side: int) -> Resizable:
+    """Copy a frozen dataclass of images with another `side`; the hash is kept, as it does not depend on the size."""
+    frozen: Any = images
+    shown: Resizable = replace(frozen, side=side)
+    vars(shown).update({name: value for name, value in vars(images).items() if name == "sha256"})
+    return shown

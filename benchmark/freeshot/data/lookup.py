@@ -26,7 +26,7 @@ class DatasetListing:
     license: str
     splits: str
     """Classes of each split, '64 base, 16 validation, 20 novel'; '' if unknown without the files."""
-    there: bool
+    is_available: bool
 
 
 def list_datasets(catalogue: Catalogue, data: Path) -> list[DatasetListing]:
@@ -43,12 +43,12 @@ def dataset_by_name(catalogue: Catalogue, name: str) -> FewShotDataset:
 
 
 def _shelved(dataset: FewShotDataset, data: Path) -> DatasetListing:
-    counts, there = dict(dataset.class_counts()), dataset.is_available(data)
-    if there is None:
+    counts, is_available = dict(dataset.class_counts()), dataset.is_available(data)
+    if is_available is None:
         counts = _opened(dataset, data)
-        there = bool(counts)
+        is_available = bool(counts)
     splits = ", ".join(f"{count} {split}" for split, count in counts.items() if count)
-    return DatasetListing(dataset.name, dataset.domain, dataset.license, splits, there)
+    return DatasetListing(dataset.name, dataset.domain, dataset.license, splits, is_available)
 
 
 def _opened(dataset: FewShotDataset, data: Path) -> dict[str, int]:

@@ -18,17 +18,4 @@ def gather_patches(tokens: Tensor, kept: Tensor) -> Tensor:
 
 def mirror_patches(kept: Tensor, side: int) -> Tensor:
     """Return the indices [n, k], ascending, of the patches `kept` of a side × side grid after a horizontal flip."""
-    return moved_patches(kept, side, 0, 0, mirrored=True).sort(dim=1).values
-
-
-def moved_patches(kept: Tensor, side: int, down: int, right: int, *, mirrored: bool) -> Tensor:
-    """Return the indices [n, k] of the patches `kept` of a side × side grid after a roll by patches and a flip."""
-    row, column = (kept // side + down) % side, (kept % side + right) % side
-    return row * side + (side - 1 - column if mirrored else column)
-
-
-def returned_patches(kept: Tensor, side: int, down: int, right: int, *, mirrored: bool) -> Tensor:
-    """Invert `moved_patches`: [n, k] → [n, k]."""
-    row, column = kept // side, kept % side
-    column = side - 1 - column if mirrored else column
-    return (row - down) % side * side + (column - right) % side
+    return (kept // side * side + (side - 1 - kept % side)).sort(dim=1).values

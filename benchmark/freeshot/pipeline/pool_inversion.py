@@ -54,12 +54,6 @@ class PoolInversion:
     """Only the logits of the LoRAs are used; queries are counted."""
 
     def __post_init__(self) -> None:
-        if self.strategy.stops() and not self.inversion.steady:
-            raise OptionError(
-                f"Strategy '{self.strategy.name}' freezes patches, which needs one fixed batch of images; inversion "
-                f"'{self.inversion.name}' uses other images in its steps. Replace one of them, such as by -o "
-                "strategy=none."
-            )
         if not self.query_only:
             return
         if isinstance(self.inversion, LearnedInversion):
@@ -249,4 +243,4 @@ def inverts(cell: PlannedCell) -> bool:
 def _blind(backbone: Backbone, strategy: EfficiencyStrategy) -> bool:
     """Return whether a strategy uses no layer's attention."""
     depth = len(list(backbone.vit.get_submodule("blocks").children()))
-    return not strategy.layers(depth) and not strategy.stops()
+    return not strategy.layers(depth)

@@ -82,7 +82,7 @@ class Bench:
 
     def backbone(self) -> nn.Module:
         """Return a fresh, trainable copy of the backbone that maps images in 0…1 to features [b, d]."""
-        return replace(self._backbone, vit=AdaptedLearner(self._backbone, self.under).network).thawed()
+        return replace(self._backbone, vit=AdaptedLearner(self._backbone, self.under).network).trainable_copy()
 
     def frozen(self) -> Learner:
         """Return the learner that embeds with the backbone, including the base method's adapter."""

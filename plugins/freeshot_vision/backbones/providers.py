@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from freeshot import BackboneProvider
-from freeshot_vision.backbones.files import Source, read_weights
+from freeshot_vision.backbones.weight_files import Source, read_weights
 
 if TYPE_CHECKING:
     from torch import nn
@@ -35,8 +35,6 @@ class TimmProvider(BackboneProvider):
     """timm's name of the network."""
     own: ClassVar[str] = "imagenet"
     """The normalisation of its pre-training."""
-    arguments: ClassVar[dict[str, Any]] = {}
-    """Arguments that differ from timm's defaults."""
 
     weights: str = ""
     """Weights file, or hub:OWNER/NAME/FILE, or 'random'; by default NAME.safetensors in the weights folder."""
@@ -60,31 +58,23 @@ class TimmProvider(BackboneProvider):
 
     def build(self) -> nn.Module:
         """Build the network and load its weights."""
-        from freeshot_vision.backbones.layouts import as_timm
-        from freeshot_vision.backbones.network import fill, finished, untrained
+        from freeshot_vision.backbones.timm_network import fill, untrained, with_facts
+        from freeshot_vision.backbones.weight_layouts import as_timm
 
-        vit = untrained(self.network(), self.side, self.projection(), self.seed, **self.sizes())
+        vit = untrained(**self.timm_arguments(), side=self.side, seed=self.seed)
         if self.weights != "random":
             path = Source(self.weights, self.revision, self.sha256).file(self.name)
             fill(vit, as_timm(read_weights(path), str(path)), str(path))
-        return finished(vit, self.normalization(), self.scale)
+        return with_facts(vit, self.normalization(), self.scale)
 
     def require_ready(self) -> None:
         """Require the weights file, unless it is on the hub."""
         if self.weights != "random" and not self.weights.startswith("hub:"):
             Source(self.weights).file(self.name)
 
-    def network(self) -> str:
-        """Return timm's name of the network."""
-        return self.architecture
-
-    def sizes(self) -> dict[str, Any]:
-        """Return the arguments for timm besides the name."""
-        return self.arguments
-
-    def projection(self) -> int:
-        """Return the width of the projection after the network; 0 for none."""
-        return 0
+    def timm_arguments(self) -> dict[str, Any]:
+        """Return timm's name of the network, the width of the projection after it (0: none), and further arguments."""
+        return {"model": self.architecture, "projection": 0}
 
     def normalization(self) -> Numbers:
         """Return the selected mean and deviation."""
@@ -108,9 +98,9 @@ class _Clip(TimmProvider):
     normalize: Normalize = "imagenet"
     """Mean and deviation by which images are normalised; LoRA Recycle never used CLIP's own."""
 
-    def projection(self) -> int:
-        """Return 512, or 0 without the projection."""
-        return 512 if self.features == "projected" else 0
+    def timm_arguments(self) -> dict[str, Any]:
+        """Return timm's name of the network, and 512 as projection unless features are pooled."""
+        return {"model": self.architecture, "projection": 512 if self.features == "projected" else 0}
 
 
 @dataclass(frozen=True)
@@ -166,8 +156,11 @@ class SiglipVitB16(TimmProvider):
     """SigLIP ViT-B/16, which pools patches by attention; without a class token, patches cannot be dropped."""
 
     name, architecture, own = "siglip-vit-b16", "vit_base_patch16_siglip_224", "half"
-    arguments: ClassVar[dict[str, Any]] = {"act_layer": "gelu_tanh"}  # as it was trained, and in Hugging Face
     citation = "Zhai et al., Sigmoid Loss for Language Image Pre-Training, ICCV 2023"
+
+    def timm_arguments(self) -> dict[str, Any]:
+        """Add the activation with which it was trained, as in Hugging Face."""
+        return super().timm_arguments() | {"act_layer": "gelu_tanh"}
 
 
 @dataclass(frozen=True)
@@ -204,18 +197,10 @@ class TimmVit(TimmProvider):
     heads: int = 0
     """Attention heads per block; 0: the network's own."""
 
-    def network(self) -> str:
-        """Return the option `model`."""
-        return self.model
-
-    def sizes(self) -> dict[str, Any]:
-        """Return the sizes that differ from the network's own."""
-        asked = {"patch_size": self.patch, "embed_dim": self.width, "depth": self.depth, "num_heads": self.heads}
-        return {name: value for name, value in asked.items() if value}
-
-    def projection(self) -> int:
-        """Return the option `project`."""
-        return self.project
+    def timm_arguments(self) -> dict[str, Any]:
+        """Return name, projection, and the sizes that differ from the network's own."""
+        sizes = {"patch_size": self.patch, "embed_dim": self.width, "depth": self.depth, "num_heads": self.heads}
+        return {"model": self.model, "projection": self.project} | {name: size for name, size in sizes.items() if size}
 
     def normalization(self) -> Numbers:
         """Return the selected mean and deviation, or timm's for the network."""
@@ -223,8 +208,8 @@ class TimmVit(TimmProvider):
             return NUMBERS[self.normalize]
         from timm.models import get_pretrained_cfg
 
-        known = get_pretrained_cfg(self.model)
-        return (tuple(known.mean), tuple(known.std)) if known is not None else NUMBERS["imagenet"]
+        config = get_pretrained_cfg(self.model)
+        return (tuple(config.mean), tuple(config.std)) if config is not None else NUMBERS["imagenet"]
 
 
 PROVIDERS: tuple[type[TimmProvider], ...] = (

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from freeshot import Images
 from freeshot.basics.errors import DataError
 from freeshot.basics.files import read_bounded
-from freeshot_vision.datasets.arrays import ArrayImages, array_images
+from freeshot_vision.array_images import ArrayImages, array_images
+from freeshot_vision.datasets.downloads import Download
 from freeshot_vision.datasets.in_domain import class_folders
-from freeshot_vision.datasets.parts import Part
-from freeshot_vision.datasets.published import PublishedDataset
+from freeshot_vision.datasets.published_dataset import PublishedDataset
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,32 +40,34 @@ class CifarFs(PublishedDataset):
     citation = "Bertinetto et al., Meta-learning with differentiable closed-form solvers, ICLR 2019"
     split_source = "Bertinetto et al., 2019"
 
-    @classmethod
-    def parts(cls) -> tuple[Part, ...]:
-        """One archive, in either format."""
-        archives = {"cifar-100-binary.tar.gz": "03b5dce01913d631647c71ecec9e9cb8", "cifar100.zip": ""}
-        return (Part(("cifar-100-binary", "cifar100/data", "meta_train", "train"), archives),)
+    downloads = (
+        Download(
+            ("cifar-100-binary", "cifar100/data", "meta_train", "train"),
+            {"cifar-100-binary.tar.gz": "03b5dce01913d631647c71ecec9e9cb8", "cifar100.zip": ""},
+        ),
+    )
 
     def load(self, split: str, root: Path) -> Images:
         """Return one split."""
-        place = self.place(root)
-        if place.name != "cifar-100-binary":
+        from freeshot.data.csv_file import read_text
+
+        folder = self.path(root)
+        if folder.name != "cifar-100-binary":
             return super().load(split, root)
-        names = dict.fromkeys(_lines(place / "fine_label_names.txt"))
-        self.require_all(names)
-        return _opened(place, tuple(names), self._classes(split, root, names))
+        names = dict.fromkeys(read_text(folder / "fine_label_names.txt", 1 << 16).split())
+        return _read_binary(folder, tuple(names), self.checked_classes(split, root, names))
 
     def members(self, root: Path) -> Mapping[str, Sequence[Path]]:
         """Read class folders."""
-        place = self.place(root)
-        return class_folders(place if place.name == "data" else place.parent)
+        folder = self.path(root)
+        return class_folders(folder if folder.name == "data" else folder.parent)
 
 
-def _opened(place: Path, names: tuple[str, ...], classes: tuple[str, ...]) -> ArrayImages:
+def _read_binary(folder: Path, names: tuple[str, ...], classes: tuple[str, ...]) -> ArrayImages:
     """Read the images of some classes, class by class, from both files: CIFAR-FS has no training images."""
     import numpy as np
 
-    records = np.concatenate([_records(place / name, most) for name, most in RECORDS.items()])  # [n, 3074]
+    records = np.concatenate([_records(folder / name, most) for name, most in RECORDS.items()])  # [n, 3074]
     chosen = [records[records[:, 1] == names.index(name), 2:].reshape(-1, 3, 32, 32) for name in classes]
     return array_images(chosen, classes)
 
@@ -80,9 +82,3 @@ def _records(file: Path, most: int) -> NDArray[np.uint8]:
     if not len(content) or len(content) % RECORD:
         raise DataError(f"{file} has {len(content)} bytes, not a multiple of {RECORD}. Unpack CIFAR-100 again.")
     return content.reshape(-1, RECORD)
-
-
-def _lines(file: Path) -> list[str]:
-    from freeshot.data.csv_file import read_text
-
-    return read_text(file, 1 << 16).split()

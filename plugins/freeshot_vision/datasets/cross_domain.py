@@ -7,15 +7,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from freeshot.basics.errors import DataError
-from freeshot_vision.datasets.parts import Part
-from freeshot_vision.datasets.published import PublishedDataset
+from freeshot_vision.datasets.downloads import Download
+from freeshot_vision.datasets.published_dataset import PublishedDataset
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 CHEST = ("Atelectasis", "Cardiomegaly", "Effusion", "Infiltration", "Mass", "Nodule", "Pneumothorax")
 """ChestX-ray8's findings without 'Pneumonia', as in LoRA Recycle."""
+CHEST_TABLES = ("Data_Entry_2017.csv", "Data_Entry_2017_v2020.csv")
 SKIN = ("MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC")
+LEAF_FOLDERS = (
+    *("raw/color", "PlantVillage-Dataset-master/raw/color", "plantvillage dataset/color"),
+    *("dataset/train", "color", "train"),
+)
+"""Where the common copies of PlantVillage keep the colour images."""
 
 
 @dataclass(frozen=True)
@@ -27,21 +33,19 @@ class ChestX(PublishedDataset):
     publisher = "https://nihcc.app.box.com/v/ChestXray-NIHCC"
     citation = "Wang et al., ChestX-ray8, CVPR 2017"
 
-    @classmethod
-    def parts(cls) -> tuple[Part, ...]:
-        """Twelve archives and a table."""
-        tables = {"Data_Entry_2017.csv": "", "Data_Entry_2017_v2020.csv": ""}
-        archives = {f"images_{number:03d}.tar.gz": "" for number in range(1, 13)}
-        return (Part(("images",), archives), Part(tuple(tables), tables, plain=True))
+    downloads = (
+        Download(("images",), {f"images_{number:03d}.tar.gz": "" for number in range(1, 13)}),
+        Download(CHEST_TABLES, dict.fromkeys(CHEST_TABLES, ""), plain=True),
+    )
 
     def members(self, root: Path) -> Mapping[str, Sequence[Path]]:
         """Select the images whose single finding is among the seven."""
         from freeshot.data.csv_file import read_table
 
-        table, places = self.place(root, 1), self.places(root)
+        table = self.path(root, 1)
         rows = read_table(table, ("Image Index", "Finding Labels"))
         pairs = ((row["Finding Labels"], row["Image Index"]) for row in rows if row["Finding Labels"] in CHEST)
-        return _named(pairs, places, table)
+        return _files_by_label(pairs, self.paths(root), table)
 
 
 @dataclass(frozen=True)
@@ -53,22 +57,19 @@ class Isic(PublishedDataset):
     publisher = "https://challenge.isic-archive.com/data/#2018"
     citation = "Codella et al., Skin lesion analysis toward melanoma detection 2018; Tschandl et al., HAM10000, 2018"
 
-    @classmethod
-    def parts(cls) -> tuple[Part, ...]:
-        """Training input and its ground truth."""
-        stem = "ISIC2018_Task3_Training"
-        return (
-            Part((f"{stem}_Input",), {f"{stem}_Input.zip": ""}),
-            Part((f"{stem}_GroundTruth",), {f"{stem}_GroundTruth.zip": ""}),
-        )
+    downloads = tuple(
+        Download((name,), {f"{name}.zip": ""})
+        for name in ("ISIC2018_Task3_Training_Input", "ISIC2018_Task3_Training_GroundTruth")
+    )
 
     def members(self, root: Path) -> Mapping[str, Sequence[Path]]:
         """Read the column that is 1 in the ground truth."""
         from freeshot.data.csv_file import read_table
 
-        table = self.place(root, 1) / "ISIC2018_Task3_Training_GroundTruth.csv"
+        table = self.path(root, 1) / "ISIC2018_Task3_Training_GroundTruth.csv"
         rows = read_table(table, ("image", *SKIN))
-        return _named(((_marked(row, table), f"{row['image']}.jpg") for row in rows), self.places(root), table)
+        pairs = ((_diagnosis(row, table), f"{row['image']}.jpg") for row in rows)
+        return _files_by_label(pairs, self.paths(root), table)
 
 
 @dataclass(frozen=True)
@@ -80,17 +81,9 @@ class EuroSat(PublishedDataset):
     publisher = "https://github.com/phelber/EuroSAT"
     citation = "Helber et al., EuroSAT, IEEE J-STARS 2019"
 
-    @classmethod
-    def parts(cls) -> tuple[Part, ...]:
-        """One archive, with either name."""
-        archives = {"EuroSAT_RGB.zip": "", "EuroSAT.zip": "c8fa014336c82ac7804f0398fcb19387"}
-        return (Part(("EuroSAT_RGB", "2750"), archives),)
-
-    def members(self, root: Path) -> Mapping[str, Sequence[Path]]:
-        """Read class folders."""
-        from freeshot.data.image_folder import classes_in
-
-        return classes_in(self.place(root))
+    downloads = (
+        Download(("EuroSAT_RGB", "2750"), {"EuroSAT_RGB.zip": "", "EuroSAT.zip": "c8fa014336c82ac7804f0398fcb19387"}),
+    )
 
 
 @dataclass(frozen=True)
@@ -102,36 +95,26 @@ class CropDiseases(PublishedDataset):
     publisher = "https://github.com/spMohanty/PlantVillage-Dataset"
     citation = "Mohanty et al., Using deep learning for image-based plant disease detection, 2016"
 
-    @classmethod
-    def parts(cls) -> tuple[Part, ...]:
-        """One folder, in any of its common layouts."""
-        marks = ("raw/color", "PlantVillage-Dataset-master/raw/color", "plantvillage dataset/color", "dataset/train")
-        return (Part((*marks, "color", "train"), {"PlantVillage-Dataset-master.zip": ""}),)
-
-    def members(self, root: Path) -> Mapping[str, Sequence[Path]]:
-        """Read class folders."""
-        from freeshot.data.image_folder import classes_in
-
-        return classes_in(self.place(root))
+    downloads = (Download(LEAF_FOLDERS, {"PlantVillage-Dataset-master.zip": ""}),)
 
 
-def _named(pairs: Iterable[tuple[str, str]], places: Sequence[Path], table: Path) -> dict[str, list[Path]]:
-    """Find the files that a table names in one of several folders."""
+def _files_by_label(pairs: Iterable[tuple[str, str]], folders: Sequence[Path], table: Path) -> dict[str, list[Path]]:
+    """Map the labels of (label, file name) pairs from a table to their files, which lie in one of several folders."""
     from freeshot.data.image_folder import pictures_in
 
-    present = {file.name: file for place in places for file in pictures_in(place)}
-    found: dict[str, list[Path]] = {}
+    present = {file.name: file for folder in folders for file in pictures_in(folder)}
+    files: dict[str, list[Path]] = {}
     for label, name in pairs:
         if name not in present:
             raise DataError(
-                f"{table.name} names {name!r}, which is not in {places[0].parent}. An archive is missing; unpack "
+                f"{table.name} names {name!r}, which is not in {folders[0].parent}. An archive is missing; unpack "
                 "all of them."
             )
-        found.setdefault(label, []).append(present[name])
-    return found
+        files.setdefault(label, []).append(present[name])
+    return files
 
 
-def _marked(row: Mapping[str, str], table: Path) -> str:
+def _diagnosis(row: Mapping[str, str], table: Path) -> str:
     marked = [name for name in SKIN if row[name] in ("1", "1.0")]
     if len(marked) != 1:
         raise DataError(f"{table} gives '{row['image']}' {len(marked)} diagnoses, not one. Download it again.")

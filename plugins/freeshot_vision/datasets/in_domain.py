@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from freeshot.basics.errors import DataError
 from freeshot.basics.files import read_bounded
-from freeshot_vision.datasets.parts import Part
-from freeshot_vision.datasets.published import PublishedDataset
+from freeshot_vision.datasets.downloads import Download
+from freeshot_vision.datasets.published_dataset import PublishedDataset
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -35,22 +35,19 @@ class MiniImageNet(PublishedDataset):
     citation = "Vinyals et al., Matching networks for one shot learning, NeurIPS 2016"
     split_source = "Ravi and Larochelle, 2017"
 
-    @classmethod
-    def parts(cls) -> tuple[Part, ...]:
-        """One folder."""
-        return (Part(("images", "train", "meta_train", "n01532829"), {"mini-imagenet.zip": ""}),)
+    downloads = (Download(("images", "train", "meta_train", "n01532829"), {"mini-imagenet.zip": ""}),)
 
     def members(self, root: Path) -> Mapping[str, Sequence[Path]]:
         """Read class folders, or the ids in file names."""
         from freeshot.data.image_folder import classes_in, pictures_in
 
-        place = self.place(root)
-        if place.name != "images" or any(child.is_dir() for child in place.iterdir()):
-            return classes_in(place) if place.name == "images" else class_folders(place.parent)
-        found: dict[str, list[Path]] = {}
-        for file in pictures_in(place):
-            found.setdefault(file.name[:9], []).append(file)
-        return found
+        folder = self.path(root)
+        if folder.name != "images" or any(child.is_dir() for child in folder.iterdir()):
+            return classes_in(folder) if folder.name == "images" else class_folders(folder.parent)
+        members: dict[str, list[Path]] = {}
+        for file in pictures_in(folder):
+            members.setdefault(file.name[:9], []).append(file)
+        return members
 
 
 @dataclass(frozen=True)
@@ -63,28 +60,25 @@ class VggFlower(PublishedDataset):
     citation = "Nilsback and Zisserman, Automated flower classification over a large number of classes, ICVGIP 2008"
     split_source = "Meta-Dataset, 2020: 71, 15 and 16 classes, as many as the paper states"
 
-    @classmethod
-    def parts(cls) -> tuple[Part, ...]:
-        """Images and labels."""
-        return (
-            Part(("jpg",), {"102flowers.tgz": "52808999861908f626f3c1f4e79d11fa"}),
-            Part(("imagelabels.mat",), {"imagelabels.mat": "e0620be6f572b9609742df49c70aed4d"}, plain=True),
-        )
+    downloads = (
+        Download(("jpg",), {"102flowers.tgz": "52808999861908f626f3c1f4e79d11fa"}),
+        Download(("imagelabels.mat",), {"imagelabels.mat": "e0620be6f572b9609742df49c70aed4d"}, plain=True),
+    )
 
     def members(self, root: Path) -> Mapping[str, Sequence[Path]]:
         """Match image_00001.jpg … with the labels of the Matlab file."""
         from freeshot.data.image_folder import pictures_in
 
-        files, table = pictures_in(self.place(root)), self.place(root, 1)
+        files, table = pictures_in(self.path(root)), self.path(root, 1)
         labels = _matlab_labels(table)
         if len(labels) != len(files):
             raise DataError(
                 f"{table} labels {len(labels)} images, but there are {len(files)}. Download both files again."
             )
-        found: dict[str, list[Path]] = {}
+        members: dict[str, list[Path]] = {}
         for file, label in zip(files, labels, strict=True):
-            found.setdefault(f"{label:03d}", []).append(file)
-        return found
+            members.setdefault(f"{label:03d}", []).append(file)
+        return members
 
 
 @dataclass(frozen=True)
@@ -100,28 +94,16 @@ class Cub(PublishedDataset):
     citation = "Wah et al., The Caltech-UCSD Birds-200-2011 dataset, CNS-TR-2011-001"
     split_source = "by position, as in LoRA Recycle: even, 1 and 3 modulo 4"
 
-    @classmethod
-    def parts(cls) -> tuple[Part, ...]:
-        """One archive."""
-        archives = {"CUB_200_2011.tgz": "97eceeb196236b17998738112f37df78"}
-        return (Part(("CUB_200_2011/images", "images"), archives),)
+    downloads = (Download(("CUB_200_2011/images", "images"), {"CUB_200_2011.tgz": "97eceeb196236b17998738112f37df78"}),)
 
-    def members(self, root: Path) -> Mapping[str, Sequence[Path]]:
-        """Read class folders."""
-        from freeshot.data.image_folder import classes_in
-
-        return classes_in(self.place(root))
-
-    def class_counts(self) -> Mapping[str, int]:
+    def default_counts(self) -> Mapping[str, int]:
         """Return 100, 50 and 50."""
-        return {} if self.split_file else {"base": 100, "validation": 50, "novel": 50}
+        return {"base": 100, "validation": 50, "novel": 50}
 
-    def split(self, root: Path, classes: Iterable[str]) -> Split:
+    def default_split(self, root: Path, classes: Iterable[str]) -> Split:
         """Split the classes by index."""
         from freeshot.data.splits import Split
 
-        if self.split_file:
-            return super().split(root, classes)
         names = sorted(classes)
         return Split(tuple(names[::2]), tuple(names[1::4]), tuple(names[3::4]))
 

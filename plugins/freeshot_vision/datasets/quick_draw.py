@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from freeshot.basics.errors import DataError
 from freeshot.basics.validators import require_positive
-from freeshot_vision.datasets.arrays import ArrayImages, array_images
-from freeshot_vision.datasets.parts import Part
-from freeshot_vision.datasets.published import PublishedDataset
+from freeshot_vision.array_images import ArrayImages, array_images
+from freeshot_vision.datasets.downloads import Download
+from freeshot_vision.datasets.published_dataset import PublishedDataset
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,16 +42,13 @@ class QuickDraw(PublishedDataset):
     def __post_init__(self) -> None:
         require_positive(self, "per_class")
 
-    @classmethod
-    def parts(cls) -> tuple[Part, ...]:
-        """One folder; there is no archive."""
-        return (Part(("numpy_bitmap", "full/numpy_bitmap")),)
+    downloads = (Download(("numpy_bitmap", "full/numpy_bitmap")),)
 
     def members(self, root: Path) -> Mapping[str, Sequence[Path]]:
         """Find the file of each class by its name."""
         from freeshot.data.image_folder import member, require_text
 
-        folder = self.place(root)
+        folder = self.path(root)
         files = [member(folder, file.name) for file in sorted(folder.glob("*.npy")) if file.is_file()]
         require_text(*(file.name for file in files))
         return {file.stem: (file,) for file in files}
@@ -61,8 +58,8 @@ class QuickDraw(PublishedDataset):
         from freeshot.data.splits import Split, require_known
 
         members = self.members(root)
-        classes = self.asked(split, self.split(root, members))
-        require_known(Split(novel=classes), members, f"The {split} split of '{self.name}'", self.place(root))
+        _, classes = self.classes_of(split, root, members)
+        require_known(Split(novel=classes), members, f"The {split} split of '{self.name}'", self.path(root))
         return array_images([_bitmaps(members[name][0], self.per_class) for name in classes], classes)
 
 
@@ -71,13 +68,13 @@ def _bitmaps(file: Path, count: int) -> NDArray[np.uint8]:
     import numpy as np
 
     try:
-        found = np.lib.format.open_memmap(file, mode="r")  # cannot open a pickle, which cannot be mapped
+        drawings = np.lib.format.open_memmap(file, mode="r")  # cannot open a pickle, which cannot be mapped
     except Exception as error:  # noqa: BLE001 - numpy's reader raises anything on corrupt headers
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"{file} cannot be read as an array ({reason}). Download it again.") from None
-    if found.dtype != np.uint8 or found.ndim != 2 or found.shape[1] != SIDE**2:
+    if drawings.dtype != np.uint8 or drawings.ndim != 2 or drawings.shape[1] != SIDE**2:
         raise DataError(
-            f"{file} contains {found.dtype} of shape {found.shape}, but bitmaps are uint8 of shape (n, {SIDE**2}). "
-            "Download it again."
+            f"{file} contains {drawings.dtype} of shape {drawings.shape}, but bitmaps are uint8 of shape "
+            f"(n, {SIDE**2}). Download it again."
         )
-    return np.array(found[:count]).reshape(-1, 1, SIDE, SIDE)
+    return np.array(drawings[:count]).reshape(-1, 1, SIDE, SIDE)

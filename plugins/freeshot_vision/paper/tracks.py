@@ -1,7 +1,7 @@
 """The paper's tracks: four in-domain sets, four cross-domain sets, and a group of further domains.
 
-How far an episode list can be frozen without its images depends on published counts, see `counts`; the rest is fixed
-when a track first opens its images, and every record holds the hash of those.
+How far an episode list can be frozen without its images depends on published counts (`makers.paper_lock`); the rest is
+fixed when a track first opens its images, and every record holds the hash of those.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ CROSS_DOMAIN = ("chestx", "isic", "eurosat", "crop-diseases")
 FURTHER = ("dtd", "omniglot", "quick-draw", "aircraft", "traffic-signs")
 SHOTS = (1, 5)
 LOCK = Path(__file__).parent / "episodes.lock"
+FROZEN: dict[str, dict[str, str]] = json.loads(LOCK.read_text(encoding="utf-8"))
+"""Hashes of index lists, by track."""
 
 
 def _track(group: str, name: str, shot: int, *, pool: str = MIXED) -> Track:
     full = f"{group}/{name}/5w{shot}s"
-    frozen = _frozen().get(full, {})
     return Track(
         name=full,
         dataset=name,
@@ -29,14 +30,8 @@ def _track(group: str, name: str, shot: int, *, pool: str = MIXED) -> Track:
         backbone=CIFAR if pool == pool_of("cifar-fs") else BACKBONE,
         shot=shot,
         optional=True,
-        indices_sha256=frozen.get("indices_sha256", ""),
+        indices_sha256=FROZEN.get(full, {}).get("indices_sha256", ""),
     )
-
-
-def _frozen() -> dict[str, dict[str, str]]:
-    """Read the frozen hashes of index lists, by track."""
-    hashes: dict[str, dict[str, str]] = json.loads(LOCK.read_text(encoding="utf-8")) if LOCK.exists() else {}
-    return hashes
 
 
 TRACKS = (

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from freeshot import BackboneProvider, FreeshotError
-from freeshot_vision.pocket.files import WEIGHTS
+from freeshot_vision.pocket import WEIGHTS
 
 if TYPE_CHECKING:
     from torch import nn

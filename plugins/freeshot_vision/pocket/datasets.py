@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from freeshot import FewShotDataset
 from freeshot.basics.errors import DataError
-from freeshot_vision.pocket.files import DATA
+from freeshot_vision.pocket import DATA
 from freeshot_vision.sheets import open_sheet
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Digits(ShippedSheet):
 
 @dataclass(frozen=True)
 class Photos(FewShotDataset):
-    """CIFAR-10 test photographs; not shipped, because CIFAR-10 has no formal licence."""
+    """CIFAR-10 test photographs; not shipped, because CIFAR-10 has no formal licence, but built by a script."""
 
     name, domain, license = "photos", "photographs", "no formal licence"
 
@@ -78,8 +78,8 @@ class Photos(FewShotDataset):
         folder = root / "photos"
         if not (folder / "photos.webp").exists():
             raise DataError(
-                f"The sheet of 'photos' was not found in {folder}. Build it there: "
-                f"python -m freeshot_vision.pocket.build photos --work {root / 'work'} --out {folder}"
+                f"The sheet of 'photos' was not found in {folder}. Build it there, in a checkout of FreeShot: "
+                f"PYTHONPATH=plugins python -m makers.pocket_data photos --work {root / 'work'} --out {folder}"
             )
         return open_sheet(folder, self.name, split)
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from freeshot.basics.seeds import derive
-from freeshot_vision.pocket.files import DATA
+from freeshot_vision.pocket import DATA
 from freeshot_vision.sheets import open_sheet
 
 if TYPE_CHECKING:

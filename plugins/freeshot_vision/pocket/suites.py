@@ -16,49 +16,31 @@ REAL = {**LEARNING, "learner.iterations": 1000, "learner.lr": 5e-3}
 RECYCLED = {"per_class": 8, "lora_share": 0.2, **LEARNING, "learner.iterations": 400, "learner.lr": 1e-3}
 """Surrogates need a lower rate and fewer tasks than real images; the floor, noise, is trained the same way."""
 INVERSION = {
-    "inversion.prior": "none",
-    "inversion.iterations": 60,
-    "inversion.lr": 0.1,
-    "inversion.schedule": "cosine",
+    "inversion.prior": "none", "inversion.iterations": 60, "inversion.lr": 0.1, "inversion.schedule": "cosine",
     "inversion.total_variation": 100.0,
-}
+}  # fmt: skip
 """Few steps at a decaying rate instead of 2,000; strong smoothing gives strokes instead of texture."""
-GENERATED = {"per_class": 8, "targets": LINEAR, "inversion.outer": 100, "learner.iterations": 400, "learner.lr": 1e-3}
+FREE = {"per_class": 8, "targets": LINEAR, "learner.iterations": 400, "learner.lr": 1e-3}
 """FREE at the size of LoRA Recycle's row."""
+GENERATED = {"inversion.outer": 100}
+"""The length of FREE's inversion."""
 HEADS_OF_LTE = {"learner.heads": 4, "learner.head_rank": 4, "learner.merge_every": 5}
 IN_CONTEXT = {"per_class": 8, "iterations": 1000, "tasks": 8, "lr": 1e-3, "label_width": 32, "depth": 2, "heads": 4}
 """CAML with a small transformer."""
 
 DRAWN = {"inversion.latent": 64, "inversion.width": 32, "inversion.lr": 5e-3}
 """Generators of this size are sufficient for 28 px."""
-TRUSTED = {
-    **RECYCLED,
-    **DRAWN,
-    "inversion.iterations": 20,
-    "inversion.rounds": 2,
-    "inversion.lr_latent": 0.05,
-}
+TRUSTED = {**RECYCLED, **DRAWN, "inversion.iterations": 20, "inversion.rounds": 2, "inversion.lr_latent": 0.05}
 """TEAPOT at the size of LoRA Recycle's row."""
-ASKED = {
-    **RECYCLED,
-    **DRAWN,
-    "inversion.lr": 1e-2,
-    "inversion.iterations": 30,
-    "inversion.directions": 5,
-    "inversion.grid": 7,
-    "learner.iterations": 200,
-    "learner.inner_steps": 3,
-}
+BLACK_BOX = {
+    **RECYCLED, **DRAWN, "inversion.lr": 1e-2, "inversion.iterations": 30, "inversion.directions": 5,
+    "inversion.grid": 7, "learner.iterations": 200, "learner.inner_steps": 3,
+}  # fmt: skip
 """BiDf-MKD: with 7 × 7 directions instead of 28 × 28, five directions are sufficient."""
 LOCKSTEP = {
-    "per_class": 8,
-    "targets": LINEAR,
-    "iterations": 300,
-    "loras": 2,
-    "pixel_lr": 0.1,
-    "total_variation": 0.01,
+    "per_class": 8, "targets": LINEAR, "iterations": 300, "loras": 2, "pixel_lr": 0.1, "total_variation": 0.01,
     "warmup": 50,
-}
+}  # fmt: skip
 """PURER: the number of steps that takes the time of LoRA Recycle's inversion and training."""
 
 GENERATING = {"per_class": 8, "iterations": 1000, "latent": 16, "hidden": 128, "reach": 1.0}
@@ -83,7 +65,7 @@ FULL = Profile(
     rows=(
         Row("frozen-prototype"),
         Row("lora-recycle", {**INVERSION, **RECYCLED}),
-        Row("free", GENERATED),
+        Row("free", {**FREE, **GENERATED}),
         Row("real-data", REAL),
         Row("noise", RECYCLED),
         Row("shuffled-labels", {**INVERSION, **RECYCLED}),
@@ -97,7 +79,7 @@ FULL = Profile(
         *HEADS,
         Row("dro"),
         Row("teapot", TRUSTED),
-        Row("bidf-mkd", ASKED),
+        Row("bidf-mkd", BLACK_BOX),
         Row("purer", LOCKSTEP),
         Row("linear-probe"),
         Row("full-finetuning"),
@@ -128,11 +110,6 @@ def _varied(**options: object) -> Row:
     return Row("lora-recycle", {**INVERSION, **RECYCLED, **changed})
 
 
-def _without(options: dict[str, object], name: str) -> dict[str, object]:
-    """Remove an option."""
-    return {key: value for key, value in options.items() if key != name}
-
-
 ABLATIONS = Profile(
     rows=(
         _varied(),
@@ -152,8 +129,8 @@ ABLATIONS = Profile(
         _varied(learner__divergence="teacher-student"),
         _varied(strategy__at=(3,), strategy__paper_code_residual=True),
         # Each method with the other's inversion.
-        Row("lora-recycle", {**RECYCLED, "inversion": "meta-generator", "inversion.outer": 100}),
-        Row("free", {**_without(GENERATED, "inversion.outer"), **INVERSION, "inversion": "lora-inversion"}),
+        Row("lora-recycle", {**RECYCLED, "inversion": "meta-generator", **GENERATED}),
+        Row("free", {**FREE, **INVERSION, "inversion": "lora-inversion"}),
     ),
     tracks=("in-domain/*", "cross-domain/*/5w1s"),
     summary="LoRA Recycle with one thing changed at a time, three training seeds",
@@ -185,7 +162,7 @@ POISONED = Profile(
         Row("teapot", {**TRUSTED, "learner.selection": "uniform"}),
     ),
     tracks=("poisoned/noise/*", "poisoned/mislabelled/*"),
-    summary="LoRAs trusted alike and by what they lead to, where three in ten are not what they say",
+    summary="all LoRAs weighted equally, and by how much they help, where three in ten are noise or mislabelled",
 )
 
 TRACKS = (

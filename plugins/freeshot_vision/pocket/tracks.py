@@ -6,11 +6,13 @@ import json
 from dataclasses import replace
 
 from freeshot import Track
-from freeshot_vision.pocket.files import DATA
+from freeshot_vision.pocket import DATA
 
 IN_DOMAIN = ("sketch", "icons")
 CROSS_DOMAIN = ("fashion", "clipart", "glyphs", "digits", "photos")
 SHOTS = (1, 5)
+FROZEN: dict[str, str] = json.loads((DATA / "episodes.lock").read_text(encoding="utf-8"))
+"""Hashes of episode lists, by track."""
 
 
 def _track(group: str, dataset: str, shot: int, *, split: str = "novel", episodes: int = 600) -> Track:
@@ -24,16 +26,9 @@ def _track(group: str, dataset: str, shot: int, *, split: str = "novel", episode
         split=split,
         shot=shot,
         episodes=episodes,
-        episodes_sha256=_frozen().get(name, ""),
+        episodes_sha256=FROZEN.get(name, ""),
         optional=dataset == "photos",
     )
-
-
-def _frozen() -> dict[str, str]:
-    """Read the hashes of the frozen episode lists."""
-    path = DATA / "episodes.lock"
-    hashes: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    return hashes
 
 
 def _poisoned(kind: str, dataset: str) -> Track:

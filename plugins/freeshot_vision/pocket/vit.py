@@ -46,7 +46,7 @@ def _convolution(inputs: int, outputs: int, *, stride: int) -> tuple[nn.Module, 
 def pocket_vit(patch_drop: float = 0.0) -> VisionTransformer:
     """Build the untrained network: 28 px, 7 × 7 patches and a class token, whose output is the feature [b, 128].
 
-    A share `patch_drop` of the patches is dropped at random in training; see `pretrain`.
+    A share `patch_drop` of the patches is dropped at random in training; see `makers.pretraining`.
     """
     from timm.models.vision_transformer import VisionTransformer
 

@@ -44,7 +44,7 @@ def list_(ctx: click.Context, data: Path) -> None:
     session = session_of(ctx)
     session.use_data(data)
     rows = [
-        (entry.name, entry.domain, entry.license, entry.splits, "present" if entry.there else "missing")
+        (entry.name, entry.domain, entry.license, entry.splits, "present" if entry.is_available else "missing")
         for entry in list_datasets(session.catalogue, data)
     ]
     table(stdout(), rows, heads=("name", "domain", "licence", "classes", "files"))

@@ -7,6 +7,7 @@ cross-entropy is not, so both are means here and callers scale them equally.
 from __future__ import annotations
 
 import re
+from contextlib import ExitStack
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
 
 MULTIPLY_ADDS = 4.09e9
 """ResNet-50 on an image of 224 px, forward."""
@@ -46,24 +46,20 @@ class StatisticsPrior:
     def distance(self, images: Tensor) -> Tensor:
         """Sum over all batch norms ‖μ − μ_BN‖₂ + ‖σ − σ_BN‖₂ for images [n, 3, h, w] in 0…1: a scalar."""
         terms: list[Tensor] = []
-        handles = [
-            norm.register_forward_pre_hook(lambda module, inputs: terms.append(self._term(module, inputs[0])))
-            for norm in self._norms
-        ]
-        try:
-            mean, std = (torch.tensor(v, device=images.device).view(1, 3, 1, 1) for v in (MEAN, STD))
+        mean, std = (torch.tensor(v, device=images.device).view(1, 3, 1, 1) for v in (MEAN, STD))
+        with ExitStack() as stack:
+            for norm in self._norms:
+                hook = norm.register_forward_pre_hook(lambda norm, inputs: terms.append(self._term(norm, inputs[0])))
+                stack.enter_context(hook)
             self._network((images - mean) / std)
-        finally:
-            for handle in handles:
-                handle.remove()
         return torch.stack(terms).sum()
 
     def _term(self, norm: Any, inputs: Tensor) -> Tensor:
-        mean, variance = inputs.mean((0, 2, 3)), inputs.var((0, 2, 3), unbiased=False)  # each [channels]
-        known: Tensor = norm.running_var
+        mean, spread = inputs.mean((0, 2, 3)), inputs.var((0, 2, 3), unbiased=False)  # [channels] each
+        natural: Tensor = norm.running_var
         if self._spread == "std":
-            variance, known = (variance + 1e-8).sqrt(), known.sqrt()
-        distance: Tensor = (mean - norm.running_mean).norm() + (variance - known).norm()
+            spread, natural = (spread + 1e-8).sqrt(), natural.sqrt()
+        distance: Tensor = (mean - norm.running_mean).norm() + (spread - natural).norm()
         return distance
 
 
@@ -105,10 +101,10 @@ def require_prior(inversion: Any, use: str) -> None:
 
 def weights_file(file: str) -> Path:
     """Return the path of a weights file; DataError if its content does not match the hash in its name."""
-    path = next((place for place in (Path(file), weights_folder() / file) if place.is_file()), Path(file))
-    promised = NAMED_BY_HASH.fullmatch(path.name)
-    if promised and path.is_file() and not (found := file_sha256(path)).startswith(promised[1]):
-        raise DataError(f"{path} does not match the hash in its name (its SHA-256 is {found[:12]}…). Get it again.")
+    path = next((path for path in (Path(file), weights_folder() / file) if path.is_file()), Path(file))
+    named = NAMED_BY_HASH.fullmatch(path.name)
+    if named and path.is_file() and not (actual := file_sha256(path)).startswith(named[1]):
+        raise DataError(f"{path} does not match the hash in its name (its SHA-256 is {actual[:12]}…). Get it again.")
     return path
 
 

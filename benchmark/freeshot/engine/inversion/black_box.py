@@ -23,14 +23,16 @@ class QueryOracle:
     """A LoRA that returns logits, counts queries and hides its weights in a closure; implements `freeshot.Oracle`."""
 
     def __init__(self, backbone: Backbone, entry: LoraEntry) -> None:
+        teacher = BankTeacher(backbone, [entry])
         self.classes, self.image_size = entry.classes, backbone.image_size
         self.queries = 0
-        self._answer = _answering(backbone, entry)
+        self._compute = lambda images: teacher.plain_logits(images.detach().to(backbone.device))
 
     def logits(self, images: Tensor) -> Tensor:
         """Return the logits of images [n, 3, h, w] in 0…1: [n, c]; no gradient flows back."""
         self.queries += len(images)
-        return self._answer(images)
+        with torch.no_grad():
+            return self._compute(images)
 
 
 class QueryTeacher(BankTeacher):
@@ -41,17 +43,11 @@ class QueryTeacher(BankTeacher):
 
     def logits(self, images: Tensor) -> Tensor:
         """Return the logits of images [n, 3, h, w] in 0…1: [n, c]."""
-        self._require_no_gradient(images)
-        self.queries += len(images)
-        with torch.no_grad():
-            return super().logits(images)
+        return self._query(super().logits, images)
 
     def plain_logits(self, images: Tensor) -> Tensor:
         """Return the logits [n, c] with all tokens in use."""
-        self._require_no_gradient(images)
-        self.queries += len(images)
-        with torch.no_grad():
-            return super().plain_logits(images)
+        return self._query(super().plain_logits, images)
 
     def logits_and_tokens(self, images: Tensor) -> TeacherView:
         """Raise OptionError, because a black-box LoRA exposes no layers."""
@@ -60,19 +56,12 @@ class QueryTeacher(BankTeacher):
             "such as -o inversion=zeroth-order."
         )
 
-    def _require_no_gradient(self, images: Tensor) -> None:
+    def _query(self, compute: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
         if images.requires_grad and torch.is_grad_enabled():
             raise OptionError(
                 "A LoRA behind a service returns no gradients, but this inversion needs them. Choose "
                 "another, such as -o inversion=zeroth-order."
             )
-
-
-def _answering(backbone: Backbone, entry: LoraEntry) -> Callable[[Tensor], Tensor]:
-    teacher = BankTeacher(backbone, [entry])
-
-    def answer(images: Tensor) -> Tensor:
+        self.queries += len(images)
         with torch.no_grad():
-            return teacher.plain_logits(images.detach().to(backbone.device))
-
-    return answer
+            return compute(images)

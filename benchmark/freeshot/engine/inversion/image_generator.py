@@ -24,13 +24,13 @@ def build_generator(side: int, latent: int, width: int) -> nn.Sequential:
         start, doublings = start // 2, doublings + 1
     channels = [2 * width] * max(doublings, 1) + [width]
     layers: list[nn.Module] = [
-        nn.Linear(latent, channels[0] * start**2),
-        nn.Unflatten(1, (channels[0], start, start)),
+        nn.Linear(latent, channels[0] * start**2),  # [n, c · s · s]
+        nn.Unflatten(1, (channels[0], start, start)),  # [n, c, s, s]
         nn.BatchNorm2d(channels[0], track_running_stats=False),
     ]
     for number in range(max(doublings, 1)):
         if number < doublings:
-            layers.append(nn.Upsample(scale_factor=2))
+            layers.append(nn.Upsample(scale_factor=2))  # [n, c, 2 s, 2 s]
         layers += [
             nn.Conv2d(channels[number], channels[number + 1], 3, padding=1),
             nn.BatchNorm2d(channels[number + 1], track_running_stats=False),

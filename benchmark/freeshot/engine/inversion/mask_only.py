@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from freeshot.contracts.tensors import SurrogateSet
     from freeshot.engine.vit.backbone import Backbone
 
-AT_ONCE = 256
+BATCH = 256
 
 
 def only_masks(vit: nn.Module, strategy: EfficiencyStrategy) -> bool:
@@ -32,7 +32,6 @@ def only_masks(vit: nn.Module, strategy: EfficiencyStrategy) -> bool:
     return (
         getattr(vit, "global_pool", None) == "token"
         and at <= {depth - 1}
-        and not strategy.stops()
         and own.patches is EfficiencyStrategy.patches
         and own.merging is EfficiencyStrategy.merging
         and _keeps_tokens(strategy)
@@ -46,11 +45,11 @@ def with_mask(
     teacher = BankTeacher(backbone, [entry], strategy)
     images = surrogates.shots.images
     with torch.no_grad():
-        parts = [teacher.final_patches(block.to(backbone.device)) for block in torch.split(images, AT_ONCE)]
-    if any(part is None for part in parts):
+        masks = [teacher.final_patches(batch.to(backbone.device)) for batch in torch.split(images, BATCH)]
+    kept = [mask.cpu() for mask in masks if mask is not None]
+    if len(kept) < len(masks):
         return surrogates
-    kept = torch.cat([part.cpu() for part in parts if part is not None])  # [n, k]
-    return replace(surrogates, shots=replace(surrogates.shots, kept=kept))
+    return replace(surrogates, shots=replace(surrogates.shots, kept=torch.cat(kept)))  # [n, k]
 
 
 def _keeps_tokens(strategy: EfficiencyStrategy) -> bool:

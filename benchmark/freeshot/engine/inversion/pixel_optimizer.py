@@ -60,9 +60,7 @@ class PixelPlan:
 
     def rate(self, step: int) -> float:
         """Return the learning rate at a step."""
-        if self.schedule == "constant":
-            return self.lr
-        return self.lr * cosine(step, self.iterations)
+        return self.lr if self.schedule == "constant" else self.lr * cosine(step, self.iterations)
 
     def optimized(self, teacher: Teacher, labels: Tensor, rng: Generator, penalty: Penalty) -> Tensor:
         """Optimise noise into images [n, 3, h, w] in 0…1 with a small cross-entropy plus `penalty`."""
@@ -71,15 +69,17 @@ class PixelPlan:
         start = torch.randn(len(labels), 3, side, side, generator=rng)  # [n, 3, h, w]
         pixels = start.to(teacher.device).requires_grad_()
         optimizer = torch.optim.Adam([pixels], lr=self.lr, betas=(self.betas[0], self.betas[1]))
-        best = Best(pixels) if self.keep == "best" else Last()
-        begin = restore(teacher.checkpoint.load(), [pixels, *best.state], optimizer, rng)
+        best = BestIterates(pixels) if self.keep == "best" else None
+        state = [pixels] if best is None else [pixels, best.pixels, best.losses]
+        begin = restore(teacher.checkpoint.load(), state, optimizer, rng)
         for step in teacher.steps(self.iterations, begin):
             optimizer.param_groups[0]["lr"] = self.rate(step)
-            images = jittered(teacher, pixels * teacher.std + teacher.mean, rng, self.jitter, flip=self.flip)
+            images = jittered(pixels * teacher.std + teacher.mean, rng, self.jitter, flip=self.flip)
             with torch.autocast(teacher.device.type, torch.bfloat16, enabled=self.bf16):
                 logits = teacher.logits(images)  # [n, c]
             logits = logits.to(images)
-            best.see(pixels, logits.detach(), labels)
+            if best is not None:
+                best.update(pixels, logits.detach(), labels)
             loss = penalty(cross_entropy(logits, labels) * len(labels), Iterate(images, pixels, step))
             require_finite(loss, step)
             optimizer.zero_grad()
@@ -87,49 +87,33 @@ class PixelPlan:
             optimizer.step()
             with torch.no_grad():
                 pixels.copy_(pixels.maximum(low).minimum(high))
-            teacher.checkpoint.offer(lambda done=step + 1: snapshot(done, [pixels, *best.state], optimizer, rng))  # type: ignore[misc]
-        return (best.of(pixels.detach()) * teacher.std + teacher.mean).clamp(0, 1)
+            teacher.checkpoint.offer(lambda done=step + 1: snapshot(done, state, optimizer, rng))  # type: ignore[misc]
+        chosen = pixels.detach() if best is None else best.pixels  # [n, 3, h, w]
+        return (chosen * teacher.std + teacher.mean).clamp(0, 1)
 
 
-def jittered(teacher: Teacher, images: Tensor, rng: Generator, share: float, *, flip: bool) -> Tensor:
+def jittered(images: Tensor, rng: Generator, share: float, *, flip: bool) -> Tensor:
     """Roll images [n, 3, h, w] by a random offset up to a share of their side, mirror them at random, all equally."""
     reach = int(images.shape[-1] * share)
     down, right = (int(torch.randint(-reach, reach + 1, (), generator=rng)) for _ in range(2))
     mirrored = flip and bool(torch.rand((), generator=rng) < 0.5)
-    return teacher.moved(images, down, right, mirrored=mirrored)
+    images = images.roll((down, right), dims=(2, 3))
+    return images.flip(-1) if mirrored else images
 
 
-class Last:
-    """Select the last iterate."""
-
-    state: tuple[Tensor, ...] = ()
-
-    def see(self, pixels: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """Ignore an iterate."""
-
-    def of(self, last: Tensor) -> Tensor:
-        """Return the last iterate."""
-        return last
-
-
-class Best(Last):
-    """Select for each image [n, 3, h, w] the iterate with its lowest cross-entropy."""
+class BestIterates:
+    """For each image [n, 3, h, w] the iterate with its lowest cross-entropy; the final iterate is never scored."""
 
     def __init__(self, like: Tensor) -> None:
         self.pixels = like.detach().clone()
         self.losses = like.new_full((len(like),), float("inf"))
-        self.state = (self.pixels, self.losses)
 
-    def see(self, pixels: Tensor, logits: Tensor, labels: Tensor) -> None:
+    def update(self, pixels: Tensor, logits: Tensor, labels: Tensor) -> None:
         """Copy the images whose loss is lower than before."""
         losses = cross_entropy(logits, labels, reduction="none")
         better = losses < self.losses  # [n]
         self.pixels[better] = pixels.detach()[better]
         self.losses[better] = losses[better]
-
-    def of(self, last: Tensor) -> Tensor:
-        """Return the best iterates; the final one was not scored."""
-        return self.pixels
 
 
 def total_variation(images: Tensor) -> Tensor:

@@ -63,20 +63,20 @@ class Backbone:
         """The dtype of the weights."""
         return next(self.vit.parameters()).dtype
 
-    def thawed(self) -> TrainableBackbone:
+    def trainable_copy(self) -> TrainableBackbone:
         """Return a trainable copy that maps images in 0…1 to features."""
         vit = copy.deepcopy(self.vit).requires_grad_(True)
         return TrainableBackbone(copy.deepcopy(self.normalize), vit, self)
 
 
 class TrainableBackbone(nn.Sequential):
-    """A trainable copy of a backbone; call `refrozen` to use it with a LoRA bank."""
+    """A trainable copy of a backbone; call `freeze` to use it with a LoRA bank."""
 
     def __init__(self, normalize: Normalize, vit: nn.Module, backbone: Backbone) -> None:
         super().__init__(normalize, vit)
         self._facts = (backbone.name, backbone.image_size)
 
-    def refrozen(self) -> Backbone:
+    def freeze(self) -> Backbone:
         """Freeze this copy and return it as a backbone."""
         normalize, vit = self
         assert isinstance(normalize, Normalize)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-_COPIES: WeakKeyDictionary[nn.Module, tuple[tuple[int, ...], nn.Module]] = WeakKeyDictionary()
+_BF16_COPIES: WeakKeyDictionary[nn.Module, tuple[tuple[int, ...], nn.Module]] = WeakKeyDictionary()
 """bfloat16 copies of networks, with the versions of the copied weights."""
 
 
@@ -31,11 +31,11 @@ def bf16_copy_under_autocast(vit: nn.Module) -> nn.Module:
     if weights[0].dtype is not torch.float32 or any(weight.requires_grad for weight in weights):
         return vit
     versions = tuple(weight._version for weight in weights)  # noqa: SLF001 - torch's counter of in-place changes
-    known = _COPIES.get(vit)
-    if known is None or known[0] != versions:
+    cached = _BF16_COPIES.get(vit)
+    if cached is None or cached[0] != versions:
         with torch.inference_mode(mode=False):  # gradients may have to flow through the copy later
-            known = _COPIES[vit] = (versions, copy.deepcopy(vit).bfloat16())
-    return known[1]
+            cached = _BF16_COPIES[vit] = (versions, copy.deepcopy(vit).bfloat16())
+    return cached[1]
 
 
 def autocast(kind: str, *, enabled: bool) -> AbstractContextManager[Any]:

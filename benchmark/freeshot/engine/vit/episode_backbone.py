@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from freeshot.engine.vit.forward import AdditiveAdapter
 
-AT_ONCE = 128
+BATCH = 128
 """Images per forward pass if no gradient is needed."""
 
 
@@ -35,7 +35,9 @@ class EpisodeBackbone:
         """Freeze the network that `bench.backbone()` returns."""
         parts = list(network.children())
         if len(parts) != 2 or not isinstance(parts[0], Normalize):
-            raise ContractError("A trunk needs the network that bench.backbone() returns: a normalisation, a network.")
+            raise ContractError(
+                "EpisodeBackbone needs the network that bench.backbone() returns: a normalisation, a network."
+            )
         network.eval().requires_grad_(False)
         return cls(parts[1], parts[0])
 
@@ -45,16 +47,16 @@ class EpisodeBackbone:
         return next(self.vit.parameters())
 
     def features(
-        self, images: Tensor, adding: AdditiveAdapter | None = None, registers: Tensor | None = None
+        self, images: Tensor, adapter: AdditiveAdapter | None = None, registers: Tensor | None = None
     ) -> Tensor:
         """Map images [e, n, 3, h, w] in 0…1 to features [e, n, d]; the batch is ordered by episode."""
-        seen = forward(self, images.flatten(0, 1), adding, registers=registers).features  # [e·n, d]
-        return seen.view(*images.shape[:2], -1)
+        features = forward(self, images.flatten(0, 1), adapter, registers=registers).features  # [e·n, d]
+        return features.view(*images.shape[:2], -1)  # [e, n, d]
 
     def features_without_gradient(
-        self, images: Tensor, adding: AdditiveAdapter | None = None, registers: Tensor | None = None
+        self, images: Tensor, adapter: AdditiveAdapter | None = None, registers: Tensor | None = None
     ) -> Tensor:
         """Compute `features` without gradient, a few images of every episode at a time, which saves memory."""
-        parts = torch.split(images, max(1, AT_ONCE // len(images)), dim=1)
+        parts = torch.split(images, max(1, BATCH // len(images)), dim=1)
         with torch.no_grad():
-            return torch.cat([self.features(part, adding, registers) for part in parts], dim=1)
+            return torch.cat([self.features(part, adapter, registers) for part in parts], dim=1)

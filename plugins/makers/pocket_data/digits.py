@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from freeshot_vision.pocket.build import registry
-from freeshot_vision.pocket.build.sketch import to_levels
-from freeshot_vision.sheets import Card, write_sheet
+from freeshot_vision.sheets import Card
+from makers.pocket_data import fetch_packages
+from makers.pocket_data.sketch import to_levels
+from makers.pocket_data.write_sheet import write_sheet
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +30,7 @@ CLASSES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight
 
 def build_digits(work: Path, out: Path) -> Card:
     """Write digits.webp and digits.json into `out`."""
-    folder = registry.unpack(registry.wheel(*PACKAGE, work), work / "scikit-learn")
+    folder = fetch_packages.unpack(fetch_packages.wheel(*PACKAGE, work), work / "scikit-learn")
     with gzip.open(folder / "sklearn" / "datasets" / "data" / "digits.csv.gz", "rt", encoding="ascii") as lines:
         table = np.loadtxt(lines, delimiter=",")  # [n, 64 ink values and the digit]
     labels = table[:, -1].astype(int)

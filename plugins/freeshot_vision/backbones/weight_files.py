@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError  # only the exception's name; nothing is unpickled
 from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import DataError
@@ -19,11 +18,6 @@ if TYPE_CHECKING:
 
 ENDINGS = (".safetensors", ".pt", ".pth", ".bin")
 HUB = re.compile(r"hub:(?P<repository>[\w.-]+/[\w.-]+)/(?P<file>(?!.*\.\.)[\w./-]+)")
-DAMAGE = (
-    *(ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, MemoryError),
-    *(OSError, RuntimeError, TypeError, UnpicklingError, ValueError),
-)
-"""Exceptions of torch on corrupt files, collected by testing thousands."""
 WRAPPERS = ("state_dict", "model")
 """Keys under which training scripts store the state dict."""
 
@@ -37,54 +31,55 @@ class Source:
     sha256: str = ""
 
     def __post_init__(self) -> None:
-        if self.weights.startswith("hub:"):
-            if not HUB.fullmatch(self.weights):
-                raise ValueError(
-                    f"'{self.weights}' is not a valid hub file. Use weights=hub:OWNER/NAME/FILE.safetensors."
-                )
-            if not re.fullmatch(r"[0-9a-f]{40}", self.revision) or not self.sha256:
-                raise ValueError(
-                    "Hub files can change under their name. Pin them: set revision to the commit's 40 hexadecimal "
-                    "digits, and sha256 to the file's 64."
-                )
+        if self.from_hub and not HUB.fullmatch(self.weights):
+            raise ValueError(f"'{self.weights}' is not a valid hub file. Use weights=hub:OWNER/NAME/FILE.safetensors.")
+        if self.from_hub and not (re.fullmatch(r"[0-9a-f]{40}", self.revision) and self.sha256):
+            raise ValueError(
+                "Hub files can change under their name. Pin them: set revision to the commit's 40 hexadecimal "
+                "digits, and sha256 to the file's 64."
+            )
         if self.sha256 and not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
             raise ValueError(f"sha256 must be 64 hexadecimal digits in lower case, not '{self.sha256}'.")
+
+    @property
+    def from_hub(self) -> bool:
+        """Whether the weights are on the Hugging Face hub."""
+        return self.weights.startswith("hub:")
 
     def file(self, name: str) -> Path:
         """Return the file for the backbone `name`, with its hash verified if given.
 
         DataError explains what to provide.
         """
-        path = self._from_hub() if self.weights.startswith("hub:") else self._local(name)
-        if self.sha256 and (found := file_sha256(path)) != self.sha256:
+        path = self._fetch() if self.from_hub else self._local(name)
+        if self.sha256 and (actual := file_sha256(path)) != self.sha256:
             raise DataError(
-                f"The SHA-256 of {path} differs ({found[:12]}… instead of {self.sha256[:12]}…). Get the "
+                f"The SHA-256 of {path} differs ({actual[:12]}… instead of {self.sha256[:12]}…). Get the "
                 "file again, or correct sha256."
             )
         return path
 
     def _local(self, name: str) -> Path:
         folder = weights_folder()
-        places = (
-            [Path(self.weights), folder / self.weights] if self.weights else [folder / f"{name}{e}" for e in ENDINGS]
-        )
-        for place in places:
-            if place.is_file():
-                return place
+        own = [Path(self.weights), folder / self.weights]
+        paths = own if self.weights else [folder / f"{name}{ending}" for ending in ENDINGS]
+        for path in paths:
+            if path.is_file():
+                return path
         raise DataError(
-            f"The weights of '{name}' were not found: {places[-1] if self.weights else places[0]} does not exist. "
+            f"The weights of '{name}' were not found: {paths[-1] if self.weights else paths[0]} does not exist. "
             f"Put them there (safetensors or torch; layout of timm, Hugging Face or OpenAI), or set a file with the "
             f"option weights; {WEIGHTS} sets the folder."
         )
 
-    def _from_hub(self) -> Path:
+    def _fetch(self) -> Path:
         from huggingface_hub import hf_hub_download
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-        asked = HUB.fullmatch(self.weights)
-        assert asked is not None
+        named = HUB.fullmatch(self.weights)
+        assert named is not None
         try:
-            return Path(hf_hub_download(asked["repository"], asked["file"], revision=self.revision))
+            return Path(hf_hub_download(named["repository"], named["file"], revision=self.revision))
         except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
             reason = str(error).strip().partition("\n")[0]
             raise DataError(
@@ -97,13 +92,13 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """Read named tensors from a file; DataError if it contains anything else, or infinite or NaN values."""
     import torch
 
-    found = _read(path)
+    content = _read(path)
     for wrapper in WRAPPERS:
-        inner = found.get(wrapper) if isinstance(found, Mapping) else None
-        found = inner if isinstance(inner, Mapping) else found
-    if not isinstance(found, Mapping) or not found:
+        inner = content.get(wrapper) if isinstance(content, Mapping) else None
+        content = inner if isinstance(inner, Mapping) else content
+    if not isinstance(content, Mapping) or not content:
         raise DataError(f"{path} contains no named weights. Save only the network's state_dict().")
-    tensors = {str(name): tensor for name, tensor in found.items() if isinstance(tensor, torch.Tensor)}
+    tensors = {str(name): tensor for name, tensor in content.items() if isinstance(tensor, torch.Tensor)}
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise DataError(f"'{name}' in {path} has infinite or NaN values. Get the file again.")
@@ -112,7 +107,6 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 def _read(path: Path) -> Any:
     import torch
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
@@ -121,7 +115,7 @@ def _read(path: Path) -> Any:
         with warnings.catch_warnings():  # suppress warnings about older formats
             warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True)
-    except (*DAMAGE, SafetensorError) as error:
+    except Exception as error:  # noqa: BLE001 - torch's reader raises almost anything on corrupt files
         raise DataError(
             f"{path} cannot be read as plain weights ({type(error).__name__}). Programs and pickled objects are never "
             "opened; save the network's state_dict() as safetensors."

@@ -24,7 +24,7 @@ class UnitLength(nn.Module):
         return nn.functional.normalize(features, dim=-1)
 
 
-def untrained(model: str, side: int, projection: int, seed: int = 0, **arguments: Any) -> VisionTransformer:
+def untrained(model: str, side: int, projection: int = 0, seed: int = 0, **arguments: Any) -> VisionTransformer:
     """Build timm's network `model` with random weights; OptionError if there is none or it does not fit."""
     import timm
 
@@ -70,7 +70,7 @@ def fill(vit: VisionTransformer, weights: Mapping[str, Tensor], source: str) -> 
     if "head.weight" not in expected:
         fitting = {name: tensor for name, tensor in fitting.items() if not name.startswith("head.")}
     if "pos_embed" in fitting and "pos_embed" in expected:
-        fitting["pos_embed"] = _placed(fitting["pos_embed"], vit)
+        fitting["pos_embed"] = _at_grid(fitting["pos_embed"], vit)
     for name in sorted(expected.keys() - fitting.keys()):
         raise DataError(f"{source} has no '{name}', which the network needs. Provide weights of this network.")
     for name in sorted(fitting.keys() - expected.keys()):
@@ -84,7 +84,7 @@ def fill(vit: VisionTransformer, weights: Mapping[str, Tensor], source: str) -> 
     vit.load_state_dict(fitting)
 
 
-def _placed(positions: Tensor, vit: VisionTransformer) -> Tensor:
+def _at_grid(positions: Tensor, vit: VisionTransformer) -> Tensor:
     """Interpolate positions [1, t, d] to the grid of another image size, as timm does; others are checked later."""
     from timm.layers.pos_embed import resample_abs_pos_embed
 
@@ -95,7 +95,7 @@ def _placed(positions: Tensor, vit: VisionTransformer) -> Tensor:
     return resample_abs_pos_embed(positions, list(vit.patch_embed.grid_size), [side, side], num_prefix_tokens=prefix)  # type: ignore[no-any-return]
 
 
-def finished(
+def with_facts(
     vit: VisionTransformer,
     normalization: tuple[tuple[float, ...], tuple[float, ...]],
     scale: Literal["none", "l2"],

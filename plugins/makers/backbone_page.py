@@ -1,4 +1,4 @@
-"""The table of docs/reference/backbones.md, from the classes: `python -m freeshot_vision.backbones.reference`."""
+"""The table of docs/reference/backbones.md, from the classes: `python -m makers.backbone_page`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def networks() -> str:
     for provider in PROVIDERS:
         default = provider()
         chosen = "timm's numbers" if isinstance(default, TimmVit) else _numbers(default)
-        network = "any, `model=…`" if isinstance(default, TimmVit) else f"`{default.network()}`"
+        network = "any, `model=…`" if isinstance(default, TimmVit) else f"`{default.architecture}`"
         lines.append(f"| `{provider.name}` | {network} | {default.side} | {chosen} | {provider.summary()} |")
     return "\n".join(lines)
 
@@ -48,4 +48,4 @@ def _numbers(provider: TimmProvider) -> str:
 
 
 if __name__ == "__main__":
-    print(networks(), options(), numbers(), sep="\n\n")  # noqa: T201 - the content of the page
+    print(networks(), options(), numbers(), sep="\n\n")

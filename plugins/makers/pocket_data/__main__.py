@@ -1,4 +1,4 @@
-"""Command line of the data builders: `python -m freeshot_vision.pocket.build WHAT --work DIR`."""
+"""Command line of the data builders: `python -m makers.pocket_data WHAT --work DIR`."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from importlib import import_module
 from pathlib import Path
 
 from freeshot.basics.errors import FreeshotError
+from freeshot_vision.pocket import DATA
 
-DATA = Path(__file__).resolve().parents[1] / "data"
 SHIPPED = ("sketch", "icons", "fashion", "clipart", "glyphs", "digits")
 SHEETS = (*SHIPPED, "photos")
 
 
 def main() -> int:
     """Build the requested data; return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m freeshot_vision.pocket.build", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m makers.pocket_data", description=__doc__)
     parser.add_argument(
         "what", choices=[*SHEETS, "corpus", "all"], help="'all' builds every sheet that is shipped, then the corpus"
     )
@@ -35,11 +35,11 @@ def main() -> int:
 def _build(what: str, work: Path, out: Path | None) -> None:
     """Build one target and print its summary; module NAME defines build_NAME."""
     if what == "corpus":
-        from freeshot_vision.pocket.build.corpus import build_corpus
+        from makers.pocket_data.corpus import build_corpus
 
         print(build_corpus(work, out or work / "corpus", DATA))
         return
-    card = getattr(import_module(f"freeshot_vision.pocket.build.{what}"), f"build_{what}")(work, out or DATA)
+    card = getattr(import_module(f"makers.pocket_data.{what}"), f"build_{what}")(work, out or DATA)
     print(f"{card.name}: {len(card.classes)} classes, {sum(card.counts)} drawings")
 
 

@@ -21,7 +21,7 @@ IMAGES = torch.rand(3, 5, 3, 16, 16, generator=torch.Generator().manual_seed(4),
 
 
 def test_a_trunk_is_the_frozen_copy_that_a_bench_hands_out(backbone: Backbone) -> None:
-    network = backbone.thawed()
+    network = backbone.trainable_copy()
     trunk = EpisodeBackbone.of(network)
     assert not any(weight.requires_grad for weight in network.parameters())
     assert trunk.vit is not backbone.vit
@@ -34,7 +34,7 @@ def test_another_network_is_refused() -> None:
 
 
 def test_joined_banks_act_each_on_its_own_episode(backbone: Backbone, make_entry: MakeEntry) -> None:
-    trunk = EpisodeBackbone.of(backbone.thawed())
+    trunk = EpisodeBackbone.of(backbone.trainable_copy())
     banks = [LoraBank.of([make_entry(seed)], trunk.like) for seed in range(3)]
     found = trunk.features(IMAGES, LoraBank.joined(banks))
     for e, bank in enumerate(banks):
@@ -43,8 +43,8 @@ def test_joined_banks_act_each_on_its_own_episode(backbone: Backbone, make_entry
 
 @pytest.mark.parametrize("at_once", [1, 7, 100])
 def test_parts_give_what_the_whole_gives(backbone: Backbone, at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "AT_ONCE", at_once)
-    trunk = EpisodeBackbone.of(backbone.thawed())
+    monkeypatch.setattr(module, "BATCH", at_once)
+    trunk = EpisodeBackbone.of(backbone.trainable_copy())
     slots = slots_of(trunk.vit)
     rngs = [torch.Generator().manual_seed(seed) for seed in range(3)]
     bank = LoraBank.joined([LoraBank.fresh(trunk.vit, slots, 2, 1, rng) for rng in rngs])

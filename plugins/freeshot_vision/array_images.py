@@ -1,4 +1,7 @@
-"""Small images that are stored in memory and resized on access."""
+"""Small labelled images that are stored in memory and resized on access.
+
+Axes: n images, c channels (1 for grey, or 3), h × w pixels.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+from freeshot.data.images import SIDE, shown_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,18 +25,17 @@ class ArrayImages:
     """Labelled images of one size; implements `freeshot.Images`."""
 
     pixels: NDArray[np.uint8]
-    """[n, c, h, w], with one channel (grey) or three."""
+    """[n, c, h, w]."""
     labels: NDArray[np.int64]
+    """[n], index into `classes`."""
     classes: tuple[str, ...]
-    side: int = 224
+    side: int = SIDE
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def at(self, side: int) -> ArrayImages:
         """Return the same images at another size."""
-        from freeshot.contracts.dataset import shown_at
-
         return shown_at(self, side)
 
     @cached_property
@@ -42,16 +46,18 @@ class ArrayImages:
         digest.update(self.pixels.tobytes())
         return digest.hexdigest()
 
-    def read(self, indices: Sequence[int]) -> Tensor:
+    def read(self, indices: Sequence[int] | NDArray[np.int64]) -> Tensor:
         """Return uint8 [b, 3, side, side]."""
         import numpy as np
         import torch
 
         from freeshot.data.decode import enlarged
 
-        small = self.pixels[list(indices)].transpose(0, 2, 3, 1)  # [b, h, w, c]
-        coloured = np.broadcast_to(small, (*small.shape[:3], 3))
-        return torch.from_numpy(enlarged(coloured, self.side)).permute(0, 3, 1, 2).contiguous()
+        chosen = self.pixels[np.asarray(indices, dtype=np.int64)].transpose(0, 2, 3, 1)  # [b, h, w, c]
+        coloured = np.broadcast_to(chosen, (*chosen.shape[:3], 3))  # [b, h, w, 3]
+        if self.side != chosen.shape[1]:
+            coloured = enlarged(coloured, self.side)  # [b, side, side, 3]
+        return torch.from_numpy(np.array(coloured.transpose(0, 3, 1, 2), order="C"))  # [b, 3, side, side]
 
 
 def array_images(pixels: Sequence[NDArray[np.uint8]], classes: tuple[str, ...]) -> ArrayImages:

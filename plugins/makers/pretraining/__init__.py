@@ -1,0 +1,1 @@
+"""Pre-training of pocket-vit on icons, emoji and photographs."""
