@@ -12,9 +12,9 @@ from PIL import Image
 
 from freeshot import FewShotDataset
 from freeshot.basics.errors import DataError
-from freeshot.data.manifest import Manifest, Parts, Question
 from freeshot.data.near_duplicates import bit_count, dhash, near_pairs
-from freeshot.data.user_dataset import dataset_class
+from freeshot.data.splits import Split
+from freeshot.data.user_dataset import Manifest, TrackSettings, dataset_class
 from freeshot.data.verify import check_dataset
 from freeshot.testing.toy import ToyImages, ToyWaves
 
@@ -34,9 +34,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def dataset(folder: Path) -> FewShotDataset:
-    parts = Parts(base=("a", "b"), novel=("c", "d"))
+    parts = Split(base=("a", "b"), novel=("c", "d"))
     return dataset_class(
-        Manifest(name="mine", path=str(folder), splits=parts, question=Question(pool="toy", backbone="toy-vit"))
+        Manifest(name="mine", path=str(folder), splits=parts, settings=TrackSettings(pool="toy", backbone="toy-vit"))
     )()
 
 

@@ -96,11 +96,11 @@ class CellWorker:
 @cache
 def _environment(plugins: Selection, request: RunRequest) -> RunContext:
     """Open the shared resources of cells in this process, once."""
-    from freeshot.data.user_dataset import offer_own
+    from freeshot.data.user_dataset import register_user_datasets
     from freeshot.plugin.catalogue import Catalogue
 
     host = plugins.load()
-    offer_own(host, request.data)
+    register_user_datasets(host, request.data)
     catalogue: Catalogue = Catalogue(host)
     return RunContext.of(request, catalogue)
 

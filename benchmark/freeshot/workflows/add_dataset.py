@@ -7,9 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from freeshot.basics.errors import DataError, PoolError
-from freeshot.data.manifest import Manifest, Parts, Question, write_manifest
 from freeshot.data.splits import NAMES, Split, drawn_split, read_split, require_known, split_of_rows
-from freeshot.data.user_dataset import Listed, dataset_class, list_images, require_name
+from freeshot.data.user_dataset import (
+    ImageList,
+    Manifest,
+    TrackSettings,
+    dataset_class,
+    list_images,
+    require_name,
+    write_manifest,
+)
 from freeshot.data.verify import Found, check_dataset
 from freeshot.engine.vit.backbone import backbone_provider
 from freeshot.evaluation.episodes import episodes_sha256, track_episodes
@@ -58,7 +65,7 @@ def add_dataset(request: AddRequest, catalogue: Catalogue) -> tuple[Manifest, Fo
     pool = _lasting(request.pool, catalogue, request.pools)
     listed = list_images(request.path)
     split, split_from = _split(request, listed)
-    asked = Question(
+    settings = TrackSettings(
         pool=pool,
         sources=request.sources or _sources_of(pool, catalogue, request.pools),
         backbone=request.backbone,
@@ -73,9 +80,9 @@ def add_dataset(request: AddRequest, catalogue: Catalogue) -> tuple[Manifest, Fo
         fit=request.fit,
         domain=request.domain,
         license=request.license,
-        splits=Parts(base=split.base, validation=split.validation, novel=split.novel),
+        splits=split,
         split_from=split_from,
-        question=asked,
+        settings=settings,
     )
     dataset = dataset_class(manifest)()
     novel = dataset.load("novel", request.data)
@@ -84,8 +91,8 @@ def add_dataset(request: AddRequest, catalogue: Catalogue) -> tuple[Manifest, Fo
     if found.broken:
         more = f" {len(found.broken) - 1} more cannot be read either." if len(found.broken) > 1 else ""
         raise DataError(found.broken[0] + more)
-    question = asked.model_copy(update={"episodes_sha256": frozen})
-    manifest = manifest.model_copy(update={"question": question})
+    settings = settings.model_copy(update={"episodes_sha256": frozen})
+    manifest = manifest.model_copy(update={"settings": settings})
     write_manifest(request.data, manifest)
     return manifest, found
 
@@ -96,7 +103,7 @@ def _portable(path: Path, data: Path) -> str:
     return str(place.relative_to(folder) if place.is_relative_to(folder) else place)
 
 
-def _split(request: AddRequest, listed: Listed) -> tuple[Split, str]:
+def _split(request: AddRequest, listed: ImageList) -> tuple[Split, str]:
     if request.split is not None:
         split = read_split(request.split)
         require_known(split, listed.members, request.split, request.path)

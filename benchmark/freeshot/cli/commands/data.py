@@ -122,7 +122,7 @@ def check(ctx: click.Context, name: str, data: Path, quick: bool, radius: int) -
 def add(ctx: click.Context, /, **arguments: Any) -> None:
     """Add a data set and a track from a folder of class folders, or from a CSV file (path,label[,split])."""
     from freeshot.data.image_folder import left_out
-    from freeshot.data.manifest import manifest_path
+    from freeshot.data.user_dataset import manifest_path
     from freeshot.workflows.add_dataset import AddRequest, add_dataset
 
     session = session_of(ctx)

@@ -63,7 +63,7 @@ def catalogue_with(kind: str, value: Any, plugins: Selection | None = None, data
     """Load the plugins, the contract world, and the checked class, unless a plugin already provides it."""
     from types import ModuleType
 
-    from freeshot.data.user_dataset import offer_own
+    from freeshot.data.user_dataset import register_user_datasets
     from freeshot.plugin import hookimpl
     from freeshot.plugin.catalogue import Catalogue
     from freeshot.plugin.host import PluginInfo, Selection
@@ -74,7 +74,7 @@ def catalogue_with(kind: str, value: Any, plugins: Selection | None = None, data
     catalogue = Catalogue((plugins or Selection()).load())
     offer_world(catalogue)
     if data is not None and (data / "own").is_dir():
-        offer_own(catalogue.host, data)
+        register_user_datasets(catalogue.host, data)
     file = file_of(value)
     if file is not None and file.absolute() not in catalogue.host.selection.files:
         catalogue.host.load_file(file)
