@@ -16,7 +16,7 @@ from tests.soak.reader import Reader
 
 from freeshot.cache.artifacts import Artefact, Artefacts
 from freeshot.contracts.options import build
-from freeshot.data.picture_folders import open_pictures
+from freeshot.data.image_folder import open_pictures
 from freeshot.launch.event_log import EventLogReader
 from freeshot.pool.adapter_folder import CARD, read_adapter_card
 from freeshot.pool.external_formats import read_lora

@@ -20,9 +20,8 @@ from tests.soak.spoiling import Folder
 
 from freeshot.contracts.options import build, name_and_options
 from freeshot.data.archives import unpack
-from freeshot.data.image_folder import classes_in
+from freeshot.data.image_folder import classes_in, open_classes, open_pictures
 from freeshot.data.images import images_of
-from freeshot.data.picture_folders import open_classes, open_pictures
 from freeshot.data.splits import Split, read_split, split_of_rows
 from freeshot.data.user_dataset import (
     Manifest,
