@@ -17,7 +17,7 @@ from freeshot.data.user_dataset import (
     require_name,
     write_manifest,
 )
-from freeshot.data.verify import Found, check_dataset
+from freeshot.data.verify import DatasetReport, check_dataset
 from freeshot.engine.vit.backbone import backbone_provider
 from freeshot.evaluation.episodes import episodes_sha256, track_episodes
 from freeshot.pipeline.resolve_pool import called
@@ -57,7 +57,7 @@ class AddRequest:
     license: str = ""
 
 
-def add_dataset(request: AddRequest, catalogue: Catalogue) -> tuple[Manifest, Found]:
+def add_dataset(request: AddRequest, catalogue: Catalogue) -> tuple[Manifest, DatasetReport]:
     """Validate everything, then write the manifest; return it with the result of the image check."""
     require_name(request.name)
     _require_free(request.name, catalogue)
@@ -87,14 +87,14 @@ def add_dataset(request: AddRequest, catalogue: Catalogue) -> tuple[Manifest, Fo
     dataset = dataset_class(manifest)()
     novel = dataset.load("novel", request.data)
     frozen = episodes_sha256(track_episodes(manifest.track, novel), novel.sha256)
-    found = check_dataset(dataset, request.data)
-    if found.broken:
-        more = f" {len(found.broken) - 1} more cannot be read either." if len(found.broken) > 1 else ""
-        raise DataError(found.broken[0] + more)
+    report = check_dataset(dataset, request.data)
+    if report.broken:
+        more = f" {len(report.broken) - 1} more cannot be read either." if len(report.broken) > 1 else ""
+        raise DataError(report.broken[0] + more)
     settings = settings.model_copy(update={"episodes_sha256": frozen})
     manifest = manifest.model_copy(update={"settings": settings})
     write_manifest(request.data, manifest)
-    return manifest, found
+    return manifest, report
 
 
 def _portable(path: Path, data: Path) -> str:
