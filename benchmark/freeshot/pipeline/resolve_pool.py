@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from freeshot.contracts.tracks import Track
     from freeshot.pipeline.request import RunRequest
     from freeshot.plugin.catalogue import Catalogue
-    from freeshot.pool.locate import Place
+    from freeshot.pool.locate import PoolLocation
     from freeshot.records.models import RunSpec
 
 
@@ -76,7 +76,7 @@ def called(asked: str, catalogue: Catalogue, pools: Path) -> str:
     return f"{place.name}{_rest(place, asked)}"
 
 
-def _rest(place: Place, asked: str) -> str:
+def _rest(place: PoolLocation, asked: str) -> str:
     """Return the suffix of a requested pool: part and poison."""
     _, plus, poison = asked.partition("+")
     part = f"/{place.part}" if place.part else ""

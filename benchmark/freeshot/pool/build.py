@@ -7,7 +7,7 @@ import time
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -22,8 +22,8 @@ from freeshot.data.lookup import dataset_by_name
 from freeshot.engine.lora.bank import LoraBank, slots_of, widths_of
 from freeshot.engine.metering.flops import flops_of
 from freeshot.engine.vit.backbone import named_backbone
-from freeshot.pool.cards import CARD
-from freeshot.pool.store import is_as_noted, open_pool, write_card, write_entry
+from freeshot.pool.cards import POOL_CARD, LoraCard
+from freeshot.pool.store import open_pool, write_card, write_entry
 from freeshot.pool.train_loras import Tuned, TuningRecipe, TuningTask, tune
 
 if TYPE_CHECKING:
@@ -40,8 +40,6 @@ HELD_OUT = 0.2
 NOTES = ".block-*.json"
 """Notes of finished blocks, deleted when the pool is complete."""
 LOCKS = ".locks"
-ABSENT = (OSError, ValueError, RecursionError, LookupError, TypeError, AttributeError)
-"""Exceptions raised when a note is missing or corrupt; it is then ignored."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ def build_pool(request: PoolRequest, catalogue: Catalogue, host: Host) -> LoraPo
     An interrupted build resumes with the missing LoRAs; a finished pool is never overwritten. Processes that build the
     same pool simultaneously share its LoRAs by locks.
     """
-    card = request.out / CARD
+    card = request.out / POOL_CARD
     if card.exists():
         raise PoolError(f"{request.out} already holds a pool. Choose another --out, or delete that folder first.")
     backbone = named_backbone(catalogue, request.backbone, request.device)
@@ -74,7 +72,7 @@ def build_pool(request: PoolRequest, catalogue: Catalogue, host: Host) -> LoraPo
     blocks = _blocks(request)
     tuned = 0
 
-    def lines_of(block: int, *, wait: bool) -> list[Any] | None:
+    def lines_of(block: int, *, wait: bool) -> list[LoraCard] | None:
         nonlocal tuned
         numbers = blocks[block]
         with _held(request.out, numbers, wait=wait) as ours:
@@ -114,7 +112,7 @@ def _held(out: Path, numbers: range, *, wait: bool) -> Iterator[bool]:
         yield False
         return
     except OSError as error:
-        if (out / CARD).exists():  # finished by another process, which deleted the locks
+        if (out / POOL_CARD).exists():  # finished by another process, which deleted the locks
             yield False
             return
         raise StoreError(f"The folder {out} cannot be written ({error.strerror}). Choose another --out.") from None
@@ -166,9 +164,9 @@ def _tune_block(
     sources: dict[str, Images],
     numbers: Sequence[int],
     on_step: Callable[[int, int], None],
-) -> list[Any]:
+) -> list[LoraCard]:
     """Tune one block of LoRAs, or return the block's card lines if an earlier run wrote them."""
-    import json
+    from pydantic import TypeAdapter
 
     from freeshot.basics.files import fingerprint, write_text
 
@@ -181,9 +179,10 @@ def _tune_block(
         }
     )
     done = request.out / f".block-{numbers[0]:03d}-{len(numbers)}-{wanted}.json"
-    with suppress(*ABSENT):
-        noted = list(json.loads(done.read_text(encoding="utf-8")))  # written when all its LoRAs were finished
-        if all(is_as_noted(request.out, line) for line in noted):  # and not overwritten by another build since
+    cards = TypeAdapter(list[LoraCard])
+    with suppress(OSError, ValueError):  # of a note that is missing or corrupt
+        noted = cards.validate_json(done.read_bytes())  # written when all its LoRAs were finished
+        if all(lora.matches_files(request.out) for lora in noted):  # and not overwritten by another build since
             return noted
     tasks, classes = zip(*(_task(request, sources, number) for number in numbers), strict=True)
     tuned = tune(backbone, tasks, recipe, request.way, on_step)
@@ -192,7 +191,7 @@ def _tune_block(
         entry = _entry(tuned, index, task, classes[index], recipe, request, number)
         widths = widths_of(backbone.vit, entry.factors)
         lines.append(write_entry(request.out / task.name, entry, request.backbone, widths))
-    write_text(done, json.dumps(lines))
+    write_text(done, cards.dump_json(lines).decode())
     return lines
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import PoolError
-from freeshot.pool.cards import is_piece, read_card
+from freeshot.pool.cards import is_piece, read_json
 from freeshot.pool.store import load_tensors
 
 if TYPE_CHECKING:
@@ -277,7 +277,7 @@ def _number(path: Path) -> int:
 
 
 def _json(file: Path) -> Any:
-    return read_card(file, "Export the adapter again.")
+    return read_json(file, "Export the adapter again.")
 
 
 def _tensors(file: Path) -> dict[str, Tensor]:

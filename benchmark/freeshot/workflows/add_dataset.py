@@ -21,7 +21,7 @@ from freeshot.data.verify import DatasetReport, check_dataset
 from freeshot.engine.vit.backbone import backbone_provider
 from freeshot.evaluation.episodes import episodes_sha256, track_episodes
 from freeshot.pipeline.resolve_pool import called
-from freeshot.pool.cards import CARD, read_pool_card
+from freeshot.pool.cards import POOL_CARD, read_pool_card
 from freeshot.pool.locate import POOLS, find_pool
 from freeshot.pool.store import open_pool
 
@@ -125,7 +125,7 @@ def _require_free(name: str, catalogue: Catalogue) -> None:
 def _lasting(asked: str, catalogue: Catalogue, pools: Path) -> str:
     """Return the name by which later runs find a pool; PoolError if they would not."""
     place = find_pool(asked, catalogue, pools)
-    if not place.shipped and not (pools / place.name / CARD).is_file():
+    if not place.shipped and not (pools / place.name / POOL_CARD).is_file():
         raise PoolError(
             f"Tracks name their pool, and runs search '{place.name}' in {pools}, not in {place.folder}. Import it "
             f"first: freeshot pool import {place.folder} --backbone NAME --name {place.name}"
@@ -139,6 +139,6 @@ def _sources_of(pool: str, catalogue: Catalogue, pools: Path) -> tuple[str, ...]
         if track.pool == pool:
             return track.sources
     folder = find_pool(pool, catalogue, pools).folder
-    entries = open_pool(folder, read_pool_card(folder)["backbone_sha256"]).entries  # validates the card
+    entries = open_pool(folder, read_pool_card(folder).backbone_sha256).entries  # validates the card
     named = dict.fromkeys(str(entry.facts.get("dataset", "")) for entry in entries)
     return tuple(name for name in named if name in catalogue.names("dataset"))
