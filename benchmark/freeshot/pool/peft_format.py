@@ -30,7 +30,7 @@ def rows_of(factors: Mapping[Slot, tuple[Tensor, Tensor]]) -> Rows:
     rows: dict[str, set[tuple[int, int]]] = defaultdict(set)
     for slot in factors:
         rows[_layer(slot.module)].add((slot.start, slot.stop))
-    return {layer: sorted([start, stop] for start, stop in places) for layer, places in sorted(rows.items())}
+    return {layer: sorted([start, stop] for start, stop in ranges) for layer, ranges in sorted(rows.items())}
 
 
 def to_peft(factors: Mapping[Slot, tuple[Tensor, Tensor]], rank: int, widths: Mapping[str, int]) -> dict[str, Tensor]:
@@ -52,17 +52,20 @@ def from_peft(
     for key in sorted(k for k in tensors if k.endswith(".lora_A.weight")):
         module = key.removeprefix(PREFIX).removesuffix(".lora_A.weight")
         a, b = tensors[key], tensors.get(f"{PREFIX}{module}.lora_B.weight")
-        places = rows.get(_layer(module)) or [[0, 0 if b is None else len(b)]]
-        if b is None or a.ndim != 2 or b.ndim != 2 or a.shape[0] != b.shape[1] or a.shape[0] != rank * len(places):
+        ranges = rows.get(_layer(module)) or [[0, 0 if b is None else len(b)]]
+        if b is None or a.ndim != 2 or b.ndim != 2 or a.shape[0] != b.shape[1] or a.shape[0] != rank * len(ranges):
             raise PoolError(f"{where}: the factors of {module} do not match rank {rank}. Export it again.")
-        if not all(0 <= start < stop <= len(b) for start, stop in places):
-            raise PoolError(f"{where}: {module} has {len(b)} rows, but the card names {places}. Export it again.")
+        if not all(0 <= start < stop <= len(b) for start, stop in ranges):
+            raise PoolError(f"{where}: {module} has {len(b)} rows, but the card names {ranges}. Export it again.")
         if not b.any():
             raise PoolError(f"{where}: lora_B of {module} is all zero, so this LoRA has no effect. Tune it again.")
-        for place, (start, stop) in enumerate(places):
-            columns = slice(place * rank, (place + 1) * rank)
+        rest = b.clone()
+        for index, (start, stop) in enumerate(ranges):
+            columns = slice(index * rank, (index + 1) * rank)
             factors[Slot(module, start, stop)] = (a[columns], b[start:stop, columns])
-        _require_blocks(where, module, b, rank, places)
+            rest[start:stop, columns] = 0
+        if rest.any():  # that part would be lost
+            raise PoolError(f"{where}: lora_B of {module} is non-zero outside the rows of its card. Import it again.")
         unread -= {key, f"{PREFIX}{module}.lora_B.weight"}
     if not factors:
         raise PoolError(f"{where} has no lora_A. Export the adapter again.")
@@ -76,7 +79,7 @@ def from_peft(
 
 def peft_config(factors: Mapping[Slot, tuple[Tensor, Tensor]], rank: int, backbone: str) -> dict[str, Any]:
     """Return PEFT's config of the adapter; alpha equals the rank everywhere, so that B·A is not scaled."""
-    joined = {layer: rank * len(places) for layer, places in rows_of(factors).items() if len(places) > 1}
+    joined = {layer: rank * len(ranges) for layer, ranges in rows_of(factors).items() if len(ranges) > 1}
     return {
         "peft_type": "LORA",
         "base_model_name_or_path": backbone,
@@ -108,15 +111,6 @@ def _fused(factors: Mapping[Slot, tuple[Tensor, Tensor]], module: str, rank: int
     slots = sorted(slot for slot in factors if slot.module == module)
     a = torch.cat([factors[slot][0] for slot in slots])
     b = a.new_zeros(width, len(a))
-    for place, slot in enumerate(slots):
-        b[slot.start : slot.stop, place * rank : (place + 1) * rank] = factors[slot][1]
+    for index, slot in enumerate(slots):
+        b[slot.start : slot.stop, index * rank : (index + 1) * rank] = factors[slot][1]
     return a, b
-
-
-def _require_blocks(where: object, module: str, b: Tensor, rank: int, rows: Sequence[Sequence[int]]) -> None:
-    """Refuse a B that is non-zero outside the rows of the card, because that part would be lost."""
-    rest = b.clone()
-    for place, (start, stop) in enumerate(rows):
-        rest[start:stop, place * rank : (place + 1) * rank] = 0
-    if rest.any():
-        raise PoolError(f"{where}: lora_B of {module} is non-zero outside the rows of its card. Import it again.")
