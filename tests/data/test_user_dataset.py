@@ -15,13 +15,12 @@ from freeshot.basics.errors import DataError, OptionError
 from freeshot.data.lookup import dataset_by_name
 from freeshot.data.splits import Split
 from freeshot.data.user_dataset import (
-    InvalidManifest,
     Manifest,
     TrackSettings,
     dataset_class,
     list_images,
     manifest_path,
-    read_manifests,
+    read_manifest,
     register_user_datasets,
     require_name,
     write_manifest,
@@ -95,23 +94,21 @@ def test_a_spoilt_manifest_costs_only_itself(folder: Path, tmp_path: Path, text:
     assert Catalogue(host).names("dataset") == ("mine",)
     (failure,) = host.failures
     assert re.search(why, failure.reason)
-    (spoilt,) = [found for found in read_manifests(tmp_path) if isinstance(found, InvalidManifest)]
-    assert spoilt.name == "other"
-    assert spoilt.reason == failure.reason
+    assert failure.name == "own-other"
+    with pytest.raises(DataError, match=re.escape(failure.reason)):
+        read_manifest(manifest_path(tmp_path, "other"))
 
 
 def test_a_manifest_of_another_name_is_refused(folder: Path, tmp_path: Path) -> None:
-    write_manifest(tmp_path, manifest(folder)).rename(manifest_path(tmp_path, "other"))
-    (spoilt,) = read_manifests(tmp_path)
-    assert isinstance(spoilt, InvalidManifest)
-    assert "describes the data set 'mine'. Rename the file" in spoilt.reason
+    path = write_manifest(tmp_path, manifest(folder)).rename(manifest_path(tmp_path, "other"))
+    with pytest.raises(DataError, match=r"describes the data set 'mine'\. Rename the file"):
+        read_manifest(path)
 
 
 def test_a_manifest_whose_class_is_in_two_splits_is_refused(folder: Path, tmp_path: Path) -> None:
-    write_manifest(tmp_path, manifest(folder, splits=Split(base=("a",), novel=("a", "b"))))
-    (spoilt,) = read_manifests(tmp_path)
-    assert isinstance(spoilt, InvalidManifest)
-    assert "The manifest of 'mine' names the class 'a' twice" in spoilt.reason
+    path = write_manifest(tmp_path, manifest(folder, splits=Split(base=("a",), novel=("a", "b"))))
+    with pytest.raises(DataError, match="The manifest of 'mine' names the class 'a' twice"):
+        read_manifest(path)
 
 
 def test_a_class_that_vanished_is_named(folder: Path, tmp_path: Path) -> None:
@@ -171,8 +168,10 @@ def test_a_mutated_manifest_is_read_or_noted(folder: Path, tmp_path: Path, data:
     ):
         content[place] = value
     path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
-    for found in read_manifests(tmp_path):
-        assert isinstance(found, Manifest) or "\n" not in found.reason
+    try:
+        assert read_manifest(path).name == "mine"
+    except DataError as error:
+        assert "\n" not in str(error)  # noqa: PT017 - either outcome is right
 
 
 @FUZZ
@@ -185,7 +184,10 @@ def test_a_manifest_with_a_strange_value_is_read_or_noted(
     path = manifest_path(tmp_path, "mine")
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps({**json.loads(manifest(folder).model_dump_json()), key: value}))
-    assert len(list(read_manifests(tmp_path))) == 1
+    try:
+        assert read_manifest(path).name == "mine"
+    except DataError as error:
+        assert "\n" not in str(error)  # noqa: PT017 - either outcome is right
 
 
 def test_a_data_set_takes_the_options_that_follow_its_name() -> None:

@@ -29,7 +29,7 @@ from freeshot.data.user_dataset import (
     dataset_class,
     list_images,
     manifest_path,
-    read_manifests,
+    read_manifest,
     write_manifest,
 )
 from freeshot.engine.lora.adapted_learner import AdaptedLearner
@@ -91,13 +91,12 @@ def _own(folder: Path) -> Iterator[Reader]:
     write_manifest(data, Manifest(name="mine", path="pictures", splits=parts, settings=asked))
     file = manifest_path(data, "mine")
 
-    def open_manifests() -> None:
-        for manifest in read_manifests(data):
-            if isinstance(manifest, Manifest):
-                dataset_class(manifest)().load("novel", data)
-                assert manifest.track.dataset == manifest.name
+    def open_manifest() -> None:
+        manifest = read_manifest(file)
+        dataset_class(manifest)().load("novel", data)
+        assert manifest.track.dataset == manifest.name
 
-    yield Reader("own data, manifests", file, open_manifests)
+    yield Reader("own data, manifests", file, open_manifest)
 
 
 def _archives(folder: Path) -> Iterator[Reader]:

@@ -27,7 +27,7 @@ from freeshot.plugin import hookimpl
 from freeshot.plugin.host import PluginInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from freeshot.plugin.host import Host
 
@@ -78,14 +78,6 @@ class Manifest(BaseModel):
         return Track(name=name, dataset=self.name, **settings.model_dump())
 
 
-@dataclass(frozen=True)
-class InvalidManifest:
-    """A manifest that cannot be read, and why."""
-
-    name: str
-    reason: str
-
-
 def manifest_path(data: Path, name: str) -> Path:
     """Return the path of a data set's manifest."""
     return data / FOLDER / f"{name}.json"
@@ -98,16 +90,8 @@ def write_manifest(data: Path, manifest: Manifest) -> Path:
     return path
 
 
-def read_manifests(data: Path) -> Iterator[Manifest | InvalidManifest]:
-    """Read the manifests of a data folder, by name."""
-    for path in sorted((data / FOLDER).glob("*.json")):
-        try:
-            yield _read_manifest(path)
-        except DataError as error:
-            yield InvalidManifest(path.stem, str(error))
-
-
-def _read_manifest(path: Path) -> Manifest:
+def read_manifest(path: Path) -> Manifest:
+    """Read and validate a manifest; DataError if it is invalid."""
     try:
         manifest = Manifest.model_validate_json(read_text(path, LARGEST))
     except ValidationError as error:
@@ -222,9 +206,12 @@ class _Plugin:
 
 def register_user_datasets(host: Host, data: Path) -> None:
     """Register the data sets and tracks of a data folder; an invalid manifest is recorded and only skips itself."""
-    for manifest in read_manifests(data):
-        info = PluginInfo(f"own-{manifest.name}", ORIGIN, "")
-        if isinstance(manifest, InvalidManifest):
-            host.note(info, manifest.reason)
-        elif not host.manager.has_plugin(info.name):
-            host.register(_Plugin(manifest), info)
+    for path in sorted((data / FOLDER).glob("*.json")):
+        info = PluginInfo(f"own-{path.stem}", ORIGIN, "")
+        try:
+            plugin = _Plugin(read_manifest(path))
+        except DataError as error:
+            host.note(info, str(error))
+            continue
+        if not host.manager.has_plugin(info.name):
+            host.register(plugin, info)

@@ -7,17 +7,16 @@ freeshot.json                backbone and its hash, rank, rows, the file's hash,
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import PoolError
-from freeshot.basics.files import file_sha256, write_text
+from freeshot.basics.files import file_sha256
 from freeshot.contracts.flow import Adapter
 from freeshot.engine.lora.bank import widths_of
 from freeshot.engine.lora.low_rank import padded
 from freeshot.engine.lora.meta_model import adapter_of, factors_of
 from freeshot.pool.cards import ADAPTER_CARD, AdapterCard, read_adapter_card
-from freeshot.pool.peft_format import from_peft, peft_config, rows_of, save_tensors, to_peft
+from freeshot.pool.peft_format import WEIGHTS, from_peft, rows_of, write_adapter
 from freeshot.pool.store import load_tensors
 
 if TYPE_CHECKING:
@@ -26,16 +25,13 @@ if TYPE_CHECKING:
 
     from freeshot.engine.vit.backbone import Backbone
 
-CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
-
 
 def export_adapter(folder: Path, adapter: Adapter, backbone: Backbone, facts: Mapping[str, Any]) -> None:
     """Write an adapter of this backbone in full precision; lower ranks are zero-padded. The card is written last."""
     parts = factors_of(adapter)
     rank = max(len(a) for a, _ in parts.values())
     factors = {slot: padded(a, b, rank) for slot, (a, b) in parts.items()}
-    save_tensors(folder / WEIGHTS, to_peft(factors, rank, widths_of(backbone.vit, factors)))
-    write_text(folder / CONFIG, json.dumps(peft_config(factors, rank, backbone.name), indent=1) + "\n")
+    write_adapter(folder, factors, rank, backbone.name, widths_of(backbone.vit, factors))
     card = AdapterCard(
         format=1,
         backbone=backbone.name,

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import PoolError
-from freeshot.pool.cards import is_piece, read_json
-from freeshot.pool.store import load_tensors
+from freeshot.pool.cards import ADAPTER_CARD, POOL_CARD, is_piece, read_json
+from freeshot.pool.peft_format import CONFIG, PREFIX, WEIGHTS
+from freeshot.pool.store import HEAD, load_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,7 +53,6 @@ LAYERS = {
 }
 """Ends of layer names in timm, in Hugging Face's CLIP, SigLIP and DINOv2, and in its ViT and DeiT."""
 BLOCK = re.compile(r"(?:^|\.)(?:blocks|layers|layer|resblocks)\.(\d{1,6})\.")
-PEFT_PREFIX = "base_model.model."
 HEADS = ("classifier", "head", "fc")
 PAPER_FILE = re.compile(r"lora_(\d+)\.safetensors")
 PAPER_FACTOR = re.compile(r"w_a_(\d{1,6})")
@@ -96,7 +96,7 @@ class ExternalLora:
 
 def find_loras(folder: Path) -> list[Path]:
     """List LoRAs: PEFT folders at any depth, and files `lora_0.safetensors`; PoolError if there are none."""
-    folders = [config.parent for config in sorted(folder.rglob("adapter_config.json"))]
+    folders = [config.parent for config in sorted(folder.rglob(CONFIG))]
     files = sorted(
         (path for path in folder.rglob("lora_*.safetensors") if PAPER_FILE.fullmatch(path.name)),
         key=lambda path: (path.parent, _number(path)),
@@ -125,19 +125,19 @@ def read_lora(path: Path, root: Path) -> ExternalLora:
 
 
 def _read_peft(folder: Path, name: str) -> ExternalLora:
-    config = _read_json(folder / "adapter_config.json")
-    file = folder / "adapter_model.safetensors"
-    _require_plain(folder / "adapter_config.json", config)
+    config = _read_json(folder / CONFIG)
+    file = folder / WEIGHTS
+    _require_plain(folder / CONFIG, config)
     tensors = _read_tensors(file)
     factors: dict[BlockTarget, tuple[Tensor, Tensor]] = {}
     for key in sorted(key for key in tensors if key.endswith(".lora_A.weight")):
-        layer = key.removeprefix(PEFT_PREFIX).removesuffix(".lora_A.weight")
+        layer = key.removeprefix(PREFIX).removesuffix(".lora_A.weight")
         a, b = tensors.pop(key), tensors.pop(key.replace(".lora_A.", ".lora_B."), None)
         if b is None or a.ndim != 2 or b.ndim != 2 or a.shape[0] != b.shape[1]:
             raise PoolError(f"{file}: the factors of {layer} do not match. Export the adapter again.")
         target = _target(file, layer)  # first, because only valid layer names are matched with third-party patterns
         factors[target] = (a, b * _scaling(config, layer, a.shape[0]))
-    head = folder / "head.safetensors"
+    head = folder / HEAD
     weight, bias = _head(file, tensors, _read_tensors(head) if head.exists() else {})
     if tensors:
         raise PoolError(
@@ -242,9 +242,9 @@ def _head(file: Path, adapter: dict[str, Tensor], head: Mapping[str, Tensor]) ->
     if "weight" in head:
         return head["weight"], head.get("bias")
     for name in HEADS:
-        weight = adapter.pop(f"{PEFT_PREFIX}{name}.weight", None)
+        weight = adapter.pop(f"{PREFIX}{name}.weight", None)
         if weight is not None:
-            return weight, adapter.pop(f"{PEFT_PREFIX}{name}.bias", None)
+            return weight, adapter.pop(f"{PREFIX}{name}.bias", None)
     raise _no_head(file)
 
 
@@ -259,7 +259,7 @@ def _labels(file: Path) -> tuple[str, ...]:
 
 def _network_hash(folder: Path) -> str:
     """Read the network's hash from the FreeShot card of an adapter or pool; empty without a card."""
-    for card in (folder / "freeshot.json", folder.parent / "pool.json"):
+    for card in (folder / ADAPTER_CARD, folder.parent / POOL_CARD):
         if card.exists():
             stated = _read_json(card)
             return str(stated.get("backbone_sha256", "")) if isinstance(stated, dict) else ""

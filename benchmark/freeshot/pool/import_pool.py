@@ -89,9 +89,9 @@ def _require_one_network(lora: ExternalLora, other: ExternalLora | None, backbon
         )
 
 
-def _require_name_of_its_own(lora: ExternalLora, known: dict[str, ExternalLora]) -> None:
+def _require_name_of_its_own(lora: ExternalLora, by_name: dict[str, ExternalLora]) -> None:
     """Refuse a LoRA whose folder in the pool would collide with another one's, on any file system."""
-    first = known.setdefault(lora.name.casefold(), lora)
+    first = by_name.setdefault(lora.name.casefold(), lora)
     if first is not lora:
         raise PoolError(f"{lora.file} and {first.file} would both be '{lora.name}' in the pool. Rename one of them.")
 

@@ -6,13 +6,14 @@ row ranges are stored separately: `rows`, by the layer's name within its block; 
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
 
 from freeshot.basics.errors import PoolError
-from freeshot.basics.files import atomic_path, write_tensors
+from freeshot.basics.files import atomic_path, write_tensors, write_text
 from freeshot.contracts.pool import Slot
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+CONFIG: Final = "adapter_config.json"
+WEIGHTS: Final = "adapter_model.safetensors"
 PREFIX = "base_model.model."
 Rows = dict[str, list[list[int]]]
 
@@ -95,10 +98,23 @@ def peft_config(factors: Mapping[Slot, tuple[Tensor, Tensor]], rank: int, backbo
     }
 
 
-def save_tensors(file: Path, tensors: Mapping[str, Tensor]) -> None:
+def write_adapter(
+    folder: Path,
+    factors: Mapping[Slot, tuple[Tensor, Tensor]],
+    rank: int,
+    backbone: str,
+    widths: Mapping[str, int],
+    precision: torch.dtype = torch.float32,
+) -> None:
+    """Write PEFT's two files; `widths` are the output widths of the layers."""
+    save_tensors(folder / WEIGHTS, to_peft(factors, rank, widths), precision)
+    write_text(folder / CONFIG, json.dumps(peft_config(factors, rank, backbone), indent=1) + "\n")
+
+
+def save_tensors(file: Path, tensors: Mapping[str, Tensor], precision: torch.dtype) -> None:
     """Write a safetensors file atomically."""
     with atomic_path(file) as temporary:
-        write_tensors(temporary, tensors)
+        write_tensors(temporary, {name: tensor.to(precision) for name, tensor in tensors.items()})
 
 
 def _layer(module: str) -> str:

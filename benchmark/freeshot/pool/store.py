@@ -11,7 +11,6 @@ The layout of the factors in the adapter file is documented in `freeshot.pool.pe
 from __future__ import annotations
 
 import hashlib
-import json
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
@@ -19,10 +18,10 @@ import torch
 
 from freeshot.basics.access_guard import require_access
 from freeshot.basics.errors import PoolError
-from freeshot.basics.files import file_sha256, read_bounded, write_text
+from freeshot.basics.files import file_sha256, read_bounded
 from freeshot.contracts.pool import LoraEntry, LoraPool
 from freeshot.pool.cards import POOL_CARD, LoraCard, PoolCard, read_pool_card
-from freeshot.pool.peft_format import from_peft, peft_config, rows_of, save_tensors, to_peft
+from freeshot.pool.peft_format import WEIGHTS, from_peft, rows_of, save_tensors, write_adapter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-ADAPTER: Final = "adapter_model.safetensors"
 HEAD: Final = "head.safetensors"
 LARGEST = 2**28
 """Maximal size of a LoRA file in bytes; rank 64 on all layers of ViT-L takes 101 million in single precision."""
@@ -44,19 +42,15 @@ def write_entry(
     In half precision, unless third-party factors must be stored exactly.
     """
     precision = torch.float16 if half else torch.float32
-    head = {"weight": entry.head_weight, "bias": entry.head_bias}
-    adapter = to_peft(entry.factors, entry.rank, widths)
-    for file, tensors in {ADAPTER: adapter, HEAD: head}.items():
-        save_tensors(folder / file, {name: t.to(precision) for name, t in tensors.items()})
-    config = peft_config(entry.factors, entry.rank, backbone)
-    write_text(folder / "adapter_config.json", json.dumps(config, indent=1) + "\n")
+    write_adapter(folder, entry.factors, entry.rank, backbone, widths, precision)
+    save_tensors(folder / HEAD, {"weight": entry.head_weight, "bias": entry.head_bias}, precision)
     return LoraCard(
         name=entry.name,
         rank=entry.rank,
         rows=rows_of(entry.factors),
         classes=list(entry.classes),
         class_ids=list(entry.class_ids),
-        sha256={ADAPTER: file_sha256(folder / ADAPTER), HEAD: file_sha256(folder / HEAD)},
+        sha256={WEIGHTS: file_sha256(folder / WEIGHTS), HEAD: file_sha256(folder / HEAD)},
         facts=dict(entry.facts),
     )
 
@@ -89,13 +83,13 @@ def open_pool(path: Path, backbone_hash: str | None = None) -> LoraPool:
 
 
 def _read_entry(folder: Path, card: LoraCard) -> LoraEntry:
-    adapter = load_tensors(folder / ADAPTER, card.sha256[ADAPTER])
+    adapter = load_tensors(folder / WEIGHTS, card.sha256[WEIGHTS])
     head = load_tensors(folder / HEAD, card.sha256[HEAD])
     count = len(card.classes)
     shapes = {name: (tensor.ndim, tensor.shape[:1]) for name, tensor in head.items()}
     if shapes != {"weight": (2, (count,)), "bias": (1, (count,))} or len(card.class_ids) != count:
         raise PoolError(f"{folder / HEAD} must hold weight and bias of {count} classes. Export it again.")
-    factors = from_peft(folder / ADAPTER, adapter, card.rank, card.rows)
+    factors = from_peft(folder / WEIGHTS, adapter, card.rank, card.rows)
     classes, ids = tuple(card.classes), tuple(card.class_ids)
     return LoraEntry(card.name, card.rank, factors, head["weight"], head["bias"], classes, ids, card.facts)
 
