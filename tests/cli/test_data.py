@@ -59,7 +59,7 @@ def test_what_is_added_is_listed_checked_and_run(call: Call, pictures: Path) -> 
 def test_pictures_that_are_not_read_are_told(call: Call, pictures: Path) -> None:
     (pictures / "kind-0" / "a.heic").touch()
     (pictures / "kind-1" / "b.avif").touch()
-    told = "2 files were left out, because their formats are not read: .avif, .heic. Save them as PNG or JPEG.\n"
+    told = "Left out 2 files in unsupported formats: .avif, .heic. Save images as PNG or JPEG.\n"
     done = call("data", "add", "mine", "pictures", *ADD, plugins=PLUGINS)
     assert done.exit_code == 0, done.output
     assert done.stderr.startswith(told)

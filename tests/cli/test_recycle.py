@@ -167,9 +167,7 @@ def test_pictures_that_are_not_read_are_told_beside_the_predictions(call: Call) 
     Path("query/y.nef").touch()
     done = call("predict", "--backbone", "toy-vit", "--support", "support", "--query", "query", plugins=OURS)
     assert done.exit_code == 0, done.output
-    assert done.stderr == (
-        "2 files were left out, because their formats are not read: .heic, .nef. Save them as PNG or JPEG.\n"
-    )
+    assert done.stderr == ("Left out 2 files in unsupported formats: .heic, .nef. Save images as PNG or JPEG.\n")
 
 
 @pytest.mark.parametrize("shape", ["table", "csv"])

@@ -99,6 +99,12 @@ def test_links_and_devices_are_refused(tmp_path: Path, kind: bytes, why: str) ->
     assert not (tmp_path / "out").exists()
 
 
+def test_a_sparse_file_is_refused(tmp_path: Path) -> None:
+    archive = tarred(tmp_path / "x.tar.gz", {"odd": b""}, kind=tarfile.GNUTYPE_SPARSE)
+    with pytest.raises(DataError, match="its member 'odd' is a sparse file"):
+        unpack(archive, tmp_path / "out")
+
+
 def test_a_link_in_a_zip_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         info = zipfile.ZipInfo("odd")
@@ -162,7 +168,7 @@ def test_what_is_no_archive_is_named(tmp_path: Path, name: str) -> None:
 
 def test_a_file_that_is_also_a_folder_is_told(tmp_path: Path) -> None:
     archive = zipped(tmp_path / "x.zip", {"a": b"1", "a/b": b"2"})
-    with pytest.raises(FreeshotError, match="could not be unpacked"):
+    with pytest.raises(FreeshotError, match="could not be written"):
         unpack(archive, tmp_path / "out")
 
 
@@ -333,22 +339,23 @@ def test_what_a_killed_process_left_is_gone_when_the_archive_is_unpacked(tmp_pat
         from pathlib import Path
         from freeshot.data import archives
 
-        whole = archives._write
+        whole = archives._extract
 
-        def write(entry, *rest):
-            if entry.name == "2":
+        def extract(member, folder):
+            if member.name == "2":
                 os.kill(os.getpid(), signal.SIGKILL)
-            whole(entry, *rest)
+            whole(member, folder)
 
-        archives._write = write
+        archives._extract = extract
         archives.unpack(Path({str(archive)!r}), Path({str(tmp_path / "in" / "out")!r}))
     """
     for _ in range(2):
         killed = subprocess.run([sys.executable, "-c", dedent(program)], check=False)
         assert killed.returncode == -signal.SIGKILL
-        assert sorted(path.name for path in (tmp_path / "in").iterdir()) == [".out.lock", ".out.unpacking"]
-    assert len(below(tmp_path / "in" / ".out.unpacking")) == 2
-    (tmp_path / "in" / ".out.unpacking" / "stale").write_bytes(b"")
+        lock, unfinished = sorted((tmp_path / "in").iterdir())
+        assert (lock.name, unfinished.name[:15]) == (".out.lock", ".out.unpacking-")
+        assert len(below(unfinished)) == 2
+    (unfinished / "stale").write_bytes(b"")
     assert set(below(unpack(archive, tmp_path / "in" / "out"))) == {"0", "1", "2"}
     assert sorted(path.name for path in (tmp_path / "in").iterdir()) == [".out.lock", "out"]
 
@@ -369,7 +376,7 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StoreError, match=r"out could not be written \(.+\)\. Fix and rerun\."):
         unpack(archive, tmp_path / "file" / "out")
-    (tmp_path / ".out.unpacking").symlink_to(tmp_path)
+    (tmp_path / ".out.unpacking-x").symlink_to(tmp_path)
     with pytest.raises(StoreError, match=r"out could not be written \(.+\)\. Fix and rerun\."):
         unpack(archive, tmp_path / "out")
     assert (tmp_path / "file").exists()

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
 from freeshot.basics.errors import DataError
 from freeshot.data.decode import ENDINGS, UNREAD
-from freeshot.data.image_folder import classes_in, left_out, member, pictures_in
+from freeshot.data.image_folder import classes_in, left_out, member, open_classes, open_pictures, pictures_in
 
 
-def paint(path: Path) -> Path:
+def paint(path: Path, colour: tuple[int, ...] = (0, 0, 0), size: tuple[int, int] = (9, 7), mode: str = "RGB") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (2, 2)).save(path)
+    Image.new(mode, size, colour).save(path)
     return path
 
 
@@ -61,9 +63,12 @@ def test_a_class_without_pictures_is_named(tmp_path: Path) -> None:
         classes_in(tmp_path)
 
 
-def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "opener", [pictures_in, lambda path: open_classes(path, 3), lambda path: open_pictures(path, 3)]
+)
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path, opener: Callable[[Path], object]) -> None:
     with pytest.raises(DataError, match=r"The folder .*nowhere does not exist\."):
-        pictures_in(tmp_path / "nowhere")
+        opener(tmp_path / "nowhere")
 
 
 def test_a_circle_of_links_ends(tmp_path: Path) -> None:
@@ -101,11 +106,9 @@ def empty(folder: Path, *names: str) -> Path:
 def test_pictures_in_formats_that_are_not_read_are_counted_once(tmp_path: Path) -> None:
     empty(tmp_path, "a/1.png", "a/2.HEIC", "b/deep/3.avif", "b/4.heic")
     assert left_out(tmp_path, tmp_path / "b") == (
-        "3 files were left out, because their formats are not read: .avif, .heic. Save them as PNG or JPEG."
+        "Left out 3 files in unsupported formats: .avif, .heic. Save images as PNG or JPEG."
     )
-    assert left_out(tmp_path / "a") == (
-        "1 file was left out, because its format is not read: .heic. Save it as PNG or JPEG."
-    )
+    assert left_out(tmp_path / "a") == ("Left out 1 file in unsupported formats: .heic. Save images as PNG or JPEG.")
 
 
 @pytest.mark.parametrize("name", ["a/list.csv", "a/notes.txt", "a/1.json", "a/._1.heic", ".trash/1.heic", "a/README"])
@@ -115,3 +118,40 @@ def test_what_is_no_picture_or_hidden_is_left_out_in_silence(tmp_path: Path, nam
 
 def test_no_ending_is_read_and_left_out() -> None:
     assert not ENDINGS & UNREAD
+
+
+def test_classes_are_folders_in_the_order_of_their_names(tmp_path: Path) -> None:
+    for name in ("b/2.png", "a/1.png", "b/deep/3.JPG"):
+        paint(tmp_path / name, (10, 20, 30))
+    (tmp_path / "a" / "notes.txt").write_text("no picture")
+    (tmp_path / ".hidden").mkdir()
+    found = open_classes(tmp_path, 4)
+    assert found.classes == ("a", "b")
+    assert found.labels.tolist() == [0, 1, 1]
+    assert [file.name for file in found.files] == ["1.png", "2.png", "3.JPG"]
+
+
+def test_pictures_of_any_shape_become_squares_of_three_channels(tmp_path: Path) -> None:
+    paint(tmp_path / "rgb.png", (10, 20, 30))
+    paint(tmp_path / "grey.png", (99,), mode="L")
+    pictures = open_pictures(tmp_path, 5)
+    grey, colour = pictures.read([0, 1])
+    assert pictures.read([0]).dtype == torch.uint8
+    assert (grey == 99).all()
+    assert colour[:, 2, 3].tolist() == [10, 20, 30]
+    assert grey.shape == colour.shape == (3, 5, 5)
+
+
+def test_what_is_transparent_is_white(tmp_path: Path) -> None:
+    paint(tmp_path / "clear.png", (0, 0, 0, 0), mode="RGBA")
+    assert (open_pictures(tmp_path, 3).read([0]) == 255).all()
+
+
+def test_a_single_file_is_a_query_too(tmp_path: Path) -> None:
+    paint(tmp_path / "one.png", (1, 2, 3))
+    assert len(open_pictures(tmp_path / "one.png", 3)) == 1
+
+
+def test_a_folder_without_pictures_is_told(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="has no image"):
+        open_pictures(tmp_path, 3)

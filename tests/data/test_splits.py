@@ -31,11 +31,11 @@ def test_a_split_is_read_from_either_sort_of_file(tmp_path: Path, name: str, tex
 @pytest.mark.parametrize(
     ("name", "text", "why"),
     [
-        ("s.json", "{", r"s\.json is not JSON \(.*\)\. A split file looks like"),
-        ("s.json", "[" * 100_000, "is not JSON"),
-        ("s.json", "[]", r"'base' of .*s\.json is not a list of class names"),
-        ("s.json", '{"novel": [1]}', "'novel' of .* is not a list of class names"),
-        ("s.json", '{"novel": [""]}', "'novel' of .* is not a list of class names"),
+        ("s.json", "{", r"s\.json is not a valid split file \(Invalid JSON: .*\)\. It looks like"),
+        ("s.json", "[" * 100_000, "is not a valid split file .Invalid JSON"),
+        ("s.json", "[]", r"s\.json is not a valid split file \(Input should be an object"),
+        ("s.json", '{"novel": [1]}', r"s\.json is not a valid split file \(novel\.0: .*\)\. It looks like"),
+        ("s.json", '{"novel": [""]}', r"s\.json is not a valid split file \(novel\.0: .*\)\. It looks like"),
         ("s.json", '{"base": ["cat"]}', "names no novel class"),
         ("s.json", '{"base": ["cat"], "novel": ["cat"]}', "names the class 'cat' twice"),
         ("s.csv", "", "has no column 'label'. Its first line must name label, split, and names nothing"),

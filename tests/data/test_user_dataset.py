@@ -13,15 +13,25 @@ from PIL import Image
 
 from freeshot.basics.errors import DataError, OptionError
 from freeshot.data.lookup import dataset_by_name
-from freeshot.data.manifest import Manifest, Parts, Question, Spoilt, manifest_path, manifests, write_manifest
-from freeshot.data.user_dataset import dataset_class, list_images, offer_own, require_name
+from freeshot.data.splits import Split
+from freeshot.data.user_dataset import (
+    Manifest,
+    TrackSettings,
+    dataset_class,
+    list_images,
+    manifest_path,
+    read_manifest,
+    register_user_datasets,
+    require_name,
+    write_manifest,
+)
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.plugin.host import Host, load_plugins
 from freeshot.testing import check
 
 FUZZ = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-PARTS = Parts(base=("a",), novel=("b", "c"))
-QUESTION = Question(pool="toy", sources=("toy-waves",), backbone="toy-vit", way=2, shot=1)
+SPLIT = Split(base=("a",), novel=("b", "c"))
+SETTINGS = TrackSettings(pool="toy", sources=("toy-waves",), backbone="toy-vit", way=2, shot=1)
 
 
 @pytest.fixture
@@ -35,13 +45,13 @@ def folder(tmp_path: Path) -> Path:
 
 
 def manifest(folder: Path, **changed: object) -> Manifest:
-    facts = {"name": "mine", "path": str(folder), "splits": PARTS, "question": QUESTION, **changed}
+    facts = {"name": "mine", "path": str(folder), "splits": SPLIT, "settings": SETTINGS, **changed}
     return Manifest.model_validate(facts)
 
 
 def offered(data: Path) -> Catalogue:
     host = Host()
-    offer_own(host, data)
+    register_user_datasets(host, data)
     return Catalogue(host)
 
 
@@ -61,8 +71,8 @@ def test_a_manifest_is_offered_as_data_set_and_track(folder: Path, tmp_path: Pat
 def test_a_data_folder_is_offered_once(folder: Path, tmp_path: Path) -> None:
     write_manifest(tmp_path, manifest(folder))
     host = Host()
-    offer_own(host, tmp_path)
-    offer_own(host, tmp_path)
+    register_user_datasets(host, tmp_path)
+    register_user_datasets(host, tmp_path)
     assert Catalogue(host).names("dataset") == ("mine",)
     assert not host.failures
 
@@ -80,27 +90,25 @@ def test_a_spoilt_manifest_costs_only_itself(folder: Path, tmp_path: Path, text:
     write_manifest(tmp_path, manifest(folder))
     manifest_path(tmp_path, "other").write_text(text)
     host = Host()
-    offer_own(host, tmp_path)
+    register_user_datasets(host, tmp_path)
     assert Catalogue(host).names("dataset") == ("mine",)
     (failure,) = host.failures
     assert re.search(why, failure.reason)
-    (spoilt,) = [found for found in manifests(tmp_path) if isinstance(found, Spoilt)]
-    assert spoilt.name == "other"
-    assert spoilt.reason == failure.reason
+    assert failure.name == "own-other"
+    with pytest.raises(DataError, match=re.escape(failure.reason)):
+        read_manifest(manifest_path(tmp_path, "other"))
 
 
 def test_a_manifest_of_another_name_is_refused(folder: Path, tmp_path: Path) -> None:
-    write_manifest(tmp_path, manifest(folder)).rename(manifest_path(tmp_path, "other"))
-    (spoilt,) = manifests(tmp_path)
-    assert isinstance(spoilt, Spoilt)
-    assert "describes the data set 'mine'. Rename the file" in spoilt.reason
+    path = write_manifest(tmp_path, manifest(folder)).rename(manifest_path(tmp_path, "other"))
+    with pytest.raises(DataError, match=r"describes the data set 'mine'\. Rename the file"):
+        read_manifest(path)
 
 
 def test_a_manifest_whose_class_is_in_two_splits_is_refused(folder: Path, tmp_path: Path) -> None:
-    write_manifest(tmp_path, manifest(folder, splits=Parts(base=("a",), novel=("a", "b"))))
-    (spoilt,) = manifests(tmp_path)
-    assert isinstance(spoilt, Spoilt)
-    assert "The manifest of 'mine' names the class 'a' twice" in spoilt.reason
+    path = write_manifest(tmp_path, manifest(folder, splits=Split(base=("a",), novel=("a", "b"))))
+    with pytest.raises(DataError, match="The manifest of 'mine' names the class 'a' twice"):
+        read_manifest(path)
 
 
 def test_a_class_that_vanished_is_named(folder: Path, tmp_path: Path) -> None:
@@ -160,13 +168,15 @@ def test_a_mutated_manifest_is_read_or_noted(folder: Path, tmp_path: Path, data:
     ):
         content[place] = value
     path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
-    for found in manifests(tmp_path):
-        assert isinstance(found, Manifest) or "\n" not in found.reason
+    try:
+        assert read_manifest(path).name == "mine"
+    except DataError as error:
+        assert "\n" not in str(error)  # noqa: PT017 - either outcome is right
 
 
 @FUZZ
 @given(
-    key=st.sampled_from(["name", "path", "splits", "question", "fit", "more"]), value=st.none() | st.text(max_size=4)
+    key=st.sampled_from(["name", "path", "splits", "settings", "fit", "more"]), value=st.none() | st.text(max_size=4)
 )
 def test_a_manifest_with_a_strange_value_is_read_or_noted(
     folder: Path, tmp_path: Path, key: str, value: str | None
@@ -174,7 +184,10 @@ def test_a_manifest_with_a_strange_value_is_read_or_noted(
     path = manifest_path(tmp_path, "mine")
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps({**json.loads(manifest(folder).model_dump_json()), key: value}))
-    assert len(list(manifests(tmp_path))) == 1
+    try:
+        assert read_manifest(path).name == "mine"
+    except DataError as error:
+        assert "\n" not in str(error)  # noqa: PT017 - either outcome is right
 
 
 def test_a_data_set_takes_the_options_that_follow_its_name() -> None:

@@ -109,7 +109,9 @@ def test_a_card_that_lacks_something_is_refused(folder: Path, backbone: Backbone
     card = json.loads((folder / "freeshot.json").read_text())
     del card[key]
     (folder / "freeshot.json").write_text(json.dumps(card))
-    assert refusal(folder, backbone).startswith(f"{folder / 'freeshot.json'} must state ")
+    assert refusal(folder, backbone) == (
+        f"{folder / 'freeshot.json'} is not a valid card ({key}: Field required). Make the adapter again."
+    )
 
 
 def test_a_truncated_file_is_named(folder: Path, backbone: Backbone) -> None:

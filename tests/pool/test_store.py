@@ -139,25 +139,39 @@ def test_a_card_that_is_no_json_is_named(pool: Path) -> None:
     assert refusal(pool).startswith(f"{pool / 'pool.json'} cannot be read (Expecting property name")
 
 
-@pytest.mark.parametrize("card", [[], {}, {"format": 1, "loras": [{}]}, {"format": 2, "loras": []}, None])
-def test_a_card_of_another_format_is_refused(pool: Path, card: object) -> None:
+def invalid(folder: Path, problem: str) -> str:
+    return f"{folder / 'pool.json'} is not a valid card ({problem}). Build or import the pool again."
+
+
+@pytest.mark.parametrize("card", [[], None])
+def test_a_card_that_is_no_object_is_refused(pool: Path, card: object) -> None:
     (pool / "pool.json").write_text(json.dumps(card))
-    assert refusal(pool) == (
-        f"{pool / 'pool.json'} is not a pool card of format 2 with at least one LoRA. Build the pool again."
-    )
+    assert refusal(pool) == invalid(pool, "Input should be a valid dictionary or instance of PoolCard")
 
 
-def test_a_card_that_lacks_something_says_what(pool: Path) -> None:
-    edit_card(pool, lambda card: [card.pop("name"), card.update(backbone_sha256=5)])
-    assert refusal(pool, "0" * 64) == (
-        f"{pool / 'pool.json'} lacks backbone_sha256, name. Build or import the pool again."
-    )
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"format": 1}, "format: Input should be 2"),
+        ({"loras": []}, "loras: List should have at least 1 item after validation, not 0"),
+        ({"backbone_sha256": 5}, "backbone_sha256: Input should be a valid string"),
+    ],
+)
+def test_a_card_of_another_format_is_refused(pool: Path, change: dict[str, object], problem: str) -> None:
+    edit_card(pool, lambda card: card.update(change))
+    assert refusal(pool, "0" * 64) == invalid(pool, problem)
+
+
+@pytest.mark.parametrize("key", ["format", "name", "backbone", "backbone_sha256", "loras"])
+def test_a_card_that_lacks_something_says_what(pool: Path, key: str) -> None:
+    edit_card(pool, lambda card: card.pop(key))
+    assert refusal(pool) == invalid(pool, f"{key}: Field required")
 
 
 @pytest.mark.parametrize("key", ["name", "rank", "rows", "classes", "class_ids", "sha256", "facts"])
 def test_a_line_that_lacks_something_says_what(pool: Path, key: str) -> None:
     edit_card(pool, lambda card: card["loras"][1].pop(key))
-    assert refusal(pool) == f"{pool / 'pool.json'} lacks or has an invalid '{key}'. Build or import the pool again."
+    assert refusal(pool) == invalid(pool, f"loras.1.{key}: Field required")
 
 
 def test_another_backbone_is_named_with_both_hashes(pool: Path, backbone: Backbone) -> None:
@@ -282,8 +296,8 @@ def test_what_half_precision_cannot_hold_is_found_on_opening(
 def test_an_entrys_line_names_its_files_and_rows(tmp_path: Path, make_entry: MakeEntry) -> None:
     entry = make_entry(0)
     line = write_entry(tmp_path, entry, "toy-vit", {slot.module: 3 * WIDTH for slot in entry.factors})
-    assert line["rows"] == {"attn.qkv": [[0, 48], [96, 144]]}
-    assert set(line["sha256"]) == {ADAPTER, HEAD}
+    assert line.rows == {"attn.qkv": [[0, 48], [96, 144]]}
+    assert set(line.sha256) == {ADAPTER, HEAD}
     config = json.loads((tmp_path / "adapter_config.json").read_text())
     assert (config["r"], config["lora_alpha"]) == (2, 2)
     assert config["rank_pattern"] == config["alpha_pattern"] == {"attn.qkv": 4}
@@ -396,7 +410,7 @@ def test_no_garbled_tensors_get_through(
 @pytest.mark.parametrize("name", ["../lora-000", "/etc", "a/b", "..", ".", "", "a\\b", "a\nb", "x" * 300, "\udcff", 3])
 def test_a_lora_whose_name_leads_out_of_the_pool_is_refused(pool: Path, name: object) -> None:
     edit_card(pool, lambda card: card["loras"][0].update(name=name))
-    assert "does not have a valid folder name" in refusal(pool)
+    assert "pool.json is not a valid card (loras.0.name: " in refusal(pool)
 
 
 @pytest.mark.parametrize("file", ["pool.json", f"lora-000/{ADAPTER}", f"lora-001/{HEAD}"])

@@ -16,9 +16,9 @@ from tests.soak.reader import Reader
 
 from freeshot.cache.artifacts import Artefact, Artefacts
 from freeshot.contracts.component import build
-from freeshot.data.picture_folders import open_pictures
+from freeshot.data.image_folder import open_pictures
 from freeshot.launch.event_log import EventLogReader
-from freeshot.pool.adapter_folder import CARD, read_adapter_card
+from freeshot.pool.cards import ADAPTER_CARD, read_adapter_card
 from freeshot.pool.external_formats import read_lora
 from freeshot.pool.store import open_pool
 from freeshot.records.models import RunRecord
@@ -79,8 +79,8 @@ def _foreign(folder: Path) -> Iterator[Reader]:
     adapter = folder / "adapter"
     adapter.mkdir()
     card = {"format": 1, "backbone": "x", "backbone_sha256": "0", "rank": 1, "rows": {}, "sha256": "0", "facts": {}}
-    (adapter / CARD).write_text(json.dumps(card))
-    yield Reader("cards of adapters", adapter / CARD, lambda: read_adapter_card(adapter))
+    (adapter / ADAPTER_CARD).write_text(json.dumps(card))
+    yield Reader("cards of adapters", adapter / ADAPTER_CARD, lambda: read_adapter_card(adapter))
 
 
 def _pictures(folder: Path) -> Iterator[Reader]:

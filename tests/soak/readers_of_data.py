@@ -20,12 +20,18 @@ from tests.soak.spoiling import Folder
 
 from freeshot.contracts.component import build, name_and_options
 from freeshot.data.archives import unpack
-from freeshot.data.image_folder import classes_in
+from freeshot.data.image_folder import classes_in, open_classes, open_pictures
 from freeshot.data.images import images_of
-from freeshot.data.manifest import Manifest, Parts, Question, manifest_path, manifests, write_manifest
-from freeshot.data.picture_folders import open_classes, open_pictures
-from freeshot.data.splits import read_split, split_of_rows
-from freeshot.data.user_dataset import dataset_class, list_images
+from freeshot.data.splits import Split, read_split, split_of_rows
+from freeshot.data.user_dataset import (
+    Manifest,
+    TrackSettings,
+    dataset_class,
+    list_images,
+    manifest_path,
+    read_manifest,
+    write_manifest,
+)
 from freeshot.engine.lora.adapted_learner import AdaptedLearner
 from freeshot.engine.vit.backbone import open_backbone
 from freeshot.launch.plan import given_options
@@ -81,18 +87,17 @@ def _own(folder: Path) -> Iterator[Reader]:
             split_of_rows(listed.splits, table)
 
     yield Reader("own data, CSV", table, list_table)
-    asked = Question(pool="pocket", sources=("icons",), backbone="pocket-vit", way=2, query=1, episodes=5)
-    parts = Parts(base=("0",), novel=("1", "2"))
-    write_manifest(data, Manifest(name="mine", path="pictures", splits=parts, question=asked))
+    asked = TrackSettings(pool="pocket", sources=("icons",), backbone="pocket-vit", way=2, query=1, episodes=5)
+    parts = Split(base=("0",), novel=("1", "2"))
+    write_manifest(data, Manifest(name="mine", path="pictures", splits=parts, settings=asked))
     file = manifest_path(data, "mine")
 
-    def open_manifests() -> None:
-        for manifest in manifests(data):
-            if isinstance(manifest, Manifest):
-                dataset_class(manifest)().load("novel", data)
-                assert manifest.track.dataset == manifest.name
+    def open_manifest() -> None:
+        manifest = read_manifest(file)
+        dataset_class(manifest)().load("novel", data)
+        assert manifest.track.dataset == manifest.name
 
-    yield Reader("own data, manifests", file, open_manifests)
+    yield Reader("own data, manifests", file, open_manifest)
 
 
 def _archives(folder: Path) -> Iterator[Reader]:

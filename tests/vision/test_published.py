@@ -275,6 +275,14 @@ def test_class_folders_sorted_into_three_are_read_by_the_shipped_list(
     assert cls().load("novel", tmp_path).classes == split.novel
 
 
+@pytest.mark.parametrize("layout", ["cifar100/data", "."])
+def test_a_class_called_train_is_no_split(layout: str, tmp_path: Path) -> None:
+    folders(tmp_path / "cifar-fs" / layout, listed("cifar-fs"), each=1)
+    images = CifarFs().load("base", tmp_path)
+    assert "train" in images.classes
+    assert len(images) == 64
+
+
 def test_only_x_rays_with_one_of_seven_findings_are_shown(shelf: Path) -> None:
     images = ChestX().load("novel", shelf)
     assert len(images) == 14

@@ -12,8 +12,7 @@ from PIL import Image
 from tests.pictures import noise_pictures
 
 from freeshot.basics.errors import DataError, FreeshotError, PoolError
-from freeshot.data.manifest import manifest_path
-from freeshot.data.user_dataset import dataset_class, offer_own
+from freeshot.data.user_dataset import dataset_class, manifest_path, register_user_datasets
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.plugin.host import load_plugins
 from freeshot.pool.build import PoolRequest, build_pool
@@ -49,27 +48,27 @@ def request_(folder: Path, toy: Toy) -> AddRequest:
 def test_what_was_added_is_run_like_any_track(request_: AddRequest, toy: Toy) -> None:
     manifest, found = add_dataset(request_, toy.catalogue)
     assert [(split.name, split.classes) for split in found.splits] == [("base", 6), ("validation", 2), ("novel", 2)]
-    assert manifest.question.sources == ("toy-waves",)
+    assert manifest.settings.sources == ("toy-waves",)
     catalogue = Catalogue(load_plugins())
-    offer_own(catalogue.host, request_.data)
+    register_user_datasets(catalogue.host, request_.data)
     again = replace(toy, catalogue=catalogue)
     record = again.record("frozen-prototype", suite=None, track="own/mine/2w1s")
     assert record.status == "ok"
-    assert record.hashes["episodes"] == manifest.question.episodes_sha256
+    assert record.hashes["episodes"] == manifest.settings.episodes_sha256
 
 
 def test_a_backbone_may_have_options(request_: AddRequest, toy: Toy) -> None:
     network = "timm:model=vit_tiny_patch16_224,weights=random,side=16,patch=4,depth=2"
     manifest, _ = add_dataset(replace(request_, backbone=network), toy.catalogue)
-    assert manifest.question.backbone == network
+    assert manifest.settings.backbone == network
 
 
 def test_a_track_may_ask_of_a_pool_of_ones_own(request_: AddRequest, toy: Toy, own: Path) -> None:
     manifest, _ = add_dataset(replace(request_, pool="ours", pools=own.parent), toy.catalogue)
-    assert manifest.question.pool == "ours"
-    assert manifest.question.sources == ("toy-waves",)
+    assert manifest.settings.pool == "ours"
+    assert manifest.settings.sources == ("toy-waves",)
     catalogue = Catalogue(load_plugins())
-    offer_own(catalogue.host, request_.data)
+    register_user_datasets(catalogue.host, request_.data)
     again = replace(toy, catalogue=catalogue)
     record = again.record("lora-average", suite=None, track="own/mine/2w1s", pools=own.parent)
     assert record.status == "ok", record.reason
@@ -95,7 +94,7 @@ def test_a_changed_picture_is_noticed(request_: AddRequest, toy: Toy, folder: Pa
     manifest, _ = add_dataset(request_, toy.catalogue)
     Image.new("RGB", (9, 9)).save(folder / manifest.splits.novel[0] / "0.png")
     catalogue = Catalogue(load_plugins())
-    offer_own(catalogue.host, request_.data)
+    register_user_datasets(catalogue.host, request_.data)
     record = replace(toy, catalogue=catalogue).record("frozen-prototype", suite=None, track="own/mine/2w1s")
     assert record.status == "failed"
     assert "are not the frozen ones" in record.reason
@@ -133,7 +132,7 @@ def test_a_data_folder_that_holds_the_pictures_may_be_moved(request_: AddRequest
 
 def test_the_same_name_may_be_added_again(request_: AddRequest, toy: Toy) -> None:
     first, _ = add_dataset(request_, toy.catalogue)
-    offer_own(toy.catalogue.host, request_.data)
+    register_user_datasets(toy.catalogue.host, request_.data)
     second, _ = add_dataset(replace(request_, seed=1), toy.catalogue)
     assert first.splits != second.splits
 

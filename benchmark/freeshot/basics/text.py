@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
 
 def one_line(text: str) -> str:
     """Put untrusted text on one line, without terminal control characters."""
@@ -11,3 +16,10 @@ def one_line(text: str) -> str:
 def printable(text: str) -> str:
     """Replace line breaks and terminal control characters by spaces."""
     return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
+
+
+def first_problem(error: ValidationError) -> str:
+    """Return where a pydantic model is invalid first, and why: 'splits.base: Input should be a valid tuple'."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    where = one_line(".".join(map(str, first["loc"])))[:100]
+    return f"{where}: {one_line(first['msg'])[:200]}" if where else one_line(first["msg"])[:200]

@@ -51,9 +51,9 @@ class Session:
         from freeshot.plugin.catalogue import Catalogue
 
         if (self.data / "own").is_dir():
-            from freeshot.data.user_dataset import offer_own
+            from freeshot.data.user_dataset import register_user_datasets
 
-            offer_own(self.host, self.data)
+            register_user_datasets(self.host, self.data)
         return Catalogue(self.host)
 
     @cached_property

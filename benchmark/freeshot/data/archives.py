@@ -1,6 +1,7 @@
 """Safe unpacking of third-party archives: all members are checked before the first byte is written.
 
-Members that are absolute, contain '..', are links or devices, or together exceed a size limit are refused.
+`tarfile` and `zipfile` write the files. Members that are absolute, contain '..', are links, devices or sparse, or
+together exceed a size limit are refused first, and so are archives that these modules would unpack in part.
 """
 
 from __future__ import annotations
@@ -14,15 +15,17 @@ import zipfile
 import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import IO, TYPE_CHECKING, Any
+from functools import partial
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import DataError, StoreError
+from freeshot.basics.files import publish_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
-ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 LARGEST = 128 * 2**30
 """Maximal unpacked size in bytes; the largest archive used, a part of ChestX-ray14, has 4 GiB."""
 MOST = 2_000_000
@@ -34,11 +37,9 @@ BROKEN = (
     lzma.LZMAError,
     EOFError,
     LookupError,
-    NotImplementedError,
     OSError,
     OverflowError,
     RuntimeError,
-    UnicodeError,
     ValueError,
 )
 """Exceptions of the readers on invalid archives; zipfile raises RuntimeError if a password is needed."""
@@ -50,73 +51,85 @@ class Member:
 
     name: str
     size: int
-    is_folder: bool
-    why_refused: str = ""
+    why_refused: str
     """What kind of member it is, if neither file nor folder."""
+    extract: Callable[[Path], object]
+    """Write it into a folder."""
 
 
 def unpack(archive: Path, folder: Path, largest: int = LARGEST) -> Path:
     """Unpack an archive into a folder atomically; DataError names the member that is refused."""
-    with _opened(archive, largest) as (members, open_member):
-        _require_safe(archive, members, largest)
-        with _alone(folder):
-            if not folder.is_dir():  # else another process has unpacked it meanwhile
-                _fill(folder, members, open_member)
-    return folder
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Lock the folder against other processes; the operating system releases the lock of a killed process."""
-    from filelock import FileLock
-
-    lock = FileLock(folder.with_name(f".{folder.name}.lock"))
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except (OSError, NotImplementedError) as error:  # the latter on file systems without locks
-        raise _not_written(folder, error) from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _fill(folder: Path, members: list[Member], open_member: Callable[[int], IO[bytes] | None]) -> None:
-    """Write all members to a temporary folder, then rename it."""
-    fresh = folder.with_name(f".{folder.name}.unpacking")  # a fixed name, so that killed processes leave at most one
-    try:
-        if fresh.exists():
-            shutil.rmtree(fresh)
-        fresh.mkdir()
-        for number, entry in enumerate(members):
-            _write(entry, fresh, open_member, number)
-        fresh.replace(folder)
-    except OSError as error:
-        raise _not_written(folder, error) from None
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-
-
-def _not_written(folder: Path, error: Exception) -> StoreError:
-    return StoreError(f"{folder} could not be written ({getattr(error, 'strerror', None) or error}). Fix and rerun.")
-
-
-@contextmanager
-def _opened(archive: Path, largest: int) -> Iterator[tuple[list[Member], Callable[[int], IO[bytes] | None]]]:
-    """List an archive's members and yield them with a function that opens each; any error becomes a DataError."""
-    try:
-        if archive.name.lower().endswith(".zip"):
-            with zipfile.ZipFile(archive) as opened:
-                infos = _listed_in_zip(opened)
-                yield [_zip_member(info) for info in infos], lambda number: opened.open(infos[number])
-        else:
-            with _decompressed(archive) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
-                entries = _listed(tar, stream, largest)
-                yield [_tar_member(entry) for entry in entries], lambda number: tar.extractfile(entries[number])
+        with _opened(archive, largest) as members:
+            _require_safe(archive, members, largest)
+            _publish(members, folder)
     except BROKEN as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"The archive {archive} cannot be unpacked ({reason}). Download it again.") from None
+    return folder
+
+
+def _publish(members: list[Member], folder: Path) -> None:
+    """Write all members under a lock, which the operating system releases if the process is killed."""
+    from filelock import FileLock
+
+    unfinished = f".{folder.name}.unpacking-"
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_name(f".{folder.name}.lock")):
+            if folder.is_dir():  # another process has unpacked it meanwhile
+                return
+            for path in folder.parent.iterdir():
+                if path.name.startswith(unfinished):  # of a killed process
+                    shutil.rmtree(path)
+            with publish_folder(folder, unfinished) as fresh:
+                for member in members:
+                    _extract(member, fresh)
+    except (OSError, NotImplementedError) as error:  # the latter on file systems without locks
+        reason = getattr(error, "strerror", None) or error
+        raise StoreError(f"{folder} could not be written ({reason}). Fix and rerun.") from None
+
+
+def _extract(member: Member, folder: Path) -> None:
+    """Write a member; ValueError if it is broken, OSError if the disk refuses it."""
+    try:
+        member.extract(folder)
+    except BROKEN as error:
+        if isinstance(error, OSError) and error.errno is not None:  # decompressors raise OSError without a number
+            raise
+        raise ValueError(f"the member {member.name!r} is broken: {error}") from None
+
+
+@contextmanager
+def _opened(archive: Path, largest: int) -> Iterator[list[Member]]:
+    """Open an archive and list its members, with '/' as the only separator."""
+    if archive.name.lower().endswith(".zip"):
+        with zipfile.ZipFile(archive) as opened:
+            yield [_zip_member(opened, info) for info in _listed_in_zip(opened)]
+    else:
+        with _decompressed(archive) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
+            yield [_tar_member(tar, entry) for entry in _listed(tar, stream, largest)]
+
+
+def _zip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
+    def extract(folder: Path) -> None:
+        archive.open(info).close()  # compares its names in the list and in front of the data, for folders as well
+        archive.extract(info, folder)
+
+    info.filename = info.filename.replace("\\", "/")
+    kind = info.external_attr >> 16 & 0o170000  # the Unix file type, if the archive was made on Unix
+    odd = "" if kind in (0, 0o100000, 0o040000) else "a link" if kind == 0o120000 else "a device"
+    return Member(info.filename, info.file_size, odd, extract)
+
+
+def _tar_member(archive: tarfile.TarFile, entry: tarfile.TarInfo) -> Member:
+    entry.name = entry.name.replace("\\", "/")
+    odd = "" if entry.isfile() or entry.isdir() else "a link" if entry.issym() or entry.islnk() else "a device"
+    if entry.issparse():  # it may write more than its size
+        odd = "a sparse file"
+    # without the archive's times, because files are recognised by size and time (hash_cache)
+    extract = partial(archive.extract, entry, set_attrs=False, filter="data")
+    return Member(entry.name, entry.size, odd, extract)
 
 
 @contextmanager
@@ -180,30 +193,18 @@ def _listed_in_zip(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     return infos
 
 
-def _zip_member(info: zipfile.ZipInfo) -> Member:
-    kind = info.external_attr >> 16 & 0o170000  # the Unix file type, if the archive was made on Unix
-    odd = "" if kind in (0, 0o100000, 0o040000) else "a link" if kind == 0o120000 else "a device"
-    return Member(info.filename, info.file_size, info.is_dir(), odd)
-
-
-def _tar_member(entry: tarfile.TarInfo) -> Member:
-    odd = "" if entry.isfile() or entry.isdir() else "a link" if entry.issym() or entry.islnk() else "a device"
-    return Member(entry.name, entry.size, entry.isdir(), odd)
-
-
 def _require_safe(archive: Path, members: list[Member], largest: int) -> None:
     if not members:
         raise DataError(f"The archive {archive} is empty. Download it again.")
     if len(members) > MOST:
         raise DataError(f"The archive {archive} has more than {MOST:,} members. Unpack it yourself if you trust it.")
-    for entry in members:
-        reason = entry.why_refused or _why_unsafe(entry.name)
-        if reason:
+    for member in members:
+        if reason := member.why_refused or _why_unsafe(member.name):
             raise DataError(
-                f"The archive {archive} was not unpacked: its member {entry.name!r} is {reason}. "
+                f"The archive {archive} was not unpacked: its member {member.name!r} is {reason}. "
                 "Download it again from its publisher."
             )
-    total = sum(entry.size for entry in members)
+    total = sum(member.size for member in members)
     if total > largest:
         raise DataError(
             f"The archive {archive} would unpack to {total:,} bytes, more than the {largest:,} that are allowed. "
@@ -212,48 +213,7 @@ def _require_safe(archive: Path, members: list[Member], largest: int) -> None:
 
 
 def _why_unsafe(name: str) -> str:
-    path = PurePosixPath(name.replace("\\", "/"))
+    path = PurePosixPath(name)
     if path.is_absolute() or (path.parts and ":" in path.parts[0]):
         return "absolute"
     return "outside of its folder" if ".." in path.parts or "\0" in name else ""
-
-
-def _write(entry: Member, folder: Path, open_member: Callable[[int], IO[bytes] | None], number: int) -> None:
-    target = folder / PurePosixPath(entry.name.replace("\\", "/"))
-    content = _Content(entry, open_member, number)  # for folders too: opening compares both names in a zip
-    try:
-        if entry.is_folder:
-            target.mkdir(parents=True, exist_ok=True)
-            return
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("wb") as file:
-            while block := content.read(1 << 20):
-                file.write(block)
-    except OSError as error:
-        raise StoreError(f"{target.name} could not be unpacked ({error.strerror}). Fix this and rerun.") from None
-
-
-class _Content:
-    """A member's content, limited to the length in its header; read errors become ValueError, not OSError."""
-
-    def __init__(self, entry: Member, open_member: Callable[[int], IO[bytes] | None], number: int) -> None:
-        self._entry, self._left = entry, entry.size
-        with _broken_as_value(entry):
-            self._source = open_member(number)
-
-    def read(self, size: int) -> bytes:
-        """Read up to `size` bytes; ValueError past the declared length."""
-        with _broken_as_value(self._entry):
-            block = b"" if self._source is None else self._source.read(size)
-        self._left -= len(block)
-        if self._left < 0:
-            raise ValueError(f"the member {self._entry.name!r} is longer than its header declares")
-        return block
-
-
-@contextmanager
-def _broken_as_value(entry: Member) -> Iterator[None]:
-    try:
-        yield
-    except BROKEN as error:
-        raise ValueError(f"the member {entry.name!r} is broken: {error}") from None

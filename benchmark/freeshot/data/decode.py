@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 import struct
 import warnings
 import zlib
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from freeshot.basics.errors import DataError
+from freeshot.basics.files import require_bounded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,7 +56,7 @@ def read_picture(file: Path, side: int, fit: Fit = "square") -> NDArray[np.uint8
     from PIL import Image
 
     try:
-        require_bearable(file)
+        require_bounded(file, MOST_BYTES)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # decoders warn about metadata that is not used
             with Image.open(file, formats=FORMATS) as opened:
@@ -65,15 +65,6 @@ def read_picture(file: Path, side: int, fit: Fit = "square") -> NDArray[np.uint8
     except (*BROKEN, Image.DecompressionBombError) as error:
         reason = " ".join(str(error).replace(str(file), "it").split()) or type(error).__name__
         raise DataError(f"{file} cannot be read as a picture ({reason}). Remove or replace it.") from None
-
-
-def require_bearable(file: Path) -> None:
-    """Require a regular file (a pipe may never end) of acceptable size; OSError otherwise."""
-    found = file.stat()
-    if not stat.S_ISREG(found.st_mode):
-        raise OSError("it is not a regular file")
-    if found.st_size > MOST_BYTES:
-        raise OSError(f"it has {found.st_size:,} bytes, more than the {MOST_BYTES:,} that are read")
 
 
 def fitted(image: Image.Image, side: int, fit: Fit) -> Image.Image:

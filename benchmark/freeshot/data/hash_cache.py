@@ -8,8 +8,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import DataError, StoreError
-from freeshot.basics.files import canonical_json, file_sha256, fingerprint, write_text
-from freeshot.data.decode import require_bearable
+from freeshot.basics.files import canonical_json, file_sha256, fingerprint, require_bounded, write_text
+from freeshot.data.decode import MOST_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 def content_hashes(files: Sequence[Path], memory: Path | None) -> list[str]:
     """Return the SHA-256 of each file; the cache file `memory` is used for unchanged files."""
-    known = {} if memory is None else _remembered(memory)
-    hashes, fresh = [], False
+    cached = {} if memory is None else _read_cache(memory)
+    hashes, changed = [], False
     for file in files:
         key, stamp = str(file.absolute()), _stamp(file)
-        entry = known.get(key)
+        entry = cached.get(key)
         if entry is None or entry[:2] != stamp:
-            known[key] = entry = [*stamp, file_sha256(file)]
-            fresh = True
+            cached[key] = entry = [*stamp, file_sha256(file)]
+            changed = True
         hashes.append(entry[2])
-    if fresh and memory is not None:
+    if changed and memory is not None:
         with suppress(StoreError):  # without write permission files are only hashed again
-            write_text(memory, canonical_json([fingerprint(known, 64), known]))
+            write_text(memory, canonical_json([fingerprint(cached, 64), cached]))
     return hashes
 
 
@@ -41,19 +41,19 @@ def checksum(file: Path) -> str:
 
 def _stamp(file: Path) -> list[int]:
     try:
-        require_bearable(file)
-        stat = file.stat()
+        require_bounded(file, MOST_BYTES)
+        status = file.stat()
     except OSError as error:
         why = error.strerror or error
         raise DataError(f"{file} cannot be read ({why}). Put it back, or check the data set again.") from None
-    return [stat.st_size, stat.st_mtime_ns]
+    return [status.st_size, status.st_mtime_ns]
 
 
-def _remembered(memory: Path) -> dict[str, list[Any]]:
+def _read_cache(memory: Path) -> dict[str, list[Any]]:
     """Read the cache; a missing or corrupt file gives an empty one."""
     try:
-        stated, known = json.loads(memory.read_text(encoding="utf-8"))
-        remembered: dict[str, list[Any]] = known if stated == fingerprint(known, 64) else {}
+        stated, entries = json.loads(memory.read_text(encoding="utf-8"))
+        cached: dict[str, list[Any]] = entries if stated == fingerprint(entries, 64) else {}
     except (OSError, ValueError, TypeError, RecursionError):
         return {}
-    return remembered
+    return cached

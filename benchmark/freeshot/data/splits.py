@@ -6,14 +6,16 @@ A split file is JSON, `{"base": ["cat", …], "validation": […], "novel": […
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
+from pydantic import Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
 
 from freeshot.basics.errors import DataError
 from freeshot.basics.seeds import derive
+from freeshot.basics.text import first_problem
 from freeshot.data.csv_file import read_table, read_text
 
 if TYPE_CHECKING:
@@ -23,15 +25,16 @@ if TYPE_CHECKING:
 NAMES = ("base", "validation", "novel")
 LARGEST = 16 * 2**20
 """Maximal size of a split file in bytes."""
+ClassName = Annotated[str, Field(min_length=1)]
 
 
 @dataclass(frozen=True)
 class Split:
     """Class names of each split."""
 
-    base: tuple[str, ...] = ()
-    validation: tuple[str, ...] = ()
-    novel: tuple[str, ...] = ()
+    base: tuple[ClassName, ...] = ()
+    validation: tuple[ClassName, ...] = ()
+    novel: tuple[ClassName, ...] = ()
 
     def of(self, name: str) -> tuple[str, ...]:
         """Return one split's classes; DataError for an unknown split."""
@@ -48,11 +51,9 @@ class Split:
 
 def checked(split: Split, where: object) -> Split:
     """Return a split; DataError if a class is listed twice or none is novel."""
-    seen: set[str] = set()
-    for name in split.classes:
-        if name in seen:
-            raise DataError(f"{where} names the class '{name}' twice. Each class belongs to one split.")
-        seen.add(name)
+    twice = [name for name, count in Counter(split.classes).items() if count > 1]
+    if twice:
+        raise DataError(f"{where} names the class '{twice[0]}' twice. Each class belongs to one split.")
     if not split.novel:
         raise DataError(f"{where} names no novel class. Give at least two classes to 'novel', which are tested.")
     return split
@@ -63,10 +64,13 @@ def read_split(path: Path) -> Split:
     if path.suffix.lower() == ".csv":
         return split_of_rows(((row["label"], row["split"]) for row in read_table(path, ("label", "split"))), path)
     try:
-        content = json.loads(read_text(path, LARGEST))
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} is not JSON ({error}). A split file looks like {_EXAMPLE}.") from None
-    return checked(Split(*(_names(content, part, path) for part in NAMES)), path)
+        split = TypeAdapter(Split).validate_json(read_text(path, LARGEST))
+    except ValidationError as error:
+        raise DataError(
+            f"{path} is not a valid split file ({first_problem(error)}). It looks like "
+            '{"base": ["cat"], "validation": ["dog"], "novel": ["fox"]}.'
+        ) from None
+    return checked(split, path)
 
 
 def split_of_rows(rows: Iterable[tuple[str, str]], where: object) -> Split:
@@ -90,26 +94,22 @@ def drawn_split(classes: Sequence[str], shares: Sequence[float], seed: int, way:
         )
     ordered = sorted(classes)
     keys = np.random.Philox(key=derive(seed, "split")).random_raw(len(ordered))
-    mixed = [ordered[place] for place in np.argsort(keys, kind="stable")]
+    mixed = [ordered[index] for index in np.argsort(keys, kind="stable")]
     first = round(shares[0] * len(mixed))
     second = round((shares[0] + shares[1]) * len(mixed))
-    parts = (mixed[:first], mixed[first:second], mixed[second:])
-    _require_way(len(parts[2]), len(mixed), shares, way)
-    return checked(Split(*(tuple(sorted(part)) for part in parts)), "The split by shares")
-
-
-def _require_way(novel: int, count: int, shares: Sequence[float], way: int) -> None:
-    """Require at least `way` classes, and shares that make at least `way` of them novel."""
-    if count < way:
+    if len(mixed) < way:
         raise DataError(
-            f"A task draws {way} classes, but there are pictures of only {count}. Add classes, or choose a smaller way."
+            f"A task draws {way} classes, but there are pictures of only {len(mixed)}. Add classes, or choose a "
+            "smaller way."
         )
-    if novel < way:
+    if len(mixed) - second < way:
         given = ",".join(f"{share:g}" for share in shares)
         raise DataError(
-            f"A task draws {way} classes, but the shares {given} make only {novel} of {count} novel. Give novel a "
-            "larger share, such as --shares 0,0,1, or choose a smaller way."
+            f"A task draws {way} classes, but the shares {given} make only {len(mixed) - second} of {len(mixed)} "
+            "novel. Give novel a larger share, such as --shares 0,0,1, or choose a smaller way."
         )
+    parts = (mixed[:first], mixed[first:second], mixed[second:])
+    return checked(Split(*(tuple(sorted(part)) for part in parts)), "The split by shares")
 
 
 def require_known(split: Split, classes: Iterable[str], where: object, source: object) -> None:
@@ -118,13 +118,3 @@ def require_known(split: Split, classes: Iterable[str], where: object, source: o
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise DataError(f"{where} names the class '{missing[0]}'{more}, but {source} has no image of it. Fix either.")
-
-
-_EXAMPLE = '{"base": ["cat"], "validation": ["dog"], "novel": ["fox"]}'
-
-
-def _names(content: Any, part: str, path: Path) -> tuple[str, ...]:
-    names = content.get(part, []) if isinstance(content, dict) else None
-    if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
-        raise DataError(f"'{part}' of {path} is not a list of class names. A split file looks like {_EXAMPLE}.")
-    return tuple(names)

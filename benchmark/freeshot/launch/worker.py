@@ -102,11 +102,11 @@ class CellWorker:
 @cache
 def _context_of(plugins: Selection, request: RunRequest) -> RunContext:
     """Open the shared resources of cells in this process, once."""
-    from freeshot.data.user_dataset import offer_own
+    from freeshot.data.user_dataset import register_user_datasets
     from freeshot.plugin.catalogue import Catalogue
 
     host = plugins.load()
-    offer_own(host, request.data)
+    register_user_datasets(host, request.data)
     return request.context(Catalogue(host))
 
 

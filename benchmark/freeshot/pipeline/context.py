@@ -16,7 +16,7 @@ from freeshot.data.lookup import dataset_by_name
 from freeshot.engine.vit.backbone import open_backbone
 from freeshot.evaluation.episode_lock import require_as_first_met
 from freeshot.evaluation.episodes import track_episodes
-from freeshot.pool.locate import POOLS, Place, find_pool
+from freeshot.pool.locate import POOLS, PoolLocation, find_pool
 from freeshot.pool.poisoning import poisoned, split_name
 from freeshot.pool.store import numbers_sha256, open_pool
 
@@ -121,13 +121,13 @@ class RunContext:
         result: T = self._counted[key]
         return result
 
-    def locate(self, name: str) -> Place:
+    def locate(self, name: str) -> PoolLocation:
         """Return the location of a pool, poisoned or not."""
         sound = name.partition("+")[0]
         whole, _, part = sound.rpartition("/")
         for own, rest in ((sound, ""), (whole, part)):
             if own in self.own_pools:
-                return Place(own, self.own_pools[own], rest, shipped=False)
+                return PoolLocation(own, self.own_pools[own], rest, shipped=False)
         return find_pool(sound, self.catalogue, self.pools)
 
     def images(self, dataset: str, split: str, side: int | None = None) -> Images:

@@ -7,17 +7,16 @@ freeshot.json                backbone and its hash, rank, rows, the file's hash,
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import PoolError
-from freeshot.basics.files import file_sha256, write_text
+from freeshot.basics.files import file_sha256
 from freeshot.contracts.tensors import Adapter
 from freeshot.engine.lora.bank import widths_of
 from freeshot.engine.lora.low_rank import padded
 from freeshot.engine.lora.meta_model import adapter_of, factors_of
-from freeshot.pool.cards import read_card
-from freeshot.pool.peft_format import from_peft, peft_config, rows_of, save_tensors, to_peft
+from freeshot.pool.cards import ADAPTER_CARD, AdapterCard, read_adapter_card
+from freeshot.pool.peft_format import WEIGHTS, from_peft, rows_of, write_adapter
 from freeshot.pool.store import load_tensors
 
 if TYPE_CHECKING:
@@ -26,49 +25,32 @@ if TYPE_CHECKING:
 
     from freeshot.engine.vit.backbone import Backbone
 
-FORMAT = 1
-CARD, CONFIG, WEIGHTS = "freeshot.json", "adapter_config.json", "adapter_model.safetensors"
-
 
 def export_adapter(folder: Path, adapter: Adapter, backbone: Backbone, facts: Mapping[str, Any]) -> None:
     """Write an adapter of this backbone in full precision; lower ranks are zero-padded. The card is written last."""
-    found = factors_of(adapter)
-    rank = max(len(a) for a, _ in found.values())
-    factors = {slot: padded(a, b, rank) for slot, (a, b) in found.items()}
-    save_tensors(folder / WEIGHTS, to_peft(factors, rank, widths_of(backbone.vit, factors)))
-    write_text(folder / CONFIG, json.dumps(peft_config(factors, rank, backbone.name), indent=1) + "\n")
-    card = {
-        "format": FORMAT,
-        "backbone": backbone.name,
-        "backbone_sha256": backbone.sha256,
-        "rank": rank,
-        "rows": rows_of(factors),
-        "sha256": file_sha256(folder / WEIGHTS),
-        "facts": dict(facts),
-    }
-    write_text(folder / CARD, json.dumps(card, indent=1, ensure_ascii=False) + "\n")
-
-
-def read_adapter_card(folder: Path) -> dict[str, Any]:
-    """Read the card of an adapter, which names its backbone; PoolError if the folder is not an adapter."""
-    file = folder / CARD
-    absent = f"{folder} is not an adapter: it has no {CARD}. Make one with 'freeshot recycle'."
-    card: Any = read_card(file, "Make the adapter again.", absent)
-    needed = {"format": int, "backbone": str, "backbone_sha256": str, "rank": int, "rows": dict, "sha256": str}
-    if not isinstance(card, dict) or any(type(card.get(k)) is not t for k, t in needed.items()):
-        raise PoolError(f"{file} must state {', '.join(needed)}. Make the adapter again.")
-    if card["format"] != FORMAT:
-        raise PoolError(f"{file} has format {card['format']}, but this FreeShot reads {FORMAT}. Update FreeShot.")
-    return card
+    parts = factors_of(adapter)
+    rank = max(len(a) for a, _ in parts.values())
+    factors = {slot: padded(a, b, rank) for slot, (a, b) in parts.items()}
+    write_adapter(folder, factors, rank, backbone.name, widths_of(backbone.vit, factors))
+    card = AdapterCard(
+        format=1,
+        backbone=backbone.name,
+        backbone_sha256=backbone.sha256,
+        rank=rank,
+        rows=rows_of(factors),
+        sha256=file_sha256(folder / WEIGHTS),
+        facts=dict(facts),
+    )
+    card.write(folder / ADAPTER_CARD)
 
 
 def open_adapter(folder: Path, backbone: Backbone) -> Adapter:
     """Open and verify an adapter; PoolError if a file is invalid or the backbone differs."""
     card = read_adapter_card(folder)
-    if card["backbone_sha256"] != backbone.sha256:
+    if card.backbone_sha256 != backbone.sha256:
         raise PoolError(
-            f"The adapter in {folder} was trained on {card['backbone']} ({card['backbone_sha256'][:8]}…), but the "
+            f"The adapter in {folder} was trained on {card.backbone} ({card.backbone_sha256[:8]}…), but the "
             f"backbone here is {backbone.sha256[:8]}…. Choose another --backbone or another adapter."
         )
-    tensors = load_tensors(folder / WEIGHTS, card["sha256"])
-    return adapter_of(from_peft(folder / WEIGHTS, tensors, card["rank"], card["rows"]), card.get("facts") or {})
+    tensors = load_tensors(folder / WEIGHTS, card.sha256)
+    return adapter_of(from_peft(folder / WEIGHTS, tensors, card.rank, card.rows), card.facts)

@@ -7,12 +7,14 @@ import time
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from pydantic import TypeAdapter
 
 from freeshot.basics.errors import PoolError, StoreError
+from freeshot.basics.files import fingerprint, write_text
 from freeshot.basics.locked_work import run_under_locks
 from freeshot.basics.seeds import derive
 from freeshot.contracts.dataset import fitted
@@ -22,14 +24,14 @@ from freeshot.data.lookup import dataset_by_name
 from freeshot.engine.lora.bank import LoraBank, slots_of, widths_of
 from freeshot.engine.metering.flops import flops_of
 from freeshot.engine.vit.backbone import named_backbone
-from freeshot.pool.cards import CARD
-from freeshot.pool.store import is_as_noted, open_pool, write_card, write_entry
+from freeshot.pool.cards import POOL_CARD, LoraCard
+from freeshot.pool.store import open_pool, write_card, write_entry
 from freeshot.pool.train_loras import Tuned, TuningRecipe, TuningTask, tune
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
-    from freeshot.contracts.dataset import Images
+    from freeshot.contracts.dataset import FewShotDataset, Images
     from freeshot.contracts.events import Event
     from freeshot.contracts.pool import LoraPool
     from freeshot.engine.vit.backbone import Backbone
@@ -40,8 +42,6 @@ HELD_OUT = 0.2
 NOTES = ".block-*.json"
 """Notes of finished blocks, deleted when the pool is complete."""
 LOCKS = ".locks"
-ABSENT = (OSError, ValueError, RecursionError, LookupError, TypeError, AttributeError)
-"""Exceptions raised when a note is missing or corrupt; it is then ignored."""
 
 
 @dataclass(frozen=True)
@@ -59,69 +59,9 @@ def build_pool(request: PoolRequest, catalogue: Catalogue, host: Host) -> LoraPo
     An interrupted build resumes with the missing LoRAs; a finished pool is never overwritten. Processes that build the
     same pool simultaneously share its LoRAs by locks.
     """
-    card = request.out / CARD
-    if card.exists():
+    if (request.out / POOL_CARD).exists():
         raise PoolError(f"{request.out} already holds a pool. Choose another --out, or delete that folder first.")
-    backbone = named_backbone(catalogue, request.backbone, request.device)
-    sources = {name: _base_images(catalogue, name, request, backbone.image_size) for name in request.sources}
-    licenses = {name: dataset_by_name(catalogue, name).license for name in sources}
-    license_note = "; ".join(f"{name}: {text or 'not stated'}" for name, text in licenses.items())
-    recipe = TuningRecipe(**{name: getattr(request, name) for name in TuningRecipe.__dataclass_fields__})
-    cell = f"pool {request.name}"
-    began = time.monotonic()
-    steps = request.count * recipe.steps
-    _emit(host, StageStarted(cell, "tune", steps))
-    blocks = _blocks(request)
-    tuned = 0
-
-    def lines_of(block: int, *, wait: bool) -> list[Any] | None:
-        nonlocal tuned
-        numbers = blocks[block]
-        with _held(request.out, numbers, wait=wait) as ours:
-            if not ours or card.exists():
-                return None
-            tell = _within(host, cell, numbers, request.count)
-            lines = _tune_block(request, recipe, backbone, sources, numbers, tell)
-            tuned += len(lines)
-            _emit(host, Progress(cell, "tune", tuned * recipe.steps, steps))
-            return lines
-
-    written = run_under_locks(len(blocks), lines_of)
-    with _held(request.out, range(0), wait=True) as ours:
-        if ours and not card.exists():  # unless another process was first, with the same LoRAs
-            lines = [line for block in range(len(blocks)) for line in written[block]]
-            write_card(request.out, request.name, request.backbone, backbone.sha256, lines, license_note)
-            for note in request.out.glob(NOTES):
-                note.unlink(missing_ok=True)
-    shutil.rmtree(request.out / LOCKS, ignore_errors=True)  # a process that still waits for a lock will find the card
-    _emit(host, StageFinished(cell, "tune", time.monotonic() - began))
-    return open_pool(request.out, backbone.sha256)
-
-
-@contextmanager
-def _held(out: Path, numbers: range, *, wait: bool) -> Iterator[bool]:
-    """Acquire the lock of a block, or of the card if the block is empty; yields False if it is not available.
-
-    The operating system releases the lock of a killed process.
-    """
-    from filelock import FileLock, Timeout
-
-    try:
-        (out / LOCKS).mkdir(parents=True, exist_ok=True)
-        lock = FileLock(out / LOCKS / (f"block-{numbers[0]:03d}" if numbers else "card"))
-        lock.acquire(timeout=-1 if wait else 0)
-    except Timeout:
-        yield False
-        return
-    except OSError as error:
-        if (out / CARD).exists():  # finished by another process, which deleted the locks
-            yield False
-            return
-        raise StoreError(f"The folder {out} cannot be written ({error.strerror}). Choose another --out.") from None
-    try:
-        yield True
-    finally:
-        lock.release()
+    return _Build(request, catalogue, host).run()
 
 
 def cost_of(plan: PoolPlan, backbone: Backbone) -> tuple[float, int]:
@@ -135,117 +75,162 @@ def cost_of(plan: PoolPlan, backbone: Backbone) -> tuple[float, int]:
     return images * flops_of(backbone, bank).executed, images
 
 
-def _blocks(request: PoolRequest) -> list[range]:
-    """Split the LoRAs into blocks that are tuned together."""
-    step = request.at_once
-    return [range(start, min(start + step, request.count)) for start in range(0, request.count, step)]
+class _Build:
+    """One build of a pool: the LoRAs are tuned in blocks, each under a lock and noted when it is finished."""
 
+    def __init__(self, request: PoolRequest, catalogue: Catalogue, host: Host) -> None:
+        self.request, self.host = request, host
+        self.backbone = named_backbone(catalogue, request.backbone, request.device)
+        datasets = {name: dataset_by_name(catalogue, name) for name in request.sources}
+        self.sources = {name: self._base_images(name, dataset) for name, dataset in datasets.items()}
+        self.license = "; ".join(f"{name}: {dataset.license or 'not stated'}" for name, dataset in datasets.items())
+        self.recipe = TuningRecipe(**{name: getattr(request, name) for name in TuningRecipe.__dataclass_fields__})
+        numbers = range(request.count)
+        self.blocks = [numbers[start : start + request.at_once] for start in numbers[:: request.at_once]]
+        self.title = f"pool {request.name}"
+        self.tuned = 0
 
-def _emit(host: Host, event: Event) -> None:
-    """Send an event to all plugins; a plugin that raises causes a warning only."""
-    list(host.results("freeshot_event", event=event))
+    def run(self) -> LoraPool:
+        out, steps = self.request.out, self.request.count * self.recipe.steps
+        began = time.monotonic()
+        self._emit(StageStarted(self.title, "tune", steps))
+        loras = run_under_locks(len(self.blocks), self._tune_unclaimed)
+        with self._locked("card", wait=True) as ours:
+            if ours:  # unless another process was first, with the same LoRAs
+                cards = [lora for block in range(len(self.blocks)) for lora in loras[block]]
+                write_card(out, self.request.name, self.request.backbone, self.backbone.sha256, cards, self.license)
+                for note in out.glob(NOTES):
+                    note.unlink(missing_ok=True)
+        shutil.rmtree(out / LOCKS, ignore_errors=True)  # a process that still waits for a lock will find the card
+        self._emit(StageFinished(self.title, "tune", time.monotonic() - began))
+        return open_pool(out, self.backbone.sha256)
 
+    def _tune_unclaimed(self, block: int, *, wait: bool) -> list[LoraCard] | None:
+        """Tune a block; None if another process tunes it, or has finished the pool."""
+        numbers = self.blocks[block]
+        with self._locked(f"block-{numbers[0]:03d}", wait=wait) as ours:
+            if not ours:
+                return None
+            loras = self._tune_block(numbers)
+            self.tuned += len(loras)
+            steps = self.recipe.steps
+            self._emit(Progress(self.title, "tune", self.tuned * steps, self.request.count * steps))
+            return loras
 
-def _within(host: Host, cell: str, numbers: Sequence[int], count: int) -> Callable[[int, int], None]:
-    """Return a callback that reports a block's steps as steps of all `count` LoRAs, at most twice a second."""
-    last = time.monotonic()
+    @contextmanager
+    def _locked(self, name: str, *, wait: bool) -> Iterator[bool]:
+        """Yield whether this process may write: it has the lock and the pool is not finished.
 
-    def report(done: int, of: int) -> None:
-        nonlocal last
-        if time.monotonic() - last > 0.5:
-            last = time.monotonic()
-            _emit(host, Progress(cell, "tune", numbers[0] * of + len(numbers) * done, count * of))
+        The operating system releases the lock of a killed process.
+        """
+        from filelock import FileLock, Timeout
 
-    return report
+        out = self.request.out
+        try:
+            (out / LOCKS).mkdir(parents=True, exist_ok=True)
+            lock = FileLock(out / LOCKS / name)
+            lock.acquire(timeout=-1 if wait else 0)
+        except Timeout:
+            yield False
+            return
+        except OSError as error:
+            if (out / POOL_CARD).exists():  # finished by another process, which deleted the locks
+                yield False
+                return
+            raise StoreError(f"The folder {out} cannot be written ({error.strerror}). Choose another --out.") from None
+        try:
+            yield not (out / POOL_CARD).exists()
+        finally:
+            lock.release()
 
-
-def _tune_block(
-    request: PoolRequest,
-    recipe: TuningRecipe,
-    backbone: Backbone,
-    sources: dict[str, Images],
-    numbers: Sequence[int],
-    on_step: Callable[[int, int], None],
-) -> list[Any]:
-    """Tune one block of LoRAs, or return the block's card lines if an earlier run wrote them."""
-    import json
-
-    from freeshot.basics.files import fingerprint, write_text
-
-    wanted = fingerprint(
-        {
-            **asdict(recipe),
-            "sources": [[name, sources[name].sha256] for name in request.sources],  # order matters
+    def _tune_block(self, numbers: range) -> list[LoraCard]:
+        """Tune one block of LoRAs, or return the block's cards if an earlier run wrote them."""
+        request = self.request
+        recipe = {
+            **asdict(self.recipe),
+            "sources": [[name, self.sources[name].sha256] for name in request.sources],  # order matters
             "way": request.way,
-            "backbone": backbone.sha256,
+            "backbone": self.backbone.sha256,
         }
-    )
-    done = request.out / f".block-{numbers[0]:03d}-{len(numbers)}-{wanted}.json"
-    with suppress(*ABSENT):
-        noted = list(json.loads(done.read_text(encoding="utf-8")))  # written when all its LoRAs were finished
-        if all(is_as_noted(request.out, line) for line in noted):  # and not overwritten by another build since
-            return noted
-    tasks, classes = zip(*(_task(request, sources, number) for number in numbers), strict=True)
-    tuned = tune(backbone, tasks, recipe, request.way, on_step)
-    lines = []
-    for index, (number, task) in enumerate(zip(numbers, tasks, strict=True)):
-        entry = _entry(tuned, index, task, classes[index], recipe, request, number)
-        widths = widths_of(backbone.vit, entry.factors)
-        lines.append(write_entry(request.out / task.name, entry, request.backbone, widths))
-    write_text(done, json.dumps(lines))
-    return lines
+        note = request.out / f".block-{numbers[0]:03d}-{len(numbers)}-{fingerprint(recipe)}.json"
+        cards = TypeAdapter(list[LoraCard])
+        with suppress(OSError, ValueError):  # of a note that is missing or corrupt
+            loras = cards.validate_json(note.read_bytes())  # written when all its LoRAs were finished
+            if all(lora.matches_files(request.out) for lora in loras):  # and not overwritten by another build since
+                return loras
+        tasks, classes = zip(*map(self._task, numbers), strict=True)
+        tuned = tune(self.backbone, tasks, self.recipe, request.way, self._reporter(numbers))
+        loras = []
+        for index, number in enumerate(numbers):
+            entry = self._entry(tuned, index, number, tasks[index], classes[index])
+            widths = widths_of(self.backbone.vit, entry.factors)
+            loras.append(write_entry(request.out / entry.name, entry, request.backbone, widths))
+        write_text(note, cards.dump_json(loras).decode())
+        return loras
 
+    def _source(self, number: int) -> str:
+        """Return the data set of a LoRA: each in turn."""
+        return self.request.sources[number % len(self.request.sources)]
 
-def _task(request: PoolRequest, sources: dict[str, Images], number: int) -> tuple[TuningTask, list[tuple[str, int]]]:
-    """Draw the task of one LoRA: its data set in turn, its classes at random, a fifth of each class held out."""
-    dataset = request.sources[number % len(request.sources)]
-    images = sources[dataset]
-    rng = np.random.Generator(np.random.Philox(derive(request.seed, "pool task", number)))
-    chosen = sorted(rng.choice(len(images.classes), size=request.way, replace=False).tolist())
-    labels = np.asarray(images.labels)
-    indices, ours, held = [], [], []
-    for label, original in enumerate(chosen):
-        members = rng.permutation(np.flatnonzero(labels == original))
-        out = max(1, round(HELD_OUT * len(members)))
-        indices += members.tolist()
-        ours += [label] * len(members)
-        held += [place < out for place in range(len(members))]
-    task = TuningTask(f"lora-{number:03d}", images.read(indices), torch.tensor(ours), torch.tensor(held))
-    offset = sum(len(sources[s].classes) for s in request.sources[: request.sources.index(dataset)])
-    return task, [(f"{dataset}/{images.classes[c]}", offset + c) for c in chosen]
+    def _task(self, number: int) -> tuple[TuningTask, list[tuple[str, int]]]:
+        """Draw the task of one LoRA: its classes at random, a fifth of each class held out."""
+        request, dataset = self.request, self._source(number)
+        images = self.sources[dataset]
+        rng = np.random.Generator(np.random.Philox(derive(request.seed, "pool task", number)))
+        chosen = sorted(rng.choice(len(images.classes), size=request.way, replace=False).tolist())
+        labels = np.asarray(images.labels)
+        indices, ours, held = [], [], []
+        for label, original in enumerate(chosen):
+            members = rng.permutation(np.flatnonzero(labels == original))
+            out = max(1, round(HELD_OUT * len(members)))
+            indices += members.tolist()
+            ours += [label] * len(members)
+            held += [index < out for index in range(len(members))]
+        task = TuningTask(f"lora-{number:03d}", images.read(indices), torch.tensor(ours), torch.tensor(held))
+        offset = sum(len(self.sources[s].classes) for s in request.sources[: request.sources.index(dataset)])
+        return task, [(f"{dataset}/{images.classes[c]}", offset + c) for c in chosen]
 
+    def _entry(
+        self, tuned: Tuned, index: int, number: int, task: TuningTask, classes: list[tuple[str, int]]
+    ) -> LoraEntry:
+        factors = tuned.bank.entry_factors(index)
+        return LoraEntry(
+            task.name,
+            max(len(a) for a, _ in factors.values()),  # closed gates may reduce the rank
+            factors,
+            tuned.head_weight[index].cpu(),
+            tuned.head_bias[index].cpu(),
+            tuple(name for name, _ in classes),
+            tuple(identifier for _, identifier in classes),
+            {
+                "dataset": self._source(number),
+                "held_out_accuracy": round(tuned.accuracies[index], 4),
+                "training_images": int((~task.held_out).sum()),
+                "recipe": asdict(self.recipe),
+            },
+        )
 
-def _entry(
-    tuned: Tuned,
-    index: int,
-    task: TuningTask,
-    classes: list[tuple[str, int]],
-    recipe: TuningRecipe,
-    request: PoolRequest,
-    number: int,
-) -> LoraEntry:
-    facts = {
-        "dataset": request.sources[number % len(request.sources)],
-        "held_out_accuracy": round(tuned.accuracies[index], 4),
-        "training_images": int((~task.held_out).sum()),
-        "recipe": asdict(recipe),
-    }
-    factors = tuned.bank.entry_factors(index)
-    return LoraEntry(
-        task.name,
-        max(len(a) for a, _ in factors.values()),  # closed gates may reduce the rank
-        factors,
-        tuned.head_weight[index].cpu(),
-        tuned.head_bias[index].cpu(),
-        tuple(name for name, _ in classes),
-        tuple(number for _, number in classes),
-        facts,
-    )
+    def _base_images(self, name: str, dataset: FewShotDataset) -> Images:
+        images = dataset.load("base", self.request.data or Path("data"))
+        if len(images.classes) < self.request.way:
+            raise PoolError(
+                f"'{name}' has {len(images.classes)} base classes, too few for {self.request.way}-way tasks."
+            )
+        return fitted(images, self.backbone.image_size)
 
+    def _emit(self, event: Event) -> None:
+        """Send an event to all plugins; a plugin that raises causes a warning only."""
+        list(self.host.results("freeshot_event", event=event))
 
-def _base_images(catalogue: Catalogue, name: str, request: PoolRequest, side: int) -> Images:
-    dataset = dataset_by_name(catalogue, name)
-    images: Images = dataset.load("base", request.data or Path("data"))
-    if len(images.classes) < request.way:
-        raise PoolError(f"'{name}' has {len(images.classes)} base classes, too few for {request.way}-way tasks.")
-    return fitted(images, side)
+    def _reporter(self, numbers: range) -> Callable[[int, int], None]:
+        """Return a callback that reports a block's steps as steps of all LoRAs, at most twice a second."""
+        last = time.monotonic()
+
+        def report(done: int, of: int) -> None:
+            nonlocal last
+            if time.monotonic() - last > 0.5:
+                last = time.monotonic()
+                steps = numbers[0] * of + len(numbers) * done
+                self._emit(Progress(self.title, "tune", steps, self.request.count * of))
+
+        return report

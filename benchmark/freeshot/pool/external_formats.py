@@ -11,16 +11,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import PoolError
-from freeshot.pool.cards import is_piece, read_card
-from freeshot.pool.store import load_tensors
+from freeshot.pool.cards import ADAPTER_CARD, POOL_CARD, is_piece, read_json
+from freeshot.pool.peft_format import CONFIG, PREFIX, WEIGHTS
+from freeshot.pool.store import HEAD, load_tensors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     from torch import Tensor
 
-Place = tuple[int, str]
+BlockTarget = tuple[int, str]
 """Block and target: 0-based index, and one of qkv, q, k, v, proj, fc1, fc2."""
 
 LONGEST = 200
@@ -52,7 +53,6 @@ LAYERS = {
 }
 """Ends of layer names in timm, in Hugging Face's CLIP, SigLIP and DINOv2, and in its ViT and DeiT."""
 BLOCK = re.compile(r"(?:^|\.)(?:blocks|layers|layer|resblocks)\.(\d{1,6})\.")
-PEFT_PREFIX = "base_model.model."
 HEADS = ("classifier", "head", "fc")
 PAPER_FILE = re.compile(r"lora_(\d+)\.safetensors")
 PAPER_FACTOR = re.compile(r"w_a_(\d{1,6})")
@@ -60,13 +60,13 @@ PAPER_HEAD = re.compile(r"fc_(\d+)in_(\d+)out")
 
 
 @dataclass(frozen=True, eq=False)
-class ForeignLora:
+class ExternalLora:
     """One third-party LoRA as read from its files."""
 
     name: str
     file: Path
     """The file to name in error messages."""
-    factors: Mapping[Place, tuple[Tensor, Tensor]]
+    factors: Mapping[BlockTarget, tuple[Tensor, Tensor]]
     """A [r, i] and B [o, r], scaling folded into B."""
     head_weight: Tensor
     """[c, d]."""
@@ -79,10 +79,24 @@ class ForeignLora:
     network_sha256: str = ""
     """Hash of that network's weights, if there is a FreeShot card."""
 
+    def __post_init__(self) -> None:
+        """Refuse a LoRA without factors or head, or with another number of labels."""
+        weight, bias = self.head_weight, self.head_bias
+        if not self.factors:
+            raise PoolError(f"{self.file} has no LoRA factors. Export the adapter again.")
+        if weight.ndim != 2:
+            raise _no_head(self.file)
+        if bias is not None and bias.shape != weight.shape[:1]:
+            raise PoolError(f"{self.file}: the head's bias does not fit its weight. Export the head again.")
+        if self.labels and len(self.labels) != len(weight):
+            raise PoolError(
+                f"{self.file} has a head of {len(weight)} classes, but {len(self.labels)} labels. Correct the labels."
+            )
+
 
 def find_loras(folder: Path) -> list[Path]:
     """List LoRAs: PEFT folders at any depth, and files `lora_0.safetensors`; PoolError if there are none."""
-    folders = [config.parent for config in sorted(folder.rglob("adapter_config.json"))]
+    folders = [config.parent for config in sorted(folder.rglob(CONFIG))]
     files = sorted(
         (path for path in folder.rglob("lora_*.safetensors") if PAPER_FILE.fullmatch(path.name)),
         key=lambda path: (path.parent, _number(path)),
@@ -97,12 +111,11 @@ def find_loras(folder: Path) -> list[Path]:
 
 def inner_loras(folder: Path) -> tuple[str, ...]:
     """List the LoRAs nested in another one's folder, such as a trainer's checkpoints; PoolError if there is no LoRA."""
-    found = find_loras(folder)
-    places = set(found)
-    return tuple(str(path.relative_to(folder)) for path in found if not places.isdisjoint(path.parents))
+    paths = set(find_loras(folder))
+    return tuple(str(path.relative_to(folder)) for path in sorted(paths) if not paths.isdisjoint(path.parents))
 
 
-def read_lora(path: Path, root: Path) -> ForeignLora:
+def read_lora(path: Path, root: Path) -> ExternalLora:
     """Read one LoRA of either format; PoolError names the file and the problem."""
     inner = path.relative_to(root.parent if path == root else root)
     name = (inner.with_suffix("") if path.is_file() else inner).as_posix().replace("/", "-")
@@ -111,69 +124,58 @@ def read_lora(path: Path, root: Path) -> ForeignLora:
     return _read_peft(path, name) if path.is_dir() else _read_paper(path, name)
 
 
-def _read_peft(folder: Path, name: str) -> ForeignLora:
-    config = _json(folder / "adapter_config.json")
-    file = folder / "adapter_model.safetensors"
-    _require_plain(folder / "adapter_config.json", config)
-    tensors = _tensors(file)
-    factors: dict[Place, tuple[Tensor, Tensor]] = {}
+def _read_peft(folder: Path, name: str) -> ExternalLora:
+    config = _read_json(folder / CONFIG)
+    file = folder / WEIGHTS
+    _require_plain(folder / CONFIG, config)
+    tensors = _read_tensors(file)
+    factors: dict[BlockTarget, tuple[Tensor, Tensor]] = {}
     for key in sorted(key for key in tensors if key.endswith(".lora_A.weight")):
-        layer = key.removeprefix(PEFT_PREFIX).removesuffix(".lora_A.weight")
-        a = tensors.pop(key)
-        b = tensors.pop(key.replace(".lora_A.", ".lora_B."), None)
+        layer = key.removeprefix(PREFIX).removesuffix(".lora_A.weight")
+        a, b = tensors.pop(key), tensors.pop(key.replace(".lora_A.", ".lora_B."), None)
         if b is None or a.ndim != 2 or b.ndim != 2 or a.shape[0] != b.shape[1]:
             raise PoolError(f"{file}: the factors of {layer} do not match. Export the adapter again.")
-        place = _place(file, layer)  # first, because only valid layer names are matched with third-party patterns
-        factors[place] = (a, b * _scaling(config, layer, a.shape[0]))
-    beside = _tensors(folder / "head.safetensors") if (folder / "head.safetensors").exists() else {}
-    weight, bias = _head(tensors, beside)
+        target = _target(file, layer)  # first, because only valid layer names are matched with third-party patterns
+        factors[target] = (a, b * _scaling(config, layer, a.shape[0]))
+    head = folder / HEAD
+    weight, bias = _head(file, tensors, _read_tensors(head) if head.exists() else {})
     if tensors:
         raise PoolError(
             f"{file} also holds '{min(tensors)}', which is neither a factor of a LoRA nor a head. Merge it, or export "
             "the adapter without it."
         )
-    origin = str(config.get("base_model_name_or_path") or ""), _network_hash(folder)
-    return _checked(ForeignLora(name, file, factors, weight, bias, _labels(folder / "labels.json"), *origin))  # type: ignore[arg-type]
+    network = str(config.get("base_model_name_or_path") or "")
+    labels = _labels(folder / "labels.json")
+    return ExternalLora(name, file, factors, weight, bias, labels, network, _network_hash(folder))
 
 
-def _read_paper(file: Path, name: str) -> ForeignLora:
+def _read_paper(file: Path, name: str) -> ExternalLora:
     """Read the format of the authors' code: w_a_000 is A of q in block 0, w_a_001 A of v, and so on; no head bias."""
-    tensors = _tensors(file)
-    factors: dict[Place, tuple[Tensor, Tensor]] = {}
+    tensors = _read_tensors(file)
+    factors: dict[BlockTarget, tuple[Tensor, Tensor]] = {}
     for key in sorted(key for key in tensors if key.startswith("w_a_")):
-        found = PAPER_FACTOR.fullmatch(key)
-        if found is None:
+        match = PAPER_FACTOR.fullmatch(key)
+        if match is None:
             raise PoolError(f"{file} contains '{key}', which does not end in a layer number. Save this LoRA again.")
-        number = int(found.group(1))
-        b = tensors.get(key.replace("w_a_", "w_b_"))
-        if b is None or b.ndim != 2 or tensors[key].ndim != 2 or tensors[key].shape[0] != b.shape[1]:
+        a, b = tensors[key], tensors.get(key.replace("w_a_", "w_b_"))
+        if b is None or a.ndim != 2 or b.ndim != 2 or a.shape[0] != b.shape[1]:
             raise PoolError(f"{file}: {key} and its w_b do not match. Save this LoRA again.")
-        factors[number // 2, "v" if number % 2 else "q"] = (tensors[key], b)
+        block, is_v = divmod(int(match[1]), 2)
+        factors[block, "v" if is_v else "q"] = (a, b)
     heads = [tensor for key, tensor in tensors.items() if PAPER_HEAD.fullmatch(key)]
+    if len(heads) != 1:
+        raise _no_head(file)
     labels = file.with_name(f"global_label_{_number(file)}.json")
     pickled = labels.with_suffix(".pth")
     if pickled.exists() and not labels.exists():
         raise PoolError(
             f"{pickled} is a pickle, which can run code and is never opened. Save its list as {labels.name}."
         )
-    weight = heads[0] if len(heads) == 1 else None
-    return _checked(ForeignLora(name, file, factors, weight, None, _labels(labels)))  # type: ignore[arg-type]
+    return ExternalLora(name, file, factors, heads[0], None, _labels(labels))
 
 
-def _checked(lora: ForeignLora) -> ForeignLora:
-    """Refuse a LoRA without factors or head, or with another number of labels."""
-    if not lora.factors:
-        raise PoolError(f"{lora.file} has no LoRA factors. Export the adapter again.")
-    weight: Tensor | None = lora.head_weight
-    if weight is None or weight.ndim != 2:
-        raise PoolError(f"{lora.file} has no head. Save its weight [classes, features] and bias as head.safetensors.")
-    if lora.head_bias is not None and lora.head_bias.shape != weight.shape[:1]:
-        raise PoolError(f"{lora.file}: the head's bias does not fit its weight. Export the head again.")
-    if lora.labels and len(lora.labels) != len(weight):
-        raise PoolError(
-            f"{lora.file} has a head of {len(weight)} classes, but {len(lora.labels)} labels. Correct the labels."
-        )
-    return lora
+def _no_head(file: Path) -> PoolError:
+    return PoolError(f"{file} has no head. Save its weight [classes, features] and bias as head.safetensors.")
 
 
 def _require_plain(file: Path, config: Mapping[str, Any]) -> None:
@@ -214,24 +216,18 @@ def _harmless(pattern: str) -> bool:
 
 
 def _scaling(config: Mapping[str, Any], layer: str, rank: int) -> float:
-    """Return PEFT's scaling of B·A for a layer."""
-    alpha = _of_pattern(config.get("alpha_pattern"), layer, config.get("lora_alpha") or rank)
-    root = rank**0.5 if config.get("use_rslora") else rank
-    return float(alpha) / float(root)
-
-
-def _of_pattern(pattern: Mapping[str, Any] | None, layer: str, default: Any) -> Any:
-    for key, value in (pattern or {}).items():
-        if _as_peft_matches(key).match(layer):
-            return value
-    return default
+    """Return PEFT's scaling of B·A for a layer: that of the first matching pattern, or the general one."""
+    patterns = config.get("alpha_pattern") or {}
+    alphas = (alpha for pattern, alpha in patterns.items() if _as_peft_matches(pattern).match(layer))
+    alpha = next(alphas, config.get("lora_alpha") or rank)
+    return float(alpha) / float(rank**0.5 if config.get("use_rslora") else rank)
 
 
 def _as_peft_matches(pattern: str) -> re.Pattern[str]:
     return re.compile(rf"(.*\.)?({pattern})$")
 
 
-def _place(file: Path, layer: str) -> Place:
+def _target(file: Path, layer: str) -> BlockTarget:
     block = BLOCK.search(layer)
     ends = sorted((end for end in LAYERS if layer.endswith(f".{end}")), key=len)
     if block is None or not ends or len(layer) > LONGEST:
@@ -241,21 +237,21 @@ def _place(file: Path, layer: str) -> Place:
     return int(block.group(1)), LAYERS[ends[-1]]
 
 
-def _head(inside: dict[str, Tensor], beside: Mapping[str, Tensor]) -> tuple[Tensor | None, Tensor | None]:
+def _head(file: Path, adapter: dict[str, Tensor], head: Mapping[str, Tensor]) -> tuple[Tensor, Tensor | None]:
     """Take the head from its own file, or from the modules that PEFT saved with the adapter."""
-    if beside:
-        return beside.get("weight"), beside.get("bias")
+    if "weight" in head:
+        return head["weight"], head.get("bias")
     for name in HEADS:
-        weight = inside.pop(f"{PEFT_PREFIX}{name}.weight", None)
+        weight = adapter.pop(f"{PREFIX}{name}.weight", None)
         if weight is not None:
-            return weight, inside.pop(f"{PEFT_PREFIX}{name}.bias", None)
-    return None, None
+            return weight, adapter.pop(f"{PREFIX}{name}.bias", None)
+    raise _no_head(file)
 
 
 def _labels(file: Path) -> tuple[str, ...]:
     if not file.exists():
         return ()
-    labels = _json(file)
+    labels = _read_json(file)
     if not isinstance(labels, list) or not all(isinstance(label, (str, int)) for label in labels):
         raise PoolError(f"{file} must be a JSON list of class names, one for each output of the head. Correct it.")
     return tuple(map(str, labels))
@@ -263,33 +259,24 @@ def _labels(file: Path) -> tuple[str, ...]:
 
 def _network_hash(folder: Path) -> str:
     """Read the network's hash from the FreeShot card of an adapter or pool; empty without a card."""
-    for card in (folder / "freeshot.json", folder.parent / "pool.json"):
+    for card in (folder / ADAPTER_CARD, folder.parent / POOL_CARD):
         if card.exists():
-            stated = _json(card)
+            stated = _read_json(card)
             return str(stated.get("backbone_sha256", "")) if isinstance(stated, dict) else ""
     return ""
 
 
 def _number(path: Path) -> int:
-    found = PAPER_FILE.fullmatch(path.name)
-    assert found is not None
-    return int(found.group(1))
+    match = PAPER_FILE.fullmatch(path.name)
+    assert match is not None
+    return int(match[1])
 
 
-def _json(file: Path) -> Any:
-    return read_card(file, "Export the adapter again.")
+def _read_json(file: Path) -> Any:
+    return read_json(file, "Export the adapter again.")
 
 
-def _tensors(file: Path) -> dict[str, Tensor]:
+def _read_tensors(file: Path) -> dict[str, Tensor]:
     if not file.exists() and (pickle := file.with_suffix(".bin")).exists():
         raise PoolError(f"{pickle} is a pickle, which is never opened. Save it with safe_serialization=True.")
     return load_tensors(file)
-
-
-def readable(paths: Sequence[Path], root: Path) -> Iterator[ForeignLora | PoolError]:
-    """Read each LoRA; one that cannot be read is yielded as its error."""
-    for path in paths:
-        try:
-            yield read_lora(path, root)
-        except PoolError as error:
-            yield error

@@ -12,7 +12,8 @@ from freeshot.contracts.pool import LoraEntry, Slot
 from freeshot.engine.lora.bank import WHOLE, slots_of, widths_of
 from freeshot.engine.lora.low_rank import padded
 from freeshot.engine.vit.forward import forward
-from freeshot.pool.external_formats import find_loras, readable
+from freeshot.pool.cards import POOL_CARD
+from freeshot.pool.external_formats import find_loras, read_lora
 from freeshot.pool.store import open_pool, write_card, write_entry
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from freeshot.contracts.pool import LoraPool
     from freeshot.engine.vit.backbone import Backbone
-    from freeshot.pool.external_formats import ForeignLora, Place
+    from freeshot.pool.external_formats import BlockTarget, ExternalLora
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def import_pool(
 
     A LoRA that fails a check raises PoolError, or, with `skip_bad`, is skipped and reported.
     """
-    if (out / "pool.json").exists():
+    if (out / POOL_CARD).exists():
         raise PoolError(f"{out} already holds a pool. Choose another --out, or delete that folder first.")
     features = int(
         forward(backbone, torch.zeros(1, 3, *[backbone.image_size] * 2).to(backbone.device)).features.shape[1]
@@ -55,16 +56,15 @@ def import_pool(
     entries: list[LoraEntry] = []
     bad: list[str] = []
     ids: dict[str, int] = {}
-    named: ForeignLora | None = None
-    named_alike: dict[str, ForeignLora] = {}
-    for found in readable(find_loras(folder), folder):
+    with_network: ExternalLora | None = None
+    by_name: dict[str, ExternalLora] = {}
+    for path in find_loras(folder):
         try:
-            if isinstance(found, PoolError):
-                raise found
-            named = named or (found if found.network else None)
-            _require_one_network(found, named, backbone)
-            _require_name_of_its_own(found, named_alike)
-            entries.append(_entry(found, backbone, features, missing_bias, ids))
+            lora = read_lora(path, folder)
+            with_network = with_network or (lora if lora.network else None)
+            _require_one_network(lora, with_network, backbone)
+            _require_name_of_its_own(lora, by_name)
+            entries.append(_entry(lora, backbone, features, missing_bias, ids))
         except PoolError as error:
             bad.append(str(error))
     if bad and (not skip_bad or not entries):
@@ -78,27 +78,27 @@ def import_pool(
     return Imported(open_pool(out, backbone.sha256), tuple(bad))
 
 
-def _require_one_network(lora: ForeignLora, named: ForeignLora | None, backbone: Backbone) -> None:
+def _require_one_network(lora: ExternalLora, other: ExternalLora | None, backbone: Backbone) -> None:
     """Refuse a LoRA whose files name another network than the other LoRAs or the backbone."""
     if lora.network_sha256 and lora.network_sha256 != backbone.sha256:
         raise PoolError(
             f"{lora.file} was tuned on a network with the hash {lora.network_sha256[:8]}…, but {backbone.name} has "
             f"{backbone.sha256[:8]}…. Choose the backbone it was tuned on."
         )
-    if named is not None and lora.network and lora.network != named.network:
+    if other is not None and lora.network and lora.network != other.network:
         raise PoolError(
-            f"{lora.file} was tuned on '{lora.network}', but {named.file} on '{named.network}'. Make separate pools."
+            f"{lora.file} was tuned on '{lora.network}', but {other.file} on '{other.network}'. Make separate pools."
         )
 
 
-def _require_name_of_its_own(lora: ForeignLora, known: dict[str, ForeignLora]) -> None:
+def _require_name_of_its_own(lora: ExternalLora, by_name: dict[str, ExternalLora]) -> None:
     """Refuse a LoRA whose folder in the pool would collide with another one's, on any file system."""
-    first = known.setdefault(lora.name.casefold(), lora)
+    first = by_name.setdefault(lora.name.casefold(), lora)
     if first is not lora:
         raise PoolError(f"{lora.file} and {first.file} would both be '{lora.name}' in the pool. Rename one of them.")
 
 
-def _entry(lora: ForeignLora, backbone: Backbone, features: int, missing_bias: str, ids: dict[str, int]) -> LoraEntry:
+def _entry(lora: ExternalLora, backbone: Backbone, features: int, missing_bias: str, ids: dict[str, int]) -> LoraEntry:
     factors = _placed(lora, backbone)
     bias = lora.head_bias
     if bias is None:
@@ -121,11 +121,11 @@ def _entry(lora: ForeignLora, backbone: Backbone, features: int, missing_bias: s
     return LoraEntry(lora.name, rank, filled, lora.head_weight, bias, classes, numbers, facts)
 
 
-def _placed(lora: ForeignLora, backbone: Backbone) -> dict[Slot, tuple[Tensor, Tensor]]:
+def _placed(lora: ExternalLora, backbone: Backbone) -> dict[Slot, tuple[Tensor, Tensor]]:
     """Find the slot of each layer on this backbone, and check the shapes of the factors."""
     factors = {}
-    for place, (a, b) in lora.factors.items():
-        slot = _slot(lora, place, backbone)
+    for target, (a, b) in lora.factors.items():
+        slot = _slot(lora, target, backbone)
         layer: Any = backbone.vit.get_submodule(slot.module)
         if a.shape[1] != layer.in_features or b.shape[0] != slot.stop - slot.start:
             raise PoolError(
@@ -136,11 +136,11 @@ def _placed(lora: ForeignLora, backbone: Backbone) -> dict[Slot, tuple[Tensor, T
         factors[slot] = (a, b)
     if not any(b.any() for _, b in factors.values()):
         raise PoolError(f"{lora.file}: all lora_B are zero, so this LoRA has no effect. Tune it again.")
-    return {slot: parts for slot, parts in sorted(factors.items()) if parts[1].any()}
+    return {slot: (a, b) for slot, (a, b) in sorted(factors.items()) if b.any()}
 
 
-def _slot(lora: ForeignLora, place: Place, backbone: Backbone) -> Slot:
-    block, target = place
+def _slot(lora: ExternalLora, block_target: BlockTarget, backbone: Backbone) -> Slot:
+    block, target = block_target
     end = WHOLE.get(target, "attn.qkv")
     slots = [s for s in slots_of(backbone.vit, ("q", "k", "v", *WHOLE)) if s.module == f"blocks.{block}.{end}"]
     if not slots:

@@ -6,15 +6,13 @@ poisoned. No tensors are opened, only cards are read; torch is not imported.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from freeshot.basics.errors import MissingPoolError, PoolError, UnknownNameError
-from freeshot.basics.files import canonical_json
 from freeshot.basics.suggestions import unknown_name
-from freeshot.pool.cards import CARD, is_piece, read_pool_card
+from freeshot.pool.cards import POOL_CARD, is_piece, read_pool_card
 
 if TYPE_CHECKING:
     from freeshot.plugin.catalogue import Catalogue
@@ -24,7 +22,7 @@ POOLS = Path("pools")
 
 
 @dataclass(frozen=True)
-class Place:
+class PoolLocation:
     """The location of a pool."""
 
     name: str
@@ -38,27 +36,27 @@ class Place:
     @property
     def identity(self) -> str:
         """Hash of the card, which includes the hashes of all files, if the pool is not shipped; '' otherwise."""
-        return "" if self.shipped else card_sha256(read_pool_card(self.folder))
+        return "" if self.shipped else read_pool_card(self.folder).identity
 
 
-def find_pool(name: str, catalogue: Catalogue, pools: Path = POOLS) -> Place:
+def find_pool(name: str, catalogue: Catalogue, pools: Path = POOLS) -> PoolLocation:
     """Find a pool by its name, a plugin's first, or by its folder.
 
     MissingPoolError explains how to build a pool that has a recipe; UnknownNameError is raised for other names.
     """
     sound = name.partition("+")[0]  # the suffix is a poison
-    if place := _whole(sound, catalogue, pools):
-        return place
+    if location := _whole(sound, catalogue, pools):
+        return location
     whole, slash, part = sound.rpartition("/")
-    if slash and (place := _whole(whole, catalogue, pools)):
-        return replace(place, part=part)
+    if slash and (location := _whole(whole, catalogue, pools)):
+        return replace(location, part=part)
     if sound in catalogue.pool_plans():
         raise MissingPoolError(
-            f"The pool '{sound}' has not been built: {pools / sound / CARD} does not exist. Build it with: "
+            f"The pool '{sound}' has not been built: {pools / sound / POOL_CARD} does not exist. Build it with: "
             f"{build_command(sound, pools)}"
         )
     if Path(sound).is_dir():
-        raise PoolError(f"{sound} is not a pool: it has no {CARD}. Build one with 'freeshot pool build'.")
+        raise PoolError(f"{sound} is not a pool: it has no {POOL_CARD}. Build one with 'freeshot pool build'.")
     known = {*catalogue.pools(), *catalogue.pool_plans(), *built_pools(pools)}
     raise unknown_name("pool", sound, known, catalogue.hint("pool"))
 
@@ -80,7 +78,7 @@ def absolute_pool_name(name: str, catalogue: Catalogue, pools: Path = POOLS) -> 
     return f"{place.folder.absolute()}{_suffix(place, name)}"
 
 
-def _suffix(place: Place, name: str) -> str:
+def _suffix(place: PoolLocation, name: str) -> str:
     """Return the part and the poison in the name of a pool."""
     part = f"/{place.part}" if place.part else ""
     return part + "".join(name.partition("+")[1:])
@@ -115,36 +113,30 @@ def built_pools(pools: Path = POOLS) -> tuple[str, ...]:
     """List the pools in a folder of pools by name: 'mine', 'paper/mixed'."""
     if not pools.is_dir():
         return ()
-    cards = [*pools.glob(f"*/{CARD}"), *pools.glob(f"*/*/{CARD}")]
+    cards = [*pools.glob(f"*/{POOL_CARD}"), *pools.glob(f"*/*/{POOL_CARD}")]
     return tuple(sorted(card.parent.relative_to(pools).as_posix() for card in cards))
 
 
-def card_sha256(card: Any) -> str:
-    """Hash a pool's card."""
-    return hashlib.sha256(canonical_json(card).encode()).hexdigest()
-
-
-def _whole(name: str, catalogue: Catalogue, pools: Path) -> Place | None:
+def _whole(name: str, catalogue: Catalogue, pools: Path) -> PoolLocation | None:
     try:
-        return Place(name, catalogue.pool(name))
+        return PoolLocation(name, catalogue.pool(name))
     except UnknownNameError:
         pass
     path = Path(name)
-    if not path.is_absolute() and ".." not in path.parts and (pools / path / CARD).is_file():
-        return Place(name, pools / name, shipped=False)
-    if (path / CARD).is_file():
+    if not path.is_absolute() and ".." not in path.parts and (pools / path / POOL_CARD).is_file():
+        return PoolLocation(name, pools / name, shipped=False)
+    if (path / POOL_CARD).is_file():
         return _of_folder(path, catalogue)
     return None
 
 
-def _of_folder(folder: Path, catalogue: Catalogue) -> Place:
+def _of_folder(folder: Path, catalogue: Catalogue) -> PoolLocation:
     """Locate a pool by folder; PoolError if a plugin ships a different pool with the same name."""
     card = read_pool_card(folder)
-    name: str = card["name"]
-    shipped = catalogue.pools().get(name)
-    if shipped is not None and card_sha256(card) != card_sha256(read_pool_card(shipped)):
+    shipped = catalogue.pools().get(card.name)
+    if shipped is not None and card.identity != read_pool_card(shipped).identity:
         raise PoolError(
-            f"The pool in {folder} is named '{name}', but a plugin ships another pool of that name. Import it under "
-            f"another name: freeshot pool import {folder} --backbone {card['backbone']} --name NAME"
+            f"The pool in {folder} is named '{card.name}', but a plugin ships another pool of that name. Import it "
+            f"under another name: freeshot pool import {folder} --backbone {card.backbone} --name NAME"
         )
-    return Place(name, folder, shipped=False)
+    return PoolLocation(card.name, folder, shipped=False)

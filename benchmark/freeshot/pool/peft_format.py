@@ -6,13 +6,14 @@ row ranges are stored separately: `rows`, by the layer's name within its block; 
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
 
 from freeshot.basics.errors import PoolError
-from freeshot.basics.files import atomic_path, write_tensors
+from freeshot.basics.files import atomic_path, write_tensors, write_text
 from freeshot.contracts.pool import Slot
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+CONFIG: Final = "adapter_config.json"
+WEIGHTS: Final = "adapter_model.safetensors"
 PREFIX = "base_model.model."
 Rows = dict[str, list[list[int]]]
 
@@ -30,7 +33,7 @@ def rows_of(factors: Mapping[Slot, tuple[Tensor, Tensor]]) -> Rows:
     rows: dict[str, set[tuple[int, int]]] = defaultdict(set)
     for slot in factors:
         rows[_layer(slot.module)].add((slot.start, slot.stop))
-    return {layer: sorted([start, stop] for start, stop in places) for layer, places in sorted(rows.items())}
+    return {layer: sorted([start, stop] for start, stop in ranges) for layer, ranges in sorted(rows.items())}
 
 
 def to_peft(factors: Mapping[Slot, tuple[Tensor, Tensor]], rank: int, widths: Mapping[str, int]) -> dict[str, Tensor]:
@@ -52,17 +55,20 @@ def from_peft(
     for key in sorted(k for k in tensors if k.endswith(".lora_A.weight")):
         module = key.removeprefix(PREFIX).removesuffix(".lora_A.weight")
         a, b = tensors[key], tensors.get(f"{PREFIX}{module}.lora_B.weight")
-        places = rows.get(_layer(module)) or [[0, 0 if b is None else len(b)]]
-        if b is None or a.ndim != 2 or b.ndim != 2 or a.shape[0] != b.shape[1] or a.shape[0] != rank * len(places):
+        ranges = rows.get(_layer(module)) or [[0, 0 if b is None else len(b)]]
+        if b is None or a.ndim != 2 or b.ndim != 2 or a.shape[0] != b.shape[1] or a.shape[0] != rank * len(ranges):
             raise PoolError(f"{where}: the factors of {module} do not match rank {rank}. Export it again.")
-        if not all(0 <= start < stop <= len(b) for start, stop in places):
-            raise PoolError(f"{where}: {module} has {len(b)} rows, but the card names {places}. Export it again.")
+        if not all(0 <= start < stop <= len(b) for start, stop in ranges):
+            raise PoolError(f"{where}: {module} has {len(b)} rows, but the card names {ranges}. Export it again.")
         if not b.any():
             raise PoolError(f"{where}: lora_B of {module} is all zero, so this LoRA has no effect. Tune it again.")
-        for place, (start, stop) in enumerate(places):
-            columns = slice(place * rank, (place + 1) * rank)
+        rest = b.clone()
+        for index, (start, stop) in enumerate(ranges):
+            columns = slice(index * rank, (index + 1) * rank)
             factors[Slot(module, start, stop)] = (a[columns], b[start:stop, columns])
-        _require_blocks(where, module, b, rank, places)
+            rest[start:stop, columns] = 0
+        if rest.any():  # that part would be lost
+            raise PoolError(f"{where}: lora_B of {module} is non-zero outside the rows of its card. Import it again.")
         unread -= {key, f"{PREFIX}{module}.lora_B.weight"}
     if not factors:
         raise PoolError(f"{where} has no lora_A. Export the adapter again.")
@@ -76,7 +82,7 @@ def from_peft(
 
 def peft_config(factors: Mapping[Slot, tuple[Tensor, Tensor]], rank: int, backbone: str) -> dict[str, Any]:
     """Return PEFT's config of the adapter; alpha equals the rank everywhere, so that B·A is not scaled."""
-    joined = {layer: rank * len(places) for layer, places in rows_of(factors).items() if len(places) > 1}
+    joined = {layer: rank * len(ranges) for layer, ranges in rows_of(factors).items() if len(ranges) > 1}
     return {
         "peft_type": "LORA",
         "base_model_name_or_path": backbone,
@@ -92,10 +98,23 @@ def peft_config(factors: Mapping[Slot, tuple[Tensor, Tensor]], rank: int, backbo
     }
 
 
-def save_tensors(file: Path, tensors: Mapping[str, Tensor]) -> None:
+def write_adapter(
+    folder: Path,
+    factors: Mapping[Slot, tuple[Tensor, Tensor]],
+    rank: int,
+    backbone: str,
+    widths: Mapping[str, int],
+    precision: torch.dtype = torch.float32,
+) -> None:
+    """Write PEFT's two files; `widths` are the output widths of the layers."""
+    save_tensors(folder / WEIGHTS, to_peft(factors, rank, widths), precision)
+    write_text(folder / CONFIG, json.dumps(peft_config(factors, rank, backbone), indent=1) + "\n")
+
+
+def save_tensors(file: Path, tensors: Mapping[str, Tensor], precision: torch.dtype) -> None:
     """Write a safetensors file atomically."""
     with atomic_path(file) as temporary:
-        write_tensors(temporary, tensors)
+        write_tensors(temporary, {name: tensor.to(precision) for name, tensor in tensors.items()})
 
 
 def _layer(module: str) -> str:
@@ -108,15 +127,6 @@ def _fused(factors: Mapping[Slot, tuple[Tensor, Tensor]], module: str, rank: int
     slots = sorted(slot for slot in factors if slot.module == module)
     a = torch.cat([factors[slot][0] for slot in slots])
     b = a.new_zeros(width, len(a))
-    for place, slot in enumerate(slots):
-        b[slot.start : slot.stop, place * rank : (place + 1) * rank] = factors[slot][1]
+    for index, slot in enumerate(slots):
+        b[slot.start : slot.stop, index * rank : (index + 1) * rank] = factors[slot][1]
     return a, b
-
-
-def _require_blocks(where: object, module: str, b: Tensor, rank: int, rows: Sequence[Sequence[int]]) -> None:
-    """Refuse a B that is non-zero outside the rows of the card, because that part would be lost."""
-    rest = b.clone()
-    for place, (start, stop) in enumerate(rows):
-        rest[start:stop, place * rank : (place + 1) * rank] = 0
-    if rest.any():
-        raise PoolError(f"{where}: lora_B of {module} is non-zero outside the rows of its card. Import it again.")

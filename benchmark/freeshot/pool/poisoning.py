@@ -41,13 +41,13 @@ def split_name(name: str) -> tuple[str, Poison | None]:
     whole, plus, text = name.partition("+")
     if not plus:
         return name, None
-    found = re.fullmatch(f"({'|'.join(KINDS)})([0-9]+)", text)
-    if found is None or not 0 <= int(found[2]) <= 100:
+    match = re.fullmatch(f"({'|'.join(KINDS)})([0-9]{{1,3}})", text)
+    if match is None or int(match[2]) > 100:
         raise PoolError(
             f"Invalid poison '{text}' in the pool name '{name}': expected one of {', '.join(KINDS)} and a percentage. "
             f"Use '{whole}+{KINDS[0]}30'."
         )
-    return whole, Poison(found[1], int(found[2]))
+    return whole, Poison(match[1], int(match[2]))
 
 
 def poisoned(pool: LoraPool, poison: Poison) -> LoraPool:
@@ -56,8 +56,8 @@ def poisoned(pool: LoraPool, poison: Poison) -> LoraPool:
     chosen = set(order[: round(len(pool) * poison.percent / 100)].tolist())
     spoil = _made_noise if poison.kind == "noise" else _mislabelled
     entries = tuple(
-        spoil(entry, derive(0, pool.sha256, poison.kind, entry.name)) if place in chosen else entry
-        for place, entry in enumerate(pool.entries)
+        spoil(entry, derive(0, pool.sha256, poison.kind, entry.name)) if index in chosen else entry
+        for index, entry in enumerate(pool.entries)
     )
     names = [entry.name for entry in pool.entries]  # a part shares the pool's hash but has its own poison
     identity = f"{derive(0, pool.sha256, poison.kind, poison.percent, *names):016x}{pool.sha256[16:]}"

@@ -11,19 +11,17 @@ The layout of the factors in the adapter file is documented in `freeshot.pool.pe
 from __future__ import annotations
 
 import hashlib
-import json
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
 import torch
 
 from freeshot.basics.access_guard import require_access
 from freeshot.basics.errors import PoolError
-from freeshot.basics.files import file_sha256, read_bounded, write_text
+from freeshot.basics.files import file_sha256, read_bounded
 from freeshot.contracts.pool import LoraEntry, LoraPool
-from freeshot.pool.cards import FORMAT, is_piece, read_pool_card
-from freeshot.pool.locate import card_sha256
-from freeshot.pool.peft_format import from_peft, peft_config, rows_of, save_tensors, to_peft
+from freeshot.pool.cards import POOL_CARD, LoraCard, PoolCard, read_pool_card
+from freeshot.pool.peft_format import WEIGHTS, from_peft, rows_of, save_tensors, write_adapter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,44 +29,40 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+HEAD: Final = "head.safetensors"
 LARGEST = 2**28
 """Maximal size of a LoRA file in bytes; rank 64 on all layers of ViT-L takes 101 million in single precision."""
 
 
 def write_entry(
     folder: Path, entry: LoraEntry, backbone: str, widths: Mapping[str, int], *, half: bool = True
-) -> dict[str, Any]:
-    """Write one LoRA; `widths` are the output widths of its layers. Return its line of the card.
+) -> LoraCard:
+    """Write one LoRA; `widths` are the output widths of its layers.
 
     In half precision, unless third-party factors must be stored exactly.
     """
     precision = torch.float16 if half else torch.float32
-    head = {"weight": entry.head_weight, "bias": entry.head_bias}
-    adapter = to_peft(entry.factors, entry.rank, widths)
-    for file, tensors in {"adapter_model": adapter, "head": head}.items():
-        save_tensors(folder / f"{file}.safetensors", {name: t.to(precision) for name, t in tensors.items()})
-    config = peft_config(entry.factors, entry.rank, backbone)
-    write_text(folder / "adapter_config.json", json.dumps(config, indent=1) + "\n")
-    return {
-        "name": entry.name,
-        "rank": entry.rank,
-        "rows": rows_of(entry.factors),
-        "classes": list(entry.classes),
-        "class_ids": list(entry.class_ids),
-        "sha256": {f: file_sha256(folder / f) for f in ("adapter_model.safetensors", "head.safetensors")},
-        "facts": dict(entry.facts),
-    }
+    write_adapter(folder, entry.factors, entry.rank, backbone, widths, precision)
+    save_tensors(folder / HEAD, {"weight": entry.head_weight, "bias": entry.head_bias}, precision)
+    return LoraCard(
+        name=entry.name,
+        rank=entry.rank,
+        rows=rows_of(entry.factors),
+        classes=list(entry.classes),
+        class_ids=list(entry.class_ids),
+        sha256={WEIGHTS: file_sha256(folder / WEIGHTS), HEAD: file_sha256(folder / HEAD)},
+        facts=dict(entry.facts),
+    )
 
 
-def is_as_noted(pool: Path, line: Mapping[str, Any]) -> bool:
-    """Return whether the files of a LoRA have the hashes of its card line."""
-    return all(file_sha256(pool / line["name"] / file) == expected for file, expected in line["sha256"].items())
-
-
-def write_card(path: Path, name: str, backbone: str, backbone_hash: str, lines: Sequence[Any], license: str) -> None:
+def write_card(
+    path: Path, name: str, backbone: str, backbone_hash: str, loras: Sequence[LoraCard], license: str
+) -> None:
     """Write `pool.json`, last: a folder without it is an unfinished pool."""
-    card = {"format": FORMAT, "name": name, "backbone": backbone, "backbone_sha256": backbone_hash, "license": license}
-    write_text(path / "pool.json", json.dumps(card | {"loras": list(lines)}, indent=1, ensure_ascii=False) + "\n")
+    card = PoolCard(
+        format=2, name=name, backbone=backbone, backbone_sha256=backbone_hash, license=license, loras=list(loras)
+    )
+    card.write(path / POOL_CARD)
 
 
 def open_pool(path: Path, backbone_hash: str | None = None) -> LoraPool:
@@ -79,47 +73,25 @@ def open_pool(path: Path, backbone_hash: str | None = None) -> LoraPool:
     """
     require_access(f"The pool in {path}")
     card = read_pool_card(path)
-    if backbone_hash is not None and card["backbone_sha256"] != backbone_hash:
+    if backbone_hash is not None and card.backbone_sha256 != backbone_hash:
         raise PoolError(
-            f"The pool '{card['name']}' was tuned on {card['backbone']} ({card['backbone_sha256'][:8]}…), but the "
+            f"The pool '{card.name}' was tuned on {card.backbone} ({card.backbone_sha256[:8]}…), but the "
             f"backbone here is {backbone_hash[:8]}…. Choose another --backbone or another pool."
         )
-    try:
-        entries = tuple(_read_entry(path, line) for line in card["loras"])
-        identity = card_sha256(card)
-        return LoraPool(
-            card["name"], path, card["backbone"], card["backbone_sha256"], entries, identity, card.get("license", "")
-        )
-    except (LookupError, TypeError, AttributeError, ValueError, OverflowError) as error:
-        raise PoolError(
-            f"{path / 'pool.json'} lacks or has an invalid {error}. Build or import the pool again."
-        ) from None
+    entries = tuple(_read_entry(path / lora.name, lora) for lora in card.loras)
+    return LoraPool(card.name, path, card.backbone, card.backbone_sha256, entries, card.identity, card.license)
 
 
-def _read_entry(pool: Path, line: Mapping[str, Any]) -> LoraEntry:
-    _require_sound(line)
-    folder = pool / line["name"]
-    adapter = load_tensors(folder / "adapter_model.safetensors", line["sha256"]["adapter_model.safetensors"])
-    head = load_tensors(folder / "head.safetensors", line["sha256"]["head.safetensors"])
-    ways = {len(part) for part in head.values()} | {len(line["class_ids"])}
-    axes = {name: part.ndim for name, part in head.items()}
-    if axes != {"weight": 2, "bias": 1} or ways != {len(line["classes"])}:
-        raise PoolError(
-            f"{folder / 'head.safetensors'} must hold weight and bias of {len(line['classes'])} classes. "
-            "Export it again."
-        )
-    rank = int(line["rank"])
-    factors = from_peft(folder / "adapter_model.safetensors", adapter, rank, line["rows"])
-    return LoraEntry(
-        line["name"],
-        rank,
-        factors,
-        head["weight"],
-        head["bias"],
-        tuple(line["classes"]),
-        tuple(line["class_ids"]),
-        line["facts"],
-    )
+def _read_entry(folder: Path, card: LoraCard) -> LoraEntry:
+    adapter = load_tensors(folder / WEIGHTS, card.sha256[WEIGHTS])
+    head = load_tensors(folder / HEAD, card.sha256[HEAD])
+    count = len(card.classes)
+    shapes = {name: (tensor.ndim, tensor.shape[:1]) for name, tensor in head.items()}
+    if shapes != {"weight": (2, (count,)), "bias": (1, (count,))} or len(card.class_ids) != count:
+        raise PoolError(f"{folder / HEAD} must hold weight and bias of {count} classes. Export it again.")
+    factors = from_peft(folder / WEIGHTS, adapter, card.rank, card.rows)
+    classes, ids = tuple(card.classes), tuple(card.class_ids)
+    return LoraEntry(card.name, card.rank, factors, head["weight"], head["bias"], classes, ids, card.facts)
 
 
 def numbers_sha256(pool: LoraPool) -> str:
@@ -129,17 +101,6 @@ def numbers_sha256(pool: LoraPool) -> str:
         for tensor in (*chain.from_iterable(entry.factors.values()), entry.head_weight, entry.head_bias):
             digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
-
-
-def _require_sound(line: Mapping[str, Any]) -> None:
-    """Check the types of a card line's classes, ids, rows and facts."""
-    if not isinstance(line["name"], str) or not is_piece(line["name"]):
-        raise PoolError(f"The LoRA {line['name']!r} of a pool does not have a valid folder name. Build the pool again.")
-    classes, ids = line["classes"], line["class_ids"]
-    lists = isinstance(classes, list) and isinstance(ids, list) and isinstance(line["facts"], dict)
-    lists = lists and isinstance(line["rows"], dict)
-    if not lists or not all(isinstance(c, str) for c in classes) or not all(type(i) is int for i in ids):
-        raise TypeError(f"the classes, rows or facts of '{line['name']}'")
 
 
 def load_tensors(file: Path, sha256: str | None = None) -> dict[str, Tensor]:

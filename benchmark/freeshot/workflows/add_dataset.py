@@ -7,13 +7,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from freeshot.basics.errors import DataError, PoolError
-from freeshot.data.manifest import Manifest, Parts, Question, write_manifest
 from freeshot.data.splits import NAMES, Split, drawn_split, read_split, require_known, split_of_rows
-from freeshot.data.user_dataset import Listed, dataset_class, list_images, require_name
-from freeshot.data.verify import Found, check_dataset
+from freeshot.data.user_dataset import (
+    ImageList,
+    Manifest,
+    TrackSettings,
+    dataset_class,
+    list_images,
+    require_name,
+    write_manifest,
+)
+from freeshot.data.verify import DatasetReport, check_dataset
 from freeshot.engine.vit.backbone import backbone_provider
 from freeshot.evaluation.episodes import episodes_sha256, track_episodes
-from freeshot.pool.cards import CARD, read_pool_card
+from freeshot.pool.cards import POOL_CARD, read_pool_card
 from freeshot.pool.locate import POOLS, canonical_pool_name, find_pool
 from freeshot.pool.store import open_pool
 
@@ -49,7 +56,7 @@ class AddRequest:
     license: str = ""
 
 
-def add_dataset(request: AddRequest, catalogue: Catalogue) -> tuple[Manifest, Found]:
+def add_dataset(request: AddRequest, catalogue: Catalogue) -> tuple[Manifest, DatasetReport]:
     """Validate everything, then write the manifest; return it with the result of the image check."""
     require_name(request.name)
     _require_free(request.name, catalogue)
@@ -57,7 +64,7 @@ def add_dataset(request: AddRequest, catalogue: Catalogue) -> tuple[Manifest, Fo
     pool = _lasting(request.pool, catalogue, request.pools)
     listed = list_images(request.path)
     split, split_from = _split(request, listed)
-    asked = Question(
+    settings = TrackSettings(
         pool=pool,
         sources=request.sources or _sources_of(pool, catalogue, request.pools),
         backbone=request.backbone,
@@ -72,21 +79,21 @@ def add_dataset(request: AddRequest, catalogue: Catalogue) -> tuple[Manifest, Fo
         fit=request.fit,
         domain=request.domain,
         license=request.license,
-        splits=Parts(base=split.base, validation=split.validation, novel=split.novel),
+        splits=split,
         split_from=split_from,
-        question=asked,
+        settings=settings,
     )
     dataset = dataset_class(manifest)()
     novel = dataset.load("novel", request.data)
     frozen = episodes_sha256(track_episodes(manifest.track, novel), novel.sha256)
-    found = check_dataset(dataset, request.data)
-    if found.broken:
-        more = f" {len(found.broken) - 1} more cannot be read either." if len(found.broken) > 1 else ""
-        raise DataError(found.broken[0] + more)
-    question = asked.model_copy(update={"episodes_sha256": frozen})
-    manifest = manifest.model_copy(update={"question": question})
+    report = check_dataset(dataset, request.data)
+    if report.broken:
+        more = f" {len(report.broken) - 1} more cannot be read either." if len(report.broken) > 1 else ""
+        raise DataError(report.broken[0] + more)
+    settings = settings.model_copy(update={"episodes_sha256": frozen})
+    manifest = manifest.model_copy(update={"settings": settings})
     write_manifest(request.data, manifest)
-    return manifest, found
+    return manifest, report
 
 
 def _portable(path: Path, data: Path) -> str:
@@ -95,7 +102,7 @@ def _portable(path: Path, data: Path) -> str:
     return str(place.relative_to(folder) if place.is_relative_to(folder) else place)
 
 
-def _split(request: AddRequest, listed: Listed) -> tuple[Split, str]:
+def _split(request: AddRequest, listed: ImageList) -> tuple[Split, str]:
     if request.split is not None:
         split = read_split(request.split)
         require_known(split, listed.members, request.split, request.path)
@@ -117,7 +124,7 @@ def _require_free(name: str, catalogue: Catalogue) -> None:
 def _lasting(asked: str, catalogue: Catalogue, pools: Path) -> str:
     """Return the name by which later runs find a pool; PoolError if they would not."""
     place = find_pool(asked, catalogue, pools)
-    if not place.shipped and not (pools / place.name / CARD).is_file():
+    if not place.shipped and not (pools / place.name / POOL_CARD).is_file():
         raise PoolError(
             f"Tracks name their pool, and runs search '{place.name}' in {pools}, not in {place.folder}. Import it "
             f"first: freeshot pool import {place.folder} --backbone NAME --name {place.name}"
@@ -131,6 +138,6 @@ def _sources_of(pool: str, catalogue: Catalogue, pools: Path) -> tuple[str, ...]
         if track.pool == pool:
             return track.sources
     folder = find_pool(pool, catalogue, pools).folder
-    entries = open_pool(folder, read_pool_card(folder)["backbone_sha256"]).entries  # validates the card
+    entries = open_pool(folder, read_pool_card(folder).backbone_sha256).entries  # validates the card
     named = dict.fromkeys(str(entry.facts.get("dataset", "")) for entry in entries)
     return tuple(name for name in named if name in catalogue.names("dataset"))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from freeshot.data.splits import Split
 
+SPLIT_FOLDERS = ("train", "val", "test", "meta_train", "meta_val", "meta_test")
 FLOWERS = 8_189
 """Number of photographs, and of labels, in VGG Flower."""
 
@@ -109,12 +110,15 @@ class Cub(PublishedDataset):
 
 
 def class_folders(folder: Path) -> dict[str, tuple[Path, ...]]:
-    """Merge class folders sorted into train, val and test, or read them directly."""
+    """Read class folders, merging those of train, val and test if the folder holds nothing but such splits."""
     from freeshot.data.image_folder import classes_in
 
-    parts = [folder / f"{prefix}{part}" for prefix in ("", "meta_") for part in ("train", "val", "test")]
+    present = {entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")}
+    splits = [folder / name for name in SPLIT_FOLDERS if name in present]
+    if not present.issubset(SPLIT_FOLDERS):  # CIFAR-100 has a class called 'train'
+        splits = []
     merged: dict[str, tuple[Path, ...]] = {}
-    for part in [part for part in parts if part.is_dir()] or [folder]:
+    for part in splits or [folder]:
         for name, files in classes_in(part).items():
             merged[name] = (*merged.get(name, ()), *files)
     return merged

@@ -15,7 +15,7 @@ from freeshot.cli.options import data_folder, pools_folder
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from freeshot.data.verify import Found
+    from freeshot.data.verify import DatasetReport
 
 SHOWN = 10
 """Number of broken images, and of near-duplicate pairs, that are listed; the rest is counted."""
@@ -39,14 +39,15 @@ def command() -> None:
 @click.pass_context
 def list_(ctx: click.Context, data: Path) -> None:
     """List the data sets with domain, licence and splits, and whether their files are present."""
-    from freeshot.data.lookup import list_datasets
+    from freeshot.data.lookup import classes_and_availability, dataset_by_name
 
     session = session_of(ctx)
     session.use_data(data)
-    rows = [
-        (entry.name, entry.domain, entry.license, entry.splits, "present" if entry.is_available else "missing")
-        for entry in list_datasets(session.catalogue, data)
-    ]
+    rows = []
+    for name in session.catalogue.names("dataset"):
+        dataset = dataset_by_name(session.catalogue, name)
+        classes, is_available = classes_and_availability(dataset, data)
+        rows.append((name, dataset.domain, dataset.license, classes, "present" if is_available else "missing"))
     table(stdout(), rows, heads=("name", "domain", "licence", "classes", "files"))
 
 
@@ -77,7 +78,7 @@ def check(ctx: click.Context, name: str, data: Path, quick: bool, radius: int) -
         def report(done: int, total: int) -> None:
             display.advance(Progress(name, "check", done, total))
 
-        result = check_dataset(dataset, data, look=not quick, radius=radius, on_step=report)
+        result = check_dataset(dataset, data, decode=not quick, radius=radius, on_step=report)
     _print(stdout(), result)
     if result.broken:
         ctx.exit(1)
@@ -122,7 +123,7 @@ def check(ctx: click.Context, name: str, data: Path, quick: bool, radius: int) -
 def add(ctx: click.Context, /, **arguments: Any) -> None:
     """Add a data set and a track from a folder of class folders, or from a CSV file (path,label[,split])."""
     from freeshot.data.image_folder import left_out
-    from freeshot.data.manifest import manifest_path
+    from freeshot.data.user_dataset import manifest_path
     from freeshot.workflows.add_dataset import AddRequest, add_dataset
 
     session = session_of(ctx)
@@ -138,7 +139,7 @@ def add(ctx: click.Context, /, **arguments: Any) -> None:
     console.print(f"Run it: freeshot run --track {manifest.track.name} --method frozen-prototype", soft_wrap=True)
 
 
-def _print(console: Console, result: Found) -> None:
+def _print(console: Console, result: DatasetReport) -> None:
     rows = [
         (split.name, str(split.classes), str(split.images), str(split.fewest), f"{split.sha256[:8]}…")
         for split in result.splits
@@ -152,8 +153,8 @@ def _print(console: Console, result: Found) -> None:
         print_warning(sentence)
     if len(result.broken) > SHOWN:
         print_warning(f"{len(result.broken) - SHOWN} more images cannot be read.")
-    for pair in result.alike[:SHOWN]:
+    for pair in result.near_duplicates[:SHOWN]:
         how = "are the same" if pair.same else f"are near-duplicates ({pair.bits} of 64 bits differ)"
         print_warning(f"Base image {pair.base} and novel image {pair.novel} {how}.")
-    if len(result.alike) > SHOWN:
-        print_warning(f"{len(result.alike) - SHOWN} more pairs of a base and a novel image are near-duplicates.")
+    if (more := len(result.near_duplicates) - SHOWN) > 0:
+        print_warning(f"{more} more pairs of a base and a novel image are near-duplicates.")

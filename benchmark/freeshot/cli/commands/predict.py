@@ -41,15 +41,15 @@ def command(
 ) -> None:
     """Classify images by the nearest class mean of a few labelled examples. Nothing is trained."""
     from freeshot.basics.errors import OptionError
-    from freeshot.data.image_folder import left_out
-    from freeshot.data.picture_folders import open_classes, open_pictures
+    from freeshot.data.image_folder import left_out, open_classes, open_pictures
     from freeshot.engine.lora.adapted_learner import AdaptedLearner
     from freeshot.engine.vit.backbone import named_backbone
-    from freeshot.pool.adapter_folder import open_adapter, read_adapter_card
+    from freeshot.pool.adapter_folder import open_adapter
+    from freeshot.pool.cards import read_adapter_card
     from freeshot.workflows.predict import predict
 
     if adapter is not None and backbone is None:
-        backbone = read_adapter_card(adapter)["backbone"]
+        backbone = read_adapter_card(adapter).backbone
     if backbone is None:
         raise OptionError("No backbone given. Set --adapter (which determines the backbone) or --backbone.")
     opened = named_backbone(session_of(ctx).catalogue, backbone, device)

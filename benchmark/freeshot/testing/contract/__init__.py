@@ -61,7 +61,7 @@ def kind_of(value: Any) -> str:
 
 def catalogue_with(value: Any, plugins: Selection | None = None, data: Path | None = None) -> Catalogue:
     """Load the plugins, the contract world, and the checked class, unless a plugin already provides it."""
-    from freeshot.data.user_dataset import offer_own
+    from freeshot.data.user_dataset import register_user_datasets
     from freeshot.plugin.catalogue import Catalogue
     from freeshot.plugin.files import file_of
     from freeshot.plugin.host import PluginInfo, Selection
@@ -72,7 +72,7 @@ def catalogue_with(value: Any, plugins: Selection | None = None, data: Path | No
     world = {"freeshot_datasets": [ContractWaves], "freeshot_methods": [FrozenBackbone]}
     host.provide(PluginInfo("contract-world", "freeshot", ""), **world)
     if data is not None and (data / "own").is_dir():
-        offer_own(host, data)
+        register_user_datasets(host, data)
     file = file_of(value)
     if file is not None and file.absolute() not in host.selection.files:
         host.load_file(file)
