@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from freeshot.basics.excerpts import excerpt, grouped, shown_path
+from freeshot.basics.failures import excerpt, grouped, shown_path
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping

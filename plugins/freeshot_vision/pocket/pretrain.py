@@ -21,9 +21,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
-from freeshot.basics.cores import usable_cores
 from freeshot.basics.files import file_sha256
 from freeshot.basics.seeds import derive
+from freeshot.basics.system import usable_cores
 from freeshot_vision.pocket.augment import augment
 from freeshot_vision.pocket.build.corpus import load_corpus
 from freeshot_vision.pocket.teacher import all_features, open_teacher, principal_targets

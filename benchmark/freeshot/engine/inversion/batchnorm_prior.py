@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from freeshot.basics.errors import DataError, OptionError
 from freeshot.basics.files import file_sha256
-from freeshot.basics.weights import weights_folder
+from freeshot.basics.system import weights_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

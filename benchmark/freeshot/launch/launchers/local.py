@@ -6,8 +6,8 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from freeshot.basics.cores import usable_cores
 from freeshot.basics.errors import OptionError
+from freeshot.basics.system import usable_cores
 from freeshot.contracts.launcher import Launcher
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from freeshot.basics.cores import usable_cores
 from freeshot.basics.files import file_sha256
+from freeshot.basics.system import usable_cores
 from freeshot_vision.pocket.build import icons, photos, registry
 from freeshot_vision.pocket.build.kinds import UNREADABLE_SETS, with_kinds
 from freeshot_vision.pocket.build.names import mentions_any, normalise, normalised
