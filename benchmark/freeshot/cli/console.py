@@ -79,11 +79,17 @@ def p_value(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def _print_line(text: str, style: str) -> None:
+def stderr() -> Console:
+    """Open the console for errors and warnings."""
     from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
+
+
+def _print_line(text: str, style: str) -> None:
     from rich.text import Text
 
-    Console(stderr=True, highlight=False).print(Text(one_line(text), style=style), soft_wrap=True)
+    stderr().print(Text(one_line(text), style=style), soft_wrap=True)
 
 
 def arithmetic(operations: float) -> str:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from freeshot.basics.failures import excerpt, grouped, shown_path
+from freeshot.basics.failures import excerpt, failure_of, grouped, shown_path
+from freeshot.cli.console import print_error, stderr
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Collection, Hashable, Mapping
 
     from rich.console import Console
 
     from freeshot.contracts.events import CellFailed
 
+DEBUG = "FREESHOT_DEBUG"
+"""Environment variable that has full tracebacks printed."""
 NAMED = 5
 """Number of further cells with the same cause that are listed by name."""
 
@@ -23,6 +27,18 @@ def print_failures(console: Console, failures: Mapping[str, CellFailed], *, full
     for titles in grouped(failures, lambda title: _cause(failures[title])):
         _print_one(console, titles[0], failures[titles[0]], full=full)
         _print_more(console, titles[1:])
+
+
+def print_plugin_error(error: Exception, packages: Collection[str]) -> bool:
+    """Print an exception that plugin code raised outside of a cell; return False if no plugin is involved."""
+    failure, full = failure_of(error, packages), bool(os.environ.get(DEBUG))
+    if failure.origin is None:
+        return False
+    print_error(failure.reason)
+    print_excerpt(stderr(), excerpt(failure, Path.cwd(), whole=full))
+    if not full:
+        print_excerpt(stderr(), (f"{DEBUG}=1 prints the full traceback.",))
+    return True
 
 
 def print_excerpt(console: Console, lines: tuple[str, ...], indent: str = "    ") -> None:

@@ -83,6 +83,14 @@ class VerbGroup(HelpfulGroup):
         except BrokenPipeError:
             _close_quietly()
             ctx.exit(1)
+        except (click.ClickException, click.Abort, click.exceptions.Exit):
+            raise
+        except Exception as error:
+            from freeshot.cli.failures import print_plugin_error
+
+            if not print_plugin_error(error, session_of(ctx).host.packages):
+                raise  # no plugin is involved, so this is an error of FreeShot
+            ctx.exit(1)
         finally:
             session_of(ctx).warn()
         return result

@@ -73,16 +73,6 @@ def device() -> Decorator:
     )
 
 
-def assumed_rate() -> Decorator:
-    """Add --rate FLOPS, the assumed speed of another machine for cost estimates."""
-    return click.option(
-        "--rate",
-        metavar="FLOPS",
-        type=click.FloatRange(min=0, min_open=True),
-        help="With --dry-run: assume this many operations per second, e.g. 1e13, instead of measuring this machine.",
-    )
-
-
 def component_options(help: str = "Set an option of the method, e.g. -o learner=reptile. Repeatable.") -> Decorator:
     """Add -o KEY=VALUE."""
     return click.option(

@@ -1,4 +1,4 @@
-"""Recycling: from a pool to an adapter file, without a track."""
+"""Train a data-free method on a pool, without a track, and export its adapter."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from freeshot.pool.adapter_folder import export_adapter
 from freeshot.pool.locate import find_pool
 from freeshot.pool.store import open_pool
 from freeshot.records.models import RunSpec
-from freeshot.workflows.estimate_flops import Forecast, forecast
 
 if TYPE_CHECKING:
     from freeshot.contracts.method import Method
+    from freeshot.contracts.pool import LoraPool
     from freeshot.plugin.catalogue import Catalogue
     from freeshot.records.models import StageCost
 
@@ -39,7 +39,8 @@ class RecycleRequest:
     pool: str
     """Name or folder of the pool."""
     out: Path
-    method: str = "lora-recycle"
+    method: str | None = None
+    """Default: the first of the compared pair of methods of the preset, or of the main suite."""
     options: tuple[str, ...] = ()
     preset: str | None = None
     """Suite whose scaled options are used; None uses the method's own defaults, the paper's."""
@@ -58,20 +59,16 @@ class Job:
     """A validated recycling that is ready to start."""
 
     request: RecycleRequest
-    environment: RunContext
+    context: RunContext
     spec: RunSpec
+    pool: LoraPool
     track: Track
     method: Method
-
-    def forecast(self) -> Forecast:
-        """Estimate the cost, from one measured step."""
-        backbone = self.environment.backbone(self.spec.backbone)
-        return forecast(self.environment, self.spec, self.track, backbone)
 
     def run(self) -> list[StageCost]:
         """Prepare the method on the pool and write its adapter; an interrupted job resumes."""
         require_writable(self.request.out, "--out")
-        bench = Bench(self.environment, self.spec, self.track, self.method)
+        bench = Bench(self.context, self.spec, self.track, self.method)
         with access_blocked() as violations:
             learner = self.method.prepare(RestrictedWorkbench(bench))
         if violations:
@@ -79,7 +76,7 @@ class Job:
         adapter = adapter_left(self.method, learner)
         if adapter is None:
             raise OptionError(no_adapter(self.method))
-        backbone = self.environment.backbone(self.spec.backbone)
+        backbone = self.context.backbone(self.spec.backbone)
         export_adapter(self.request.out, adapter, backbone, self._facts(bench))
         if self.request.sheets:
             patch = backbone.image_size // bench.patch_side()
@@ -88,28 +85,26 @@ class Job:
         return bench.stages
 
     def _facts(self, bench: Bench) -> dict[str, Any]:
-        pool = bench.pool()
         return {
-            "pool": pool.name,
-            "pool_sha256": pool.sha256,
-            "loras": len(pool),
+            "pool": self.pool.name,
+            "pool_sha256": self.pool.sha256,
+            "loras": len(self.pool),
             "method": self.spec.method.model_dump(mode="json"),
             "parts": {name: part.model_dump(mode="json") for name, part in self.spec.parts.items()},
             "seed": self.spec.seed,
             "way": self.track.way,
             "shot": self.track.shot,
-            "data_free": data_freedom(self.environment, self.spec),
+            "data_free": data_freedom(self.context, self.spec),
             "seconds": {stage.stage: round(stage.seconds, 1) for stage in bench.stages},
         }
 
 
 def plan_recycling(request: RecycleRequest, catalogue: Catalogue) -> Job:
     """Resolve and validate the request before anything runs."""
-    place = find_pool(request.pool, catalogue)
-    if place.part or "+" in request.pool:
-        raise OptionError(f"'{request.pool}' is a part of a pool, or a poisoned one. Choose '{place.name}' itself.")
-    folder = place.folder
-    pool = open_pool(folder)
+    location = find_pool(request.pool, catalogue)
+    if location.part or "+" in request.pool:
+        raise OptionError(f"'{request.pool}' is a part of a pool, or a poisoned one. Choose '{location.name}' itself.")
+    pool = open_pool(location.folder)
     ways = {len(entry.classes) for entry in pool.entries}
     track = Track(
         name=f"own/{pool.name}/{min(ways)}w{request.shot}s",
@@ -121,17 +116,26 @@ def plan_recycling(request: RecycleRequest, catalogue: Catalogue) -> Job:
         shot=request.shot,
         query=request.query,
     )
-    row = row_for(request.method, request.options, request.preset, catalogue)
+    name = request.method or _default_method(request.preset, catalogue)
+    row = row_for(name, request.options, request.preset, catalogue)
     part, component, chosen = with_parts(catalogue, "method", row.method, row.options)
     method: Any = component
     backbone = backbone_part(catalogue, track.backbone)
     spec = RunSpec(
         suite="own", track=track_spec(track), method=part, parts=chosen, backbone=backbone, seed=request.seed
     )
-    if beyond := needs_of(catalogue, spec) - {Needs.POOL}:
-        needs = ", ".join(sorted(need.value for need in beyond))
+    if more := needs_of(catalogue, spec) - {Needs.POOL}:
+        needs = ", ".join(sorted(need.value for need in more))
         raise OptionError(f"Method '{method.name}' needs more than a pool: {needs}. Choose a data-free one.")
-    environment = RunContext(catalogue, request.cache, Path("data"), choose_device(request.device))
-    environment.own_pools[pool.name] = folder
-    require_parts_ready(spec, environment)
-    return Job(request, environment, spec, track, method)
+    context = RunContext(catalogue, request.cache, Path("data"), choose_device(request.device))
+    context.own_pools[pool.name] = location.folder
+    require_parts_ready(spec, context)
+    pool = context.pool(pool.name, context.backbone(backbone))  # now with the backbone's hash checked
+    return Job(request, context, spec, pool, track, method)
+
+
+def _default_method(preset: str | None, catalogue: Catalogue) -> str:
+    suite = catalogue.main_suite() if preset is None else catalogue.suite(preset)
+    if suite is None or suite.pair is None:
+        raise OptionError("No installed suite has a default method. Set --method.")
+    return suite.pair[0]

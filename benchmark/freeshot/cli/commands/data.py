@@ -99,7 +99,7 @@ def check(ctx: click.Context, name: str, data: Path, quick: bool, radius: int) -
 @click.option("--shot", type=click.IntRange(min=1), default=1, help="Labelled images per class.")
 @click.option("--query", type=click.IntRange(min=1), default=15, help="Query images per class.")
 @click.option("--episodes", type=click.IntRange(1, 100_000), default=600, help="Number of episodes.")
-@click.option("--pool", default="pocket", metavar="NAME", help="LoRA pool of the track.")
+@click.option("--pool", metavar="NAME", help="LoRA pool of the track; default: that of the main suite.")
 @pools_folder()
 @click.option(
     "--source",
@@ -108,7 +108,7 @@ def check(ctx: click.Context, name: str, data: Path, quick: bool, radius: int) -
     metavar="DATASET",
     help="Data set the pool was trained on; default: as recorded in the pool. Repeatable.",
 )
-@click.option("--backbone", "-b", default="pocket-vit", metavar="NAME", help="Backbone of the track.")
+@click.option("--backbone", "-b", metavar="NAME", help="Backbone of the track; default: that of the main suite.")
 @click.option(
     "--fit",
     type=click.Choice(["square", "centre"]),
@@ -135,7 +135,9 @@ def add(ctx: click.Context, /, **arguments: Any) -> None:
     _print(console, result)
     console.print(f"Split: {manifest.split_from}.", soft_wrap=True)
     console.print(f"Added '{manifest.name}': {manifest_path(request.data, manifest.name)}", soft_wrap=True)
-    console.print(f"Run it: freeshot run --track {manifest.track.name} --method frozen-prototype", soft_wrap=True)
+    suite = session.catalogue.main_suite()
+    method = (suite and suite.reference) or "METHOD"
+    console.print(f"Run it: freeshot run --track {manifest.track.name} --method {method}", soft_wrap=True)
 
 
 def _print(console: Console, result: Found) -> None:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from freeshot.basics.errors import OptionError
-from freeshot.cli.console import arithmetic, counted, duration, print_warning, stdout, table
+from freeshot.cli.console import arithmetic, counted, print_warning, stdout, table
 from freeshot.cli.context import session_of
 from freeshot.cli.group import HelpfulGroup
-from freeshot.cli.options import FOLDER, assumed_rate, data_folder, device, pools_folder
+from freeshot.cli.options import FOLDER, data_folder, device, pools_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -73,12 +73,9 @@ def list_(ctx: click.Context, pools: Path) -> None:
 @click.option("--at-once", type=click.IntRange(min=1), default=8, help="Number of LoRAs trained in parallel.")
 @device()
 @data_folder()
-@click.option("--dry-run", is_flag=True, help="Print the estimated cost without running anything; needs no images.")
-@assumed_rate()
+@click.option("--dry-run", is_flag=True, help="Only count images and operations; needs no images.")
 @click.pass_context
-def build(
-    ctx: click.Context, /, name: str, out: Path | None, *, dry_run: bool, rate: float | None, **arguments: Any
-) -> None:
+def build(ctx: click.Context, /, name: str, out: Path | None, *, dry_run: bool, **arguments: Any) -> None:
     """Train LoRAs on random few-way tasks and save them as the pool NAME. An interrupted build resumes.
 
     If a plugin has a plan for a pool of this name, the plan provides the defaults.
@@ -94,7 +91,7 @@ def build(
     request = PoolRequest(name=name, out=out or Path("pools") / name, **options)
     session.warn()
     if dry_run:
-        _print_cost(stdout(), request, session.catalogue, rate)
+        _print_cost(stdout(), request, session.catalogue)
         return
     with shown(session.host.manager):
         pool = build_pool(request, session.catalogue, session.host)
@@ -127,19 +124,15 @@ def _planned(catalogue: Catalogue, name: str, arguments: Mapping[str, Any], give
     return filled
 
 
-def _print_cost(console: Console, request: PoolRequest, catalogue: Catalogue, rate: float | None) -> None:
-    from freeshot.engine.metering.throughput import operations_per_second
+def _print_cost(console: Console, request: PoolRequest, catalogue: Catalogue) -> None:
     from freeshot.engine.vit.backbone import named_backbone
     from freeshot.pool.build import cost_of
 
     backbone = named_backbone(catalogue, request.backbone, request.device)
     operations, images = cost_of(request, backbone)
-    where = f"measured on this machine ({backbone.device})" if rate is None else "as assumed"
-    speed = operations_per_second(backbone) if rate is None else rate
     console.print(
         f"{request.count} LoRAs, {request.steps} steps of {request.batch} images each: {images:,} images forward and "
-        f"backward, {arithmetic(operations)}, about {duration(operations / speed)} at {arithmetic(speed)}/s, {where}. "
-        "Loading images and evaluating the held-out ones are not included.",
+        f"backward, {arithmetic(operations)}. Loading images and evaluating the held-out ones are not included.",
         soft_wrap=True,
     )
 

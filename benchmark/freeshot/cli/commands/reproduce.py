@@ -37,6 +37,7 @@ MEANING = {
 @click.option("--pool", metavar="NAME_OR_DIR", help="Location of your LoRA pool, if not in --pools.")
 @options.pools_folder()
 @options.plugin_files()
+@options.full_traceback()
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -51,8 +52,10 @@ def command(
     files: tuple[Path, ...],
     *,
     other_versions: bool,
+    full: bool,
 ) -> None:
     """Run the cell of RECORD again and compare the accuracies. RECORD is not changed."""
+    from freeshot.cli.failures import print_failures
     from freeshot.cli.progress import shown
     from freeshot.pipeline.request import RunRequest
     from freeshot.records.models import RunRecord
@@ -72,10 +75,11 @@ def command(
         if rebuilt.cell is None or any(_blocks(d.weight, other_versions=other_versions) for d in rebuilt.differences):
             print_error("The installed code and data would give a different cell, so it was not run.")
             ctx.exit(1)
-        with shown(session.host.manager):
+        with shown(session.host.manager) as display:
             again = run_again(rebuilt.cell, session.catalogue, request)
     if again.status != "ok":
-        print_error(f"The cell {again.status}: {again.reason}")
+        print_failures(stdout(), display.failures, full=full)
+        print_error(f"The cell {again.status}." if display.failures else f"The cell {again.status}: {again.reason}")
         ctx.exit(1)
     _warn_of_cached(again, cache)
     result = equivalence(again.accuracies, record.accuracies, margin / 100)

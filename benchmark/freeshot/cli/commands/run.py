@@ -10,6 +10,7 @@ import rich_click as click
 from freeshot.cli import options
 from freeshot.cli.console import counted, stdout
 from freeshot.cli.context import session_of
+from freeshot.cli.plan import cell_titles, print_dry_run
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -53,12 +54,9 @@ if TYPE_CHECKING:
 @options.plugin_files()
 @click.option("--rerun", is_flag=True, help="Run finished cells again.")
 @click.option("--dry-run", is_flag=True, help="Print the cells and the estimated cost without running anything.")
-@options.assumed_rate()
 @options.full_traceback()
 @click.pass_context
-def command(
-    ctx: click.Context, /, *, dry_run: bool, rate: float | None, files: tuple[Path, ...], full: bool, **arguments: Any
-) -> None:
+def command(ctx: click.Context, /, *, dry_run: bool, files: tuple[Path, ...], full: bool, **arguments: Any) -> None:
     """Run a suite, or selected tracks and methods. Finished cells are skipped."""
     from freeshot.launch.plan import plan_run
     from freeshot.pipeline.request import RunRequest
@@ -70,16 +68,13 @@ def command(
     plan = plan_run(request, session.catalogue)
     session.warn()  # before the work, not after an hour of it
     if dry_run:
-        from freeshot.cli.dry_run import print_dry_run
-
-        print_dry_run(stdout(), plan, request, session.catalogue, rate)
+        print_dry_run(stdout(), plan, request, session.catalogue)
         return
     from freeshot.cli.progress import shown
-    from freeshot.cli.titles import titles
     from freeshot.launch.runner import execute_plan
 
     todo = [cell.spec.cell for cell in plan.cells if cell.state == "todo"]
-    with shown(session.host.manager, titles(plan), todo) as display:
+    with shown(session.host.manager, cell_titles(plan), todo) as display:
         outcome = execute_plan(plan, request, session.catalogue)
     _print_result(stdout(), plan, request, outcome, display, full=full)
     if outcome.failed:
