@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
+from click.exceptions import Abort, ClickException, Exit
 
 from freeshot.basics.errors import FreeshotError
 from freeshot.basics.suggestions import unknown_name
@@ -83,7 +84,7 @@ class VerbGroup(HelpfulGroup):
         except BrokenPipeError:
             _close_quietly()
             ctx.exit(1)
-        except (click.ClickException, click.Abort, click.exceptions.Exit):
+        except (Abort, ClickException, Exit):
             raise
         except Exception as error:
             from freeshot.cli.failures import print_plugin_error
