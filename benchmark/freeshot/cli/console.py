@@ -59,6 +59,14 @@ def _indent(cell: str) -> str:
     return cell[: len(cell) - len(cell.lstrip(" "))]
 
 
+def print_finding(text: str, *, severe: bool) -> None:
+    """Print one finding of a check, marked ✗ if severe and · otherwise."""
+    from rich.text import Text
+
+    mark = Text("✗ ", style="red") if severe else Text("· ", style="yellow")
+    stdout().print(mark + Text(one_line(text)), soft_wrap=True)
+
+
 def duration(seconds: float) -> str:
     """Format a duration: '8 s', '2 min 05 s', '1 h 02 min', '389 h'."""
     whole = round(seconds)

@@ -24,7 +24,7 @@ HEADS = ("track", "A", "B", "A − B", "BCa", "p (Holm)", "Wilcoxon", "d_z", "A 
 @click.command("compare")
 @click.argument("first", metavar="A")
 @click.argument("second", metavar="B")
-@options.results_argument()
+@options.results_argument
 @options.suite("Suite to compare on; required if several suites have both rows.")
 @options.tracks("Compare on tracks that match this pattern, e.g. '*/5w1s'. Repeatable.")
 @options.margin(zero=True)

@@ -10,7 +10,7 @@ import rich_click as click
 from freeshot.cli.console import print_warning, stdout, table
 from freeshot.cli.context import session_of
 from freeshot.cli.group import HelpfulGroup
-from freeshot.cli.options import data_folder, pools_folder
+from freeshot.cli.options import FILE, data_folder, pools_folder
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,14 +35,13 @@ def command() -> None:
 
 
 @command.command("list")
-@data_folder()
+@data_folder
 @click.pass_context
 def list_(ctx: click.Context, data: Path) -> None:
     """List the data sets with domain, licence and splits, and whether their files are present."""
     from freeshot.data.lookup import list_datasets
 
-    session = session_of(ctx)
-    session.use_data(data)
+    session = session_of(ctx, data=data)
     rows = [
         (entry.name, entry.domain, entry.license, entry.splits, "present" if entry.there else "missing")
         for entry in list_datasets(session.catalogue, data)
@@ -52,7 +51,7 @@ def list_(ctx: click.Context, data: Path) -> None:
 
 @command.command("check")
 @click.argument("name")
-@data_folder()
+@data_folder
 @click.option("--quick", is_flag=True, help="Only count the images, do not open them.")
 @click.option(
     "--radius",
@@ -69,8 +68,7 @@ def check(ctx: click.Context, name: str, data: Path, quick: bool, radius: int) -
     from freeshot.data.lookup import dataset_by_name
     from freeshot.data.verify import check_dataset
 
-    session = session_of(ctx)
-    session.use_data(data)
+    session = session_of(ctx, data=data)
     dataset = dataset_by_name(session.catalogue, name)
     with shown(session.host.manager) as display:
 
@@ -85,10 +83,10 @@ def check(ctx: click.Context, name: str, data: Path, quick: bool, radius: int) -
 
 @command.command("add")
 @click.argument("name")
-@click.argument("path", metavar="FOLDER_OR_CSV", type=click.Path(path_type=Path))
+@click.argument("path", metavar="FOLDER_OR_CSV", type=FILE)
 @click.option(
     "--split",
-    type=click.Path(path_type=Path),
+    type=FILE,
     help="Split file, CSV (label,split) or JSON; default: the column of the CSV file, or --shares.",
 )
 @click.option(
@@ -100,7 +98,7 @@ def check(ctx: click.Context, name: str, data: Path, quick: bool, radius: int) -
 @click.option("--query", type=click.IntRange(min=1), default=15, help="Query images per class.")
 @click.option("--episodes", type=click.IntRange(1, 100_000), default=600, help="Number of episodes.")
 @click.option("--pool", metavar="NAME", help="LoRA pool of the track; default: that of the main suite.")
-@pools_folder()
+@pools_folder
 @click.option(
     "--source",
     "sources",
@@ -117,7 +115,7 @@ def check(ctx: click.Context, name: str, data: Path, quick: bool, radius: int) -
 )
 @click.option("--domain", default="", help="Domain of the images, e.g. satellite.")
 @click.option("--license", default="", help="Licence of the images.")
-@data_folder()
+@data_folder
 @click.pass_context
 def add(ctx: click.Context, /, **arguments: Any) -> None:
     """Add a data set and a track from a folder of class folders, or from a CSV file (path,label[,split])."""
@@ -125,8 +123,7 @@ def add(ctx: click.Context, /, **arguments: Any) -> None:
     from freeshot.data.manifest import manifest_path
     from freeshot.workflows.add_dataset import AddRequest, add_dataset
 
-    session = session_of(ctx)
-    session.use_data(arguments["data"])
+    session = session_of(ctx, data=arguments["data"])
     request = AddRequest(**arguments)
     if sentence := left_out(request.path):  # before the error about a class that has no other file
         print_warning(sentence)

@@ -79,8 +79,8 @@ def _require_free(ctx: click.Context, name: str, kind: str) -> None:
 @command.command("check")
 @click.argument("name", metavar="NAME_OR_PATH")
 @component_options("Set an option of the checked component, e.g. -o lr=0.1. Repeatable.")
-@data_folder()
-@full_traceback()
+@data_folder
+@full_traceback
 @click.pass_context
 def check(ctx: click.Context, name: str, options: tuple[str, ...], data: Path, *, full: bool) -> None:
     """Check a plugin, or one of its components, for errors.
@@ -90,8 +90,7 @@ def check(ctx: click.Context, name: str, options: tuple[str, ...], data: Path, *
     from freeshot.cli.check_targets import examined
     from freeshot.testing.contract import report_on
 
-    session = session_of(ctx)
-    session.use_data(data)
+    session = session_of(ctx, data=data)
     values = examined(session, name)
     settings = _settings(options)
     reports = [report_on(value, settings, data, session.host.selection) for value in values]

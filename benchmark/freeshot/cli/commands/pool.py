@@ -11,12 +11,10 @@ from freeshot.basics.errors import OptionError
 from freeshot.cli.console import arithmetic, counted, print_warning, stdout, table
 from freeshot.cli.context import session_of
 from freeshot.cli.group import HelpfulGroup
-from freeshot.cli.options import FOLDER, data_folder, device, pools_folder
+from freeshot.cli.options import FILE, FOLDER, data_folder, device, pools_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from rich.console import Console
+    from collections.abc import Sequence
 
     from freeshot.contracts.pool import LoraEntry, LoraPool
     from freeshot.plugin.catalogue import Catalogue
@@ -37,7 +35,7 @@ def command() -> None:
 
 
 @command.command("list")
-@pools_folder()
+@pools_folder
 @click.pass_context
 def list_(ctx: click.Context, pools: Path) -> None:
     """List the pools of plugins, your pools, and planned pools that are not built yet."""
@@ -71,8 +69,8 @@ def list_(ctx: click.Context, pools: Path) -> None:
 @click.option("--way", type=click.IntRange(min=2), default=5, help="Classes per LoRA.")
 @click.option("--seed", type=int, default=0, help="Random seed.")
 @click.option("--at-once", type=click.IntRange(min=1), default=8, help="Number of LoRAs trained in parallel.")
-@device()
-@data_folder()
+@device
+@data_folder
 @click.option("--dry-run", is_flag=True, help="Only count images and operations; needs no images.")
 @click.pass_context
 def build(ctx: click.Context, /, name: str, out: Path | None, *, dry_run: bool, **arguments: Any) -> None:
@@ -84,53 +82,43 @@ def build(ctx: click.Context, /, name: str, out: Path | None, *, dry_run: bool, 
     from freeshot.pool.build import PoolRequest, build_pool
     from freeshot.pool.locate import require_pool_name
 
-    session = session_of(ctx)
-    session.use_data(arguments["data"])
+    session = session_of(ctx, data=arguments["data"])
     require_pool_name(name, session.catalogue)
-    options = _planned(session.catalogue, name, arguments, _given(ctx))
-    request = PoolRequest(name=name, out=out or Path("pools") / name, **options)
+    request = PoolRequest(name=name, out=out or Path("pools") / name, **_with_plan(ctx, session.catalogue, arguments))
     session.warn()
     if dry_run:
-        _print_cost(stdout(), request, session.catalogue)
+        _print_cost(request, session.catalogue)
         return
     with shown(session.host.manager):
         pool = build_pool(request, session.catalogue, session.host)
     stdout().print(f"Saved the pool '{pool.name}' ({counted(len(pool), 'LoRA')}) in {pool.path}.", soft_wrap=True)
 
 
-def _given(ctx: click.Context) -> set[str]:
-    """Return the options that were set on the command line."""
-    from click.core import ParameterSource
-
-    source = ParameterSource.DEFAULT
-    return {name for name in ctx.params if ctx.get_parameter_source(name) is not source}
-
-
-def _planned(catalogue: Catalogue, name: str, arguments: Mapping[str, Any], given: set[str]) -> dict[str, Any]:
+def _with_plan(ctx: click.Context, catalogue: Catalogue, arguments: dict[str, Any]) -> dict[str, Any]:
     """Fill options that were not set from the plan of this name; OptionError if a required one is in neither."""
     from dataclasses import asdict
 
-    plan = catalogue.pool_plans().get(name)
-    filled = dict(arguments)
-    if plan is not None:
-        filled |= {key: value for key, value in asdict(plan).items() if key in arguments and key not in given}
-    missing = [
-        option for option in ("source", "count", "backbone") if not filled[{"source": "sources"}.get(option, option)]
-    ]
-    if missing:
+    from click.core import ParameterSource
+
+    name = ctx.params["name"]
+    if name in catalogue.pool_plans():
+        plan = asdict(catalogue.pool_plans()[name])
+        unset = {key for key in arguments if ctx.get_parameter_source(key) is ParameterSource.DEFAULT}
+        arguments |= {key: plan[key] for key in unset & plan.keys()}
+    required = {"source": "sources", "count": "count", "backbone": "backbone"}
+    if missing := [option for option, key in required.items() if not arguments[key]]:
         raise OptionError(
             f"There is no plan for a pool '{name}', so its options are required. Set --{' and --'.join(missing)}."
         )
-    return filled
+    return arguments
 
 
-def _print_cost(console: Console, request: PoolRequest, catalogue: Catalogue) -> None:
+def _print_cost(request: PoolRequest, catalogue: Catalogue) -> None:
     from freeshot.engine.vit.backbone import named_backbone
     from freeshot.pool.build import cost_of
 
-    backbone = named_backbone(catalogue, request.backbone, request.device)
-    operations, images = cost_of(request, backbone)
-    console.print(
+    operations, images = cost_of(request, named_backbone(catalogue, request.backbone, request.device))
+    stdout().print(
         f"{request.count} LoRAs, {request.steps} steps of {request.batch} images each: {images:,} images forward and "
         f"backward, {arithmetic(operations)}. Loading images and evaluating the held-out ones are not included.",
         soft_wrap=True,
@@ -138,7 +126,7 @@ def _print_cost(console: Console, request: PoolRequest, catalogue: Catalogue) ->
 
 
 @command.command("import")
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=FILE)
 @click.option("--backbone", "-b", required=True, metavar="NAME", help="Backbone that the LoRAs were trained on.")
 @click.option("--name", help="Name of the pool; default: the name of DIR.")
 @click.option("--out", type=FOLDER, help="Output folder; default: pools/NAME.")
@@ -147,7 +135,7 @@ def _print_cost(console: Console, request: PoolRequest, catalogue: Catalogue) ->
 )
 @click.option("--skip-bad", is_flag=True, help="Skip LoRAs that fail a check, with a warning.")
 @click.option("--license", default="", help="Licence of the LoRAs, saved with the pool.")
-@device()
+@device
 @click.pass_context
 def import_(
     ctx: click.Context, /, folder: Path, backbone: str, name: str | None, out: Path | None, **arguments: Any
@@ -162,7 +150,11 @@ def import_(
     name = folder.resolve().name if name is None else name
     require_pool_name(name, catalogue)
     opened = named_backbone(catalogue, backbone, arguments.pop("device"))
-    _warn_of_nested(inner_loras(folder), folder)
+    if inner := inner_loras(folder):  # usually the checkpoints of a LoRA
+        print_warning(
+            f"LoRAs inside the folder of another LoRA are imported separately: {_listed(inner)}. To leave them out, "
+            f"move them out of {folder} and import again."
+        )
     done = import_pool(folder, out or Path("pools") / name, name, opened, **arguments)
     console = stdout()
     for sentence in done.left_out:
@@ -174,15 +166,6 @@ def import_(
     console.print(f"Saved the pool '{name}' in {done.pool.path}.", soft_wrap=True)
 
 
-def _warn_of_nested(inner: Sequence[str], folder: Path) -> None:
-    """Warn of LoRAs inside the folder of another one: usually its checkpoints."""
-    if inner:
-        print_warning(
-            f"LoRAs inside the folder of another LoRA are imported separately: {_listed(inner)}. To leave them out, "
-            f"move them out of {folder} and import again."
-        )
-
-
 def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return ", ".join(names[:SHOWN]) + more
@@ -190,7 +173,7 @@ def _listed(names: Sequence[str]) -> str:
 
 @command.command("show")
 @click.argument("pool", metavar="NAME_OR_DIR")
-@pools_folder()
+@pools_folder
 @click.pass_context
 def show(ctx: click.Context, pool: str, pools: Path) -> None:
     """List the LoRAs of a pool."""
@@ -209,7 +192,7 @@ def show(ctx: click.Context, pool: str, pools: Path) -> None:
 @command.command("check")
 @click.argument("pool", metavar="NAME_OR_DIR")
 @click.option("--backbone", "-b", metavar="NAME", help="Also check that the LoRAs were trained on this backbone.")
-@pools_folder()
+@pools_folder
 @click.pass_context
 def check(ctx: click.Context, pool: str, backbone: str | None, pools: Path) -> None:
     """Verify every LoRA of a pool."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command("power")
-@options.results_argument()
+@options.results_argument
 @click.option(
     "--detect", metavar="POINTS", type=float, default=0.5, help="Smallest difference to detect, in accuracy points."
 )

@@ -22,8 +22,8 @@ from freeshot.cli.context import session_of
 @click.option("--shot", type=click.IntRange(min=1), default=1, help="Shots per class to train for.")
 @click.option("--backbone", "-b", metavar="NAME", help="Backbone of the pool; default: the one named in the pool.")
 @click.option("--seed", type=int, default=0, help="Random seed.")
-@options.cache_folder()
-@options.device()
+@options.cache_folder
+@options.device
 @click.option("--sheets", is_flag=True, help="Also save the surrogate images of each LoRA as a picture.")
 @click.option("--dry-run", is_flag=True, help="Check the arguments and print what would be trained.")
 @click.pass_context

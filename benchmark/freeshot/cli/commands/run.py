@@ -15,7 +15,7 @@ from freeshot.cli.plan import cell_titles, print_dry_run
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from freeshot.cli.progress import Display
+    from freeshot.cli.progress import LineDisplay
     from freeshot.launch.plan import Plan
     from freeshot.launch.runner import Outcome
     from freeshot.pipeline.request import RunRequest
@@ -37,11 +37,11 @@ if TYPE_CHECKING:
     "--seed", "seeds", multiple=True, type=int, help="Random seed. Repeatable. Default: the seeds of the profile."
 )
 @click.option("--limit", metavar="N", type=click.IntRange(min=1), help="Use N episodes only; not comparable.")
-@options.device()
+@options.device
 @click.option("--results", type=options.FOLDER, default=Path("results"), help="Directory for the records.")
-@options.cache_folder()
-@options.data_folder()
-@options.pools_folder()
+@options.cache_folder
+@options.data_folder
+@options.pools_folder
 @click.option("--launcher", metavar="NAME", default="local", help="Launcher: local, submitit or ray.")
 @click.option(
     "--launcher-option",
@@ -54,16 +54,14 @@ if TYPE_CHECKING:
 @options.plugin_files()
 @click.option("--rerun", is_flag=True, help="Run finished cells again.")
 @click.option("--dry-run", is_flag=True, help="Print the cells and the estimated cost without running anything.")
-@options.full_traceback()
+@options.full_traceback
 @click.pass_context
 def command(ctx: click.Context, /, *, dry_run: bool, files: tuple[Path, ...], full: bool, **arguments: Any) -> None:
     """Run a suite, or selected tracks and methods. Finished cells are skipped."""
     from freeshot.launch.plan import plan_run
     from freeshot.pipeline.request import RunRequest
 
-    session = session_of(ctx)
-    session.load_files(files)
-    session.use_data(arguments["data"])
+    session = session_of(ctx, files, arguments["data"])
     request = RunRequest(**arguments)
     plan = plan_run(request, session.catalogue)
     session.warn()  # before the work, not after an hour of it
@@ -82,7 +80,7 @@ def command(ctx: click.Context, /, *, dry_run: bool, files: tuple[Path, ...], fu
 
 
 def _print_result(
-    console: Console, plan: Plan, request: RunRequest, outcome: Outcome, display: Display, *, full: bool
+    console: Console, plan: Plan, request: RunRequest, outcome: Outcome, display: LineDisplay, *, full: bool
 ) -> None:
     """Print what ran, what failed, the ranking of the suite, and where to find the rest."""
     from freeshot.cli.commands.leaderboard import everything
@@ -97,7 +95,7 @@ def _print_result(
     console.print(f"All tables: {everything(request.results, suite)}", soft_wrap=True)
 
 
-def _counts(plan: Plan, outcome: Outcome, display: Display) -> str:
+def _counts(plan: Plan, outcome: Outcome, display: LineDisplay) -> str:
     """Count the cells by their result, as in '3 cells ran: 2 finished, 1 failed. 7 cells finished before'."""
     before = sum(cell.state == "done" for cell in plan.cells)
     violated = sum(event.status == "violated" for event in display.failures.values())

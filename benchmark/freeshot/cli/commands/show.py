@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import fields
 from inspect import cleandoc
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
@@ -31,20 +31,25 @@ FACTS = ("citation", "domain", "license", "data_free", "role", "needs")
 @click.pass_context
 def command(ctx: click.Context, name: str) -> None:
     """Describe a component, track, suite or pool: summary, citation, options."""
+    from rich.text import Text
+
     from freeshot.basics.suggestions import unknown_name
+    from freeshot.pool.locate import build_command
 
     session = session_of(ctx)
     catalogue = session.catalogue
     kinds = [kind for kind in NAMED.values() if name in catalogue.names(kind)]
-    plan = catalogue.pool_plans().get(name)
-    if plan is not None:
-        _show_plan(stdout(), plan)
+    console, plans = stdout(), catalogue.pool_plans()
+    if name in plans:
+        console.print(Text.assemble((name, "bold"), f"  pool, built with: {build_command(name)}"))
+        table(console, [(name, _plain(value)) for name, value in _values(plans[name]).items()])
+        console.print()
     elif not kinds:
-        known = {known for kind in NAMED.values() for known in catalogue.names(kind)} | {*catalogue.pool_plans()}
+        known = {known for kind in NAMED.values() for known in catalogue.names(kind)} | {*plans}
         hint = "Some plugins failed to load; 'freeshot plugin list' shows the errors." if session.host.failures else ""
         raise unknown_name("component, track, suite or pool", name, known, hint)
     for kind in kinds:
-        _show(stdout(), catalogue, kind, name)
+        _show(console, catalogue, kind, name)
 
 
 def _show(console: Console, catalogue: Catalogue, kind: str, name: str) -> None:
@@ -53,7 +58,8 @@ def _show(console: Console, catalogue: Catalogue, kind: str, name: str) -> None:
     origin = catalogue.origin(kind, name)
     console.print(Text.assemble((name, "bold"), f"  {kind} from {origin}"))
     if kind == "track":
-        _show_track(console, catalogue.track(name))
+        values = _values(catalogue.track(name))
+        table(console, [(name, _plain(value)) for name, value in values.items() if value not in ("", False)])
     elif kind == "suite":
         _show_suite(console, catalogue.suite(name))
     elif kind == "pool":
@@ -92,19 +98,8 @@ def _facts(cls: type[Component]) -> list[tuple[str, str]]:
     return [(f.replace("_", " "), _plain(v)) for f, v in values.items() if v and not isinstance(v, property)]
 
 
-def _show_track(console: Console, track: Track) -> None:
-    values = {field.name: getattr(track, field.name) for field in fields(track) if field.name != "name"}
-    table(console, [(name, _plain(value)) for name, value in values.items() if value not in ("", False)])
-
-
-def _show_plan(console: Console, plan: PoolPlan) -> None:
-    from rich.text import Text
-
-    from freeshot.pool.locate import build_command
-
-    console.print(Text.assemble((plan.name, "bold"), f"  pool, built with: {build_command(plan.name)}"))
-    table(console, [(field.name, _plain(getattr(plan, field.name))) for field in fields(plan) if field.name != "name"])
-    console.print()
+def _values(described: Track | PoolPlan) -> dict[str, Any]:
+    return {field.name: getattr(described, field.name) for field in fields(described) if field.name != "name"}
 
 
 def _show_suite(console: Console, suite: Suite) -> None:
