@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freeshot.cli.console import counted, duration, table
+from freeshot.cli.console import counted, duration, print_line, table
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from freeshot.launch.plan import Plan
     from freeshot.pipeline.request import RunRequest
     from freeshot.plugin.catalogue import Catalogue
@@ -24,26 +22,26 @@ def cell_titles(plan: Plan) -> dict[str, str]:
     }
 
 
-def print_dry_run(console: Console, plan: Plan, request: RunRequest, catalogue: Catalogue) -> None:
+def print_dry_run(plan: Plan, request: RunRequest, catalogue: Catalogue) -> None:
     """Print the cells with their state, then the estimated cost of those to run."""
     rows = [
         (cell.spec.track.name, method, str(cell.spec.seed), cell.state, cell.reason)
         for cell, method in zip(plan.cells, _method_titles(plan), strict=True)
     ]
-    table(console, rows, heads=("track", "method", "seed", "state", "reason"))
+    table(rows, heads=("track", "method", "seed", "state", "reason"))
     todo = sum(cell.state == "todo" for cell in plan.cells)
-    console.print(f"{todo} of {len(plan.cells)} cells to run.")
+    print_line(f"{todo} of {len(plan.cells)} cells to run.")
     for sentence in plan.missing:
-        console.print(sentence, soft_wrap=True)
+        print_line(sentence)
     if todo:
         from freeshot.workflows.estimate_cost import estimate_cost
 
-        _print_estimate(console, estimate_cost(plan, request, catalogue))
+        _print_estimate(estimate_cost(plan, request, catalogue))
 
 
-def _print_estimate(console: Console, estimate: CostEstimate) -> None:
+def _print_estimate(estimate: CostEstimate) -> None:
     if estimate.unknown:
-        console.print(f"No cost estimate for {counted(estimate.unknown, 'cell')} (no comparable record).")
+        print_line(f"No cost estimate for {counted(estimate.unknown, 'cell')} (no comparable record).")
     if not estimate.stages:
         return
     rows = []
@@ -51,13 +49,12 @@ def _print_estimate(console: Console, estimate: CostEstimate) -> None:
         cached, artifacts = sum(work.cached for work in works), sum(work.artifacts for work in works)
         in_cache = f"{cached} of {artifacts}" if artifacts else "–"
         rows.append((stage, str(len(works)), in_cache, duration(sum(work.seconds_left for work in works))))
-    console.print()
-    table(console, rows, heads=("stage", "runs", "in the cache", "time"))
+    print_line("")
+    table(rows, heads=("stage", "runs", "in the cache", "time"))
     rest = f", without {counted(estimate.unknown, 'cell')} that cannot be estimated" if estimate.unknown else ""
-    console.print(
+    print_line(
         f"In total about {duration(estimate.seconds)}, as comparable records took on {', '.join(estimate.devices)}, "
-        f"and {estimate.disk / 1e6:,.0f} MB of disk{rest}.",
-        soft_wrap=True,
+        f"and {estimate.disk / 1e6:,.0f} MB of disk{rest}."
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from freeshot.cli.console import stdout, table
+from freeshot.cli.console import print_line, stdout, table
 from freeshot.cli.group import HelpfulGroup
 from freeshot.cli.options import cache_folder
 
@@ -60,11 +60,11 @@ def _print(entries: Sequence[Kept], nothing: str) -> None:
     from freeshot.cache.admin import age, kinds_of
 
     if not entries:
-        stdout().print(nothing, soft_wrap=True)
+        print_line(nothing)
         return
     now = time.time()
     rows = [(kind.name, str(kind.count), _size(kind.bytes), age(now - kind.used)) for kind in kinds_of(entries)]
-    table(stdout(), rows, heads=("kind", "count", "size", "last used"))
+    table(rows, heads=("kind", "count", "size", "last used"))
 
 
 def _size(count: int) -> str:

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from freeshot.cli.console import print_warning, stdout, table
+from freeshot.cli.console import print_line, print_warning, table
 from freeshot.cli.context import session_of
 from freeshot.cli.group import HelpfulGroup
 from freeshot.cli.options import FILE, data_folder, pools_folder
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from freeshot.data.verify import Found
 
 SHOWN = 10
@@ -46,7 +44,7 @@ def list_(ctx: click.Context, data: Path) -> None:
         (entry.name, entry.domain, entry.license, entry.splits, "present" if entry.there else "missing")
         for entry in list_datasets(session.catalogue, data)
     ]
-    table(stdout(), rows, heads=("name", "domain", "licence", "classes", "files"))
+    table(rows, heads=("name", "domain", "licence", "classes", "files"))
 
 
 @command.command("check")
@@ -76,7 +74,7 @@ def check(ctx: click.Context, name: str, data: Path, quick: bool, radius: int) -
             display.advance(Progress(name, "check", done, total))
 
         result = check_dataset(dataset, data, look=not quick, radius=radius, on_step=report)
-    _print(stdout(), result)
+    _print(result)
     if result.broken:
         ctx.exit(1)
 
@@ -128,25 +126,24 @@ def add(ctx: click.Context, /, **arguments: Any) -> None:
     if sentence := left_out(request.path):  # before the error about a class that has no other file
         print_warning(sentence)
     manifest, result = add_dataset(request, session.catalogue)
-    console = stdout()
-    _print(console, result)
-    console.print(f"Split: {manifest.split_from}.", soft_wrap=True)
-    console.print(f"Added '{manifest.name}': {manifest_path(request.data, manifest.name)}", soft_wrap=True)
+    _print(result)
+    print_line(f"Split: {manifest.split_from}.")
+    print_line(f"Added '{manifest.name}': {manifest_path(request.data, manifest.name)}")
     suite = session.catalogue.main_suite()
     method = (suite and suite.reference) or "METHOD"
-    console.print(f"Run it: freeshot run --track {manifest.track.name} --method {method}", soft_wrap=True)
+    print_line(f"Run it: freeshot run --track {manifest.track.name} --method {method}")
 
 
-def _print(console: Console, result: Found) -> None:
+def _print(result: Found) -> None:
     rows = [
         (split.name, str(split.classes), str(split.images), str(split.fewest), f"{split.sha256[:8]}…")
         for split in result.splits
     ]
-    table(console, rows, heads=("split", "classes", "images", "min per class", "sha256"))
+    table(rows, heads=("split", "classes", "images", "min per class", "sha256"))
     for line in result.checksums:
-        console.print(line, soft_wrap=True)
+        print_line(line)
     for name, reason in result.absent.items():
-        console.print(f"No {name} classes: {reason}", soft_wrap=True)
+        print_line(f"No {name} classes: {reason}")
     for sentence in result.broken[:SHOWN]:
         print_warning(sentence)
     if len(result.broken) > SHOWN:

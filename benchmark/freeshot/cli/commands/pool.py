@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from freeshot.basics.errors import OptionError
-from freeshot.cli.console import arithmetic, counted, print_warning, stdout, table
+from freeshot.cli.console import arithmetic, counted, print_line, print_warning, stdout, table
 from freeshot.cli.context import session_of
 from freeshot.cli.group import HelpfulGroup
 from freeshot.cli.options import FILE, FOLDER, data_folder, device, pools_folder
@@ -42,7 +42,7 @@ def list_(ctx: click.Context, pools: Path) -> None:
     from freeshot.cli.commands.list_ import rows_of
 
     rows = [(name.strip(), *rest) for name, *rest in rows_of(session_of(ctx).catalogue, "pool", pools)]
-    table(stdout(), rows or [("none", "", "")], heads=("name", "folder or build command", "origin"))
+    table(rows or [("none", "", "")], heads=("name", "folder or build command", "origin"))
 
 
 @command.command("build")
@@ -118,10 +118,9 @@ def _print_cost(request: PoolRequest, catalogue: Catalogue) -> None:
     from freeshot.pool.build import cost_of
 
     operations, images = cost_of(request, named_backbone(catalogue, request.backbone, request.device))
-    stdout().print(
+    print_line(
         f"{request.count} LoRAs, {request.steps} steps of {request.batch} images each: {images:,} images forward and "
-        f"backward, {arithmetic(operations)}. Loading images and evaluating the held-out ones are not included.",
-        soft_wrap=True,
+        f"backward, {arithmetic(operations)}. Loading images and evaluating the held-out ones are not included."
     )
 
 
@@ -156,14 +155,10 @@ def import_(
             f"move them out of {folder} and import again."
         )
     done = import_pool(folder, out or Path("pools") / name, name, opened, **arguments)
-    console = stdout()
     for sentence in done.left_out:
         print_warning(sentence)
-    console.print(
-        f"Imported {counted(len(done.pool), 'LoRA')}: {_listed([entry.name for entry in done.pool.entries])}.",
-        soft_wrap=True,
-    )
-    console.print(f"Saved the pool '{name}' in {done.pool.path}.", soft_wrap=True)
+    print_line(f"Imported {counted(len(done.pool), 'LoRA')}: {_listed([entry.name for entry in done.pool.entries])}.")
+    print_line(f"Saved the pool '{name}' in {done.pool.path}.")
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -178,15 +173,11 @@ def _listed(names: Sequence[str]) -> str:
 def show(ctx: click.Context, pool: str, pools: Path) -> None:
     """List the LoRAs of a pool."""
     opened = _open(ctx, pool, pools)
-    console = stdout()
-    console.print(
-        f"{opened.name}: {counted(len(opened), 'LoRA')} on {opened.backbone} {opened.backbone_hash[:8]}…",
-        soft_wrap=True,
-    )
+    print_line(f"{opened.name}: {counted(len(opened), 'LoRA')} on {opened.backbone} {opened.backbone_hash[:8]}…")
     if opened.license:
-        console.print(f"Licence: {opened.license}", soft_wrap=True)
+        print_line(f"Licence: {opened.license}")
     rows = [(entry.name, str(entry.rank), _accuracy(entry), ", ".join(entry.classes)) for entry in opened.entries]
-    table(console, rows, heads=("name", "rank", "held-out accuracy", "classes"))
+    table(rows, heads=("name", "rank", "held-out accuracy", "classes"))
 
 
 @command.command("check")
@@ -197,10 +188,9 @@ def show(ctx: click.Context, pool: str, pools: Path) -> None:
 def check(ctx: click.Context, pool: str, backbone: str | None, pools: Path) -> None:
     """Verify every LoRA of a pool."""
     opened = _open(ctx, pool, pools, backbone)
-    console = stdout()
     for entry in opened.entries:
         facts = f"rank {entry.rank}, {len(entry.classes)} classes, {counted(len(entry.factors), 'adapted layer')}"
-        console.print(f"{entry.name}: ok ({facts})", soft_wrap=True)
+        print_line(f"{entry.name}: ok ({facts})")
 
 
 def _open(ctx: click.Context, pool: str, pools: Path, backbone: str | None = None) -> LoraPool:

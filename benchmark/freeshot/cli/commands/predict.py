@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from freeshot.cli import options
-from freeshot.cli.console import print_warning, stdout, table
+from freeshot.cli.console import print_warning, table
 from freeshot.cli.context import session_of
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def command(
 def _print(predictions: Sequence[Prediction], shape: str) -> None:
     if shape == "table":
         rows = [(str(p.file), p.label, f"{100 * p.probability:.1f} %") for p in predictions]
-        table(stdout(), rows, heads=("picture", "class", "probability"))
+        table(rows, heads=("picture", "class", "probability"))
     elif shape == "json":
         plain = [{"picture": str(p.file), "class": p.label, "probabilities": p.probabilities} for p in predictions]
         click.echo(json.dumps(plain, indent=1, ensure_ascii=False))

@@ -7,7 +7,7 @@ from typing import Any
 import rich_click as click
 
 from freeshot.cli import options
-from freeshot.cli.console import counted, stdout
+from freeshot.cli.console import counted, print_line
 from freeshot.cli.context import session_of
 
 
@@ -37,12 +37,10 @@ def command(ctx: click.Context, /, *, dry_run: bool, **arguments: Any) -> None:
     session = session_of(ctx)
     job = plan_recycling(RecycleRequest(**arguments), session.catalogue)
     session.warn()
-    console = stdout()
     track, spec = job.track, job.spec
-    console.print(
+    print_line(
         f"{spec.method.name} on {counted(len(job.pool), 'LoRA')} of '{job.pool.name}' for {track.way}-way "
-        f"{track.shot}-shot tasks on {track.backbone}.",
-        soft_wrap=True,
+        f"{track.shot}-shot tasks on {track.backbone}."
     )
     if dry_run:
         return
@@ -50,4 +48,4 @@ def command(ctx: click.Context, /, *, dry_run: bool, **arguments: Any) -> None:
 
     with shown(session.host.manager):
         job.run()
-    console.print(f"Saved the adapter in {arguments['out']}. Load it with 'freeshot predict --adapter' or with PEFT.")
+    print_line(f"Saved the adapter in {arguments['out']}. Load it with 'freeshot predict --adapter' or with PEFT.")

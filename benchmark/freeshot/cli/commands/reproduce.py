@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from freeshot.cli import options
-from freeshot.cli.console import p_value, print_error, print_finding, print_warning, stdout
+from freeshot.cli.console import p_value, print_error, print_finding, print_line, print_warning
 from freeshot.cli.context import session_of
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def command(
         with shown(session.host.manager) as display:
             again = run_again(rebuilt.cell, session.catalogue, request)
     if again.status != "ok":
-        print_failures(stdout(), display.failures, full=full)
+        print_failures(display.failures, full=full)
         print_error(f"The cell {again.status}." if display.failures else f"The cell {again.status}: {again.reason}")
         ctx.exit(1)
     if reused := [stage.stage for stage in again.stages if stage.cached]:  # they were not reproduced
@@ -91,11 +91,10 @@ def command(
 
 
 def _print(record: RunRecord, result: Equivalence, margin: float) -> None:
-    console, interval = stdout(), result.interval
-    console.print(
+    interval = result.interval
+    print_line(
         f"Over {len(record.accuracies)} episodes: new − recorded {100 * interval.mean:+.2f} points, 90 % interval "
         f"{100 * interval.low:+.2f} … {100 * interval.high:+.2f}; one-sided p {p_value(result.p_low)} against "
-        f"−{margin:g}, {p_value(result.p_high)} against +{margin:g}.",
-        soft_wrap=True,
+        f"−{margin:g}, {p_value(result.p_high)} against +{margin:g}."
     )
-    console.print(MEANING[result.agreement].format(margin=margin), soft_wrap=True)
+    print_line(MEANING[result.agreement].format(margin=margin))

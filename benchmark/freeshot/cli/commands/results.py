@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from freeshot.cli import options
-from freeshot.cli.console import counted, print_finding, print_warning, stdout
+from freeshot.cli.console import counted, print_finding, print_line, print_warning
 from freeshot.cli.context import session_of
 from freeshot.cli.group import HelpfulGroup
 
@@ -49,10 +49,9 @@ def pack(ctx: click.Context, row: str, results: Path, suite: str | None, out: Pa
     _print(ctx, _loaded(out))
     if chosen.left:
         print_warning(f"{counted(chosen.left, 'other record')} of this method left out: of other rows, or of none.")
-    stdout().print(
+    print_line(
         f"Packed {counted(len(chosen.records), 'record')} in {out}. To submit them, copy the contents to results/ of a "
-        "clone of FreeShot, run 'make tables' and open a pull request.",
-        soft_wrap=True,
+        "clone of FreeShot, run 'make tables' and open a pull request."
     )
 
 
@@ -84,10 +83,9 @@ def _print(ctx: click.Context, loaded: Loaded) -> tuple[Finding, ...]:
         print_finding(f"{finding.where}: {finding.text}", severe=finding.weight == "problem")
     problems = sum(finding.weight == "problem" for finding in every)
     evaluations = sum(record.looks for record in (*loaded.records, *loaded.older))
-    stdout().print(
+    print_line(
         f"{counted(len(loaded.records), 'record')}, {counted(problems, 'problem')}, "
         f"{counted(len(every) - problems, 'remark')}; "
-        f"test evaluations: {evaluations}.",
-        soft_wrap=True,
+        f"test evaluations: {evaluations}."
     )
     return every

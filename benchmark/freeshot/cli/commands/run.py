@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from freeshot.cli import options
-from freeshot.cli.console import counted, stdout
+from freeshot.cli.console import counted, print_line, stdout
 from freeshot.cli.context import session_of
 from freeshot.cli.plan import cell_titles, print_dry_run
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from freeshot.cli.progress import LineDisplay
     from freeshot.launch.plan import Plan
     from freeshot.launch.runner import Outcome
@@ -66,7 +64,7 @@ def command(ctx: click.Context, /, *, dry_run: bool, files: tuple[Path, ...], fu
     plan = plan_run(request, session.catalogue)
     session.warn()  # before the work, not after an hour of it
     if dry_run:
-        print_dry_run(stdout(), plan, request, session.catalogue)
+        print_dry_run(plan, request, session.catalogue)
         return
     from freeshot.cli.progress import shown
     from freeshot.launch.runner import execute_plan
@@ -74,25 +72,23 @@ def command(ctx: click.Context, /, *, dry_run: bool, files: tuple[Path, ...], fu
     todo = [cell.spec.cell for cell in plan.cells if cell.state == "todo"]
     with shown(session.host.manager, cell_titles(plan), todo) as display:
         outcome = execute_plan(plan, request, session.catalogue)
-    _print_result(stdout(), plan, request, outcome, display, full=full)
+    _print_result(plan, request, outcome, display, full=full)
     if outcome.failed:
         ctx.exit(1)
 
 
-def _print_result(
-    console: Console, plan: Plan, request: RunRequest, outcome: Outcome, display: LineDisplay, *, full: bool
-) -> None:
+def _print_result(plan: Plan, request: RunRequest, outcome: Outcome, display: LineDisplay, *, full: bool) -> None:
     """Print what ran, what failed, the ranking of the suite, and where to find the rest."""
     from freeshot.cli.commands.leaderboard import everything
     from freeshot.cli.failures import print_failures
 
-    console.print()
-    console.print(_counts(plan, outcome, display))
-    print_failures(console, display.failures, full=full)
-    _print_ranking(console, plan, request)
+    print_line("")
+    print_line(_counts(plan, outcome, display))
+    print_failures(display.failures, full=full)
+    _print_ranking(plan, request)
     suite = next((cell.spec.suite for cell in plan.cells), None)
-    console.print(f"Records: {request.results}", soft_wrap=True)
-    console.print(f"All tables: {everything(request.results, suite)}", soft_wrap=True)
+    print_line(f"Records: {request.results}")
+    print_line(f"All tables: {everything(request.results, suite)}")
 
 
 def _counts(plan: Plan, outcome: Outcome, display: LineDisplay) -> str:
@@ -112,7 +108,7 @@ def _counts(plan: Plan, outcome: Outcome, display: LineDisplay) -> str:
     return " ".join(sentences)
 
 
-def _print_ranking(console: Console, plan: Plan, request: RunRequest) -> None:
+def _print_ranking(plan: Plan, request: RunRequest) -> None:
     """Print the ranking of the suite on the tracks of this run."""
     from freeshot.cli.ranking import print_ranking
     from freeshot.leaderboard import Selection, short_ranking
@@ -122,10 +118,10 @@ def _print_ranking(console: Console, plan: Plan, request: RunRequest) -> None:
     tracks = {cell.spec.track.name for cell in plan.cells}
     records = load_records(request.results).records
     mine = [record for record in records if record.spec.suite in suites and record.spec.track.name in tracks]
-    console.print()
+    print_line("")
     if not mine:
         return
     ranking = short_ranking(mine, Selection())
-    print_ranking(console, ranking)
+    print_ranking(stdout(), ranking)
     if not ranking.empty:
-        console.print()
+        print_line("")

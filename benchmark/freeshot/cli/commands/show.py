@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from freeshot.cli.commands.list_ import NAMED
-from freeshot.cli.console import stdout, table
+from freeshot.cli.console import print_line, stdout, table
 from freeshot.cli.context import session_of
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from freeshot.contracts.component import Component
     from freeshot.contracts.options import Option
     from freeshot.contracts.pool import PoolPlan
@@ -39,54 +37,54 @@ def command(ctx: click.Context, name: str) -> None:
     session = session_of(ctx)
     catalogue = session.catalogue
     kinds = [kind for kind in NAMED.values() if name in catalogue.names(kind)]
-    console, plans = stdout(), catalogue.pool_plans()
+    plans = catalogue.pool_plans()
     if name in plans:
-        console.print(Text.assemble((name, "bold"), f"  pool, built with: {build_command(name)}"))
-        table(console, [(name, _plain(value)) for name, value in _values(plans[name]).items()])
-        console.print()
+        stdout().print(Text.assemble((name, "bold"), f"  pool, built with: {build_command(name)}"))
+        table([(name, _plain(value)) for name, value in _values(plans[name]).items()])
+        print_line("")
     elif not kinds:
         known = {known for kind in NAMED.values() for known in catalogue.names(kind)} | {*plans}
         hint = "Some plugins failed to load; 'freeshot plugin list' shows the errors." if session.host.failures else ""
         raise unknown_name("component, track, suite or pool", name, known, hint)
     for kind in kinds:
-        _show(console, catalogue, kind, name)
+        _show(catalogue, kind, name)
 
 
-def _show(console: Console, catalogue: Catalogue, kind: str, name: str) -> None:
+def _show(catalogue: Catalogue, kind: str, name: str) -> None:
     from rich.text import Text
 
     origin = catalogue.origin(kind, name)
-    console.print(Text.assemble((name, "bold"), f"  {kind} from {origin}"))
+    stdout().print(Text.assemble((name, "bold"), f"  {kind} from {origin}"))
     if kind == "track":
         values = _values(catalogue.track(name))
-        table(console, [(name, _plain(value)) for name, value in values.items() if value not in ("", False)])
+        table([(name, _plain(value)) for name, value in values.items() if value not in ("", False)])
     elif kind == "suite":
-        _show_suite(console, catalogue.suite(name))
+        _show_suite(catalogue.suite(name))
     elif kind == "pool":
-        console.print(Text(f"{catalogue.pool(name)}\nIts LoRAs: freeshot pool show {name}"))
+        stdout().print(Text(f"{catalogue.pool(name)}\nIts LoRAs: freeshot pool show {name}"))
     else:
-        _show_component(console, catalogue.component(kind, name))
-    console.print()
+        _show_component(catalogue.component(kind, name))
+    print_line("")
 
 
-def _show_component(console: Console, cls: type[Component]) -> None:
+def _show_component(cls: type[Component]) -> None:
     from rich.text import Text
 
     from freeshot.contracts.options import describe_type, options_of
 
-    console.print(Text(cleandoc(cls.__doc__ or "")))
+    stdout().print(Text(cleandoc(cls.__doc__ or "")))
     facts = _facts(cls)
     if facts:
-        console.print()
-        table(console, facts)
+        print_line("")
+        table(facts)
     rows = [
         (f"  {o.name}", _type(o, describe_type(o.type)), _plain(o.default), o.help) for o in options_of(cls).values()
     ]
-    console.print()
+    print_line("")
     if rows:
-        table(console, rows, heads=("  option", "type", "default", "meaning"), title="options")
+        table(rows, heads=("  option", "type", "default", "meaning"), title="options")
     else:
-        console.print("No options.")
+        print_line("No options.")
 
 
 def _facts(cls: type[Component]) -> list[tuple[str, str]]:
@@ -102,20 +100,19 @@ def _values(described: Track | PoolPlan) -> dict[str, Any]:
     return {field.name: getattr(described, field.name) for field in fields(described) if field.name != "name"}
 
 
-def _show_suite(console: Console, suite: Suite) -> None:
+def _show_suite(suite: Suite) -> None:
     from rich.text import Text
 
-    console.print(Text(suite.summary))
-    console.print(Text(f"Tracks: {', '.join(suite.tracks)}"))
+    stdout().print(Text(f"{suite.summary}\nTracks: {', '.join(suite.tracks)}"))
     for name, profile in suite.profiles.items():
         limit = f", {profile.limit} episodes per track" if profile.limit else ""
         limit += f", seeds {', '.join(map(str, profile.seeds))}" if len(profile.seeds) > 1 else ""
-        console.print()
-        console.print(Text.assemble((f"profile {name}", "bold"), f"{limit}  {profile.summary}".rstrip()))
+        print_line("")
+        stdout().print(Text.assemble((f"profile {name}", "bold"), f"{limit}  {profile.summary}".rstrip()))
         rows = [
             (f"  {row.method}", " ".join(f"{k}={_plain(v)}" for k, v in row.options.items())) for row in profile.rows
         ]
-        table(console, rows)
+        table(rows)
 
 
 def _type(option: Option, described: str) -> str:
