@@ -35,15 +35,16 @@ class Meter:
     """Whether anything was trained: a backward pass or an optimizer step ran."""
     earlier: tuple[float, int] = (0.0, 0)
     """Seconds and operations that interrupted runs spent on the same work; may be set while the block runs."""
-    _operations: Operations = field(default_factory=Operations)
-    _counted: int = 0
-    """Operation count of the outer block when this one began."""
-    _began: float = field(default_factory=time.perf_counter)
+    counter: Operations = field(default_factory=Operations)
+    """Shared by nested blocks."""
+    counted_before: int = 0
+    """Operations of the outer block when this one began."""
+    began: float = field(default_factory=time.perf_counter)
 
     def so_far(self) -> tuple[float, int]:
         """Return seconds and operations up to now, while the block runs."""
         seconds, flops = self.earlier
-        return seconds + time.perf_counter() - self._began, flops + self._operations.count - self._counted
+        return seconds + time.perf_counter() - self.began, flops + self.counter.count - self.counted_before
 
 
 _COUNTING: ContextVar[Operations | None] = ContextVar("counting", default=None)
@@ -59,23 +60,23 @@ def metered(device: torch.device) -> Iterator[Meter]:
     _reset_peak(device)
     joules = _joules(device)
     outer = _COUNTING.get()
-    meter = Meter() if outer is None else Meter(_operations=outer, _counted=outer.count)
-    watch = meter._operations if outer is None else nullcontext()  # noqa: SLF001 - its own counter
-    token = _COUNTING.set(meter._operations)  # noqa: SLF001
-    before, steps = meter._operations.gradients, list[Optimizer]()  # noqa: SLF001
+    meter = Meter() if outer is None else Meter(counter=outer, counted_before=outer.count)
+    token = _COUNTING.set(meter.counter)
+    before, steps = meter.counter.gradients, list[Optimizer]()
     hook = register_optimizer_step_pre_hook(lambda optimizer, *_: steps.append(optimizer))
     try:
-        with watch:
+        with meter.counter if outer is None else nullcontext():
             yield meter
     finally:
         hook.remove()
         _COUNTING.reset(token)
-        meter.gradients = bool(steps) or meter._operations.gradients > before  # noqa: SLF001
+        meter.gradients = bool(steps) or meter.counter.gradients > before
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         meter.seconds, meter.flops = meter.so_far()
-        if joules is not None and meter.earlier == (0.0, 0):
-            meter.joules = (_joules(device) or joules) - joules
+        now = _joules(device)
+        if joules is not None and now is not None and meter.earlier == (0.0, 0):
+            meter.joules = now - joules
         meter.peak_bytes = _peak(device)
 
 
