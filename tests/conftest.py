@@ -13,7 +13,7 @@ from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests import forks
+from tests import cli_fork_server
 
 if TYPE_CHECKING:
     from freeshot.contracts.method import Method
@@ -110,7 +110,7 @@ class Installed:
     def __call__(self, *arguments: str) -> str:
         """Run a command that must succeed; return what it printed."""
         environment = os.environ | {"PYTHONPATH": str(self.site), "COLUMNS": "200", "NO_COLOR": "1"}
-        command = [str(forks.command() / "freeshot"), *arguments]
+        command = [str(cli_fork_server.command_folder() / "freeshot"), *arguments]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout

@@ -7,7 +7,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from tests import forks
+from tests import cli_fork_server
 
 PAGE = Path(__file__).parents[1] / "docs/howto/track-runs.md"
 FAKE = """
@@ -25,7 +25,15 @@ def test_a_cell_becomes_a_run_of_trackio(tmp_path: Path) -> None:
     assert block is not None
     (tmp_path / "to_trackio.py").write_text(block[1])
     (tmp_path / "trackio.py").write_text(FAKE)
-    command = [str(forks.command() / "freeshot"), "run", "toy", "--method", "frozen-prototype", "--track", "toy/*/2w1s"]
+    command = [
+        str(cli_fork_server.command_folder() / "freeshot"),
+        "run",
+        "toy",
+        "--method",
+        "frozen-prototype",
+        "--track",
+        "toy/*/2w1s",
+    ]
     environment = os.environ | {"PYTHONPATH": str(tmp_path), "FREESHOT_PLUGINS": "launchers,toy,baselines"}
     done = subprocess.run(
         [*command, "--plugin", "to_trackio.py"],

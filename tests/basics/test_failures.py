@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from freeshot.basics.errors import OptionError, UndeclaredError
-from freeshot.basics.excerpts import excerpt, grouped
-from freeshot.basics.failures import Failure, failure_of
+from freeshot.basics.failures import Failure, excerpt, failure_of, grouped
 from freeshot.basics.files import read_bounded
 from freeshot.basics.frames import Frame, is_plugin_file
 

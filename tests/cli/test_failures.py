@@ -243,3 +243,14 @@ def test_a_track_is_checked_beside_the_other_files_that_are_loaded(call: Call, w
     data = written(DATA_AND_TRACK[:start])
     result = call("--plugin", data, "plugin", "check", "tracks.py", plugins=LOADED)
     assert result.exit_code == 0, result.output
+
+
+def test_a_reproduction_that_fails_is_shown_like_a_run(run_mine: Callable[..., Result], call: Call) -> None:
+    body = "__import__('pathlib').Path('broken').exists() and bench.pool().entries[0].head"
+    assert run_mine(body, *ONE).exit_code == 0
+    (record,) = Path("results").rglob("mine-*.json")
+    Path("broken").touch()
+    done = call("reproduce", str(record), "--plugin", "mine.py", "--cache", "elsewhere", plugins=LOADED)
+    assert done.exit_code == 1
+    assert f"toy/in-domain/2w1s · mine: {ERROR}\n    mine.py:13 in Mine.prepare\n" in done.stdout
+    assert done.stderr == "Error: The cell failed.\n"

@@ -214,11 +214,10 @@ def test_the_cost_of_a_pool_is_told_without_an_image(call: Call) -> None:
     size = ("--count", "3", "--steps", "5", "--batch", "4", "--way", "2")
     done = call(
         *("pool", "build", "x", "--source", "no-such-set", "--backbone", "toy-vit", *size, "--dry-run"),
-        *("--rate", "1e9"),
         plugins="toy",
     )
     assert done.stdout.startswith("3 LoRAs, 5 steps of 4 images each: 60 images forward and backward, "), done.output
-    assert "at 1.0 GFLOP/s, as assumed." in done.stdout
+    assert "FLOP. Loading images and evaluating the held-out ones are not included." in done.stdout
 
 
 def test_pools_are_listed_with_where_they_are(

@@ -17,6 +17,20 @@ if TYPE_CHECKING:
 
 OURS = "toy,lora-recycle,baselines"
 PRESET = ("--preset", "toy")
+RAISES = '''
+from dataclasses import dataclass
+from freeshot import Method, Needs, hookimpl
+@dataclass(frozen=True)
+class Mine(Method):
+    """Divide by zero."""
+    name = "mine"
+    needs = frozenset({Needs.POOL})
+    def prepare(self, bench):
+        1 / 0
+@hookimpl
+def freeshot_methods():
+    return [Mine]
+'''
 
 
 @pytest.fixture(autouse=True)
@@ -55,10 +69,8 @@ def test_a_pool_becomes_an_adapter_that_classifies_pictures(call: Call) -> None:
     assert all(sum(f["probabilities"].values()) == pytest.approx(1) for f in found)
 
 
-def test_the_cost_is_told_before_it_arises(call: Call) -> None:
-    out = recycle(call, "--dry-run")
-    assert "inversion      4 LoRAs, 100 images × 3 steps" in out
-    assert "meta-learning  3 tasks of 25 images, 4 patches each" in out
+def test_a_dry_run_prints_what_would_be_trained(call: Call) -> None:
+    assert recycle(call, "--dry-run") == "lora-recycle on 4 LoRAs of 'toy' for 5-way 1-shot tasks on toy-vit.\n"
     assert not Path("meta").exists()
 
 
@@ -86,6 +98,25 @@ def test_a_folder_is_a_pool_too(call: Call) -> None:
     shutil.copytree(POOL, "mine")
     done = call("recycle", "mine", *PRESET, "--out", "meta", plugins=OURS)
     assert done.exit_code == 0, done.output
+
+
+def test_without_a_suite_the_method_has_to_be_given(call: Call) -> None:
+    done = call("recycle", str(POOL), "--out", "meta", plugins="lora-recycle")
+    assert done.exit_code == 2
+    assert "No installed suite has a default method. Set --method." in done.stderr
+
+
+def test_a_method_that_raises_is_shown_with_its_line(call: Call) -> None:
+    Path("mine.py").write_text(RAISES, encoding="utf-8")
+    arguments = ("recycle", "toy", "--method", "mine", "--out", "meta")
+    done = call("--plugin", "mine.py", *arguments, plugins=OURS)
+    assert done.exit_code == 1
+    assert done.stderr.splitlines() == [
+        "Error: ZeroDivisionError: division by zero (mine.py, line 10)",
+        "    mine.py:10 in Mine.prepare",
+        "        1 / 0",
+        "    FREESHOT_DEBUG=1 prints the full traceback.",
+    ]
 
 
 def test_a_method_that_needs_real_images_is_refused(call: Call) -> None:

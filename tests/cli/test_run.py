@@ -12,7 +12,7 @@ import pytest
 import freeshot.leaderboard.labels  # noqa: F401 - it stays real while its room is a stand-in
 from freeshot.contracts.events import CellFailed
 from freeshot.records.models import Part
-from freeshot.workflows.estimate_cost import Work
+from freeshot.workflows.estimate_cost import StageWork
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Call
@@ -43,15 +43,12 @@ class Rooms:
             ),
             missing=(),
         )
-        self.ahead = SimpleNamespace(
+        self.estimate = SimpleNamespace(
             unknown=0,
-            stages={"inversion": (Work(8e12, 30, 40),), "evaluation": (Work(2e11), Work(2e11))},
-            rate=2e10,
-            flops=2.4e12,
+            stages={"inversion": (StageWork(400.0, 30, 40),), "evaluation": (StageWork(10.0), StageWork(10.0))},
             seconds=120.0,
-            device="cpu",
+            devices=["a CPU", "an H200"],
             disk=21_000_000,
-            absent=(),
         )
         self.request: Any = None
         self.records: list[Any] = []
@@ -87,7 +84,7 @@ def rooms(monkeypatch: pytest.MonkeyPatch) -> Rooms:
     }
     modules: dict[str, dict[str, Any]] = {
         "freeshot.launch.plan": {"plan_run": rooms.plan_run},
-        "freeshot.workflows.estimate_cost": {"look_ahead": lambda *_: rooms.ahead},
+        "freeshot.workflows.estimate_cost": {"estimate_cost": lambda *_: rooms.estimate},
         "freeshot.launch.runner": {"execute_plan": rooms.execute_plan},
         "freeshot.records.load": {"load_records": report["load_records"]},
         "freeshot.leaderboard": {name: report[name] for name in ("short_ranking", "Selection")},
@@ -140,16 +137,16 @@ def test_a_dry_run_prints_the_grid_and_the_estimate_and_runs_nothing(call: Call,
         "far/5w1s tune 0 skip It has no images.",
         "1 of 3 cells to run.",
         "",
-        "stage runs in the cache operations time",
-        "inversion 1 30 of 40 2.0 TFLOP 1 min 40 s",
-        "evaluation 2 – 400.0 GFLOP 20 s",
-        "In total 2.4 TFLOP, about 2 min 00 s at 20.0 GFLOP/s (measured on this machine (cpu)), and 21 MB of disk.",
+        "stage runs in the cache time",
+        "inversion 1 30 of 40 1 min 40 s",
+        "evaluation 2 – 20 s",
+        "In total about 2 min 00 s, as comparable records took on a CPU, an H200, and 21 MB of disk.",
     ]
     assert not rooms.ran
 
 
 def test_a_dry_run_says_of_how_many_cells_nothing_is_known(call: Call, rooms: Rooms) -> None:
-    rooms.ahead.unknown, rooms.ahead.stages = 1, {}
+    rooms.estimate.unknown, rooms.estimate.stages = 1, {}
     told = call("run", "--dry-run", plugins="").stdout
     assert "No cost estimate for 1 cell (no comparable record)." in told
     assert "In total" not in told

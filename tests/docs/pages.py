@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests import forks
+from tests import cli_fork_server
 
 DOCS = Path(__file__).parents[2] / "docs"
 BLOCK = re.compile(
@@ -68,7 +68,9 @@ def _console(block: re.Match[str], folder: Path) -> Ran:
 
 
 def _shell(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    path = os.pathsep.join([str(forks.command()), str(Path(sys.executable).parent), os.environ["PATH"]])
+    path = os.pathsep.join(
+        [str(cli_fork_server.command_folder()), str(Path(sys.executable).parent), os.environ["PATH"]]
+    )
     return subprocess.run(
         command,
         cwd=folder,

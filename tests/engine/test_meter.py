@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from freeshot.engine.metering.meter import metered
+from freeshot.engine.metering.meter import _joules, metered
 
 CPU = torch.device("cpu")
 
@@ -72,3 +74,21 @@ def test_gradients_and_steps_of_an_optimiser_are_noticed() -> None:
         (weight * 2).sum().backward()  # type: ignore[no-untyped-call]
     assert outer.gradients
     assert not inner.gradients
+
+
+def test_energy_is_read_from_the_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = SimpleNamespace(
+        nvmlInit=lambda: None,
+        nvmlDeviceGetHandleByIndex=lambda index: index,
+        nvmlDeviceGetTotalEnergyConsumption=lambda handle: 7_000 + handle,
+    )
+    monkeypatch.setitem(sys.modules, "pynvml", driver)
+    assert _joules(torch.device("cuda", 2)) == 7.002
+    monkeypatch.delattr(driver, "nvmlDeviceGetTotalEnergyConsumption")
+    assert _joules(torch.device("cuda", 2)) is None
+
+
+def test_a_cpu_reports_no_energy() -> None:
+    with metered(CPU) as meter:
+        pass
+    assert meter.joules is None

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from freeshot.basics.errors import DataError
-from freeshot.engine.inversion.batchnorm_prior import MULTIPLY_ADDS, StatisticsPrior, open_prior, operations
-from freeshot_lora_recycle.inversion import LoraInversion
+from freeshot.engine.inversion.batchnorm_prior import StatisticsPrior, open_prior
 
 CPU = torch.device("cpu")
 
@@ -67,21 +66,3 @@ def test_a_file_named_by_its_hash_must_have_it(tmp_path: Path, monkeypatch: pyte
         DataError, match=r"resnet50-0676ba61\.pth does not match the hash in its name \(its SHA-256 is "
     ):
         open_prior("resnet50-0676ba61.pth", "std", CPU)
-
-
-def test_asking_it_is_counted_forward_and_back_to_the_pixels() -> None:
-    import timm
-
-    from freeshot.engine.metering.flop_counter import Operations
-
-    network = timm.create_model("resnet50", pretrained=False).eval().requires_grad_(False)
-    images = torch.zeros(1, 3, 64, 64, requires_grad=True)
-    with Operations() as counted:
-        network(images).sum().backward()
-    assert operations(64) == pytest.approx(counted.count, rel=0.05)
-    assert operations(224) == 4 * MULTIPLY_ADDS
-
-
-def test_an_inversion_counts_its_prior_as_often_as_it_asks_it() -> None:
-    assert LoraInversion(prior="none").beside(224) == 0
-    assert LoraInversion(prior_every=4).beside(224) == pytest.approx(operations(224) / 4)

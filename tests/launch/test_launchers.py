@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from freeshot.basics.cores import usable_cores
 from freeshot.basics.errors import OptionError
+from freeshot.basics.system import usable_cores
 from freeshot.launch.launchers import local
 from freeshot.launch.launchers.local import LocalLauncher
 from freeshot.records.models import RunRecord

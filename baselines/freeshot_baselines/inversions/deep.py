@@ -90,12 +90,6 @@ class DeepInversion(InversionMethod):
 
         return prior_files(self)
 
-    def beside(self, side: int) -> float:
-        """Return the FLOPs of the prior, if there is one."""
-        from freeshot.engine.inversion.batchnorm_prior import operations
-
-        return 0.0 if self.prior == "none" else operations(side)
-
     def _open_prior(self, teacher: Teacher) -> StatisticsPrior | None:
         if self.prior == "none":
             return None

@@ -1,21 +1,4 @@
-"""All errors that a user or a plugin can cause.
-
-    FreeshotError
-    ├── UnknownNameError      no component, track or suite has this name
-    ├── OptionError           an option has an invalid value
-    ├── PluginError           a plugin cannot be used
-    ├── DataError             images, cards or splits cannot be read
-    ├── EpisodeError          the data has too few images for a task, or an episode list has changed
-    ├── PoolError             LoRAs do not fit each other or the backbone
-    │    └── MissingPoolError a pool with a known recipe has not been built yet
-    ├── ContractError         a component breaks the contract of its interface
-    │    ├── UndeclaredError  a method requested a resource that it did not declare
-    │    └── SealedError      method code opened images or a pool directly
-    ├── DivergedError         a number became infinite or NaN
-    └── StoreError            a path cannot be written, or a record cannot be read
-
-A message states what is wrong with the value shown, what was expected, and what to do.
-"""
+"""All errors that a user or a plugin can cause."""
 
 from __future__ import annotations
 

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import traceback
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from freeshot.basics.errors import ContractError, FreeshotError
-from freeshot.basics.frames import Frame, frames_of, is_plugin_file
-from freeshot.basics.text import one_line
+from freeshot.basics.frames import Frame, frames_of, is_library_file, is_plugin_file
+from freeshot.basics.text import one_line, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
+
+T = TypeVar("T")
 
 ABOVE, BELOW = 3, 2
 """Numbers of frames to show: up to and including the plugin's line, and the last ones below it."""
@@ -66,6 +69,32 @@ def failure_of(error: BaseException, packages: Collection[str] = ()) -> Failure:
     return Failure(_named(error), ours[-1], _shown(frames, ours[0], ours[-1]), whole)
 
 
+def excerpt(failure: Failure, folder: Path, *, whole: bool = False) -> tuple[str, ...]:
+    """Return the lines to print below an error, with files relative to the working directory `folder`."""
+    if whole:
+        return tuple(printable(line) for line in failure.traceback.splitlines())
+    lines: list[str] = []
+    if failure.origin:
+        lines += [_located(failure.origin, folder), f"    {failure.origin.source}"]
+    if failure.frames not in ((), (failure.origin,)):
+        lines += ["last frames:", *(f"    {_located(frame, folder)}: {frame.source}" for frame in failure.frames)]
+    return tuple(printable(line) for line in lines)
+
+
+def shown_path(file: str, folder: Path) -> str:
+    """Return a path as it can be opened from the working directory `folder`."""
+    path = Path(file)
+    return str(path.relative_to(folder)) if path.is_relative_to(folder) else file
+
+
+def grouped(items: Iterable[T], cause: Callable[[T], Hashable]) -> list[list[T]]:
+    """Group items with the same cause, in the order in which the causes first occur."""
+    groups: dict[Hashable, list[T]] = {}
+    for item in items:
+        groups.setdefault(cause(item), []).append(item)
+    return list(groups.values())
+
+
 def _shown(frames: tuple[Frame, ...], first: Frame, origin: Frame) -> tuple[Frame, ...]:
     """Choose the frames to show; frames above the plugin's first one are always the same and are left out."""
     above = frames[frames.index(first) : frames.index(origin) + 1]
@@ -76,8 +105,8 @@ def _shown(frames: tuple[Frame, ...], first: Frame, origin: Frame) -> tuple[Fram
 
 def _culprit(error: BaseException, packages: Collection[str]) -> tuple[Frame, ...]:
     """Return the frames of the first exception of the chain with a plugin frame, or of the error itself."""
-    for one in _chain(error):
-        frames = frames_of(one)
+    for link in _chain(error):
+        frames = frames_of(link)
         if any(is_plugin_file(frame.file, packages) for frame in frames):
             return frames
     return frames_of(error)
@@ -85,12 +114,12 @@ def _culprit(error: BaseException, packages: Collection[str]) -> tuple[Frame, ..
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
     """Yield an exception, its cause, the cause of that, and so on."""
-    one: BaseException | None = error
+    link: BaseException | None = error
     seen: set[int] = set()
-    while one is not None and id(one) not in seen:
-        seen.add(id(one))
-        yield one
-        one = one.__cause__ or (None if one.__suppress_context__ else one.__context__)
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        yield link
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
 
 
 def _named(error: BaseException) -> str:
@@ -102,3 +131,8 @@ def _named(error: BaseException) -> str:
     if isinstance(error, FreeshotError):
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _located(frame: Frame, folder: Path) -> str:
+    file = frame.short if is_library_file(frame.file) else shown_path(frame.file, folder)
+    return f"{file}:{frame.line} in {frame.function}"

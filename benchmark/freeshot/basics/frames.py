@@ -89,8 +89,8 @@ def _remote(cause: BaseException | None) -> list[Frame]:
     text = getattr(cause, "tb", None)
     if not isinstance(text, str):
         return []
-    lines = REMOTE_FRAME.finditer(text.rpartition(REMOTE_START)[2])
-    return [Frame(one["file"], int(one["line"]), one["function"], one["source"] or "") for one in lines]
+    matches = REMOTE_FRAME.finditer(text.rpartition(REMOTE_START)[2])
+    return [Frame(m["file"], int(m["line"]), m["function"], m["source"] or "") for m in matches]
 
 
 @cache

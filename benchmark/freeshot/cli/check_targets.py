@@ -58,7 +58,7 @@ def _load(session: Session, file: Path) -> str:
         known = getattr(host.manager.get_plugin(info.name), "__file__", None)
         if known is not None and Path(known).resolve() == file.resolve():
             return info.name
-    session.load_files([file])
+    host.load_file(file)
     return file.stem
 
 

@@ -9,7 +9,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from freeshot.basics.text import one_line
+from freeshot.basics.text import one_line, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -27,22 +27,29 @@ def stdout() -> Console:
     return Console(width=width, highlight=False, soft_wrap=False, emoji=False, markup=False)
 
 
+def print_line(text: str) -> None:
+    """Print a line to stdout; the terminal wraps it, so that it can be copied whole."""
+    from rich.text import Text
+
+    stdout().print(Text(printable(text)), soft_wrap=True)
+
+
 def print_error(sentence: str) -> None:
     """Print an error in red to stderr."""
-    _print_line(f"Error: {sentence}", "red")
+    _print_to_stderr(f"Error: {sentence}", "red")
 
 
 def print_warning(sentence: str) -> None:
     """Print a warning in yellow to stderr."""
-    _print_line(sentence, "yellow")
+    _print_to_stderr(sentence, "yellow")
 
 
-def table(console: Console, rows: Iterable[Sequence[str]], heads: Sequence[str] = (), title: str = "") -> None:
+def table(rows: Iterable[Sequence[str]], heads: Sequence[str] = (), title: str = "") -> None:
     """Print rows in aligned columns without borders; the first column is never wrapped."""
     from rich.table import Table
     from rich.text import Text
 
-    rows = list(rows)
+    console, rows = stdout(), list(rows)
     if title:
         console.print(Text(title, style="bold"))
     grid = Table(box=None, show_header=bool(heads), header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
@@ -57,6 +64,14 @@ def table(console: Console, rows: Iterable[Sequence[str]], heads: Sequence[str] 
 def _indent(cell: str) -> str:
     """Return the leading blanks of a cell, which `one_line` would remove."""
     return cell[: len(cell) - len(cell.lstrip(" "))]
+
+
+def print_finding(text: str, *, severe: bool) -> None:
+    """Print one finding of a check, marked ✗ if severe and · otherwise."""
+    from rich.text import Text
+
+    mark = Text("✗ ", style="red") if severe else Text("· ", style="yellow")
+    stdout().print(mark + Text(one_line(text)), soft_wrap=True)
 
 
 def duration(seconds: float) -> str:
@@ -79,11 +94,17 @@ def p_value(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def _print_line(text: str, style: str) -> None:
+def stderr() -> Console:
+    """Open the console for errors and warnings."""
     from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
+
+
+def _print_to_stderr(text: str, style: str) -> None:
     from rich.text import Text
 
-    Console(stderr=True, highlight=False).print(Text(one_line(text), style=style), soft_wrap=True)
+    stderr().print(Text(one_line(text), style=style), soft_wrap=True)
 
 
 def arithmetic(operations: float) -> str:

@@ -36,15 +36,6 @@ class Session:
             host.load_file(file)
         return host
 
-    def load_files(self, files: Sequence[Path]) -> None:
-        """Load single-file plugins; call this before the first use of the catalogue."""
-        for file in files:
-            self.host.load_file(file)
-
-    def use_data(self, folder: Path) -> None:
-        """Set the folder of the user's data sets; call this before the first use of the catalogue."""
-        self.data = folder
-
     @cached_property
     def catalogue(self) -> Catalogue:
         """Everything the plugins provide, and the data sets that were added to the data folder."""
@@ -77,10 +68,13 @@ class Session:
             print_warning(failure.line)
 
 
-def session_of(ctx: click.Context) -> Session:
-    """Return the session of a call; `--help` runs before the main command, so the session may have to be created."""
+def session_of(ctx: click.Context, files: Sequence[Path] = (), data: Path | None = None) -> Session:
+    """Return the session of a call; load single-file plugins and set the data folder before the catalogue is used."""
     root = ctx.find_root()
-    if root.obj is None:
+    if root.obj is None:  # --help runs before the main command
         root.obj = Session(frozenset(root.params.get("without") or ()), tuple(root.params.get("files") or ()))
     session: Session = root.obj
+    for file in files:
+        session.host.load_file(file)
+    session.data = session.data if data is None else data
     return session

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
+from click.exceptions import Abort, ClickException, Exit
 
 from freeshot.basics.errors import FreeshotError
 from freeshot.basics.suggestions import unknown_name
@@ -82,6 +83,14 @@ class VerbGroup(HelpfulGroup):
             ctx.exit(130)
         except BrokenPipeError:
             _close_quietly()
+            ctx.exit(1)
+        except (Abort, ClickException, Exit):
+            raise
+        except Exception as error:
+            from freeshot.cli.failures import print_plugin_error
+
+            if not print_plugin_error(error, session_of(ctx).host.packages):
+                raise  # no plugin is involved, so this is an error of FreeShot
             ctx.exit(1)
         finally:
             session_of(ctx).warn()

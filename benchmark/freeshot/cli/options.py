@@ -14,7 +14,23 @@ if TYPE_CHECKING:
 
     Decorator = Callable[[Any], Any]
 
+FILE = click.Path(path_type=Path)
 FOLDER = click.Path(path_type=Path, file_okay=False)
+
+results_argument = click.argument("results", metavar="[DIR]", type=FOLDER, default=Path("results"))
+pools_folder = click.option("--pools", type=FOLDER, default=Path("pools"), help="Directory of your LoRA pools.")
+data_folder = click.option("--data", type=FOLDER, default=Path("data"), help="Directory of your data sets.")
+cache_folder = click.option("--cache", type=FOLDER, default=Path(".freeshot"), help="Cache directory.")
+device = click.option(
+    "--device", type=click.Choice(["cpu", "cuda", "auto"]), default="cpu", help="Device to compute on."
+)
+full_traceback = click.option(
+    "--traceback",
+    "full",
+    is_flag=True,
+    envvar="FREESHOT_DEBUG",
+    help="Print full tracebacks. FREESHOT_DEBUG=1 does the same.",
+)
 
 
 def plugin_files(*, is_eager: bool = False) -> Decorator:
@@ -24,75 +40,15 @@ def plugin_files(*, is_eager: bool = False) -> Decorator:
         "files",
         multiple=True,
         metavar="FILE",
-        type=click.Path(path_type=Path),
+        type=FILE,
         is_eager=is_eager,
         help="Load a plugin from a single file. Repeatable.",
     )
 
 
-def full_traceback() -> Decorator:
-    """Add --traceback, which prints full tracebacks of plugin errors."""
-    return click.option(
-        "--traceback",
-        "full",
-        is_flag=True,
-        envvar="FREESHOT_DEBUG",
-        help="Print full tracebacks. FREESHOT_DEBUG=1 does the same.",
-    )
-
-
-def results_argument() -> Decorator:
-    """Add [DIR], the results directory that a verb reads."""
-    return click.argument("results", metavar="[DIR]", type=FOLDER, default=Path("results"))
-
-
-def no_records(folder: Path) -> StoreError:
-    """Return the error of a DIR without records."""
-    return StoreError(f"There are no records in {folder}. Make some with 'freeshot run', or give another DIR.")
-
-
-def pools_folder() -> Decorator:
-    """Add --pools DIR, the directory of the user's pools."""
-    return click.option("--pools", type=FOLDER, default=Path("pools"), help="Directory of your LoRA pools.")
-
-
-def data_folder() -> Decorator:
-    """Add --data DIR, the directory of the user's data sets."""
-    return click.option("--data", type=FOLDER, default=Path("data"), help="Directory of your data sets.")
-
-
-def cache_folder() -> Decorator:
-    """Add --cache DIR."""
-    return click.option("--cache", type=FOLDER, default=Path(".freeshot"), help="Cache directory.")
-
-
-def device() -> Decorator:
-    """Add --device."""
-    return click.option(
-        "--device", type=click.Choice(["cpu", "cuda", "auto"]), default="cpu", help="Device to compute on."
-    )
-
-
-def assumed_rate() -> Decorator:
-    """Add --rate FLOPS, the assumed speed of another machine for cost estimates."""
-    return click.option(
-        "--rate",
-        metavar="FLOPS",
-        type=click.FloatRange(min=0, min_open=True),
-        help="With --dry-run: assume this many operations per second, e.g. 1e13, instead of measuring this machine.",
-    )
-
-
 def component_options(help: str = "Set an option of the method, e.g. -o learner=reptile. Repeatable.") -> Decorator:
     """Add -o KEY=VALUE."""
-    return click.option(
-        "--option",
-        "-o",
-        "options",
-        multiple=True,
-        metavar="KEY=VALUE",
-        help=help,
-    )
+    return click.option("--option", "-o", "options", multiple=True, metavar="KEY=VALUE", help=help)
 
 
 def suite(help: str) -> Decorator:
@@ -119,3 +75,8 @@ def margin(*, zero: bool = False) -> Decorator:
         default=0.5,
         help="Equivalence margin, in accuracy points.",
     )
+
+
+def no_records(folder: Path) -> StoreError:
+    """Return the error of a DIR without records."""
+    return StoreError(f"There are no records in {folder}. Make some with 'freeshot run', or give another DIR.")

@@ -1,14 +1,14 @@
-"""Show the progress of a run: bars on a terminal, lines elsewhere."""
+"""Show the progress of a run: bars on a terminal, lines elsewhere. Times are seconds of a monotonic clock."""
 
 from __future__ import annotations
 
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from freeshot.cli.console import duration, stdout
-from freeshot.cli.pace import CellPace, StagePace
 from freeshot.contracts.events import (
     CellFailed,
     CellFinished,
@@ -38,8 +38,59 @@ Stage = tuple[str, str, str]
 """Name of a cell, its hash, name of the stage."""
 
 
-class Display:
-    """Print a line for the end of each stage and cell, and collect the failed cells."""
+@dataclass
+class StagePace:
+    """Speed of one stage."""
+
+    began: float
+    printed: float
+    """Time of the last line about the stage; the start counts as one."""
+    first: tuple[float, int] | None = None
+    """Time and step of the first progress event; a resumed stage starts in the middle."""
+
+    def seconds_left(self, now: float, done: int, total: int) -> float:
+        """Estimate from the steps since the first event; from all steps if there were none since."""
+        then, before = self.first or (self.began, 0)
+        if done <= before:
+            then, before = self.began, 0
+        return (now - then) / (done - before) * (total - done)
+
+
+@dataclass
+class RunPace:
+    """Progress of the cells of a run."""
+
+    cells: frozenset[str]
+    """Hashes of the cells to run; others are not counted."""
+    began: float
+    ended: set[str] = field(default_factory=set)
+    last: float = 0.0
+    """Time at which the last cell ended."""
+
+    def end(self, cell: str, now: float) -> bool:
+        """Count the end of a cell; return False if it is not one of the run's."""
+        if cell not in self.cells:
+            return False
+        self.ended.add(cell)
+        self.last = now
+        return True
+
+    def text(self, now: float, *, current: bool = False) -> str:
+        """Return 'cell 3 of 10, about 4 min left', for the last cell that ended or the current one."""
+        done, total = len(self.ended), len(self.cells)
+        text = f"cell {min(done + 1, total) if current or not done else done} of {total}"
+        if not 0 < done < total:
+            return text
+        per_cell = (self.last - self.began) / done
+        left = max(0.0, per_cell * (total - done) - (now - self.last))
+        return f"{text}, about {duration(left)} left" if left else text
+
+
+class LineDisplay:
+    """A line per cell, and one every ten seconds of a long stage: readable in a log.
+
+    Without cells, as while a pool is built, each stage has a line for its start and one for its end.
+    """
 
     def __init__(
         self,
@@ -53,8 +104,9 @@ class Display:
         self.failures: dict[str, CellFailed] = {}
         """Title of a cell → how it failed."""
         self.clock = clock
-        self.cells = CellPace(frozenset(cells), clock())
+        self.run = RunPace(frozenset(cells), clock())
         self._titles = titles or {}
+        self._stages: dict[Stage, StagePace] = {}
 
     @hookimpl
     def freeshot_event(self, event: Event) -> None:
@@ -75,19 +127,37 @@ class Display:
 
     def begin(self, event: StageStarted) -> None:
         """Show the start of a stage."""
+        self._stages[_stage(event)] = StagePace(self.clock(), self.clock())
+        if not self.run.cells:
+            self.print(f"{self.title(event)}: {event.stage} …")
 
     def advance(self, event: Progress) -> None:
-        """Show the progress of a stage."""
+        """Print the progress of a stage, unless its last line is recent."""
+        now = self.clock()
+        pace = self._stages.setdefault(_stage(event), StagePace(now, now))
+        pace.first = pace.first or (now, event.done)
+        if now - pace.printed < EVERY or not 0 < event.done < event.total:
+            return
+        pace.printed = now
+        share = f"{100 * event.done // event.total} %"
+        left = pace.seconds_left(now, event.done, event.total)
+        self.print(f"{self.title(event)}: {event.stage} {share}, about {duration(left)} left")
 
     def end(self, event: StageFinished) -> None:
-        """Show the end of a stage."""
+        """Show the end of a stage, unless it was short and its cell has a line of its own."""
+        self._stages.pop(_stage(event), None)
+        if not self.run.cells or event.seconds >= EVERY:
+            self.print_end(event)
+
+    def print_end(self, event: StageFinished) -> None:
+        """Print how long a stage took."""
         took = "loaded from the cache" if event.cached else duration(event.seconds)
         self.print(f"{self.title(event)}: {event.stage}, {took}", "dim")
 
     def end_cell(self, event: CellFinished | CellFailed | CellSkipped) -> None:
         """Show the result of a cell, and the progress of the whole run."""
-        title, counted = self.title(event), self.cells.count(event.id, self.clock())
-        progress = f" [{self.cells.text(self.clock())}]" if counted else ""
+        title, counted = self.title(event), self.run.end(event.id, self.clock())
+        progress = f" [{self.run.text(self.clock())}]" if counted else ""
         if isinstance(event, CellFinished):
             accuracy = f"{event.mean:.2%} ± {event.half_width:.2%}".replace("%", " %")
             self.print(f"{title}: {accuracy}{progress}", "green")
@@ -106,7 +176,7 @@ class Display:
         self.console.print(Text(line, style=style), soft_wrap=True)
 
 
-class BarDisplay(Display):
+class BarDisplay(LineDisplay):
     """A bar for the whole run and one per running stage, with the time left."""
 
     def __init__(
@@ -121,7 +191,7 @@ class BarDisplay(Display):
         super().__init__(console, titles, cells, clock=clock)
         self._bars = bars
         self._tasks: dict[Stage, TaskID] = {}
-        self._run = bars.add_task(self.cells.text(clock()), total=self.cells.total, run=True) if cells else None
+        self._run = bars.add_task(self.run.text(clock()), total=len(cells), run=True) if cells else None
 
     def begin(self, event: StageStarted) -> None:
         """Add a bar; without a total it pulses."""
@@ -137,7 +207,7 @@ class BarDisplay(Display):
         task = self._tasks.pop(_stage(event), None)
         if task is not None:
             self._bars.remove_task(task)
-        super().end(event)
+        self.print_end(event)
 
     def end_cell(self, event: CellFinished | CellFailed | CellSkipped) -> None:
         """Remove the bars of the cell's unfinished stages, and move the bar of the run."""
@@ -148,56 +218,14 @@ class BarDisplay(Display):
 
     def _update_run(self) -> None:
         if self._run is not None:
-            text = self.cells.text(self.clock(), current=True)
-            self._bars.update(self._run, completed=self.cells.done, description=text)
+            text = self.run.text(self.clock(), current=True)
+            self._bars.update(self._run, completed=len(self.run.ended), description=text)
 
     def _task(self, event: StageStarted | Progress) -> TaskID:
         key = _stage(event)
         if key not in self._tasks:
             self._tasks[key] = self._bars.add_task(f"{self.title(event)}: {event.stage}", total=event.total or None)
         return self._tasks[key]
-
-
-class LineDisplay(Display):
-    """A line per cell, and one every ten seconds of a long stage: readable in a log.
-
-    Without cells, as while a pool is built, each stage has a line for its start and one for its end.
-    """
-
-    def __init__(
-        self,
-        console: Console,
-        titles: Mapping[str, str] | None = None,
-        cells: Collection[str] = (),
-        *,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        super().__init__(console, titles, cells, clock=clock)
-        self._running: dict[Stage, StagePace] = {}
-
-    def begin(self, event: StageStarted) -> None:
-        """Print that a stage starts."""
-        self._running[_stage(event)] = StagePace(self.clock())
-        if not self.cells.total:
-            self.print(f"{self.title(event)}: {event.stage} …")
-
-    def advance(self, event: Progress) -> None:
-        """Print the progress of a stage, unless its last line is recent."""
-        now = self.clock()
-        pace = self._running.setdefault(_stage(event), StagePace(now))
-        pace.first = pace.first or (now, event.done)
-        if now - pace.printed < EVERY or not 0 < event.done < event.total:
-            return
-        pace.printed = now
-        share = f"{100 * event.done // event.total} %"
-        left = pace.seconds_left(now, event.done, event.total)
-        self.print(f"{self.title(event)}: {event.stage} {share}, about {duration(left)} left")
-
-    def end(self, event: StageFinished) -> None:
-        """Print that a stage ended."""
-        self._running.pop(_stage(event), None)
-        if not self.cells.total or event.seconds >= EVERY:
-            super().end(event)
 
 
 def _stage(event: StageStarted | Progress | StageFinished) -> Stage:
@@ -207,7 +235,7 @@ def _stage(event: StageStarted | Progress | StageFinished) -> Stage:
 @contextmanager
 def shown(
     manager: pluggy.PluginManager, titles: Mapping[str, str] | None = None, cells: Collection[str] = ()
-) -> Iterator[Display]:
+) -> Iterator[LineDisplay]:
     """Show the events of the block.
 
     `titles` maps hashes of cells to titles, `cells` are the hashes of those to run.

@@ -71,10 +71,6 @@ class InversionMethod(Component):
         """Return the weight files that images depend on besides the LoRAs; every recipe includes their content."""
         return ()
 
-    def beside(self, side: int) -> float:
-        """Return the FLOPs per image of `side` pixels and step that are spent outside the LoRA, for cost estimates."""
-        return 0.0
-
 
 class Teachers(Protocol):
     """All LoRAs of a pool, each available as a teacher, and a step counter for learning from them."""

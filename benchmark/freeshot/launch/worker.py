@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from freeshot.basics.errors import FreeshotError, StoreError
 from freeshot.basics.failures import failure_of
 from freeshot.basics.files import fingerprint
-from freeshot.basics.weights import WEIGHTS, weights_folder
+from freeshot.basics.system import WEIGHTS, weights_folder
 from freeshot.contracts.events import CellFailed, CellSkipped
 from freeshot.launch.event_log import EventLogWriter
 from freeshot.pipeline.cell import invert_pool_of, run_cell

@@ -9,7 +9,6 @@ from typing import Literal
 
 import numpy as np
 
-from freeshot.basics.memory import gc_paused
 from freeshot.contracts.leaderboard import Column, Published
 from freeshot.leaderboard.entry import Line, lines_of
 from freeshot.leaderboard.labels import configurations, labels
@@ -103,7 +102,6 @@ class Board:
         return {name: tuple(t for t in self.tracks if t.section == name) for name in names}
 
 
-@gc_paused()
 def boards(
     records: Iterable[RunRecord],
     columns: Sequence[Column] = (),

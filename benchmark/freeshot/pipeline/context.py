@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.access_guard import access_allowed
 from freeshot.basics.errors import PoolError
@@ -21,8 +21,6 @@ from freeshot.pool.poisoning import poisoned, split_name
 from freeshot.pool.store import numbers_sha256, open_pool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import torch
 
     from freeshot.contracts.backbone import BackboneProvider
@@ -34,8 +32,6 @@ if TYPE_CHECKING:
     from freeshot.engine.vit.backbone import Backbone
     from freeshot.plugin.catalogue import Catalogue
     from freeshot.records.models import Part
-
-T = TypeVar("T")
 
 
 @dataclass(eq=False)
@@ -57,7 +53,6 @@ class RunContext:
     _loaded: dict[tuple[str, str], Images] = field(default_factory=dict)
     _shown: dict[tuple[str, str, int], Images] = field(default_factory=dict)
     _episodes: dict[str, tuple[Episode, ...]] = field(default_factory=dict)
-    _counted: dict[Any, Any] = field(default_factory=dict)
 
     @property
     def artefacts(self) -> Artefacts:
@@ -113,13 +108,6 @@ class RunContext:
         """Close the pools whose tensors were modified since they were opened, and return their names."""
         changed = [key for key, pool in self._pools.items() if numbers_sha256(pool) != self._pool_numbers[key]]
         return [self._pools.pop(key).name for key in changed]
-
-    def once(self, key: tuple[Any, ...], make: Callable[[], T]) -> T:
-        """Return the cached result of `make()` for this key, for counts that need a forward pass."""
-        if key not in self._counted:
-            self._counted[key] = make()
-        result: T = self._counted[key]
-        return result
 
     def locate(self, name: str) -> PoolLocation:
         """Return the location of a pool, poisoned or not."""

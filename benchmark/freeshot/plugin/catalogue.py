@@ -95,6 +95,12 @@ class Catalogue:
         suite: Suite = self.registered("suite", name).value
         return suite
 
+    def main_suite(self) -> Suite | None:
+        """Return the suite that provides defaults: the one flagged as main, or else the only one."""
+        suites = list(self.suites().values())
+        main = [suite for suite in suites if suite.main] or suites
+        return main[0] if len(main) == 1 else None
+
     def pools(self) -> dict[str, Path]:
         """List the folders of the LoRA pools that plugins ship, by name; none is opened."""
         return self._values("pool")

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from freeshot.basics.errors import StoreError
-from freeshot.basics.memory import gc_paused
 from freeshot.records.models import RunRecord
 
 LEADERBOARD = "leaderboard"
@@ -25,7 +24,6 @@ class Loaded:
     """Records of cells that have a newer one: they are on no board, but their runs also used the test episodes."""
 
 
-@gc_paused()
 def load_records(folder: Path) -> Loaded:
     """Read every record under a folder; keep the newest of each cell, and report each unreadable file as a problem."""
     newest: dict[str, RunRecord] = {}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from freeshot.basics.errors import DataError, PoolError
+from freeshot.basics.errors import DataError, OptionError, PoolError
 from freeshot.data.splits import NAMES, Split, drawn_split, read_split, require_known, split_of_rows
 from freeshot.data.user_dataset import (
     ImageList,
@@ -41,12 +41,13 @@ class AddRequest:
     """A split file; without it the CSV's own column, and without that `shares` of the classes."""
     shares: tuple[float, ...] = SHARES
     seed: int = 0
-    pool: str = "pocket"
-    """A plugin's pool, or a user's own in `pools`."""
+    pool: str | None = None
+    """A plugin's pool, or a user's own in `pools`; default: that of the main suite's tracks."""
     pools: Path = POOLS
     sources: tuple[str, ...] = ()
     """Data sets the pool was tuned on; if empty those of another track of that pool, or of its card."""
-    backbone: str = "pocket-vit"
+    backbone: str | None = None
+    """Default: that of the main suite's tracks."""
     way: int = 5
     shot: int = 1
     query: int = 15
@@ -60,14 +61,15 @@ def add_dataset(request: AddRequest, catalogue: Catalogue) -> tuple[Manifest, Da
     """Validate everything, then write the manifest; return it with the result of the image check."""
     require_name(request.name)
     _require_free(request.name, catalogue)
-    backbone_provider(catalogue, request.backbone)
-    pool = _lasting(request.pool, catalogue, request.pools)
+    pool, backbone = _pool_and_backbone(request, catalogue)
+    backbone_provider(catalogue, backbone)
+    pool = _lasting(pool, catalogue, request.pools)
     listed = list_images(request.path)
     split, split_from = _split(request, listed)
     settings = TrackSettings(
         pool=pool,
         sources=request.sources or _sources_of(pool, catalogue, request.pools),
-        backbone=request.backbone,
+        backbone=backbone,
         way=request.way,
         shot=request.shot,
         query=request.query,
@@ -98,8 +100,19 @@ def add_dataset(request: AddRequest, catalogue: Catalogue) -> tuple[Manifest, Da
 
 def _portable(path: Path, data: Path) -> str:
     """Return a path relative to the data folder if inside it, so that the folder can be moved."""
-    place, folder = path.resolve(), data.resolve()
-    return str(place.relative_to(folder) if place.is_relative_to(folder) else place)
+    images, folder = path.resolve(), data.resolve()
+    return str(images.relative_to(folder) if images.is_relative_to(folder) else images)
+
+
+def _pool_and_backbone(request: AddRequest, catalogue: Catalogue) -> tuple[str, str]:
+    """Return the requested pool and backbone; by default those of the main suite's first track."""
+    if request.pool and request.backbone:
+        return request.pool, request.backbone
+    suite = catalogue.main_suite()
+    if suite is None:
+        raise OptionError("No installed suite has a default pool and backbone. Set --pool and --backbone.")
+    track = catalogue.match_tracks(suite.tracks)[0]
+    return request.pool or track.pool, request.backbone or track.backbone
 
 
 def _split(request: AddRequest, listed: ImageList) -> tuple[Split, str]:
@@ -121,15 +134,15 @@ def _require_free(name: str, catalogue: Catalogue) -> None:
         raise DataError(f"'{name}' is already a data set of {origin}. Choose another name.")
 
 
-def _lasting(asked: str, catalogue: Catalogue, pools: Path) -> str:
+def _lasting(pool: str, catalogue: Catalogue, pools: Path) -> str:
     """Return the name by which later runs find a pool; PoolError if they would not."""
-    place = find_pool(asked, catalogue, pools)
-    if not place.shipped and not (pools / place.name / POOL_CARD).is_file():
+    location = find_pool(pool, catalogue, pools)
+    if not location.shipped and not (pools / location.name / POOL_CARD).is_file():
         raise PoolError(
-            f"Tracks name their pool, and runs search '{place.name}' in {pools}, not in {place.folder}. Import it "
-            f"first: freeshot pool import {place.folder} --backbone NAME --name {place.name}"
+            f"Tracks name their pool, and runs search '{location.name}' in {pools}, not in {location.folder}. Import "
+            f"it first: freeshot pool import {location.folder} --backbone NAME --name {location.name}"
         )
-    return canonical_pool_name(asked, catalogue, pools)
+    return canonical_pool_name(pool, catalogue, pools)
 
 
 def _sources_of(pool: str, catalogue: Catalogue, pools: Path) -> tuple[str, ...]:
@@ -139,5 +152,5 @@ def _sources_of(pool: str, catalogue: Catalogue, pools: Path) -> tuple[str, ...]
             return track.sources
     folder = find_pool(pool, catalogue, pools).folder
     entries = open_pool(folder, read_pool_card(folder).backbone_sha256).entries  # validates the card
-    named = dict.fromkeys(str(entry.facts.get("dataset", "")) for entry in entries)
-    return tuple(name for name in named if name in catalogue.names("dataset"))
+    names = dict.fromkeys(str(entry.facts.get("dataset", "")) for entry in entries)
+    return tuple(name for name in names if name in catalogue.names("dataset"))

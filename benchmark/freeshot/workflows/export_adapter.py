@@ -1,4 +1,4 @@
-"""Recycling: from a pool to an adapter file, without a track."""
+"""Train a data-free method on a pool, without a track, and export its adapter."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from freeshot.pool.adapter_folder import export_adapter
 from freeshot.pool.locate import find_pool
 from freeshot.pool.store import open_pool
 from freeshot.workflows.contact_sheet import contact_sheet, save_sheet
-from freeshot.workflows.estimate_flops import Forecast, forecast
 
 if TYPE_CHECKING:
     from freeshot.contracts.method import Method
+    from freeshot.contracts.pool import LoraPool
     from freeshot.pipeline.resolve import PlannedCell
     from freeshot.plugin.catalogue import Catalogue
     from freeshot.records.models import StageCost
@@ -37,7 +37,8 @@ class RecycleRequest:
     pool: str
     """Name or folder of the pool."""
     out: Path
-    method: str = "lora-recycle"
+    method: str | None = None
+    """Default: the first of the compared pair of methods of the preset, or of the main suite."""
     options: tuple[str, ...] = ()
     preset: str | None = None
     """Suite whose scaled options are used; None uses the method's own defaults, the paper's."""
@@ -58,12 +59,8 @@ class Job:
     request: RecycleRequest
     context: RunContext
     cell: PlannedCell
+    pool: LoraPool
     method: Method
-
-    def forecast(self) -> Forecast:
-        """Estimate the cost, from one measured step."""
-        backbone = self.context.backbone(self.cell.spec.backbone)
-        return forecast(self.context, self.cell.spec, self.cell.track, backbone)
 
     def run(self) -> list[StageCost]:
         """Prepare the method on the pool and write its adapter; an interrupted job resumes."""
@@ -85,11 +82,10 @@ class Job:
         return bench.stages
 
     def _facts(self, bench: Bench) -> dict[str, Any]:
-        pool = bench.pool()
         return {
-            "pool": pool.name,
-            "pool_sha256": pool.sha256,
-            "loras": len(pool),
+            "pool": self.pool.name,
+            "pool_sha256": self.pool.sha256,
+            "loras": len(self.pool),
             "method": self.cell.spec.method.model_dump(mode="json"),
             "parts": {name: part.model_dump(mode="json") for name, part in self.cell.spec.parts.items()},
             "seed": self.cell.spec.seed,
@@ -102,11 +98,10 @@ class Job:
 
 def plan_recycling(request: RecycleRequest, catalogue: Catalogue) -> Job:
     """Resolve and validate the request before anything runs."""
-    place = find_pool(request.pool, catalogue)
-    if place.part or "+" in request.pool:
-        raise OptionError(f"'{request.pool}' is a part of a pool, or a poisoned one. Choose '{place.name}' itself.")
-    folder = place.folder
-    pool = open_pool(folder)
+    location = find_pool(request.pool, catalogue)
+    if location.part or "+" in request.pool:
+        raise OptionError(f"'{request.pool}' is a part of a pool, or a poisoned one. Choose '{location.name}' itself.")
+    pool = open_pool(location.folder)
     ways = {len(entry.classes) for entry in pool.entries}
     track = Track(
         name=f"own/{pool.name}/{min(ways)}w{request.shot}s",
@@ -118,12 +113,21 @@ def plan_recycling(request: RecycleRequest, catalogue: Catalogue) -> Job:
         shot=request.shot,
         query=request.query,
     )
-    row = row_for(request.method, request.options, request.preset, catalogue)
+    name = request.method or _default_method(request.preset, catalogue)
+    row = row_for(name, request.options, request.preset, catalogue)
     cell, method = resolve_cell(catalogue, "own", row, track, seed=request.seed)
-    if beyond := cell.needs - {Needs.POOL}:
-        needs = ", ".join(sorted(need.value for need in beyond))
+    if more := cell.needs - {Needs.POOL}:
+        needs = ", ".join(sorted(need.value for need in more))
         raise OptionError(f"Method '{method.name}' needs more than a pool: {needs}. Choose a data-free one.")
     context = RunContext(catalogue, request.cache, Path("data"), choose_device(request.device))
-    context.own_pools[pool.name] = folder
+    context.own_pools[pool.name] = location.folder
     require_parts_ready(cell, context)
-    return Job(request, context, cell, method)
+    pool = context.pool(pool.name, context.backbone(cell.spec.backbone))  # now with the backbone's hash checked
+    return Job(request, context, cell, pool, method)
+
+
+def _default_method(preset: str | None, catalogue: Catalogue) -> str:
+    suite = catalogue.main_suite() if preset is None else catalogue.suite(preset)
+    if suite is None or suite.pair is None:
+        raise OptionError("No installed suite has a default method. Set --method.")
+    return suite.pair[0]

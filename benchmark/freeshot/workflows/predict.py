@@ -34,19 +34,16 @@ class Prediction:
 
 def predict(learner: Learner, support: FileImages, query: FileImages, device: torch.device) -> tuple[Prediction, ...]:
     """Return a prediction for each query image, in their order."""
-    shown, asked = (embed(learner, pictures, range(len(pictures)), device) for pictures in (support, query))
+    support_features, query_features = (embed(learner, i, range(len(i)), device) for i in (support, query))  # [n, d]
     labels = torch.from_numpy(support.labels)
-    parts = [  # [q, c, d] differences of many images and classes need too much memory
-        prototype_logits(part, shown, labels, len(support.classes), distance="euclidean")
-        for part in torch.split(asked, AT_ONCE)
-    ]
-    logits = torch.cat(parts)  # [q, c]
-    return tuple(
-        _prediction(file, dict(zip(support.classes, row, strict=True)))
-        for file, row in zip(query.files, logits.softmax(1).tolist(), strict=True)
-    )
-
-
-def _prediction(file: Path, probabilities: dict[str, float]) -> Prediction:
-    label = max(probabilities, key=lambda name: probabilities[name])
-    return Prediction(file, label, probabilities[label], probabilities)
+    logits = torch.cat(
+        [  # in blocks, because the [q, c, d] differences of many images and classes need much memory
+            prototype_logits(block, support_features, labels, len(support.classes), distance="euclidean")
+            for block in torch.split(query_features, AT_ONCE)
+        ]
+    )  # [q, c]
+    predictions = []
+    for file, row in zip(query.files, logits.softmax(1).tolist(), strict=True):
+        probability, label = max(zip(row, support.classes, strict=True), key=lambda pair: pair[0])
+        predictions.append(Prediction(file, label, probability, dict(zip(support.classes, row, strict=True))))
+    return tuple(predictions)

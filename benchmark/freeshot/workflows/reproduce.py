@@ -48,37 +48,34 @@ def rebuild(record: RunRecord, catalogue: Catalogue, request: RunRequest) -> Reb
     """Build a finished record's cell from the installed code; StoreError for a record without accuracies."""
     if record.status != "ok":
         raise StoreError(f"The record is {record.status} and has no accuracies to compare with: {record.reason}")
-    stated = record.spec
-    parts = (stated.method, stated.backbone, *stated.parts.values())
-    found = [difference for part in parts for difference in _origin(part, catalogue)]
-    if stated.track.name not in catalogue.tracks():
-        found.append(Difference("cell", f"The track '{stated.track.name}' is not available. Install its plugin."))
-    if any(difference.weight == "cell" for difference in found):
-        return Rebuilt(None, tuple(found))
-    track = catalogue.track(stated.track.name)
+    old = record.spec
+    differences = [d for part in (old.method, old.backbone, *old.parts.values()) for d in _origin(part, catalogue)]
+    if old.track.name not in catalogue.tracks():
+        differences.append(Difference("cell", f"The track '{old.track.name}' is not available. Install its plugin."))
+    if any(difference.weight == "cell" for difference in differences):
+        return Rebuilt(None, tuple(differences))
+    track = catalogue.track(old.track.name)
     try:
-        backbone = part_of(catalogue, "backbone", stated.backbone.name, stated.backbone.options).part
-        row = Row(stated.method.name, stated.method.options)
-        cell, _ = resolve_cell(
-            catalogue, stated.suite, row, track, seed=stated.seed, limit=stated.limit, backbone=backbone
-        )
-        cell = with_pool(cell, request.pool or stated.track.other_pool or None, catalogue, request.pools)
+        backbone = part_of(catalogue, "backbone", old.backbone.name, old.backbone.options).part
+        row = Row(old.method.name, old.method.options)
+        cell, _ = resolve_cell(catalogue, old.suite, row, track, seed=old.seed, limit=old.limit, backbone=backbone)
+        cell = with_pool(cell, request.pool or old.track.other_pool or None, catalogue, request.pools)
         if cell.missing:
-            return Rebuilt(None, (*found, Difference("cell", cell.missing)))
+            return Rebuilt(None, (*differences, Difference("cell", cell.missing)))
     except FreeshotError as error:
-        return Rebuilt(None, (*found, Difference("cell", str(error))))
+        return Rebuilt(None, (*differences, Difference("cell", str(error))))
     spec = cell.spec
-    found += _options(stated.method, spec.method) + _options(stated.backbone, spec.backbone)
-    for name in sorted({*stated.parts, *spec.parts}):
-        found += _options(stated.parts.get(name), spec.parts.get(name))
-    found += _fields(f"The track '{track.name}'", stated.track.model_dump(), spec.track.model_dump())
-    if not found and spec.cell != record.cell:
-        found.append(Difference("cell", f"The cell would be {spec.cell}, the record's is {record.cell}."))
-    if not any(difference.weight == "cell" for difference in found):
+    differences += _options(old.method, spec.method) + _options(old.backbone, spec.backbone)
+    for name in sorted({*old.parts, *spec.parts}):
+        differences += _options(old.parts.get(name), spec.parts.get(name))
+    differences += _fields(f"The track '{track.name}'", old.track.model_dump(), spec.track.model_dump())
+    if not differences and spec.cell != record.cell:
+        differences.append(Difference("cell", f"The cell would be {spec.cell}, the record's is {record.cell}."))
+    if not any(difference.weight == "cell" for difference in differences):
         context = request.context(catalogue)
-        found += _foundations(record, cell, context)
-        found += _surroundings(record.provenance, provenance(context.device))
-    return Rebuilt(cell, tuple(found))
+        differences += _input_hashes(record, cell, context)
+        differences += _surroundings(record.provenance, provenance(context.device))
+    return Rebuilt(cell, tuple(differences))
 
 
 def run_again(cell: PlannedCell, catalogue: Catalogue, request: RunRequest) -> RunRecord:
@@ -92,34 +89,35 @@ def run_again(cell: PlannedCell, catalogue: Catalogue, request: RunRequest) -> R
 
 def _origin(part: Part, catalogue: Catalogue) -> list[Difference]:
     """Return whether a component is missing, or from another version of its distribution."""
-    called = f"The {part.kind} '{part.name}'"
+    subject = f"The {part.kind} '{part.name}'"
     try:
         here = catalogue.origin(part.kind, part.name)
     except FreeshotError as error:
-        return [Difference("cell", f"{called} of {part.origin or 'an unknown distribution'} is not available. {error}")]
+        return [
+            Difference("cell", f"{subject} of {part.origin or 'an unknown distribution'} is not available. {error}")
+        ]
     if here == part.origin:
         return []
     same = here.partition(" ")[0] == part.origin.partition(" ")[0]
-    return [Difference("version" if same else "cell", f"{called} is of {part.origin} on record, of {here} here.")]
+    return [Difference("version" if same else "cell", f"{subject} is of {part.origin} on record, of {here} here.")]
 
 
-def _options(stated: Part | None, here: Part | None) -> list[Difference]:
-    if stated is None or here is None:
-        part = stated or here
+def _options(old: Part | None, here: Part | None) -> list[Difference]:
+    if old is None or here is None:
+        part = old or here
         assert part is not None
         where = "on record only" if here is None else "here only"
         return [Difference("cell", f"The {part.kind} '{part.name}' is part of the method {where}.")]
-    if stated.name != here.name:
-        return [Difference("cell", f"The {stated.kind} is '{stated.name}' on record, '{here.name}' here.")]
-    before, now = stated.identity()["options"], here.identity()["options"]
-    return _fields(f"The {stated.kind} '{stated.name}'", before, now)
+    if old.name != here.name:
+        return [Difference("cell", f"The {old.kind} is '{old.name}' on record, '{here.name}' here.")]
+    return _fields(f"The {old.kind} '{old.name}'", old.identity()["options"], here.identity()["options"])
 
 
-def _fields(whose: str, stated: Mapping[str, Any], here: Mapping[str, Any]) -> list[Difference]:
+def _fields(owner: str, old: Mapping[str, Any], here: Mapping[str, Any]) -> list[Difference]:
     return [
-        Difference("cell", f"{whose} has {name} {_value(stated, name)} on record, {_value(here, name)} here.")
-        for name in sorted({*stated, *here})
-        if name not in stated or name not in here or stated[name] != here[name]
+        Difference("cell", f"{owner} has {name} {_value(old, name)} on record, {_value(here, name)} here.")
+        for name in sorted({*old, *here})
+        if name not in old or name not in here or old[name] != here[name]
     ]
 
 
@@ -127,7 +125,7 @@ def _value(values: Mapping[str, Any], name: str) -> str:
     return canonical_json(values[name])[:80] if name in values else "unset"
 
 
-def _foundations(record: RunRecord, cell: PlannedCell, context: RunContext) -> list[Difference]:
+def _input_hashes(record: RunRecord, cell: PlannedCell, context: RunContext) -> list[Difference]:
     """Compare the hashes of the inputs: network, pool, images and episodes."""
     here = input_hashes(context, cell)
     return [

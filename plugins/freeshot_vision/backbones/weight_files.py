@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import DataError
 from freeshot.basics.files import file_sha256
-from freeshot.basics.weights import WEIGHTS, weights_folder
+from freeshot.basics.system import WEIGHTS, weights_folder
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from freeshot.basics.cores import usable_cores
 from freeshot.basics.files import file_sha256
+from freeshot.basics.system import usable_cores
 from freeshot_vision.sheets import Card, open_sheet
 from makers.pocket_data import fetch_packages, icons, photos
 from makers.pocket_data.class_synonyms import UNREADABLE_SETS, with_kinds

@@ -21,9 +21,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
-from freeshot.basics.cores import usable_cores
 from freeshot.basics.files import file_sha256
 from freeshot.basics.seeds import derive
+from freeshot.basics.system import usable_cores
 from freeshot_vision.pocket.vit import SIZE, WIDTH, pocket_vit
 from makers.pocket_data.corpus import load_corpus
 from makers.pretraining.augment import augment

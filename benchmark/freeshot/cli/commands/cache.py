@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from freeshot.cli.console import stdout, table
+from freeshot.cli.console import print_line, stdout, table
 from freeshot.cli.group import HelpfulGroup
 from freeshot.cli.options import cache_folder
 
@@ -23,7 +23,7 @@ def command() -> None:
 
 
 @command.command("list")
-@cache_folder()
+@cache_folder
 def list_(cache: Path) -> None:
     """List number, size and last use of the cached results by kind."""
     from freeshot.cache.admin import list_items
@@ -32,7 +32,7 @@ def list_(cache: Path) -> None:
 
 
 @command.command("prune")
-@cache_folder()
+@cache_folder
 @click.option("--older-than", metavar="AGE", help="Delete results last used longer ago: 90m, 12h, 30d, 2w.")
 @click.option("--kind", "-k", "kinds", multiple=True, metavar="NAME", help="Delete only this kind. Repeatable.")
 @click.option("--dry-run", is_flag=True, help="List what would be deleted.")
@@ -60,18 +60,15 @@ def _print(entries: Sequence[CacheItem], nothing: str) -> None:
     from freeshot.cache.admin import age, totals_by_kind
 
     if not entries:
-        stdout().print(nothing, soft_wrap=True)
+        print_line(nothing)
         return
     now = time.time()
     rows = [(kind.name, str(kind.count), _size(kind.bytes), age(now - kind.used)) for kind in totals_by_kind(entries)]
-    table(stdout(), rows, heads=("kind", "count", "size", "last used"))
+    table(rows, heads=("kind", "count", "size", "last used"))
 
 
 def _size(count: int) -> str:
     """Format a number of bytes: '940 B', '12.3 MB'."""
-    if count < 1000:
-        return f"{count} B"
-    for unit, name in ((10**3, "kB"), (10**6, "MB"), (10**9, "GB")):
-        if count < 1000 * unit or name == "GB":
-            return f"{count / unit:.1f} {name}"
-    raise AssertionError
+    from rich.filesize import decimal
+
+    return decimal(count).replace("bytes", "B")

@@ -24,7 +24,7 @@ HEADS = ("track", "A", "B", "A − B", "BCa", "p (Holm)", "Wilcoxon", "d_z", "A 
 @click.command("compare")
 @click.argument("first", metavar="A")
 @click.argument("second", metavar="B")
-@options.results_argument()
+@options.results_argument
 @options.suite("Suite to compare on; required if several suites have both rows.")
 @options.tracks("Compare on tracks that match this pattern, e.g. '*/5w1s'. Repeatable.")
 @options.margin(zero=True)
@@ -91,7 +91,7 @@ def _print(comparison: Comparison) -> None:
     heads = (*HEADS[:5], "over seeds", *HEADS[5:]) if seeds else HEADS
     console.print(one_line(f"A: {comparison.first}"), soft_wrap=True)
     console.print(one_line(f"B: {comparison.second}"), soft_wrap=True)
-    table(console, [_line(t, seeds=seeds) for t in comparison.tracks], heads=heads)
+    table([_line(t, seeds=seeds) for t in comparison.tracks], heads=heads)
     for sentence in _summary(comparison, seeds=seeds):
         console.print(sentence, soft_wrap=True)
     for caution in comparison.cautions:

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from freeshot.cli.console import print_warning, stdout, table
+from freeshot.cli.console import print_line, print_warning, table
 from freeshot.cli.context import session_of
 from freeshot.cli.group import HelpfulGroup
-from freeshot.cli.options import data_folder, pools_folder
+from freeshot.cli.options import FILE, data_folder, pools_folder
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from freeshot.data.verify import DatasetReport
 
 SHOWN = 10
@@ -35,25 +33,24 @@ def command() -> None:
 
 
 @command.command("list")
-@data_folder()
+@data_folder
 @click.pass_context
 def list_(ctx: click.Context, data: Path) -> None:
     """List the data sets with domain, licence and splits, and whether their files are present."""
     from freeshot.data.lookup import classes_and_availability, dataset_by_name
 
-    session = session_of(ctx)
-    session.use_data(data)
+    session = session_of(ctx, data=data)
     rows = []
     for name in session.catalogue.names("dataset"):
         dataset = dataset_by_name(session.catalogue, name)
         classes, is_available = classes_and_availability(dataset, data)
         rows.append((name, dataset.domain, dataset.license, classes, "present" if is_available else "missing"))
-    table(stdout(), rows, heads=("name", "domain", "licence", "classes", "files"))
+    table(rows, heads=("name", "domain", "licence", "classes", "files"))
 
 
 @command.command("check")
 @click.argument("name")
-@data_folder()
+@data_folder
 @click.option("--quick", is_flag=True, help="Only count the images, do not open them.")
 @click.option(
     "--radius",
@@ -70,8 +67,7 @@ def check(ctx: click.Context, name: str, data: Path, quick: bool, radius: int) -
     from freeshot.data.lookup import dataset_by_name
     from freeshot.data.verify import check_dataset
 
-    session = session_of(ctx)
-    session.use_data(data)
+    session = session_of(ctx, data=data)
     dataset = dataset_by_name(session.catalogue, name)
     with shown(session.host.manager) as display:
 
@@ -79,17 +75,17 @@ def check(ctx: click.Context, name: str, data: Path, quick: bool, radius: int) -
             display.advance(Progress(name, "check", done, total))
 
         result = check_dataset(dataset, data, decode=not quick, radius=radius, on_step=report)
-    _print(stdout(), result)
+    _print(result)
     if result.broken:
         ctx.exit(1)
 
 
 @command.command("add")
 @click.argument("name")
-@click.argument("path", metavar="FOLDER_OR_CSV", type=click.Path(path_type=Path))
+@click.argument("path", metavar="FOLDER_OR_CSV", type=FILE)
 @click.option(
     "--split",
-    type=click.Path(path_type=Path),
+    type=FILE,
     help="Split file, CSV (label,split) or JSON; default: the column of the CSV file, or --shares.",
 )
 @click.option(
@@ -100,8 +96,8 @@ def check(ctx: click.Context, name: str, data: Path, quick: bool, radius: int) -
 @click.option("--shot", type=click.IntRange(min=1), default=1, help="Labelled images per class.")
 @click.option("--query", type=click.IntRange(min=1), default=15, help="Query images per class.")
 @click.option("--episodes", type=click.IntRange(1, 100_000), default=600, help="Number of episodes.")
-@click.option("--pool", default="pocket", metavar="NAME", help="LoRA pool of the track.")
-@pools_folder()
+@click.option("--pool", metavar="NAME", help="LoRA pool of the track; default: that of the main suite.")
+@pools_folder
 @click.option(
     "--source",
     "sources",
@@ -109,7 +105,7 @@ def check(ctx: click.Context, name: str, data: Path, quick: bool, radius: int) -
     metavar="DATASET",
     help="Data set the pool was trained on; default: as recorded in the pool. Repeatable.",
 )
-@click.option("--backbone", "-b", default="pocket-vit", metavar="NAME", help="Backbone of the track.")
+@click.option("--backbone", "-b", metavar="NAME", help="Backbone of the track; default: that of the main suite.")
 @click.option(
     "--fit",
     type=click.Choice(["square", "centre"]),
@@ -118,7 +114,7 @@ def check(ctx: click.Context, name: str, data: Path, quick: bool, radius: int) -
 )
 @click.option("--domain", default="", help="Domain of the images, e.g. satellite.")
 @click.option("--license", default="", help="Licence of the images.")
-@data_folder()
+@data_folder
 @click.pass_context
 def add(ctx: click.Context, /, **arguments: Any) -> None:
     """Add a data set and a track from a folder of class folders, or from a CSV file (path,label[,split])."""
@@ -126,29 +122,29 @@ def add(ctx: click.Context, /, **arguments: Any) -> None:
     from freeshot.data.user_dataset import manifest_path
     from freeshot.workflows.add_dataset import AddRequest, add_dataset
 
-    session = session_of(ctx)
-    session.use_data(arguments["data"])
+    session = session_of(ctx, data=arguments["data"])
     request = AddRequest(**arguments)
     if sentence := left_out(request.path):  # before the error about a class that has no other file
         print_warning(sentence)
     manifest, result = add_dataset(request, session.catalogue)
-    console = stdout()
-    _print(console, result)
-    console.print(f"Split: {manifest.split_from}.", soft_wrap=True)
-    console.print(f"Added '{manifest.name}': {manifest_path(request.data, manifest.name)}", soft_wrap=True)
-    console.print(f"Run it: freeshot run --track {manifest.track.name} --method frozen-prototype", soft_wrap=True)
+    _print(result)
+    print_line(f"Split: {manifest.split_from}.")
+    print_line(f"Added '{manifest.name}': {manifest_path(request.data, manifest.name)}")
+    suite = session.catalogue.main_suite()
+    method = (suite and suite.reference) or "METHOD"
+    print_line(f"Run it: freeshot run --track {manifest.track.name} --method {method}")
 
 
-def _print(console: Console, result: DatasetReport) -> None:
+def _print(result: DatasetReport) -> None:
     rows = [
         (split.name, str(split.classes), str(split.images), str(split.fewest), f"{split.sha256[:8]}…")
         for split in result.splits
     ]
-    table(console, rows, heads=("split", "classes", "images", "min per class", "sha256"))
+    table(rows, heads=("split", "classes", "images", "min per class", "sha256"))
     for line in result.checksums:
-        console.print(line, soft_wrap=True)
+        print_line(line)
     for name, reason in result.absent.items():
-        console.print(f"No {name} classes: {reason}", soft_wrap=True)
+        print_line(f"No {name} classes: {reason}")
     for sentence in result.broken[:SHOWN]:
         print_warning(sentence)
     if len(result.broken) > SHOWN:

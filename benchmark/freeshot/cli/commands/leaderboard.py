@@ -23,7 +23,7 @@ FORMATS = ["terminal", "markdown", "latex", "csv", "json", "html"]
 
 
 @click.command("leaderboard")
-@options.results_argument()
+@options.results_argument
 @options.suite("Suite to show; default: pocket, or the suite with most records.")
 @options.tracks("Use only tracks that match this pattern, e.g. '*/5w1s'. Repeatable.")
 @options.methods("Show only rows of this method, or the row with this label. Repeatable.")

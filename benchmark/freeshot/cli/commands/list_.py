@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from freeshot.cli.console import stdout, table
+from freeshot.cli.console import table
 from freeshot.cli.context import session_of
 from freeshot.plugin.kinds import KINDS
 
@@ -29,10 +29,9 @@ def command(ctx: click.Context, kind: str | None) -> None:
 
     if kind is not None and kind not in NAMED:
         raise unknown_name("kind", kind, NAMED)
-    console = stdout()
     for plural in NAMED if kind is None else (kind,):
         rows = rows_of(session_of(ctx).catalogue, NAMED[plural])
-        table(console, rows or [("  none", "", "")], title=plural)
+        table(rows or [("  none", "", "")], title=plural)
 
 
 def rows_of(catalogue: Catalogue, kind: str, pools: Path = Path("pools")) -> list[tuple[str, str, str]]:

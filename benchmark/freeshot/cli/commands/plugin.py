@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from freeshot.cli.console import stdout, table
+from freeshot.cli.console import print_line, stdout, table
 from freeshot.cli.context import session_of
 from freeshot.cli.group import HelpfulGroup
 from freeshot.cli.options import FOLDER, component_options, data_folder, full_traceback
@@ -40,7 +40,7 @@ def list_(ctx: click.Context) -> None:
     assert session.foreign_commands is not None  # collected for its failures
     console = stdout()
     rows = [(p.name, p.version, p.distribution, ", ".join(p.hooks) or "–") for p in session.host.loaded]
-    table(console, rows, heads=("name", "version", "distribution", "hooks"))
+    table(rows, heads=("name", "version", "distribution", "hooks"))
     for failure in session.take_failures():
         console.print(Text(failure.line, style="red"), soft_wrap=True)
 
@@ -56,11 +56,10 @@ def new(ctx: click.Context, name: str, kind: str, out: Path | None) -> None:
 
     _require_free(ctx, name, kind)
     folder = out or Path(f"freeshot-{name}")
-    console = stdout()
     for file in write_plugin(name, kind, folder):
-        console.print(str(file), soft_wrap=True)
-    console.print(f"Install it:  pip install -e {folder}", soft_wrap=True)
-    console.print(f"Then try it: {first_command(name, kind)}", soft_wrap=True)
+        print_line(str(file))
+    print_line(f"Install it:  pip install -e {folder}")
+    print_line(f"Then try it: {first_command(name, kind)}")
 
 
 def _require_free(ctx: click.Context, name: str, kind: str) -> None:
@@ -79,8 +78,8 @@ def _require_free(ctx: click.Context, name: str, kind: str) -> None:
 @command.command("check")
 @click.argument("name", metavar="NAME_OR_PATH")
 @component_options("Set an option of the checked component, e.g. -o lr=0.1. Repeatable.")
-@data_folder()
-@full_traceback()
+@data_folder
+@full_traceback
 @click.pass_context
 def check(ctx: click.Context, name: str, options: tuple[str, ...], data: Path, *, full: bool) -> None:
     """Check a plugin, or one of its components, for errors.
@@ -90,8 +89,7 @@ def check(ctx: click.Context, name: str, options: tuple[str, ...], data: Path, *
     from freeshot.cli.check_targets import examined
     from freeshot.testing.contract import report_on
 
-    session = session_of(ctx)
-    session.use_data(data)
+    session = session_of(ctx, data=data)
     values = examined(session, name)
     settings = _settings(options)
     reports = [report_on(value, settings, data, session.host.selection) for value in values]
@@ -125,4 +123,4 @@ def _print(report: Report, *, full: bool) -> None:
 def _print_hint(reports: Sequence[Report], *, full: bool) -> None:
     """Mention --traceback if it would print more."""
     if not full and any(line.failure and line.failure.frames for report in reports for line in report.lines):
-        stdout().print("--traceback prints the full traceback of each error.", soft_wrap=True)
+        print_line("--traceback prints the full traceback of each error.")

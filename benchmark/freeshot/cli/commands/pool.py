@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from freeshot.basics.errors import OptionError
-from freeshot.cli.console import arithmetic, counted, duration, print_warning, stdout, table
+from freeshot.cli.console import arithmetic, counted, print_line, print_warning, stdout, table
 from freeshot.cli.context import session_of
 from freeshot.cli.group import HelpfulGroup
-from freeshot.cli.options import FOLDER, assumed_rate, data_folder, device, pools_folder
+from freeshot.cli.options import FILE, FOLDER, data_folder, device, pools_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from rich.console import Console
+    from collections.abc import Sequence
 
     from freeshot.contracts.pool import LoraEntry, LoraPool
     from freeshot.plugin.catalogue import Catalogue
@@ -37,14 +35,14 @@ def command() -> None:
 
 
 @command.command("list")
-@pools_folder()
+@pools_folder
 @click.pass_context
 def list_(ctx: click.Context, pools: Path) -> None:
     """List the pools of plugins, your pools, and planned pools that are not built yet."""
     from freeshot.cli.commands.list_ import rows_of
 
     rows = [(name.strip(), *rest) for name, *rest in rows_of(session_of(ctx).catalogue, "pool", pools)]
-    table(stdout(), rows or [("none", "", "")], heads=("name", "folder or build command", "origin"))
+    table(rows or [("none", "", "")], heads=("name", "folder or build command", "origin"))
 
 
 @command.command("build")
@@ -71,14 +69,11 @@ def list_(ctx: click.Context, pools: Path) -> None:
 @click.option("--way", type=click.IntRange(min=2), default=5, help="Classes per LoRA.")
 @click.option("--seed", type=int, default=0, help="Random seed.")
 @click.option("--at-once", type=click.IntRange(min=1), default=8, help="Number of LoRAs trained in parallel.")
-@device()
-@data_folder()
-@click.option("--dry-run", is_flag=True, help="Print the estimated cost without running anything; needs no images.")
-@assumed_rate()
+@device
+@data_folder
+@click.option("--dry-run", is_flag=True, help="Only count images and operations; needs no images.")
 @click.pass_context
-def build(
-    ctx: click.Context, /, name: str, out: Path | None, *, dry_run: bool, rate: float | None, **arguments: Any
-) -> None:
+def build(ctx: click.Context, /, name: str, out: Path | None, *, dry_run: bool, **arguments: Any) -> None:
     """Train LoRAs on random few-way tasks and save them as the pool NAME. An interrupted build resumes.
 
     If a plugin has a plan for a pool of this name, the plan provides the defaults.
@@ -87,65 +82,50 @@ def build(
     from freeshot.pool.build import PoolRequest, build_pool
     from freeshot.pool.locate import require_pool_name
 
-    session = session_of(ctx)
-    session.use_data(arguments["data"])
+    session = session_of(ctx, data=arguments["data"])
     require_pool_name(name, session.catalogue)
-    options = _planned(session.catalogue, name, arguments, _given(ctx))
-    request = PoolRequest(name=name, out=out or Path("pools") / name, **options)
+    request = PoolRequest(name=name, out=out or Path("pools") / name, **_with_plan(ctx, session.catalogue, arguments))
     session.warn()
     if dry_run:
-        _print_cost(stdout(), request, session.catalogue, rate)
+        _print_cost(request, session.catalogue)
         return
     with shown(session.host.manager):
         pool = build_pool(request, session.catalogue, session.host)
     stdout().print(f"Saved the pool '{pool.name}' ({counted(len(pool), 'LoRA')}) in {pool.path}.", soft_wrap=True)
 
 
-def _given(ctx: click.Context) -> set[str]:
-    """Return the options that were set on the command line."""
-    from click.core import ParameterSource
-
-    source = ParameterSource.DEFAULT
-    return {name for name in ctx.params if ctx.get_parameter_source(name) is not source}
-
-
-def _planned(catalogue: Catalogue, name: str, arguments: Mapping[str, Any], given: set[str]) -> dict[str, Any]:
+def _with_plan(ctx: click.Context, catalogue: Catalogue, arguments: dict[str, Any]) -> dict[str, Any]:
     """Fill options that were not set from the plan of this name; OptionError if a required one is in neither."""
     from dataclasses import asdict
 
-    plan = catalogue.pool_plans().get(name)
-    filled = dict(arguments)
-    if plan is not None:
-        filled |= {key: value for key, value in asdict(plan).items() if key in arguments and key not in given}
-    missing = [
-        option for option in ("source", "count", "backbone") if not filled[{"source": "sources"}.get(option, option)]
-    ]
-    if missing:
+    from click.core import ParameterSource
+
+    name = ctx.params["name"]
+    if name in catalogue.pool_plans():
+        plan = asdict(catalogue.pool_plans()[name])
+        unset = {key for key in arguments if ctx.get_parameter_source(key) is ParameterSource.DEFAULT}
+        arguments |= {key: plan[key] for key in unset & plan.keys()}
+    required = {"source": "sources", "count": "count", "backbone": "backbone"}
+    if missing := [option for option, key in required.items() if not arguments[key]]:
         raise OptionError(
             f"There is no plan for a pool '{name}', so its options are required. Set --{' and --'.join(missing)}."
         )
-    return filled
+    return arguments
 
 
-def _print_cost(console: Console, request: PoolRequest, catalogue: Catalogue, rate: float | None) -> None:
-    from freeshot.engine.metering.throughput import operations_per_second
+def _print_cost(request: PoolRequest, catalogue: Catalogue) -> None:
     from freeshot.engine.vit.backbone import named_backbone
     from freeshot.pool.build import cost_of
 
-    backbone = named_backbone(catalogue, request.backbone, request.device)
-    operations, images = cost_of(request, backbone)
-    where = f"measured on this machine ({backbone.device})" if rate is None else "as assumed"
-    speed = operations_per_second(backbone) if rate is None else rate
-    console.print(
+    operations, images = cost_of(request, named_backbone(catalogue, request.backbone, request.device))
+    print_line(
         f"{request.count} LoRAs, {request.steps} steps of {request.batch} images each: {images:,} images forward and "
-        f"backward, {arithmetic(operations)}, about {duration(operations / speed)} at {arithmetic(speed)}/s, {where}. "
-        "Loading images and evaluating the held-out ones are not included.",
-        soft_wrap=True,
+        f"backward, {arithmetic(operations)}. Loading images and evaluating the held-out ones are not included."
     )
 
 
 @command.command("import")
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=FILE)
 @click.option("--backbone", "-b", required=True, metavar="NAME", help="Backbone that the LoRAs were trained on.")
 @click.option("--name", help="Name of the pool; default: the name of DIR.")
 @click.option("--out", type=FOLDER, help="Output folder; default: pools/NAME.")
@@ -154,7 +134,7 @@ def _print_cost(console: Console, request: PoolRequest, catalogue: Catalogue, ra
 )
 @click.option("--skip-bad", is_flag=True, help="Skip LoRAs that fail a check, with a warning.")
 @click.option("--license", default="", help="Licence of the LoRAs, saved with the pool.")
-@device()
+@device
 @click.pass_context
 def import_(
     ctx: click.Context, /, folder: Path, backbone: str, name: str | None, out: Path | None, **arguments: Any
@@ -169,25 +149,16 @@ def import_(
     name = folder.resolve().name if name is None else name
     require_pool_name(name, catalogue)
     opened = named_backbone(catalogue, backbone, arguments.pop("device"))
-    _warn_of_nested(inner_loras(folder), folder)
-    done = import_pool(folder, out or Path("pools") / name, name, opened, **arguments)
-    console = stdout()
-    for sentence in done.left_out:
-        print_warning(sentence)
-    console.print(
-        f"Imported {counted(len(done.pool), 'LoRA')}: {_listed([entry.name for entry in done.pool.entries])}.",
-        soft_wrap=True,
-    )
-    console.print(f"Saved the pool '{name}' in {done.pool.path}.", soft_wrap=True)
-
-
-def _warn_of_nested(inner: Sequence[str], folder: Path) -> None:
-    """Warn of LoRAs inside the folder of another one: usually its checkpoints."""
-    if inner:
+    if inner := inner_loras(folder):  # usually the checkpoints of a LoRA
         print_warning(
             f"LoRAs inside the folder of another LoRA are imported separately: {_listed(inner)}. To leave them out, "
             f"move them out of {folder} and import again."
         )
+    done = import_pool(folder, out or Path("pools") / name, name, opened, **arguments)
+    for sentence in done.left_out:
+        print_warning(sentence)
+    print_line(f"Imported {counted(len(done.pool), 'LoRA')}: {_listed([entry.name for entry in done.pool.entries])}.")
+    print_line(f"Saved the pool '{name}' in {done.pool.path}.")
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -197,34 +168,29 @@ def _listed(names: Sequence[str]) -> str:
 
 @command.command("show")
 @click.argument("pool", metavar="NAME_OR_DIR")
-@pools_folder()
+@pools_folder
 @click.pass_context
 def show(ctx: click.Context, pool: str, pools: Path) -> None:
     """List the LoRAs of a pool."""
     opened = _open(ctx, pool, pools)
-    console = stdout()
-    console.print(
-        f"{opened.name}: {counted(len(opened), 'LoRA')} on {opened.backbone} {opened.backbone_hash[:8]}…",
-        soft_wrap=True,
-    )
+    print_line(f"{opened.name}: {counted(len(opened), 'LoRA')} on {opened.backbone} {opened.backbone_hash[:8]}…")
     if opened.license:
-        console.print(f"Licence: {opened.license}", soft_wrap=True)
+        print_line(f"Licence: {opened.license}")
     rows = [(entry.name, str(entry.rank), _accuracy(entry), ", ".join(entry.classes)) for entry in opened.entries]
-    table(console, rows, heads=("name", "rank", "held-out accuracy", "classes"))
+    table(rows, heads=("name", "rank", "held-out accuracy", "classes"))
 
 
 @command.command("check")
 @click.argument("pool", metavar="NAME_OR_DIR")
 @click.option("--backbone", "-b", metavar="NAME", help="Also check that the LoRAs were trained on this backbone.")
-@pools_folder()
+@pools_folder
 @click.pass_context
 def check(ctx: click.Context, pool: str, backbone: str | None, pools: Path) -> None:
     """Verify every LoRA of a pool."""
     opened = _open(ctx, pool, pools, backbone)
-    console = stdout()
     for entry in opened.entries:
         facts = f"rank {entry.rank}, {len(entry.classes)} classes, {counted(len(entry.factors), 'adapted layer')}"
-        console.print(f"{entry.name}: ok ({facts})", soft_wrap=True)
+        print_line(f"{entry.name}: ok ({facts})")
 
 
 def _open(ctx: click.Context, pool: str, pools: Path, backbone: str | None = None) -> LoraPool:

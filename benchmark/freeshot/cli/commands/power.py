@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from freeshot.cli import options
-from freeshot.cli.console import duration, print_warning, stdout, table
+from freeshot.cli.console import duration, print_line, print_warning, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command("power")
-@options.results_argument()
+@options.results_argument
 @click.option(
     "--detect", metavar="POINTS", type=float, default=0.5, help="Smallest difference to detect, in accuracy points."
 )
@@ -35,7 +35,7 @@ def command(results: Path, detect: float, power: float, suite: str | None) -> No
         raise StoreError(
             f"No two rows of '{board.suite}' share a track, so no variance can be estimated. Run two methods first."
         )
-    stdout().print(f"To detect {detect:g} points with power {power:g} (two-sided, 5 %):", soft_wrap=True)
+    print_line(f"To detect {detect:g} points with power {power:g} (two-sided, 5 %):")
     _print_tracks(tracks)
     _print_seeds(plan_seeds(board, detect / 100, power))
 
@@ -58,7 +58,7 @@ def _print_tracks(tracks: Sequence[TrackPlan]) -> None:
     rows = [
         (t.track, f"{100 * t.spread:.1f}", f"{t.episodes:,}", f"{t.worst_episodes:,}", str(t.pairs)) for t in tracks
     ]
-    table(stdout(), rows, heads=("track", "spread of differences", "episodes", "worst pair", "pairs"))
+    table(rows, heads=("track", "spread of differences", "episodes", "worst pair", "pairs"))
 
 
 def _print_seeds(seeds: Sequence[SeedPlan]) -> None:
@@ -68,4 +68,4 @@ def _print_seeds(seeds: Sequence[SeedPlan]) -> None:
         )
         return
     lines = [(s.label, f"{100 * s.spread:.2f}", str(s.seeds), str(s.known_from), duration(s.seconds)) for s in seeds]
-    table(stdout(), lines, heads=("row", "spread between seeds", "seeds", "estimated from", "time per track"))
+    table(lines, heads=("row", "spread between seeds", "seeds", "estimated from", "time per track"))

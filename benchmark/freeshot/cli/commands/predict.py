@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import rich_click as click
 
 from freeshot.cli import options
-from freeshot.cli.console import print_warning, stdout, table
+from freeshot.cli.console import print_warning, table
 from freeshot.cli.context import session_of
 
 if TYPE_CHECKING:
@@ -17,18 +19,16 @@ if TYPE_CHECKING:
 
     from freeshot.workflows.predict import Prediction
 
-PATH = click.Path(path_type=Path)
-
 
 @click.command("predict")
-@click.option("--adapter", type=PATH, help="Folder of the adapter; default: the backbone without adapter.")
-@click.option("--support", type=PATH, required=True, help="Labelled images: one folder per class.")
-@click.option("--query", type=PATH, required=True, help="Images to classify: a folder or a file.")
+@click.option("--adapter", type=options.FILE, help="Folder of the adapter; default: the backbone without adapter.")
+@click.option("--support", type=options.FILE, required=True, help="Labelled images: one folder per class.")
+@click.option("--query", type=options.FILE, required=True, help="Images to classify: a folder or a file.")
 @click.option("--backbone", "-b", metavar="NAME", help="Backbone; default: the one the adapter was trained on.")
 @click.option(
     "--format", "-f", "shape", type=click.Choice(["table", "csv", "json"]), default="table", help="Output format."
 )
-@options.device()
+@options.device
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -64,23 +64,13 @@ def command(
 def _print(predictions: Sequence[Prediction], shape: str) -> None:
     if shape == "table":
         rows = [(str(p.file), p.label, f"{100 * p.probability:.1f} %") for p in predictions]
-        table(stdout(), rows, heads=("picture", "class", "probability"))
+        table(rows, heads=("picture", "class", "probability"))
     elif shape == "json":
-        click.echo(json.dumps([_plain(p) for p in predictions], indent=1, ensure_ascii=False))
+        plain = [{"picture": str(p.file), "class": p.label, "probabilities": p.probabilities} for p in predictions]
+        click.echo(json.dumps(plain, indent=1, ensure_ascii=False))
     else:
-        _print_csv(predictions)
-
-
-def _print_csv(predictions: Sequence[Prediction]) -> None:
-    import csv
-    import sys
-
-    classes = list(predictions[0].probabilities)
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(["picture", "class", *(f"p({name})" for name in classes)])
-    for p in predictions:
-        writer.writerow([p.file, p.label, *(f"{p.probabilities[name]:.6f}" for name in classes)])
-
-
-def _plain(prediction: Prediction) -> dict[str, object]:
-    return {"picture": str(prediction.file), "class": prediction.label, "probabilities": prediction.probabilities}
+        classes = list(predictions[0].probabilities)
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(["picture", "class", *(f"p({name})" for name in classes)])
+        for p in predictions:
+            writer.writerow([p.file, p.label, *(f"{p.probabilities[name]:.6f}" for name in classes)])

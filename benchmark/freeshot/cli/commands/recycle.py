@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import rich_click as click
 
 from freeshot.cli import options
-from freeshot.cli.console import arithmetic, duration, stdout, table
+from freeshot.cli.console import counted, print_line
 from freeshot.cli.context import session_of
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from freeshot.workflows.estimate_flops import Forecast
 
 
 @click.command("recycle")
@@ -23,14 +18,14 @@ if TYPE_CHECKING:
     "--preset", "-p", metavar="SUITE", help="Use the method options of this suite, e.g. pocket; default: the paper's."
 )
 @options.component_options()
-@click.option("--method", "-m", metavar="NAME", default="lora-recycle", help="Method that trains the adapter.")
+@click.option("--method", "-m", metavar="NAME", help="Method that trains the adapter; default: the main suite's.")
 @click.option("--shot", type=click.IntRange(min=1), default=1, help="Shots per class to train for.")
 @click.option("--backbone", "-b", metavar="NAME", help="Backbone of the pool; default: the one named in the pool.")
 @click.option("--seed", type=int, default=0, help="Random seed.")
-@options.cache_folder()
-@options.device()
+@options.cache_folder
+@options.device
 @click.option("--sheets", is_flag=True, help="Also save the surrogate images of each LoRA as a picture.")
-@click.option("--dry-run", is_flag=True, help="Print the estimated cost without running anything.")
+@click.option("--dry-run", is_flag=True, help="Check the arguments and print what would be trained.")
 @click.pass_context
 def command(ctx: click.Context, /, *, dry_run: bool, **arguments: Any) -> None:
     """Train one meta-LoRA from a pool of LoRAs, without real data, and save it as an adapter.
@@ -42,21 +37,15 @@ def command(ctx: click.Context, /, *, dry_run: bool, **arguments: Any) -> None:
     session = session_of(ctx)
     job = plan_recycling(RecycleRequest(**arguments), session.catalogue)
     session.warn()
-    console = stdout()
-    _print_forecast(console, job.forecast())
+    track, spec = job.cell.track, job.cell.spec
+    print_line(
+        f"{spec.method.name} on {counted(len(job.pool), 'LoRA')} of '{job.pool.name}' for {track.way}-way "
+        f"{track.shot}-shot tasks on {track.backbone}."
+    )
     if dry_run:
         return
     from freeshot.cli.progress import shown
 
     with shown(session.host.manager):
         job.run()
-    console.print(f"Saved the adapter in {arguments['out']}. Load it with 'freeshot predict --adapter' or with PEFT.")
-
-
-def _print_forecast(console: Console, forecast: Forecast) -> None:
-    if not forecast.stages:
-        console.print("No cost estimate is available for this method.")
-        return
-    rows = [(s.stage, s.what, arithmetic(s.operations), duration(s.seconds)) for s in forecast.stages]
-    table(console, rows, heads=("stage", "work", "operations", "time"))
-    console.print(f"In total about {duration(forecast.seconds)} on this machine, without what is cached.")
+    print_line(f"Saved the adapter in {arguments['out']}. Load it with 'freeshot predict --adapter' or with PEFT.")

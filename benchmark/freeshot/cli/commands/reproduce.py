@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from freeshot.cli import options
-from freeshot.cli.console import p_value, print_error, print_warning, stdout
+from freeshot.cli.console import p_value, print_error, print_finding, print_line, print_warning
 from freeshot.cli.context import session_of
 
 if TYPE_CHECKING:
     from freeshot.records.models import RunRecord
     from freeshot.stats.equivalence import Equivalence
-    from freeshot.workflows.reproduce import Rebuilt
 
 MEANING = {
     "the same bits": "The same bits: every episode has the recorded accuracy.",
@@ -30,13 +29,14 @@ MEANING = {
 @click.argument("file", metavar="RECORD", type=click.Path(path_type=Path, dir_okay=False))
 @options.margin()
 @click.option("--other-versions", is_flag=True, help="Run even if a plugin has another version than in the record.")
-@options.device()
+@options.device
 @click.option("--results", type=options.FOLDER, help="Directory for the new record; default: do not save it.")
-@options.cache_folder()
-@options.data_folder()
+@options.cache_folder
+@options.data_folder
 @click.option("--pool", metavar="NAME_OR_DIR", help="Location of your LoRA pool, if not in --pools.")
-@options.pools_folder()
+@options.pools_folder
 @options.plugin_files()
+@options.full_traceback
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -51,8 +51,10 @@ def command(
     files: tuple[Path, ...],
     *,
     other_versions: bool,
+    full: bool,
 ) -> None:
     """Run the cell of RECORD again and compare the accuracies. RECORD is not changed."""
+    from freeshot.cli.failures import print_failures
     from freeshot.cli.progress import shown
     from freeshot.launch.request import RunRequest
     from freeshot.records.models import RunRecord
@@ -60,58 +62,39 @@ def command(
     from freeshot.workflows.reproduce import rebuild, run_again
 
     record = RunRecord.read(file)
-    session = session_of(ctx)
-    session.load_files(files)
-    session.use_data(data)
+    session = session_of(ctx, files, data)
     with ExitStack() as stack:
         folder = results or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         request = RunRequest(results=folder, cache=cache, data=data, device=device, pool=pool, pools=pools)
         rebuilt = rebuild(record, session.catalogue, request)
         session.warn()
-        _print_differences(rebuilt)
-        if rebuilt.cell is None or any(_blocks(d.weight, other_versions=other_versions) for d in rebuilt.differences):
+        for difference in rebuilt.differences:
+            print_finding(difference.text, severe=difference.weight != "surroundings")
+        blocking = {"cell"} if other_versions else {"cell", "version"}
+        if rebuilt.cell is None or any(difference.weight in blocking for difference in rebuilt.differences):
             print_error("The installed code and data would give a different cell, so it was not run.")
             ctx.exit(1)
-        with shown(session.host.manager):
+        with shown(session.host.manager) as display:
             again = run_again(rebuilt.cell, session.catalogue, request)
     if again.status != "ok":
-        print_error(f"The cell {again.status}: {again.reason}")
+        print_failures(display.failures, full=full)
+        print_error(f"The cell {again.status}." if display.failures else f"The cell {again.status}: {again.reason}")
         ctx.exit(1)
-    _warn_of_cached(again, cache)
+    if reused := [stage.stage for stage in again.stages if stage.cached]:  # they were not reproduced
+        print_warning(
+            f"Loaded from {cache}, not recomputed: {', '.join(reused)}. Use an empty --cache to recompute everything."
+        )
     result = equivalence(again.accuracies, record.accuracies, margin / 100)
     _print(record, result, margin)
     if result.agreement not in ("the same bits", "equivalent"):
         ctx.exit(1)
 
 
-def _blocks(weight: str, *, other_versions: bool) -> bool:
-    return weight == "cell" or (weight == "version" and not other_versions)
-
-
-def _print_differences(rebuilt: Rebuilt) -> None:
-    from rich.text import Text
-
-    from freeshot.basics.text import one_line
-
-    for difference in rebuilt.differences:
-        mark = Text("· ", style="yellow") if difference.weight == "surroundings" else Text("✗ ", style="red")
-        stdout().print(mark + Text(one_line(difference.text)), soft_wrap=True)
-
-
-def _warn_of_cached(again: RunRecord, cache: Path) -> None:
-    """Warn of stages that were loaded from the cache: they were not reproduced."""
-    if reused := [stage.stage for stage in again.stages if stage.cached]:
-        print_warning(
-            f"Loaded from {cache}, not recomputed: {', '.join(reused)}. Use an empty --cache to recompute everything."
-        )
-
-
 def _print(record: RunRecord, result: Equivalence, margin: float) -> None:
-    console, interval = stdout(), result.interval
-    console.print(
+    interval = result.interval
+    print_line(
         f"Over {len(record.accuracies)} episodes: new − recorded {100 * interval.mean:+.2f} points, 90 % interval "
         f"{100 * interval.low:+.2f} … {100 * interval.high:+.2f}; one-sided p {p_value(result.p_low)} against "
-        f"−{margin:g}, {p_value(result.p_high)} against +{margin:g}.",
-        soft_wrap=True,
+        f"−{margin:g}, {p_value(result.p_high)} against +{margin:g}."
     )
-    console.print(MEANING[result.agreement].format(margin=margin), soft_wrap=True)
+    print_line(MEANING[result.agreement].format(margin=margin))

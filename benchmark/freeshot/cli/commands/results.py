@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from freeshot.cli import options
-from freeshot.cli.console import counted, print_warning, stdout
+from freeshot.cli.console import counted, print_finding, print_line, print_warning
 from freeshot.cli.context import session_of
 from freeshot.cli.group import HelpfulGroup
 
@@ -23,7 +23,7 @@ def command() -> None:
 
 
 @command.command("check")
-@options.results_argument()
+@options.results_argument
 @click.pass_context
 def check(ctx: click.Context, results: Path) -> None:
     """Validate the records in DIR."""
@@ -33,7 +33,7 @@ def check(ctx: click.Context, results: Path) -> None:
 
 @command.command("pack")
 @click.argument("row", metavar="ROW")
-@options.results_argument()
+@options.results_argument
 @options.suite("Pack only records of this suite.")
 @click.option("--out", type=options.FOLDER, required=True, help="Output folder; must be empty or new.")
 @click.pass_context
@@ -49,10 +49,9 @@ def pack(ctx: click.Context, row: str, results: Path, suite: str | None, out: Pa
     _print(ctx, _loaded(out))
     if chosen.left:
         print_warning(f"{counted(chosen.left, 'other record')} of this method left out: of other rows, or of none.")
-    stdout().print(
+    print_line(
         f"Packed {counted(len(chosen.records), 'record')} in {out}. To submit them, copy the contents to results/ of a "
-        "clone of FreeShot, run 'make tables' and open a pull request.",
-        soft_wrap=True,
+        "clone of FreeShot, run 'make tables' and open a pull request."
     )
 
 
@@ -77,22 +76,16 @@ def _loaded(folder: Path) -> Loaded:
 
 def _print(ctx: click.Context, loaded: Loaded) -> tuple[Finding, ...]:
     """Print the findings about the records, and how often their test episodes were evaluated."""
-    from rich.text import Text
-
     from freeshot.leaderboard.validate import findings
 
-    tracks = session_of(ctx).catalogue.tracks()
-    every = findings(loaded.records, loaded.problems, tracks, loaded.older)
-    console = stdout()
+    every = findings(loaded.records, loaded.problems, session_of(ctx).catalogue.tracks(), loaded.older)
     for finding in every:
-        mark = Text("✗ ", style="red") if finding.weight == "problem" else Text("· ", style="yellow")
-        console.print(mark + Text(f"{finding.where}: {finding.text}"), soft_wrap=True)
+        print_finding(f"{finding.where}: {finding.text}", severe=finding.weight == "problem")
     problems = sum(finding.weight == "problem" for finding in every)
     evaluations = sum(record.looks for record in (*loaded.records, *loaded.older))
-    console.print(
+    print_line(
         f"{counted(len(loaded.records), 'record')}, {counted(problems, 'problem')}, "
         f"{counted(len(every) - problems, 'remark')}; "
-        f"test evaluations: {evaluations}.",
-        soft_wrap=True,
+        f"test evaluations: {evaluations}."
     )
     return every

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from freeshot.cli import options
-from freeshot.cli.console import counted, stdout
+from freeshot.cli.console import counted, print_line, stdout
 from freeshot.cli.context import session_of
+from freeshot.cli.plan import cell_titles, print_dry_run
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from freeshot.cli.progress import Display
+    from freeshot.cli.progress import LineDisplay
     from freeshot.launch.plan import Plan
     from freeshot.launch.request import RunRequest
     from freeshot.launch.runner import Outcome
@@ -36,11 +35,11 @@ if TYPE_CHECKING:
     "--seed", "seeds", multiple=True, type=int, help="Random seed. Repeatable. Default: the seeds of the profile."
 )
 @click.option("--limit", metavar="N", type=click.IntRange(min=1), help="Use N episodes only; not comparable.")
-@options.device()
+@options.device
 @click.option("--results", type=options.FOLDER, default=Path("results"), help="Directory for the records.")
-@options.cache_folder()
-@options.data_folder()
-@options.pools_folder()
+@options.cache_folder
+@options.data_folder
+@options.pools_folder
 @click.option("--launcher", metavar="NAME", default="local", help="Launcher: local, submitit or ray.")
 @click.option(
     "--launcher-option",
@@ -53,56 +52,46 @@ if TYPE_CHECKING:
 @options.plugin_files()
 @click.option("--rerun", is_flag=True, help="Run finished cells again.")
 @click.option("--dry-run", is_flag=True, help="Print the cells and the estimated cost without running anything.")
-@options.assumed_rate()
-@options.full_traceback()
+@options.full_traceback
 @click.pass_context
-def command(
-    ctx: click.Context, /, *, dry_run: bool, rate: float | None, files: tuple[Path, ...], full: bool, **arguments: Any
-) -> None:
+def command(ctx: click.Context, /, *, dry_run: bool, files: tuple[Path, ...], full: bool, **arguments: Any) -> None:
     """Run a suite, or selected tracks and methods. Finished cells are skipped."""
     from freeshot.launch.plan import plan_run
     from freeshot.launch.request import RunRequest
 
-    session = session_of(ctx)
-    session.load_files(files)
-    session.use_data(arguments["data"])
+    session = session_of(ctx, files, arguments["data"])
     request = RunRequest(**arguments)
     plan = plan_run(request, session.catalogue)
     session.warn()  # before the work, not after an hour of it
     if dry_run:
-        from freeshot.cli.dry_run import print_dry_run
-
-        print_dry_run(stdout(), plan, request, session.catalogue, rate)
+        print_dry_run(plan, request, session.catalogue)
         return
     from freeshot.cli.progress import shown
-    from freeshot.cli.titles import titles
     from freeshot.launch.runner import execute_plan
 
     todo = [cell.spec.cell for cell in plan.cells if cell.state == "todo"]
-    with shown(session.host.manager, titles(plan), todo) as display:
+    with shown(session.host.manager, cell_titles(plan), todo) as display:
         outcome = execute_plan(plan, request, session.catalogue)
-    _print_result(stdout(), plan, request, outcome, display, full=full)
+    _print_result(plan, request, outcome, display, full=full)
     if outcome.failed:
         ctx.exit(1)
 
 
-def _print_result(
-    console: Console, plan: Plan, request: RunRequest, outcome: Outcome, display: Display, *, full: bool
-) -> None:
+def _print_result(plan: Plan, request: RunRequest, outcome: Outcome, display: LineDisplay, *, full: bool) -> None:
     """Print what ran, what failed, the ranking of the suite, and where to find the rest."""
     from freeshot.cli.commands.leaderboard import everything
     from freeshot.cli.failures import print_failures
 
-    console.print()
-    console.print(_counts(plan, outcome, display))
-    print_failures(console, display.failures, full=full)
-    _print_ranking(console, plan, request)
+    print_line("")
+    print_line(_counts(plan, outcome, display))
+    print_failures(display.failures, full=full)
+    _print_ranking(plan, request)
     suite = next((cell.spec.suite for cell in plan.cells), None)
-    console.print(f"Records: {request.results}", soft_wrap=True)
-    console.print(f"All tables: {everything(request.results, suite)}", soft_wrap=True)
+    print_line(f"Records: {request.results}")
+    print_line(f"All tables: {everything(request.results, suite)}")
 
 
-def _counts(plan: Plan, outcome: Outcome, display: Display) -> str:
+def _counts(plan: Plan, outcome: Outcome, display: LineDisplay) -> str:
     """Count the cells by their result, as in '3 cells ran: 2 finished, 1 failed. 7 cells finished before'."""
     before = sum(cell.state == "done" for cell in plan.cells)
     violated = sum(event.status == "violated" for event in display.failures.values())
@@ -119,7 +108,7 @@ def _counts(plan: Plan, outcome: Outcome, display: Display) -> str:
     return " ".join(sentences)
 
 
-def _print_ranking(console: Console, plan: Plan, request: RunRequest) -> None:
+def _print_ranking(plan: Plan, request: RunRequest) -> None:
     """Print the ranking of the suite on the tracks of this run."""
     from freeshot.cli.ranking import print_ranking
     from freeshot.leaderboard import Selection, short_ranking
@@ -129,10 +118,10 @@ def _print_ranking(console: Console, plan: Plan, request: RunRequest) -> None:
     tracks = {cell.spec.track.name for cell in plan.cells}
     records = load_records(request.results).records
     mine = [record for record in records if record.spec.suite in suites and record.spec.track.name in tracks]
-    console.print()
+    print_line("")
     if not mine:
         return
     ranking = short_ranking(mine, Selection())
-    print_ranking(console, ranking)
+    print_ranking(stdout(), ranking)
     if not ranking.empty:
-        console.print()
+        print_line("")

@@ -5,17 +5,15 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import fields
 from inspect import cleandoc
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
 from freeshot.cli.commands.list_ import NAMED
-from freeshot.cli.console import stdout, table
+from freeshot.cli.console import print_line, stdout, table
 from freeshot.cli.context import session_of
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from freeshot.contracts.component import Component, Option
     from freeshot.contracts.pool import PoolPlan
     from freeshot.contracts.tracks import Suite, Track
@@ -30,56 +28,62 @@ FACTS = ("citation", "domain", "license", "data_free", "role", "needs")
 @click.pass_context
 def command(ctx: click.Context, name: str) -> None:
     """Describe a component, track, suite or pool: summary, citation, options."""
+    from rich.text import Text
+
     from freeshot.basics.suggestions import unknown_name
+    from freeshot.pool.locate import build_command
 
     session = session_of(ctx)
     catalogue = session.catalogue
     kinds = [kind for kind in NAMED.values() if name in catalogue.names(kind)]
-    plan = catalogue.pool_plans().get(name)
-    if plan is not None:
-        _show_plan(stdout(), plan)
+    plans = catalogue.pool_plans()
+    if name in plans:
+        stdout().print(Text.assemble((name, "bold"), f"  pool, built with: {build_command(name)}"))
+        table([(name, _plain(value)) for name, value in _values(plans[name]).items()])
+        print_line("")
     elif not kinds:
-        known = {known for kind in NAMED.values() for known in catalogue.names(kind)} | {*catalogue.pool_plans()}
+        known = {known for kind in NAMED.values() for known in catalogue.names(kind)} | {*plans}
         hint = "Some plugins failed to load; 'freeshot plugin list' shows the errors." if session.host.failures else ""
         raise unknown_name("component, track, suite or pool", name, known, hint)
     for kind in kinds:
-        _show(stdout(), catalogue, kind, name)
+        _show(catalogue, kind, name)
 
 
-def _show(console: Console, catalogue: Catalogue, kind: str, name: str) -> None:
+def _show(catalogue: Catalogue, kind: str, name: str) -> None:
     from rich.text import Text
 
     origin = catalogue.origin(kind, name)
-    console.print(Text.assemble((name, "bold"), f"  {kind} from {origin}"))
+    stdout().print(Text.assemble((name, "bold"), f"  {kind} from {origin}"))
     if kind == "track":
-        _show_track(console, catalogue.track(name))
+        values = _values(catalogue.track(name))
+        table([(name, _plain(value)) for name, value in values.items() if value not in ("", False)])
     elif kind == "suite":
-        _show_suite(console, catalogue.suite(name))
+        _show_suite(catalogue.suite(name))
     elif kind == "pool":
-        console.print(Text(f"{catalogue.pool(name)}\nIts LoRAs: freeshot pool show {name}"))
+        stdout().print(Text(f"{catalogue.pool(name)}\nIts LoRAs: freeshot pool show {name}"))
     else:
-        _show_component(console, catalogue.component(kind, name))
-    console.print()
+        _show_component(catalogue.component(kind, name))
+    print_line("")
 
 
-def _show_component(console: Console, cls: type[Component]) -> None:
+def _show_component(cls: type[Component]) -> None:
     from rich.text import Text
 
     from freeshot.contracts.component import describe_type, options_of
 
-    console.print(Text(cleandoc(cls.__doc__ or "")))
+    stdout().print(Text(cleandoc(cls.__doc__ or "")))
     facts = _facts(cls)
     if facts:
-        console.print()
-        table(console, facts)
+        print_line("")
+        table(facts)
     rows = [
         (f"  {o.name}", _type(o, describe_type(o.type)), _plain(o.default), o.help) for o in options_of(cls).values()
     ]
-    console.print()
+    print_line("")
     if rows:
-        table(console, rows, heads=("  option", "type", "default", "meaning"), title="options")
+        table(rows, heads=("  option", "type", "default", "meaning"), title="options")
     else:
-        console.print("No options.")
+        print_line("No options.")
 
 
 def _facts(cls: type[Component]) -> list[tuple[str, str]]:
@@ -91,35 +95,23 @@ def _facts(cls: type[Component]) -> list[tuple[str, str]]:
     return [(f.replace("_", " "), _plain(v)) for f, v in values.items() if v and not isinstance(v, property)]
 
 
-def _show_track(console: Console, track: Track) -> None:
-    values = {field.name: getattr(track, field.name) for field in fields(track) if field.name != "name"}
-    table(console, [(name, _plain(value)) for name, value in values.items() if value not in ("", False)])
+def _values(described: Track | PoolPlan) -> dict[str, Any]:
+    return {field.name: getattr(described, field.name) for field in fields(described) if field.name != "name"}
 
 
-def _show_plan(console: Console, plan: PoolPlan) -> None:
+def _show_suite(suite: Suite) -> None:
     from rich.text import Text
 
-    from freeshot.pool.locate import build_command
-
-    console.print(Text.assemble((plan.name, "bold"), f"  pool, built with: {build_command(plan.name)}"))
-    table(console, [(field.name, _plain(getattr(plan, field.name))) for field in fields(plan) if field.name != "name"])
-    console.print()
-
-
-def _show_suite(console: Console, suite: Suite) -> None:
-    from rich.text import Text
-
-    console.print(Text(suite.summary))
-    console.print(Text(f"Tracks: {', '.join(suite.tracks)}"))
+    stdout().print(Text(f"{suite.summary}\nTracks: {', '.join(suite.tracks)}"))
     for name, profile in suite.profiles.items():
         limit = f", {profile.limit} episodes per track" if profile.limit else ""
         limit += f", seeds {', '.join(map(str, profile.seeds))}" if len(profile.seeds) > 1 else ""
-        console.print()
-        console.print(Text.assemble((f"profile {name}", "bold"), f"{limit}  {profile.summary}".rstrip()))
+        print_line("")
+        stdout().print(Text.assemble((f"profile {name}", "bold"), f"{limit}  {profile.summary}".rstrip()))
         rows = [
             (f"  {row.method}", " ".join(f"{k}={_plain(v)}" for k, v in row.options.items())) for row in profile.rows
         ]
-        table(console, rows)
+        table(rows)
 
 
 def _type(option: Option, described: str) -> str:

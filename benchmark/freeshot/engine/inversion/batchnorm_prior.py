@@ -17,22 +17,14 @@ from torch import Tensor, nn
 
 from freeshot.basics.errors import DataError, OptionError
 from freeshot.basics.files import file_sha256
-from freeshot.basics.weights import weights_folder
+from freeshot.basics.system import weights_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
-MULTIPLY_ADDS = 4.09e9
-"""ResNet-50 on an image of 224 px, forward."""
 NAMED_BY_HASH = re.compile(r".*-([0-9a-f]{8,64})\.pth")
 """torchvision's file names: resnet50-0676ba61.pth."""
-
-
-def operations(side: int) -> float:
-    """Return the FLOPs of the prior per image of `side` pixels: forward, and backward to the pixels."""
-    return 2 * 2 * MULTIPLY_ADDS * (side / 224) ** 2
 
 
 class StatisticsPrior:

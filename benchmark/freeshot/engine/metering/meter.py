@@ -1,4 +1,4 @@
-"""Measures seconds, FLOPs, energy and peak memory of a block of code."""
+"""Measures seconds, FLOPs, peak memory and the GPU's energy of a block of code."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import time
 from contextlib import contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from torch.optim.optimizer import Optimizer, register_optimizer_step_pre_hook
 
-from freeshot.engine.metering.energy import Energy
 from freeshot.engine.metering.flop_counter import Operations
 
 if TYPE_CHECKING:
@@ -30,20 +30,21 @@ class Meter:
     """Floating-point operations, two for each multiply-add."""
     peak_bytes: int = 0
     joules: float | None = None
-    """Energy reported by CPU and GPU; None if not available, or if work was interrupted."""
+    """Energy reported by the GPU; None on a CPU, if the driver does not report it, or if work was interrupted."""
     gradients: bool = False
-    """Energy reported by CPU and GPU; None if not available, or if work was interrupted."""
+    """Whether anything was trained: a backward pass or an optimizer step ran."""
     earlier: tuple[float, int] = (0.0, 0)
     """Seconds and operations that interrupted runs spent on the same work; may be set while the block runs."""
-    _operations: Operations = field(default_factory=Operations)
-    _counted: int = 0
-    """Operation count of the outer block when this one began."""
-    _began: float = field(default_factory=time.perf_counter)
+    counter: Operations = field(default_factory=Operations)
+    """Shared by nested blocks."""
+    counted_before: int = 0
+    """Operations of the outer block when this one began."""
+    began: float = field(default_factory=time.perf_counter)
 
     def so_far(self) -> tuple[float, int]:
         """Return seconds and operations up to now, while the block runs."""
         seconds, flops = self.earlier
-        return seconds + time.perf_counter() - self._began, flops + self._operations.count - self._counted
+        return seconds + time.perf_counter() - self.began, flops + self.counter.count - self.counted_before
 
 
 _COUNTING: ContextVar[Operations | None] = ContextVar("counting", default=None)
@@ -57,24 +58,25 @@ def metered(device: torch.device) -> Iterator[Meter]:
     covers only the time since its last inner block began.
     """
     _reset_peak(device)
-    energy = Energy(device)
+    joules = _joules(device)
     outer = _COUNTING.get()
-    meter = Meter() if outer is None else Meter(_operations=outer, _counted=outer.count)
-    watch = meter._operations if outer is None else nullcontext()  # noqa: SLF001 - its own counter
-    token = _COUNTING.set(meter._operations)  # noqa: SLF001
-    before, steps = meter._operations.gradients, list[Optimizer]()  # noqa: SLF001
+    meter = Meter() if outer is None else Meter(counter=outer, counted_before=outer.count)
+    token = _COUNTING.set(meter.counter)
+    before, steps = meter.counter.gradients, list[Optimizer]()
     hook = register_optimizer_step_pre_hook(lambda optimizer, *_: steps.append(optimizer))
     try:
-        with watch:
+        with meter.counter if outer is None else nullcontext():
             yield meter
     finally:
         hook.remove()
         _COUNTING.reset(token)
-        meter.gradients = bool(steps) or meter._operations.gradients > before  # noqa: SLF001
+        meter.gradients = bool(steps) or meter.counter.gradients > before
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         meter.seconds, meter.flops = meter.so_far()
-        meter.joules = energy.joules() if meter.earlier == (0.0, 0) else None
+        now = _joules(device)
+        if joules is not None and now is not None and meter.earlier == (0.0, 0):
+            meter.joules = now - joules
         meter.peak_bytes = _peak(device)
 
 
@@ -83,6 +85,19 @@ def _reset_peak(device: torch.device) -> None:
         torch.cuda.reset_peak_memory_stats(device)
     with suppress(OSError):  # only Linux can reset the peak; elsewhere it is that of the process lifetime
         Path("/proc/self/clear_refs").write_text("5")
+
+
+def _joules(device: torch.device) -> float | None:
+    """Read the GPU's energy counter; None if there is none."""
+    if device.type != "cuda":
+        return None
+    try:
+        pynvml = import_module("pynvml")
+        pynvml.nvmlInit()
+        handle = pynvml.nvmlDeviceGetHandleByIndex(device.index or 0)
+        return float(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)) / 1e3
+    except Exception:  # noqa: BLE001 - drivers and GPUs report missing support differently
+        return None
 
 
 def _peak(device: torch.device) -> int:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
-from freeshot.basics.cores import usable_cores
 from freeshot.basics.errors import OptionError
+from freeshot.basics.system import usable_cores
 from freeshot.contracts.launcher import Launcher
 
 if TYPE_CHECKING:

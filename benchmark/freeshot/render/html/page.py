@@ -13,7 +13,6 @@ from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
-from freeshot.basics.memory import gc_paused
 from freeshot.contracts.leaderboard import Column
 from freeshot.leaderboard.board import Board
 from freeshot.render.format import one_line
@@ -27,7 +26,6 @@ LIMIT = 940_000
 """Maximum size of the data in bytes, so that the page stays below a million."""
 
 
-@gc_paused()
 def html(
     boards: Iterable[Board], sheets: Sequence[Path] = (), columns: Sequence[Column] = (), limit: int = LIMIT
 ) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from freeshot.basics.excerpts import excerpt, grouped
+from freeshot.basics.failures import excerpt, grouped
 
 if TYPE_CHECKING:
     from collections.abc import Hashable

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from freeshot.basics.cores import usable_cores
+from freeshot.basics.system import usable_cores
 
 
 @pytest.fixture
