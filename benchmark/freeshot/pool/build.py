@@ -15,7 +15,6 @@ from pydantic import TypeAdapter
 
 from freeshot.basics.errors import PoolError, StoreError
 from freeshot.basics.files import fingerprint, write_text
-from freeshot.basics.locked_work import run_under_locks
 from freeshot.basics.seeds import derive
 from freeshot.contracts.dataset import fitted
 from freeshot.contracts.events import Progress, StageFinished, StageStarted
@@ -94,11 +93,15 @@ class _Build:
         out, steps = self.request.out, self.request.count * self.recipe.steps
         began = time.monotonic()
         self._emit(StageStarted(self.title, "tune", steps))
-        loras = run_under_locks(len(self.blocks), self._tune_unclaimed)
+        loras: dict[int, list[LoraCard]] = {}
+        for wait in (False, True):  # first the blocks that no other process has locked
+            for block in range(len(self.blocks)):
+                if block not in loras and (cards := self._tune_unclaimed(block, wait=wait)) is not None:
+                    loras[block] = cards
         with self._locked("card", wait=True) as ours:
             if ours:  # unless another process was first, with the same LoRAs
-                cards = [lora for block in range(len(self.blocks)) for lora in loras[block]]
-                write_card(out, self.request.name, self.request.backbone, self.backbone.sha256, cards, self.license)
+                written = [lora for block in range(len(self.blocks)) for lora in loras[block]]
+                write_card(out, self.request.name, self.request.backbone, self.backbone.sha256, written, self.license)
                 for note in out.glob(NOTES):
                     note.unlink(missing_ok=True)
         shutil.rmtree(out / LOCKS, ignore_errors=True)  # a process that still waits for a lock will find the card
