@@ -36,6 +36,8 @@ class Artefact:
     """Floating-point operations; None if they were not counted."""
     joules: float | None = None
     """Energy; None if no counter was available."""
+    cached: bool = False
+    """Whether it was loaded from the cache."""
 
 
 COSTS = ("facts", "seconds", "peak_bytes", "flops", "joules")
@@ -118,7 +120,7 @@ class Artefacts:
         if card.pop("card_sha256") != _sum(card) or file_sha256(folder / TENSORS) != card["sha256"]:
             raise ValueError("damaged")
         try:
-            return Artefact(load_file(folder / TENSORS), **{name: card[name] for name in COSTS})
+            return Artefact(load_file(folder / TENSORS), **{name: card[name] for name in COSTS}, cached=True)
         except SafetensorError as error:
             raise ValueError("damaged") from error
 

@@ -82,13 +82,13 @@ class PoolInversion:
         """Invert every LoRA, or load cached results, and charge the cost."""
         learned = self._learned(stages)
         stages.started(STAGE, len(self.pool))
-        batches: dict[int, list[tuple[Artefact, bool]]] = {}
+        batches: dict[int, list[Artefact]] = {}
         for number in self._free_first(stages.artefacts):
             batches[number] = self._inverted(number, learned, stages)
             stages.progress(STAGE, len(batches), len(self.pool))
         sets = []
         for number, entry in enumerate(self.pool.entries):
-            surrogates = surrogate_set(entry, joined([artefact for artefact, _ in batches[number]]))
+            surrogates = surrogate_set(entry, joined(batches[number]))
             if self._masked_afterwards:
                 surrogates = with_mask(self.backbone, entry, self.strategy, surrogates)
             sets.append(surrogates)
@@ -159,10 +159,8 @@ class PoolInversion:
     def _masked_afterwards(self) -> bool:
         return only_masks(self.backbone.vit, self.strategy)
 
-    def _inverted(
-        self, number: int, learned: Mapping[str, Tensor] | None, stages: Stages
-    ) -> list[tuple[Artefact, bool]]:
-        """Invert a LoRA batch by batch; return each batch's artefact and whether it was cached."""
+    def _inverted(self, number: int, learned: Mapping[str, Tensor] | None, stages: Stages) -> list[Artefact]:
+        """Invert a LoRA batch by batch, or load the cached batches."""
         entry, recipes = self.pool.entries[number], self._recipes(number)
         batches = []
         for piece, (count, recipe) in enumerate(zip(self._batches(entry), recipes, strict=True)):

@@ -45,23 +45,21 @@ class Stages:
     ) -> Artefact:
         """Load a stage's artefact from the cache, or compute and store it; `learns` if its tensors are learned."""
         self.started(stage, total)
-        artefact, cached = self.stored(stage, recipe, make, lambda done, of: self.progress(stage, done, of))
+        artefact = self.stored(stage, recipe, make, lambda done, of: self.progress(stage, done, of))
         learned = sum(tensor.numel() for tensor in artefact.tensors.values()) if learns else None
-        self.charge(stage, [(artefact, cached)], artefact.facts, learned)
+        self.charge(stage, [artefact], artefact.facts, learned)
         return artefact
 
-    def stored(
-        self, stage: str, recipe: Mapping[str, Any], make: Make, tell: Callable[[int, int], None]
-    ) -> tuple[Artefact, bool]:
-        """Return a part of a stage, measured if it is computed, and whether it was cached; charges nothing."""
+    def stored(self, stage: str, recipe: Mapping[str, Any], make: Make, tell: Callable[[int, int], None]) -> Artefact:
+        """Load a part of a stage, or compute and measure it; charges nothing."""
         artefact = self.artefacts.load(stage, recipe)
         if artefact is not None:
-            return artefact, True
+            return artefact
         began = time.perf_counter()
         with self.artefacts.lock(stage, recipe):
             self._seconds += time.perf_counter() - began  # waiting is not charged
             artefact = self.artefacts.load(stage, recipe)  # another process may have computed it meanwhile
-            return (artefact, True) if artefact is not None else (self._made(stage, recipe, make, tell), False)
+            return artefact if artefact is not None else self._made(stage, recipe, make, tell)
 
     def _made(self, stage: str, recipe: Mapping[str, Any], make: Make, tell: Callable[[int, int], None]) -> Artefact:
         """Compute, measure and store an artefact."""
@@ -76,20 +74,15 @@ class Stages:
         return artefact
 
     def charge(
-        self,
-        stage: str,
-        parts: Sequence[tuple[Artefact, bool]],
-        facts: Mapping[str, Any],
-        learned: int | None = None,
+        self, stage: str, artefacts: Sequence[Artefact], facts: Mapping[str, Any], learned: int | None = None
     ) -> None:
-        """Record the cost of a stage as of when its parts were computed."""
-        artefacts = [artefact for artefact, _ in parts]
+        """Record the cost of a stage as of when its artefacts were computed."""
         flops = _sum([artefact.flops for artefact in artefacts])
         cost = StageCost(
             stage=stage,
             seconds=sum(artefact.seconds for artefact in artefacts),
             peak_bytes=max(artefact.peak_bytes for artefact in artefacts),
-            cached=all(cached for _, cached in parts),
+            cached=all(artefact.cached for artefact in artefacts),
             flops=None if flops is None else round(flops),
             joules=_sum([artefact.joules for artefact in artefacts]),
             learned=learned,
