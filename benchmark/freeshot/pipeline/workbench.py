@@ -63,7 +63,7 @@ class Bench:
 
     def __post_init__(self) -> None:
         self.track = track = self.cell.track
-        self.way, self.shot, self.query = track.way, track.shot, track.query
+        self.way, self.shot, self.query = self._sizes = [track.way, track.shot, track.query]
         self._backbone: Backbone = self._context.backbone(self.cell.spec.backbone)
         self._seed = self.cell.spec.seed
         self.ledger = Stages(self.cell, self._context.artefacts, self._backbone.device, self._context.emit)
@@ -152,12 +152,11 @@ class Bench:
     def surrogates(self, inversion: Choice, strategy: Choice, per_class: int, batch: int = 0) -> Sequence[SurrogateSet]:
         """Invert every LoRA of the pool, or load cached surrogates; by queries, if only those were declared."""
         pool = self._asked_or_open()
-        chosen = [resolve(self._context.catalogue, choice) for choice in (inversion, strategy)]
-        parts = (chosen[0].part, chosen[1].part)
-        components = (chosen[0].component, chosen[1].component)
+        inverting, pruning = (resolve(self._context.catalogue, choice) for choice in (inversion, strategy))
+        components, parts = (inverting.component, pruning.component), (inverting.part, pruning.part)
         query_only = Needs.POOL not in self.method.needs
-        how = (*components, parts, per_class, batch, self._seed, query_only)
-        self.recovered = PoolInversion(self._backbone, pool, *how).run(self.ledger)
+        settings = (*components, parts, per_class, batch, self._seed, query_only)
+        self.recovered = PoolInversion(self._backbone, pool, *settings).run(self.ledger)
         return self.recovered
 
     def surrogate_tasks(
@@ -166,14 +165,14 @@ class Bench:
         """Mix tasks of one LoRA (with its logits) and of classes across LoRAs (labels only)."""
         pool = self._asked_or_open()
         where = (self.patch_side(), self._backbone.device)
-        shape = self._task_shape()
+        shape = TaskShape(*self._sizes)
         hidden: frozenset[int] = frozenset()
         validation: list[Task] = []
         if held_out:
             hidden = hidden_classes(surrogates, held_out, self.way, stream(self._seed, "held-out classes"))
             shown = {i for s in surrogates for i in s.class_ids} - hidden
-            judge = SurrogateSource(surrogates, shape, 0, *where, flip=False, hidden=shown)
-            validation = list(Tasks(judge.draw, {}, derive(self._seed, "held-out tasks")).take(VALIDATION_TASKS))
+            unseen = SurrogateSource(surrogates, shape, 0, *where, flip=False, hidden=shown)
+            validation = list(Tasks(unseen.draw, {}, derive(self._seed, "held-out tasks")).take(VALIDATION_TASKS))
         source = SurrogateSource(surrogates, shape, lora_share, *where, flip=flip, hidden=hidden)
         recipe = {
             "source": "surrogates",
@@ -181,7 +180,7 @@ class Bench:
             "images": [_digest(s) for s in surrogates],
             "lora_share": lora_share,
             "flip": flip,
-            "shape": self._shape(),
+            "shape": self._sizes,
             **({"held_out": held_out} if held_out else {}),
         }
         return Tasks(source.draw, recipe, derive(self._seed, "meta"), held_out=validation)
@@ -192,8 +191,8 @@ class Bench:
         """Draw tasks from the real base images of the pool's data sets."""
         self._require(Needs.BASE_IMAGES)
         images = [self._images(name, "base") for name in self.track.sources]
-        source = ImageSource(images, self._task_shape(), self._backbone.device, flip=flip)
-        recipe = {"source": "base", "images": [i.sha256 for i in images], "flip": flip, "shape": self._shape()}
+        source = ImageSource(images, TaskShape(*self._sizes), self._backbone.device, flip=flip)
+        recipe = {"source": "base", "images": [i.sha256 for i in images], "flip": flip, "shape": self._sizes}
         return Tasks(source.draw, recipe, derive(self._seed, "meta"))
 
     def validation_episodes(self, count: int) -> Sequence[ValidationEpisode]:
@@ -263,8 +262,9 @@ class Bench:
         given: dict[str, Any] = {
             "origin": self.origin or self.cell.spec.method.origin,
             "backbone": self._backbone.identity,
+            "seed": self._seed,
+            "shape": self._sizes,
         }
-        given |= {"seed": self._seed, "shape": self._shape()}
         if self.under is not None:
             given["on"] = tensors_sha256(self.under.tensors)
         if needs & {Needs.POOL, Needs.QUERIES}:
@@ -281,12 +281,6 @@ class Bench:
     def _shots(self, images: Any, indices: Sequence[int]) -> Shots:
         labels = torch.arange(self.way).repeat_interleave(len(indices) // self.way)
         return Shots(read_images(images, indices, self._backbone.device), labels.to(self._backbone.device))
-
-    def _shape(self) -> list[int]:
-        return [self.way, self.shot, self.query]
-
-    def _task_shape(self) -> TaskShape:
-        return TaskShape(self.way, self.shot, self.query)
 
     def patch_side(self) -> int:
         """Return the number of patches per row."""
