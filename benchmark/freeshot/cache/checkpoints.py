@@ -32,12 +32,12 @@ class FileCheckpoint(Checkpoint):
 
     def __init__(self, path: Path, every: float | None = None) -> None:
         self._path, self._every = path, EVERY if every is None else every
-        self._kept = time.monotonic()
+        self._stored_at = time.monotonic()
         self.meter: Meter | None = None
 
     def load(self) -> Mapping[str, Tensor] | None:
         """Return the latest stored state."""
-        state = self._whole()
+        state = self._read()
         if state is None:
             return None
         spent = state.pop(SPENT, None)
@@ -48,16 +48,16 @@ class FileCheckpoint(Checkpoint):
 
     def offer(self, make: Callable[[], Mapping[str, Tensor]]) -> None:
         """Store a state if the last one is older than `every` seconds."""
-        if time.monotonic() - self._kept < self._every:
+        if time.monotonic() - self._stored_at < self._every:
             return
         state = dict(make())
         if self.meter is not None:
             state[SPENT] = torch.tensor(self.meter.so_far(), dtype=torch.float64)
         with atomic_path(self._path) as temporary:
             write_tensors(temporary, state, {"sha256": tensors_sha256(state)})
-        self._kept = time.monotonic()
+        self._stored_at = time.monotonic()
 
-    def _whole(self) -> dict[str, Tensor] | None:
+    def _read(self) -> dict[str, Tensor] | None:
         """Read the file; None if it is missing or its checksum does not match."""
         from safetensors import SafetensorError, safe_open
 
