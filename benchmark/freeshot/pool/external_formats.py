@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import PoolError
-from freeshot.pool.cards import ADAPTER_CARD, POOL_CARD, is_piece, read_json
+from freeshot.pool.cards import ADAPTER_CARD, POOL_CARD, is_folder_name, read_json
 from freeshot.pool.peft_format import CONFIG, PREFIX, WEIGHTS
 from freeshot.pool.store import HEAD, load_tensors
 
@@ -119,7 +119,7 @@ def read_lora(path: Path, root: Path) -> ExternalLora:
     """Read one LoRA of either format; PoolError names the file and the problem."""
     inner = path.relative_to(root.parent if path == root else root)
     name = (inner.with_suffix("") if path.is_file() else inner).as_posix().replace("/", "-")
-    if not is_piece(name):
+    if not is_folder_name(name):
         raise PoolError(f"{path} has a name that is not a valid folder name on all systems. Rename it.")
     return _read_peft(path, name) if path.is_dir() else _read_paper(path, name)
 
