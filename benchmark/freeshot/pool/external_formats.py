@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import PoolError
 from freeshot.pool.cards import ADAPTER_CARD, POOL_CARD, is_folder_name, read_json
-from freeshot.pool.peft_format import CONFIG, PREFIX, WEIGHTS
+from freeshot.pool.peft_format import CONFIG, PREFIX, WEIGHTS, take_factors
 from freeshot.pool.store import HEAD, load_tensors
 
 if TYPE_CHECKING:
@@ -130,13 +130,9 @@ def _read_peft(folder: Path, name: str) -> ExternalLora:
     _require_plain(folder / CONFIG, config)
     tensors = _read_tensors(file)
     factors: dict[BlockTarget, tuple[Tensor, Tensor]] = {}
-    for key in sorted(key for key in tensors if key.endswith(".lora_A.weight")):
-        layer = key.removeprefix(PREFIX).removesuffix(".lora_A.weight")
-        a, b = tensors.pop(key), tensors.pop(key.replace(".lora_A.", ".lora_B."), None)
-        if b is None or a.ndim != 2 or b.ndim != 2 or a.shape[0] != b.shape[1]:
-            raise PoolError(f"{file}: the factors of {layer} do not match. Export the adapter again.")
+    for layer, a, b in take_factors(file, tensors):
         target = _target(file, layer)  # first, because only valid layer names are matched with third-party patterns
-        factors[target] = (a, b * _scaling(config, layer, a.shape[0]))
+        factors[target] = (a, b * _scaling(config, layer, len(a)))
     head = folder / HEAD
     weight, bias = _head(file, tensors, _read_tensors(head) if head.exists() else {})
     if tensors:
