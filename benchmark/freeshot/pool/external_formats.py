@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pydantic import TypeAdapter
+
 from freeshot.basics.errors import PoolError
 from freeshot.pool.cards import ADAPTER_CARD, POOL_CARD, is_folder_name, read_json
 from freeshot.pool.peft_format import CONFIG, PREFIX, WEIGHTS, take_factors
@@ -247,10 +249,15 @@ def _head(file: Path, adapter: dict[str, Tensor], head: Mapping[str, Tensor]) ->
 def _labels(file: Path) -> tuple[str, ...]:
     if not file.exists():
         return ()
-    labels = _read_json(file)
-    if not isinstance(labels, list) or not all(isinstance(label, (str, int)) for label in labels):
-        raise PoolError(f"{file} must be a JSON list of class names, one for each output of the head. Correct it.")
-    return tuple(map(str, labels))
+    content = _read_json(file)
+    try:
+        labels = tuple(map(str, TypeAdapter(list[str | int]).validate_python(content, strict=True)))
+        "".join(labels).encode()
+    except ValueError:  # of pydantic, or because a label is not valid Unicode
+        raise PoolError(
+            f"{file} must be a JSON list of class names, one for each output of the head. Correct it."
+        ) from None
+    return labels
 
 
 def _network_hash(folder: Path) -> str:
