@@ -357,6 +357,12 @@ def test_a_card_that_names_another_networks_hash_is_believed(
     assert "with the hash 00000000…, but toy-vit has " in refusal(folder, backbone)
 
 
+@pytest.mark.parametrize("labels", [{"a": 1}, ["a", 0.5], ["a", None], ["a", "\ud800"], "ab"])
+def test_labels_that_are_no_list_of_names_are_refused(save_peft: SavePeft, backbone: Backbone, labels: object) -> None:
+    folder = save_peft(labels=labels)
+    assert f"{folder / 'labels.json'} must be a JSON list of class names" in refusal(folder.parent, backbone)
+
+
 def test_a_layer_that_no_vit_here_has_is_named(save_peft: SavePeft, backbone: Backbone) -> None:
     folder = save_peft()
     tensors = load_file(folder / ADAPTER)

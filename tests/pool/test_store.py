@@ -249,7 +249,7 @@ def test_another_rank_than_the_cards_is_refused(pool: Path) -> None:
 
 def test_an_a_without_its_b_is_refused(pool: Path) -> None:
     edit_tensors(pool, ADAPTER, lambda tensors: tensors.pop("base_model.model.blocks.0.attn.qkv.lora_B.weight"))
-    assert "the factors of blocks.0.attn.qkv do not match rank 2" in refusal(pool)
+    assert "the factors of blocks.0.attn.qkv do not match." in refusal(pool)
 
 
 def test_an_adapter_of_another_sort_is_refused(pool: Path) -> None:

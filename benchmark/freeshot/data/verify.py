@@ -168,13 +168,12 @@ def near_pairs(
 ) -> Iterator[tuple[int, int, int]]:
     """Find pairs of hashes [n, 64] and [m, 64] that differ in at most `radius` bits: index, index, number of bits.
 
-    Uniform images are skipped. With bits as ±1, a product of hashes is the number of equal bits less that of others.
+    Uniform images are skipped. The product of two hashes of ±1 is 64 less twice the number of differing bits.
     """
     rows = max(1, BLOCK // max(1, len(second)))
-    others = np.where(second, 1, -1).astype(np.float32)  # [m, 64]
+    others = np.where(second, 1, -1).astype(np.float32).T  # [64, m]
     for start in range(0, len(first), rows):
-        block = np.where(first[start : start + rows], 1, -1).astype(np.float32)
-        apart = (64 - block @ others.T) / 2  # [rows, m]
-        for i, j in np.argwhere(apart <= radius).tolist():
+        products = np.where(first[start : start + rows], 1, -1).astype(np.float32) @ others  # [rows, m]
+        for i, j in np.argwhere(products >= 64 - 2 * radius).tolist():
             if first[start + i].any() and second[j].any():
-                yield start + i, j, int(apart[i, j])
+                yield start + i, j, int(64 - products[i, j]) // 2

@@ -19,13 +19,13 @@ LARGEST = 64 * 2**20
 AnyCard = TypeVar("AnyCard", bound="Card")
 
 
-def is_piece(name: str) -> bool:
+def is_folder_name(name: str) -> bool:
     """Return whether a name is a valid single folder name on all systems."""
     return PIECE.fullmatch(name) is not None and name.isprintable() and len(name.encode(errors="replace")) < 200
 
 
 def _folder_name(name: str) -> str:
-    if not is_piece(name):
+    if not is_folder_name(name):
         raise ValueError(f"{name!r} is not a valid folder name")
     return name
 

@@ -10,9 +10,11 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pydantic import TypeAdapter
+
 from freeshot.basics.errors import PoolError
-from freeshot.pool.cards import ADAPTER_CARD, POOL_CARD, is_piece, read_json
-from freeshot.pool.peft_format import CONFIG, PREFIX, WEIGHTS
+from freeshot.pool.cards import ADAPTER_CARD, POOL_CARD, is_folder_name, read_json
+from freeshot.pool.peft_format import CONFIG, PREFIX, WEIGHTS, take_factors
 from freeshot.pool.store import HEAD, load_tensors
 
 if TYPE_CHECKING:
@@ -119,7 +121,7 @@ def read_lora(path: Path, root: Path) -> ExternalLora:
     """Read one LoRA of either format; PoolError names the file and the problem."""
     inner = path.relative_to(root.parent if path == root else root)
     name = (inner.with_suffix("") if path.is_file() else inner).as_posix().replace("/", "-")
-    if not is_piece(name):
+    if not is_folder_name(name):
         raise PoolError(f"{path} has a name that is not a valid folder name on all systems. Rename it.")
     return _read_peft(path, name) if path.is_dir() else _read_paper(path, name)
 
@@ -130,13 +132,9 @@ def _read_peft(folder: Path, name: str) -> ExternalLora:
     _require_plain(folder / CONFIG, config)
     tensors = _read_tensors(file)
     factors: dict[BlockTarget, tuple[Tensor, Tensor]] = {}
-    for key in sorted(key for key in tensors if key.endswith(".lora_A.weight")):
-        layer = key.removeprefix(PREFIX).removesuffix(".lora_A.weight")
-        a, b = tensors.pop(key), tensors.pop(key.replace(".lora_A.", ".lora_B."), None)
-        if b is None or a.ndim != 2 or b.ndim != 2 or a.shape[0] != b.shape[1]:
-            raise PoolError(f"{file}: the factors of {layer} do not match. Export the adapter again.")
+    for layer, a, b in take_factors(file, tensors):
         target = _target(file, layer)  # first, because only valid layer names are matched with third-party patterns
-        factors[target] = (a, b * _scaling(config, layer, a.shape[0]))
+        factors[target] = (a, b * _scaling(config, layer, len(a)))
     head = folder / HEAD
     weight, bias = _head(file, tensors, _read_tensors(head) if head.exists() else {})
     if tensors:
@@ -251,10 +249,15 @@ def _head(file: Path, adapter: dict[str, Tensor], head: Mapping[str, Tensor]) ->
 def _labels(file: Path) -> tuple[str, ...]:
     if not file.exists():
         return ()
-    labels = _read_json(file)
-    if not isinstance(labels, list) or not all(isinstance(label, (str, int)) for label in labels):
-        raise PoolError(f"{file} must be a JSON list of class names, one for each output of the head. Correct it.")
-    return tuple(map(str, labels))
+    content = _read_json(file)
+    try:
+        labels = tuple(map(str, TypeAdapter(list[str | int]).validate_python(content, strict=True)))
+        "".join(labels).encode()
+    except ValueError:  # of pydantic, or because a label is not valid Unicode
+        raise PoolError(
+            f"{file} must be a JSON list of class names, one for each output of the head. Correct it."
+        ) from None
+    return labels
 
 
 def _network_hash(folder: Path) -> str:

@@ -63,7 +63,7 @@ def import_pool(
             lora = read_lora(path, folder)
             with_network = with_network or (lora if lora.network else None)
             _require_one_network(lora, with_network, backbone)
-            _require_name_of_its_own(lora, by_name)
+            _require_unique_name(lora, by_name)
             entries.append(_entry(lora, backbone, features, missing_bias, ids))
         except PoolError as error:
             bad.append(str(error))
@@ -91,7 +91,7 @@ def _require_one_network(lora: ExternalLora, other: ExternalLora | None, backbon
         )
 
 
-def _require_name_of_its_own(lora: ExternalLora, by_name: dict[str, ExternalLora]) -> None:
+def _require_unique_name(lora: ExternalLora, by_name: dict[str, ExternalLora]) -> None:
     """Refuse a LoRA whose folder in the pool would collide with another one's, on any file system."""
     first = by_name.setdefault(lora.name.casefold(), lora)
     if first is not lora:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from freeshot.basics.errors import MissingPoolError, PoolError, UnknownNameError
 from freeshot.basics.suggestions import unknown_name
-from freeshot.pool.cards import POOL_CARD, is_piece, read_pool_card
+from freeshot.pool.cards import POOL_CARD, is_folder_name, read_pool_card
 
 if TYPE_CHECKING:
     from freeshot.plugin.catalogue import Catalogue
@@ -89,7 +89,7 @@ def require_pool_name(name: str, catalogue: Catalogue) -> None:
     if name in catalogue.pool_plans():
         return
     parts = name.split("/")
-    if len(parts) > 2 or "+" in name or not all(is_piece(part) for part in parts):
+    if len(parts) > 2 or "+" in name or not all(is_folder_name(part) for part in parts):
         raise PoolError(
             f"'{name}' is not a valid pool name. A name has one or two parts, such as 'mine' or 'lab/mine', that "
             "do not begin with a dot and contain no '+', ':' or '\\'. Choose another name."

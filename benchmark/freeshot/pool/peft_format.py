@@ -17,7 +17,7 @@ from freeshot.basics.files import atomic_path, write_tensors, write_text
 from freeshot.contracts.pool import Slot
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from torch import Tensor
@@ -51,12 +51,10 @@ def from_peft(
 ) -> dict[Slot, tuple[Tensor, Tensor]]:
     """Split layers into slots; PoolError, naming `where`, if tensors do not match this rank and these rows."""
     factors: dict[Slot, tuple[Tensor, Tensor]] = {}
-    unread = set(tensors)
-    for key in sorted(k for k in tensors if k.endswith(".lora_A.weight")):
-        module = key.removeprefix(PREFIX).removesuffix(".lora_A.weight")
-        a, b = tensors[key], tensors.get(f"{PREFIX}{module}.lora_B.weight")
-        ranges = rows.get(_layer(module)) or [[0, 0 if b is None else len(b)]]
-        if b is None or a.ndim != 2 or b.ndim != 2 or a.shape[0] != b.shape[1] or a.shape[0] != rank * len(ranges):
+    unread = dict(tensors)
+    for module, a, b in take_factors(where, unread):
+        ranges = rows.get(_layer(module)) or [[0, len(b)]]
+        if a.shape[0] != rank * len(ranges):
             raise PoolError(f"{where}: the factors of {module} do not match rank {rank}. Export it again.")
         if not all(0 <= start < stop <= len(b) for start, stop in ranges):
             raise PoolError(f"{where}: {module} has {len(b)} rows, but the card names {ranges}. Export it again.")
@@ -69,7 +67,6 @@ def from_peft(
             rest[start:stop, columns] = 0
         if rest.any():  # that part would be lost
             raise PoolError(f"{where}: lora_B of {module} is non-zero outside the rows of its card. Import it again.")
-        unread -= {key, f"{PREFIX}{module}.lora_B.weight"}
     if not factors:
         raise PoolError(f"{where} has no lora_A. Export the adapter again.")
     if unread:
@@ -78,6 +75,16 @@ def from_peft(
             "the adapter without it."
         )
     return factors
+
+
+def take_factors(where: object, tensors: dict[str, Tensor]) -> Iterator[tuple[str, Tensor, Tensor]]:
+    """Take the factors of each layer out of PEFT's tensors: layer, A [r, i], B [o, r]."""
+    for key in sorted(key for key in tensors if key.endswith(".lora_A.weight")):
+        layer = key.removeprefix(PREFIX).removesuffix(".lora_A.weight")
+        a, b = tensors.pop(key), tensors.pop(key.replace(".lora_A.", ".lora_B."), None)
+        if b is None or a.ndim != 2 or b.ndim != 2 or a.shape[0] != b.shape[1]:
+            raise PoolError(f"{where}: the factors of {layer} do not match. Export the adapter again.")
+        yield layer, a, b
 
 
 def peft_config(factors: Mapping[Slot, tuple[Tensor, Tensor]], rank: int, backbone: str) -> dict[str, Any]:
