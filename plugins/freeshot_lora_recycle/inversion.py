@@ -21,10 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LoraInversion(InversionMethod):
-    """Optimise noise into images that the LoRA classifies as given labels and that have natural statistics (Eq.
-
-    1-2).
-    """
+    """Optimise noise into images with natural statistics that the LoRA classifies as given labels (Eq. 1-2)."""
 
     name = "lora-inversion"
     citation = "Hu et al., LoRA Recycle, CVPR 2025; Yin et al., Dreaming to Distill (DeepInversion), CVPR 2020"

@@ -29,19 +29,22 @@ class TokenMerging(EfficiencyStrategy):
 
     def select(self, view: LayerView) -> Tensor | None:
         """Keep all patches except those merged into another: [b, k]."""
-        from_, _ = self._pairs(view)
-        if from_.shape[1] == 0:
+        import torch
+
+        merged, _ = self._pairs(view)
+        if merged.shape[1] == 0:
             return None
-        return view.kept[~_at(from_, view.kept.shape[1])].view(len(from_), -1)
+        stays = torch.ones_like(view.kept, dtype=torch.bool).scatter(1, merged, value=False)  # [b, s]
+        return view.kept[stays].view(len(merged), -1)
 
     def merging(self, view: LayerView, kept: Tensor) -> Tensor | None:
         """Assign each merged patch to its partner: [b, 1 + k, t]."""
         import torch
         from torch.nn.functional import one_hot
 
-        from_, into = self._pairs(view)
+        merged, into = self._pairs(view)
         patches = view.kept.shape[1]
-        target = torch.arange(patches, device=kept.device).expand(len(kept), -1).scatter(1, from_, into)  # [b, s]
+        target = torch.arange(patches, device=kept.device).expand(len(kept), -1).scatter(1, merged, into)  # [b, s]
         row = torch.searchsorted(kept, target)  # index of each patch's token among the kept ones
         tokens = torch.cat([torch.zeros_like(row[:, :1]), row + 1], dim=1)  # [b, t]
         return one_hot(tokens, kept.shape[1] + 1).mT
@@ -56,11 +59,3 @@ class TokenMerging(EfficiencyStrategy):
         count = min(self.merge, odd.shape[1])
         chosen = likeness.topk(count, dim=1).indices  # [b, m]
         return 2 * chosen, 2 * partner.gather(1, chosen) + 1
-
-
-def _at(positions: Tensor, size: int) -> Tensor:
-    """Mark indices [b, m] in a mask [b, size]."""
-    import torch
-
-    mask = torch.zeros(len(positions), size, dtype=torch.bool, device=positions.device)
-    return mask.scatter(1, positions, value=True)

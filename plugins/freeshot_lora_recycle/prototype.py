@@ -15,10 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Prototype(GradientMetaLearner):
-    """Move queries to their class mean: match the LoRA's logits on its own tasks, the labels on mixed ones (Eq.
-
-    3-4).
-    """
+    """Move queries to their class mean: match the LoRA's logits on its tasks, labels on mixed ones (Eq. 3-4)."""
 
     name = "prototype"
     citation = "Hu et al., LoRA Recycle, CVPR 2025; Snell et al., Prototypical Networks, NeurIPS 2017"

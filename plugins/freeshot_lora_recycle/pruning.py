@@ -23,10 +23,7 @@ class AllTokens(EfficiencyStrategy):
 
 @dataclass(frozen=True)
 class ClsAttention(EfficiencyStrategy):
-    """Drop the patches with the least attention from the class token, after the attention of given layers (paper, Eq.
-
-    5).
-    """
+    """Drop the patches with the least attention from the class token, in given layers after the attention (Eq. 5)."""
 
     name = "cls-attention"
     citation = "Hu et al., LoRA Recycle, CVPR 2025"
@@ -42,10 +39,9 @@ class ClsAttention(EfficiencyStrategy):
     """Add the MLP's output to the normed tokens in these layers, as the released code does by mistake."""
 
     def __post_init__(self) -> None:
-        for option, values in (("ratio", (self.ratio,)), ("ratios", self.ratios)):
-            wrong = [value for value in values if not 0 <= value < 1]
-            if wrong:
-                raise OptionError(f"Option '{option}' of '{self.name}' must lie in 0…1, 1 excluded, but is {wrong[0]}.")
+        for option, share in (("ratio", self.ratio), *(("ratios", share) for share in self.ratios)):
+            if not 0 <= share < 1:
+                raise OptionError(f"Option '{option}' of '{self.name}' must lie in 0…1, 1 excluded, but is {share}.")
         if self.ratios and len(self.ratios) != len(self.at):
             raise OptionError(
                 f"Option 'ratios' of '{self.name}' must name a share for each of the {len(self.at)} layers of 'at', "
@@ -63,15 +59,14 @@ class ClsAttention(EfficiencyStrategy):
         """Keep the patches with the highest attention of the class token, averaged over heads: [b, k]."""
         if view.progress < self.start:
             return None
-        score = view.attention.mean(1)[:, 0, 1:]  # [b, t - 1]
-        return view.kept.gather(1, lasting(score, self.share(view)))
+        return self._keep_highest(view.attention.mean(1)[:, 0, 1:], view)  # of scores [b, t - 1]
 
-    def share(self, view: LayerView) -> float:
-        """Return the share of patches that this layer drops."""
-        if not self.ratios:
-            return self.ratio
-        layers = [layer % view.layers for layer in self.at]
-        return self.ratios[layers.index(view.layer)]
+    def _keep_highest(self, scores: Tensor, view: LayerView) -> Tensor:
+        """Keep the patches with the highest scores [b, s], without the share that this layer drops: [b, k]."""
+        ratio = self.ratio
+        if self.ratios:
+            ratio = self.ratios[[layer % view.layers for layer in self.at].index(view.layer)]
+        return view.kept.gather(1, highest(scores, ratio))
 
     def residual(self, tokens: Tensor, normed: Tensor) -> Tensor:
         """Return the tokens, or the normed ones as in the released code."""
@@ -94,11 +89,10 @@ class RandomPatches(ClsAttention):
         if view.progress < self.start:
             return None
         rng = torch.Generator().manual_seed(1000 * self.draw + view.layer)
-        score = torch.rand(view.kept.shape, generator=rng).to(view.kept.device)
-        return view.kept.gather(1, lasting(score, self.share(view)))
+        return self._keep_highest(torch.rand(view.kept.shape, generator=rng).to(view.kept.device), view)
 
 
-def lasting(score: Tensor, ratio: float) -> Tensor:
+def highest(scores: Tensor, ratio: float) -> Tensor:
     """Return the indices of the s − ⌊s · ratio⌋ highest of s scores [b, s], ascending: [b, k]."""
-    keep = score.shape[1] - int(score.shape[1] * ratio)
-    return score.topk(keep, dim=1).indices.sort(dim=1).values
+    keep = scores.shape[1] - int(scores.shape[1] * ratio)
+    return scores.topk(keep, dim=1).indices.sort(dim=1).values

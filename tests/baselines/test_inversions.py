@@ -243,10 +243,6 @@ class Linear:
     def logits(self, images: Tensor) -> Tensor:
         return images.flatten(1) @ self.matrix
 
-    def moved(self, images: Tensor, down: int, right: int, *, mirrored: bool) -> Tensor:
-        assert (down, right, mirrored) == (0, 0, False)
-        return images
-
     def steps(self, count: int, start: int = 0) -> Any:
         yield from range(start, count)
 

@@ -43,7 +43,7 @@ def test_joined_banks_act_each_on_its_own_episode(backbone: Backbone, make_entry
 
 @pytest.mark.parametrize("at_once", [1, 7, 100])
 def test_parts_give_what_the_whole_gives(backbone: Backbone, at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "BATCH", at_once)
+    monkeypatch.setattr(module, "AT_ONCE", at_once)
     trunk = EpisodeBackbone.of(backbone.trainable_copy())
     slots = slots_of(trunk.vit)
     rngs = [torch.Generator().manual_seed(seed) for seed in range(3)]

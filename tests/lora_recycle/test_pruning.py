@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from freeshot.basics.errors import OptionError
 from freeshot.contracts.tensors import LayerView
 from freeshot.engine import forward
-from freeshot_lora_recycle.pruning import AllTokens, ClsAttention, lasting
+from freeshot_lora_recycle.pruning import AllTokens, ClsAttention, highest
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,7 +26,7 @@ def images(count: int = 3) -> Tensor:
     return torch.rand(count, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 
 
-def obvious_lasting(score: list[float], ratio: float) -> list[int]:
+def obviously_highest(score: list[float], ratio: float) -> list[int]:
     order = sorted(range(len(score)), key=lambda place: score[place])
     return sorted(order[int(len(score) * ratio) :])
 
@@ -35,12 +35,12 @@ def obvious_lasting(score: list[float], ratio: float) -> list[int]:
 @given(st.integers(0, 2**32), st.integers(1, 20), st.floats(0, 0.999))
 def test_the_least_attended_share_is_dropped_rounded_down(seed: int, patches: int, ratio: float) -> None:
     score = torch.rand(3, patches, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    assert lasting(score, ratio).tolist() == [obvious_lasting(row.tolist(), ratio) for row in score]
+    assert highest(score, ratio).tolist() == [obviously_highest(row.tolist(), ratio) for row in score]
 
 
 @pytest.mark.parametrize(("patches", "ratio", "kept"), [(196, 0.75, 49), (196, 0.5, 98), (10, 0.25, 8), (3, 0.3, 3)])
 def test_how_many_last(patches: int, ratio: float, kept: int) -> None:
-    assert lasting(torch.rand(1, patches), ratio).shape == (1, kept)
+    assert highest(torch.rand(1, patches), ratio).shape == (1, kept)
 
 
 def test_attention_is_averaged_over_heads_and_taken_from_the_class_token() -> None:

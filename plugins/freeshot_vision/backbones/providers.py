@@ -20,10 +20,6 @@ NUMBERS: dict[str, Numbers] = {
     "cifar": ((0.5071, 0.4866, 0.4409), (0.2673, 0.2564, 0.2762)),
 }
 """Mean and standard deviation of each channel; 'cifar' are those of CIFAR-100's training images."""
-PAPER = {"features": "projected", "normalize": "imagenet", "scale": "none"}
-"""LoRA Recycle's settings for CLIP, the defaults of clip-vit-b16 and clip-vit-b32; on CIFAR-FS its code normalises by
-CIFAR's mean and deviation: `clip-vit-b16:normalize=cifar`."""
-
 Normalize = Literal["own", "clip", "imagenet", "half", "cifar"]
 
 

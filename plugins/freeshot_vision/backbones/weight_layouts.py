@@ -27,7 +27,7 @@ OPENAI: Renames = (
     (r"^conv1\.", "patch_embed.proj."),
     (r"^ln_pre\.", "norm_pre."),
     (r"^ln_post\.", "norm."),
-    (r"^proj$", "head.turned"),
+    (r"^proj$", "head.transposed"),
     (r"^transformer\.resblocks\.", "blocks."),
     (r"\.ln_([12])\.", r".norm\1."),
     (r"\.attn\.in_proj_", ".attn.qkv."),
@@ -68,10 +68,10 @@ class Layout:
     """The naming scheme of one family of files."""
 
     name: str
-    sign: str
+    signature: str
     """Pattern of a name that no other layout has."""
     renames: Renames
-    aside: str
+    ignored: str
     """Pattern of names outside the image tower: text towers, classifiers, pre-training heads."""
 
 
@@ -91,7 +91,9 @@ def as_timm(tensors: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
     """Return weights with timm's names and shapes; DataError if no layout is recognised."""
     layout = _layout_of(tensors, source)
     renamed = {
-        _renamed(name, layout.renames): tensor for name, tensor in tensors.items() if not re.search(layout.aside, name)
+        _renamed(name, layout.renames): tensor
+        for name, tensor in tensors.items()
+        if not re.search(layout.ignored, name)
     }
     _fuse_attention(renamed)
     _split_pooling(renamed)
@@ -101,7 +103,7 @@ def as_timm(tensors: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
 
 def _layout_of(tensors: Mapping[str, Tensor], source: str) -> Layout:
     for layout in LAYOUTS:
-        if any(re.search(layout.sign, name) for name in tensors):
+        if any(re.search(layout.signature, name) for name in tensors):
             return layout
     first = min(tensors, default="none")
     raise DataError(
@@ -138,19 +140,24 @@ def _split_pooling(weights: dict[str, Tensor]) -> None:
 
 def _reshape(weights: dict[str, Tensor]) -> None:
     """Add the axes that timm expects to tokens and positions, and a zero bias to projections."""
-    if "head.turned" in weights:
-        weights["head.weight"] = weights.pop("head.turned").T  # [projection, d]
+    if "head.transposed" in weights:
+        weights["head.weight"] = weights.pop("head.transposed").T  # [projection, d]
     if "head.weight" in weights and "head.bias" not in weights:
         weights["head.bias"] = weights["head.weight"].new_zeros(len(weights["head.weight"]))
     for name in ("cls_token", "pos_embed", "reg_token"):
         if name in weights and weights[name].ndim < 3:
             weights[name] = weights[name].reshape(1, -1, weights[name].shape[-1])
     positions = weights.get("pos_embed")
-    if "reg_token" in weights and "cls_token" in weights and positions is not None and _square(positions.shape[1] - 1):
+    if (
+        "reg_token" in weights
+        and "cls_token" in weights
+        and positions is not None
+        and _is_square(positions.shape[1] - 1)
+    ):
         # with registers, timm adds the class token's position to the token itself
         weights["cls_token"] = weights["cls_token"] + positions[:, :1]
         weights["pos_embed"] = positions[:, 1:]
 
 
-def _square(count: int) -> bool:
+def _is_square(count: int) -> bool:
     return count > 0 and round(count**0.5) ** 2 == count

@@ -32,16 +32,18 @@ def read_numbers(content: bytes, name: str, most: int) -> NDArray[Any]:
     if order is None:
         raise ValueError("it is not a Matlab 5 to 7 file")
     for parts in _variables(content[128:], order, 8 * most + 4096):
-        (_, flags), (_, lengths), (_, called), (kind, values) = parts
-        if called != name.encode():
+        (_, flags), (_, lengths), (_, variable), (kind, values) = parts
+        if variable != name.encode():
             continue
         (flag,), shape = struct.unpack(f"{order}I", flags[:4]), struct.unpack(f"{order}{len(lengths) // 4}i", lengths)
         if flag & 0xFF not in NUMBERS or flag & COMPLEX or kind not in STORED:
             raise ValueError(f"its '{name}' does not contain real numbers")
-        found = np.frombuffer(values, order + STORED[kind])
-        if len(found) > most or min(shape, default=0) < 0 or math.prod(shape) != len(found):
-            raise ValueError(f"its '{name}' are {len(found):,} numbers of shape {shape}, and at most {most:,} are read")
-        return found
+        numbers = np.frombuffer(values, order + STORED[kind])
+        if len(numbers) > most or min(shape, default=0) < 0 or math.prod(shape) != len(numbers):
+            raise ValueError(
+                f"its '{name}' are {len(numbers):,} numbers of shape {shape}, and at most {most:,} are read"
+            )
+        return numbers
     raise ValueError(f"it has no '{name}'")
 
 
@@ -49,25 +51,25 @@ def _variables(content: bytes, order: str, largest: int) -> Iterator[list[tuple[
     """Yield the first four elements of each variable: flags, shape, name, numbers."""
     for kind, data in _elements(content, order):
         inner = _elements(_inflated(data, largest), order) if kind == COMPRESSED else iter([(kind, data)])
-        for sort, body in islice(inner, 1):
-            parts = list(islice(_elements(body, order), 4)) if sort == MATRIX else []
+        for inner_kind, body in islice(inner, 1):
+            parts = list(islice(_elements(body, order), 4)) if inner_kind == MATRIX else []
             if len(parts) == 4:
                 yield parts
 
 
 def _elements(content: bytes, order: str) -> Iterator[tuple[int, bytes]]:
-    place = 0
-    while place + 8 <= len(content):
-        kind, size = struct.unpack_from(f"{order}2I", content, place)
-        start = place + 8
+    offset = 0
+    while offset + 8 <= len(content):
+        kind, size = struct.unpack_from(f"{order}2I", content, offset)
+        start = offset + 8
         if kind >> 16:  # up to four bytes share the tag's eight
-            kind, size, start = kind & 0xFFFF, kind >> 16, place + 4
+            kind, size, start = kind & 0xFFFF, kind >> 16, offset + 4
         if start + size > len(content):
             raise ValueError("it is truncated")
         yield kind, content[start : start + size]
-        place = start + size
+        offset = start + size
         if kind != COMPRESSED:
-            place += -place % 8
+            offset += -offset % 8
 
 
 def _inflated(content: bytes, largest: int) -> bytes:

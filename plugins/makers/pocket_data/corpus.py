@@ -166,7 +166,9 @@ def _unlike(gathered: Gathered, data: Path) -> Gathered:
     if not (data / "icons.webp").exists():
         return gathered
     card = Card.read(data / "icons.json")
-    track = _ink(np.concatenate([open_sheet(data, "icons", split).cells for split in card.split]))
+    track = _ink(
+        np.concatenate([open_sheet(data, "icons", split).pixels for split in card.split]).transpose(0, 2, 3, 1)
+    )
     lengths = np.square(track).sum(axis=1)
     kept: list[int] = []
     for start in range(0, len(gathered.cells), 4096):

@@ -26,13 +26,13 @@ class QueryOracle:
         teacher = BankTeacher(backbone, [entry])
         self.classes, self.image_size = entry.classes, backbone.image_size
         self.queries = 0
-        self._compute = lambda images: teacher.plain_logits(images.detach().to(backbone.device))
+        self._compute: Callable[[Tensor], Tensor] = lambda images: teacher.plain_logits(images.to(backbone.device))
 
     def logits(self, images: Tensor) -> Tensor:
         """Return the logits of images [n, 3, h, w] in 0…1: [n, c]; no gradient flows back."""
         self.queries += len(images)
         with torch.no_grad():
-            return self._compute(images)
+            return self._compute(images.detach())
 
 
 class QueryTeacher(BankTeacher):

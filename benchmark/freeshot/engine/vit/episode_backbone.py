@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from freeshot.engine.vit.forward import AdditiveAdapter
 
-BATCH = 128
+AT_ONCE = 128
 """Images per forward pass if no gradient is needed."""
 
 
@@ -57,6 +57,6 @@ class EpisodeBackbone:
         self, images: Tensor, adapter: AdditiveAdapter | None = None, registers: Tensor | None = None
     ) -> Tensor:
         """Compute `features` without gradient, a few images of every episode at a time, which saves memory."""
-        parts = torch.split(images, max(1, BATCH // len(images)), dim=1)
+        parts = torch.split(images, max(1, AT_ONCE // len(images)), dim=1)
         with torch.no_grad():
             return torch.cat([self.features(part, adapter, registers) for part in parts], dim=1)

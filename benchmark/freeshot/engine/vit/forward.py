@@ -87,9 +87,10 @@ def forward(
         if halved:
             stack.enter_context(autocast(images.device.type, enabled=False))
             normalized = normalized.bfloat16()
-        for name in bank.modules_touched if bank is not None else ():
-            hook = partial(_add_delta, bank, name, halved=halved)
-            stack.enter_context(vit.get_submodule(name).register_forward_hook(hook))
+        if bank is not None:
+            for name in bank.modules_touched:
+                hook = partial(_add_delta, bank, name, halved=halved)
+                stack.enter_context(vit.get_submodule(name).register_forward_hook(hook))
         if kept is not None:  # the first block's input comes after position embedding and pre-norm
             first = vit.get_submodule("blocks.0")
             stack.enter_context(first.register_forward_pre_hook(partial(_gather_tokens, kept)))
