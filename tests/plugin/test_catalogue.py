@@ -224,6 +224,19 @@ def test_suites_pools_and_columns_are_collected(install: Install) -> None:
     assert [column.title for column in found.columns()] == ["seeds"]
 
 
+@pytest.mark.parametrize(
+    ("suites", "main"),
+    [((("a", False),), "a"), ((("a", False), ("b", True)), "b"), ((("a", False), ("b", False)), None), ((), None)],
+)
+def test_the_main_suite_is_the_flagged_or_the_only_one(
+    install: Install, suites: tuple[tuple[str, bool], ...], main: str | None
+) -> None:
+    made = ", ".join(f"Suite({name!r}, '', ('*',), {{}}, main={flag})" for name, flag in suites)
+    install("some", f"@hookimpl\ndef freeshot_suites(): return [{made}]")
+    suite = catalogue("some").main_suite()
+    assert (suite and suite.name) == main
+
+
 def test_two_tracks_of_one_name_are_both_refused(install: Install) -> None:
     track = "Track(name='same', dataset='d', pool='p', sources=(), backbone='b', version={})"
     install("ann", f"@hookimpl\ndef freeshot_tracks(): return [{track.format(1)}]")

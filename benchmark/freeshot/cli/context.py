@@ -24,6 +24,8 @@ class Session:
         self.without = without
         self._files = files
         self.data = Path("data")
+        self.plugin_commands: dict[str, click.Command] | None = None
+        """The commands that plugins add; None until they were collected."""
         self._reported: set[PluginFailure] = set()
 
     @cached_property
@@ -46,13 +48,6 @@ class Session:
 
             register_user_datasets(self.host, self.data)
         return Catalogue(self.host)
-
-    @cached_property
-    def foreign_commands(self) -> dict[str, click.Command]:
-        """The commands that plugins add."""
-        from freeshot.cli.plugin_commands import collect_commands
-
-        return collect_commands(self.host)
 
     def take_failures(self) -> tuple[PluginFailure, ...]:
         """Return the failures that were not reported yet, and mark them as reported."""

@@ -1,4 +1,4 @@
-"""Resolve verbs, and report errors as one sentence without a traceback."""
+"""Resolve verbs, built-in ones and those of plugins, and report errors as one sentence without a traceback."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ from freeshot.cli.context import session_of
 if TYPE_CHECKING:
     from click import Command, Context
 
+    from freeshot.cli.context import Session
+    from freeshot.plugin.host import PluginInfo
+
 VERBS = {
     "run": "freeshot.cli.commands.run",
     "leaderboard": "freeshot.cli.commands.leaderboard",
@@ -35,6 +38,33 @@ VERBS = {
     "cache": "freeshot.cli.commands.cache",
 }
 """Verb → module with its `command`, which is imported when the verb is called or listed."""
+HOOK = "freeshot_commands"
+
+
+def plugin_commands(session: Session) -> dict[str, Command]:
+    """Collect the commands of plugins, once; a built-in or duplicate name is left out and reported."""
+    if session.plugin_commands is None:
+        claims: dict[str, list[tuple[PluginInfo, Command]]] = {}
+        for info in session.host.loaded:
+            group = click.RichGroup(name="freeshot")
+            for _ in session.host.results(HOOK, plugin=info.name, cli=group) if HOOK in info.hooks else ():
+                for name, command in group.commands.items():
+                    claims.setdefault(name, []).append((info, command))
+        problems = {name: problem for name in claims if (problem := _problem(name, [i for i, _ in claims[name]]))}
+        for name, problem in problems.items():
+            for info, _ in claims[name]:
+                session.host.note(info, problem, HOOK)
+        session.plugin_commands = {name: made[0][1] for name, made in claims.items() if name not in problems}
+    return session.plugin_commands
+
+
+def _problem(name: str, providers: list[PluginInfo]) -> str:
+    if name in VERBS:
+        return f"Its command '{name}' has the name of a built-in command. Rename it."
+    if len(providers) > 1:
+        origins = " and ".join(info.origin for info in providers)
+        return f"Its command '{name}' is defined by several plugins ({origins}). Use --no-plugin for all but one."
+    return ""
 
 
 class HelpfulGroup(click.RichGroup):
@@ -52,14 +82,14 @@ class VerbGroup(HelpfulGroup):
 
     def list_commands(self, ctx: Context) -> list[str]:
         """List the built-in verbs in reading order, then those of plugins."""
-        return [*VERBS, *sorted(session_of(ctx).foreign_commands)]
+        return [*VERBS, *sorted(plugin_commands(session_of(ctx)))]
 
     def get_command(self, ctx: Context, cmd_name: str) -> Command | None:
         """Import a built-in verb, or look for one among the plugins."""
         if cmd_name in VERBS:
             command: Command = import_module(VERBS[cmd_name]).command
             return command
-        return session_of(ctx).foreign_commands.get(cmd_name)
+        return plugin_commands(session_of(ctx)).get(cmd_name)
 
     def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
         """Parse the arguments; `--help` loads plugins, which may fail."""

@@ -9,7 +9,7 @@ import rich_click as click
 
 from freeshot.cli.console import print_line, stdout, table
 from freeshot.cli.context import session_of
-from freeshot.cli.group import HelpfulGroup
+from freeshot.cli.group import HelpfulGroup, plugin_commands
 from freeshot.cli.options import FOLDER, component_options, data_folder, full_traceback
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def list_(ctx: click.Context) -> None:
 
     session = session_of(ctx)
     session.catalogue.call_every_hook()
-    assert session.foreign_commands is not None  # collected for its failures
+    plugin_commands(session)  # collected for its failures
     console = stdout()
     rows = [(p.name, p.version, p.distribution, ", ".join(p.hooks) or "–") for p in session.host.loaded]
     table(rows, heads=("name", "version", "distribution", "hooks"))
