@@ -65,7 +65,7 @@ def test_a_backbone_may_have_options(request_: AddRequest, toy: Toy) -> None:
 
 def test_pool_and_backbone_are_those_of_the_main_suite(request_: AddRequest, toy: Toy) -> None:
     manifest, _ = add_dataset(replace(request_, pool=None, backbone=None), toy.catalogue)
-    assert (manifest.question.pool, manifest.question.backbone) == ("pocket", "pocket-vit")
+    assert (manifest.settings.pool, manifest.settings.backbone) == ("pocket", "pocket-vit")
 
 
 def test_a_track_may_ask_of_a_pool_of_ones_own(request_: AddRequest, toy: Toy, own: Path) -> None:
