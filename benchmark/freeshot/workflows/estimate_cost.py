@@ -99,11 +99,10 @@ def _finished(records: Iterable[RunRecord]) -> Iterator[RunRecord]:
 
 def _comparable(spec: RunSpec) -> str:
     """Return the key that cells of equal cost share."""
-    parts = {name: [part.name, part.options] for name, part in spec.parts.items()}
+    parts = {name: part.identity() for name, part in spec.parts.items()}
     shape = [spec.track.way, spec.track.shot, spec.track.query]
-    network = [spec.backbone.name, spec.backbone.options]
     pool = [spec.track.opened_pool, spec.track.pool_sha256]
-    return fingerprint([spec.method.name, spec.method.options, parts, network, shape, pool])
+    return fingerprint([spec.method.identity(), parts, spec.backbone.identity(), shape, pool])
 
 
 def _seconds(record: RunRecord, episodes: int) -> Iterator[tuple[str, float]]:
