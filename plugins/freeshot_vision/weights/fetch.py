@@ -71,6 +71,7 @@ def download(address: str, path: Path, report: Report) -> None:
         with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - addresses are those of sources.py
             expected = _append(answer, part, begun if answer.status == 206 else 0, report)
     except urllib.error.HTTPError as error:
+        error.close()
         if error.code != 416 or not begun:  # 416: nothing is left to send
             raise DataError(f"{address} could not be fetched (HTTP {error.code}). {AGAIN}") from None
         expected = begun
