@@ -20,20 +20,14 @@ def command() -> None:
 
 @command.command("list")
 def list_() -> None:
-    """List the weights that can be fetched, with size, licence and source."""
-    from rich.console import Console
-    from rich.table import Table
-
+    """List the weights that can be fetched, and whether their files are present."""
     from freeshot_vision.weights.sources import sources
     from freeshot_vision.weights.store import weights_path
 
-    table = Table(box=None, pad_edge=False, show_header=True, header_style="bold")
-    for head in ("name", "MB", "licence", "file", "what it is"):
-        table.add_column(head, overflow="fold")
+    width = max(map(len, sources()))
     for source in sources().values():
         state = "present" if weights_path(weights_folder(), source).is_file() else "missing"
-        table.add_row(source.name, str(source.megabytes), source.licence, state, f"{source.title}. {source.remark}")
-    Console().print(table)
+        click.echo(f"{source.name:<{width}}  {state}  {source.megabytes:>3} MB  {source.title}")
 
 
 @command.command("get")
@@ -46,6 +40,7 @@ def get(name: str) -> None:
 
     source, folder = _source(name), weights_folder()
     click.echo(f"{source.title}: {source.megabytes} MB from {source.origin.address}, licence {source.licence}.")
+    click.echo(source.remark)
     with Progress(TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()) as progress:
         task = progress.add_task(name, total=source.megabytes * 10**6)
         card = get_weights(source, folder, lambda done, total: progress.update(task, completed=done, total=total))
