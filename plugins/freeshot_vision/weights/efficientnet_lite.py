@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from freeshot.basics.errors import DataError
-from freeshot_vision.backbones.files import read_weights
+from freeshot_vision.backbones.weight_files import read_weights
 
 if TYPE_CHECKING:
     from pathlib import Path

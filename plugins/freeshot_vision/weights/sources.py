@@ -76,7 +76,7 @@ class WeightSource:
 
 
 def _plain(path: Path) -> dict[str, Tensor]:
-    from freeshot_vision.backbones.files import read_weights
+    from freeshot_vision.backbones.weight_files import read_weights
 
     return read_weights(path)
 

@@ -68,7 +68,7 @@ def get_weights(source: WeightSource, folder: Path, report: Callable[[int, int],
 
 def verified_card(source: WeightSource, folder: Path) -> WeightCard:
     """Return the card of a converted file whose tensors are the ones it states; DataError otherwise."""
-    from freeshot_vision.backbones.files import read_weights
+    from freeshot_vision.backbones.weight_files import read_weights
 
     path = weights_path(folder, source)
     if not path.is_file():
