@@ -21,9 +21,9 @@ def freeshot_methods() -> Iterable[type[Method]]:
     from freeshot_baselines.bidf_mkd.method import BidfMkd
     from freeshot_baselines.caml.method import Caml
     from freeshot_baselines.composition.average import LoraAverage
+    from freeshot_baselines.composition.composition import Composition
     from freeshot_baselines.composition.dual_lora import DualLora
-    from freeshot_baselines.composition.fair import LoraFair
-    from freeshot_baselines.composition.learned import Composition
+    from freeshot_baselines.composition.lora_fair import LoraFair
     from freeshot_baselines.composition.lorahub import LoraHub
     from freeshot_baselines.composition.merging import Dare, Ties
     from freeshot_baselines.composition.mole import Mole
@@ -37,13 +37,13 @@ def freeshot_methods() -> Iterable[type[Method]]:
     from freeshot_baselines.heads.linear_probe import LinearProbe
     from freeshot_baselines.heads.rtd import Rtd
     from freeshot_baselines.icm_lora.method import IcmLora
-    from freeshot_baselines.meta.lte_method import LteMethod
-    from freeshot_baselines.meta.sora_method import SoraMethod
+    from freeshot_baselines.lte.method import LteMethod
     from freeshot_baselines.noise import Noise
     from freeshot_baselines.purer.method import Purer
     from freeshot_baselines.real_data import RealData
     from freeshot_baselines.rec_lora.method import RecLora
     from freeshot_baselines.shuffled_labels import ShuffledLabels
+    from freeshot_baselines.sora.method import SoraMethod
     from freeshot_baselines.teapot.method import Teapot
 
     return [
@@ -60,9 +60,9 @@ def freeshot_methods() -> Iterable[type[Method]]:
 @hookimpl
 def freeshot_inversion_methods() -> Iterable[type[InversionMethod]]:
     """Register FREE's generator, the noise floor's inversion, and those of other papers."""
-    from freeshot_baselines.free.generator import MetaGenerator
+    from freeshot_baselines.free.meta_generator import MetaGenerator
     from freeshot_baselines.inversions.cmi import Cmi
-    from freeshot_baselines.inversions.deep import DeepInversion
+    from freeshot_baselines.inversions.deep_inversion import DeepInversion
     from freeshot_baselines.inversions.mask_and_predict import MaskAndPredict
     from freeshot_baselines.inversions.zeroth_order import ZerothOrder
     from freeshot_baselines.noise import GaussianNoise
@@ -75,14 +75,14 @@ def freeshot_meta_learners() -> Iterable[type[MetaLearner]]:
     """Register the meta-learners of FREE, TEAPOT and BiDf-MKD, and generic ones."""
     from freeshot_baselines.bidf_mkd.distillation import TwoLevelDistillation
     from freeshot_baselines.free.bell import Bell
-    from freeshot_baselines.meta.anil import Anil
-    from freeshot_baselines.meta.evolution import Evolution
-    from freeshot_baselines.meta.lora_ml import LoraMl
-    from freeshot_baselines.meta.lte import Lte
-    from freeshot_baselines.meta.maml import Maml
-    from freeshot_baselines.meta.reptile import Reptile
-    from freeshot_baselines.meta.sora import Sora
-    from freeshot_baselines.teapot.memory import TaskMemory
+    from freeshot_baselines.lte.meta_learner import Lte
+    from freeshot_baselines.meta_learners.anil import Anil
+    from freeshot_baselines.meta_learners.evolution import Evolution
+    from freeshot_baselines.meta_learners.lora_ml import LoraMl
+    from freeshot_baselines.meta_learners.maml import Maml
+    from freeshot_baselines.meta_learners.reptile import Reptile
+    from freeshot_baselines.sora.meta_learner import Sora
+    from freeshot_baselines.teapot.meta_learner import TaskMemory
 
     return [
         *(Bell, TaskMemory, TwoLevelDistillation),

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from freeshot import Choice, Learner, Method, Needs
-from freeshot_baselines.adaptation.choosing import Setting, choose
-from freeshot_baselines.standing import untouched
+from freeshot_baselines.adaptation.grid_search import Setting, choose
+from freeshot_baselines.base_method import no_base
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,7 +38,7 @@ class FullFinetuning(Method):
     """Initialisations of the linear head: zero, or equal to the nearest-prototype rule."""
     trials: int = 30
     """Validation tasks on which the grid is evaluated."""
-    under: Choice = untouched()
+    under: Choice = no_base()
     """Base method whose meta-LoRA is used, such as lora-recycle; by default the pre-trained network."""
 
     def prepare(self, bench: Workbench) -> Learner:

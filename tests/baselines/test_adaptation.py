@@ -11,8 +11,9 @@ from torch.nn import Parameter
 from freeshot.contracts.flow import Shots
 from freeshot.ops.prototypes import prototype_logits
 from freeshot.pipeline.workbench import LabelledTask
-from freeshot_baselines.adaptation.augment import augmented, shifted
-from freeshot_baselines.adaptation.choosing import Setting, mean_accuracies
+from freeshot_baselines.adaptation.augmentation import augmented, shifted
+from freeshot_baselines.adaptation.batched_adam import adam
+from freeshot_baselines.adaptation.grid_search import Setting, mean_accuracies
 from freeshot_baselines.adaptation.heads import (
     cosine_logits,
     episode_losses,
@@ -21,7 +22,6 @@ from freeshot_baselines.adaptation.heads import (
     linear_start,
     nearest_mean,
 )
-from freeshot_baselines.adaptation.steps import adam
 
 RNG = torch.Generator().manual_seed(3)
 FEATURES = torch.randn(4, 2 * WAY, 5, generator=RNG, dtype=torch.float64)

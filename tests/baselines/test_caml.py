@@ -9,15 +9,15 @@ import torch
 
 from freeshot.basics.errors import OptionError, PoolError
 from freeshot.contracts.flow import Shots, SurrogateSet
-from freeshot_baselines.caml.context import elmes, fresh
-from freeshot_baselines.caml.drawing import FeatureTasks, feature_tasks, queries_of
+from freeshot_baselines.caml.feature_tasks import FeatureTasks, feature_tasks, queries_of
 from freeshot_baselines.caml.method import Caml, in_context
+from freeshot_baselines.caml.transformer import elmes, fresh
 
 if TYPE_CHECKING:
     from tests.conftest import Toy
     from torch import Tensor
 
-    from freeshot_baselines.caml.context import InContext
+    from freeshot_baselines.caml.transformer import InContext
 
 
 def rng(seed: int = 0) -> torch.Generator:

@@ -20,7 +20,7 @@ from freeshot.contracts.flow import Adapter, Shots, Task
 from freeshot.engine.inversion.image_generator import build_generator, fresh_generator
 from freeshot.engine.inversion.teacher import BankTeacher, PoolTeachers
 from freeshot_baselines.free.bell import Bell, distillation_loss, replay_loss
-from freeshot_baselines.free.generator import MetaGenerator
+from freeshot_baselines.free.meta_generator import MetaGenerator
 
 if TYPE_CHECKING:
     from freeshot.contracts.pool import LoraPool

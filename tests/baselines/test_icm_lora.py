@@ -10,8 +10,8 @@ import torch
 
 from freeshot import LoraEntry, Slot
 from freeshot.engine import adapter_of, factors_of
-from freeshot_baselines.composition.canonical import canonical, lora_space
-from freeshot_baselines.icm_lora.cvae import bound, divergence, fresh
+from freeshot_baselines.icm_lora.autoencoder import bound, divergence, fresh
+from freeshot_baselines.icm_lora.lora_space import canonical, lora_space
 from freeshot_baselines.icm_lora.method import GeneratingLearner, IcmLora
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from freeshot.engine import BankTeacher
 from freeshot.engine.inversion.black_box import QueryTeacher
 from freeshot.engine.inversion.pixel_optimizer import Iterate, lengths, variation_norm
 from freeshot_baselines.inversions.cmi import Cmi, contrastive_loss, cropped
-from freeshot_baselines.inversions.deep import DeepInversion
+from freeshot_baselines.inversions.deep_inversion import DeepInversion
 from freeshot_baselines.inversions.mask_and_predict import MaskAndPredict, next_patches, patch_mask
 from freeshot_baselines.inversions.zeroth_order import ZerothOrder
 from freeshot_baselines.noise import GaussianNoise

@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 
 from freeshot.engine import LoraBank, merge, slots_of
 from freeshot.engine.lora.meta_model import factors_of
-from freeshot_baselines.adaptation.choosing import Setting
+from freeshot_baselines.adaptation.grid_search import Setting
 from freeshot_baselines.adaptation.lora_finetuning import LoraFinetuning, LoraLearner
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from freeshot.basics.errors import DivergedError
 from freeshot.contracts.checkpoint import Checkpoint
 from freeshot.contracts.flow import Shots, Task
 from freeshot.engine import SharedLora
-from freeshot_baselines.meta.factors import beside, compressed
-from freeshot_baselines.meta.losses import prototype_loss
-from freeshot_baselines.meta.lte import Lte, fresh_head, merge, scaled
+from freeshot_baselines.lte.meta_learner import Lte, fresh_head, merge, scaled
+from freeshot_baselines.meta_learners.lora_factors import beside, compressed
+from freeshot_baselines.meta_learners.task_loss import prototype_loss
 
 if TYPE_CHECKING:
     from tests.conftest import Toy

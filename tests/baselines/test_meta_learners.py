@@ -17,13 +17,13 @@ from freeshot.contracts.checkpoint import Checkpoint
 from freeshot.contracts.flow import Adapter, Shots, Task
 from freeshot.engine import SharedLora
 from freeshot.ops.prototypes import prototype_logits
-from freeshot_baselines.meta.anil import Anil
-from freeshot_baselines.meta.evolution import Evolution, centred_ranks
-from freeshot_baselines.meta.factors import beside, fresh_factors
-from freeshot_baselines.meta.lora_ml import LoraMl
-from freeshot_baselines.meta.losses import answer_loss, prototype_loss
-from freeshot_baselines.meta.maml import Maml
-from freeshot_baselines.meta.reptile import Reptile
+from freeshot_baselines.meta_learners.anil import Anil
+from freeshot_baselines.meta_learners.evolution import Evolution, centred_ranks
+from freeshot_baselines.meta_learners.lora_factors import beside, fresh_factors
+from freeshot_baselines.meta_learners.lora_ml import LoraMl
+from freeshot_baselines.meta_learners.maml import Maml
+from freeshot_baselines.meta_learners.reptile import Reptile
+from freeshot_baselines.meta_learners.task_loss import answer_loss, prototype_loss
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -17,16 +17,16 @@ from freeshot.basics.errors import OptionError
 from freeshot.engine import LoraBank, look, merge
 from freeshot.engine.lora.meta_model import factors_of
 from freeshot.ops.prototypes import prototype_logits
-from freeshot_baselines.adaptation.augment import augmented
+from freeshot_baselines.adaptation.augmentation import augmented
 from freeshot_baselines.adaptation.heads import leave_one_out
-from freeshot_baselines.adaptation.objective import support_losses
-from freeshot_baselines.composition import search
+from freeshot_baselines.adaptation.support_loss import support_losses
+from freeshot_baselines.composition import gradient_free as search
 from freeshot_baselines.composition.average import LoraAverage
+from freeshot_baselines.composition.composition import Composition
 from freeshot_baselines.composition.deltas import slots_of_all, stacked_deltas, stacked_factors
-from freeshot_baselines.composition.learned import Composition
+from freeshot_baselines.composition.learned_mixture import MixtureLearner
+from freeshot_baselines.composition.lora_mixture import Stack
 from freeshot_baselines.composition.lorahub import LoraHub, LoraHubLearner
-from freeshot_baselines.composition.mixing import Stack
-from freeshot_baselines.composition.mixture import MixtureLearner
 from freeshot_baselines.composition.mole import Mole, MoleLearner, routed
 from freeshot_baselines.composition.sd_lora import SdLora
 

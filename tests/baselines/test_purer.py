@@ -17,7 +17,7 @@ from freeshot.engine import BankTeacher, LoraBank, SharedLora, slots_of
 from freeshot.engine.inversion.pixel_optimizer import variation_norm
 from freeshot.engine.lora.meta_model import adapter_of, bank_of
 from freeshot_baselines.purer.calibration import CalibratedLearner, Calibration, contrastive_losses
-from freeshot_baselines.purer.memory import Curriculum, PixelMemory
+from freeshot_baselines.purer.learnable_images import Curriculum, PixelMemory
 from freeshot_baselines.purer.method import Purer, episode_loss
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from freeshot import Learner, LoraEntry, Slot
-from freeshot_baselines.composition.clusters import clusters, similarities
+from freeshot_baselines.rec_lora.clusters import clusters, similarities
 from freeshot_baselines.rec_lora.router import RoutedLearner, nearness, spread
 
 if TYPE_CHECKING:

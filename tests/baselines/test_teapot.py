@@ -19,7 +19,7 @@ from freeshot.contracts.flow import Adapter, Shots, Task
 from freeshot.ops.prototypes import prototype_logits
 from freeshot.records.models import RunRecord
 from freeshot.testing import check
-from freeshot_baselines.teapot.memory import TaskMemory, beta, blended_loss
+from freeshot_baselines.teapot.meta_learner import TaskMemory, beta, blended_loss
 from freeshot_baselines.teapot.policy import Policy
 
 if TYPE_CHECKING:

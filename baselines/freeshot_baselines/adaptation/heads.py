@@ -11,7 +11,7 @@ import torch
 from torch.nn.functional import cross_entropy, normalize
 
 from freeshot.ops.prototypes import class_means, prototype_logits
-from freeshot_baselines.heads.headed import labels_of as one_labelling
+from freeshot_baselines.heads.custom_head import labels_of as one_labelling
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from freeshot import Choice, Learner, Method, Needs
-from freeshot_baselines.adaptation.choosing import Setting, choose, mean_accuracies
-from freeshot_baselines.adaptation.steps import adam, episodes_together
-from freeshot_baselines.standing import require_one_beginning, untouched
+from freeshot_baselines.adaptation.batched_adam import adam, episodes_together
+from freeshot_baselines.adaptation.grid_search import Setting, choose, mean_accuracies
+from freeshot_baselines.base_method import no_base, require_exclusive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -47,11 +47,11 @@ class LoraFinetuning(Method):
     """Numbers of steps to try; the longest run includes the shorter ones."""
     trials: int = 30
     """Initialisations of the linear head: zero, or equal to the nearest-prototype rule."""
-    under: Choice = untouched()
+    under: Choice = no_base()
     """Base method whose meta-LoRA is used, such as lora-recycle; by default the pre-trained network."""
 
     def __post_init__(self) -> None:
-        require_one_beginning(self.start, self.under)
+        require_exclusive(self.start, self.under)
 
     def prepare(self, bench: Workbench) -> Learner:
         """Select from the grid, once for all tracks with the same pool and shots."""
@@ -101,8 +101,8 @@ class LoraLearner(Learner):
         """Yield the tuned classifiers after each of `stops` steps, or after all steps of the grid."""
         from torch.nn import Parameter
 
-        from freeshot_baselines.adaptation.banks import started
         from freeshot_baselines.adaptation.heads import episode_losses, labels_of, linear_start
+        from freeshot_baselines.adaptation.lora_init import started
 
         trunk, setting = self._trunk, self._setting
         bank = started(trunk, self._average, self._method.targets, self._method.rank, rngs)

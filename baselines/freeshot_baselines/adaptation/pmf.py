@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from freeshot import Choice, Learner, Method, Needs
-from freeshot_baselines.adaptation.choosing import choose, mean_accuracies
-from freeshot_baselines.adaptation.steps import adam, episodes_together
-from freeshot_baselines.standing import require_one_beginning, untouched
+from freeshot_baselines.adaptation.batched_adam import adam, episodes_together
+from freeshot_baselines.adaptation.grid_search import choose, mean_accuracies
+from freeshot_baselines.base_method import no_base, require_exclusive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -60,11 +60,11 @@ class Pmf(Method):
     """Probability of augmenting an image of a copy. paper: 0.9."""
     trials: int = 30
     """Validation tasks on which the rates are evaluated. paper: 5 labelled episodes of the test domain."""
-    under: Choice = untouched()
+    under: Choice = no_base()
     """Base method whose meta-LoRA is used, such as lora-recycle; by default the pre-trained network."""
 
     def __post_init__(self) -> None:
-        require_one_beginning(self.start, self.under)
+        require_exclusive(self.start, self.under)
 
     def prepare(self, bench: Workbench) -> Learner:
         """Select the rate, once for all tracks with the same pool and shots."""
@@ -109,9 +109,9 @@ class PmfLearner(Learner):
         """Yield the tuned classifiers after the last step."""
         import torch
 
-        from freeshot_baselines.adaptation.augment import augmented
-        from freeshot_baselines.adaptation.banks import started
+        from freeshot_baselines.adaptation.augmentation import augmented
         from freeshot_baselines.adaptation.heads import cosine_logits, episode_losses, labels_of
+        from freeshot_baselines.adaptation.lora_init import started
 
         trunk, method, labels = self._trunk, self._method, labels_of(support, way)
         bank = started(trunk, self._adapter, method.targets, method.rank, rngs)

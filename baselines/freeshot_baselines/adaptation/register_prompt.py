@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from freeshot import Choice, Learner, Method
-from freeshot_baselines.adaptation.steps import adam, episodes_together
-from freeshot_baselines.standing import untouched
+from freeshot_baselines.adaptation.batched_adam import adam, episodes_together
+from freeshot_baselines.base_method import no_base
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +40,7 @@ class RegisterPrompt(Method):
     """Learning rate of Adam; ours."""
     steps: int = 20
     """Steps on each support set; ours."""
-    under: Choice = untouched()
+    under: Choice = no_base()
     """Base method whose meta-LoRA is used, such as lora-recycle; by default the pre-trained network."""
 
     def prepare(self, bench: Workbench) -> Learner:
@@ -64,7 +64,7 @@ class RegisterLearner(Learner):
         from torch.nn import Parameter
 
         from freeshot_baselines.adaptation.heads import nearest_mean
-        from freeshot_baselines.adaptation.objective import support_losses
+        from freeshot_baselines.adaptation.support_loss import support_losses
 
         trunk, method = self._trunk, self._method
         width = trunk.features_without_gradient(support[:1, :1]).shape[-1]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from freeshot import Choice, Method, Needs
 from freeshot.basics.errors import DivergedError
-from freeshot_baselines.heads.headed import CustomHeadLearner, labels_of
-from freeshot_baselines.standing import untouched
+from freeshot_baselines.base_method import no_base
+from freeshot_baselines.heads.custom_head import CustomHeadLearner, labels_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     from freeshot import Learner, Workbench
-    from freeshot_baselines.caml.context import InContext
-    from freeshot_baselines.caml.drawing import FeatureTasks
+    from freeshot_baselines.caml.feature_tasks import FeatureTasks
+    from freeshot_baselines.caml.transformer import InContext
 
 AT_ONCE = 4096
 """Sequences per forward pass."""
@@ -56,15 +56,15 @@ class Caml(Method):
     """Layers of the transformer. code: those of ViT-Large."""
     heads: int = 16
     """Attention heads. code: those of ViT-Large."""
-    under: Choice = untouched()
+    under: Choice = no_base()
     """Base method whose meta-LoRA is used, such as lora-recycle; by default the pre-trained network."""
 
     def prepare(self, bench: Workbench) -> Learner:
         """Invert the pool, embed the images once, and train."""
         import torch
 
-        from freeshot_baselines.caml.context import fresh
-        from freeshot_baselines.caml.drawing import feature_tasks
+        from freeshot_baselines.caml.feature_tasks import feature_tasks
+        from freeshot_baselines.caml.transformer import fresh
 
         bench = bench.on(self.under)
         frozen = bench.frozen()
@@ -96,7 +96,7 @@ class Caml(Method):
         from torch.nn.functional import cross_entropy
 
         from freeshot.basics.step_limit import bounded
-        from freeshot_baselines.caml.drawing import queries_of
+        from freeshot_baselines.caml.feature_tasks import queries_of
 
         way, shot, query = shape
         query = queries_of(tasks, shot, query)

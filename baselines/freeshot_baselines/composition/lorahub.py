@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from freeshot import Learner, Method, Needs
-from freeshot_baselines.adaptation.steps import episodes_together
+from freeshot_baselines.adaptation.batched_adam import episodes_together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,7 +45,7 @@ class LoraHub(Method):
 
     def require_ready(self) -> None:
         """Require nevergrad and the optimiser."""
-        from freeshot_baselines.composition.search import require_algorithm
+        from freeshot_baselines.composition.gradient_free import require_algorithm
 
         require_algorithm(self.algorithm)
 
@@ -61,7 +61,7 @@ class LoraHub(Method):
 
     def _mixing(self, trunk: EpisodeBackbone, bench: Workbench) -> Callable[[Tensor], Adding]:
         """Return the function from coefficients [e, l] to each episode's LoRA."""
-        from freeshot_baselines.composition.mixture import stacked
+        from freeshot_baselines.composition.learned_mixture import stacked
 
         pool = bench.pool()
         if self.space == "delta":
@@ -95,10 +95,10 @@ class LoraHubLearner(Learner):
         """Run e searches in parallel."""
         import torch
 
-        from freeshot_baselines.adaptation.augment import augmented
+        from freeshot_baselines.adaptation.augmentation import augmented
         from freeshot_baselines.adaptation.heads import nearest_mean
-        from freeshot_baselines.adaptation.objective import support_losses
-        from freeshot_baselines.composition.search import searched
+        from freeshot_baselines.adaptation.support_loss import support_losses
+        from freeshot_baselines.composition.gradient_free import searched
 
         trunk, method = self._trunk, self._method
         drawn = torch.stack([torch.randperm(self._loras, generator=rng) for rng in rngs])[:, : method.candidates]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from freeshot import Learner, Method, Needs
 from freeshot.basics.validators import require_positive
-from freeshot_baselines.adaptation.steps import adam, episodes_together
+from freeshot_baselines.adaptation.batched_adam import adam, episodes_together
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from freeshot import Predictor, Workbench
     from freeshot.engine import EpisodeBackbone
-    from freeshot_baselines.composition.mixing import Stack
+    from freeshot_baselines.composition.lora_mixture import Stack
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Mole(Method):
     def prepare(self, bench: Workbench) -> Learner:
         """Stack the LoRAs; all tuning happens per episode."""
         from freeshot.engine import EpisodeBackbone
-        from freeshot_baselines.composition.mixture import stacked
+        from freeshot_baselines.composition.learned_mixture import stacked
 
         trunk = EpisodeBackbone.of(bench.backbone())
         together = episodes_together(bench, copies=2 if bench.shot == 1 else 1)
@@ -67,7 +67,7 @@ class MoleLearner(Learner):
         from torch.nn import Parameter
 
         from freeshot_baselines.adaptation.heads import nearest_mean
-        from freeshot_baselines.adaptation.objective import support_losses
+        from freeshot_baselines.adaptation.support_loss import support_losses
 
         trunk, stack, method = self._trunk, self._stack, self._method
         known = trunk.features_without_gradient(support)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from freeshot_baselines.composition.mixture import Mixture
+from freeshot_baselines.composition.learned_mixture import Mixture
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     from freeshot import Learner, LoraEntry, Workbench
-    from freeshot_baselines.dro.canonical import Chunks
+    from freeshot_baselines.dro.factor_chunks import Chunks
     from freeshot_baselines.dro.hypernetwork import Hypernetwork
 
 
@@ -73,7 +73,7 @@ class Dro(Method):
         import torch
 
         from freeshot.engine import adapter_of
-        from freeshot_baselines.dro.canonical import chunks_of
+        from freeshot_baselines.dro.factor_chunks import chunks_of
 
         chunks = chunks_of(entries)
         network, loss = self.fitted(chunks, rng, tell)
@@ -89,7 +89,7 @@ class Dro(Method):
         import torch
 
         from freeshot_baselines.dro.hypernetwork import Hypernetwork, standardized
-        from freeshot_baselines.dro.robust import start_moves, worst_moves
+        from freeshot_baselines.dro.worst_case import start_moves, worst_moves
 
         network = Hypernetwork(chunks.values, self.embedding, self.hidden, rng)
         optimizer = torch.optim.Adam(network.parameters(), lr=self.lr)
@@ -116,7 +116,7 @@ class Dro(Method):
         """Return the embedding [1, e] whose weights are closest to those of all tasks in their worst case."""
         import torch
 
-        from freeshot_baselines.dro.robust import start_moves, worst_moves
+        from freeshot_baselines.dro.worst_case import start_moves, worst_moves
 
         tasks = network.tasks
         embedding = tasks.mean(0, keepdim=True).clone().requires_grad_()
@@ -132,7 +132,7 @@ class Dro(Method):
 
     def distance(self, first: Tensor, second: Tensor, chunks: Chunks) -> Tensor:
         """Return the distance of LoRAs [l]."""
-        from freeshot_baselines.dro.canonical import factor_distance, product_distance
+        from freeshot_baselines.dro.factor_chunks import factor_distance, product_distance
 
         return (factor_distance if self.compare == "factors" else product_distance)(first, second, chunks)
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 from freeshot import Choice, Method
 from freeshot.basics.validators import require_positive
-from freeshot_baselines.heads.headed import CustomHeadLearner, labels_of
-from freeshot_baselines.standing import untouched
+from freeshot_baselines.base_method import no_base
+from freeshot_baselines.heads.custom_head import CustomHeadLearner, labels_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,7 +29,7 @@ class Knn(Method):
     """Number of neighbours that vote; at most the images per class."""
     metric: Literal["cosine", "euclidean"] = "cosine"
     """Distance of features."""
-    under: Choice = untouched()
+    under: Choice = no_base()
     """Base method whose meta-LoRA is used, such as lora-recycle; by default the pre-trained network."""
 
     def __post_init__(self) -> None:

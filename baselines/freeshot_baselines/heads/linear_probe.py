@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from freeshot import Choice, Method, Needs
-from freeshot_baselines.adaptation.choosing import choose
-from freeshot_baselines.heads.headed import CustomHeadLearner, labels_of
-from freeshot_baselines.standing import untouched
+from freeshot_baselines.adaptation.grid_search import choose
+from freeshot_baselines.base_method import no_base
+from freeshot_baselines.heads.custom_head import CustomHeadLearner, labels_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +45,7 @@ class LinearProbe(Method):
     """Weights of the data relative to the penalty to try, as in scikit-learn."""
     trials: int = 100
     """Validation tasks on which they are evaluated."""
-    under: Choice = untouched()
+    under: Choice = no_base()
     """Base method whose meta-LoRA is used, such as lora-recycle; by default the pre-trained network."""
 
     def prepare(self, bench: Workbench) -> Learner:

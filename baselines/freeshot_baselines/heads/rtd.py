@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from freeshot import Choice, Method
 from freeshot.basics.validators import require_positive
-from freeshot_baselines.heads.headed import CustomHeadLearner, labels_of
-from freeshot_baselines.standing import untouched
+from freeshot_baselines.base_method import no_base
+from freeshot_baselines.heads.custom_head import CustomHeadLearner, labels_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,7 +32,7 @@ class Rtd(Method):
     """T, in units of the mean distance between two support images of an episode."""
     slices: int = 1
     """Number of slices of equal width into which features are split ('multi-head')."""
-    under: Choice = untouched()
+    under: Choice = no_base()
     """Base method whose meta-LoRA is used, such as lora-recycle; by default the pre-trained network."""
 
     def __post_init__(self) -> None:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     from freeshot import Adapter, Predictor, Shots, Workbench
-    from freeshot_baselines.composition.canonical import LoraSpace
-    from freeshot_baselines.icm_lora.cvae import Cvae
+    from freeshot_baselines.icm_lora.autoencoder import Cvae
+    from freeshot_baselines.icm_lora.lora_space import LoraSpace
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ class IcmLora(Method):
         """Invert the pool, and train the autoencoder on the pool's LoRAs."""
         import torch
 
-        from freeshot_baselines.composition.canonical import lora_space
-        from freeshot_baselines.icm_lora.cvae import fresh
+        from freeshot_baselines.icm_lora.autoencoder import fresh
+        from freeshot_baselines.icm_lora.lora_space import lora_space
 
         frozen, rng = bench.frozen(), bench.rng("autoencoder")
         sets = bench.surrogates(self.inversion, self.strategy, self.per_class, self.batch)
@@ -91,7 +91,7 @@ class IcmLora(Method):
         import torch
 
         from freeshot.basics.step_limit import bounded
-        from freeshot_baselines.icm_lora.cvae import bound
+        from freeshot_baselines.icm_lora.autoencoder import bound
 
         network.standardise(torch.stack([_mean(rows, size, rng) for _ in range(16) for rows in features]))
         optimizer = torch.optim.Adam(network.parameters(), lr=self.lr)

@@ -14,9 +14,9 @@ from torch.nn.functional import normalize
 
 from freeshot import Learner
 from freeshot.engine.inversion.pixel_optimizer import lengths, variation_norm
-from freeshot_baselines.adaptation.banks import started
+from freeshot_baselines.adaptation.batched_adam import adam
 from freeshot_baselines.adaptation.heads import episode_losses, labels_of, nearest_mean
-from freeshot_baselines.adaptation.steps import adam
+from freeshot_baselines.adaptation.lora_init import started
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

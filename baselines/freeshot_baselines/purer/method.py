@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from freeshot import Learner, LoraPool, Model, Task, Workbench
     from freeshot.engine import BankTeacher
-    from freeshot_baselines.purer.memory import PixelMemory
+    from freeshot_baselines.purer.learnable_images import PixelMemory
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Purer(Method):
 
     def _calibrated(self, bench: Workbench, adapter: Adapter) -> Learner:
         from freeshot.engine import EpisodeBackbone
-        from freeshot_baselines.adaptation.steps import episodes_together
+        from freeshot_baselines.adaptation.batched_adam import episodes_together
         from freeshot_baselines.purer.calibration import CalibratedLearner, Calibration
 
         how = Calibration(
@@ -99,7 +99,7 @@ class Purer(Method):
         from freeshot.basics.step_limit import bounded
         from freeshot.engine import BankTeacher, SharedLora
         from freeshot.engine.vit.backbone import TrainableBackbone
-        from freeshot_baselines.purer.memory import Curriculum
+        from freeshot_baselines.purer.learnable_images import Curriculum
 
         thawed = bench.backbone()
         assert isinstance(thawed, TrainableBackbone)
@@ -150,7 +150,7 @@ class Purer(Method):
         return cross_entropy(teacher.logits(images), labels) + smooth.mean()
 
     def _memory(self, pool: LoraPool, teacher: BankTeacher, bench: Workbench) -> PixelMemory:
-        from freeshot_baselines.purer.memory import PixelMemory
+        from freeshot_baselines.purer.learnable_images import PixelMemory
 
         names = [name for entry in pool.entries for name in entry.class_ids]
         if len(set(names)) < bench.way:
@@ -167,7 +167,7 @@ class Purer(Method):
 
 def episode_loss(model: Model, task: Task) -> tuple[Tensor, float]:
     """Return the cross-entropy of nearest prototypes on an episode, and the accuracy."""
-    from freeshot_baselines.meta.losses import answer_loss, prototype_answers
+    from freeshot_baselines.meta_learners.task_loss import answer_loss, prototype_answers
 
     logits = prototype_answers(model, task)
     right = float((logits.argmax(1) == task.query.labels).double().mean())

@@ -40,7 +40,7 @@ class RecLora(InversionBasedMethod):
 
     def prepare(self, bench: Workbench) -> Learner:
         """Invert every LoRA once, and train on each cluster's surrogates."""
-        from freeshot_baselines.composition.clusters import clusters, similarities
+        from freeshot_baselines.rec_lora.clusters import clusters, similarities
         from freeshot_baselines.rec_lora.router import RoutedLearner
 
         recovered = bench.surrogates(*self.recovery(), self.per_class, self.batch)

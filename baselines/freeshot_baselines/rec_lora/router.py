@@ -12,7 +12,7 @@ from torch.nn.functional import one_hot
 
 from freeshot import Learner
 from freeshot.ops.prototypes import class_means
-from freeshot_baselines.heads.headed import labels_of
+from freeshot_baselines.heads.custom_head import labels_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

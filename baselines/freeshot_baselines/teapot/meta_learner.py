@@ -90,7 +90,7 @@ class TaskMemory(GradientMetaLearner):
 
     def loss(self, model: Model, task: Task) -> Tensor:
         """Return KL(LoRA ‖ student) on the query, or cross-entropy on tasks across LoRAs."""
-        from freeshot_baselines.meta.losses import prototype_loss
+        from freeshot_baselines.meta_learners.task_loss import prototype_loss
 
         return prototype_loss(model, task)
 

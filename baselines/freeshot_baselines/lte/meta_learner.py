@@ -45,7 +45,7 @@ class Lte(GradientMetaLearner):
 
     def loss(self, model: Model, task: Task) -> Tensor:
         """Return the loss of nearest-prototype classification with the meta-LoRA only."""
-        from freeshot_baselines.meta.losses import prototype_loss
+        from freeshot_baselines.meta_learners.task_loss import prototype_loss
 
         return prototype_loss(model, task)
 
@@ -81,8 +81,8 @@ class Lte(GradientMetaLearner):
         """Compute the gradient of a head, with the meta-LoRA fixed."""
         import torch
 
-        from freeshot_baselines.meta.factors import beside
-        from freeshot_baselines.meta.losses import prototype_loss
+        from freeshot_baselines.meta_learners.lora_factors import beside
+        from freeshot_baselines.meta_learners.task_loss import prototype_loss
 
         shared = [weight.detach() for weight in model.lora()]
         with torch.autocast(model.device.type, torch.bfloat16, enabled=self.bf16):
@@ -115,7 +115,7 @@ def merge(model: Model, heads: Sequence[Sequence[Tensor]], scale: float) -> None
     """Add s times the heads' mean product to the meta-LoRA, truncated to its rank, and set the heads' B to zero."""
     import torch
 
-    from freeshot_baselines.meta.factors import beside, compressed
+    from freeshot_baselines.meta_learners.lora_factors import beside, compressed
 
     half = len(heads[0]) // 2
     if not any(bool(b.any()) for head in heads for b in head[half:]):

@@ -34,19 +34,19 @@ class Sora(GradientMetaLearner):
 
     def loss(self, model: Model, task: Task) -> Tensor:
         """Return the loss of nearest-prototype classification; the optimiser applies the penalty."""
-        from freeshot_baselines.meta.losses import prototype_loss
+        from freeshot_baselines.meta_learners.task_loss import prototype_loss
 
         return prototype_loss(model, task)
 
     def fit(self, model: Model, tasks: TaskStream, rng: Generator) -> Adapter:
         """Train as usual, on the gated model."""
-        from freeshot_baselines.meta.gated import GatedModel
+        from freeshot_baselines.sora.gates import GatedModel
 
         return super().fit(GatedModel(model, rng), tasks, rng)
 
     def optimizer(self, weights: Sequence[Parameter]) -> Optimizer:
         """Return Adam with the proximal step on the last third of the weights, the gates."""
-        from freeshot_baselines.meta.gated import ProximalAdam
+        from freeshot_baselines.sora.gates import ProximalAdam
 
         optimizer: Optimizer = ProximalAdam(weights, weights[len(weights) * 2 // 3 :], self.lr, self.penalty)
         return optimizer

@@ -47,7 +47,7 @@ class Reptile(GradientMetaLearner):
 
     def loss(self, model: Model, task: Task) -> Tensor:
         """Return the loss of nearest-prototype classification."""
-        from freeshot_baselines.meta.losses import prototype_loss
+        from freeshot_baselines.meta_learners.task_loss import prototype_loss
 
         return prototype_loss(model, task)
 
@@ -58,7 +58,7 @@ class Reptile(GradientMetaLearner):
         """
         import torch
 
-        from freeshot_baselines.meta.losses import prototype_loss
+        from freeshot_baselines.meta_learners.task_loss import prototype_loss
 
         start = [weight.detach().clone() for weight in model.lora()]
         inner = torch.optim.Adam(model.lora(), lr=self.inner_lr, betas=(0.0, 0.999))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from freeshot import Learner, Method, Needs
-from freeshot_baselines.adaptation.steps import adam, episodes_together
+from freeshot_baselines.adaptation.batched_adam import adam, episodes_together
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from freeshot import LoraPool, Predictor, Workbench
     from freeshot.engine import EpisodeBackbone
-    from freeshot_baselines.composition.mixing import Stack
+    from freeshot_baselines.composition.lora_mixture import Stack
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class MixtureLearner(Learner):
         from torch.nn import Parameter
 
         from freeshot_baselines.adaptation.heads import nearest_mean
-        from freeshot_baselines.adaptation.objective import support_losses
+        from freeshot_baselines.adaptation.support_loss import support_losses
 
         trunk, stack, method = self._trunk, self._stack, self._method
         shape = [len(support), stack.loras, *([len(stack.slots)] if method.per == "layer" else [])]
@@ -84,6 +84,6 @@ class MixtureLearner(Learner):
 
 def stacked(trunk: EpisodeBackbone, pool: LoraPool, *, unit: bool = False) -> Stack:
     """Stack a pool's LoRAs for a trunk."""
-    from freeshot_baselines.composition.mixing import Stack
+    from freeshot_baselines.composition.lora_mixture import Stack
 
     return Stack.of(pool.entries, trunk.like, unit=unit)

@@ -34,8 +34,8 @@ class Anil(GradientMetaLearner):
     def loss(self, model: Model, task: Task) -> Tensor:
         """Return the loss on the queries after the head's inner steps."""
         from freeshot.engine.embed_task import embed_task
-        from freeshot_baselines.meta.head import descended, head_at, scores
-        from freeshot_baselines.meta.losses import answer_loss
+        from freeshot_baselines.meta_learners.linear_head import descended, head_at, scores
+        from freeshot_baselines.meta_learners.task_loss import answer_loss
 
         support, query = embed_task(model, task)  # [n, d], [q, d]
         labels = task.support.labels

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from freeshot_baselines.adaptation.augment import augmented
+from freeshot_baselines.adaptation.augmentation import augmented
 from freeshot_baselines.adaptation.heads import episode_losses, labels_of, leave_one_out, nearest_mean
 
 if TYPE_CHECKING:

@@ -41,8 +41,8 @@ class Maml(GradientMetaLearner):
         """Return the loss on the queries after the inner steps."""
         from torch.nn.attention import SDPBackend, sdpa_kernel
 
-        from freeshot_baselines.meta.head import descended, head_at, scores
-        from freeshot_baselines.meta.losses import answer_loss
+        from freeshot_baselines.meta_learners.linear_head import descended, head_at, scores
+        from freeshot_baselines.meta_learners.task_loss import answer_loss
 
         shown, asked, labels = task.support, task.query, task.support.labels
 

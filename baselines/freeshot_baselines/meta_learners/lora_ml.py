@@ -34,7 +34,7 @@ class LoraMl(GradientMetaLearner):
 
     def loss(self, model: Model, task: Task) -> Tensor:
         """Return the loss of nearest-prototype classification with the meta-LoRA only."""
-        from freeshot_baselines.meta.losses import prototype_loss
+        from freeshot_baselines.meta_learners.task_loss import prototype_loss
 
         return prototype_loss(model, task)
 
@@ -42,8 +42,8 @@ class LoraMl(GradientMetaLearner):
         """Fit the task's private LoRA, then write the gradient of the meta-LoRA."""
         import torch
 
-        from freeshot_baselines.meta.factors import beside
-        from freeshot_baselines.meta.losses import prototype_loss
+        from freeshot_baselines.meta_learners.lora_factors import beside
+        from freeshot_baselines.meta_learners.task_loss import prototype_loss
 
         private = self.private(model, task, rng)
         for weight in model.lora():
@@ -57,8 +57,8 @@ class LoraMl(GradientMetaLearner):
         """Return a task's private LoRA after its steps, as constants."""
         import torch
 
-        from freeshot_baselines.meta.factors import beside, fresh_factors
-        from freeshot_baselines.meta.losses import prototype_loss
+        from freeshot_baselines.meta_learners.lora_factors import beside, fresh_factors
+        from freeshot_baselines.meta_learners.task_loss import prototype_loss
 
         shared = [weight.detach() for weight in model.lora()]
         private = [factor.requires_grad_() for factor in fresh_factors(shared, self.inner_rank, rng)]

@@ -15,10 +15,10 @@ from freeshot.leaderboard.labels import configuration
 from freeshot.pipeline.restricted_workbench import RestrictedWorkbench
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.plugin.host import load_plugins
+from freeshot_baselines.base_method import NO_BASE
 from freeshot_baselines.composition.average import LoraAverage
 from freeshot_baselines.frozen_prototype import FrozenPrototype
 from freeshot_baselines.heads.knn import Knn
-from freeshot_baselines.standing import UNTOUCHED
 
 if TYPE_CHECKING:
     from tests.conftest import Toy
@@ -75,9 +75,9 @@ def test_a_bench_on_a_method_shows_the_features_of_that_method(toy: Toy) -> None
 
 def test_what_leaves_the_network_as_it_is_changes_nothing(toy: Toy) -> None:
     bench = toy.bench(Knn())
-    assert bench.on(UNTOUCHED) is bench
+    assert bench.on(NO_BASE) is bench
     itself = toy.bench(FrozenPrototype())
-    assert itself.on(UNTOUCHED) is itself
+    assert itself.on(NO_BASE) is itself
 
 
 def test_standing_on_a_method_does_not_lend_its_rights(toy: Toy) -> None:
@@ -175,7 +175,7 @@ def test_every_such_row_runs_on_an_average_and_is_another_row_there(toy: Toy, na
 
 @pytest.mark.parametrize(("name", "start"), [("lora-finetuning", "average"), ("pmf", "real-data")])
 def test_two_beginnings_are_refused(toy: Toy, name: str, start: str) -> None:
-    with pytest.raises(OptionError, match=f"start={start} and under=lora-recycle cannot be combined; choose one"):
+    with pytest.raises(OptionError, match=f"'start={start}' and 'under=lora-recycle' are mutually exclusive"):
         toy.plan(name, options=(f"start={start}", "under=lora-recycle"))
 
 

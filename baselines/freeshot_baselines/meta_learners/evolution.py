@@ -31,7 +31,7 @@ class Evolution(GradientMetaLearner):
 
     def loss(self, model: Model, task: Task) -> Tensor:
         """Return the loss of nearest-prototype classification."""
-        from freeshot_baselines.meta.losses import prototype_loss
+        from freeshot_baselines.meta_learners.task_loss import prototype_loss
 
         return prototype_loss(model, task)
 
@@ -42,7 +42,7 @@ class Evolution(GradientMetaLearner):
         """
         import torch
 
-        from freeshot_baselines.meta.losses import prototype_loss
+        from freeshot_baselines.meta_learners.task_loss import prototype_loss
 
         with torch.no_grad(), torch.autocast(model.device.type, torch.bfloat16, enabled=self.bf16):
             weights = [weight.detach() for weight in model.lora()]
