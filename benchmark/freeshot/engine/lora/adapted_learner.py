@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from freeshot.contracts.flow import Adapter
 from freeshot.contracts.method import Learner
 from freeshot.engine.lora.bank import merge
 from freeshot.engine.lora.meta_model import bank_of
+from freeshot.engine.vit.backbone import Backbone
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-    from freeshot.contracts.flow import Adapter
-    from freeshot.engine.vit.backbone import Backbone
 
 
 class AdaptedLearner(Learner):
