@@ -14,7 +14,7 @@ from freeshot.plugin.collect import KIND_OF, THINGS, Offer, collect, why_contest
 from freeshot.plugin.kinds import KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from freeshot.contracts.columns import Column
     from freeshot.contracts.pool import PoolPlan
@@ -124,6 +124,11 @@ class Catalogue:
     def pool_plans(self) -> dict[str, PoolPlan]:
         """List the recipes of pools that users build, by name."""
         return self._values("freeshot_pool_plans")
+
+    def lora_penalty(self, name: str) -> Callable[..., Any]:
+        """Return the penalty on LoRAs with this name."""
+        penalty: Callable[..., Any] = self._pick("penalty", "freeshot_lora_penalties", name).value
+        return penalty
 
     def columns(self) -> tuple[Column, ...]:
         """List the extra leaderboard columns by title."""

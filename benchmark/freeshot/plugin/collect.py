@@ -25,6 +25,7 @@ THINGS = {
     "suite": "freeshot_suites",
     "pool": "freeshot_pools",
     "column": "freeshot_leaderboard_columns",
+    "penalty": "freeshot_lora_penalties",
 }
 """Named things other than components, with their hooks."""
 KIND_OF = {kind.hook: kind.name for kind in KINDS.values()} | {hook: thing for thing, hook in THINGS.items()}
@@ -99,6 +100,10 @@ def _read(hook: str, item: Any) -> tuple[str, Any]:
         if not isinstance(item, tuple) or len(item) != 2:
             raise PluginError(f"Its hook {hook} offers {item!r}, expected a pair (name, folder).")
         return str(item[0]), Path(item[1])
+    if hook == "freeshot_lora_penalties":
+        if not isinstance(item, tuple) or len(item) != 2 or not callable(item[1]):
+            raise PluginError(f"Its hook {hook} offers {item!r}, expected a pair (name, function).")
+        return str(item[0]), item[1]
     if not isinstance(item, VALUES[hook]):
         raise PluginError(f"Its hook {hook} offers {item!r}, expected a freeshot.{VALUES[hook].__name__}.")
     return item.title if isinstance(item, Column) else item.name, item

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from freeshot.engine.vit.backbone import Backbone
     from freeshot.plugin.catalogue import Catalogue
     from freeshot.plugin.host import Host
+    from freeshot.pool.train_loras import Penalize
 
 HELD_OUT = 0.2
 NOTES = ".block-*.json"
@@ -62,6 +63,7 @@ def build_pool(request: PoolRequest, catalogue: Catalogue, host: Host) -> LoraPo
     card = request.out / CARD
     if card.exists():
         raise PoolError(f"{request.out} already holds a pool. Choose another --out, or delete that folder first.")
+    penalize = catalogue.lora_penalty(request.penalty[0]) if request.penalty else None
     backbone = named_backbone(catalogue, request.backbone, request.device)
     sources = {name: _base_images(catalogue, name, request, backbone.image_size) for name in request.sources}
     licenses = {name: dataset_by_name(catalogue, name).license for name in sources}
@@ -81,7 +83,7 @@ def build_pool(request: PoolRequest, catalogue: Catalogue, host: Host) -> LoraPo
             if not ours or card.exists():
                 return None
             tell = _within(host, cell, numbers, request.count)
-            lines = _tune_block(request, recipe, backbone, sources, numbers, tell)
+            lines = _tune_block(request, recipe, backbone, sources, numbers, tell, penalize)
             tuned += len(lines)
             _emit(host, Progress(cell, "tune", tuned * recipe.steps, steps))
             return lines
@@ -166,6 +168,7 @@ def _tune_block(
     sources: dict[str, Images],
     numbers: Sequence[int],
     on_step: Callable[[int, int], None],
+    penalize: Penalize | None,
 ) -> list[Any]:
     """Tune one block of LoRAs, or return the block's card lines if an earlier run wrote them."""
     import json
@@ -186,7 +189,7 @@ def _tune_block(
         if all(is_as_noted(request.out, line) for line in noted):  # and not overwritten by another build since
             return noted
     tasks, classes = zip(*(_task(request, sources, number) for number in numbers), strict=True)
-    tuned = tune(backbone, tasks, recipe, request.way, on_step)
+    tuned = tune(backbone, tasks, recipe, request.way, on_step, penalize)
     lines = []
     for index, (number, task) in enumerate(zip(numbers, tasks, strict=True)):
         entry = _entry(tuned, index, task, classes[index], recipe, request, number)
@@ -233,7 +236,7 @@ def _entry(
     factors = tuned.bank.entry_factors(index)
     return LoraEntry(
         task.name,
-        max(len(a) for a, _ in factors.values()),  # closed gates may reduce the rank
+        max(len(a) for a, _ in factors.values()),  # a penalty may reduce the rank
         factors,
         tuned.head_weight[index].cpu(),
         tuned.head_bias[index].cpu(),

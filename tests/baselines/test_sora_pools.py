@@ -11,15 +11,14 @@ import torch
 from freeshot.contracts.pool import Slot
 from freeshot.engine.lora.bank import LoraBank
 from freeshot.engine.vit.backbone import Backbone
-from freeshot.ops.proximal import soft_threshold
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.plugin.host import load_plugins
 from freeshot.pool.build import PoolRequest, build_pool
-from freeshot.pool.gates import GatedBank
 from freeshot.pool.train_loras import TuningRecipe, TuningTask, tune
 from freeshot.testing.toy import PER_CLASS, ToyImages
+from freeshot_baselines.sora.gates import GatedBank, gated_bank, soft_threshold
 
-RECIPE = TuningRecipe(rank=4, steps=30, batch=6, lr=3e-2, gate=3.0)
+RECIPE = TuningRecipe(rank=4, steps=30, batch=6, lr=3e-2, penalty=("sora", 3.0))
 Q, V = Slot("qkv", 0, 6), Slot("qkv", 12, 18)
 
 
@@ -27,7 +26,7 @@ def rng(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def gated(*gates: list[list[float]]) -> GatedBank:
+def gated(*gates: list[list[float]], penalty: float = 0.0) -> GatedBank:
     """Make a bank on q and v with these gates [l, r] of each."""
     tables = [torch.tensor(table, dtype=torch.float64) for table in gates]
     count, rank = tables[0].shape
@@ -35,7 +34,7 @@ def gated(*gates: list[list[float]]) -> GatedBank:
         slot: (torch.randn(count, rank, 5, generator=rng(n)).double(), torch.randn(count, 6, rank).double())
         for n, slot in enumerate((Q, V))
     }
-    return GatedBank(factors, dict(zip((Q, V), tables, strict=True)))
+    return GatedBank(factors, dict(zip((Q, V), tables, strict=True)), penalty)
 
 
 def test_the_proximal_step_is_that_of_the_penalty() -> None:
@@ -53,8 +52,8 @@ def test_what_lies_between_one_and_two_thresholds_is_not_closed() -> None:
 
 
 def test_the_strongest_gate_of_a_place_stays() -> None:
-    bank = gated([[0.1, -0.2], [1.0, 0.1]], [[0.3, 0.1], [2.0, -3.0]])
-    bank.close(0.25)
+    bank = gated([[0.1, -0.2], [1.0, 0.1]], [[0.3, 0.1], [2.0, -3.0]], penalty=2.5)
+    bank.after_step(0.1)
     assert bank.g[0].tolist() == [pytest.approx([0, -0.2]), pytest.approx([0.75, 0])]
     assert bank.g[1].tolist() == [pytest.approx([0.05, 0]), pytest.approx([1.75, -2.75])]
 
@@ -87,9 +86,9 @@ def task(name: str, *kinds: int) -> TuningTask:
 def test_a_gated_lora_tuned_in_company_is_the_one_tuned_alone(backbone: Backbone) -> None:
     tasks = [task("a", 0, 1), task("b", 2, 3)]
     recipe = replace(RECIPE, clip=1.0, steps=5)
-    together = tune(backbone, tasks, recipe, 2)
+    together = tune(backbone, tasks, recipe, 2, penalize=gated_bank)
     for index in (0, 1):
-        alone = tune(backbone, [tasks[index]], recipe, 2).bank
+        alone = tune(backbone, [tasks[index]], recipe, 2, penalize=gated_bank).bank
         ours = together.bank.entry_factors(index)
         for slot, (a, b) in alone.entry_factors(0).items():
             assert torch.allclose(ours[slot][1] @ ours[slot][0], b @ a, atol=1e-5)
@@ -97,8 +96,9 @@ def test_a_gated_lora_tuned_in_company_is_the_one_tuned_alone(backbone: Backbone
 
 def test_a_stronger_penalty_closes_more(backbone: Backbone) -> None:
     opened = []
-    for gate in (0.01, 3.0):
-        bank = tune(backbone, [task("a", 0, 1)], replace(RECIPE, gate=gate), 2).bank
+    for weight in (0.01, 3.0):
+        recipe = replace(RECIPE, penalty=("sora", weight))
+        bank = tune(backbone, [task("a", 0, 1)], recipe, 2, penalize=gated_bank).bank
         assert isinstance(bank, GatedBank)
         opened.append(sum(int(g.count_nonzero()) for g in bank.g))
     assert opened[0] > opened[1] >= len(bank.slots)
@@ -109,7 +109,7 @@ def test_a_pool_of_gated_loras_has_unequal_ranks_and_opens(tmp_path: Path) -> No
     request = PoolRequest(
         "sparse", ("toy-waves",), 3, "toy-vit", way=2, steps=30, batch=6, lr=3e-2, out=tmp_path / "sparse"
     )
-    pool = build_pool(replace(request, gate=1.5), Catalogue(host), host)
+    pool = build_pool(replace(request, penalty=("sora", 1.5)), Catalogue(host), host)
     ranks = [entry.rank for entry in pool.entries]
     assert all(1 <= rank <= 4 for rank in ranks)
     assert len(set(ranks)) > 1
