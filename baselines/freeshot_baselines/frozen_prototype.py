@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from freeshot import Choice, Method, added
+from freeshot import Choice, Learner, Method, Workbench, added
 from freeshot.basics.validators import require_positive
 from freeshot_baselines.base_method import no_base
 from freeshot_baselines.heads.custom_head import CustomHeadLearner
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from freeshot import Learner, Workbench
 
 
 @dataclass(frozen=True)

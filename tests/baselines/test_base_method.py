@@ -16,9 +16,9 @@ from freeshot.pipeline.restricted_workbench import RestrictedWorkbench
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.plugin.host import load_plugins
 from freeshot_baselines.base_method import NO_BASE
-from freeshot_baselines.composition.average import LoraAverage
+from freeshot_baselines.composition.averages import LoraAverage
 from freeshot_baselines.frozen_prototype import FrozenPrototype
-from freeshot_baselines.heads.knn import Knn
+from freeshot_baselines.heads.nearest_neighbours import Knn
 
 if TYPE_CHECKING:
     from tests.conftest import Toy

@@ -12,7 +12,7 @@ from tests.given import Given
 from freeshot.contracts.flow import Shots, Task
 from freeshot.engine import SharedLora, factors_of
 from freeshot_baselines.sora.gates import GatedModel, ProximalAdam
-from freeshot_baselines.sora.meta_learner import Sora
+from freeshot_baselines.sora.method import Sora
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -5,14 +5,10 @@ Axes: e episodes, n images; images [e, n, 3, h, w] in 0…1.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import torch
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torch import Generator, Tensor
+from torch import Generator, Tensor
 
 REACH = 1 / 8
 """Largest shift of an image, in units of its side."""

@@ -6,23 +6,26 @@ episodes' losses equal the steps of each episode alone.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+from freeshot import Workbench
 
+if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Parameter
 
-    from freeshot import Workbench
+    from freeshot.engine import EpisodeBackbone
 
-AT_ONCE = 128
+IMAGES_PER_PASS = 128
 """Approximate number of images per forward pass of a step."""
 
 
-def episodes_together(bench: Workbench, copies: int = 1) -> int:
-    """Return the number of episodes to tune at once if each step uses `copies` of the support set."""
-    return max(1, AT_ONCE // (bench.way * bench.shot * copies))
+def freeze_for_episodes(bench: Workbench, copies: int = 1) -> tuple[EpisodeBackbone, int]:
+    """Return the frozen backbone and the number of episodes to tune at once if steps use `copies` of a support set."""
+    from freeshot.engine import EpisodeBackbone
+
+    return EpisodeBackbone.of(bench.backbone()), max(1, IMAGES_PER_PASS // (bench.way * bench.shot * copies))
 
 
 def adam(weights: Sequence[Parameter], lr: float, stops: Sequence[int], losses: Callable[[], Tensor]) -> Iterator[int]:

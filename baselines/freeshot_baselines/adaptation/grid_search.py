@@ -1,16 +1,18 @@
-"""Grid search: every setting on the same validation tasks; the best mean accuracy wins."""
+"""Grid search: every setting on the same validation tasks; the best mean accuracy wins.
+
+Axes: e episodes, n support images, q queries.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from freeshot import Predictor, Trial, Workbench
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-
     from torch import Generator, Tensor
-
-    from freeshot import Predictor, Trial, Workbench
 
 
 @dataclass(frozen=True)
@@ -28,9 +30,29 @@ class Setting:
 S = TypeVar("S", bound=Any)
 """A frozen dataclass of numbers and names, such as `Setting`, whose text is its name in the record."""
 
-if TYPE_CHECKING:
-    Tune: TypeAlias = Callable[[Tensor, int, Sequence[Generator]], Iterable[tuple[S, Predictor]]]
-    """Tunes on support images [e, n, 3, h, w] and yields a predictor for each setting; use it before the next one."""
+
+class Candidate(Protocol):
+    """A learner that evaluates several settings, such as numbers of steps, in one run."""
+
+    together: int
+
+    def tune(self, support: Tensor, way: int, rngs: Sequence[Generator]) -> Iterable[tuple[Any, Predictor]]:
+        """Tune on support images [e, n, 3, h, w]; yield a predictor for each setting, to be used before the next."""
+        ...
+
+
+def choose_tuned(
+    bench: Workbench, setting: type[S], recipe: Mapping[str, object], trials: int, candidates: Sequence[Candidate]
+) -> S:
+    """Return the setting of all candidates with the best mean accuracy."""
+
+    def score(tasks: Sequence[Trial]) -> dict[S, float]:
+        scores: dict[S, float] = {}
+        for candidate in candidates:
+            scores |= mean_accuracies(tasks, candidate, lambda index: bench.rng("trial", index))
+        return scores
+
+    return choose(bench, setting, recipe, trials, score)
 
 
 def choose(
@@ -40,33 +62,32 @@ def choose(
     trials: int,
     score: Callable[[Sequence[Trial]], Mapping[S, float]],
 ) -> S:
-    """Return the setting with the best score on validation trials, or the cached one for this recipe."""
+    """Return the setting with the best score on validation tasks, or the cached one for this recipe."""
 
     def make() -> Mapping[str, object]:
         scores = score(bench.validation_trials(trials))
-        best = max(scores, key=lambda one: scores[one])
-        return {**asdict(best), "validation_accuracy": {str(one): round(score, 4) for one, score in scores.items()}}
+        best = max(scores, key=lambda candidate: scores[candidate])
+        return {**asdict(best), "validation_accuracy": {str(key): round(score, 4) for key, score in scores.items()}}
 
     full = {**recipe, "trials": trials, "sources": bench.track.sources}
-    chosen: Mapping[str, Any] = bench.remember("choosing", full, make)
-    found: S = setting(**{field.name: chosen[field.name] for field in fields(setting)})
-    return found
+    cached: Mapping[str, Any] = bench.remember("choosing", full, make)
+    best: S = setting(**{field.name: cached[field.name] for field in fields(setting)})
+    return best
 
 
-def mean_accuracies(
-    trials: Sequence[Trial], together: int, tune: Tune[S], rng: Callable[[int], Generator]
-) -> dict[S, float]:
-    """Tune on trials, `together` at a time, and return the mean accuracy of each yielded setting."""
+def mean_accuracies(tasks: Sequence[Trial], candidate: Candidate, rng: Callable[[int], Generator]) -> dict[Any, float]:
+    """Tune on validation tasks, a few together, and return the mean accuracy of each yielded setting."""
     import torch
 
-    totals: dict[S, float] = {}
-    for start in range(0, len(trials), together):
-        group = trials[start : start + together]
-        support, query = (torch.stack([getattr(t, part).images for t in group]) for part in ("support", "query"))
-        answers = torch.stack([trial.query.labels for trial in group])  # [e, q]
-        rngs = [rng(place) for place in range(start, start + len(group))]
-        for setting, predict in tune(support, group[0].way, rngs):
+    totals: dict[Any, float] = {}
+    for start in range(0, len(tasks), candidate.together):
+        group = tasks[start : start + candidate.together]
+        support = torch.stack([task.support.images for task in group])  # [e, n, 3, h, w]
+        query = torch.stack([task.query.images for task in group])  # [e, q, 3, h, w]
+        labels = torch.stack([task.query.labels for task in group])  # [e, q]
+        rngs = [rng(index) for index in range(start, start + len(group))]
+        for setting, predict in candidate.tune(support, group[0].way, rngs):
             with torch.no_grad():
-                right = (predict(query).argmax(-1) == answers).double().mean(1)  # [e]
-            totals[setting] = totals.get(setting, 0.0) + float(right.sum())
-    return {setting: total / len(trials) for setting, total in totals.items()}
+                accuracies = (predict(query).argmax(-1) == labels).double().mean(1)  # [e]
+            totals[setting] = totals.get(setting, 0.0) + float(accuracies.sum())
+    return {setting: total / len(tasks) for setting, total in totals.items()}

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 import torch
+from torch import Generator, Tensor
 
 from freeshot_baselines.adaptation.augmentation import augmented
 from freeshot_baselines.adaptation.heads import episode_losses, labels_of, leave_one_out, nearest_mean
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from torch import Generator, Tensor
 
 
 def support_losses(
@@ -31,5 +27,5 @@ def support_losses(
     if support.shape[1] > way:
         return episode_losses(leave_one_out(features(support), way), labels)
     both = torch.cat([support, augmented(support, rngs) if copies is None else copies], dim=1)
-    shown, changed = features(both).chunk(2, dim=1)
-    return episode_losses(nearest_mean(changed, shown, way), labels)
+    originals, changed = features(both).chunk(2, dim=1)
+    return episode_losses(nearest_mean(changed, originals, way), labels)

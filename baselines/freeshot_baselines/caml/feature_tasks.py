@@ -6,21 +6,16 @@ Axes: u images, t tasks, n = way × shot support images, q = way × query images
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
+from torch import Generator, Tensor
 
+from freeshot import SurrogateSet
 from freeshot.basics.errors import PoolError
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from torch import Generator, Tensor
-
-    from freeshot import SurrogateSet
-
-AT_ONCE = 256
+IMAGES_PER_PASS = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,31 +29,40 @@ class FeatureTasks:
 
     def draw(self, way: int, shot: int, query: int, count: int, rng: Generator) -> tuple[Tensor, Tensor]:
         """Draw tasks of classes across LoRAs, some images mirrored: support [t, n, d] and query [t, q, d]."""
-        tasks = [self._places(way, shot, query, rng) for _ in range(count)]
-        support, asked = (torch.stack(part) for part in zip(*tasks, strict=True))
-        return self._seen(support, rng), self._seen(asked, rng)
+        tasks = [self._indices(way, shot, query, rng) for _ in range(count)]
+        support, queries = (torch.stack(part) for part in zip(*tasks, strict=True))  # [t, n], [t, q]
+        return self._features(support, rng), self._features(queries, rng)
 
-    def _places(self, way: int, shot: int, query: int, rng: Generator) -> tuple[Tensor, Tensor]:
+    def queries(self, shot: int, query: int) -> int:
+        """Return the number of query images per class that every class has, at most `query`."""
+        return min(query, self.smallest - shot)
+
+    @property
+    def smallest(self) -> int:
+        """Number of images of the smallest class of any LoRA."""
+        return min(len(members) for owners in self.groups.values() for members in owners)
+
+    def _indices(self, way: int, shot: int, query: int, rng: Generator) -> tuple[Tensor, Tensor]:
         ids = list(self.groups)
-        support, asked = [], []
-        for place in torch.randperm(len(ids), generator=rng)[:way].tolist():
-            owners = self.groups[ids[place]]
+        support, queries = [], []
+        for index in torch.randperm(len(ids), generator=rng)[:way].tolist():
+            owners = self.groups[ids[index]]
             members = owners[int(torch.randint(len(owners), (), generator=rng))]
             members = members[torch.randperm(len(members), generator=rng)]
             support.append(members[:shot])
-            asked.append(members[shot : shot + query])
-        return torch.cat(support), torch.cat(asked)
+            queries.append(members[shot : shot + query])
+        return torch.cat(support), torch.cat(queries)
 
-    def _seen(self, places: Tensor, rng: Generator) -> Tensor:
-        mirrored = torch.randint(2, places.shape, generator=rng)
-        return self.features[mirrored, places]
+    def _features(self, indices: Tensor, rng: Generator) -> Tensor:
+        mirrored = torch.randint(2, indices.shape, generator=rng)
+        return self.features[mirrored, indices]
 
 
 def feature_tasks(sets: Sequence[SurrogateSet], embed: Callable[[Tensor], Tensor], way: int, shot: int) -> FeatureTasks:
     """Embed all images of all sets, original and mirrored; PoolError if no task can be drawn."""
     images = torch.cat([s.shots.images for s in sets])
     with torch.no_grad():
-        blocks = [[embed(view) for view in (block, block.flip(-1))] for block in images.split(AT_ONCE)]  # type: ignore[no-untyped-call]
+        blocks = [[embed(view) for view in (block, block.flip(-1))] for block in images.split(IMAGES_PER_PASS)]  # type: ignore[no-untyped-call]
     features = torch.stack([torch.cat(views) for views in zip(*blocks, strict=True)])
     groups: dict[int, list[Tensor]] = defaultdict(list)
     start = 0
@@ -67,16 +71,10 @@ def feature_tasks(sets: Sequence[SurrogateSet], embed: Callable[[Tensor], Tensor
         for label, class_id in enumerate(surrogates.class_ids):
             groups[class_id].append(start + (labels == label).nonzero().flatten())
         start += len(labels)
-    poorest = min(len(members) for owners in groups.values() for members in owners)
-    if len(groups) < way or poorest <= shot:
+    tasks = FeatureTasks(features, dict(groups))
+    if len(groups) < way or tasks.smallest <= shot:
         raise PoolError(
             f"Tasks of {way} classes with {shot} shot and a query cannot be drawn from {len(groups)} surrogate "
-            f"classes, the smallest with {poorest} images. Raise per_class."
+            f"classes, the smallest with {tasks.smallest} images. Raise per_class."
         )
-    return FeatureTasks(features, dict(groups))
-
-
-def queries_of(tasks: FeatureTasks, shot: int, query: int) -> int:
-    """Return the number of query images per class that every class has, at most `query`."""
-    poorest = min(len(members) for owners in tasks.groups.values() for members in owners)
-    return min(query, poorest - shot)
+    return tasks

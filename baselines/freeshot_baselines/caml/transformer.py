@@ -5,16 +5,14 @@ Axes: s sequences, n support images, c classes (the way), d features, p width of
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
-from torch import nn
+from torch import Generator, Tensor, nn
 from torch.nn.functional import normalize, pad
 
 from freeshot.basics.errors import OptionError
+from freeshot_baselines.heads.custom_head import labels_of
 
-if TYPE_CHECKING:
-    from torch import Generator, Tensor
+SEQUENCES_PER_PASS = 4096
 
 
 def elmes(way: int, width: int) -> Tensor:
@@ -46,10 +44,10 @@ class InContext(nn.Module):
 
     def forward(self, support: Tensor, labels: Tensor, query: Tensor) -> Tensor:
         """Score queries [s, d], each with its own support set [s, n, d] with labels [n]: [s, c]."""
-        shown = torch.cat([normalize(support, dim=-1), self.labels[labels].expand(len(support), -1, -1)], -1)
-        asked = torch.cat([normalize(query, dim=-1), self.unknown.expand(len(query), -1)], -1)
-        read = self.encoder(torch.cat([asked.unsqueeze(1), shown], 1))  # [s, 1 + n, d + p]
-        scores: Tensor = self.decide(read[:, 0])
+        labelled = torch.cat([normalize(support, dim=-1), self.labels[labels].expand(len(support), -1, -1)], -1)
+        unknown = torch.cat([normalize(query, dim=-1), self.unknown.expand(len(query), -1)], -1)  # [s, d + p]
+        encoded = self.encoder(torch.cat([unknown.unsqueeze(1), labelled], 1))  # [s, 1 + n, d + p]
+        scores: Tensor = self.decide(encoded[:, 0])
         return scores
 
 
@@ -63,3 +61,12 @@ def fresh(features: int, way: int, label_width: int, depth: int, heads: int, rng
                 if weight.ndim > 1:
                     nn.init.xavier_uniform_(weight)
     return network
+
+
+def in_context(network: InContext, support: Tensor, query: Tensor, way: int) -> Tensor:
+    """Score queries [e, q, d] by their support sets [e, n, d], ordered class by class: [e, q, c]."""
+    labels = labels_of(support, way)
+    episodes, queries = query.shape[:2]
+    episode = torch.arange(episodes, device=query.device).repeat_interleave(queries)  # [e·q]
+    blocks = zip(episode.split(SEQUENCES_PER_PASS), query.flatten(0, 1).split(SEQUENCES_PER_PASS), strict=True)  # type: ignore[no-untyped-call]
+    return torch.cat([network(support[e], labels, q) for e, q in blocks]).view(episodes, queries, way)

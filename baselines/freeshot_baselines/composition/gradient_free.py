@@ -6,17 +6,14 @@ Axes: e episodes, m searched numbers per episode.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from torch import Generator, Tensor
 
 from freeshot.basics.errors import OptionError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from torch import Generator, Tensor
 
 
 def nevergrad() -> Any:
@@ -34,7 +31,7 @@ def require_algorithm(name: str) -> None:
         raise OptionError(f"nevergrad has no optimiser '{name}'. Choose one of its registry, such as NGOpt.")
 
 
-def searched(
+def search_coefficients(
     losses: Callable[[Tensor], Tensor], size: int, bound: float, budget: int, algorithm: str, rngs: Sequence[Generator]
 ) -> Tensor:
     """Search numbers [e, m] in ±bound that minimise losses [e], starting at zero, independently for each episode.
@@ -54,9 +51,9 @@ def searched(
             space.random_state = np.random.RandomState(seed)
             searches.append(library.optimizers.registry[algorithm](parametrization=space, budget=budget))
         for _ in range(budget):
-            asked = [search.ask() for search in searches]
-            told = losses(torch.tensor(np.stack([point.value for point in asked]))).tolist()
-            for search, point, loss in zip(searches, asked, told, strict=True):
+            points = [search.ask() for search in searches]
+            values = losses(torch.tensor(np.stack([point.value for point in points]))).tolist()
+            for search, point, loss in zip(searches, points, values, strict=True):
                 search.tell(point, loss)
         return torch.tensor(np.stack([search.provide_recommendation().value for search in searches]))
 

@@ -8,26 +8,25 @@ tokens.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from freeshot import LoraEntry, Slot
 from freeshot_baselines.composition.deltas import slots_of_all, stacked_factors
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from torch import Tensor
-
-    from freeshot import LoraEntry, Slot
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
-    """All LoRAs at one slot."""
+class SlotFactors:
+    """The factors of all LoRAs at one slot."""
 
     slot: Slot
-    place: int
+    index: int
     """Index of the slot, counted through all layers."""
     a: Tensor
     """[l, r, i], lower ranks zero-padded."""
@@ -36,71 +35,67 @@ class Part:
 
 
 @dataclass(frozen=True, eq=False)
-class Stack:
+class LoraStack:
     """A pool's LoRAs with factors stacked slot by slot."""
 
-    parts: Mapping[str, Sequence[Part]]
-    """By layer."""
+    layers: Mapping[str, Sequence[SlotFactors]]
     loras: int
     slots: tuple[Slot, ...]
 
     @classmethod
-    def of(cls, entries: Sequence[LoraEntry], like: Tensor, *, unit: bool = False) -> Stack:
+    def of(cls, entries: Sequence[LoraEntry], like: Tensor, *, unit: bool = False) -> LoraStack:
         """Stack LoRAs; `unit` divides each B·A by ‖B‖·‖A‖, which leaves directions only."""
         slots = slots_of_all(entries)
-        parts = defaultdict(list)
-        for place, slot in enumerate(slots):
+        layers = defaultdict(list)
+        for index, slot in enumerate(slots):
             a, b = stacked_factors(entries, slot)
             if unit:
-                norms = a.flatten(1).norm(dim=1) * b.flatten(1).norm(dim=1)
+                norms = a.flatten(1).norm(dim=1) * b.flatten(1).norm(dim=1)  # [l]
                 b = b / norms.clamp(min=1e-12).view(-1, 1, 1)  # not in place: the original belongs to the pool
-            parts[slot.module].append(Part(slot, place, a.to(like), b.to(like)))
-        return cls(dict(parts), len(entries), slots)
+            layers[slot.module].append(SlotFactors(slot, index, a.to(like), b.to(like)))
+        return cls(dict(layers), len(entries), slots)
 
-    def mixed(self, weights: Tensor) -> Mixed:
+    def mixed(self, weights: Tensor) -> WeightedSum:
         """Weight the LoRAs for each group of images: [g, l] for all slots, or [g, l, s] per slot."""
-        return Mixed(self, weights)
+        return WeightedSum(self, weights)
 
-    def chosen(self, loras: Tensor, weights: Tensor) -> Chosen:
+    def chosen(self, loras: Tensor, weights: Tensor) -> SparseSum:
         """Select a few LoRAs [g, k] with weights [g, k] for each group; the others cost nothing."""
-        return Chosen(self, loras, weights)
+        return SparseSum(self, weights, loras)
 
 
-class Added:
-    """Base class of additive adapters, slot by slot; implements the `bank` interface of `look`."""
+@dataclass(frozen=True, eq=False)
+class _Sum(ABC):
+    """A sum of a stack's LoRAs, slot by slot; usable as the additive adapter of `look`."""
 
-    stack: Stack
+    stack: LoraStack
+    weights: Tensor
 
     @property
     def modules_touched(self) -> tuple[str, ...]:
         """Names of the linear layers that it modifies."""
-        return tuple(self.stack.parts)
+        return tuple(self.stack.layers)
 
     def delta(self, module: str, inputs: Tensor, width: int) -> Tensor:
         """Return the addition to a layer's output: inputs [n, t, i], n ordered by group → [n, t, width]."""
         out = inputs.new_zeros(*inputs.shape[:2], width)
-        for part in self.stack.parts[module]:
-            out[..., part.slot.start : part.slot.stop] = self.at(part, inputs)
+        for factors in self.stack.layers[module]:
+            out[..., factors.slot.start : factors.slot.stop] = self.at(factors, inputs)
         return out
 
-    def at(self, part: Part, inputs: Tensor) -> Tensor:
+    @abstractmethod
+    def at(self, factors: SlotFactors, inputs: Tensor) -> Tensor:
         """Return the addition at one slot: [n, t, o]."""
-        raise NotImplementedError
 
 
-@dataclass(frozen=True, eq=False)
-class Mixed(Added):
-    """The weighted sum of a stack's LoRAs."""
+class WeightedSum(_Sum):
+    """The weighted sum of a stack's LoRAs: weights [g, l] or [g, l, s]."""
 
-    stack: Stack
-    weights: Tensor
-    """[g, l] or [g, l, s]."""
-
-    def at(self, part: Part, inputs: Tensor) -> Tensor:
+    def at(self, factors: SlotFactors, inputs: Tensor) -> Tensor:
         """Multiply by each group's summed matrix, or by the stacked factors if that is cheaper."""
-        weights = self.weights if self.weights.ndim == 2 else self.weights[:, :, part.place]
-        groups, (loras, rank, i) = len(weights), part.a.shape
-        a, b = part.a.flatten(0, 1), part.b.transpose(0, 1).flatten(1)  # [R, i], [o, R]
+        weights = self.weights if self.weights.ndim == 2 else self.weights[:, :, factors.index]
+        groups, (loras, rank, i) = len(weights), factors.a.shape
+        a, b = factors.a.flatten(0, 1), factors.b.transpose(0, 1).flatten(1)  # [R, i], [o, R]
         by_rank = weights.repeat_interleave(rank, dim=1).unsqueeze(1)  # [g, 1, R]
         grouped = inputs.reshape(groups, -1, i)
         tokens, r, o = grouped.shape[1], loras * rank, len(b)
@@ -113,18 +108,15 @@ class Mixed(Added):
 
 
 @dataclass(frozen=True, eq=False)
-class Chosen(Added):
-    """The weighted sum of a few LoRAs, selected per group."""
+class SparseSum(_Sum):
+    """The weighted sum of a few LoRAs, selected per group: weights [g, k]."""
 
-    stack: Stack
     loras: Tensor
     """[g, k]."""
-    weights: Tensor
-    """[g, k]."""
 
-    def at(self, part: Part, inputs: Tensor) -> Tensor:
+    def at(self, factors: SlotFactors, inputs: Tensor) -> Tensor:
         """Multiply by the gathered factors of the selected LoRAs."""
-        a = part.a[self.loras].flatten(1, 2)  # [g, k·r, i]
-        b = (part.b[self.loras] * self.weights[..., None, None]).transpose(1, 2).flatten(2)  # [g, o, k·r]
+        a = factors.a[self.loras].flatten(1, 2)  # [g, k·r, i]
+        b = (factors.b[self.loras] * self.weights[..., None, None]).transpose(1, 2).flatten(2)  # [g, o, k·r]
         grouped = inputs.reshape(len(a), -1, a.shape[-1])
         return (grouped @ a.mT @ b.mT).view(*inputs.shape[:2], -1)

@@ -5,20 +5,15 @@ Axes: l LoRAs, s slots, r rank, i and o inputs and outputs of a slot, m numbers 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 from torch.nn.functional import pad
 
+from freeshot import LoraEntry, Slot
 from freeshot_baselines.composition.deltas import slots_of_all, stacked_deltas, truncated
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torch import Tensor
-
-    from freeshot import LoraEntry, Slot
 
 
 def factored(delta: Tensor, rank: int) -> tuple[Tensor, Tensor]:
@@ -45,12 +40,12 @@ class Chunks:
 
     def factors(self, chunks: Tensor) -> dict[Slot, tuple[Tensor, Tensor]]:
         """Convert chunks [.., s, m] to factors: slot → (A [.., r, i], B [.., o, r])."""
-        found = {}
-        for place, (slot, (r, i, o)) in enumerate(self.shapes.items()):
-            numbers = chunks[..., place, :] * self.spread[place]
+        factors = {}
+        for index, (slot, (r, i, o)) in enumerate(self.shapes.items()):
+            numbers = chunks[..., index, :] * self.spread[index]
             a, b = numbers[..., : r * i], numbers[..., r * i : r * (i + o)]
-            found[slot] = (a.reshape(*a.shape[:-1], r, i), b.reshape(*b.shape[:-1], o, r))
-        return found
+            factors[slot] = (a.reshape(*a.shape[:-1], r, i), b.reshape(*b.shape[:-1], o, r))
+        return factors
 
 
 def chunks_of(entries: Sequence[LoraEntry]) -> Chunks:
@@ -80,9 +75,9 @@ def product_distance(first: Tensor, second: Tensor, chunks: Chunks) -> Tensor:
     """
     terms = []
     for (a, b), (c, d) in zip(chunks.factors(first).values(), chunks.factors(second).values(), strict=True):
-        wanted = _inner(d, c, d, c)
-        distance = _inner(b, a, b, a) - 2 * _inner(b, a, d, c) + wanted
-        terms.append(distance / wanted.detach().mean().clamp(min=torch.finfo(wanted.dtype).tiny))
+        size = _inner(d, c, d, c)
+        distance = _inner(b, a, b, a) - 2 * _inner(b, a, d, c) + size
+        terms.append(distance / size.detach().mean().clamp(min=torch.finfo(size.dtype).tiny))
     return torch.stack(terms).mean(0)
 
 

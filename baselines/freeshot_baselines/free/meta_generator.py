@@ -6,18 +6,16 @@ Axes: n images, z latent numbers, h × w pixels.
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from freeshot import LearnedInversion
-from freeshot.basics.errors import ContractError, DivergedError
+from freeshot import LearnedInversion, Teacher, Teachers
+from freeshot.basics.errors import ContractError
+from freeshot_baselines.training_loop import descend
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from torch import Generator, Tensor, nn
-
-    from freeshot import Teacher, Teachers
 
 
 @dataclass(frozen=True)
@@ -71,11 +69,11 @@ class MetaGenerator(LearnedInversion):
         if set(learned) != set(generator.state_dict()):
             raise ContractError("The meta-generator was trained with other options. Clear the cache and rerun.")
         generator.load_state_dict(dict(learned))
-        images, _ = self._adapted(generator, teacher, labels, rng, told=True)
+        images, _ = self._adapted(generator, teacher, labels, rng, report=True)
         return images
 
     def _adapted(
-        self, generator: nn.Module, teacher: Teacher, labels: Tensor, rng: Generator, *, told: bool = False
+        self, generator: nn.Module, teacher: Teacher, labels: Tensor, rng: Generator, *, report: bool = False
     ) -> tuple[Tensor, list[Tensor]]:
         """Take the inner steps on generator and latents; return images [n, 3, h, w] and the last gradient."""
         import torch
@@ -85,14 +83,10 @@ class MetaGenerator(LearnedInversion):
         weights = list(generator.parameters())
         optimizer = torch.optim.Adam([*weights, latents], lr=self.lr, betas=(0.5, 0.999))
         gradients = [torch.zeros_like(weight) for weight in weights]
-        for step in teacher.steps(self.inner) if told else range(self.inner):
+        for step in teacher.steps(self.inner) if report else range(self.inner):
             loss = cross_entropy(teacher.logits(generator(latents)), labels)
-            if not torch.isfinite(loss):
-                raise DivergedError(f"The generator's loss is {loss.item()} at step {step}. Lower the inversion's lr.")
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            descend(optimizer, loss, f"inversion '{self.name}'", step)
             gradients = [weight.grad.clone() for weight in weights if weight.grad is not None]
-            optimizer.step()
         with torch.no_grad():
             images: Tensor = generator(latents)
         return images.clamp(0, 1), gradients

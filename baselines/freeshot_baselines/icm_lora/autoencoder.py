@@ -5,13 +5,8 @@ Axes: n samples, m coordinates, d features of a condition, z latent.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
-from torch import nn
-
-if TYPE_CHECKING:
-    from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
 
 class Cvae(nn.Module):

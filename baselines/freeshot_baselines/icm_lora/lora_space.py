@@ -5,19 +5,14 @@ Axes: l LoRAs, r rank, i and o inputs and outputs of a slot, p weights of a LoRA
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
+from freeshot import LoraEntry, Slot
 from freeshot.engine import padded, product_svd
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from torch import Tensor
-
-    from freeshot import LoraEntry, Slot
 
 
 def canonical(a: Tensor, b: Tensor, rank: int) -> tuple[Tensor, Tensor]:
@@ -45,7 +40,7 @@ class LoraSpace:
     """[m, p], orthonormal."""
     scale: Tensor
     """Divisor of the coordinates, which makes their mean square one."""
-    known: Tensor
+    coordinates: Tensor
     """[l, m], the pool's own LoRAs."""
 
     def lora(self, coordinates: Tensor) -> dict[Slot, tuple[Tensor, Tensor]]:

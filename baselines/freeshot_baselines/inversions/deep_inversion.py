@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from freeshot import InversionMethod
+from freeshot import InversionMethod, Teacher
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
-    from freeshot import Teacher
     from freeshot.engine.inversion.batchnorm_prior import StatisticsPrior
     from freeshot.engine.inversion.pixel_optimizer import Iterate
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from freeshot import GradientMetaLearner
+from freeshot import Model, Task
+from freeshot_baselines.meta_learners.prototype_learner import PrototypeLossLearner
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
-    from freeshot import Model, Task
-
 
 @dataclass(frozen=True)
-class Evolution(GradientMetaLearner):
+class Evolution(PrototypeLossLearner):
     """Perturb the LoRA randomly in opposite pairs, and move towards the best-ranked perturbations; no gradient.
 
     Re-implementation of evolution strategies with mirrored sampling and centred ranks as fitness, for one meta-LoRA
@@ -29,12 +28,6 @@ class Evolution(GradientMetaLearner):
     sigma: float = 0.02
     """Standard deviation of the perturbation of each weight; ours."""
 
-    def loss(self, model: Model, task: Task) -> Tensor:
-        """Return the loss of nearest-prototype classification."""
-        from freeshot_baselines.meta_learners.task_loss import prototype_loss
-
-        return prototype_loss(model, task)
-
     def pull(self, model: Model, task: Task, rng: Generator) -> Tensor:
         """Write the negative estimated direction of better ranks to `grad`.
 
@@ -42,26 +35,22 @@ class Evolution(GradientMetaLearner):
         """
         import torch
 
-        from freeshot_baselines.meta_learners.task_loss import prototype_loss
-
-        with torch.no_grad(), torch.autocast(model.device.type, torch.bfloat16, enabled=self.bf16):
+        with torch.no_grad():
             weights = [weight.detach() for weight in model.lora()]
-            changes = [[_normal(weight, rng) for weight in weights] for _ in range(self.pairs)]
-            losses = torch.stack(
-                [
-                    prototype_loss(
-                        model, task, [w + sign * self.sigma * c for w, c in zip(weights, change, strict=True)]
-                    )
-                    for change in changes
-                    for sign in (1, -1)
-                ]
-            )  # [2p]
+            noise = [
+                [torch.randn(w.shape, generator=rng, dtype=w.dtype).to(w.device) for w in weights]
+                for _ in range(self.pairs)
+            ]
+            perturbed = (
+                [w + sign * self.sigma * n for w, n in zip(weights, pair, strict=True)]
+                for pair in noise
+                for sign in (1, -1)
+            )
+            losses = torch.stack([self.autocast_loss(model, task, lora) for lora in perturbed])  # [2p]
             ranks = centred_ranks(losses)  # [2p]
             shares = (ranks[::2] - ranks[1::2]) / (2 * self.pairs * self.sigma)  # [p]
-            for place, weight in enumerate(model.lora()):
-                weight.grad = sum(
-                    (s * change[place] for s, change in zip(shares, changes, strict=True)), torch.zeros_like(weight)
-                )
+            for weight, *draws in zip(model.lora(), *noise, strict=True):
+                weight.grad = sum((s * n for s, n in zip(shares, draws, strict=True)), torch.zeros_like(weight))
         return losses.mean()
 
 
@@ -70,9 +59,3 @@ def centred_ranks(losses: Tensor) -> Tensor:
     below = (losses.unsqueeze(1) > losses).sum(1).to(losses)  # [p, p] → [p]
     equal = (losses.unsqueeze(1) == losses).sum(1).to(losses)  # [p, p] → [p]
     return (below + (equal - 1) / 2) / max(len(losses) - 1, 1) - 0.5
-
-
-def _normal(weight: Tensor, rng: Generator) -> Tensor:
-    import torch
-
-    return torch.randn(weight.shape, generator=rng, dtype=weight.dtype).to(weight.device)

@@ -5,33 +5,30 @@ Axes: n support images, c classes (the way), d features.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable, Sequence
+from typing import Literal
 
 import torch
+from torch import Tensor
 from torch.nn.functional import cross_entropy, linear
 
-from freeshot_baselines.adaptation.heads import linear_start
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from torch import Tensor
+from freeshot_baselines.adaptation.heads import initial_head
 
 Start = Literal["prototype", "zero"]
 
 
-def head_at(start: Start, features: Tensor, labels: Tensor, way: int) -> tuple[Tensor, Tensor]:
+def initial_task_head(start: Start, features: Tensor, labels: Tensor, way: int) -> tuple[Tensor, Tensor]:
     """Return weight [c, d] and bias [c] of zero, or 2c·f − ‖c‖², which is the nearest-prototype rule.
 
     The latter are in units of the dimension: squared distances of layer-normed features would saturate the softmax.
     """
-    weight, bias = linear_start(features, labels, way, start)
+    weight, bias = initial_head(features, labels, way, start)
     if start == "zero":
         return weight.requires_grad_(), bias.requires_grad_()
     return weight, bias  # differentiable in the features
 
 
-def descended(
+def gradient_steps(
     weights: Sequence[Tensor],
     logits: Callable[[Sequence[Tensor]], Tensor],
     labels: Tensor,

@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from freeshot import GradientMetaLearner
+from freeshot import Model, Task
+from freeshot_baselines.meta_learners.prototype_learner import PrototypeLossLearner
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
-    from freeshot import Model, Task
-
 
 @dataclass(frozen=True)
-class LoraMl(GradientMetaLearner):
+class LoraMl(PrototypeLossLearner):
     """Learn the common part of tasks while each may add its own LoRA: min over W of Σ min over A, B of L(W + B·A).
 
     Re-implementation: the paper retrains all base weights; here W moves within the meta-LoRA only, on a frozen ViT. For
@@ -32,24 +31,14 @@ class LoraMl(GradientMetaLearner):
     inner_rank: int = 1
     """Rank of a task's private LoRA; ours. A smaller rank leaves more to the meta-LoRA."""
 
-    def loss(self, model: Model, task: Task) -> Tensor:
-        """Return the loss of nearest-prototype classification with the meta-LoRA only."""
-        from freeshot_baselines.meta_learners.task_loss import prototype_loss
-
-        return prototype_loss(model, task)
-
     def pull(self, model: Model, task: Task, rng: Generator) -> Tensor:
         """Fit the task's private LoRA, then write the gradient of the meta-LoRA."""
-        import torch
-
-        from freeshot_baselines.meta_learners.lora_factors import beside
-        from freeshot_baselines.meta_learners.task_loss import prototype_loss
+        from freeshot_baselines.meta_learners.lora_factors import joined
 
         private = self.private(model, task, rng)
         for weight in model.lora():
             weight.grad = None
-        with torch.autocast(model.device.type, torch.bfloat16, enabled=self.bf16):
-            loss = prototype_loss(model, task, beside(model.lora(), private))
+        loss = self.autocast_loss(model, task, joined(model.lora(), private))
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
@@ -57,15 +46,13 @@ class LoraMl(GradientMetaLearner):
         """Return a task's private LoRA after its steps, as constants."""
         import torch
 
-        from freeshot_baselines.meta_learners.lora_factors import beside, fresh_factors
-        from freeshot_baselines.meta_learners.task_loss import prototype_loss
+        from freeshot_baselines.meta_learners.lora_factors import fresh_factors, joined
 
         shared = [weight.detach() for weight in model.lora()]
         private = [factor.requires_grad_() for factor in fresh_factors(shared, self.inner_rank, rng)]
         inner = torch.optim.Adam(private, lr=self.inner_lr)
         for _ in range(self.inner_steps):
-            with torch.autocast(model.device.type, torch.bfloat16, enabled=self.bf16):
-                loss = prototype_loss(model, task, beside(shared, private))
+            loss = self.autocast_loss(model, task, joined(shared, private))
             inner.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             inner.step()

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from freeshot import GradientMetaLearner
+from freeshot import Model, Task
 from freeshot.basics.validators import require_positive
+from freeshot_baselines.meta_learners.prototype_learner import PrototypeLossLearner
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from torch import Generator, Tensor
     from torch.nn import Parameter
     from torch.optim import Optimizer
 
-    from freeshot import Model, Task
-
 
 @dataclass(frozen=True)
-class Reptile(GradientMetaLearner):
+class Reptile(PrototypeLossLearner):
     """Move the meta-LoRA a share of the way to the result of a few steps on each task.
 
     Re-implementation for one LoRA on a frozen ViT, with the nearest class mean as head: θ ← θ + ε(θ′ − θ). Each inner
@@ -45,12 +43,6 @@ class Reptile(GradientMetaLearner):
     def __post_init__(self) -> None:
         require_positive(self, "inner_steps")
 
-    def loss(self, model: Model, task: Task) -> Tensor:
-        """Return the loss of nearest-prototype classification."""
-        from freeshot_baselines.meta_learners.task_loss import prototype_loss
-
-        return prototype_loss(model, task)
-
     def pull(self, model: Model, task: Task, rng: Generator) -> Tensor:
         """Take steps on the task, restore the weights, and write θ − θ′ to `grad`.
 
@@ -58,14 +50,13 @@ class Reptile(GradientMetaLearner):
         """
         import torch
 
-        from freeshot_baselines.meta_learners.task_loss import prototype_loss
-
         start = [weight.detach().clone() for weight in model.lora()]
         inner = torch.optim.Adam(model.lora(), lr=self.inner_lr, betas=(0.0, 0.999))
         losses = []
-        for part in _dealt(len(task.query), self.inner_steps, rng):
-            with torch.autocast(model.device.type, torch.bfloat16, enabled=self.bf16):
-                loss = prototype_loss(model, task, asked=part.to(model.device))
+        count = len(task.query)
+        batches = torch.randperm(count, generator=rng).tensor_split(min(self.inner_steps, count))  # none is empty
+        for queries in batches:
+            loss = self.autocast_loss(model, task, queries=queries.to(model.device))
             inner.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             inner.step()
@@ -81,10 +72,3 @@ class Reptile(GradientMetaLearner):
         import torch
 
         return torch.optim.SGD(weights, lr=self.lr)
-
-
-def _dealt(count: int, parts: int, rng: Generator) -> Sequence[Tensor]:
-    """Distribute 0…count−1 randomly over `parts` lists, none of them empty."""
-    import torch
-
-    return torch.randperm(count, generator=rng).tensor_split(min(parts, count))

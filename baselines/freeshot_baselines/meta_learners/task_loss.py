@@ -5,24 +5,22 @@ Axes: n support images, q query images, c classes (the way), d features.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
+from freeshot import Model, Task
 from freeshot.engine.embed_task import embed_task
 from freeshot.ops.prototypes import prototype_logits
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from torch import Tensor
 
-    from freeshot import Model, Task
 
-
-def answer_loss(logits: Tensor, task: Task, asked: Tensor | None = None) -> Tensor:
-    """Return KL(LoRA ‖ student) of query logits [q, c], or cross-entropy; `asked` selects queries, None all."""
-    chosen = slice(None) if asked is None else asked
+def answer_loss(logits: Tensor, task: Task, queries: Tensor | None = None) -> Tensor:
+    """Return KL(LoRA ‖ student) of query logits [q, c], or cross-entropy; `queries` selects queries, None all."""
+    chosen = slice(None) if queries is None else queries
     if task.teacher_logits is None:
         return cross_entropy(logits, task.query.labels[chosen])
     theirs = log_softmax(task.teacher_logits[chosen], 1)  # [q, c]
@@ -30,15 +28,15 @@ def answer_loss(logits: Tensor, task: Task, asked: Tensor | None = None) -> Tens
 
 
 def prototype_loss(
-    model: Model, task: Task, weights: Sequence[Tensor] | None = None, asked: Tensor | None = None
+    model: Model, task: Task, weights: Sequence[Tensor] | None = None, queries: Tensor | None = None
 ) -> Tensor:
     """Return the loss of classifying queries by their distance to the class means, as in all test episodes."""
-    return answer_loss(prototype_answers(model, task, weights, asked), task, asked)
+    return answer_loss(prototype_answers(model, task, weights, queries), task, queries)
 
 
 def prototype_answers(
-    model: Model, task: Task, weights: Sequence[Tensor] | None = None, asked: Tensor | None = None
+    model: Model, task: Task, weights: Sequence[Tensor] | None = None, queries: Tensor | None = None
 ) -> Tensor:
     """Return the query logits [q, c] of that classification; `weights` replace the model's own."""
-    support, query = embed_task(model, task, weights, asked)  # [n, d], [q, d]
+    support, query = embed_task(model, task, weights, queries)  # [n, d], [q, d]
     return prototype_logits(query, support, task.support.labels, task.way, "euclidean")

@@ -5,19 +5,17 @@ Axes: c classes, k images per class, 3 × h × w pixels. Pixels are in the netwo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
 
 import torch
+from torch import Generator, Tensor
 
 from freeshot import Shots, Task
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from torch import Generator, Tensor
+from freeshot_baselines.heads.custom_head import labels_of
+from freeshot_baselines.training_loop import descend
 
 
-class PixelMemory:
+class LearnableImages:
     """Pixels of every class of any LoRA; a class that two LoRAs share is stored once."""
 
     def __init__(
@@ -46,12 +44,10 @@ class PixelMemory:
         """Convert pixels to 0…1."""
         return pixels * self._std + self._mean
 
-    def step(self, loss: Tensor) -> None:
+    def step(self, loss: Tensor, step: int = 0) -> None:
         """Take an optimiser step on a loss, and clamp to valid colours."""
-        self._optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        self._optimizer.step()
-        self._optimizer.zero_grad()
+        descend(self._optimizer, loss, "the images of 'purer'", step, "pixel_lr")
+        self._optimizer.zero_grad()  # episodes of the learner would add to these gradients
         with torch.no_grad():
             for pixels in self._pixels.values():
                 pixels.copy_(pixels.maximum(self._low).minimum(self._high))
@@ -59,14 +55,14 @@ class PixelMemory:
     def episode(self, way: int, shot: int, query: int, rng: Generator) -> Task:
         """Draw an episode, differentiable in the pixels, with other classes and images each time."""
         names = list(self._pixels)
-        chosen = [names[place] for place in torch.randperm(len(names), generator=rng)[:way].tolist()]
-        support, asked = [], []
+        chosen = [names[index] for index in torch.randperm(len(names), generator=rng)[:way].tolist()]
+        support, queries = [], []
         for name in chosen:
             order = torch.randperm(len(self._pixels[name]), generator=rng)[: shot + query]
-            shuffled = self.images(self._pixels[name][order.to(self._mean.device)])
+            shuffled = self.images(self._pixels[name][order.to(self._mean.device)])  # [shot + query, 3, h, w]
             support.append(shuffled[:shot])
-            asked.append(shuffled[shot:])
-        return Task(_shots(support), _shots(asked), way)
+            queries.append(shuffled[shot:])
+        return Task(_shots(support), _shots(queries), way)
 
 
 class Curriculum:
@@ -74,22 +70,22 @@ class Curriculum:
 
     def __init__(self, patience: int, warmup: int) -> None:
         self._patience, self._warmup = patience, warmup
-        self._best, self._waited, self._seen = -1.0, 0, 0
+        self._best, self._waited, self._steps = -1.0, 0, 0
 
     def harder(self, accuracy: float) -> bool:
         """Add the accuracy of a step; return True and reset if it has not risen for `patience` steps."""
-        self._seen += 1
+        self._steps += 1
         if accuracy > self._best:
             self._best, self._waited = accuracy, 0
             return False
         self._waited += 1
-        if self._waited < self._patience or self._seen <= self._warmup:
+        if self._waited < self._patience or self._steps <= self._warmup:
             return False
         self._best, self._waited = -1.0, 0
         return True
 
 
-def _shots(parts: Sequence[Tensor]) -> Shots:
-    images = torch.cat(list(parts))
-    labels = torch.arange(len(parts), device=images.device).repeat_interleave(len(parts[0]))
-    return Shots(images, labels)
+def _shots(classes: Sequence[Tensor]) -> Shots:
+    """Join the images of each class."""
+    images = torch.cat(list(classes))
+    return Shots(images, labels_of(images.unsqueeze(0), len(classes)))

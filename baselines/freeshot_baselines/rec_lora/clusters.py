@@ -5,16 +5,12 @@ Axes: l LoRAs, r rank.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torch import Tensor
-
-    from freeshot import LoraEntry
+from freeshot import LoraEntry
 
 
 def similarities(entries: Sequence[LoraEntry]) -> Tensor:
@@ -37,13 +33,13 @@ def clusters(similarity: Tensor, count: int) -> list[list[int]]:
 
     size = len(similarity)
     if count <= 1 or size <= count:
-        return [list(range(size))] if count <= 1 else [[place] for place in range(size)]
+        return [list(range(size))] if count <= 1 else [[index] for index in range(size)]
     affinity = similarity.clamp(min=0)
     degree = affinity.sum(1).clamp(min=1e-12).rsqrt()
     _, vectors = torch.linalg.eigh(degree.unsqueeze(1) * affinity * degree)  # ascending
     rows = torch.nn.functional.normalize(vectors[:, -count:], dim=1)
     labels = fcluster(ward(rows.numpy()), count, criterion="maxclust").tolist()
-    return [[place for place in range(size) if labels[place] == label] for label in dict.fromkeys(labels)]
+    return [[index for index in range(size) if labels[index] == label] for label in dict.fromkeys(labels)]
 
 
 def _inner(first: LoraEntry, second: LoraEntry) -> float:

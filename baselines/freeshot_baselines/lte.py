@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from freeshot import GradientMetaLearner
-from freeshot.basics.errors import DivergedError
+from freeshot import Adapter, Choice, InversionBasedMethod, Model, TaskStream
 from freeshot.basics.validators import require_positive
+from freeshot_baselines.meta_learners.prototype_learner import PrototypeLossLearner
+from freeshot_baselines.training_loop import descend
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from torch import Generator, Tensor
     from torch.nn import Parameter
 
-    from freeshot import Adapter, Model, Task, TaskStream
-
 
 @dataclass(frozen=True)
-class Lte(GradientMetaLearner):
+class Lte(PrototypeLossLearner):
     """Train parallel LoRA heads on different tasks, and merge their mean into the meta-LoRA every few steps.
 
     Re-implementation as a meta-optimiser: the paper trains a network's full weights from scratch on shards of data;
@@ -43,17 +41,12 @@ class Lte(GradientMetaLearner):
     def __post_init__(self) -> None:
         require_positive(self, "heads")
 
-    def loss(self, model: Model, task: Task) -> Tensor:
-        """Return the loss of nearest-prototype classification with the meta-LoRA only."""
-        from freeshot_baselines.meta_learners.task_loss import prototype_loss
-
-        return prototype_loss(model, task)
-
     def fit(self, model: Model, tasks: TaskStream, rng: Generator) -> Adapter:
         """Assign each task to the next head, and merge when every head has taken its steps."""
         import torch
 
         from freeshot.ops.optimizer_state import restore, snapshot
+        from freeshot_baselines.meta_learners.lora_factors import joined
 
         best = self.choosing(model, tasks)
         heads = [fresh_head(model.lora(), self.head_rank, rng) for _ in range(self.heads)]
@@ -62,11 +55,10 @@ class Lte(GradientMetaLearner):
         start = restore(tasks.checkpoint.load(), state, optimizer)
         for step, task in enumerate(tasks.take(self.iterations, start), start):
             optimizer.param_groups[0]["lr"] = self.rate(step)
-            optimizer.zero_grad()  # heads without a gradient do not move
-            loss = self._pulled(model, heads[step % self.heads], task)
-            if not torch.isfinite(loss):
-                raise DivergedError(f"The loss of meta-learner 'lte' is {loss.item()} at step {step}. Lower its lr.")
-            optimizer.step()
+            shared = [weight.detach() for weight in model.lora()]  # fixed until the next merge
+            lora = joined(shared, scaled(heads[step % self.heads], self.scale))
+            # only this head gets a gradient, so that Adam leaves the others as they are
+            descend(optimizer, self.autocast_loss(model, task, lora), "meta-learner 'lte'", step)
             if (step + 1) % (self.heads * self.merge_every) == 0:
                 merge(model, heads, self.scale)
             if self.judges(step + 1):
@@ -76,19 +68,6 @@ class Lte(GradientMetaLearner):
         if self.validate_every:
             best.judge(model, self.iterations)
         return best.of(model)
-
-    def _pulled(self, model: Model, head: Sequence[Parameter], task: Task) -> Tensor:
-        """Compute the gradient of a head, with the meta-LoRA fixed."""
-        import torch
-
-        from freeshot_baselines.meta_learners.lora_factors import beside
-        from freeshot_baselines.meta_learners.task_loss import prototype_loss
-
-        shared = [weight.detach() for weight in model.lora()]
-        with torch.autocast(model.device.type, torch.bfloat16, enabled=self.bf16):
-            loss = prototype_loss(model, task, beside(shared, scaled(head, self.scale)))
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss.detach()
 
 
 def fresh_head(like: Sequence[Tensor], rank: int, rng: Generator) -> list[Parameter]:
@@ -100,8 +79,8 @@ def fresh_head(like: Sequence[Tensor], rank: int, rng: Generator) -> list[Parame
     head = []
     for a in like[:half]:
         normal = torch.randn(max(rank, a.shape[2]), min(rank, a.shape[2]), generator=rng, dtype=torch.float64)
-        basis, _ = torch.linalg.qr(normal)
-        head.append(Parameter((basis if rank > a.shape[2] else basis.mT).contiguous().unsqueeze(0).to(a)))
+        basis, _ = torch.linalg.qr(normal)  # orthonormal columns
+        head.append(Parameter((basis if rank > a.shape[2] else basis.mT).contiguous().unsqueeze(0).to(a)))  # [1, r, i]
     return head + [Parameter(b.new_zeros(1, b.shape[1], rank)) for b in like[half:]]
 
 
@@ -115,16 +94,31 @@ def merge(model: Model, heads: Sequence[Sequence[Tensor]], scale: float) -> None
     """Add s times the heads' mean product to the meta-LoRA, truncated to its rank, and set the heads' B to zero."""
     import torch
 
-    from freeshot_baselines.meta_learners.lora_factors import beside, compressed
+    from freeshot_baselines.meta_learners.lora_factors import compressed, joined
 
     half = len(heads[0]) // 2
     if not any(bool(b.any()) for head in heads for b in head[half:]):
         return  # nothing was learned since the last merge
     with torch.no_grad():
-        whole = beside(model.lora(), *(scaled(head, scale / len(heads)) for head in heads))
+        whole = joined(model.lora(), *(scaled(head, scale / len(heads)) for head in heads))
         rank = model.lora()[0].shape[1]
         for weight, merged in zip(model.lora(), compressed(whole, rank), strict=True):
             weight.copy_(merged)
         for head in heads:
             for b in head[half:]:
                 b.zero_()
+
+
+@dataclass(frozen=True)
+class LteMethod(InversionBasedMethod):
+    """Learn from surrogates with parallel LoRA heads that are merged periodically. Re-implementation.
+
+    The paper is about optimisation, not about pools: only its meta-learner is used here, see `freeshot show lte` of
+    kind meta-learner. The inversion is LoRA Recycle's.
+    """
+
+    name = "lte"
+    citation = Lte.citation
+    learner: Choice = Choice("meta-learner", "lte")
+    inversion: Choice = Choice("inversion", "lora-inversion")
+    strategy: Choice = Choice("efficiency", "cls-attention")

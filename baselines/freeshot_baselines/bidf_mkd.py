@@ -1,20 +1,19 @@
-"""Two-level distillation: a step on some queries must reduce the loss on others.
+"""BiDf-MKD: learn from black-box LoRAs by their logits only; a step on some queries must reduce the loss on others.
 
 Axes: n support images, q query images, c classes, d features.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from freeshot import GradientMetaLearner
+from freeshot import Choice, GradientMetaLearner, InversionBasedMethod, Model, Needs, Task
 from freeshot.basics.errors import DivergedError, OptionError
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
-
-    from freeshot import Model, Task
 
 
 @dataclass(frozen=True)
@@ -57,27 +56,24 @@ class TwoLevelDistillation(GradientMetaLearner):
         """Return the outer loss and its gradient at the end of the inner steps; the model is restored."""
         import torch
 
+        def distance(queries: Tensor, boundary: float = 1.0) -> Tensor:
+            with torch.autocast(model.device.type, torch.bfloat16, enabled=self.bf16):
+                return self.distance(model, task, queries, boundary)
+
         weights = list(model.lora())
         start = [weight.detach().clone() for weight in weights]
         inner, outer = halves(task)
         for _ in range(self.inner_steps):
-            slopes = torch.autograd.grad(self._seen(model, task, inner), weights)
+            slopes = torch.autograd.grad(distance(inner), weights)
             with torch.no_grad():
                 for weight, slope in zip(weights, slopes, strict=True):
                     weight.sub_(self.inner_lr * slope)
-        loss = self._seen(model, task, outer, self.boundary)
-        found = torch.autograd.grad(loss, weights)
+        loss = distance(outer, self.boundary)
+        slopes = torch.autograd.grad(loss, weights)
         with torch.no_grad():
             for weight, origin in zip(weights, start, strict=True):
                 weight.copy_(origin)
-        return loss.detach(), found
-
-    def _seen(self, model: Model, task: Task, chosen: Tensor, boundary: float = 1.0) -> Tensor:
-        """Return the distance, in bfloat16 if that is set."""
-        import torch
-
-        with torch.autocast(model.device.type, torch.bfloat16, enabled=self.bf16):
-            return self.distance(model, task, chosen, boundary)
+        return loss.detach(), slopes
 
     def loss(self, model: Model, task: Task) -> Tensor:
         """Return the distance on all queries."""
@@ -85,22 +81,18 @@ class TwoLevelDistillation(GradientMetaLearner):
 
         return self.distance(model, task, torch.arange(len(task.query)))
 
-    def distance(self, model: Model, task: Task, chosen: Tensor, boundary: float = 1.0) -> Tensor:
-        """Return KL(LoRA ‖ student) on the chosen queries, or cross-entropy on tasks across LoRAs."""
-        from torch.nn.functional import cross_entropy, kl_div, log_softmax
-
+    def distance(self, model: Model, task: Task, queries: Tensor, boundary: float = 1.0) -> Tensor:
+        """Return KL(LoRA ‖ student) on some queries, or cross-entropy on tasks across LoRAs."""
         from freeshot.engine.embed_task import embed_task
         from freeshot.ops.prototypes import prototype_logits
+        from freeshot_baselines.meta_learners.task_loss import answer_loss
 
         support, query = embed_task(model, task)  # [n, d], [q, d]
-        logits = prototype_logits(query[chosen], support, task.support.labels, task.way, "euclidean")
-        if task.teacher_logits is None:
-            return cross_entropy(logits, task.query.labels[chosen])
-        theirs = task.teacher_logits[chosen]  # [chosen, c]
-        if boundary < 1:
-            near = boundary_queries(theirs, logits.detach(), boundary)
-            logits, theirs = logits[near], theirs[near]
-        return kl_div(log_softmax(logits, 1), log_softmax(theirs, 1), reduction="batchmean", log_target=True)
+        logits = prototype_logits(query[queries], support, task.support.labels, task.way, "euclidean")  # [queries, c]
+        if task.teacher_logits is not None and boundary < 1:
+            near = boundary_queries(task.teacher_logits[queries], logits.detach(), boundary)
+            queries, logits = queries[near], logits[near]
+        return answer_loss(logits, task, queries)
 
 
 def halves(task: Task) -> tuple[Tensor, Tensor]:
@@ -120,8 +112,6 @@ def boundary_queries(theirs: Tensor, ours: Tensor, share: float) -> Tensor:
 
     If they agree on fewer queries, those; if on none, all queries.
     """
-    import math
-
     import torch
 
     distance = (theirs.softmax(1) - ours.softmax(1)).abs().sum(1)  # [q]
@@ -130,3 +120,24 @@ def boundary_queries(theirs: Tensor, ours: Tensor, share: float) -> Tensor:
         return torch.arange(len(agree), device=agree.device)
     score = distance.masked_fill(~agree, -1)
     return score.topk(min(math.ceil(share * len(score)), int(agree.sum()))).indices
+
+
+@dataclass(frozen=True)
+class BidfMkd(InversionBasedMethod):
+    """Learn from black-box LoRAs: invert them by queries, then distil their logits on two levels.
+
+    Re-implementation for a pool of LoRAs on a frozen ViT. The backbone is available; of the LoRAs only logits are used,
+    and the record counts the queries. Inversion and meta-learning are separate stages, so the boundary queries, which
+    the paper generates against the current student, are selected among surrogates.
+    """
+
+    name = "bidf-mkd"
+    citation = TwoLevelDistillation.citation
+    needs = frozenset({Needs.QUERIES})
+    learner: Choice = Choice("meta-learner", "two-level-distillation")
+    inversion: Choice = Choice("inversion", "zeroth-order")
+    """Inversion that synthesises images from a LoRA; one that needs gradients is refused."""
+    strategy: Choice = Choice("efficiency", "none")
+    """Efficiency strategy; a service returns no attention, so all tokens are kept."""
+    per_class: int = 60
+    """Surrogate images per class of each LoRA. code: 30 for support and 30 for query."""
