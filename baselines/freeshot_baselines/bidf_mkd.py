@@ -41,7 +41,7 @@ class TwoLevelDistillation(GradientMetaLearner):
                 f"Option 'boundary' of '{self.name}' must lie in 0…1, 0 excluded, but is {self.boundary}."
             )
 
-    def pull(self, model: Model, task: Task, rng: Generator) -> Tensor:
+    def compute_gradients(self, model: Model, task: Task, rng: Generator) -> Tensor:
         """Write the outer gradient, and return the loss on the outer queries at the end of the inner steps."""
         import torch
 

@@ -47,7 +47,7 @@ class Noise(SurrogateMethod):
     learner: Choice = Choice("meta-learner", "prototype")
     """Meta-learner that trains the meta-LoRA."""
 
-    def recovery(self) -> tuple[Choice, Choice]:
+    def inversion_and_strategy(self) -> tuple[Choice, Choice]:
         """Return the noise inversion, with all tokens kept."""
         return Choice("inversion", "gaussian-noise"), Choice("efficiency", "none")
 
@@ -68,7 +68,7 @@ class ShuffledLabels(InversionBasedMethod):
 
     def prepare(self, bench: Workbench) -> Learner:
         """Invert the pool, permute the images, train the meta-LoRA, and embed with it."""
-        surrogates = bench.surrogates(*self.recovery(), self.per_class, self.batch)
+        surrogates = bench.surrogates(*self.inversion_and_strategy(), self.per_class, self.batch)
         permuted = shuffled(surrogates, bench.rng("shuffle"))
         tasks = bench.surrogate_tasks(permuted, self.lora_share, flip=self.flip, held_out=self.held_out)
         return bench.adapted(bench.meta_learn(self.learner, tasks, self.rank, self.targets))

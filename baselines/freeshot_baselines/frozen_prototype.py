@@ -32,7 +32,7 @@ class FrozenPrototype(Method):
 
     def prepare(self, bench: Workbench) -> Learner:
         """Return the learner of frozen features."""
-        features = bench.on(self.under).frozen()
+        features = bench.with_base(self.under).frozen()
         if (self.distance, self.temperature) == ("euclidean", 1.0):
             return features
         return PrototypeLearner(features, self.distance, self.temperature)

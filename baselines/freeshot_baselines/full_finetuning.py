@@ -41,7 +41,7 @@ class FullFinetuning(Method):
 
     def prepare(self, bench: Workbench) -> Learner:
         """Select from the grid, once for all tracks with the same pool and shots."""
-        bench = bench.on(self.under)
+        bench = bench.with_base(self.under)
         network = bench.backbone()
         recipe = {"method": self.name, "lrs": self.lrs, "steps": self.steps, "heads": self.heads}
         grid = itertools.product(self.lrs, self.heads)
@@ -59,7 +59,7 @@ class FinetuningLearner(Learner):
     def adapt(self, support: Shots, way: int, rng: Generator) -> Predictor:
         """Tune on the support set; this is deterministic."""
         *_, (_, tuned) = finetune(self._network, support, way, self._lr, self._steps, self._head)
-        self.tuned = sum(p.numel() for p in tuned.parameters())
+        self.tuned_parameters = sum(p.numel() for p in tuned.parameters())
         return tuned
 
     def tune(self, support: Tensor, way: int, rngs: Sequence[Generator]) -> Iterator[tuple[Setting, Predictor]]:

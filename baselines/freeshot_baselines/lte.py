@@ -48,7 +48,7 @@ class Lte(PrototypeLossLearner):
         from freeshot.ops.optimizer_state import restore, snapshot
         from freeshot_baselines.meta_learners.lora_factors import joined
 
-        best = self.choosing(model, tasks)
+        best = self.checkpoint_selector(model, tasks)
         heads = [fresh_head(model.lora(), self.head_rank, rng) for _ in range(self.heads)]
         optimizer = torch.optim.Adam([weight for head in heads for weight in head], lr=self.lr)
         state = [*model.lora(), *(weight for head in heads for weight in head), *best.state]
@@ -61,13 +61,13 @@ class Lte(PrototypeLossLearner):
             descend(optimizer, self.autocast_loss(model, task, lora), "meta-learner 'lte'", step)
             if (step + 1) % (self.heads * self.merge_every) == 0:
                 merge(model, heads, self.scale)
-            if self.judges(step + 1):
-                best.judge(model, step + 1)
+            if self.should_validate(step + 1):
+                best.update(model, step + 1)
             tasks.checkpoint.offer(lambda done=step + 1: snapshot(done, state, optimizer))  # type: ignore[misc]
         merge(model, heads, self.scale)
         if self.validate_every:
-            best.judge(model, self.iterations)
-        return best.of(model)
+            best.update(model, self.iterations)
+        return best.result(model)
 
 
 def fresh_head(like: Sequence[Tensor], rank: int, rng: Generator) -> list[Parameter]:

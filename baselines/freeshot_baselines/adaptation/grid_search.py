@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from freeshot import Predictor, Trial, Workbench
+from freeshot import Predictor, ValidationEpisode, Workbench
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -34,7 +34,7 @@ S = TypeVar("S", bound=Any)
 class Candidate(Protocol):
     """A learner that evaluates several settings, such as numbers of steps, in one run."""
 
-    together: int
+    episodes_per_batch: int
 
     def tune(self, support: Tensor, way: int, rngs: Sequence[Generator]) -> Iterable[tuple[Any, Predictor]]:
         """Tune on support images [e, n, 3, h, w]; yield a predictor for each setting, to be used before the next."""
@@ -46,7 +46,7 @@ def choose_tuned(
 ) -> S:
     """Return the setting of all candidates with the best mean accuracy."""
 
-    def score(tasks: Sequence[Trial]) -> dict[S, float]:
+    def score(tasks: Sequence[ValidationEpisode]) -> dict[S, float]:
         scores: dict[S, float] = {}
         for candidate in candidates:
             scores |= mean_accuracies(tasks, candidate, lambda index: bench.rng("trial", index))
@@ -60,28 +60,30 @@ def choose(
     setting: type[S],
     recipe: Mapping[str, object],
     trials: int,
-    score: Callable[[Sequence[Trial]], Mapping[S, float]],
+    score: Callable[[Sequence[ValidationEpisode]], Mapping[S, float]],
 ) -> S:
     """Return the setting with the best score on validation tasks, or the cached one for this recipe."""
 
     def make() -> Mapping[str, object]:
-        scores = score(bench.validation_trials(trials))
+        scores = score(bench.validation_episodes(trials))
         best = max(scores, key=lambda candidate: scores[candidate])
         return {**asdict(best), "validation_accuracy": {str(key): round(score, 4) for key, score in scores.items()}}
 
     full = {**recipe, "trials": trials, "sources": bench.track.sources}
-    cached: Mapping[str, Any] = bench.remember("choosing", full, make)
+    cached: Mapping[str, Any] = bench.cached_json("choosing", full, make)
     best: S = setting(**{field.name: cached[field.name] for field in fields(setting)})
     return best
 
 
-def mean_accuracies(tasks: Sequence[Trial], candidate: Candidate, rng: Callable[[int], Generator]) -> dict[Any, float]:
+def mean_accuracies(
+    tasks: Sequence[ValidationEpisode], candidate: Candidate, rng: Callable[[int], Generator]
+) -> dict[Any, float]:
     """Tune on validation tasks, a few together, and return the mean accuracy of each yielded setting."""
     import torch
 
     totals: dict[Any, float] = {}
-    for start in range(0, len(tasks), candidate.together):
-        group = tasks[start : start + candidate.together]
+    for start in range(0, len(tasks), candidate.episodes_per_batch):
+        group = tasks[start : start + candidate.episodes_per_batch]
         support = torch.stack([task.support.images for task in group])  # [e, n, 3, h, w]
         query = torch.stack([task.query.images for task in group])  # [e, q, 3, h, w]
         labels = torch.stack([task.query.labels for task in group])  # [e, q]

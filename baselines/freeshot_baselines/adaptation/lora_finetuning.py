@@ -53,17 +53,17 @@ class LoraFinetuning(Method):
 
     def prepare(self, bench: Workbench) -> Learner:
         """Select from the grid, once for all tracks with the same pool and shots."""
-        bench = bench.on(self.under)
-        backbone, together = freeze_for_episodes(bench)
+        bench = bench.with_base(self.under)
+        backbone, episodes_per_batch = freeze_for_episodes(bench)
         average = self._average(bench)
         candidates = [
-            LoraLearner(backbone, self, average, Setting(lr, max(self.steps), head), together)
+            LoraLearner(backbone, self, average, Setting(lr, max(self.steps), head), episodes_per_batch)
             for lr, head in itertools.product(self.lrs, self.heads)
         ]
         options = {"method": self.name, "lrs": self.lrs, "steps": self.steps, "heads": self.heads, "rank": self.rank}
         where = {"start": self.start, "pool": bench.pool().sha256} if average else {"targets": self.targets}
         setting = choose_tuned(bench, Setting, {**options, **where}, self.trials, candidates)
-        return LoraLearner(backbone, self, average, setting, together)
+        return LoraLearner(backbone, self, average, setting, episodes_per_batch)
 
     def _average(self, bench: Workbench) -> Adapter | None:
         if self.start == "zero":
@@ -82,10 +82,10 @@ class LoraLearner(Learner):
         method: LoraFinetuning,
         average: Adapter | None,
         setting: Setting,
-        together: int,
+        episodes_per_batch: int,
     ) -> None:
         self._backbone, self._method, self._average, self._setting = backbone, method, average, setting
-        self.together = together
+        self.episodes_per_batch = episodes_per_batch
 
     def adapt_many(self, support: Tensor, way: int, rngs: Sequence[Generator]) -> Predictor:
         """Tune a bank of LoRAs, one per episode."""
@@ -117,6 +117,6 @@ class LoraLearner(Learner):
             return head(backbone.features_without_gradient(images, bank))
 
         parameters = [*bank.parameters(), weight, bias]
-        self.tuned = sum(p.numel() for p in parameters) // len(support)
+        self.tuned_parameters = sum(p.numel() for p in parameters) // len(support)
         for step in adam(parameters, setting.lr, stops or self._method.steps, losses):
             yield Setting(setting.lr, step, setting.head), predict

@@ -66,16 +66,16 @@ class Pmf(Method):
 
     def prepare(self, bench: Workbench) -> Learner:
         """Select the rate, once for all tracks with the same pool and shots."""
-        bench = bench.on(self.under)
-        backbone, together = freeze_for_episodes(bench, copies=2)
+        bench = bench.with_base(self.under)
+        backbone, episodes_per_batch = freeze_for_episodes(bench, copies=2)
         adapter = self._meta_trained(bench)
         recipe: dict[str, object] = {"method": self.name, "lrs": self.lrs, "steps": self.steps, "scale": self.scale}
         recipe |= {"rank": self.rank, "targets": self.targets, "probability": self.probability, "start": self.start}
         if adapter is not None:
             recipe["adapter"] = _digest(adapter)
-        candidates = [PmfLearner(backbone, self, adapter, lr, together) for lr in self.lrs]
+        candidates = [PmfLearner(backbone, self, adapter, lr, episodes_per_batch) for lr in self.lrs]
         setting = choose_tuned(bench, Rate, recipe, self.trials, candidates)
-        return PmfLearner(backbone, self, adapter, setting.lr, together)
+        return PmfLearner(backbone, self, adapter, setting.lr, episodes_per_batch)
 
     def _meta_trained(self, bench: Workbench) -> Adapter | None:
         if self.start == "zero":
@@ -87,10 +87,10 @@ class PmfLearner(Learner):
     """Initialise a LoRA for each episode and tune them in parallel."""
 
     def __init__(
-        self, backbone: EpisodeBackbone, method: Pmf, adapter: Adapter | None, lr: float, together: int
+        self, backbone: EpisodeBackbone, method: Pmf, adapter: Adapter | None, lr: float, episodes_per_batch: int
     ) -> None:
         self._backbone, self._method, self._adapter, self._lr = backbone, method, adapter, lr
-        self.together = together
+        self.episodes_per_batch = episodes_per_batch
 
     def adapt_many(self, support: Tensor, way: int, rngs: Sequence[Generator]) -> Predictor:
         """Tune a bank of LoRAs, one per episode."""
@@ -119,7 +119,7 @@ class PmfLearner(Learner):
 
         parameters, steps = list(bank.parameters()), 0
         if self._lr:  # at rate 0 steps change nothing
-            steps, self.tuned = method.steps, sum(p.numel() for p in parameters) // len(support)
+            steps, self.tuned_parameters = method.steps, sum(p.numel() for p in parameters) // len(support)
         for _ in adam(parameters, self._lr, (steps,), losses):
             yield Rate(self._lr), predict
 

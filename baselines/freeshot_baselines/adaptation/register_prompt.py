@@ -43,16 +43,18 @@ class RegisterPrompt(Method):
 
     def prepare(self, bench: Workbench) -> Learner:
         """Prepare the network; all tuning happens per episode."""
-        backbone, together = freeze_for_episodes(bench.on(self.under), copies=2 if bench.shot == 1 else 1)
-        return RegisterLearner(backbone, self, together)
+        backbone, episodes_per_batch = freeze_for_episodes(
+            bench.with_base(self.under), copies=2 if bench.shot == 1 else 1
+        )
+        return RegisterLearner(backbone, self, episodes_per_batch)
 
 
 class RegisterLearner(Learner):
     """Tune registers for each episode."""
 
-    def __init__(self, backbone: EpisodeBackbone, method: RegisterPrompt, together: int) -> None:
+    def __init__(self, backbone: EpisodeBackbone, method: RegisterPrompt, episodes_per_batch: int) -> None:
         self._backbone, self._method = backbone, method
-        self.together = together
+        self.episodes_per_batch = episodes_per_batch
 
     def adapt_many(self, support: Tensor, way: int, rngs: Sequence[Generator]) -> Predictor:
         """Tune the registers of e episodes by gradient steps."""
@@ -66,7 +68,7 @@ class RegisterLearner(Learner):
         width = backbone.features_without_gradient(support[:1, :1]).shape[-1]
         drawn = torch.stack([torch.randn(method.registers, width, generator=rng) for rng in rngs])
         registers = Parameter((method.spread * drawn).to(backbone.like))  # [e, p, d]
-        self.tuned = registers[0].numel()
+        self.tuned_parameters = registers[0].numel()
 
         def losses() -> Tensor:
             return support_losses(lambda x: backbone.features(x, registers=registers), support, way, rngs)

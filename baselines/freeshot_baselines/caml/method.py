@@ -61,7 +61,7 @@ class Caml(Method):
         from freeshot_baselines.caml.feature_tasks import feature_tasks
         from freeshot_baselines.caml.transformer import fresh
 
-        bench = bench.on(self.under)
+        bench = bench.with_base(self.under)
         frozen = bench.frozen()
         sets = bench.surrogates(self.inversion, self.strategy, self.per_class, self.batch)
         rng = bench.rng("in-context")
@@ -75,7 +75,7 @@ class Caml(Method):
             return network.state_dict()
 
         options = {k: v for k, v in asdict(self).items() if k not in ("inversion", "strategy", "under")}
-        learned = bench.keep("in-context training", options, make)
+        learned = bench.cached_tensors("in-context training", options, make)
         network.load_state_dict({name: torch.as_tensor(value) for name, value in learned.items()})
         return InContextLearner(frozen, network)
 
@@ -105,7 +105,7 @@ class Caml(Method):
 class InContextLearner(CustomHeadLearner):
     """Frozen features, and a transformer whose input includes class numbers."""
 
-    spread = False
+    jackknife = False
     numbered = True
 
     def __init__(self, features: Learner, network: InContext) -> None:

@@ -46,9 +46,9 @@ class LearnedMixture(Method):
         """Stack the LoRAs; all tuning happens per episode."""
         from freeshot_baselines.composition.lora_mixture import LoraStack
 
-        backbone, together = freeze_for_episodes(bench, copies=2 if bench.shot == 1 else 1)
+        backbone, episodes_per_batch = freeze_for_episodes(bench, copies=2 if bench.shot == 1 else 1)
         stack = LoraStack.of(bench.pool().entries, backbone.like, unit=self.unit)
-        return MixtureLearner(backbone, stack, self, together)
+        return MixtureLearner(backbone, stack, self, episodes_per_batch)
 
 
 @dataclass(frozen=True)
@@ -106,9 +106,11 @@ class SdLora(LearnedMixture):
 class MixtureLearner(Learner):
     """Tune coefficients for each episode separately, and embed with the resulting LoRA."""
 
-    def __init__(self, backbone: EpisodeBackbone, stack: LoraStack, method: LearnedMixture, together: int) -> None:
+    def __init__(
+        self, backbone: EpisodeBackbone, stack: LoraStack, method: LearnedMixture, episodes_per_batch: int
+    ) -> None:
         self._backbone, self._stack, self._method = backbone, stack, method
-        self.together = together
+        self.episodes_per_batch = episodes_per_batch
 
     def adapt_many(self, support: Tensor, way: int, rngs: Sequence[Generator]) -> Predictor:
         """Tune the coefficients of e episodes by gradient steps."""
@@ -121,7 +123,7 @@ class MixtureLearner(Learner):
         backbone, stack, method = self._backbone, self._stack, self._method
         shape = [len(support), stack.loras, *([len(stack.slots)] if method.per == "layer" else [])]
         parameters = Parameter(torch.full(shape, method.start(stack.loras)).to(backbone.like))  # [e, l] or [e, l, s]
-        self.tuned = parameters[0].numel()
+        self.tuned_parameters = parameters[0].numel()
 
         def losses() -> Tensor:
             mixed = stack.mixed(method.weights(parameters))

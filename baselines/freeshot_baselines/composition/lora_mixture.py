@@ -66,7 +66,7 @@ class LoraStack:
 
 @dataclass(frozen=True, eq=False)
 class _Sum(ABC):
-    """A sum of a stack's LoRAs, slot by slot; usable as the additive adapter of `look`."""
+    """A sum of a stack's LoRAs, slot by slot; usable as the additive adapter of `forward`."""
 
     stack: LoraStack
     weights: Tensor

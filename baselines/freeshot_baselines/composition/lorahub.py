@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     from freeshot.engine import EpisodeBackbone
-    from freeshot.engine.vit.forward import Adding
+    from freeshot.engine.vit.forward import AdditiveAdapter
 
 
 @dataclass(frozen=True)
@@ -53,15 +53,15 @@ class LoraHub(Method):
         from freeshot_baselines.composition.lora_mixture import LoraStack
 
         self.require_ready()  # in case it is prepared without a plan
-        backbone, together = freeze_for_episodes(bench, copies=2 if bench.shot == 1 else 1)
+        backbone, episodes_per_batch = freeze_for_episodes(bench, copies=2 if bench.shot == 1 else 1)
         entries = bench.pool().entries
         mixing = (
             LoraStack.of(entries, backbone.like).mixed if self.space == "delta" else factor_sums(entries, backbone.like)
         )
-        return LoraHubLearner(backbone, self, len(entries), mixing, together)
+        return LoraHubLearner(backbone, self, len(entries), mixing, episodes_per_batch)
 
 
-def factor_sums(entries: Sequence[LoraEntry], like: Tensor) -> Callable[[Tensor], Adding]:
+def factor_sums(entries: Sequence[LoraEntry], like: Tensor) -> Callable[[Tensor], AdditiveAdapter]:
     """Return the function from coefficients [e, l] to a bank of Σw·A and Σw·B for each episode."""
     import torch
 
@@ -70,7 +70,7 @@ def factor_sums(entries: Sequence[LoraEntry], like: Tensor) -> Callable[[Tensor]
 
     factors = {slot: [f.to(like) for f in stacked_factors(entries, slot)] for slot in slots_of_all(entries)}
 
-    def mixed(weights: Tensor) -> Adding:
+    def mixed(weights: Tensor) -> AdditiveAdapter:
         sums = {slot: [torch.einsum("el,lxy->exy", weights, f) for f in pair] for slot, pair in factors.items()}
         return LoraBank({slot: (a, b) for slot, (a, b) in sums.items()})
 
@@ -81,10 +81,15 @@ class LoraHubLearner(Learner):
     """Search coefficients for each episode, and embed with the result."""
 
     def __init__(
-        self, backbone: EpisodeBackbone, method: LoraHub, loras: int, mixing: Callable[[Tensor], Adding], together: int
+        self,
+        backbone: EpisodeBackbone,
+        method: LoraHub,
+        loras: int,
+        mixing: Callable[[Tensor], AdditiveAdapter],
+        episodes_per_batch: int,
     ) -> None:
         self._backbone, self._method, self._loras, self._mixing = backbone, method, loras, mixing
-        self.together = together
+        self.episodes_per_batch = episodes_per_batch
 
     def adapt_many(self, support: Tensor, way: int, rngs: Sequence[Generator]) -> Predictor:
         """Run e searches in parallel."""
@@ -99,7 +104,7 @@ class LoraHubLearner(Learner):
         drawn = torch.stack([torch.randperm(self._loras, generator=rng) for rng in rngs])[:, : method.candidates]
         copies = augmented(support, rngs) if support.shape[1] == way else None  # the same for all points of a search
 
-        def mixed(coefficients: Tensor) -> Adding:
+        def mixed(coefficients: Tensor) -> AdditiveAdapter:
             zeros = torch.zeros(len(support), self._loras, dtype=coefficients.dtype)
             return self._mixing(zeros.scatter(1, drawn, coefficients).to(backbone.like))  # [e, l]
 
@@ -108,6 +113,6 @@ class LoraHubLearner(Learner):
             fit = support_losses(lambda x: backbone.features_without_gradient(x, adding), support, way, rngs, copies)
             return fit.double().cpu() + method.penalty * coefficients.abs().mean(1)  # [e]
 
-        size = self.tuned = drawn.shape[1]
+        size = self.tuned_parameters = drawn.shape[1]
         adding = mixed(search_coefficients(losses, size, method.bound, method.budget, method.algorithm, rngs))
         return prototype_predictor(lambda images: backbone.features_without_gradient(images, adding), support, way)

@@ -49,17 +49,17 @@ class Mole(Method):
         """Stack the LoRAs; all tuning happens per episode."""
         from freeshot_baselines.composition.lora_mixture import LoraStack
 
-        backbone, together = freeze_for_episodes(bench, copies=2 if bench.shot == 1 else 1)
+        backbone, episodes_per_batch = freeze_for_episodes(bench, copies=2 if bench.shot == 1 else 1)
         stack = LoraStack.of(bench.pool().entries, backbone.like)
-        return MoleLearner(backbone, stack, self, together)
+        return MoleLearner(backbone, stack, self, episodes_per_batch)
 
 
 class MoleLearner(Learner):
     """Tune a gate for each episode."""
 
-    def __init__(self, backbone: EpisodeBackbone, stack: LoraStack, method: Mole, together: int) -> None:
+    def __init__(self, backbone: EpisodeBackbone, stack: LoraStack, method: Mole, episodes_per_batch: int) -> None:
         self._backbone, self._stack, self._method = backbone, stack, method
-        self.together = together
+        self.episodes_per_batch = episodes_per_batch
 
     def adapt_many(self, support: Tensor, way: int, rngs: Sequence[Generator]) -> Predictor:
         """Tune the gates of e episodes by gradient steps."""
@@ -74,7 +74,7 @@ class MoleLearner(Learner):
         width = frozen_support.shape[-1]
         start = torch.stack([torch.randn(stack.loras, width, generator=rng) for rng in rngs])
         gate = Parameter((method.spread * start).to(backbone.like))  # [e, l, d]
-        self.tuned = gate[0].numel()
+        self.tuned_parameters = gate[0].numel()
 
         def features(images: Tensor) -> Tensor:
             frozen = frozen_support if images is support else backbone.features_without_gradient(images)

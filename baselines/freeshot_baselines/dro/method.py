@@ -60,7 +60,7 @@ class Dro(Method):
         def make(on_step: Callable[[int, int], None]) -> Mapping[str, Tensor]:
             return self.compose(bench.pool().entries, bench.rng("hypernetwork"), on_step).tensors
 
-        return bench.adapted(Adapter(bench.keep("model fusion", asdict(self), make), {}))
+        return bench.adapted(Adapter(bench.cached_tensors("model fusion", asdict(self), make), {}))
 
     def compose(
         self, entries: tuple[LoraEntry, ...], rng: Generator, on_step: Callable[[int, int], None] | None = None

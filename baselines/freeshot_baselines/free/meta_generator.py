@@ -61,7 +61,9 @@ class MetaGenerator(LearnedInversion):
             optimizer.step()
         return {name: tensor.float() for name, tensor in generator.state_dict().items()}
 
-    def recover(self, teacher: Teacher, labels: Tensor, rng: Generator, learned: Mapping[str, Tensor]) -> Tensor:
+    def synthesize_with(
+        self, teacher: Teacher, labels: Tensor, rng: Generator, learned: Mapping[str, Tensor]
+    ) -> Tensor:
         """Adapt the meta-generator to the teacher and return images of its adapted latents."""
         from freeshot.engine.inversion.image_generator import fresh_generator
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from freeshot import Choice, Learner, Method, Needs, Trial, Workbench
+from freeshot import Choice, Learner, Method, Needs, ValidationEpisode, Workbench
 from freeshot_baselines.adaptation.grid_search import choose
 from freeshot_baselines.base_method import no_base
 from freeshot_baselines.heads.custom_head import CustomHeadLearner, labels_of
@@ -47,13 +47,13 @@ class LinearProbe(Method):
 
     def prepare(self, bench: Workbench) -> Learner:
         """Select the penalty, once for all tracks with the same pool and shots."""
-        bench = bench.on(self.under)
+        bench = bench.with_base(self.under)
         frozen = bench.frozen()
         recipe = {"method": self.name, "cs": self.cs}
         chosen = choose(bench, Penalty, recipe, self.trials, lambda trials: self._scores(frozen, trials))
         return ProbeLearner(frozen, chosen.c)
 
-    def _scores(self, frozen: Learner, trials: Sequence[Trial]) -> dict[Penalty, float]:
+    def _scores(self, frozen: Learner, trials: Sequence[ValidationEpisode]) -> dict[Penalty, float]:
         import torch
 
         with torch.no_grad():
@@ -70,7 +70,7 @@ class LinearProbe(Method):
 class ProbeLearner(CustomHeadLearner):
     """Features of a learner, and a linear classifier fitted to each support set."""
 
-    fits = True
+    fits_head = True
 
     def __init__(self, features: Learner, c: float) -> None:
         super().__init__(features)
@@ -82,7 +82,7 @@ class ProbeLearner(CustomHeadLearner):
 
         support, query = normalize(support.double(), dim=-1), normalize(query.double(), dim=-1)
         weight, bias = logistic_regression(support, labels_of(support, way), way, self._c)
-        self.tuned = weight[0].numel() + bias[0].numel()
+        self.tuned_parameters = weight[0].numel() + bias[0].numel()
         return query @ weight.mT + bias.unsqueeze(1)
 
 

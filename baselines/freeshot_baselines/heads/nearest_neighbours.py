@@ -35,7 +35,7 @@ class Knn(Method):
 
     def prepare(self, bench: Workbench) -> Learner:
         """Return the learner of frozen features."""
-        return KnnLearner(bench.on(self.under).frozen(), self.k, self.metric)
+        return KnnLearner(bench.with_base(self.under).frozen(), self.k, self.metric)
 
 
 class KnnLearner(CustomHeadLearner):
@@ -84,7 +84,7 @@ class Rtd(Method):
 
     def prepare(self, bench: Workbench) -> Learner:
         """Return the learner of frozen features."""
-        return RtdLearner(bench.on(self.under).frozen(), self.k, self.temperature, self.slices)
+        return RtdLearner(bench.with_base(self.under).frozen(), self.k, self.temperature, self.slices)
 
 
 class RtdLearner(CustomHeadLearner):

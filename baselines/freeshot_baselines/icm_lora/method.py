@@ -75,7 +75,7 @@ class IcmLora(Method):
             return network.state_dict()
 
         options = {k: v for k, v in asdict(self).items() if k not in ("inversion", "strategy")}
-        network.load_state_dict(dict(bench.keep("autoencoder training", options, make)))
+        network.load_state_dict(dict(bench.cached_tensors("autoencoder training", options, make)))
         return GeneratingLearner(frozen, network.eval(), space, bench.adapted)
 
     def train(
@@ -96,7 +96,7 @@ class IcmLora(Method):
 class GeneratingLearner(Learner):
     """A generated LoRA for each support set, by one pass through the decoder."""
 
-    generates = True
+    generates_weights = True
 
     def __init__(self, frozen: Learner, network: Cvae, space: LoraSpace, adapted: Callable[[Adapter], Learner]) -> None:
         self._frozen, self._network, self._space, self._adapted = frozen, network, space, adapted

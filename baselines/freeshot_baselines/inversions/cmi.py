@@ -31,7 +31,6 @@ class Cmi(InversionMethod):
     """
 
     name = "cmi"
-    steady = False
     citation = "Fang et al., Contrastive Model Inversion for Data-Free Knowledge Distillation, IJCAI 2021"
     iterations: int = 200
     """Steps of Adam for each batch; ours."""
@@ -99,8 +98,8 @@ class Cmi(InversionMethod):
         prints = torch.empty(0)
         for step in steps:
             drawn = generator(latents)
-            local = teacher.inside(cropped(drawn, self.crop, rng))
-            whole = teacher.inside(jittered(teacher, drawn, rng, 0.125, flip=True))
+            local = teacher.logits_and_tokens(cropped(drawn, self.crop, rng))
+            whole = teacher.logits_and_tokens(jittered(drawn, rng, 0.125, flip=True))
             tokens, local_tokens = self.fingerprintable(whole.tokens), self.fingerprintable(local.tokens)
             if head is None:
                 head = _fingerprint_head(tokens.shape[1], rng).to(teacher.device)

@@ -83,7 +83,7 @@ class DeepInversion(InversionMethod):
 
         require_prior(self, "statistics")
 
-    def files(self) -> tuple[str, ...]:
+    def weight_files(self) -> tuple[str, ...]:
         """Return the prior's weight files, if there is a prior."""
         from freeshot.engine.inversion.batchnorm_prior import prior_files
 

@@ -29,7 +29,6 @@ class MaskAndPredict(InversionMethod):
     """
 
     name = "mask-and-predict"
-    steady = False
     citation = "ours; the idea of masked image modelling (He et al., Masked Autoencoders, CVPR 2022) without an encoder"
     rounds: int = 7
     """Rounds in which patches are unmasked, about equally many in each."""
@@ -80,7 +79,7 @@ class MaskAndPredict(InversionMethod):
         for number, step in enumerate(steps):
             optimizer.param_groups[0]["lr"] = self.lr * cosine(number, self.iterations)
             images = torch.where(where, free, pixels) * teacher.std + teacher.mean
-            moved = jittered(teacher, images, rng, self.jitter, flip=self.flip)
+            moved = jittered(images, rng, self.jitter, flip=self.flip)
             loss = cross_entropy(teacher.logits(moved), labels) + self.total_variation * total_variation(images)
             descend(optimizer, loss * len(labels), f"inversion '{self.name}'", step)
             with torch.no_grad():

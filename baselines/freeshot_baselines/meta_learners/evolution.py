@@ -28,7 +28,7 @@ class Evolution(PrototypeLossLearner):
     sigma: float = 0.02
     """Standard deviation of the perturbation of each weight; ours."""
 
-    def pull(self, model: Model, task: Task, rng: Generator) -> Tensor:
+    def compute_gradients(self, model: Model, task: Task, rng: Generator) -> Tensor:
         """Write the negative estimated direction of better ranks to `grad`.
 
         Return the mean loss of all perturbations.

@@ -31,7 +31,7 @@ class LoraMl(PrototypeLossLearner):
     inner_rank: int = 1
     """Rank of a task's private LoRA; ours. A smaller rank leaves more to the meta-LoRA."""
 
-    def pull(self, model: Model, task: Task, rng: Generator) -> Tensor:
+    def compute_gradients(self, model: Model, task: Task, rng: Generator) -> Tensor:
         """Fit the task's private LoRA, then write the gradient of the meta-LoRA."""
         from freeshot_baselines.meta_learners.lora_factors import joined
 

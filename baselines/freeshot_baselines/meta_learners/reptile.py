@@ -43,7 +43,7 @@ class Reptile(PrototypeLossLearner):
     def __post_init__(self) -> None:
         require_positive(self, "inner_steps")
 
-    def pull(self, model: Model, task: Task, rng: Generator) -> Tensor:
+    def compute_gradients(self, model: Model, task: Task, rng: Generator) -> Tensor:
         """Take steps on the task, restore the weights, and write θ − θ′ to `grad`.
 
         Return the mean loss of the steps.

@@ -24,9 +24,9 @@ from freeshot_baselines.purer.method import Purer
 class CalibratedLearner(Learner):
     """Start at the meta-LoRA in each episode, invert images of its classes, and tune until both kinds agree."""
 
-    def __init__(self, backbone: EpisodeBackbone, adapter: Adapter, method: Purer, together: int) -> None:
+    def __init__(self, backbone: EpisodeBackbone, adapter: Adapter, method: Purer, episodes_per_batch: int) -> None:
         self._backbone, self._adapter, self._method = backbone, adapter, method
-        self.together = together
+        self.episodes_per_batch = episodes_per_batch
 
     def adapt_many(self, support: Tensor, way: int, rngs: Sequence[Generator]) -> Predictor:
         """Calibrate a bank of LoRAs, one per episode; then classify by the class means of the support set."""
@@ -35,7 +35,7 @@ class CalibratedLearner(Learner):
         both = torch.cat([support, inverted(backbone, bank, support, way, method, rngs)], dim=1)  # [e, n + m, 3, h, w]
         labels = labels_of(support, way).repeat(1, 2)
         weights = list(bank.parameters())
-        self.tuned = sum(weight.numel() for weight in weights) // len(support)
+        self.tuned_parameters = sum(weight.numel() for weight in weights) // len(support)
 
         def losses() -> Tensor:
             return contrastive_losses(backbone.features(both, bank), labels, method.calibrate_temperature)

@@ -76,14 +76,16 @@ class Purer(Method):
     def prepare(self, bench: Workbench) -> Learner:
         """Optimise once per pool and episode shape; embed with the result, or calibrate it."""
         options = {name: value for name, value in asdict(self).items() if not name.startswith("calibrate")}
-        trained = Adapter(bench.keep("lockstep", {"options": options}, lambda on_step: self._lockstep(bench, on_step)))
+        trained = Adapter(
+            bench.cached_tensors("lockstep", {"options": options}, lambda on_step: self._lockstep(bench, on_step))
+        )
         return self._calibrated(bench, trained) if self.calibrate else bench.adapted(trained)
 
     def _calibrated(self, bench: Workbench, adapter: Adapter) -> Learner:
         from freeshot_baselines.purer.calibration import CalibratedLearner
 
-        backbone, together = freeze_for_episodes(bench, copies=2)
-        return CalibratedLearner(backbone, adapter, self, together)
+        backbone, episodes_per_batch = freeze_for_episodes(bench, copies=2)
+        return CalibratedLearner(backbone, adapter, self, episodes_per_batch)
 
     def _lockstep(self, bench: Workbench, on_step: Callable[[int, int], None]) -> Mapping[str, Tensor]:
         """Return the trained LoRA."""
@@ -95,7 +97,7 @@ class Purer(Method):
 
         network = bench.backbone()
         assert isinstance(network, TrainableBackbone)
-        backbone = network.refrozen()
+        backbone = network.freeze()
         entries, rng = bench.pool().entries, bench.rng("lockstep")
         teachers = [BankTeacher(backbone, [entry]) for entry in entries]
         images = self._learnable_images(bench.pool(), teachers[0], bench)
@@ -129,7 +131,7 @@ class Purer(Method):
 
         pixels = learnable.pixels(class_ids)  # [c·k, 3, h, w]
         labels = torch.arange(len(class_ids), device=pixels.device).repeat_interleave(len(pixels) // len(class_ids))
-        images = jittered(teacher, learnable.images(pixels), rng, self.jitter, flip=True)
+        images = jittered(learnable.images(pixels), rng, self.jitter, flip=True)
         smooth = self.total_variation * variation_norm(pixels) + self.l2 * lengths(pixels)
         return cross_entropy(teacher.logits(images), labels) + smooth.mean()
 

@@ -39,7 +39,7 @@ class RecLora(InversionBasedMethod):
         from freeshot_baselines.rec_lora.clusters import clusters, similarities
         from freeshot_baselines.rec_lora.router import RoutedLearner
 
-        surrogates = bench.surrogates(*self.recovery(), self.per_class, self.batch)
+        surrogates = bench.surrogates(*self.inversion_and_strategy(), self.per_class, self.batch)
         learners = []
         for members in clusters(similarities(bench.pool().entries), self.clusters):
             part = [surrogates[index] for index in members]

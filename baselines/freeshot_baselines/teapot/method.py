@@ -56,13 +56,13 @@ class TaskMemory(PrototypeLossLearner):
         from freeshot_baselines.teapot.policy import Policy
 
         policy = Policy(self.policy_lr) if self._chooses(tasks) else None
-        best = self.choosing(model, tasks)
+        best = self.checkpoint_selector(model, tasks)
         optimizer = torch.optim.Adam(model.lora(), lr=self.lr)
         before: Task | None = None
         taken: list[Sequence[str]] = []
         rewards = 0
         trusted = (lambda task: policy.accepts(task.sources, rng)) if policy is not None else (lambda task: True)
-        for step, task in enumerate(tasks.take_wanted(self.iterations, trusted)):
+        for step, task in enumerate(tasks.take_where(self.iterations, trusted)):
             partner = None
             if task.teacher_logits is None:
                 blend = float(torch.rand((), generator=rng)) < self.blended
@@ -72,13 +72,13 @@ class TaskMemory(PrototypeLossLearner):
             with torch.autocast(model.device.type, torch.bfloat16, enabled=self.bf16):
                 loss = self.loss(model, task) if partner is None else blended_loss(model, task, partner, share)
             descend(optimizer, loss, f"meta-learner '{self.name}'", step)
-            if self.judges(step + 1):
-                best.judge(model, step + 1)
+            if self.should_validate(step + 1):
+                best.update(model, step + 1)
             taken.append(task.sources)
             if policy is not None and len(taken) == self.group:
                 policy.reward(taken, self._accuracy(model, tasks.held_out, rewards))
                 taken, rewards = [], rewards + 1
-        adapter = best.of(model)
+        adapter = best.result(model)
         return adapter if policy is None else replace(adapter, facts={**adapter.facts, "trust": policy.trust()})
 
     def _chooses(self, tasks: TaskStream) -> bool:
