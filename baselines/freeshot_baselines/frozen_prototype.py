@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from freeshot import Choice, Method, added
+from freeshot import Choice, Learner, Method, Workbench, added
 from freeshot.basics.validators import require_positive
-from freeshot_baselines.heads.headed import CustomHeadLearner
-from freeshot_baselines.standing import untouched
+from freeshot_baselines.base_method import no_base
+from freeshot_baselines.heads.custom_head import CustomHeadLearner
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from freeshot import Learner, Workbench
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,7 @@ class FrozenPrototype(Method):
     """Score of a class mean: negative distance, or cosine, which ignores the norms of features."""
     temperature: float = added(1.0)
     """Divisor of the scores before the softmax: it changes calibration, never the prediction."""
-    under: Choice = untouched()
+    under: Choice = no_base()
     """Base method whose meta-LoRA is used, such as lora-recycle; by default the pre-trained network."""
 
     def __post_init__(self) -> None:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from freeshot import Choice, Learner, Method, Needs
-from freeshot_baselines.adaptation.choosing import Setting, choose
-from freeshot_baselines.standing import untouched
+from freeshot import Choice, Learner, Method, Needs, Predictor, Shots, Workbench
+from freeshot_baselines.adaptation.grid_search import Setting, choose_tuned
+from freeshot_baselines.base_method import no_base
+from freeshot_baselines.heads.custom_head import labels_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from torch import Generator, Tensor, nn
-
-    from freeshot import Predictor, Shots, ValidationEpisode, Workbench
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ class FullFinetuning(Method):
     """Initialisations of the linear head: zero, or equal to the nearest-prototype rule."""
     trials: int = 30
     """Validation tasks on which the grid is evaluated."""
-    under: Choice = untouched()
+    under: Choice = no_base()
     """Base method whose meta-LoRA is used, such as lora-recycle; by default the pre-trained network."""
 
     def prepare(self, bench: Workbench) -> Learner:
@@ -46,78 +44,57 @@ class FullFinetuning(Method):
         bench = bench.with_base(self.under)
         network = bench.backbone()
         recipe = {"method": self.name, "lrs": self.lrs, "steps": self.steps, "heads": self.heads}
-        setting = choose(bench, Setting, recipe, self.trials, lambda trials: self._scores(network, trials))
-        return FinetuningLearner(network, setting.lr, setting.steps, setting.head)
-
-    def _scores(self, network: nn.Module, trials: Sequence[ValidationEpisode]) -> Mapping[Setting, float]:
-        scores: dict[Setting, float] = {}
-        for lr, head in itertools.product(self.lrs, self.heads):
-            totals = dict.fromkeys(self.steps, 0.0)
-            for trial in trials:
-                for steps, tuned in finetune(network, trial.support, trial.way, lr, self.steps, head):
-                    totals[steps] += _accuracy(tuned, trial.query)
-            scores |= {Setting(lr, steps, head): total / len(trials) for steps, total in totals.items()}
-        return scores
+        grid = itertools.product(self.lrs, self.heads)
+        candidates = [FinetuningLearner(network, lr, self.steps, head) for lr, head in grid]
+        setting = choose_tuned(bench, Setting, recipe, self.trials, candidates)
+        return FinetuningLearner(network, setting.lr, (setting.steps,), setting.head)
 
 
 class FinetuningLearner(Learner):
-    """Start from the backbone in every episode, and tune."""
+    """Start from the backbone in every episode, and tune for several numbers of steps in one run."""
 
-    def __init__(self, network: nn.Module, lr: float, steps: int, head: str) -> None:
+    def __init__(self, network: nn.Module, lr: float, steps: Sequence[int], head: str) -> None:
         self._network, self._lr, self._steps, self._head = network, lr, steps, head
 
     def adapt(self, support: Shots, way: int, rng: Generator) -> Predictor:
         """Tune on the support set; this is deterministic."""
-        stages = list(finetune(self._network, support, way, self._lr, (self._steps,), self._head))
-        self.tuned_parameters = sum(p.numel() for p in stages[-1][1].parameters())
-        return stages[-1][1]
+        *_, (_, tuned) = finetune(self._network, support, way, self._lr, self._steps, self._head)
+        self.tuned_parameters = sum(p.numel() for p in tuned.parameters())
+        return tuned
+
+    def tune(self, support: Tensor, way: int, rngs: Sequence[Generator]) -> Iterator[tuple[Setting, Predictor]]:
+        """Yield the classifier of a single episode, images [1, n, 3, h, w], after each number of steps."""
+        shots = Shots(support[0], labels_of(support, way))
+        for steps, tuned in finetune(self._network, shots, way, self._lr, self._steps, self._head):
+            yield Setting(self._lr, steps, self._head), lambda images, tuned=tuned: tuned(images[0]).unsqueeze(0)
 
 
 def finetune(
     network: nn.Module, support: Shots, way: int, lr: float, stops: Sequence[int], head: str
-) -> list[tuple[int, nn.Sequential]]:
-    """Run Adam over all weights, and return the tuned classifier after each of `stops` steps."""
+) -> Iterator[tuple[int, nn.Sequential]]:
+    """Run Adam over all weights, and yield the classifier after each of `stops` steps; later steps change it."""
     import copy
 
     import torch
     from torch import nn
     from torch.nn.functional import cross_entropy
 
+    from freeshot_baselines.adaptation.heads import initial_head
+
     model = copy.deepcopy(network)
     with torch.no_grad():
-        features = model(support.images)
-    classifier = _head(features, support.labels, way, head)
-    optimizer = torch.optim.Adam([*model.parameters(), *classifier.parameters()], lr=lr, fused=True)
-    tuned: list[tuple[int, nn.Sequential]] = []
+        features = model(support.images)  # [n, d]
+    classifier = nn.Linear(features.shape[1], way).to(features)
+    for parameter, start in zip(
+        classifier.parameters(), initial_head(features, support.labels, way, head), strict=True
+    ):
+        parameter.data.copy_(start)
+    tuned = nn.Sequential(model, classifier)
+    optimizer = torch.optim.Adam(tuned.parameters(), lr=lr, fused=True)
     for step in range(1, max(stops) + 1):
-        loss = cross_entropy(classifier(model(support.images)), support.labels)
+        loss = cross_entropy(tuned(support.images), support.labels)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         if step in stops:
-            last = step == max(stops)
-            parts = (model, classifier) if last else (copy.deepcopy(model), copy.deepcopy(classifier))
-            tuned.append((step, nn.Sequential(*parts)))
-    return tuned
-
-
-def _head(features: Tensor, labels: Tensor, way: int, start: str) -> nn.Linear:
-    """Create the linear head of one episode."""
-    import torch
-    from torch import nn
-
-    from freeshot_baselines.adaptation.heads import linear_start
-
-    head = nn.Linear(features.shape[1], way).to(features)
-    weight, bias = linear_start(features, labels, way, start)
-    with torch.no_grad():
-        head.weight.copy_(weight)
-        head.bias.copy_(bias)
-    return head
-
-
-def _accuracy(predict: Predictor, query: Shots) -> float:
-    import torch
-
-    with torch.no_grad():
-        return float((predict(query.images).argmax(1) == query.labels).double().mean())
+            yield step, tuned

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 import torch
 from tests.baselines.conftest import WAY, streams
@@ -11,17 +14,17 @@ from torch.nn import Parameter
 from freeshot import ValidationEpisode
 from freeshot.contracts.tensors import Shots
 from freeshot.ops.prototypes import prototype_logits
-from freeshot_baselines.adaptation.augment import augmented, shifted
-from freeshot_baselines.adaptation.choosing import Setting, mean_accuracies
+from freeshot_baselines.adaptation.augmentation import augmented, shifted
+from freeshot_baselines.adaptation.batched_adam import adam
+from freeshot_baselines.adaptation.grid_search import Setting, mean_accuracies
 from freeshot_baselines.adaptation.heads import (
     cosine_logits,
     episode_losses,
+    initial_head,
     labels_of,
     leave_one_out,
-    linear_start,
     nearest_mean,
 )
-from freeshot_baselines.adaptation.steps import adam
 
 RNG = torch.Generator().manual_seed(3)
 FEATURES = torch.randn(4, 2 * WAY, 5, generator=RNG, dtype=torch.float64)
@@ -55,9 +58,9 @@ def test_the_loss_of_an_episode_is_its_mean_cross_entropy() -> None:
 
 def test_stacked_heads_start_like_those_of_one_episode() -> None:
     for start in ("zero", "prototype"):
-        weight, bias = linear_start(FEATURES, LABELS.expand(4, -1), WAY, start)
+        weight, bias = initial_head(FEATURES, LABELS.expand(4, -1), WAY, start)
         for place, features in enumerate(FEATURES):
-            w, b = linear_start(features, LABELS, WAY, start)
+            w, b = initial_head(features, LABELS, WAY, start)
             assert torch.allclose(weight[place], w, atol=1e-12)
             assert torch.allclose(bias[place], b, atol=1e-12)
 
@@ -117,7 +120,8 @@ def test_a_grid_is_scored_alike_in_groups_of_any_size() -> None:
         means = support.flatten(2).view(len(support), way, 2, -1).mean(2)
         return [(Setting(lr, 1, "zero"), lambda x, lr=lr: (x.flatten(2) - lr) @ means.mT) for lr in (0.0, 0.5)]
 
-    found = [mean_accuracies(trials, together, tune, lambda place: RNG) for together in (1, 2, 5)]  # type: ignore[arg-type]
+    candidates: list[Any] = [SimpleNamespace(together=together, tune=tune) for together in (1, 2, 5)]
+    found = [mean_accuracies(trials, candidate, lambda index: RNG) for candidate in candidates]
     assert found[0] == pytest.approx(found[1])
     assert found[0] == pytest.approx(found[2])
     assert list(map(str, found[0])) == ["lr 0, 1 steps, zero head", "lr 0.5, 1 steps, zero head"]

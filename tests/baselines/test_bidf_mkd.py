@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from freeshot.basics.errors import DivergedError, OptionError
 from freeshot.contracts.tensors import Adapter, Shots, Task
 from freeshot.ops.prototypes import prototype_logits
-from freeshot_baselines.bidf_mkd.distillation import TwoLevelDistillation, boundary_queries, halves
+from freeshot_baselines.bidf_mkd import TwoLevelDistillation, boundary_queries, halves
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

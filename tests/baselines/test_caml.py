@@ -9,15 +9,15 @@ import torch
 
 from freeshot.basics.errors import OptionError, PoolError
 from freeshot.contracts.tensors import Shots, SurrogateSet
-from freeshot_baselines.caml.context import elmes, fresh
-from freeshot_baselines.caml.drawing import FeatureTasks, feature_tasks, queries_of
-from freeshot_baselines.caml.method import Caml, in_context
+from freeshot_baselines.caml.feature_tasks import FeatureTasks, feature_tasks
+from freeshot_baselines.caml.method import Caml
+from freeshot_baselines.caml.transformer import elmes, fresh, in_context
 
 if TYPE_CHECKING:
     from tests.conftest import Toy
     from torch import Tensor
 
-    from freeshot_baselines.caml.context import InContext
+    from freeshot_baselines.caml.transformer import InContext
 
 
 def rng(seed: int = 0) -> torch.Generator:
@@ -118,7 +118,7 @@ def test_tasks_mix_classes_and_share_no_image_between_support_and_query() -> Non
 
 def test_queries_are_as_many_as_the_poorest_class_gives() -> None:
     tasks = feature_tasks(SETS, pixels, 3, 1)
-    assert (queries_of(tasks, 1, 15), queries_of(tasks, 1, 2)) == (3, 2)
+    assert (tasks.queries(1, 15), tasks.queries(1, 2)) == (3, 2)
 
 
 def test_too_few_images_are_told() -> None:
@@ -138,7 +138,7 @@ def test_training_learns_to_read_tasks() -> None:
     support, query = tasks.draw(3, 1, 3, 50, rng(9))
     answers = torch.arange(3).repeat_interleave(3)
     before = float((in_context(net, support, query, 3).argmax(-1) == answers).double().mean())
-    Caml(iterations=150, tasks=8, lr=3e-3).train(net, tasks, (3, 1, 3), rng(1))
+    Caml(iterations=150, tasks=8, lr=3e-3).train(net, tasks, (3, 1, 3), rng(1), range(150))
     after = float((in_context(net, support, query, 3).argmax(-1) == answers).double().mean())
     assert before < 0.6
     assert after > 0.9

@@ -12,11 +12,10 @@ import torch
 from freeshot.basics.errors import OptionError
 from freeshot.contracts.pool import LoraEntry, Slot
 from freeshot.engine import factors_of
-from freeshot_baselines.composition.average import LoraAverage
+from freeshot_baselines.composition.averages import LoraAverage, LoraFair, correction
 from freeshot_baselines.composition.deltas import mean_factors, stacked_deltas, truncated
-from freeshot_baselines.composition.fair import LoraFair, correction
 from freeshot_baselines.composition.merging import Dare, Ties
-from freeshot_baselines.composition.random_lora import RandomLora
+from freeshot_baselines.controls import RandomLora
 
 if TYPE_CHECKING:
     from tests.conftest import Toy

@@ -12,10 +12,9 @@ from freeshot.basics.errors import DivergedError, OptionError
 from freeshot.contracts.pool import LoraEntry, Slot
 from freeshot.engine import factors_of
 from freeshot_baselines.composition.deltas import stacked_deltas
-from freeshot_baselines.dro.canonical import chunks_of, factor_distance, factored, product_distance
-from freeshot_baselines.dro.hypernetwork import Hypernetwork, standardized
+from freeshot_baselines.dro.factor_chunks import chunks_of, factor_distance, factored, product_distance
+from freeshot_baselines.dro.hypernetwork import Hypernetwork, length, projected, standardized, start_moves, worst_moves
 from freeshot_baselines.dro.method import Dro
-from freeshot_baselines.dro.robust import length, projected, start_moves, worst_moves
 
 if TYPE_CHECKING:
     from tests.conftest import Toy

@@ -10,7 +10,7 @@ import torch
 
 from freeshot.contracts.pool import LoraEntry, Slot
 from freeshot.engine import factors_of
-from freeshot_baselines.composition.dual_lora import DualLora, apart
+from freeshot_baselines.composition.dual_lora import DualLora, without_earlier_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +41,7 @@ UPDATES = torch.stack([e.factors[Q][1] @ e.factors[Q][0] for e in ENTRIES])
 
 def products(entries: Sequence[LoraEntry], protected: int = 0) -> Tensor:
     """Return what each LoRA still adds [l, o, i]."""
-    return torch.stack([b @ a for a, b in apart([e.factors[Q] for e in entries], protected)])
+    return torch.stack([b @ a for a, b in without_earlier_inputs([e.factors[Q] for e in entries], protected)])
 
 
 def obvious(updates: Tensor, order: list[int]) -> np.ndarray[Any, Any]:
@@ -107,7 +107,7 @@ def test_orders_are_averaged() -> None:
 
 def test_loras_that_do_not_meet_are_averaged_as_they_are() -> None:
     whole = torch.eye(7, dtype=torch.float64)[:6].reshape(3, 2, 7)
-    for (kept, _), rows in zip(apart([(rows, normal(6, 2)) for rows in whole]), whole, strict=True):
+    for (kept, _), rows in zip(without_earlier_inputs([(rows, normal(6, 2)) for rows in whole]), whole, strict=True):
         assert torch.allclose(kept, rows)
 
 

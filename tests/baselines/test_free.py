@@ -19,8 +19,8 @@ from freeshot.basics.errors import ContractError, DivergedError
 from freeshot.contracts.tensors import Adapter, Shots, Task
 from freeshot.engine.inversion.image_generator import build_generator, fresh_generator
 from freeshot.engine.inversion.teacher import BankTeacher, PoolTeachers
-from freeshot_baselines.free.bell import Bell, distillation_loss, replay_loss
-from freeshot_baselines.free.generator import MetaGenerator
+from freeshot_baselines.free.meta_generator import MetaGenerator
+from freeshot_baselines.free.method import Bell, student_loss
 
 if TYPE_CHECKING:
     from freeshot.contracts.pool import LoraPool
@@ -131,7 +131,7 @@ def test_without_having_learned_there_is_nothing_to_recover_with(backbone: Backb
 
 def test_a_rate_that_diverges_is_told(backbone: Backbone, pool: LoraPool) -> None:
     wild = replace(SMALL, lr=1e30)
-    with pytest.raises(DivergedError, match="Lower the inversion's lr"):
+    with pytest.raises(DivergedError, match="Lower its lr"):
         wild.learn(PoolTeachers(backbone, pool.entries), PER_CLASS, rng())
 
 
@@ -184,7 +184,7 @@ def walked(tasks: Sequence[Task]) -> Tensor:
     optimizer = torch.optim.Adam(model.lora(), lr=1e-2)
     for one in tasks:
         optimizer.zero_grad()
-        distillation_loss(model, one).backward()  # type: ignore[no-untyped-call]
+        student_loss(model, one).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     return model.weight.detach()  # type: ignore[no-any-return]
 
@@ -205,7 +205,7 @@ def test_mixed_tasks_are_replayed_one_step_each() -> None:
     optimizer = torch.optim.Adam(model.lora(), lr=1e-2)
     for one in mixed:
         optimizer.zero_grad()
-        replay_loss(model, one).backward()  # type: ignore[no-untyped-call]
+        student_loss(model, one).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     assert torch.allclose(fitted(Bell(lr=1e-2), mixed), model.weight, rtol=0, atol=1e-12)
 
@@ -224,7 +224,7 @@ def test_distillation_is_the_divergence_of_the_student_from_the_lora() -> None:
     for lora, student in zip(one.teacher_logits, scores(model, one), strict=True):
         p, q = slowly.shares(lora).tolist(), slowly.shares(student).tolist()
         divergences.append(sum(p[c] * math.log(p[c] / q[c]) for c in range(3)))
-    assert float(distillation_loss(model, one).detach()) == pytest.approx(sum(divergences) / 9, abs=1e-9)
+    assert float(student_loss(model, one).detach()) == pytest.approx(sum(divergences) / 9, abs=1e-9)
 
 
 def test_replay_is_the_cross_entropy_of_the_nearest_class_mean() -> None:
@@ -234,7 +234,7 @@ def test_replay_is_the_cross_entropy_of_the_nearest_class_mean() -> None:
         -math.log(float(slowly.shares(row)[label]))
         for row, label in zip(scores(model, mixed), mixed.query.labels.tolist(), strict=True)
     ]
-    assert float(replay_loss(model, mixed).detach()) == pytest.approx(sum(losses) / 9, abs=1e-9)
+    assert float(student_loss(model, mixed).detach()) == pytest.approx(sum(losses) / 9, abs=1e-9)
 
 
 def test_distilling_from_a_teacher_of_one_mind_has_neither_loss_nor_gradient() -> None:
@@ -245,7 +245,7 @@ def test_distilling_from_a_teacher_of_one_mind_has_neither_loss_nor_gradient() -
     one = LORAS[0]
     support, query = model.embed(one.support.images), model.embed(one.query.images)
     agreed = replace(one, teacher_logits=prototype_logits(query, support, one.support.labels, 3, "euclidean").detach())
-    loss = distillation_loss(model, agreed)
+    loss = student_loss(model, agreed)
     loss.backward()  # type: ignore[no-untyped-call]
     assert float(loss.detach()) == pytest.approx(0, abs=1e-12)
     assert model.weight.grad.abs().max() < 1e-10
@@ -253,5 +253,5 @@ def test_distilling_from_a_teacher_of_one_mind_has_neither_loss_nor_gradient() -
 
 def test_a_loss_that_is_not_finite_is_told() -> None:
     bad = replace(LORAS[0], teacher_logits=torch.full((9, 3), torch.nan, dtype=torch.float64))
-    with pytest.raises(DivergedError, match=r"The loss of meta-learner 'bell' is nan at task 0\. Lower its lr\."):
+    with pytest.raises(DivergedError, match=r"The loss of meta-learner 'bell' is nan at step 0\. Lower its lr\."):
         fitted(Bell(group=1), [bad])

@@ -13,7 +13,8 @@ from torch.func import functional_call
 from freeshot.contracts.tensors import Shots
 from freeshot.ops.prototypes import prototype_logits
 from freeshot.testing import toy as world
-from freeshot_baselines.full_finetuning import FinetuningLearner, FullFinetuning, _head, finetune
+from freeshot_baselines.adaptation.heads import initial_head
+from freeshot_baselines.full_finetuning import FinetuningLearner, FullFinetuning, finetune
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,13 +48,16 @@ def test_the_prototype_head_decides_by_the_nearest_class_mean(seed: int) -> None
     rng = torch.Generator().manual_seed(seed)
     features, queries = torch.randn(2 * WAY, 6, generator=rng), torch.randn(50, 6, generator=rng)
     labels = torch.arange(WAY).repeat_interleave(2)
-    head = _head(features, labels, WAY, "prototype")
-    assert torch.equal(head(queries).argmax(1), prototype_logits(queries, features, labels, WAY).argmax(1))
+    weight, bias = initial_head(features, labels, WAY, "prototype")
+    assert torch.equal(
+        (queries @ weight.mT + bias).argmax(1), prototype_logits(queries, features, labels, WAY).argmax(1)
+    )
 
 
 def test_the_zero_head_has_no_opinion() -> None:
-    head = _head(torch.randn(6, 6), torch.arange(WAY).repeat_interleave(2), WAY, "zero")
-    assert not head(torch.randn(4, 6)).any()
+    weight, bias = initial_head(torch.randn(6, 6), torch.arange(WAY).repeat_interleave(2), WAY, "zero")
+    assert not weight.any()
+    assert not bias.any()
 
 
 @pytest.mark.parametrize("head", ["zero", "prototype"])
@@ -73,12 +77,12 @@ def test_tuning_fits_the_support() -> None:
 def test_tuning_leaves_the_network_it_started_from() -> None:
     start = network()
     before = said(start)
-    finetune(start, support(), WAY, 1e-1, (5,), "zero")
+    list(finetune(start, support(), WAY, 1e-1, (5,), "zero"))
     assert torch.equal(said(start), before)
 
 
 def test_an_episode_does_not_depend_on_those_before_it() -> None:
-    learner = FinetuningLearner(network(), 1e-2, 4, "zero")
+    learner = FinetuningLearner(network(), 1e-2, (4,), "zero")
     first, _, again = (said(learner.adapt(support(seed), WAY, RNG)) for seed in (1, 2, 1))
     assert torch.equal(first, again)
 

@@ -11,9 +11,8 @@ import torch
 
 from freeshot.contracts.method import Learner
 from freeshot_baselines.frozen_prototype import PrototypeLearner
-from freeshot_baselines.heads.knn import KnnLearner
 from freeshot_baselines.heads.linear_probe import ProbeLearner, logistic_regression
-from freeshot_baselines.heads.rtd import RtdLearner
+from freeshot_baselines.heads.nearest_neighbours import KnnLearner, RtdLearner
 
 if TYPE_CHECKING:
     from tests.conftest import Toy

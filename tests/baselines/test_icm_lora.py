@@ -10,8 +10,8 @@ import torch
 
 from freeshot import LoraEntry, Slot
 from freeshot.engine import adapter_of, factors_of
-from freeshot_baselines.composition.canonical import canonical, lora_space
-from freeshot_baselines.icm_lora.cvae import bound, divergence, fresh
+from freeshot_baselines.icm_lora.autoencoder import bound, divergence, fresh
+from freeshot_baselines.icm_lora.lora_space import canonical, lora_space
 from freeshot_baselines.icm_lora.method import GeneratingLearner, IcmLora
 
 if TYPE_CHECKING:
@@ -57,10 +57,10 @@ def test_the_form_is_that_of_the_svd_with_signs_fixed() -> None:
 def test_coordinates_lead_back_to_the_loras() -> None:
     entries = [entry(0), entry(1, rank=3), entry(2, slots=(Q,)), entry(3)]
     space = lora_space(entries)
-    assert space.known.shape == (4, 3)
-    assert float(space.known.square().mean()) == pytest.approx(1)
+    assert space.coordinates.shape == (4, 3)
+    assert float(space.coordinates.square().mean()) == pytest.approx(1)
     assert torch.allclose(space.axes @ space.axes.mT, torch.eye(3, dtype=torch.float64), atol=1e-10)
-    for one, coordinates in zip(entries, space.known, strict=True):
+    for one, coordinates in zip(entries, space.coordinates, strict=True):
         found = space.lora(coordinates)
         for slot in (Q, V):
             a, b = found[slot]
@@ -70,7 +70,7 @@ def test_coordinates_lead_back_to_the_loras() -> None:
 
 def test_a_pool_of_equal_loras_has_no_coordinates() -> None:
     space = lora_space([entry(0), entry(0)])
-    a, b = space.lora(space.known[0])[Q]
+    a, b = space.lora(space.coordinates[0])[Q]
     assert torch.allclose(b @ a, (entry(0).factors[Q][1] @ entry(0).factors[Q][0]).float(), atol=1e-5)
 
 
@@ -110,7 +110,7 @@ def test_a_task_vector_brings_back_the_lora_that_goes_with_it() -> None:
     places = torch.tensor([[2.0, 0.0, 0.0, 1.0], [0.0, 2.0, 0.0, 1.0]])
     features = [place + 0.3 * torch.randn(20, 4, generator=rng(n)) for n, place in enumerate(places)]
     network = fresh(3, 4, 4, 16, rng())
-    IcmLora(iterations=300, lr=1e-2).train(network, loras, features, 5, rng(1))
+    IcmLora(iterations=300, lr=1e-2).train(network, loras, features, 5, rng(1), range(300))
     with torch.no_grad():
         found = network.decode(torch.zeros(2, 4), places)
     assert float((found - loras).abs().max()) < 0.4
@@ -132,13 +132,13 @@ def test_a_condition_far_off_counts_as_one_at_the_limit() -> None:
 def test_each_support_set_gets_a_lora_of_its_own(toy: Toy) -> None:
     bench = toy.bench(IcmLora())
     space = lora_space(bench.pool().entries)
-    network = fresh(space.known.shape[1], 48, 4, 8, rng())
+    network = fresh(space.coordinates.shape[1], 48, 4, 8, rng())
     learner = GeneratingLearner(bench.frozen(), network, space, bench.adapted)
     assert learner.tuning_free
     first, second = (learner.adapter(torch.rand(2, 3, 16, 16, generator=rng(n))) for n in (1, 2))
     assert set(factors_of(first)) == set(bench.pool().entries[0].factors)
     assert any(not torch.equal(tensor, second.tensors[name]) for name, tensor in first.tensors.items())
-    assert set(adapter_of(space.lora(space.known[0])).tensors) == set(first.tensors)
+    assert set(adapter_of(space.lora(space.coordinates[0])).tensors) == set(first.tensors)
 
 
 def test_icm_lora_is_data_free_and_tuning_free(toy: Toy) -> None:

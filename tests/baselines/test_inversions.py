@@ -15,11 +15,11 @@ from freeshot.contracts.tensors import Shots
 from freeshot.engine import BankTeacher
 from freeshot.engine.inversion.black_box import QueryTeacher
 from freeshot.engine.inversion.pixel_optimizer import Iterate, lengths, variation_norm
+from freeshot_baselines.controls import GaussianNoise
 from freeshot_baselines.inversions.cmi import Cmi, contrastive_loss, cropped
-from freeshot_baselines.inversions.deep import DeepInversion
+from freeshot_baselines.inversions.deep_inversion import DeepInversion
 from freeshot_baselines.inversions.mask_and_predict import MaskAndPredict, next_patches, patch_mask
 from freeshot_baselines.inversions.zeroth_order import ZerothOrder
-from freeshot_baselines.noise import GaussianNoise
 
 if TYPE_CHECKING:
     from tests.conftest import Toy
@@ -267,7 +267,7 @@ def missed_by_loop(teacher: Linear, pixels: Tensor, wanted: Tensor) -> list[list
 def test_how_much_a_patch_is_missed_is_the_length_of_its_gradient() -> None:
     teacher: Any = Linear(size=0.1)
     pixels, wanted = normal(3, 3, 4, 4, seed=2), torch.tensor([0, 1, 2])
-    found = STILL._missed(teacher, pixels, wanted)
+    found = STILL._importance(teacher, pixels, wanted)
     lengths_found = (found * 2**2).sqrt()  # the mean square of a patch, which orders patches alike
     assert torch.allclose(lengths_found, torch.tensor(missed_by_loop(teacher, pixels, wanted), dtype=torch.float64))
 

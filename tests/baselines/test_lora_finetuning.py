@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 
 from freeshot.engine import LoraBank, merge, slots_of
 from freeshot.engine.lora.meta_model import factors_of
-from freeshot_baselines.adaptation.choosing import Setting
+from freeshot_baselines.adaptation.grid_search import Setting
 from freeshot_baselines.adaptation.lora_finetuning import LoraFinetuning, LoraLearner
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def test_tuning_fits_the_support_and_leaves_the_trunk(trunk: EpisodeBackbone, ep
 
 
 def test_the_average_is_where_it_starts_if_asked(trunk: EpisodeBackbone, episodes: Episodes, pool: LoraPool) -> None:
-    from freeshot_baselines.composition.average import LoraAverage
+    from freeshot_baselines.composition.averages import LoraAverage
 
     average = LoraAverage(rank=2).compose(pool.entries)
     started = LoraLearner(trunk, LoraFinetuning(start="average", rank=2), average, Setting(0, 1, "prototype"), 3)

@@ -15,9 +15,9 @@ from torch.nn import Parameter
 from freeshot.basics.errors import DivergedError
 from freeshot.contracts.tensors import Checkpoint, Shots, Task
 from freeshot.engine import SharedLora
-from freeshot_baselines.meta.factors import beside, compressed
-from freeshot_baselines.meta.losses import prototype_loss
-from freeshot_baselines.meta.lte import Lte, fresh_head, merge, scaled
+from freeshot_baselines.lte import Lte, fresh_head, merge, scaled
+from freeshot_baselines.meta_learners.lora_factors import compressed, joined
+from freeshot_baselines.meta_learners.task_loss import prototype_loss
 
 if TYPE_CHECKING:
     from tests.conftest import Toy
@@ -107,7 +107,7 @@ def test_tasks_go_to_the_heads_in_turn(backbone: Backbone) -> None:
         shared = [weight.detach().clone() for weight in model.lora()]
         optimizers[own].param_groups[0]["lr"] = SMALL.rate(step)
         optimizers[own].zero_grad()
-        prototype_loss(model, task, beside(shared, scaled(heads[own], 2.0))).backward()  # type: ignore[no-untyped-call]
+        prototype_loss(model, task, joined(shared, scaled(heads[own], 2.0))).backward()  # type: ignore[no-untyped-call]
         optimizers[own].step()
         if step == 3:
             merge(model, heads, 2.0)

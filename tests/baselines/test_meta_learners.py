@@ -16,13 +16,12 @@ from torch.nn.functional import cross_entropy
 from freeshot.contracts.tensors import Adapter, Checkpoint, Shots, Task
 from freeshot.engine import SharedLora
 from freeshot.ops.prototypes import prototype_logits
-from freeshot_baselines.meta.anil import Anil
-from freeshot_baselines.meta.evolution import Evolution, centred_ranks
-from freeshot_baselines.meta.factors import beside, fresh_factors
-from freeshot_baselines.meta.lora_ml import LoraMl
-from freeshot_baselines.meta.losses import answer_loss, prototype_loss
-from freeshot_baselines.meta.maml import Maml
-from freeshot_baselines.meta.reptile import Reptile
+from freeshot_baselines.meta_learners.evolution import Evolution, centred_ranks
+from freeshot_baselines.meta_learners.lora_factors import fresh_factors, joined
+from freeshot_baselines.meta_learners.lora_ml import LoraMl
+from freeshot_baselines.meta_learners.maml import Anil, Maml
+from freeshot_baselines.meta_learners.reptile import Reptile
+from freeshot_baselines.meta_learners.task_loss import answer_loss, prototype_loss
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -132,7 +131,7 @@ def test_a_loras_opinion_counts_where_there_is_one() -> None:
 def test_queries_can_be_asked_in_parts() -> None:
     model: Any = Tilt()
     for one in (task(0), task(0, of_lora=True)):
-        parts = [prototype_loss(model, one, asked=torch.arange(start, start + 3)) for start in (0, 3, 6)]
+        parts = [prototype_loss(model, one, queries=torch.arange(start, start + 3)) for start in (0, 3, 6)]
         assert float((sum(parts) / 3 - prototype_loss(model, one)).detach()) == pytest.approx(0, abs=1e-12)
 
 
@@ -148,7 +147,7 @@ def test_reptile_keeps_a_share_of_the_way_that_adam_without_momentum_goes() -> N
     order = torch.randperm(9, generator=drawn)
     for asked in (order[:5], order[5:]):
         optimizer.zero_grad()
-        prototype_loss(model, one, asked=asked).backward()  # type: ignore[no-untyped-call]
+        prototype_loss(model, one, queries=asked).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     way = [s - w.detach() for s, w in zip(start, model.lora(), strict=True)]
     found = pulled(Reptile(inner_steps=2, inner_lr=1e-2), one)
@@ -234,7 +233,7 @@ def test_a_prototype_head_without_steps_is_the_nearest_prototype() -> None:
 def test_loras_side_by_side_add_their_products() -> None:
     first = [torch.randn(1, 2, 4, generator=rng(1)), torch.randn(1, 3, 2, generator=rng(2))]
     second = [torch.randn(1, 1, 4, generator=rng(3)), torch.randn(1, 3, 1, generator=rng(4))]
-    a, b = beside(first, second)
+    a, b = joined(first, second)
     assert torch.allclose(b @ a, first[1] @ first[0] + second[1] @ second[0], atol=1e-6)
 
 
@@ -242,7 +241,7 @@ def test_a_fresh_lora_changes_nothing_yet() -> None:
     model = Tilt()
     fresh = fresh_factors(model.weights, 3, rng())
     images = torch.rand(2, 3, 2, 2, dtype=torch.float64, generator=rng(1))
-    assert torch.equal(model.embed(images), model.embed_with(beside(model.weights, fresh), images))
+    assert torch.equal(model.embed(images), model.embed_with(joined(model.weights, fresh), images))
     assert 0 < float(fresh[0].abs().max()) <= 12**-0.5
 
 
@@ -255,11 +254,11 @@ def test_lora_ml_fits_a_private_lora_and_steps_beside_it() -> None:
     for _ in range(2):
         optimizer.zero_grad()
         shared = [w.detach() for w in model.weights]
-        prototype_loss(model, one, beside(shared, private)).backward()  # type: ignore[no-untyped-call]
+        prototype_loss(model, one, joined(shared, private)).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
     def loss(weights: Sequence[Tensor]) -> Tensor:
-        return prototype_loss(model, one, beside(weights, [f.detach() for f in private]))
+        return prototype_loss(model, one, joined(weights, [f.detach() for f in private]))
 
     found = learner.private(model, one, rng(1))
     assert close(found, private, 1e-12)

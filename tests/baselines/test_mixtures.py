@@ -17,18 +17,16 @@ from freeshot.basics.errors import OptionError
 from freeshot.engine import LoraBank, forward, merge
 from freeshot.engine.lora.meta_model import factors_of
 from freeshot.ops.prototypes import prototype_logits
-from freeshot_baselines.adaptation.augment import augmented
+from freeshot_baselines.adaptation.augmentation import augmented
 from freeshot_baselines.adaptation.heads import leave_one_out
-from freeshot_baselines.adaptation.objective import support_losses
-from freeshot_baselines.composition import search
-from freeshot_baselines.composition.average import LoraAverage
+from freeshot_baselines.adaptation.support_loss import support_losses
+from freeshot_baselines.composition import gradient_free as search
+from freeshot_baselines.composition.averages import LoraAverage
 from freeshot_baselines.composition.deltas import slots_of_all, stacked_deltas, stacked_factors
-from freeshot_baselines.composition.learned import Composition
-from freeshot_baselines.composition.lorahub import LoraHub, LoraHubLearner
-from freeshot_baselines.composition.mixing import Stack
-from freeshot_baselines.composition.mixture import MixtureLearner
+from freeshot_baselines.composition.learned_mixtures import Composition, MixtureLearner, SdLora
+from freeshot_baselines.composition.lora_mixture import LoraStack
+from freeshot_baselines.composition.lorahub import LoraHub, LoraHubLearner, factor_sums
 from freeshot_baselines.composition.mole import Mole, MoleLearner, routed
-from freeshot_baselines.composition.sd_lora import SdLora
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -55,8 +53,8 @@ def entries(pool: LoraPool) -> tuple[LoraEntry, ...]:
     return (*strong[:-1], replace(strong[-1], rank=1, factors=cut))
 
 
-def stack_of(trunk: EpisodeBackbone, entries: tuple[LoraEntry, ...], *, unit: bool = False) -> Stack:
-    return Stack.of(entries, trunk.like, unit=unit)
+def stack_of(trunk: EpisodeBackbone, entries: tuple[LoraEntry, ...], *, unit: bool = False) -> LoraStack:
+    return LoraStack.of(entries, trunk.like, unit=unit)
 
 
 def features_with(trunk: EpisodeBackbone, deltas: Mapping[Slot, Tensor], images: Tensor) -> Tensor:
@@ -294,7 +292,7 @@ def test_a_search_finds_a_low_place_starts_at_zero_and_stays_in_bounds() -> None
         asked.append(found)
         return (found - wanted).square().sum(1)
 
-    first, again = (search.searched(losses, 2, 1.5, 60, "NGOpt", streams(2)) for _ in range(2))
+    first, again = (search.search_coefficients(losses, 2, 1.5, 60, "NGOpt", streams(2)) for _ in range(2))
     assert torch.equal(first, again)
     assert len(asked) == 2 * 60
     assert torch.stack(asked).abs().max() <= 1.5
@@ -303,7 +301,7 @@ def test_a_search_finds_a_low_place_starts_at_zero_and_stays_in_bounds() -> None
 
 def test_searching_leaves_the_global_streams_alone() -> None:
     states = torch.random.get_rng_state(), str(np.random.get_state())  # noqa: NPY002
-    search.searched(lambda found: found.square().sum(1), 3, 1.5, 5, "NGOpt", streams(1))
+    search.search_coefficients(lambda found: found.square().sum(1), 3, 1.5, 5, "NGOpt", streams(1))
     assert torch.equal(states[0], torch.random.get_rng_state())
     assert states[1] == str(np.random.get_state())  # noqa: NPY002
 
@@ -316,10 +314,9 @@ def test_without_nevergrad_a_sentence_says_what_to_install(monkeypatch: pytest.M
 
 @pytest.mark.parametrize("space", ["factors", "delta"])
 def test_lorahub_mixes_factors_or_products(toy: Toy, trunk: EpisodeBackbone, episodes: Episodes, space: Any) -> None:
-    method = LoraHub(space=space)
-    bench = toy.bench(method)
-    entries, weights = bench.pool().entries, torch.randn(1, 4, generator=RNG, dtype=torch.float64)
-    mixed = method._mixing(trunk, bench)(weights)
+    entries, weights = toy.bench(LoraHub()).pool().entries, torch.randn(1, 4, generator=RNG, dtype=torch.float64)
+    of_pool = factor_sums(entries, trunk.like) if space == "factors" else stack_of(trunk, entries).mixed
+    mixed = of_pool(weights)
     deltas = {}
     for slot in slots_of_all(entries):
         a, b = (f.double() for f in stacked_factors(entries, slot))
@@ -336,12 +333,12 @@ def test_a_search_of_lorahub_is_told_the_supports_loss_and_a_price_of_large_coef
     found = torch.tensor([[1.2, -0.4, 0.0], [-1.5, 0.3, 0.9], [0.1, 0.0, -0.2]], dtype=torch.float64)
     told: list[Tensor] = []
 
-    def searched(losses: Callable[[Tensor], Tensor], size: int, *_: object) -> Tensor:
+    def search_coefficients(losses: Callable[[Tensor], Tensor], size: int, *_: object) -> Tensor:
         assert size == 3
         told.append(losses(found))
         return found
 
-    monkeypatch.setattr(search, "searched", searched)
+    monkeypatch.setattr(search, "search_coefficients", search_coefficients)
     stack, method = stack_of(trunk, entries), LoraHub(candidates=3)
     LoraHubLearner(trunk, method, 4, stack.mixed, 3).adapt_many(episodes[0], WAY, streams(3))
     for e, stream in enumerate(streams(3)):

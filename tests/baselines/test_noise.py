@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from freeshot_baselines.noise import GaussianNoise
+from freeshot_baselines.controls import GaussianNoise
 
 if TYPE_CHECKING:
     from tests.conftest import Toy

@@ -10,7 +10,7 @@ from tests.baselines.conftest import WAY, streams
 from torch.nn.functional import cosine_similarity, cross_entropy
 
 from freeshot.engine import LoraBank, slots_of
-from freeshot_baselines.adaptation.augment import augmented
+from freeshot_baselines.adaptation.augmentation import augmented
 from freeshot_baselines.adaptation.pmf import Pmf, PmfLearner
 
 if TYPE_CHECKING:

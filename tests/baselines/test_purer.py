@@ -16,8 +16,8 @@ from freeshot.basics.errors import DivergedError, OptionError, PoolError
 from freeshot.engine import BankTeacher, LoraBank, SharedLora, slots_of
 from freeshot.engine.inversion.pixel_optimizer import variation_norm
 from freeshot.engine.lora.meta_model import adapter_of, bank_of
-from freeshot_baselines.purer.calibration import CalibratedLearner, Calibration, contrastive_losses
-from freeshot_baselines.purer.memory import Curriculum, PixelMemory
+from freeshot_baselines.purer.calibration import CalibratedLearner, contrastive_losses
+from freeshot_baselines.purer.learnable_images import Curriculum, LearnableImages
 from freeshot_baselines.purer.method import Purer, episode_loss
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ def rng(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def memory(lr: float = 0.1) -> PixelMemory:
-    return PixelMemory([7, 3, 7, 5], 4, 16, (HALF, HALF), lr, rng())
+def memory(lr: float = 0.1) -> LearnableImages:
+    return LearnableImages([7, 3, 7, 5], 4, 16, (HALF, HALF), lr, rng())
 
 
 @pytest.fixture(scope="module")
@@ -48,11 +48,11 @@ def precise(backbone: Backbone) -> Backbone:
     return replace(backbone, vit=vit, normalize=normalize)
 
 
-def precise_memory(precise: Backbone, names: list[int], per_class: int) -> PixelMemory:
-    return PixelMemory(names, per_class, 16, (precise.normalize.mean, precise.normalize.std), 0.05, rng())
+def precise_memory(precise: Backbone, names: list[int], per_class: int) -> LearnableImages:
+    return LearnableImages(names, per_class, 16, (precise.normalize.mean, precise.normalize.std), 0.05, rng())
 
 
-def reached(found: PixelMemory, images: Tensor) -> dict[int, list[int]]:
+def reached(found: LearnableImages, images: Tensor) -> dict[int, list[int]]:
     """Return which images of which classes a sum of images has a slope in."""
     names = [3, 5, 7]
     pixels = [found._pixels[name] for name in names]
@@ -161,7 +161,7 @@ def test_images_of_a_step_go_up_the_learners_loss_only_where_learning_stalled(
     method, desk = Purer(iterations=2, loras=2, per_class=2, pixel_lr=0.05, lr=0.01, feedback=3.0), Desk(precise, pool)
     names = [name for entry in pool.entries for name in entry.class_ids]
     found, slow = (precise_memory(precise, names, 2) for _ in range(2))
-    monkeypatch.setattr(Purer, "_memory", lambda *_: found)
+    monkeypatch.setattr(Purer, "_learnable_images", lambda *_: found)
     monkeypatch.setattr(Curriculum, "harder", lambda *_: stalled)
     tensors = method._lockstep(cast("Any", desk), lambda done, total: None)
 
@@ -199,7 +199,7 @@ def test_the_inversion_loss_is_that_of_its_parts(
     monkeypatch.setattr("freeshot.engine.inversion.pixel_optimizer.jittered", lambda images, *_, **__: images)
     entry = pool.entries[0]
     teacher = BankTeacher(backbone, [entry])
-    found = PixelMemory(entry.class_ids, 2, 16, (teacher.mean, teacher.std), 0.1, rng())
+    found = LearnableImages(entry.class_ids, 2, 16, (teacher.mean, teacher.std), 0.1, rng())
     method = Purer(jitter=0.0, total_variation=0.2, l2=0.3)
 
     pixels = found.pixels(entry.class_ids)
@@ -211,7 +211,15 @@ def test_the_inversion_loss_is_that_of_its_parts(
 
 # --- calibration at test (ICFIL) ----------------------------------------------------------------
 
-PLAN = Calibration(steps=3, lr=0.01, temperature=0.2, inversion_steps=4, pixel_lr=0.3, total_variation=0.02, l2=0.03)
+CALIBRATED = Purer(
+    calibrate=3,
+    calibrate_lr=0.01,
+    calibrate_temperature=0.2,
+    calibrate_inversion=4,
+    pixel_lr=0.3,
+    total_variation=0.02,
+    l2=0.03,
+)
 LABELS = torch.arange(WAY).repeat_interleave(2)
 
 
@@ -249,12 +257,12 @@ def slowly_inverted(trunk: EpisodeBackbone, bank: LoraBank, support: Tensor, str
     with torch.no_grad():
         shown = trunk.features(support[None], bank)[0]
     pixels = torch.randn(support.shape, generator=stream).double().requires_grad_()
-    optimizer = torch.optim.Adam([pixels], lr=PLAN.pixel_lr)
-    for _ in range(PLAN.inversion_steps):
+    optimizer = torch.optim.Adam([pixels], lr=CALIBRATED.pixel_lr)
+    for _ in range(CALIBRATED.calibrate_inversion):
         seen = trunk.features((pixels * std + mean)[None], bank)[0]
         loss = slowly.cross_entropy(slowly.nearest_mean_logits(seen, shown, LABELS, WAY), LABELS) * len(pixels)
         for image in pixels:
-            loss = loss + PLAN.total_variation * variation_norm(image[None])[0] + PLAN.l2 * image.norm()
+            loss = loss + CALIBRATED.total_variation * variation_norm(image[None])[0] + CALIBRATED.l2 * image.norm()
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -268,16 +276,18 @@ def test_episodes_are_inverted_and_calibrated_as_each_alone(
 ) -> None:
     support, queries = episodes
     adapter = shared_lora(trunk)
-    learner = CalibratedLearner(trunk, adapter, PLAN, 3)
+    learner = CalibratedLearner(trunk, adapter, CALIBRATED, 3)
     found = learner.adapt_many(support, WAY, streams(3))(queries)
     for e, stream in enumerate(streams(3)):
         bank = bank_of(adapter, trunk.like)
         images = torch.cat([support[e], slowly_inverted(trunk, bank, support[e], stream)])
         weights = list(bank.parameters())
-        optimizer = torch.optim.Adam(weights, lr=PLAN.lr)
-        for _ in range(PLAN.steps):
+        optimizer = torch.optim.Adam(weights, lr=CALIBRATED.calibrate_lr)
+        for _ in range(CALIBRATED.calibrate):
             optimizer.zero_grad()
-            slow_contrast(trunk.features(images[None], bank)[0], LABELS.repeat(2), PLAN.temperature).backward()  # type: ignore[no-untyped-call]
+            slow_contrast(
+                trunk.features(images[None], bank)[0], LABELS.repeat(2), CALIBRATED.calibrate_temperature
+            ).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         with torch.no_grad():
             shown, asked = (trunk.features(part[e : e + 1], bank)[0] for part in (support, queries))
@@ -316,7 +326,7 @@ def test_purer_is_strictly_data_free_and_done_once_per_pool_and_shape(toy: Toy) 
 
 def test_a_rate_that_diverges_is_told(toy: Toy) -> None:
 
-    with pytest.raises(DivergedError, match=r"The learner's loss of 'purer' is .*\. Lower its lr\."):
+    with pytest.raises(DivergedError, match=r"The loss of the learner of 'purer' is .*\. Lower its lr\."):
         Purer(iterations=3, per_class=4, lr=1e30, warmup=0, patience=1).prepare(toy.bench(Purer()))
 
 

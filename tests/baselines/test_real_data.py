@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from freeshot.testing.toy import SPLITS, ToyImages
-from freeshot_baselines.real_data import RealData
+from freeshot_baselines.controls import RealData
 
 if TYPE_CHECKING:
     from tests.conftest import Toy

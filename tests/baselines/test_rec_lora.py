@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from freeshot import Learner, LoraEntry, Slot
-from freeshot_baselines.composition.clusters import clusters, similarities
+from freeshot_baselines.rec_lora.clusters import clusters, similarities
 from freeshot_baselines.rec_lora.router import RoutedLearner, nearness, spread
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ def test_the_learner_that_parts_the_support_gets_the_weight() -> None:
     learner = RoutedLearner([Times(normal(6, 4) / 10), Times(good)], 0.05)
     images = torch.rand(6, 3, 1, 2, generator=rng(), dtype=torch.float64)
     images[:3, 0], images[3:, 0] = 0.0, 1.0
-    shown = learner._apart(learner.embed(images)[None])
+    shown = learner._split(learner.embed(images)[None])
     weights = learner.weights(shown, torch.arange(2).repeat_interleave(3), 2)
     assert float(weights.sum()) == pytest.approx(1)
     assert float(weights[1, 0]) > 0.9

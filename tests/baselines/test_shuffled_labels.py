@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from freeshot.contracts.tensors import Shots, SurrogateSet
-from freeshot_baselines.shuffled_labels import ShuffledLabels, shuffled
+from freeshot_baselines.controls import ShuffledLabels, shuffled
 
 if TYPE_CHECKING:
     from tests.conftest import Toy

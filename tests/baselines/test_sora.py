@@ -11,8 +11,8 @@ from tests.given import Given
 
 from freeshot.contracts.tensors import Shots, Task
 from freeshot.engine import SharedLora, factors_of
-from freeshot_baselines.meta.gated import GatedModel, ProximalAdam
-from freeshot_baselines.meta.sora import Sora
+from freeshot_baselines.sora.gates import GatedModel, ProximalAdam
+from freeshot_baselines.sora.method import Sora
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -19,7 +19,7 @@ from freeshot.contracts.tensors import Adapter, Shots, Task
 from freeshot.ops.prototypes import prototype_logits
 from freeshot.records.models import RunRecord
 from freeshot.testing import check
-from freeshot_baselines.teapot.memory import TaskMemory, beta, blended_loss
+from freeshot_baselines.teapot.method import TaskMemory, beta, blended_loss
 from freeshot_baselines.teapot.policy import Policy
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def test_mixed_tasks_are_blended_with_the_one_before(blended: float) -> None:
 
 def test_the_score_is_the_gradient_of_the_log_probabilities() -> None:
     policy = Policy(lr=0.1)
-    policy._place(["a", "b", "c", "d"])
+    policy._indices_of(["a", "b", "c", "d"])
     policy.preferences = torch.randn(4, generator=rng(), dtype=torch.float64)
     free = policy.preferences.clone().requires_grad_()
     shares = free.log_softmax(0)
@@ -151,7 +151,7 @@ def test_the_score_is_the_gradient_of_the_log_probabilities() -> None:
 
 def test_tasks_are_taken_as_often_as_the_policy_says() -> None:
     policy = Policy(lr=0.1)
-    policy._place(["a", "b"])
+    policy._indices_of(["a", "b"])
     policy.preferences = torch.tensor([0.0, -1.0], dtype=torch.float64)
     draws = rng()
     taken = [sum(policy.accepts((name,), draws) for _ in range(2000)) / 2000 for name in "ab"]
@@ -163,7 +163,7 @@ def test_tasks_are_taken_as_often_as_the_policy_says() -> None:
 
 def test_steps_are_those_of_adam() -> None:
     policy = Policy(lr=0.1)
-    policy._place(["a", "b", "c"])
+    policy._indices_of(["a", "b", "c"])
     free = torch.zeros(3, dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.Adam([free], lr=0.1)
     for slope in torch.randn(5, 3, generator=rng(), dtype=torch.float64):
@@ -179,7 +179,7 @@ def test_loras_that_lead_to_better_rewards_are_trusted_more() -> None:
         name = "good" if float(torch.rand((), generator=draws)) < 0.5 else "bad"
         if policy.accepts((name,), draws):
             policy.reward([(name,)], (0.8 if name == "good" else 0.2) + 0.1 * float(torch.randn((), generator=draws)))
-    known = policy.known()
+    known = policy.trust()
     assert known["good"] > 1.5
     assert known["bad"] < 0.5
     assert sum(known.values()) == pytest.approx(2, abs=0.01)
@@ -197,7 +197,7 @@ def test_a_reward_is_compared_with_the_running_mean_of_those_before(monkeypatch:
     slopes: list[float] = []
     monkeypatch.setattr(Policy, "_ascend", lambda self, slope: slopes.append(float(slope[0])))
     policy = Policy(lr=0.1)
-    policy._place(["a", "b"])
+    policy._indices_of(["a", "b"])
     means = []
     for reward in (0.5, 1.0, 0.0, 0.8):
         policy.reward([("a",)], reward)
@@ -279,7 +279,7 @@ def test_what_cannot_be_is_told() -> None:
     with pytest.raises(OptionError, match=r"-o held_out=0\.1, or set selection=uniform"):
         replace(UNIFORM, selection="learned").fit(model, Given(MIXED), rng())
     bad = replace(MIXED[0], teacher_logits=torch.full((9, 3), torch.nan, dtype=torch.float64))
-    with pytest.raises(DivergedError, match=r"The loss of meta-learner 'task-memory' is nan at task 0\."):
+    with pytest.raises(DivergedError, match=r"The loss of meta-learner 'task-memory' is nan at step 0\."):
         UNIFORM.fit(model, Given([bad]), rng())
 
 
@@ -292,7 +292,7 @@ def test_random_rewards_make_shares_as_unequal_as_those_on_record() -> None:
     equal_over_largest = []
     for seed in range(5):
         policy, draws = Policy(lr=0.1), rng(seed)
-        policy._place([f"lora-{number}" for number in range(40)])
+        policy._indices_of([f"lora-{number}" for number in range(40)])
         for _ in range(100):
             taken: list[tuple[str, ...]] = []
             while len(taken) < 4:

@@ -137,7 +137,7 @@ def test_building_hands_over_what_was_asked(call: Call, asked: dict[str, Any]) -
         "seed": 0,
         "device": "cpu",
         "data": Path("data"),
-        "gate": 0.0,
+        "penalty": None,
         "at_once": 8,
     }
 

@@ -14,7 +14,7 @@ from torch.nn.functional import cross_entropy
 from freeshot.engine import BankTeacher, open_backbone
 from freeshot.engine.inversion.teacher import PoolTeachers
 from freeshot.pool.store import open_pool
-from freeshot_baselines.free.generator import MetaGenerator
+from freeshot_baselines.free.meta_generator import MetaGenerator
 from freeshot_lora_recycle.inversion import LoraInversion
 from freeshot_vision.pocket import POOL
 from freeshot_vision.pocket.backbone import PocketVit

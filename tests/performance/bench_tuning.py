@@ -14,7 +14,7 @@ from freeshot.engine import EpisodeBackbone
 from freeshot.engine.vit.backbone import named_backbone
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.plugin.host import load_plugins
-from freeshot_baselines.adaptation.choosing import Setting
+from freeshot_baselines.adaptation.grid_search import Setting
 from freeshot_baselines.adaptation.lora_finetuning import LoraFinetuning, LoraLearner
 
 EPISODES, WAY, STEPS, QUERIES = 12, 5, 10, 15

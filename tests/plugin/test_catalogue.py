@@ -205,7 +205,7 @@ def test_a_track_is_a_track(tracks: Catalogue) -> None:
     assert tracks.origin("track", "a/x/1s") == "freeshot-tracks 1.0"
 
 
-def test_suites_pools_and_columns_are_collected(install: Install) -> None:
+def test_suites_pools_penalties_and_columns_are_collected(install: Install) -> None:
     install(
         "much",
         """
@@ -213,6 +213,8 @@ def test_suites_pools_and_columns_are_collected(install: Install) -> None:
         def freeshot_suites(): return [Suite("pocket", "A small suite.", ("*",), {})]
         @hookimpl
         def freeshot_pools(): return [("sketch", "/pools/sketch")]
+        @hookimpl
+        def freeshot_lora_penalties(): return [("ridge", print), ("none", 0.1)]
         @hookimpl
         def freeshot_leaderboard_columns(): return [Column("seeds", lambda record: record.spec.seed)]
         """,
@@ -222,6 +224,9 @@ def test_suites_pools_and_columns_are_collected(install: Install) -> None:
     assert found.pools() == {"sketch": Path("/pools/sketch")}
     assert found.pool("sketch") == Path("/pools/sketch")
     assert [column.title for column in found.columns()] == ["seeds"]
+    assert found.lora_penalty("ridge") is print
+    with pytest.raises(UnknownNameError, match=r"No penalty is called 'none'.*expected a pair \(name, function\)"):
+        found.lora_penalty("none")
 
 
 @pytest.mark.parametrize(

@@ -259,7 +259,7 @@ def test_a_pool_of_it_is_built_recycled_and_scored(toy: Any, tmp_path: Path) -> 
 
     asked = PoolRequest(
         name="clipped", out=tmp_path / "pool", sources=("toy-waves",), count=2, backbone=SPELLED, rank=2,
-        targets=("q", "v"), steps=2, batch=4, lr=1e-3, flip=True, shift=0.0, clip=0.0, gate=0.0, way=2, seed=0,
+        targets=("q", "v"), steps=2, batch=4, lr=1e-3, flip=True, shift=0.0, clip=0.0, way=2, seed=0,
         device="cpu", data=tmp_path,
     )  # fmt: skip
     pool = build_pool(asked, toy.catalogue, toy.catalogue.host)

@@ -52,7 +52,7 @@ def quantized_model(path: Path, bias: str = "layer.bias") -> dict[str, Any]:
     """Write a model of one quantised product with a bias; return its integers, zero points and scales."""
     integers = RNG.integers(-127, 128, (4, 3)).astype(np.int8)  # [i, o]
     zeros, scales = RNG.integers(-3, 4, 3).astype(np.int8), RNG.uniform(0.01, 0.1, 3).astype(np.float32)
-    constants = {"w": integers, "w_zero": zeros, "w_scale": scales, bias: np.float32([0.5, -1, 2])}
+    constants = {"w": integers, "w_zero": zeros, "w_scale": scales, bias: np.array([0.5, -1, 2], np.float32)}
     nodes = [
         helper.make_node("DynamicQuantizeLinear", ["x"], ["xq", "x_scale", "x_zero"]),
         helper.make_node("MatMulInteger", ["xq", "w", "x_zero", "w_zero"], ["product"]),
@@ -128,20 +128,22 @@ def test_the_first_keras_layer_computes_the_same_from_rgb_in_0_to_1(tmp_path: Pa
     weights = {name: tensor.double() for name, tensor in read_keras_resnet50(tmp_path / "model").items()}
     pixels = torch.from_numpy(RNG.uniform(0, 1, (2, 3, 5, 5)))  # RGB
     normalised = (pixels - torch.tensor(MEAN).double().view(1, 3, 1, 1) / 255) * 255
-    ours = nn.functional.batch_norm(
-        nn.functional.conv2d(normalised, weights["conv1.weight"]),
-        *(weights[f"bn1.{name}"] for name in ("running_mean", "running_var", "weight", "bias")),
-        eps=1e-3,
+    mean, variance, weight, bias = (
+        weights[f"bn1.{name}"] for name in ("running_mean", "running_var", "weight", "bias")
     )
+    convolved = nn.functional.conv2d(normalised, weights["conv1.weight"])
+    ours = nn.functional.batch_norm(convolved, mean, variance, weight, bias, eps=1e-3)
     caffe = (pixels * 255).numpy()[:, ::-1] - np.array(MEAN[::-1])[None, :, None, None]  # BGR
     kernel = arrays["conv1/kernel"].astype(np.float64)
     for n, o, y, x in ((0, 0, 0, 0), (1, 3, 2, 1)):
         total = float(arrays["conv1/bias"][o])
         for i in range(3):
             total += float((caffe[n, i, y : y + 3, x : x + 3] * kernel[:, :, i, o]).sum())
-        mean, variance = arrays["bn_conv1/moving_mean"][o], float(arrays["bn_conv1/moving_variance"][o])
-        expected = (total - mean) / (variance + 1e-3) ** 0.5 * arrays["bn_conv1/gamma"][o] + arrays["bn_conv1/beta"][o]
-        assert float(ours[n, o, y, x]) == pytest.approx(float(expected), rel=1e-5)
+        norm = {
+            name: float(arrays[f"bn_conv1/{name}"][o]) for name in ("gamma", "beta", "moving_mean", "moving_variance")
+        }
+        scaled = (total - norm["moving_mean"]) / (norm["moving_variance"] + 1e-3) ** 0.5
+        assert float(ours[n, o, y, x]) == pytest.approx(scaled * norm["gamma"] + norm["beta"], rel=1e-5)
 
 
 def test_keras_names_become_timms(tmp_path: Path) -> None:

@@ -5,24 +5,23 @@ Axes: e episodes, n support images ordered class by class, q queries, c classes,
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import torch
+from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
+from freeshot import Predictor
 from freeshot.ops.prototypes import class_means, prototype_logits
-from freeshot_baselines.heads.headed import labels_of as one_labelling
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from freeshot_baselines.heads import custom_head
 
 
 def labels_of(support: Tensor, way: int) -> Tensor:
     """Return the labels [e, n] of support sets [e, n, …], ordered class by class."""
-    return one_labelling(support, way).expand(len(support), -1)
+    return custom_head.labels_of(support, way).expand(len(support), -1)
 
 
-def linear_start(features: Tensor, labels: Tensor, way: int, start: str) -> tuple[Tensor, Tensor]:
+def initial_head(features: Tensor, labels: Tensor, way: int, start: str) -> tuple[Tensor, Tensor]:
     """Initialise linear heads on features [.., n, d]: weight [.., c, d] and bias [.., c].
 
     'zero', or 'prototype': 2m·f − ‖m‖², the logits of the negative squared distance to the class means, in units of √d.
@@ -49,6 +48,12 @@ def cosine_logits(query: Tensor, support: Tensor, way: int, scale: float) -> Ten
 def nearest_mean(query: Tensor, support: Tensor, way: int) -> Tensor:
     """Score queries [e, q, d] by the negative distance to the class means, as all tuning-free rows do: [e, q, c]."""
     return prototype_logits(query, support, labels_of(support, way), way, distance="euclidean")
+
+
+def prototype_predictor(features: Callable[[Tensor], Tensor], support: Tensor, way: int) -> Predictor:
+    """Return the classifier by the nearest class mean of the support set, whose features are computed once."""
+    support_features = features(support)  # [e, n, d]
+    return lambda images: nearest_mean(features(images), support_features, way)
 
 
 def leave_one_out(features: Tensor, way: int) -> Tensor:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from freeshot import Choice, Learner, Method, Needs
-from freeshot_baselines.adaptation.choosing import Setting, choose, mean_accuracies
-from freeshot_baselines.adaptation.steps import adam, episodes_together
-from freeshot_baselines.standing import require_one_beginning, untouched
+from freeshot import Adapter, Choice, Learner, Method, Needs, Predictor, Workbench
+from freeshot_baselines.adaptation.batched_adam import adam, freeze_for_episodes
+from freeshot_baselines.adaptation.grid_search import Setting, choose_tuned
+from freeshot_baselines.base_method import no_base, require_exclusive
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from torch import Generator, Tensor
 
-    from freeshot import Adapter, Predictor, ValidationEpisode, Workbench
     from freeshot.engine import EpisodeBackbone
 
 
@@ -38,47 +36,39 @@ class LoraFinetuning(Method):
     rank: int = 4
     """Rank of the LoRA."""
     targets: tuple[str, ...] = ("q", "v")
-    """Layers a fresh LoRA acts on, of q, k, v, proj, fc1 and fc2; the average acts where the pool's do. paper: q, v."""
-    lrs: tuple[float, ...] = (1e-3, 3e-3, 1e-2)
     """Layers that a new LoRA modifies, of q, k, v, proj, fc1 and fc2; the average uses the pool's. paper: q, v."""
+    lrs: tuple[float, ...] = (1e-3, 3e-3, 1e-2)
+    """Learning rates of Adam to try."""
     steps: tuple[int, ...] = (5, 10)
-    """Numbers of steps to try; the longest run passes through the shorter ones."""
-    heads: tuple[str, ...] = ("zero", "prototype")
     """Numbers of steps to try; the longest run includes the shorter ones."""
-    trials: int = 30
+    heads: tuple[str, ...] = ("zero", "prototype")
     """Initialisations of the linear head: zero, or equal to the nearest-prototype rule."""
-    under: Choice = untouched()
+    trials: int = 30
+    """Validation tasks on which the grid is evaluated."""
+    under: Choice = no_base()
     """Base method whose meta-LoRA is used, such as lora-recycle; by default the pre-trained network."""
 
     def __post_init__(self) -> None:
-        require_one_beginning(self.start, self.under)
+        require_exclusive(self.start, self.under)
 
     def prepare(self, bench: Workbench) -> Learner:
         """Select from the grid, once for all tracks with the same pool and shots."""
-        from freeshot.engine import EpisodeBackbone
-
         bench = bench.with_base(self.under)
-        trunk, average = EpisodeBackbone.of(bench.backbone()), self._average(bench)
-        episodes_per_batch = episodes_together(bench)
-
-        def score(trials: Sequence[ValidationEpisode]) -> dict[Setting, float]:
-            scores: dict[Setting, float] = {}
-            for lr, head in itertools.product(self.lrs, self.heads):
-                learner = LoraLearner(trunk, self, average, Setting(lr, max(self.steps), head), episodes_per_batch)
-                scores |= mean_accuracies(
-                    trials, episodes_per_batch, learner.tune, lambda place: bench.rng("trial", place)
-                )
-            return scores
-
+        backbone, episodes_per_batch = freeze_for_episodes(bench)
+        average = self._average(bench)
+        candidates = [
+            LoraLearner(backbone, self, average, Setting(lr, max(self.steps), head), episodes_per_batch)
+            for lr, head in itertools.product(self.lrs, self.heads)
+        ]
         options = {"method": self.name, "lrs": self.lrs, "steps": self.steps, "heads": self.heads, "rank": self.rank}
         where = {"start": self.start, "pool": bench.pool().sha256} if average else {"targets": self.targets}
-        setting = choose(bench, Setting, {**options, **where}, self.trials, score)
-        return LoraLearner(trunk, self, average, setting, episodes_per_batch)
+        setting = choose_tuned(bench, Setting, {**options, **where}, self.trials, candidates)
+        return LoraLearner(backbone, self, average, setting, episodes_per_batch)
 
     def _average(self, bench: Workbench) -> Adapter | None:
         if self.start == "zero":
             return None
-        from freeshot_baselines.composition.average import LoraAverage
+        from freeshot_baselines.composition.averages import LoraAverage
 
         return LoraAverage(rank=self.rank).compose(bench.pool().entries)
 
@@ -88,13 +78,13 @@ class LoraLearner(Learner):
 
     def __init__(
         self,
-        trunk: EpisodeBackbone,
+        backbone: EpisodeBackbone,
         method: LoraFinetuning,
         average: Adapter | None,
         setting: Setting,
         episodes_per_batch: int,
     ) -> None:
-        self._trunk, self._method, self._average, self._setting = trunk, method, average, setting
+        self._backbone, self._method, self._average, self._setting = backbone, method, average, setting
         self.episodes_per_batch = episodes_per_batch
 
     def adapt_many(self, support: Tensor, way: int, rngs: Sequence[Generator]) -> Predictor:
@@ -108,23 +98,23 @@ class LoraLearner(Learner):
         """Yield the tuned classifiers after each of `stops` steps, or after all steps of the grid."""
         from torch.nn import Parameter
 
-        from freeshot_baselines.adaptation.banks import started
-        from freeshot_baselines.adaptation.heads import episode_losses, labels_of, linear_start
+        from freeshot_baselines.adaptation.heads import episode_losses, initial_head, labels_of
+        from freeshot_baselines.adaptation.lora_init import initial_loras
 
-        trunk, setting = self._trunk, self._setting
-        bank = started(trunk, self._average, self._method.targets, self._method.rank, rngs)
+        backbone, setting = self._backbone, self._setting
+        bank = initial_loras(backbone, self._average, self._method.targets, self._method.rank, rngs)
         labels = labels_of(support, way)
-        features = trunk.features_without_gradient(support, bank)
-        weight, bias = (Parameter(part) for part in linear_start(features, labels, way, setting.head))
+        features = backbone.features_without_gradient(support, bank)
+        weight, bias = (Parameter(part) for part in initial_head(features, labels, way, setting.head))
 
         def head(features: Tensor) -> Tensor:
             return features @ weight.mT + bias.unsqueeze(1)  # [e, n, c]
 
         def losses() -> Tensor:
-            return episode_losses(head(trunk.features(support, bank)), labels)
+            return episode_losses(head(backbone.features(support, bank)), labels)
 
         def predict(images: Tensor) -> Tensor:
-            return head(trunk.features_without_gradient(images, bank))
+            return head(backbone.features_without_gradient(images, bank))
 
         parameters = [*bank.parameters(), weight, bias]
         self.tuned_parameters = sum(p.numel() for p in parameters) // len(support)

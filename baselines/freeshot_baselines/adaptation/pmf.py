@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from freeshot import Choice, Learner, Method, Needs
-from freeshot_baselines.adaptation.choosing import choose, mean_accuracies
-from freeshot_baselines.adaptation.steps import adam, episodes_together
-from freeshot_baselines.standing import require_one_beginning, untouched
+from freeshot import Adapter, Choice, Learner, Method, Needs, Predictor, Workbench
+from freeshot_baselines.adaptation.batched_adam import adam, freeze_for_episodes
+from freeshot_baselines.adaptation.grid_search import choose_tuned
+from freeshot_baselines.base_method import no_base, require_exclusive
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from torch import Generator, Tensor
 
-    from freeshot import Adapter, Predictor, ValidationEpisode, Workbench
     from freeshot.engine import EpisodeBackbone
 
 
@@ -60,34 +58,24 @@ class Pmf(Method):
     """Probability of augmenting an image of a copy. paper: 0.9."""
     trials: int = 30
     """Validation tasks on which the rates are evaluated. paper: 5 labelled episodes of the test domain."""
-    under: Choice = untouched()
+    under: Choice = no_base()
     """Base method whose meta-LoRA is used, such as lora-recycle; by default the pre-trained network."""
 
     def __post_init__(self) -> None:
-        require_one_beginning(self.start, self.under)
+        require_exclusive(self.start, self.under)
 
     def prepare(self, bench: Workbench) -> Learner:
         """Select the rate, once for all tracks with the same pool and shots."""
-        from freeshot.engine import EpisodeBackbone
-
         bench = bench.with_base(self.under)
-        trunk, adapter = EpisodeBackbone.of(bench.backbone()), self._meta_trained(bench)
-        episodes_per_batch = episodes_together(bench, copies=2)
-
-        def score(trials: Sequence[ValidationEpisode]) -> dict[Rate, float]:
-            scores: dict[Rate, float] = {}
-            for lr in self.lrs:
-                learner = PmfLearner(trunk, self, adapter, lr, episodes_per_batch)
-                scores |= mean_accuracies(
-                    trials, episodes_per_batch, learner.tune, lambda place: bench.rng("trial", place)
-                )
-            return scores
-
+        backbone, episodes_per_batch = freeze_for_episodes(bench, copies=2)
+        adapter = self._meta_trained(bench)
         recipe: dict[str, object] = {"method": self.name, "lrs": self.lrs, "steps": self.steps, "scale": self.scale}
         recipe |= {"rank": self.rank, "targets": self.targets, "probability": self.probability, "start": self.start}
         if adapter is not None:
             recipe["adapter"] = _digest(adapter)
-        return PmfLearner(trunk, self, adapter, choose(bench, Rate, recipe, self.trials, score).lr, episodes_per_batch)
+        candidates = [PmfLearner(backbone, self, adapter, lr, episodes_per_batch) for lr in self.lrs]
+        setting = choose_tuned(bench, Rate, recipe, self.trials, candidates)
+        return PmfLearner(backbone, self, adapter, setting.lr, episodes_per_batch)
 
     def _meta_trained(self, bench: Workbench) -> Adapter | None:
         if self.start == "zero":
@@ -99,9 +87,9 @@ class PmfLearner(Learner):
     """Initialise a LoRA for each episode and tune them in parallel."""
 
     def __init__(
-        self, trunk: EpisodeBackbone, method: Pmf, adapter: Adapter | None, lr: float, episodes_per_batch: int
+        self, backbone: EpisodeBackbone, method: Pmf, adapter: Adapter | None, lr: float, episodes_per_batch: int
     ) -> None:
-        self._trunk, self._method, self._adapter, self._lr = trunk, method, adapter, lr
+        self._backbone, self._method, self._adapter, self._lr = backbone, method, adapter, lr
         self.episodes_per_batch = episodes_per_batch
 
     def adapt_many(self, support: Tensor, way: int, rngs: Sequence[Generator]) -> Predictor:
@@ -113,21 +101,21 @@ class PmfLearner(Learner):
         """Yield the tuned classifiers after the last step."""
         import torch
 
-        from freeshot_baselines.adaptation.augment import augmented
-        from freeshot_baselines.adaptation.banks import started
+        from freeshot_baselines.adaptation.augmentation import augmented
         from freeshot_baselines.adaptation.heads import cosine_logits, episode_losses, labels_of
+        from freeshot_baselines.adaptation.lora_init import initial_loras
 
-        trunk, method, labels = self._trunk, self._method, labels_of(support, way)
-        bank = started(trunk, self._adapter, method.targets, method.rank, rngs)
+        backbone, method, labels = self._backbone, self._method, labels_of(support, way)
+        bank = initial_loras(backbone, self._adapter, method.targets, method.rank, rngs)
 
         def losses() -> Tensor:
             both = torch.cat([support, augmented(support, rngs, method.probability)], dim=1)  # [e, 2n, …]
-            shown, copies = trunk.features(both, bank).chunk(2, dim=1)
-            return episode_losses(cosine_logits(copies, shown, way, method.scale), labels)
+            originals, copies = backbone.features(both, bank).chunk(2, dim=1)
+            return episode_losses(cosine_logits(copies, originals, way, method.scale), labels)
 
         def predict(images: Tensor) -> Tensor:
-            shown, asked = (trunk.features_without_gradient(part, bank) for part in (support, images))
-            return cosine_logits(asked, shown, way, method.scale)
+            support_features, features = (backbone.features_without_gradient(part, bank) for part in (support, images))
+            return cosine_logits(features, support_features, way, method.scale)
 
         parameters, steps = list(bank.parameters()), 0
         if self._lr:  # at rate 0 steps change nothing

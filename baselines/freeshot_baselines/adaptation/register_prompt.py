@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from freeshot import Choice, Learner, Method
-from freeshot_baselines.adaptation.steps import adam, episodes_together
-from freeshot_baselines.standing import untouched
+from freeshot import Choice, Learner, Method, Predictor, Workbench
+from freeshot_baselines.adaptation.batched_adam import adam, freeze_for_episodes
+from freeshot_baselines.base_method import no_base
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from torch import Generator, Tensor
 
-    from freeshot import Predictor, Workbench
     from freeshot.engine import EpisodeBackbone
 
 
@@ -40,22 +38,22 @@ class RegisterPrompt(Method):
     """Learning rate of Adam; ours."""
     steps: int = 20
     """Steps on each support set; ours."""
-    under: Choice = untouched()
+    under: Choice = no_base()
     """Base method whose meta-LoRA is used, such as lora-recycle; by default the pre-trained network."""
 
     def prepare(self, bench: Workbench) -> Learner:
         """Prepare the network; all tuning happens per episode."""
-        from freeshot.engine import EpisodeBackbone
-
-        episodes_per_batch = episodes_together(bench, copies=2 if bench.shot == 1 else 1)
-        return RegisterLearner(EpisodeBackbone.of(bench.with_base(self.under).backbone()), self, episodes_per_batch)
+        backbone, episodes_per_batch = freeze_for_episodes(
+            bench.with_base(self.under), copies=2 if bench.shot == 1 else 1
+        )
+        return RegisterLearner(backbone, self, episodes_per_batch)
 
 
 class RegisterLearner(Learner):
     """Tune registers for each episode."""
 
-    def __init__(self, trunk: EpisodeBackbone, method: RegisterPrompt, episodes_per_batch: int) -> None:
-        self._trunk, self._method = trunk, method
+    def __init__(self, backbone: EpisodeBackbone, method: RegisterPrompt, episodes_per_batch: int) -> None:
+        self._backbone, self._method = backbone, method
         self.episodes_per_batch = episodes_per_batch
 
     def adapt_many(self, support: Tensor, way: int, rngs: Sequence[Generator]) -> Predictor:
@@ -63,23 +61,21 @@ class RegisterLearner(Learner):
         import torch
         from torch.nn import Parameter
 
-        from freeshot_baselines.adaptation.heads import nearest_mean
-        from freeshot_baselines.adaptation.objective import support_losses
+        from freeshot_baselines.adaptation.heads import prototype_predictor
+        from freeshot_baselines.adaptation.support_loss import support_losses
 
-        trunk, method = self._trunk, self._method
-        width = trunk.features_without_gradient(support[:1, :1]).shape[-1]
+        backbone, method = self._backbone, self._method
+        width = backbone.features_without_gradient(support[:1, :1]).shape[-1]
         drawn = torch.stack([torch.randn(method.registers, width, generator=rng) for rng in rngs])
-        registers = Parameter((method.spread * drawn).to(trunk.like))  # [e, p, d]
+        registers = Parameter((method.spread * drawn).to(backbone.like))  # [e, p, d]
         self.tuned_parameters = registers[0].numel()
 
         def losses() -> Tensor:
-            return support_losses(lambda x: trunk.features(x, registers=registers), support, way, rngs)
+            return support_losses(lambda x: backbone.features(x, registers=registers), support, way, rngs)
 
         for _ in adam([registers], method.lr, (method.steps,), losses):
             pass
 
-        def features(images: Tensor) -> Tensor:
-            return trunk.features_without_gradient(images, registers=registers)
-
-        shown = features(support)
-        return lambda images: nearest_mean(features(images), shown, way)
+        return prototype_predictor(
+            lambda images: backbone.features_without_gradient(images, registers=registers), support, way
+        )

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from freeshot import Choice, Method, Needs
-from freeshot.basics.errors import DivergedError
-from freeshot_baselines.heads.headed import CustomHeadLearner, labels_of
-from freeshot_baselines.standing import untouched
+from freeshot import Choice, Learner, Method, Needs, Workbench
+from freeshot_baselines.base_method import no_base
+from freeshot_baselines.heads.custom_head import CustomHeadLearner
+from freeshot_baselines.training_loop import counted, descend
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from torch import Generator, Tensor
 
-    from freeshot import Learner, Workbench
-    from freeshot_baselines.caml.context import InContext
-    from freeshot_baselines.caml.drawing import FeatureTasks
-
-AT_ONCE = 4096
-"""Sequences per forward pass."""
+    from freeshot_baselines.caml.feature_tasks import FeatureTasks
+    from freeshot_baselines.caml.transformer import InContext
 
 
 @dataclass(frozen=True)
@@ -56,15 +51,15 @@ class Caml(Method):
     """Layers of the transformer. code: those of ViT-Large."""
     heads: int = 16
     """Attention heads. code: those of ViT-Large."""
-    under: Choice = untouched()
+    under: Choice = no_base()
     """Base method whose meta-LoRA is used, such as lora-recycle; by default the pre-trained network."""
 
     def prepare(self, bench: Workbench) -> Learner:
         """Invert the pool, embed the images once, and train."""
         import torch
 
-        from freeshot_baselines.caml.context import fresh
-        from freeshot_baselines.caml.drawing import feature_tasks
+        from freeshot_baselines.caml.feature_tasks import feature_tasks
+        from freeshot_baselines.caml.transformer import fresh
 
         bench = bench.with_base(self.under)
         frozen = bench.frozen()
@@ -73,9 +68,10 @@ class Caml(Method):
         width = frozen.embed(sets[0].shots.images[:1].to(bench.device)).shape[1]
         network = fresh(width, bench.way, self.label_width, self.depth, self.heads, rng).to(bench.device)
 
-        def make(tell: Callable[[int, int], None]) -> Mapping[str, Tensor]:
+        def make(on_step: Callable[[int, int], None]) -> Mapping[str, Tensor]:
             tasks = feature_tasks(sets, lambda images: frozen.embed(images.to(bench.device)), bench.way, bench.shot)
-            self.train(network, tasks, (bench.way, bench.shot, bench.query), rng, tell)
+            shape = (bench.way, bench.shot, bench.query)
+            self.train(network, tasks, shape, rng, counted(self.iterations, on_step))
             return network.state_dict()
 
         options = {k: v for k, v in asdict(self).items() if k not in ("inversion", "strategy", "under")}
@@ -84,36 +80,25 @@ class Caml(Method):
         return InContextLearner(frozen, network)
 
     def train(
-        self,
-        network: InContext,
-        tasks: FeatureTasks,
-        shape: tuple[int, int, int],
-        rng: Generator,
-        tell: Callable[[int, int], None] = lambda done, total: None,
+        self, network: InContext, tasks: FeatureTasks, shape: tuple[int, int, int], rng: Generator, steps: Iterable[int]
     ) -> None:
         """Take Adam steps on the cross-entropy of queries, one sequence per query."""
         import torch
         from torch.nn.functional import cross_entropy
 
-        from freeshot.basics.step_limit import bounded
-        from freeshot_baselines.caml.drawing import queries_of
+        from freeshot_baselines.caml.transformer import in_context
 
         way, shot, query = shape
-        query = queries_of(tasks, shot, query)
+        query = tasks.queries(shot, query)
         optimizer = torch.optim.Adam(network.parameters(), lr=self.lr)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(self.iterations, 1))
         network.train()
-        for step in range(bounded(self.iterations)):
-            support, asked = tasks.draw(way, shot, query, self.tasks, rng)
-            answers = torch.arange(way, device=asked.device).repeat_interleave(query).repeat(self.tasks)
-            loss = cross_entropy(in_context(network, support, asked, way).flatten(0, 1), answers)
-            if not torch.isfinite(loss):
-                raise DivergedError(f"The loss of '{self.name}' is {loss.item()} at step {step}. Lower its lr.")
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
+        for step in steps:
+            support, queries = tasks.draw(way, shot, query, self.tasks, rng)  # [t, n, d], [t, q, d]
+            labels = torch.arange(way, device=queries.device).repeat_interleave(query).repeat(self.tasks)  # [t·q]
+            loss = cross_entropy(in_context(network, support, queries, way).flatten(0, 1), labels)
+            descend(optimizer, loss, f"'{self.name}'", step)
             schedule.step()
-            tell(step + 1, self.iterations)
         network.eval()
 
 
@@ -131,17 +116,8 @@ class InContextLearner(CustomHeadLearner):
         """Score each query in the context of its support set."""
         import torch
 
-        where = self._network.unknown
+        from freeshot_baselines.caml.transformer import in_context
+
+        like = self._network.unknown
         with torch.no_grad():
-            return in_context(self._network, support.to(where), query.to(where), way).cpu()
-
-
-def in_context(network: InContext, support: Tensor, query: Tensor, way: int) -> Tensor:
-    """Score queries [e, q, d] by their support sets [e, n, d], ordered class by class: [e, q, c]."""
-    import torch
-
-    labels = labels_of(support, way)
-    tasks, asked = query.shape[:2]
-    task = torch.arange(tasks, device=query.device).repeat_interleave(asked)
-    blocks = zip(task.split(AT_ONCE), query.flatten(0, 1).split(AT_ONCE), strict=True)  # type: ignore[no-untyped-call]
-    return torch.cat([network(support[t], labels, q) for t, q in blocks]).view(tasks, asked, way)
+            return in_context(self._network, support.to(like), query.to(like), way).cpu()

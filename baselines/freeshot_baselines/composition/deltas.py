@@ -5,18 +5,13 @@ Axes: l LoRAs, r rank, i and o inputs and outputs of a layer's slot.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 import torch
+from torch import Tensor
 
+from freeshot import Adapter, LoraEntry, Slot
 from freeshot.engine import adapter_of, padded
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from torch import Tensor
-
-    from freeshot import Adapter, LoraEntry, Slot
 
 
 def slots_of_all(entries: Sequence[LoraEntry]) -> tuple[Slot, ...]:
@@ -26,9 +21,9 @@ def slots_of_all(entries: Sequence[LoraEntry]) -> tuple[Slot, ...]:
 
 def stacked_deltas(entries: Sequence[LoraEntry], slot: Slot) -> Tensor:
     """Return B·A of each LoRA at a slot [l, o, i]; zero for a LoRA without that slot."""
-    found = [entry.factors.get(slot) for entry in entries]
-    like = next(b @ a for a, b in filter(None, found))
-    return torch.stack([torch.zeros_like(like) if pair is None else pair[1] @ pair[0] for pair in found])
+    factors = [entry.factors.get(slot) for entry in entries]
+    like = next(b @ a for a, b in filter(None, factors))
+    return torch.stack([torch.zeros_like(like) if pair is None else pair[1] @ pair[0] for pair in factors])
 
 
 def mean_factors(entries: Sequence[LoraEntry], slot: Slot) -> tuple[Tensor, Tensor]:
@@ -39,11 +34,11 @@ def mean_factors(entries: Sequence[LoraEntry], slot: Slot) -> tuple[Tensor, Tens
 
 def stacked_factors(entries: Sequence[LoraEntry], slot: Slot) -> tuple[Tensor, Tensor]:
     """Return A [l, r, i] and B [l, o, r] of each LoRA at a slot; lower ranks and missing ones are zero-padded."""
-    found = [entry.factors.get(slot) for entry in entries]
-    pairs = list(filter(None, found))
+    factors = [entry.factors.get(slot) for entry in entries]
+    pairs = list(filter(None, factors))
     rank = max(len(a) for a, _ in pairs)
     absent = (pairs[0][0][:0], pairs[0][1][:, :0])
-    filled = [padded(*(pair or absent), rank) for pair in found]
+    filled = [padded(*(pair or absent), rank) for pair in factors]
     return torch.stack([a for a, _ in filled]), torch.stack([b for _, b in filled])
 
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from freeshot import Method, Needs
+from freeshot import Adapter, Learner, LoraEntry, Method, Needs, Workbench
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from torch import Generator, Tensor
-
-    from freeshot import Adapter, Learner, LoraEntry, Workbench
 
 
 @dataclass(frozen=True)
@@ -66,12 +63,12 @@ class DualLora(Method):
         import torch
 
         if self.side == "input":
-            return torch.stack([b @ a for a, b in apart(loras, self.protected)]).sum(0)
-        turned = apart([(b.mT, a.mT) for a, b in loras], self.protected)
+            return torch.stack([b @ a for a, b in without_earlier_inputs(loras, self.protected)]).sum(0)
+        turned = without_earlier_inputs([(b.mT, a.mT) for a, b in loras], self.protected)
         return torch.stack([b @ a for a, b in turned]).sum(0).mT.contiguous()
 
 
-def apart(loras: Sequence[tuple[Tensor, Tensor]], protected: int = 0) -> list[tuple[Tensor, Tensor]]:
+def without_earlier_inputs(loras: Sequence[tuple[Tensor, Tensor]], protected: int = 0) -> list[tuple[Tensor, Tensor]]:
     """Remove from each LoRA A [r, i], B [o, r] the input directions of earlier ones: all, or the strongest few."""
     import torch
 
@@ -84,7 +81,7 @@ def apart(loras: Sequence[tuple[Tensor, Tensor]], protected: int = 0) -> list[tu
         rest = rest - rest @ basis.mT @ basis  # a second projection removes rounding errors
         kept.append((rest.to(a), b))
         svd = product_svd(rest, b)
-        heard = svd.s > 1e-9 * torch.linalg.matrix_norm((b @ a).double())  # smaller values are rounding
-        directions = svd.v[heard]
+        significant = svd.s > 1e-9 * torch.linalg.matrix_norm((b @ a).double())  # smaller values are rounding
+        directions = svd.v[significant]
         basis = torch.cat([basis, directions[: protected or len(directions)]])
     return kept

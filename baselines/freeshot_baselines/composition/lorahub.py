@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from freeshot import Learner, Method, Needs
-from freeshot_baselines.adaptation.steps import episodes_together
+from freeshot import Learner, LoraEntry, Method, Needs, Predictor, Workbench
+from freeshot_baselines.adaptation.batched_adam import freeze_for_episodes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from torch import Generator, Tensor
 
-    from freeshot import Predictor, Workbench
     from freeshot.engine import EpisodeBackbone
     from freeshot.engine.vit.forward import AdditiveAdapter
 
@@ -22,9 +20,10 @@ if TYPE_CHECKING:
 class LoraHub(Method):
     """Search coefficients of some of the pool's LoRAs on each support set, without gradients.
 
-    Re-implementation for images. Loss and head are the nearest class mean's: support images are classified by means
-    computed without them (with one shot: augmented copies by the images). As in the paper, candidates are drawn at
-    random, here for every episode, and the search starts at zero, the backbone.
+    Re-implementation for images: minimise L((Σ wᵢBᵢ)(Σ wᵢAᵢ)) + penalty · mean |wᵢ| over w. Loss and head are the
+    nearest class mean's: support images are classified by means computed without them (with one shot: augmented copies
+    by the images). As in the paper, candidates are drawn at random, here for every episode, and the search starts at
+    zero, the backbone.
     """
 
     name = "lorahub"
@@ -45,41 +44,37 @@ class LoraHub(Method):
 
     def require_ready(self) -> None:
         """Require nevergrad and the optimiser."""
-        from freeshot_baselines.composition.search import require_algorithm
+        from freeshot_baselines.composition.gradient_free import require_algorithm
 
         require_algorithm(self.algorithm)
 
     def prepare(self, bench: Workbench) -> Learner:
         """Stack the LoRAs; the search happens per episode."""
-        from freeshot.engine import EpisodeBackbone
+        from freeshot_baselines.composition.lora_mixture import LoraStack
 
         self.require_ready()  # in case it is prepared without a plan
-        trunk = EpisodeBackbone.of(bench.backbone())
-        episodes_per_batch = episodes_together(bench, copies=2 if bench.shot == 1 else 1)
-        pool = bench.pool()
-        return LoraHubLearner(trunk, self, len(pool), self._mixing(trunk, bench), episodes_per_batch)
+        backbone, episodes_per_batch = freeze_for_episodes(bench, copies=2 if bench.shot == 1 else 1)
+        entries = bench.pool().entries
+        mixing = (
+            LoraStack.of(entries, backbone.like).mixed if self.space == "delta" else factor_sums(entries, backbone.like)
+        )
+        return LoraHubLearner(backbone, self, len(entries), mixing, episodes_per_batch)
 
-    def _mixing(self, trunk: EpisodeBackbone, bench: Workbench) -> Callable[[Tensor], AdditiveAdapter]:
-        """Return the function from coefficients [e, l] to each episode's LoRA."""
-        from freeshot_baselines.composition.mixture import stacked
 
-        pool = bench.pool()
-        if self.space == "delta":
-            return stacked(trunk, pool).mixed
-        import torch
+def factor_sums(entries: Sequence[LoraEntry], like: Tensor) -> Callable[[Tensor], AdditiveAdapter]:
+    """Return the function from coefficients [e, l] to a bank of Σw·A and Σw·B for each episode."""
+    import torch
 
-        from freeshot.engine import LoraBank
-        from freeshot_baselines.composition.deltas import slots_of_all, stacked_factors
+    from freeshot.engine import LoraBank
+    from freeshot_baselines.composition.deltas import slots_of_all, stacked_factors
 
-        factors = {slot: stacked_factors(pool.entries, slot) for slot in slots_of_all(pool.entries)}
-        like = trunk.like
-        factors = {slot: (a.to(like), b.to(like)) for slot, (a, b) in factors.items()}
+    factors = {slot: [f.to(like) for f in stacked_factors(entries, slot)] for slot in slots_of_all(entries)}
 
-        def mixed(weights: Tensor) -> AdditiveAdapter:
-            sums = {slot: [torch.einsum("el,lxy->exy", weights, f) for f in pair] for slot, pair in factors.items()}
-            return LoraBank({slot: (a, b) for slot, (a, b) in sums.items()})
+    def mixed(weights: Tensor) -> AdditiveAdapter:
+        sums = {slot: [torch.einsum("el,lxy->exy", weights, f) for f in pair] for slot, pair in factors.items()}
+        return LoraBank({slot: (a, b) for slot, (a, b) in sums.items()})
 
-        return mixed
+    return mixed
 
 
 class LoraHubLearner(Learner):
@@ -87,38 +82,37 @@ class LoraHubLearner(Learner):
 
     def __init__(
         self,
-        trunk: EpisodeBackbone,
+        backbone: EpisodeBackbone,
         method: LoraHub,
         loras: int,
         mixing: Callable[[Tensor], AdditiveAdapter],
         episodes_per_batch: int,
     ) -> None:
-        self._trunk, self._method, self._loras, self._mixing = trunk, method, loras, mixing
+        self._backbone, self._method, self._loras, self._mixing = backbone, method, loras, mixing
         self.episodes_per_batch = episodes_per_batch
 
     def adapt_many(self, support: Tensor, way: int, rngs: Sequence[Generator]) -> Predictor:
         """Run e searches in parallel."""
         import torch
 
-        from freeshot_baselines.adaptation.augment import augmented
-        from freeshot_baselines.adaptation.heads import nearest_mean
-        from freeshot_baselines.adaptation.objective import support_losses
-        from freeshot_baselines.composition.search import searched
+        from freeshot_baselines.adaptation.augmentation import augmented
+        from freeshot_baselines.adaptation.heads import prototype_predictor
+        from freeshot_baselines.adaptation.support_loss import support_losses
+        from freeshot_baselines.composition.gradient_free import search_coefficients
 
-        trunk, method = self._trunk, self._method
+        backbone, method = self._backbone, self._method
         drawn = torch.stack([torch.randperm(self._loras, generator=rng) for rng in rngs])[:, : method.candidates]
         copies = augmented(support, rngs) if support.shape[1] == way else None  # the same for all points of a search
 
-        def mixed(found: Tensor) -> AdditiveAdapter:
-            zeros = torch.zeros(len(found), self._loras, dtype=found.dtype)
-            return self._mixing(zeros.scatter(1, drawn, found).to(trunk.like))
+        def mixed(coefficients: Tensor) -> AdditiveAdapter:
+            zeros = torch.zeros(len(support), self._loras, dtype=coefficients.dtype)
+            return self._mixing(zeros.scatter(1, drawn, coefficients).to(backbone.like))  # [e, l]
 
-        def losses(found: Tensor) -> Tensor:
-            adding = mixed(found)
-            each = support_losses(lambda x: trunk.features_without_gradient(x, adding), support, way, rngs, copies)
-            return each.double().cpu() + method.penalty * found.abs().mean(1)
+        def losses(coefficients: Tensor) -> Tensor:
+            adding = mixed(coefficients)
+            fit = support_losses(lambda x: backbone.features_without_gradient(x, adding), support, way, rngs, copies)
+            return fit.double().cpu() + method.penalty * coefficients.abs().mean(1)  # [e]
 
         size = self.tuned_parameters = drawn.shape[1]
-        adding = mixed(searched(losses, size, method.bound, method.budget, method.algorithm, rngs))
-        shown = trunk.features_without_gradient(support, adding)
-        return lambda images: nearest_mean(trunk.features_without_gradient(images, adding), shown, way)
+        adding = mixed(search_coefficients(losses, size, method.bound, method.budget, method.algorithm, rngs))
+        return prototype_predictor(lambda images: backbone.features_without_gradient(images, adding), support, way)

@@ -6,12 +6,10 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from freeshot import Method, Needs
+from freeshot import Adapter, Learner, LoraEntry, Method, Needs, Workbench
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
-
-    from freeshot import Adapter, Learner, LoraEntry, Workbench
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,7 @@ class Ties(Merging):
 class Dare(Merging):
     """Drop entries of each LoRA at random, scale up the rest, average.
 
-    Works on the exact products B·A; the weights of the LoRAs are equal and sum to one.
+    Σ (m ⊙ BᵢAᵢ) / (p·l) with a random mask m of density p, on the exact products; all l LoRAs have equal weight.
     """
 
     name = "dare"

@@ -1,22 +1,23 @@
-"""A router over the pool's LoRAs."""
+"""A router over the pool's LoRAs.
+
+Axes: e episodes, n images, l LoRAs, d features, k LoRAs per image.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from freeshot import Learner, Method, Needs
+from freeshot import Learner, Method, Needs, Predictor, Workbench
 from freeshot.basics.validators import require_positive
-from freeshot_baselines.adaptation.steps import adam, episodes_together
+from freeshot_baselines.adaptation.batched_adam import IMAGES_PER_PASS, adam, freeze_for_episodes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from torch import Generator, Tensor
 
-    from freeshot import Predictor, Workbench
     from freeshot.engine import EpisodeBackbone
-    from freeshot_baselines.composition.mixing import Stack
+    from freeshot_baselines.composition.lora_mixture import LoraStack
 
 
 @dataclass(frozen=True)
@@ -46,19 +47,18 @@ class Mole(Method):
 
     def prepare(self, bench: Workbench) -> Learner:
         """Stack the LoRAs; all tuning happens per episode."""
-        from freeshot.engine import EpisodeBackbone
-        from freeshot_baselines.composition.mixture import stacked
+        from freeshot_baselines.composition.lora_mixture import LoraStack
 
-        trunk = EpisodeBackbone.of(bench.backbone())
-        episodes_per_batch = episodes_together(bench, copies=2 if bench.shot == 1 else 1)
-        return MoleLearner(trunk, stacked(trunk, bench.pool()), self, episodes_per_batch)
+        backbone, episodes_per_batch = freeze_for_episodes(bench, copies=2 if bench.shot == 1 else 1)
+        stack = LoraStack.of(bench.pool().entries, backbone.like)
+        return MoleLearner(backbone, stack, self, episodes_per_batch)
 
 
 class MoleLearner(Learner):
     """Tune a gate for each episode."""
 
-    def __init__(self, trunk: EpisodeBackbone, stack: Stack, method: Mole, episodes_per_batch: int) -> None:
-        self._trunk, self._stack, self._method = trunk, stack, method
+    def __init__(self, backbone: EpisodeBackbone, stack: LoraStack, method: Mole, episodes_per_batch: int) -> None:
+        self._backbone, self._stack, self._method = backbone, stack, method
         self.episodes_per_batch = episodes_per_batch
 
     def adapt_many(self, support: Tensor, way: int, rngs: Sequence[Generator]) -> Predictor:
@@ -66,31 +66,30 @@ class MoleLearner(Learner):
         import torch
         from torch.nn import Parameter
 
-        from freeshot_baselines.adaptation.heads import nearest_mean
-        from freeshot_baselines.adaptation.objective import support_losses
+        from freeshot_baselines.adaptation.heads import prototype_predictor
+        from freeshot_baselines.adaptation.support_loss import support_losses
 
-        trunk, stack, method = self._trunk, self._stack, self._method
-        known = trunk.features_without_gradient(support)
-        drawn = [torch.randn(stack.loras, known.shape[-1], generator=rng) for rng in rngs]
-        gate = Parameter((method.spread * torch.stack(drawn)).to(trunk.like))  # [e, l, d]
+        backbone, stack, method = self._backbone, self._stack, self._method
+        frozen_support = backbone.features_without_gradient(support)  # [e, n, d]
+        width = frozen_support.shape[-1]
+        start = torch.stack([torch.randn(stack.loras, width, generator=rng) for rng in rngs])
+        gate = Parameter((method.spread * start).to(backbone.like))  # [e, l, d]
         self.tuned_parameters = gate[0].numel()
 
         def features(images: Tensor) -> Tensor:
-            frozen = known if images is support else trunk.features_without_gradient(images)
+            frozen = frozen_support if images is support else backbone.features_without_gradient(images)
             chosen, weights = (part.flatten(0, 1) for part in routed(frozen, gate, method.k))  # [e·n, k] each
-            return trunk.features(images, stack.chosen(chosen, weights))
+            return backbone.features(images, stack.chosen(chosen, weights))
 
         for _ in adam([gate], method.lr, (method.steps,), lambda: support_losses(features, support, way, rngs)):
             pass
 
-        def in_parts(images: Tensor) -> Tensor:
-            from freeshot.engine.vit.episode_backbone import AT_ONCE
-
+        def in_batches(images: Tensor) -> Tensor:
+            batches = torch.split(images, max(1, IMAGES_PER_PASS // len(images)), dim=1)
             with torch.no_grad():
-                return torch.cat([features(part) for part in torch.split(images, max(1, AT_ONCE // len(images)), 1)], 1)
+                return torch.cat([features(batch) for batch in batches], dim=1)  # [e, n, d]
 
-        shown = in_parts(support)
-        return lambda images: nearest_mean(in_parts(images), shown, way)
+        return prototype_predictor(in_batches, support, way)
 
 
 def routed(features: Tensor, gate: Tensor, k: int) -> tuple[Tensor, Tensor]:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from freeshot import Adapter, Method, Needs
-from freeshot.basics.errors import DivergedError, OptionError
+from freeshot import Adapter, Learner, LoraEntry, Method, Needs, Workbench
+from freeshot.basics.errors import OptionError
+from freeshot_baselines.training_loop import counted, descend
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from torch import Generator, Tensor
 
-    from freeshot import Learner, LoraEntry, Workbench
-    from freeshot_baselines.dro.canonical import Chunks
+    from freeshot_baselines.dro.factor_chunks import Chunks
     from freeshot_baselines.dro.hypernetwork import Hypernetwork
 
 
@@ -58,43 +57,39 @@ class Dro(Method):
     def prepare(self, bench: Workbench) -> Learner:
         """Fit and generate, or load the cached LoRA; embed with it."""
 
-        def make(tell: Callable[[int, int], None]) -> Mapping[str, Tensor]:
-            return self.compose(bench.pool().entries, bench.rng("hypernetwork"), tell).tensors
+        def make(on_step: Callable[[int, int], None]) -> Mapping[str, Tensor]:
+            return self.compose(bench.pool().entries, bench.rng("hypernetwork"), on_step).tensors
 
         return bench.adapted(Adapter(bench.cached_tensors("model fusion", asdict(self), make), {}))
 
     def compose(
-        self,
-        entries: tuple[LoraEntry, ...],
-        rng: Generator,
-        tell: Callable[[int, int], None] = lambda done, total: None,
+        self, entries: tuple[LoraEntry, ...], rng: Generator, on_step: Callable[[int, int], None] | None = None
     ) -> Adapter:
-        """Return the LoRA at the robust embedding; `tell(done, total)` reports the steps of the fit."""
+        """Return the LoRA at the robust embedding; `on_step(done, total)` reports the steps of the fit."""
         import torch
 
         from freeshot.engine import adapter_of
-        from freeshot_baselines.dro.canonical import chunks_of
+        from freeshot_baselines.dro.factor_chunks import chunks_of
 
         chunks = chunks_of(entries)
-        network, loss = self.fitted(chunks, rng, tell)
+        network, loss = self.fitted(chunks, rng, on_step)
         embedding = self.robust_embedding(network, chunks, rng)
         with torch.no_grad():
             factors = chunks.factors(network(embedding)[0])
         return adapter_of({slot: (a.float(), b.float()) for slot, (a, b) in factors.items()}, {"worst_loss": loss})
 
     def fitted(
-        self, chunks: Chunks, rng: Generator, tell: Callable[[int, int], None] = lambda done, total: None
+        self, chunks: Chunks, rng: Generator, on_step: Callable[[int, int], None] | None = None
     ) -> tuple[Hypernetwork, float]:
         """Return the hypernetwork with its embeddings, and its loss in the last worst case."""
         import torch
 
-        from freeshot_baselines.dro.hypernetwork import Hypernetwork, standardized
-        from freeshot_baselines.dro.robust import start_moves, worst_moves
+        from freeshot_baselines.dro.hypernetwork import Hypernetwork, standardized, start_moves, worst_moves
 
         network = Hypernetwork(chunks.values, self.embedding, self.hidden, rng)
         optimizer = torch.optim.Adam(network.parameters(), lr=self.lr)
         loss = torch.zeros(())
-        for step in range(self.steps):
+        for step in counted(self.steps, on_step):
             tasks = network.tasks
 
             def misfit(moves: Tensor, tasks: Tensor = tasks) -> Tensor:
@@ -102,21 +97,16 @@ class Dro(Method):
 
             start = start_moves(tuple(tasks.shape), self.radius, rng, tasks)
             loss = misfit(worst_moves(misfit, start, self.radius, self.ascent))
-            if not torch.isfinite(loss):
-                raise DivergedError(f"The loss of 'dro' is {loss.item()} at step {step}. Lower its lr.")
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
+            descend(optimizer, loss, "'dro'", step)
             with torch.no_grad():
                 tasks.copy_(standardized(tasks))
-            tell(step + 1, self.steps)
         return network.requires_grad_(False), round(float(loss.detach()), 4)
 
     def robust_embedding(self, network: Hypernetwork, chunks: Chunks, rng: Generator) -> Tensor:
         """Return the embedding [1, e] whose weights are closest to those of all tasks in their worst case."""
         import torch
 
-        from freeshot_baselines.dro.robust import start_moves, worst_moves
+        from freeshot_baselines.dro.hypernetwork import start_moves, worst_moves
 
         tasks = network.tasks
         embedding = tasks.mean(0, keepdim=True).clone().requires_grad_()
@@ -132,7 +122,7 @@ class Dro(Method):
 
     def distance(self, first: Tensor, second: Tensor, chunks: Chunks) -> Tensor:
         """Return the distance of LoRAs [l]."""
-        from freeshot_baselines.dro.canonical import factor_distance, product_distance
+        from freeshot_baselines.dro.factor_chunks import factor_distance, product_distance
 
         return (factor_distance if self.compare == "factors" else product_distance)(first, second, chunks)
 

@@ -1,10 +1,84 @@
-"""The method: one generator for all LoRAs, one meta-learner that aligns their gradients."""
+"""FREE and its meta-learner BELL: learn from LoRAs in sequence and move part of the way, which aligns gradients."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from freeshot import Choice, InversionBasedMethod
+from freeshot import Adapter, Choice, InversionBasedMethod, MetaLearner, Model, Task, TaskStream
+from freeshot.basics.validators import require_positive
+from freeshot_baselines.training_loop import descend
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+
+@dataclass(frozen=True)
+class Bell(MetaLearner):
+    """Distil a group of LoRAs in sequence, move towards the result, and replay tasks mixed across LoRAs.
+
+    The released code passes (θ − θ') × 67 to Adam as a gradient; here θ moves by a share of the difference, Reptile's
+    own step θ + ρ(θ' − θ). Its distillation loss is not a KL divergence (the logarithm is missing); here it is.
+    """
+
+    name = "bell"
+    citation = "Wei et al., FREE, CVPR 2024; Nichol et al., On First-Order Meta-Learning Algorithms, 2018"
+    iterations: int = 4000
+    """Number of tasks drawn, from single LoRAs and across LoRAs together."""
+    group: int = 4
+    """LoRA tasks per sequence. code: 4."""
+    lr: float = 1e-3
+    """Learning rate of Adam within a sequence, and in replay. code: 1e-3."""
+    pace: float = 0.5
+    """Share of the difference by which θ moves towards the end of a sequence."""
+    passes: int = 1
+    """Steps on each LoRA task. code: 1."""
+
+    def __post_init__(self) -> None:
+        require_positive(self, "group")
+
+    def fit(self, model: Model, tasks: TaskStream, rng: Generator) -> Adapter:
+        """Run a sequence for each group of LoRA tasks; replay each task across LoRAs with one step."""
+        import torch
+
+        replay = torch.optim.Adam(model.lora(), lr=self.lr)
+        waiting: list[Task] = []
+        for number, task in enumerate(tasks.take(self.iterations)):
+            if task.teacher_logits is None:
+                descend(replay, student_loss(model, task), "meta-learner 'bell'", number)
+                continue
+            waiting.append(task)
+            if len(waiting) == self.group:
+                self._walk(model, waiting, number)
+                waiting = []
+        return model.snapshot()
+
+    def _walk(self, model: Model, group: Sequence[Task], number: int) -> None:
+        """Take steps on a group's tasks, then move back part of the way."""
+        import torch
+
+        start = [weight.detach().clone() for weight in model.lora()]
+        optimizer = torch.optim.Adam(model.lora(), lr=self.lr)
+        for task in group:
+            for _ in range(self.passes):
+                descend(optimizer, student_loss(model, task), "meta-learner 'bell'", number)
+        with torch.no_grad():
+            for weight, origin in zip(model.lora(), start, strict=True):
+                weight.copy_(torch.lerp(origin, weight, self.pace))
+
+
+def student_loss(model: Model, task: Task) -> Tensor:
+    """Return KL(LoRA ‖ student) on the query, or cross-entropy on a task across LoRAs.
+
+    The student classifies by distance to the class means. Support and query are embedded separately.
+    """
+    from freeshot.ops.prototypes import prototype_logits
+    from freeshot_baselines.meta_learners.task_loss import answer_loss
+
+    support = model.embed(task.support.images, task.support.kept)  # [n, d]
+    query = model.embed(task.query.images, task.query.kept)  # [q, d]
+    return answer_loss(prototype_logits(query, support, task.support.labels, task.way, "euclidean"), task)
 
 
 @dataclass(frozen=True)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from freeshot import Choice, Method, Needs
-from freeshot_baselines.adaptation.choosing import choose
-from freeshot_baselines.heads.headed import CustomHeadLearner, labels_of
-from freeshot_baselines.standing import untouched
+from freeshot import Choice, Learner, Method, Needs, ValidationEpisode, Workbench
+from freeshot_baselines.adaptation.grid_search import choose
+from freeshot_baselines.base_method import no_base
+from freeshot_baselines.heads.custom_head import CustomHeadLearner, labels_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from torch import Tensor
-
-    from freeshot import Learner, ValidationEpisode, Workbench
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,7 @@ class LinearProbe(Method):
     """Weights of the data relative to the penalty to try, as in scikit-learn."""
     trials: int = 100
     """Validation tasks on which they are evaluated."""
-    under: Choice = untouched()
+    under: Choice = no_base()
     """Base method whose meta-LoRA is used, such as lora-recycle; by default the pre-trained network."""
 
     def prepare(self, bench: Workbench) -> Learner:
@@ -101,7 +98,7 @@ def logistic_regression(
 
     count, size, width = features.shape
     with torch.inference_mode(mode=False), torch.enable_grad():
-        features, wanted = features.clone(), labels.repeat(count)
+        features, targets = features.clone(), labels.repeat(count)  # [e, n, d], [e·n]
         weight = features.new_zeros(count, way, width, requires_grad=True)
         bias = features.new_zeros(count, way, requires_grad=True)
         optimizer = torch.optim.LBFGS(
@@ -111,7 +108,7 @@ def logistic_regression(
         def loss() -> Tensor:
             optimizer.zero_grad()
             logits = features @ weight.mT + bias.unsqueeze(1)  # [e, n, c]
-            fit = cross_entropy(logits.flatten(0, 1), wanted, reduction="sum")
+            fit = cross_entropy(logits.flatten(0, 1), targets, reduction="sum")
             total: Tensor = c * fit + weight.square().sum() / 2
             total.backward()  # type: ignore[no-untyped-call]
             return total

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from freeshot import Choice, Learner, Method, Needs, added
-from freeshot.basics.errors import DivergedError, PoolError
+from freeshot import Adapter, Choice, Learner, Method, Needs, Predictor, Shots, Workbench, added
+from freeshot.basics.errors import PoolError
+from freeshot_baselines.training_loop import counted, descend
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
     from torch import Generator, Tensor
 
-    from freeshot import Adapter, Predictor, Shots, Workbench
-    from freeshot_baselines.composition.canonical import LoraSpace
-    from freeshot_baselines.icm_lora.cvae import Cvae
+    from freeshot_baselines.icm_lora.autoencoder import Cvae
+    from freeshot_baselines.icm_lora.lora_space import LoraSpace
 
 
 @dataclass(frozen=True)
@@ -58,20 +57,21 @@ class IcmLora(Method):
         """Invert the pool, and train the autoencoder on the pool's LoRAs."""
         import torch
 
-        from freeshot_baselines.composition.canonical import lora_space
-        from freeshot_baselines.icm_lora.cvae import fresh
+        from freeshot_baselines.icm_lora.autoencoder import fresh
+        from freeshot_baselines.icm_lora.lora_space import lora_space
 
         frozen, rng = bench.frozen(), bench.rng("autoencoder")
         sets = bench.surrogates(self.inversion, self.strategy, self.per_class, self.batch)
         space = lora_space(bench.pool().entries)
-        if not space.known.numel():
+        if not space.coordinates.numel():
             raise PoolError("The pool's LoRAs are all equal, which leaves nothing to generate. Choose another pool.")
         with torch.no_grad():
             features = [frozen.embed(s.shots.images.to(bench.device)).cpu() for s in sets]
-        network = fresh(space.known.shape[1], features[0].shape[1], self.latent, self.hidden, rng, self.reach)
+        network = fresh(space.coordinates.shape[1], features[0].shape[1], self.latent, self.hidden, rng, self.reach)
 
-        def make(tell: Callable[[int, int], None]) -> Mapping[str, Tensor]:
-            self.train(network, space.known.float(), features, bench.way * bench.shot, rng, tell)
+        def make(on_step: Callable[[int, int], None]) -> Mapping[str, Tensor]:
+            steps = counted(self.iterations, on_step)
+            self.train(network, space.coordinates.float(), features, bench.way * bench.shot, rng, steps)
             return network.state_dict()
 
         options = {k: v for k, v in asdict(self).items() if k not in ("inversion", "strategy")}
@@ -79,31 +79,18 @@ class IcmLora(Method):
         return GeneratingLearner(frozen, network.eval(), space, bench.adapted)
 
     def train(
-        self,
-        network: Cvae,
-        loras: Tensor,
-        features: Sequence[Tensor],
-        size: int,
-        rng: Generator,
-        tell: Callable[[int, int], None] = lambda done, total: None,
+        self, network: Cvae, loras: Tensor, features: Sequence[Tensor], size: int, rng: Generator, steps: Iterable[int]
     ) -> None:
         """Take Adam steps over LoRAs [l, m] with conditions from `size` of each one's image features [n, d]."""
         import torch
 
-        from freeshot.basics.step_limit import bounded
-        from freeshot_baselines.icm_lora.cvae import bound
+        from freeshot_baselines.icm_lora.autoencoder import bound
 
         network.standardise(torch.stack([_mean(rows, size, rng) for _ in range(16) for rows in features]))
         optimizer = torch.optim.Adam(network.parameters(), lr=self.lr)
-        for step in range(bounded(self.iterations)):
+        for step in steps:
             conditions = torch.stack([_mean(rows, size, rng) for rows in features])  # [l, d]
-            loss = bound(network, loras, conditions, self.kl, rng)
-            if not torch.isfinite(loss):
-                raise DivergedError(f"The loss of '{self.name}' is {loss.item()} at step {step}. Lower its lr.")
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            tell(step + 1, self.iterations)
+            descend(optimizer, bound(network, loras, conditions, self.kl, rng), f"'{self.name}'", step)
 
 
 class GeneratingLearner(Learner):
@@ -133,10 +120,10 @@ class GeneratingLearner(Learner):
 
         learner = self._adapted(self.adapter(support.images))
         with torch.no_grad():
-            shown = learner.embed(support.images)
+            features = learner.embed(support.images)  # [n, d]
 
         def predict(images: Tensor) -> Tensor:
-            return prototype_logits(learner.embed(images), shown, support.labels, way, "euclidean")
+            return prototype_logits(learner.embed(images), features, support.labels, way, "euclidean")
 
         return predict
 

@@ -5,19 +5,17 @@ Axes: n images, m stored images, f width of a fingerprint, d features of a layer
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from freeshot import InversionMethod
+from freeshot import InversionMethod, Teacher
 from freeshot.basics.errors import OptionError
+from freeshot_baselines.training_loop import descend
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from torch import Generator, Tensor, nn
-
-    from freeshot import Teacher
 
 FINGERPRINT = 128
 """Width of image fingerprints. paper: 128."""
@@ -62,12 +60,12 @@ class Cmi(InversionMethod):
         rounds = max(count for count in range(1, max(self.rounds, 1) + 1) if len(labels) % count == 0)
         clock = iter(teacher.steps(rounds * self.iterations))
         images = torch.empty(len(labels), 3, teacher.image_size, teacher.image_size, device=teacher.device)
-        marker: nn.Module | None = None
+        head: nn.Module | None = None
         memory = torch.empty(0, FINGERPRINT, device=teacher.device)
         for number in range(rounds):
             steps = islice(clock, self.iterations)
-            images[number::rounds], marker, memory = self._batch(
-                teacher, labels[number::rounds], rng, steps, marker, memory
+            images[number::rounds], head, memory = self._batch(
+                teacher, labels[number::rounds], rng, steps, head, memory
             )
         return images.clamp(0, 1)
 
@@ -77,7 +75,7 @@ class Cmi(InversionMethod):
         labels: Tensor,
         rng: Generator,
         steps: Iterable[int],
-        marker: nn.Module | None,
+        head: nn.Module | None,
         memory: Tensor,
     ) -> tuple[Tensor, nn.Module | None, Tensor]:
         """Synthesise one batch [n, 3, h, w].
@@ -85,10 +83,10 @@ class Cmi(InversionMethod):
         Return it with the fingerprint head and the memory extended by the batch.
         """
         import torch
-        from torch.nn.functional import cross_entropy
+        from torch.nn.functional import cross_entropy, normalize
 
         from freeshot.engine.inversion.image_generator import fresh_generator
-        from freeshot.engine.inversion.pixel_optimizer import jittered, require_finite
+        from freeshot.engine.inversion.pixel_optimizer import jittered
 
         generator = fresh_generator(teacher.image_size, self.latent, self.width, rng).to(teacher.device)
         latents = torch.randn(len(labels), self.latent, generator=rng).to(teacher.device).requires_grad_()
@@ -97,27 +95,24 @@ class Cmi(InversionMethod):
             {"params": [latents], "lr": self.lr_latent},
         ]
         optimizer = torch.optim.Adam(groups, lr=self.lr, betas=(0.5, 0.999))
-        mark = torch.empty(0)
+        prints = torch.empty(0)
         for step in steps:
             drawn = generator(latents)
             local = teacher.logits_and_tokens(cropped(drawn, self.crop, rng))
             whole = teacher.logits_and_tokens(jittered(drawn, rng, 0.125, flip=True))
-            seen, other = self.fingerprintable(whole.tokens), self.fingerprintable(local.tokens)
-            if marker is None:
-                marker = _marker(seen.shape[1], rng).to(teacher.device)
+            tokens, local_tokens = self.fingerprintable(whole.tokens), self.fingerprintable(local.tokens)
+            if head is None:
+                head = _fingerprint_head(tokens.shape[1], rng).to(teacher.device)
             if len(optimizer.param_groups) == len(groups):
-                optimizer.add_param_group({"params": [*marker.parameters()]})
-            mark = _unit(marker(seen))
-            contrast = contrastive_loss(mark, _unit(marker(other)), memory, self.temperature)
+                optimizer.add_param_group({"params": [*head.parameters()]})
+            prints = normalize(head(tokens), dim=1)  # [n, f]
+            contrast = contrastive_loss(prints, normalize(head(local_tokens), dim=1), memory, self.temperature)
             loss = cross_entropy(whole.logits, labels) + self.contrast * contrast
-            require_finite(loss, step)
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
+            descend(optimizer, loss, f"inversion '{self.name}'", step)
         with torch.no_grad():
             images: Tensor = generator(latents)
-        grown = torch.cat([memory, mark.detach()]) if len(mark) else memory
-        return images.detach(), marker, grown
+        memory = torch.cat([memory, prints.detach()]) if len(prints) else memory
+        return images.detach(), head, memory
 
     def fingerprintable(self, tokens: Tensor) -> Tensor:
         """Concatenate the class tokens [n, layers, d] of the chosen blocks, each scaled equally: [n, layers · d]."""
@@ -155,7 +150,7 @@ def cropped(images: Tensor, share: float, rng: Generator) -> Tensor:
     return interpolate(window, size=(side, side), mode="bilinear", align_corners=False)
 
 
-def _marker(inputs: int, rng: Generator) -> nn.Module:
+def _fingerprint_head(inputs: int, rng: Generator) -> nn.Module:
     from torch import nn
 
     from freeshot.engine.inversion.image_generator import start_from
@@ -163,9 +158,3 @@ def _marker(inputs: int, rng: Generator) -> nn.Module:
     head = nn.Sequential(nn.Linear(inputs, 2 * FINGERPRINT), nn.ReLU(), nn.Linear(2 * FINGERPRINT, FINGERPRINT))
     start_from(head, rng)
     return head
-
-
-def _unit(fingerprints: Tensor) -> Tensor:
-    from torch.nn.functional import normalize
-
-    return normalize(fingerprints, dim=1)

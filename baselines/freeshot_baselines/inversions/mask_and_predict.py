@@ -5,20 +5,18 @@ Axes: n images, p patches, s patches per row.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from freeshot import InversionMethod
+from freeshot import InversionMethod, Teacher
 from freeshot.basics.errors import OptionError
 from freeshot.ops.schedules import cosine
+from freeshot_baselines.training_loop import descend
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from torch import Generator, Tensor
-
-    from freeshot import Teacher
 
 
 @dataclass(frozen=True)
@@ -57,8 +55,8 @@ class MaskAndPredict(InversionMethod):
         done = torch.zeros(len(labels), side**2, dtype=torch.bool, device=teacher.device)
         clock = iter(teacher.steps(self.rounds * self.iterations))
         for number in range(self.rounds):
-            wanted = round((number + 1) * side**2 / self.rounds)
-            fresh = next_patches(self._missed(teacher, pixels, labels), done, wanted, order)
+            target = round((number + 1) * side**2 / self.rounds)
+            fresh = next_patches(self._importance(teacher, pixels, labels), done, target, order)
             where = patch_mask(fresh, side, self.patch)  # [n, 1, h, w]
             noise = 0.1 * torch.randn(pixels.shape, generator=rng).to(teacher.device)  # small compared with the mask
             pixels = torch.where(where, noise, pixels)
@@ -73,7 +71,7 @@ class MaskAndPredict(InversionMethod):
         import torch
         from torch.nn.functional import cross_entropy
 
-        from freeshot.engine.inversion.pixel_optimizer import jittered, require_finite, total_variation
+        from freeshot.engine.inversion.pixel_optimizer import jittered, total_variation
 
         low, high = -teacher.mean / teacher.std, (1 - teacher.mean) / teacher.std
         free = pixels.clone().requires_grad_()
@@ -83,23 +81,19 @@ class MaskAndPredict(InversionMethod):
             images = torch.where(where, free, pixels) * teacher.std + teacher.mean
             moved = jittered(images, rng, self.jitter, flip=self.flip)
             loss = cross_entropy(teacher.logits(moved), labels) + self.total_variation * total_variation(images)
-            loss = loss * len(labels)
-            require_finite(loss, step)
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
+            descend(optimizer, loss * len(labels), f"inversion '{self.name}'", step)
             with torch.no_grad():
                 free.copy_(free.maximum(low).minimum(high))
         return torch.where(where, free.detach(), pixels).maximum(low).minimum(high)
 
-    def _missed(self, teacher: Teacher, pixels: Tensor, labels: Tensor) -> Tensor:
+    def _importance(self, teacher: Teacher, pixels: Tensor, labels: Tensor) -> Tensor:
         """Return the importance of each patch [n, p]: the mean square of the gradient of its pixels."""
         import torch
         from torch.nn.functional import avg_pool2d, cross_entropy
 
-        asked = pixels.clone().requires_grad_()
-        logits = teacher.logits(asked * teacher.std + teacher.mean)
-        (slope,) = torch.autograd.grad(cross_entropy(logits, labels, reduction="sum"), asked)
+        inputs = pixels.clone().requires_grad_()
+        logits = teacher.logits(inputs * teacher.std + teacher.mean)
+        (slope,) = torch.autograd.grad(cross_entropy(logits, labels, reduction="sum"), inputs)
         return avg_pool2d(slope.square().sum(1, keepdim=True), self.patch).flatten(1)
 
     def _patches(self, size: int) -> int:
@@ -111,13 +105,13 @@ class MaskAndPredict(InversionMethod):
         return size // self.patch
 
 
-def next_patches(missed: Tensor, done: Tensor, wanted: int, order: Tensor) -> Tensor:
-    """Select the most important patches [n, p] not yet done, until `wanted` are done; ties are resolved by `order`."""
+def next_patches(importance: Tensor, done: Tensor, target: int, order: Tensor) -> Tensor:
+    """Select the most important patches [n, p] not yet done, until `target` are done; ties are resolved by `order`."""
     import torch
 
-    count = wanted - int(done[0].sum())
+    count = target - int(done[0].sum())
     turns = order.argsort(1)  # [n, p]
-    open_ones = missed.gather(1, turns).masked_fill(done.gather(1, turns), float("-inf"))
+    open_ones = importance.gather(1, turns).masked_fill(done.gather(1, turns), float("-inf"))
     best = open_ones.argsort(dim=1, descending=True, stable=True)[:, :count]
     chosen = turns.gather(1, best)  # [n, count]
     return torch.zeros_like(done).scatter(1, chosen, value=True)

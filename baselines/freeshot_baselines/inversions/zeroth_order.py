@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from freeshot import InversionMethod
+from freeshot import InversionMethod, Teacher
 from freeshot.basics.errors import DivergedError, OptionError
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
-
-    from freeshot import Teacher
 
 
 @dataclass(frozen=True)
@@ -61,27 +59,27 @@ class ZerothOrder(InversionMethod):
 
         def losses(images: Tensor) -> Tensor:
             with torch.no_grad():
-                answers = teacher.logits(images)
+                logits = teacher.logits(images)
             copies = len(images) // len(labels)
-            return cross_entropy(answers, labels.repeat_interleave(copies), reduction="none")
+            return cross_entropy(logits, labels.repeat_interleave(copies), reduction="none")
 
         generator = fresh_generator(teacher.image_size, self.latent, self.width, rng).to(teacher.device)
         latents = torch.randn(len(labels), self.latent, generator=rng).to(teacher.device).requires_grad_()
         optimizer = torch.optim.Adam([*generator.parameters(), latents], lr=self.lr, betas=(0.5, 0.999))
         for step in teacher.steps(self.iterations):
             images: Tensor = generator(latents)
-            found = estimated_gradient(losses, images, self.directions, self.smoothing, rng, self.grid)
-            if not torch.isfinite(found.gradient).all():
+            estimate = estimated_gradient(losses, images, self.directions, self.smoothing, rng, self.grid)
+            if not torch.isfinite(estimate.gradient).all():
                 raise DivergedError(f"The estimated gradient is not finite at step {step}. Lower the inversion's lr.")
-            surrogate = (images * found.gradient).sum() / len(labels)  # its gradient is the estimate
+            surrogate = (images * estimate.gradient).sum() / len(labels)  # its gradient is the estimate
             if self.total_variation:
                 surrogate = surrogate + self.total_variation * total_variation(images)
             optimizer.zero_grad()
             surrogate.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         with torch.no_grad():
-            recovered: Tensor = generator(latents)
-        return recovered.clamp(0, 1)
+            final: Tensor = generator(latents)
+        return final.clamp(0, 1)
 
     def _require_grid(self, side: int) -> None:
         if self.grid and side % self.grid:

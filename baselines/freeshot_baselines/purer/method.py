@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from freeshot import Adapter, Method, Needs, added
-from freeshot.basics.errors import DivergedError, PoolError
+from freeshot import Adapter, Learner, LoraPool, Method, Model, Needs, Task, Workbench, added
+from freeshot.basics.errors import PoolError
 from freeshot.basics.validators import require_positive
+from freeshot_baselines.adaptation.batched_adam import freeze_for_episodes
+from freeshot_baselines.training_loop import counted, descend
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from torch import Generator, Tensor
 
-    from freeshot import Learner, LoraPool, Model, Task, Workbench
     from freeshot.engine import BankTeacher
-    from freeshot_baselines.purer.memory import PixelMemory
+    from freeshot_baselines.purer.learnable_images import LearnableImages
 
 
 @dataclass(frozen=True)
@@ -75,69 +75,53 @@ class Purer(Method):
 
     def prepare(self, bench: Workbench) -> Learner:
         """Optimise once per pool and episode shape; embed with the result, or calibrate it."""
-        from freeshot.contracts.component import to_json
-
-        options = {name: value for name, value in to_json(self).items() if not name.startswith("calibrate")}
+        options = {name: value for name, value in asdict(self).items() if not name.startswith("calibrate")}
         trained = Adapter(
-            bench.cached_tensors("lockstep", {"options": options}, lambda tell: self._lockstep(bench, tell))
+            bench.cached_tensors("lockstep", {"options": options}, lambda on_step: self._lockstep(bench, on_step))
         )
         return self._calibrated(bench, trained) if self.calibrate else bench.adapted(trained)
 
     def _calibrated(self, bench: Workbench, adapter: Adapter) -> Learner:
-        from freeshot.engine import EpisodeBackbone
-        from freeshot_baselines.adaptation.steps import episodes_together
-        from freeshot_baselines.purer.calibration import CalibratedLearner, Calibration
+        from freeshot_baselines.purer.calibration import CalibratedLearner
 
-        how = Calibration(
-            self.calibrate, self.calibrate_lr, self.calibrate_temperature,
-            self.calibrate_inversion, self.pixel_lr, self.total_variation, self.l2,
-        )  # fmt: skip
-        return CalibratedLearner(EpisodeBackbone.of(bench.backbone()), adapter, how, episodes_together(bench, copies=2))
+        backbone, episodes_per_batch = freeze_for_episodes(bench, copies=2)
+        return CalibratedLearner(backbone, adapter, self, episodes_per_batch)
 
-    def _lockstep(self, bench: Workbench, tell: Callable[[int, int], None]) -> Mapping[str, Tensor]:
+    def _lockstep(self, bench: Workbench, on_step: Callable[[int, int], None]) -> Mapping[str, Tensor]:
         """Return the trained LoRA."""
         import torch
 
-        from freeshot.basics.step_limit import bounded
         from freeshot.engine import BankTeacher, SharedLora
         from freeshot.engine.vit.backbone import TrainableBackbone
-        from freeshot_baselines.purer.memory import Curriculum
+        from freeshot_baselines.purer.learnable_images import Curriculum
 
-        thawed = bench.backbone()
-        assert isinstance(thawed, TrainableBackbone)
-        backbone = thawed.freeze()
+        network = bench.backbone()
+        assert isinstance(network, TrainableBackbone)
+        backbone = network.freeze()
         entries, rng = bench.pool().entries, bench.rng("lockstep")
         teachers = [BankTeacher(backbone, [entry]) for entry in entries]
-        memory = self._memory(bench.pool(), teachers[0], bench)
+        images = self._learnable_images(bench.pool(), teachers[0], bench)
         model = SharedLora(backbone, self.rank, bench.rng("init"), self.targets)
         optimizer = torch.optim.Adam(model.lora(), lr=self.lr)
         curriculum, harder = Curriculum(self.patience, self.warmup), False
         shape = (bench.way, bench.shot, min(bench.query, self._images(bench) - bench.shot))
-        for step in range(bounded(self.iterations)):
-            asked = torch.randperm(len(entries), generator=rng)[: self.loras].tolist()
+        for step in counted(self.iterations, on_step):
+            drawn = torch.randperm(len(entries), generator=rng)[: self.loras].tolist()
             loss = torch.stack(
-                [self.inversion_loss(teachers[i], memory, entries[i].class_ids, rng) for i in asked]
+                [self.inversion_loss(teachers[i], images, entries[i].class_ids, rng) for i in drawn]
             ).mean()
             if harder:
-                against, _ = episode_loss(model, memory.episode(*shape, rng))
-                loss = loss - self.feedback * against
-            if not torch.isfinite(loss):
-                raise DivergedError(f"The images' loss of 'purer' is {loss.item()} at step {step}. Lower its pixel_lr.")
-            memory.step(loss)
-            optimizer.zero_grad()
+                loss = loss - self.feedback * episode_loss(model, images.episode(*shape, rng))[0]
+            images.step(loss, step)
             with torch.no_grad():
-                episode = memory.episode(*shape, rng)
+                episode = images.episode(*shape, rng)
             loss, accuracy = episode_loss(model, episode)
-            if not torch.isfinite(loss):
-                raise DivergedError(f"The learner's loss of 'purer' is {loss.item()} at step {step}. Lower its lr.")
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
+            descend(optimizer, loss, "the learner of 'purer'", step)
             harder = curriculum.harder(accuracy)
-            tell(step + 1, self.iterations)
         return model.snapshot().tensors
 
     def inversion_loss(
-        self, teacher: BankTeacher, memory: PixelMemory, class_ids: tuple[int, ...], rng: Generator
+        self, teacher: BankTeacher, learnable: LearnableImages, class_ids: tuple[int, ...], rng: Generator
     ) -> Tensor:
         """Return cross-entropy, variation and length of a LoRA's images, each a mean over images."""
         import torch
@@ -145,14 +129,14 @@ class Purer(Method):
 
         from freeshot.engine.inversion.pixel_optimizer import jittered, lengths, variation_norm
 
-        pixels = memory.pixels(class_ids)
+        pixels = learnable.pixels(class_ids)  # [c·k, 3, h, w]
         labels = torch.arange(len(class_ids), device=pixels.device).repeat_interleave(len(pixels) // len(class_ids))
-        images = jittered(memory.images(pixels), rng, self.jitter, flip=True)
+        images = jittered(learnable.images(pixels), rng, self.jitter, flip=True)
         smooth = self.total_variation * variation_norm(pixels) + self.l2 * lengths(pixels)
         return cross_entropy(teacher.logits(images), labels) + smooth.mean()
 
-    def _memory(self, pool: LoraPool, teacher: BankTeacher, bench: Workbench) -> PixelMemory:
-        from freeshot_baselines.purer.memory import PixelMemory
+    def _learnable_images(self, pool: LoraPool, teacher: BankTeacher, bench: Workbench) -> LearnableImages:
+        from freeshot_baselines.purer.learnable_images import LearnableImages
 
         names = [name for entry in pool.entries for name in entry.class_ids]
         if len(set(names)) < bench.way:
@@ -161,7 +145,9 @@ class Purer(Method):
                 "Choose a pool with more classes, or a track with a smaller way."
             )
         bounds = (teacher.mean, teacher.std)
-        return PixelMemory(names, self._images(bench), teacher.image_size, bounds, self.pixel_lr, bench.rng("pixels"))
+        return LearnableImages(
+            names, self._images(bench), teacher.image_size, bounds, self.pixel_lr, bench.rng("pixels")
+        )
 
     def _images(self, bench: Workbench) -> int:
         return max(self.per_class, bench.shot + 1)
@@ -169,7 +155,7 @@ class Purer(Method):
 
 def episode_loss(model: Model, task: Task) -> tuple[Tensor, float]:
     """Return the cross-entropy of nearest prototypes on an episode, and the accuracy."""
-    from freeshot_baselines.meta.losses import answer_loss, prototype_answers
+    from freeshot_baselines.meta_learners.task_loss import answer_loss, prototype_answers
 
     logits = prototype_answers(model, task)
     right = float((logits.argmax(1) == task.query.labels).double().mean())

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from freeshot import Choice, InversionBasedMethod
+from freeshot import Choice, InversionBasedMethod, Learner, Workbench
 from freeshot.basics.validators import require_positive
-
-if TYPE_CHECKING:
-    from freeshot import Learner, Workbench
 
 
 @dataclass(frozen=True)
@@ -40,14 +36,14 @@ class RecLora(InversionBasedMethod):
 
     def prepare(self, bench: Workbench) -> Learner:
         """Invert every LoRA once, and train on each cluster's surrogates."""
-        from freeshot_baselines.composition.clusters import clusters, similarities
+        from freeshot_baselines.rec_lora.clusters import clusters, similarities
         from freeshot_baselines.rec_lora.router import RoutedLearner
 
-        recovered = bench.surrogates(*self.inversion_and_strategy(), self.per_class, self.batch)
+        surrogates = bench.surrogates(*self.inversion_and_strategy(), self.per_class, self.batch)
         learners = []
         for members in clusters(similarities(bench.pool().entries), self.clusters):
-            part = [recovered[place] for place in members]
-            classes = {class_id for surrogates in part for class_id in surrogates.class_ids}
+            part = [surrogates[index] for index in members]
+            classes = {class_id for lora in part for class_id in lora.class_ids}
             share = self.lora_share if len(classes) >= bench.way else 1.0  # too few classes for tasks across LoRAs
             tasks = bench.surrogate_tasks(part, share, flip=self.flip, held_out=self.held_out)
             learners.append(bench.adapted(bench.meta_learn(self.learner, tasks, self.rank, self.targets)))

@@ -5,19 +5,15 @@ Axes: b images, e episodes, n = way × shot support images, q queries, c classes
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 from torch.nn.functional import one_hot
 
 from freeshot import Learner
 from freeshot.ops.prototypes import class_means
-from freeshot_baselines.heads.headed import labels_of
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torch import Tensor
+from freeshot_baselines.heads.custom_head import labels_of
 
 
 class RoutedLearner(Learner):
@@ -33,19 +29,19 @@ class RoutedLearner(Learner):
 
     def classify(self, support: Tensor, query: Tensor, way: int) -> Tensor:
         """Score queries by their distance to the class means in the weighted concatenation: [e, q, c]."""
-        shown, asked = self._apart(support), self._apart(query)  # [k, 2, e, n, d], [k, 2, e, q, d]
         labels = labels_of(support, way)
-        weights = self.weights(shown, labels, way)  # [k, e]
-        scales = torch.stack([spread(part[0]) for part in shown])  # [k, e]
-        means = torch.stack([class_means(part[0], labels, way) for part in shown])  # [k, e, c, d]
-        squared = torch.cdist(asked[:, 0], means).square()  # [k, e, q, c]
+        support, query = self._split(support), self._split(query)  # [k, 2, e, n, d], [k, 2, e, q, d]
+        weights = self.weights(support, labels, way)  # [k, e]
+        scales = torch.stack([spread(part[0]) for part in support])  # [k, e]
+        means = torch.stack([class_means(part[0], labels, way) for part in support])  # [k, e, c, d]
+        squared = torch.cdist(query[:, 0], means).square()  # [k, e, q, c]
         mixed = ((weights / scales)[..., None, None] * squared).sum(0)
         usual = (weights * scales).sum(0)[:, None, None]  # with a single learner distances stay its own
         return -(usual * mixed).sqrt()
 
-    def weights(self, shown: Tensor, labels: Tensor, way: int) -> Tensor:
+    def weights(self, support: Tensor, labels: Tensor, way: int) -> Tensor:
         """Weight the learners for each episode: [k, e], summing to one over k."""
-        looseness = torch.stack([nearness(part[0], part[1], labels, way) for part in shown])  # [k, e]
+        looseness = torch.stack([nearness(part[0], part[1], labels, way) for part in support])  # [k, e]
         return (-looseness / self._temperature).softmax(0)
 
     def close(self) -> None:
@@ -53,7 +49,7 @@ class RoutedLearner(Learner):
         for learner in self._learners:
             learner.close()
 
-    def _apart(self, features: Tensor) -> Tensor:
+    def _split(self, features: Tensor) -> Tensor:
         """Split features [e, n, k · 2 · d]: [k, 2, e, n, d]."""
         return features.view(*features.shape[:2], len(self._learners), 2, -1).permute(2, 3, 0, 1, 4)
 

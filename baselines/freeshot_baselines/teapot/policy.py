@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import torch
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torch import Generator, Tensor
+from torch import Generator, Tensor
 
 
 class Policy:
@@ -21,7 +17,7 @@ class Policy:
 
     def __init__(self, lr: float, momentum: float = 0.9) -> None:
         self._lr, self._momentum = lr, momentum
-        self._places: dict[str, int] = {}
+        self._index_of: dict[str, int] = {}
         self.preferences = torch.zeros(0, dtype=torch.float64)
         self._moments = torch.zeros(2, 0, dtype=torch.float64)
         self._steps = 0
@@ -34,9 +30,9 @@ class Policy:
 
     def accepts(self, sources: Sequence[str], rng: Generator) -> bool:
         """Accept or reject a task whose classes come from these LoRAs, with their mean probability."""
-        places = self._place(sources)
+        indices = self._indices_of(sources)
         shares = self.shares()
-        chance = float((shares[places] / shares.max()).mean()) if places else 1.0
+        chance = float((shares[indices] / shares.max()).mean()) if indices else 1.0
         return float(torch.rand((), generator=rng)) < chance
 
     def reward(self, taken: Sequence[Sequence[str]], reward: float) -> None:
@@ -52,19 +48,19 @@ class Policy:
         shares = self.shares()
         total = torch.zeros_like(shares)
         for sources in taken:
-            for place in self._place(sources):
-                total[place] += 1 / len(sources)
+            for index in self._indices_of(sources):
+                total[index] += 1 / len(sources)
             total -= shares
         return total
 
-    def _place(self, sources: Sequence[str]) -> list[int]:
+    def _indices_of(self, sources: Sequence[str]) -> list[int]:
         for name in sources:
-            self._places.setdefault(name, len(self._places))
-        grow = len(self._places) - len(self.preferences)
+            self._index_of.setdefault(name, len(self._index_of))
+        grow = len(self._index_of) - len(self.preferences)
         if grow:
             self.preferences = torch.cat([self.preferences, self.preferences.new_zeros(grow)])
             self._moments = torch.cat([self._moments, self._moments.new_zeros(2, grow)], dim=1)
-        return [self._places[name] for name in sources]
+        return [self._index_of[name] for name in sources]
 
     def _ascend(self, slope: Tensor) -> None:
         """Take an ascent step of Adam (0.9, 0.999); the number of LoRAs may have grown since the last one."""
@@ -75,7 +71,7 @@ class Policy:
         size = (self._moments[1] / (1 - 0.999**self._steps)).sqrt()
         self.preferences = self.preferences + self._lr * mean / (size + 1e-8)
 
-    def known(self) -> dict[str, float]:
+    def trust(self) -> dict[str, float]:
         """Return each LoRA's probability, relative to the uniform one."""
-        shares = (self.shares() * len(self._places)).tolist()
-        return {name: round(shares[place], 3) for name, place in self._places.items()}
+        shares = (self.shares() * len(self._index_of)).tolist()
+        return {name: round(shares[index], 3) for name, index in self._index_of.items()}

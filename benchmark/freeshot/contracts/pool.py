@@ -50,7 +50,8 @@ class PoolPlan:
     flip: bool = True
     shift: float = 0.0
     clip: float = 0.0
-    gate: float = 0.0
+    penalty: tuple[str, float] | None = None
+    """Name and weight of a penalty that a plugin provides, see the hook `freeshot_lora_penalties`."""
     seed: int = 0
     at_once: int = 8
     """LoRAs that are tuned in parallel and written together."""

@@ -11,7 +11,7 @@ from freeshot.plugin.collect import Registered, collect, why_contested
 from freeshot.plugin.kinds import KINDS, VALUES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from freeshot.contracts.component import Component
@@ -113,6 +113,11 @@ class Catalogue:
     def pool_plans(self) -> dict[str, PoolPlan]:
         """List the recipes of pools that users build, by name."""
         return self._values("pool plan")
+
+    def lora_penalty(self, name: str) -> Callable[..., Any]:
+        """Return the penalty on LoRAs with this name."""
+        penalty: Callable[..., Any] = self.registered("penalty", name).value
+        return penalty
 
     def columns(self) -> tuple[Column, ...]:
         """List the extra leaderboard columns by title."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import PluginError
@@ -78,6 +79,10 @@ def _read(kind: Kind, item: Any) -> tuple[str, Any]:
         if not isinstance(item, tuple) or len(item) != 2:
             raise PluginError(f"Its hook {kind.hook} offers {item!r}, expected a pair (name, folder).")
         return str(item[0]), Path(item[1])
+    elif kind.type is FunctionType:
+        if not isinstance(item, tuple) or len(item) != 2 or not callable(item[1]):
+            raise PluginError(f"Its hook {kind.hook} offers {item!r}, expected a pair (name, function).")
+        return str(item[0]), item[1]
     elif not isinstance(item, kind.type):
         raise PluginError(f"Its hook {kind.hook} offers {item!r}, expected a freeshot.{kind.type.__name__}.")
     return item.title if isinstance(item, Column) else item.name, item

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from freeshot.plugin import hookspec
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable
 
     import click
 
@@ -82,6 +82,15 @@ def freeshot_pools() -> Iterable[tuple[str, str]]:  # type: ignore[empty-body]
 @hookspec
 def freeshot_pool_plans() -> Iterable[PoolPlan]:  # type: ignore[empty-body]
     """Return recipes of pools that users build, because images or size prevent shipping them."""
+
+
+@hookspec
+def freeshot_lora_penalties() -> Iterable[tuple[str, Callable[..., object]]]:  # type: ignore[empty-body]
+    """Return (name, function) of each penalty that `freeshot pool build --penalty NAME WEIGHT` can train LoRAs with.
+
+    The function gets the initial `LoraBank`, the weight, and a function that opens one random stream per LoRA for a
+    purpose. It returns the bank to train, which applies the penalty in `after_step(rate)`.
+    """
 
 
 @hookspec

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 from freeshot.contracts.backbone import BackboneProvider
@@ -49,6 +50,7 @@ VALUES = {
         Kind("suite", "suites", "freeshot_suites", Suite),
         Kind("pool", "pools", "freeshot_pools", Path),
         Kind("pool plan", "pool plans", "freeshot_pool_plans", PoolPlan),
+        Kind("penalty", "penalties", "freeshot_lora_penalties", FunctionType),
         Kind("column", "columns", "freeshot_leaderboard_columns", Column),
         Kind("published result", "published results", "freeshot_published_results", Published),
     )

@@ -84,6 +84,7 @@ class _Build:
         self.sources = {name: self._base_images(name, dataset) for name, dataset in datasets.items()}
         self.license = "; ".join(f"{name}: {dataset.license or 'not stated'}" for name, dataset in datasets.items())
         self.recipe = TuningRecipe(**{name: getattr(request, name) for name in TuningRecipe.__dataclass_fields__})
+        self.penalize = catalogue.lora_penalty(request.penalty[0]) if request.penalty else None
         numbers = range(request.count)
         self.blocks = [numbers[start : start + request.at_once] for start in numbers[:: request.at_once]]
         self.title = f"pool {request.name}"
@@ -162,7 +163,7 @@ class _Build:
             if all(lora.matches_files(request.out) for lora in loras):  # and not overwritten by another build since
                 return loras
         tasks, classes = zip(*map(self._task, numbers), strict=True)
-        tuned = tune(self.backbone, tasks, self.recipe, request.way, self._reporter(numbers))
+        tuned = tune(self.backbone, tasks, self.recipe, request.way, self._reporter(numbers), self.penalize)
         loras = []
         for index, number in enumerate(numbers):
             entry = self._entry(tuned, index, number, tasks[index], classes[index])
@@ -199,7 +200,7 @@ class _Build:
         factors = tuned.bank.entry_factors(index)
         return LoraEntry(
             task.name,
-            max(len(a) for a, _ in factors.values()),  # closed gates may reduce the rank
+            max(len(a) for a, _ in factors.values()),  # a penalty may reduce the rank
             factors,
             tuned.head_weight[index].cpu(),
             tuned.head_bias[index].cpu(),

@@ -18,14 +18,17 @@ from freeshot.basics.seeds import stream
 from freeshot.engine.lora.bank import LoraBank, slots_of
 from freeshot.engine.vit.forward import forward
 from freeshot.ops.schedules import cosine
-from freeshot.pool.gates import GatedBank
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import TypeAlias
 
-    from torch import Tensor
+    from torch import Generator, Tensor
 
     from freeshot.engine.vit.backbone import Backbone
+
+    Penalize: TypeAlias = Callable[[LoraBank, float, Callable[[str], Sequence[Generator]]], LoraBank]
+    """What the hook `freeshot_lora_penalties` offers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,8 +72,8 @@ class TuningRecipe:
     """Shift training images by up to this share of their side in each direction, replicating borders."""
     clip: float = 0.0
     """Norm to which each LoRA's own gradient is clipped; 0: no clipping."""
-    gate: float = 0.0
-    """Weight of the L1 penalty on gates of the ranks (SoRA), which closes unneeded ranks; 0: no gates."""
+    penalty: tuple[str, float] | None = None
+    """Name and weight of a penalty on the LoRAs."""
     seed: int = 0
 
     def rate(self, step: int) -> float:
@@ -84,11 +87,14 @@ def tune(
     recipe: TuningRecipe,
     way: int,
     on_step: Callable[[int, int], None] = lambda done, total: None,
+    penalize: Penalize | None = None,
 ) -> Tuned:
     """Tune one LoRA with head per task; random choices of a task depend on its name only."""
     device = backbone.device
     names = [task.name for task in tasks]
     bank = _fresh_bank(backbone, names, recipe)
+    if penalize is not None and recipe.penalty is not None:
+        bank = penalize(bank, recipe.penalty[1], lambda use: [stream(recipe.seed, f"pool {use}", n) for n in names])
     width = int(
         forward(backbone, torch.zeros(1, 3, backbone.image_size, backbone.image_size, device=device)).features.shape[1]
     )
@@ -105,10 +111,9 @@ def tune(
         optimizer.zero_grad()
         losses.sum().backward()  # type: ignore[no-untyped-call]
         if recipe.clip:
-            bank.clip_gradients(recipe.clip, weight, bias, *(bank.g if isinstance(bank, GatedBank) else ()))
+            bank.clip_gradients(recipe.clip, weight, bias)
         optimizer.step()
-        if isinstance(bank, GatedBank):
-            bank.close(recipe.rate(step) * recipe.gate)  # proximal step of the penalty, at the step's rate
+        bank.after_step(recipe.rate(step))
         on_step(step + 1, recipe.steps)
     accuracies = tuple(_held_out_accuracy(backbone, bank, weight, bias, i, task) for i, task in enumerate(tasks))
     return Tuned(bank, weight.detach(), bias.detach(), accuracies)
@@ -118,13 +123,7 @@ def _fresh_bank(backbone: Backbone, names: Sequence[str], recipe: TuningRecipe) 
     """Initialise each LoRA from its own random stream, independent of the others."""
     slots = slots_of(backbone.vit, recipe.targets)
     starts = [stream(recipe.seed, "pool init", name) for name in names]
-    bank = LoraBank.joined([LoraBank.fresh(backbone.vit, slots, recipe.rank, 1, rng) for rng in starts])
-    if not recipe.gate:
-        return bank
-    draws = [stream(recipe.seed, "pool gates", name) for name in names]
-    gates = {slot: torch.stack([torch.randn(recipe.rank, generator=d) for d in draws]) for slot in slots}
-    factors = {slot: (bank.a[place], bank.b[place]) for place, slot in enumerate(slots)}
-    return GatedBank(factors, {slot: g.to(bank.a[0]) for slot, g in gates.items()})
+    return LoraBank.joined([LoraBank.fresh(backbone.vit, slots, recipe.rank, 1, rng) for rng in starts])
 
 
 def _batch(

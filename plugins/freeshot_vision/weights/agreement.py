@@ -28,9 +28,9 @@ def agreement_with_graph(graph: Path, weights: Path, images: int = 2) -> Agreeme
     import torch
     from onnx.reference import ReferenceEvaluator
 
+    from freeshot_vision.backbones.timm_network import fill, untrained
     from freeshot_vision.backbones.weight_files import read_weights
     from freeshot_vision.backbones.weight_layouts import as_timm
-    from freeshot_vision.backbones.timm_network import fill, untrained
     from freeshot_vision.weights.quantized_onnx import open_model, with_float_weights
 
     pixels = np.random.default_rng(0).standard_normal((images, 3, 224, 224)).astype(np.float32)  # [b, 3, h, w]

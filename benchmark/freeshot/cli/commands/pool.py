@@ -65,7 +65,12 @@ def list_(ctx: click.Context, pools: Path) -> None:
 @click.option(
     "--clip", type=click.FloatRange(min=0), default=0.0, help="Gradient norm to clip to, per LoRA; 0: no clipping."
 )
-@click.option("--gate", type=click.FloatRange(min=0), default=0.0, help="L1 penalty on rank gates (SoRA); 0: none.")
+@click.option(
+    "--penalty",
+    type=(str, click.FloatRange(min=0, min_open=True)),
+    metavar="NAME WEIGHT",
+    help="Penalty on the LoRAs, of a plugin, and its weight.",
+)
 @click.option("--way", type=click.IntRange(min=2), default=5, help="Classes per LoRA.")
 @click.option("--seed", type=int, default=0, help="Random seed.")
 @click.option("--at-once", type=click.IntRange(min=1), default=8, help="Number of LoRAs trained in parallel.")

@@ -8,20 +8,15 @@ from __future__ import annotations
 
 import copy
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 from torch.nn.functional import pad
 
 from freeshot.basics.errors import PoolError
 from freeshot.contracts.pool import LoraEntry, Slot
 from freeshot.engine.lora.low_rank import fresh_a, padded
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from torch import Generator
 
 FUSED = {"q": 0, "k": 1, "v": 2}
 WHOLE = {"proj": "attn.proj", "fc1": "mlp.fc1", "fc2": "mlp.fc2"}
@@ -63,9 +58,9 @@ class LoraBank(nn.Module):
         self.a = nn.ParameterList([nn.Parameter(a.detach().clone()) for a, _ in factors.values()])
         self.b = nn.ParameterList([nn.Parameter(b.detach().clone()) for _, b in factors.values()])
         self.count = len(self.a[0])
-        self._places: dict[str, list[int]] = defaultdict(list)
+        self._slots_of: dict[str, list[int]] = defaultdict(list)
         for index, slot in enumerate(self.slots):
-            self._places[slot.module].append(index)
+            self._slots_of[slot.module].append(index)
 
     @classmethod
     def fresh(cls, vit: nn.Module, slots: Sequence[Slot], rank: int, count: int, rng: Generator) -> LoraBank:
@@ -97,24 +92,29 @@ class LoraBank(nn.Module):
         """Concatenate banks with the same slots and rank."""
         return cls(
             {
-                slot: (torch.cat([bank.a[place] for bank in banks]), torch.cat([bank.b[place] for bank in banks]))
-                for place, slot in enumerate(banks[0].slots)
+                slot: (torch.cat([bank.a[index] for bank in banks]), torch.cat([bank.b[index] for bank in banks]))
+                for index, slot in enumerate(banks[0].slots)
             }
         )
 
     @property
     def modules_touched(self) -> tuple[str, ...]:
         """Names of the linear layers that the bank modifies."""
-        return tuple(self._places)
+        return tuple(self._slots_of)
 
     def delta(self, module: str, inputs: Tensor, width: int) -> Tensor:
         """Return the LoRAs' addition to a layer's output: inputs [n, t, i] → [n, t, width]."""
-        places = self._places[module]
-        a = torch.cat([self.a[p] for p in places], dim=1)  # [l, R, i], R = sum of the ranks of this layer's slots
-        b = torch.cat([self._block(p, width) for p in places], dim=2)  # [l, width, R]
+        slots = self._slots_of[module]
+        a = torch.cat(
+            [self.a[index] for index in slots], dim=1
+        )  # [l, R, i], R = sum of the ranks of this layer's slots
+        b = torch.cat([self._block(index, width) for index in slots], dim=2)  # [l, width, R]
         n, t, i = inputs.shape
         grouped = inputs.reshape(self.count, n // self.count * t, i)  # [l, n/l·t, i]
         return (grouped @ a.mT @ b.mT).reshape(n, t, width)
+
+    def after_step(self, rate: float) -> None:
+        """Do nothing; banks with a penalty apply it here, after each optimiser step, at the step's learning rate."""
 
     def clip_gradients(self, limit: float, *others: Tensor) -> Tensor:
         """Clip the gradient of each LoRA separately to norm `limit`; return the norms before clipping [l].
@@ -134,14 +134,14 @@ class LoraBank(nn.Module):
     def entry_factors(self, index: int) -> dict[Slot, tuple[Tensor, Tensor]]:
         """Copy the factors of one LoRA: slot → (A [r, i], B [o, r])."""
         return {
-            slot: (self.a[p].detach()[index].cpu().clone(), self.b[p].detach()[index].cpu().clone())
-            for p, slot in enumerate(self.slots)
+            slot: (a.detach()[index].cpu().clone(), b.detach()[index].cpu().clone())
+            for slot, a, b in zip(self.slots, self.a, self.b, strict=True)
         }
 
-    def _block(self, place: int, width: int) -> Tensor:
+    def _block(self, index: int, width: int) -> Tensor:
         """Pad B with zero rows to the width of the fused layer: [l, width, r]."""
-        slot = self.slots[place]
-        return pad(self.b[place], (0, 0, slot.start, width - slot.stop))
+        slot = self.slots[index]
+        return pad(self.b[index], (0, 0, slot.start, width - slot.stop))
 
 
 def merge(vit: nn.Module, bank: LoraBank) -> nn.Module:
@@ -150,8 +150,8 @@ def merge(vit: nn.Module, bank: LoraBank) -> nn.Module:
         raise PoolError(f"Only one LoRA can be merged into a network, but the bank holds {bank.count}.")
     merged = copy.deepcopy(vit)
     with torch.no_grad():
-        for place, slot in enumerate(bank.slots):
+        for slot, a, b in zip(bank.slots, bank.a, bank.b, strict=True):
             weight = merged.get_submodule(slot.module).weight
             assert isinstance(weight, Tensor)
-            weight[slot.start : slot.stop] += bank.b[place][0] @ bank.a[place][0]  # [o, i]
+            weight[slot.start : slot.stop] += b[0] @ a[0]  # [o, i]
     return merged

@@ -6,13 +6,10 @@ Axes: r rank, i and o inputs and outputs, m the smallest of the three, l LoRAs.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
+from torch import Generator, Tensor
 from torch.nn.functional import pad
-
-if TYPE_CHECKING:
-    from torch import Generator, Tensor
 
 
 @dataclass(frozen=True, eq=False)

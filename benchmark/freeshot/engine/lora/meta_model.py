@@ -2,66 +2,49 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from torch import nn
+import torch
+from torch import Generator, Tensor, nn
 from torch.func import functional_call
 
 from freeshot.contracts.pool import Slot
 from freeshot.contracts.tensors import Adapter
 from freeshot.engine.lora.bank import LoraBank, slots_of
+from freeshot.engine.vit.backbone import Backbone
 from freeshot.engine.vit.forward import forward
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
-    import torch
-    from torch import Generator, Tensor
-    from torch.nn import Parameter
-
-    from freeshot.engine.vit.backbone import Backbone
-
-
-class SharedLora:
-    """The backbone with a bank of one LoRA; implements `freeshot.Model`."""
+class SharedLora(nn.Module):
+    """The backbone with a bank of one LoRA; implements `freeshot.Model`. Its parameters are the LoRA's only."""
 
     def __init__(self, backbone: Backbone, rank: int, rng: Generator, targets: Sequence[str] = ("q", "v")) -> None:
+        super().__init__()
         self.backbone = backbone
         self.bank = LoraBank.fresh(backbone.vit, slots_of(backbone.vit, targets), rank, 1, rng)
         self.device: torch.device = backbone.device
-        self.extra: Mapping[str, Parameter] = {}
-        self._looking = _Looking(backbone, self.bank)
+        self.extra: Mapping[str, nn.Parameter] = {}
 
     def embed(self, images: Tensor, kept: Tensor | None = None) -> Tensor:
         """Map images [n, 3, h, w] in 0…1, reduced to the kept patches [n, k], to features [n, d]."""
         return forward(self.backbone, images, self.bank, kept).features
 
+    forward = embed  # called by functional_call
+
     def embed_with(self, weights: Sequence[Tensor], images: Tensor, kept: Tensor | None = None) -> Tensor:
         """Embed with these tensors instead of `lora()`, differentiable in them; their rank may differ."""
-        names = [name for name, _ in self._looking.named_parameters()]
-        features: Tensor = functional_call(
-            self._looking, dict(zip(names, weights, strict=True)), (images, kept), strict=True
-        )
+        names = [name for name, _ in self.named_parameters()]
+        features: Tensor = functional_call(self, dict(zip(names, weights, strict=True)), (images, kept), strict=True)
         return features
 
-    def lora(self) -> Sequence[Parameter]:
+    def lora(self) -> Sequence[nn.Parameter]:
         """Return the trainable weights: A [1, r, i] of every slot, then B [1, o, r]."""
         return tuple(self.bank.parameters())
 
     def snapshot(self) -> Adapter:
         """Copy the LoRA's current weights."""
         return adapter_of(self.bank.entry_factors(0))
-
-
-class _Looking(nn.Module):
-    """The forward pass as a module, so that torch can substitute the bank's weights during a call."""
-
-    def __init__(self, backbone: Backbone, bank: LoraBank) -> None:
-        super().__init__()
-        self._backbone, self.bank = backbone, bank
-
-    def forward(self, images: Tensor, kept: Tensor | None) -> Tensor:
-        return forward(self._backbone, images, self.bank, kept).features
 
 
 def adapter_of(factors: Mapping[Slot, tuple[Tensor, Tensor]], facts: Mapping[str, Any] | None = None) -> Adapter:

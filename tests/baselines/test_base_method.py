@@ -1,0 +1,206 @@
+"""Heads and tunings at test stand on the network as it was pre-trained, or on the meta-LoRA of any other method."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+
+from freeshot import Choice, Learner, Method, Needs
+from freeshot.basics.errors import OptionError, UndeclaredError
+from freeshot.contracts.component import options_of
+from freeshot.leaderboard.labels import configuration
+from freeshot.pipeline.workbench import RestrictedWorkbench
+from freeshot.plugin.catalogue import Catalogue
+from freeshot.plugin.host import load_plugins
+from freeshot_baselines.base_method import NO_BASE
+from freeshot_baselines.composition.averages import LoraAverage
+from freeshot_baselines.frozen_prototype import FrozenPrototype
+from freeshot_baselines.heads.nearest_neighbours import Knn
+
+if TYPE_CHECKING:
+    from tests.conftest import Toy
+
+    from freeshot import Workbench
+    from freeshot.records.models import RunRecord, RunSpec
+
+AVERAGE = Choice("method", "lora-average")
+TUNED = ("lrs=0.003", "steps=1", "trials=2")
+QUICK = {
+    "caml": ("inversion=gaussian-noise", "iterations=2", "per_class=5", "depth=1", "label_width=16", "heads=4"),
+    "icm-lora": ("inversion=gaussian-noise", "iterations=3", "per_class=5"),
+    "bidf-mkd": ("per_class=5", "inversion.iterations=3", "inversion.directions=2", "learner.iterations=3"),
+    "linear-probe": ("cs=1", "trials=2"),
+    "register-prompt": ("registers=1", "steps=1"),
+    **dict.fromkeys(("full-finetuning", "lora-finetuning", "pmf"), TUNED),
+}
+
+
+def standing() -> list[str]:
+    """List the methods that have the option."""
+    catalogue = Catalogue(load_plugins())
+    names = catalogue.names("method")
+    return [name for name in names if "under" in options_of(catalogue.component("method", name))]
+
+
+def spec_of(toy: Toy, method: str, *options: str) -> RunSpec:
+    (cell,) = toy.plan(method, options=options).cells
+    return cell.spec
+
+
+def stages(record: RunRecord) -> dict[str, bool]:
+    return {stage.stage: stage.cached for stage in record.stages}
+
+
+def test_the_rows_of_the_field_that_adapt_at_test_can_stand_on_another() -> None:
+    heads, tunings = {"frozen-prototype", "knn", "rtd", "linear-probe", "caml"}, {"pmf", "register-prompt"}
+    assert heads | tunings | {"full-finetuning", "lora-finetuning"} <= set(standing())
+
+
+# --- the bench ----------------------------------------------------------------------------------
+
+
+def test_a_bench_on_a_method_shows_the_features_of_that_method(toy: Toy) -> None:
+    images = torch.rand(3, 3, 16, 16)
+    bench = toy.bench(Knn()).with_base(AVERAGE)
+    alone = LoraAverage().prepare(toy.bench(LoraAverage()))
+    with torch.no_grad():
+        expected = alone.embed(images)
+        assert torch.equal(bench.frozen().embed(images), expected)
+        assert torch.allclose(bench.backbone()(images), expected, atol=1e-6)
+        assert not torch.allclose(toy.bench(Knn()).frozen().embed(images), expected, atol=1e-4)
+
+
+def test_what_leaves_the_network_as_it_is_changes_nothing(toy: Toy) -> None:
+    bench = toy.bench(Knn())
+    assert bench.with_base(NO_BASE) is bench
+    itself = toy.bench(FrozenPrototype())
+    assert itself.with_base(NO_BASE) is itself
+
+
+def test_standing_on_a_method_does_not_lend_its_rights(toy: Toy) -> None:
+    with pytest.raises(UndeclaredError, match=r"Method 'knn' requested the pool"):
+        toy.bench(Knn()).with_base(AVERAGE).pool()
+
+
+@pytest.mark.parametrize("under", ["icm-lora", "pmf", "linear-probe"])
+def test_a_method_that_leaves_no_adapter_cannot_be_stood_on(toy: Toy, under: str) -> None:
+    record = toy.record("knn", options=(f"under={under}", *(f"under.{option}" for option in QUICK[under])))
+    assert record.status == "failed"
+    assert f"Method '{under}' yields no adapter. Choose one that trains a LoRA." in record.reason
+
+
+def test_a_method_that_skips_a_track_cannot_be_stood_on_there(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LoraAverage, "skip", lambda *_: "It is tired.")
+    with pytest.raises(OptionError, match=r"'lora-average' skips this track and cannot be the base of another\. It is"):
+        toy.bench(Knn()).with_base(AVERAGE)
+
+
+# --- cells --------------------------------------------------------------------------------------
+
+
+def test_a_cell_that_stands_on_nothing_is_the_cell_it_was(toy: Toy) -> None:
+    spec, said = spec_of(toy, "knn"), spec_of(toy, "knn", "under=frozen-prototype")
+    assert (spec.parts, spec.cell) == ({}, said.cell)
+    assert "under" not in spec.method.identity()["options"]
+
+
+def test_what_is_stood_on_has_the_size_of_its_own_row(toy: Toy) -> None:
+    spec, own = spec_of(toy, "knn", "under=lora-recycle"), spec_of(toy, "lora-recycle")
+    assert spec.parts["under"].options["per_class"] == own.method.options["per_class"]
+    assert {name: spec.parts[f"under.{name}"] for name in own.parts} == own.parts
+    larger = spec_of(toy, "knn", "under=lora-recycle", "under.learner.lr=0.5")
+    assert larger.parts["under.learner"].options["lr"] == 0.5
+    assert larger.parts["under.inversion"] == spec.parts["under.inversion"]
+    assert larger.cell != spec.cell
+
+
+def test_spellings_of_a_value_deep_below_are_one_cell(toy: Toy) -> None:
+    values = ("0.01", "1e-2", "0.010")
+    assert len({spec_of(toy, "knn", "under=lora-recycle", f"under.learner.lr={v}").cell for v in values}) == 1
+
+
+def test_a_row_needs_what_it_stands_on_needs(toy: Toy) -> None:
+    free, real = (toy.record("rtd", options=(f"under={name}",)) for name in ("lora-recycle", "real-data"))
+    plain = toy.record("rtd")
+    assert (free.tags.data_free, real.tags.data_free, plain.tags.data_free) == ("strict", "real data", "strict")
+    assert ("pool" in free.hashes, "pool" in plain.hashes) == (True, False)
+    assert free.tags.tuning_free
+    assert free.log_odds != plain.log_odds
+
+
+def test_queries_of_what_is_below_are_on_record(toy: Toy) -> None:
+    below = toy.record("bidf-mkd", options=QUICK["bidf-mkd"])
+    above = toy.record("knn", options=("under=bidf-mkd", *(f"under.{option}" for option in QUICK["bidf-mkd"])))
+    facts = [next(s.facts for s in record.stages if s.stage == "inversion") for record in (below, above)]
+    assert facts[0]["queries"] == facts[1]["queries"] > 0
+    assert above.tags.black_box
+
+
+@dataclass(frozen=True)
+class Asking(Method):
+    """Ask a service about three images, and leave the network as it is."""
+
+    name = "asking"
+    needs = frozenset({Needs.QUERIES})
+
+    def prepare(self, bench: Workbench) -> Learner:
+        """Ask."""
+        bench.oracles()[0].logits(torch.zeros(3, 3, 16, 16))
+        return bench.frozen()
+
+
+def test_services_that_what_is_below_asked_are_counted(toy: Toy) -> None:
+    toy.offer(methods=[Asking])
+    record = toy.record("knn", options=("under=asking",))
+    assert next(stage.facts for stage in record.stages if stage.stage == "queries") == {"queries": 3}
+
+
+def test_it_takes_what_the_row_itself_left_in_the_cache(toy: Toy) -> None:
+    toy.record("lora-recycle")
+    found = stages(toy.record("knn", options=("under=lora-recycle",)))
+    assert (found["inversion"], found["meta-learning"]) == (True, True)
+
+
+@pytest.mark.parametrize("name", standing())
+def test_every_such_row_runs_on_an_average_and_is_another_row_there(toy: Toy, name: str) -> None:
+    plain, above = (toy.record(name, options=(*QUICK.get(name, ()), *more)) for more in ((), ("under=lora-average",)))
+    assert (plain.status, above.status) == ("ok", "ok"), (plain.reason, above.reason)
+    assert plain.log_odds != above.log_odds
+    for stage in ("choosing", "in-context training"):  # what was chosen or learned elsewhere is not taken over
+        assert not stages(above).get(stage, False)
+
+
+@pytest.mark.parametrize(("name", "start"), [("lora-finetuning", "average"), ("pmf", "real-data")])
+def test_two_beginnings_are_refused(toy: Toy, name: str, start: str) -> None:
+    with pytest.raises(OptionError, match=f"'start={start}' and 'under=lora-recycle' are mutually exclusive"):
+        toy.plan(name, options=(f"start={start}", "under=lora-recycle"))
+
+
+def test_options_that_change_nothing_part_no_rows(toy: Toy) -> None:
+    spec = spec_of(toy, "knn")
+    options: dict[str, Any] = {key: value for key, value in spec.method.options.items() if key != "under"}
+    older = spec.model_copy(update={"method": spec.method.model_copy(update={"options": options, "neutral": ()})})
+    assert configuration(older) == configuration(spec)
+    assert configuration(spec_of(toy, "knn", "under=lora-recycle")) != configuration(spec)
+
+
+def test_a_bench_on_another_shows_no_more_than_a_bench(toy: Toy) -> None:
+    bench = RestrictedWorkbench(toy.bench(Knn())).with_base(AVERAGE)
+    with pytest.raises(AttributeError, match="A workbench has no '_environment'"):
+        bench._environment  # noqa: B018
+    assert (bench.way, bench.shot) == (2, 1)
+
+
+def test_what_was_found_out_on_one_is_not_taken_for_another(toy: Toy) -> None:
+    made: list[int] = []
+
+    def make() -> dict[str, object]:
+        made.append(1)
+        return {"lr": 0.1}
+
+    for name in ("lora-average", "random-lora", "lora-average", "frozen-prototype"):
+        toy.bench(Knn()).with_base(Choice("method", name)).cached_json("choosing", {}, make)
+    assert len(made) == 3
