@@ -70,3 +70,9 @@ class Suite:
     profiles: Mapping[str, Profile]
     by_hand: bool = False
     """True if all images are downloaded manually; naming the suite then includes its optional tracks."""
+    main: bool = False
+    """True for the suite that `freeshot leaderboard` shows first."""
+    reference: str = ""
+    """Method whose row defines the difficulty of episodes, usually the frozen backbone alone."""
+    pair: tuple[str, str] | None = None
+    """Methods whose differences leaderboards show."""

@@ -41,12 +41,11 @@ class Cost:
 
 def costs(board: Board) -> tuple[Cost, ...]:
     """List the costs of a board's rows and controls, in the order of the board."""
-    rows = (*board.rows, *board.controls)
-    name = _device_names(record for row in rows for record in row.line.records)
+    name = _device_names(record for row in board.all_rows for record in row.records)
     return tuple(
         _cost(row.label, device, records)
-        for row in rows
-        for device, records in sorted(_by_device(row.line.records, name).items())
+        for row in board.all_rows
+        for device, records in sorted(_by_device(row.records, name).items())
     )
 
 

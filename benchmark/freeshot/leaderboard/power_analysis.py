@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
 from freeshot.basics.errors import OptionError
-from freeshot.leaderboard.board import Board, Row
+from freeshot.leaderboard.board import Board
 from freeshot.leaderboard.costs import costs
+from freeshot.leaderboard.entry import Entry
 
 LEVEL = 0.05
 """Planned two-sided type I error."""
@@ -59,10 +61,9 @@ def plan_tracks(board: Board, detect: float, power: float) -> tuple[TrackPlan, .
     plans = []
     for track in (t.name for t in board.tracks):
         spreads = [
-            float(np.std(np.subtract(a.line.scores[track], b.line.scores[track]), ddof=1))
-            for place, a in enumerate(board.rows)
-            for b in board.rows[place + 1 :]
-            if track in a.line.scores and len(a.line.scores[track]) == len(b.line.scores.get(track, ())) > 1
+            float(np.std(a.averages[track] - b.averages[track], ddof=1))
+            for a, b in combinations(board.rows, 2)
+            if track in a.averages and len(a.averages[track]) == len(b.averages.get(track, ())) > 1
         ]
         if spreads:
             middle, worst = float(np.median(spreads)), max(spreads)
@@ -95,10 +96,10 @@ def plan_seeds(board: Board, detect: float, power: float) -> tuple[SeedPlan, ...
     return tuple(plans)
 
 
-def _means(row: Row) -> Mapping[str, Sequence[float]]:
+def _means(row: Entry) -> Mapping[str, Sequence[float]]:
     """Return the mean accuracies of each track that was run with several seeds."""
     found: dict[str, list[float]] = {}
-    for record in row.line.records:
+    for record in row.records:
         if record.interval is not None:
             found.setdefault(record.spec.track.name, []).append(record.interval.mean)
     return {track: means for track, means in found.items() if len(means) > 1}

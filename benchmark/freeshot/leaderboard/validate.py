@@ -136,9 +136,9 @@ def _versions(records: Sequence[RunRecord]) -> list[str]:
 def _gaps(records: Sequence[RunRecord]) -> list[str]:
     """List rows that lack tracks of their board."""
     return [
-        f"'{one_line(row.label)}' of {one_line(board.suite)} lacks {len(board.tracks) - len(row.line.scores)} of "
+        f"'{one_line(row.label)}' of {one_line(board.suite)} lacks {len(board.tracks) - len(row.averages)} of "
         f"{len(board.tracks)} tracks, so it has no average rank."
         for board in boards(records)
-        for row in (*board.rows, *board.controls)
-        if len(row.line.scores) < len(board.tracks)
+        for row in board.all_rows
+        if len(row.averages) < len(board.tracks)
     ]

@@ -76,10 +76,16 @@ def pairwise(
             flips[place],
             ranks[place],
             _effect(column, interval.mean),
-            float((column > 0).mean() + (column == 0).mean() / 2),
+            superiority(column),
         )
         for place, column in enumerate(values.T)
     )
+
+
+def superiority(differences: NDArray[np.float64]) -> float:
+    """Return the share of positive differences, zeros counted half."""
+    values = _rounded(differences)
+    return np.count_nonzero(values > 0) / values.size + np.count_nonzero(values == 0) / values.size / 2
 
 
 def wilcoxon(differences: Values) -> float:

@@ -138,6 +138,8 @@ SUITE = Suite(
             )
         )
     },
+    reference="frozen-prototype",
+    pair=("lora-recycle", "frozen-prototype"),
 )
 
 

@@ -76,5 +76,7 @@ SUITES = (
             "further": Profile((*LORA_RECYCLE, *TUNING_FREE), AFTER, summary="the same rows on five further domains"),
         },
         by_hand=True,
+        reference="frozen-prototype",
+        pair=("lora-recycle", "frozen-prototype"),
     ),
 )

@@ -193,35 +193,50 @@ TRACKS = (
     *(f"cross-domain/{name}/*" for name in CROSS_DOMAIN),
 )
 """Listed explicitly, because other suites also have in-domain and cross-domain tracks."""
+REFERENCE = "frozen-prototype"
+"""The backbone alone."""
+PAIR = ("lora-recycle", REFERENCE)
+"""The main question: does the LoRA pool improve on the backbone without it?"""
 SUITES = (
     Suite(
         "pocket",
         "Real images, a real network and a real pool of LoRAs, small enough for two CPU cores; needs no download.",
         TRACKS,
         {"full": FULL, "tuning-free": TUNING_FREE, "quick": QUICK},
+        main=True,
+        reference=REFERENCE,
+        pair=PAIR,
     ),
     Suite(
         "pocket-validation",
         "The pocket suite's in-domain sets on validation classes, where settings may be chosen in the open.",
         tuple(f"validation/{name}/*" for name in IN_DOMAIN),
         {"full": TUNING_FREE},
+        reference=REFERENCE,
+        pair=PAIR,
     ),
     Suite(
         "poisoned",
         "The pocket suite's validation episodes, with a pool of which three LoRAs in ten are noise or mislabelled.",
         ("poisoned/noise/*", "poisoned/mislabelled/*"),
         {"full": POISONED},
+        reference=REFERENCE,
+        pair=PAIR,
     ),
     Suite(
         "heads",
         "Heads on the pocket suite's frozen network, on the average of its pool and on LoRA Recycle's meta-LoRA.",
         TRACKS,
         {"full": STANDING},
+        reference=REFERENCE,
+        pair=PAIR,
     ),
     Suite(
         "ablations",
         "LoRA Recycle on the pocket suite with one thing changed at a time, as in the paper's tables 4 and 5.",
         TRACKS,
         {"full": ABLATIONS},
+        reference=REFERENCE,
+        pair=PAIR,
     ),
 )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import TYPE_CHECKING
 
-from freeshot.leaderboard.board import CONTROLS, Board, Row
+from freeshot.leaderboard.board import Board
 from freeshot.leaderboard.costs import costs, usual_device
-from freeshot.leaderboard.ranks import mean
+from freeshot.leaderboard.entry import Entry
 from freeshot.render.format import one_line, title
 from freeshot.render.plots.style import CONTROL, LINE, METHOD, settings
 
@@ -40,8 +41,8 @@ def cost_points(board: Board) -> tuple[Point, ...]:
     device = usual_device(found)
     seconds = {c.label: c.prepare_seconds + c.evaluate_seconds for c in found if c.device == device}
     return tuple(
-        Point(row.label, row.line.role in CONTROLS, max(seconds[row.label], LEAST), accuracy)
-        for row in (*board.rows, *board.controls)
+        Point(row.label, row.is_control, max(seconds[row.label], LEAST), accuracy)
+        for row in board.all_rows
         if row.label in seconds and (accuracy := _overall(board, row)) is not None
     )
 
@@ -95,12 +96,12 @@ def _label(axes: Axes, points: Sequence[Point], texts: Mapping[str, str]) -> Non
 def spaced(heights: Sequence[float], low: float, high: float) -> list[float]:
     """Spread heights, sorted from high to low, so that labels do not overlap; keep them within low and high."""
     step = (high - low) / max(ROOM, len(heights))
-    found: list[float] = []
-    for place, height in enumerate(heights):
-        least = low + step * (len(heights) - place - 0.5)  # leave room for the labels below
-        most = found[-1] - step if found else high - step / 2
-        found.append(min(max(height, least), most))
-    return found
+    positions: list[float] = []
+    for index, height in enumerate(heights):
+        least = low + step * (len(heights) - index - 0.5)  # leave room for the labels below
+        most = positions[-1] - step if positions else high - step / 2
+        positions.append(min(max(height, least), most))
+    return positions
 
 
 def _log_scale(axes: Axes) -> None:
@@ -113,9 +114,9 @@ def _log_scale(axes: Axes) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: f"{seconds:g}"))
 
 
-def _overall(board: Board, row: Row) -> float | None:
+def _overall(board: Board, row: Entry) -> float | None:
     means = [cell.interval.mean for t in board.tracks if (cell := row.cells.get(t.name)) and cell.interval]
-    return mean(means) if len(means) == len(board.tracks) else None
+    return fmean(means) if len(means) == len(board.tracks) else None
 
 
 def _beats(q: Point, p: Point) -> bool:

@@ -33,14 +33,14 @@ def critical_plot(board: Board, found: Standings) -> Figure:
     axes.set_yticks([])
     axes.spines[["left", "bottom"]].set_visible(False)
     axes.spines["top"].set_visible(True)
-    for place, (label, rank) in enumerate(zip(found.rows, found.average_ranks, strict=True)):
-        left = place < half
-        y = bars + 0.9 + (place if left else count - 1 - place)
+    for index, (label, rank) in enumerate(zip(found.rows, found.average_ranks, strict=True)):
+        left = index < half
+        y = bars + 0.9 + (index if left else count - 1 - index)
         edge = 1 - 0.02 * count if left else count + 0.02 * count
         axes.plot([rank, rank, edge], [0, y, y], color=CONTROL, linewidth=0.8, clip_on=False)
-        said = f"{texts[label]}  {rank:.2f}" if left else f"{rank:.2f}  {texts[label]}"
+        text = f"{texts[label]}  {rank:.2f}" if left else f"{rank:.2f}  {texts[label]}"
         axes.annotate(
-            said,
+            text,
             (edge, y),
             (-4 if left else 4, 0),
             textcoords="offset points",
@@ -48,9 +48,9 @@ def critical_plot(board: Board, found: Standings) -> Figure:
             va="center",
             fontsize=8,
         )
-    for place, clique in enumerate(found.cliques):
+    for index, clique in enumerate(found.cliques):
         ends = [found.average_ranks[clique[0]] - 0.03, found.average_ranks[clique[-1]] + 0.03]
-        axes.plot(ends, [0.5 + 0.35 * place] * 2, color=METHOD, linewidth=3.5, solid_capstyle="round")
+        axes.plot(ends, [0.5 + 0.35 * index] * 2, color=METHOD, linewidth=3.5, solid_capstyle="round")
     axes.set_title(
         f"{title(board)}: average ranks over {len(found.tracks)} tracks; bars join what is not told apart", fontsize=9
     )

@@ -9,9 +9,9 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import OptionError
-from freeshot.leaderboard.board import Board, Row
-from freeshot.leaderboard.short_labels import short_labels
-from freeshot.render.format import one_line
+from freeshot.leaderboard.board import Board
+from freeshot.leaderboard.entry import Entry
+from freeshot.render.format import one_line, settings_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,16 +56,15 @@ def drawn() -> Iterator[Callable[[Figure, str], bytes]]:
 
 def names(board: Board) -> dict[str, str]:
     """Map the labels of a board's rows to their labels in plots."""
-    return {label: _shortened(one_line(short)) for label, short in short_labels(board).items()}
+    return {row.label: _shortened(row.short_label) for row in board.all_rows}
 
 
 def settings(board: Board) -> dict[str, str]:
     """Map labels to settings without the method, or to the method if there are none; for crowded plots."""
-    methods = {row.label: f"{one_line(row.line.method)} [" for row in (*board.rows, *board.controls)}
-    return {label: name.removeprefix(methods[label]).removesuffix("]") for label, name in names(board).items()}
+    return {row.label: _shortened(settings_of(row) or row.short_label) for row in board.all_rows}
 
 
-def top_down(rows: tuple[Row, ...], axes: Axes, texts: dict[str, str]) -> None:
+def top_down(rows: tuple[Entry, ...], axes: Axes, texts: dict[str, str]) -> None:
     """Label the vertical axis with rows, the first on top."""
     axes.set_yticks(range(len(rows)), [texts[row.label] for row in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
@@ -73,4 +72,5 @@ def top_down(rows: tuple[Row, ...], axes: Axes, texts: dict[str, str]) -> None:
 
 
 def _shortened(text: str) -> str:
+    text = one_line(text)
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
