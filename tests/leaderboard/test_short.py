@@ -68,4 +68,4 @@ def test_rows_can_be_compared_by_their_short_labels(record: Make) -> None:
     settings = [usual, usual | {"pace": 0.2}, usual | {"steps": 9}]
     (board,) = boards([record(options=one, phase=phase) for phase, one in enumerate(settings)])
     found = compare(board, "alpha", "alpha [steps=9]")
-    assert (found.first, found.second) == ("alpha [pace=0.1, steps=5]", "alpha [pace=0.1, steps=9]")
+    assert (found.first.label, found.second.label) == ("alpha [pace=0.1, steps=5]", "alpha [pace=0.1, steps=9]")

@@ -12,36 +12,19 @@ from freeshot.basics.errors import EpisodeError, UnknownNameError
 from freeshot.leaderboard.across_tracks import caveats
 from freeshot.leaderboard.board import Board
 from freeshot.leaderboard.entry import Entry
-from freeshot.leaderboard.pairwise import intervals_over_seeds, verdict_intervals
+from freeshot.leaderboard.pairwise import Pair, all_pairs, verdict_intervals
 from freeshot.leaderboard.selection import find_rows, unknown_row
 from freeshot.stats.intervals import Interval
-from freeshot.stats.paired_tests import EQUIVALENT, VERDICTS, Evidence, Verdict, evidence, holm, verdict, wilcoxon
-
-
-@dataclass(frozen=True)
-class TrackComparison:
-    """Comparison of two rows on one track."""
-
-    track: str
-    first: float
-    second: float
-    evidence: Evidence
-    holm: float
-    """The sign-flip p, adjusted for the number of tracks compared."""
-    seeds: tuple[int, int]
-    verdict: Verdict
-    """Applies to the methods if `over_seeds` is available, otherwise only to these runs."""
-    over_seeds: Interval | None
-    """Interval of the difference over episodes and training seeds; None below two shared seeds."""
+from freeshot.stats.paired_tests import EQUIVALENT, VERDICTS, holm, wilcoxon
 
 
 @dataclass(frozen=True)
 class Comparison:
     """Comparison of two rows on all tracks that both have."""
 
-    first: str
-    second: str
-    tracks: tuple[TrackComparison, ...]
+    first: Entry
+    second: Entry
+    tracks: tuple[Pair, ...]
     equivalent: float
 
     @property
@@ -74,8 +57,9 @@ class Comparison:
     @property
     def cautions(self) -> tuple[str, ...]:
         """List the limitations of these numbers."""
-        sentences = caveats([t.track for t in self.tracks], min(min(t.seeds) for t in self.tracks))
-        if any(t.over_seeds is None and min(t.seeds) > 1 for t in self.tracks):
+        seeds = [min(row.cells[t.track].seeds for row in (self.first, self.second)) for t in self.tracks]
+        sentences = caveats([t.track for t in self.tracks], min(seeds))
+        if any(t.over_seeds is None and count > 1 for t, count in zip(self.tracks, seeds, strict=True)):
             sentences += ("The rows share fewer than two training seeds on a track; there this is about those runs.",)
         return sentences
 
@@ -89,14 +73,17 @@ def compare(
     episodes on a track differ.
     """
     a, b = _only_row(board, first), _only_row(board, second)
-    shared = [name for name in sorted(a.averages.keys() & b.averages.keys()) if _matches(name, tracks)]
+    shared = [t for t in sorted(a.averages.keys() & b.averages.keys()) if any(fnmatchcase(t, p) for p in tracks)]
     if not shared:
         raise EpisodeError(f"'{a.label}' and '{b.label}' have no requested track in common. Run both on one of them.")
-    comparisons = [_on_track(a, b, name, equivalent) for name in shared]
-    adjusted = holm([t.evidence.sign_flip for t in comparisons])
-    return Comparison(
-        a.label, b.label, tuple(replace(t, holm=p) for t, p in zip(comparisons, adjusted, strict=True)), equivalent
-    )
+    for name in shared:
+        if _episodes(a, name) != _episodes(b, name):
+            raise EpisodeError(
+                f"'{a.label}' and '{b.label}' have different episodes on '{name}'. Run one of them again."
+            )
+    pairs = [pair for name in shared for pair in all_pairs((a, b), name, equivalent)]
+    adjusted = holm([pair.evidence.sign_flip for pair in pairs])
+    return Comparison(a, b, tuple(replace(pair, holm=p) for pair, p in zip(pairs, adjusted, strict=True)), equivalent)
 
 
 @dataclass(frozen=True)
@@ -124,24 +111,6 @@ def default_differences(board: Board) -> tuple[Differences, ...]:
     )
 
 
-def _on_track(a: Entry, b: Entry, name: str, equivalent: float) -> TrackComparison:
-    if _episodes(a, name) != _episodes(b, name):
-        raise EpisodeError(f"'{a.label}' and '{b.label}' have different episodes on '{name}'. Run one of them again.")
-    first, second = a.averages[name], b.averages[name]
-    statistics = evidence(first - second)
-    (over_seeds,) = intervals_over_seeds((a, b), name, [(0, 1)])
-    return TrackComparison(
-        name,
-        float(first.mean()),
-        float(second.mean()),
-        statistics,
-        statistics.sign_flip,
-        (a.cells[name].seeds, b.cells[name].seeds),
-        verdict(over_seeds or statistics.interval, equivalent),
-        over_seeds,
-    )
-
-
 def _episodes(row: Entry, track: str) -> tuple[set[str], int]:
     """Identify the episodes of a row on a track: hashes of their lists, and their number."""
     hashes = {r.hashes.get("episodes", r.spec.track.episodes_sha256) for r in row.finished(track)}
@@ -156,7 +125,3 @@ def _only_row(board: Board, name: str) -> Entry:
         labels = "; ".join(row.label for row in rows)
         raise UnknownNameError(f"'{name}' matches several rows: {labels}. Use one of these labels.")
     return rows[0]
-
-
-def _matches(name: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in patterns)

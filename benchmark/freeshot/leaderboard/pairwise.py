@@ -32,7 +32,7 @@ class Pair:
     evidence: Evidence
     """Over episodes, averaged over seeds."""
     holm: float
-    """The sign-flip p, adjusted for all pairs of rows on the track."""
+    """The sign-flip p, adjusted for all pairs of rows on the track, or for all tracks if two rows are compared."""
     over_seeds: Interval | None
     """Interval of first − second over episodes and training seeds; None below two shared seeds."""
     verdict: Verdict
@@ -41,25 +41,17 @@ class Pair:
 def all_pairs(rows: Sequence[Entry], track: str, equivalent: float = EQUIVALENT) -> list[Pair]:
     """Compare all pairs of rows that have the track, in the order of the rows."""
     rows = [row for row in rows if len(row.averages.get(track, ())) > 1]  # one episode has no variance
-    pairs = list(combinations(range(len(rows)), 2))
-    if not pairs:
+    indices = list(combinations(range(len(rows)), 2))
+    if not indices:
         return []
-    each = pairwise(np.array([row.averages[track] for row in rows]).T, pairs)
+    each = pairwise(np.array([row.averages[track] for row in rows]).T, indices)
     adjusted = holm([evidence.sign_flip for evidence in each])
-    return [
-        Pair(
-            track,
-            rows[i].label,
-            rows[j].label,
-            evidence,
-            p,
-            over_seeds,
-            verdict(over_seeds or evidence.interval, equivalent),
-        )
-        for (i, j), evidence, p, over_seeds in zip(
-            pairs, each, adjusted, intervals_over_seeds(rows, track, pairs), strict=True
-        )
-    ]
+    wider = intervals_over_seeds(rows, track, indices)
+    pairs = []
+    for (i, j), evidence, p, over_seeds in zip(indices, each, adjusted, wider, strict=True):
+        decision = verdict(over_seeds or evidence.interval, equivalent)
+        pairs.append(Pair(track, rows[i].label, rows[j].label, evidence, p, over_seeds, decision))
+    return pairs
 
 
 def verdict_intervals(rows: Sequence[Entry], track: str, pairs: Indices) -> list[Interval]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -12,7 +11,6 @@ import numpy as np
 from freeshot.basics.errors import OptionError
 from freeshot.leaderboard.board import Board
 from freeshot.leaderboard.costs import costs
-from freeshot.leaderboard.entry import Entry
 
 LEVEL = 0.05
 """Planned two-sided type I error."""
@@ -66,16 +64,9 @@ def plan_tracks(board: Board, detect: float, power: float) -> tuple[TrackPlan, .
             if track in a.averages and len(a.averages[track]) == len(b.averages.get(track, ())) > 1
         ]
         if spreads:
-            middle, worst = float(np.median(spreads)), max(spreads)
-            plans.append(
-                TrackPlan(
-                    track,
-                    middle,
-                    episodes_needed(middle, detect, power),
-                    episodes_needed(worst, detect, power),
-                    len(spreads),
-                )
-            )
+            middle = float(np.median(spreads))
+            needed, most = (episodes_needed(spread, detect, power) for spread in (middle, max(spreads)))
+            plans.append(TrackPlan(track, middle, needed, most, len(spreads)))
     return tuple(plans)
 
 
@@ -84,25 +75,18 @@ def plan_seeds(board: Board, detect: float, power: float) -> tuple[SeedPlan, ...
     _require_sense(detect, power)
     seconds: dict[str, float] = {}
     for cost in costs(board):
-        seconds.setdefault(cost.label, cost.prepare_seconds + cost.evaluate_seconds)
+        seconds.setdefault(cost.label, cost.seconds)
     plans = []
     for row in board.rows:
-        if not (means := _means(row)):
+        # tracks that were run with several seeds
+        means = [[run.mean() for run in runs.values()] for runs in row.runs.values() if len(runs) > 1]
+        if not means:
             continue
-        spread = math.sqrt(float(np.mean([np.var(values, ddof=1) for values in means.values()])))
+        spread = math.sqrt(float(np.mean([np.var(values, ddof=1) for values in means])))
         seeds = seeds_needed(spread, detect, power)
-        known = min(map(len, means.values()))
+        known = min(map(len, means))
         plans.append(SeedPlan(row.label, spread, seeds, known, seeds * seconds.get(row.label, 0.0)))
     return tuple(plans)
-
-
-def _means(row: Entry) -> Mapping[str, Sequence[float]]:
-    """Return the mean accuracies of each track that was run with several seeds."""
-    found: dict[str, list[float]] = {}
-    for record in row.records:
-        if record.interval is not None:
-            found.setdefault(record.spec.track.name, []).append(record.interval.mean)
-    return {track: means for track, means in found.items() if len(means) > 1}
 
 
 def _reach(power: float) -> float:

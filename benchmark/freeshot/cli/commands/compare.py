@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from freeshot.leaderboard import Board
-    from freeshot.leaderboard.compare import Comparison, TrackComparison
+    from freeshot.leaderboard.compare import Comparison
+    from freeshot.leaderboard.pairwise import Pair
     from freeshot.stats.intervals import Interval
 
 HEADS = ("track", "A", "B", "A − B", "BCa", "p (Holm)", "Wilcoxon", "d_z", "A wins", "verdict")
@@ -89,20 +90,19 @@ def _print(comparison: Comparison) -> None:
     console = stdout()
     seeds = any(t.over_seeds for t in comparison.tracks)
     heads = (*HEADS[:5], "over seeds", *HEADS[5:]) if seeds else HEADS
-    console.print(one_line(f"A: {comparison.first}"), soft_wrap=True)
-    console.print(one_line(f"B: {comparison.second}"), soft_wrap=True)
-    table(console, [_line(t, seeds=seeds) for t in comparison.tracks], heads=heads)
+    console.print(one_line(f"A: {comparison.first.label}"), soft_wrap=True)
+    console.print(one_line(f"B: {comparison.second.label}"), soft_wrap=True)
+    table(console, [_line(t, comparison, seeds=seeds) for t in comparison.tracks], heads=heads)
     for sentence in _summary(comparison, seeds=seeds):
         console.print(sentence, soft_wrap=True)
     for caution in comparison.cautions:
         print_warning(caution)
 
 
-def _line(t: TrackComparison, *, seeds: bool) -> tuple[str, ...]:
+def _line(t: Pair, comparison: Comparison, *, seeds: bool) -> tuple[str, ...]:
     return (
         t.track,
-        f"{100 * t.first:.2f}",
-        f"{100 * t.second:.2f}",
+        *(f"{100 * row.averages[t.track].mean():.2f}" for row in (comparison.first, comparison.second)),
         _around(t.evidence.interval),
         _range(t.evidence.bca),
         *([_around(t.over_seeds) if t.over_seeds else "–"] if seeds else []),

@@ -39,7 +39,7 @@ def cost_points(board: Board) -> tuple[Point, ...]:
     """Return the rows with every track and a cost on the usual device; other devices are not comparable."""
     found = costs(board)
     device = usual_device(found)
-    seconds = {c.label: c.prepare_seconds + c.evaluate_seconds for c in found if c.device == device}
+    seconds = {c.label: c.seconds for c in found if c.device == device}
     return tuple(
         Point(row.label, row.is_control, max(seconds[row.label], LEAST), accuracy)
         for row in board.all_rows

@@ -37,6 +37,6 @@ def paired_plot(board: Board, found: Comparison) -> Figure:
     axes.grid(axis="x", color=LINE, linewidth=0.6)
     axes.set_axisbelow(True)
     texts = names(board)
-    axes.set_xlabel(f"{texts[found.first]} − {texts[found.second]}, points, 95 % interval")
+    axes.set_xlabel(f"{texts[found.first.label]} − {texts[found.second.label]}, points, 95 % interval")
     axes.set_title(title(board), fontsize=10)
     return figure
