@@ -54,7 +54,7 @@ def test_records_of_unknown_tracks_are_problems(call: Call) -> None:
     result = call("results", "check", RESULTS, plugins="")
     assert result.exit_code == 1
     assert "✗ in-domain/icons/5w1s · free" in result.stdout
-    assert "Its track is not known here." in result.stdout
+    assert "No installed plugin provides its track." in result.stdout
 
 
 def test_a_methods_records_are_packed(call: Call, tmp_path: Path) -> None:
