@@ -351,7 +351,7 @@ def test_costs_of_another_device_are_marked_and_not_drawn_beside_the_others(brow
         assert found.page.locator("#board td[title]").get_attribute("title") == "on NVIDIA H200; most rows on AMD EPYC"
         assert found.page.locator("#cost-plot circle.dot").count() == 2
         assert "run elsewhere: gamma." in found.page.locator("#cost-note").inner_text()
-        found.page.locator("#cost-axis").select_option("peak")
+        found.page.locator("#cost-axis").select_option("peak_mib")
         assert found.page.locator("#cost-plot circle.dot").count() == 2
 
 
@@ -363,12 +363,12 @@ def test_accuracy_is_drawn_against_any_cost_that_was_counted(opened: Visit) -> N
         "operations of one task",
     ]
     assert "images sent to LoRAs" not in offered
-    axis.select_option("task")
+    axis.select_option("task_flops")
     dots = opened.page.locator("#cost-plot circle.dot")
     assert dots.count() == 3  # the floor's records count nothing
     told = dots.evaluate_all("dots => dots.map((dot) => dot.getAttribute('aria-label'))")
     assert all("3 GFLOP" in one for one in told)
-    axis.select_option("flops")
+    axis.select_option("prepare_flops")
     assert "4 TFLOP" in (dots.first.get_attribute("aria-label") or "")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from freeshot.leaderboard.across_tracks import LEVEL, Standings
-from freeshot.render.format import MISSING, TextCell, TextTable, one_line
+from freeshot.render.format import MISSING, TextCell, TextTable, count_of, one_line, p_value
 from freeshot.stats.paired_tests import VERDICTS
 
 WIDE = 8
@@ -53,11 +53,12 @@ def _against(standings: Standings, i: int, j: int) -> TextCell:
 
 
 def _unequal(standings: Standings) -> str:
-    tracks = "1 track" if len(standings.tracks) == 1 else f"{len(standings.tracks)} tracks"
+    tracks = count_of(len(standings.tracks), "track")
     if len(standings.rows) < 3:
         return f"Over {tracks}."
-    p = "< 0.001" if standings.friedman < 0.001 else f"= {standings.friedman:.3f}"
-    return f"Over {tracks}; that all {len(standings.rows)} rows rank alike has p {p} (Friedman)."
+    return (
+        f"Over {tracks}; that all {len(standings.rows)} rows rank alike has p {p_value(standings.friedman)} (Friedman)."
+    )
 
 
 def _alike(standings: Standings) -> tuple[str, ...]:

@@ -37,11 +37,11 @@ def as_json(boards: Iterable[Board]) -> str:
     """Write an object with three lists: `cells` (the lines), `pairs` of rows on a track, `standings` of each board."""
     every = list(boards)
     pairs = [(board, pair) for board in every for t in board.tracks for pair in all_pairs(board.rows, t.name)]
-    across = [(board, found) for board in every if (found := standings(board))]
+    across = [(board, ranked) for board in every if (ranked := standings(board))]
     data = {
         "cells": lines(every),
         "pairs": [_named(board) | _plain(asdict(pair)) for board, pair in pairs],
-        "standings": [_named(board) | _plain(asdict(found)) for board, found in across],
+        "standings": [_named(board) | _plain(asdict(ranked)) for board, ranked in across],
     }
     return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
 

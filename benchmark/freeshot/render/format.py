@@ -57,6 +57,16 @@ def percent(interval: Interval, digits: int) -> str:
     return f"{100 * interval.mean:.{digits}f} ± {100 * interval.half_width:.{digits}f}"
 
 
+def p_value(p: float) -> str:
+    """Format a p-value with its relation, '= 0.012'."""
+    return "< 0.001" if p < 0.001 else f"= {p:.3f}"
+
+
+def count_of(number: int, thing: str) -> str:
+    """Return '1 record' or '2 records'."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
 def duration(seconds: float) -> str:
     """Format a duration in seconds, minutes or hours."""
     unit, size = ("s", 1) if seconds < 120 else ("min", 60) if seconds < 7200 else ("h", 3600)
@@ -126,7 +136,7 @@ def explanation(board: Board) -> tuple[str, ...]:
         if board.limited
         else ""
     )
-    made_from = f"Made from {board.records} record{'' if board.records == 1 else 's'}.{limited}"
+    made_from = f"Made from {count_of(board.records, 'record')}.{limited}"
     if not board.records:
         return (made_from,)
     interval = (

@@ -74,12 +74,12 @@ def build_tables(board: Board, notes: Footnotes, *, digits: int) -> Tables:
         names = [t.name for t in tracks]
         titles = ("Row", *map(heading, tracks))
         accuracy[section] = TextTable(titles, lines(board.rows, names), lines(board.controls, names))
-    found = standings(board, WIDE)
+    ranked = standings(board, WIDE)
     further = (*_paired(board, digits), *_over_seeds(board, digits), *_wider(board, digits), *_overall(board))
     return Tables(
         _overview(board),
         accuracy,
-        across(found) if found else None,
+        across(ranked) if ranked else None,
         tuple(titled for titled in further if titled.table.lines),
         reported_tables(board, digits),
     )
@@ -141,7 +141,8 @@ def _over_seeds(board: Board, digits: int) -> Iterator[TitledTable]:
         return cell.over_seeds if (cell := row.cells.get(track)) else None
 
     def text(row: Entry, track: str) -> str:
-        return percent(found, digits) if (found := interval(row, track)) else MISSING
+        over_seeds = interval(row, track)
+        return percent(over_seeds, digits) if over_seeds else MISSING
 
     for section in board.sections:
         table = _rows_by_tracks(board, section, text, lambda row, track: interval(row, track) is not None)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import combinations
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,10 +25,12 @@ from freeshot.render.format import (
     MARKS,
     amount,
     column_titles,
+    count_of,
     duration,
     explanation,
     extra,
     one_line,
+    p_value,
     settings_of,
     title,
 )
@@ -38,19 +40,37 @@ from freeshot.stats.paired_tests import EQUIVALENT, VERDICTS, superiority, verdi
 
 BINS = 25
 """Number of bins in the histogram of episodes by accuracy."""
+
+
+class Axis(NamedTuple):
+    """A cost as the horizontal axis of the plot."""
+
+    field: str
+    """Name in `Cost`."""
+    title: str
+    unit: str
+    least: float
+    """Smaller values are drawn here, because the logarithmic scale has no zero."""
+
+    def value(self, cost: Cost) -> float | None:
+        """Return this cost of a row; None if its records lack it."""
+        value: float | None = getattr(cost, self.field)
+        return value
+
+
 AXES = (
-    ("total", "seconds a track", "s", 0.1),
-    ("prepare", "seconds to prepare a track", "s", 0.1),
-    ("evaluate", "seconds to evaluate a track", "s", 0.1),
-    ("peak", "peak memory, MiB", "MiB", 1),
-    ("joules", "energy of a track", "J", 1),
-    ("flops", "operations to prepare a track", "FLOP", 1e9),
-    ("task", "operations of one task", "FLOP", 1e6),
-    ("learned", "weights learned before the first task", "", 1),
-    ("tuned", "weights tuned for each task", "", 1),
-    ("queries", "images sent to LoRAs", "", 1),
+    Axis("seconds", "seconds a track", "s", 0.1),
+    Axis("prepare_seconds", "seconds to prepare a track", "s", 0.1),
+    Axis("evaluate_seconds", "seconds to evaluate a track", "s", 0.1),
+    Axis("peak_mib", "peak memory, MiB", "MiB", 1),
+    Axis("joules", "energy of a track", "J", 1),
+    Axis("prepare_flops", "operations to prepare a track", "FLOP", 1e9),
+    Axis("task_flops", "operations of one task", "FLOP", 1e6),
+    Axis("learned", "weights learned before the first task", "", 1),
+    Axis("tuned", "weights tuned for each task", "", 1),
+    Axis("queries", "images sent to LoRAs", "", 1),
 )
-"""Costs that accuracy is drawn against: key, title, unit, and the least value shown, because the scale has no zero."""
+"""Costs that accuracy is drawn against."""
 OF_DEVICE = AXES[:5]
 """Costs that do not compare between devices."""
 
@@ -64,9 +84,10 @@ def board_data(board: Board) -> Plain:
     rows, every = board.all_rows, costs(board)
     device = usual_device(every)
     of_row = {row.label: [cost for cost in every if cost.label == row.label] for row in rows}
-    main = {label: max(found, key=lambda cost: cost.records) for label, found in of_row.items() if found}
+    main = {label: max(own, key=lambda cost: cost.records) for label, own in of_row.items() if own}
     tracks = [track for tracks in board.sections.values() for track in tracks]
     tags = {row.label: _tags(row) for row in rows}
+    # tags of all rows are shown once, above the table
     common = [tag for tag in tags[rows[0].label][:2] if all(tag in own for own in tags.values())] if rows[1:] else []
     return {
         "title": title(board),
@@ -86,7 +107,7 @@ def board_data(board: Board) -> Plain:
             }
             for t in tracks
         ],
-        "axes": [_axis(axis, [_values(cost)[axis[0]] for cost in main.values()]) for axis in AXES],
+        "axes": [_axis(axis, main.values()) for axis in AXES],
         "rows": [
             _row(row, board, of_row[row.label])
             | {"cost": _cost(main[row.label], device) if row.label in main else None}
@@ -96,7 +117,7 @@ def board_data(board: Board) -> Plain:
         "pair": _default_pair(board),
         "equivalent": EQUIVALENT,
         "pairs": _pairs(rows, [t.name for t in tracks]),
-        "standings": _standings(found, rows) if (found := standings(board)) else None,
+        "standings": _standings(ranked, rows) if (ranked := standings(board)) else None,
         "difficulty": [
             {
                 "track": one_line(curves.track),
@@ -164,57 +185,36 @@ NOTABLE = ("black box", "transductive")
 """Tags that are listed among a row's properties only if they apply."""
 
 
-def _values(cost: Cost) -> Mapping[str, float | None]:
-    return {
-        "total": cost.prepare_seconds + cost.evaluate_seconds,
-        "prepare": cost.prepare_seconds,
-        "evaluate": cost.evaluate_seconds,
-        "peak": cost.peak_mib,
-        "joules": cost.joules,
-        "flops": cost.prepare_flops,
-        "task": cost.task_flops,
-        "learned": cost.learned,
-        "tuned": cost.tuned,
-        "queries": cost.queries,
-    }
-
-
 def _cost(cost: Cost, usual: str | None) -> Plain:
-    """Return a row's cost on the device of most of its records: axis → (value, text)."""
-    known = {key: value for key, value in _values(cost).items() if value is not None}
+    """Return a row's cost on the device of most of its records: axis → (position, text)."""
+    known = [(axis, value) for axis in AXES if (value := axis.value(cost)) is not None]
     return {
         "device": one_line(cost.device),
         "elsewhere": cost.device != usual,
-        "values": {
-            key: [round(max(known[key], least), 2), amount(known[key], unit)]
-            for key, _, unit, least in AXES
-            if key in known
-        },
+        "values": {a.field: [round(max(value, a.least), 2), amount(value, a.unit)] for a, value in known},
     }
 
 
 def _cost_facts(cost: Cost) -> Facts:
-    values = _values(cost)
     summary = (
         f"{duration(cost.prepare_seconds)} to prepare, nothing cached; {duration(cost.evaluate_seconds)} to evaluate; "
-        f"peak {cost.peak_mib:.0f} MiB; on {one_line(cost.device)}; {_records(cost.records)} in "
+        f"peak {cost.peak_mib:.0f} MiB; on {one_line(cost.device)}; {count_of(cost.records, 'record')} in "
         f"{duration(cost.all_seconds)}, shared stages counted once"
     )
-    further = [(text, amount(v, unit)) for key, text, unit, _ in AXES[4:] if (v := values[key]) is not None]
-    return [("cost of a track", summary), *further]
+    further = [(axis, value) for axis in AXES[4:] if (value := axis.value(cost)) is not None]
+    return [("cost of a track", summary), *((axis.title, amount(value, axis.unit)) for axis, value in further)]
 
 
-def _axis(axis: tuple[str, str, str, float], values: Sequence[float | None]) -> Plain:
-    """Describe an axis of costs, with ticks at 1, 2 and 5 times powers of ten: value, text, whether it is a power."""
-    key, text, unit, least = axis
-    known = [max(value, least) for value in values if value is not None]
+def _axis(axis: Axis, prices: Iterable[Cost]) -> Plain:
+    """Describe an axis, with ticks at 1, 2 and 5 times powers of ten: position, text, whether it is a power."""
+    known = [max(value, axis.least) for cost in prices if (value := axis.value(cost)) is not None]
     powers = [math.floor(math.log10(value)) for value in known]
     marks = [(k * 10.0**p, k == 1) for p in range(min(powers), max(powers) + 2) for k in (1, 2, 5)] if powers else []
     return {
-        "key": key,
-        "title": text,
+        "key": axis.field,
+        "title": axis.title,
         "of_device": axis in OF_DEVICE,
-        "ticks": [[v, f"{v:g} s" if unit == "s" else amount(v, unit), power] for v, power in marks],
+        "ticks": [[v, f"{v:g} s" if axis.unit == "s" else amount(v, axis.unit), power] for v, power in marks],
     }
 
 
@@ -285,14 +285,14 @@ def _origins(records: Sequence[RunRecord]) -> list[str]:
             f"{made.platform}, {made.device}, threads {made.threads}"
         )
         counts[one_line(origin)] += 1
-    return [f"{origin} ({_records(count)})" for origin, count in sorted(counts.items())]
+    return [f"{origin} ({count_of(count, 'record')})" for origin, count in sorted(counts.items())]
 
 
 def _default_pair(board: Board) -> list[int]:
     """Return the indices of the rows to compare first: those of the suite's pair, else the first two."""
     labels = [row.label for row in board.all_rows]
-    if found := default_differences(board):
-        return [labels.index(found[0].first), labels.index(found[0].second)]
+    if pairs := default_differences(board):
+        return [labels.index(pairs[0].first), labels.index(pairs[0].second)]
     return [0, min(1, len(labels) - 1)] if labels else []
 
 
@@ -312,35 +312,35 @@ def _pairs(rows: Sequence[Entry], tracks: Sequence[str]) -> dict[str, list[list[
     return pairs
 
 
-def _standings(found: Standings, rows: Sequence[Entry]) -> Plain:
+def _standings(ranked: Standings, rows: Sequence[Entry]) -> Plain:
     labels = [row.label for row in rows]
-    count = len(found.rows)
+    count = len(ranked.rows)
     return {
-        "rows": [labels.index(label) for label in found.rows],
-        "note": f"Average ranks over {len(found.tracks)} track{'s' * (len(found.tracks) > 1)} by the mean alone, the "
+        "rows": [labels.index(label) for label in ranked.rows],
+        "note": f"Average ranks over {count_of(len(ranked.tracks), 'track')} by the mean alone, the "
         "best on top; the table above lets rows share a rank instead. A bar joins rows without a significant "
         "difference (Wilcoxon's signed ranks with Holm's adjustment, p ≥ 0.05). Friedman's test that all rows have "
-        f"equal expected ranks: p {_p_value(found.friedman)}.",
-        "cautions": [one_line(text) for text in found.cautions],
-        "ranks": [round(rank, 4) for rank in found.average_ranks],
+        f"equal expected ranks: p {p_value(ranked.friedman)}.",
+        "cautions": [one_line(text) for text in ranked.cautions],
+        "ranks": [round(rank, 4) for rank in ranked.average_ranks],
         "texts": [
             f"{one_line(label)}: average rank {rank:.2f}, middle half of the tracks {_points(middle)} %"
-            for label, rank, middle in zip(found.rows, found.average_ranks, found.interquartile_means, strict=True)
+            for label, rank, middle in zip(ranked.rows, ranked.average_ranks, ranked.interquartile_means, strict=True)
         ],
-        "cliques": [list(clique) for clique in found.cliques],
-        "wins": [[None if i == j else _win(found, i, j) for j in range(count)] for i in range(count)],
+        "cliques": [list(clique) for clique in ranked.cliques],
+        "wins": [[None if i == j else _win(ranked, i, j) for j in range(count)] for i in range(count)],
     }
 
 
-def _win(found: Standings, i: int, j: int) -> Plain:
-    share, counts = found.wins[i][j], found.verdicts[i][j]
+def _win(ranked: Standings, i: int, j: int) -> Plain:
+    share, counts = ranked.wins[i][j], ranked.verdicts[i][j]
     verdicts = ", ".join(f"{counts[name]} {name}" for name in VERDICTS if counts[name])
     return {
         "share": f"{100 * share.mean:.0f} %",
         "counts": "/".join(str(counts[name]) for name in VERDICTS),
         "mostly": share.low > 0.5,
         "text": f"wins {100 * share.mean:.0f} % of tracks, interval {100 * share.low:.0f} … {100 * share.high:.0f} %; "
-        f"verdicts: {verdicts}; adjusted p {_p_value(found.adjusted[i][j])}",
+        f"verdicts: {verdicts}; adjusted p {p_value(ranked.adjusted[i][j])}",
     }
 
 
@@ -350,11 +350,3 @@ def _points(share: float) -> str:
 
 def _bounds(interval: Interval) -> str:
     return f"{_points(interval.low)} … {_points(interval.high)}"
-
-
-def _p_value(p: float) -> str:
-    return "< 0.001" if p < 0.001 else f"= {p:.3f}"
-
-
-def _records(count: int) -> str:
-    return f"{count} record{'' if count == 1 else 's'}"

@@ -47,8 +47,8 @@ def _figures(board: Board) -> Iterator[tuple[str, Figure]]:
         yield f"forest-{section}", forest_plot(board, section, tracks)
     if figure := cost_plot(board):
         yield "cost", figure
-    if found := standings(board):
-        yield "critical-difference", critical_plot(board, found)
+    if ranked := standings(board):
+        yield "critical-difference", critical_plot(board, ranked)
     pairs = default_differences(board)
     if len(pairs) == 1:  # with several rows per method the default pair is ambiguous
         yield "paired", paired_plot(board, compare(board, pairs[0].first, pairs[0].second))

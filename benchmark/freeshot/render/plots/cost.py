@@ -37,9 +37,9 @@ class Point:
 
 def cost_points(board: Board) -> tuple[Point, ...]:
     """Return the rows with every track and a cost on the usual device; other devices are not comparable."""
-    found = costs(board)
-    device = usual_device(found)
-    seconds = {c.label: c.seconds for c in found if c.device == device}
+    prices = costs(board)
+    device = usual_device(prices)
+    seconds = {c.label: c.seconds for c in prices if c.device == device}
     return tuple(
         Point(row.label, row.is_control, max(seconds[row.label], LEAST), accuracy)
         for row in board.all_rows

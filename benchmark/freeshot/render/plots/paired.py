@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def paired_plot(board: Board, found: Comparison) -> Figure:
+def paired_plot(board: Board, comparison: Comparison) -> Figure:
     """Draw first − second on each track, over seeds too if shared; left of zero the first row is worse."""
     from matplotlib.figure import Figure
 
     order = [track.name for tracks in board.sections.values() for track in tracks]
-    lines = sorted(found.tracks, key=lambda t: order.index(t.track))
+    lines = sorted(comparison.tracks, key=lambda t: order.index(t.track))
     figure = Figure(figsize=(6.4, 1.4 + 0.26 * len(lines)), layout="constrained")
     axes = figure.subplots()
-    axes.axvspan(-100 * found.equivalent, 100 * found.equivalent, color=LINE, linewidth=0, alpha=0.6)
+    axes.axvspan(-100 * comparison.equivalent, 100 * comparison.equivalent, color=LINE, linewidth=0, alpha=0.6)
     axes.axvline(0, color=CONTROL, linewidth=0.8)
     for index, track in enumerate(lines):
         interval = track.over_seeds or track.evidence.interval
@@ -37,6 +37,6 @@ def paired_plot(board: Board, found: Comparison) -> Figure:
     axes.grid(axis="x", color=LINE, linewidth=0.6)
     axes.set_axisbelow(True)
     texts = names(board)
-    axes.set_xlabel(f"{texts[found.first.label]} − {texts[found.second.label]}, points, 95 % interval")
+    axes.set_xlabel(f"{texts[comparison.first.label]} − {texts[comparison.second.label]}, points, 95 % interval")
     axes.set_title(title(board), fontsize=10)
     return figure

@@ -4,7 +4,7 @@ const axisOf = (key) => state.board.axes.find((axis) => axis.key === key);
 function offerCost() {
   options($("cost-track"), [["", "the mean over shown tracks"], ...state.board.tracks.map((t) => [t.name, t.name])]);
   const before = $("cost-axis").value, known = state.board.axes.filter((axis) => axis.ticks.length);
-  options($("cost-axis"), known.map((axis) => [axis.key, axis.title]), known.some((axis) => axis.key === before) ? before : "total");
+  options($("cost-axis"), known.map((axis) => [axis.key, axis.title]), known.some((axis) => axis.key === before) ? before : "seconds");
 }
 
 /** Methods that no other method beats in both, from cheap to expensive; controls are not on the front. */

@@ -5,7 +5,7 @@ function columnsOf(tracks) {
     ["row", "Row", "", (row) => row.label],
     ["rank", "Rank", "average", (row) => row.rank],
     ["mean", "Mean", tracks.length === state.board.tracks.length ? "all tracks" : "shown tracks", (row) => overall(row, tracks)],
-    ["cost", "Cost", "one track", (row) => (row.cost ? row.cost.values.total[0] : null)],
+    ["cost", "Cost", "one track", (row) => (row.cost ? row.cost.values.seconds[0] : null)],
     ...extras,
     ...tracks.map((track) => [track.name, track.title[0], track.title[1] || "", (row) => (scored(row, track) ? cellOf(row, track).mean : null), track]),
   ];
@@ -68,7 +68,7 @@ function line(row, tracks) {
     el("th", { scope: "row" }, name, el("span", { class: "tags" }, row.tags.join(" · "))),
     el("td", {}, row.rank === null ? "–" : row.rank.toFixed(2)),
     el("td", {}, whole === null ? "–" : points(whole)),
-    el("td", elsewhere ? { title: "on " + row.cost.device + "; most rows on " + state.board.device } : {}, row.cost ? row.cost.values.total[1] + (elsewhere ? " †" : "") : "–"),
+    el("td", elsewhere ? { title: "on " + row.cost.device + "; most rows on " + state.board.device } : {}, row.cost ? row.cost.values.seconds[1] + (elsewhere ? " †" : "") : "–"),
     ...row.extras.map((text) => el("td", {}, text || "–")),
     ...tracks.map((track) => cell(row, track, starts(track, tracks))),
   );
