@@ -35,6 +35,14 @@ def test_the_committed_tables_are_what_the_records_say() -> None:
     assert stale_leaderboards(RESULTS, extensions) == []
 
 
+def test_one_suite_is_shown_first_and_suites_refer_to_their_own_rows() -> None:
+    suites = Catalogue(load_plugins()).suites().values()
+    assert [suite.name for suite in suites if suite.main] == ["pocket"]
+    for suite in suites:
+        methods = {row.method for profile in suite.profiles.values() for row in profile.rows}
+        assert {suite.reference, *(suite.pair or ())} - {""} <= methods
+
+
 @pytest.fixture(scope="module")
 def pocket() -> Board:
     (board,) = boards(load_records(RESULTS / "pocket").records)

@@ -21,7 +21,7 @@ class TrackPlan:
     """Number of episodes needed on one track."""
 
     track: str
-    spread: float
+    deviation: float
     """Standard deviation of paired differences over episodes, the median over pairs of rows; in 0…1."""
     episodes: int
     worst_episodes: int
@@ -34,7 +34,7 @@ class SeedPlan:
     """Number of seeds needed for a claim about a method instead of a single run."""
 
     label: str
-    spread: float
+    deviation: float
     """Standard deviation of the row's mean over training seeds, pooled over tracks."""
     seeds: int
     known_from: int
@@ -43,14 +43,14 @@ class SeedPlan:
     """Time to prepare and evaluate one track with that many seeds."""
 
 
-def episodes_needed(spread: float, detect: float, power: float) -> int:
+def episodes_needed(deviation: float, detect: float, power: float) -> int:
     """Return the number of paired episodes to detect a mean difference `detect` at a power (normal approximation)."""
-    return max(2, math.ceil((_reach(power) * spread / detect) ** 2))
+    return max(2, math.ceil((_reach(power) * deviation / detect) ** 2))
 
 
-def seeds_needed(spread: float, detect: float, power: float) -> int:
-    """Return the number of seeds that each of two rows needs; `spread` is the standard deviation over seeds."""
-    return max(2, math.ceil(2 * (_reach(power) * spread / detect) ** 2))
+def seeds_needed(deviation: float, detect: float, power: float) -> int:
+    """Return the number of seeds that each of two rows needs; `deviation` is the standard deviation over seeds."""
+    return max(2, math.ceil(2 * (_reach(power) * deviation / detect) ** 2))
 
 
 def plan_tracks(board: Board, detect: float, power: float) -> tuple[TrackPlan, ...]:
@@ -58,15 +58,15 @@ def plan_tracks(board: Board, detect: float, power: float) -> tuple[TrackPlan, .
     _require_sense(detect, power)
     plans = []
     for track in (t.name for t in board.tracks):
-        spreads = [
+        deviations = [
             float(np.std(a.averages[track] - b.averages[track], ddof=1))
             for a, b in combinations(board.rows, 2)
             if track in a.averages and len(a.averages[track]) == len(b.averages.get(track, ())) > 1
         ]
-        if spreads:
-            middle = float(np.median(spreads))
-            needed, most = (episodes_needed(spread, detect, power) for spread in (middle, max(spreads)))
-            plans.append(TrackPlan(track, middle, needed, most, len(spreads)))
+        if deviations:
+            middle = float(np.median(deviations))
+            needed, most = (episodes_needed(deviation, detect, power) for deviation in (middle, max(deviations)))
+            plans.append(TrackPlan(track, middle, needed, most, len(deviations)))
     return tuple(plans)
 
 
@@ -82,10 +82,10 @@ def plan_seeds(board: Board, detect: float, power: float) -> tuple[SeedPlan, ...
         means = [[run.mean() for run in runs.values()] for runs in row.runs.values() if len(runs) > 1]
         if not means:
             continue
-        spread = math.sqrt(float(np.mean([np.var(values, ddof=1) for values in means])))
-        seeds = seeds_needed(spread, detect, power)
+        deviation = math.sqrt(float(np.mean([np.var(values, ddof=1) for values in means])))
+        seeds = seeds_needed(deviation, detect, power)
         known = min(map(len, means))
-        plans.append(SeedPlan(row.label, spread, seeds, known, seeds * seconds.get(row.label, 0.0)))
+        plans.append(SeedPlan(row.label, deviation, seeds, known, seeds * seconds.get(row.label, 0.0)))
     return tuple(plans)
 
 

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from freeshot.leaderboard.across_tracks import standings
-from freeshot.leaderboard.board import Board
+from freeshot.leaderboard.board import Board, TrackColumn
 from freeshot.leaderboard.entry import Entry
 from freeshot.leaderboard.pairwise import all_pairs
 from freeshot.leaderboard.secondary_metrics import WIDER, calibration, half_widths
@@ -30,7 +30,11 @@ jointly."""
 
 def lines(boards: Iterable[Board]) -> list[dict[str, Any]]:
     """List every row on every track it was run on, followed by the numbers that papers report on these tracks."""
-    return [line for board in boards for line in (*_measured(board), *_reported(board))]
+    every = []
+    for board in boards:
+        every += [_line(board, row, t) for row in board.all_rows for t in board.tracks if t.name in row.cells]
+        every += _reported(board)
+    return every
 
 
 def as_json(boards: Iterable[Board]) -> str:
@@ -54,15 +58,6 @@ def as_csv(boards: Iterable[Board]) -> str:
     for line in lines(boards):
         writer.writerow({key: _inert(value) for key, value in line.items()})
     return out.getvalue()
-
-
-def _measured(board: Board) -> list[dict[str, Any]]:
-    return [
-        _line(board, row, track)
-        for row in board.all_rows
-        for track in (t.name for t in board.tracks)
-        if track in row.cells
-    ]
 
 
 def _reported(board: Board) -> list[dict[str, Any]]:
@@ -99,23 +94,35 @@ def _named(board: Board) -> dict[str, Any]:
     return {"suite": one_line(board.suite), "version": board.version}
 
 
-def _line(board: Board, row: Entry, track: str) -> dict[str, Any]:
-    cell = row.cells[track]
-    size = next(t for t in board.tracks if t.name == track)
-    interval = cell.interval
-    accuracies = row.averages.get(track)
-    values = (
-        one_line(board.suite), board.version, one_line(row.label), one_line(row.method), one_line(row.tags.role),
-        row.tags.data_free, row.tags.tuning_free, one_line(track), size.way, size.shot, cell.status,
-        *((interval.mean, interval.low, interval.high, interval.level, interval.covers) if interval else (None,) * 5),
-        None if accuracies is None else worst_tenth(accuracies), cell.rank, cell.seeds,
-        None if accuracies is None else len(accuracies),
-        " ".join(map(one_line, cell.notes)),
-        *((wider.low, wider.high) if (wider := cell.over_seeds) else (None, None)),
-        *map(half_widths(row, track).get, WIDER[1:]), *calibration(row, [track]), row.tags.black_box,
-        row.tags.transductive,
-    )  # fmt: skip
-    return dict(zip(FIELDS, values, strict=True))
+def _line(board: Board, row: Entry, track: TrackColumn) -> dict[str, Any]:
+    cell, accuracies = row.cells[track.name], row.averages.get(track.name)
+    widths, (ece, brier) = half_widths(row, track.name), calibration(row, [track.name])
+    known = {
+        "row": one_line(row.label),
+        "method": one_line(row.method),
+        "role": one_line(row.tags.role),
+        "data_free": row.tags.data_free,
+        "tuning_free": row.tags.tuning_free,
+        "track": one_line(track.name),
+        "way": track.way,
+        "shot": track.shot,
+        "status": cell.status,
+        "worst_tenth": None if accuracies is None else worst_tenth(accuracies),
+        "rank": cell.rank,
+        "seeds": cell.seeds,
+        "episodes": None if accuracies is None else len(accuracies),
+        "notes": " ".join(map(one_line, cell.notes)),
+        "low_over_seeds": cell.over_seeds.low if cell.over_seeds else None,
+        "high_over_seeds": cell.over_seeds.high if cell.over_seeds else None,
+        "half_with_images": widths.get(WIDER[1]),
+        "half_with_classes": widths.get(WIDER[2]),
+        "ece": ece,
+        "brier": brier,
+        "black_box": row.tags.black_box,
+        "transductive": row.tags.transductive,
+    }
+    interval = asdict(cell.interval) if cell.interval else {}  # mean, low, high, level, covers
+    return dict.fromkeys(FIELDS) | _named(board) | known | interval
 
 
 def _inert(value: Any) -> Any:

@@ -229,14 +229,11 @@ SUITES = (
         TRACKS,
         {"full": STANDING},
         reference=REFERENCE,
-        pair=PAIR,
     ),
     Suite(
         "ablations",
         "LoRA Recycle on the pocket suite with one thing changed at a time, as in the paper's tables 4 and 5.",
         TRACKS,
         {"full": ABLATIONS},
-        reference=REFERENCE,
-        pair=PAIR,
     ),
 )
