@@ -5,11 +5,10 @@ Everything is decided here; the page's script only draws, sorts and filters. Tex
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -23,10 +22,8 @@ from freeshot.leaderboard.secondary_metrics import difficulty_curves
 from freeshot.records.models import Quality, RunRecord
 from freeshot.render.format import (
     MARKS,
-    amount,
     column_titles,
     count_of,
-    duration,
     explanation,
     extra,
     one_line,
@@ -34,45 +31,13 @@ from freeshot.render.format import (
     settings_of,
     title,
 )
+from freeshot.render.html.cost_axes import AXES, axis_data, cost_data, cost_facts
 from freeshot.render.tables import reported_tables
 from freeshot.stats.intervals import Interval, worst_tenth
 from freeshot.stats.paired_tests import EQUIVALENT, VERDICTS, superiority, verdict
 
 BINS = 25
 """Number of bins in the histogram of episodes by accuracy."""
-
-
-class Axis(NamedTuple):
-    """A cost as the horizontal axis of the plot."""
-
-    field: str
-    """Name in `Cost`."""
-    title: str
-    unit: str
-    least: float
-    """Smaller values are drawn here, because the logarithmic scale has no zero."""
-
-    def value(self, cost: Cost) -> float | None:
-        """Return this cost of a row; None if its records lack it."""
-        value: float | None = getattr(cost, self.field)
-        return value
-
-
-AXES = (
-    Axis("seconds", "seconds a track", "s", 0.1),
-    Axis("prepare_seconds", "seconds to prepare a track", "s", 0.1),
-    Axis("evaluate_seconds", "seconds to evaluate a track", "s", 0.1),
-    Axis("peak_mib", "peak memory, MiB", "MiB", 1),
-    Axis("joules", "energy of a track", "J", 1),
-    Axis("prepare_flops", "operations to prepare a track", "FLOP", 1e9),
-    Axis("task_flops", "operations of one task", "FLOP", 1e6),
-    Axis("learned", "weights learned before the first task", "", 1),
-    Axis("tuned", "weights tuned for each task", "", 1),
-    Axis("queries", "images sent to LoRAs", "", 1),
-)
-"""Costs that accuracy is drawn against."""
-OF_DEVICE = AXES[:5]
-"""Costs that do not compare between devices."""
 
 Plain = dict[str, Any]
 Facts = list[tuple[str, str]]
@@ -107,10 +72,10 @@ def board_data(board: Board) -> Plain:
             }
             for t in tracks
         ],
-        "axes": [_axis(axis, main.values()) for axis in AXES],
+        "axes": [axis_data(axis, main.values()) for axis in AXES],
         "rows": [
             _row(row, board, of_row[row.label])
-            | {"cost": _cost(main[row.label], device) if row.label in main else None}
+            | {"cost": cost_data(main[row.label], device) if row.label in main else None}
             | {"tags": [tag for tag in tags[row.label] if tag not in common]}
             for row in rows
         ],
@@ -174,7 +139,7 @@ def _row(row: Entry, board: Board, prices: Sequence[Cost]) -> Plain:
             ("made with", made),
             ("average rank", f"{row.average_rank:.2f} over all tracks" if row.average_rank is not None else ""),
             *zip(column_titles(board), map(extra, row.extras), strict=True),
-            *(fact for cost in prices for fact in _cost_facts(cost)),
+            *(fact for cost in prices for fact in cost_facts(cost)),
             *(("made by", text) for text in _origins(row.records)),
         ],
         "cells": {one_line(track): _cell(row, track, cell) for track, cell in sorted(row.cells.items())},
@@ -183,39 +148,6 @@ def _row(row: Entry, board: Board, prices: Sequence[Cost]) -> Plain:
 
 NOTABLE = ("black box", "transductive")
 """Tags that are listed among a row's properties only if they apply."""
-
-
-def _cost(cost: Cost, usual: str | None) -> Plain:
-    """Return a row's cost on the device of most of its records: axis → (position, text)."""
-    known = [(axis, value) for axis in AXES if (value := axis.value(cost)) is not None]
-    return {
-        "device": one_line(cost.device),
-        "elsewhere": cost.device != usual,
-        "values": {a.field: [round(max(value, a.least), 2), amount(value, a.unit)] for a, value in known},
-    }
-
-
-def _cost_facts(cost: Cost) -> Facts:
-    summary = (
-        f"{duration(cost.prepare_seconds)} to prepare, nothing cached; {duration(cost.evaluate_seconds)} to evaluate; "
-        f"peak {cost.peak_mib:.0f} MiB; on {one_line(cost.device)}; {count_of(cost.records, 'record')} in "
-        f"{duration(cost.all_seconds)}, shared stages counted once"
-    )
-    further = [(axis, value) for axis in AXES[4:] if (value := axis.value(cost)) is not None]
-    return [("cost of a track", summary), *((axis.title, amount(value, axis.unit)) for axis, value in further)]
-
-
-def _axis(axis: Axis, prices: Iterable[Cost]) -> Plain:
-    """Describe an axis, with ticks at 1, 2 and 5 times powers of ten: position, text, whether it is a power."""
-    known = [max(value, axis.least) for cost in prices if (value := axis.value(cost)) is not None]
-    powers = [math.floor(math.log10(value)) for value in known]
-    marks = [(k * 10.0**p, k == 1) for p in range(min(powers), max(powers) + 2) for k in (1, 2, 5)] if powers else []
-    return {
-        "key": axis.field,
-        "title": axis.title,
-        "of_device": axis in OF_DEVICE,
-        "ticks": [[v, f"{v:g} s" if axis.unit == "s" else amount(v, axis.unit), power] for v, power in marks],
-    }
 
 
 def _cell(row: Entry, track: str, cell: Cell) -> Plain:
@@ -245,18 +177,25 @@ def _cell(row: Entry, track: str, cell: Cell) -> Plain:
         "text": f"{_points(interval.mean)} %, 95 % interval {_bounds(interval)}{rank}{'. ' if notes else ''}{notes}",
         "facts": [*accuracy, *facts],
         "histogram": np.histogram(accuracies, BINS, (0, 1))[0].tolist(),
-        "quality": [_quality(r.quality, f", seed {r.spec.seed}" if records[1:] else "") for r in records if r.quality],
+        "quality": [_quality(r.quality, _seed(r, records)) for r in records if r.quality],
     }
 
 
 def _wider_intervals(records: Sequence[RunRecord]) -> Facts:
     """Describe further intervals around the same mean, which cover other sources of randomness than episodes."""
     return [
-        (f"over {one_line(s.covers)}", f"{_points(s.low)} … {_points(s.high)}, {100 * s.level:.0f} %"
-                                       + (f", seed {record.spec.seed}" if records[1:] else ""))
-        for record in records
-        for s in record.spreads
-    ]  # fmt: skip
+        (
+            f"over {one_line(s.covers)}",
+            f"{_points(s.low)} … {_points(s.high)}, {100 * s.level:.0f} %{_seed(r, records)}",
+        )
+        for r in records
+        for s in r.spreads
+    ]
+
+
+def _seed(record: RunRecord, records: Sequence[RunRecord]) -> str:
+    """Name a record's seed if it is one of several."""
+    return f", seed {record.spec.seed}" if len(records) > 1 else ""
 
 
 def _quality(quality: Quality, seed: str) -> Plain:
