@@ -49,10 +49,10 @@ def _shots(board: Board, section: str) -> list[int]:
 def _mean(board: Board, row: Entry, section: str, shot: int) -> float:
     """Average a row's accuracy over the tracks of a section with this many examples per class."""
     names = [track.name for track in board.sections[section] if track.shot == shot]
-    found = [interval.mean for name in names if (interval := row.cells[name].interval) is not None]
-    if len(found) < len(names):
+    mean = row.mean(names)
+    if mean is None:
         raise KeyError(f"{row.label} has no number on some track of {section}, {shot}-shot")
-    return sum(found) / len(found)
+    return mean
 
 
 def main(document: Path, results: Path) -> None:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from statistics import fmean
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -74,6 +75,12 @@ class Entry:
         for record in self.records:
             by_track[record.spec.track.name].append(record)
         return dict(by_track)
+
+    def mean(self, tracks: Sequence[str]) -> float | None:
+        """Average accuracy over tracks; None if one is missing: means over different tracks are not comparable."""
+        cells = [self.cells.get(track) for track in tracks]
+        means = [cell.interval.mean for cell in cells if cell and cell.interval]
+        return fmean(means) if means and len(means) == len(tracks) else None
 
     def finished(self, track: str) -> list[RunRecord]:
         """List the finished records of a track, one per seed."""

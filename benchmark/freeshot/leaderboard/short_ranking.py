@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
 
 from freeshot.basics.suggestions import unknown_name
 from freeshot.basics.text import one_line
@@ -94,26 +93,18 @@ def _position(row: Entry, board: Board) -> int | None:
 
 
 def _ranked(row: Entry, board: Board) -> RankedRow:
-    means = {name: cell.interval.mean for name, cell in row.cells.items() if cell.interval}
     label = f"{row.short_label} ({row.tags.role})" if row.is_control else row.short_label
-    sections = {section: [means.get(t.name) for t in tracks] for section, tracks in board.sections.items()}
     return RankedRow(
         _position(row, board),
         {
             "method": one_line(label),
             "data": one_line(row.tags.data_free),
             "rank": row.average_rank,
-            "mean": _mean([means.get(t.name) for t in board.tracks]),
-            **{section: _mean(values) for section, values in sections.items()},
-            "tracks": len(means),
+            "mean": row.mean([t.name for t in board.tracks]),
+            **{section: row.mean([t.name for t in tracks]) for section, tracks in board.sections.items()},
+            "tracks": len(row.averages),
         },
     )
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    """Average accuracies; None if one is missing, because means over different tracks are not comparable."""
-    complete = [value for value in values if value is not None]
-    return fmean(complete) if values and len(complete) == len(values) else None
 
 
 def _is_shown(column: str, board: Board, rows: Sequence[RankedRow]) -> bool:

@@ -26,7 +26,7 @@ def write_plots(boards: Iterable[Board], folder: Path, form: Form = "svg") -> li
     """
     required()
     paths = []
-    for board in boards:
+    for board in map(Board.with_short_labels, boards):
         prefix = _slug(f"{board.suite or 'no-suite'}-v{board.version}")
         with drawn() as save:
             for name, figure in _figures(board):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from freeshot.leaderboard.across_tracks import Standings
 from freeshot.leaderboard.board import Board
 from freeshot.render.format import title
-from freeshot.render.plots.style import CONTROL, METHOD, names
+from freeshot.render.plots.style import CONTROL, METHOD, shortened
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,7 +21,7 @@ def critical_plot(board: Board, standings: Standings) -> Figure:
     """Draw the rows on an axis of ranks, the best on the left; labels of the better half are on the left side."""
     from matplotlib.figure import Figure
 
-    texts, count = names(board), len(standings.rows)
+    count = len(standings.rows)
     half = (count + 1) // 2
     bars = 0.35 * len(standings.cliques)  # height of the bars, in rows of the diagram
     figure = Figure(figsize=(7.5, 1.1 + 0.26 * (half + bars)), layout="constrained")
@@ -38,7 +38,7 @@ def critical_plot(board: Board, standings: Standings) -> Figure:
         y = bars + 0.9 + (index if left else count - 1 - index)
         edge = 1 - 0.02 * count if left else count + 0.02 * count
         axes.plot([rank, rank, edge], [0, y, y], color=CONTROL, linewidth=0.8, clip_on=False)
-        text = f"{texts[label]}  {rank:.2f}" if left else f"{rank:.2f}  {texts[label]}"
+        text = f"{shortened(label)}  {rank:.2f}" if left else f"{rank:.2f}  {shortened(label)}"
         axes.annotate(
             text,
             (edge, y),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from freeshot.leaderboard.board import Board, TrackColumn
 from freeshot.render.format import heading, one_line, title
-from freeshot.render.plots.style import CONTROL, LINE, METHOD, names, top_down
+from freeshot.render.plots.style import CONTROL, LINE, METHOD, top_down
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,7 +39,7 @@ def forest_plot(board: Board, section: str, tracks: Sequence[TrackColumn]) -> Fi
         axes.set_title(heading(track), fontsize=8)
         axes.grid(axis="x", color=LINE, linewidth=0.6)
         axes.set_axisbelow(True)
-    top_down(rows, panels[0], names(board))
+    top_down([row.label for row in rows], panels[0])
     figure.suptitle(f"{title(board)}: {one_line(section)}", fontsize=10)
     figure.supxlabel("accuracy in percent, 95 % interval", fontsize=8)
     return figure

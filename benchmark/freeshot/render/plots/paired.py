@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from freeshot.leaderboard.board import Board
 from freeshot.leaderboard.compare import Comparison
-from freeshot.render.format import one_line, title
-from freeshot.render.plots.style import CONTROL, LINE, METHOD, OTHER, names
+from freeshot.render.format import title
+from freeshot.render.plots.style import CONTROL, LINE, METHOD, OTHER, shortened, top_down
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,12 +31,11 @@ def paired_plot(board: Board, comparison: Comparison) -> Figure:
             track.verdict, (1, index), (6, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
             va="center", fontsize=8, color=color,
         )  # fmt: skip
-    axes.set_yticks(range(len(lines)), [one_line(track.track) for track in lines])
-    axes.set_ylim(len(lines) - 0.5, -0.5)
-    axes.tick_params(axis="y", length=0)
+    top_down([track.track for track in lines], axes)
     axes.grid(axis="x", color=LINE, linewidth=0.6)
     axes.set_axisbelow(True)
-    texts = names(board)
-    axes.set_xlabel(f"{texts[comparison.first.label]} − {texts[comparison.second.label]}, points, 95 % interval")
+    axes.set_xlabel(
+        f"{shortened(comparison.first.label)} − {shortened(comparison.second.label)}, points, 95 % interval"
+    )
     axes.set_title(title(board), fontsize=10)
     return figure
