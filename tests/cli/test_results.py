@@ -91,7 +91,7 @@ def test_a_row_is_packed_without_the_others_of_its_method(call: Call, tmp_path: 
     [
         (("nose",), "No row or method with records is called 'nose'. Did you mean 'noise'?"),
         (("noise", "--suite", "pocke"), "No suite with records is called 'pocke'. Did you mean 'pocket'?"),
-        (("bell",), "'bell' is a part, not a row or method. Use a row that has it, e.g. 'free"),
+        (("bell",), "'bell' is a component, not a row or method. Use a row that has it, e.g. 'free"),
     ],
 )
 def test_a_name_without_records_is_told(call: Call, tmp_path: Path, asked: tuple[str, ...], told: str) -> None:

@@ -89,10 +89,12 @@ def boards_of_suite(boards: Sequence[Board], suite: str | None) -> list[Board]:
 
 def unknown_row(boards: Sequence[Board], name: str, suite: str | None = None) -> UnknownNameError:
     """Build the error for a name that matches no row; for the name of a component, suggest a row that uses it."""
-    holders = {row.label for board in boards for row in board.all_rows if _has_part(row, name)}
+    holders = {row.label for board in boards for row in board.all_rows if _has_component(row, name)}
     if holders:
         example = min(holders, key=lambda label: (f"={name}" not in label, len(label), label))
-        return UnknownNameError(f"'{name}' is a part, not a row or method. Use a row that has it, e.g. '{example}'.")
+        return UnknownNameError(
+            f"'{name}' is a component, not a row or method. Use a row that has it, e.g. '{example}'."
+        )
     known = {known for board in boards for known in row_names(board)}
     where = f"of '{suite}'" if suite else "with records"
     return unknown_name(f"row or method {where}", name, known, "List the rows with 'freeshot leaderboard'.")
@@ -107,5 +109,5 @@ def _selected(board: Board, name: str) -> list[Entry]:
     return find_rows(board, name, "label", "method", "short_label")
 
 
-def _has_part(row: Entry, name: str) -> bool:
+def _has_component(row: Entry, name: str) -> bool:
     return any(part.name == name for record in row.records for part in record.spec.parts.values())
