@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from freeshot.leaderboard import Board, boards
+from freeshot.leaderboard import Board, Extensions, boards
 from freeshot.leaderboard.compare import compare
-from freeshot.leaderboard.lookup import by_method
+from freeshot.leaderboard.selection import find_rows
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.plugin.host import load_plugins
 from freeshot.records.load import load_records
@@ -30,7 +30,17 @@ def test_every_committed_record_is_valid() -> None:
 
 
 def test_the_committed_tables_are_what_the_records_say() -> None:
-    assert stale_leaderboards(RESULTS, published=Catalogue(load_plugins()).published()) == []
+    catalogue = Catalogue(load_plugins())
+    extensions = Extensions(published=catalogue.published(), suites=catalogue.suites())
+    assert stale_leaderboards(RESULTS, extensions) == []
+
+
+def test_one_suite_is_shown_first_and_suites_refer_to_their_own_rows() -> None:
+    suites = Catalogue(load_plugins()).suites().values()
+    assert [suite.name for suite in suites if suite.main] == ["pocket"]
+    for suite in suites:
+        methods = {row.method for profile in suite.profiles.values() for row in profile.rows}
+        assert {suite.reference, *(suite.pair or ())} - {""} <= methods
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +65,7 @@ def test_the_readmes_first_output_is_that_of_the_records(pocket: Board) -> None:
     shown = re.findall(r"^\d +([a-z-]+) +strict +\S+ +(\S+)$", README.read_text(), re.MULTILINE)
     assert len(shown) == 2
     for name, mean in shown:
-        (row,) = by_method(pocket, name)
+        (row,) = find_rows(pocket, name, "method")
         cells = [row.cells[f"in-domain/icons/{track}"].interval for track in ("5w1s", "5w5s")]
         assert mean == f"{100 * sum(cell.mean for cell in cells if cell) / 2:.1f}"
 
@@ -65,7 +75,7 @@ def test_the_readmes_findings_hold(pocket: Board) -> None:
     assert (average.wins["better"], average.wins["worse"]) == (7, 1)
     assert f"{100 * average.mean_difference:+.1f}" == "+0.9"
     five = [track.name for track in pocket.tracks if track.shot == 5]
-    best = [max(pocket.rows, key=lambda row: row.line.averages[name].mean()).label for name in five]
+    best = [max(pocket.rows, key=lambda row: row.averages[name].mean()).label for name in five]
     assert best == ["full-finetuning"] * 6
     gaps = [("real-data", "lora-recycle", "5.6"), ("lora-recycle", "frozen-prototype", "0.7")]
     for first, second, points in gaps:
@@ -111,5 +121,5 @@ def test_lora_recycle_lies_between_its_controls(pocket: Board) -> None:
 
 def paired(board: Board, first: str, second: str) -> dict[str, Interval]:
     """Return the interval of first − second on each track, as `freeshot compare` shows it."""
-    (ours,), (theirs,) = (by_method(board, name) for name in (first, second))
-    return {track: student_t(found - theirs.line.averages[track]) for track, found in ours.line.averages.items()}
+    (ours,), (theirs,) = (find_rows(board, name, "method") for name in (first, second))
+    return {track: student_t(found - theirs.averages[track]) for track, found in ours.averages.items()}

@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 
 from freeshot.basics.files import write_text
-from freeshot.leaderboard.board import Board, Row, boards
-from freeshot.leaderboard.lookup import all_rows
+from freeshot.leaderboard.board import Board, boards
+from freeshot.leaderboard.entry import Entry
 from freeshot.records.load import load_records
 from freeshot.render.format import access, at_test
 
@@ -30,14 +30,14 @@ def with_numbers(document: str, board: Board) -> str:
     """
     before, _, rest = document.partition(BEGIN)
     table, _, after = rest.partition(END)
-    rows = {row.label: row for row in all_rows(board)}
+    rows = {row.label: row for row in board.all_rows}
     first = [(match[1], rows[match[2]]) for match in CHOSEN.finditer(table)]
     groups = [(section, shot) for section in board.sections for shot in _shots(board, section)]
     header = ["Method", "Data", "At test", *(f"{section} {shot}-shot" for section, shot in groups)]
     lines = [f"| {' | '.join(header)} |", f"|---|---|---|{'---:|' * len(groups)}"]
     for column, row in first:
         means = [f"{100 * _mean(board, row, section, shot):.1f}" for section, shot in groups]
-        lines.append(f"{column} {' | '.join([access(row.line), at_test(row.line), *means])} |")
+        lines.append(f"{column} {' | '.join([access(row.tags), at_test(row.tags), *means])} |")
     body = "\n".join(lines)
     return f"{before}{BEGIN}\n{body}\n{END}{after}"
 
@@ -46,13 +46,13 @@ def _shots(board: Board, section: str) -> list[int]:
     return sorted({track.shot for track in board.sections[section]})
 
 
-def _mean(board: Board, row: Row, section: str, shot: int) -> float:
+def _mean(board: Board, row: Entry, section: str, shot: int) -> float:
     """Average a row's accuracy over the tracks of a section with this many examples per class."""
     names = [track.name for track in board.sections[section] if track.shot == shot]
-    found = [interval.mean for name in names if (interval := row.cells[name].interval) is not None]
-    if len(found) < len(names):
+    mean = row.mean(names)
+    if mean is None:
         raise KeyError(f"{row.label} has no number on some track of {section}, {shot}-shot")
-    return sum(found) / len(found)
+    return mean
 
 
 def main(document: Path, results: Path) -> None:

@@ -23,29 +23,27 @@ def report(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     module: Any = ModuleType("freeshot.render")
     monkeypatch.setattr("freeshot.records.load.load_records", lambda folder: found.loaded)
 
-    def note(columns: Any, published: Any) -> None:
-        found.columns = [column.title for column in columns]
-        found.published = [one.method for one in published]
+    def note(extensions: Any) -> None:
+        found.columns = [column.title for column in extensions.columns]
+        found.published = [one.method for one in extensions.published]
 
-    def render_terminal(
-        records: object, console: Any, columns: Any, interval: str, published: Any, selection: Any
-    ) -> None:
-        note(columns, published)
+    def render_terminal(records: object, console: Any, extensions: Any, interval: str, selection: Any) -> None:
+        note(extensions)
         found.interval, found.selection = interval, selection
         console.print("a table")
 
-    def render(form: str, records: object, columns: Any, interval: str, published: Any, selection: Any) -> str:
-        note(columns, published)
+    def render(form: str, records: object, extensions: Any, interval: str, selection: Any) -> str:
+        note(extensions)
         found.interval, found.selection = interval, selection
         return "| a table |\n"
 
-    def write_leaderboards(folder: Path, columns: Any, published: Any) -> list[Path]:
-        note(columns, published)
+    def write_leaderboards(folder: Path, extensions: Any) -> list[Path]:
+        note(extensions)
         found.stale = []
         return [folder / "leaderboard/near.md"]
 
-    def stale_leaderboards(folder: Path, columns: Any, published: Any) -> list[Path]:
-        note(columns, published)
+    def stale_leaderboards(folder: Path, extensions: Any) -> list[Path]:
+        note(extensions)
         stale: list[Path] = found.stale
         return stale
 

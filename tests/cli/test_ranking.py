@@ -10,6 +10,7 @@ from tests.leaderboard.conftest import make_record
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Call
+    from tests.conftest import Install
 
 RESULTS = str(Path(__file__).parents[2] / "results")
 COLUMNS = 100
@@ -92,13 +93,26 @@ def test_a_row_that_lacks_a_track_has_no_rank(ranking: Call, tmp_path: Path) -> 
     assert "Rows with missing tracks have no rank and no mean." in told
 
 
-def test_the_suite_with_most_records_is_shown_where_pocket_has_none(ranking: Call, tmp_path: Path) -> None:
+def test_the_suite_with_most_records_is_shown_where_none_is_the_main_one(ranking: Call, tmp_path: Path) -> None:
     make_record("other", "in-domain/a/5w1s", suite="another").write(tmp_path / "another.json")
     told = ranking().stdout
     assert told.startswith("Suite near: ")
     assert "Other suites: another (--suite NAME)." in told
-    make_record("other", "in-domain/a/5w1s", suite="pocket").write(tmp_path / "pocket.json")
-    assert ranking().stdout.startswith("Suite pocket: ")
+
+
+def test_the_main_suite_is_shown_even_with_fewer_records(
+    call: Call, ranking: Call, install: Install, tmp_path: Path
+) -> None:
+    install(
+        "fake",
+        """
+        @hookimpl
+        def freeshot_suites(): return [Suite("chief", "", (), {}, main=True)]
+    """,
+    )
+    make_record("other", "in-domain/a/5w1s", suite="chief").write(tmp_path / "chief.json")
+    assert call("leaderboard", str(tmp_path)).stdout.startswith("Suite chief: ")
+    assert ranking().stdout.startswith("Suite near: ")
 
 
 def test_records_that_are_not_comparable_are_counted(call: Call, tmp_path: Path) -> None:

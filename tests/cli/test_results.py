@@ -54,7 +54,7 @@ def test_records_of_unknown_tracks_are_problems(call: Call) -> None:
     result = call("results", "check", RESULTS, plugins="")
     assert result.exit_code == 1
     assert "✗ in-domain/icons/5w1s · free" in result.stdout
-    assert "Its track is not known here." in result.stdout
+    assert "No installed plugin provides its track." in result.stdout
 
 
 def test_a_methods_records_are_packed(call: Call, tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_a_row_is_packed_without_the_others_of_its_method(call: Call, tmp_path: 
     [
         (("nose",), "No row or method with records is called 'nose'. Did you mean 'noise'?"),
         (("noise", "--suite", "pocke"), "No suite with records is called 'pocke'. Did you mean 'pocket'?"),
-        (("bell",), "'bell' is a part, not a row or method. Use a row that has it, e.g. 'free"),
+        (("bell",), "'bell' is a component, not a row or method. Use a row that has it, e.g. 'free"),
     ],
 )
 def test_a_name_without_records_is_told(call: Call, tmp_path: Path, asked: tuple[str, ...], told: str) -> None:

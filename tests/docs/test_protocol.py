@@ -25,11 +25,11 @@ HELD_BY = {
         "tests/docs/test_protocol.py::test_the_bootstrap_resamples_9999_times",
     ),
     "Across tracks": (
-        "tests/leaderboard/test_standings.py::test_ranks_are_averaged_and_the_best_row_leads",
-        "tests/leaderboard/test_standings.py::test_friedman_is_scipys_over_all_rows",
-        "tests/leaderboard/test_standings.py::test_holm_is_that_of_statsmodels",
-        "tests/leaderboard/test_standings.py::test_wins_are_shares_of_tracks_with_ties_half",
-        "tests/leaderboard/test_standings.py::test_few_tracks_and_single_seeds_are_told",
+        "tests/leaderboard/test_across_tracks.py::test_ranks_are_averaged_and_the_best_row_leads",
+        "tests/leaderboard/test_across_tracks.py::test_friedman_is_scipys_over_all_rows",
+        "tests/leaderboard/test_across_tracks.py::test_holm_is_that_of_statsmodels",
+        "tests/leaderboard/test_across_tracks.py::test_wins_are_shares_of_tracks_with_ties_half",
+        "tests/leaderboard/test_across_tracks.py::test_few_tracks_and_single_seeds_are_told",
     ),
     "Data-free": (
         "tests/pipeline/test_cell.py::test_tags_say_how_to_read_a_row",

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from freeshot.contracts.tracks import Suite
+from freeshot.leaderboard import Extensions
 from freeshot.records.models import (
     IntervalRecord,
     Part,
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
 
 EPISODES = 20
 SKETCH = "in-domain/sketch/5w1s"
+REFERENCE = "frozen-prototype"
+SUITES = {"pocket": Suite("pocket", "", (), {}, reference=REFERENCE, pair=("lora-recycle", REFERENCE))}
+INSTALLED = Extensions(suites=SUITES)
+"""What a leaderboard is given where the suite's plugin is installed."""
 
 
 def make_record(

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.leaderboard.conftest import INSTALLED
 
 from freeshot.contracts.leaderboard import Column
-from freeshot.leaderboard import boards, versus
+from freeshot.leaderboard import Extensions, boards
+from freeshot.leaderboard.compare import default_differences
 from freeshot.leaderboard.costs import costs
 from freeshot.records.models import TaskCost
-from freeshot.render.format import cost_lines
+from freeshot.render.tables import cost_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -136,7 +139,7 @@ def test_of_one_row_track_and_seed_the_newest_record_counts(record: Make) -> Non
     old = record(mean=0.4, origin="freeshot 0.1", finished="2026-01-01T23:00:00Z")
     new = record(mean=0.6, origin="freeshot 0.2", finished="2026-01-02T00:30:00+01:00")
     (board,) = boards([new, old])
-    assert board.rows[0].line.records == (new,)
+    assert board.rows[0].records == (new,)
 
 
 @pytest.mark.parametrize(
@@ -182,18 +185,23 @@ def test_in_domain_leads_and_shots_stand_side_by_side(record: Make) -> None:
     }
 
 
-def test_versus_compares_every_row_of_a_method_episode_by_episode(record: Make) -> None:
-    (board,) = boards([
+def test_the_default_pair_compares_every_row_of_a_method_episode_by_episode(record: Make) -> None:
+    records = [
         record("lora-recycle", mean=0.6, learner="proto"), record("lora-recycle", mean=0.7, learner="reptile"),
         record("frozen-prototype", mean=0.5, role="floor"),
-    ])  # fmt: skip
-    found = versus(board)
-    assert [(v.first, round(v.differences[SKETCH].mean, 9)) for v in found] == [
+    ]  # fmt: skip
+    (board,) = boards(records, INSTALLED)
+    found = default_differences(board)
+    assert [(pair.first, round(pair.by_track[SKETCH].mean, 9)) for pair in found] == [
         ("lora-recycle [learner=reptile]", 0.2),
         ("lora-recycle [learner=proto]", 0.1),
     ]
-    assert len(versus(board, "lora-recycle [learner=proto]", "lora-recycle [learner=reptile]")) == 1
-    assert versus(board, "lora-recycle", "nobody") == ()
+    assert default_differences(replace(board, pair=("lora-recycle", "unknown"))) == ()
+
+
+def test_without_the_suites_plugin_there_is_no_default_pair(record: Make) -> None:
+    (board,) = boards([record("lora-recycle"), record("frozen-prototype")])
+    assert (board.pair, board.reference, default_differences(board)) == (None, "", ())
 
 
 def test_costs_count_cached_stages_in_full_and_never_mix_devices(record: Make) -> None:
@@ -224,7 +232,7 @@ def test_a_rerun_that_failed_does_not_change_what_a_row_says_of_itself(record: M
         record(tuning_free=False),
         record(track=SKETCH5, status="failed", finished="2026-02-01T00:00:00+00:00"),
     ])  # fmt: skip
-    assert not board.rows[0].line.tuning_free
+    assert not board.rows[0].tags.tuning_free
 
 
 def counted(record: RunRecord, task: int | None = 10**9, **stage: Any) -> RunRecord:
@@ -240,7 +248,7 @@ def test_what_was_counted_stands_beside_seconds(record: Make) -> None:
     (cost,) = costs(board)
     assert (cost.prepare_flops, cost.task_flops) == (10**10, 2 * 10**9)
     assert (cost.learned, cost.tuned, cost.queries) == (1024, 645, 300)
-    drawn = cost_lines((cost,))
+    drawn = cost_table((cost,))
     words = dict(zip(drawn.titles, (word.text for word in drawn.lines[0]), strict=True))
     assert words["Prepare\n(TFLOP)"] == "0.01"
     assert words["One task\n(GFLOP)"] == "2"
@@ -255,7 +263,7 @@ def test_what_one_record_does_not_count_is_not_said_of_the_row(record: Make, lac
     assert cost.prepare_flops is None
     assert cost.queries is None
     (plain,) = costs(boards([record()])[0])
-    assert "Prepare\n(TFLOP)" not in cost_lines((plain,)).titles
+    assert "Prepare\n(TFLOP)" not in cost_table((plain,)).titles
 
 
 def test_a_column_takes_the_first_value_and_a_broken_one_costs_a_sentence(record: Make) -> None:
@@ -263,8 +271,8 @@ def test_a_column_takes_the_first_value_and_a_broken_one_costs_a_sentence(record
         raise KeyError("energy")
 
     shown = Column("Shots", lambda r: r.spec.track.shot if r.spec.track.shot > 1 else None)
-    (board,) = boards([record(), record(track=SKETCH5)], [shown, Column("Energy", broken)])
-    assert board.rows[0].line.extras == (5, None)
+    (board,) = boards([record(), record(track=SKETCH5)], Extensions((shown, Column("Energy", broken))))
+    assert board.rows[0].extras == (5, None)
     assert board.problems == ("The column 'Energy' could not be read: KeyError: 'energy'",)
 
 

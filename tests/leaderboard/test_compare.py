@@ -87,4 +87,4 @@ def test_a_name_that_is_no_row_or_several_is_refused(record: Callable[..., RunRe
         compared(records)
     with pytest.raises(UnknownNameError, match="Did you mean 'beta'"):
         compared(records, "alpha [learner=one]", "betta")
-    assert compared(records, "alpha [learner=one]", "beta").first == "alpha [learner=one]"
+    assert compared(records, "alpha [learner=one]", "beta").first.label == "alpha [learner=one]"

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.leaderboard.browser import chromium, open_browser
-from tests.leaderboard.conftest import EPISODES, make_record
+from tests.leaderboard.conftest import EPISODES, INSTALLED, SUITES, make_record
 
 from freeshot.contracts.leaderboard import Published
 from freeshot.leaderboard import boards
 from freeshot.leaderboard.across_tracks import standings
-from freeshot.leaderboard.pairs import over_seeds
+from freeshot.leaderboard.board import Extensions
+from freeshot.leaderboard.pairwise import intervals_over_seeds
 from freeshot.records.models import IntervalRecord, Quality, Tags, TaskCost
-from freeshot.render.html.data import histogram
 from freeshot.render.html.page import html
 from freeshot.stats.intervals import paired_difference
 from freeshot.stats.paired_tests import VERDICTS
@@ -145,9 +145,12 @@ def everything() -> list[RunRecord]:
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("page")
     (folder / "lora-000.png").write_bytes(PIXEL)
-    reported = [Published("Theirs", TRACKS[0], 0.625, None, "A paper, Table 2")]
+    reported = (Published("Theirs", TRACKS[0], 0.625, None, "A paper, Table 2"),)
     page = folder / "index.html"
-    page.write_text(html(boards(everything(), published=reported), [folder / "lora-000.png"]), encoding="utf-8")
+    page.write_text(
+        html(boards(everything(), Extensions(published=reported, suites=SUITES)), [folder / "lora-000.png"]),
+        encoding="utf-8",
+    )
     return page
 
 
@@ -252,17 +255,6 @@ def test_cells_show_intervals_or_episodes(opened: Visit) -> None:
     opened.page.locator("#board .bar").first.wait_for()
 
 
-def test_the_page_counts_episodes_as_python_would(opened: Visit) -> None:
-    (board,) = (board for board in boards(everything()) if board.suite == "pocket")
-    averages = [row.line.averages for row in (*board.rows, *board.controls)]
-    script = "state.board.rows.map((row) => state.board.tracks.map((t) => histogramOf(cellOf(row, t) || {}) || null))"
-    counted = opened.page.evaluate(script)
-    names = opened.page.evaluate("state.board.tracks.map((t) => t.name)")
-    expected = [[histogram(line[name]) if name in line else None for name in names] for line in averages]
-    assert counted == expected
-    assert any(any(found) for found in expected)
-
-
 @pytest.mark.parametrize(
     ("row", "word", "reason"),
     [
@@ -287,12 +279,12 @@ def test_a_row_opens_its_provenance(opened: Visit) -> None:
 
 def test_any_two_rows_are_compared_as_python_would(opened: Visit) -> None:
     (board,) = (board for board in boards(everything()) if board.suite == "pocket")
-    rows = {row.label: (place, row) for place, row in enumerate((*board.rows, *board.controls))}
+    rows = {row.label: (place, row) for place, row in enumerate(board.all_rows)}
     (first, alpha), (second, beta) = rows["alpha"], rows["beta"]
     opened.page.select_option("#pair-first", str(first))
     opened.page.select_option("#pair-second", str(second))
     for track, line in zip(TRACKS, opened.page.locator("#pair tbody tr").all(), strict=True):
-        expected = paired_difference(alpha.line.scores[track], beta.line.scores[track])
+        expected = paired_difference(alpha.averages[track], beta.averages[track])
         assert line.locator("th").inner_text() == track
         assert line.locator("td").first.inner_text() == f"+{100 * expected.mean:.2f} ± {100 * expected.half_width:.2f}"
         assert line.locator("td").nth(2).inner_text() == ("▲ A is better" if expected.low > 0.005 else "? undecided")
@@ -308,7 +300,7 @@ def test_where_rows_share_seeds_the_interval_is_over_them_too(browser: Browser, 
     ]
     (board,) = boards(records)
     alpha, beta = board.rows
-    expected = over_seeds(alpha, beta, TRACKS[0])
+    (expected,) = intervals_over_seeds((alpha, beta), TRACKS[0], [(0, 1)])
     assert expected is not None
     (tmp_path / "index.html").write_text(html([board]), encoding="utf-8")
     with visit(browser, tmp_path / "index.html") as found:
@@ -359,7 +351,7 @@ def test_costs_of_another_device_are_marked_and_not_drawn_beside_the_others(brow
         assert found.page.locator("#board td[title]").get_attribute("title") == "on NVIDIA H200; most rows on AMD EPYC"
         assert found.page.locator("#cost-plot circle.dot").count() == 2
         assert "run elsewhere: gamma." in found.page.locator("#cost-note").inner_text()
-        found.page.locator("#cost-axis").select_option("peak")
+        found.page.locator("#cost-axis").select_option("peak_mib")
         assert found.page.locator("#cost-plot circle.dot").count() == 2
 
 
@@ -370,13 +362,13 @@ def test_accuracy_is_drawn_against_any_cost_that_was_counted(opened: Visit) -> N
         "operations to prepare a track",
         "operations of one task",
     ]
-    assert "images that LoRAs were asked about" not in offered
-    axis.select_option("task")
+    assert "images sent to LoRAs" not in offered
+    axis.select_option("task_flops")
     dots = opened.page.locator("#cost-plot circle.dot")
     assert dots.count() == 3  # the floor's records count nothing
     told = dots.evaluate_all("dots => dots.map((dot) => dot.getAttribute('aria-label'))")
     assert all("3 GFLOP" in one for one in told)
-    axis.select_option("flops")
+    axis.select_option("prepare_flops")
     assert "4 TFLOP" in (dots.first.get_attribute("aria-label") or "")
 
 
@@ -398,9 +390,9 @@ def test_a_transductive_row_has_a_tag_and_can_be_filtered(opened: Visit) -> None
     assert "alpha" in opened.page.locator("#board tbody").inner_text()
 
 
-def test_hardness_is_drawn_from_the_reference_rows_log_odds(opened: Visit) -> None:
-    assert "frozen-prototype" in opened.page.locator("#hardness-note").inner_text()
-    assert opened.page.locator("#hardness-plot polyline").count() == 4
+def test_difficulty_is_drawn_from_the_reference_rows_log_odds(opened: Visit) -> None:
+    assert "frozen-prototype" in opened.page.locator("#difficulty-note").inner_text()
+    assert opened.page.locator("#difficulty-plot polyline").count() == 4
 
 
 def test_of_many_rows_a_few_and_the_reference_are_in_colour_and_a_search_brings_others(
@@ -408,15 +400,15 @@ def test_of_many_rows_a_few_and_the_reference_are_in_colour_and_a_search_brings_
 ) -> None:
     names = [f"row-{i:02}" for i in range(20)] + ["frozen-prototype"]
     records = [full(make_record(name, TRACKS[0], 0.8 - i / 50), 3) for i, name in enumerate(names)]
-    (tmp_path / "many.html").write_text(html(boards(records)), encoding="utf-8")
+    (tmp_path / "many.html").write_text(html(boards(records, INSTALLED)), encoding="utf-8")
 
     def named(found: Visit) -> list[str]:
-        return sorted(found.page.locator("#hardness-plot svg > text:has(title)").evaluate_all(LABELS))
+        return sorted(found.page.locator("#difficulty-plot svg > text:has(title)").evaluate_all(LABELS))
 
     with visit(browser, tmp_path / "many.html") as found:
-        assert found.page.locator("#hardness-plot polyline").count() == 21
+        assert found.page.locator("#difficulty-plot polyline").count() == 21
         assert named(found) == ["frozen-prototype", *names[:7]]
-        heights = found.page.locator("#hardness-plot svg > text:has(title)").evaluate_all(
+        heights = found.page.locator("#difficulty-plot svg > text:has(title)").evaluate_all(
             "all => all.map(t => +t.getAttribute('y'))"
         )
         assert max(heights) <= 320 - 36
@@ -436,7 +428,7 @@ def test_another_board_has_an_address_of_its_own_and_shows_only_what_it_has(open
     shown(opened, 1)
     assert opened.rows() == ["other"]
     assert opened.page.evaluate("location.hash") == "#second@1"
-    for part in ("pair", "standings", "hardness", "published", "sheets"):
+    for part in ("pair", "standings", "difficulty", "published", "sheets"):
         assert not opened.page.locator(f"#{part}-section").is_visible()
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 import pytest
-from tests.leaderboard.conftest import make_record
+from tests.leaderboard.conftest import INSTALLED, make_record
 
 from freeshot.basics.errors import OptionError
 from freeshot.leaderboard import boards
@@ -27,15 +27,15 @@ HOSTILE = "$\\frac{x}$ <b> & \u05d0"
 
 @pytest.fixture(scope="module")
 def found() -> tuple[Board, ...]:
-    return boards(
+    means = {"lora-recycle": 0.6, "frozen-prototype": 0.5, "beta": 0.4, f"odd {HOSTILE}": 0.3}
+    records = [
         make_record(
             method, track, mean + i / 50, phase=phase % 3, options={"text": HOSTILE} if method == "beta" else {}
         )
         for i, track in enumerate(["in-domain/sketch/5w1s", "cross-domain/flags/5w1s"])
-        for phase, (method, mean) in enumerate(
-            {"lora-recycle": 0.6, "frozen-prototype": 0.5, "beta": 0.4, f"odd {HOSTILE}": 0.3}.items()
-        )
-    )
+        for phase, (method, mean) in enumerate(means.items())
+    ]
+    return boards(records, INSTALLED)
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,9 @@ import pytest
 from rich.console import Console
 
 from freeshot.contracts.leaderboard import Published
-from freeshot.leaderboard import boards
-from freeshot.leaderboard.published import HEADING
+from freeshot.leaderboard import Extensions, boards
 from freeshot.render import render, render_terminal
+from freeshot.render.tables import REPORTED as HEADING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from freeshot.records.models import RunRecord
 
 CUB = "in-domain/cub/5w1s"
-REPORTED = [
+REPORTED = Extensions(published=(
     Published("Theirs", CUB, 0.9112, None, "A paper, Table 2"),
     Published("Ours", CUB, 0.875, 0.0125, "A paper, Table 2"),
     Published("Theirs", "in-domain/elsewhere/5w1s", 0.5, None, "A paper, Table 2"),
-]
+))  # fmt: skip
 
 
 @pytest.fixture
@@ -34,13 +34,13 @@ def records(record: Callable[..., RunRecord]) -> list[RunRecord]:
 
 
 def test_reported_numbers_change_nothing_that_was_measured(records: list[RunRecord]) -> None:
-    (plain,), (board,) = boards(records), boards(records, published=REPORTED)
+    (plain,), (board,) = boards(records), boards(records, REPORTED)
     assert (board.rows, board.controls, board.tracks) == (plain.rows, plain.controls, plain.tracks)
     assert [one.track for one in board.published] == [CUB, CUB]
 
 
 def test_markdown_has_a_table_of_its_own(records: list[RunRecord]) -> None:
-    page = render("markdown", records, published=REPORTED)
+    page = render("markdown", records, REPORTED)
     measured, _, reported = page.partition(f"### {HEADING}")
     assert "Theirs" not in measured
     assert "| Theirs | 91.12 | A paper, Table 2 |" in reported
@@ -50,26 +50,26 @@ def test_markdown_has_a_table_of_its_own(records: list[RunRecord]) -> None:
 
 def test_the_terminal_and_latex_have_one_too(records: list[RunRecord]) -> None:
     console = Console(width=120, file=io.StringIO(), color_system=None)
-    render_terminal(records, console, published=REPORTED)
+    render_terminal(records, console, REPORTED)
     assert isinstance(console.file, io.StringIO)
     assert f"{HEADING}: in-domain" in console.file.getvalue()
-    page = render("latex", records, published=REPORTED)
+    page = render("latex", records, REPORTED)
     assert r"Ours & 87.5 $\pm$ 1.2 & A paper, Table 2 \\" in page
     assert page.count(r"\begin{table}") == 3
 
 
 def test_csv_and_json_give_them_a_status_of_their_own(records: list[RunRecord]) -> None:
-    found = json.loads(render("json", records, published=REPORTED))["cells"]
+    found = json.loads(render("json", records, REPORTED))["cells"]
     assert [line["status"] for line in found] == ["ok", "ok", "ok", "reported", "reported"]
     assert (found[3]["row"], found[3]["mean"], found[3]["low"], found[3]["rank"]) == ("Theirs", 0.9112, None, None)
     assert (found[4]["low"], found[4]["high"], found[4]["notes"]) == (0.8625, 0.8875, "A paper, Table 2")
-    flat = list(csv.DictReader(io.StringIO(render("csv", records, published=REPORTED))))
+    flat = list(csv.DictReader(io.StringIO(render("csv", records, REPORTED))))
     assert [line["status"] for line in flat] == [line["status"] for line in found]
 
 
 def test_a_board_without_such_tracks_shows_nothing(record: Callable[..., RunRecord]) -> None:
     for form in ("markdown", "latex", "csv", "json"):
-        assert render(form, [record()], published=REPORTED) == render(form, [record()])
+        assert render(form, [record()], REPORTED) == render(form, [record()])
 
 
 @pytest.mark.parametrize(("mean", "half", "source"), [(91.12, None, "x"), (0.5, 2.0, "x"), (0.5, None, " ")])

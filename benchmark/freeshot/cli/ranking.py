@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from freeshot.leaderboard import ShortRanking
-    from freeshot.leaderboard.short_ranking import Entry
+    from freeshot.leaderboard.short_ranking import RankedRow
 
 LABEL = 44
 """Width of the method column; longer labels are cut."""
@@ -56,20 +56,20 @@ def _table(ranking: ShortRanking) -> Table:
             overflow="ellipsis",
             max_width=LABEL if column == "method" else None,
         )
-    for entry in ranking.entries:
-        table.add_row(str(entry.position or "–"), *_cells(entry, ranking.columns))
-    if ranking.entries and ranking.controls:
+    for row in ranking.rows:
+        table.add_row(str(row.position or "–"), *_cells(row, ranking.columns))
+    if ranking.rows and ranking.controls:
         table.add_section()
-    for entry in ranking.controls:
-        table.add_row("", *_cells(entry, ranking.columns), style="dim")
+    for row in ranking.controls:
+        table.add_row("", *_cells(row, ranking.columns), style="dim")
     return table
 
 
-def _cells(entry: Entry, columns: Sequence[str]) -> Iterator[Text]:
+def _cells(row: RankedRow, columns: Sequence[str]) -> Iterator[Text]:
     from rich.text import Text
 
     for column in columns:
-        value = entry.values[column]
+        value = row.values[column]
         if value is None:
             yield Text("–")
         elif isinstance(value, str):
@@ -82,7 +82,7 @@ def _cells(entry: Entry, columns: Sequence[str]) -> Iterator[Text]:
 
 def _notes(ranking: ShortRanking) -> Iterator[str]:
     if ranking.hidden:
-        yield f"{counted(ranking.hidden, 'more row')}: --top {len(ranking.entries) + ranking.hidden} shows them."
+        yield f"{counted(ranking.hidden, 'more row')}: --top {len(ranking.rows) + ranking.hidden} shows them."
     if not ranking.empty:
         yield "rank: average over the tracks; on a track, methods without a significant difference share a rank."
     if "tracks" in ranking.columns and not ranking.empty:

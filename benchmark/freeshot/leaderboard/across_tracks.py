@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from freeshot.leaderboard.board import Board, Row
-from freeshot.leaderboard.caveats import cautions, out_of_reach
-from freeshot.leaderboard.verdicts import verdict_intervals
-from freeshot.leaderboard.win_rates import wins
+from freeshot.leaderboard.board import Board
+from freeshot.leaderboard.entry import Entry
+from freeshot.leaderboard.pairwise import verdict_intervals
+from freeshot.leaderboard.win_rates import mirrored, wins
 from freeshot.stats.intervals import Interval
 from freeshot.stats.paired_tests import VERDICTS, holm, verdict, wilcoxon_each
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 LEVEL = 0.05
 """Significance level: rows with at least this adjusted p do not differ significantly."""
+FEW = 5
+"""Minimum number of tracks for a claim across tracks."""
 
 
 @dataclass(frozen=True)
@@ -58,13 +60,16 @@ def standings(board: Board, widest: int | None = None) -> Standings | None:
 
     With more rows than `widest`, wins and verdicts stay empty: they take longest to compute, and tables omit them.
     """
+    from scipy.stats import rankdata, trim_mean
+
     tracks = tuple(t.name for t in board.tracks)
-    complete = [row for row in board.rows if all(name in row.line.scores for name in tracks)]
+    complete = [row for row in board.rows if all(name in row.averages for name in tracks)]
     if len(complete) < 2:
         return None
     # rounded, so that the order of summation over seeds does not break ties
-    means = np.round([[np.mean(row.line.averages[name]) for name in tracks] for row in complete], 12)  # [n, t]
-    ranks, middle = _average_ranks(means), _interquartile_means(means)
+    means = np.round([[np.mean(row.averages[name]) for name in tracks] for row in complete], 12)  # [n, t]
+    ranks = rankdata(-means, axis=0).mean(axis=1).tolist()
+    middle = trim_mean(means, 0.25, axis=1).tolist()
     order = sorted(range(len(complete)), key=lambda i: (ranks[i], -middle[i], complete[i].label))
     rows, means = [complete[i] for i in order], means[order]
     adjusted = _adjusted(means)
@@ -80,8 +85,8 @@ def standings(board: Board, widest: int | None = None) -> Standings | None:
         wins(rows, tracks) if shown else (),
         _verdicts(rows, tracks) if shown else (),
         (
-            *cautions(tracks, min(row.cells[name].seeds for row in rows for name in tracks)),
-            *out_of_reach(len(rows), len(tracks), LEVEL),
+            *caveats(tracks, min(row.cells[name].seeds for row in rows for name in tracks)),
+            *_out_of_reach(len(rows), len(tracks)),
         ),
     )
 
@@ -89,26 +94,14 @@ def standings(board: Board, widest: int | None = None) -> Standings | None:
 def cliques(adjusted: Sequence[Sequence[float]], level: float = LEVEL) -> tuple[tuple[int, ...], ...]:
     """List the longest runs of at least two adjacent rows in which no pair has a p below the level."""
     count = len(adjusted)
-    found: list[tuple[int, ...]] = []
+    runs: list[tuple[int, ...]] = []
     for start in range(count):
         end = start + 1
         while end < count and all(adjusted[i][end] >= level for i in range(start, end)):
             end += 1
-        if end - start > 1 and not (found and found[-1][-1] >= end - 1):  # else the last clique contains it
-            found.append(tuple(range(start, end)))
-    return tuple(found)
-
-
-def _average_ranks(means: Array) -> list[float]:
-    from scipy.stats import rankdata
-
-    return [float(rank) for rank in rankdata(-means, axis=0).mean(axis=1)]
-
-
-def _interquartile_means(means: Array) -> list[float]:
-    from scipy.stats import trim_mean
-
-    return [float(value) for value in trim_mean(means, 0.25, axis=1)]
+        if end - start > 1 and not (runs and runs[-1][-1] >= end - 1):  # else the last clique contains it
+            runs.append(tuple(range(start, end)))
+    return tuple(runs)
 
 
 def _friedman(means: Array) -> float:
@@ -128,20 +121,45 @@ def _adjusted(means: Array) -> tuple[tuple[float, ...], ...]:
     return tuple(tuple(map(float, line)) for line in matrix)
 
 
-def _verdicts(rows: Sequence[Row], tracks: Sequence[str]) -> tuple[tuple[dict[str, int], ...], ...]:
-    """Count verdicts for the upper triangle and mirror them to the lower; a row equals itself."""
+def _verdicts(rows: Sequence[Entry], tracks: Sequence[str]) -> tuple[tuple[dict[str, int], ...], ...]:
+    """Count verdicts of each pair; a row equals itself."""
     pairs = list(combinations(range(len(rows)), 2))
-    lines = [row.line for row in rows]
-    said = [[verdict(one) for one in verdict_intervals(lines, name, pairs)] for name in tracks]  # tracks × pairs
+    on_tracks = [[verdict(interval) for interval in verdict_intervals(rows, name, pairs)] for name in tracks]
     upper: dict[tuple[int, int], dict[str, int]] = {
-        pair: {name: sum(line[place] == name for line in said) for name in VERDICTS} for place, pair in enumerate(pairs)
+        pair: {name: of_pair.count(name) for name in VERDICTS}
+        for pair, of_pair in zip(pairs, zip(*on_tracks, strict=True), strict=True)
     }
     itself: dict[str, int] = {name: len(tracks) if name == "equal" else 0 for name in VERDICTS}
-    return tuple(
-        tuple(upper[i, j] if i < j else _turned(upper[j, i]) if i > j else itself for j in range(len(rows)))
-        for i in range(len(rows))
+    return mirrored(upper, len(rows), itself, lambda c: c | {"better": c["worse"], "worse": c["better"]})
+
+
+def caveats(tracks: Sequence[str], seeds: int) -> tuple[str, ...]:
+    """Warn about too few or dependent tracks, and about a single seed; `seeds` is the smallest number of a row."""
+    sentences = []
+    if len(tracks) < FEW:
+        few = "1 track is" if len(tracks) == 1 else f"{len(tracks)} tracks are"
+        sentences.append(f"{few} too few for a claim across tracks; it takes {FEW} at least.")
+    datasets = len({name.rpartition("/")[0] for name in tracks})
+    if datasets < len(tracks):
+        sentences.append(
+            f"{len(tracks)} tracks lie on {datasets} data set{'' if datasets == 1 else 's'}: those that share one are "
+            "not independent, which makes p across tracks too small."
+        )
+    if seeds < 2:
+        sentences.append("A row has one training seed, so this is about that run, not about the method.")
+    return tuple(sentences)
+
+
+def _out_of_reach(rows: int, tracks: int) -> tuple[str, ...]:
+    """Warn if Wilcoxon's signed ranks with so few tracks cannot be significant for any pair of so many rows.
+
+    The smallest p is 2 / 2^tracks, with all ranks of one sign; Holm's adjustment multiplies it by the number of pairs.
+    """
+    least = rows * (rows - 1) / 2 * 2 ** (1 - tracks)
+    if tracks < FEW or least < LEVEL:
+        return ()
+    sentence = (
+        f"{rows} rows on {tracks} tracks cannot be told apart whatever their numbers: adjusted for all pairs, no p "
+        f"falls below {min(least, 1.0):.2g}. Compare two of them, or run more tracks."
     )
-
-
-def _turned(counts: dict[str, int]) -> dict[str, int]:
-    return counts | {"better": counts["worse"], "worse": counts["better"]}
+    return (sentence,)

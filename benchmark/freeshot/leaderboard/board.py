@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from statistics import fmean
 from typing import Literal
 
 import numpy as np
 
 from freeshot.contracts.leaderboard import Column, Published
-from freeshot.leaderboard.entry import Line, lines_of
+from freeshot.contracts.tracks import Suite
+from freeshot.leaderboard.entry import Cell, Entry, make_entries
 from freeshot.leaderboard.labels import configurations, labels
-from freeshot.leaderboard.ranks import competition_ranks, mean
-from freeshot.leaderboard.verdicts import verdict_intervals
+from freeshot.leaderboard.pairwise import competition_ranks
 from freeshot.records.comparability import drop_mismatched_episodes, drop_other_pools, drop_other_weights
 from freeshot.records.load import age_key
 from freeshot.records.models import RunRecord
@@ -23,36 +24,18 @@ from freeshot.stats.intervals import Interval, student_t
 
 Kind = Literal["t", "bca"]
 """Student's t, or the bias-corrected and accelerated bootstrap."""
-CONTROLS = ("floor", "ceiling")
-"""Roles that are shown separately and never ranked."""
 
 
 @dataclass(frozen=True)
-class Cell:
-    """Result of a row on a track: an interval with its rank, or the status that explains its absence."""
+class Extensions:
+    """What plugins add to leaderboards, which can also be made from records alone."""
 
-    status: Literal["ok", "failed", "violated", "skipped"]
-    interval: Interval | None
-    rank: int | None
-    seeds: int
-    notes: tuple[str, ...]
-    over_seeds: Interval | None = None
-    """Interval over episodes and training seeds; None below two seeds."""
+    columns: tuple[Column, ...] = ()
+    published: tuple[Published, ...] = ()
+    suites: Mapping[str, Suite] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Row:
-    """Results of a configuration on all tracks of a board; a track that was not run has no cell."""
-
-    line: Line
-    cells: Mapping[str, Cell]
-    average_rank: float | None
-    """Over all tracks of the board; None for controls and for rows that lack a track."""
-
-    @property
-    def label(self) -> str:
-        """Name of the row, unique on its board."""
-        return self.line.label
+NO_EXTENSIONS = Extensions()
 
 
 @dataclass(frozen=True)
@@ -83,17 +66,27 @@ class Board:
     suite: str
     version: int
     tracks: tuple[TrackColumn, ...]
-    rows: tuple[Row, ...]
-    controls: tuple[Row, ...]
+    rows: tuple[Entry, ...]
+    controls: tuple[Entry, ...]
     episodes: tuple[int, ...]
     records: int
     limited: int
     """Number of records left out because they cover only part of the episodes or are not comparable."""
     problems: tuple[str, ...]
-    interval: Kind = "t"
+    interval: Kind
     """Kind of the intervals in the cells."""
-    published: tuple[Published, ...] = ()
+    columns: tuple[Column, ...]
+    published: tuple[Published, ...]
     """Numbers that papers report on its tracks; never ranked or compared."""
+    reference: str
+    """Method whose row defines the difficulty of episodes; '' if there is none."""
+    pair: tuple[str, str] | None
+    """Methods that are compared by default."""
+
+    @property
+    def all_rows(self) -> tuple[Entry, ...]:
+        """The ranked rows, then the controls."""
+        return (*self.rows, *self.controls)
 
     @property
     def sections(self) -> dict[str, tuple[TrackColumn, ...]]:
@@ -101,36 +94,34 @@ class Board:
         names = sorted({t.section for t in self.tracks}, key=lambda name: (name != "in-domain", name))
         return {name: tuple(t for t in self.tracks if t.section == name) for name in names}
 
+    def with_short_labels(self) -> Board:
+        """Return the board with short labels in place of the full ones."""
+        rows, controls = (
+            tuple(replace(row, label=row.short_label) for row in rows) for rows in (self.rows, self.controls)
+        )
+        return replace(self, rows=rows, controls=controls)
+
 
 def boards(
-    records: Iterable[RunRecord],
-    columns: Sequence[Column] = (),
-    interval: Kind = "t",
-    published: Iterable[Published] = (),
+    records: Iterable[RunRecord], extensions: Extensions = NO_EXTENSIONS, interval: Kind = "t"
 ) -> tuple[Board, ...]:
     """Group records into boards by suite and version of the tracks, the newest version first."""
-    reported = tuple(published)
     groups: dict[tuple[str, int], list[RunRecord]] = defaultdict(list)
     for record in records:
         groups[record.spec.suite, -record.spec.track.version].append(record)
-    made = (_board(suite, -version, groups[suite, version], columns, interval) for suite, version in sorted(groups))
-    return tuple(_with_published(board, reported) for board in made)
+    return tuple(_board(groups[key], extensions, interval) for key in sorted(groups))
 
 
-def _with_published(board: Board, reported: Sequence[Published]) -> Board:
-    names = {track.name for track in board.tracks}
-    return replace(board, published=tuple(one for one in reported if one.track in names))
-
-
-def _board(suite: str, version: int, found: Sequence[RunRecord], columns: Sequence[Column], interval: Kind) -> Board:
-    full = sorted((r for r in found if r.comparable and r.spec.limit is None), key=age_key)
+def _board(records: Sequence[RunRecord], extensions: Extensions, interval: Kind) -> Board:
+    """Build a board from the records of one suite and version."""
+    full = sorted((r for r in records if r.comparable and r.spec.limit is None), key=age_key)
     kept: list[RunRecord] = full
     problems: list[str] = []
-    for leave_out in (drop_mismatched_episodes, drop_other_pools, drop_other_weights):
-        kept, strange = leave_out(kept)
-        problems += strange
+    for drop in (drop_mismatched_episodes, drop_other_pools, drop_other_weights):
+        kept, messages = drop(kept)
+        problems += messages
     newest = _newest(kept)
-    lines, complaints = lines_of(newest, columns)
+    entries, messages = make_entries(newest, extensions.columns)
     specs = {r.spec.track.name: r.spec.track for rs in newest.values() for r in rs}
     tracks = tuple(
         sorted(
@@ -138,20 +129,24 @@ def _board(suite: str, version: int, found: Sequence[RunRecord], columns: Sequen
             key=lambda t: (t.name.rpartition("/")[0], t.way, t.shot, t.name),
         )
     )
-    ranks = {t.name: _ranks(lines, t.name) for t in tracks}
-    intervals = {t.name: _intervals(lines, t.name, interval) for t in tracks}
-    rows = sorted((_row(line, ranks, intervals) for line in lines), key=_standing)
+    rows = sorted(_with_results(entries, [t.name for t in tracks], interval), key=_sort_key)
+    name = records[0].spec.suite
+    suite = extensions.suites.get(name)  # None if its plugin is not installed
     return Board(
-        suite,
-        version,
+        name,
+        records[0].spec.track.version,
         tracks,
-        tuple(row for row in rows if row.line.role not in CONTROLS),
-        tuple(row for row in rows if row.line.role in CONTROLS),
+        tuple(row for row in rows if not row.is_control),
+        tuple(row for row in rows if row.is_control),
         tuple(sorted({t.episodes for t in specs.values()})),
         sum(map(len, newest.values())),
-        len(found) - len(full),
-        (*problems, *complaints),
+        len(records) - len(full),
+        (*problems, *messages),
         interval,
+        extensions.columns,
+        tuple(number for number in extensions.published if number.track in specs),
+        suite.reference if suite else "",
+        suite.pair if suite else None,
     )
 
 
@@ -161,59 +156,55 @@ def _newest(records: Sequence[RunRecord]) -> dict[str, list[RunRecord]]:
     for record in records:
         backbones[record.spec.track.name].add(record.spec.backbone.model_dump_json(exclude={"origin"}))
     # a row may have different backbones on different tracks, but only one per track
-    apart = any(len(names) > 1 for names in backbones.values())
-    chosen = configurations((r.spec for r in records), with_backbone=apart)
-    named = labels(chosen)
+    several = any(len(names) > 1 for names in backbones.values())
+    chosen = configurations((r.spec for r in records), with_backbone=several)
+    label_of = labels(chosen)
     newest: dict[str, dict[tuple[str, int], RunRecord]] = defaultdict(dict)
-    for record, one in zip(records, chosen, strict=True):
-        newest[named[one]][record.spec.track.name, record.spec.seed] = record
+    for record, configuration in zip(records, chosen, strict=True):
+        newest[label_of[configuration]][record.spec.track.name, record.spec.seed] = record
     return {label: [cells[key] for key in sorted(cells)] for label, cells in sorted(newest.items())}
 
 
-def _ranks(lines: Sequence[Line], track: str) -> dict[str, int]:
-    ranked = {line.label: line for line in lines if line.role not in CONTROLS and line.scores.get(track)}
-
-    def apart(first: str, second: str) -> bool:
-        # one episode has no variance: its interval is a point, so every difference would be significant
-        some = len(ranked[first].scores[track]) > 1
-        return some and verdict_intervals((ranked[first], ranked[second]), track, [(0, 1)])[0].excludes_zero
-
-    return competition_ranks({label: line.scores[track] for label, line in ranked.items()}, apart)
-
-
-def _intervals(lines: Sequence[Line], track: str, kind: Kind) -> dict[str, Interval]:
-    """Map the label of each line that has the track to its interval over episodes."""
-    scores = {line.label: line.averages[track] for line in lines if track in line.averages}
-    if kind == "t" or not scores:
-        return {label: student_t(values) for label, values in scores.items()}
-    values = np.array([*scores.values()]).T  # [e, rows]
-    return dict(zip(scores, bca_intervals(values, bootstrapped(values), 0.95, "episodes"), strict=True))
+def _with_results(entries: Sequence[Entry], tracks: Sequence[str], kind: Kind) -> list[Entry]:
+    """Add cells and average ranks, which depend on all entries."""
+    cells: dict[str, dict[str, Cell]] = {entry.label: {} for entry in entries}
+    for track in tracks:
+        finished = [entry for entry in entries if track in entry.averages]
+        ranks = competition_ranks([entry for entry in finished if not entry.is_control], track)
+        intervals = _intervals(finished, track, kind)
+        for entry in entries:
+            if track in entry.by_track:
+                cells[entry.label][track] = _cell(entry, track, ranks.get(entry.label), intervals.get(entry.label))
+    completed = []
+    for entry in entries:
+        own = [cell.rank for cell in cells[entry.label].values() if cell.rank]
+        average = fmean(own) if len(own) == len(tracks) else None
+        completed.append(replace(entry, cells=cells[entry.label], average_rank=average))
+    return completed
 
 
-def _row(line: Line, ranks: Mapping[str, Mapping[str, int]], intervals: Mapping[str, Mapping[str, Interval]]) -> Row:
-    label = line.label
-    cells = {
-        name: _cell(line, name, found, ranks[name].get(label), intervals[name].get(label))
-        for name, found in line.by_track.items()
-    }
-    places = [cell.rank for name in ranks if (cell := cells.get(name)) and cell.rank]
-    return Row(line, cells, mean(places) if places and len(places) == len(ranks) else None)
+def _intervals(finished: Sequence[Entry], track: str, kind: Kind) -> dict[str, Interval]:
+    """Map the label of each entry that has the track to its interval over episodes."""
+    accuracies = {entry.label: entry.averages[track] for entry in finished}
+    if kind == "t" or not accuracies:
+        return {label: student_t(values) for label, values in accuracies.items()}
+    values = np.array([*accuracies.values()]).T  # [e, rows]
+    return dict(zip(accuracies, bca_intervals(values, bootstrapped(values), 0.95, "episodes"), strict=True))
 
 
-def _cell(line: Line, track: str, records: Sequence[RunRecord], rank: int | None, interval: Interval | None) -> Cell:
-    failed = [r for r in records if r.status != "ok"]
+def _cell(entry: Entry, track: str, rank: int | None, interval: Interval | None) -> Cell:
+    failed = [r for r in entry.by_track[track] if r.status != "ok"]
     if interval is None:
         return Cell(failed[0].status, None, None, 0, tuple(dict.fromkeys(r.reason for r in failed)))
-    runs = [*line.runs[track].values()]
+    runs = [*entry.runs[track].values()]
     notes = [f"Seed {r.spec.seed} is {r.status} and left out: {r.reason}" for r in failed]
     if len(runs) > 1:
         notes.insert(0, f"Mean over {len(runs)} seeds; the interval is that of episodes averaged over seeds.")
     return Cell("ok", interval, rank, len(runs), tuple(notes), crossed(np.array(runs)) if len(runs) > 1 else None)
 
 
-def _standing(row: Row) -> tuple[float, int, float, str]:
-    """Return the sort key of a row: average rank, then number of results, then mean accuracy."""
+def _sort_key(row: Entry) -> tuple[float, int, float, str]:
+    """Sort by average rank, then number of results, then mean accuracy."""
     means = [cell.interval.mean for cell in row.cells.values() if cell.interval]
-    unranked = float("inf") if row.average_rank is None else row.average_rank
-    # sorted before summing: the last digit of a sum depends on the order
-    return unranked, -len(means), -mean(sorted(means)) if means else 0.0, row.label
+    rank = float("inf") if row.average_rank is None else row.average_rank
+    return rank, -len(means), -fmean(means) if means else 0.0, row.label

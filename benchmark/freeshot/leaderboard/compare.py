@@ -9,38 +9,22 @@ from fnmatch import fnmatchcase
 import numpy as np
 
 from freeshot.basics.errors import EpisodeError, UnknownNameError
-from freeshot.leaderboard.board import Board, Row
-from freeshot.leaderboard.caveats import cautions
-from freeshot.leaderboard.lookup import by_label, by_method, by_short_label, unknown_row
-from freeshot.leaderboard.pairs import over_seeds
+from freeshot.leaderboard.across_tracks import caveats
+from freeshot.leaderboard.board import Board
+from freeshot.leaderboard.entry import Entry
+from freeshot.leaderboard.pairwise import Pair, all_pairs, verdict_intervals
+from freeshot.leaderboard.selection import find_rows, unknown_row
 from freeshot.stats.intervals import Interval
-from freeshot.stats.paired_tests import EQUIVALENT, VERDICTS, Evidence, Verdict, evidence, holm, verdict, wilcoxon
-
-
-@dataclass(frozen=True)
-class TrackComparison:
-    """Comparison of two rows on one track."""
-
-    track: str
-    first: float
-    second: float
-    evidence: Evidence
-    holm: float
-    """The sign-flip p, adjusted for the number of tracks compared."""
-    seeds: tuple[int, int]
-    verdict: Verdict
-    """Applies to the methods if `over_seeds` is available, otherwise only to these runs."""
-    over_seeds: Interval | None
-    """Interval of the difference over episodes and training seeds; None below two shared seeds."""
+from freeshot.stats.paired_tests import EQUIVALENT, VERDICTS, holm, wilcoxon
 
 
 @dataclass(frozen=True)
 class Comparison:
     """Comparison of two rows on all tracks that both have."""
 
-    first: str
-    second: str
-    tracks: tuple[TrackComparison, ...]
+    first: Entry
+    second: Entry
+    tracks: tuple[Pair, ...]
     equivalent: float
 
     @property
@@ -49,29 +33,35 @@ class Comparison:
         return {name: sum(t.verdict == name for t in self.tracks) for name in VERDICTS}
 
     @property
+    def differences(self) -> list[float]:
+        """The mean difference on each track."""
+        return [t.evidence.interval.mean for t in self.tracks]
+
+    @property
     def mean_difference(self) -> float:
         """Average the tracks' differences."""
-        return float(np.mean([t.evidence.interval.mean for t in self.tracks]))
+        return float(np.mean(self.differences))
 
     @property
     def interquartile_difference(self) -> float:
         """Average the middle half of the tracks' differences (IQM), robust to a single extreme track."""
         from scipy.stats import trim_mean
 
-        return float(trim_mean([t.evidence.interval.mean for t in self.tracks], 0.25))
+        return float(trim_mean(self.differences, 0.25))
 
     @property
     def across_tracks(self) -> float:
         """Two-sided p of Wilcoxon's signed ranks over the tracks' mean differences: the tracks are the sample."""
-        return wilcoxon([t.evidence.interval.mean for t in self.tracks])
+        return wilcoxon(self.differences)
 
     @property
     def cautions(self) -> tuple[str, ...]:
         """List the limitations of these numbers."""
-        found = cautions([t.track for t in self.tracks], min(min(t.seeds) for t in self.tracks))
-        if any(t.over_seeds is None and min(t.seeds) > 1 for t in self.tracks):
-            found += ("The rows share fewer than two training seeds on a track; there this is about those runs.",)
-        return found
+        seeds = [min(row.cells[t.track].seeds for row in (self.first, self.second)) for t in self.tracks]
+        sentences = caveats([t.track for t in self.tracks], min(seeds))
+        if any(t.over_seeds is None and count > 1 for t, count in zip(self.tracks, seeds, strict=True)):
+            sentences += ("The rows share fewer than two training seeds on a track; there this is about those runs.",)
+        return sentences
 
 
 def compare(
@@ -82,52 +72,56 @@ def compare(
     UnknownNameError if a name matches no row or several; EpisodeError if the rows have no track in common, or if their
     episodes on a track differ.
     """
-    a, b = _row(board, first), _row(board, second)
-    shared = [name for name in sorted(a.line.scores) if name in b.line.scores and _asked(name, tracks)]
+    a, b = _only_row(board, first), _only_row(board, second)
+    shared = [t for t in sorted(a.averages.keys() & b.averages.keys()) if any(fnmatchcase(t, p) for p in tracks)]
     if not shared:
         raise EpisodeError(f"'{a.label}' and '{b.label}' have no requested track in common. Run both on one of them.")
-    found = [_on_track(a, b, name, equivalent) for name in shared]
-    adjusted = holm([one.evidence.sign_flip for one in found])
-    return Comparison(
-        a.label, b.label, tuple(replace(one, holm=p) for one, p in zip(found, adjusted, strict=True)), equivalent
+    for name in shared:
+        if _episodes(a, name) != _episodes(b, name):
+            raise EpisodeError(
+                f"'{a.label}' and '{b.label}' have different episodes on '{name}'. Run one of them again."
+            )
+    pairs = [pair for name in shared for pair in all_pairs((a, b), name, equivalent)]
+    adjusted = holm([pair.evidence.sign_flip for pair in pairs])
+    return Comparison(a, b, tuple(replace(pair, holm=p) for pair, p in zip(pairs, adjusted, strict=True)), equivalent)
+
+
+@dataclass(frozen=True)
+class Differences:
+    """Intervals of first − second of two rows, for each track that both have."""
+
+    first: str
+    second: str
+    by_track: Mapping[str, Interval]
+
+
+def default_differences(board: Board) -> tuple[Differences, ...]:
+    """Compare the board's default pair of methods; a method with several rows gives several comparisons.
+
+    Using only the best row of a method would select it on the test episodes.
+    """
+    if board.pair is None:
+        return ()
+    first, second = (find_rows(board, name, "method") for name in board.pair)
+    pairs = ((a, b, [track for track in a.averages if track in b.averages]) for a in first for b in second)
+    return tuple(
+        Differences(a.label, b.label, {track: verdict_intervals((a, b), track, [(0, 1)])[0] for track in shared})
+        for a, b, shared in pairs
+        if shared
     )
 
 
-def _on_track(a: Row, b: Row, name: str, equivalent: float) -> TrackComparison:
-    lists = {row.label: _episodes(row, name) for row in (a, b)}
-    if len(set(lists.values())) > 1:
-        raise EpisodeError(f"'{a.label}' and '{b.label}' have different episodes on '{name}'. Run one of them again.")
-    ours, theirs = (row.line.averages[name] for row in (a, b))
-    weighed = evidence(ours - theirs)
-    wider = over_seeds(a, b, name)
-    return TrackComparison(
-        name,
-        float(ours.mean()),
-        float(theirs.mean()),
-        weighed,
-        weighed.sign_flip,
-        (a.cells[name].seeds, b.cells[name].seeds),
-        verdict(wider or weighed.interval, equivalent),
-        wider,
-    )
-
-
-def _episodes(row: Row, track: str) -> tuple[str, int]:
+def _episodes(row: Entry, track: str) -> tuple[set[str], int]:
     """Identify the episodes of a row on a track: hashes of their lists, and their number."""
-    records = row.line.finished(track)
-    stated = {r.hashes.get("episodes", r.spec.track.episodes_sha256) for r in records}
-    return ",".join(sorted(stated)), len(row.line.scores[track])
+    hashes = {r.hashes.get("episodes", r.spec.track.episodes_sha256) for r in row.finished(track)}
+    return hashes, len(row.averages[track])
 
 
-def _row(board: Board, name: str) -> Row:
-    found = by_label(board, name) or by_short_label(board, name) or by_method(board, name)
-    if not found:
+def _only_row(board: Board, name: str) -> Entry:
+    rows = find_rows(board, name, "label", "short_label", "method")
+    if not rows:
         raise unknown_row([board], name, board.suite)
-    if len(found) > 1:
-        labels = "; ".join(row.label for row in found)
+    if len(rows) > 1:
+        labels = "; ".join(row.label for row in rows)
         raise UnknownNameError(f"'{name}' matches several rows: {labels}. Use one of these labels.")
-    return found[0]
-
-
-def _asked(name: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in patterns)
+    return rows[0]

@@ -1,4 +1,4 @@
-"""A row before ranking: its records, their paired accuracies and its tags."""
+"""A row of a leaderboard: the records of one configuration, their paired accuracies, and a result for each track."""
 
 from __future__ import annotations
 
@@ -6,95 +6,114 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from statistics import fmean
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from freeshot.contracts.leaderboard import Column
-from freeshot.leaderboard.labels import configuration
+from freeshot.leaderboard.labels import configuration, short_labels
 from freeshot.records.load import age_key
-from freeshot.records.models import RunRecord
+from freeshot.records.models import RunRecord, Tags
+from freeshot.stats.intervals import Interval
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array = NDArray[np.float64]
 
+CONTROLS = ("floor", "ceiling")
+"""Roles that are shown separately and never ranked."""
+
 
 @dataclass(frozen=True)
-class Line:
-    """The records of a configuration and the values read from them."""
+class Cell:
+    """Result of a row on a track: an interval with its rank, or the status that explains its absence."""
+
+    status: Literal["ok", "failed", "violated", "skipped"]
+    interval: Interval | None
+    rank: int | None
+    seeds: int
+    notes: tuple[str, ...]
+    over_seeds: Interval | None = None
+    """Interval over episodes and training seeds; None below two seeds."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row of a leaderboard."""
 
     label: str
+    """Unique on the board."""
+    short_label: str
+    """Names only the settings that are unusual for the method; unique as well."""
     method: str
-    role: str
-    data_free: Literal["strict", "public prior", "real data"]
-    tuning_free: bool
-    black_box: bool
-    transductive: bool
+    tags: Tags
     made_with: str
-    """Parts and options: 'inversion=fourier, learner=reptile'."""
+    """Components and options: 'inversion=fourier, learner=reptile'."""
     extras: tuple[str | float | None, ...]
     """Values of the extra columns."""
     records: tuple[RunRecord, ...]
-    scores: Mapping[str, tuple[float, ...]]
-    """Track → accuracy per episode, averaged over seeds; only tracks with a finished record."""
     runs: Mapping[str, Mapping[int, Array]] = field(compare=False)
-    """Track → training seed → accuracy per episode; excluded from comparison, since `records` already differ."""
+    """Track → training seed → accuracy per episode, of finished records."""
     averages: Mapping[str, Array] = field(compare=False)
-    """The scores as arrays, for calculations."""
+    """Track → accuracy per episode, averaged over seeds."""
+    cells: Mapping[str, Cell] = field(default_factory=dict)
+    """Track → result; tracks that were not run are missing."""
+    average_rank: float | None = None
+    """Over all tracks of the board; None for controls and for rows that lack a track."""
+
+    @property
+    def is_control(self) -> bool:
+        """Whether the row is a floor or ceiling."""
+        return self.tags.role in CONTROLS
 
     @cached_property
     def by_track(self) -> Mapping[str, Sequence[RunRecord]]:
         """The records of each track, one per seed."""
-        found: dict[str, list[RunRecord]] = defaultdict(list)
+        by_track: dict[str, list[RunRecord]] = defaultdict(list)
         for record in self.records:
-            found[record.spec.track.name].append(record)
-        return dict(found)
+            by_track[record.spec.track.name].append(record)
+        return dict(by_track)
+
+    def mean(self, tracks: Sequence[str]) -> float | None:
+        """Average accuracy over tracks; None if one is missing: means over different tracks are not comparable."""
+        cells = [self.cells.get(track) for track in tracks]
+        means = [cell.interval.mean for cell in cells if cell and cell.interval]
+        return fmean(means) if means and len(means) == len(tracks) else None
 
     def finished(self, track: str) -> list[RunRecord]:
         """List the finished records of a track, one per seed."""
         return [r for r in self.by_track.get(track, ()) if r.status == "ok"]
 
 
-def lines_of(
+def make_entries(
     labelled: Mapping[str, Sequence[RunRecord]], columns: Sequence[Column]
-) -> tuple[list[Line], tuple[str, ...]]:
-    """Build a line from the records of each label; also return a message for each extra column that failed."""
+) -> tuple[list[Entry], tuple[str, ...]]:
+    """Build an entry, without cells, from the records of each label; also return a message for each failed column."""
     problems: dict[str, None] = {}
-    lines = [_line(label, records, columns, problems) for label, records in labelled.items()]
-    return lines, tuple(problems)
-
-
-def _line(label: str, records: Sequence[RunRecord], columns: Sequence[Column], problems: dict[str, None]) -> Line:
-    newest = max((r for r in records if r.status == "ok"), key=age_key, default=max(records, key=age_key))
-    runs = _runs(records)
-    averages = {track: np.mean([*by_seed.values()], axis=0) for track, by_seed in runs.items()}
-    return Line(
-        label,
-        newest.spec.method.name,
-        newest.tags.role,
-        newest.tags.data_free,
-        newest.tags.tuning_free,
-        newest.tags.black_box,
-        newest.tags.transductive,
-        configuration(newest.spec).summary(),
-        tuple(_first_value(column, records, problems) for column in columns),
-        tuple(records),
-        {track: tuple(values.tolist()) for track, values in averages.items()},
-        runs,
-        averages,
-    )
-
-
-def _runs(records: Sequence[RunRecord]) -> dict[str, dict[int, Array]]:
-    by_track: dict[str, dict[int, Array]] = defaultdict(dict)
-    for record in records:
-        if record.status == "ok":
-            by_track[record.spec.track.name][record.spec.seed] = np.fromiter(
-                record.accuracies, np.float64, len(record.accuracies)
-            )
-    return dict(by_track)
+    short = short_labels({label: records[0].spec for label, records in labelled.items()})
+    entries = []
+    for label, records in labelled.items():
+        newest = max((r for r in records if r.status == "ok"), key=age_key, default=max(records, key=age_key))
+        runs: dict[str, dict[int, Array]] = defaultdict(dict)
+        for record in records:
+            if record.status == "ok":
+                accuracies = np.fromiter(record.accuracies, np.float64, len(record.accuracies))
+                runs[record.spec.track.name][record.spec.seed] = accuracies
+        entry = Entry(
+            label,
+            short[label],
+            newest.spec.method.name,
+            newest.tags,
+            configuration(newest.spec).summary(),
+            tuple(_first_value(column, records, problems) for column in columns),
+            tuple(records),
+            dict(runs),
+            {track: np.mean([*by_seed.values()], axis=0) for track, by_seed in runs.items()},
+        )
+        entries.append(entry)
+    return entries, tuple(problems)
 
 
 def _first_value(column: Column, records: Sequence[RunRecord], problems: dict[str, None]) -> str | float | None:

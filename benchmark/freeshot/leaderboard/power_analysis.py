@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
 from freeshot.basics.errors import OptionError
-from freeshot.leaderboard.board import Board, Row
+from freeshot.leaderboard.board import Board
 from freeshot.leaderboard.costs import costs
 
 LEVEL = 0.05
@@ -21,7 +21,7 @@ class TrackPlan:
     """Number of episodes needed on one track."""
 
     track: str
-    spread: float
+    deviation: float
     """Standard deviation of paired differences over episodes, the median over pairs of rows; in 0…1."""
     episodes: int
     worst_episodes: int
@@ -34,7 +34,7 @@ class SeedPlan:
     """Number of seeds needed for a claim about a method instead of a single run."""
 
     label: str
-    spread: float
+    deviation: float
     """Standard deviation of the row's mean over training seeds, pooled over tracks."""
     seeds: int
     known_from: int
@@ -43,14 +43,14 @@ class SeedPlan:
     """Time to prepare and evaluate one track with that many seeds."""
 
 
-def episodes_needed(spread: float, detect: float, power: float) -> int:
+def episodes_needed(deviation: float, detect: float, power: float) -> int:
     """Return the number of paired episodes to detect a mean difference `detect` at a power (normal approximation)."""
-    return max(2, math.ceil((_reach(power) * spread / detect) ** 2))
+    return max(2, math.ceil((_reach(power) * deviation / detect) ** 2))
 
 
-def seeds_needed(spread: float, detect: float, power: float) -> int:
-    """Return the number of seeds that each of two rows needs; `spread` is the standard deviation over seeds."""
-    return max(2, math.ceil(2 * (_reach(power) * spread / detect) ** 2))
+def seeds_needed(deviation: float, detect: float, power: float) -> int:
+    """Return the number of seeds that each of two rows needs; `deviation` is the standard deviation over seeds."""
+    return max(2, math.ceil(2 * (_reach(power) * deviation / detect) ** 2))
 
 
 def plan_tracks(board: Board, detect: float, power: float) -> tuple[TrackPlan, ...]:
@@ -58,23 +58,15 @@ def plan_tracks(board: Board, detect: float, power: float) -> tuple[TrackPlan, .
     _require_sense(detect, power)
     plans = []
     for track in (t.name for t in board.tracks):
-        spreads = [
-            float(np.std(np.subtract(a.line.scores[track], b.line.scores[track]), ddof=1))
-            for place, a in enumerate(board.rows)
-            for b in board.rows[place + 1 :]
-            if track in a.line.scores and len(a.line.scores[track]) == len(b.line.scores.get(track, ())) > 1
+        deviations = [
+            float(np.std(a.averages[track] - b.averages[track], ddof=1))
+            for a, b in combinations(board.rows, 2)
+            if track in a.averages and len(a.averages[track]) == len(b.averages.get(track, ())) > 1
         ]
-        if spreads:
-            middle, worst = float(np.median(spreads)), max(spreads)
-            plans.append(
-                TrackPlan(
-                    track,
-                    middle,
-                    episodes_needed(middle, detect, power),
-                    episodes_needed(worst, detect, power),
-                    len(spreads),
-                )
-            )
+        if deviations:
+            middle = float(np.median(deviations))
+            needed, most = (episodes_needed(deviation, detect, power) for deviation in (middle, max(deviations)))
+            plans.append(TrackPlan(track, middle, needed, most, len(deviations)))
     return tuple(plans)
 
 
@@ -83,25 +75,18 @@ def plan_seeds(board: Board, detect: float, power: float) -> tuple[SeedPlan, ...
     _require_sense(detect, power)
     seconds: dict[str, float] = {}
     for cost in costs(board):
-        seconds.setdefault(cost.label, cost.prepare_seconds + cost.evaluate_seconds)
+        seconds.setdefault(cost.label, cost.seconds)
     plans = []
     for row in board.rows:
-        if not (means := _means(row)):
+        # tracks that were run with several seeds
+        means = [[run.mean() for run in runs.values()] for runs in row.runs.values() if len(runs) > 1]
+        if not means:
             continue
-        spread = math.sqrt(float(np.mean([np.var(values, ddof=1) for values in means.values()])))
-        seeds = seeds_needed(spread, detect, power)
-        known = min(map(len, means.values()))
-        plans.append(SeedPlan(row.label, spread, seeds, known, seeds * seconds.get(row.label, 0.0)))
+        deviation = math.sqrt(float(np.mean([np.var(values, ddof=1) for values in means])))
+        seeds = seeds_needed(deviation, detect, power)
+        known = min(map(len, means))
+        plans.append(SeedPlan(row.label, deviation, seeds, known, seeds * seconds.get(row.label, 0.0)))
     return tuple(plans)
-
-
-def _means(row: Row) -> Mapping[str, Sequence[float]]:
-    """Return the mean accuracies of each track that was run with several seeds."""
-    found: dict[str, list[float]] = {}
-    for record in row.line.records:
-        if record.interval is not None:
-            found.setdefault(record.spec.track.name, []).append(record.interval.mean)
-    return {track: means for track, means in found.items() if len(means) > 1}
 
 
 def _reach(power: float) -> float:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
 
 from freeshot.basics.suggestions import unknown_name
 from freeshot.basics.text import one_line
-from freeshot.leaderboard.board import CONTROLS, Board, Row, boards
-from freeshot.leaderboard.lookup import all_rows
+from freeshot.leaderboard.board import Board, boards
+from freeshot.leaderboard.entry import Entry
 from freeshot.leaderboard.selection import Selection
-from freeshot.leaderboard.short_labels import with_short_labels
 from freeshot.records.models import RunRecord
 
 SCREEN = 32
@@ -21,7 +19,7 @@ ASCENDING = ("rank", "method", "data")
 
 
 @dataclass(frozen=True)
-class Entry:
+class RankedRow:
     """A row of the ranking."""
 
     position: int | None
@@ -46,8 +44,8 @@ class ShortRanking:
     version: int
     tracks: int
     columns: tuple[str, ...]
-    entries: tuple[Entry, ...]
-    controls: tuple[Entry, ...]
+    rows: tuple[RankedRow, ...]
+    controls: tuple[RankedRow, ...]
     hidden: int
     """Number of rows that are not shown."""
     limited: int
@@ -57,7 +55,7 @@ class ShortRanking:
     @property
     def empty(self) -> bool:
         """Whether no row has a result."""
-        return not any(entry.values["tracks"] for entry in (*self.entries, *self.controls))
+        return not any(row.values["tracks"] for row in (*self.rows, *self.controls))
 
 
 def short_ranking(
@@ -65,67 +63,52 @@ def short_ranking(
 ) -> ShortRanking:
     """Rank the selected rows of a suite, on the newest version of its tracks."""
     board = boards(selection.records(records))[0]
-    every = ("method", "data", "rank", "mean", *board.sections, "tracks")
+    names = ("method", "data", "rank", "mean", *board.sections, "tracks")
     column = sort.lower()
-    if column not in every:
-        raise unknown_name("column", sort, every)
-    entries, controls = (sorted(rows, key=lambda entry: entry.key(column)) for rows in _entries(board, selection))
+    if column not in names:
+        raise unknown_name("column", sort, names)
+    selected = {row.label for reduced in selection.boards((board,)) for row in reduced.all_rows}
+    rows, controls = (
+        sorted((_ranked(row, board) for row in every if row.label in selected), key=lambda row: row.key(column))
+        for every in (board.rows, board.controls)
+    )
     shown = max(1, SCREEN - len(controls)) if top is None else top
     return ShortRanking(
         board.suite,
         board.version,
         len(board.tracks),
-        tuple(name for name in every if _is_shown(name, board, (*entries, *controls))),
-        tuple(entries[:shown]),
+        tuple(name for name in names if _is_shown(name, board, (*rows, *controls))),
+        tuple(rows[:shown]),
         tuple(controls),
-        len(entries[shown:]),
+        len(rows[shown:]),
         board.limited,
         board.problems,
     )
 
 
-def _entries(board: Board, selection: Selection) -> tuple[list[Entry], list[Entry]]:
-    """Return the selected rows and controls, with their positions among all rows of the board."""
-    kept = {row.label for selected in selection.boards((board,)) for row in all_rows(selected)}
-    named = with_short_labels(board)
-    entries, controls = (
-        [_entry(row, board) for row, original in zip(short, full, strict=True) if original.label in kept]
-        for short, full in ((named.rows, board.rows), (named.controls, board.controls))
-    )
-    return entries, controls
-
-
-def _position(row: Row, board: Board) -> int | None:
+def _position(row: Entry, board: Board) -> int | None:
     if row.average_rank is None:
         return None
     return 1 + sum(other.average_rank < row.average_rank for other in board.rows if other.average_rank is not None)
 
 
-def _entry(row: Row, board: Board) -> Entry:
-    means = {name: cell.interval.mean for name, cell in row.cells.items() if cell.interval}
-    label = f"{row.label} ({row.line.role})" if row.line.role in CONTROLS else row.label
-    sections = {section: [means.get(t.name) for t in tracks] for section, tracks in board.sections.items()}
-    return Entry(
+def _ranked(row: Entry, board: Board) -> RankedRow:
+    label = f"{row.short_label} ({row.tags.role})" if row.is_control else row.short_label
+    return RankedRow(
         _position(row, board),
         {
             "method": one_line(label),
-            "data": one_line(row.line.data_free),
+            "data": one_line(row.tags.data_free),
             "rank": row.average_rank,
-            "mean": _mean([means.get(t.name) for t in board.tracks]),
-            **{section: _mean(values) for section, values in sections.items()},
-            "tracks": len(means),
+            "mean": row.mean([t.name for t in board.tracks]),
+            **{section: row.mean([t.name for t in tracks]) for section, tracks in board.sections.items()},
+            "tracks": len(row.averages),
         },
     )
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
-    """Average accuracies; None if one is missing, because means over different tracks are not comparable."""
-    complete = [value for value in values if value is not None]
-    return fmean(complete) if values and len(complete) == len(values) else None
-
-
-def _is_shown(column: str, board: Board, entries: Sequence[Entry]) -> bool:
+def _is_shown(column: str, board: Board, rows: Sequence[RankedRow]) -> bool:
     """Leave out columns that repeat another one."""
     if column == "tracks":
-        return any(entry.values["tracks"] != len(board.tracks) for entry in entries)
+        return any(row.values["tracks"] != len(board.tracks) for row in rows)
     return column not in board.sections or len(board.sections) > 1

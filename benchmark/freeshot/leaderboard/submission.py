@@ -6,10 +6,11 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from freeshot.basics.files import file_sha256, write_text
-from freeshot.leaderboard.board import Row, boards
-from freeshot.leaderboard.lookup import by_label, by_short_label, of_suite, unknown_row
+from freeshot.leaderboard.board import Board, boards
+from freeshot.leaderboard.selection import boards_of_suite, find_rows, unknown_row
 from freeshot.records.models import RunRecord
 
 MANIFEST = ".manifest.json"
@@ -30,29 +31,29 @@ def choose_records(records: Sequence[RunRecord], name: str, suite: str | None = 
 
     UnknownNameError if nothing matches the name, or if the suite has no records.
     """
-    found = of_suite(boards(records), suite)
-    there = [record for record in records if suite in (None, record.spec.suite)]
+    candidates = boards_of_suite(boards(records), suite)
+    of_suite = [record for record in records if suite in (None, record.spec.suite)]
     chosen = (
-        _records_of(row for board in found for row in by_label(board, name))
-        or [record for record in there if record.spec.method.name == name]
-        or _records_of(row for board in found for row in by_short_label(board, name))
+        _records_of(candidates, name, "label")
+        or [record for record in of_suite if record.spec.method.name == name]
+        or _records_of(candidates, name, "short_label")
     )
     if not chosen:
-        raise unknown_row(found, name, suite)
+        raise unknown_row(candidates, name, suite)
     methods = {record.spec.method.name for record in chosen}
-    return Choice(tuple(chosen), sum(record.spec.method.name in methods for record in there) - len(chosen))
+    return Choice(tuple(chosen), sum(record.spec.method.name in methods for record in of_suite) - len(chosen))
 
 
-def _records_of(rows: Iterable[Row]) -> list[RunRecord]:
-    return [record for row in rows for record in row.line.records]
+def _records_of(candidates: Iterable[Board], name: str, field: Literal["label", "short_label"]) -> list[RunRecord]:
+    return [record for board in candidates for row in find_rows(board, name, field) for record in row.records]
 
 
 def pack_records(records: Iterable[RunRecord], out: Path) -> Path:
     """Write records under `out` at the same paths as under results/, and a manifest; return the manifest's path."""
-    places = {record.spec.place: record for record in records}  # raises for an unsafe name before any file is written
+    by_path = {record.spec.place: record for record in records}  # raises for an unsafe name before any file is written
     files = {}
-    for place, record in places.items():
-        record.write(out / place)
-        files[place.as_posix()] = file_sha256(out / place)
+    for path, record in by_path.items():
+        record.write(out / path)
+        files[path.as_posix()] = file_sha256(out / path)
     write_text(out / MANIFEST, json.dumps(dict(sorted(files.items())), indent=1) + "\n")
     return out / MANIFEST

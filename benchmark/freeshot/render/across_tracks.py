@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from freeshot.leaderboard.across_tracks import LEVEL, Standings
-from freeshot.render.format import MISSING, TextCell, TextTable, one_line
+from freeshot.render.format import MISSING, TextCell, TextTable, count_of, one_line, p_value
 from freeshot.stats.paired_tests import VERDICTS
 
 WIDE = 8
@@ -23,43 +23,51 @@ class Across:
     sentences: tuple[str, ...]
 
 
-def across(found: Standings) -> Across:
+def across(standings: Standings) -> Across:
     """Format standings as text; rows are numbered, so that columns and sentences can refer to them by number."""
-    matrix = len(found.rows) <= WIDE
-    titles = ("Row", "Average rank\nby means", "IQM", *(f"over {j + 1}" for j in range(len(found.rows)) if matrix))
+    matrix = len(standings.rows) <= WIDE
+    titles = ("Row", "Average rank\nby means", "IQM", *(f"over {j + 1}" for j in range(len(standings.rows)) if matrix))
     lines = tuple(
         (
             TextCell(f"{i + 1}: {one_line(label)}"),
-            TextCell(f"{found.average_ranks[i]:.2f}", bold=found.average_ranks[i] == found.average_ranks[0]),
-            TextCell(f"{100 * found.interquartile_means[i]:.2f}"),
-            *(_against(found, i, j) for j in range(len(found.rows)) if matrix),
+            TextCell(
+                f"{standings.average_ranks[i]:.2f}", bold=standings.average_ranks[i] == standings.average_ranks[0]
+            ),
+            TextCell(f"{100 * standings.interquartile_means[i]:.2f}"),
+            *(_against(standings, i, j) for j in range(len(standings.rows)) if matrix),
         )
-        for i, label in enumerate(found.rows)
+        for i, label in enumerate(standings.rows)
     )
-    return Across(TextTable(titles, lines), (_unequal(found), *_alike(found), _reading(matrix=matrix), *found.cautions))
+    return Across(
+        TextTable(titles, lines),
+        (_unequal(standings), *_alike(standings), _reading(matrix=matrix), *standings.cautions),
+    )
 
 
-def _against(found: Standings, i: int, j: int) -> TextCell:
+def _against(standings: Standings, i: int, j: int) -> TextCell:
     if i == j:
         return TextCell(MISSING)
-    counts = "/".join(str(found.verdicts[i][j][name]) for name in VERDICTS)
-    told = i < j and found.adjusted[i][j] < LEVEL
-    return TextCell(f"{100 * found.wins[i][j].mean:.0f} % ({counts})", bold=told)
+    counts = "/".join(str(standings.verdicts[i][j][name]) for name in VERDICTS)
+    significant = i < j and standings.adjusted[i][j] < LEVEL
+    return TextCell(f"{100 * standings.wins[i][j].mean:.0f} % ({counts})", bold=significant)
 
 
-def _unequal(found: Standings) -> str:
-    tracks = "1 track" if len(found.tracks) == 1 else f"{len(found.tracks)} tracks"
-    if len(found.rows) < 3:
+def _unequal(standings: Standings) -> str:
+    tracks = count_of(len(standings.tracks), "track")
+    if len(standings.rows) < 3:
         return f"Over {tracks}."
-    p = "< 0.001" if found.friedman < 0.001 else f"= {found.friedman:.3f}"
-    return f"Over {tracks}; that all {len(found.rows)} rows rank alike has p {p} (Friedman)."
+    return (
+        f"Over {tracks}; that all {len(standings.rows)} rows rank alike has p {p_value(standings.friedman)} (Friedman)."
+    )
 
 
-def _alike(found: Standings) -> tuple[str, ...]:
+def _alike(standings: Standings) -> tuple[str, ...]:
     """Describe each clique; cliques are runs of adjacent rows, so the first and last row identify one."""
-    if not found.cliques:
+    if not standings.cliques:
         return ("All of these rows can be told apart across these tracks.",)
-    return tuple(f"{_names(found.rows, clique)} cannot be told apart across these tracks." for clique in found.cliques)
+    return tuple(
+        f"{_names(standings.rows, clique)} cannot be told apart across these tracks." for clique in standings.cliques
+    )
 
 
 def _names(rows: Sequence[str], clique: Sequence[int]) -> str:

@@ -10,9 +10,10 @@ from dataclasses import asdict
 from typing import Any
 
 from freeshot.leaderboard.across_tracks import standings
-from freeshot.leaderboard.board import Board, Row
-from freeshot.leaderboard.pairs import all_pairs
-from freeshot.leaderboard.secondary_metrics import WIDER, half_widths
+from freeshot.leaderboard.board import Board, TrackColumn
+from freeshot.leaderboard.entry import Entry
+from freeshot.leaderboard.pairwise import all_pairs
+from freeshot.leaderboard.secondary_metrics import WIDER, calibration, half_widths
 from freeshot.render.format import one_line
 from freeshot.stats.intervals import worst_tenth
 
@@ -29,18 +30,24 @@ jointly."""
 
 def lines(boards: Iterable[Board]) -> list[dict[str, Any]]:
     """List every row on every track it was run on, followed by the numbers that papers report on these tracks."""
-    return [line for board in boards for line in (*_measured(board), *_reported(board))]
+    every = []
+    for board in boards:
+        every += [_line(board, row, t) for row in board.all_rows for t in board.tracks if t.name in row.cells]
+        every += _reported(board)
+    return every
 
 
 def as_json(boards: Iterable[Board]) -> str:
     """Write an object with three lists: `cells` (the lines), `pairs` of rows on a track, `standings` of each board."""
-    found = list(boards)
-    whole = {
-        "cells": lines(found),
-        "pairs": [_named(board) | _plain(asdict(pair)) for board in found for pair in all_pairs(board)],
-        "standings": [_named(board) | _plain(asdict(stood)) for board in found if (stood := standings(board))],
+    every = list(boards)
+    pairs = [(board, pair) for board in every for t in board.tracks for pair in all_pairs(board.rows, t.name)]
+    across = [(board, ranked) for board in every if (ranked := standings(board))]
+    data = {
+        "cells": lines(every),
+        "pairs": [_named(board) | _plain(asdict(pair)) for board, pair in pairs],
+        "standings": [_named(board) | _plain(asdict(ranked)) for board, ranked in across],
     }
-    return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
 
 
 def as_csv(boards: Iterable[Board]) -> str:
@@ -53,36 +60,25 @@ def as_csv(boards: Iterable[Board]) -> str:
     return out.getvalue()
 
 
-def _measured(board: Board) -> list[dict[str, Any]]:
-    return [
-        _line(board, row, track)
-        for row in (*board.rows, *board.controls)
-        for track in (t.name for t in board.tracks)
-        if track in row.cells
-    ]
-
-
 def _reported(board: Board) -> list[dict[str, Any]]:
     """List reported numbers with status 'reported' and the source as a note; the other fields are None."""
     sizes = {track.name: track for track in board.tracks}
-    found = []
-    for one in board.published:
-        half = one.half_width
-        known = {
-            "suite": one_line(board.suite),
-            "version": board.version,
-            "row": one_line(one.method),
-            "track": one_line(one.track),
-            "way": sizes[one.track].way,
-            "shot": sizes[one.track].shot,
+    return [
+        dict.fromkeys(FIELDS)
+        | _named(board)
+        | {
+            "row": one_line(number.method),
+            "track": one_line(number.track),
+            "way": sizes[number.track].way,
+            "shot": sizes[number.track].shot,
             "status": "reported",
-            "mean": one.mean,
-            "low": None if half is None else one.mean - half,
-            "high": None if half is None else one.mean + half,
-            "notes": one_line(one.source),
+            "mean": number.mean,
+            "low": None if number.half_width is None else number.mean - number.half_width,
+            "high": None if number.half_width is None else number.mean + number.half_width,
+            "notes": one_line(number.source),
         }
-        found.append(dict.fromkeys(FIELDS) | known)
-    return found
+        for number in board.published
+    ]
 
 
 def _plain(value: Any) -> Any:
@@ -98,30 +94,35 @@ def _named(board: Board) -> dict[str, Any]:
     return {"suite": one_line(board.suite), "version": board.version}
 
 
-def _line(board: Board, row: Row, track: str) -> dict[str, Any]:
-    cell = row.cells[track]
-    size = next(t for t in board.tracks if t.name == track)
-    interval = cell.interval
-    scores = row.line.scores.get(track)
-    values = (
-        one_line(board.suite), board.version, one_line(row.label), one_line(row.line.method), one_line(row.line.role),
-        row.line.data_free, row.line.tuning_free, one_line(track), size.way, size.shot, cell.status,
-        *((interval.mean, interval.low, interval.high, interval.level, interval.covers) if interval else (None,) * 5),
-        worst_tenth(scores) if scores else None, cell.rank, cell.seeds, len(scores) if scores else None,
-        " ".join(map(one_line, cell.notes)),
-        *((wider.low, wider.high) if (wider := cell.over_seeds) else (None, None)),
-        *map(half_widths(row, track).get, WIDER[1:]), *_calibration(row, track), row.line.black_box,
-        row.line.transductive,
-    )  # fmt: skip
-    return dict(zip(FIELDS, values, strict=True))
-
-
-def _calibration(row: Row, track: str) -> tuple[float | None, float | None]:
-    judged = [record.quality for record in row.line.finished(track)]
-    known = [quality for quality in judged if quality is not None]
-    if not known or len(known) < len(judged):
-        return None, None
-    return sum(q.ece for q in known) / len(known), sum(q.brier for q in known) / len(known)
+def _line(board: Board, row: Entry, track: TrackColumn) -> dict[str, Any]:
+    cell, accuracies = row.cells[track.name], row.averages.get(track.name)
+    widths, (ece, brier) = half_widths(row, track.name), calibration(row, [track.name])
+    known = {
+        "row": one_line(row.label),
+        "method": one_line(row.method),
+        "role": one_line(row.tags.role),
+        "data_free": row.tags.data_free,
+        "tuning_free": row.tags.tuning_free,
+        "track": one_line(track.name),
+        "way": track.way,
+        "shot": track.shot,
+        "status": cell.status,
+        "worst_tenth": None if accuracies is None else worst_tenth(accuracies),
+        "rank": cell.rank,
+        "seeds": cell.seeds,
+        "episodes": None if accuracies is None else len(accuracies),
+        "notes": " ".join(map(one_line, cell.notes)),
+        "low_over_seeds": cell.over_seeds.low if cell.over_seeds else None,
+        "high_over_seeds": cell.over_seeds.high if cell.over_seeds else None,
+        "half_with_images": widths.get(WIDER[1]),
+        "half_with_classes": widths.get(WIDER[2]),
+        "ece": ece,
+        "brier": brier,
+        "black_box": row.tags.black_box,
+        "transductive": row.tags.transductive,
+    }
+    interval = asdict(cell.interval) if cell.interval else {}  # mean, low, high, level, covers
+    return dict.fromkeys(FIELDS) | _named(board) | known | interval
 
 
 def _inert(value: Any) -> Any:

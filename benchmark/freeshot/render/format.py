@@ -1,24 +1,21 @@
-"""Formatting of a board's values as text, common to all output formats."""
+"""Formatting of values and sentences as text, common to all output formats."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from freeshot.basics.text import one_line as one_line  # noqa: PLC0414  re-exported for all renderers
-from freeshot.contracts.leaderboard import Column, Published
-from freeshot.leaderboard.board import Board, Cell, Row
-from freeshot.leaderboard.costs import Cost
-from freeshot.leaderboard.entry import Line
-from freeshot.leaderboard.versus import Versus
+from freeshot.leaderboard.board import Board, TrackColumn
+from freeshot.leaderboard.entry import Entry
+from freeshot.records.models import Tags
 from freeshot.stats.intervals import Interval
 
 MISSING = "–"
 MARKS = {"failed": "failed", "violated": "void", "skipped": "skipped"}
 KINDS = {"t": "Student-t", "bca": "BCa bootstrap"}
 ARROWS = {"higher": " ↑", "lower": " ↓", "none": ""}
-WIDER_HEADING = "Half-widths: episodes / and other images / and other classes"
-BEYOND_HEADING = "Beyond the mean, over all tracks of a row"
+PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
 @dataclass(frozen=True)
@@ -28,6 +25,15 @@ class TextCell:
     text: str
     notes: tuple[int, ...] = ()
     bold: bool = False
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """A table as text: titles and lines; the first column is the label."""
+
+    titles: tuple[str, ...]
+    lines: tuple[tuple[TextCell, ...], ...]
+    controls: tuple[tuple[TextCell, ...], ...] = ()
 
 
 @dataclass
@@ -41,13 +47,9 @@ class Footnotes:
         return tuple(self.texts.setdefault(one_line(text), len(self.texts) + 1) for text in sentences)
 
 
-@dataclass(frozen=True)
-class TextTable:
-    """A table as text: titles and lines; the first column is the label."""
-
-    titles: tuple[str, ...]
-    lines: tuple[tuple[TextCell, ...], ...]
-    controls: tuple[tuple[TextCell, ...], ...] = ()
+def optional(value: float | None, form: str, scale: float = 1) -> str:
+    """Format value · scale, or a dash if it is missing."""
+    return MISSING if value is None else format(value * scale, form)
 
 
 def percent(interval: Interval, digits: int) -> str:
@@ -55,81 +57,61 @@ def percent(interval: Interval, digits: int) -> str:
     return f"{100 * interval.mean:.{digits}f} ± {100 * interval.half_width:.{digits}f}"
 
 
-def cell_words(cell: Cell | None, digits: int, refer: Callable[[Sequence[str]], tuple[int, ...]]) -> TextCell:
-    """Format a cell: its number and rank, else the mark of its status, or a dash if it was not run."""
-    if cell is None:
-        return TextCell(MISSING)
-    if cell.interval is None:
-        return TextCell(MARKS[cell.status], refer(cell.notes))
-    rank = f" ({cell.rank})" if cell.rank else ""
-    return TextCell(percent(cell.interval, digits) + rank, refer(cell.notes), bold=cell.rank == 1)
+def p_value(p: float) -> str:
+    """Format a p-value with its relation, '= 0.012'."""
+    return "< 0.001" if p < 0.001 else f"= {p:.3f}"
 
 
-def published_words(number: Published | None, digits: int) -> TextCell:
-    """Format a number reported by a paper, with its half-width if the paper gives one."""
-    if number is None:
-        return TextCell(MISSING)
-    around = "" if number.half_width is None else f" ± {100 * number.half_width:.{digits}f}"
-    return TextCell(f"{100 * number.mean:.{digits}f}{around}")
+def count_of(number: int, thing: str) -> str:
+    """Return '1 record' or '2 records'."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
-def overview(board: Board, columns: Sequence[Column]) -> TextTable:
-    """Build the overview table: tags, role, average rank and extra columns of each row."""
-    titles = (
-        "Row",
-        "Data-free",
-        "Tuning",
-        "Role",
-        "Average rank",
-        *(one_line(c.title) + ARROWS[c.better] for c in columns),
-    )
-    return TextTable(titles, tuple(map(_what_it_is, board.rows)), tuple(map(_what_it_is, board.controls)))
+def duration(seconds: float) -> str:
+    """Format a duration in seconds, minutes or hours."""
+    unit, size = ("s", 1) if seconds < 120 else ("min", 60) if seconds < 7200 else ("h", 3600)
+    return f"{_rounded(seconds / size)} {unit}"
 
 
-def differences(found: Sequence[Versus], tracks: Sequence[str], digits: int) -> tuple[tuple[TextCell, ...], ...]:
-    """Format paired differences in points; bold if the interval excludes zero."""
-    return tuple(
-        (
-            TextCell(one_line(f"{pair.first} − {pair.second}")),
-            *(_difference(pair.differences.get(track), digits) for track in tracks),
-        )
-        for pair in found
-        if any(track in pair.differences for track in tracks)
-    )
+def amount(value: float, unit: str) -> str:
+    """Format an amount in its unit, with a prefix for large ones: '3 GFLOP'."""
+    if unit == "s":
+        return duration(value)
+    if unit == "MiB":
+        return f"{_rounded(value)} MiB"
+    scale, prefix = next(((scale, prefix) for scale, prefix in PREFIXES if value >= scale), (1, ""))
+    return f"{float(f'{value / scale:.3g}'):g} {prefix}{unit}".rstrip()
 
 
-def cost_lines(found: Sequence[Cost]) -> TextTable:
-    """Build the cost table without empty columns."""
-    columns = {
-        "Row": [one_line(cost.label) for cost in found],
-        "Device": [one_line(cost.device) for cost in found],
-        "Prepare\n(s)": [seconds(cost.prepare_seconds) for cost in found],
-        "Evaluate\n(s)": [seconds(cost.evaluate_seconds) for cost in found],
-        "All tracks\n(min)": [seconds(cost.all_seconds / 60) for cost in found],
-        "Prepare\n(TFLOP)": [_scaled(cost.prepare_flops, 1e12) for cost in found],
-        "One task\n(GFLOP)": [_scaled(cost.task_flops, 1e9) for cost in found],
-        "Weights\nlearned": [_whole(cost.learned) for cost in found],
-        "Weights\ntuned": [_whole(cost.tuned) for cost in found],
-        "Queries\nto LoRAs": [_whole(cost.queries) for cost in found],
-        "Energy\n(kJ)": [_scaled(cost.joules, 1e3) for cost in found],
-        "Peak\n(MiB)": [f"{cost.peak_mib:.0f}" for cost in found],
-        "Records": [str(cost.records) for cost in found],
-    }
-    kept = {title: texts for title, texts in columns.items() if any(text != MISSING for text in texts)}
-    return TextTable(tuple(kept), tuple(tuple(map(TextCell, line)) for line in zip(*kept.values(), strict=True)))
+def _rounded(value: float) -> str:
+    return f"{value:.1f}" if value < 10 else str(int(value + 0.5))
 
 
-def _scaled(value: float | None, unit: float) -> str:
-    return MISSING if value is None else f"{value / unit:.3g}" if value < 1000 * unit else f"{value / unit:.0f}"
+def extra(value: str | float | None) -> str:
+    """Format the value of an extra column; '' if it is missing."""
+    return f"{value:.4g}" if isinstance(value, float) else one_line(str(value if value is not None else ""))
 
 
-def _whole(value: float | None) -> str:
-    return MISSING if value is None else f"{round(value)}"
+def settings_of(row: Entry) -> str:
+    """Return what the short label of a row has in brackets: its unusual settings."""
+    head = f"{row.method} ["
+    return row.short_label.removeprefix(head).removesuffix("]") if row.short_label.startswith(head) else ""
 
 
-def seconds(value: float) -> str:
-    """Format a duration, with a decimal below 100."""
-    return f"{value:.1f}" if value < 100 else f"{value:.0f}"
+def access(tags: Tags) -> str:
+    """Return the data-free tag of a row, with 'black box' if it used only logits of the LoRAs."""
+    return f"{tags.data_free}, black box" if tags.black_box else tags.data_free
+
+
+def at_test(tags: Tags) -> str:
+    """Return the tags for test time, e.g. 'tuned, transductive'."""
+    tuning = "tuning-free" if tags.tuning_free else "tuned"
+    return f"{tuning}, transductive" if tags.transductive else tuning
+
+
+def heading(track: TrackColumn) -> str:
+    """Return the column heading of a track, as two lines."""
+    return "\n".join(one_line(part) for part in track.title if part)
 
 
 def title(board: Board) -> str:
@@ -137,71 +119,37 @@ def title(board: Board) -> str:
     return one_line(f"{board.suite or 'no suite'}, tracks of version {board.version}")
 
 
+def column_titles(board: Board) -> list[str]:
+    """Return the titles of the extra columns, with an arrow towards better values."""
+    return [one_line(column.title) + ARROWS[column.better] for column in board.columns]
+
+
 def made_with(board: Board) -> tuple[tuple[str, str], ...]:
     """List the rows that have options, as pairs of label and options."""
-    rows = (*board.rows, *board.controls)
-    return tuple((one_line(r.label), one_line(r.line.made_with)) for r in rows if r.line.made_with)
+    return tuple((one_line(row.label), one_line(row.made_with)) for row in board.all_rows if row.made_with)
 
 
 def explanation(board: Board) -> tuple[str, ...]:
     """Explain the tables in sentences."""
-    episodes = " or ".join(map(str, board.episodes))
     limited = (
         f" {board.limited} limited or otherwise not comparable {'is' if board.limited == 1 else 'are'} left out."
         if board.limited
         else ""
     )
-    made_from = f"Made from {_count(board.records, 'record')}.{limited}"
+    made_from = f"Made from {count_of(board.records, 'record')}.{limited}"
     if not board.records:
         return (made_from,)
     interval = (
-        f"Accuracy in percent, mean ± half of the interval: {KINDS[board.interval]} 95 % over {episodes} shared "
-        "episodes; it covers the sampling of tasks, not of images or training seeds."
+        f"Accuracy in percent, mean ± half of the interval: {KINDS[board.interval]} 95 % over "
+        f"{' or '.join(map(str, board.episodes))} shared episodes; it covers the sampling of tasks, not of images or "
+        "training seeds."
     )
-    wider = "The interval over episodes and training seeds covers both; seeds and episodes are crossed."
     rank = (
         "In parentheses the rank on the track: rows share one where the paired interval of their difference "
         "includes zero. Controls are not ranked. Paired differences are bold where theirs excludes zero."
     )
-    seeds = any(cell.over_seeds for row in (*board.rows, *board.controls) for cell in row.cells.values())
+    if not any(cell.over_seeds for row in board.all_rows for cell in row.cells.values()):
+        return interval, rank, made_from
+    wider = "The interval over episodes and training seeds covers both; seeds and episodes are crossed."
     both = "Where two rows share training seeds, the interval of their difference covers these as well."
-    return (interval, wider, f"{rank} {both}", made_from) if seeds else (interval, rank, made_from)
-
-
-def _what_it_is(row: Row) -> tuple[TextCell, ...]:
-    line = row.line
-    average = MISSING if row.average_rank is None else f"{row.average_rank:.2f}"
-    return tuple(
-        map(
-            TextCell,
-            (one_line(row.label), access(line), at_test(line), one_line(line.role), average, *map(_extra, line.extras)),
-        )
-    )
-
-
-def access(line: Line) -> str:
-    """Return the data-free tag of a row, with 'black box' if it used only logits of the LoRAs."""
-    return f"{line.data_free}, black box" if line.black_box else line.data_free
-
-
-def at_test(line: Line) -> str:
-    """Return the tags for test time, e.g. 'tuned, transductive'."""
-    tuning = "tuning-free" if line.tuning_free else "tuned"
-    return f"{tuning}, transductive" if line.transductive else tuning
-
-
-def _extra(value: str | float | None) -> str:
-    if value is None:
-        return MISSING
-    return f"{value:.4g}" if isinstance(value, float) else one_line(str(value))
-
-
-def _difference(interval: Interval | None, digits: int) -> TextCell:
-    if interval is None:
-        return TextCell(MISSING)
-    sign = "+" if interval.mean > 0 else ""
-    return TextCell(sign + percent(interval, digits), bold=interval.excludes_zero)
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"
+    return interval, wider, f"{rank} {both}", made_from

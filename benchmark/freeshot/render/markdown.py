@@ -5,22 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from freeshot.contracts.leaderboard import Column
 from freeshot.leaderboard.board import Board
-from freeshot.leaderboard.published import CAUTION, HEADING
-from freeshot.leaderboard.short_labels import with_short_labels
-from freeshot.render.format import (
-    BEYOND_HEADING,
-    WIDER_HEADING,
-    Footnotes,
-    TextCell,
-    TextTable,
-    explanation,
-    made_with,
-    one_line,
-    title,
-)
-from freeshot.render.tables import draw
+from freeshot.render.format import Footnotes, TextCell, TextTable, explanation, made_with, one_line, title
+from freeshot.render.tables import REPORTED, REPORTED_CAUTION, build_tables
 
 GENERATED = "<!-- Written by `freeshot leaderboard --write` from the records; edit those, not this. -->"
 REGENERATE = "Regenerate with `freeshot leaderboard --write`."
@@ -29,17 +16,12 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~&$])")
 _FOLDERS = re.compile(r"(?<![\w./:])(?:[A-Za-z]:\\|/)(?:[^\s/\\'\"]+[/\\])+")
 
 
-def markdown(boards: Iterable[Board], columns: Sequence[Column] = ()) -> str:
+def markdown(boards: Iterable[Board]) -> str:
     """Render boards as one Markdown page."""
     notes = Footnotes()
-    blocks = [GENERATED, "# Leaderboard"]
-    found = list(boards)
-    for board in found:
-        blocks += _board(board, columns, notes)
-    if not found:
-        blocks.append("There are no records yet.")
-    blocks += [f"[^{number}]: {_sentence(text)}" for text, number in notes.texts.items()]
-    return "\n\n".join([*blocks, REGENERATE]) + "\n"
+    blocks = [block for board in boards for block in _board(board, notes)] or ["There are no records yet."]
+    footnotes = [f"[^{number}]: {_sentence(text)}" for text, number in notes.texts.items()]
+    return "\n\n".join([GENERATED, "# Leaderboard", *blocks, *footnotes, REGENERATE]) + "\n"
 
 
 def escape(text: str) -> str:
@@ -47,62 +29,51 @@ def escape(text: str) -> str:
     return _SPECIAL.sub(r"\\\1", one_line(text))
 
 
-def _board(board: Board, columns: Sequence[Column], notes: Footnotes) -> list[str]:
-    board = with_short_labels(board)
-    tables = draw(board, columns, notes, digits=2)
+def _board(board: Board, notes: Footnotes) -> list[str]:
+    board = board.with_short_labels()
+    tables = build_tables(board, notes, digits=2)
     blocks = [f"## {escape(title(board))}"]
-    for section, drawing in tables.accuracy.items():
-        blocks += [f"### {escape(section)}", *_with_tags(drawing, tables.overview)]
+    for section, table in tables.accuracy.items():
+        blocks += [f"### {escape(section)}", *_with_tags(table, tables.overview)]
     if lines := (*tables.overview.lines, *tables.overview.controls):
-        blocks += ["### Overview", _table(tables.overview, lines)]
+        blocks += ["### Overview", _table(tables.overview.titles, lines)]
     if rows := made_with(board):
         blocks.append("\n".join(f"- {escape(label)}: {escape(parts)}" for label, parts in rows))
     if tables.across:
-        blocks += ["### Across tracks", _table(tables.across.table, tables.across.table.lines)]
+        blocks += ["### Across tracks", _table(tables.across.table.titles, tables.across.table.lines)]
         blocks += map(escape, tables.across.sentences)
-    for section, drawing in tables.paired.items():
-        blocks += [f"### Paired differences (points), {escape(section)}", _table(drawing, drawing.lines)]
-    for section, drawing in tables.seeds.items():
-        blocks += [f"### Over episodes and training seeds, {escape(section)}", _table(drawing, drawing.lines)]
-    for section, drawing in tables.wider.items():
-        blocks += [f"### {WIDER_HEADING}, {escape(section)}", _table(drawing, drawing.lines)]
-    if tables.beyond.lines:
-        blocks += [f"### {BEYOND_HEADING}", _table(tables.beyond, tables.beyond.lines)]
-    if tables.costs.lines:
-        blocks += ["### Costs of one track", _table(tables.costs, tables.costs.lines)]
+    for titled in tables.further:
+        section = f", {escape(titled.section)}" if titled.section else ""
+        blocks += [f"### {titled.heading}{section}", _table(titled.table.titles, titled.table.lines)]
     if tables.reported:
-        blocks += [f"### {HEADING}", CAUTION]
-    for section, drawing in tables.reported.items():
-        blocks += [f"{escape(section)}:", _table(drawing, drawing.lines)]
+        blocks += [f"### {REPORTED}", REPORTED_CAUTION]
+    for section, table in tables.reported.items():
+        blocks += [f"{escape(section)}:", _table(table.titles, table.lines)]
     if board.problems:
         blocks += ["### Problems", "\n".join(f"- {_sentence(problem)}" for problem in board.problems)]
     return [*blocks, *map(escape, explanation(board))]
 
 
-def _with_tags(drawing: TextTable, overview: TextTable) -> list[str]:
+def _with_tags(table: TextTable, overview: TextTable) -> list[str]:
     """Add the data-free and tuning tags after each label; controls form a separate table."""
     tags = {line[0].text: line[1:3] for line in (*overview.lines, *overview.controls)}
-    titles = (drawing.titles[0], *overview.titles[1:3], *drawing.titles[1:])
-
-    def table(lines: Sequence[tuple[TextCell, ...]]) -> str:
-        tagged = tuple((line[0], *tags[line[0].text], *line[1:]) for line in lines)
-        return _table(TextTable(titles, tagged), tagged)
-
-    blocks = [table(drawing.lines)] if drawing.lines else []
-    if drawing.controls:
-        blocks += ["Controls:", table(drawing.controls)]
-    return blocks
+    titles = (table.titles[0], *overview.titles[1:3], *table.titles[1:])
+    rows, controls = (
+        [(line[0], *tags[line[0].text], *line[1:]) for line in lines] for lines in (table.lines, table.controls)
+    )
+    blocks = [_table(titles, rows)] if rows else []
+    return [*blocks, "Controls:", _table(titles, controls)] if controls else blocks
 
 
-def _table(drawing: TextTable, lines: Sequence[tuple[TextCell, ...]]) -> str:
-    heads = [escape(head) for head in drawing.titles]
-    rule = ["---", *("---:" for _ in heads[1:])]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in [heads, rule, *([*map(_words, line)] for line in lines)])
+def _table(titles: Sequence[str], lines: Sequence[Sequence[TextCell]]) -> str:
+    rule = ["---", *("---:" for _ in titles[1:])]
+    rows = [[*map(escape, titles)], rule, *([*map(_cell, line)] for line in lines)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
 
 
-def _words(words: TextCell) -> str:
-    text = escape(words.text)
-    return (f"**{text}**" if words.bold else text) + "".join(f"[^{number}]" for number in words.notes)
+def _cell(cell: TextCell) -> str:
+    text = escape(cell.text)
+    return (f"**{text}**" if cell.bold else text) + "".join(f"[^{number}]" for number in cell.notes)
 
 
 def _sentence(text: str) -> str:

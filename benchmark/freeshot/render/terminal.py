@@ -9,22 +9,9 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from freeshot.contracts.leaderboard import Column
 from freeshot.leaderboard.board import Board
-from freeshot.leaderboard.published import HEADING
-from freeshot.leaderboard.short_labels import with_short_labels
-from freeshot.render.format import (
-    BEYOND_HEADING,
-    WIDER_HEADING,
-    Footnotes,
-    TextCell,
-    TextTable,
-    explanation,
-    made_with,
-    one_line,
-    title,
-)
-from freeshot.render.tables import draw
+from freeshot.render.format import Footnotes, TextCell, TextTable, explanation, made_with, one_line, title
+from freeshot.render.tables import REPORTED, build_tables
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,24 +20,23 @@ LABEL = 36
 """Maximum width of a label in characters before it is folded."""
 
 
-def print_boards(boards: Iterable[Board], console: Console, columns: Sequence[Column] = ()) -> None:
+def print_boards(boards: Iterable[Board], console: Console) -> None:
     """Print boards; all text is printed as Text, so that texts in records are not parsed as markup."""
-    found = list(boards)
-    if not found:
+    every = list(boards)
+    if not every:
         console.print(Text("There are no records yet. Make some with 'freeshot run'."))
-    for board in found:
-        _print_board(board, console, columns)
+    for board in every:
+        _print_board(board.with_short_labels(), console)
 
 
-def _print_board(board: Board, console: Console, columns: Sequence[Column]) -> None:
+def _print_board(board: Board, console: Console) -> None:
     notes = Footnotes()
-    board = with_short_labels(board)
-    tables = draw(board, columns, notes, digits=1)
+    tables = build_tables(board, notes, digits=1)
     name = title(board)
     if not board.records:
         console.print(Text(name, style="bold"))
-    for section, drawing in tables.accuracy.items():
-        _print_table(f"{name}: {section}", drawing, console)
+    for section, table in tables.accuracy.items():
+        _print_table(f"{name}: {section}", table, console)
     if tables.overview.lines or tables.overview.controls:
         _print_table(f"{name}: overview", tables.overview, console)
     if tables.across:
@@ -58,18 +44,11 @@ def _print_board(board: Board, console: Console, columns: Sequence[Column]) -> N
         for sentence in tables.across.sentences:
             console.print(Text(sentence))
         console.print()
-    for section, drawing in tables.paired.items():
-        _print_table(f"Paired differences (points): {section}", drawing, console)
-    for section, drawing in tables.seeds.items():
-        _print_table(f"Over episodes and training seeds: {section}", drawing, console)
-    for section, drawing in tables.wider.items():
-        _print_table(f"{WIDER_HEADING}: {section}", drawing, console)
-    if tables.beyond.lines:
-        _print_table(BEYOND_HEADING, tables.beyond, console)
-    if tables.costs.lines:
-        _print_table("Costs of one track", tables.costs, console)
-    for section, drawing in tables.reported.items():
-        _print_table(f"{HEADING}: {section}", drawing, console)
+    for titled in tables.further:
+        section = f": {titled.section}" if titled.section else ""
+        _print_table(titled.heading + section, titled.table, console)
+    for section, table in tables.reported.items():
+        _print_table(f"{REPORTED}: {section}", table, console)
     for label, parts in made_with(board):
         console.print(Text(f"{label}: {parts}"))
     for text, number in notes.texts.items():
@@ -80,38 +59,38 @@ def _print_board(board: Board, console: Console, columns: Sequence[Column]) -> N
         console.print(Text(sentence, style="dim"))
 
 
-def _print_table(heading: str, drawing: TextTable, console: Console) -> None:
+def _print_table(heading: str, table: TextTable, console: Console) -> None:
     """Print a table, split by columns to fit the width; each piece repeats the labels."""
-    lines = (*drawing.lines, *drawing.controls)
+    lines = (*table.lines, *table.controls)
     label = min(LABEL, max(len(line[0].text) for line in lines) if lines else 0)
-    for first, last in _pieces(drawing, lines, console.width - label - 3):
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-        table.add_column(Text(drawing.titles[0]), max_width=LABEL, overflow="fold")
-        for head in drawing.titles[first:last]:
-            table.add_column(Text(head), justify="right", overflow="fold")
-        for line in drawing.lines:
-            table.add_row(*map(_text, (line[0], *line[first:last])))
-        if drawing.lines and drawing.controls:
-            table.add_section()
-        for line in drawing.controls:
-            table.add_row(*(_text(words, style="dim") for words in (line[0], *line[first:last])))
-        console.print(Text(one_line(heading), style="bold"), table, Text(), sep="\n")
+    for columns in _pieces(table, lines, console.width - label - 3):
+        piece = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+        piece.add_column(Text(table.titles[0]), max_width=LABEL, overflow="fold")
+        for title_ in table.titles[columns]:
+            piece.add_column(Text(title_), justify="right", overflow="fold")
+        for line in table.lines:
+            piece.add_row(*map(_text, (line[0], *line[columns])))
+        if table.lines and table.controls:
+            piece.add_section()
+        for line in table.controls:
+            piece.add_row(*(_text(cell, style="dim") for cell in (line[0], *line[columns])))
+        console.print(Text(one_line(heading), style="bold"), piece, Text(), sep="\n")
 
 
-def _pieces(drawing: TextTable, lines: Sequence[tuple[TextCell, ...]], room: int) -> list[tuple[int, int]]:
+def _pieces(table: TextTable, lines: Sequence[tuple[TextCell, ...]], room: int) -> list[slice]:
     """Split the columns after the label into ranges that fit the width, with at least one column each."""
-    pieces: list[tuple[int, int]] = []
+    pieces: list[slice] = []
     start, used = 1, 0
-    for place in range(1, len(drawing.titles)):
-        texts = [*drawing.titles[place].split("\n"), *(_text(line[place]).plain for line in lines)]
-        need = max(map(len, texts)) + 3  # padding and the gap between columns
-        if place > start and used + need > room:
-            pieces.append((start, place))
-            start, used = place, 0
-        used += need
-    return [*pieces, (start, len(drawing.titles))]
+    for column in range(1, len(table.titles)):
+        texts = [*table.titles[column].split("\n"), *(_text(line[column]).plain for line in lines)]
+        width = max(map(len, texts)) + 3  # padding and the gap between columns
+        if column > start and used + width > room:
+            pieces.append(slice(start, column))
+            start, used = column, 0
+        used += width
+    return [*pieces, slice(start, len(table.titles))]
 
 
-def _text(words: TextCell, style: str = "") -> Text:
-    notes = "".join(f" [{number}]" for number in words.notes)
-    return Text(words.text + notes, style="bold" if words.bold else style)
+def _text(cell: TextCell, style: str = "") -> Text:
+    notes = "".join(f" [{number}]" for number in cell.notes)
+    return Text(cell.text + notes, style="bold" if cell.bold else style)

@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from freeshot.basics.files import fingerprint, write_text
-from freeshot.contracts.leaderboard import Column, Published
-from freeshot.leaderboard.board import boards
+from freeshot.leaderboard.board import NO_EXTENSIONS, Extensions, boards
 from freeshot.records.load import LEADERBOARD, load_records
 from freeshot.records.models import RunRecord
 from freeshot.render.html.page import html
@@ -19,11 +18,9 @@ SHEETS = "sheets"
 """Folder in the results folder with pictures of surrogates."""
 
 
-def write_leaderboards(
-    results: Path, columns: Sequence[Column] = (), published: Sequence[Published] = ()
-) -> list[Path]:
+def write_leaderboards(results: Path, extensions: Extensions = NO_EXTENSIONS) -> list[Path]:
     """Write `<suite>.md` for each suite and one `index.html` for all; remove pages of suites without records."""
-    pages = _pages(results, columns, published)
+    pages = _pages(results, extensions)
     for path, text in pages.items():
         write_text(path, text)
     for path in _orphans(results, pages):
@@ -31,24 +28,22 @@ def write_leaderboards(
     return list(pages)
 
 
-def stale_leaderboards(
-    results: Path, columns: Sequence[Column] = (), published: Sequence[Published] = ()
-) -> list[Path]:
+def stale_leaderboards(results: Path, extensions: Extensions = NO_EXTENSIONS) -> list[Path]:
     """List the leaderboards that are missing, differ from the records, or have no records left."""
-    pages = _pages(results, columns, published)
+    pages = _pages(results, extensions)
     return [path for path, text in pages.items() if _differs(path, text)] + _orphans(results, pages)
 
 
-def _pages(results: Path, columns: Sequence[Column], published: Sequence[Published]) -> dict[Path, str]:
+def _pages(results: Path, extensions: Extensions) -> dict[Path, str]:
     suites: dict[str, list[RunRecord]] = defaultdict(list)
     for record in load_records(results).records:
         suites[record.spec.suite].append(record)
     folder = results / LEADERBOARD
-    found = {suite: boards(suites[suite], columns, published=published) for suite in sorted(suites)}
-    pages = {folder / f"{_slug(suite)}.md": markdown(drawn, columns) for suite, drawn in found.items()}
+    by_suite = {suite: boards(suites[suite], extensions) for suite in sorted(suites)}
+    pages = {folder / f"{_slug(suite)}.md": markdown(of_suite) for suite, of_suite in by_suite.items()}
     if pages:
-        every = [board for suite in _reading_order(suites) for board in found[suite]]
-        pages[folder / "index.html"] = html(every, sorted((results / SHEETS).glob("*.png")), columns)
+        every = [board for suite in _reading_order(suites) for board in by_suite[suite]]
+        pages[folder / "index.html"] = html(every, sorted((results / SHEETS).glob("*.png")))
     return pages
 
 

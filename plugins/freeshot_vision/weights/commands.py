@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import rich_click as click
-from freeshot.basics.weights import weights_folder
 
 from freeshot.basics.suggestions import unknown_name
+from freeshot.basics.system import weights_folder
 
 if TYPE_CHECKING:
     from freeshot_vision.weights.sources import WeightSource

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from freeshot.leaderboard import Board
-    from freeshot.leaderboard.compare import Comparison, TrackComparison
+    from freeshot.leaderboard.compare import Comparison
+    from freeshot.leaderboard.pairwise import Pair
     from freeshot.stats.intervals import Interval
 
 HEADS = ("track", "A", "B", "A − B", "BCa", "p (Holm)", "Wilcoxon", "d_z", "A wins", "verdict")
@@ -49,11 +50,11 @@ def command(first: str, second: str, results: Path, suite: str | None, tracks: t
 def _board(every: tuple[Board, ...], suite: str | None, rows: tuple[str, str], results: Path) -> Board:
     """Return the newest board that has both rows; UnknownNameError if there is none, or several suites have both."""
     from freeshot.basics.errors import UnknownNameError
-    from freeshot.leaderboard.lookup import of_suite
+    from freeshot.leaderboard.selection import boards_of_suite
 
     if not every:
         raise options.no_records(results)
-    candidates = of_suite(every, suite)
+    candidates = boards_of_suite(every, suite)
     if suite is not None:
         candidates = [max(candidates, key=lambda board: board.version)]
     matching = _with_both(candidates, rows)
@@ -68,18 +69,18 @@ def _board(every: tuple[Board, ...], suite: str | None, rows: tuple[str, str], r
 
 def _with_both(candidates: list[Board], rows: tuple[str, str]) -> list[Board]:
     """Return the boards that have both names as labels, or else those that have them as methods or short labels."""
-    from freeshot.leaderboard.lookup import all_rows, names_on
+    from freeshot.leaderboard.selection import row_names
 
     wanted = set(rows)
-    exactly = [board for board in candidates if wanted <= {row.label for row in all_rows(board)}]
-    return exactly or [board for board in candidates if wanted <= names_on(board)]
+    exactly = [board for board in candidates if wanted <= {row.label for row in board.all_rows}]
+    return exactly or [board for board in candidates if wanted <= row_names(board)]
 
 
 def _require_known(candidates: list[Board], rows: tuple[str, str], suite: str | None) -> None:
     """Raise UnknownNameError for the first name that no board has."""
-    from freeshot.leaderboard.lookup import names_on, unknown_row
+    from freeshot.leaderboard.selection import row_names, unknown_row
 
-    known = {name for board in candidates for name in names_on(board)}
+    known = {name for board in candidates for name in row_names(board)}
     for name in rows:
         if name not in known:
             raise unknown_row(candidates, name, suite)
@@ -89,20 +90,19 @@ def _print(comparison: Comparison) -> None:
     console = stdout()
     seeds = any(t.over_seeds for t in comparison.tracks)
     heads = (*HEADS[:5], "over seeds", *HEADS[5:]) if seeds else HEADS
-    console.print(one_line(f"A: {comparison.first}"), soft_wrap=True)
-    console.print(one_line(f"B: {comparison.second}"), soft_wrap=True)
-    table([_line(t, seeds=seeds) for t in comparison.tracks], heads=heads)
+    console.print(one_line(f"A: {comparison.first.label}"), soft_wrap=True)
+    console.print(one_line(f"B: {comparison.second.label}"), soft_wrap=True)
+    table([_line(t, comparison, seeds=seeds) for t in comparison.tracks], heads=heads)
     for sentence in _summary(comparison, seeds=seeds):
         console.print(sentence, soft_wrap=True)
     for caution in comparison.cautions:
         print_warning(caution)
 
 
-def _line(t: TrackComparison, *, seeds: bool) -> tuple[str, ...]:
+def _line(t: Pair, comparison: Comparison, *, seeds: bool) -> tuple[str, ...]:
     return (
         t.track,
-        f"{100 * t.first:.2f}",
-        f"{100 * t.second:.2f}",
+        *(f"{100 * row.averages[t.track].mean():.2f}" for row in (comparison.first, comparison.second)),
         _around(t.evidence.interval),
         _range(t.evidence.bca),
         *([_around(t.over_seeds) if t.over_seeds else "–"] if seeds else []),

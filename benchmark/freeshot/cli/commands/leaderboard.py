@@ -14,8 +14,7 @@ from freeshot.cli.context import session_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from freeshot.leaderboard import Selection
-    from freeshot.plugin.catalogue import Catalogue
+    from freeshot.leaderboard import Extensions, Selection
     from freeshot.records.load import Loaded
     from freeshot.records.models import RunRecord
 
@@ -24,7 +23,7 @@ FORMATS = ["terminal", "markdown", "latex", "csv", "json", "html"]
 
 @click.command("leaderboard")
 @options.results_argument
-@options.suite("Suite to show; default: pocket, or the suite with most records.")
+@options.suite("Suite to show; default: the main suite, or the one with most records.")
 @options.tracks("Use only tracks that match this pattern, e.g. '*/5w1s'. Repeatable.")
 @options.methods("Show only rows of this method, or the row with this label. Repeatable.")
 @click.option("--top", "-n", metavar="N", type=click.IntRange(min=1), help="Show N rows; default: one screen.")
@@ -72,27 +71,27 @@ def command(
     check: bool,
 ) -> None:
     """Rank the methods of a suite by the records in DIR. --all prints all tables."""
-    from freeshot.leaderboard import Selection
+    from freeshot.leaderboard import Extensions, Selection
     from freeshot.render import render, render_terminal
 
     loaded = _loaded(results)
     catalogue = session_of(ctx).catalogue
+    extensions = Extensions(catalogue.columns(), catalogue.published(), catalogue.suites())
     if write or check:
-        _maintain(ctx, results, loaded, catalogue, write=write, check=check)
+        _maintain(ctx, results, loaded, extensions, write=write, check=check)
         if plots is None:
             return
     if not loaded.records:
         raise options.no_records(results)
     selection = Selection(suite, tracks, methods)
     if plots is not None:
-        _plot(loaded.records, selection, interval, plots, plot_format)
+        _plot(loaded.records, extensions, selection, interval, plots, plot_format)
     elif form == "terminal" and not full:
-        _print_short(results, loaded.records, selection, sort, top)
+        _print_short(results, loaded.records, extensions, selection, sort, top)
     elif form == "terminal":
-        render_terminal(loaded.records, stdout(), catalogue.columns(), interval, catalogue.published(), selection)
+        render_terminal(loaded.records, stdout(), extensions, interval, selection)
     else:
-        text = render(form, loaded.records, catalogue.columns(), interval, catalogue.published(), selection)
-        click.echo(text, nl=False)
+        click.echo(render(form, loaded.records, extensions, interval, selection), nl=False)
 
 
 def _loaded(results: Path) -> Loaded:
@@ -109,18 +108,17 @@ def _loaded(results: Path) -> Loaded:
 
 
 def _maintain(
-    ctx: click.Context, results: Path, loaded: Loaded, catalogue: Catalogue, *, write: bool, check: bool
+    ctx: click.Context, results: Path, loaded: Loaded, extensions: Extensions, *, write: bool, check: bool
 ) -> None:
     """Write the tables, or check that the written ones are up to date."""
     from freeshot.render import stale_leaderboards, write_leaderboards
 
-    columns, published = catalogue.columns(), catalogue.published()
     if write:
-        for path in write_leaderboards(results, columns, published):
+        for path in write_leaderboards(results, extensions):
             click.echo(f"Wrote {path}")
     if not check:
         return
-    stale = stale_leaderboards(results, columns, published)
+    stale = stale_leaderboards(results, extensions)
     for path in stale:
         print_error(f"{path} is out of date. Update it with 'freeshot leaderboard --write'.")
     if stale or loaded.problems:
@@ -128,7 +126,14 @@ def _maintain(
     click.echo("All tables are up to date.")
 
 
-def _print_short(results: Path, records: Sequence[RunRecord], selection: Selection, sort: str, top: int | None) -> None:
+def _print_short(
+    results: Path,
+    records: Sequence[RunRecord],
+    extensions: Extensions,
+    selection: Selection,
+    sort: str,
+    top: int | None,
+) -> None:
     """Print the ranking of one suite, and how to see more."""
     from dataclasses import replace
 
@@ -138,7 +143,7 @@ def _print_short(results: Path, records: Sequence[RunRecord], selection: Selecti
     from freeshot.cli.ranking import print_ranking
     from freeshot.leaderboard import main_suite, short_ranking
 
-    suite = selection.suite or main_suite(records)
+    suite = selection.suite or main_suite(records, extensions.suites)
     ranking = short_ranking(records, replace(selection, suite=suite), sort=sort, top=top)
     console = stdout()
     print_ranking(console, ranking)
@@ -158,10 +163,17 @@ def everything(results: Path, suite: str | None = None) -> str:
     return shlex.join([*words, "--all"])
 
 
-def _plot(records: Sequence[RunRecord], selection: Selection, interval: Any, folder: Path, form: Any) -> None:
+def _plot(
+    records: Sequence[RunRecord],
+    extensions: Extensions,
+    selection: Selection,
+    interval: Any,
+    folder: Path,
+    form: Any,
+) -> None:
     from freeshot.leaderboard import boards
     from freeshot.render.plots import write_plots
 
-    selected = selection.boards(boards(selection.records(records), interval=interval))
+    selected = selection.boards(boards(selection.records(records), extensions, interval))
     for path in write_plots(selected, folder, form):
         click.echo(f"Wrote {path}")

@@ -56,7 +56,7 @@ def _board(results: Path, suite: str | None) -> Board:
 
 def _print_tracks(tracks: Sequence[TrackPlan]) -> None:
     rows = [
-        (t.track, f"{100 * t.spread:.1f}", f"{t.episodes:,}", f"{t.worst_episodes:,}", str(t.pairs)) for t in tracks
+        (t.track, f"{100 * t.deviation:.1f}", f"{t.episodes:,}", f"{t.worst_episodes:,}", str(t.pairs)) for t in tracks
     ]
     table(rows, heads=("track", "spread of differences", "episodes", "worst pair", "pairs"))
 
@@ -67,5 +67,5 @@ def _print_seeds(seeds: Sequence[SeedPlan]) -> None:
             "No row has several training seeds, so their number cannot be estimated. Run some cells with --seed."
         )
         return
-    lines = [(s.label, f"{100 * s.spread:.2f}", str(s.seeds), str(s.known_from), duration(s.seconds)) for s in seeds]
+    lines = [(s.label, f"{100 * s.deviation:.2f}", str(s.seeds), str(s.known_from), duration(s.seconds)) for s in seeds]
     table(lines, heads=("row", "spread between seeds", "seeds", "estimated from", "time per track"))

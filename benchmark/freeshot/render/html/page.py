@@ -8,38 +8,36 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from collections.abc import Iterable, Sequence
-from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
-from freeshot.contracts.leaderboard import Column
 from freeshot.leaderboard.board import Board
 from freeshot.render.format import one_line
-from freeshot.render.html.data import board_data, over_seeds
-from freeshot.render.html.size_budget import fitting
+from freeshot.render.html.data import board_data
 from freeshot.render.markdown import GENERATED
 
-SCRIPTS = ("dom", "state", "table", "detail", "cost", "pair", "standings", "hardness", "more", "start")
+SCRIPTS = ("dom", "state", "table", "detail", "cost", "pair", "standings", "difficulty", "more", "start")
 """Parts of the page's script, in the order in which they are concatenated."""
-LIMIT = 940_000
-"""Maximum size of the data in bytes, so that the page stays below a million."""
 
 
-def html(
-    boards: Iterable[Board], sheets: Sequence[Path] = (), columns: Sequence[Column] = (), limit: int = LIMIT
-) -> str:
+def html(boards: Iterable[Board], sheets: Sequence[Path] = ()) -> str:
     """Render boards as a page; `sheets` are pictures of surrogates, shown with the first board."""
-    shown = list(boards)
-    found = [board_data(board, columns) for board in shown]
-    if found:
-        found[0]["sheets"] = [_picture(path) for path in sheets]
-    data = fitting(found, [partial(over_seeds, board) for board in shown], limit)
+    every = [board_data(board) for board in boards]
+    if every:
+        every[0]["sheets"] = [_picture(path) for path in sheets]
     style, script = _asset("style.css"), '"use strict";\n' + "\n".join(_asset(f"{name}.js") for name in SCRIPTS)
     page = _asset("page.html").replace("@STYLE-HASH@", _hash(style)).replace("@SCRIPT-HASH@", _hash(script))
-    for mark, text in {"@STYLE@": style, "@SCRIPT@": script, "@DATA@": data}.items():
+    for mark, text in {"@STYLE@": style, "@SCRIPT@": script, "@DATA@": _json(every)}.items():
         page = page.replace(mark, text, 1)
     return f"{GENERATED}\n{page}"
+
+
+def _json(data: object) -> str:
+    """Write JSON that cannot close its script block."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
 def _asset(name: str) -> str:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from freeshot.basics.files import atomic_path
 from freeshot.leaderboard.across_tracks import standings
 from freeshot.leaderboard.board import Board
-from freeshot.leaderboard.compare import compare
-from freeshot.leaderboard.versus import DEFAULT_PAIR, versus
+from freeshot.leaderboard.compare import compare, default_differences
 from freeshot.render.plots.style import drawn, required
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ def write_plots(boards: Iterable[Board], folder: Path, form: Form = "svg") -> li
     """
     required()
     paths = []
-    for board in boards:
+    for board in map(Board.with_short_labels, boards):
         prefix = _slug(f"{board.suite or 'no-suite'}-v{board.version}")
         with drawn() as save:
             for name, figure in _figures(board):
@@ -48,11 +47,11 @@ def _figures(board: Board) -> Iterator[tuple[str, Figure]]:
         yield f"forest-{section}", forest_plot(board, section, tracks)
     if figure := cost_plot(board):
         yield "cost", figure
-    if found := standings(board):
-        yield "critical-difference", critical_plot(board, found)
-    asked = versus(board, *DEFAULT_PAIR)
-    if len(asked) == 1:  # with several rows per method the default pair is ambiguous
-        yield "paired", paired_plot(board, compare(board, asked[0].first, asked[0].second))
+    if ranked := standings(board):
+        yield "critical-difference", critical_plot(board, ranked)
+    pairs = default_differences(board)
+    if len(pairs) == 1:  # with several rows per method the default pair is ambiguous
+        yield "paired", paired_plot(board, compare(board, pairs[0].first, pairs[0].second))
 
 
 def _slug(name: str) -> str:

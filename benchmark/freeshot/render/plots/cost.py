@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from freeshot.leaderboard.board import CONTROLS, Board, Row
+from freeshot.leaderboard.board import Board
 from freeshot.leaderboard.costs import costs, usual_device
-from freeshot.leaderboard.ranks import mean
-from freeshot.render.format import one_line, title
-from freeshot.render.plots.style import CONTROL, LINE, METHOD, settings
+from freeshot.render.format import one_line, settings_of, title
+from freeshot.render.plots.style import CONTROL, LINE, METHOD, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,13 +35,13 @@ class Point:
 
 def cost_points(board: Board) -> tuple[Point, ...]:
     """Return the rows with every track and a cost on the usual device; other devices are not comparable."""
-    found = costs(board)
-    device = usual_device(found)
-    seconds = {c.label: c.prepare_seconds + c.evaluate_seconds for c in found if c.device == device}
+    prices = costs(board)
+    device, tracks = usual_device(prices), [track.name for track in board.tracks]
+    seconds = {c.label: c.seconds for c in prices if c.device == device}
     return tuple(
-        Point(row.label, row.line.role in CONTROLS, max(seconds[row.label], LEAST), accuracy)
-        for row in (*board.rows, *board.controls)
-        if row.label in seconds and (accuracy := _overall(board, row)) is not None
+        Point(row.label, row.is_control, max(seconds[row.label], LEAST), accuracy)
+        for row in board.all_rows
+        if row.label in seconds and (accuracy := row.mean(tracks)) is not None
     )
 
 
@@ -62,14 +61,14 @@ def cost_plot(board: Board) -> Figure | None:
 
     figure = Figure(figsize=(7.5, 4 * max(1.0, len(points) / ROOM)), layout="constrained")
     axes = figure.subplots()
-    best, texts = front(points), settings(board)
+    best = front(points)
     axes.plot([p.seconds for p in best], [100 * p.accuracy for p in best], "--", color=METHOD, linewidth=1)
     for point in points:
         color, face = (CONTROL, "white") if point.control else (METHOD, METHOD)
         axes.plot(point.seconds, 100 * point.accuracy, "o", color=color, markerfacecolor=face)
     _log_scale(axes)
     axes.margins(x=0.05, y=0.1)
-    _label(axes, points, texts)
+    _label(axes, points, {row.label: shortened(settings_of(row) or row.label) for row in board.all_rows})
     axes.grid(color=LINE, linewidth=0.6)
     axes.set_axisbelow(True)
     axes.set_xlabel(f"seconds a track, nothing cached, on {one_line(usual_device(costs(board)) or '')}")
@@ -95,12 +94,12 @@ def _label(axes: Axes, points: Sequence[Point], texts: Mapping[str, str]) -> Non
 def spaced(heights: Sequence[float], low: float, high: float) -> list[float]:
     """Spread heights, sorted from high to low, so that labels do not overlap; keep them within low and high."""
     step = (high - low) / max(ROOM, len(heights))
-    found: list[float] = []
-    for place, height in enumerate(heights):
-        least = low + step * (len(heights) - place - 0.5)  # leave room for the labels below
-        most = found[-1] - step if found else high - step / 2
-        found.append(min(max(height, least), most))
-    return found
+    positions: list[float] = []
+    for index, height in enumerate(heights):
+        least = low + step * (len(heights) - index - 0.5)  # leave room for the labels below
+        most = positions[-1] - step if positions else high - step / 2
+        positions.append(min(max(height, least), most))
+    return positions
 
 
 def _log_scale(axes: Axes) -> None:
@@ -111,11 +110,6 @@ def _log_scale(axes: Axes) -> None:
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: f"{seconds:g}"))
-
-
-def _overall(board: Board, row: Row) -> float | None:
-    means = [cell.interval.mean for t in board.tracks if (cell := row.cells.get(t.name)) and cell.interval]
-    return mean(means) if len(means) == len(board.tracks) else None
 
 
 def _beats(q: Point, p: Point) -> bool:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import OptionError
-from freeshot.leaderboard.board import Board, Row
-from freeshot.leaderboard.short_labels import short_labels
 from freeshot.render.format import one_line
 
 if TYPE_CHECKING:
@@ -54,23 +52,14 @@ def drawn() -> Iterator[Callable[[Figure, str], bytes]]:
         yield save
 
 
-def names(board: Board) -> dict[str, str]:
-    """Map the labels of a board's rows to their labels in plots."""
-    return {label: _shortened(one_line(short)) for label, short in short_labels(board).items()}
-
-
-def settings(board: Board) -> dict[str, str]:
-    """Map labels to settings without the method, or to the method if there are none; for crowded plots."""
-    methods = {row.label: f"{one_line(row.line.method)} [" for row in (*board.rows, *board.controls)}
-    return {label: name.removeprefix(methods[label]).removesuffix("]") for label, name in names(board).items()}
-
-
-def top_down(rows: tuple[Row, ...], axes: Axes, texts: dict[str, str]) -> None:
-    """Label the vertical axis with rows, the first on top."""
-    axes.set_yticks(range(len(rows)), [texts[row.label] for row in rows])
-    axes.set_ylim(len(rows) - 0.5, -0.5)
+def top_down(labels: Sequence[str], axes: Axes) -> None:
+    """Label the vertical axis, the first label on top."""
+    axes.set_yticks(range(len(labels)), [*map(shortened, labels)])
+    axes.set_ylim(len(labels) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
 
 
-def _shortened(text: str) -> str:
+def shortened(label: str) -> str:
+    """Put a label on one line and cut it."""
+    text = one_line(label)
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"

@@ -1,4 +1,4 @@
-// Elements from texts: nothing here, or anywhere in this script, takes a text for markup.
+// Elements from texts: this script never parses a text as markup.
 const boards = JSON.parse(document.getElementById("data").textContent);
 const $ = (id) => document.getElementById(id);
 
@@ -16,26 +16,10 @@ const draw = (name, attributes = {}, ...children) =>
 const points = (share, digits = 2) => (100 * share).toFixed(digits);
 const signed = (share) => (share > 0 ? "+" : share < 0 ? "−" : "") + points(Math.abs(share));
 const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
-const spaced = (number) => (number < 10 ? number.toFixed(1) : number.toFixed(0));
 const plural = (count, thing) => count + " " + thing + (count === 1 ? "" : "s");
 
-/** Write seconds as a person says them. */
-function duration(seconds) {
-  if (seconds < 120) return spaced(seconds) + " s";
-  return seconds < 7200 ? spaced(seconds / 60) + " min" : spaced(seconds / 3600) + " h";
-}
-
-/** What stands in brackets behind a method. */
-function settingsOf(row) {
-  const head = row.method + " [";
-  return row.short.startsWith(head) && row.short.endsWith("]") ? row.short.slice(head.length, -1).replaceAll(", ", " · ") : "";
-}
-
-/** A row's method, and its settings after it; `bdi` keeps other writing directions to themselves. */
-function named(row) {
-  const settings = settingsOf(row);
-  return el("bdi", {}, el("b", {}, settings ? row.method : row.short), settings ? el("span", { class: "settings" }, " ", ...breakable(settings, /(?<=[.=_,])/)) : null);
-}
+/** A row's name, and its settings after it; `bdi` isolates other writing directions. */
+const named = (row) => el("bdi", {}, el("b", {}, row.name), row.settings ? el("span", { class: "settings" }, " ", ...breakable(row.settings, /(?<=[.=_,])/)) : null);
 
 const pen = document.createElement("canvas").getContext("2d");
 pen.font = "12px system-ui, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif";
@@ -45,7 +29,7 @@ const shortened = (text, most) => (text.length <= most ? text : text.slice(0, mo
 /** A text that may break where it is cut, such as a track's name after its slashes. */
 const breakable = (text, cut = /(?<=\/)/) => text.split(cut).flatMap((part, i) => (i ? [el("wbr"), part] : [part]));
 
-/** Place a bar's parts in percent of its width. */
+/** Position an element of a bar in percent of its width. */
 function place(element, left, width) {
   element.style.left = left + "%";
   if (width !== undefined) element.style.width = width + "%";
@@ -56,4 +40,17 @@ function place(element, left, width) {
 function options(select, pairs, chosen) {
   select.replaceChildren(...pairs.map(([value, text]) => el("option", { value, title: text }, shortened(text, 90))));
   if (chosen !== undefined) select.value = chosen;
+}
+
+/** A table of texts: heads, and lines whose first cell is a head. */
+function textTable(heads, lines) {
+  return el("table", {}, headLine(heads), el("tbody", {}, ...lines.map(([first, ...rest]) => el("tr", {}, el("th", { scope: "row" }, el("bdi", {}, first)), ...rest.map((text) => el("td", {}, el("bdi", {}, text)))))));
+}
+const headLine = (heads) => el("thead", {}, el("tr", {}, ...heads.map((text) => el("th", { scope: "col" }, text))));
+
+/** A picture with a horizontal grid line and a percentage for each tick. */
+function axes(w, h, left, right, Y, ticks, label) {
+  const picture = draw("svg", { width: w, height: h, viewBox: `0 0 ${w} ${h}`, role: "group", "aria-label": label });
+  for (const v of ticks) picture.append(draw("line", { class: "axis", x1: left, x2: w - right, y1: Y(v), y2: Y(v) }), draw("text", { class: "soft", x: left - 6, y: Y(v) + 4, "text-anchor": "end" }, Number((100 * v).toFixed(1)) + " %"));
+  return picture;
 }

@@ -1,9 +1,9 @@
-// From here on the page draws itself, and again when something is chosen.
+// Draw the page, and draw it again after each choice of the reader.
 function refresh() {
   fillTable();
   plotCost();
   fillPair();
-  plotHardness();
+  plotDifficulty();
 }
 
 function showBoard(board) {
@@ -16,14 +16,14 @@ function showBoard(board) {
   offerFilters();
   offerCost();
   offerPair();
-  offerHardness();
+  offerDifficulty();
   fillStandings();
   fillPublished();
   fillSheets();
   refresh();
 }
 
-/** A suite's name, with the version where several stand side by side. */
+/** A suite's name, with the version if the suite has several. */
 function tab(board) {
   const several = boards.filter((other) => other.suite === board.suite).length > 1;
   return (board.suite || "no suite") + (several ? ", version " + board.version : "");
@@ -42,11 +42,11 @@ function start() {
   $("cost-track").onchange = $("cost-axis").onchange = plotCost;
   $("pair-first").onchange = $("pair-second").onchange = fillPair;
   $("pair-swap").onclick = () => { [$("pair-first").value, $("pair-second").value] = [$("pair-second").value, $("pair-first").value]; fillPair(); };
-  $("hardness-track").onchange = plotHardness;
+  $("difficulty-track").onchange = plotDifficulty;
   narrow.onchange = () => { $("filter-box").open = !narrow.matches; };
   narrow.onchange();
   let width = innerWidth;
-  addEventListener("resize", () => { if (innerWidth !== width) { width = innerWidth; plotCost(); plotStandings(); plotHardness(); } });
+  addEventListener("resize", () => { if (innerWidth !== width) { width = innerWidth; plotCost(); plotStandings(); plotDifficulty(); } });
   addEventListener("hashchange", () => { const board = boardAt(location.hash); if (board) showBoard(board); });
   showBoard(boardAt(location.hash) || boards[0]);
 }

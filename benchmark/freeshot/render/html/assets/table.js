@@ -5,14 +5,14 @@ function columnsOf(tracks) {
     ["row", "Row", "", (row) => row.label],
     ["rank", "Rank", "average", (row) => row.rank],
     ["mean", "Mean", tracks.length === state.board.tracks.length ? "all tracks" : "shown tracks", (row) => overall(row, tracks)],
-    ["cost", "Cost", "one track", (row) => costOf(row, "total")],
+    ["cost", "Cost", "one track", (row) => (row.cost ? row.cost.values.seconds[0] : null)],
     ...extras,
     ...tracks.map((track) => [track.name, track.title[0], track.title[1] || "", (row) => (scored(row, track) ? cellOf(row, track).mean : null), track]),
   ];
 }
 const downFirst = (key) => !["row", "rank", "cost"].includes(key);
 
-/** Compare values; what is missing stands last whichever way the table is sorted. */
+/** Compare values; missing ones are last in both directions. */
 function compare(x, y, down) {
   if (x === null || y === null) return (x === null) - (y === null);
   const order = typeof x === "string" && typeof y === "string" ? x.localeCompare(y, "en", { numeric: true }) : x - y;
@@ -30,7 +30,7 @@ function fillTable() {
   $("board").tHead.replaceChildren(...heads(columns, tracks));
   $("board").tBodies[0].replaceChildren(...rows.map((row) => line(row, tracks)));
   const counted = (shown, all, thing) => (shown.length < all.length ? shown.length + " of " : "") + plural(all.length, thing);
-  $("count").textContent = counted(rows, state.board.rows, "row") + " on " + counted(tracks, state.board.tracks, "track") + (common().length ? ", all " + common().join(", ") : "") + ".";
+  $("count").textContent = counted(rows, state.board.rows, "row") + " on " + counted(tracks, state.board.tracks, "track") + (state.board.common.length ? ", all " + state.board.common.join(", ") : "") + ".";
   if (focused) [...$("board").querySelectorAll("[data-key]")].find((button) => button.dataset.key === focused)?.focus();
 }
 
@@ -59,59 +59,45 @@ function heads(columns, tracks) {
 }
 const starts = (track, tracks) => (track && (tracks.indexOf(track) === 0 || tracks[tracks.indexOf(track) - 1].section !== track.section) ? "split" : null);
 
-/** Tags that all rows of the board share: said once above the table. */
-function common() {
-  const { rows } = state.board;
-  return rows.length > 1 ? [rows[0].free, rows[0].tuning].filter((tag) => rows.every((row) => [row.free, row.tuning].includes(tag))) : [];
-}
-
 function line(row, tracks) {
   const name = el("button", { type: "button", class: "name", title: row.label }, named(row));
   name.onclick = () => showRow(row);
-  const tags = [row.free, row.tuning].filter((tag) => !common().includes(tag)).concat(row.control ? row.role : []);
-  if (row.queries === "transductive") tags.push(row.queries);
-  const whole = overall(row, tracks), cost = costOf(row, "total");
+  const whole = overall(row, tracks), elsewhere = row.cost && row.cost.elsewhere;
   return el(
     "tr", { class: row.control ? "control" : null },
-    el("th", { scope: "row" }, name, el("span", { class: "tags" }, tags.join(" · "))),
+    el("th", { scope: "row" }, name, el("span", { class: "tags" }, row.tags.join(" · "))),
     el("td", {}, row.rank === null ? "–" : row.rank.toFixed(2)),
     el("td", {}, whole === null ? "–" : points(whole)),
-    el("td", elsewhere(row) ? { title: "on " + costOf(row, "device") + "; most rows on " + state.board.device } : {}, cost === null ? "–" : duration(cost) + (elsewhere(row) ? " †" : "")),
+    el("td", elsewhere ? { title: "on " + row.cost.device + "; most rows on " + state.board.device } : {}, row.cost ? row.cost.values.seconds[1] + (elsewhere ? " †" : "") : "–"),
     ...row.extras.map((text) => el("td", {}, text || "–")),
     ...tracks.map((track) => cell(row, track, starts(track, tracks))),
   );
 }
 
-const WORDS = { failed: "failed", violated: "void", skipped: "skipped" };
-const inWords = (c) => points(c.mean) + " %, 95 % interval " + points(c.low) + " … " + points(c.high) + (c.rank ? ", rank " + c.rank : "");
-
 function cell(row, track, split) {
-  const found = cellOf(row, track);
-  if (!found) return el("td", { class: split, title: "Not run" }, "–");
-  const button = el("button", { type: "button", class: "value" });
-  const said = found.mean === null ? WORDS[found.status] + ": " + found.notes : inWords(found) + (found.notes ? ". " + found.notes : "");
-  button.title = said;
-  button.setAttribute("aria-label", row.short + " on " + track.name + ": " + said);
-  if (found.mean === null) button.append(el("span", { class: "bad" }, WORDS[found.status]));
-  else button.append(el("b", {}, points(found.mean)), el("span", { class: "rank" }, (found.rank ? "(" + found.rank + ")" : "") + (found.notes ? "*" : "")), viewed(found, track));
-  button.onclick = () => showCell(row, track, found);
-  return el("td", { class: [split, found.rank === 1 ? "first" : null].filter(Boolean).join(" ") || null }, button);
+  const c = cellOf(row, track);
+  if (!c) return el("td", { class: split, title: "Not run" }, "–");
+  const button = el("button", { type: "button", class: "value", title: c.text, "aria-label": row.short + " on " + track.name + ": " + c.text });
+  if (c.mean === null) button.append(el("span", { class: "bad" }, c.mark));
+  else button.append(el("b", {}, points(c.mean)), el("span", { class: "rank" }, (c.rank ? "(" + c.rank + ")" : "") + (c.star ? "*" : "")), viewed(c, track));
+  button.onclick = () => showCell(row, track, c);
+  return el("td", { class: [split, c.rank === 1 ? "first" : null].filter(Boolean).join(" ") || null }, button);
 }
 
 const viewed = (c, track) => (document.querySelector("[name=view]:checked").value === "episodes" ? spark(c) : interval(c, scaleOf(track)));
 
 /** A small histogram of the episodes by accuracy. */
 function spark(c) {
-  const counts = histogramOf(c), most = Math.max(...counts);
+  const counts = c.histogram, most = Math.max(...counts);
   const bars = counts.map((n, i) => "M" + i + " 20V" + (20 - (20 * n) / most) + "h.9V20z").join("");
   return draw("svg", { class: "spark", viewBox: "0 0 " + counts.length + " 20", preserveAspectRatio: "none", "aria-hidden": "true" }, draw("path", { class: "hist", d: bars }));
 }
 
 /** The range that the intervals of a track's methods span, so that its bars can be compared; controls may lie outside. */
 function scaleOf(track) {
-  const found = state.board.rows.filter((row) => scored(row, track));
-  const methods = found.filter((row) => !row.control);
-  const cells = (methods.length ? methods : found).map((row) => cellOf(row, track));
+  const every = state.board.rows.filter((row) => scored(row, track));
+  const methods = every.filter((row) => !row.control);
+  const cells = (methods.length ? methods : every).map((row) => cellOf(row, track));
   return [Math.min(...cells.map((c) => c.low)), Math.max(...cells.map((c) => c.high))];
 }
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from freeshot.leaderboard import boards
-from freeshot.leaderboard.win_rates import _different, wins
+from freeshot.leaderboard.win_rates import wins
 from freeshot.stats.bootstrap import RESAMPLES
 
 if TYPE_CHECKING:
@@ -50,18 +50,10 @@ def test_wins_are_those_of_the_obvious_way(record: Callable[..., RunRecord]) -> 
         for track in TRACKS
     ]
     (board,) = boards(records)
-    found, expected = wins(board.rows, TRACKS), obvious([row.line.runs for row in board.rows])
+    found, expected = wins(board.rows, TRACKS), obvious([row.runs for row in board.rows])
     for (i, j), numbers in expected.items():
         assert (found[i][j].mean, found[i][j].low, found[i][j].high) == pytest.approx(numbers, abs=1e-9)
     assert len({one.mean for line in found for one in line}) > 2
-
-
-@pytest.mark.parametrize("seeds", [2, 5, 20])
-def test_draws_are_their_different_lines_put_together_again(seeds: int) -> None:
-    drawn = np.random.default_rng(0).multinomial(seeds, np.full(seeds, 1 / seeds), 500)
-    lines, which = _different(drawn)
-    np.testing.assert_array_equal(lines[which], drawn)
-    assert len(lines) <= {2: 3, 5: 126, 20: 500}[seeds]
 
 
 @pytest.mark.parametrize("count", [127, 128, 129])

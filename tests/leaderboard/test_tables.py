@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
+from tests.leaderboard.conftest import INSTALLED
 
 from freeshot.contracts.leaderboard import Column
+from freeshot.leaderboard import Extensions
+from freeshot.leaderboard.board import NO_EXTENSIONS
 from freeshot.render import render, render_terminal
 from freeshot.render.markdown import escape
 
@@ -24,9 +27,9 @@ SKETCH5 = "in-domain/sketch/5w5s"
 FLAGS = "cross-domain/flags/5w1s"
 
 
-def terminal(records: list[Any], width: int = 100, columns: list[Column] | None = None) -> str:
+def terminal(records: list[Any], width: int = 100, extensions: Extensions = NO_EXTENSIONS) -> str:
     console = Console(file=io.StringIO(), width=width)
-    render_terminal(records, console, columns or [])
+    render_terminal(records, console, extensions)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -44,7 +47,7 @@ def world(record: Make) -> list[RunRecord]:
 
 
 def test_a_page_shows_numbers_marks_dashes_and_reasons(record: Make) -> None:
-    page = render("markdown", world(record))
+    page = render("markdown", world(record), INSTALLED)
     row = "| lora-recycle \\[learner=proto\\] | strict | tuning-free | **70.00 ± 4.80 (1)** | **80.00 ± 4.80 (1)** |"
     assert row in page
     assert "| best-lora | strict | tuning-free | skipped[^1] | – |" in page
@@ -90,13 +93,13 @@ def test_many_tracks_become_several_tables_that_fit(record: Make) -> None:
 def test_strangers_text_is_only_text(record: Make) -> None:
     name = "a|b [red]x[/red] <b>y</b> *z* `q`\x1b[31m\nnext"
     records = [record(name), record("c", status="failed", reason=name), record("d", options={"k": name})]
-    columns = [Column("[bold]T|", lambda _: "<i>|[/]")]
-    page = render("markdown", records, columns)
+    extensions = Extensions((Column("[bold]T|", lambda _: "<i>|[/]"),))
+    page = render("markdown", records, extensions)
     assert r"| a\|b \[red\]x\[/red\] \<b\>y\</b\> \*z\* \`q\` \[31m next |" in page
     assert r"\[bold\]T\|" in page
     assert r"\<i\>\|\[/\]" in page
     assert "\x1b" not in page
-    shown = terminal(records, 200, columns)
+    shown = terminal(records, 200, extensions)
     assert "a|b [red]x[/red] <b>y</b> *z* `q` [31m next" in shown
     assert "<i>|[/]" in shown
     assert "\x1b" not in shown

@@ -9,19 +9,30 @@ import pytest
 
 from freeshot.leaderboard import boards
 from freeshot.leaderboard.compare import compare
-from freeshot.leaderboard.pairs import all_pairs, over_seeds
-from freeshot.leaderboard.verdicts import verdict_intervals
+from freeshot.leaderboard.pairwise import Pair, all_pairs, intervals_over_seeds, verdict_intervals
 from freeshot.stats.crossed_effects import crossed
 from freeshot.stats.paired_tests import evidence, holm
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from freeshot.leaderboard import Board
+    from freeshot.leaderboard.entry import Entry
     from freeshot.records.models import RunRecord
+    from freeshot.stats.intervals import Interval
 
     Make = Callable[..., RunRecord]
 
 SKETCH, FLAGS = "in-domain/sketch/5w1s", "cross-domain/flags/5w1s"
+
+
+def pairs_of(board: Board) -> list[Pair]:
+    return [pair for track in board.tracks for pair in all_pairs(board.rows, track.name)]
+
+
+def over_seeds(first: Entry, second: Entry, track: str) -> Interval | None:
+    (found,) = intervals_over_seeds((first, second), track, [(0, 1)])
+    return found
 
 
 @pytest.fixture
@@ -36,11 +47,11 @@ def test_each_pair_is_what_its_paired_episodes_say(record: Make) -> None:
         {"a": 0.6, "b": 0.58, "c": 0.4}.items()
     )]  # fmt: skip
     (board,) = boards(records)
-    found = all_pairs(board)
+    found = pairs_of(board)
     assert [(p.track, p.first, p.second) for p in found] == [
         (t, *pair) for t in (FLAGS, SKETCH) for pair in (("a", "b"), ("a", "c"), ("b", "c"))
     ]
-    scores = {row.label: np.array(row.line.scores[SKETCH]) for row in board.rows}
+    scores = {row.label: np.array(row.averages[SKETCH]) for row in board.rows}
     for pair in found[3:]:
         alone = evidence(scores[pair.first] - scores[pair.second])
         assert (pair.evidence.interval, pair.evidence.sign_flip) == (alone.interval, alone.sign_flip)
@@ -51,25 +62,25 @@ def test_p_values_are_adjusted_for_all_pairs_of_a_track(record: Make) -> None:
     (board,) = boards(
         [record(m, mean=mean, phase=i) for i, (m, mean) in enumerate({"a": 0.6, "b": 0.55, "c": 0.5}.items())]
     )
-    found = all_pairs(board)
+    found = pairs_of(board)
     assert [p.holm for p in found] == holm([p.evidence.sign_flip for p in found])
 
 
 def test_controls_and_rows_without_the_track_make_no_pair(record: Make) -> None:
     records = [record("a"), record("b", FLAGS), record("floor", role="floor")]
-    assert all_pairs(boards(records)[0]) == ()
+    assert pairs_of(boards(records)[0]) == []
 
 
 def test_the_interval_over_seeds_is_of_the_differences_seed_by_seed(seeded: list[RunRecord]) -> None:
     (board,) = boards(seeded)
     alpha, beta = sorted(board.rows, key=lambda row: row.label)
-    differences = np.array([*alpha.line.runs[SKETCH].values()]) - np.array([*beta.line.runs[SKETCH].values()])
+    differences = np.array([*alpha.runs[SKETCH].values()]) - np.array([*beta.runs[SKETCH].values()])
     found = over_seeds(alpha, beta, SKETCH)
     assert found is not None
     expected = crossed(differences)
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
     assert found.covers == "episodes and training seeds, paired"
-    assert verdict_intervals((alpha.line, beta.line), SKETCH, [(0, 1)]) == [found]
+    assert verdict_intervals((alpha, beta), SKETCH, [(0, 1)]) == [found]
 
 
 def test_only_seeds_that_both_rows_have_are_paired(record: Make) -> None:
@@ -77,7 +88,7 @@ def test_only_seeds_that_both_rows_have_are_paired(record: Make) -> None:
     (board,) = boards(records)
     a, b = board.rows
     assert over_seeds(a, b, SKETCH) is None
-    (told,) = verdict_intervals((a.line, b.line), SKETCH, [(0, 1)])
+    (told,) = verdict_intervals((a, b), SKETCH, [(0, 1)])
     assert told.covers == "episodes, paired"
 
 
@@ -86,7 +97,7 @@ def test_what_is_sure_of_the_runs_is_undecided_of_the_methods(seeded: list[RunRe
     methods = compare(boards(seeded)[0], "alpha", "beta")
     assert [t.verdict for t in runs.tracks] == ["better"]
     assert [t.verdict for t in methods.tracks] == ["undecided"]
-    assert [p.verdict for p in all_pairs(boards(seeded)[0])] == ["undecided"]
+    assert [p.verdict for p in pairs_of(boards(seeded)[0])] == ["undecided"]
     assert any("one training seed" in caution for caution in runs.cautions)
     assert not any("seed" in caution for caution in methods.cautions)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.leaderboard.test_drawing import terminal
+from tests.leaderboard.test_tables import terminal
 
 from freeshot.leaderboard import boards, standings
 from freeshot.render import render

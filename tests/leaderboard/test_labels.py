@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 from freeshot.leaderboard import boards
 from freeshot.leaderboard.compare import compare
-from freeshot.leaderboard.short_labels import short_labels, with_short_labels
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 def short(*records: RunRecord) -> list[str]:
     (board,) = boards(records)
-    return sorted(short_labels(board).values())
+    return sorted(row.short_label for row in board.rows)
 
 
 def test_a_row_is_named_by_what_differs_from_the_usual(record: Make) -> None:
@@ -41,9 +40,8 @@ def test_a_parts_option_is_usual_among_rows_with_that_part(record: Make) -> None
 
 def test_where_short_labels_would_be_alike_whole_ones_stay(record: Make) -> None:
     (board,) = boards([record(options={"text": text}) for text in ("", "x" * 50 + "a", "x" * 50 + "b")])
-    found = short_labels(board)
-    assert len(set(found.values())) == 3
-    assert all(label == short for label, short in found.items())
+    assert len({row.short_label for row in board.rows}) == 3
+    assert all(row.label == row.short_label for row in board.rows)
 
 
 def test_a_single_row_keeps_its_name(record: Make) -> None:
@@ -54,7 +52,7 @@ def test_tables_use_short_labels_where_a_method_has_many_rows(record: Make) -> N
     usual = {"pace": 0.1, "steps": 5}
     settings = [usual, usual | {"pace": 0.2}, usual | {"steps": 9}]
     (board,) = boards([*(record(options=one) for one in settings), *(record("beta", options={"x": x}) for x in (1, 2))])
-    found = with_short_labels(board)
+    found = board.with_short_labels()
     assert sorted(row.label for row in found.rows) == [
         "alpha",
         "alpha [pace=0.2]",
@@ -70,4 +68,4 @@ def test_rows_can_be_compared_by_their_short_labels(record: Make) -> None:
     settings = [usual, usual | {"pace": 0.2}, usual | {"steps": 9}]
     (board,) = boards([record(options=one, phase=phase) for phase, one in enumerate(settings)])
     found = compare(board, "alpha", "alpha [steps=9]")
-    assert (found.first, found.second) == ("alpha [pace=0.1, steps=5]", "alpha [pace=0.1, steps=9]")
+    assert (found.first.label, found.second.label) == ("alpha [pace=0.1, steps=5]", "alpha [pace=0.1, steps=9]")

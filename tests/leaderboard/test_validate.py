@@ -43,11 +43,11 @@ def test_a_good_record_is_passed_in_silence(record: Callable[..., RunRecord]) ->
 @pytest.mark.parametrize(
     ("update", "track", "complaint"),
     [
-        ({"hashes": GOOD | {"episodes": "bb"}}, KNOWN, "It met other episodes than those that are frozen"),
-        ({}, replace(KNOWN, version=2), "It is of version 1 of its track, which is at 2."),
-        ({}, replace(KNOWN, query=10), "Its track had other sizes"),
+        ({"hashes": GOOD | {"episodes": "bb"}}, KNOWN, "Its episodes differ from the frozen episodes of its track."),
+        ({}, replace(KNOWN, version=2), "Its track is at version 2, but it was made with version 1."),
+        ({}, replace(KNOWN, query=10), "Its track has other sizes"),
         ({}, replace(KNOWN, name="other"), ""),
-        ({"comparable": False}, KNOWN, "It says of itself that it is not comparable."),
+        ({"comparable": False}, KNOWN, "It is marked as not comparable."),
     ],
 )
 def test_what_keeps_a_record_off_the_board_is_a_problem(
@@ -60,17 +60,17 @@ def test_what_keeps_a_record_off_the_board_is_a_problem(
 
 def test_failures_and_violations_are_problems(record: Callable[..., RunRecord]) -> None:
     assert "It failed: It broke." in told([record("a", status="failed", reason="It broke.")])[0]
-    assert "It broke the rules: It looked." in told([record("a", status="violated", reason="It looked.")])[0]
+    assert "It violated the rules: It looked." in told([record("a", status="violated", reason="It looked.")])[0]
 
 
 def test_a_track_that_is_not_known_is_a_problem(record: Callable[..., RunRecord]) -> None:
     (finding,) = findings([changed(record("alpha"))], (), {})
-    assert "Its track is not known here." in finding.text
+    assert "No installed plugin provides its track." in finding.text
 
 
 def test_records_that_rest_on_different_things_are_a_problem(record: Callable[..., RunRecord]) -> None:
     records = [changed(record("alpha")), changed(record("beta"), hashes=GOOD | {"images": "j"})]
-    assert told(records) == [f"hashes: Records of '{SKETCH}' version 1 rest on 2 different images."]
+    assert told(records) == [f"hashes: Records of '{SKETCH}' version 1 were made with 2 different images."]
 
 
 def whole(record: RunRecord, accuracies: list[float], **update: Any) -> RunRecord:
@@ -88,13 +88,13 @@ BESIDE = IntervalRecord(mean=0.3, low=0.2, high=0.4, level=0.95, covers="episode
     ("first", "update", "complaints"),
     [
         (0.4, {}, []),
-        (0.4001, {}, ["20 of its accuracies are no whole number of 75 queries. Run its cell again."]),
-        (0.4, {"interval": NARROW}, ["Its interval is not the one of its accuracies. Run its cell again."]),
+        (0.4001, {}, ["20 of its accuracies are not multiples of 1/75, one query. Rerun its cell."]),
+        (0.4, {"interval": NARROW}, ["Its interval does not match its accuracies. Rerun its cell."]),
         (0.4, {"interval": NARROW.model_copy(update={"covers": "classes"})}, []),
         (
             0.4,
             {"spreads": (BESIDE,)},
-            ["Its mean lies outside of its interval over episodes and images. Run its cell again."],
+            ["Its mean lies outside its interval over episodes and images. Rerun its cell."],
         ),
     ],
 )
@@ -140,7 +140,7 @@ def test_an_older_record_of_a_cell_is_remarked(record: Callable[..., RunRecord],
     loaded = load_records(tmp_path)
     assert (loaded.records, loaded.older) == ((new,), (old,))
     (finding,) = findings(loaded.records, loaded.problems, {SKETCH: KNOWN}, loaded.older)
-    assert finding.text == "An older record of its cell lies beside it, left out."
+    assert finding.text == "It is ignored, because its cell has a newer record."
 
 
 def test_files_that_cannot_be_read_are_problems() -> None:
@@ -153,8 +153,8 @@ def test_what_readers_should_know_is_a_remark(record: Callable[..., RunRecord]) 
     dirty = one.provenance.model_copy(update={"git_dirty": True})
     remarks = told([one.model_copy(update={"provenance": dirty})], weight="remark")
     assert [text.partition(": ")[2] for text in remarks] == [
-        "Its test episodes were scored 2 times.",
-        "It was made with changes that no commit holds.",
+        "Its test episodes were evaluated 2 times.",
+        "It was made with uncommitted changes.",
     ]
 
 

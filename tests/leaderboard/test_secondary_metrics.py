@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.leaderboard.conftest import EPISODES, SKETCH, make_record
+from tests.leaderboard.conftest import EPISODES, INSTALLED, SKETCH, make_record
 
 from freeshot.leaderboard.board import boards
-from freeshot.leaderboard.secondary_metrics import beyond, half_widths
+from freeshot.leaderboard.secondary_metrics import half_widths, secondary_metrics
 from freeshot.records.models import IntervalRecord, Quality, RunRecord
 from freeshot.render.csv_json import lines
 from freeshot.render.markdown import markdown
@@ -34,7 +34,7 @@ def told(record: RunRecord, half: float = 0.08, ece: float = 0.1) -> RunRecord:
 
 
 def board(*records: RunRecord) -> Board:
-    return boards(records)[0]
+    return boards(records, INSTALLED)[0]
 
 
 def test_half_widths_go_from_narrow_to_wide() -> None:
@@ -61,21 +61,21 @@ def test_a_track_that_was_not_run_has_no_width() -> None:
 
 def test_hard_episodes_are_those_of_the_frozen_backbone() -> None:
     reference = told(make_record("frozen-prototype"))
-    found = {one.label: one for one in beyond(board(reference, make_record("alpha")))}
+    found = {one.label: one for one in secondary_metrics(board(reference, make_record("alpha")))}
     scores = make_record("alpha").accuracies
     assert found["alpha"].easiest_tenth == pytest.approx(sum(scores[:2]) / 2)
     assert found["alpha"].hardest_tenth == pytest.approx(sum(scores[-2:]) / 2)
 
 
 def test_without_the_frozen_backbones_log_odds_no_episode_is_called_hard() -> None:
-    only = beyond(board(told(make_record("alpha"))))[0]
+    only = secondary_metrics(board(told(make_record("alpha"))))[0]
     assert (only.easiest_tenth, only.hardest_tenth) == (None, None)
 
 
 def test_calibration_is_averaged_where_every_record_has_it() -> None:
-    both = beyond(board(told(make_record(seed=0), ece=0.1), told(make_record(seed=1), ece=0.3)))[0]
+    both = secondary_metrics(board(told(make_record(seed=0), ece=0.1), told(make_record(seed=1), ece=0.3)))[0]
     assert [both.ece, both.brier] == pytest.approx([0.2, 0.5])
-    assert beyond(board(told(make_record(seed=0)), make_record(seed=1)))[0].ece is None
+    assert secondary_metrics(board(told(make_record(seed=0)), make_record(seed=1)))[0].ece is None
 
 
 def test_the_page_shows_widths_and_leaves_out_columns_that_nobody_has() -> None:

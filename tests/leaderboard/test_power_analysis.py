@@ -44,7 +44,7 @@ def test_the_spread_is_that_of_paired_differences(record: Callable[..., RunRecor
     (plan,) = plan_tracks(board, 0.01, 0.8)
     interval = paired_difference(records[0].accuracies, records[1].accuracies)
     differences = np.subtract(records[0].accuracies, records[1].accuracies)
-    assert plan.spread == pytest.approx(float(differences.std(ddof=1)))
+    assert plan.deviation == pytest.approx(float(differences.std(ddof=1)))
     assert interval.half_width > 0
     assert (plan.pairs, plan.episodes) == (1, plan.worst_episodes)
 
@@ -54,7 +54,7 @@ def test_seeds_are_planned_from_rows_that_have_several(record: Callable[..., Run
     (board,) = boards(records)
     (plan,) = plan_seeds(board, 0.005, 0.8)
     assert (plan.label, plan.known_from) == ("alpha", 3)
-    assert plan.spread == pytest.approx(0.01)
+    assert plan.deviation == pytest.approx(0.01)
     assert plan.seeds == seeds_needed(0.01, 0.005, 0.8)
     assert plan.seconds == pytest.approx(plan.seeds * (30 + 12.5 + 1.25))
 
