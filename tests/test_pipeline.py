@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 KNOWN = Catalogue(load_plugins())
 METHODS = KNOWN.names("method")
-PARTS = [KNOWN.names(kind) for kind in ("inversion", "efficiency", "meta-learner")]
+PARTS = [KNOWN.names(kind) for kind in ("inversion", "strategy", "meta-learner")]
 
 SMALL: dict[str, Any] = {
     "iterations": 3,
@@ -92,7 +92,7 @@ def combinations_of_parts() -> list[tuple[str, str, str]]:
     return found
 
 
-KINDS = {"inversion": "inversion", "strategy": "efficiency", "learner": "meta-learner"}
+KINDS = {"inversion": "inversion", "strategy": "strategy", "learner": "meta-learner"}
 
 
 def small_parts(chosen: dict[str, str]) -> tuple[str, ...]:
@@ -110,4 +110,4 @@ def test_parts_go_together_in_lora_recycle(toy: Toy, inversion: str, strategy: s
     chosen = {"inversion": inversion, "strategy": strategy, "learner": learner}
     record = toy.record("lora-recycle", suite=None, options=small_parts(chosen))
     assert_complete(record)
-    assert {slot: part.name for slot, part in record.spec.parts.items()} == chosen
+    assert {slot: part.name for slot, part in record.spec.components.items()} == chosen

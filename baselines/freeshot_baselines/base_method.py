@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from freeshot import Choice, added
+from freeshot import Choice
 from freeshot.basics.errors import OptionError
 
-NO_BASE = Choice("method", "frozen-prototype")
-"""The method that leaves the network unchanged."""
+NO_BASE = Choice("method", "none")
+"""No base method: the pre-trained network is used unchanged."""
 
 
 def no_base() -> Any:
-    """Declare the option `under`, the base method; its default leaves the network unchanged."""
-    return added(NO_BASE)
+    """Declare the option `base`, the base method; its default leaves the network unchanged."""
+    return NO_BASE
 
 
-def require_exclusive(start: str, under: Choice) -> None:
+def require_exclusive(start: str, base: Choice) -> None:
     """Raise OptionError if both an initialisation and a base method are set."""
-    if start != "zero" and under != NO_BASE:
-        raise OptionError(f"Options 'start={start}' and 'under={under.name}' are mutually exclusive.")
+    if start != "zero" and base != NO_BASE:
+        raise OptionError(f"Options 'start={start}' and 'base={base.name}' are mutually exclusive.")

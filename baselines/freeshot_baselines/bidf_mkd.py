@@ -137,7 +137,7 @@ class BidfMkd(InversionBasedMethod):
     learner: Choice = Choice("meta-learner", "two-level-distillation")
     inversion: Choice = Choice("inversion", "zeroth-order")
     """Inversion that synthesises images from a LoRA; one that needs gradients is refused."""
-    strategy: Choice = Choice("efficiency", "none")
+    strategy: Choice = Choice("strategy", "none")
     """Efficiency strategy; a service returns no attention, so all tokens are kept."""
     per_class: int = 60
     """Surrogate images per class of each LoRA. code: 30 for support and 30 for query."""

@@ -49,7 +49,7 @@ class Noise(SurrogateMethod):
 
     def inversion_and_strategy(self) -> tuple[Choice, Choice]:
         """Return the noise inversion, with all tokens kept."""
-        return Choice("inversion", "gaussian-noise"), Choice("efficiency", "none")
+        return Choice("inversion", "gaussian-noise"), Choice("strategy", "none")
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class ShuffledLabels(InversionBasedMethod):
     role = "floor"
     learner: Choice = Choice("meta-learner", "prototype")
     inversion: Choice = Choice("inversion", "lora-inversion")
-    strategy: Choice = Choice("efficiency", "cls-attention")
+    strategy: Choice = Choice("strategy", "cls-attention")
 
     def prepare(self, bench: Workbench) -> Learner:
         """Invert the pool, permute the images, train the meta-LoRA, and embed with it."""

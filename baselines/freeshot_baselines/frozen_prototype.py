@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from freeshot import Choice, Learner, Method, Workbench, added
+from freeshot import Choice, Learner, Method, Workbench
 from freeshot.basics.validators import require_positive
 from freeshot_baselines.base_method import no_base
 from freeshot_baselines.heads.custom_head import CustomHeadLearner
@@ -20,11 +20,11 @@ class FrozenPrototype(Method):
 
     name = "frozen-prototype"
     citation = "Snell et al., Prototypical Networks for Few-shot Learning, NeurIPS 2017 ('NN' in LoRA Recycle's tables)"
-    distance: Literal["euclidean", "cosine"] = added("euclidean")
+    distance: Literal["euclidean", "cosine"] = "euclidean"
     """Score of a class mean: negative distance, or cosine, which ignores the norms of features."""
-    temperature: float = added(1.0)
+    temperature: float = 1.0
     """Divisor of the scores before the softmax: it changes calibration, never the prediction."""
-    under: Choice = no_base()
+    base: Choice = no_base()
     """Base method whose meta-LoRA is used, such as lora-recycle; by default the pre-trained network."""
 
     def __post_init__(self) -> None:
@@ -32,7 +32,7 @@ class FrozenPrototype(Method):
 
     def prepare(self, bench: Workbench) -> Learner:
         """Return the learner of frozen features."""
-        features = bench.with_base(self.under).frozen()
+        features = bench.with_base(self.base).frozen()
         if (self.distance, self.temperature) == ("euclidean", 1.0):
             return features
         return PrototypeLearner(features, self.distance, self.temperature)

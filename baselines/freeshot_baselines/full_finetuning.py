@@ -36,12 +36,12 @@ class FullFinetuning(Method):
     """Initialisations of the linear head: zero, or equal to the nearest-prototype rule."""
     trials: int = 30
     """Validation tasks on which the grid is evaluated."""
-    under: Choice = no_base()
+    base: Choice = no_base()
     """Base method whose meta-LoRA is used, such as lora-recycle; by default the pre-trained network."""
 
     def prepare(self, bench: Workbench) -> Learner:
         """Select from the grid, once for all tracks with the same pool and shots."""
-        bench = bench.with_base(self.under)
+        bench = bench.with_base(self.base)
         network = bench.backbone()
         recipe = {"method": self.name, "lrs": self.lrs, "steps": self.steps, "heads": self.heads}
         grid = itertools.product(self.lrs, self.heads)

@@ -121,4 +121,4 @@ class LteMethod(InversionBasedMethod):
     citation = Lte.citation
     learner: Choice = Choice("meta-learner", "lte")
     inversion: Choice = Choice("inversion", "lora-inversion")
-    strategy: Choice = Choice("efficiency", "cls-attention")
+    strategy: Choice = Choice("strategy", "cls-attention")

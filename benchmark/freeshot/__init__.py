@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from freeshot.basics.errors import FreeshotError
 from freeshot.contracts.backbone import BackboneProvider
-from freeshot.contracts.component import Choice, Component, added
+from freeshot.contracts.component import Choice, Component
 from freeshot.contracts.dataset import FewShotDataset, Images
-from freeshot.contracts.efficiency import EfficiencyStrategy
 from freeshot.contracts.inversion import InversionMethod, LearnedInversion, Teacher, Teachers, TeacherView
 from freeshot.contracts.launcher import Launcher
 from freeshot.contracts.leaderboard import Column, Published
 from freeshot.contracts.meta_learner import GradientMetaLearner, MetaLearner, Model, TaskStream
 from freeshot.contracts.method import Learner, Method, Needs, Oracle, Predictor, Workbench
 from freeshot.contracts.pool import LoraEntry, LoraPool, PoolPlan, Slot
+from freeshot.contracts.strategy import EfficiencyStrategy
 from freeshot.contracts.surrogate_method import InversionBasedMethod, SurrogateMethod
 from freeshot.contracts.tensors import (
     Adapter,
@@ -78,6 +78,5 @@ __all__ = [
     "ValidationEpisode",
     "Workbench",
     "__version__",
-    "added",
     "hookimpl",
 ]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from freeshot import InversionMethod, added
+from freeshot import InversionMethod
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -37,20 +37,20 @@ class LoraInversion(InversionMethod):
     """File with the weights of an ImageNet ResNet-50 (safetensors or a plain state dict); nothing is downloaded."""
     prior_weight: float = 0.01
     """Weight of the prior, α_R in the paper."""
-    spread: Literal["std", "var"] = "std"
+    prior_spread: Literal["std", "var"] = "std"
     """Second statistic that the prior compares, besides the mean. paper: σ; code: σ²."""
     total_variation: float = 0.0
     """Weight of the mean squared difference of neighbouring pixels. paper: none."""
-    l2: float = added(0.0)
+    l2: float = 0.0
     """Weight of the mean squared pixel, in normalised space. paper: none."""
-    prior_every: int = added(1)
+    prior_every: int = 1
     """The prior is applied every so many steps; its weight is scaled up accordingly, so that its total effect stays."""
-    keep: Literal["last", "best"] = added("last")
+    keep: Literal["last", "best"] = "last"
     """Return the last iterate, as the paper's code in fact does, or for each image the one with the lowest
     cross-entropy."""
-    schedule: Literal["constant", "cosine"] = added("constant")
+    schedule: Literal["constant", "cosine"] = "constant"
     """Schedule of the learning rate: constant, as in the paper, or half a cosine down to zero."""
-    bf16: bool = added(False)
+    bf16: bool = False
     """Run the network in bfloat16, end to end; LoRA, pixels and prior stay in full precision."""
     jitter: float = 0.125
     """Images are rolled by up to this share of their side at each step, a whole batch by the same offset."""
@@ -105,4 +105,4 @@ class LoraInversion(InversionMethod):
         self.require_ready()
         from freeshot.engine.inversion.batchnorm_prior import open_prior
 
-        return open_prior(self.prior_weights, self.spread, teacher.device)
+        return open_prior(self.prior_weights, self.prior_spread, teacher.device)

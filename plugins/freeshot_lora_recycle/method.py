@@ -15,7 +15,7 @@ class LoraRecycle(InversionBasedMethod):
     citation = "Hu et al., Unlocking Tuning-Free Few-Shot Adaptability ... by Recycling Pre-Tuned LoRAs, CVPR 2025"
     learner: Choice = Choice("meta-learner", "prototype")
     inversion: Choice = Choice("inversion", "lora-inversion")
-    strategy: Choice = Choice("efficiency", "cls-attention")
+    strategy: Choice = Choice("strategy", "cls-attention")
     per_class: int = 40
     """Surrogate images per class of each LoRA. code: 40; the paper is silent."""
     lora_share: float = 0.5

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from freeshot import EfficiencyStrategy, added
+from freeshot import EfficiencyStrategy
 from freeshot.basics.errors import OptionError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class ClsAttention(EfficiencyStrategy):
     """Share of the remaining patches that each of these layers drops, rounded down."""
     start: float = 0.0
     """Progress of the inversion from which patches are dropped. code: 0.25; the paper is silent."""
-    ratios: tuple[float, ...] = added(())
+    ratios: tuple[float, ...] = ()
     """One share per layer of `at`, in its order, instead of a single one."""
     paper_code_residual: bool = False
     """Add the MLP's output to the normed tokens in these layers, as the released code does by mistake."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -42,7 +42,7 @@ def standing() -> list[str]:
     """List the methods that have the option."""
     catalogue = Catalogue(load_plugins())
     names = catalogue.names("method")
-    return [name for name in names if "under" in options_of(catalogue.component("method", name))]
+    return [name for name in names if "base" in options_of(catalogue.component("method", name))]
 
 
 def spec_of(toy: Toy, method: str, *options: str) -> RunSpec:
@@ -85,11 +85,11 @@ def test_standing_on_a_method_does_not_lend_its_rights(toy: Toy) -> None:
         toy.bench(Knn()).with_base(AVERAGE).pool()
 
 
-@pytest.mark.parametrize("under", ["icm-lora", "pmf", "linear-probe"])
-def test_a_method_that_leaves_no_adapter_cannot_be_stood_on(toy: Toy, under: str) -> None:
-    record = toy.record("knn", options=(f"under={under}", *(f"under.{option}" for option in QUICK[under])))
+@pytest.mark.parametrize("base", ["icm-lora", "pmf", "linear-probe"])
+def test_a_method_that_leaves_no_adapter_cannot_be_stood_on(toy: Toy, base: str) -> None:
+    record = toy.record("knn", options=(f"base={base}", *(f"base.{option}" for option in QUICK[base])))
     assert record.status == "failed"
-    assert f"Method '{under}' yields no adapter. Choose one that trains a LoRA." in record.reason
+    assert f"Method '{base}' yields no adapter. Choose one that trains a LoRA." in record.reason
 
 
 def test_a_method_that_skips_a_track_cannot_be_stood_on_there(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,28 +102,28 @@ def test_a_method_that_skips_a_track_cannot_be_stood_on_there(toy: Toy, monkeypa
 
 
 def test_a_cell_that_stands_on_nothing_is_the_cell_it_was(toy: Toy) -> None:
-    spec, said = spec_of(toy, "knn"), spec_of(toy, "knn", "under=frozen-prototype")
-    assert (spec.parts, spec.cell) == ({}, said.cell)
-    assert "under" not in spec.method.identity()["options"]
+    spec, explicit = spec_of(toy, "knn"), spec_of(toy, "knn", "base=none")
+    assert (spec.components, spec.cell) == ({}, explicit.cell)
+    assert spec.method.options["base"] == {"name": "none", "options": {}}
 
 
 def test_what_is_stood_on_has_the_size_of_its_own_row(toy: Toy) -> None:
-    spec, own = spec_of(toy, "knn", "under=lora-recycle"), spec_of(toy, "lora-recycle")
-    assert spec.parts["under"].options["per_class"] == own.method.options["per_class"]
-    assert {name: spec.parts[f"under.{name}"] for name in own.parts} == own.parts
-    larger = spec_of(toy, "knn", "under=lora-recycle", "under.learner.lr=0.5")
-    assert larger.parts["under.learner"].options["lr"] == 0.5
-    assert larger.parts["under.inversion"] == spec.parts["under.inversion"]
+    spec, own = spec_of(toy, "knn", "base=lora-recycle"), spec_of(toy, "lora-recycle")
+    assert spec.components["base"].options["per_class"] == own.method.options["per_class"]
+    assert {name: spec.components[f"base.{name}"] for name in own.components} == own.components
+    larger = spec_of(toy, "knn", "base=lora-recycle", "base.learner.lr=0.5")
+    assert larger.components["base.learner"].options["lr"] == 0.5
+    assert larger.components["base.inversion"] == spec.components["base.inversion"]
     assert larger.cell != spec.cell
 
 
 def test_spellings_of_a_value_deep_below_are_one_cell(toy: Toy) -> None:
     values = ("0.01", "1e-2", "0.010")
-    assert len({spec_of(toy, "knn", "under=lora-recycle", f"under.learner.lr={v}").cell for v in values}) == 1
+    assert len({spec_of(toy, "knn", "base=lora-recycle", f"base.learner.lr={v}").cell for v in values}) == 1
 
 
 def test_a_row_needs_what_it_stands_on_needs(toy: Toy) -> None:
-    free, real = (toy.record("rtd", options=(f"under={name}",)) for name in ("lora-recycle", "real-data"))
+    free, real = (toy.record("rtd", options=(f"base={name}",)) for name in ("lora-recycle", "real-data"))
     plain = toy.record("rtd")
     assert (free.tags.data_free, real.tags.data_free, plain.tags.data_free) == ("strict", "real data", "strict")
     assert ("pool" in free.hashes, "pool" in plain.hashes) == (True, False)
@@ -133,7 +133,7 @@ def test_a_row_needs_what_it_stands_on_needs(toy: Toy) -> None:
 
 def test_queries_of_what_is_below_are_on_record(toy: Toy) -> None:
     below = toy.record("bidf-mkd", options=QUICK["bidf-mkd"])
-    above = toy.record("knn", options=("under=bidf-mkd", *(f"under.{option}" for option in QUICK["bidf-mkd"])))
+    above = toy.record("knn", options=("base=bidf-mkd", *(f"base.{option}" for option in QUICK["bidf-mkd"])))
     facts = [next(s.facts for s in record.stages if s.stage == "inversion") for record in (below, above)]
     assert facts[0]["queries"] == facts[1]["queries"] > 0
     assert above.tags.black_box
@@ -154,19 +154,19 @@ class Asking(Method):
 
 def test_services_that_what_is_below_asked_are_counted(toy: Toy) -> None:
     toy.offer(methods=[Asking])
-    record = toy.record("knn", options=("under=asking",))
+    record = toy.record("knn", options=("base=asking",))
     assert next(stage.facts for stage in record.stages if stage.stage == "queries") == {"queries": 3}
 
 
 def test_it_takes_what_the_row_itself_left_in_the_cache(toy: Toy) -> None:
     toy.record("lora-recycle")
-    found = stages(toy.record("knn", options=("under=lora-recycle",)))
+    found = stages(toy.record("knn", options=("base=lora-recycle",)))
     assert (found["inversion"], found["meta-learning"]) == (True, True)
 
 
 @pytest.mark.parametrize("name", standing())
 def test_every_such_row_runs_on_an_average_and_is_another_row_there(toy: Toy, name: str) -> None:
-    plain, above = (toy.record(name, options=(*QUICK.get(name, ()), *more)) for more in ((), ("under=lora-average",)))
+    plain, above = (toy.record(name, options=(*QUICK.get(name, ()), *more)) for more in ((), ("base=lora-average",)))
     assert (plain.status, above.status) == ("ok", "ok"), (plain.reason, above.reason)
     assert plain.log_odds != above.log_odds
     for stage in ("choosing", "in-context training"):  # what was chosen or learned elsewhere is not taken over
@@ -175,16 +175,13 @@ def test_every_such_row_runs_on_an_average_and_is_another_row_there(toy: Toy, na
 
 @pytest.mark.parametrize(("name", "start"), [("lora-finetuning", "average"), ("pmf", "real-data")])
 def test_two_beginnings_are_refused(toy: Toy, name: str, start: str) -> None:
-    with pytest.raises(OptionError, match=f"'start={start}' and 'under=lora-recycle' are mutually exclusive"):
-        toy.plan(name, options=(f"start={start}", "under=lora-recycle"))
+    with pytest.raises(OptionError, match=f"'start={start}' and 'base=lora-recycle' are mutually exclusive"):
+        toy.plan(name, options=(f"start={start}", "base=lora-recycle"))
 
 
-def test_options_that_change_nothing_part_no_rows(toy: Toy) -> None:
-    spec = spec_of(toy, "knn")
-    options: dict[str, Any] = {key: value for key, value in spec.method.options.items() if key != "under"}
-    older = spec.model_copy(update={"method": spec.method.model_copy(update={"options": options, "neutral": ()})})
-    assert configuration(older) == configuration(spec)
-    assert configuration(spec_of(toy, "knn", "under=lora-recycle")) != configuration(spec)
+def test_a_base_is_a_setting_of_the_row(toy: Toy) -> None:
+    assert "base" not in configuration(spec_of(toy, "knn")).values
+    assert configuration(spec_of(toy, "knn", "base=lora-recycle")).values["base"] == '"lora-recycle"'
 
 
 def test_a_bench_on_another_shows_no_more_than_a_bench(toy: Toy) -> None:

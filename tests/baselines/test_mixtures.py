@@ -226,7 +226,7 @@ def test_steps_of_mole_move_the_gate_by_adam_down_the_loss_of_one_episode(
         return forward(trunk, images, stack.mixed(torch.stack(weights))).features
 
     (stream,) = streams(1)
-    start = method.spread * torch.randn(4, 48, generator=stream)
+    start = method.init_std * torch.randn(4, 48, generator=stream)
     gate = start.double().requires_grad_()
     optimizer = torch.optim.Adam([gate], lr=method.lr)
     for _ in range(2):

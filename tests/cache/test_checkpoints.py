@@ -24,8 +24,8 @@ from freeshot_lora_recycle.pruning import ClsAttention
 
 if TYPE_CHECKING:
     from freeshot import Model, Task
-    from freeshot.contracts.efficiency import EfficiencyStrategy
     from freeshot.contracts.pool import LoraPool
+    from freeshot.contracts.strategy import EfficiencyStrategy
     from freeshot.engine import Backbone
 
 STEPS = 9

@@ -69,7 +69,7 @@ def test_the_new_record_can_be_kept_and_counts_its_own_look(
 ) -> None:
     assert reproduce(made, "--results", str(tmp_path / "new")).exit_code == 0
     (file,) = (tmp_path / "new").rglob("*.json")
-    assert RunRecord.read(file).looks == 1
+    assert RunRecord.read(file).test_evaluations == 1
     again = reproduce(made, "--results", str(tmp_path / "new"))
     assert again.exit_code == 2
     assert "already exists. Choose an empty folder for --results; records are never overwritten." in again.stderr

@@ -23,7 +23,7 @@ def test_the_committed_records_are_checked(call: Call) -> None:
     assert result.exit_code == 0, result.output
     assert " 0 problems" in result.stdout
     records = load_records(Path(RESULTS)).records
-    looks = sum(record.looks for record in records)
+    looks = sum(record.test_evaluations for record in records)
     assert result.stdout.endswith(f"test evaluations: {looks}.\n")
 
 
@@ -47,7 +47,7 @@ def test_looks_of_all_folders_are_added_up(call: Call, tmp_path: Path) -> None:
 
 def test_the_schema_is_printed(call: Call) -> None:
     schema = json.loads(call("results", "schema", plugins="").stdout)
-    assert schema["$id"] == "urn:freeshot:record:1"
+    assert schema["$id"] == "urn:freeshot:record:2"
 
 
 def test_records_of_unknown_tracks_are_problems(call: Call) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 import freeshot.leaderboard.labels  # noqa: F401 - it stays real while its room is a stand-in
 from freeshot.contracts.events import CellFailed
-from freeshot.records.models import Part
+from freeshot.records.models import ComponentSpec
 from freeshot.workflows.estimate_cost import StageWork
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ def cell(track: str, method: str, state: str = "todo", reason: str = "", **parts
         title=f"{track} · {method}",
         seed=0,
         suite="pocket",
-        track=SimpleNamespace(name=track, other_pool=""),
-        method=Part(kind="method", name=method),
-        parts={option: Part(kind="part", name=name) for option, name in parts.items()},
+        track=SimpleNamespace(name=track, pool_override=""),
+        method=ComponentSpec(kind="method", name=method),
+        components={option: ComponentSpec(kind="part", name=name) for option, name in parts.items()},
     )
     return SimpleNamespace(spec=spec, state=state, reason=reason)
 

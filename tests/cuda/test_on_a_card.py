@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from tests.conftest import Toy
     from torch import Tensor
 
-    from freeshot.contracts.efficiency import EfficiencyStrategy
     from freeshot.contracts.pool import LoraEntry
+    from freeshot.contracts.strategy import EfficiencyStrategy
     from freeshot.engine import Backbone
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no graphics card here")

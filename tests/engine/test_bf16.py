@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from freeshot.contracts.efficiency import EfficiencyStrategy
+from freeshot.contracts.strategy import EfficiencyStrategy
 from freeshot.engine import BankTeacher, LoraBank, SharedLora, forward, open_backbone
 from freeshot.engine.vit.backbone import Backbone
 from freeshot.engine.vit.bf16 import autocast, bf16_copy_under_autocast

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from freeshot.basics.errors import ContractError
-from freeshot.contracts.efficiency import EfficiencyStrategy
 from freeshot.contracts.pool import LoraEntry
+from freeshot.contracts.strategy import EfficiencyStrategy
 from freeshot.contracts.tensors import LayerView
 from freeshot.engine.lora.bank import LoraBank, merge
 from freeshot.engine.vit.backbone import Backbone

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from freeshot.contracts.efficiency import EfficiencyStrategy
 from freeshot.contracts.pool import LoraEntry
+from freeshot.contracts.strategy import EfficiencyStrategy
 from freeshot.contracts.tensors import LayerView, Shots, SurrogateSet
 from freeshot.engine.inversion.mask_only import only_masks, with_mask
 from freeshot.engine.inversion.teacher import BankTeacher

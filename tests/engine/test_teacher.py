@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from freeshot.basics.errors import PoolError
-from freeshot.contracts.efficiency import EfficiencyStrategy
 from freeshot.contracts.pool import LoraEntry
+from freeshot.contracts.strategy import EfficiencyStrategy
 from freeshot.contracts.tensors import LayerView
 from freeshot.engine.inversion.teacher import BankTeacher
 from freeshot.engine.lora.bank import LoraBank

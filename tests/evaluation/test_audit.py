@@ -93,7 +93,7 @@ def at_random(shown: Shown, scorer: Scorer) -> Tensor:
 def test_what_follows_the_images_does_not_move() -> None:
     audit = Scorer(nearest).run().audit()
     assert audit.episodes == SAMPLE
-    assert audit.moved == {"everything": 0}
+    assert audit.changed == {"everything": 0}
     assert not audit.reasons
 
 
@@ -131,7 +131,7 @@ def test_a_cell_of_few_episodes_is_audited_whole() -> None:
     auditor.episodes = EPISODES[:3]
     assert auditor.audit().episodes == 3
     auditor.episodes = EPISODES[:1]
-    assert auditor.audit().moved == {"everything": 0}
+    assert auditor.audit().changed == {"everything": 0}
 
 
 def test_a_transductive_learner_may_look_at_company_and_position_but_must_not_remember() -> None:
@@ -149,7 +149,7 @@ def test_numbers_may_move_predictions_of_learners_that_draw_and_must_not_help() 
     auditor = Scorer(noisy, drew=True).run()
     audit = auditor.audit()
     assert not audit.reasons
-    assert audit.moved["class numbers"] > 0.1
+    assert audit.changed["class numbers"] > 0.1
     assert Scorer(noisy).run().audit().reasons  # nothing drawn, nothing declared
 
     def knowing(shown: Shown, scorer: Scorer) -> Tensor:

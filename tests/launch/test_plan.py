@@ -90,28 +90,28 @@ def test_an_option_reaches_the_spec(toy: Toy) -> None:
 
 
 def test_an_option_of_a_part_reaches_that_part(toy: Toy) -> None:
-    assert spec_of(toy, "lora-recycle", "learner.lr=0.5").parts["learner"].options["lr"] == 0.5
+    assert spec_of(toy, "lora-recycle", "learner.lr=0.5").components["learner"].options["lr"] == 0.5
 
 
 def test_the_profiles_options_are_kept_beside_those_given(toy: Toy) -> None:
-    parts = spec_of(toy, "lora-recycle", "learner.lr=0.5").parts
+    parts = spec_of(toy, "lora-recycle", "learner.lr=0.5").components
     assert parts["learner"].options["iterations"] == 3
     assert parts["inversion"].options["prior"] == "none"
 
 
 def test_a_newly_chosen_part_takes_the_profiles_options_that_it_has(toy: Toy) -> None:
     toy.offer(meta_learners=[Mine])
-    learner = spec_of(toy, "lora-recycle", "learner=mine").parts["learner"]
+    learner = spec_of(toy, "lora-recycle", "learner=mine").components["learner"]
     assert (learner.name, learner.options["iterations"], learner.options["warmup"]) == ("mine", 3, 1)
 
 
 def test_a_newly_chosen_part_is_spared_options_that_it_lacks(toy: Toy) -> None:
-    assert spec_of(toy, "lora-recycle", "inversion=gaussian-noise").parts["inversion"].options == {}
+    assert spec_of(toy, "lora-recycle", "inversion=gaussian-noise").components["inversion"].options == {}
 
 
 def test_an_option_given_for_a_newly_chosen_part_beats_the_profiles(toy: Toy) -> None:
     toy.offer(meta_learners=[Mine])
-    learner = spec_of(toy, "lora-recycle", "learner=mine", "learner.iterations=9").parts["learner"]
+    learner = spec_of(toy, "lora-recycle", "learner=mine", "learner.iterations=9").components["learner"]
     assert learner.options["iterations"] == 9
 
 

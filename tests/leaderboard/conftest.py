@@ -10,8 +10,8 @@ import pytest
 from freeshot.contracts.tracks import Suite
 from freeshot.leaderboard import Extensions
 from freeshot.records.models import (
+    ComponentSpec,
     IntervalRecord,
-    Part,
     Provenance,
     RunRecord,
     RunSpec,
@@ -67,17 +67,19 @@ def make_record(
         center = math.fsum(accuracies) / count
         interval = IntervalRecord(mean=center, low=found.low, high=found.high, level=0.95, covers="episodes")
     shot = int(track[-2]) if track[-2].isdigit() else 1
-    part = Part(kind="meta-learner", name=learner, options=learner_options or {}, origin=learner_origin)
-    parts = {"learner": part} if learner else {}
+    ours, theirs = options or {}, learner_options or {}
+    part = ComponentSpec(
+        kind="meta-learner", name=learner, options=theirs, origin=learner_origin, changed=tuple(theirs)
+    )
     spec = RunSpec(
         suite=suite,
         track=TrackSpec(
             name=track, version=version, dataset="sketch", split="novel", pool="mix", sources=("sketch",), way=5,
             shot=shot, query=15, episodes=EPISODES, selection="none", episodes_sha256=episodes_sha256,
         ),
-        method=Part(kind="method", name=method, options=options or {}, origin=origin),
-        parts=parts,
-        backbone=Part(kind="backbone", name=backbone),
+        method=ComponentSpec(kind="method", name=method, options=ours, origin=origin, changed=tuple(ours)),
+        components={"learner": part} if learner else {},
+        backbone=ComponentSpec(kind="backbone", name=backbone),
         seed=seed,
         limit=limit,
     )  # fmt: skip

@@ -238,12 +238,12 @@ def test_a_rerun_that_failed_does_not_change_what_a_row_says_of_itself(record: M
 def counted(record: RunRecord, task: int | None = 10**9, **stage: Any) -> RunRecord:
     """Let all stages of a record count: 5 GFLOP each, or what is said of the first."""
     first, *rest = (s.model_copy(update={"flops": 5 * 10**9}) for s in record.stages)
-    cost = None if task is None else TaskCost(flops=task, tuned=645)
-    return record.model_copy(update={"stages": [first.model_copy(update=stage), *rest], "task": cost})
+    cost = None if task is None else TaskCost(flops=task, tuned_weights=645)
+    return record.model_copy(update={"stages": [first.model_copy(update=stage), *rest], "task_cost": cost})
 
 
 def test_what_was_counted_stands_beside_seconds(record: Make) -> None:
-    asked: dict[str, Any] = {"facts": {"queries": 300}, "learned": 1024}
+    asked: dict[str, Any] = {"facts": {"queries": 300}, "learned_weights": 1024}
     (board,) = boards([counted(record(), **asked), counted(record(track=SKETCH5), 3 * 10**9, **asked)])
     (cost,) = costs(board)
     assert (cost.prepare_flops, cost.task_flops) == (10**10, 2 * 10**9)

@@ -199,6 +199,7 @@ def changed(path: Sequence[Any], value: Any) -> dict[str, Any]:
 
 
 GOOD = make_record().model_dump_json()
+COUNT = '"test_evaluations":0'
 NO_NUMBER = json.dumps(changed(("spec", "method", "options"), {"a": float("nan")}))
 
 
@@ -216,11 +217,11 @@ NO_NUMBER = json.dumps(changed(("spec", "method", "options"), {"a": float("nan")
         (_text('{"a":' * 100_000), "is not a valid record (record: Invalid JSON: recursion limit exceeded"),
         (_text(GOOD[: len(GOOD) // 2]), "is not a valid record (record: Invalid JSON: EOF"),
         (_text(GOOD.replace("vit-toy", "\\ud800")), "is not a valid record (record: Invalid JSON: "),
-        (_text(GOOD.replace('"schema_version":1', '"schema_version":2')), "Update FreeShot, or run its cell again."),
-        (_text(GOOD.replace('"schema_version":1', '"schema_version":0')), "Read it with the FreeShot that wrote it,"),
-        (_text(GOOD.replace('"schema_version":1', f'"schema_version":{"9" * 5000}')), "(record: Invalid JSON: number"),
-        (_text(GOOD.replace('"looks":0', '"\x1b[2J":0')), "is not a valid record (record: Invalid JSON: control char"),
-        (_text(GOOD.replace('"looks":0', '"\\u001b[2J":0')), "is not a valid record ([2J: Extra inputs"),
+        (_text(GOOD.replace('"schema_version":2', '"schema_version":3')), "Update FreeShot, or run its cell again."),
+        (_text(GOOD.replace('"schema_version":2', '"schema_version":0')), "Read it with the FreeShot that wrote it,"),
+        (_text(GOOD.replace('"schema_version":2', f'"schema_version":{"9" * 5000}')), "(record: Invalid JSON: number"),
+        (_text(GOOD.replace(COUNT, '"\x1b[2J":0')), "is not a valid record (record: Invalid JSON: control char"),
+        (_text(GOOD.replace(COUNT, '"\\u001b[2J":0')), "is not a valid record ([2J: Extra inputs"),
         (_text(NO_NUMBER), "are not JSON compliant"),
         (_text(GOOD.replace('"cell":"', '"cell":"0')), "the cell's hash does not match its spec"),
     ],
@@ -251,8 +252,8 @@ def test_a_link_to_a_record_is_that_record() -> None:
 
 def test_of_a_key_that_stands_twice_the_last_counts_as_for_every_reader_of_json() -> None:
     with results() as folder:
-        (folder / "good.json").write_text(GOOD.replace('"looks":0', '"looks":0,"looks":3'))
-        assert [record.looks for record in load_records(folder).records] == [3]
+        (folder / "good.json").write_text(GOOD.replace(COUNT, '"test_evaluations":0,"test_evaluations":3'))
+        assert [record.test_evaluations for record in load_records(folder).records] == [3]
 
 
 def test_a_file_name_that_is_no_text_is_told(tmp_path: Path) -> None:

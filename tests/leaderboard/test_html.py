@@ -94,7 +94,9 @@ def test_the_page_compares_all_rows_that_share_a_track(record: Callable[..., Run
 def test_a_cell_has_wider_intervals_and_the_recall_of_each_class(record: Callable[..., RunRecord]) -> None:
     quality = Quality(ece=0.1, brier=0.5, recall={"dog": 0.125, "cat": 1 / 3})
     spread = IntervalRecord(mean=0.5, low=0.25, high=0.75, level=0.9, covers="images")
-    (found,) = data_of(render("html", [record("alpha").model_copy(update={"quality": quality, "spreads": (spread,)})]))
+    (found,) = data_of(
+        render("html", [record("alpha").model_copy(update={"quality": quality, "wider_intervals": (spread,)})])
+    )
     cell = found["rows"][0]["cells"]["in-domain/sketch/5w1s"]
     assert ["over images", "25.00 … 75.00, 90 %"] in cell["facts"]
     assert cell["quality"][0]["recall"] == [["dog", 0.125], ["cat", 0.3333]]

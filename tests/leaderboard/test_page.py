@@ -113,9 +113,9 @@ def full(record: RunRecord, order: int) -> RunRecord:
     spread = IntervalRecord(mean=record.interval.mean, low=low, high=high, level=0.95, covers="images")
     quality = Quality(ece=0.0625, brier=0.75, recall={"cat": 0.25, "<b>dog</b>": 0.125})
     odds = [float((i * order) % EPISODES) for i in range(EPISODES)]
-    stages = [s.model_copy(update={"flops": 2 * 10**12, "learned": 4096 * order}) for s in record.stages]
-    measured = {"stages": stages, "task": TaskCost(flops=order * 10**9, tuned=0)}
-    return record.model_copy(update={"spreads": (spread,), "quality": quality, "log_odds": odds, **measured})
+    stages = [s.model_copy(update={"flops": 2 * 10**12, "learned_weights": 4096 * order}) for s in record.stages]
+    measured = {"stages": stages, "task_cost": TaskCost(flops=order * 10**9, tuned_weights=0)}
+    return record.model_copy(update={"wider_intervals": (spread,), "quality": quality, "log_odds": odds, **measured})
 
 
 def everything() -> list[RunRecord]:

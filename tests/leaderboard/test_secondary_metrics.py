@@ -26,7 +26,7 @@ def told(record: RunRecord, half: float = 0.08, ece: float = 0.1) -> RunRecord:
         for covers, width in (("episodes and images", half), ("episodes, images and classes", 2 * half))
     )
     changed: dict[str, Any] = {
-        "spreads": spreads,
+        "wider_intervals": spreads,
         "quality": Quality(ece=ece, brier=0.5, recall={"cat": 0.5}),
         "log_odds": [float(i) for i in range(EPISODES)],
     }

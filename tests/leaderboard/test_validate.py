@@ -93,7 +93,7 @@ BESIDE = IntervalRecord(mean=0.3, low=0.2, high=0.4, level=0.95, covers="episode
         (0.4, {"interval": NARROW.model_copy(update={"covers": "classes"})}, []),
         (
             0.4,
-            {"spreads": (BESIDE,)},
+            {"wider_intervals": (BESIDE,)},
             ["Its mean lies outside its interval over episodes and images. Rerun its cell."],
         ),
     ],
@@ -111,8 +111,8 @@ def test_numbers_that_cannot_be_are_told_once(
         ({"log_odds": [0.5]}, "there are 1 log-odds for 20 episodes"),
         ({"accuracies": [0.4] * 20}, "the mean is not the mean of the accuracies"),
         ({"accuracies": [2.0] * 20}, "less than or equal to 1"),
-        ({"spreads": [BESIDE.model_dump() | {"low": 0.35}]}, "an interval must contain its mean"),
-        ({"schema_version": 2}, "is a record of schema version 2"),
+        ({"wider_intervals": [BESIDE.model_dump() | {"low": 0.35}]}, "an interval must contain its mean"),
+        ({"schema_version": 3}, "is a record of schema version 3"),
         ({"cell": "0" * 16}, "the cell's hash does not match its spec"),
     ],
 )
@@ -149,7 +149,7 @@ def test_files_that_cannot_be_read_are_problems() -> None:
 
 
 def test_what_readers_should_know_is_a_remark(record: Callable[..., RunRecord]) -> None:
-    one = changed(record("alpha"), looks=2)
+    one = changed(record("alpha"), test_evaluations=2)
     dirty = one.provenance.model_copy(update={"git_dirty": True})
     remarks = told([one.model_copy(update={"provenance": dirty})], weight="remark")
     assert [text.partition(": ")[2] for text in remarks] == [

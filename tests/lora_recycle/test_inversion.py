@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from freeshot.contracts.efficiency import EfficiencyStrategy
     from freeshot.contracts.pool import LoraPool
+    from freeshot.contracts.strategy import EfficiencyStrategy
     from freeshot.engine import Backbone
 
 CPU = torch.device("cpu")

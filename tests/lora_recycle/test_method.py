@@ -27,7 +27,7 @@ def test_its_stages_are_inversion_meta_learning_and_evaluation(toy: Toy) -> None
 
 
 def test_its_parts_are_on_record_with_their_origin(toy: Toy) -> None:
-    parts = toy.record("lora-recycle").spec.parts
+    parts = toy.record("lora-recycle").spec.components
     assert {name: part.name for name, part in parts.items()} == {
         "inversion": "lora-inversion",
         "strategy": "cls-attention",

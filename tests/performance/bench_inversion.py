@@ -7,7 +7,7 @@ from tests.performance.measure import Table, in_turn
 from tests.performance.setting import Setting, pocket
 
 from freeshot.contracts.component import build
-from freeshot.contracts.efficiency import EfficiencyStrategy
+from freeshot.contracts.strategy import EfficiencyStrategy
 from freeshot.engine import BankTeacher, LoraBank
 from freeshot.engine.metering.flops import flops_of
 from freeshot_lora_recycle.inversion import LoraInversion

@@ -157,7 +157,7 @@ def _fresh() -> None:
 @pytest.fixture
 def unaudited(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the audit, so that each episode is tuned once."""
-    nothing = CellAudit(AuditRecord(episodes=0, moved={}, seconds=0), ())
+    nothing = CellAudit(AuditRecord(episodes=0, changed={}, seconds=0), ())
     monkeypatch.setattr("freeshot.pipeline.cell.audited", lambda *_: nothing)
 
 
@@ -187,7 +187,7 @@ def ears(stubs: Toy) -> Ears:
 
 def test_a_finished_cell_has_one_accuracy_per_episode_and_its_interval(stubs: Toy) -> None:
     record = stubs.record("stub")
-    assert (record.status, len(record.accuracies), record.looks, record.comparable) == ("ok", 20, 1, True)
+    assert (record.status, len(record.accuracies), record.test_evaluations, record.comparable) == ("ok", 20, 1, True)
     assert record.interval is not None
     assert record.interval.mean == pytest.approx(sum(record.accuracies) / 20)
 
@@ -218,7 +218,7 @@ def test_a_limited_cell_scores_the_first_episodes(stubs: Toy) -> None:
 )
 def test_what_a_method_does_wrong_is_on_record(stubs: Toy, method: str, status: str, reason: str) -> None:
     record = stubs.record(method)
-    assert (record.status, record.accuracies, record.looks) == (status, [], 0)
+    assert (record.status, record.accuracies, record.test_evaluations) == (status, [], 0)
     assert record.reason.startswith(reason)
 
 
@@ -470,28 +470,28 @@ def test_every_need_has_a_method_that_must_declare_it() -> None:
 def test_looking_again_is_counted(toy: Toy) -> None:
     first = toy.record("frozen-prototype")
     again = toy.record("frozen-prototype", rerun=True)
-    assert (first.looks, again.looks) == (1, 2)
+    assert (first.test_evaluations, again.test_evaluations) == (1, 2)
 
 
 def test_what_is_done_is_not_looked_at_again(toy: Toy) -> None:
     toy.record("frozen-prototype")
-    assert toy.record("frozen-prototype").looks == 1
+    assert toy.record("frozen-prototype").test_evaluations == 1
 
 
 def test_a_look_counts_from_where_scoring_begins_whatever_comes_of_it(stubs: Toy) -> None:
     Guessing.break_at = 8
     broken = stubs.record("guessing")
-    assert (broken.status, broken.accuracies, broken.looks) == ("failed", [], 1)
+    assert (broken.status, broken.accuracies, broken.test_evaluations) == ("failed", [], 1)
     _fresh_counts()
-    assert stubs.record("guessing").looks == 2
+    assert stubs.record("guessing").test_evaluations == 2
 
 
 def test_a_failure_forgets_no_look(stubs: Toy, unaudited: None) -> None:
     stubs.record("guessing")
     Guessing.break_at = 21
-    assert stubs.record("guessing", rerun=True).looks == 2
+    assert stubs.record("guessing", rerun=True).test_evaluations == 2
     _fresh_counts()
-    assert stubs.record("guessing").looks == 3
+    assert stubs.record("guessing").test_evaluations == 3
 
 
 def test_a_look_that_was_interrupted_and_continued_is_one(stubs: Toy) -> None:
@@ -499,11 +499,11 @@ def test_a_look_that_was_interrupted_and_continued_is_one(stubs: Toy) -> None:
     with pytest.raises(KeyboardInterrupt):
         stubs.launch("guessing")
     _fresh_counts()
-    assert stubs.record("guessing").looks == 1
+    assert stubs.record("guessing").test_evaluations == 1
 
 
 def test_a_cell_that_fails_before_scoring_has_not_looked(stubs: Toy) -> None:
-    assert stubs.record("clumsy").looks == 0
+    assert stubs.record("clumsy").test_evaluations == 0
 
 
 def test_every_results_folder_counts_its_own_looks(toy: Toy) -> None:
@@ -512,12 +512,12 @@ def test_every_results_folder_counts_its_own_looks(toy: Toy) -> None:
     request = toy.request("frozen-prototype", results=toy.folder / "elsewhere")
     execute_plan(plan_run(request, toy.catalogue), request, toy.catalogue)
     (file,) = (toy.folder / "elsewhere").rglob("*.json")
-    assert RunRecord.read(file).looks == 1
+    assert RunRecord.read(file).test_evaluations == 1
 
 
 def test_other_settings_are_another_cell_with_looks_of_its_own(stubs: Toy) -> None:
     stubs.record("lora-recycle")
-    assert stubs.record("lora-recycle", options=("per_class=4",)).looks == 1
+    assert stubs.record("lora-recycle", options=("per_class=4",)).test_evaluations == 1
     assert len(list(stubs.results.rglob("lora-recycle-*.json"))) == 2
 
 
@@ -542,14 +542,14 @@ def test_a_record_says_what_preparing_and_one_task_cost(toy: Toy) -> None:
     inversion, learning, rest, evaluation = record.stages
     assert all(stage.flops for stage in (inversion, learning, evaluation))
     assert rest.flops  # masks, whose making is no stage
-    assert (inversion.learned, rest.learned) == (None, None)
-    assert learning.learned
-    assert record.task is not None
+    assert (inversion.learned_weights, rest.learned_weights) == (None, None)
+    assert learning.learned_weights
+    assert record.task_cost is not None
     images = record.spec.track.way * (record.spec.track.shot + record.spec.track.query)
     assert evaluation.flops is not None
-    assert record.task.flops % images == 0  # each image is embedded once
-    assert 0 < record.task.flops < evaluation.flops
-    assert record.task.tuned == 0
+    assert record.task_cost.flops % images == 0  # each image is embedded once
+    assert 0 < record.task_cost.flops < evaluation.flops
+    assert record.task_cost.tuned_weights == 0
 
 
 class Multiplying(Learner):
@@ -577,24 +577,24 @@ def test_what_a_head_does_is_a_tasks_own_however_many_share_an_image(toy: Toy) -
     toy.offer(methods=[Headstrong])
     record = toy.record("headstrong")
     assert record.stages[-1].flops == 2 * 64**3
-    assert record.task is not None
-    assert record.task.flops == round(2 * 64**3 / len(record.accuracies))
+    assert record.task_cost is not None
+    assert record.task_cost.flops == round(2 * 64**3 / len(record.accuracies))
 
 
 def test_a_row_that_tunes_says_how_many_weights(toy: Toy) -> None:
     probe, whole = toy.record("linear-probe"), toy.record("full-finetuning")
-    assert probe.task is not None
-    assert whole.task is not None
-    assert probe.task.tuned == 2 * (48 + 1)
-    assert whole.task.tuned > 1000
-    assert whole.stages[-1].flops == pytest.approx(whole.task.flops * len(whole.accuracies), rel=1e-6)
+    assert probe.task_cost is not None
+    assert whole.task_cost is not None
+    assert probe.task_cost.tuned_weights == 2 * (48 + 1)
+    assert whole.task_cost.tuned_weights > 1000
+    assert whole.stages[-1].flops == pytest.approx(whole.task_cost.flops * len(whole.accuracies), rel=1e-6)
 
 
 def test_what_a_cached_stage_cost_is_told_again(toy: Toy) -> None:
     made, again = toy.record("lora-recycle"), toy.record("lora-recycle", rerun=True)
     assert [stage.cached for stage in again.stages] == [True, True, False, False]
     assert [stage.flops for stage in again.stages] == [stage.flops for stage in made.stages]
-    assert again.task == made.task
+    assert again.task_cost == made.task_cost
 
 
 def test_a_slow_head_is_asked_of_no_more_tasks(stubs: Toy, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -121,16 +121,16 @@ def test_a_random_start_may_vary_with_the_numbers_of_classes(toy: Toy) -> None:
     record = record_of(toy, handing(RandomStart))
     assert record.status == "ok", record.reason
     assert record.audit is not None
-    assert record.audit.moved["class numbers"] > 0.02
-    assert record.audit.moved["query order and other queries"] == 0
+    assert record.audit.changed["class numbers"] > 0.02
+    assert record.audit.changed["query order and other queries"] == 0
 
 
 def test_an_honest_record_holds_its_audit(toy: Toy) -> None:
     record = record_of(toy, handing(Flat))
     assert record.audit is not None
     assert record.audit.episodes == 20
-    assert record.audit.moved == {"batch": 0, "everything": 0}
-    assert "transductive" not in record.model_dump_json()
+    assert record.audit.changed == {"batch": 0, "everything": 0}
+    assert not record.tags.transductive
 
 
 def test_a_head_that_raises_in_the_audit_alone_is_failed(toy: Toy) -> None:

@@ -53,7 +53,7 @@ def facts(record: Any) -> dict[str, Any]:
         for name in ("seconds", "peak_bytes", "cached"):
             stage.pop(name)
     plain["audit"].pop("seconds")
-    return {name: value for name, value in plain.items() if name not in ("provenance", "looks")}
+    return {name: value for name, value in plain.items() if name not in ("provenance", "test_evaluations")}
 
 
 def stored(toy: Any) -> list[Path]:

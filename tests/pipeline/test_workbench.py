@@ -87,7 +87,7 @@ def stocked(toy: Toy) -> Toy:
     return toy
 
 
-GREY, NONE = Choice("inversion", "grey"), Choice("efficiency", "none")
+GREY, NONE = Choice("inversion", "grey"), Choice("strategy", "none")
 SHORT = Choice("meta-learner", "counting", (("iterations", 2), ("warmup", 1)))
 LORAS = 4
 
@@ -159,7 +159,7 @@ def test_other_weights_in_the_same_file_are_inverted_with_anew(
     ("inversion", "strategy", "per_class"),
     [
         (GREY.with_options(shade=0.4), NONE, 3),
-        (GREY, Choice("efficiency", "cls-attention", (("at", (0,)),)), 3),
+        (GREY, Choice("strategy", "cls-attention", (("at", (0,)),)), 3),
         (GREY, NONE, 4),
     ],
 )
@@ -172,7 +172,7 @@ def test_another_recipe_is_inverted_anew(stocked: Toy, inversion: Choice, strate
 
 def test_one_inversion_serves_every_mask_of_the_last_layer(stocked: Toy) -> None:
     bench = stocked.bench(Rich())
-    shares = [Choice("efficiency", "cls-attention", (("ratio", ratio),)) for ratio in (0.75, 0.5, 0.25)]
+    shares = [Choice("strategy", "cls-attention", (("ratio", ratio),)) for ratio in (0.75, 0.5, 0.25)]
     masks = [bench.surrogates(GREY, share, 3)[0].shots.kept for share in (NONE, *shares)]
     assert [None if mask is None else mask.shape[1] for mask in masks] == [None, 4, 8, 12]
     assert len(Grey.asked) == LORAS
@@ -226,7 +226,7 @@ def test_mirrored_logits_are_those_of_the_mirrored_images(stocked: Toy) -> None:
 
 
 def test_a_strategy_leaves_its_mask_with_the_surrogates(stocked: Toy) -> None:
-    half = Choice("efficiency", "cls-attention", (("ratio", 0.5),))
+    half = Choice("strategy", "cls-attention", (("ratio", 0.5),))
     (first, *_) = stocked.bench(Rich()).surrogates(GREY, half, 2)
     assert first.shots.kept is not None
     assert first.shots.kept.shape == (len(first.shots), 8)

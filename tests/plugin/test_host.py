@@ -213,7 +213,7 @@ def test_a_file_is_a_plugin_named_by_its_content(tmp_path: Path) -> None:
     file.write_text(FILE)
     host = load_plugins()
     host.load_file(file)
-    registered = Catalogue(host).registered("efficiency", "half")
+    registered = Catalogue(host).registered("strategy", "half")
     assert registered.origin == f"my-strategy.py {hashlib.sha256(FILE.encode()).hexdigest()[:8]}"
     assert pickle.loads(pickle.dumps(registered.value())) == registered.value()  # noqa: S301 - our own bytes
 

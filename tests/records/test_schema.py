@@ -26,7 +26,7 @@ def golden() -> dict[str, Any]:
 
 
 def test_the_published_schema_is_what_the_models_say() -> None:
-    again = "Write it again with: freeshot results schema > docs/reference/record-1.schema.json"
+    again = "Write it again with: freeshot results schema > docs/reference/record-2.schema.json"
     assert json.loads(PUBLISHED.read_text(encoding="utf-8")) == record_schema(), again
 
 
@@ -34,7 +34,7 @@ def test_it_is_a_schema_of_its_draft_with_a_name() -> None:
     schema = record_schema()
     Draft202012Validator.check_schema(schema)
     assert schema["$schema"] == Draft202012Validator.META_SCHEMA["$id"]
-    assert (schema["$id"], schema["title"]) == ("urn:freeshot:record:1", "A FreeShot record, schema version 1")
+    assert (schema["$id"], schema["title"]) == ("urn:freeshot:record:2", "A FreeShot record, schema version 2")
 
 
 def test_every_committed_record_is_valid_under_it() -> None:
@@ -48,10 +48,11 @@ def test_every_committed_record_is_valid_under_it() -> None:
     "edit",
     [
         drop("cell"), drop("spec"), drop("provenance"), put("surplus", 1), put("spec.track.surplus", 1),
-        put("schema_version", 2), put("schema_version", "1"), put("cell", "no hash"), put("status", "fine"),
+        put("schema_version", 1), put("schema_version", "1"), put("cell", "no hash"), put("status", "fine"),
         put("status", "failed"), put("accuracies", [0.5, 1.5, 0.25, 0.75]), put("accuracies", [0.5, "0.5", 0.5, 0.5]),
         put("accuracies", []), put("interval", None), put("interval.mean", 1.25), put("interval.level", 1),
-        put("looks", -1), put("looks", 0.5), put("spec.seed", 10**30), put("spec.track.way", 0), put("spec.limit", 0),
+        put("test_evaluations", -1), put("test_evaluations", 0.5),
+        put("spec.seed", 10**30), put("spec.track.way", 0), put("spec.limit", 0),
         put("stages", [{"stage": "x", "seconds": -1, "peak_bytes": 0}]), put("tags.data_free", "maybe"),
         put("stages", [{"stage": "x", "seconds": 1e300, "peak_bytes": 0}]), put("provenance.threads", True),
         put("quality", {"ece": 2, "brier": 0, "recall": {}}), put("hashes", {"pool": 1}), put("comparable", "yes"),

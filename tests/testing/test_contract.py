@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 GOOD: dict[str, Any] = {
     "inversion": good_inversion.Mine,
-    "efficiency": good_efficiency.Mine,
+    "strategy": good_efficiency.Mine,
     "meta-learner": good_meta_learner.Mine,
     "method": good_method.Mine,
     "dataset": good_dataset.Mine,
@@ -492,7 +492,7 @@ class Deaf(Embeds):
         from freeshot import Choice
 
         with contextlib.suppress(KeyboardInterrupt):
-            bench.surrogates(Choice("inversion", "gaussian-noise"), Choice("efficiency", "none"), 3)
+            bench.surrogates(Choice("inversion", "gaussian-noise"), Choice("strategy", "none"), 3)
         return super().prepare(bench)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from freeshot.basics.errors import PluginError
-from freeshot.cli.commands.plugin import KINDS, REGISTERED
+from freeshot.cli.commands.plugin import KINDS
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.plugin.files import import_file
 from freeshot.plugin.host import load_plugins
@@ -51,7 +51,7 @@ def test_a_new_plugin_is_a_whole_distribution(tmp_path: Path, kind: str) -> None
     host = load_plugins()
     host.load_file(files[1])
     assert "freeshot_my_idea" in {info.name for info in host.loaded}
-    assert Catalogue(host).holders(REGISTERED.get(kind, kind), offered_name("my-idea", kind))
+    assert Catalogue(host).holders(kind, offered_name("my-idea", kind))
     module = import_file(files[1])
     assert hasattr(module, "MyIdea") or hasattr(module, "MY_IDEA")
 

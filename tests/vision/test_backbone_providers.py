@@ -10,7 +10,7 @@ import torch
 
 from freeshot.basics.errors import DataError, OptionError
 from freeshot.contracts.component import build, name_and_options, options_of, spelled
-from freeshot.contracts.efficiency import EfficiencyStrategy
+from freeshot.contracts.strategy import EfficiencyStrategy
 from freeshot.contracts.tensors import LayerView
 from freeshot.engine import Backbone, BankTeacher, LoraBank, forward, merge, open_backbone, slots_of
 from freeshot.engine.inversion.mask_only import only_masks

@@ -52,7 +52,12 @@ def quantized_model(path: Path, bias: str = "layer.bias") -> dict[str, Any]:
     """Write a model of one quantised product with a bias; return its integers, zero points and scales."""
     integers = RNG.integers(-127, 128, (4, 3)).astype(np.int8)  # [i, o]
     zeros, scales = RNG.integers(-3, 4, 3).astype(np.int8), RNG.uniform(0.01, 0.1, 3).astype(np.float32)
-    constants = {"w": integers, "w_zero": zeros, "w_scale": scales, bias: np.array([0.5, -1, 2], np.float32)}
+    constants: dict[str, Any] = {
+        "w": integers,
+        "w_zero": zeros,
+        "w_scale": scales,
+        bias: np.array([0.5, -1, 2], np.float32),
+    }
     nodes = [
         helper.make_node("DynamicQuantizeLinear", ["x"], ["xq", "x_scale", "x_zero"]),
         helper.make_node("MatMulInteger", ["xq", "w", "x_zero", "w_zero"], ["product"]),

@@ -9,7 +9,7 @@ import pytest
 
 from freeshot.basics.errors import StoreError
 from freeshot.contracts.method import Learner, Method
-from freeshot.records.models import Part, RunRecord
+from freeshot.records.models import ComponentSpec, RunRecord
 from freeshot.workflows.reproduce import Rebuilt, rebuild
 
 if TYPE_CHECKING:
@@ -96,16 +96,16 @@ def test_another_track_is_one_sentence(toy: Toy, stub: RunRecord, track: dict[st
 
 def test_another_default_of_a_part_is_one_sentence(toy: Toy) -> None:
     record = toy.record("lora-recycle")
-    learner = record.spec.parts["learner"]
+    learner = record.spec.components["learner"]
     other = learner.model_copy(update={"options": learner.options | {"iterations": 77}})
-    found = rebuilt(toy, changed(record, parts=record.spec.parts | {"learner": other})).differences
+    found = rebuilt(toy, changed(record, components=record.spec.components | {"learner": other})).differences
     assert [d.text for d in found] == [f"The {learner.kind} '{learner.name}' has iterations 77 on record, 3 here."]
 
 
 def test_a_part_that_is_gone_is_one_sentence(toy: Toy, stub: RunRecord) -> None:
     origin = toy.catalogue.origin("meta-learner", "prototype")
-    extra = {"helper": Part(kind="meta-learner", name="prototype", origin=origin)}
-    (difference,) = rebuilt(toy, changed(stub, parts=extra)).differences
+    extra = {"helper": ComponentSpec(kind="meta-learner", name="prototype", origin=origin)}
+    (difference,) = rebuilt(toy, changed(stub, components=extra)).differences
     assert difference.text == "The meta-learner 'prototype' is part of the method on record only."
 
 

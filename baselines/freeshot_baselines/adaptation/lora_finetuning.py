@@ -45,15 +45,15 @@ class LoraFinetuning(Method):
     """Initialisations of the linear head: zero, or equal to the nearest-prototype rule."""
     trials: int = 30
     """Validation tasks on which the grid is evaluated."""
-    under: Choice = no_base()
+    base: Choice = no_base()
     """Base method whose meta-LoRA is used, such as lora-recycle; by default the pre-trained network."""
 
     def __post_init__(self) -> None:
-        require_exclusive(self.start, self.under)
+        require_exclusive(self.start, self.base)
 
     def prepare(self, bench: Workbench) -> Learner:
         """Select from the grid, once for all tracks with the same pool and shots."""
-        bench = bench.with_base(self.under)
+        bench = bench.with_base(self.base)
         backbone, episodes_per_batch = freeze_for_episodes(bench)
         average = self._average(bench)
         candidates = [

@@ -58,15 +58,15 @@ class Pmf(Method):
     """Probability of augmenting an image of a copy. paper: 0.9."""
     trials: int = 30
     """Validation tasks on which the rates are evaluated. paper: 5 labelled episodes of the test domain."""
-    under: Choice = no_base()
+    base: Choice = no_base()
     """Base method whose meta-LoRA is used, such as lora-recycle; by default the pre-trained network."""
 
     def __post_init__(self) -> None:
-        require_exclusive(self.start, self.under)
+        require_exclusive(self.start, self.base)
 
     def prepare(self, bench: Workbench) -> Learner:
         """Select the rate, once for all tracks with the same pool and shots."""
-        bench = bench.with_base(self.under)
+        bench = bench.with_base(self.base)
         backbone, episodes_per_batch = freeze_for_episodes(bench, copies=2)
         adapter = self._meta_trained(bench)
         recipe: dict[str, object] = {"method": self.name, "lrs": self.lrs, "steps": self.steps, "scale": self.scale}

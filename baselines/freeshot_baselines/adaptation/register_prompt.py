@@ -32,19 +32,19 @@ class RegisterPrompt(Method):
     )
     registers: int = 4
     """Number of extra tokens; ours."""
-    spread: float = 0.02
+    init_std: float = 0.02
     """Standard deviation of their random initialisation, that of a class token; ours."""
     lr: float = 0.01
     """Learning rate of Adam; ours."""
     steps: int = 20
     """Steps on each support set; ours."""
-    under: Choice = no_base()
+    base: Choice = no_base()
     """Base method whose meta-LoRA is used, such as lora-recycle; by default the pre-trained network."""
 
     def prepare(self, bench: Workbench) -> Learner:
         """Prepare the network; all tuning happens per episode."""
         backbone, episodes_per_batch = freeze_for_episodes(
-            bench.with_base(self.under), copies=2 if bench.shot == 1 else 1
+            bench.with_base(self.base), copies=2 if bench.shot == 1 else 1
         )
         return RegisterLearner(backbone, self, episodes_per_batch)
 
@@ -67,7 +67,7 @@ class RegisterLearner(Learner):
         backbone, method = self._backbone, self._method
         width = backbone.features_without_gradient(support[:1, :1]).shape[-1]
         drawn = torch.stack([torch.randn(method.registers, width, generator=rng) for rng in rngs])
-        registers = Parameter((method.spread * drawn).to(backbone.like))  # [e, p, d]
+        registers = Parameter((method.init_std * drawn).to(backbone.like))  # [e, p, d]
         self.tuned_parameters = registers[0].numel()
 
         def losses() -> Tensor:

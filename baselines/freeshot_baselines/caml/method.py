@@ -33,7 +33,7 @@ class Caml(Method):
     needs = frozenset({Needs.POOL})
     inversion: Choice = Choice("inversion", "lora-inversion")
     """Inversion that synthesises images from a LoRA."""
-    strategy: Choice = Choice("efficiency", "none")
+    strategy: Choice = Choice("strategy", "none")
     """Efficiency strategy in inversion; features are computed with all tokens."""
     per_class: int = 40
     """Images per class of each LoRA."""
@@ -51,7 +51,7 @@ class Caml(Method):
     """Layers of the transformer. code: those of ViT-Large."""
     heads: int = 16
     """Attention heads. code: those of ViT-Large."""
-    under: Choice = no_base()
+    base: Choice = no_base()
     """Base method whose meta-LoRA is used, such as lora-recycle; by default the pre-trained network."""
 
     def prepare(self, bench: Workbench) -> Learner:
@@ -61,7 +61,7 @@ class Caml(Method):
         from freeshot_baselines.caml.feature_tasks import feature_tasks
         from freeshot_baselines.caml.transformer import fresh
 
-        bench = bench.with_base(self.under)
+        bench = bench.with_base(self.base)
         frozen = bench.frozen()
         sets = bench.surrogates(self.inversion, self.strategy, self.per_class, self.batch)
         rng = bench.rng("in-context")
@@ -74,7 +74,7 @@ class Caml(Method):
             self.train(network, tasks, shape, rng, counted(self.iterations, on_step))
             return network.state_dict()
 
-        options = {k: v for k, v in asdict(self).items() if k not in ("inversion", "strategy", "under")}
+        options = {k: v for k, v in asdict(self).items() if k not in ("inversion", "strategy", "base")}
         learned = bench.cached_tensors("in-context training", options, make)
         network.load_state_dict({name: torch.as_tensor(value) for name, value in learned.items()})
         return InContextLearner(frozen, network)

@@ -35,7 +35,7 @@ class Mole(Method):
     needs = frozenset({Needs.POOL})
     k: int = 2
     """Number of LoRAs per image. papers: 1, among a handful of experts."""
-    spread: float = 0.02
+    init_std: float = 0.02
     """Standard deviation of the gate's initial weights, on features of length one; ours."""
     lr: float = 0.1
     """Learning rate of Adam; ours."""
@@ -73,7 +73,7 @@ class MoleLearner(Learner):
         frozen_support = backbone.features_without_gradient(support)  # [e, n, d]
         width = frozen_support.shape[-1]
         start = torch.stack([torch.randn(stack.loras, width, generator=rng) for rng in rngs])
-        gate = Parameter((method.spread * start).to(backbone.like))  # [e, l, d]
+        gate = Parameter((method.init_std * start).to(backbone.like))  # [e, l, d]
         self.tuned_parameters = gate[0].numel()
 
         def features(images: Tensor) -> Tensor:

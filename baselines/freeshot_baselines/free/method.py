@@ -94,7 +94,7 @@ class Free(InversionBasedMethod):
     citation = "Wei et al., FREE: Faster and Better Data-Free Meta-Learning, CVPR 2024"
     learner: Choice = Choice("meta-learner", "bell")
     inversion: Choice = Choice("inversion", "meta-generator")
-    strategy: Choice = Choice("efficiency", "none")
+    strategy: Choice = Choice("strategy", "none")
     """Efficiency strategy that drops tokens."""
     per_class: int = 20
     """Surrogate images per class of each LoRA. code: 20."""

@@ -42,12 +42,12 @@ class LinearProbe(Method):
     """Weights of the data relative to the penalty to try, as in scikit-learn."""
     trials: int = 100
     """Validation tasks on which they are evaluated."""
-    under: Choice = no_base()
+    base: Choice = no_base()
     """Base method whose meta-LoRA is used, such as lora-recycle; by default the pre-trained network."""
 
     def prepare(self, bench: Workbench) -> Learner:
         """Select the penalty, once for all tracks with the same pool and shots."""
-        bench = bench.with_base(self.under)
+        bench = bench.with_base(self.base)
         frozen = bench.frozen()
         recipe = {"method": self.name, "cs": self.cs}
         chosen = choose(bench, Penalty, recipe, self.trials, lambda trials: self._scores(frozen, trials))

@@ -27,7 +27,7 @@ class Knn(Method):
     """Number of neighbours that vote; at most the images per class."""
     metric: Literal["cosine", "euclidean"] = "cosine"
     """Distance of features."""
-    under: Choice = no_base()
+    base: Choice = no_base()
     """Base method whose meta-LoRA is used, such as lora-recycle; by default the pre-trained network."""
 
     def __post_init__(self) -> None:
@@ -35,7 +35,7 @@ class Knn(Method):
 
     def prepare(self, bench: Workbench) -> Learner:
         """Return the learner of frozen features."""
-        return KnnLearner(bench.with_base(self.under).frozen(), self.k, self.metric)
+        return KnnLearner(bench.with_base(self.base).frozen(), self.k, self.metric)
 
 
 class KnnLearner(CustomHeadLearner):
@@ -76,7 +76,7 @@ class Rtd(Method):
     """T, in units of the mean distance between two support images of an episode."""
     slices: int = 1
     """Number of slices of equal width into which features are split ('multi-head')."""
-    under: Choice = no_base()
+    base: Choice = no_base()
     """Base method whose meta-LoRA is used, such as lora-recycle; by default the pre-trained network."""
 
     def __post_init__(self) -> None:
@@ -84,7 +84,7 @@ class Rtd(Method):
 
     def prepare(self, bench: Workbench) -> Learner:
         """Return the learner of frozen features."""
-        return RtdLearner(bench.with_base(self.under).frozen(), self.k, self.temperature, self.slices)
+        return RtdLearner(bench.with_base(self.base).frozen(), self.k, self.temperature, self.slices)
 
 
 class RtdLearner(CustomHeadLearner):

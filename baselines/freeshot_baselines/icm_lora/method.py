@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from freeshot import Adapter, Choice, Learner, Method, Needs, Predictor, Shots, Workbench, added
+from freeshot import Adapter, Choice, Learner, Method, Needs, Predictor, Shots, Workbench
 from freeshot.basics.errors import PoolError
 from freeshot_baselines.training_loop import counted, descend
 
@@ -34,7 +34,7 @@ class IcmLora(Method):
     needs = frozenset({Needs.POOL})
     inversion: Choice = Choice("inversion", "lora-inversion")
     """Inversion that synthesises images from a LoRA."""
-    strategy: Choice = Choice("efficiency", "none")
+    strategy: Choice = Choice("strategy", "none")
     """Efficiency strategy in inversion; features are computed with all tokens."""
     per_class: int = 40
     """Images per class of each LoRA."""
@@ -50,7 +50,7 @@ class IcmLora(Method):
     """Width of the hidden layers; ours."""
     kl: float = 0.005
     """Weight of the KL divergence. paper: 0.005."""
-    reach: float = added(0.0)
+    reach: float = 0.0
     """Clipping of standardised conditions, in deviations from the surrogates' mean; ours. 0: no clipping."""
 
     def prepare(self, bench: Workbench) -> Learner:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from freeshot import Adapter, Learner, LoraPool, Method, Model, Needs, Task, Workbench, added
+from freeshot import Adapter, Learner, LoraPool, Method, Model, Needs, Task, Workbench
 from freeshot.basics.errors import PoolError
 from freeshot.basics.validators import require_positive
 from freeshot_baselines.adaptation.batched_adam import freeze_for_episodes
@@ -61,13 +61,13 @@ class Purer(Method):
     """Rank of the meta-LoRA."""
     targets: tuple[str, ...] = ("q", "v")
     """Layers that the LoRA modifies, of q, k, v, proj, fc1 and fc2."""
-    calibrate: int = added(0)
+    calibrate: int = 0
     """Steps of calibration on each support set (ICFIL); 0: none, and the row is tuning-free."""
-    calibrate_lr: float = added(1e-3)
+    calibrate_lr: float = 1e-3
     """Learning rate of Adam in calibration; ours."""
-    calibrate_inversion: int = added(20)
+    calibrate_inversion: int = 20
     """Steps of the inversion of images from the adapted model, as many as the support set has; ours."""
-    calibrate_temperature: float = added(0.1)
+    calibrate_temperature: float = 0.1
     """Of the contrastive loss; ours."""
 
     def __post_init__(self) -> None:

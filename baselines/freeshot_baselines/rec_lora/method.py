@@ -25,7 +25,7 @@ class RecLora(InversionBasedMethod):
     learner: Choice = Choice("meta-learner", "prototype")
     """Meta-learner that trains each of the LoRAs."""
     inversion: Choice = Choice("inversion", "lora-inversion")
-    strategy: Choice = Choice("efficiency", "cls-attention")
+    strategy: Choice = Choice("strategy", "cls-attention")
     clusters: int = 4
     """Maximal number of groups of LoRAs, and thus of meta-LoRAs; ours."""
     temperature: float = 0.1

@@ -57,6 +57,6 @@ class SoraMethod(InversionBasedMethod):
     citation = Sora.citation
     learner: Choice = Choice("meta-learner", "sora")
     inversion: Choice = Choice("inversion", "lora-inversion")
-    strategy: Choice = Choice("efficiency", "cls-attention")
+    strategy: Choice = Choice("strategy", "cls-attention")
     rank: int = 8
     """Rank of the meta-LoRA before any gate closes. paper: 8."""

@@ -141,7 +141,7 @@ class Teapot(InversionBasedMethod):
     citation = TaskMemory.citation
     learner: Choice = Choice("meta-learner", "task-memory")
     inversion: Choice = Choice("inversion", "cmi")
-    strategy: Choice = Choice("efficiency", "none")
+    strategy: Choice = Choice("strategy", "none")
     """Efficiency strategy that drops tokens."""
     per_class: int = 20
     """Surrogate images per class of each LoRA; ours."""

@@ -62,7 +62,7 @@ def _method_titles(plan: Plan) -> list[str]:
     """Return each cell's method and components, or its row label if rows differ in other options."""
     titles = []
     for cell, label in zip(plan.cells, _row_labels(plan), strict=True):
-        components = ", ".join(component.name for component in cell.spec.parts.values())
+        components = ", ".join(component.name for component in cell.spec.components.values())
         plain = f"{cell.spec.method.name} ({components})" if components else cell.spec.method.name
         titles.append(plain if label == cell.spec.method.name else label)
     return titles

@@ -13,7 +13,7 @@ import json
 import textwrap
 import types
 from abc import ABC
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -50,15 +50,6 @@ class Component(ABC):
         return (cls.__doc__ or "").strip().partition("\n")[0]
 
 
-def added(default: Any) -> Any:
-    """Declare an option that was introduced after records were published: `l2: float = added(0.0)`.
-
-    Its default must not change results. Hashes leave the option out while it has its default value, so that earlier
-    records and artefacts keep their cell.
-    """
-    return field(default=default, metadata={"added": True})
-
-
 @dataclass(frozen=True)
 class Choice:
     """A component selected by name, with its own options: `-o learner=reptile -o learner.pace=0.2`."""
@@ -69,6 +60,11 @@ class Choice:
     """Name of the component, 'reptile'."""
     options: tuple[tuple[str, object], ...] = ()
     """Sorted (option, value) pairs that differ from the component's defaults."""
+
+    @property
+    def selects(self) -> bool:
+        """Whether it selects a component; the base method 'none' does not."""
+        return (self.kind, self.name) != ("method", "none")
 
     def with_options(self, **options: object) -> Choice:
         """Return a copy with these options set."""
@@ -146,20 +142,19 @@ def name_and_options(text: str) -> tuple[str, dict[str, str]]:
 
 def spelled(component: Component) -> str:
     """Format a component for `name_and_options`: its name, and the options that differ from their defaults."""
-    defaults = {name: option.default for name, option in options_of(type(component)).items()}
-    changed = [f"{name}={getattr(component, name)}" for name in defaults if getattr(component, name) != defaults[name]]
+    changed = [f"{name}={getattr(component, name)}" for name in changed_options(component)]
     return f"{component.name}:{','.join(changed)}" if changed else component.name
+
+
+def changed_options(component: Component) -> tuple[str, ...]:
+    """List the options that differ from their defaults."""
+    options = options_of(type(component)).values()
+    return tuple(option.name for option in options if getattr(component, option.name) != option.default)
 
 
 def to_json(component: Component) -> dict[str, Any]:
     """Return all options of a component as JSON values; `build(cls, to_json(c)) == c`."""
     return {name: _jsonable(getattr(component, name)) for name in options_of(type(component))}
-
-
-def neutral_options(component: Component) -> tuple[str, ...]:
-    """List the options that were added later and have their neutral default value."""
-    fields = (field for field in dataclasses.fields(component) if field.metadata.get("added"))
-    return tuple(field.name for field in fields if getattr(component, field.name) == field.default)
 
 
 def describe_type(hint: Any) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from freeshot.basics.errors import ContractError, DivergedError, OptionError
-from freeshot.contracts.component import Component, added
+from freeshot.contracts.component import Component
 from freeshot.ops.schedules import cosine
 
 if TYPE_CHECKING:
@@ -83,10 +83,10 @@ class GradientMetaLearner(MetaLearner):
     """Steps per cycle of the schedule; 0: one cycle for the entire run."""
     warmup: int = 25
     """Steps of linear warm-up at the start of each cycle."""
-    validate_every: int = added(0)
+    validate_every: int = 0
     """Evaluate the LoRA on held-out surrogate classes every so many steps and at the end, and keep the best; 0: keep
     the last. Needs the method's `held_out`."""
-    bf16: bool = added(False)
+    bf16: bool = False
     """Run the network in bfloat16 and compute the loss under autocast; the LoRA stays in full precision."""
 
     @abstractmethod

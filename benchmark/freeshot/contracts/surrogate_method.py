@@ -6,7 +6,7 @@ from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from freeshot.contracts.component import Choice, added
+from freeshot.contracts.component import Choice
 from freeshot.contracts.method import Method, Needs
 
 if TYPE_CHECKING:
@@ -30,9 +30,9 @@ class SurrogateMethod(Method):
     """Layers that the LoRA modifies, of q, k, v, proj, fc1 and fc2."""
     flip: bool = True
     """Flip images left to right at random in meta-training, masks with them."""
-    held_out: float = added(0.0)
+    held_out: float = 0.0
     """Share of the surrogate classes held out of training; a meta-learner with `validate_every` uses them."""
-    batch: int = added(0)
+    batch: int = 0
     """Images of a LoRA that are inverted at once, with equal numbers per class; 0: all. Saves memory."""
 
     @abstractmethod

@@ -43,7 +43,7 @@ class Audit:
 
     episodes: int
     """Number of episodes scored again."""
-    moved: Mapping[str, float]
+    changed: Mapping[str, float]
     """Variation → share of predictions that changed."""
     reasons: tuple[str, ...] = ()
     """One sentence for each dependence that is not allowed."""

@@ -144,8 +144,8 @@ def _overridden(row: Row, given: Mapping[str, str], rows: Sequence[Row], catalog
     chosen_anew = {key for key in ours if "." not in key and isinstance(known[key].default, Choice)}
     kept = {key: value for key, value in row.options.items() if _still_fits(key, row, ours, chosen_anew)}
     handed = _profile_of_parts(row, ours, chosen_anew, known, catalogue)
-    under = {name: ours[name] for name in chosen_anew if known[name].default.kind == "method"}
-    return Row(row.method, {**handed, **kept, **_profile_under(under, rows), **ours})
+    base = {name: ours[name] for name in chosen_anew if known[name].default.kind == "method"}
+    return Row(row.method, {**handed, **kept, **_base_options(base, rows), **ours})
 
 
 def _still_fits(key: str, row: Row, ours: Mapping[str, str], anew: set[str]) -> bool:
@@ -154,7 +154,7 @@ def _still_fits(key: str, row: Row, ours: Mapping[str, str], anew: set[str]) -> 
     return stem not in anew or row.options.get(stem) == ours[stem]
 
 
-def _profile_under(methods: Mapping[str, str], rows: Sequence[Row]) -> dict[str, Any]:
+def _base_options(methods: Mapping[str, str], rows: Sequence[Row]) -> dict[str, Any]:
     """Give the base method the profile's options instead of its paper defaults."""
     own = {row.method: row.options for row in reversed(rows)}
     return {f"{option}.{key}": value for option, name in methods.items() for key, value in own.get(name, {}).items()}
@@ -170,7 +170,8 @@ def _profile_of_parts(
     """
     handed: dict[str, Any] = {}
     for name in anew:
-        theirs = options_of(catalogue.component(known[name].default.kind, ours[name]))
+        choice = Choice(known[name].default.kind, ours[name])
+        theirs = options_of(catalogue.component(choice.kind, choice.name)) if choice.selects else {}
         for key, value in row.options.items():
             stem, _, option = key.partition(".")
             if stem == name and option in SIZES and option in theirs:

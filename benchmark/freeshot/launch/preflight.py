@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from freeshot.contracts.dataset import Images
     from freeshot.pipeline.context import RunContext
     from freeshot.pipeline.resolve import PlannedCell
-    from freeshot.records.models import Part
+    from freeshot.records.models import ComponentSpec
 
 SPLITS = {Needs.BASE_IMAGES: "base", Needs.VALIDATION: "validation"}
 """Splits of the pool's data sets that a method may request."""
@@ -45,7 +45,7 @@ def _refuse(lacking: Iterable[str]) -> None:
 def _of_parts(cells: Sequence[PlannedCell], context: RunContext) -> Iterator[str]:
     """Check each component once."""
     specs = [cell.spec for cell in cells]
-    used = [part for spec in specs for part in (spec.method, *spec.parts.values(), spec.backbone)]
+    used = [part for spec in specs for part in (spec.method, *spec.components.values(), spec.backbone)]
     parts = {fingerprint(part.recipe()): part for part in used}
     for part in parts.values():
         try:
@@ -56,7 +56,7 @@ def _of_parts(cells: Sequence[PlannedCell], context: RunContext) -> Iterator[str
 
 def _of_images(cells: Sequence[PlannedCell], context: RunContext) -> Iterator[str]:
     """Open each split of a data set once, and compare its image size with those of its backbones."""
-    seen: dict[tuple[str, str, str], Part] = {}
+    seen: dict[tuple[str, str, str], ComponentSpec] = {}
     for cell in cells:
         backbone = cell.spec.backbone
         for dataset, split in _splits(cell):

@@ -73,7 +73,7 @@ def _cost(label: str, device: str, records: Sequence[RunRecord]) -> Cost:
     evaluation = sum(stage.seconds for stage in stages if _evaluates(stage))
     # a stage that several records took from the cache has identical seconds in all of them, and counts once
     made_once = sum(seconds for _, seconds in {(stage.stage, stage.seconds) for stage in preparation})
-    tasks = [record.task for record in records]
+    tasks = [record.task_cost for record in records]
     return Cost(
         label,
         device,
@@ -83,8 +83,8 @@ def _cost(label: str, device: str, records: Sequence[RunRecord]) -> Cost:
         len(records),
         _mean([_prepare_flops(record) for record in records]),
         _mean([task.flops if task else None for task in tasks]),
-        _most([sum(s.learned or 0 for s in record.stages) if record.task else None for record in records]),
-        _most([task.tuned if task else None for task in tasks]),
+        _most([sum(s.learned_weights or 0 for s in record.stages) if record.task_cost else None for record in records]),
+        _most([task.tuned_weights if task else None for task in tasks]),
         _mean([_queries(record) for record in records]),
         # the seconds between stages have no energy of their own
         _mean([_total([s.joules for s in r.stages if s.stage not in ("queries", "preparation")]) for r in records]),
@@ -95,7 +95,7 @@ def _cost(label: str, device: str, records: Sequence[RunRecord]) -> Cost:
 def _prepare_flops(record: RunRecord) -> float | None:
     """Sum the operations before evaluation; None if a stage was not counted."""
     total = _total([stage.flops for stage in record.stages if not _evaluates(stage)])
-    return float(total) if total is not None and record.task is not None else None
+    return float(total) if total is not None and record.task_cost is not None else None
 
 
 def _queries(record: RunRecord) -> float | None:

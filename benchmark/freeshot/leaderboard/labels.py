@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from freeshot.basics.files import canonical_json, fingerprint
-from freeshot.records.models import Part, RunSpec
+from freeshot.records.models import ComponentSpec, RunSpec
 
 PLAIN = (canonical_json("freeshot"), canonical_json(""))
 """Providers that labels omit: FreeShot itself, and an unknown one."""
+NO_COMPONENT = {"name": "none", "options": {}}
+"""JSON of an option that could select a component but selects none; labels omit it."""
 MANY = 3
 """Minimum number of rows of a method for short labels."""
 
@@ -24,6 +26,8 @@ class Configuration:
     method: str
     settings: tuple[tuple[str, str], ...]
     """Sorted (key, JSON value); 'learner' is the name of a component, 'learner.pace' an option of that component."""
+    defaults: frozenset[str] = field(default=frozenset(), compare=False)
+    """Options that have their default value; labels omit them where they can."""
 
     @cached_property
     def values(self) -> Mapping[str, str]:
@@ -41,15 +45,21 @@ def configuration(spec: RunSpec, *, with_backbone: bool = False) -> Configuratio
     It includes the distribution that provides a component, but not its version: a release that changes results must
     increase the track's version.
     """
-    settings = {key: value for key, value in telling_options(spec.method).items() if key not in spec.parts}
+    settings = {k: v for k, v in spec.method.options.items() if k not in spec.components and v != NO_COMPONENT}
     settings["from"] = _distribution(spec.method)  # cannot be the name of an option, since it is a Python keyword
-    settings |= {key: value for option, part in spec.parts.items() for key, value in _of_part(option, part).items()}
-    settings |= {option: part.name for option, part in spec.parts.items()}  # replaces the JSON of the option
-    if spec.track.other_pool:
-        settings["pool"] = spec.track.other_pool
+    settings |= {
+        key: value for option, part in spec.components.items() for key, value in _of_part(option, part).items()
+    }
+    settings |= {option: part.name for option, part in spec.components.items()}  # replaces the JSON of the option
+    if spec.track.pool_override:
+        settings["pool"] = spec.track.pool_override
     if with_backbone:
         settings |= _of_part("backbone", spec.backbone)
-    return Configuration(spec.method.name, tuple(sorted((k, canonical_json(v)) for k, v in settings.items())))
+    defaults = {key for key in spec.method.options if key not in spec.method.changed}
+    for option, part in spec.components.items():
+        defaults |= {f"{option}.{key}" for key in part.options if key not in part.changed}
+    ordered = tuple(sorted((key, canonical_json(value)) for key, value in settings.items()))
+    return Configuration(spec.method.name, ordered, frozenset(defaults - spec.components.keys()))
 
 
 def configurations(specs: Iterable[RunSpec], *, with_backbone: bool = False) -> list[Configuration]:
@@ -57,9 +67,9 @@ def configurations(specs: Iterable[RunSpec], *, with_backbone: bool = False) -> 
     cached: dict[str, Configuration] = {}
     derived = []
     for spec in specs:
-        parts = {name: vars(part) for name, part in spec.parts.items()}
+        parts = {name: vars(part) for name, part in spec.components.items()}
         backbone = vars(spec.backbone) if with_backbone else None
-        key = repr((vars(spec.method), parts, spec.track.other_pool, backbone))
+        key = repr((vars(spec.method), parts, spec.track.pool_override, backbone))
         if key not in cached:
             cached[key] = configuration(spec, with_backbone=with_backbone)
         derived.append(cached[key])
@@ -82,29 +92,24 @@ def short_labels(specs: Mapping[str, RunSpec]) -> dict[str, str]:
     A short label names the settings that differ from the most common ones of the method's rows. If two would be equal,
     all rows of the method keep their full labels.
     """
-    by_method: dict[str, dict[str, Mapping[str, str]]] = defaultdict(dict)
+    by_method: dict[str, dict[str, Configuration]] = defaultdict(dict)
     for label, spec in specs.items():
-        by_method[spec.method.name][label] = configuration(spec).values
+        by_method[spec.method.name][label] = configuration(spec)
     short = {label: label for label in specs}
     for method, rows in by_method.items():
         every = [*rows.values()]
-        names = [_bracketed(method, {k: v for k, v in own.items() if v != _usual(k, own, every)}) for own in every]
+        names = [_bracketed(method, {k: v for k, v in own.settings if v != _usual(k, own, every)}) for own in every]
         if len(rows) >= MANY and len(set(names)) == len(names):
             short |= zip(rows, names, strict=True)
     return short
 
 
-def _of_part(option: str, part: Part) -> dict[str, Any]:
-    options = {f"{option}.{key}": value for key, value in telling_options(part).items()}
+def _of_part(option: str, part: ComponentSpec) -> dict[str, Any]:
+    options = {f"{option}.{key}": value for key, value in part.options.items()}
     return {option: part.name, f"{option}.from": _distribution(part)} | options
 
 
-def telling_options(part: Part) -> dict[str, Any]:
-    """Return a part's options without neutral ones, which records from before their introduction lack."""
-    return {key: value for key, value in part.options.items() if key not in part.neutral}
-
-
-def _distribution(part: Part) -> str:
+def _distribution(part: ComponentSpec) -> str:
     return part.origin.partition(" ")[0]
 
 
@@ -122,18 +127,21 @@ def _always_shown(key: str, chosen: Configuration) -> bool:
 
 
 def _distinguishes(key: str, chosen: Configuration, group: list[Configuration]) -> bool:
-    """Return whether rows differ in a setting; for an option of a component, only rows with it are compared."""
+    """Return whether a setting differs from its default and between rows; options of a component, between its rows."""
+    if key in chosen.defaults:
+        return False
     owner = key.rpartition(".")[0]
     peers = [other for other in group if other.values.get(owner) == chosen.values.get(owner)]
     return any(other.values.get(key) != chosen.values[key] for other in peers)
 
 
-def _usual(key: str, own: Mapping[str, str], every: Sequence[Mapping[str, str]]) -> str | None:
-    """Return the most common value of a setting; for an option of a component, among rows with that component."""
+def _usual(key: str, own: Configuration, every: Sequence[Configuration]) -> str | None:
+    """Return the most common value of a setting, at a tie the default; of a component's option, among its rows."""
     component = key.partition(".")[0]
-    peers = [row for row in every if component == key or row.get(component) == own.get(component)]
-    values = Counter(row.get(key) for row in peers)
-    return min(values, key=lambda value: (-values[value], value or ""))
+    peers = [row.values for row in every if component == key or row.values.get(component) == own.values.get(component)]
+    counts = Counter(values.get(key) for values in peers)
+    defaults = {row.values.get(key) for row in every if key in row.defaults}
+    return min(counts, key=lambda value: (-counts[value], value not in defaults, value or ""))
 
 
 def _bracketed(method: str, settings: Mapping[str, str]) -> str:

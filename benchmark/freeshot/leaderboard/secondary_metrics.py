@@ -85,7 +85,7 @@ def half_widths(row: Entry, track: str) -> Mapping[str, float]:
     half = {WIDER[0]: cell.interval.half_width}
     records = row.finished(track)
     for covers in WIDER[1:]:
-        widths = [(s.high - s.low) / 2 for r in records for s in r.spreads if s.covers == covers]
+        widths = [(s.high - s.low) / 2 for r in records for s in r.wider_intervals if s.covers == covers]
         if widths and len(widths) == len(records):
             half[covers] = float(np.mean(widths))
     return half

@@ -50,7 +50,9 @@ def _records_of(candidates: Iterable[Board], name: str, field: Literal["label", 
 
 def pack_records(records: Iterable[RunRecord], out: Path) -> Path:
     """Write records under `out` at the same paths as under results/, and a manifest; return the manifest's path."""
-    by_path = {record.spec.place: record for record in records}  # raises for an unsafe name before any file is written
+    by_path = {
+        record.spec.relative_path: record for record in records
+    }  # raises for an unsafe name before any file is written
     files = {}
     for path, record in by_path.items():
         record.write(out / path)

@@ -86,13 +86,13 @@ def _inconsistencies(record: RunRecord) -> Iterator[str]:
     again = student_t(accuracies, stated.level)
     if stated.covers == again.covers and not np.allclose((stated.low, stated.high), (again.low, again.high), atol=1e-6):
         yield "Its interval does not match its accuracies. Rerun its cell."
-    if outside := [s.covers for s in record.spreads if not s.low <= stated.mean <= s.high]:
+    if outside := [s.covers for s in record.wider_intervals if not s.low <= stated.mean <= s.high]:
         yield f"Its mean lies outside its interval over {one_line(', '.join(outside))}. Rerun its cell."
 
 
 def _remarks(record: RunRecord) -> Iterator[str]:
-    if record.looks > 1:
-        yield f"Its test episodes were evaluated {record.looks} times."
+    if record.test_evaluations > 1:
+        yield f"Its test episodes were evaluated {record.test_evaluations} times."
     if record.provenance.git_dirty:
         yield "It was made with uncommitted changes."
 

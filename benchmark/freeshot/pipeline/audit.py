@@ -35,9 +35,9 @@ def audited(evaluation: Evaluation, result: EvaluationResult) -> CellAudit:
     rescore = _rescore(evaluation, result)
     auditor = Auditor(rescore, result.outcomes, evaluation.episodes, learner.transductive, learner.numbered)
     parts.append(auditor.audit())
-    moved = {name: share for part in parts for name, share in part.moved.items()}
+    changed = {name: share for part in parts for name, share in part.changed.items()}
     seconds = time.perf_counter() - began
-    record = AuditRecord(episodes=max(part.episodes for part in parts), moved=moved, seconds=seconds)
+    record = AuditRecord(episodes=max(part.episodes for part in parts), changed=changed, seconds=seconds)
     return CellAudit(record, tuple(reason for part in parts for reason in part.reasons))
 
 

@@ -135,7 +135,7 @@ class CellRun:
             require_varied(result.outcomes, cell.track.way)
             require_tuning_free(learner, cost)
             self.scored = True
-            fields = measures(evaluation, result) | {"task": evaluation.task_cost(result, cost)}
+            fields = measures(evaluation, result) | {"task_cost": evaluation.task_cost(result, cost)}
             self.audit = audited(evaluation, result)
         context.emit(StageFinished(cell.title, "evaluation", cost.seconds, id=cell.id))
         if bench.oracles_given:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from freeshot.contracts.tracks import Track
     from freeshot.engine.vit.backbone import Backbone
     from freeshot.plugin.catalogue import Catalogue
-    from freeshot.records.models import Part
+    from freeshot.records.models import ComponentSpec
 
 
 @dataclass(eq=False)
@@ -63,11 +63,11 @@ class RunContext:
         """Send an event to all plugins; a plugin that raises causes a warning only."""
         list(self.catalogue.host.results("freeshot_event", event=event))
 
-    def component(self, part: Part) -> Any:
+    def component(self, part: ComponentSpec) -> Any:
         """Construct a component from its resolved part."""
         return build(self.catalogue.component(part.kind, part.name), part.options)
 
-    def backbone(self, part: Part) -> Backbone:
+    def backbone(self, part: ComponentSpec) -> Backbone:
         """Open a backbone, once."""
         key = part.model_dump_json()
         if key not in self._backbones:
@@ -75,7 +75,7 @@ class RunContext:
             self._backbones[key] = open_backbone(provider, self.device)
         return self._backbones[key]
 
-    def forget(self, part: Part) -> None:
+    def forget(self, part: ComponentSpec) -> None:
         """Close a backbone that may have been modified; it is reopened on the next use."""
         self._backbones.pop(part.model_dump_json(), None)
 

@@ -81,7 +81,7 @@ class Evaluation:
         if result.embedded is not None:
             shown = len(self.episodes[0].support) + len(self.episodes[0].query)
             flops += result.embedding_flops * shown / len(result.embedded.images)
-        return TaskCost(flops=round(flops), tuned=self.learner.tuned_parameters)
+        return TaskCost(flops=round(flops), tuned_weights=self.learner.tuned_parameters)
 
     def _fine_tuned(self, meter: Meter) -> QueryOutcomes:
         """Tune on one group of episodes after another, resuming from a checkpoint; the meter includes earlier runs."""

@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from freeshot.cache.artifacts import Artefact, Artefacts
-    from freeshot.contracts.efficiency import EfficiencyStrategy
     from freeshot.contracts.inversion import InversionMethod
     from freeshot.contracts.pool import LoraEntry, LoraPool
+    from freeshot.contracts.strategy import EfficiencyStrategy
     from freeshot.contracts.tensors import Checkpoint, SurrogateSet
     from freeshot.engine.vit.backbone import Backbone
     from freeshot.pipeline.context import RunContext
     from freeshot.pipeline.resolve import PlannedCell
     from freeshot.pipeline.stages import Stages
-    from freeshot.records.models import Part
+    from freeshot.records.models import ComponentSpec
 
 STAGE, LEARNING = "inversion", "learning-to-invert"
 
@@ -45,7 +45,7 @@ class PoolInversion:
     pool: LoraPool
     inversion: InversionMethod
     strategy: EfficiencyStrategy
-    parts: tuple[Part, Part]
+    parts: tuple[ComponentSpec, ComponentSpec]
     """Inversion and strategy, as in recipes."""
     per_class: int
     batch: int
@@ -71,7 +71,7 @@ class PoolInversion:
     def planned(cls, context: RunContext, cell: PlannedCell, pool: LoraPool) -> PoolInversion:
         """Return how a cell that `inverts` will invert its pool, as its method will request it."""
         parts, options = own_parts(cell.spec), cell.spec.method.options
-        chosen = (parts["inversion"], parts["efficiency"])
+        chosen = (parts["inversion"], parts["strategy"])
         inversion, strategy = map(context.component, chosen)
         sizes = (int(options["per_class"]), int(options.get("batch", 0)))
         query_only = Needs.POOL not in context.component(cell.spec.method).needs
@@ -129,9 +129,9 @@ class PoolInversion:
 
     def identity(self) -> list[Any]:
         """Return the key that runs with the same surrogates share."""
-        efficiency = "all patches" if self._masked_afterwards else self.parts[1].recipe()
+        strategy = "all patches" if self._masked_afterwards else self.parts[1].recipe()
         sizes = [self.per_class, self.batch]
-        return [self.parts[0].recipe(), efficiency, sizes, self.pool.sha256, self.backbone.identity, self.seed]
+        return [self.parts[0].recipe(), strategy, sizes, self.pool.sha256, self.backbone.identity, self.seed]
 
     def bytes_each(self) -> int:
         """Return the approximate size of an artefact in bytes: the images of a LoRA, or of a batch of them."""
@@ -194,7 +194,7 @@ class PoolInversion:
         entry = self.pool.entries[number]
         recipe: dict[str, Any] = {
             "inversion": self.parts[0].recipe(),
-            "efficiency": "all patches" if self._masked_afterwards else self.parts[1].recipe(),
+            "strategy": "all patches" if self._masked_afterwards else self.parts[1].recipe(),
             "per_class": self.per_class,
             "lora": [self.pool.sha256, entry.name],
             "backbone": self.backbone.identity,
@@ -235,7 +235,7 @@ class PoolInversion:
 
 def inverts(cell: PlannedCell) -> bool:
     """Return whether a cell's method has the options of an inversion: its name, a strategy and `per_class`."""
-    return own_parts(cell.spec).keys() >= {"inversion", "efficiency"} and "per_class" in cell.spec.method.options
+    return own_parts(cell.spec).keys() >= {"inversion", "strategy"} and "per_class" in cell.spec.method.options
 
 
 def _blind(backbone: Backbone, strategy: EfficiencyStrategy) -> bool:

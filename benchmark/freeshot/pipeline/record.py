@@ -73,7 +73,7 @@ def make_record(run: CellRun, outcome: CellOutcome) -> RunRecord:
             black_box=Needs.QUERIES in cell.needs and Needs.POOL not in cell.needs,
             transductive=outcome.transductive,
         ),
-        looks=int(run.evaluating),
+        test_evaluations=int(run.evaluating),
         stages=list(run.stages),
         audit=run.audit.record if run.audit is not None else None,
         hashes=input_hashes(context, cell) if outcome.status == "ok" else {},
@@ -101,7 +101,7 @@ def measures(evaluation: Evaluation, result: EvaluationResult) -> dict[str, Any]
     return {
         "accuracies": accuracies,
         "interval": _as_record(interval),
-        "spreads": _wider_intervals(evaluation, result, interval) if whole and len(accuracies) > 1 else (),
+        "wider_intervals": _wider_intervals(evaluation, result, interval) if whole and len(accuracies) > 1 else (),
         "quality": quality(result.outcomes, evaluation.episodes, evaluation.images.classes),
         "log_odds": result.outcomes.hardness,
     }
@@ -139,8 +139,8 @@ def _as_record(interval: Interval) -> IntervalRecord:
 def write_record(results: Path, record: RunRecord) -> RunRecord:
     """Write a record over the stored one, if any, whose evaluations are added to its own; return it."""
     earlier = stored_record(results, record.spec)
-    looks = record.looks + (earlier.looks if earlier is not None else 0)
-    record = record.model_copy(update={"looks": looks})
+    looks = record.test_evaluations + (earlier.test_evaluations if earlier is not None else 0)
+    record = record.model_copy(update={"test_evaluations": looks})
     record.write(record_path(results, record.spec))
     return record
 

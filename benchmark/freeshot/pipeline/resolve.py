@@ -11,14 +11,14 @@ from freeshot.contracts.component import (
     Choice,
     Component,
     build,
+    changed_options,
     name_and_options,
-    neutral_options,
     options_of,
     to_json,
 )
 from freeshot.contracts.method import Needs
 from freeshot.pool.locate import canonical_pool_name, find_pool
-from freeshot.records.models import Part, RunSpec, TrackSpec
+from freeshot.records.models import ComponentSpec, RunSpec, TrackSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,7 +68,7 @@ class PlannedCell:
 class Resolved(NamedTuple):
     """A component, and its description with all options."""
 
-    part: Part
+    part: ComponentSpec
     component: Any
 
 
@@ -80,7 +80,7 @@ def resolve_cell(
     *,
     seed: int = 0,
     limit: int | None = None,
-    backbone: Part | None = None,
+    backbone: ComponentSpec | None = None,
 ) -> tuple[PlannedCell, Method]:
     """Resolve a row on a track into a cell, and return its method, too; the backbone is the track's by default."""
     components = _with_chosen(catalogue, "method", row.method, row.options)
@@ -91,7 +91,7 @@ def resolve_cell(
         suite=suite,
         track=TrackSpec(**{name: value for name, value in vars(track).items() if name in TrackSpec.model_fields}),
         method=own,
-        parts={option: chosen.part for option, chosen in components.items()},
+        components={option: chosen.part for option, chosen in components.items()},
         backbone=backbone or backbone_part(catalogue, track.backbone),
         seed=seed,
         limit=limit if limit is not None and limit < track.episodes else None,
@@ -121,7 +121,7 @@ def with_pool(cell: PlannedCell, name: str | None, catalogue: Catalogue, pools: 
         return replace(cell, track=track, missing=str(error))
     if name is not None:
         track = replace(track, pool=canonical_pool_name(name, catalogue, pools))
-        changes["other_pool"] = track.pool if track.pool != cell.track.pool else ""
+        changes["pool_override"] = track.pool if track.pool != cell.track.pool else ""
     spec = cell.spec.model_copy(update={"track": cell.spec.track.model_copy(update=changes)})
     return replace(cell, spec=spec, track=track)
 
@@ -130,17 +130,17 @@ def part_of(catalogue: Catalogue, kind: str, name: str, options: Mapping[str, An
     """Construct a component and describe it with all of its options."""
     registered = catalogue.registered(kind, name)
     component = build(registered.value, options)
-    part = Part(
+    part = ComponentSpec(
         kind=kind,
         name=name,
         options=to_json(component),
         origin=registered.origin,
-        neutral=neutral_options(component),
+        changed=changed_options(component),
     )
     return Resolved(part, component)
 
 
-def backbone_part(catalogue: Catalogue, text: str) -> Part:
+def backbone_part(catalogue: Catalogue, text: str) -> ComponentSpec:
     """Describe the backbone `text`, which may include options: 'clip-vit-b16:normalize=own'."""
     name, options = name_and_options(text)
     return part_of(catalogue, "backbone", name, options).part
@@ -151,13 +151,13 @@ def resolve(catalogue: Catalogue, choice: Choice) -> Resolved:
     return part_of(catalogue, choice.kind, choice.name, dict(choice.options))
 
 
-def own_parts(spec: RunSpec) -> dict[str, Part]:
+def own_parts(spec: RunSpec) -> dict[str, ComponentSpec]:
     """Return the components that a cell's method selects directly, by kind."""
-    return {part.kind: part for option, part in spec.parts.items() if "." not in option}
+    return {part.kind: part for option, part in spec.components.items() if "." not in option}
 
 
 def _with_chosen(catalogue: Catalogue, kind: str, name: str, options: Mapping[str, Any]) -> dict[str, Resolved]:
-    """Construct a component, under '', and all that it selects by name, recursively: 'learner', 'under.learner'."""
+    """Construct a component, under '', and all that it selects by name, recursively: 'learner', 'base.learner'."""
     part, component = part_of(catalogue, kind, name, options)
     chosen: dict[str, Resolved] = {}
     for option, choice in _choices_of(component).items():
@@ -168,9 +168,9 @@ def _with_chosen(catalogue: Catalogue, kind: str, name: str, options: Mapping[st
 
 
 def _choices_of(component: Component) -> dict[str, Choice]:
-    """Return the components that a component selects by name: option → choice; neutral options are left out."""
-    names = [name for name in options_of(type(component)) if name not in neutral_options(component)]
-    return {name: value for name in names if isinstance(value := getattr(component, name), Choice)}
+    """Return the components that a component selects by name: option → choice."""
+    values = {name: getattr(component, name) for name in options_of(type(component))}
+    return {name: value for name, value in values.items() if isinstance(value, Choice) and value.selects}
 
 
 def _spelled_alike(component: Component, chosen: Mapping[str, Resolved]) -> Component:

@@ -85,7 +85,7 @@ class Stages:
             cached=all(artefact.cached for artefact in artefacts),
             flops=None if flops is None else round(flops),
             joules=_sum([artefact.joules for artefact in artefacts]),
-            learned=learned,
+            learned_weights=learned,
             facts=dict(facts),
         )
         self.costs.append(cost)

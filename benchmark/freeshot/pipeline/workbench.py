@@ -58,7 +58,7 @@ class Bench:
     """The services that were handed out; they count their queries."""
     origin: str = ""
     """Provider of the method, if it is not the cell's own."""
-    under: Adapter | None = None
+    base: Adapter | None = None
     """The adapter of the base method, if there is one."""
 
     def __post_init__(self) -> None:
@@ -82,11 +82,11 @@ class Bench:
 
     def backbone(self) -> nn.Module:
         """Return a fresh, trainable copy of the backbone that maps images in 0…1 to features [b, d]."""
-        return replace(self._backbone, vit=AdaptedLearner(self._backbone, self.under).network).trainable_copy()
+        return replace(self._backbone, vit=AdaptedLearner(self._backbone, self.base).network).trainable_copy()
 
     def frozen(self) -> Learner:
         """Return the learner that embeds with the backbone, including the base method's adapter."""
-        return AdaptedLearner(self._backbone, self.under)
+        return AdaptedLearner(self._backbone, self.base)
 
     def adapted(self, adapter: Adapter) -> Learner:
         """Return the learner that embeds with the backbone and this adapter."""
@@ -120,6 +120,8 @@ class Bench:
 
     def with_base(self, method: Choice) -> Bench:
         """Return a workbench whose network is the result of another method; this one if that changes nothing."""
+        if not method.selects:
+            return self
         part, other = resolve(self._context.catalogue, method)
         if other == self.method:  # a method based on itself has no base
             return self
@@ -128,9 +130,9 @@ class Bench:
         adapter = adapter_left(other, other.prepare(RestrictedWorkbench(self._beside(other, part.origin, None))))
         return self if adapter is None else self._beside(self.method, self.origin, adapter)
 
-    def _beside(self, method: Method, origin: str, under: Adapter | None) -> Bench:
+    def _beside(self, method: Method, origin: str, base: Adapter | None) -> Bench:
         """Return another workbench of the same cell, sharing ledger and oracles."""
-        bench = Bench(self._context, self.cell, method, (), self.oracles_given, origin, under)
+        bench = Bench(self._context, self.cell, method, (), self.oracles_given, origin, base)
         bench.ledger = self.ledger
         return bench
 
@@ -265,8 +267,8 @@ class Bench:
             "seed": self._seed,
             "shape": self._sizes,
         }
-        if self.under is not None:
-            given["on"] = tensors_sha256(self.under.tensors)
+        if self.base is not None:
+            given["on"] = tensors_sha256(self.base.tensors)
         if needs & {Needs.POOL, Needs.QUERIES}:
             pool = self._asked_or_open()
             given["pool"] = [pool.sha256, [entry.name for entry in pool.entries]]

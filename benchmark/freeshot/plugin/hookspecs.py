@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from freeshot.contracts.backbone import BackboneProvider
     from freeshot.contracts.dataset import FewShotDataset
-    from freeshot.contracts.efficiency import EfficiencyStrategy
     from freeshot.contracts.events import Event
     from freeshot.contracts.inversion import InversionMethod
     from freeshot.contracts.launcher import Launcher
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from freeshot.contracts.meta_learner import MetaLearner
     from freeshot.contracts.method import Method
     from freeshot.contracts.pool import PoolPlan
+    from freeshot.contracts.strategy import EfficiencyStrategy
     from freeshot.contracts.tracks import Suite, Track
     from freeshot.records.models import RunSpec
 

@@ -9,13 +9,13 @@ from typing import Any
 
 from freeshot.contracts.backbone import BackboneProvider
 from freeshot.contracts.dataset import FewShotDataset
-from freeshot.contracts.efficiency import EfficiencyStrategy
 from freeshot.contracts.inversion import InversionMethod
 from freeshot.contracts.launcher import Launcher
 from freeshot.contracts.leaderboard import Column, Published
 from freeshot.contracts.meta_learner import MetaLearner
 from freeshot.contracts.method import Method
 from freeshot.contracts.pool import PoolPlan
+from freeshot.contracts.strategy import EfficiencyStrategy
 from freeshot.contracts.tracks import Suite, Track
 
 
@@ -35,7 +35,7 @@ KINDS = {
     for kind in (
         Kind("method", "methods", "freeshot_methods", Method),
         Kind("inversion", "inversions", "freeshot_inversion_methods", InversionMethod),
-        Kind("efficiency", "strategies", "freeshot_efficiency_strategies", EfficiencyStrategy),
+        Kind("strategy", "strategies", "freeshot_efficiency_strategies", EfficiencyStrategy),
         Kind("meta-learner", "meta-learners", "freeshot_meta_learners", MetaLearner),
         Kind("backbone", "backbones", "freeshot_backbones", BackboneProvider),
         Kind("dataset", "datasets", "freeshot_datasets", FewShotDataset),

@@ -10,15 +10,7 @@ import math
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    SerializerFunctionWrapHandler,
-    ValidationError,
-    model_serializer,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from freeshot.basics.errors import StoreError
 from freeshot.basics.files import PIECE, fingerprint, read_bounded, write_text
@@ -28,7 +20,7 @@ from freeshot.version import __version__
 if TYPE_CHECKING:
     from pathlib import Path
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Incremented when a formerly valid record becomes invalid or changes meaning, but not for new optional fields."""
 LARGEST = 64 * 2**20
 """Maximal size of a record in bytes; a million episodes take a third of it."""
@@ -40,9 +32,6 @@ Count = Annotated[int, Field(ge=1, lt=2**63)]
 Seconds = Annotated[float, Field(ge=0, le=1e12)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
-LATER = ("indices_sha256", "pool_sha256", "other_pool")
-"""Fields of a track that were introduced after records were published."""
-
 Status = Literal["ok", "failed", "violated", "skipped"]
 DataFree = Literal["strict", "public prior", "real data"]
 
@@ -53,7 +42,7 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
-class Part(Frozen):
+class ComponentSpec(Frozen):
     """A component by name, with all its options resolved, and its provider."""
 
     kind: str
@@ -61,23 +50,20 @@ class Part(Frozen):
     options: dict[str, Any] = Field(default_factory=dict)
     origin: str = ""
     """'freeshot-reptile 0.3': the distribution that provides it."""
-    neutral: tuple[str, ...] = ()
-    """Options that were introduced after records were published and have their neutral default; hashes leave them
-    out."""
-
-    @model_serializer(mode="wrap")
-    def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Omit an empty list of neutral options, as in records from before it was introduced."""
-        plain: dict[str, Any] = handler(self)
-        return plain if self.neutral else {key: value for key, value in plain.items() if key != "neutral"}
+    changed: tuple[str, ...] = ()
+    """Options that differ from their defaults; for labels, not part of the hash."""
 
     def identity(self) -> dict[str, Any]:
-        """Return the fields that determine results, as JSON: name and options, without neutral ones and origin."""
-        return _without_neutral(self.model_dump(mode="json", exclude={"origin"}))
+        """Return the fields that determine results, as JSON."""
+        return self.model_dump(mode="json", include={"kind", "name", "options"})
 
     def recipe(self) -> dict[str, Any]:
-        """Return the fields that determine an artefact: the identity and the providing distribution and version."""
-        return self.identity() | {"origin": self.origin}
+        """Return the fields that determine an artifact: the identity and the providing distribution and version."""
+        return self.model_dump(mode="json", exclude={"changed"})
+
+    def hashed(self) -> dict[str, Any]:
+        """Return the fields that determine a cell, not as JSON, which would turn NaN into null."""
+        return {name: value for name, value in vars(self).items() if name != "changed"}
 
 
 class TrackSpec(Frozen):
@@ -100,23 +86,13 @@ class TrackSpec(Frozen):
     """Hash of the index list alone, if only that is frozen; hashes.episodes covers the images of the user."""
     pool_sha256: str = ""
     """Identity of the pool, if it was built or imported locally and the method needs it."""
-    other_pool: str = ""
+    pool_override: str = ""
     """Pool requested instead of the track's, if the method needs one."""
 
     @property
     def opened_pool(self) -> str:
         """Name of the pool that the method gets."""
-        return self.other_pool or self.pool
-
-    def identity(self) -> dict[str, Any]:
-        """Return the fields that determine results; later fields only if they are set."""
-        return {key: value for key, value in vars(self).items() if value != "" or key not in LATER}
-
-    @model_serializer(mode="wrap")
-    def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Omit later fields unless they are set, as in records from before they were introduced."""
-        plain: dict[str, Any] = handler(self)
-        return {key: value for key, value in plain.items() if value != "" or key not in LATER}
+        return self.pool_override or self.pool
 
 
 class RunSpec(Frozen):
@@ -124,10 +100,10 @@ class RunSpec(Frozen):
 
     suite: str
     track: TrackSpec
-    method: Part
-    parts: dict[str, Part] = Field(default_factory=dict)
-    """Components that the method selects by name, recursively: option, 'under.learner' → component."""
-    backbone: Part
+    method: ComponentSpec
+    components: dict[str, ComponentSpec] = Field(default_factory=dict)
+    """Components that the method selects by name, recursively: option, 'base.learner' → component."""
+    backbone: ComponentSpec
     seed: Whole = 0
     limit: Count | None = None
     """Number of episodes to run, if fewer than the track's; such a record is not comparable."""
@@ -135,10 +111,9 @@ class RunSpec(Frozen):
     @property
     def cell(self) -> str:
         """Hash of everything that determines the results."""
-        # no JSON dump, which would turn NaN into null and hide it from the hash
-        parts = {name: _without_neutral(vars(part)) for name, part in self.parts.items()}
-        method, backbone = _without_neutral(vars(self.method)), _without_neutral(vars(self.backbone))
-        plain = {"track": self.track.identity(), "method": method, "parts": parts, "backbone": backbone}
+        components = {option: component.hashed() for option, component in self.components.items()}
+        method, backbone = self.method.hashed(), self.backbone.hashed()
+        plain = {"track": vars(self.track), "method": method, "components": components, "backbone": backbone}
         return fingerprint(vars(self) | plain)
 
     @property
@@ -147,7 +122,7 @@ class RunSpec(Frozen):
         return f"{self.track.name} · {self.method.name}"
 
     @property
-    def place(self) -> PurePosixPath:
+    def relative_path(self) -> PurePosixPath:
         """Path of the record relative to a results folder; StoreError if a name would lead out of it."""
         pieces = [*filter(None, [self.suite]), *self.track.name.split("/"), self.method.name]
         for piece in pieces:
@@ -157,19 +132,6 @@ class RunSpec(Frozen):
                     "is not a valid file name. Rename it in the plugin that provides it."
                 )
         return PurePosixPath(*pieces[:-1], f"{pieces[-1]}-{self.cell}.json")
-
-
-def _without_neutral(part: dict[str, Any]) -> dict[str, Any]:
-    """Drop a component's neutral options, and their list."""
-    kept = {key: value for key, value in part.items() if key != "neutral"}
-    if neutral := set(part.get("neutral", ())):
-        kept["options"] = {name: value for name, value in part["options"].items() if name not in neutral}
-    return kept
-
-
-def _without_none(plain: dict[str, Any], *names: str) -> dict[str, Any]:
-    """Drop these fields if they are None."""
-    return {key: value for key, value in plain.items() if value is not None or key not in names}
 
 
 class IntervalRecord(Frozen):
@@ -215,15 +177,10 @@ class StageCost(Frozen):
     """Floating-point operations executed, two for each multiply-add; None if they were not counted."""
     joules: Seconds | None = None
     """Energy reported by CPU and GPU, including other processes; None if it is not available."""
-    learned: Natural | None = None
+    learned_weights: Natural | None = None
     """Weights that the stage learned and that are used at test; None if it learns none."""
     facts: dict[str, Any] = Field(default_factory=dict)
     """Further facts of the stage, such as a teacher's accuracy on its own surrogates."""
-
-    @model_serializer(mode="wrap")
-    def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Omit measurements that were not taken, as in records from before they were introduced."""
-        return _without_none(handler(self), "flops", "joules", "learned")
 
 
 class TaskCost(Frozen):
@@ -231,7 +188,7 @@ class TaskCost(Frozen):
 
     flops: Natural
     """Floating-point operations, two for each multiply-add."""
-    tuned: Natural = 0
+    tuned_weights: Natural = 0
     """Weights fitted to the support set."""
 
 
@@ -261,19 +218,13 @@ class Tags(Frozen):
     transductive: bool = False
     """The learner uses all queries of an episode jointly; set if it declares so."""
 
-    @model_serializer(mode="wrap")
-    def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Omit later tags unless they are set, as in records from before they were introduced."""
-        plain: dict[str, Any] = handler(self)
-        return {key: value for key, value in plain.items() if value or key not in ("black_box", "transductive")}
-
 
 class AuditRecord(Frozen):
     """Changes of predictions when a sample of the episodes was scored again with varied presentation."""
 
     episodes: Natural
     """Number of episodes scored again."""
-    moved: dict[str, Share]
+    changed: dict[str, Share]
     """Variation, such as 'query order' → share of predictions that changed by more than rounding; for 'batch': share of
     feature vectors."""
     seconds: Seconds
@@ -287,7 +238,7 @@ class RunRecord(Frozen):
     cell: str
     status: Status
     reason: str = ""
-    """Why it failed, was skipped or is void; empty if status is ok."""
+    """Why it failed, was skipped or is invalid; empty if status is ok."""
     comparable: bool = True
     """False for limited runs and for random weights; those never enter a leaderboard."""
     spec: RunSpec
@@ -295,28 +246,21 @@ class RunRecord(Frozen):
     interval: IntervalRecord | None = None
     accuracies: list[Share] = Field(default_factory=list)
     """One per episode, in the order of the episode list."""
-    spreads: tuple[IntervalRecord, ...] = ()
+    wider_intervals: tuple[IntervalRecord, ...] = ()
     """Further intervals around the same mean; `covers` names their sources of randomness: 'episodes and images'."""
     quality: Quality | None = None
     log_odds: list[float] = Field(default_factory=list)
     """One per episode: the mean over its queries of log((1 − p)/p) of the true class; high for hard episodes."""
-    looks: Natural = 0
+    test_evaluations: Natural = 0
     """Number of times test episodes were scored for this record."""
     stages: list[StageCost] = Field(default_factory=list)
-    task: TaskCost | None = None
+    task_cost: TaskCost | None = None
     """None if it was not counted."""
     audit: AuditRecord | None = None
-    """None if no audit was made: in records from before audits, and if the run ended earlier."""
+    """None if the run ended before the audit, or if the record is from before audits were introduced."""
     hashes: dict[str, str] = Field(default_factory=dict)
     """backbone, pool, images, episodes: hashes of the inputs."""
     provenance: Provenance
-
-    @model_serializer(mode="wrap")
-    def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Omit measures that were not taken, as in records from before they were introduced."""
-        plain: dict[str, Any] = handler(self)
-        measured = ("spreads", "quality", "log_odds", "task", "audit")
-        return {key: value for key, value in plain.items() if value or key not in measured}
 
     @model_validator(mode="after")
     def _consistent(self) -> RunRecord:

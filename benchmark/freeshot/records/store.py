@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def record_path(results: Path, spec: RunSpec) -> Path:
     """Return the path of a cell's record."""
-    return results / spec.place
+    return results / spec.relative_path
 
 
 def stored_record(results: Path, spec: RunSpec) -> RunRecord | None:

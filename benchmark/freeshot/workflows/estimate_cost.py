@@ -99,7 +99,7 @@ def _finished(records: Iterable[RunRecord]) -> Iterator[RunRecord]:
 
 def _comparable(spec: RunSpec) -> str:
     """Return the key that cells of equal cost share."""
-    parts = {name: part.identity() for name, part in spec.parts.items()}
+    parts = {name: part.identity() for name, part in spec.components.items()}
     shape = [spec.track.way, spec.track.shot, spec.track.query]
     pool = [spec.track.opened_pool, spec.track.pool_sha256]
     return fingerprint([spec.method.identity(), parts, spec.backbone.identity(), shape, pool])
@@ -109,7 +109,7 @@ def _seconds(record: RunRecord, episodes: int) -> Iterator[tuple[str, float]]:
     """Yield each stage with its seconds; evaluation scales with the episodes unless they share embedded images."""
     recorded = len(record.accuracies)
     for stage in record.stages:
-        by_episode = record.task is not None and round((stage.flops or 0) / recorded) == record.task.flops
+        by_episode = record.task_cost is not None and round((stage.flops or 0) / recorded) == record.task_cost.flops
         scale = episodes / recorded if stage.stage == "evaluation" and by_episode else 1.0
         yield stage.stage, stage.seconds * scale
 

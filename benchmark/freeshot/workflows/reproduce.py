@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from freeshot.pipeline.context import RunContext
     from freeshot.pipeline.resolve import PlannedCell
     from freeshot.plugin.catalogue import Catalogue
-    from freeshot.records.models import Part, Provenance
+    from freeshot.records.models import ComponentSpec, Provenance
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def rebuild(record: RunRecord, catalogue: Catalogue, request: RunRequest) -> Reb
     if record.status != "ok":
         raise StoreError(f"The record is {record.status} and has no accuracies to compare with: {record.reason}")
     old = record.spec
-    differences = [d for part in (old.method, old.backbone, *old.parts.values()) for d in _origin(part, catalogue)]
+    differences = [d for part in (old.method, old.backbone, *old.components.values()) for d in _origin(part, catalogue)]
     if old.track.name not in catalogue.tracks():
         differences.append(Difference("cell", f"The track '{old.track.name}' is not available. Install its plugin."))
     if any(difference.weight == "cell" for difference in differences):
@@ -59,15 +59,15 @@ def rebuild(record: RunRecord, catalogue: Catalogue, request: RunRequest) -> Reb
         backbone = part_of(catalogue, "backbone", old.backbone.name, old.backbone.options).part
         row = Row(old.method.name, old.method.options)
         cell, _ = resolve_cell(catalogue, old.suite, row, track, seed=old.seed, limit=old.limit, backbone=backbone)
-        cell = with_pool(cell, request.pool or old.track.other_pool or None, catalogue, request.pools)
+        cell = with_pool(cell, request.pool or old.track.pool_override or None, catalogue, request.pools)
         if cell.missing:
             return Rebuilt(None, (*differences, Difference("cell", cell.missing)))
     except FreeshotError as error:
         return Rebuilt(None, (*differences, Difference("cell", str(error))))
     spec = cell.spec
     differences += _options(old.method, spec.method) + _options(old.backbone, spec.backbone)
-    for name in sorted({*old.parts, *spec.parts}):
-        differences += _options(old.parts.get(name), spec.parts.get(name))
+    for name in sorted({*old.components, *spec.components}):
+        differences += _options(old.components.get(name), spec.components.get(name))
     differences += _fields(f"The track '{track.name}'", old.track.model_dump(), spec.track.model_dump())
     if not differences and spec.cell != record.cell:
         differences.append(Difference("cell", f"The cell would be {spec.cell}, the record's is {record.cell}."))
@@ -87,7 +87,7 @@ def run_again(cell: PlannedCell, catalogue: Catalogue, request: RunRequest) -> R
     return RunRecord.read(path)
 
 
-def _origin(part: Part, catalogue: Catalogue) -> list[Difference]:
+def _origin(part: ComponentSpec, catalogue: Catalogue) -> list[Difference]:
     """Return whether a component is missing, or from another version of its distribution."""
     subject = f"The {part.kind} '{part.name}'"
     try:
@@ -102,7 +102,7 @@ def _origin(part: Part, catalogue: Catalogue) -> list[Difference]:
     return [Difference("version" if same else "cell", f"{subject} is of {part.origin} on record, of {here} here.")]
 
 
-def _options(old: Part | None, here: Part | None) -> list[Difference]:
+def _options(old: ComponentSpec | None, here: ComponentSpec | None) -> list[Difference]:
     if old is None or here is None:
         part = old or here
         assert part is not None

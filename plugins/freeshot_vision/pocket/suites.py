@@ -137,18 +137,18 @@ ABLATIONS = Profile(
     seeds=(0, 1, 2),
 )
 
-ON_AVERAGE = {"under": "lora-average"}
-ON_RECYCLED = {"under": "lora-recycle", **{f"under.{key}": value for key, value in {**INVERSION, **RECYCLED}.items()}}
+ON_AVERAGE = {"base": "lora-average"}
+ON_RECYCLED = {"base": "lora-recycle", **{f"base.{key}": value for key, value in {**INVERSION, **RECYCLED}.items()}}
 STANDING = Profile(
     rows=tuple(
-        Row(row.method, {**row.options, **under})
+        Row(row.method, {**row.options, **base})
         for row in (
             Row("frozen-prototype"),
             Row("frozen-prototype", {"distance": "cosine"}),
             *HEADS,
             Row("linear-probe"),
         )
-        for under in ({}, ON_AVERAGE, ON_RECYCLED)
+        for base in ({}, ON_AVERAGE, ON_RECYCLED)
     ),
     tracks=("*/5w5s",),
     summary="five heads, each on three networks, five shots",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -34,9 +34,8 @@ def agreement_with_graph(graph: Path, weights: Path, images: int = 2) -> Agreeme
     from freeshot_vision.weights.quantized_onnx import open_model, with_float_weights
 
     pixels = np.random.default_rng(0).standard_normal((images, 3, 224, 224)).astype(np.float32)  # [b, 3, h, w]
-    expected = ReferenceEvaluator(with_float_weights(open_model(graph))).run(
-        ["image_embeds"], {"pixel_values": pixels}
-    )[0]
+    graph_of_floats: Any = ReferenceEvaluator(with_float_weights(open_model(graph)))
+    (expected,) = graph_of_floats.run(["image_embeds"], {"pixel_values": pixels})  # [b, 512]
     vit = untrained("vit_base_patch16_clip_quickgelu_224", 224, 512).eval()
     fill(vit, as_timm(read_weights(weights), str(weights)), str(weights))
     with torch.no_grad():

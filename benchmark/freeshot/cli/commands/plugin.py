@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from freeshot.testing.contract.rules import Report
 
 KINDS = ("meta-learner", "inversion", "strategy", "method", "dataset", "backbone", "track", "launcher", "column")
-REGISTERED = {"strategy": "efficiency"}
-"""Kind on the command line → kind in the registry, where the two differ."""
 INDENT = " " * 6
 """Indentation of the lines below a rule."""
 
@@ -71,7 +69,7 @@ def _require_free(ctx: click.Context, name: str, kind: str) -> None:
     component = offered_name(name, kind)
     if distributions := installed().get(name):
         raise PluginError(f"The plugin name '{name}' is taken by {' and '.join(distributions)}. Choose another name.")
-    if holders := session_of(ctx).catalogue.holders(REGISTERED.get(kind, kind), component):
+    if holders := session_of(ctx).catalogue.holders(kind, component):
         raise PluginError(f"The {kind} name '{component}' is taken by {' and '.join(holders)}. Choose another name.")
 
 

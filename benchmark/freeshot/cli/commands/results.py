@@ -82,7 +82,7 @@ def _print(ctx: click.Context, loaded: Loaded) -> tuple[Finding, ...]:
     for finding in every:
         print_finding(f"{finding.where}: {finding.text}", severe=finding.weight == "problem")
     problems = sum(finding.weight == "problem" for finding in every)
-    evaluations = sum(record.looks for record in (*loaded.records, *loaded.older))
+    evaluations = sum(record.test_evaluations for record in (*loaded.records, *loaded.older))
     print_line(
         f"{counted(len(loaded.records), 'record')}, {counted(problems, 'problem')}, "
         f"{counted(len(every) - problems, 'remark')}; "

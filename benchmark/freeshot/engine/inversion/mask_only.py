@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from freeshot.contracts.efficiency import EfficiencyStrategy
+from freeshot.contracts.strategy import EfficiencyStrategy
 from freeshot.engine.inversion.teacher import BankTeacher
 
 if TYPE_CHECKING:

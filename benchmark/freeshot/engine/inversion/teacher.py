@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-    from freeshot.contracts.efficiency import EfficiencyStrategy
     from freeshot.contracts.pool import LoraEntry
+    from freeshot.contracts.strategy import EfficiencyStrategy
     from freeshot.engine.vit.backbone import Backbone
     from freeshot.engine.vit.forward import ForwardOutput
 

@@ -21,7 +21,7 @@ from freeshot.engine.vit.forward import forward
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from freeshot.contracts.efficiency import EfficiencyStrategy
+    from freeshot.contracts.strategy import EfficiencyStrategy
     from freeshot.engine.lora.bank import LoraBank
     from freeshot.engine.vit.backbone import Backbone
 

@@ -21,7 +21,7 @@ from freeshot.engine.vit.bf16 import autocast, bf16_copy_under_autocast
 from freeshot.ops.tokens import gather_patches
 
 if TYPE_CHECKING:
-    from freeshot.contracts.efficiency import EfficiencyStrategy
+    from freeshot.contracts.strategy import EfficiencyStrategy
 
 
 class Network(Protocol):

@@ -189,7 +189,7 @@ def _wider_intervals(records: Sequence[RunRecord]) -> Facts:
             f"{_points(s.low)} … {_points(s.high)}, {100 * s.level:.0f} %{_seed(r, records)}",
         )
         for r in records
-        for s in r.spreads
+        for s in r.wider_intervals
     ]
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from freeshot.testing.contract import data_rules, efficiency, general, inversion, meta_learner, method, shared_rules
+from freeshot.testing.contract import data_rules, general, inversion, meta_learner, method, shared_rules, strategy
 from freeshot.testing.contract.rules import Rule
 
-MODULES = (general, inversion, efficiency, meta_learner, method, shared_rules, data_rules)
+MODULES = (general, inversion, strategy, meta_learner, method, shared_rules, data_rules)
 RULES: tuple[Rule, ...] = tuple(
     sorted(
         (value for module in MODULES for value in vars(module).values() if isinstance(value, Rule)),

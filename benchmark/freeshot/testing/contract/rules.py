@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from freeshot.basics.failures import Failure
     from freeshot.testing.contract.fixtures import World
 
-CLASSES = ("inversion", "efficiency", "meta-learner", "method", "dataset", "backbone", "launcher")
+CLASSES = ("inversion", "strategy", "meta-learner", "method", "dataset", "backbone", "launcher")
 """Kinds whose plugins are classes."""
 
 
