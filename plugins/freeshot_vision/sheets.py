@@ -10,9 +10,10 @@ import hashlib
 import io
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from pydantic import ConfigDict, Field, NonNegativeInt, TypeAdapter
 from pydantic.dataclasses import dataclass
@@ -21,9 +22,6 @@ from freeshot.basics.errors import DataError
 from freeshot.basics.files import read_bounded
 from freeshot.data.decode import BROKEN, MOST_PIXELS
 from freeshot_vision.array_images import ArrayImages
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 LARGEST_CARD = 16 * 2**20
 """Bytes."""

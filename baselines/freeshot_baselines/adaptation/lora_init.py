@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+
+from torch import Generator
 
 from freeshot import Adapter
 from freeshot.engine import EpisodeBackbone, LoraBank, slots_of
 from freeshot.engine.lora.meta_model import bank_of
-
-if TYPE_CHECKING:
-    from torch import Generator
 
 
 def initial_loras(

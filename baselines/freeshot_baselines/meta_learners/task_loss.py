@@ -6,16 +6,13 @@ Axes: n support images, q query images, c classes (the way), d features.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from torch import Tensor
 from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
 from freeshot import Model, Task
 from freeshot.engine.embed_task import embed_task
 from freeshot.ops.prototypes import prototype_logits
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 def answer_loss(logits: Tensor, task: Task, queries: Tensor | None = None) -> Tensor:

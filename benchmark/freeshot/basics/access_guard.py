@@ -7,15 +7,13 @@ raised: a method that catches the error is still reported.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from freeshot.basics.errors import ContractError, SealedError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 @dataclass(eq=False)

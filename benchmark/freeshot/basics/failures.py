@@ -6,16 +6,14 @@ Nothing here prints. A `Failure` is made where the exception is caught, and can 
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from freeshot.basics.errors import ContractError, FreeshotError
 from freeshot.basics.frames import Frame, frames_of, is_library_file, is_plugin_file
 from freeshot.basics.text import one_line, printable
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 
 T = TypeVar("T")
 

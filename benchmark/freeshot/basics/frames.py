@@ -6,15 +6,12 @@ import linecache
 import re
 import sysconfig
 import traceback
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-    from types import FrameType
+from types import FrameType
 
 FIRST_PARTY = "freeshot_"
 """Packages with this prefix are plugins wherever they are installed; `freeshot plugin new` uses it."""

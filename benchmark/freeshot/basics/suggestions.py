@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
 
 from freeshot.basics.errors import UnknownNameError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
 
 FEW = 15
 """Longest list of valid names that is printed in addition to the nearest match."""

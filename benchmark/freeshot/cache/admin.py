@@ -11,14 +11,11 @@ import shutil
 import stat
 import time
 from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from freeshot.basics.errors import OptionError, StoreError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
-    from pathlib import Path
 
 HASH = r"[0-9a-f]{16,64}"
 FOLDER = re.compile(rf"{HASH}|\.writing-\w+")

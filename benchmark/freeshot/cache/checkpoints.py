@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from freeshot.basics.files import atomic_path, tensors_sha256, write_tensors
 from freeshot.contracts.tensors import Checkpoint
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
-
-    from torch import Tensor
-
-    from freeshot.engine.metering.meter import Meter
+from freeshot.engine.metering.meter import Meter
 
 EVERY = 30.0
 """Seconds between two stored states."""

@@ -10,24 +10,20 @@ from __future__ import annotations
 import json
 import shutil
 import zlib
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from freeshot.basics.errors import DataError, StoreError
 from freeshot.basics.files import file_sha256, fingerprint, publish_folder, write_text
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-    from torch import Tensor
-
-    from freeshot.contracts.dataset import Images
+from freeshot.contracts.dataset import Images
 
 WORTH = 128 * 2**20
 """Smallest set, in bytes of pixels, that is cached; smaller sets are decoded quickly."""

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from freeshot.basics.errors import FreeshotError, PluginError
 from freeshot.basics.suggestions import unknown_name
+from freeshot.cli.context import Session
+from freeshot.plugin.catalogue import Catalogue
 from freeshot.plugin.kinds import KINDS
-
-if TYPE_CHECKING:
-    from freeshot.cli.context import Session
-    from freeshot.plugin.catalogue import Catalogue
 
 
 def examined(session: Session, name: str) -> list[Any]:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import rich_click as click
 
 from freeshot.cli.console import print_warning
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import rich_click as click
-
-    from freeshot.plugin.catalogue import Catalogue
-    from freeshot.plugin.host import Host, PluginFailure
+from freeshot.plugin.catalogue import Catalogue
+from freeshot.plugin.host import Host, PluginFailure
 
 
 class Session:

@@ -13,18 +13,15 @@ import shutil
 import tarfile
 import zipfile
 import zlib
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 from freeshot.basics.errors import DataError, StoreError
 from freeshot.basics.files import publish_folder
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 LARGEST = 128 * 2**30
 """Maximal unpacked size in bytes; the largest archive used, a part of ChestX-ray14, has 4 GiB."""

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from pathlib import Path
 
 from freeshot.basics.errors import DataError
 from freeshot.basics.files import read_bounded
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
 
 LARGEST = 128 * 2**20
 """Maximal size of a text file in bytes."""

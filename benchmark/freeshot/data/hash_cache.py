@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from freeshot.basics.errors import DataError, StoreError
 from freeshot.basics.files import canonical_json, file_sha256, fingerprint, require_bounded, write_text
 from freeshot.data.decode import MOST_BYTES
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
 
 
 def content_hashes(files: Sequence[Path], memory: Path | None) -> list[str]:

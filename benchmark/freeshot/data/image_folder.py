@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from freeshot.basics.errors import DataError
 from freeshot.data.decode import ENDINGS, UNREAD
 from freeshot.data.images import FileImages, images_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 def open_classes(folder: Path, side: int) -> FileImages:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from freeshot.basics.errors import FreeshotError
 from freeshot.contracts.component import build, name_and_options
+from freeshot.contracts.dataset import FewShotDataset
 from freeshot.data.splits import NAMES
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from freeshot.contracts.dataset import FewShotDataset
-    from freeshot.plugin.catalogue import Catalogue
+from freeshot.plugin.catalogue import Catalogue
 
 
 def dataset_by_name(catalogue: Catalogue, name: str) -> FewShotDataset:

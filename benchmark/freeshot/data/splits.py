@@ -7,7 +7,9 @@ A split file is JSON, `{"base": ["cat", …], "validation": […], "novel": […
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from pydantic import Field, TypeAdapter, ValidationError
@@ -17,10 +19,6 @@ from freeshot.basics.errors import DataError
 from freeshot.basics.seeds import derive
 from freeshot.basics.text import first_problem
 from freeshot.data.csv_file import read_table, read_text
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
 NAMES = ("base", "validation", "novel")
 LARGEST = 16 * 2**20

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -23,12 +24,7 @@ from freeshot.data.csv_file import read_table, read_text
 from freeshot.data.image_folder import classes_in, member
 from freeshot.data.images import FileImages, images_of
 from freeshot.data.splits import Split, checked, require_known
-from freeshot.plugin.host import PluginInfo
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from freeshot.plugin.host import Host
+from freeshot.plugin.host import Host, PluginInfo
 
 ORIGIN = "your data"
 FOLDER = "own"

@@ -9,22 +9,17 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from freeshot.basics.errors import DataError
+from freeshot.contracts.dataset import FewShotDataset, Images
 from freeshot.data.splits import NAMES
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-
-    from freeshot.contracts.dataset import FewShotDataset, Images
 
 RADIUS = 4
 """Number of 64 bits in which near duplicates may differ."""

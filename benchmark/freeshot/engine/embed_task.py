@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torch import Tensor
-
-    from freeshot.contracts.meta_learner import Model
-    from freeshot.contracts.tensors import Task
+from freeshot.contracts.meta_learner import Model
+from freeshot.contracts.tensors import Task
 
 
 def embed_task(

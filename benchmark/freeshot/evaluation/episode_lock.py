@@ -7,20 +7,16 @@ differs is refused. Records hold the same hash, which distinguishes results on o
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from freeshot.basics.errors import EpisodeError, StoreError
 from freeshot.basics.files import write_text
+from freeshot.contracts.dataset import Images
+from freeshot.contracts.tensors import Episode
+from freeshot.contracts.tracks import Track
 from freeshot.evaluation.episodes import episodes_sha256
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from freeshot.contracts.dataset import Images
-    from freeshot.contracts.tensors import Episode
-    from freeshot.contracts.tracks import Track
 
 
 def require_as_first_met(track: Track, episodes: Sequence[Episode], images: Images, data: Path) -> None:

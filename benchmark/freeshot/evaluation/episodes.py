@@ -7,22 +7,17 @@ Random numbers are the raw output of Philox, which numpy guarantees to be stable
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from freeshot.basics.errors import EpisodeError
 from freeshot.basics.files import canonical_json
 from freeshot.basics.seeds import derive
+from freeshot.contracts.dataset import Images
 from freeshot.contracts.tensors import Episode
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from freeshot.contracts.dataset import Images
-    from freeshot.contracts.tracks import Track
+from freeshot.contracts.tracks import Track
 
 
 def draw_episode(labels: NDArray[np.int64], way: int, shot: int, query: int, seed: int, number: int) -> Episode:

@@ -5,21 +5,16 @@ Axes: e episodes, q queries of an episode, c classes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
+from freeshot.contracts.tensors import Episode
 from freeshot.records.models import Quality
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from numpy.typing import NDArray
-    from torch import Tensor
-
-    from freeshot.contracts.tensors import Episode
 
 BINS = 15
 """Bins of equal width for the calibration error (Guo et al., 2017)."""

@@ -8,18 +8,14 @@ number, or by the labels, lacks this property: a learner could recompute it, or 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import blake2b
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import Tensor
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torch import Tensor
-
-    from freeshot.contracts.dataset import Images
+from freeshot.contracts.dataset import Images
 
 BLOCK = 16 * 2**20
 """Bytes of pixels that are read at once for hashing."""

@@ -6,18 +6,15 @@ import json
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from freeshot.basics.failures import Failure
 from freeshot.contracts import events
 from freeshot.contracts.events import Event, Progress
 from freeshot.plugin import hookimpl
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 POLL = 0.2
 """Seconds between two reads of the log."""

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from freeshot.basics.errors import ContractError, OptionError
 from freeshot.contracts.component import Choice, options_of
-from freeshot.contracts.tracks import Profile, Row
+from freeshot.contracts.launcher import Launcher
+from freeshot.contracts.method import Method
+from freeshot.contracts.tracks import Profile, Row, Track
+from freeshot.launch.request import RunRequest
 from freeshot.pipeline.resolve import PlannedCell, backbone_part, part_of, resolve_cell, with_pool
+from freeshot.plugin.catalogue import Catalogue
 from freeshot.records.store import is_finished, stored_record
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from freeshot.contracts.launcher import Launcher
-    from freeshot.contracts.method import Method
-    from freeshot.contracts.tracks import Track
-    from freeshot.launch.request import RunRequest
-    from freeshot.plugin.catalogue import Catalogue
 
 FULL = "full"
 SIZES = ("iterations", "cycle", "warmup")

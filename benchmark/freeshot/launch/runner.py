@@ -5,26 +5,21 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from freeshot.basics.errors import MissingPoolError, StoreError
 from freeshot.contracts.events import CellFailed
 from freeshot.launch.event_log import EventLogReader, forwarded
-from freeshot.launch.plan import launcher_of
+from freeshot.launch.plan import Plan, launcher_of
 from freeshot.launch.preflight import require_ready
+from freeshot.launch.request import RunRequest
 from freeshot.launch.worker import CellWorker, InversionJob
+from freeshot.pipeline.context import RunContext
 from freeshot.pipeline.pool_inversion import inverts
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from freeshot.launch.plan import Plan
-    from freeshot.launch.request import RunRequest
-    from freeshot.pipeline.context import RunContext
-    from freeshot.pipeline.resolve import PlannedCell
-    from freeshot.plugin.catalogue import Catalogue
+from freeshot.pipeline.resolve import PlannedCell
+from freeshot.plugin.catalogue import Catalogue
 
 
 @dataclass

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from freeshot.basics.errors import FreeshotError, StoreError
 from freeshot.basics.failures import failure_of
@@ -14,18 +14,14 @@ from freeshot.basics.files import fingerprint
 from freeshot.basics.system import WEIGHTS, weights_folder
 from freeshot.contracts.events import CellFailed, CellSkipped
 from freeshot.launch.event_log import EventLogWriter
+from freeshot.launch.request import RunRequest
 from freeshot.pipeline.cell import invert_pool_of, run_cell
-from freeshot.plugin.host import registered
+from freeshot.pipeline.context import RunContext
+from freeshot.pipeline.resolve import PlannedCell
+from freeshot.plugin.host import Selection, registered
 from freeshot.pool.locate import absolute_pool_name
-from freeshot.records.models import RunRecord
+from freeshot.records.models import RunRecord, RunSpec, Status
 from freeshot.records.store import is_finished, stored_record
-
-if TYPE_CHECKING:
-    from freeshot.launch.request import RunRequest
-    from freeshot.pipeline.context import RunContext
-    from freeshot.pipeline.resolve import PlannedCell
-    from freeshot.plugin.host import Selection
-    from freeshot.records.models import RunSpec, Status
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,13 +5,11 @@ Axes: n support images, q query images, c classes (the way), d features.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
+from torch import Tensor
 from torch.nn.functional import one_hot
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 Distance = Literal["squared", "euclidean"]
 

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from freeshot.basics.errors import ContractError
+from freeshot.contracts.method import Learner
+from freeshot.engine.metering.meter import Meter
 from freeshot.evaluation.audit import SAMPLE, Auditor
 from freeshot.evaluation.rescoring import HeadRescore, TunedRescore, audit_features
+from freeshot.evaluation.variations import Rescore
+from freeshot.pipeline.evaluate import Evaluation, EvaluationResult
 from freeshot.records.models import AuditRecord
-
-if TYPE_CHECKING:
-    from freeshot.contracts.method import Learner
-    from freeshot.engine.metering.meter import Meter
-    from freeshot.evaluation.variations import Rescore
-    from freeshot.pipeline.evaluate import Evaluation, EvaluationResult
 
 
 @dataclass(frozen=True, eq=False)

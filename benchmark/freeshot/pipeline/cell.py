@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
 from freeshot.basics.access_guard import Violations, access_blocked
 from freeshot.basics.errors import ContractError, PoolError, StoreError
-from freeshot.basics.failures import failure_of
+from freeshot.basics.failures import Failure, failure_of
 from freeshot.basics.files import write_text
 from freeshot.contracts.events import StageFinished, StageStarted
-from freeshot.contracts.method import Learner
+from freeshot.contracts.method import Learner, Method
 from freeshot.engine.metering.meter import metered
 from freeshot.evaluation.scoring import require_varied
-from freeshot.pipeline.audit import audited, require_tuning_free
+from freeshot.pipeline.audit import CellAudit, audited, require_tuning_free
+from freeshot.pipeline.context import RunContext
 from freeshot.pipeline.evaluate import Evaluation, episode_checkpoint
 from freeshot.pipeline.integrity import HarnessFunctions, Untouched
 from freeshot.pipeline.pool_inversion import PoolInversion
 from freeshot.pipeline.record import CellOutcome, failure_file, final_event, make_record, measures, write_record
+from freeshot.pipeline.resolve import PlannedCell
 from freeshot.pipeline.stages import Stages
 from freeshot.pipeline.workbench import Bench, RestrictedWorkbench
 from freeshot.records.models import RunRecord, StageCost
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-    from typing import Any
-
-    from freeshot.basics.failures import Failure
-    from freeshot.contracts.method import Method
-    from freeshot.pipeline.audit import CellAudit
-    from freeshot.pipeline.context import RunContext
-    from freeshot.pipeline.resolve import PlannedCell
 
 
 def run_cell(context: RunContext, cell: PlannedCell, results: Path) -> RunRecord:

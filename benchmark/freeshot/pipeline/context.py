@@ -4,34 +4,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import torch
 
 from freeshot.basics.access_guard import access_allowed
 from freeshot.basics.errors import PoolError
 from freeshot.cache.artifacts import Artefacts
 from freeshot.cache.pixels import decoded
+from freeshot.contracts.backbone import BackboneProvider
 from freeshot.contracts.component import build
-from freeshot.contracts.dataset import fitted
+from freeshot.contracts.dataset import Images, fitted
+from freeshot.contracts.events import Event
+from freeshot.contracts.pool import LoraPool
+from freeshot.contracts.tensors import Episode
+from freeshot.contracts.tracks import Track
 from freeshot.data.lookup import dataset_by_name
-from freeshot.engine.vit.backbone import open_backbone
+from freeshot.engine.vit.backbone import Backbone, open_backbone
 from freeshot.evaluation.episode_lock import require_as_first_met
 from freeshot.evaluation.episodes import track_episodes
+from freeshot.plugin.catalogue import Catalogue
 from freeshot.pool.locate import POOLS, PoolLocation, find_pool
 from freeshot.pool.poisoning import poisoned, split_name
 from freeshot.pool.store import numbers_sha256, open_pool
-
-if TYPE_CHECKING:
-    import torch
-
-    from freeshot.contracts.backbone import BackboneProvider
-    from freeshot.contracts.dataset import Images
-    from freeshot.contracts.events import Event
-    from freeshot.contracts.pool import LoraPool
-    from freeshot.contracts.tensors import Episode
-    from freeshot.contracts.tracks import Track
-    from freeshot.engine.vit.backbone import Backbone
-    from freeshot.plugin.catalogue import Catalogue
-    from freeshot.records.models import ComponentSpec
+from freeshot.records.models import ComponentSpec
 
 
 @dataclass(eq=False)

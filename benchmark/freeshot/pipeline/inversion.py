@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
+from torch import Generator, Tensor
 
 from freeshot.basics.errors import ContractError, DivergedError
 from freeshot.basics.seeds import stream
 from freeshot.cache.artifacts import Artefact
-from freeshot.contracts.inversion import LearnedInversion
+from freeshot.contracts.inversion import InversionMethod, LearnedInversion, Teacher
+from freeshot.contracts.pool import LoraEntry, LoraPool
 from freeshot.contracts.tensors import Shots, SurrogateSet
 from freeshot.engine.inversion.black_box import QueryTeacher
 from freeshot.engine.inversion.teacher import BankTeacher, PoolTeachers
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from torch import Generator, Tensor
-
-    from freeshot.contracts.inversion import InversionMethod, Teacher
-    from freeshot.contracts.pool import LoraEntry, LoraPool
-    from freeshot.engine.vit.backbone import Backbone
+from freeshot.engine.vit.backbone import Backbone
 
 
 def invert(

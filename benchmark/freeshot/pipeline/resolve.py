@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
 from freeshot.basics.errors import MissingPoolError
 from freeshot.contracts.component import (
@@ -16,18 +18,11 @@ from freeshot.contracts.component import (
     options_of,
     to_json,
 )
-from freeshot.contracts.method import Needs
+from freeshot.contracts.method import Method, Needs
+from freeshot.contracts.tracks import Row, Track
+from freeshot.plugin.catalogue import Catalogue
 from freeshot.pool.locate import canonical_pool_name, find_pool
-from freeshot.records.models import ComponentSpec, RunSpec, TrackSpec
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from freeshot.contracts.method import Method
-    from freeshot.contracts.tracks import Row, Track
-    from freeshot.plugin.catalogue import Catalogue
-    from freeshot.records.models import DataFree
+from freeshot.records.models import ComponentSpec, DataFree, RunSpec, TrackSpec
 
 
 @dataclass(frozen=True, eq=False)

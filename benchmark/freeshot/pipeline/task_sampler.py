@@ -6,25 +6,19 @@ Task number i is a function of the seed and i alone, so a stream can be interrup
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from torch import Generator, Tensor
 
 from freeshot.basics.errors import EpisodeError, PoolError
 from freeshot.basics.seeds import stream
 from freeshot.basics.step_limit import bounded
-from freeshot.contracts.tensors import Checkpoint, Shots, Task
+from freeshot.contracts.dataset import Images
+from freeshot.contracts.tensors import Checkpoint, Shots, SurrogateSet, Task
 from freeshot.ops.tokens import mirror_patches
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-
-    from torch import Generator, Tensor
-
-    from freeshot.contracts.dataset import Images
-    from freeshot.contracts.tensors import SurrogateSet
-
 
 MAX_CONSECUTIVE_REJECTS = 9
 """Most tasks skipped in a row, so that a learner that accepts a single source still makes progress."""

@@ -2,44 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from torch import Generator, Tensor, nn
 
 from freeshot.basics.access_guard import refuse
 from freeshot.basics.errors import ContractError, EpisodeError, OptionError, UndeclaredError
 from freeshot.basics.files import tensors_sha256
 from freeshot.basics.seeds import derive, stream
 from freeshot.cache.artifacts import Artefact
+from freeshot.contracts.component import Choice
+from freeshot.contracts.dataset import Images
+from freeshot.contracts.meta_learner import TaskStream
 from freeshot.contracts.method import Learner, Method, Needs, Workbench
-from freeshot.contracts.tensors import Adapter, Shots, SurrogateSet, ValidationEpisode
+from freeshot.contracts.pool import LoraPool
+from freeshot.contracts.tensors import Adapter, Checkpoint, Shots, SurrogateSet, Task, ValidationEpisode
 from freeshot.engine.inversion.black_box import QueryOracle
 from freeshot.engine.inversion.teacher import patch_side
 from freeshot.engine.lora.adapted_learner import AdaptedLearner
 from freeshot.engine.lora.meta_model import SharedLora
+from freeshot.engine.vit.backbone import Backbone
 from freeshot.evaluation.episodes import draw_episodes, require_enough
 from freeshot.evaluation.scoring import read_images
+from freeshot.pipeline.context import RunContext
 from freeshot.pipeline.pool_inversion import PoolInversion
-from freeshot.pipeline.resolve import resolve
+from freeshot.pipeline.resolve import PlannedCell, resolve
 from freeshot.pipeline.stages import Stages
 from freeshot.pipeline.task_sampler import ImageSource, SurrogateSource, Tasks, TaskShape, hidden_classes
 from freeshot.records.models import StageCost
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from torch import Generator, Tensor, nn
-
-    from freeshot.contracts.component import Choice
-    from freeshot.contracts.dataset import Images
-    from freeshot.contracts.meta_learner import TaskStream
-    from freeshot.contracts.pool import LoraPool
-    from freeshot.contracts.tensors import Checkpoint, Task
-    from freeshot.engine.vit.backbone import Backbone
-    from freeshot.pipeline.context import RunContext
-    from freeshot.pipeline.resolve import PlannedCell
-
 
 VALIDATION_TASKS = 100
 """Number of validation tasks of held-out surrogate classes for a meta-learner."""

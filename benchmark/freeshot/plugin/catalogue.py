@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from freeshot.basics.errors import PluginError
 from freeshot.basics.suggestions import unknown_name
+from freeshot.contracts.component import Component
+from freeshot.contracts.leaderboard import Column, Published
+from freeshot.contracts.pool import PoolPlan
+from freeshot.contracts.tracks import Suite, Track
 from freeshot.plugin.collect import Registered, collect, why_contested
+from freeshot.plugin.host import Host
 from freeshot.plugin.kinds import KINDS, VALUES
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from pathlib import Path
-
-    from freeshot.contracts.component import Component
-    from freeshot.contracts.leaderboard import Column, Published
-    from freeshot.contracts.pool import PoolPlan
-    from freeshot.contracts.tracks import Suite, Track
-    from freeshot.plugin.host import Host
 
 ALL = KINDS | VALUES
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from freeshot.basics.errors import PluginError
 from freeshot.contracts.leaderboard import Column
 from freeshot.plugin.diagnostics import why_not_usable
-from freeshot.plugin.host import PluginInfo
+from freeshot.plugin.host import Host, PluginInfo
 from freeshot.plugin.kinds import KINDS, Kind
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from freeshot.plugin.host import Host
 
 
 @dataclass(frozen=True)

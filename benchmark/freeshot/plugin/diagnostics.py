@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Collection
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from importlib.metadata import Distribution
+from typing import Any
 
 from freeshot.basics.errors import FreeshotError, PluginError
 from freeshot.basics.failures import failure_of
-from freeshot.contracts.component import options_of
+from freeshot.contracts.component import Component, options_of
 from freeshot.version import __version__
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-    from importlib.metadata import Distribution
-
-    from freeshot.contracts.component import Component
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 OURS = re.compile(r"freeshot(?![\w.-])", re.IGNORECASE)

@@ -6,12 +6,9 @@ import re
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import ModuleType
 
 from freeshot.basics.errors import PluginError
-
-if TYPE_CHECKING:
-    from types import ModuleType
 
 PREFIX = "freeshot_file_"
 """Prefix of the module names of such plugins."""

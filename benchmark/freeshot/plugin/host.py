@@ -8,12 +8,13 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import pluggy
 
@@ -23,10 +24,6 @@ from freeshot.plugin import GROUP, hookimpl, hookspecs
 from freeshot.plugin.diagnostics import require_valid_hooks, why_failed, why_incompatible
 from freeshot.plugin.files import import_file, read_source
 from freeshot.plugin.versions import exact_version
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from importlib.metadata import EntryPoint
 
 T = TypeVar("T")
 

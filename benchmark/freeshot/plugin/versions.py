@@ -9,11 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
 
 OURS = "freeshot"
 """The distribution of first-party plugins; its records have the commit, and edits keep its cached artefacts."""

@@ -7,7 +7,9 @@ freeshot.json                backbone and its hash, rank, rows, the file's hash,
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from freeshot.basics.errors import PoolError
 from freeshot.basics.files import file_sha256
@@ -15,15 +17,10 @@ from freeshot.contracts.tensors import Adapter
 from freeshot.engine.lora.bank import widths_of
 from freeshot.engine.lora.low_rank import padded
 from freeshot.engine.lora.meta_model import adapter_of, factors_of
+from freeshot.engine.vit.backbone import Backbone
 from freeshot.pool.cards import ADAPTER_CARD, AdapterCard, read_adapter_card
 from freeshot.pool.peft_format import WEIGHTS, from_peft, rows_of, write_adapter
 from freeshot.pool.store import load_tensors
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from freeshot.engine.vit.backbone import Backbone
 
 
 def export_adapter(folder: Path, adapter: Adapter, backbone: Backbone, facts: Mapping[str, Any]) -> None:

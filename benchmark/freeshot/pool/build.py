@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,26 +16,18 @@ from pydantic import TypeAdapter
 from freeshot.basics.errors import PoolError, StoreError
 from freeshot.basics.files import fingerprint, write_text
 from freeshot.basics.seeds import derive
-from freeshot.contracts.dataset import fitted
-from freeshot.contracts.events import Progress, StageFinished, StageStarted
-from freeshot.contracts.pool import LoraEntry, PoolPlan
+from freeshot.contracts.dataset import FewShotDataset, Images, fitted
+from freeshot.contracts.events import Event, Progress, StageFinished, StageStarted
+from freeshot.contracts.pool import LoraEntry, LoraPool, PoolPlan
 from freeshot.data.lookup import dataset_by_name
 from freeshot.engine.lora.bank import LoraBank, slots_of, widths_of
 from freeshot.engine.metering.flops import flops_of
-from freeshot.engine.vit.backbone import named_backbone
+from freeshot.engine.vit.backbone import Backbone, named_backbone
+from freeshot.plugin.catalogue import Catalogue
+from freeshot.plugin.host import Host
 from freeshot.pool.cards import POOL_CARD, LoraCard
 from freeshot.pool.store import open_pool, write_card, write_entry
 from freeshot.pool.train_loras import Tuned, TuningRecipe, TuningTask, tune
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from freeshot.contracts.dataset import FewShotDataset, Images
-    from freeshot.contracts.events import Event
-    from freeshot.contracts.pool import LoraPool
-    from freeshot.engine.vit.backbone import Backbone
-    from freeshot.plugin.catalogue import Catalogue
-    from freeshot.plugin.host import Host
 
 HELD_OUT = 0.2
 NOTES = ".block-*.json"

@@ -7,21 +7,18 @@ Nothing is unpickled: labels come from JSON, tensors from safetensors.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter
+from torch import Tensor
 
 from freeshot.basics.errors import PoolError
 from freeshot.pool.cards import ADAPTER_CARD, POOL_CARD, is_folder_name, read_json
 from freeshot.pool.peft_format import CONFIG, PREFIX, WEIGHTS, take_factors
 from freeshot.pool.store import HEAD, load_tensors
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from torch import Tensor
 
 BlockTarget = tuple[int, str]
 """Block and target: 0-based index, and one of qkv, q, k, v, proj, fc1, fc2."""

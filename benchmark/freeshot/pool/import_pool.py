@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import torch
+from torch import Tensor
 
 from freeshot.basics.errors import PoolError
-from freeshot.contracts.pool import LoraEntry, Slot
+from freeshot.contracts.pool import LoraEntry, LoraPool, Slot
 from freeshot.engine.lora.bank import WHOLE, slots_of, widths_of
 from freeshot.engine.lora.low_rank import padded
+from freeshot.engine.vit.backbone import Backbone
 from freeshot.engine.vit.forward import forward
 from freeshot.pool.cards import POOL_CARD
-from freeshot.pool.external_formats import find_loras, read_lora
+from freeshot.pool.external_formats import BlockTarget, ExternalLora, find_loras, read_lora
 from freeshot.pool.store import open_pool, write_card, write_entry
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from torch import Tensor
-
-    from freeshot.contracts.pool import LoraPool
-    from freeshot.engine.vit.backbone import Backbone
-    from freeshot.pool.external_formats import BlockTarget, ExternalLora
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from freeshot.basics.errors import MissingPoolError, PoolError, UnknownNameError
 from freeshot.basics.suggestions import unknown_name
+from freeshot.plugin.catalogue import Catalogue
 from freeshot.pool.cards import POOL_CARD, is_folder_name, read_pool_card
-
-if TYPE_CHECKING:
-    from freeshot.plugin.catalogue import Catalogue
 
 POOLS = Path("pools")
 """Default folder in which users' own pools are searched and built."""

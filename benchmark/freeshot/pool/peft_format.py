@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
 
 import torch
+from torch import Tensor
 
 from freeshot.basics.errors import PoolError
 from freeshot.basics.files import atomic_path, write_tensors, write_text
 from freeshot.contracts.pool import Slot
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
-
-    from torch import Tensor
 
 CONFIG: Final = "adapter_config.json"
 WEIGHTS: Final = "adapter_model.safetensors"

@@ -9,19 +9,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from freeshot.basics.errors import PoolError
 from freeshot.basics.seeds import derive
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-    from torch import Tensor
-
-    from freeshot.contracts.pool import LoraEntry, LoraPool
+from freeshot.contracts.pool import LoraEntry, LoraPool
 
 KINDS = ("noise", "mislabelled")
 

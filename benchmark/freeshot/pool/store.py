@@ -11,10 +11,13 @@ The layout of the factors in the adapter file is documented in `freeshot.pool.pe
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import torch
+from torch import Tensor
 
 from freeshot.basics.access_guard import require_access
 from freeshot.basics.errors import PoolError
@@ -22,12 +25,6 @@ from freeshot.basics.files import file_sha256, read_bounded
 from freeshot.contracts.pool import LoraEntry, LoraPool
 from freeshot.pool.cards import POOL_CARD, LoraCard, PoolCard, read_pool_card
 from freeshot.pool.peft_format import WEIGHTS, from_peft, rows_of, save_tensors, write_adapter
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    from torch import Tensor
 
 HEAD: Final = "head.safetensors"
 LARGEST = 2**28

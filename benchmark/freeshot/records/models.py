@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import math
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -16,9 +16,6 @@ from freeshot.basics.errors import StoreError
 from freeshot.basics.files import PIECE, fingerprint, read_bounded, write_text
 from freeshot.basics.text import one_line
 from freeshot.version import __version__
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SCHEMA_VERSION = 2
 """Incremented when a formerly valid record becomes invalid or changes meaning, but not for new optional fields."""

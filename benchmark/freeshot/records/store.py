@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from freeshot.basics.errors import StoreError
-from freeshot.records.models import RunRecord
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from freeshot.records.models import RunSpec
+from freeshot.records.models import RunRecord, RunSpec
 
 
 def record_path(results: Path, spec: RunSpec) -> Path:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from rich import box
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from freeshot.leaderboard.board import Board
 from freeshot.render.format import Footnotes, TextCell, TextTable, explanation, made_with, one_line, title
 from freeshot.render.tables import REPORTED, build_tables
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 LABEL = 36
 """Maximum width of a label in characters before it is folded."""

@@ -8,17 +8,14 @@ as the (1 − 2 · level) interval of the difference lying inside ±`within`. Va
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from freeshot.stats.intervals import Interval, paired_difference
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
 
 Agreement = Literal["the same bits", "equivalent", "different", "not shown"]
 LEVEL = 0.05

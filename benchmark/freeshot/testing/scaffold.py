@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import re
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from freeshot.basics.errors import PluginError
 from freeshot.basics.files import write_text
 from freeshot.version import __version__
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 VALUES = {"track", "column"}

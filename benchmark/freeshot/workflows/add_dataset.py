@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from freeshot.basics.errors import DataError, OptionError, PoolError
 from freeshot.data.splits import NAMES, Split, drawn_split, read_split, require_known, split_of_rows
@@ -20,12 +20,10 @@ from freeshot.data.user_dataset import (
 from freeshot.data.verify import DatasetReport, check_dataset
 from freeshot.engine.vit.backbone import backbone_provider
 from freeshot.evaluation.episodes import episodes_sha256, track_episodes
+from freeshot.plugin.catalogue import Catalogue
 from freeshot.pool.cards import POOL_CARD, read_pool_card
 from freeshot.pool.locate import POOLS, canonical_pool_name, find_pool
 from freeshot.pool.store import open_pool
-
-if TYPE_CHECKING:
-    from freeshot.plugin.catalogue import Catalogue
 
 SHARES = (0.6, 0.2, 0.2)
 

@@ -5,18 +5,13 @@ Axes: c classes, m images of each, h × w pixels, s × s patches.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from freeshot.basics.files import atomic_path
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from torch import Tensor
-
-    from freeshot.contracts.tensors import SurrogateSet
+from freeshot.contracts.tensors import SurrogateSet
 
 DROPPED = 0.5
 """Grey value of patches that meta-training does not use."""

@@ -4,30 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from freeshot.basics.access_guard import access_blocked
 from freeshot.basics.errors import ContractError, OptionError
 from freeshot.basics.files import require_writable
-from freeshot.contracts.method import Needs
+from freeshot.contracts.method import Method, Needs
+from freeshot.contracts.pool import LoraPool
 from freeshot.contracts.tracks import Track
 from freeshot.engine.devices import choose_device
 from freeshot.launch.plan import row_for
 from freeshot.launch.preflight import require_parts_ready
 from freeshot.pipeline.context import RunContext
-from freeshot.pipeline.resolve import resolve_cell
+from freeshot.pipeline.resolve import PlannedCell, resolve_cell
 from freeshot.pipeline.workbench import Bench, RestrictedWorkbench, adapter_left, no_adapter
+from freeshot.plugin.catalogue import Catalogue
 from freeshot.pool.adapter_folder import export_adapter
 from freeshot.pool.locate import find_pool
 from freeshot.pool.store import open_pool
+from freeshot.records.models import StageCost
 from freeshot.workflows.contact_sheet import contact_sheet, save_sheet
-
-if TYPE_CHECKING:
-    from freeshot.contracts.method import Method
-    from freeshot.contracts.pool import LoraPool
-    from freeshot.pipeline.resolve import PlannedCell
-    from freeshot.plugin.catalogue import Catalogue
-    from freeshot.records.models import StageCost
 
 
 @dataclass(frozen=True)

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import torch
 
+from freeshot.contracts.method import Learner
+from freeshot.data.images import FileImages
 from freeshot.evaluation.scoring import embed
 from freeshot.ops.prototypes import prototype_logits
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from freeshot.contracts.method import Learner
-    from freeshot.data.images import FileImages
-
 
 AT_ONCE = 256
 """Images compared with all classes at a time."""

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from freeshot.basics.errors import FreeshotError, StoreError
 from freeshot.basics.files import canonical_json
 from freeshot.contracts.tracks import Row
 from freeshot.launch.plan import Plan
+from freeshot.launch.request import RunRequest
 from freeshot.launch.runner import execute_plan
+from freeshot.pipeline.context import RunContext
 from freeshot.pipeline.record import input_hashes
-from freeshot.pipeline.resolve import part_of, resolve_cell, with_pool
-from freeshot.records.models import RunRecord
+from freeshot.pipeline.resolve import PlannedCell, part_of, resolve_cell, with_pool
+from freeshot.plugin.catalogue import Catalogue
+from freeshot.records.models import ComponentSpec, Provenance, RunRecord
 from freeshot.records.provenance import provenance
 from freeshot.records.store import record_path
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from freeshot.launch.request import RunRequest
-    from freeshot.pipeline.context import RunContext
-    from freeshot.pipeline.resolve import PlannedCell
-    from freeshot.plugin.catalogue import Catalogue
-    from freeshot.records.models import ComponentSpec, Provenance
 
 
 @dataclass(frozen=True)

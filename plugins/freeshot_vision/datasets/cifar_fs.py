@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from freeshot import Images
 from freeshot.basics.errors import DataError
@@ -13,12 +16,6 @@ from freeshot_vision.array_images import ArrayImages, array_images
 from freeshot_vision.datasets.downloads import Download
 from freeshot_vision.datasets.in_domain import class_folders
 from freeshot_vision.datasets.published_dataset import PublishedDataset
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    import numpy as np
-    from numpy.typing import NDArray
 
 RECORD = 2 + 3 * 32 * 32
 """Bytes of an image in the binary version: coarse label, fine label, red, green and blue rows."""

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from freeshot.basics.errors import DataError
 from freeshot_vision.datasets.downloads import Download
 from freeshot_vision.datasets.published_dataset import PublishedDataset
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
 
 CHEST = ("Atelectasis", "Cardiomegaly", "Effusion", "Infiltration", "Mass", "Nodule", "Pneumothorax")
 """ChestX-ray8's findings without 'Pneumonia', as in LoRA Recycle."""

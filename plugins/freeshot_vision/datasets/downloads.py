@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from freeshot.basics.errors import DataError
 from freeshot.data.archives import unpack
 from freeshot.data.hash_cache import checksum
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 UNPACKED = "unpacked"
 """Folder for unpacked archives, next to the archives."""

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from freeshot.basics.errors import DataError
 from freeshot.basics.validators import require_positive
 from freeshot_vision.array_images import ArrayImages, array_images
 from freeshot_vision.datasets.downloads import Download
 from freeshot_vision.datasets.published_dataset import PublishedDataset
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    import numpy as np
-    from numpy.typing import NDArray
 
 SIDE = 28
 """Pixels along each side of a bitmap."""

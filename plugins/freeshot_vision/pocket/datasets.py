@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from freeshot import FewShotDataset
 from freeshot.basics.errors import DataError
 from freeshot_vision.pocket import DATA
-from freeshot_vision.sheets import open_sheet
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from freeshot_vision.sheets import SheetImages
+from freeshot_vision.sheets import SheetImages, open_sheet
 
 
 @dataclass(frozen=True)

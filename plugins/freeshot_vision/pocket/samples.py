@@ -11,16 +11,12 @@ from __future__ import annotations
 import argparse
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from freeshot.basics.seeds import derive
 from freeshot_vision.pocket import DATA
-from freeshot_vision.sheets import open_sheet
-
-if TYPE_CHECKING:
-    from freeshot_vision.sheets import SheetImages
+from freeshot_vision.sheets import SheetImages, open_sheet
 
 DATASETS = ("sketch", "icons", "fashion", "clipart", "glyphs", "digits")
 

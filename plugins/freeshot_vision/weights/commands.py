@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import rich_click as click
 
 from freeshot.basics.suggestions import unknown_name
 from freeshot.basics.system import weights_folder
-
-if TYPE_CHECKING:
-    from freeshot_vision.weights.sources import WeightSource
+from freeshot_vision.weights.sources import WeightSource
 
 
 @click.group("weights")

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from freeshot.basics.errors import DataError
 from freeshot.basics.files import atomic_path, tensors_sha256, write_tensors, write_text
 from freeshot_vision.weights.fetch import fetched
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from freeshot_vision.weights.sources import WeightSource
+from freeshot_vision.weights.sources import WeightSource
 
 NETWORK = "network"
 """Key of a safetensors file's metadata: how timm builds the network, as JSON."""

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import rich_click as click
 
+from freeshot.cache.admin import CacheItem
 from freeshot.cli.console import print_line, stdout, table
 from freeshot.cli.group import HelpfulGroup
 from freeshot.cli.options import cache_folder
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from freeshot.cache.admin import CacheItem
 
 
 @click.group("cache", cls=HelpfulGroup)

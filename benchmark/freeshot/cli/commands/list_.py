@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import rich_click as click
 
 from freeshot.cli.console import table
 from freeshot.cli.context import session_of
+from freeshot.plugin.catalogue import Catalogue
 from freeshot.plugin.kinds import KINDS
-
-if TYPE_CHECKING:
-    from freeshot.plugin.catalogue import Catalogue
 
 NAMED = {kind.plural: kind.name for kind in KINDS.values()} | {"tracks": "track", "suites": "suite", "pools": "pool"}
 """Everything that has a name: plural → kind."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import rich_click as click
 
@@ -11,11 +12,7 @@ from freeshot.cli.console import print_line, stdout, table
 from freeshot.cli.context import session_of
 from freeshot.cli.group import HelpfulGroup, plugin_commands
 from freeshot.cli.options import FOLDER, component_options, data_folder, full_traceback
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from freeshot.testing.contract.rules import Report
+from freeshot.testing.contract.rules import Report
 
 KINDS = ("meta-learner", "inversion", "strategy", "method", "dataset", "backbone", "track", "launcher", "column")
 INDENT = " " * 6

@@ -5,19 +5,17 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import fields
 from inspect import cleandoc
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import rich_click as click
 
 from freeshot.cli.commands.list_ import NAMED
 from freeshot.cli.console import print_line, stdout, table
 from freeshot.cli.context import session_of
-
-if TYPE_CHECKING:
-    from freeshot.contracts.component import Component, Option
-    from freeshot.contracts.pool import PoolPlan
-    from freeshot.contracts.tracks import Suite, Track
-    from freeshot.plugin.catalogue import Catalogue
+from freeshot.contracts.component import Component, Option
+from freeshot.contracts.pool import PoolPlan
+from freeshot.contracts.tracks import Suite, Track
+from freeshot.plugin.catalogue import Catalogue
 
 FACTS = ("citation", "domain", "license", "data_free", "role", "needs")
 """Attributes to print, if a component has them."""

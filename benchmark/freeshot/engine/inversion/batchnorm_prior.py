@@ -7,10 +7,11 @@ cross-entropy is not, so both are means here and callers scale them equally.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,9 +19,6 @@ from torch import Tensor, nn
 from freeshot.basics.errors import DataError, OptionError
 from freeshot.basics.files import file_sha256
 from freeshot.basics.system import weights_folder
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 NAMED_BY_HASH = re.compile(r".*-([0-9a-f]{8,64})\.pth")

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import torch
+from torch import Tensor
 
 from freeshot.basics.errors import OptionError
+from freeshot.contracts.inversion import TeacherView
+from freeshot.contracts.pool import LoraEntry
 from freeshot.engine.inversion.teacher import BankTeacher
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from torch import Tensor
-
-    from freeshot.contracts.inversion import TeacherView
-    from freeshot.contracts.pool import LoraEntry
-    from freeshot.engine.vit.backbone import Backbone
+from freeshot.engine.vit.backbone import Backbone
 
 
 class QueryOracle:

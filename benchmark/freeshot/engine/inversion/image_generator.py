@@ -5,13 +5,8 @@ Axes: n images, z latent dimensions, h × w pixels.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
-from torch import nn
-
-if TYPE_CHECKING:
-    from torch import Generator
+from torch import Generator, nn
 
 SMALLEST = 8
 """Largest side of a generator's first feature map."""

@@ -7,19 +7,15 @@ as without a strategy, so one inversion serves every pruning ratio.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
+from torch import nn
 
+from freeshot.contracts.pool import LoraEntry
 from freeshot.contracts.strategy import EfficiencyStrategy
+from freeshot.contracts.tensors import SurrogateSet
 from freeshot.engine.inversion.teacher import BankTeacher
-
-if TYPE_CHECKING:
-    from torch import nn
-
-    from freeshot.contracts.pool import LoraEntry
-    from freeshot.contracts.tensors import SurrogateSet
-    from freeshot.engine.vit.backbone import Backbone
+from freeshot.engine.vit.backbone import Backbone
 
 BATCH = 256
 

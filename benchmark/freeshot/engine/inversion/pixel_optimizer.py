@@ -7,19 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
+from torch import Generator, Tensor
 from torch.nn.functional import cross_entropy
 
 from freeshot.basics.errors import DivergedError
+from freeshot.contracts.inversion import Teacher
 from freeshot.ops.optimizer_state import restore, snapshot
 from freeshot.ops.schedules import cosine
-
-if TYPE_CHECKING:
-    from torch import Generator, Tensor
-
-    from freeshot.contracts.inversion import Teacher
 
 
 def require_finite(loss: Tensor, step: int) -> None:

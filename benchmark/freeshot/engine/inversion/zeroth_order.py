@@ -5,16 +5,12 @@ Axes: n images, q directions, 3 × h × w pixels.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
+from torch import Generator, Tensor
 from torch.nn.functional import interpolate
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from torch import Generator, Tensor
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from torch import Tensor, nn
 
 from freeshot.contracts.method import Learner
 from freeshot.contracts.tensors import Adapter
 from freeshot.engine.lora.bank import merge
 from freeshot.engine.lora.meta_model import bank_of
 from freeshot.engine.vit.backbone import Backbone
-
-if TYPE_CHECKING:
-    from torch import Tensor, nn
 
 
 class AdaptedLearner(Learner):

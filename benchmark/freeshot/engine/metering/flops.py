@@ -10,20 +10,16 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from freeshot.contracts.strategy import EfficiencyStrategy
+from freeshot.engine.lora.bank import LoraBank
 from freeshot.engine.metering.flop_counter import Operations
+from freeshot.engine.vit.backbone import Backbone
 from freeshot.engine.vit.forward import forward
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from freeshot.contracts.strategy import EfficiencyStrategy
-    from freeshot.engine.lora.bank import LoraBank
-    from freeshot.engine.vit.backbone import Backbone
 
 
 @dataclass(frozen=True)

@@ -5,20 +5,17 @@ from __future__ import annotations
 import resource
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch.optim.optimizer import Optimizer, register_optimizer_step_pre_hook
 
 from freeshot.engine.metering.flop_counter import Operations
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 @dataclass

@@ -5,20 +5,16 @@ from __future__ import annotations
 import copy
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from freeshot.basics.errors import ContractError
+from freeshot.contracts.backbone import BackboneProvider
 from freeshot.contracts.component import build, name_and_options, spelled
 from freeshot.engine.devices import choose_device
-
-if TYPE_CHECKING:
-    from typing import Any
-
-    from freeshot.contracts.backbone import BackboneProvider
-    from freeshot.plugin.catalogue import Catalogue
+from freeshot.plugin.catalogue import Catalogue
 
 
 class Normalize(nn.Module):

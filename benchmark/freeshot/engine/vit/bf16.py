@@ -7,16 +7,12 @@ a GPU longer than the products do. Trained and additive parts still run under pl
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING
+from contextlib import AbstractContextManager
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
-
-if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-    from typing import Any
-
-    from torch import nn
+from torch import nn
 
 _BF16_COPIES: WeakKeyDictionary[nn.Module, tuple[tuple[int, ...], nn.Module]] = WeakKeyDictionary()
 """bfloat16 copies of networks, with the versions of the copied weights."""

@@ -10,18 +10,16 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from freeshot.basics.errors import ContractError, OptionError
+from freeshot.contracts.strategy import EfficiencyStrategy
 from freeshot.contracts.tensors import LayerView
 from freeshot.engine.vit.bf16 import autocast, bf16_copy_under_autocast
 from freeshot.ops.tokens import gather_patches
-
-if TYPE_CHECKING:
-    from freeshot.contracts.strategy import EfficiencyStrategy
 
 
 class Network(Protocol):

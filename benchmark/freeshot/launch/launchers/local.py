@@ -6,18 +6,16 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import wait
-from typing import TYPE_CHECKING, Any
+from multiprocessing.context import SpawnProcess
+from typing import Any
 
 from freeshot.basics.errors import OptionError
 from freeshot.basics.system import usable_cores
 from freeshot.contracts.launcher import Launcher
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from multiprocessing.context import SpawnProcess
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 """Environment variables that limit the threads of a process."""

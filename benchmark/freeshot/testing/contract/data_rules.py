@@ -7,13 +7,12 @@ from contextlib import chdir, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from freeshot.basics.errors import DataError
-from freeshot.contracts.dataset import fitted, wrong_size
+from freeshot.contracts.dataset import Images, fitted, wrong_size
 from freeshot.data.lookup import dataset_by_name
 from freeshot.engine.lora.bank import TARGETS, slots_of
 from freeshot.engine.vit.backbone import backbone_provider, named_backbone, open_backbone
@@ -22,13 +21,10 @@ from freeshot.evaluation.episodes import track_episodes
 from freeshot.pool.locate import find_pool
 from freeshot.pool.poisoning import split_name
 from freeshot.pool.store import open_pool
+from freeshot.records.models import RunRecord
 from freeshot.testing.contract.fixtures import FrozenBackbone
 from freeshot.testing.contract.method import record_of
 from freeshot.testing.contract.rules import BrokenError, Subject, rule
-
-if TYPE_CHECKING:
-    from freeshot.contracts.dataset import Images
-    from freeshot.records.models import RunRecord
 
 SPLITS = ("base", "validation", "novel")
 

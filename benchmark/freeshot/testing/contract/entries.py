@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from freeshot.basics.failures import excerpt, grouped
-
-if TYPE_CHECKING:
-    from collections.abc import Hashable
-
-    from freeshot.testing.contract.rules import Line, Report
+from freeshot.testing.contract.rules import Line, Report
 
 
 @dataclass(frozen=True)

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import torch
 
-from freeshot.contracts.method import Method
+from freeshot.contracts.method import Learner, Method, Workbench
+from freeshot.contracts.pool import LoraEntry, LoraPool
 from freeshot.contracts.tensors import Shots, SurrogateSet
 from freeshot.contracts.tracks import Track
-from freeshot.engine.vit.backbone import open_backbone, weights_sha256
+from freeshot.engine.vit.backbone import Backbone, open_backbone, weights_sha256
 from freeshot.pipeline.task_sampler import SurrogateSource, Tasks, TaskShape
+from freeshot.plugin.catalogue import Catalogue
 from freeshot.pool.store import open_pool
 from freeshot.testing.contract.rules import BrokenError
 from freeshot.testing.toy import POOL, SPLITS, ToyImages, ToyVit, ToyWaves
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from freeshot.contracts.method import Learner, Workbench
-    from freeshot.contracts.pool import LoraEntry, LoraPool
-    from freeshot.engine.vit.backbone import Backbone
-    from freeshot.plugin.catalogue import Catalogue
 
 STEPS = 3
 """Step limit of loops during a check."""

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from freeshot.basics.step_limit import at_most
 from freeshot.contracts.inversion import LearnedInversion
 from freeshot.engine.inversion.teacher import BankTeacher, PoolTeachers
 from freeshot.testing.contract.fixtures import SHOTS, STEPS, WAYS, require_reproducible
 from freeshot.testing.contract.rules import BrokenError, Subject, rule
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from torch import Tensor
 
 
 def inverted(

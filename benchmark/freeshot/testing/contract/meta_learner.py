@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from itertools import cycle
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from freeshot.basics.step_limit import at_most
 from freeshot.contracts.tensors import Adapter
@@ -13,10 +14,6 @@ from freeshot.engine.lora.meta_model import SharedLora
 from freeshot.pipeline.task_sampler import Tasks
 from freeshot.testing.contract.fixtures import SHOTS, WAYS, require_reproducible
 from freeshot.testing.contract.rules import BrokenError, Subject, rule
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
 
 TASKS = 8
 """Number of tasks in these checks; enough for learners that collect a group first."""

@@ -4,34 +4,29 @@ from __future__ import annotations
 
 import multiprocessing
 import tempfile
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
+from freeshot.basics.failures import Failure
 from freeshot.basics.step_limit import at_most
 from freeshot.contracts.component import options_of
-from freeshot.contracts.events import CellFailed, Progress
-from freeshot.contracts.tracks import Row
+from freeshot.contracts.events import CellFailed, Event, Progress
+from freeshot.contracts.method import Method
+from freeshot.contracts.tracks import Row, Track
 from freeshot.pipeline.cell import run_cell
 from freeshot.pipeline.context import RunContext
 from freeshot.pipeline.resolve import resolve_cell
+from freeshot.plugin.catalogue import Catalogue
 from freeshot.plugin.files import file_of
+from freeshot.plugin.host import Selection
+from freeshot.records.models import RunRecord
 from freeshot.testing.contract import catalogue_with
 from freeshot.testing.contract.fixtures import STEPS, require_reproducible
 from freeshot.testing.contract.rules import BrokenError, Subject, rule
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from freeshot.basics.failures import Failure
-    from freeshot.contracts.events import Event
-    from freeshot.contracts.method import Method
-    from freeshot.contracts.tracks import Track
-    from freeshot.plugin.catalogue import Catalogue
-    from freeshot.plugin.host import Selection
-    from freeshot.records.models import RunRecord
 
 SMALL = {"per_class": 7}
 """Values that replace these options: images for 5 shots and 2 queries."""

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from freeshot.contracts.tensors import LayerView
 from freeshot.engine.inversion.teacher import BankTeacher
 from freeshot.testing.contract.fixtures import network_unmodified
 from freeshot.testing.contract.rules import BrokenError, Subject, rule
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from torch import Tensor
-
 
 DEPTHS, PATCHES, POINTS = (2, 12), (16, 49, 196), (0.0, 0.5, 1.0)
 
