@@ -110,10 +110,13 @@ class Cub(PublishedDataset):
 
 
 def class_folders(folder: Path) -> dict[str, tuple[Path, ...]]:
-    """Read class folders, merging those of train, val and test if the folder holds nothing but such splits."""
+    """Read class folders, merging those of train, val and test if the folder holds nothing but such splits.
+
+    Hidden folders and `__MACOSX`, which archives made on a Mac contain, do not count.
+    """
     from freeshot.data.image_folder import classes_in
 
-    present = {entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")}
+    present = {entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith((".", "__"))}
     splits = [folder / name for name in SPLIT_FOLDERS if name in present]
     if not present.issubset(SPLIT_FOLDERS):  # CIFAR-100 has a class called 'train'
         splits = []
