@@ -9,7 +9,7 @@ import torch
 from tests.performance.measure import Table
 
 from freeshot.contracts.tracks import Row
-from freeshot.pipeline.cell import run_cell
+from freeshot.pipeline.cell import CellRun
 from freeshot.pipeline.context import RunContext
 from freeshot.pipeline.resolve import resolve_cell
 from freeshot.plugin.catalogue import Catalogue
@@ -32,7 +32,7 @@ def record_of(environment: RunContext, method: str, options: dict[str, str], lim
     """Run one cell."""
     catalogue = environment.catalogue
     cell, _ = resolve_cell(catalogue, "bench", Row(method, options), catalogue.tracks()[TRACK], limit=limit)
-    record = run_cell(environment, cell, environment.cache / "results")
+    record = CellRun(environment, cell, environment.cache / "results").run()
     assert record.status == "ok", record.reason
     return record
 

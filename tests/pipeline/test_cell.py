@@ -67,7 +67,7 @@ class Vandal(Stub):
 
     def prepare(self, bench: Workbench) -> Learner:
         """Reach for the weights behind the bench."""
-        next(bench.frozen()._vit.parameters()).data.add_(1)  # type: ignore[attr-defined]
+        next(bench.frozen().network.parameters()).data.add_(1)  # type: ignore[attr-defined]
         if self.then_raise:
             raise ZeroDivisionError
         return bench.frozen()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -154,9 +154,10 @@ class Spoiling(Method):
         import copy
 
         learner: Any = bench.frozen()
-        learner._vit = copy.deepcopy(learner._vit)
+        vit: Any = copy.deepcopy(learner.network)
         with torch.no_grad():
-            learner._vit.blocks[0].attn.qkv.weight += self.by * torch.randn(1)
+            vit.blocks[0].attn.qkv.weight += self.by * torch.randn(1)
+        learner._backbone = replace(learner._backbone, vit=vit)
         return learner  # type: ignore[no-any-return]
 
 

@@ -15,7 +15,7 @@ from freeshot.contracts.tracks import Track
 from freeshot.launch.plan import Plan, plan_run
 from freeshot.launch.runner import execute_plan
 from freeshot.leaderboard.board import boards
-from freeshot.pipeline.cell import run_cell
+from freeshot.pipeline.cell import CellRun
 from freeshot.pool.locate import absolute_pool_name, built_pools, find_pool
 from freeshot.records.models import RunRecord
 from freeshot.records.store import record_path
@@ -163,7 +163,7 @@ def test_a_pool_that_changes_under_a_run_is_refused(toy: Toy, pools: Path) -> No
     (cell,) = plan_run(request, toy.catalogue).cells
     card = pools / "mine" / "pool.json"
     card.write_text(card.read_text().replace('"license": "', '"license": "Changed. '))
-    record = run_cell(request.context(toy.catalogue), cell, request.results)
+    record = CellRun(request.context(toy.catalogue), cell, request.results).run()
     assert (record.status, record.reason) == (
         "failed",
         "The pool 'mine' changed since this run began. Rerun the command.",
@@ -207,7 +207,8 @@ def test_records_of_two_pools_of_one_name_do_not_meet(toy: Toy, pools: Path) -> 
     def changed(record: RunRecord, sha256: str) -> RunRecord:
         track = record.spec.track.model_copy(update={"pool_sha256": sha256})
         spec = record.spec.model_copy(update={"track": track})
-        return record.model_copy(update={"spec": spec, "cell": spec.cell})
+        later = record.provenance.model_copy(update={"finished": "2999-01-01T00:00:00+00:00"})  # the newer one is kept
+        return record.model_copy(update={"spec": spec, "cell": spec.cell, "provenance": later})
 
     mine, theirs = (record_of(toy, name, pools, pool="mine") for name in ("random-lora", "lora-average"))
     (board,) = boards([mine, changed(theirs, "0" * 64)])

@@ -6,7 +6,7 @@ Axes: u unique images, e episodes, n = way × shot support images, q = way × qu
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -81,16 +81,22 @@ def score_embedding(
     keys = image_keys(images, stored)
     order = shown_order(keys)
     used = [stored[i] for i in order.tolist()]
-    seen = 0
-
-    def make(part: Sequence[int]) -> Tensor:
-        nonlocal seen
-        features = embed(learner, images, part, device, lambda done, _: on_step(seen + done, len(used)))
-        seen += len(part)
-        return features
-
+    make = partial(embed, learner, images, device=device, on_step=_BlockProgress(len(used), on_step))
     embedded = Embedded(tuple(used), recall(used, make), keys[order])
     return score_episodes(embedded, episodes, head_of(learner)), embedded
+
+
+@dataclass(eq=False)
+class _BlockProgress:
+    """Reports the images of one block after another as images of all."""
+
+    total: int
+    on_step: Callable[[int, int], None]
+    before: int = 0
+
+    def __call__(self, done: int, of: int) -> None:
+        self.on_step(self.before + done, self.total)
+        self.before += of * (done == of)
 
 
 def embed(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from freeshot.basics.errors import FreeshotError, StoreError
 from freeshot.basics.failures import failure_of
@@ -15,7 +17,7 @@ from freeshot.basics.system import WEIGHTS, weights_folder
 from freeshot.contracts.events import CellFailed, CellSkipped
 from freeshot.launch.event_log import EventLogWriter
 from freeshot.launch.request import RunRequest
-from freeshot.pipeline.cell import invert_pool_of, run_cell
+from freeshot.pipeline.cell import CellRun, invert_pool_of
 from freeshot.pipeline.context import RunContext
 from freeshot.pipeline.resolve import PlannedCell
 from freeshot.plugin.host import Selection, registered
@@ -29,6 +31,13 @@ class InversionJob:
     """Invert LoRAs of a cell's pool while another process runs the cell."""
 
     cell: PlannedCell
+
+
+@dataclass(eq=False)
+class Report:
+    """The status with which a cell ended; '' if there is no record."""
+
+    status: Status | Literal[""] = "skipped"
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,12 +73,17 @@ class CellWorker:
         return {**vars(self), "_context": None}
 
     def __call__(self, job: PlannedCell | InversionJob) -> None:
-        """Run a cell; its record has the result, and the folder of reports its status."""
+        """Run a cell in the wrappers of plugins; its record has the result, and the folder of reports its status."""
         if isinstance(job, InversionJob):
             invert_pool_of(self._context or self._opened(), job.cell)
             return
-        status = self._run_elsewhere(job) if self._context is None else run_alone(self._context, job, self.request)
-        (self.reports / f"{job.id}.status").write_text(status, encoding="utf-8")
+        with self._reported(job) as report, self._opened_for(job) as context, alone(context, job, self.request) as free:
+            if free:
+                cell = CellRun(context, job, self.request.results)
+                wrappers = context.catalogue.host.manager.hook.freeshot_cell
+                with wrapper_errors(context, job, report):
+                    records = wrappers.call_extra([cell.run], {"spec": job.spec})  # the innermost implementation
+                    report.status = next((r.status for r in records or () if isinstance(r, RunRecord)), "")
 
     def status_of(self, cell: PlannedCell) -> str:
         """Return the status with which a cell ended; '' if its process died or never started."""
@@ -78,16 +92,29 @@ class CellWorker:
         except FileNotFoundError:
             return ""
 
-    def _run_elsewhere(self, cell: PlannedCell) -> Status:
-        """Run a cell in another process than that which shows its events."""
-        log = EventLogWriter(self.reports / f"{cell.id}.jsonl")
+    @contextmanager
+    def _reported(self, cell: PlannedCell) -> Iterator[Report]:
+        """Yield the report of a cell, and store its status; a folder that cannot be used elsewhere is an event."""
+        report = Report()
         try:
-            context = self._opened()
-            with registered(context.catalogue.host.manager, log):
-                return run_alone(context, cell, self.request)
-        except FreeshotError as error:  # an unreadable or unwritable folder; the main process must get the event
+            yield report
+        except FreeshotError as error:
+            if self._context is not None:
+                raise
+            log = EventLogWriter(self.reports / f"{cell.id}.jsonl")  # the main process must get the event
             log.freeshot_event(CellFailed(cell.title, str(error), id=cell.id))
-            return "failed"
+            report.status = "failed"
+        (self.reports / f"{cell.id}.status").write_text(report.status, encoding="utf-8")
+
+    @contextmanager
+    def _opened_for(self, cell: PlannedCell) -> Iterator[RunContext]:
+        """Yield the resources of this process; in another one than the main process, events go to the cell's log."""
+        if self._context is not None:
+            yield self._context
+            return
+        context = self._opened()
+        with registered(context.catalogue.host.manager, EventLogWriter(self.reports / f"{cell.id}.jsonl")):
+            yield context
 
     def _opened(self) -> RunContext:
         """Open the shared resources of cells in another process."""
@@ -106,8 +133,12 @@ def _context_of(plugins: Selection, request: RunRequest) -> RunContext:
     return request.context(Catalogue(host))
 
 
-def run_alone(context: RunContext, cell: PlannedCell, request: RunRequest) -> Status:
-    """Run a cell under its lock, which the operating system releases if the process is killed; return its status."""
+@contextmanager
+def alone(context: RunContext, cell: PlannedCell, request: RunRequest) -> Iterator[bool]:
+    """Hold the lock of a cell, which the operating system releases if the process is killed; yield whether to run it.
+
+    False if another process is running it or has finished it.
+    """
     from filelock import FileLock, Timeout
 
     locks = context.cache / "locks"
@@ -117,16 +148,17 @@ def run_alone(context: RunContext, cell: PlannedCell, request: RunRequest) -> St
         lock.acquire(timeout=0)
     except Timeout:
         context.emit(CellSkipped(cell.title, "another process is running it", id=cell.id))
-        return "skipped"
+        yield False
+        return
     except OSError as error:
         raise StoreError(
             f"The cache {context.cache} cannot be written ({error.strerror}). Choose another --cache."
         ) from None
     try:
-        if not request.rerun and is_finished(stored_record(request.results, cell.spec)):
+        finished = not request.rerun and is_finished(stored_record(request.results, cell.spec))
+        if finished:
             context.emit(CellSkipped(cell.title, "it was finished in the meantime", id=cell.id))
-            return "skipped"
-        return _run_wrapped(context, cell, request.results)
+        yield not finished
     finally:
         lock.release()
 
@@ -136,15 +168,14 @@ def lock_name(spec: RunSpec, results: Path) -> str:
     return f"{fingerprint([spec.cell, str(results.resolve())])}.lock"
 
 
-def _run_wrapped(context: RunContext, cell: PlannedCell, results: Path) -> Status:
-    """Run a cell inside the wrappers of plugins, of which this is the innermost implementation; return its status."""
-    hook = context.catalogue.host.manager.hook.freeshot_cell
+@contextmanager
+def wrapper_errors(context: RunContext, cell: PlannedCell, report: Report) -> Iterator[None]:
+    """Turn an exception of a plugin's wrapper, or a missing record, into an event and the status 'failed'."""
     failure = None
     try:
-        records = hook.call_extra([lambda spec: run_cell(context, cell, results)], {"spec": cell.spec})
-        for record in records or ():
-            if isinstance(record, RunRecord):
-                return record.status
+        yield
+        if report.status:
+            return
         reason = "A freeshot_cell wrapper returned no record."
     except FreeshotError:
         raise
@@ -152,4 +183,4 @@ def _run_wrapped(context: RunContext, cell: PlannedCell, results: Path) -> Statu
         failure = failure_of(error, context.catalogue.host.packages)
         reason = f"A freeshot_cell wrapper raised {failure.reason}"
     context.emit(CellFailed(cell.title, reason, failure, id=cell.id))
-    return "failed"
+    report.status = "failed"

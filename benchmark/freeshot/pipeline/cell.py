@@ -28,21 +28,19 @@ from freeshot.pipeline.workbench import Bench, RestrictedWorkbench
 from freeshot.records.models import RunRecord, StageCost
 
 
-def run_cell(context: RunContext, cell: PlannedCell, results: Path) -> RunRecord:
-    """Run a cell and write its record; any plugin error becomes a record with the reason.
-
-    A cell in which the harness refused or detected a violation is violated, whether or not the method caught the error.
-    Only errors that prevent writing (StoreError) and interrupts are raised.
-    """
-    return CellRun(context, cell).run(results)
-
-
 @dataclass(eq=False)
 class CellRun:
-    """One cell, run top to bottom: prepare, evaluate, audit, record."""
+    """One cell, run top to bottom: prepare, evaluate, audit, record.
+
+    Any plugin error becomes a record with the reason. A cell in which the harness refused or detected a violation is
+    violated, whether or not the method caught the error. Only errors that prevent writing (StoreError) and interrupts
+    are raised.
+    """
 
     context: RunContext
     cell: PlannedCell
+    results: Path
+    """Folder of the record."""
     method: Method = field(init=False)
     violations: Violations = field(default_factory=Violations)
     """What the method did, or tried to do, that the rules forbid."""
@@ -59,20 +57,24 @@ class CellRun:
     def __post_init__(self) -> None:
         self.method = self.context.component(self.cell.spec.method)
 
-    def run(self, results: Path) -> RunRecord:
+    def run(self) -> RunRecord:
         """Run the cell, write its record, and emit its final event."""
-        outcome = self._outcome()
-        record = write_record(results, make_record(self, outcome))
-        if self.scored:
-            episode_checkpoint(self.context, self.cell).clear()
-        self.context.emit(final_event(self.context, record, self.failure))
-        return record
-
-    def _outcome(self) -> CellOutcome:
-        """Prepare, evaluate and audit; return what came of it, and restore everything the method replaced."""
         functions = HarnessFunctions.now()
         try:
-            outcome = self._attempt(functions)
+            if (reason := self.method.skip(self.cell.track)) is not None:
+                outcome = CellOutcome("skipped", reason=reason)
+            else:
+                self._require_planned_pool()
+                bench = Bench(self.context, self.cell, self.method)
+                self.stages = bench.stages
+                untouched = Untouched(self.context, self.cell.spec, functions)
+                with access_blocked(self.violations), metered(self.context.device) as whole:
+                    learner = self.method.prepare(RestrictedWorkbench(bench))
+                bench.ledger.charge_rest(whole)  # the time outside of stages
+                self._require_sound(learner, untouched)
+                fields = self._evaluate(bench, learner)
+                self._require_audited(untouched)
+                outcome = CellOutcome("ok", fields, learner.tuning_free, type(learner).transductive)
         except StoreError:
             raise
         except Exception as error:  # noqa: BLE001 - a plugin may raise anything; it is recorded, other cells continue
@@ -82,39 +84,34 @@ class CellRun:
                 self.violations.note(
                     f"Method '{self.method.name}' replaced {name}, which the harness uses for scoring."
                 )
+        return self._record(outcome)
+
+    def _record(self, outcome: CellOutcome) -> RunRecord:
+        """Write the record of the cell, and emit its final event."""
         outcome = outcome.with_violations(self.violations)
         if outcome.status in ("failed", "violated"):
             self.context.forget(self.cell.spec.backbone)  # the failed method may have modified it
-        return outcome
+        record = write_record(self.results, make_record(self, outcome))
+        if self.scored:
+            episode_checkpoint(self.context, self.cell).clear()
+        self.context.emit(final_event(self.context, record, self.failure))
+        return record
 
-    def _attempt(self, functions: HarnessFunctions) -> CellOutcome:
-        reason = self.method.skip(self.cell.track)
-        if reason is not None:
-            return CellOutcome("skipped", reason=reason)
-        self._require_planned_pool()
-        bench = Bench(self.context, self.cell, self.method)
-        self.stages = bench.stages
-        untouched = Untouched(self.context, self.cell.spec, functions)
-        learner = self._prepare(bench)
-        untouched.require(self.method)
-        if self.violations:
-            raise ContractError(str(self.violations))
-        fields = self._evaluate(bench, learner)
-        untouched.require(self.method)
-        if self.audit is not None and self.audit.reasons:
-            raise ContractError(" ".join(self.audit.reasons))
-        return CellOutcome("ok", fields, learner.tuning_free, type(learner).transductive)
-
-    def _prepare(self, bench: Bench) -> Learner:
-        """Let the method prepare its learner; time outside of stages is charged as a stage of its own."""
-        with access_blocked(self.violations), metered(self.context.device) as whole:
-            learner = self.method.prepare(RestrictedWorkbench(bench))
-        bench.ledger.charge_rest(whole)
+    def _require_sound(self, learner: object, untouched: Untouched) -> None:
+        """Require a learner, and that its preparation broke no rule; ContractError otherwise."""
         if not isinstance(learner, Learner):
             raise ContractError(
                 f"Method '{self.method.name}' must prepare a Learner, but returned {type(learner).__name__}."
             )
-        return learner
+        untouched.require(self.method)
+        if self.violations:
+            raise ContractError(str(self.violations))
+
+    def _require_audited(self, untouched: Untouched) -> None:
+        """Require that scoring broke no rule and that the audit found no dependence; ContractError otherwise."""
+        untouched.require(self.method)
+        if self.audit is not None and self.audit.reasons:
+            raise ContractError(" ".join(self.audit.reasons))
 
     def _evaluate(self, bench: Bench, learner: Learner) -> Mapping[str, Any]:
         """Score the test episodes, audit the predictions, and return the record's measures."""

@@ -7,6 +7,7 @@ third-party learners are computed each time. Stored block by block, so that an i
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from freeshot.engine.metering.meter import metered
 from freeshot.engine.vit.backbone import weights_sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from torch import Tensor
 
@@ -55,29 +56,33 @@ class FeatureCache:
     """Operations of all features of the evaluation; the rest of its operations belong to the head."""
 
     def __call__(self, used: Sequence[int], make: Make) -> Tensor:
-        """Return features [u, d] of the images `used`."""
+        """Return features [u, d] of the images `used`, block by block from the cache or by `make`."""
         before = self.meter.so_far()[1]
-        features = self._features(used, make)
-        self.flops += self.meter.so_far()[1] - before
-        return features
-
-    def _features(self, used: Sequence[int], make: Make) -> Tensor:
-        if self.recipe is None:
-            return make(used)
         blocks = [used[start : start + BLOCK] for start in range(0, len(used), BLOCK)]
-        return torch.cat([self._block(block, make, always=len(blocks) > 1) for block in blocks])
-
-    def _block(self, used: Sequence[int], make: Make, *, always: bool) -> Tensor:
-        """Return a block's features, from the cache if possible; `always` stores them, however fast they were."""
-        recipe = {**(self.recipe or {}), "used": fingerprint(list(used), 64)}
-        began = time.perf_counter()
-        features = self._taken(recipe, len(used), 0.0)
-        if features is None:
-            with self.context.artefacts.lock(STAGE, recipe):
-                features = self._taken(recipe, len(used), time.perf_counter() - began)
+        parts = []
+        for block in blocks if self.recipe is not None else [used]:
+            recipe = {**(self.recipe or {}), "used": fingerprint(list(block), 64)}
+            with self._locked_unless_cached(recipe, len(block)) as cached:
+                features = cached
                 if features is None:
-                    features = self._made(recipe, used, make, always=always)
-        return features
+                    with metered(self.context.device) as cost:
+                        features = make(block)
+                    if self.recipe is not None and (len(blocks) > 1 or cost.seconds >= WORTH):
+                        made = Artefact({"features": features}, {}, cost.seconds, cost.peak_bytes, cost.flops)
+                        self.context.artefacts.save(STAGE, recipe, made)
+            parts.append(features)
+        self.flops += self.meter.so_far()[1] - before
+        return torch.cat(parts)  # [u, d]
+
+    @contextmanager
+    def _locked_unless_cached(self, recipe: dict[str, Any], count: int) -> Iterator[Tensor | None]:
+        """Yield a block's features from the cache; else None, under a lock that keeps other processes waiting."""
+        if self.recipe is None or (features := self._taken(recipe, count, 0.0)) is not None:
+            yield None if self.recipe is None else features
+            return
+        began = time.perf_counter()
+        with self.context.artefacts.lock(STAGE, recipe):
+            yield self._taken(recipe, count, time.perf_counter() - began)
 
     def _taken(self, recipe: dict[str, Any], count: int, waited: float) -> Tensor | None:
         """Load features from the cache and charge their cost, less the seconds spent waiting."""
@@ -88,15 +93,6 @@ class FeatureCache:
         seconds, flops = self.meter.earlier
         self.meter.earlier = (seconds + max(artefact.seconds - waited, 0.0), flops + (artefact.flops or 0))
         self.peak_bytes = max(self.peak_bytes, artefact.peak_bytes)
-        return features
-
-    def _made(self, recipe: dict[str, Any], used: Sequence[int], make: Make, *, always: bool) -> Tensor:
-        """Compute features, and store them if that is worthwhile."""
-        with metered(self.context.device) as cost:
-            features = make(used)
-        if always or cost.seconds >= WORTH:
-            made = Artefact({"features": features}, {}, cost.seconds, cost.peak_bytes, cost.flops)
-            self.context.artefacts.save(STAGE, recipe, made)
         return features
 
 

@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 from freeshot.basics.errors import ContractError, DivergedError
 from freeshot.basics.seeds import stream
 from freeshot.cache.artifacts import Artefact
-from freeshot.contracts.inversion import InversionMethod, LearnedInversion, Teacher
+from freeshot.contracts.inversion import InversionMethod, LearnedInversion
 from freeshot.contracts.pool import LoraEntry, LoraPool
 from freeshot.contracts.tensors import Shots, SurrogateSet
 from freeshot.engine.inversion.black_box import QueryTeacher
@@ -28,8 +28,12 @@ def invert(
 ) -> Artefact:
     """Synthesise `per_class` images of each class of a LoRA, with their masks and the LoRA's logits."""
     labels = torch.arange(len(entry.classes)).repeat_interleave(per_class)
+    shown = labels.to(teacher.device)
     try:
-        images = _images(inversion, teacher, labels.to(teacher.device), rng, learned).detach()
+        if isinstance(inversion, LearnedInversion):
+            images = inversion.synthesize_with(teacher, shown, rng, learned or {}).detach()
+        else:
+            images = inversion.synthesize(teacher, shown, rng).detach()  # [n, 3, h, w]
     except DivergedError as error:
         raise DivergedError(f"LoRA '{entry.name}': {error}") from error
     _require_images(images, len(labels), inversion.name, entry.name)
@@ -86,14 +90,6 @@ def learn_to_invert(
     if not all(torch.isfinite(tensor).all() for tensor in learned.values()):
         raise DivergedError(f"The weights that '{inversion.name}' learned from the pool are not finite. Lower its lr.")
     return Artefact({name: tensor.detach().cpu() for name, tensor in learned.items()}, {})
-
-
-def _images(
-    inversion: InversionMethod, teacher: Teacher, labels: Tensor, rng: Generator, learned: Mapping[str, Tensor] | None
-) -> Tensor:
-    if isinstance(inversion, LearnedInversion):
-        return inversion.synthesize_with(teacher, labels, rng, learned or {})
-    return inversion.synthesize(teacher, labels, rng)
 
 
 def surrogate_set(entry: LoraEntry, artefact: Artefact) -> SurrogateSet:

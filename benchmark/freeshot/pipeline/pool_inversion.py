@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from freeshot.engine.vit.backbone import Backbone
     from freeshot.pipeline.context import RunContext
     from freeshot.pipeline.resolve import PlannedCell
-    from freeshot.pipeline.stages import Stages
+    from freeshot.pipeline.stages import Make, Stages
     from freeshot.records.models import ComponentSpec
 
 STAGE, LEARNING = "inversion", "learning-to-invert"
@@ -84,7 +84,9 @@ class PoolInversion:
         stages.started(STAGE, len(self.pool))
         batches: dict[int, list[Artefact]] = {}
         for number in self._free_first(stages.artefacts):
-            batches[number] = self._inverted(number, learned, stages)
+            batches[number] = []
+            for batch in self._batches_to_make(number, learned, stages):
+                batches[number].append(stages.stored(STAGE, *batch))
             stages.progress(STAGE, len(batches), len(self.pool))
         sets = []
         for number, entry in enumerate(self.pool.entries):
@@ -100,7 +102,8 @@ class PoolInversion:
         learned = self._learned(stages)
         for number in range(len(self.pool)):
             if self._missing(number, stages.artefacts) and not self._in_progress(number, stages.artefacts):
-                self._inverted(number, learned, stages)
+                for batch in self._batches_to_make(number, learned, stages):
+                    stages.stored(STAGE, *batch)
 
     def _free_first(self, artefacts: Artefacts) -> Iterator[int]:
         """Yield the index of each LoRA; those that another process is inverting come last, to be loaded then."""
@@ -159,15 +162,14 @@ class PoolInversion:
     def _masked_afterwards(self) -> bool:
         return only_masks(self.backbone.vit, self.strategy)
 
-    def _inverted(self, number: int, learned: Mapping[str, Tensor] | None, stages: Stages) -> list[Artefact]:
-        """Invert a LoRA batch by batch, or load the cached batches."""
+    def _batches_to_make(
+        self, number: int, learned: Mapping[str, Tensor] | None, stages: Stages
+    ) -> Iterator[tuple[dict[str, Any], Make, Callable[[int, int], None]]]:
+        """Yield the recipe of each batch of a LoRA, what makes it, and the callback for its progress."""
         entry, recipes = self.pool.entries[number], self._recipes(number)
-        batches = []
         for piece, (count, recipe) in enumerate(zip(self._batches(entry), recipes, strict=True)):
-            tell = stages.within(STAGE, number * len(recipes) + piece, len(self.pool) * len(recipes))
-            make = partial(self._invert_batch, entry, piece, count, learned)
-            batches.append(stages.stored(STAGE, recipe, make, tell))
-        return batches
+            report = stages.within(STAGE, number * len(recipes) + piece, len(self.pool) * len(recipes))
+            yield recipe, partial(self._invert_batch, entry, piece, count, learned), report
 
     def _invert_batch(
         self,

@@ -51,7 +51,7 @@ class Stages:
         return artefact
 
     def stored(self, stage: str, recipe: Mapping[str, Any], make: Make, tell: Callable[[int, int], None]) -> Artefact:
-        """Load a part of a stage, or compute and measure it; charges nothing."""
+        """Load a part of a stage, or compute, measure and store it; charges nothing."""
         artefact = self.artefacts.load(stage, recipe)
         if artefact is not None:
             return artefact
@@ -59,19 +59,17 @@ class Stages:
         with self.artefacts.lock(stage, recipe):
             self._seconds += time.perf_counter() - began  # waiting is not charged
             artefact = self.artefacts.load(stage, recipe)  # another process may have computed it meanwhile
-            return artefact if artefact is not None else self._made(stage, recipe, make, tell)
-
-    def _made(self, stage: str, recipe: Mapping[str, Any], make: Make, tell: Callable[[int, int], None]) -> Artefact:
-        """Compute, measure and store an artefact."""
-        state = self.artefacts.checkpoint(stage, recipe)
-        with metered(self.device) as state.meter:
-            made = make(tell, state)
-        cost = state.meter
-        self._seconds += cost.seconds - cost.earlier[0]
-        self._flops += cost.flops - cost.earlier[1]
-        artefact = Artefact(made.tensors, made.facts, cost.seconds, cost.peak_bytes, cost.flops, cost.joules)
-        self.artefacts.save(stage, recipe, artefact)
-        return artefact
+            if artefact is not None:
+                return artefact
+            state = self.artefacts.checkpoint(stage, recipe)
+            with metered(self.device) as state.meter:
+                made = make(tell, state)
+            cost = state.meter
+            self._seconds += cost.seconds - cost.earlier[0]
+            self._flops += cost.flops - cost.earlier[1]
+            artefact = Artefact(made.tensors, made.facts, cost.seconds, cost.peak_bytes, cost.flops, cost.joules)
+            self.artefacts.save(stage, recipe, artefact)
+            return artefact
 
     def charge(
         self, stage: str, artefacts: Sequence[Artefact], facts: Mapping[str, Any], learned: int | None = None

@@ -17,7 +17,7 @@ from freeshot.contracts.component import options_of
 from freeshot.contracts.events import CellFailed, Event, Progress
 from freeshot.contracts.method import Method
 from freeshot.contracts.tracks import Row, Track
-from freeshot.pipeline.cell import run_cell
+from freeshot.pipeline.cell import CellRun
 from freeshot.pipeline.context import RunContext
 from freeshot.pipeline.resolve import resolve_cell
 from freeshot.plugin.catalogue import Catalogue
@@ -53,7 +53,7 @@ def record_of(
     folder = Path(tempfile.mkdtemp(dir=folder))
     context = Listening(catalogue, folder / "cache", folder / "data", torch.device("cpu"))
     with at_most(STEPS):
-        return run_cell(context, cell, folder / "results")
+        return CellRun(context, cell, folder / "results").run()
 
 
 def accuracies(
