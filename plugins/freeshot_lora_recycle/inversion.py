@@ -31,10 +31,10 @@ class LoraInversion(InversionMethod):
     """Learning rate of Adam, in normalised pixels."""
     betas: tuple[float, ...] = (0.5, 0.99)
     """Adam's decay rates. code: (0.5, 0.99); the paper is silent."""
-    prior: Literal["none", "resnet50"] = "resnet50"
+    prior: Literal["none", "resnet50", "efficientnet-lite0"] = "resnet50"
     """Public network whose batch-norm statistics images should match; 'none' is strictly data-free."""
     prior_weights: str = ""
-    """File with the weights of an ImageNet ResNet-50 (safetensors or a plain state dict); nothing is downloaded."""
+    """File with the weights of the prior, by path or by name in the weights folder; nothing is downloaded."""
     prior_weight: float = 0.01
     """Weight of the prior, α_R in the paper."""
     prior_spread: Literal["std", "var"] = "std"
@@ -105,4 +105,4 @@ class LoraInversion(InversionMethod):
         self.require_ready()
         from freeshot.engine.inversion.batchnorm_prior import open_prior
 
-        return open_prior(self.prior_weights, self.prior_spread, teacher.device)
+        return open_prior(self.prior, self.prior_weights, self.prior_spread, teacher.device)

@@ -200,7 +200,7 @@ def test_a_prior_without_weights_is_refused_with_the_way_out(backbone: Backbone,
     with pytest.raises(OptionError) as caught:
         invert(backbone, pool, LoraInversion(iterations=1))
     assert str(caught.value) == (
-        "Inversion 'lora-inversion' needs the weights of a ResNet-50 for its prior. Give a file with "
+        "Inversion 'lora-inversion' needs the weights of resnet50 for its prior. Give a file with "
         "-o inversion.prior_weights=FILE, or be strictly data-free with -o inversion.prior=none."
     )
 
@@ -276,11 +276,11 @@ def test_weights_that_cannot_be_read_are_told(tmp_path: Path, name: str, content
     file = tmp_path / name
     if content is not None:
         file.write_bytes(content)
-    with pytest.raises(DataError, match=r"The prior's weights .* cannot be used \(.*\)\. Give ResNet-50 weights\."):
-        open_prior(str(file), "std", CPU)
+    with pytest.raises(DataError, match=r"The prior's weights .* cannot be used \(.*\)\. Give weights of resnet50\."):
+        open_prior("resnet50", str(file), "std", CPU)
 
 
 def test_weights_of_another_network_are_told(tmp_path: Path) -> None:
     torch.save(tiny_network().state_dict(), tmp_path / "weights.pth")
-    with pytest.raises(DataError, match="Give ResNet-50 weights"):
-        open_prior(str(tmp_path / "weights.pth"), "std", CPU)
+    with pytest.raises(DataError, match="Give weights of resnet50"):
+        open_prior("resnet50", str(tmp_path / "weights.pth"), "std", CPU)
