@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from statistics import fmean, pstdev, pvariance
 
@@ -60,6 +61,22 @@ def obvious_distance(
     return total
 
 
+def obvious_enlargement(image: Tensor, side: int) -> Tensor:
+    """Resize one channel [h, w] to [side, side]: between the four nearest pixel centres, clamped at the border."""
+    h, w = image.shape
+    enlarged = torch.empty(side, side, dtype=image.dtype)
+    for y in range(side):
+        for x in range(side):
+            down, right = (y + 0.5) * h / side - 0.5, (x + 0.5) * w / side - 0.5
+            value = 0.0
+            for i in (math.floor(down), math.floor(down) + 1):
+                for j in (math.floor(right), math.floor(right) + 1):
+                    nearness = (1 - abs(down - i)) * (1 - abs(right - j))
+                    value += nearness * float(image[min(max(i, 0), h - 1), min(max(j, 0), w - 1)])
+            enlarged[y, x] = value
+    return enlarged
+
+
 @pytest.mark.parametrize("spread", ["std", "var"])
 @pytest.mark.parametrize("prior", ["resnet50", "efficientnet-lite0"])
 def test_the_distance_sums_those_of_means_and_of_spreads_over_all_layers(spread: str, prior: str) -> None:
@@ -69,6 +86,17 @@ def test_the_distance_sums_those_of_means_and_of_spreads_over_all_layers(spread:
         distance = StatisticsPrior(network, spread, described).distance(images)
         expected = obvious_distance(network, images, spread, described)
     assert float(distance) == pytest.approx(expected, rel=1e-6)  # batch norms add 1e-8 to the variance before the root
+
+
+@pytest.mark.parametrize("size", [5, 7, 12])
+def test_images_are_resized_before_the_prior(size: int) -> None:
+    network = experienced()
+    images = torch.rand(2, 3, 7, 7, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+    resized = torch.stack([torch.stack([obvious_enlargement(channel, size) for channel in image]) for image in images])
+    with torch.no_grad():
+        distance = StatisticsPrior(network, "var", size=size).distance(images)
+        expected = obvious_distance(network, resized, "var")
+    assert float(distance) == pytest.approx(expected, rel=1e-12)
 
 
 def tiny_resnet() -> ResNet:

@@ -6,7 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import pytest
+import timm
 import torch
+from safetensors.torch import save_file
 from torch import nn
 from torch.nn.functional import cross_entropy
 
@@ -278,6 +280,24 @@ def test_weights_that_cannot_be_read_are_told(tmp_path: Path, name: str, content
         file.write_bytes(content)
     with pytest.raises(DataError, match=r"The prior's weights .* cannot be used \(.*\)\. Give weights of resnet50\."):
         open_prior("resnet50", str(file), "std", CPU)
+
+
+def test_a_prior_of_another_network_and_at_another_size_leads_elsewhere(
+    backbone: Backbone, pool: LoraPool, tmp_path: Path
+) -> None:
+    file = tmp_path / "lite0.safetensors"
+    torch.manual_seed(0)
+    save_file(timm.create_model("tf_efficientnet_lite0", pretrained=False).state_dict(), file)
+    short = LoraInversion(iterations=3, prior="efficientnet-lite0", prior_weights=str(file), prior_weight=1.0)
+    as_they_are, enlarged = invert(backbone, pool, short), invert(backbone, pool, replace(short, prior_size=64))
+    same = invert(backbone, pool, replace(short, prior_size=as_they_are.shape[-1]))
+    assert torch.allclose(as_they_are, same, atol=1e-4)
+    assert not torch.allclose(as_they_are, enlarged, atol=1e-2)
+
+
+def test_a_negative_size_for_the_prior_is_refused() -> None:
+    with pytest.raises(OptionError, match="Option 'prior_size' of 'lora-inversion' must be at least 0, but is -1"):
+        LoraInversion(prior_size=-1)
 
 
 def test_weights_of_another_network_are_told(tmp_path: Path) -> None:

@@ -11,18 +11,25 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
 from freeshot.basics.errors import DataError, OptionError
 from freeshot.engine.inversion.prior_network import KNOWN, PriorNetwork, open_network, weights_file
 
 
 class StatisticsPrior:
-    """Distance of images from the batch-norm statistics of a frozen network."""
+    """Distance of images from the batch-norm statistics of a frozen network.
 
-    def __init__(self, network: nn.Module, spread: str, described: PriorNetwork = KNOWN["resnet50"]) -> None:
+    Images are resized to `size` pixels before, unless it is 0.
+    """
+
+    def __init__(
+        self, network: nn.Module, spread: str, described: PriorNetwork = KNOWN["resnet50"], size: int = 0
+    ) -> None:
         self._network = network.eval().requires_grad_(False)
         self._spread = spread
         self._described = described
+        self._size = size
         self._norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
 
     def distance(self, images: Tensor) -> Tensor:
@@ -32,6 +39,8 @@ class StatisticsPrior:
             torch.tensor(v, dtype=images.dtype, device=images.device).view(1, 3, 1, 1)
             for v in (self._described.mean, self._described.std)
         )
+        if self._size:
+            images = interpolate(images, (self._size, self._size), mode="bilinear")  # [n, 3, size, size]
         with ExitStack() as stack:
             for norm in self._norms:
                 hook = norm.register_forward_pre_hook(lambda norm, inputs: terms.append(self._term(norm, inputs[0])))
@@ -48,10 +57,10 @@ class StatisticsPrior:
         return distance
 
 
-def open_prior(prior: str, file: str, spread: str, device: torch.device) -> StatisticsPrior:
+def open_prior(prior: str, file: str, spread: str, device: torch.device, size: int = 0) -> StatisticsPrior:
     """Open the network called `prior` from a local weights file, given by path or by name in the weights folder."""
     described, network = open_network(prior, file)
-    return StatisticsPrior(network.to(device), spread, described)
+    return StatisticsPrior(network.to(device), spread, described, size)
 
 
 def prior_files(inversion: Any) -> tuple[str, ...]:
