@@ -20,6 +20,7 @@ from onnx.reference import ReferenceEvaluator
 from torch import nn
 
 from freeshot.basics.errors import DataError, StoreError, UnknownNameError
+from freeshot_vision.paper.suites import PRIOR
 from freeshot_vision.weights import fetch
 from freeshot_vision.weights.commands import command
 from freeshot_vision.weights.efficientnet_lite import read_efficientnet_lite0
@@ -348,6 +349,10 @@ def test_every_source_is_pinned() -> None:
         pin = getattr(source.origin, "sha256", "") or getattr(source.origin, "revision", "")
         assert len(pin) in (8, 40, 64), source.name
         assert source.licence
+
+
+def test_the_papers_rows_name_the_prior_that_can_be_fetched() -> None:
+    assert PRIOR["inversion.prior_weights"] == f"{sources()['resnet50-imagenet'].name}.safetensors"
 
 
 def test_the_command_lists_sources_and_refuses_unknown_ones(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
