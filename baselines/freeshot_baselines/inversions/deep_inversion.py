@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class DeepInversion(InversionMethod):
     """Optimise noise into images that the LoRA classifies as given labels: smooth, small, with natural statistics.
 
-    Re-implementation. A ViT has no batch norms, so the statistics are those of a public ResNet-50 or are omitted. The
+    Re-implementation. A ViT has no batch norms, so the statistics are those of a public network or are omitted. The
     competition with a student by Jensen-Shannon divergence is omitted, because inversion and meta-learning are separate
     stages and there is no student during inversion. Norms are taken per image, so that results do not depend on the
     batch size.
