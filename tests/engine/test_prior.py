@@ -6,6 +6,7 @@ import json
 import math
 from pathlib import Path
 from statistics import fmean, pstdev, pvariance
+from typing import Any
 
 import pytest
 import timm
@@ -99,10 +100,11 @@ def test_images_are_resized_before_the_prior(size: int) -> None:
     assert float(distance) == pytest.approx(expected, rel=1e-12)
 
 
-def tiny_resnet() -> ResNet:
+def tiny_resnet() -> Any:
     """Build a ResNet of four bottleneck blocks in float64, with random statistics and weights of its norms."""
     torch.manual_seed(6)
-    network = ResNet(Bottleneck, (1, 1, 1, 1), num_classes=2, channels=(4, 4, 4, 4), stem_width=4).double().eval()
+    network: Any = ResNet(Bottleneck, (1, 1, 1, 1), num_classes=2, channels=(4, 4, 4, 4))  # type: ignore[arg-type]
+    network = network.double().eval()
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             for tensor in (module.weight.data, module.bias.data, module.running_mean, module.running_var):
@@ -121,7 +123,8 @@ def test_keras_blocks_halve_the_resolution_first_and_their_norms_add_more() -> N
         mean, variance, scale, shift = (
             weights[f"{norm}.{name}"].view(1, -1, 1, 1) for name in ("running_mean", "running_var", "weight", "bias")
         )
-        return (x - mean) / (variance + 1e-3).sqrt() * scale + shift
+        result: Tensor = (x - mean) / (variance + 1e-3).sqrt() * scale + shift
+        return result
 
     x = normed(conv2d(images, weights["conv1.weight"], stride=2, padding=3), "bn1").relu()
     x = max_pool2d(x, 3, stride=2, padding=1)
