@@ -25,7 +25,7 @@ from freeshot_vision.weights import fetch
 from freeshot_vision.weights.commands import command
 from freeshot_vision.weights.efficientnet_lite import read_efficientnet_lite0
 from freeshot_vision.weights.fetch import download, fetched
-from freeshot_vision.weights.keras_resnet import MEAN, read_keras_resnet50
+from freeshot_vision.weights.keras_resnet import MEAN, NETWORK, read_keras_resnet50
 from freeshot_vision.weights.quantized_onnx import open_model, read_quantized_weights, with_float_weights
 from freeshot_vision.weights.sources import PackageFile, WebFile, WeightSource, sources
 from freeshot_vision.weights.store import get_weights, verified_card
@@ -133,7 +133,8 @@ def test_the_first_keras_layer_computes_the_same_from_rgb_in_0_to_1(tmp_path: Pa
     arrays = keras_model(tmp_path / "model")
     weights = {name: tensor.double() for name, tensor in read_keras_resnet50(tmp_path / "model").items()}
     pixels = torch.from_numpy(RNG.uniform(0, 1, (2, 3, 5, 5)))  # RGB
-    normalised = (pixels - torch.tensor(MEAN).double().view(1, 3, 1, 1) / 255) * 255
+    shown_mean, shown_std = (torch.tensor(NETWORK[key]).double().view(1, 3, 1, 1) for key in ("mean", "std"))
+    normalised = (pixels - shown_mean) / shown_std
     mean, variance, weight, bias = (
         weights[f"bn1.{name}"] for name in ("running_mean", "running_var", "weight", "bias")
     )
@@ -150,6 +151,12 @@ def test_the_first_keras_layer_computes_the_same_from_rgb_in_0_to_1(tmp_path: Pa
         }
         scaled = (total - norm["moving_mean"]) / (norm["moving_variance"] + 1e-3) ** 0.5
         assert float(ours[n, o, y, x]) == pytest.approx(scaled * norm["gamma"] + norm["beta"], rel=1e-5)
+
+
+def test_the_first_keras_norm_expects_images_of_unit_deviation(tmp_path: Path) -> None:
+    arrays = keras_model(tmp_path / "model")
+    deviations = read_keras_resnet50(tmp_path / "model")["bn1.running_var"].sqrt()
+    assert np.allclose(deviations * 0.226 * 255, np.sqrt(arrays["bn_conv1/moving_variance"]))
 
 
 def test_keras_names_become_timms(tmp_path: Path) -> None:
