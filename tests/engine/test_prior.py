@@ -20,6 +20,7 @@ from freeshot.basics.errors import DataError
 from freeshot.basics.files import write_tensors
 from freeshot.engine.inversion.batchnorm_prior import StatisticsPrior, open_prior
 from freeshot.engine.inversion.prior_network import KNOWN, NETWORK, PriorNetwork, open_network
+from freeshot_lora_recycle.inversion import LoraInversion
 from freeshot_vision.weights.sources import sources
 
 CPU = torch.device("cpu")
@@ -175,7 +176,14 @@ def test_metadata_change_strides_and_norms_of_the_whole_network(tmp_path: Path) 
     assert {module.eps for module in network.modules() if isinstance(module, nn.BatchNorm2d)} == {1e-3}
 
 
-def test_every_prior_that_can_be_fetched_is_described(tmp_path: Path) -> None:
+def test_weights_of_another_network_are_refused_before_a_run_begins(tmp_path: Path) -> None:
+    file = written(tmp_path / "lite0.safetensors", LITE0)
+    LoraInversion(prior="efficientnet-lite0", prior_weights=file).require_ready()
+    with pytest.raises(DataError, match="are of tf_efficientnet_lite0, not of resnet50"):
+        LoraInversion(prior="resnet50", prior_weights=file).require_ready()
+
+
+def test_every_prior_that_can_be_fetched_is_described() -> None:
     described = [PriorNetwork.model_validate(source.network) for source in sources().values() if source.network]
     assert {network.timm for network in described} == {network.timm for network in KNOWN.values()}
     assert len(described) == 3

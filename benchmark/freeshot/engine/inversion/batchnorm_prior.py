@@ -14,7 +14,13 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from freeshot.basics.errors import DataError, OptionError
-from freeshot.engine.inversion.prior_network import KNOWN, PriorNetwork, open_network, weights_file
+from freeshot.engine.inversion.prior_network import (
+    KNOWN,
+    PriorNetwork,
+    described_network,
+    open_network,
+    weights_file,
+)
 
 
 class StatisticsPrior:
@@ -71,7 +77,7 @@ def prior_files(inversion: Any) -> tuple[str, ...]:
 def require_prior(inversion: Any, use: str) -> None:
     """Require the weights of an inversion's prior.
 
-    OptionError if they are not set, DataError if the file is missing.
+    OptionError if they are not set, DataError if the file is missing or of another network.
     """
     if inversion.prior == "none":
         return
@@ -85,3 +91,4 @@ def require_prior(inversion: Any, use: str) -> None:
         raise DataError(
             f"The prior's weights {path} were not found. Put weights of {inversion.prior} there or name a file."
         )
+    described_network(inversion.prior, path)

@@ -7,11 +7,13 @@ normalised. A file without them is taken for timm's own network.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Annotated, Any, Literal
 
+import torch
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
 from torch import Tensor, nn
 
@@ -71,18 +73,43 @@ def open_network(prior: str, file: str) -> tuple[PriorNetwork, nn.Module]:
     DataError if the file cannot be read, or its metadata or tensors are those of another network.
     """
     import timm
-    from safetensors import SafetensorError
 
-    try:
-        metadata, tensors = _read(weights_file(file))
-        described = KNOWN[prior] if metadata is None else _described(metadata, prior, file)
+    path = weights_file(file)
+    described = described_network(prior, path)
+    with _usable(prior, path):
         network = timm.create_model(described.timm, pretrained=False)
         described.adapt(network)
-        network.load_state_dict(tensors)
-    except (OSError, RuntimeError, ValueError, EOFError, UnpicklingError, SafetensorError) as error:
-        reason = str(error).partition("\n")[0]
-        raise DataError(f"The prior's weights {file} cannot be used ({reason}). Give weights of {prior}.") from None
+        network.load_state_dict(_tensors(path))
     return described, network
+
+
+def described_network(prior: str, path: Path) -> PriorNetwork:
+    """Return the network that a file's metadata describe, or timm's own if there are none.
+
+    DataError unless it is the one called `prior`.
+    """
+    from safetensors import safe_open
+
+    if path.suffix != ".safetensors":
+        return KNOWN[prior]
+    with _usable(prior, path), safe_open(path, "pt") as file:
+        metadata = (file.metadata() or {}).get(NETWORK)
+    if metadata is None:
+        return KNOWN[prior]
+    try:
+        described = PriorNetwork.model_validate_json(metadata)
+    except ValidationError as error:
+        raise DataError(
+            f"The metadata of {path} do not describe the network of a prior ({first_problem(error)}). "
+            f"Give weights of {prior}."
+        ) from None
+    if described.timm != KNOWN[prior].timm:
+        fitting = [f"set -o inversion.prior={name}" for name, known in KNOWN.items() if known.timm == described.timm]
+        raise DataError(
+            f"The prior's weights {path} are of {described.timm}, not of {prior}. "
+            f"Give weights of {prior}{''.join(f', or {way}' for way in fitting)}."
+        )
+    return described
 
 
 def weights_file(file: str) -> Path:
@@ -94,33 +121,22 @@ def weights_file(file: str) -> Path:
     return path
 
 
-def _described(metadata: str, prior: str, file: str) -> PriorNetwork:
-    """Return the network that a file's metadata describe; DataError unless it is the one called `prior`."""
+@contextmanager
+def _usable(prior: str, path: Path) -> Iterator[None]:
+    """Turn what readers and networks raise on unsuitable files into a DataError."""
+    from safetensors import SafetensorError
+
     try:
-        described = PriorNetwork.model_validate_json(metadata)
-    except ValidationError as error:
-        raise DataError(
-            f"The metadata of {file} do not describe the network of a prior ({first_problem(error)}). "
-            f"Give weights of {prior}."
-        ) from None
-    if described.timm != KNOWN[prior].timm:
-        fitting = [f"set -o inversion.prior={name}" for name, known in KNOWN.items() if known.timm == described.timm]
-        raise DataError(
-            f"The prior's weights {file} are of {described.timm}, not of {prior}. "
-            f"Give weights of {prior}{''.join(f', or {way}' for way in fitting)}."
-        )
-    return described
+        yield
+    except (OSError, RuntimeError, ValueError, EOFError, UnpicklingError, SafetensorError) as error:
+        reason = str(error).partition("\n")[0]
+        raise DataError(f"The prior's weights {path} cannot be used ({reason}). Give weights of {prior}.") from None
 
 
-def _read(path: Path) -> tuple[str | None, Mapping[str, Tensor]]:
-    """Return the description of the network in a file's metadata, if there is one, and the tensors."""
+def _tensors(path: Path) -> Mapping[str, Tensor]:
     if path.suffix == ".safetensors":
-        from safetensors import safe_open
+        from safetensors.torch import load_file
 
-        with safe_open(path, "pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-            return (file.metadata() or {}).get(NETWORK), tensors
-    import torch
-
+        return load_file(path)
     loaded: Mapping[str, Tensor] = torch.load(path, weights_only=True, map_location="cpu")
-    return None, loaded
+    return loaded
