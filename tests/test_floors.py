@@ -53,6 +53,10 @@ def test_a_light_room_is_light_in_every_module(package: str) -> None:
     assert not loaded(IMPORT_ALL, f"freeshot.{package}") & HEAVY
 
 
+def test_listing_weights_loads_nothing_heavy() -> None:
+    assert not loaded(IMPORT_ALL, "freeshot_vision.weights") & HEAVY
+
+
 @pytest.mark.parametrize("package", ["freeshot", "freeshot_lora_recycle", "freeshot_vision", "freeshot_baselines"])
 def test_importing_a_package_loads_nothing_heavy(package: str) -> None:
     assert not loaded(IMPORT_ONE, package) & HEAVY

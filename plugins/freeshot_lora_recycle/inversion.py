@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from freeshot import InversionMethod
+from freeshot.basics.errors import OptionError
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -31,14 +32,16 @@ class LoraInversion(InversionMethod):
     """Learning rate of Adam, in normalised pixels."""
     betas: tuple[float, ...] = (0.5, 0.99)
     """Adam's decay rates. code: (0.5, 0.99); the paper is silent."""
-    prior: Literal["none", "resnet50"] = "resnet50"
+    prior: Literal["none", "resnet50", "efficientnet-lite0"] = "resnet50"
     """Public network whose batch-norm statistics images should match; 'none' is strictly data-free."""
     prior_weights: str = ""
-    """File with the weights of an ImageNet ResNet-50 (safetensors or a plain state dict); nothing is downloaded."""
+    """File with the weights of the prior, by path or by name in the weights folder; nothing is downloaded."""
     prior_weight: float = 0.01
     """Weight of the prior, α_R in the paper."""
     prior_spread: Literal["std", "var"] = "std"
     """Second statistic that the prior compares, besides the mean. paper: σ; code: σ²."""
+    prior_size: int = 0
+    """Side in pixels to which images are resized for the prior, e.g. 224, at which it was trained; 0: as they are."""
     total_variation: float = 0.0
     """Weight of the mean squared difference of neighbouring pixels. paper: none."""
     l2: float = 0.0
@@ -54,6 +57,10 @@ class LoraInversion(InversionMethod):
     """Images are rolled by up to this share of their side at each step, a whole batch by the same offset."""
     flip: bool = True
     """Mirror all images in half of the steps."""
+
+    def __post_init__(self) -> None:
+        if self.prior_size < 0:
+            raise OptionError(f"Option 'prior_size' of '{self.name}' must be at least 0, but is {self.prior_size}.")
 
     @property
     def data_free(self) -> str:  # type: ignore[override]
@@ -101,4 +108,4 @@ class LoraInversion(InversionMethod):
         self.require_ready()
         from freeshot.engine.inversion.batchnorm_prior import open_prior
 
-        return open_prior(self.prior_weights, self.prior_spread, teacher.device)
+        return open_prior(self.prior, self.prior_weights, self.prior_spread, teacher.device, self.prior_size)

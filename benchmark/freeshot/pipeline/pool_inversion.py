@@ -11,9 +11,9 @@ from freeshot.basics.files import file_sha256
 from freeshot.basics.seeds import derive, stream
 from freeshot.contracts.inversion import LearnedInversion
 from freeshot.contracts.method import Needs
-from freeshot.engine.inversion.batchnorm_prior import weights_file
 from freeshot.engine.inversion.black_box import QueryTeacher
 from freeshot.engine.inversion.mask_only import only_masks, with_mask
+from freeshot.engine.inversion.prior_network import weights_file
 from freeshot.engine.inversion.teacher import BankTeacher
 from freeshot.pipeline.inversion import batches_of, invert, joined, learn_to_invert, surrogate_set
 from freeshot.pipeline.resolve import own_parts

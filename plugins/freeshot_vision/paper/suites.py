@@ -11,8 +11,8 @@ from freeshot import Profile, Row, Suite
 from freeshot_vision.paper.pools import IN_DOMAIN
 from freeshot_vision.paper.tracks import CROSS_DOMAIN, FURTHER
 
-PRIOR = {"inversion.prior_weights": "resnet50-0676ba61.pth"}
-"""torchvision's ResNet50_Weights.IMAGENET1K_V1; the hash prefix in its name is verified."""
+PRIOR = {"inversion.prior_weights": "resnet50-imagenet.safetensors"}
+"""torchvision's ResNet50_Weights.IMAGENET1K_V1, as `freeshot weights get resnet50-imagenet` stores it."""
 RECOVERED = {**PRIOR, "batch": 50}
 """40 images of each class, ten at a time; all rows with this inversion share its surrogates."""
 

@@ -15,21 +15,30 @@ def command() -> None:
 
 
 @command.command("list")
-def list_() -> None:
+@click.option("--long", is_flag=True, help="Also print file, source and licence.")
+def list_(*, long: bool) -> None:
     """List the weights that can be fetched, and whether their files are present."""
     from freeshot_vision.weights.sources import sources
     from freeshot_vision.weights.store import weights_path
 
     width = max(map(len, sources()))
     for source in sources().values():
-        state = "present" if weights_path(weights_folder(), source).is_file() else "missing"
+        path = weights_path(weights_folder(), source)
+        state = "present" if path.is_file() else "missing"
         click.echo(f"{source.name:<{width}}  {state}  {source.megabytes:>3} MB  {source.title}")
+        if long:
+            facts = {"file": path, "source": source.origin.address, "licence": source.licence, "note": source.remark}
+            for label, fact in facts.items():
+                click.echo(f"    {label:<7}  {fact}")
 
 
 @command.command("get")
 @click.argument("name")
 def get(name: str) -> None:
-    """Fetch the weights NAME into the folder of weights, verify them, and convert them to safetensors."""
+    """Fetch the weights NAME, verify them, and convert them to safetensors.
+
+    The folder is 'weights', or the one set by FREESHOT_WEIGHTS.
+    """
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
     from freeshot_vision.weights.store import get_weights, weights_path

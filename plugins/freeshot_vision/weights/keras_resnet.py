@@ -21,12 +21,15 @@ if TYPE_CHECKING:
 
 MEAN = (123.68, 116.779, 103.939)
 """Of the red, green and blue channel, in 0…255."""
+STD = 0.226
+"""Of images in 0…1, the mean of ImageNet's channels; Keras's are not divided by theirs."""
+EPS = 1e-3
 NETWORK = {
     "timm": "resnet50",
     "stride": "first",
-    "batch_norm_eps": 1e-3,
+    "batch_norm_eps": EPS,
     "mean": [value / 255 for value in MEAN],
-    "std": [1 / 255] * 3,
+    "std": [STD] * 3,
 }
 """How timm's network has to be changed and shown its images; stored with the weights."""
 STAGES = {"2": "layer1", "3": "layer2", "4": "layer3", "5": "layer4"}
@@ -49,8 +52,20 @@ def read_keras_resnet50(folder: Path) -> dict[str, Tensor]:
             for ours, theirs in NORM.items():
                 tensors[f"{batch_norm}.{theirs}"] = named[f"{norm}/{ours}"]
             tensors[f"{batch_norm}.running_mean"] = named[f"{norm}/moving_mean"] - named[f"{layer}/bias"]
+    _rescale_first_norm(tensors)
     tensors["fc.weight"], tensors["fc.bias"] = named["fc1000/kernel"].T, named["fc1000/bias"]
     return {name: torch.from_numpy(np.array(value, order="C")) for name, value in sorted(tensors.items())}
+
+
+def _rescale_first_norm(tensors: dict[str, Any]) -> None:
+    """Let the first batch norm expect images of deviation 1 instead of 0…255; its output does not change.
+
+    Its statistics would otherwise be 58 times as large, and most of a prior, which sums distances over layers.
+    """
+    scale, variance = 255 * STD, tensors["bn1.running_var"]
+    tensors["bn1.running_mean"] = tensors["bn1.running_mean"] / scale
+    tensors["bn1.running_var"] = variance / scale**2
+    tensors["bn1.weight"] = tensors["bn1.weight"] * scale * np.sqrt((variance / scale**2 + EPS) / (variance + EPS))
 
 
 def _timm_names(layer: str) -> tuple[str, str]:

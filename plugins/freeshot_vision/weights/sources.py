@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+TORCHVISION = {"timm": "resnet50", "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+"""timm's ResNet-50 and the normalisation of ImageNet's images."""
+
+
 @dataclass(frozen=True)
 class HubFile:
     """A file of a Hugging Face repository at a fixed commit; its hash is that of the hub's own listing."""
@@ -72,7 +76,7 @@ class WeightSource:
     graph: bool = False
     """Whether the download is also an executable graph with which the network can be compared."""
     network: Mapping[str, Any] = field(default_factory=dict)
-    """How timm builds the network and images are normalised, if the weights do not belong to a backbone here."""
+    """How timm builds the network and images are normalised, if the weights are those of a prior."""
 
 
 def _plain(path: Path) -> dict[str, Tensor]:
@@ -144,6 +148,7 @@ def sources() -> dict[str, WeightSource]:
             "BSD-3-Clause; trained on ImageNet",
             "The paper's prior.",
             _plain,
+            network=TORCHVISION,
         ),
         WeightSource(
             "resnet50-keras",

@@ -59,7 +59,7 @@ def get_weights(source: WeightSource, folder: Path, report: Callable[[int, int],
         )
         write_text(path.with_suffix(".json"), json.dumps(asdict(card), indent=1) + "\n")
         with atomic_path(path) as temporary:  # last: a file without its card is never left
-            write_tensors(temporary, tensors, {NETWORK: json.dumps(dict(source.network))})
+            write_tensors(temporary, tensors, {NETWORK: json.dumps(dict(source.network))} if source.network else None)
     return card
 
 

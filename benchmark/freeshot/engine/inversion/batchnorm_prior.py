@@ -6,37 +6,47 @@ cross-entropy is not, so both are means here and callers scale them equally.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from contextlib import ExitStack
-from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
 from freeshot.basics.errors import DataError, OptionError
-from freeshot.basics.files import file_sha256
-from freeshot.basics.system import weights_folder
-
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-NAMED_BY_HASH = re.compile(r".*-([0-9a-f]{8,64})\.pth")
-"""torchvision's file names: resnet50-0676ba61.pth."""
+from freeshot.engine.inversion.prior_network import (
+    KNOWN,
+    PriorNetwork,
+    described_network,
+    open_network,
+    weights_file,
+)
 
 
 class StatisticsPrior:
-    """Distance of images from the batch-norm statistics of a frozen network."""
+    """Distance of images from the batch-norm statistics of a frozen network.
 
-    def __init__(self, network: nn.Module, spread: str) -> None:
+    Images are resized to `size` pixels before, unless it is 0.
+    """
+
+    def __init__(
+        self, network: nn.Module, spread: str, described: PriorNetwork = KNOWN["resnet50"], size: int = 0
+    ) -> None:
         self._network = network.eval().requires_grad_(False)
         self._spread = spread
+        self._described = described
+        self._size = size
         self._norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
 
     def distance(self, images: Tensor) -> Tensor:
         """Sum over all batch norms ‖μ − μ_BN‖₂ + ‖σ − σ_BN‖₂ for images [n, 3, h, w] in 0…1: a scalar."""
         terms: list[Tensor] = []
-        mean, std = (torch.tensor(v, device=images.device).view(1, 3, 1, 1) for v in (MEAN, STD))
+        mean, std = (
+            torch.tensor(v, dtype=images.dtype, device=images.device).view(1, 3, 1, 1)
+            for v in (self._described.mean, self._described.std)
+        )
+        if self._size:
+            images = interpolate(images, (self._size, self._size), mode="bilinear")  # [n, 3, size, size]
         with ExitStack() as stack:
             for norm in self._norms:
                 hook = norm.register_forward_pre_hook(lambda norm, inputs: terms.append(self._term(norm, inputs[0])))
@@ -53,18 +63,10 @@ class StatisticsPrior:
         return distance
 
 
-def open_prior(file: str, spread: str, device: torch.device) -> StatisticsPrior:
-    """Open a ResNet-50 from a local weights file, given by path or by name in the weights folder."""
-    import timm
-    from safetensors import SafetensorError
-
-    network = timm.create_model("resnet50", pretrained=False)
-    try:
-        network.load_state_dict(_weights(weights_file(file)))
-    except (OSError, RuntimeError, ValueError, EOFError, UnpicklingError, SafetensorError) as error:
-        reason = str(error).partition("\n")[0]
-        raise DataError(f"The prior's weights {file} cannot be used ({reason}). Give ResNet-50 weights.") from None
-    return StatisticsPrior(network.to(device), spread)
+def open_prior(prior: str, file: str, spread: str, device: torch.device, size: int = 0) -> StatisticsPrior:
+    """Open the network called `prior` from a local weights file, given by path or by name in the weights folder."""
+    described, network = open_network(prior, file)
+    return StatisticsPrior(network.to(device), spread, described, size)
 
 
 def prior_files(inversion: Any) -> tuple[str, ...]:
@@ -75,33 +77,18 @@ def prior_files(inversion: Any) -> tuple[str, ...]:
 def require_prior(inversion: Any, use: str) -> None:
     """Require the weights of an inversion's prior.
 
-    OptionError if they are not set, DataError if the file is missing.
+    OptionError if they are not set, DataError if the file is missing or of another network.
     """
     if inversion.prior == "none":
         return
     if not inversion.prior_weights:
         raise OptionError(
-            f"Inversion '{inversion.name}' needs the weights of a ResNet-50 for its {use}. Give a file with "
+            f"Inversion '{inversion.name}' needs the weights of {inversion.prior} for its {use}. Give a file with "
             "-o inversion.prior_weights=FILE, or be strictly data-free with -o inversion.prior=none."
         )
     path = weights_file(inversion.prior_weights)
     if not path.is_file():
-        raise DataError(f"The prior's weights {path} were not found. Put ResNet-50 weights there or name a file.")
-
-
-def weights_file(file: str) -> Path:
-    """Return the path of a weights file; DataError if its content does not match the hash in its name."""
-    path = next((path for path in (Path(file), weights_folder() / file) if path.is_file()), Path(file))
-    named = NAMED_BY_HASH.fullmatch(path.name)
-    if named and path.is_file() and not (actual := file_sha256(path)).startswith(named[1]):
-        raise DataError(f"{path} does not match the hash in its name (its SHA-256 is {actual[:12]}…). Get it again.")
-    return path
-
-
-def _weights(file: Path) -> Mapping[str, Tensor]:
-    if file.suffix == ".safetensors":
-        from safetensors.torch import load_file
-
-        return load_file(file)
-    loaded: Mapping[str, Tensor] = torch.load(file, weights_only=True, map_location="cpu")
-    return loaded
+        raise DataError(
+            f"The prior's weights {path} were not found. Put weights of {inversion.prior} there or name a file."
+        )
+    described_network(inversion.prior, path)
