@@ -12,22 +12,16 @@ Axes: s episodes of the sample, k queries of them that are shown.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
+from freeshot.contracts.tensors import Episode
+from freeshot.evaluation.metrics import QueryOutcomes
 from freeshot.evaluation.outcomes import Outcomes, Rescored, gains_by_numbering, joined, too_many
-from freeshot.evaluation.variations import EVERYTHING, REPLAY, Variation, show
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from numpy.typing import NDArray
-
-    from freeshot.contracts.tensors import Episode
-    from freeshot.evaluation.metrics import QueryOutcomes
-    from freeshot.evaluation.variations import Rescore
+from freeshot.evaluation.variations import EVERYTHING, REPLAY, Rescore, Variation, show
 
 SAMPLE = 20
 """Episodes that are scored again; all of them if a cell has fewer."""

@@ -11,22 +11,16 @@ Axes: e episodes, n support images, q queries, g groups, b blocks of episodes.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
-from freeshot.evaluation.scoring import score_features
+from freeshot.evaluation.scoring import Head, score_features
 from freeshot.stats.intervals import Interval
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-    from torch import Tensor
-
-    from freeshot.evaluation.scoring import Head
 
 GROUPS = 20
 """Minimal number of image groups; one is left out at a time."""

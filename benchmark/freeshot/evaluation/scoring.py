@@ -5,33 +5,27 @@ Axes: u unique images, e episodes, n = way × shot support images, q = way × qu
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import Generator, Tensor
 
 from freeshot.basics.errors import ContractError
 from freeshot.basics.seeds import stream
+from freeshot.contracts.dataset import Images
 from freeshot.contracts.method import Learner
-from freeshot.evaluation.metrics import concatenate, score_queries
+from freeshot.contracts.tensors import Episode
+from freeshot.evaluation.metrics import QueryOutcomes, concatenate, score_queries
 from freeshot.evaluation.query_order import image_keys, pixel_keys, shown_order
 from freeshot.ops.prototypes import class_means
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from torch import Generator, Tensor
-
-    from freeshot.contracts.dataset import Images
-    from freeshot.contracts.tensors import Episode
-    from freeshot.evaluation.metrics import QueryOutcomes
-
-    Head = Callable[[Tensor, Tensor, int], Tensor]
-    """Support features [e, n, d], query features [e, q, d] and way → logits [e, q, c]."""
-    Recalling = Callable[[Sequence[int], Callable[[Sequence[int]], Tensor]], Tensor]
-    """Returns features [u, d] of image indices, from a cache or by the given function."""
+Head = Callable[[Tensor, Tensor, int], Tensor]
+"""Support features [e, n, d], query features [e, q, d] and way → logits [e, q, c]."""
+Recalling = Callable[[Sequence[int], Callable[[Sequence[int]], Tensor]], Tensor]
+"""Returns features [u, d] of image indices, from a cache or by the given function."""
 
 
 AT_ONCE = (40 * 2**20, 160 * 2**20)

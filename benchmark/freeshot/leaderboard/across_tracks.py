@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from freeshot.leaderboard.board import Board
 from freeshot.leaderboard.entry import Entry
@@ -21,10 +21,8 @@ from freeshot.leaderboard.win_rates import mirrored, wins
 from freeshot.stats.intervals import Interval
 from freeshot.stats.paired_tests import VERDICTS, holm, verdict, wilcoxon_each
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+Array = NDArray[np.float64]
 
-    Array = NDArray[np.float64]
 
 LEVEL = 0.05
 """Significance level: rows with at least this adjusted p do not differ significantly."""

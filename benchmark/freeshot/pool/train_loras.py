@@ -7,28 +7,23 @@ l independent Adams; the loss is the *sum* over LoRAs of each one's mean.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
 import torch
+from torch import Generator, Tensor
 from torch.nn.functional import cross_entropy
 
 from freeshot.basics.errors import DivergedError
 from freeshot.basics.seeds import stream
 from freeshot.engine.lora.bank import LoraBank, slots_of
+from freeshot.engine.vit.backbone import Backbone
 from freeshot.engine.vit.forward import forward
 from freeshot.ops.schedules import cosine
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import TypeAlias
-
-    from torch import Generator, Tensor
-
-    from freeshot.engine.vit.backbone import Backbone
-
-    Penalize: TypeAlias = Callable[[LoraBank, float, Callable[[str], Sequence[Generator]]], LoraBank]
-    """What the hook `freeshot_lora_penalties` offers."""
+Penalize: TypeAlias = Callable[[LoraBank, float, Callable[[str], Sequence[Generator]]], LoraBank]
+"""What the hook `freeshot_lora_penalties` offers."""
 
 
 @dataclass(frozen=True, eq=False)

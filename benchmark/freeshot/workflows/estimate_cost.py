@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from freeshot.basics.files import fingerprint
+from freeshot.launch.plan import Plan
+from freeshot.launch.request import RunRequest
+from freeshot.pipeline.context import RunContext
 from freeshot.pipeline.pool_inversion import LEARNING, STAGE, PoolInversion, inverts
+from freeshot.pipeline.resolve import PlannedCell
+from freeshot.plugin.catalogue import Catalogue
 from freeshot.records.load import load_records
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from freeshot.launch.plan import Plan
-    from freeshot.launch.request import RunRequest
-    from freeshot.pipeline.context import RunContext
-    from freeshot.pipeline.resolve import PlannedCell
-    from freeshot.plugin.catalogue import Catalogue
-    from freeshot.records.models import RunRecord, RunSpec
+from freeshot.records.models import RunRecord, RunSpec
 
 RECORD = 60_000
 """Approximate size of a record in bytes."""
