@@ -8,7 +8,6 @@ from typing import Any
 from freeshot.basics.errors import FreeshotError, PluginError
 from freeshot.basics.suggestions import unknown_name
 from freeshot.cli.context import Session
-from freeshot.plugin.catalogue import Catalogue
 from freeshot.plugin.kinds import KINDS
 
 
@@ -19,10 +18,12 @@ def examined(session: Session, name: str) -> list[Any]:
         name = _load(session, file)
     catalogue = session.catalogue
     catalogue.call_every_hook()
-    _require_loaded(session, name)
+    if failed := [failure.line for failure in session.take_failures() if failure.name == name]:
+        raise PluginError(" ".join(failed))
     if clashes := catalogue.clashes(name):
         raise PluginError(" ".join(clashes))
-    offers = _offers(catalogue)
+    kinds = (*KINDS, "track", "column")  # those with a contract
+    offers = [(name, own.plugin.name, own.value) for kind in kinds for name, own in catalogue.provided(kind).items()]
     values = [value for own, plugin, value in offers if name in (own, plugin)]
     if not values:
         raise _nothing_to_check(session, name, folder, offers)
@@ -58,15 +59,3 @@ def _load(session: Session, file: Path) -> str:
             return info.name
     host.load_file(file)
     return file.stem
-
-
-def _require_loaded(session: Session, name: str) -> None:
-    failed = [failure.line for failure in session.take_failures() if failure.name == name]
-    if failed:
-        raise PluginError(" ".join(failed))
-
-
-def _offers(catalogue: Catalogue) -> list[tuple[str, str, Any]]:
-    """List name, plugin and value of everything that has a contract."""
-    kinds = (*KINDS, "track", "column")
-    return [(name, own.plugin.name, own.value) for kind in kinds for name, own in catalogue.provided(kind).items()]

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import rich_click as click
 
 from freeshot.basics.errors import StoreError
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+Decorator = Callable[[Any], Any]
 
-    Decorator = Callable[[Any], Any]
 
 FILE = click.Path(path_type=Path)
 FOLDER = click.Path(path_type=Path, file_okay=False)

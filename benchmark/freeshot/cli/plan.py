@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freeshot.cli.console import counted, duration, print_line, table
+from freeshot.basics.text import counted
+from freeshot.cli.console import duration, print_line, table
 
 if TYPE_CHECKING:
     from freeshot.launch.plan import Plan

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+
+import pluggy
+from rich.console import Console
+from rich.progress import BarColumn, Task, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+from rich.text import Text
 
 from freeshot.cli.console import duration, stdout
 from freeshot.contracts.events import (
@@ -20,14 +26,6 @@ from freeshot.contracts.events import (
 )
 from freeshot.plugin import hookimpl
 from freeshot.plugin.host import registered
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
-
-    import pluggy
-    from rich.console import Console
-    from rich.progress import Progress as Bars
-    from rich.progress import ProgressColumn, TaskID
 
 NAME = "progress display"
 """Name under which a display is registered as a plugin."""
@@ -171,8 +169,6 @@ class LineDisplay:
 
     def print(self, line: str, style: str = "") -> None:
         """Print one line."""
-        from rich.text import Text
-
         self.console.print(Text(line, style=style), soft_wrap=True)
 
 
@@ -232,6 +228,14 @@ def _stage(event: StageStarted | Progress | StageFinished) -> Stage:
     return event.cell, event.id, event.stage
 
 
+class StageTimeLeft(TimeRemainingColumn):
+    """The time left of a stage; that of the run is in its description."""
+
+    def render(self, task: Task) -> Text:
+        """Return the time left, or nothing for the run."""
+        return Text() if task.fields.get("run") else super().render(task)
+
+
 @contextmanager
 def shown(
     manager: pluggy.PluginManager, titles: Mapping[str, str] | None = None, cells: Collection[str] = ()
@@ -245,28 +249,9 @@ def shown(
         with registered(manager, LineDisplay(console, titles, cells), NAME) as display:
             yield display
         return
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), StageTimeLeft())
     with (
-        _bars(console) as bars,
+        Bars(*columns, console=console, transient=True) as bars,
         registered(manager, BarDisplay(bars.console, bars, titles, cells), NAME) as bar_display,
     ):
         yield bar_display
-
-
-def _bars(console: Console) -> Bars:
-    from rich.progress import BarColumn, Task, TaskProgressColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
-    from rich.text import Text
-
-    class StageTimeLeft(TimeRemainingColumn):
-        """The time left of a stage; that of the run is in its description."""
-
-        def render(self, task: Task) -> Text:
-            return Text() if task.fields.get("run") else super().render(task)
-
-    columns: tuple[ProgressColumn, ...] = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TaskProgressColumn(),
-        StageTimeLeft(),
-    )
-    return Bars(*columns, console=console, transient=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,12 +13,11 @@ from freeshot.cli import options
 from freeshot.cli.console import p_value, print_warning, stdout, table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from freeshot.leaderboard import Board
     from freeshot.leaderboard.compare import Comparison
     from freeshot.leaderboard.pairwise import Pair
     from freeshot.stats.intervals import Interval
+
 
 HEADS = ("track", "A", "B", "A − B", "BCa", "p (Holm)", "Wilcoxon", "d_z", "A wins", "verdict")
 

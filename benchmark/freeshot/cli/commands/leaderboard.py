@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
+from rich.text import Text
 
 from freeshot.cli import options
 from freeshot.cli.console import print_error, print_warning, stdout
 from freeshot.cli.context import session_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from freeshot.leaderboard import Extensions, Selection
     from freeshot.records.load import Loaded
     from freeshot.records.models import RunRecord
+
 
 FORMATS = ["terminal", "markdown", "latex", "csv", "json", "html"]
 
@@ -136,8 +137,6 @@ def _print_short(
 ) -> None:
     """Print the ranking of one suite, and how to see more."""
     from dataclasses import replace
-
-    from rich.text import Text
 
     from freeshot.basics.text import one_line
     from freeshot.cli.ranking import print_ranking

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import rich_click as click
+from rich.text import Text
 
 from freeshot.cli.console import print_line, stdout, table
 from freeshot.cli.context import session_of
@@ -28,8 +27,6 @@ def command() -> None:
 @click.pass_context
 def list_(ctx: click.Context) -> None:
     """List the installed plugins with their hooks, and the errors of those that failed to load."""
-    from rich.text import Text
-
     session = session_of(ctx)
     session.catalogue.call_every_hook()
     plugin_commands(session)  # collected for its failures
@@ -82,27 +79,22 @@ def check(ctx: click.Context, name: str, options: tuple[str, ...], data: Path, *
     NAME_OR_PATH is the name of a plugin or component, the file of a plugin, or its folder.
     """
     from freeshot.cli.check_targets import examined
+    from freeshot.launch.plan import given_options
     from freeshot.testing.contract import report_on
 
     session = session_of(ctx, data=data)
     values = examined(session, name)
-    settings = _settings(options)
+    settings = dict(given_options(options))
     reports = [report_on(value, settings, data, session.host.selection) for value in values]
     for report in reports:
         _print(report, full=full)
     if not all(report.passed for report in reports):
-        _print_hint(reports, full=full)
+        if not full and any(line.failure and line.failure.frames for report in reports for line in report.lines):
+            print_line("--traceback prints the full traceback of each error.")
         ctx.exit(1)
 
 
-def _settings(options: tuple[str, ...]) -> dict[str, Any]:
-    from freeshot.launch.plan import given_options
-
-    return dict(given_options(options))
-
-
 def _print(report: Report, *, full: bool) -> None:
-    from rich.text import Text
 
     from freeshot.testing.contract.entries import entries
 
@@ -113,9 +105,3 @@ def _print(report: Report, *, full: bool) -> None:
         console.print(mark + Text(entry.text), soft_wrap=True)
         for line in entry.details:
             console.print(Text(INDENT + line), soft_wrap=True)
-
-
-def _print_hint(reports: Sequence[Report], *, full: bool) -> None:
-    """Mention --traceback if it would print more."""
-    if not full and any(line.failure and line.failure.frames for report in reports for line in report.lines):
-        print_line("--traceback prints the full traceback of each error.")

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import rich_click as click
 
 from freeshot.basics.errors import OptionError
-from freeshot.cli.console import arithmetic, counted, print_line, print_warning, stdout, table
+from freeshot.basics.text import counted
+from freeshot.cli.console import print_line, print_warning, stdout, table
 from freeshot.cli.context import session_of
 from freeshot.cli.group import HelpfulGroup
 from freeshot.cli.options import FILE, FOLDER, data_folder, device, pools_folder
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from freeshot.contracts.pool import LoraEntry, LoraPool
-    from freeshot.plugin.catalogue import Catalogue
-    from freeshot.pool.build import PoolRequest
+from freeshot.contracts.pool import LoraEntry, LoraPool
+from freeshot.plugin.catalogue import Catalogue
 
 SHOWN = 10
 """Number of LoRAs that a message lists by name; the rest is counted."""
@@ -92,7 +89,16 @@ def build(ctx: click.Context, /, name: str, out: Path | None, *, dry_run: bool, 
     request = PoolRequest(name=name, out=out or Path("pools") / name, **_with_plan(ctx, session.catalogue, arguments))
     session.warn()
     if dry_run:
-        _print_cost(request, session.catalogue)
+        from freeshot.engine.vit.backbone import named_backbone
+        from freeshot.pool.build import cost_of
+        from freeshot.render.format import amount
+
+        operations, images = cost_of(request, named_backbone(session.catalogue, request.backbone, request.device))
+        print_line(
+            f"{request.count} LoRAs, {request.steps} steps of {request.batch} images each: {images:,} images forward "
+            f"and backward, {amount(operations, 'FLOP')}. Loading images and evaluating the held-out ones are not "
+            "included."
+        )
         return
     with shown(session.host.manager):
         pool = build_pool(request, session.catalogue, session.host)
@@ -116,17 +122,6 @@ def _with_plan(ctx: click.Context, catalogue: Catalogue, arguments: dict[str, An
             f"There is no plan for a pool '{name}', so its options are required. Set --{' and --'.join(missing)}."
         )
     return arguments
-
-
-def _print_cost(request: PoolRequest, catalogue: Catalogue) -> None:
-    from freeshot.engine.vit.backbone import named_backbone
-    from freeshot.pool.build import cost_of
-
-    operations, images = cost_of(request, named_backbone(catalogue, request.backbone, request.device))
-    print_line(
-        f"{request.count} LoRAs, {request.steps} steps of {request.batch} images each: {images:,} images forward and "
-        f"backward, {arithmetic(operations)}. Loading images and evaluating the held-out ones are not included."
-    )
 
 
 @command.command("import")

@@ -11,10 +11,7 @@ from freeshot.cli import options
 from freeshot.cli.console import duration, print_line, print_warning, table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from freeshot.leaderboard import Board
-    from freeshot.leaderboard.power_analysis import SeedPlan, TrackPlan
 
 
 @click.command("power")
@@ -36,8 +33,20 @@ def command(results: Path, detect: float, power: float, suite: str | None) -> No
             f"No two rows of '{board.suite}' share a track, so no variance can be estimated. Run two methods first."
         )
     print_line(f"To detect {detect:g} points with power {power:g} (two-sided, 5 %):")
-    _print_tracks(tracks)
-    _print_seeds(plan_seeds(board, detect / 100, power))
+    rows = [
+        (t.track, f"{100 * t.deviation:.1f}", f"{t.episodes:,}", f"{t.worst_episodes:,}", str(t.pairs)) for t in tracks
+    ]
+    table(rows, heads=("track", "spread of differences", "episodes", "worst pair", "pairs"))
+    rows = [
+        (s.label, f"{100 * s.deviation:.2f}", str(s.seeds), str(s.known_from), duration(s.seconds))
+        for s in plan_seeds(board, detect / 100, power)
+    ]
+    if rows:
+        table(rows, heads=("row", "spread between seeds", "seeds", "estimated from", "time per track"))
+    else:
+        print_warning(
+            "No row has several training seeds, so their number cannot be estimated. Run some cells with --seed."
+        )
 
 
 def _board(results: Path, suite: str | None) -> Board:
@@ -52,20 +61,3 @@ def _board(results: Path, suite: str | None) -> Board:
     if suite is not None and suite not in newest:
         raise unknown_name("suite", suite, newest)
     return newest[suite] if suite is not None else max(newest.values(), key=lambda board: len(board.rows))
-
-
-def _print_tracks(tracks: Sequence[TrackPlan]) -> None:
-    rows = [
-        (t.track, f"{100 * t.deviation:.1f}", f"{t.episodes:,}", f"{t.worst_episodes:,}", str(t.pairs)) for t in tracks
-    ]
-    table(rows, heads=("track", "spread of differences", "episodes", "worst pair", "pairs"))
-
-
-def _print_seeds(seeds: Sequence[SeedPlan]) -> None:
-    if not seeds:
-        print_warning(
-            "No row has several training seeds, so their number cannot be estimated. Run some cells with --seed."
-        )
-        return
-    lines = [(s.label, f"{100 * s.deviation:.2f}", str(s.seeds), str(s.known_from), duration(s.seconds)) for s in seeds]
-    table(lines, heads=("row", "spread between seeds", "seeds", "estimated from", "time per track"))

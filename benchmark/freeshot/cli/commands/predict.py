@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,6 @@ from freeshot.cli.console import print_warning, table
 from freeshot.cli.context import session_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from freeshot.workflows.predict import Prediction
 
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
+from freeshot.basics.text import counted
 from freeshot.cli import options
-from freeshot.cli.console import counted, print_finding, print_line, print_warning
+from freeshot.cli.console import print_finding, print_line, print_warning
 from freeshot.cli.context import session_of
 from freeshot.cli.group import HelpfulGroup
 

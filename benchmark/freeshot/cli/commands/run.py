@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
+from freeshot.basics.text import counted
 from freeshot.cli import options
-from freeshot.cli.console import counted, print_line, stdout
+from freeshot.cli.console import print_line, stdout
 from freeshot.cli.context import session_of
 from freeshot.cli.plan import cell_titles, print_dry_run
 

@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from freeshot.basics.text import counted
 from freeshot.leaderboard.costs import Cost
-from freeshot.render.format import amount, count_of, duration, one_line
+from freeshot.render.format import amount, duration, one_line
 
 
 class Axis(NamedTuple):
@@ -57,7 +58,7 @@ def cost_facts(cost: Cost) -> list[tuple[str, str]]:
     """Describe a row's cost on a device, as terms with their texts."""
     summary = (
         f"{duration(cost.prepare_seconds)} to prepare, nothing cached; {duration(cost.evaluate_seconds)} to evaluate; "
-        f"peak {cost.peak_mib:.0f} MiB; on {one_line(cost.device)}; {count_of(cost.records, 'record')} in "
+        f"peak {cost.peak_mib:.0f} MiB; on {one_line(cost.device)}; {counted(cost.records, 'record')} in "
         f"{duration(cost.all_seconds)}, shared stages counted once"
     )
     further = [(axis, value) for axis in AXES[4:] if (value := axis.value(cost)) is not None]
