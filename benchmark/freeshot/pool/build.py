@@ -18,7 +18,7 @@ from freeshot.basics.files import fingerprint, write_text
 from freeshot.basics.seeds import derive
 from freeshot.contracts.dataset import FewShotDataset, Images, fitted
 from freeshot.contracts.events import Event, Progress, StageFinished, StageStarted
-from freeshot.contracts.pool import LoraEntry, LoraPool, PoolPlan
+from freeshot.contracts.pool import LoraEntry, LoraPool, PoolPlan, TuningRecipe
 from freeshot.data.lookup import dataset_by_name
 from freeshot.engine.lora.bank import LoraBank, slots_of, widths_of
 from freeshot.engine.metering.flops import flops_of
@@ -27,7 +27,7 @@ from freeshot.plugin.catalogue import Catalogue
 from freeshot.plugin.host import Host
 from freeshot.pool.cards import POOL_CARD, LoraCard
 from freeshot.pool.store import open_pool, write_card, write_entry
-from freeshot.pool.train_loras import Tuned, TuningRecipe, TuningTask, tune
+from freeshot.pool.train_loras import Tuned, TuningTask, tune
 
 HELD_OUT = 0.2
 NOTES = ".block-*.json"
@@ -165,7 +165,6 @@ class _Build:
         return loras
 
     def _source(self, number: int) -> str:
-        """Return the data set of a LoRA: each in turn."""
         return self.request.sources[number % len(self.request.sources)]
 
     def _task(self, number: int) -> tuple[TuningTask, list[tuple[str, int]]]:
