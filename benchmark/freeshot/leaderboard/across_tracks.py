@@ -89,13 +89,13 @@ def standings(board: Board, widest: int | None = None) -> Standings | None:
     )
 
 
-def cliques(adjusted: Sequence[Sequence[float]], level: float = LEVEL) -> tuple[tuple[int, ...], ...]:
-    """List the longest runs of at least two adjacent rows in which no pair has a p below the level."""
+def cliques(adjusted: Sequence[Sequence[float]]) -> tuple[tuple[int, ...], ...]:
+    """List the longest runs of at least two adjacent rows in which no pair differs significantly."""
     count = len(adjusted)
     runs: list[tuple[int, ...]] = []
     for start in range(count):
         end = start + 1
-        while end < count and all(adjusted[i][end] >= level for i in range(start, end)):
+        while end < count and all(adjusted[i][end] >= LEVEL for i in range(start, end)):
             end += 1
         if end - start > 1 and not (runs and runs[-1][-1] >= end - 1):  # else the last clique contains it
             runs.append(tuple(range(start, end)))

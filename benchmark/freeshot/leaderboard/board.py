@@ -113,7 +113,6 @@ def boards(
 
 
 def _board(records: Sequence[RunRecord], extensions: Extensions, interval: Kind) -> Board:
-    """Build a board from the records of one suite and version."""
     full = sorted((r for r in records if r.comparable and r.spec.limit is None), key=age_key)
     kept: list[RunRecord] = full
     problems: list[str] = []
@@ -184,7 +183,6 @@ def _with_results(entries: Sequence[Entry], tracks: Sequence[str], kind: Kind) -
 
 
 def _intervals(finished: Sequence[Entry], track: str, kind: Kind) -> dict[str, Interval]:
-    """Map the label of each entry that has the track to its interval over episodes."""
     accuracies = {entry.label: entry.averages[track] for entry in finished}
     if kind == "t" or not accuracies:
         return {label: student_t(values) for label, values in accuracies.items()}

@@ -114,20 +114,17 @@ def _distribution(part: ComponentSpec) -> str:
 
 
 def _label(chosen: Configuration, group: list[Configuration]) -> str:
-    return _bracketed(
-        chosen.method,
-        {k: v for k, v in chosen.settings if _always_shown(k, chosen) or _distinguishes(k, chosen, group)},
-    )
+    return _bracketed(chosen.method, {k: v for k, v in chosen.settings if _is_shown(k, chosen, group)})
 
 
-def _always_shown(key: str, chosen: Configuration) -> bool:
-    """Return whether a label must always show a setting: a pool other than the track's, a third-party component."""
+def _is_shown(key: str, chosen: Configuration, group: list[Configuration]) -> bool:
+    """Return whether a label shows a setting: always a pool other than the track's, and a third-party component.
+
+    Other settings if they differ from their default and between rows; options of a component, between its rows.
+    """
     provider = chosen.values.get(f"{key}.from")
-    return key == "pool" or (key != "backbone" and provider not in (None, *PLAIN, chosen.values["from"]))
-
-
-def _distinguishes(key: str, chosen: Configuration, group: list[Configuration]) -> bool:
-    """Return whether a setting differs from its default and between rows; options of a component, between its rows."""
+    if key == "pool" or (key != "backbone" and provider not in (None, *PLAIN, chosen.values["from"])):
+        return True
     if key in chosen.defaults:
         return False
     owner = key.rpartition(".")[0]
