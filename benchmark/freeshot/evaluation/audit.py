@@ -159,7 +159,6 @@ class Auditor:
         return not too_many(self._again(sample, REPLAY, alone=len(sample)).moved(replay.listed()))
 
     def _moved(self, positions: Sequence[int], variation: Variation, *, alone: int) -> NDArray[np.bool_]:
-        """Score episodes again and compare with the run: [s, k]."""
         return self._again(positions, variation, alone=alone).moved(Outcomes.of_run(self.run, positions))
 
     def _again(self, positions: Sequence[int], variation: Variation, *, alone: int) -> Rescored:

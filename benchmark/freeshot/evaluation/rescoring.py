@@ -110,10 +110,9 @@ def audit_features(
     images: Images,
     embedded: Embedded,
     device: torch.device,
-    rng: np.random.Generator | None = None,
 ) -> Audit:
     """Embed a sample of the run's images again, alone and in other batches, and compare the features."""
-    rng = rng or np.random.default_rng(list(os.urandom(32)))
+    rng = np.random.default_rng(list(os.urandom(32)))
     count = min(len(embedded.images), max(IMAGES[0], round(IMAGES[1] * len(embedded.images))))
     rows = rng.permutation(len(embedded.images))[:count]
     again = torch.cat([_embedded(learner, images, embedded, part, device) for part in _batches(rows, rng)])

@@ -93,11 +93,11 @@ def embed(
     indices: Sequence[int],
     device: torch.device,
     on_step: Callable[[int, int], None] = lambda done, total: None,
-    batch: int = 500,
 ) -> Tensor:
     """Embed images: [u, d] on the CPU; ContractError if a feature is infinite or NaN."""
     parts = []
-    batch = _at_once(images.read(indices[:1]), device, batch)
+    limit = AT_ONCE[device.type == "cuda"]  # bounds the memory of a network's activations
+    batch = max(1, min(500, limit // max(1, 4 * images.read(indices[:1]).numel())))
     with torch.inference_mode():
         for start in range(0, len(indices), batch):
             block = indices[start : start + batch]
@@ -110,11 +110,6 @@ def embed(
     if not torch.isfinite(joined).all():
         raise ContractError("The learner's features are not all finite. Check its adapter for NaN.")
     return joined
-
-
-def _at_once(image: Tensor, device: torch.device, most: int) -> int:
-    """Return the batch size for images like this one, limited by the memory of a network's activations."""
-    return max(1, min(most, AT_ONCE[device.type == "cuda"] // max(1, 4 * image.numel())))
 
 
 def head_of(learner: Learner) -> Head | None:
