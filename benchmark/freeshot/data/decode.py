@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import warnings
 import zlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -13,10 +14,9 @@ from freeshot.basics.errors import DataError
 from freeshot.basics.files import require_bounded
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
     from PIL import Image
+
 
 Fit = Literal["square", "centre"]
 """How an image becomes square: by changing its aspect ratio, or by cropping."""

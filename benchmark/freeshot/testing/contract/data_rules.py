@@ -13,7 +13,7 @@ import torch
 
 from freeshot.basics.errors import DataError
 from freeshot.contracts.dataset import Images, fitted, wrong_size
-from freeshot.data.lookup import dataset_by_name
+from freeshot.data.lookup import dataset_by_name, open_splits
 from freeshot.engine.lora.bank import TARGETS, slots_of
 from freeshot.engine.vit.backbone import backbone_provider, named_backbone, open_backbone
 from freeshot.engine.vit.forward import forward
@@ -26,25 +26,13 @@ from freeshot.testing.contract.fixtures import FrozenBackbone
 from freeshot.testing.contract.method import record_of
 from freeshot.testing.contract.rules import BrokenError, Subject, rule
 
-SPLITS = ("base", "validation", "novel")
-
-
 # --- data sets ----------------------------------------------------------------------------------
 
 
 def _splits(subject: Subject) -> dict[str, Images]:
-    splits: dict[str, Images] = {}
-    missing = ""
-    for split in SPLITS:
-        try:
-            images = subject.make().load(split, subject.data)
-        except DataError as error:
-            missing = str(error)
-            continue
-        if len(images):  # a split without classes does not count
-            splits[split] = images
+    splits, absent = open_splits(subject.make(), subject.data)
     if not splits:
-        raise BrokenError(f"It has no image in any split. {missing}".strip())
+        raise BrokenError(" ".join(("It has no image in any split.", *list(absent.values())[-1:])))
     return splits
 
 

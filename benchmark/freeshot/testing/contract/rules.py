@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import FreeshotError
-from freeshot.basics.failures import failure_of
+from freeshot.basics.failures import Failure, failure_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
-
-    from freeshot.basics.failures import Failure
     from freeshot.testing.contract.fixtures import World
+
 
 CLASSES = ("inversion", "strategy", "meta-learner", "method", "dataset", "backbone", "launcher")
 """Kinds whose plugins are classes."""
