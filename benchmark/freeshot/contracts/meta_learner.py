@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from freeshot.basics.errors import ContractError, DivergedError, OptionError
 from freeshot.contracts.component import Component
+from freeshot.contracts.tensors import Adapter, Checkpoint, Task
 from freeshot.ops.schedules import cosine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
     import torch
     from torch import Generator, Tensor
     from torch.nn import Parameter
     from torch.optim import Optimizer
-
-    from freeshot.contracts.tensors import Adapter, Checkpoint, Task
 
 
 class Model(Protocol):
