@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
+from freeshot.basics.errors import UnknownNameError
 from freeshot.basics.text import one_line
 from freeshot.cli import options
 from freeshot.cli.console import p_value, print_warning, stdout, table
@@ -49,7 +50,6 @@ def command(first: str, second: str, results: Path, suite: str | None, tracks: t
 
 def _board(every: tuple[Board, ...], suite: str | None, rows: tuple[str, str], results: Path) -> Board:
     """Return the newest board that has both rows; UnknownNameError if there is none, or several suites have both."""
-    from freeshot.basics.errors import UnknownNameError
     from freeshot.leaderboard.selection import boards_of_suite
 
     if not every:
@@ -104,7 +104,7 @@ def _line(t: Pair, comparison: Comparison, *, seeds: bool) -> tuple[str, ...]:
         t.track,
         *(f"{100 * row.averages[t.track].mean():.2f}" for row in (comparison.first, comparison.second)),
         _around(t.evidence.interval),
-        _range(t.evidence.bca),
+        f"{100 * t.evidence.bca.low:+.2f} … {100 * t.evidence.bca.high:+.2f}",
         *([_around(t.over_seeds) if t.over_seeds else "–"] if seeds else []),
         p_value(t.holm),
         p_value(t.evidence.wilcoxon),
@@ -138,7 +138,3 @@ def _summary(comparison: Comparison, *, seeds: bool) -> Sequence[str]:
 
 def _around(interval: Interval) -> str:
     return f"{100 * interval.mean:+.2f} ± {100 * interval.half_width:.2f}"
-
-
-def _range(interval: Interval) -> str:
-    return f"{100 * interval.low:+.2f} … {100 * interval.high:+.2f}"

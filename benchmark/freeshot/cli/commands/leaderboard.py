@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 from rich.text import Text
 
+from freeshot.basics.errors import StoreError
+from freeshot.basics.text import one_line
 from freeshot.cli import options
 from freeshot.cli.console import print_error, print_warning, stdout
 from freeshot.cli.context import session_of
@@ -97,7 +99,6 @@ def command(
 
 def _loaded(results: Path) -> Loaded:
     """Load the records, with a warning for each invalid one."""
-    from freeshot.basics.errors import StoreError
     from freeshot.records.load import load_records
 
     if not results.is_dir():
@@ -138,7 +139,6 @@ def _print_short(
     """Print the ranking of one suite, and how to see more."""
     from dataclasses import replace
 
-    from freeshot.basics.text import one_line
     from freeshot.cli.ranking import print_ranking
     from freeshot.leaderboard import main_suite, short_ranking
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
+from freeshot.basics.errors import StoreError
+from freeshot.basics.suggestions import unknown_name
 from freeshot.cli import options
 from freeshot.cli.console import duration, print_line, print_warning, table
 
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
 @options.suite("Suite whose records provide the variances; default: the suite with most rows.")
 def command(results: Path, detect: float, power: float, suite: str | None) -> None:
     """Estimate how many episodes and training seeds are needed to detect a difference."""
-    from freeshot.basics.errors import StoreError
     from freeshot.leaderboard.power_analysis import plan_seeds, plan_tracks
 
     board = _board(results, suite)
@@ -51,7 +52,6 @@ def command(results: Path, detect: float, power: float, suite: str | None) -> No
 
 def _board(results: Path, suite: str | None) -> Board:
     """Return the newest board of the suite, or the one with most rows."""
-    from freeshot.basics.suggestions import unknown_name
     from freeshot.leaderboard import boards
     from freeshot.records.load import load_records
 
