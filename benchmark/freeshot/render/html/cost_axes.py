@@ -39,7 +39,6 @@ AXES = (
     Axis("tuned", "weights tuned for each task", "", 1),
     Axis("queries", "images sent to LoRAs", "", 1),
 )
-"""Costs that accuracy is drawn against."""
 OF_DEVICE = AXES[:5]
 """Costs that do not compare between devices."""
 

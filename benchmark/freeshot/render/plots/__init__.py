@@ -40,8 +40,7 @@ def write_plots(boards: Iterable[Board], folder: Path, form: Form = "svg") -> li
 def _figures(board: Board) -> Iterator[tuple[str, Figure]]:
     from freeshot.render.plots.cost import cost_plot
     from freeshot.render.plots.critical_difference import critical_plot
-    from freeshot.render.plots.forest import forest_plot
-    from freeshot.render.plots.paired import paired_plot
+    from freeshot.render.plots.intervals import forest_plot, paired_plot
 
     for section, tracks in board.sections.items():
         yield f"forest-{section}", forest_plot(board, section, tracks)
