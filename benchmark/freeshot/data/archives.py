@@ -26,7 +26,6 @@ from freeshot.basics.files import publish_folder
 LARGEST = 128 * 2**30
 """Maximal unpacked size in bytes; the largest archive used, a part of ChestX-ray14, has 4 GiB."""
 MOST = 2_000_000
-"""Maximal number of members."""
 BROKEN = (
     tarfile.TarError,
     zipfile.BadZipFile,
@@ -51,7 +50,6 @@ class Member:
     why_refused: str
     """What kind of member it is, if neither file nor folder."""
     extract: Callable[[Path], object]
-    """Write it into a folder."""
 
 
 def unpack(archive: Path, folder: Path, largest: int = LARGEST) -> Path:
@@ -149,7 +147,6 @@ class _Bounded:
     def __init__(self, stream: Any) -> None:
         self._stream = stream
         self.last = b""
-        """The bytes of the last read."""
         self.seek, self.tell = stream.seek, stream.tell
 
     def read(self, size: int) -> bytes:

@@ -46,7 +46,6 @@ class NearDuplicate:
     base: str
     novel: str
     bits: int
-    """Number of differing hash bits."""
     same: bool
     """Whether all pixels are equal."""
 
@@ -100,7 +99,6 @@ class _Hashes:
     pixels: list[bytes] = field(default_factory=list)
     bits: list[NDArray[np.bool_]] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
-    """One sentence for each of the other images."""
 
     def name(self, position: int) -> str:
         """Name an image by its file, or, if it has no file of its own, by class and index within it."""

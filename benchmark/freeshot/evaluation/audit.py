@@ -36,7 +36,6 @@ class Audit:
     """Result of the audit of a cell."""
 
     episodes: int
-    """Number of episodes scored again."""
     changed: Mapping[str, float]
     """Variation → share of predictions that changed."""
     reasons: tuple[str, ...] = ()

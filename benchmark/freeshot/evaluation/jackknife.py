@@ -25,7 +25,6 @@ from freeshot.stats.intervals import Interval
 GROUPS = 20
 """Minimal number of image groups; one is left out at a time."""
 DRAWS = 10_000
-"""Number of tasks drawn."""
 BLOCKS = 20
 CHUNK = 200
 """Tasks drawn at a time; results depend on it."""

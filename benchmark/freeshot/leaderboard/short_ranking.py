@@ -47,7 +47,6 @@ class ShortRanking:
     rows: tuple[RankedRow, ...]
     controls: tuple[RankedRow, ...]
     hidden: int
-    """Number of rows that are not shown."""
     limited: int
     """Number of records that are not comparable."""
     problems: tuple[str, ...]

@@ -30,7 +30,6 @@ T = TypeVar("T")
 ONLY = "FREESHOT_PLUGINS"
 """Environment variable with the plugins to load, 'a,b'; set but empty it loads none."""
 HOOKS = frozenset(name for name in vars(hookspecs) if name.startswith("freeshot_"))
-"""Names of all hooks."""
 SLOW = 1.0
 """Loading time in seconds above which users are warned, because every command waits for it."""
 

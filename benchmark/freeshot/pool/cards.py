@@ -53,7 +53,6 @@ class LoraCard(Card):
     classes: list[str]
     class_ids: list[int]
     sha256: dict[Literal["adapter_model.safetensors", "head.safetensors"], str] = Field(min_length=2)
-    """Hashes of its files."""
     facts: dict[str, Any]
 
     def matches_files(self, pool: Path) -> bool:

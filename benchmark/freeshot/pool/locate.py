@@ -23,7 +23,6 @@ class PoolLocation:
     """The location of a pool."""
 
     name: str
-    """Name of the pool in runs."""
     folder: Path
     part: str = ""
     """Data set whose LoRAs are selected; empty for all."""
@@ -123,17 +122,12 @@ def _whole(name: str, catalogue: Catalogue, pools: Path) -> PoolLocation | None:
     if not path.is_absolute() and ".." not in path.parts and (pools / path / POOL_CARD).is_file():
         return PoolLocation(name, pools / name, shipped=False)
     if (path / POOL_CARD).is_file():
-        return _of_folder(path, catalogue)
+        card = read_pool_card(path)
+        shipped = catalogue.pools().get(card.name)
+        if shipped is not None and card.identity != read_pool_card(shipped).identity:
+            raise PoolError(
+                f"The pool in {path} is named '{card.name}', but a plugin ships another pool of that name. Import it "
+                f"under another name: freeshot pool import {path} --backbone {card.backbone} --name NAME"
+            )
+        return PoolLocation(card.name, path, shipped=False)
     return None
-
-
-def _of_folder(folder: Path, catalogue: Catalogue) -> PoolLocation:
-    """Locate a pool by folder; PoolError if a plugin ships a different pool with the same name."""
-    card = read_pool_card(folder)
-    shipped = catalogue.pools().get(card.name)
-    if shipped is not None and card.identity != read_pool_card(shipped).identity:
-        raise PoolError(
-            f"The pool in {folder} is named '{card.name}', but a plugin ships another pool of that name. Import it "
-            f"under another name: freeshot pool import {folder} --backbone {card.backbone} --name NAME"
-        )
-    return PoolLocation(card.name, folder, shipped=False)
