@@ -71,8 +71,8 @@ def _method_titles(plan: Plan) -> list[str]:
 
 def _row_labels(plan: Plan) -> list[str]:
     """Return the label of each cell's leaderboard row."""
-    from freeshot.leaderboard.labels import configurations, labels
+    from freeshot.leaderboard.labels import configuration, labels
 
-    chosen = configurations(cell.spec for cell in plan.cells)
+    chosen = [configuration(cell.spec) for cell in plan.cells]
     named = labels(chosen)
     return [named[configuration] for configuration in chosen]

@@ -23,7 +23,6 @@ from freeshot.stats.paired_tests import VERDICTS, holm, verdict, wilcoxon_each
 
 Array = NDArray[np.float64]
 
-
 LEVEL = 0.05
 """Significance level: rows with at least this adjusted p do not differ significantly."""
 FEW = 5

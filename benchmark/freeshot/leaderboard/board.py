@@ -13,7 +13,7 @@ import numpy as np
 from freeshot.contracts.leaderboard import Column, Published
 from freeshot.contracts.tracks import Suite
 from freeshot.leaderboard.entry import Cell, Entry, make_entries
-from freeshot.leaderboard.labels import configurations, labels
+from freeshot.leaderboard.labels import configuration, labels
 from freeshot.leaderboard.pairwise import competition_ranks
 from freeshot.records.comparability import drop_mismatched_episodes, drop_other_pools, drop_other_weights
 from freeshot.records.load import age_key
@@ -156,11 +156,11 @@ def _newest(records: Sequence[RunRecord]) -> dict[str, list[RunRecord]]:
         backbones[record.spec.track.name].add(record.spec.backbone.model_dump_json(exclude={"origin"}))
     # a row may have different backbones on different tracks, but only one per track
     several = any(len(names) > 1 for names in backbones.values())
-    chosen = configurations((r.spec for r in records), with_backbone=several)
+    chosen = [configuration(record.spec, with_backbone=several) for record in records]
     label_of = labels(chosen)
     newest: dict[str, dict[tuple[str, int], RunRecord]] = defaultdict(dict)
-    for record, configuration in zip(records, chosen, strict=True):
-        newest[label_of[configuration]][record.spec.track.name, record.spec.seed] = record
+    for record, own in zip(records, chosen, strict=True):
+        newest[label_of[own]][record.spec.track.name, record.spec.seed] = record
     return {label: [cells[key] for key in sorted(cells)] for label, cells in sorted(newest.items())}
 
 

@@ -20,7 +20,6 @@ from freeshot.stats.intervals import Interval
 
 Array = NDArray[np.float64]
 
-
 CONTROLS = ("floor", "ceiling")
 """Roles that are shown separately and never ranked."""
 

@@ -62,20 +62,6 @@ def configuration(spec: RunSpec, *, with_backbone: bool = False) -> Configuratio
     return Configuration(spec.method.name, ordered, frozenset(defaults - spec.components.keys()))
 
 
-def configurations(specs: Iterable[RunSpec], *, with_backbone: bool = False) -> list[Configuration]:
-    """Derive the configuration of each spec, once for equal inputs: most specs differ only in track and seed."""
-    cached: dict[str, Configuration] = {}
-    derived = []
-    for spec in specs:
-        parts = {name: vars(part) for name, part in spec.components.items()}
-        backbone = vars(spec.backbone) if with_backbone else None
-        key = repr((vars(spec.method), parts, spec.track.pool_override, backbone))
-        if key not in cached:
-            cached[key] = configuration(spec, with_backbone=with_backbone)
-        derived.append(cached[key])
-    return derived
-
-
 def labels(configurations: Iterable[Configuration]) -> dict[Configuration, str]:
     """Label each configuration by its method and the settings in which configurations of the method differ."""
     ordered = sorted(set(configurations), key=lambda c: (c.method, c.settings))

@@ -15,7 +15,6 @@ from freeshot.stats.intervals import Interval
 
 Array = NDArray[np.float64]
 
-
 T = TypeVar("T")
 
 
