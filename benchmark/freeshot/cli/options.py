@@ -12,7 +12,6 @@ from freeshot.basics.errors import StoreError
 
 Decorator = Callable[[Any], Any]
 
-
 FILE = click.Path(path_type=Path)
 FOLDER = click.Path(path_type=Path, file_okay=False)
 

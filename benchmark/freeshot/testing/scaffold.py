@@ -25,7 +25,6 @@ TRY = {
     "column": "freeshot run toy --method frozen-prototype && freeshot leaderboard --all",
 }
 
-
 PROJECT = """\
 [build-system]
 requires = ["hatchling"]

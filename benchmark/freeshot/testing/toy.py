@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
-
 SIZE, PATCH, WIDTH, DEPTH, HEADS = 16, 4, 48, 4, 3
 SPLITS = {"base": range(6), "validation": range(6, 9), "novel": range(9, 12)}
 PER_CLASS = 20

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from freeshot.leaderboard.pairwise import Pair
     from freeshot.stats.intervals import Interval
 
-
 HEADS = ("track", "A", "B", "A − B", "BCa", "p (Holm)", "Wilcoxon", "d_z", "A wins", "verdict")
 
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from freeshot.records.load import Loaded
     from freeshot.records.models import RunRecord
 
-
 FORMATS = ["terminal", "markdown", "latex", "csv", "json", "html"]
 
 

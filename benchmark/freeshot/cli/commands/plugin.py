@@ -15,7 +15,7 @@ from freeshot.cli.context import Session, session_of
 from freeshot.cli.group import HelpfulGroup, plugin_commands
 from freeshot.cli.options import FOLDER, component_options, data_folder, full_traceback
 from freeshot.plugin.kinds import KINDS as COMPONENTS
-from freeshot.testing.contract.rules import Report
+from freeshot.testing.contract.rules import Report, entries
 
 KINDS = ("meta-learner", "inversion", "strategy", "method", "dataset", "backbone", "track", "launcher", "column")
 INDENT = " " * 6
@@ -96,8 +96,6 @@ def check(ctx: click.Context, name: str, options: tuple[str, ...], data: Path, *
 
 
 def _print(report: Report, *, full: bool) -> None:
-    from freeshot.testing.contract.entries import entries
-
     console = stdout()
     console.print(report.subject, style="bold", soft_wrap=True)
     for entry in entries(report, whole=full):

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-
 SPLITS = {"base": range(8), "validation": range(8, 13), "novel": range(13, 18)}
 PER_CLASS, SIDE = 20, 32
 
