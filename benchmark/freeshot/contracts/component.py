@@ -25,7 +25,6 @@ from freeshot.basics.suggestions import unknown_name
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-
 T = TypeVar("T", bound="Component")
 UNIONS = (Union, types.UnionType)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from freeshot.basics.errors import ContractError, DivergedError, OptionError
+from freeshot.basics.seeds import stream
 from freeshot.contracts.component import Component
 from freeshot.contracts.tensors import Adapter, Checkpoint, Task
 from freeshot.ops.schedules import cosine
@@ -138,7 +139,6 @@ class GradientMetaLearner(MetaLearner):
         """Take one optimiser step per task and return the selected adapter."""
         import torch
 
-        from freeshot.basics.seeds import stream
         from freeshot.ops.optimizer_state import restore, snapshot
 
         root = int(torch.randint(2**62, (), generator=rng))  # a stream per step needs no generator state in checkpoints

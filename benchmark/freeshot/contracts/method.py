@@ -91,8 +91,6 @@ class Learner(ABC):
         """
         import torch
 
-        from freeshot.contracts.tensors import Shots
-
         labels = torch.arange(way, device=support.device).repeat_interleave(support.shape[1] // way)
         tuned = [self.adapt(Shots(images, labels), way, rng) for images, rng in zip(support, rngs, strict=True)]
         return lambda queries: torch.stack([predict(q) for predict, q in zip(tuned, queries, strict=True)])

@@ -20,6 +20,8 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from filelock import FileLock
+
 from freeshot.basics.errors import DataError, StoreError
 from freeshot.basics.files import publish_folder
 
@@ -66,8 +68,6 @@ def unpack(archive: Path, folder: Path, largest: int = LARGEST) -> Path:
 
 def _publish(members: list[Member], folder: Path) -> None:
     """Write all members under a lock, which the operating system releases if the process is killed."""
-    from filelock import FileLock
-
     unfinished = f".{folder.name}.unpacking-"
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-
 Resizable = TypeVar("Resizable")
 
 SIDE = 224

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from freeshot.basics.errors import DataError
 from freeshot.contracts.dataset import FewShotDataset, Images
@@ -138,8 +139,6 @@ def _near_duplicates(base: _Hashes, novel: _Hashes, radius: int) -> tuple[NearDu
 
 def dhash(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Return the difference hash [64] of an image [h, w, 3]; all bits of a uniform image are False."""
-    from PIL import Image
-
     small = Image.fromarray(pixels).convert("L").resize((9, 8), Image.Resampling.BILINEAR)
     grey = np.asarray(small)  # [8, 9]
     return (grey[:, :-1] < grey[:, 1:]).ravel()  # [64]

@@ -27,7 +27,6 @@ Head = Callable[[Tensor, Tensor, int], Tensor]
 Recalling = Callable[[Sequence[int], Callable[[Sequence[int]], Tensor]], Tensor]
 """Returns features [u, d] of image indices, from a cache or by the given function."""
 
-
 AT_ONCE = (40 * 2**20, 160 * 2**20)
 """Bytes of images, as float, per forward pass: on the CPU, and on an accelerator."""
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from filelock import FileLock, Timeout
 from pydantic import TypeAdapter
 
 from freeshot.basics.errors import PoolError, StoreError
@@ -119,8 +120,6 @@ class _Build:
 
         The operating system releases the lock of a killed process.
         """
-        from filelock import FileLock, Timeout
-
         out = self.request.out
         try:
             (out / LOCKS).mkdir(parents=True, exist_ok=True)

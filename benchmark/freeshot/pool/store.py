@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Final
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load
 from torch import Tensor
 
 from freeshot.basics.access_guard import require_access
@@ -102,9 +104,6 @@ def numbers_sha256(pool: LoraPool) -> str:
 
 def load_tensors(file: Path, sha256: str | None = None) -> dict[str, Tensor]:
     """Read a safetensors file in float32; PoolError if it has infinite or NaN values, or another hash."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load
-
     try:
         content = read_bounded(file, LARGEST)
         tensors = {name: tensor.float() for name, tensor in load(content).items()}
