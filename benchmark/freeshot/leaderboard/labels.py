@@ -65,7 +65,10 @@ def configuration(spec: RunSpec, *, with_backbone: bool = False) -> Configuratio
 def labels(configurations: Iterable[Configuration]) -> dict[Configuration, str]:
     """Label each configuration by its method and the settings in which configurations of the method differ."""
     ordered = sorted(set(configurations), key=lambda c: (c.method, c.settings))
-    by_label = {c: _label(c, [other for other in ordered if other.method == c.method]) for c in ordered}
+    by_label = {}
+    for c in ordered:
+        group = [other for other in ordered if other.method == c.method]
+        by_label[c] = _bracketed(c.method, {k: v for k, v in c.settings if _is_shown(k, c, group)})
     counts = Counter(by_label.values())
     return {
         c: label if counts[label] == 1 else f"{label} #{fingerprint(c.settings, 6)}" for c, label in by_label.items()
@@ -97,10 +100,6 @@ def _of_part(option: str, part: ComponentSpec) -> dict[str, Any]:
 
 def _distribution(part: ComponentSpec) -> str:
     return part.origin.partition(" ")[0]
-
-
-def _label(chosen: Configuration, group: list[Configuration]) -> str:
-    return _bracketed(chosen.method, {k: v for k, v in chosen.settings if _is_shown(k, chosen, group)})
 
 
 def _is_shown(key: str, chosen: Configuration, group: list[Configuration]) -> bool:
