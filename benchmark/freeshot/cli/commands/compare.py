@@ -26,8 +26,8 @@ HEADS = ("track", "A", "B", "A − B", "BCa", "p (Holm)", "Wilcoxon", "d_z", "A 
 @click.argument("first", metavar="A")
 @click.argument("second", metavar="B")
 @options.results_argument
-@options.suite("Suite to compare on; required if several suites have both rows.")
-@options.tracks("Compare on tracks that match this pattern, e.g. '*/5w1s'. Repeatable.")
+@options.suite(help="Suite to compare on; required if several suites have both rows.")
+@options.tracks(help="Compare on tracks that match this pattern, e.g. '*/5w1s'. Repeatable.")
 @options.margin(zero=True)
 def command(first: str, second: str, results: Path, suite: str | None, tracks: tuple[str, ...], margin: float) -> None:
     """Compare two rows of a leaderboard, episode by episode.

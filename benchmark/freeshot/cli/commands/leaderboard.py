@@ -25,9 +25,9 @@ FORMATS = ["terminal", "markdown", "latex", "csv", "json", "html"]
 
 @click.command("leaderboard")
 @options.results_argument
-@options.suite("Suite to show; default: the main suite, or the one with most records.")
-@options.tracks("Use only tracks that match this pattern, e.g. '*/5w1s'. Repeatable.")
-@options.methods("Show only rows of this method, or the row with this label. Repeatable.")
+@options.suite(help="Suite to show; default: the main suite, or the one with most records.")
+@options.tracks(help="Use only tracks that match this pattern, e.g. '*/5w1s'. Repeatable.")
+@options.methods(help="Show only rows of this method, or the row with this label. Repeatable.")
 @click.option("--top", "-n", metavar="N", type=click.IntRange(min=1), help="Show N rows; default: one screen.")
 @click.option(
     "--sort",

@@ -71,7 +71,7 @@ def _require_free(ctx: click.Context, name: str, kind: str) -> None:
 
 @command.command("check")
 @click.argument("name", metavar="NAME_OR_PATH")
-@component_options("Set an option of the checked component, e.g. -o lr=0.1. Repeatable.")
+@component_options(help="Set an option of the checked component, e.g. -o lr=0.1. Repeatable.")
 @data_folder
 @full_traceback
 @click.pass_context

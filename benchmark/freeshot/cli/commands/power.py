@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     "--detect", metavar="POINTS", type=float, default=0.5, help="Smallest difference to detect, in accuracy points."
 )
 @click.option("--power", metavar="SHARE", type=float, default=0.8, help="Statistical power.")
-@options.suite("Suite whose records provide the variances; default: the suite with most rows.")
+@options.suite(help="Suite whose records provide the variances; default: the suite with most rows.")
 def command(results: Path, detect: float, power: float, suite: str | None) -> None:
     """Estimate how many episodes and training seeds are needed to detect a difference."""
     from freeshot.leaderboard.power_analysis import plan_seeds, plan_tracks

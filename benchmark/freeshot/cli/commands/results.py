@@ -36,7 +36,7 @@ def check(ctx: click.Context, results: Path) -> None:
 @command.command("pack")
 @click.argument("row", metavar="ROW")
 @options.results_argument
-@options.suite("Pack only records of this suite.")
+@options.suite(help="Pack only records of this suite.")
 @click.option("--out", type=options.FOLDER, required=True, help="Output folder; must be empty or new.")
 @click.pass_context
 def pack(ctx: click.Context, row: str, results: Path, suite: str | None, out: Path) -> None:

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 @click.option(
     "--profile", "-p", metavar="NAME", help="Size of the suite, e.g. quick; default: full. See 'freeshot show SUITE'."
 )
-@options.tracks("Run tracks that match this pattern, e.g. '*/5w1s'. Repeatable.")
-@options.methods("Run this method. Repeatable.")
+@options.tracks(help="Run tracks that match this pattern, e.g. '*/5w1s'. Repeatable.")
+@options.methods(help="Run this method. Repeatable.")
 @options.component_options()
 @click.option(
     "--backbone", "-b", metavar="NAME", help="Backbone, instead of the track's; NAME:KEY=VALUE,… sets its options."

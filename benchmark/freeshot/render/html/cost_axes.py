@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from freeshot.basics.text import counted
 from freeshot.leaderboard.costs import Cost
@@ -23,8 +23,7 @@ class Axis(NamedTuple):
 
     def value(self, cost: Cost) -> float | None:
         """Return this cost of a row; None if its records lack it."""
-        value: float | None = getattr(cost, self.field)
-        return value
+        return cast("float | None", getattr(cost, self.field))
 
 
 AXES = (
