@@ -26,7 +26,8 @@ from freeshot.engine.metering.flops import flops_of
 from freeshot.engine.vit.backbone import Backbone, named_backbone
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.plugin.host import Host
-from freeshot.pool.cards import POOL_CARD, LoraCard
+from freeshot.pool import POOL_CARD
+from freeshot.pool.cards import LoraCard
 from freeshot.pool.store import open_pool, write_card, write_entry
 from freeshot.pool.train_loras import Tuned, TuningTask, tune
 

@@ -12,8 +12,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, 
 from freeshot.basics.errors import PoolError
 from freeshot.basics.files import PIECE, canonical_json, file_sha256, read_bounded, write_text
 from freeshot.basics.text import first_problem
+from freeshot.pool import ADAPTER_CARD, POOL_CARD
 
-POOL_CARD, ADAPTER_CARD = "pool.json", "freeshot.json"
 LARGEST = 64 * 2**20
 """Maximal size of a card in bytes; that of forty LoRAs takes a thousandth."""
 AnyCard = TypeVar("AnyCard", bound="Card")

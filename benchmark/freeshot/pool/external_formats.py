@@ -16,7 +16,8 @@ from pydantic import TypeAdapter
 from torch import Tensor
 
 from freeshot.basics.errors import PoolError
-from freeshot.pool.cards import ADAPTER_CARD, POOL_CARD, is_folder_name, read_json
+from freeshot.pool import ADAPTER_CARD, POOL_CARD
+from freeshot.pool.cards import is_folder_name, read_json
 from freeshot.pool.peft_format import CONFIG, PREFIX, WEIGHTS, take_factors
 from freeshot.pool.store import HEAD, load_tensors
 

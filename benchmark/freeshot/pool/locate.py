@@ -12,7 +12,7 @@ from pathlib import Path
 from freeshot.basics.errors import MissingPoolError, PoolError, UnknownNameError
 from freeshot.basics.suggestions import unknown_name
 from freeshot.plugin.catalogue import Catalogue
-from freeshot.pool.cards import POOL_CARD, is_folder_name, read_pool_card
+from freeshot.pool import POOL_CARD
 
 POOLS = Path("pools")
 """Default folder in which users' own pools are searched and built."""
@@ -32,6 +32,8 @@ class PoolLocation:
     @property
     def identity(self) -> str:
         """Hash of the card, which includes the hashes of all files, if the pool is not shipped; '' otherwise."""
+        from freeshot.pool.cards import read_pool_card
+
         return "" if self.shipped else read_pool_card(self.folder).identity
 
 
@@ -84,6 +86,8 @@ def require_pool_name(name: str, catalogue: Catalogue) -> None:
     """Refuse a name that could not be found later; the names of plugins' recipes are allowed."""
     if name in catalogue.pool_plans():
         return
+    from freeshot.pool.cards import is_folder_name
+
     parts = name.split("/")
     if len(parts) > 2 or "+" in name or not all(is_folder_name(part) for part in parts):
         raise PoolError(
@@ -122,6 +126,8 @@ def _whole(name: str, catalogue: Catalogue, pools: Path) -> PoolLocation | None:
     if not path.is_absolute() and ".." not in path.parts and (pools / path / POOL_CARD).is_file():
         return PoolLocation(name, pools / name, shipped=False)
     if (path / POOL_CARD).is_file():
+        from freeshot.pool.cards import read_pool_card
+
         card = read_pool_card(path)
         shipped = catalogue.pools().get(card.name)
         if shipped is not None and card.identity != read_pool_card(shipped).identity:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from freeshot import FewShotDataset
 from freeshot.basics.errors import DataError
 from freeshot_vision.pocket import DATA
-from freeshot_vision.sheets import SheetImages, open_sheet
+
+if TYPE_CHECKING:
+    from freeshot_vision.sheets import SheetImages
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,8 @@ class ShippedSheet(FewShotDataset):
 
     def load(self, split: str, root: Path) -> SheetImages:
         """Return one split; the user's data folder is not used."""
+        from freeshot_vision.sheets import open_sheet  # loads pydantic, which `freeshot list` does not need
+
         return open_sheet(DATA, self.name, split)
 
 
@@ -70,6 +75,8 @@ class Photos(FewShotDataset):
 
     def load(self, split: str, root: Path) -> SheetImages:
         """Return one split from `<root>/photos`."""
+        from freeshot_vision.sheets import open_sheet
+
         folder = root / "photos"
         if not (folder / "photos.webp").exists():
             raise DataError(
