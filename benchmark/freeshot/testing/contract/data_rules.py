@@ -26,8 +26,6 @@ from freeshot.testing.contract.fixtures import FrozenBackbone
 from freeshot.testing.contract.method import record_of
 from freeshot.testing.contract.rules import BrokenError, Subject, rule
 
-# --- data sets ----------------------------------------------------------------------------------
-
 
 def _splits(subject: Subject) -> dict[str, Images]:
     splits, absent = open_splits(subject.make(), subject.data)
@@ -97,9 +95,6 @@ def _hashes(subject: Subject) -> None:
         raise BrokenError("sha256 is empty or the same for two splits. Hash pixels and labels, or their files.")
 
 
-# --- backbones ----------------------------------------------------------------------------------
-
-
 @rule("maps images to features", "backbone")
 def _features(subject: Subject) -> None:
     backbone = open_backbone(subject.make())
@@ -122,9 +117,6 @@ def _places(subject: Subject) -> None:
     vit = open_backbone(subject.make()).vit
     for target in TARGETS:
         slots_of(vit, (target,))
-
-
-# --- tracks -------------------------------------------------------------------------------------
 
 
 @rule("its data set, backbone and pool are available and compatible", "track")
@@ -154,9 +146,6 @@ def _images_fit(subject: Subject) -> None:
                 raise BrokenError(reason)
 
 
-# --- launchers ----------------------------------------------------------------------------------
-
-
 @rule("runs every cell once", "launcher")
 def _launches(subject: Subject) -> None:
     cells = [f"cell-{number}" for number in range(3)]
@@ -172,9 +161,6 @@ def _launches(subject: Subject) -> None:
 def _note(folder: Path, cell: str) -> None:
     """Create a new file for a cell; picklable, like the callables that launchers get."""
     tempfile.mkstemp(prefix=f"{cell}.", dir=folder)
-
-
-# --- columns ------------------------------------------------------------------------------------
 
 
 @rule("returns a number, a text or None for any record", "column")
