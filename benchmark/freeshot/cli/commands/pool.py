@@ -154,11 +154,11 @@ def import_(
             f"LoRAs inside the folder of another LoRA are imported separately: {_listed(inner)}. To leave them out, "
             f"move them out of {folder} and import again."
         )
-    done = import_pool(folder, out or Path("pools") / name, name, opened, **arguments)
-    for sentence in done.left_out:
+    imported, skipped = import_pool(folder, out or Path("pools") / name, name, opened, **arguments)
+    for sentence in skipped:
         print_warning(sentence)
-    print_line(f"Imported {counted(len(done.pool), 'LoRA')}: {_listed([entry.name for entry in done.pool.entries])}.")
-    print_line(f"Saved the pool '{name}' in {done.pool.path}.")
+    print_line(f"Imported {counted(len(imported), 'LoRA')}: {_listed([entry.name for entry in imported])}.")
+    print_line(f"Saved the pool '{name}' in {imported.path}.")
 
 
 def _listed(names: Sequence[str]) -> str:
