@@ -147,10 +147,8 @@ def _smaller(labels: NDArray[np.int64], sized: Sized, rng: np.random.Generator) 
 def _accuracies(
     features: Tensor, labels: NDArray[np.int64], track: Track, count: int, rng: np.random.Generator
 ) -> list[float]:
-    drawn = draw_tasks(labels, track.way, track.shot, track.query, count, rng)
-    return score_features(
-        features, torch.from_numpy(drawn.support), torch.from_numpy(drawn.query), track.way
-    ).accuracies
+    support, query = draw_tasks(labels, track.way, track.shot, track.query, count, rng)
+    return score_features(features, torch.from_numpy(support), torch.from_numpy(query), track.way).accuracies
 
 
 def _reach(error: StandardError, own: float) -> float:

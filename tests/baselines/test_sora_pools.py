@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from freeshot.contracts.pool import Slot
+from freeshot.contracts.pool import Slot, TuningRecipe
 from freeshot.engine.lora.bank import LoraBank
 from freeshot.engine.vit.backbone import Backbone
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.plugin.host import load_plugins
 from freeshot.pool.build import PoolRequest, build_pool
-from freeshot.pool.train_loras import TuningRecipe, TuningTask, tune
+from freeshot.pool.train_loras import TuningTask, tune
 from freeshot.testing.toy import PER_CLASS, ToyImages
 from freeshot_baselines.sora.gates import GatedBank, gated_bank, soft_threshold
 

@@ -27,8 +27,7 @@ LABELS = np.repeat(np.arange(6), [10, 12, 14, 16, 3, 20])
 
 
 def drawn(count: int = 300) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    tasks = draw_tasks(LABELS, 3, 2, 4, count, np.random.default_rng(0))
-    return tasks.support, tasks.query
+    return draw_tasks(LABELS, 3, 2, 4, count, np.random.default_rng(0))
 
 
 def test_no_image_is_twice_in_a_task() -> None:
@@ -116,8 +115,7 @@ def test_the_error_over_images_is_how_far_worlds_of_other_images_differ() -> Non
         spread = measure_sampling_error(features, labels, 4, 1, 5, seed=world_number, draws=3000)
         assert spread is not None
         errors.append(spread.images.size**2)
-        tasks = draw_tasks(labels, 4, 1, 5, 3000, rng)
-        means.append(_mean(features, tasks.support, tasks.query))
+        means.append(_mean(features, *draw_tasks(labels, 4, 1, 5, 3000, rng)))
     assert np.sqrt(np.mean(errors)) == pytest.approx(np.std(means, ddof=1), rel=0.35)
 
 

@@ -15,11 +15,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from freeshot.basics.errors import PoolError
+from freeshot.contracts.pool import LoraPool
 from freeshot.engine.lora.bank import LoraBank
 from freeshot.engine.vit.backbone import Backbone
 from freeshot.engine.vit.forward import forward
 from freeshot.pool.external_formats import read_lora
-from freeshot.pool.import_pool import Imported, import_pool
+from freeshot.pool.import_pool import import_pool
 from freeshot.testing.toy import DEPTH, WIDTH
 
 ADAPTER, HEAD, CONFIG = "adapter_model.safetensors", "head.safetensors", "adapter_config.json"
@@ -57,8 +58,8 @@ def save_peft(tmp_path: Path, backbone: Backbone) -> SavePeft:
     return save
 
 
-def imported(folder: Path, backbone: Backbone, **options: Any) -> Imported:
-    return import_pool(folder, folder.parent / "pool", "theirs", backbone, **options)
+def imported(folder: Path, backbone: Backbone, **options: Any) -> LoraPool:
+    return import_pool(folder, folder.parent / "pool", "theirs", backbone, **options)[0]
 
 
 def refusal(folder: Path, backbone: Backbone, **options: Any) -> str:
@@ -90,7 +91,7 @@ def test_what_peft_saved_gives_the_features_that_peft_gives(
     from peft import PeftModel
 
     folder = save_peft(**options)
-    (entry,) = imported(folder.parent, backbone).pool.entries
+    (entry,) = imported(folder.parent, backbone).entries
     peft: Any = PeftModel.from_pretrained(copy.deepcopy(backbone.vit), str(folder)).eval()
     with torch.no_grad():
         theirs = peft.base_model.model(backbone.normalize(images))
@@ -161,7 +162,7 @@ def test_split_projections_land_in_their_rows_of_the_fused_layer(
     save_file({f"{stem}.lora_A.weight": a, f"{stem}.lora_B.weight": b}, folder / ADAPTER)
     save_file({"weight": torch.randn(3, WIDTH), "bias": torch.randn(3)}, folder / HEAD)
     (folder / CONFIG).write_text(json.dumps({"peft_type": "LORA", "r": 2, "lora_alpha": 4}))
-    (entry,) = imported(folder.parent, backbone).pool.entries
+    (entry,) = imported(folder.parent, backbone).entries
     vit: Any = copy.deepcopy(backbone.vit)
     start = "qkv".index(target) * WIDTH
     vit.blocks[1].attn.qkv.weight.data[start : start + WIDTH] += 2 * b @ a
@@ -185,7 +186,7 @@ def paper_folder(tmp_path: Path) -> Path:
 
 
 def test_the_authors_layout_alternates_q_and_v(paper_folder: Path, backbone: Backbone, images: Tensor) -> None:
-    pool = imported(paper_folder.parent, backbone, missing_bias="zero").pool
+    pool = imported(paper_folder.parent, backbone, missing_bias="zero")
     assert [entry.name for entry in pool.entries] == ["5way-lora_0", "5way-lora_1"]
     theirs = load_file(paper_folder / "lora_1.safetensors")
     vit: Any = copy.deepcopy(backbone.vit)
@@ -198,7 +199,7 @@ def test_the_authors_layout_alternates_q_and_v(paper_folder: Path, backbone: Bac
 
 
 def test_classes_of_one_name_are_one_class(paper_folder: Path, backbone: Backbone) -> None:
-    first, second = imported(paper_folder.parent, backbone, missing_bias="zero").pool.entries
+    first, second = imported(paper_folder.parent, backbone, missing_bias="zero").entries
     assert first.class_ids == (0, 1, 2, 3, 4)
     assert second.class_ids == (3, 4, 5, 6, 7)
 
@@ -207,7 +208,7 @@ def test_a_bias_that_was_not_saved_is_refused_unless_zero_will_do(paper_folder: 
     message = refusal(paper_folder.parent, backbone)
     assert message.startswith(f"{paper_folder / 'lora_0.safetensors'}: the head has no bias")
     assert message.endswith("(and 1 more; --skip-bad skips such LoRAs)")
-    (entry, _) = imported(paper_folder.parent, backbone, missing_bias="zero").pool.entries
+    (entry, _) = imported(paper_folder.parent, backbone, missing_bias="zero").entries
     assert entry.facts["head_bias"] == "missing, taken as zero"
 
 
@@ -245,15 +246,14 @@ def test_pickled_weights_are_never_opened(save_peft: SavePeft, backbone: Backbon
 def test_a_lora_without_labels_has_classes_of_its_own(save_peft: SavePeft, backbone: Backbone) -> None:
     folder = save_peft("a", labels=None).parent
     save_peft("b", labels=None)
-    assert [e.classes for e in imported(folder, backbone).pool.entries] == [("a/0", "a/1"), ("b/0", "b/1")]
+    assert [e.classes for e in imported(folder, backbone).entries] == [("a/0", "a/1"), ("b/0", "b/1")]
 
 
 def test_a_bad_lora_can_be_left_out_and_is_named(save_peft: SavePeft, backbone: Backbone) -> None:
     folder = save_peft("good").parent
     edit(save_peft("ill"), ADAPTER, lambda tensors: next(iter(tensors.values())).fill_(torch.nan))
-    done = imported(folder, backbone, skip_bad=True)
-    assert [entry.name for entry in done.pool.entries] == ["good"]
-    (why,) = done.left_out
+    pool, (why,) = import_pool(folder, folder.parent / "pool", "theirs", backbone, skip_bad=True)
+    assert [entry.name for entry in pool.entries] == ["good"]
     assert why.startswith(f"{folder / 'ill' / ADAPTER} contains values that are not finite.")
 
 
@@ -343,7 +343,7 @@ def test_loras_of_two_networks_are_no_pool(save_peft: SavePeft, backbone: Backbo
     assert refusal(one.parent, backbone) == (
         f"{other / ADAPTER} was tuned on 'vit-b', but {one / ADAPTER} on 'vit-a'. Make separate pools."
     )
-    assert len(imported(one.parent, backbone, skip_bad=True).pool) == 1
+    assert len(imported(one.parent, backbone, skip_bad=True)) == 1
 
 
 @pytest.mark.parametrize("card", ["mine/freeshot.json", "pool.json"])
@@ -352,7 +352,7 @@ def test_a_card_that_names_another_networks_hash_is_believed(
 ) -> None:
     folder = save_peft()
     (folder.parent / card).write_text(json.dumps({"backbone_sha256": backbone.sha256}))
-    assert len(imported(folder.parent, backbone).pool) == 1
+    assert len(imported(folder.parent, backbone)) == 1
     (folder.parent / card).write_text(json.dumps({"backbone_sha256": "0" * 64}))
     assert "with the hash 00000000…, but toy-vit has " in refusal(folder, backbone)
 
@@ -398,7 +398,7 @@ def test_a_lora_whose_name_no_pool_could_hold_is_refused(save_peft: SavePeft, ba
 def test_a_dot_in_a_folders_name_tells_loras_apart(save_peft: SavePeft, backbone: Backbone) -> None:
     folder = save_peft("lr0.01", seed=1).parent
     save_peft("lr0.001", seed=2)
-    pool = imported(folder, backbone).pool
+    pool = imported(folder, backbone)
     assert [entry.name for entry in pool.entries] == ["lr0.001", "lr0.01"]
     assert not torch.equal(*[entry.head_weight for entry in pool.entries])
 
@@ -412,4 +412,4 @@ def test_two_loras_never_share_a_folder_of_the_pool(
     loras = tmp_path / "loras"
     assert " in the pool. Rename one of them." in refusal(loras, backbone)
     assert not (tmp_path / "pool").exists()
-    assert len(imported(loras, backbone, skip_bad=True).pool.entries) == 1
+    assert len(imported(loras, backbone, skip_bad=True).entries) == 1

@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from freeshot.basics.errors import DivergedError
+from freeshot.contracts.pool import TuningRecipe
 from freeshot.engine.vit.backbone import Backbone, open_backbone
-from freeshot.pool.train_loras import Tuned, TuningRecipe, TuningTask, _require_finite, _shifted, tune
+from freeshot.pool.train_loras import Tuned, TuningTask, _require_finite, _shifted, tune
 from freeshot.testing.toy import PER_CLASS, ToyImages, ToyVit
 
 RECIPE = TuningRecipe(rank=2, steps=4, batch=6, lr=1e-2)

@@ -38,7 +38,7 @@ def readers(folder: Path) -> Iterator[Reader]:
         shutil.rmtree(out.parent, ignore_errors=True)
 
     def take_in(source: Path = peft) -> None:
-        pool = import_pool(source, out, "made", backbone).pool
+        pool = import_pool(source, out, "made", backbone)[0]
         assert all(out in path.parents for path in out.rglob("*"))
         assert len(pool)
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from freeshot.basics.failures import Failure
 from freeshot.basics.frames import Frame
-from freeshot.testing.contract.entries import entries
-from freeshot.testing.contract.rules import Line, Report
+from freeshot.testing.contract.rules import Line, Report, entries
 
 
 def raised(line: int) -> Failure:

@@ -1,4 +1,4 @@
-"""Sanitising of untrusted text before it is printed."""
+"""Text for users: untrusted text on one line without control characters, counts, problems of a model."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ def one_line(text: str) -> str:
 def printable(text: str) -> str:
     """Replace line breaks and terminal control characters by spaces."""
     return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
+
+
+def counted(count: int, thing: str) -> str:
+    """Format a count: '1 record', '2 records'."""
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
 
 
 def first_problem(error: ValidationError) -> str:

@@ -7,16 +7,13 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from freeshot.basics.text import one_line, printable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
 
 PIPE_WIDTH = 160
 
@@ -34,12 +31,12 @@ def print_line(text: str) -> None:
 
 def print_error(sentence: str) -> None:
     """Print an error in red to stderr."""
-    _print_to_stderr(f"Error: {sentence}", "red")
+    stderr().print(Text(one_line(f"Error: {sentence}"), style="red"), soft_wrap=True)
 
 
 def print_warning(sentence: str) -> None:
     """Print a warning in yellow to stderr."""
-    _print_to_stderr(sentence, "yellow")
+    stderr().print(Text(one_line(sentence), style="yellow"), soft_wrap=True)
 
 
 def table(rows: Iterable[Sequence[str]], heads: Sequence[str] = (), title: str = "") -> None:
@@ -52,13 +49,9 @@ def table(rows: Iterable[Sequence[str]], heads: Sequence[str] = (), title: str =
         style = "cyan" if index == 0 else None
         grid.add_column(heads[index] if heads else "", no_wrap=index == 0, overflow="fold", style=style)
     for row in rows:
-        grid.add_row(*(Text(_indent(cell) + one_line(cell)) for cell in row))
+        indents = (cell[: len(cell) - len(cell.lstrip(" "))] for cell in row)  # `one_line` removes leading blanks
+        grid.add_row(*(Text(indent + one_line(cell)) for indent, cell in zip(indents, row, strict=True)))
     console.print(grid)
-
-
-def _indent(cell: str) -> str:
-    """Return the leading blanks of a cell, which `one_line` would remove."""
-    return cell[: len(cell) - len(cell.lstrip(" "))]
 
 
 def print_finding(text: str, *, severe: bool) -> None:
@@ -77,11 +70,6 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min" if whole < 100 * 3600 else f"{whole // 3600:,} h"
 
 
-def counted(count: int, thing: str) -> str:
-    """Format a count: '1 record', '2 records'."""
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"
-
-
 def p_value(value: float) -> str:
     """Format a p-value with three decimals."""
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
@@ -90,15 +78,3 @@ def p_value(value: float) -> str:
 def stderr() -> Console:
     """Open the console for errors and warnings."""
     return Console(stderr=True, highlight=False)
-
-
-def _print_to_stderr(text: str, style: str) -> None:
-    stderr().print(Text(one_line(text), style=style), soft_wrap=True)
-
-
-def arithmetic(operations: float) -> str:
-    """Format a number of operations in the largest fitting unit: '2.2 TFLOP', '310.0 MFLOP'."""
-    for unit, size in (("PFLOP", 1e15), ("TFLOP", 1e12), ("GFLOP", 1e9)):
-        if operations >= size:
-            return f"{operations / size:,.1f} {unit}"
-    return f"{operations / 1e6:,.1f} MFLOP"

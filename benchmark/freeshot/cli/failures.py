@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection, Hashable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
 
 from freeshot.basics.failures import excerpt, failure_of, grouped, shown_path
 from freeshot.cli.console import print_error, stderr, stdout
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Hashable, Mapping
-
-    from freeshot.contracts.events import CellFailed
+from freeshot.contracts.events import CellFailed
 
 DEBUG = "FREESHOT_DEBUG"
 """Environment variable that has full tracebacks printed."""

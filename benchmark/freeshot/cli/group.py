@@ -5,21 +5,17 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import rich_click as click
+from click import Command, Context
 from click.exceptions import Abort, ClickException, Exit
 
 from freeshot.basics.errors import FreeshotError
 from freeshot.basics.suggestions import unknown_name
 from freeshot.cli.console import print_error, print_warning
-from freeshot.cli.context import session_of
-
-if TYPE_CHECKING:
-    from click import Command, Context
-
-    from freeshot.cli.context import Session
-    from freeshot.plugin.host import PluginInfo
+from freeshot.cli.context import Session, session_of
+from freeshot.plugin.host import PluginInfo
 
 VERBS = {
     "run": "freeshot.cli.commands.run",
@@ -112,7 +108,8 @@ class VerbGroup(HelpfulGroup):
             print_warning("Interrupted. Finished work is kept; rerun the command to continue.")
             ctx.exit(130)
         except BrokenPipeError:
-            _close_quietly()
+            # so that the interpreter's last flush does not fail on the closed pipe
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(1)
         except (Abort, ClickException, Exit):
             raise
@@ -125,8 +122,3 @@ class VerbGroup(HelpfulGroup):
         finally:
             session_of(ctx).warn()
         return result
-
-
-def _close_quietly() -> None:
-    """Redirect stdout to /dev/null, so that the interpreter's last flush does not fail on the closed pipe."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import rich_click as click
 
 from freeshot.basics.errors import StoreError
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Decorator = Callable[[Any], Any]
+Decorator = Callable[[Any], Any]
 
 FILE = click.Path(path_type=Path)
 FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -55,38 +54,18 @@ full_traceback = click.option(
     help="Print full tracebacks. FREESHOT_DEBUG=1 does the same.",
 )
 
-
-def plugin_files(*, is_eager: bool = False) -> Decorator:
-    """Add --plugin FILE, the option for single-file plugins."""
-    return click.option(
-        "--plugin",
-        "files",
-        multiple=True,
-        metavar="FILE",
-        type=FILE,
-        is_eager=is_eager,
-        help="Load a plugin from a single file. Repeatable.",
-    )
-
-
-def component_options(help: str = "Set an option of the method, e.g. -o learner=reptile. Repeatable.") -> Decorator:
-    """Add -o KEY=VALUE."""
-    return click.option("--option", "-o", "options", multiple=True, metavar="KEY=VALUE", help=help)
-
-
-def suite(help: str) -> Decorator:
-    """Add -s SUITE."""
-    return click.option("--suite", "-s", metavar="NAME", help=help)
-
-
-def tracks(help: str) -> Decorator:
-    """Add -t PATTERN."""
-    return click.option("--track", "-t", "tracks", multiple=True, metavar="PATTERN", help=help)
-
-
-def methods(help: str) -> Decorator:
-    """Add -m NAME."""
-    return click.option("--method", "-m", "methods", multiple=True, metavar="NAME", help=help)
+# options whose help, or eagerness, depends on the verb
+plugin_files = partial(
+    click.option, "--plugin", "files", multiple=True, metavar="FILE", type=FILE,
+    help="Load a plugin from a single file. Repeatable.",
+)  # fmt: skip
+component_options = partial(
+    click.option, "--option", "-o", "options", multiple=True, metavar="KEY=VALUE",
+    help="Set an option of the method, e.g. -o learner=reptile. Repeatable.",
+)  # fmt: skip
+suite = partial(click.option, "--suite", "-s", metavar="NAME")
+tracks = partial(click.option, "--track", "-t", "tracks", multiple=True, metavar="PATTERN")
+methods = partial(click.option, "--method", "-m", "methods", multiple=True, metavar="NAME")
 
 
 def margin(*, zero: bool = False) -> Decorator:

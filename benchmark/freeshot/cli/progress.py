@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+import pluggy
 from rich.console import Console
-from rich.progress import BarColumn, ProgressColumn, Task, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Task, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 from rich.text import Text
 
@@ -26,10 +27,6 @@ from freeshot.contracts.events import (
 from freeshot.plugin import hookimpl
 from freeshot.plugin.host import registered
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
-
-    import pluggy
 NAME = "progress display"
 """Name under which a display is registered as a plugin."""
 EVERY = 10.0
@@ -231,6 +228,14 @@ def _stage(event: StageStarted | Progress | StageFinished) -> Stage:
     return event.cell, event.id, event.stage
 
 
+class StageTimeLeft(TimeRemainingColumn):
+    """The time left of a stage; that of the run is in its description."""
+
+    def render(self, task: Task) -> Text:
+        """Return the time left, or nothing for the run."""
+        return Text() if task.fields.get("run") else super().render(task)
+
+
 @contextmanager
 def shown(
     manager: pluggy.PluginManager, titles: Mapping[str, str] | None = None, cells: Collection[str] = ()
@@ -244,24 +249,9 @@ def shown(
         with registered(manager, LineDisplay(console, titles, cells), NAME) as display:
             yield display
         return
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), StageTimeLeft())
     with (
-        _bars(console) as bars,
+        Bars(*columns, console=console, transient=True) as bars,
         registered(manager, BarDisplay(bars.console, bars, titles, cells), NAME) as bar_display,
     ):
         yield bar_display
-
-
-def _bars(console: Console) -> Bars:
-    class StageTimeLeft(TimeRemainingColumn):
-        """The time left of a stage; that of the run is in its description."""
-
-        def render(self, task: Task) -> Text:
-            return Text() if task.fields.get("run") else super().render(task)
-
-    columns: tuple[ProgressColumn, ...] = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TaskProgressColumn(),
-        StageTimeLeft(),
-    )
-    return Bars(*columns, console=console, transient=True)

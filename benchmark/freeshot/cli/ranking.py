@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from freeshot.cli.console import counted, print_warning
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from freeshot.leaderboard import ShortRanking
-    from freeshot.leaderboard.short_ranking import RankedRow
+from freeshot.basics.text import counted, one_line
+from freeshot.cli.console import print_warning
+from freeshot.leaderboard import ShortRanking
+from freeshot.leaderboard.short_ranking import RankedRow
 
 LABEL = 44
 """Width of the method column; longer labels are cut."""
@@ -26,17 +23,12 @@ def print_ranking(console: Console, ranking: ShortRanking) -> None:
     for problem in ranking.problems:
         print_warning(problem)
     if not ranking.empty:
-        console.print(Text(_title(ranking), style="bold"))
+        version = f", track version {ranking.version}" if ranking.version > 1 else ""
+        title = f"Suite {ranking.suite or '(none)'}: accuracy in % on {counted(ranking.tracks, 'track')}{version}"
+        console.print(Text(one_line(title), style="bold"))
         console.print(_table(ranking))
     for note in _notes(ranking):
         console.print(Text(note, style="dim"))
-
-
-def _title(ranking: ShortRanking) -> str:
-    from freeshot.basics.text import one_line
-
-    version = f", track version {ranking.version}" if ranking.version > 1 else ""
-    return one_line(f"Suite {ranking.suite or '(none)'}: accuracy in % on {counted(ranking.tracks, 'track')}{version}")
 
 
 def _table(ranking: ShortRanking) -> Table:

@@ -13,6 +13,7 @@ import json
 import textwrap
 import types
 from abc import ABC
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -22,8 +23,6 @@ from freeshot.basics.errors import OptionError
 from freeshot.basics.suggestions import unknown_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pydantic import TypeAdapter
 
 T = TypeVar("T", bound="Component")

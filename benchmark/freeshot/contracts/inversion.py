@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from freeshot.basics.errors import ContractError
 from freeshot.contracts.component import Component
+from freeshot.contracts.tensors import Checkpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
     import torch
     from torch import Generator, Tensor
-
-    from freeshot.contracts.tensors import Checkpoint
 
 
 @dataclass(frozen=True, eq=False)

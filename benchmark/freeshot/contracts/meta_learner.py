@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from freeshot.basics.errors import ContractError, DivergedError, OptionError
+from freeshot.basics.seeds import stream
 from freeshot.contracts.component import Component
+from freeshot.contracts.tensors import Adapter, Checkpoint, Task
 from freeshot.ops.schedules import cosine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
     import torch
     from torch import Generator, Tensor
     from torch.nn import Parameter
     from torch.optim import Optimizer
-
-    from freeshot.contracts.tensors import Adapter, Checkpoint, Task
 
 
 class Model(Protocol):
@@ -135,7 +134,6 @@ class GradientMetaLearner(MetaLearner):
         """Take one optimiser step per task and return the selected adapter."""
         import torch
 
-        from freeshot.basics.seeds import stream
         from freeshot.ops.optimizer_state import restore, snapshot
 
         root = int(torch.randint(2**62, (), generator=rng))  # a stream per step needs no generator state in checkpoints

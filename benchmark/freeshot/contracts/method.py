@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from freeshot.basics.errors import ContractError
 from freeshot.contracts.component import Choice, Component
+from freeshot.contracts.meta_learner import TaskStream
+from freeshot.contracts.pool import LoraPool
+from freeshot.contracts.tensors import Adapter, Shots, SurrogateSet, ValidationEpisode
+from freeshot.contracts.tracks import Track
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     import torch
     from torch import Generator, Tensor, nn
-
-    from freeshot.contracts.meta_learner import TaskStream
-    from freeshot.contracts.pool import LoraPool
-    from freeshot.contracts.tensors import Adapter, Shots, SurrogateSet, ValidationEpisode
-    from freeshot.contracts.tracks import Track
 
 
 class Needs(StrEnum):
@@ -93,8 +90,6 @@ class Learner(ABC):
         the others; each has its own random stream. By default calls `adapt` for one after the other.
         """
         import torch
-
-        from freeshot.contracts.tensors import Shots
 
         labels = torch.arange(way, device=support.device).repeat_interleave(support.shape[1] // way)
         tuned = [self.adapt(Shots(images, labels), way, rng) for images, rng in zip(support, rngs, strict=True)]

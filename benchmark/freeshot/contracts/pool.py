@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from freeshot.basics.suggestions import unknown_name
+from freeshot.ops.schedules import cosine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from torch import Tensor
 
 
@@ -31,8 +30,33 @@ class Slot:
     """Row after the last; stop − start is o, the width of the LoRA's output."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class TuningRecipe:
+    """Hyperparameters of a LoRA and its head. The paper states Adam at 1e-3, rank 4, on q and v; the rest is ours."""
+
+    rank: int = 4
+    targets: tuple[str, ...] = ("q", "v")
+    steps: int = 150
+    batch: int = 32
+    lr: float = 1e-3
+    """Initial learning rate; it decays to zero along a cosine."""
+    flip: bool = True
+    """Mirror half of the training images."""
+    shift: float = 0.0
+    """Shift training images by up to this share of their side in each direction, replicating borders."""
+    clip: float = 0.0
+    """Norm to which each LoRA's own gradient is clipped; 0: no clipping."""
+    penalty: tuple[str, float] | None = None
+    """Name and weight of a penalty that a plugin provides, see the hook `freeshot_lora_penalties`."""
+    seed: int = 0
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate at a step."""
+        return self.lr * cosine(step, self.steps)
+
+
 @dataclass(frozen=True)
-class PoolPlan:
+class PoolPlan(TuningRecipe):
     """The recipe of a pool that users build themselves with `freeshot pool build NAME`."""
 
     name: str
@@ -41,18 +65,7 @@ class PoolPlan:
     count: int
     """Number of LoRAs."""
     backbone: str
-    rank: int = 4
-    targets: tuple[str, ...] = ("q", "v")
     way: int = 5
-    steps: int = 150
-    batch: int = 32
-    lr: float = 1e-3
-    flip: bool = True
-    shift: float = 0.0
-    clip: float = 0.0
-    penalty: tuple[str, float] | None = None
-    """Name and weight of a penalty that a plugin provides, see the hook `freeshot_lora_penalties`."""
-    seed: int = 0
     at_once: int = 8
     """LoRAs that are tuned in parallel and written together."""
 

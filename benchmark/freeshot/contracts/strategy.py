@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from freeshot.contracts.component import Component
+from freeshot.contracts.tensors import LayerView
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from freeshot.contracts.tensors import LayerView
 
 
 @dataclass(frozen=True)

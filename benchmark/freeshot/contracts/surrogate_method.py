@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from freeshot.contracts.component import Choice
-from freeshot.contracts.method import Method, Needs
-
-if TYPE_CHECKING:
-    from freeshot.contracts.method import Learner, Workbench
+from freeshot.contracts.method import Learner, Method, Needs, Workbench
 
 
 @dataclass(frozen=True)

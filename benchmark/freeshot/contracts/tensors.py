@@ -6,15 +6,13 @@ float in 0…1 unless a name says uint8; labels are integers 0…c−1 within a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import ContractError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from torch import Tensor
 
 

@@ -20,13 +20,14 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from filelock import FileLock
+
 from freeshot.basics.errors import DataError, StoreError
 from freeshot.basics.files import publish_folder
 
 LARGEST = 128 * 2**30
 """Maximal unpacked size in bytes; the largest archive used, a part of ChestX-ray14, has 4 GiB."""
 MOST = 2_000_000
-"""Maximal number of members."""
 BROKEN = (
     tarfile.TarError,
     zipfile.BadZipFile,
@@ -51,7 +52,6 @@ class Member:
     why_refused: str
     """What kind of member it is, if neither file nor folder."""
     extract: Callable[[Path], object]
-    """Write it into a folder."""
 
 
 def unpack(archive: Path, folder: Path, largest: int = LARGEST) -> Path:
@@ -68,8 +68,6 @@ def unpack(archive: Path, folder: Path, largest: int = LARGEST) -> Path:
 
 def _publish(members: list[Member], folder: Path) -> None:
     """Write all members under a lock, which the operating system releases if the process is killed."""
-    from filelock import FileLock
-
     unfinished = f".{folder.name}.unpacking-"
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -102,7 +100,10 @@ def _opened(archive: Path, largest: int) -> Iterator[list[Member]]:
     """Open an archive and list its members, with '/' as the only separator."""
     if archive.name.lower().endswith(".zip"):
         with zipfile.ZipFile(archive) as opened:
-            yield [_zip_member(opened, info) for info in _listed_in_zip(opened)]
+            infos = opened.infolist()
+            if any(b"PK\x01\x02" in info.extra + info.comment for info in infos):  # it includes the next one's record
+                raise ValueError("its list of members is corrupt")
+            yield [_zip_member(opened, info) for info in infos]
     else:
         with _decompressed(archive) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
             yield [_tar_member(tar, entry) for entry in _listed(tar, stream, largest)]
@@ -146,7 +147,6 @@ class _Bounded:
     def __init__(self, stream: Any) -> None:
         self._stream = stream
         self.last = b""
-        """The bytes of the last read."""
         self.seek, self.tell = stream.seek, stream.tell
 
     def read(self, size: int) -> bytes:
@@ -182,21 +182,19 @@ def _require_end(stream: _Bounded, largest: int) -> None:
             raise ValueError("it has data after its end")
 
 
-def _listed_in_zip(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
-    """List members; ValueError if the record of one includes the next because of a wrong length."""
-    infos = archive.infolist()
-    if any(b"PK\x01\x02" in info.extra + info.comment for info in infos):
-        raise ValueError("its list of members is corrupt")
-    return infos
-
-
 def _require_safe(archive: Path, members: list[Member], largest: int) -> None:
     if not members:
         raise DataError(f"The archive {archive} is empty. Download it again.")
     if len(members) > MOST:
         raise DataError(f"The archive {archive} has more than {MOST:,} members. Unpack it yourself if you trust it.")
     for member in members:
-        if reason := member.why_refused or _why_unsafe(member.name):
+        path = PurePosixPath(member.name)
+        reason = member.why_refused
+        if path.is_absolute() or (path.parts and ":" in path.parts[0]):
+            reason = reason or "absolute"
+        elif ".." in path.parts or "\0" in member.name:
+            reason = reason or "outside of its folder"
+        if reason:
             raise DataError(
                 f"The archive {archive} was not unpacked: its member {member.name!r} is {reason}. "
                 "Download it again from its publisher."
@@ -207,10 +205,3 @@ def _require_safe(archive: Path, members: list[Member], largest: int) -> None:
             f"The archive {archive} would unpack to {total:,} bytes, more than the {largest:,} that are allowed. "
             "Unpack it yourself if you trust it."
         )
-
-
-def _why_unsafe(name: str) -> str:
-    path = PurePosixPath(name)
-    if path.is_absolute() or (path.parts and ":" in path.parts[0]):
-        return "absolute"
-    return "outside of its folder" if ".." in path.parts or "\0" in name else ""

@@ -5,18 +5,15 @@ from __future__ import annotations
 import struct
 import warnings
 import zlib
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
 from freeshot.basics.errors import DataError
 from freeshot.basics.files import require_bounded
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-    from PIL import Image
 
 Fit = Literal["square", "centre"]
 """How an image becomes square: by changing its aspect ratio, or by cropping."""
@@ -53,8 +50,6 @@ BROKEN = (
 
 def read_picture(file: Path, side: int, fit: Fit = "square") -> NDArray[np.uint8]:
     """Read an image as [side, side, 3]; DataError names a file that is invalid or too large."""
-    from PIL import Image
-
     try:
         require_bounded(file, MOST_BYTES)
         with warnings.catch_warnings():
@@ -73,8 +68,6 @@ def fitted(image: Image.Image, side: int, fit: Fit) -> Image.Image:
     'square' changes the aspect ratio, as LoRA Recycle and most of its field do: nothing at the edges is lost. 'centre'
     is CLIP's own evaluation: the shorter side is resized, bicubic, and the centre is cropped.
     """
-    from PIL import Image
-
     if fit == "square":
         return image.resize((side, side), Image.Resampling.BILINEAR)
     width, height = image.size
@@ -87,15 +80,11 @@ def fitted(image: Image.Image, side: int, fit: Fit) -> Image.Image:
 
 def enlarged(pictures: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     """Resize images in memory [b, h, w, 3] to [b, side, side, 3]."""
-    from PIL import Image
-
     shown = [np.asarray(fitted(Image.fromarray(picture), side, "square")) for picture in pictures]
     return np.array(shown, dtype=np.uint8).reshape(-1, side, side, 3)
 
 
 def _on_white(opened: Image.Image) -> Image.Image:
-    from PIL import Image
-
     if opened.mode == "RGB" and "transparency" not in opened.info:
         return opened.convert("RGB")
     if opened.mode.startswith("I;16") or (opened.mode == "I" and opened.format == "PNG"):

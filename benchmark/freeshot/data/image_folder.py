@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from freeshot.basics.errors import DataError
+from freeshot.basics.text import counted
 from freeshot.data.decode import ENDINGS, UNREAD
 from freeshot.data.images import FileImages, images_of
 
@@ -62,7 +63,7 @@ def left_out(*folders: Path) -> str:
     """Return a sentence about images of unsupported formats at any depth of folders; '' if there are none."""
     files = {path for folder in folders for path in _visible(folder) if path.suffix.lower() in UNREAD}
     endings = ", ".join(sorted({path.suffix.lower() for path in files}))
-    count = "1 file" if len(files) == 1 else f"{len(files)} files"
+    count = counted(len(files), "file")
     return f"Left out {count} in unsupported formats: {endings}. Save images as PNG or JPEG." if files else ""
 
 

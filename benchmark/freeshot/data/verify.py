@@ -16,10 +16,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from freeshot.basics.errors import DataError
 from freeshot.contracts.dataset import FewShotDataset, Images
-from freeshot.data.splits import NAMES
+from freeshot.data.lookup import open_splits
 
 RADIUS = 4
 """Number of 64 bits in which near duplicates may differ."""
@@ -46,7 +47,6 @@ class NearDuplicate:
     base: str
     novel: str
     bits: int
-    """Number of differing hash bits."""
     same: bool
     """Whether all pixels are equal."""
 
@@ -74,32 +74,21 @@ def check_dataset(
     on_step: Callable[[int, int], None] = lambda done, total: None,
 ) -> DatasetReport:
     """Open every split and, with `decode`, every image; DataError if no split can be opened."""
-    opened: dict[str, Images] = {}
-    absent: dict[str, str] = {}
-    for name in NAMES:
-        try:
-            images = dataset.load(name, root)
-        except DataError as error:
-            absent[name] = str(error)
-            continue
-        if len(images):
-            opened[name] = images
+    opened, absent = open_splits(dataset, root)
     if not opened:
         raise DataError(absent.get("novel") or f"'{dataset.name}' has no image in any split. Check its files.")
-    splits = tuple(_counted(name, images) for name, images in opened.items())
+    splits = []
+    for name, images in opened.items():
+        counts = np.bincount(np.asarray(images.labels, dtype=np.int64), minlength=len(images.classes))
+        splits.append(SplitReport(name, len(images.classes), len(images), int(counts.min()), images.sha256))
     checksums = tuple(dataset.verify(root))
     if not decode:
-        return DatasetReport(splits, checksums=checksums, absent=absent)
+        return DatasetReport(tuple(splits), checksums=checksums, absent=absent)
     done, total = count(1), sum(map(len, opened.values()))
     hashes = {name: _hashed(images, lambda: on_step(next(done), total)) for name, images in opened.items()}
     broken = tuple(sentence for split in hashes.values() for sentence in split.broken)
     pairs = _near_duplicates(hashes["base"], hashes["novel"], radius) if {"base", "novel"} <= hashes.keys() else ()
-    return DatasetReport(splits, broken, pairs, checksums, absent)
-
-
-def _counted(name: str, images: Images) -> SplitReport:
-    counts = np.bincount(np.asarray(images.labels, dtype=np.int64), minlength=len(images.classes))
-    return SplitReport(name, len(images.classes), len(images), int(counts.min()), images.sha256)
+    return DatasetReport(tuple(splits), broken, pairs, checksums, absent)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +100,6 @@ class _Hashes:
     pixels: list[bytes] = field(default_factory=list)
     bits: list[NDArray[np.bool_]] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
-    """One sentence for each of the other images."""
 
     def name(self, position: int) -> str:
         """Name an image by its file, or, if it has no file of its own, by class and index within it."""
@@ -151,8 +139,6 @@ def _near_duplicates(base: _Hashes, novel: _Hashes, radius: int) -> tuple[NearDu
 
 def dhash(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Return the difference hash [64] of an image [h, w, 3]; all bits of a uniform image are False."""
-    from PIL import Image
-
     small = Image.fromarray(pixels).convert("L").resize((9, 8), Image.Resampling.BILINEAR)
     grey = np.asarray(small)  # [8, 9]
     return (grey[:, :-1] < grey[:, 1:]).ravel()  # [64]

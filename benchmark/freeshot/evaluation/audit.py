@@ -12,22 +12,16 @@ Axes: s episodes of the sample, k queries of them that are shown.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
+from freeshot.contracts.tensors import Episode
+from freeshot.evaluation.metrics import QueryOutcomes
 from freeshot.evaluation.outcomes import Outcomes, Rescored, gains_by_numbering, joined, too_many
-from freeshot.evaluation.variations import EVERYTHING, REPLAY, Variation, show
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from numpy.typing import NDArray
-
-    from freeshot.contracts.tensors import Episode
-    from freeshot.evaluation.metrics import QueryOutcomes
-    from freeshot.evaluation.variations import Rescore
+from freeshot.evaluation.variations import EVERYTHING, REPLAY, Rescore, Variation, show
 
 SAMPLE = 20
 """Episodes that are scored again; all of them if a cell has fewer."""
@@ -42,7 +36,6 @@ class Audit:
     """Result of the audit of a cell."""
 
     episodes: int
-    """Number of episodes scored again."""
     changed: Mapping[str, float]
     """Variation → share of predictions that changed."""
     reasons: tuple[str, ...] = ()
@@ -165,7 +158,6 @@ class Auditor:
         return not too_many(self._again(sample, REPLAY, alone=len(sample)).moved(replay.listed()))
 
     def _moved(self, positions: Sequence[int], variation: Variation, *, alone: int) -> NDArray[np.bool_]:
-        """Score episodes again and compare with the run: [s, k]."""
         return self._again(positions, variation, alone=alone).moved(Outcomes.of_run(self.run, positions))
 
     def _again(self, positions: Sequence[int], variation: Variation, *, alone: int) -> Rescored:

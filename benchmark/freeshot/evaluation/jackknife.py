@@ -11,28 +11,23 @@ Axes: e episodes, n support images, q queries, g groups, b blocks of episodes.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
-from freeshot.evaluation.scoring import score_features
+from freeshot.evaluation.scoring import Head, score_features
 from freeshot.stats.intervals import Interval
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-    from torch import Tensor
-
-    from freeshot.evaluation.scoring import Head
 
 GROUPS = 20
 """Minimal number of image groups; one is left out at a time."""
 DRAWS = 10_000
-"""Number of tasks drawn."""
 BLOCKS = 20
+CHUNK = 200
+"""Tasks drawn at a time; results depend on it."""
 
 
 @dataclass(frozen=True)
@@ -73,17 +68,17 @@ def measure_sampling_error(
     enough = np.flatnonzero(np.bincount(labels) >= shot + query)
     if len(enough) < way:
         return None
-    drawn = draw_tasks(labels, way, shot, query, draws, rng)
-    rows = torch.from_numpy(drawn.support), torch.from_numpy(drawn.query)
+    supports, queries = draw_tasks(labels, way, shot, query, draws, rng)
+    rows = torch.from_numpy(supports), torch.from_numpy(queries)
     right = score_features(features, *rows, way, head, keys).right
     # with as many groups as support images, a third of the tasks use no image of a given group
     count = min(len(labels), max(GROUPS, way * shot))
     groups = image_groups(labels, count, rng)
-    images = StandardError(jackknife(right, groups[drawn.support], groups[drawn.query], count), count - 1)
+    images = StandardError(jackknife(right, groups[supports], groups[queries], count), count - 1)
     if len(enough) == way:
         return SamplingError(images, None)
     class_of = np.searchsorted(enough, labels)
-    classes = jackknife(right, class_of[drawn.support], class_of[drawn.query], len(enough))
+    classes = jackknife(right, class_of[supports], class_of[queries], len(enough))
     return SamplingError(images, StandardError(classes, len(enough) - 1))
 
 
@@ -103,28 +98,21 @@ def _wider(interval: Interval, own: float, error: StandardError, covers: str) ->
     return Interval(interval.mean, interval.mean - reach, interval.mean + reach, interval.level, covers)
 
 
-@dataclass(frozen=True, eq=False)
-class Drawn:
-    """Many tasks at once, as rows of images."""
-
-    support: NDArray[np.int64]
-    """[e, n], class by class."""
-    query: NDArray[np.int64]
-    """[e, q], class by class."""
-
-
 def draw_tasks(
-    labels: NDArray[np.int64], way: int, shot: int, query: int, count: int, rng: np.random.Generator, chunk: int = 200
-) -> Drawn:
-    """Draw tasks from images with these labels [u]; not for the frozen lists, which `episodes` draws one by one."""
+    labels: NDArray[np.int64], way: int, shot: int, query: int, count: int, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Draw support images [e, n] and query images [e, q], class by class, from images with these labels [u].
+
+    Not for the frozen lists, which `episodes` draws one by one.
+    """
     counts = np.bincount(labels)
     large = np.flatnonzero(counts >= shot + query)
     members = np.full((len(large), counts.max()), -1)  # [c, most images of a class]
     for row, label in enumerate(large):
         members[row, : counts[label]] = np.flatnonzero(labels == label)
     support, queries = [], []
-    for start in range(0, count, chunk):
-        size = min(chunk, count - start)
+    for start in range(0, count, CHUNK):
+        size = min(CHUNK, count - start)
         classes = rng.random((size, len(large))).argsort(1)[:, :way]  # [e, way]
         candidates = members[classes]  # [e, way, most]
         keys = np.where(candidates < 0, 2.0, rng.random(candidates.shape, dtype=np.float32))
@@ -133,7 +121,7 @@ def draw_tasks(
         chosen = np.take_along_axis(candidates, order, 2)  # [e, way, shot + query]
         support.append(chosen[..., :shot].reshape(size, -1))
         queries.append(chosen[..., shot:].reshape(size, -1))
-    return Drawn(np.concatenate(support), np.concatenate(queries))
+    return np.concatenate(support), np.concatenate(queries)
 
 
 def image_groups(labels: NDArray[np.int64], groups: int, rng: np.random.Generator) -> NDArray[np.int64]:

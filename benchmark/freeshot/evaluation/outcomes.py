@@ -6,19 +6,15 @@ Axes: s episodes, q queries of an episode, k of them shown, c classes.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-    from torch import Tensor
-
-    from freeshot.evaluation.metrics import QueryOutcomes
-    from freeshot.evaluation.variations import Shown
+from freeshot.evaluation.metrics import QueryOutcomes
+from freeshot.evaluation.variations import Shown
 
 MOVED = 0.01
 """Change of a probability above which a prediction counts as changed.

@@ -6,17 +6,24 @@ Axes: s episodes shown, n support images, k queries shown, c classes, u unique i
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from freeshot.basics.seeds import stream
+from freeshot.contracts.dataset import Images
+from freeshot.contracts.method import Learner
+from freeshot.contracts.tensors import Episode
 from freeshot.evaluation.audit import Audit
 from freeshot.evaluation.outcomes import TOLERATED
 from freeshot.evaluation.query_order import pixel_keys, shown_order
 from freeshot.evaluation.scoring import (
+    Embedded,
+    Head,
     nearest_means,
     read_episodes,
     read_images,
@@ -25,18 +32,7 @@ from freeshot.evaluation.scoring import (
     score_head,
     tuned_logits,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from numpy.typing import NDArray
-    from torch import Tensor
-
-    from freeshot.contracts.dataset import Images
-    from freeshot.contracts.method import Learner
-    from freeshot.contracts.tensors import Episode
-    from freeshot.evaluation.scoring import Embedded, Head
-    from freeshot.evaluation.variations import Shown
+from freeshot.evaluation.variations import Shown
 
 IMAGES = (16, 0.025)
 """Images that are embedded again: at least this many, and this share of all."""
@@ -114,10 +110,9 @@ def audit_features(
     images: Images,
     embedded: Embedded,
     device: torch.device,
-    rng: np.random.Generator | None = None,
 ) -> Audit:
     """Embed a sample of the run's images again, alone and in other batches, and compare the features."""
-    rng = rng or np.random.default_rng(list(os.urandom(32)))
+    rng = np.random.default_rng(list(os.urandom(32)))
     count = min(len(embedded.images), max(IMAGES[0], round(IMAGES[1] * len(embedded.images))))
     rows = rng.permutation(len(embedded.images))[:count]
     again = torch.cat([_embedded(learner, images, embedded, part, device) for part in _batches(rows, rng)])

@@ -5,34 +5,27 @@ Axes: u unique images, e episodes, n = way × shot support images, q = way × qu
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import Generator, Tensor
 
 from freeshot.basics.errors import ContractError
 from freeshot.basics.seeds import stream
+from freeshot.contracts.dataset import Images
 from freeshot.contracts.method import Learner
-from freeshot.evaluation.metrics import concatenate, score_queries
+from freeshot.contracts.tensors import Episode
+from freeshot.evaluation.metrics import QueryOutcomes, concatenate, score_queries
 from freeshot.evaluation.query_order import image_keys, pixel_keys, shown_order
 from freeshot.ops.prototypes import class_means
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from torch import Generator, Tensor
-
-    from freeshot.contracts.dataset import Images
-    from freeshot.contracts.tensors import Episode
-    from freeshot.evaluation.metrics import QueryOutcomes
-
-    Head = Callable[[Tensor, Tensor, int], Tensor]
-    """Support features [e, n, d], query features [e, q, d] and way → logits [e, q, c]."""
-    Recalling = Callable[[Sequence[int], Callable[[Sequence[int]], Tensor]], Tensor]
-    """Returns features [u, d] of image indices, from a cache or by the given function."""
-
+Head = Callable[[Tensor, Tensor, int], Tensor]
+"""Support features [e, n, d], query features [e, q, d] and way → logits [e, q, c]."""
+Recalling = Callable[[Sequence[int], Callable[[Sequence[int]], Tensor]], Tensor]
+"""Returns features [u, d] of image indices, from a cache or by the given function."""
 
 AT_ONCE = (40 * 2**20, 160 * 2**20)
 """Bytes of images, as float, per forward pass: on the CPU, and on an accelerator."""
@@ -105,11 +98,11 @@ def embed(
     indices: Sequence[int],
     device: torch.device,
     on_step: Callable[[int, int], None] = lambda done, total: None,
-    batch: int = 500,
 ) -> Tensor:
     """Embed images: [u, d] on the CPU; ContractError if a feature is infinite or NaN."""
     parts = []
-    batch = _at_once(images.read(indices[:1]), device, batch)
+    limit = AT_ONCE[device.type == "cuda"]  # bounds the memory of a network's activations
+    batch = max(1, min(500, limit // max(1, 4 * images.read(indices[:1]).numel())))
     with torch.inference_mode():
         for start in range(0, len(indices), batch):
             block = indices[start : start + batch]
@@ -122,11 +115,6 @@ def embed(
     if not torch.isfinite(joined).all():
         raise ContractError("The learner's features are not all finite. Check its adapter for NaN.")
     return joined
-
-
-def _at_once(image: Tensor, device: torch.device, most: int) -> int:
-    """Return the batch size for images like this one, limited by the memory of a network's activations."""
-    return max(1, min(most, AT_ONCE[device.type == "cuda"] // max(1, 4 * image.numel())))
 
 
 def head_of(learner: Learner) -> Head | None:

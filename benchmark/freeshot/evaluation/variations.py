@@ -5,18 +5,15 @@ Axes: s episodes, n support images, q queries of an episode, k of them shown, c 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-    from torch import Tensor
-
-    from freeshot.contracts.tensors import Episode
+from freeshot.contracts.tensors import Episode
 
 
 @dataclass(frozen=True)

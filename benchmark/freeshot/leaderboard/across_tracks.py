@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from freeshot.leaderboard.board import Board
 from freeshot.leaderboard.entry import Entry
@@ -21,10 +21,7 @@ from freeshot.leaderboard.win_rates import mirrored, wins
 from freeshot.stats.intervals import Interval
 from freeshot.stats.paired_tests import VERDICTS, holm, verdict, wilcoxon_each
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Array = NDArray[np.float64]
+Array = NDArray[np.float64]
 
 LEVEL = 0.05
 """Significance level: rows with at least this adjusted p do not differ significantly."""
@@ -91,13 +88,13 @@ def standings(board: Board, widest: int | None = None) -> Standings | None:
     )
 
 
-def cliques(adjusted: Sequence[Sequence[float]], level: float = LEVEL) -> tuple[tuple[int, ...], ...]:
-    """List the longest runs of at least two adjacent rows in which no pair has a p below the level."""
+def cliques(adjusted: Sequence[Sequence[float]]) -> tuple[tuple[int, ...], ...]:
+    """List the longest runs of at least two adjacent rows in which no pair differs significantly."""
     count = len(adjusted)
     runs: list[tuple[int, ...]] = []
     for start in range(count):
         end = start + 1
-        while end < count and all(adjusted[i][end] >= level for i in range(start, end)):
+        while end < count and all(adjusted[i][end] >= LEVEL for i in range(start, end)):
             end += 1
         if end - start > 1 and not (runs and runs[-1][-1] >= end - 1):  # else the last clique contains it
             runs.append(tuple(range(start, end)))

@@ -13,7 +13,7 @@ import numpy as np
 from freeshot.contracts.leaderboard import Column, Published
 from freeshot.contracts.tracks import Suite
 from freeshot.leaderboard.entry import Cell, Entry, make_entries
-from freeshot.leaderboard.labels import configurations, labels
+from freeshot.leaderboard.labels import configuration, labels
 from freeshot.leaderboard.pairwise import competition_ranks
 from freeshot.records.comparability import drop_mismatched_episodes, drop_other_pools, drop_other_weights
 from freeshot.records.load import age_key
@@ -113,7 +113,6 @@ def boards(
 
 
 def _board(records: Sequence[RunRecord], extensions: Extensions, interval: Kind) -> Board:
-    """Build a board from the records of one suite and version."""
     full = sorted((r for r in records if r.comparable and r.spec.limit is None), key=age_key)
     kept: list[RunRecord] = full
     problems: list[str] = []
@@ -157,11 +156,11 @@ def _newest(records: Sequence[RunRecord]) -> dict[str, list[RunRecord]]:
         backbones[record.spec.track.name].add(record.spec.backbone.model_dump_json(exclude={"origin"}))
     # a row may have different backbones on different tracks, but only one per track
     several = any(len(names) > 1 for names in backbones.values())
-    chosen = configurations((r.spec for r in records), with_backbone=several)
+    chosen = [configuration(record.spec, with_backbone=several) for record in records]
     label_of = labels(chosen)
     newest: dict[str, dict[tuple[str, int], RunRecord]] = defaultdict(dict)
-    for record, configuration in zip(records, chosen, strict=True):
-        newest[label_of[configuration]][record.spec.track.name, record.spec.seed] = record
+    for record, own in zip(records, chosen, strict=True):
+        newest[label_of[own]][record.spec.track.name, record.spec.seed] = record
     return {label: [cells[key] for key in sorted(cells)] for label, cells in sorted(newest.items())}
 
 
@@ -184,7 +183,6 @@ def _with_results(entries: Sequence[Entry], tracks: Sequence[str], kind: Kind) -
 
 
 def _intervals(finished: Sequence[Entry], track: str, kind: Kind) -> dict[str, Interval]:
-    """Map the label of each entry that has the track to its interval over episodes."""
     accuracies = {entry.label: entry.averages[track] for entry in finished}
     if kind == "t" or not accuracies:
         return {label: student_t(values) for label, values in accuracies.items()}

@@ -93,7 +93,6 @@ def _cost(label: str, device: str, records: Sequence[RunRecord]) -> Cost:
 
 
 def _prepare_flops(record: RunRecord) -> float | None:
-    """Sum the operations before evaluation; None if a stage was not counted."""
     total = _total([stage.flops for stage in record.stages if not _evaluates(stage)])
     return float(total) if total is not None and record.task_cost is not None else None
 
@@ -106,8 +105,7 @@ def _queries(record: RunRecord) -> float | None:
 
 def _total(values: Sequence[float | None]) -> float | None:
     """Add values; None if one is missing."""
-    known = [value for value in values if value is not None]
-    return sum(known) if len(known) == len(values) else None
+    return None if None in values else sum(value for value in values if value is not None)
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
@@ -116,8 +114,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 
 def _most(values: Sequence[int | None]) -> int | None:
-    known = [value for value in values if value is not None]
-    return max(known) if len(known) == len(values) else None
+    return None if None in values else max(value for value in values if value is not None)
 
 
 def _evaluates(stage: StageCost) -> bool:

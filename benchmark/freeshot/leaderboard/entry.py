@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import fmean
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from freeshot.contracts.leaderboard import Column
 from freeshot.leaderboard.labels import configuration, short_labels
@@ -17,10 +18,7 @@ from freeshot.records.load import age_key
 from freeshot.records.models import RunRecord, Tags
 from freeshot.stats.intervals import Interval
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Array = NDArray[np.float64]
+Array = NDArray[np.float64]
 
 CONTROLS = ("floor", "ceiling")
 """Roles that are shown separately and never ranked."""

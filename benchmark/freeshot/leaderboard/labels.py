@@ -64,24 +64,13 @@ def configuration(spec: RunSpec, *, with_backbone: bool = False) -> Configuratio
     return Configuration(spec.method.name, ordered, frozenset(defaults - spec.components.keys()))
 
 
-def configurations(specs: Iterable[RunSpec], *, with_backbone: bool = False) -> list[Configuration]:
-    """Derive the configuration of each spec, once for equal inputs: most specs differ only in track and seed."""
-    cached: dict[str, Configuration] = {}
-    derived = []
-    for spec in specs:
-        parts = {name: vars(part) for name, part in spec.components.items()}
-        backbone = vars(spec.backbone) if with_backbone else None
-        key = repr((vars(spec.method), parts, spec.track.pool_override, spec.precision, backbone))
-        if key not in cached:
-            cached[key] = configuration(spec, with_backbone=with_backbone)
-        derived.append(cached[key])
-    return derived
-
-
 def labels(configurations: Iterable[Configuration]) -> dict[Configuration, str]:
     """Label each configuration by its method and the settings in which configurations of the method differ."""
     ordered = sorted(set(configurations), key=lambda c: (c.method, c.settings))
-    by_label = {c: _label(c, [other for other in ordered if other.method == c.method]) for c in ordered}
+    by_label = {}
+    for c in ordered:
+        group = [other for other in ordered if other.method == c.method]
+        by_label[c] = _bracketed(c.method, {k: v for k, v in c.settings if _is_shown(k, c, group)})
     counts = Counter(by_label.values())
     return {
         c: label if counts[label] == 1 else f"{label} #{fingerprint(c.settings, 6)}" for c, label in by_label.items()
@@ -115,21 +104,14 @@ def _distribution(part: ComponentSpec) -> str:
     return part.origin.partition(" ")[0]
 
 
-def _label(chosen: Configuration, group: list[Configuration]) -> str:
-    return _bracketed(
-        chosen.method,
-        {k: v for k, v in chosen.settings if _always_shown(k, chosen) or _distinguishes(k, chosen, group)},
-    )
+def _is_shown(key: str, chosen: Configuration, group: list[Configuration]) -> bool:
+    """Return whether a label shows a setting: always a pool other than the track's, and a third-party component.
 
-
-def _always_shown(key: str, chosen: Configuration) -> bool:
-    """Return whether a label must always show a setting: another pool or precision, a third-party component."""
+    Other settings if they differ from their default and between rows; options of a component, between its rows.
+    """
     provider = chosen.values.get(f"{key}.from")
-    return key in ("pool", "precision") or (key != "backbone" and provider not in (None, *PLAIN, chosen.values["from"]))
-
-
-def _distinguishes(key: str, chosen: Configuration, group: list[Configuration]) -> bool:
-    """Return whether a setting differs from its default and between rows; options of a component, between its rows."""
+    if key in ("pool", "precision") or (key != "backbone" and provider not in (None, *PLAIN, chosen.values["from"])):
+        return True
     if key in chosen.defaults:
         return False
     owner = key.rpartition(".")[0]

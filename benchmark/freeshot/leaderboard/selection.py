@@ -48,13 +48,12 @@ class Selection:
         for name in self.methods:
             if not any(_selected(board, name) for board in every):
                 raise unknown_row(every, name, self.suite)
-        reduced = [self._reduced(board) for board in every]
+        reduced = []
+        for board in every:
+            labels = {row.label for name in self.methods for row in _selected(board, name)}
+            rows, controls = (tuple(r for r in rows if r.label in labels) for rows in (board.rows, board.controls))
+            reduced.append(replace(board, rows=rows, controls=controls))
         return tuple(board for board in reduced if board.all_rows)
-
-    def _reduced(self, board: Board) -> Board:
-        labels = {row.label for name in self.methods for row in _selected(board, name)}
-        rows, controls = (tuple(r for r in rows if r.label in labels) for rows in (board.rows, board.controls))
-        return replace(board, rows=rows, controls=controls)
 
 
 EVERYTHING = Selection()
@@ -89,7 +88,13 @@ def boards_of_suite(boards: Sequence[Board], suite: str | None) -> list[Board]:
 
 def unknown_row(boards: Sequence[Board], name: str, suite: str | None = None) -> UnknownNameError:
     """Build the error for a name that matches no row; for the name of a component, suggest a row that uses it."""
-    holders = {row.label for board in boards for row in board.all_rows if _has_component(row, name)}
+    holders = {
+        row.label
+        for board in boards
+        for row in board.all_rows
+        for record in row.records
+        if any(component.name == name for component in record.spec.components.values())
+    }
     if holders:
         example = min(holders, key=lambda label: (f"={name}" not in label, len(label), label))
         return UnknownNameError(
@@ -107,7 +112,3 @@ def _require_suite(suite: str, suites: set[str]) -> None:
 
 def _selected(board: Board, name: str) -> list[Entry]:
     return find_rows(board, name, "label", "method", "short_label")
-
-
-def _has_component(row: Entry, name: str) -> bool:
-    return any(part.name == name for record in row.records for part in record.spec.components.values())

@@ -47,7 +47,6 @@ class ShortRanking:
     rows: tuple[RankedRow, ...]
     controls: tuple[RankedRow, ...]
     hidden: int
-    """Number of rows that are not shown."""
     limited: int
     """Number of records that are not comparable."""
     problems: tuple[str, ...]
@@ -86,16 +85,11 @@ def short_ranking(
     )
 
 
-def _position(row: Entry, board: Board) -> int | None:
-    if row.average_rank is None:
-        return None
-    return 1 + sum(other.average_rank < row.average_rank for other in board.rows if other.average_rank is not None)
-
-
 def _ranked(row: Entry, board: Board) -> RankedRow:
     label = f"{row.short_label} ({row.tags.role})" if row.is_control else row.short_label
+    ranks = [other.average_rank for other in board.rows if other.average_rank is not None]
     return RankedRow(
-        _position(row, board),
+        None if row.average_rank is None else 1 + sum(rank < row.average_rank for rank in ranks),
         {
             "method": one_line(label),
             "data": one_line(row.tags.data_free),

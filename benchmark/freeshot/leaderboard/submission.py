@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -17,19 +16,11 @@ MANIFEST = ".manifest.json"
 """Dotted, so that it is not read as a record."""
 
 
-@dataclass(frozen=True)
-class Choice:
-    """The records that a name selects."""
-
-    records: tuple[RunRecord, ...]
-    left: int
-    """Number of other records of the same methods, in other rows or in none."""
-
-
-def choose_records(records: Sequence[RunRecord], name: str, suite: str | None = None) -> Choice:
+def choose_records(records: Sequence[RunRecord], name: str, suite: str | None = None) -> tuple[list[RunRecord], int]:
     """Choose the records of the rows with this label, else of this method, else of the rows with this short label.
 
-    UnknownNameError if nothing matches the name, or if the suite has no records.
+    Also return the number of other records of the same methods, in other rows or in none. UnknownNameError if nothing
+    matches the name, or if the suite has no records.
     """
     candidates = boards_of_suite(boards(records), suite)
     of_suite = [record for record in records if suite in (None, record.spec.suite)]
@@ -41,7 +32,7 @@ def choose_records(records: Sequence[RunRecord], name: str, suite: str | None = 
     if not chosen:
         raise unknown_row(candidates, name, suite)
     methods = {record.spec.method.name for record in chosen}
-    return Choice(tuple(chosen), sum(record.spec.method.name in methods for record in of_suite) - len(chosen))
+    return chosen, sum(record.spec.method.name in methods for record in of_suite) - len(chosen)
 
 
 def _records_of(candidates: Iterable[Board], name: str, field: Literal["label", "short_label"]) -> list[RunRecord]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from freeshot.basics.errors import PluginError
 from freeshot.basics.suggestions import unknown_name
@@ -38,8 +38,7 @@ class Catalogue:
 
     def component(self, kind: str, name: str) -> type[Component]:
         """Return the class of this kind and name."""
-        cls: type[Component] = self.registered(kind, name).value
-        return cls
+        return cast("type[Component]", self.registered(kind, name).value)
 
     def origin(self, kind: str, name: str) -> str:
         """Return the provider of a component, track, suite or pool: 'freeshot-reptile 0.3'."""
@@ -72,8 +71,7 @@ class Catalogue:
 
     def track(self, name: str) -> Track:
         """Return the track with this name."""
-        track: Track = self.registered("track", name).value
-        return track
+        return cast("Track", self.registered("track", name).value)
 
     def match_tracks(self, patterns: Iterable[str]) -> tuple[Track, ...]:
         """Return the tracks, by name, that match any pattern such as '*/5w1s'; each pattern must match at least one."""
@@ -89,8 +87,7 @@ class Catalogue:
 
     def suite(self, name: str) -> Suite:
         """Return the suite with this name."""
-        suite: Suite = self.registered("suite", name).value
-        return suite
+        return cast("Suite", self.registered("suite", name).value)
 
     def main_suite(self) -> Suite | None:
         """Return the suite that provides defaults: the one flagged as main, or else the only one."""
@@ -104,8 +101,7 @@ class Catalogue:
 
     def pool(self, name: str) -> Path:
         """Return the folder of the pool with this name."""
-        folder: Path = self.registered("pool", name).value
-        return folder
+        return cast("Path", self.registered("pool", name).value)
 
     def pool_plans(self) -> dict[str, PoolPlan]:
         """List the recipes of pools that users build, by name."""
@@ -113,8 +109,7 @@ class Catalogue:
 
     def lora_penalty(self, name: str) -> Callable[..., Any]:
         """Return the penalty on LoRAs with this name."""
-        penalty: Callable[..., Any] = self.registered("penalty", name).value
-        return penalty
+        return cast("Callable[..., Any]", self.registered("penalty", name).value)
 
     def columns(self) -> tuple[Column, ...]:
         """List the extra leaderboard columns by title."""

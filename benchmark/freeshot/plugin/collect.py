@@ -67,18 +67,14 @@ def why_contested(kind: Kind, same: Sequence[Registered]) -> str:
 
 
 def _read(kind: Kind, item: Any) -> tuple[str, Any]:
-    """Validate one item; return its name and its value."""
     if kind.name in KINDS:
         if reason := why_not_usable(item, kind.type):
             raise PluginError(reason)
-    elif kind.type is Path:
-        if not isinstance(item, tuple) or len(item) != 2:
-            raise PluginError(f"Its hook {kind.hook} offers {item!r}, expected a pair (name, folder).")
-        return str(item[0]), Path(item[1])
-    elif kind.type is FunctionType:
-        if not isinstance(item, tuple) or len(item) != 2 or not callable(item[1]):
-            raise PluginError(f"Its hook {kind.hook} offers {item!r}, expected a pair (name, function).")
-        return str(item[0]), item[1]
+    elif kind.type in (Path, FunctionType):
+        what = "folder" if kind.type is Path else "function"
+        if not isinstance(item, tuple) or len(item) != 2 or (what == "function" and not callable(item[1])):
+            raise PluginError(f"Its hook {kind.hook} offers {item!r}, expected a pair (name, {what}).")
+        return str(item[0]), Path(item[1]) if what == "folder" else item[1]
     elif not isinstance(item, kind.type):
         raise PluginError(f"Its hook {kind.hook} offers {item!r}, expected a freeshot.{kind.type.__name__}.")
     return item.title if isinstance(item, Column) else item.name, item

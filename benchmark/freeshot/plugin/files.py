@@ -11,7 +11,6 @@ from types import ModuleType
 from freeshot.basics.errors import PluginError
 
 PREFIX = "freeshot_file_"
-"""Prefix of the module names of such plugins."""
 
 
 def read_source(path: Path) -> bytes:

@@ -30,7 +30,6 @@ T = TypeVar("T")
 ONLY = "FREESHOT_PLUGINS"
 """Environment variable with the plugins to load, 'a,b'; set but empty it loads none."""
 HOOKS = frozenset(name for name in vars(hookspecs) if name.startswith("freeshot_"))
-"""Names of all hooks."""
 SLOW = 1.0
 """Loading time in seconds above which users are warned, because every command waits for it."""
 
@@ -100,17 +99,13 @@ class Host:
         self.manager.add_hookspecs(hookspecs)
         self._loaded: dict[str, PluginInfo] = {}
         self._failures: list[PluginFailure] = []
-        self._packages: set[str] = set()
+        self.packages: set[str] = set()
+        """Top-level modules of installed plugins, which identify their frames in a traceback."""
 
     @property
     def loaded(self) -> tuple[PluginInfo, ...]:
         """List the working plugins, by name."""
         return tuple(self._loaded[name] for name in sorted(self._loaded))
-
-    @property
-    def packages(self) -> frozenset[str]:
-        """List the top-level modules of installed plugins, which identify their frames in a traceback."""
-        return frozenset(self._packages)
 
     @property
     def failures(self) -> tuple[PluginFailure, ...]:
@@ -124,7 +119,7 @@ class Host:
         if reason := why_incompatible(point.dist):
             self.note(info, reason)
             return
-        self._packages.add(point.module.partition(".")[0])
+        self.packages.add(point.module.partition(".")[0])
         start = time.perf_counter()
         with self.guard(info, "Loading it"):
             plugin = point.load()

@@ -55,4 +55,3 @@ VALUES = {
         Kind("published result", "published results", "freeshot_published_results", Published),
     )
 }
-"""Kinds of values by name."""

@@ -27,7 +27,13 @@ def exact_version(point: EntryPoint) -> str:
     if point.dist.metadata["Name"] == OURS or point.dist.read_text("direct_url.json") is None:  # PEP 610
         return plain
     sources = _sources(point.module)
-    return f"{plain}{'.' if '+' in plain else '+'}{_hash(sources)}" if sources else plain
+    if not sources:
+        return plain
+    digest = hashlib.sha256()
+    for name, path in sources.items():
+        digest.update(f"{name}\0".encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return f"{plain}{'.' if '+' in plain else '+'}{digest.hexdigest()[:8]}"
 
 
 def _sources(module: str) -> dict[str, Path]:
@@ -38,12 +44,3 @@ def _sources(module: str) -> dict[str, Path]:
     alone = "." not in module and file.name != "__init__.py"
     files = [file] if alone else sorted(file.parent.rglob("*.py"))
     return {source.relative_to(file.parent).as_posix(): source for source in files}
-
-
-def _hash(sources: dict[str, Path]) -> str:
-    """Hash files by relative name and content."""
-    digest = hashlib.sha256()
-    for name, path in sources.items():
-        digest.update(f"{name}\0".encode())
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()[:8]

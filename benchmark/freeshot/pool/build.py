@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from filelock import FileLock, Timeout
 from pydantic import TypeAdapter
 
 from freeshot.basics.errors import PoolError, StoreError
@@ -18,17 +19,17 @@ from freeshot.basics.files import fingerprint, write_text
 from freeshot.basics.seeds import derive
 from freeshot.contracts.dataset import FewShotDataset, Images, fitted
 from freeshot.contracts.events import Event, Progress, StageFinished, StageStarted
-from freeshot.contracts.pool import LoraEntry, LoraPool, PoolPlan
+from freeshot.contracts.pool import LoraEntry, LoraPool, PoolPlan, TuningRecipe
 from freeshot.data.lookup import dataset_by_name
 from freeshot.engine.lora.bank import LoraBank, slots_of, widths_of
 from freeshot.engine.metering.flops import flops_of
 from freeshot.engine.vit.backbone import Backbone, named_backbone
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.plugin.host import Host
+from freeshot.pool import POOL_CARD
 from freeshot.pool.cards import LoraCard
-from freeshot.pool.locate import POOL_CARD
 from freeshot.pool.store import open_pool, write_card, write_entry
-from freeshot.pool.train_loras import Tuned, TuningRecipe, TuningTask, tune
+from freeshot.pool.train_loras import Tuned, TuningTask, tune
 from freeshot.records.models import Precision
 
 HELD_OUT = 0.2
@@ -123,8 +124,6 @@ class _Build:
 
         The operating system releases the lock of a killed process.
         """
-        from filelock import FileLock, Timeout
-
         out = self.request.out
         try:
             (out / LOCKS).mkdir(parents=True, exist_ok=True)
@@ -169,7 +168,6 @@ class _Build:
         return loras
 
     def _source(self, number: int) -> str:
-        """Return the data set of a LoRA: each in turn."""
         return self.request.sources[number % len(self.request.sources)]
 
     def _task(self, number: int) -> tuple[TuningTask, list[tuple[str, int]]]:

@@ -16,8 +16,8 @@ from pydantic import TypeAdapter
 from torch import Tensor
 
 from freeshot.basics.errors import PoolError
-from freeshot.pool.cards import read_json
-from freeshot.pool.locate import ADAPTER_CARD, POOL_CARD, is_folder_name
+from freeshot.pool import ADAPTER_CARD, POOL_CARD
+from freeshot.pool.cards import is_folder_name, read_json
 from freeshot.pool.peft_format import CONFIG, PREFIX, WEIGHTS, take_factors
 from freeshot.pool.store import HEAD, load_tensors
 
@@ -53,6 +53,7 @@ LAYERS = {
 }
 """Ends of layer names in timm, in Hugging Face's CLIP, SigLIP and DINOv2, and in its ViT and DeiT."""
 BLOCK = re.compile(r"(?:^|\.)(?:blocks|layers|layer|resblocks)\.(\d{1,6})\.")
+REPAIR = "Export the adapter again."
 HEADS = ("classifier", "head", "fc")
 PAPER_FILE = re.compile(r"lora_(\d+)\.safetensors")
 PAPER_FACTOR = re.compile(r"w_a_(\d{1,6})")
@@ -125,7 +126,7 @@ def read_lora(path: Path, root: Path) -> ExternalLora:
 
 
 def _read_peft(folder: Path, name: str) -> ExternalLora:
-    config = _read_json(folder / CONFIG)
+    config = read_json(folder / CONFIG, REPAIR)
     file = folder / WEIGHTS
     _require_plain(folder / CONFIG, config)
     tensors = _read_tensors(file)
@@ -247,7 +248,7 @@ def _head(file: Path, adapter: dict[str, Tensor], head: Mapping[str, Tensor]) ->
 def _labels(file: Path) -> tuple[str, ...]:
     if not file.exists():
         return ()
-    content = _read_json(file)
+    content = read_json(file, REPAIR)
     try:
         labels = tuple(map(str, TypeAdapter(list[str | int]).validate_python(content, strict=True)))
         "".join(labels).encode()
@@ -262,7 +263,7 @@ def _network_hash(folder: Path) -> str:
     """Read the network's hash from the FreeShot card of an adapter or pool; empty without a card."""
     for card in (folder / ADAPTER_CARD, folder.parent / POOL_CARD):
         if card.exists():
-            stated = _read_json(card)
+            stated = read_json(card, REPAIR)
             return str(stated.get("backbone_sha256", "")) if isinstance(stated, dict) else ""
     return ""
 
@@ -271,10 +272,6 @@ def _number(path: Path) -> int:
     match = PAPER_FILE.fullmatch(path.name)
     assert match is not None
     return int(match[1])
-
-
-def _read_json(file: Path) -> Any:
-    return read_json(file, "Export the adapter again.")
 
 
 def _read_tensors(file: Path) -> dict[str, Tensor]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,17 +14,9 @@ from freeshot.engine.lora.bank import WHOLE, slots_of, widths_of
 from freeshot.engine.lora.low_rank import padded
 from freeshot.engine.vit.backbone import Backbone
 from freeshot.engine.vit.forward import forward
+from freeshot.pool import POOL_CARD
 from freeshot.pool.external_formats import BlockTarget, ExternalLora, find_loras, read_lora
-from freeshot.pool.locate import POOL_CARD
 from freeshot.pool.store import open_pool, write_card, write_entry
-
-
-@dataclass(frozen=True)
-class Imported:
-    """The new pool, and one sentence for each LoRA that was skipped."""
-
-    pool: LoraPool
-    left_out: tuple[str, ...]
 
 
 def import_pool(
@@ -37,10 +28,10 @@ def import_pool(
     missing_bias: Literal["refuse", "zero"] = "refuse",
     skip_bad: bool = False,
     license: str = "",
-) -> Imported:
-    """Read, check and store the LoRAs in `folder` as the pool `out`.
+) -> tuple[LoraPool, list[str]]:
+    """Read, check and store the LoRAs in `folder` as the pool `out`; return it, and a sentence for each skipped LoRA.
 
-    A LoRA that fails a check raises PoolError, or, with `skip_bad`, is skipped and reported.
+    A LoRA that fails a check raises PoolError, or, with `skip_bad`, is skipped.
     """
     if (out / POOL_CARD).exists():
         raise PoolError(f"{out} already holds a pool. Choose another --out, or delete that folder first.")
@@ -69,7 +60,7 @@ def import_pool(
         for entry in entries
     ]
     write_card(out, name, backbone.name, backbone.sha256, lines, license)
-    return Imported(open_pool(out, backbone.sha256), tuple(bad))
+    return open_pool(out, backbone.sha256), bad
 
 
 def _require_one_network(lora: ExternalLora, other: ExternalLora | None, backbone: Backbone) -> None:

@@ -10,12 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from freeshot.basics.errors import MissingPoolError, PoolError, UnknownNameError
-from freeshot.basics.files import PIECE
 from freeshot.basics.suggestions import unknown_name
 from freeshot.plugin.catalogue import Catalogue
+from freeshot.pool import POOL_CARD
 
-POOL_CARD, ADAPTER_CARD = "pool.json", "freeshot.json"
-"""File names of the cards of pools and of adapters."""
 POOLS = Path("pools")
 """Default folder in which users' own pools are searched and built."""
 
@@ -25,7 +23,6 @@ class PoolLocation:
     """The location of a pool."""
 
     name: str
-    """Name of the pool in runs."""
     folder: Path
     part: str = ""
     """Data set whose LoRAs are selected; empty for all."""
@@ -89,6 +86,8 @@ def require_pool_name(name: str, catalogue: Catalogue) -> None:
     """Refuse a name that could not be found later; the names of plugins' recipes are allowed."""
     if name in catalogue.pool_plans():
         return
+    from freeshot.pool.cards import is_folder_name
+
     parts = name.split("/")
     if len(parts) > 2 or "+" in name or not all(is_folder_name(part) for part in parts):
         raise PoolError(
@@ -127,24 +126,14 @@ def _whole(name: str, catalogue: Catalogue, pools: Path) -> PoolLocation | None:
     if not path.is_absolute() and ".." not in path.parts and (pools / path / POOL_CARD).is_file():
         return PoolLocation(name, pools / name, shipped=False)
     if (path / POOL_CARD).is_file():
-        return _of_folder(path, catalogue)
+        from freeshot.pool.cards import read_pool_card
+
+        card = read_pool_card(path)
+        shipped = catalogue.pools().get(card.name)
+        if shipped is not None and card.identity != read_pool_card(shipped).identity:
+            raise PoolError(
+                f"The pool in {path} is named '{card.name}', but a plugin ships another pool of that name. Import it "
+                f"under another name: freeshot pool import {path} --backbone {card.backbone} --name NAME"
+            )
+        return PoolLocation(card.name, path, shipped=False)
     return None
-
-
-def _of_folder(folder: Path, catalogue: Catalogue) -> PoolLocation:
-    """Locate a pool by folder; PoolError if a plugin ships a different pool with the same name."""
-    from freeshot.pool.cards import read_pool_card  # with pydantic, which the listing of pools does not need
-
-    card = read_pool_card(folder)
-    shipped = catalogue.pools().get(card.name)
-    if shipped is not None and card.identity != read_pool_card(shipped).identity:
-        raise PoolError(
-            f"The pool in {folder} is named '{card.name}', but a plugin ships another pool of that name. Import it "
-            f"under another name: freeshot pool import {folder} --backbone {card.backbone} --name NAME"
-        )
-    return PoolLocation(card.name, folder, shipped=False)
-
-
-def is_folder_name(name: str) -> bool:
-    """Return whether a name is a valid single folder name on all systems."""
-    return PIECE.fullmatch(name) is not None and name.isprintable() and len(name.encode(errors="replace")) < 200

@@ -17,14 +17,16 @@ from pathlib import Path
 from typing import Final
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load
 from torch import Tensor
 
 from freeshot.basics.access_guard import require_access
 from freeshot.basics.errors import PoolError
 from freeshot.basics.files import file_sha256, read_bounded
 from freeshot.contracts.pool import LoraEntry, LoraPool
+from freeshot.pool import POOL_CARD
 from freeshot.pool.cards import LoraCard, PoolCard, read_pool_card
-from freeshot.pool.locate import POOL_CARD
 from freeshot.pool.peft_format import WEIGHTS, from_peft, rows_of, save_tensors, write_adapter
 
 HEAD: Final = "head.safetensors"
@@ -103,9 +105,6 @@ def numbers_sha256(pool: LoraPool) -> str:
 
 def load_tensors(file: Path, sha256: str | None = None) -> dict[str, Tensor]:
     """Read a safetensors file in float32; PoolError if it has infinite or NaN values, or another hash."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load
-
     try:
         content = read_bounded(file, LARGEST)
         tensors = {name: tensor.float() for name, tensor in load(content).items()}

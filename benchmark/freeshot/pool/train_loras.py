@@ -7,28 +7,23 @@ l independent Adams; the loss is the *sum* over LoRAs of each one's mean.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
 import torch
+from torch import Generator, Tensor
 from torch.nn.functional import cross_entropy
 
 from freeshot.basics.errors import DivergedError
 from freeshot.basics.seeds import stream
+from freeshot.contracts.pool import TuningRecipe
 from freeshot.engine.lora.bank import LoraBank, slots_of
+from freeshot.engine.vit.backbone import Backbone
 from freeshot.engine.vit.forward import forward
-from freeshot.ops.schedules import cosine
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import TypeAlias
-
-    from torch import Generator, Tensor
-
-    from freeshot.engine.vit.backbone import Backbone
-
-    Penalize: TypeAlias = Callable[[LoraBank, float, Callable[[str], Sequence[Generator]]], LoraBank]
-    """What the hook `freeshot_lora_penalties` offers."""
+Penalize: TypeAlias = Callable[[LoraBank, float, Callable[[str], Sequence[Generator]]], LoraBank]
+"""What the hook `freeshot_lora_penalties` offers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,31 +51,6 @@ class Tuned:
     accuracies: tuple[float, ...]
 
 
-@dataclass(frozen=True)
-class TuningRecipe:
-    """Hyperparameters of a LoRA and its head. The paper states Adam at 1e-3, rank 4, on q and v; the rest is ours."""
-
-    rank: int = 4
-    targets: tuple[str, ...] = ("q", "v")
-    steps: int = 150
-    batch: int = 32
-    lr: float = 1e-3
-    """Initial learning rate; it decays to zero along a cosine."""
-    flip: bool = True
-    """Mirror half of the training images."""
-    shift: float = 0.0
-    """Shift training images by up to this share of their side in each direction, replicating borders."""
-    clip: float = 0.0
-    """Norm to which each LoRA's own gradient is clipped; 0: no clipping."""
-    penalty: tuple[str, float] | None = None
-    """Name and weight of a penalty on the LoRAs."""
-    seed: int = 0
-
-    def rate(self, step: int) -> float:
-        """Return the learning rate at a step."""
-        return self.lr * cosine(step, self.steps)
-
-
 def tune(
     backbone: Backbone,
     tasks: Sequence[TuningTask],
@@ -92,7 +62,9 @@ def tune(
     """Tune one LoRA with head per task; random choices of a task depend on its name only."""
     device = backbone.device
     names = [task.name for task in tasks]
-    bank = _fresh_bank(backbone, names, recipe)
+    slots = slots_of(backbone.vit, recipe.targets)
+    starts = [stream(recipe.seed, "pool init", name) for name in names]  # so that a LoRA does not depend on the others
+    bank = LoraBank.joined([LoraBank.fresh(backbone.vit, slots, recipe.rank, 1, rng) for rng in starts])
     if penalize is not None and recipe.penalty is not None:
         bank = penalize(bank, recipe.penalty[1], lambda use: [stream(recipe.seed, f"pool {use}", n) for n in names])
     width = int(
@@ -117,13 +89,6 @@ def tune(
         on_step(step + 1, recipe.steps)
     accuracies = tuple(_held_out_accuracy(backbone, bank, weight, bias, i, task) for i, task in enumerate(tasks))
     return Tuned(bank, weight.detach(), bias.detach(), accuracies)
-
-
-def _fresh_bank(backbone: Backbone, names: Sequence[str], recipe: TuningRecipe) -> LoraBank:
-    """Initialise each LoRA from its own random stream, independent of the others."""
-    slots = slots_of(backbone.vit, recipe.targets)
-    starts = [stream(recipe.seed, "pool init", name) for name in names]
-    return LoraBank.joined([LoraBank.fresh(backbone.vit, slots, recipe.rank, 1, rng) for rng in starts])
 
 
 def _batch(

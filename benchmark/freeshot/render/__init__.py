@@ -8,21 +8,19 @@ The output is deterministic: the same records give the same text on every machin
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
+
+from rich.console import Console
 
 from freeshot.leaderboard.board import NO_EXTENSIONS, Extensions, Kind, boards
 from freeshot.leaderboard.selection import EVERYTHING, Selection
+from freeshot.records.models import RunRecord
 from freeshot.render.csv_json import as_csv, as_json
 from freeshot.render.html.page import html
 from freeshot.render.latex import latex
 from freeshot.render.markdown import markdown
 from freeshot.render.terminal import print_boards
 from freeshot.render.write import stale_leaderboards, write_leaderboards
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from freeshot.records.models import RunRecord
 
 __all__ = ["render", "render_terminal", "stale_leaderboards", "write_leaderboards"]
 

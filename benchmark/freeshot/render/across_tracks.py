@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from freeshot.basics.text import counted
 from freeshot.leaderboard.across_tracks import LEVEL, Standings
-from freeshot.render.format import MISSING, TextCell, TextTable, count_of, one_line, p_value
+from freeshot.render.format import MISSING, TextCell, TextTable, one_line, p_value
 from freeshot.stats.paired_tests import VERDICTS
 
 WIDE = 8
@@ -53,7 +54,7 @@ def _against(standings: Standings, i: int, j: int) -> TextCell:
 
 
 def _unequal(standings: Standings) -> str:
-    tracks = count_of(len(standings.tracks), "track")
+    tracks = counted(len(standings.tracks), "track")
     if len(standings.rows) < 3:
         return f"Over {tracks}."
     return (

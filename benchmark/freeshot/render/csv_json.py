@@ -82,7 +82,6 @@ def _reported(board: Board) -> list[dict[str, Any]]:
 
 
 def _plain(value: Any) -> Any:
-    """Convert every text within a value to one line."""
     if isinstance(value, dict):
         return {key: _plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from freeshot.basics.text import counted
 from freeshot.basics.text import one_line as one_line  # noqa: PLC0414  re-exported for all renderers
 from freeshot.leaderboard.board import Board, TrackColumn
 from freeshot.leaderboard.entry import Entry
@@ -60,11 +61,6 @@ def percent(interval: Interval, digits: int) -> str:
 def p_value(p: float) -> str:
     """Format a p-value with its relation, '= 0.012'."""
     return "< 0.001" if p < 0.001 else f"= {p:.3f}"
-
-
-def count_of(number: int, thing: str) -> str:
-    """Return '1 record' or '2 records'."""
-    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def duration(seconds: float) -> str:
@@ -136,7 +132,7 @@ def explanation(board: Board) -> tuple[str, ...]:
         if board.limited
         else ""
     )
-    made_from = f"Made from {count_of(board.records, 'record')}.{limited}"
+    made_from = f"Made from {counted(board.records, 'record')}.{limited}"
     if not board.records:
         return (made_from,)
     interval = (

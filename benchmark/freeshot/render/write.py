@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from freeshot.basics.files import fingerprint, write_text
@@ -31,7 +30,8 @@ def write_leaderboards(results: Path, extensions: Extensions = NO_EXTENSIONS) ->
 def stale_leaderboards(results: Path, extensions: Extensions = NO_EXTENSIONS) -> list[Path]:
     """List the leaderboards that are missing, differ from the records, or have no records left."""
     pages = _pages(results, extensions)
-    return [path for path, text in pages.items() if _differs(path, text)] + _orphans(results, pages)
+    stale = [path for path, text in pages.items() if not path.is_file() or path.read_bytes() != text.encode()]
+    return stale + _orphans(results, pages)
 
 
 def _pages(results: Path, extensions: Extensions) -> dict[Path, str]:
@@ -42,24 +42,16 @@ def _pages(results: Path, extensions: Extensions) -> dict[Path, str]:
     by_suite = {suite: boards(suites[suite], extensions) for suite in sorted(suites)}
     pages = {folder / f"{_slug(suite)}.md": markdown(of_suite) for suite, of_suite in by_suite.items()}
     if pages:
-        every = [board for suite in _reading_order(suites) for board in by_suite[suite]]
+        by_size = sorted(suites, key=lambda suite: (-len({r.spec.method.name for r in suites[suite]}), suite))
+        every = [board for suite in by_size for board in by_suite[suite]]
         pages[folder / "index.html"] = html(every, sorted((results / SHEETS).glob("*.png")))
     return pages
-
-
-def _reading_order(suites: Mapping[str, Sequence[RunRecord]]) -> list[str]:
-    """Sort suites by number of methods, most first."""
-    return sorted(suites, key=lambda suite: (-len({r.spec.method.name for r in suites[suite]}), suite))
 
 
 def _slug(suite: str) -> str:
     """Convert a suite's name to a short safe file name, with a hash if the name was changed."""
     slug = re.sub(r"[^a-z0-9._-]+", "-", suite)[:80].strip(".-")
     return slug if slug == suite else f"{slug or 'suite'}-{fingerprint(suite, 6)}"
-
-
-def _differs(path: Path, text: str) -> bool:
-    return not path.is_file() or path.read_bytes() != text.encode()
 
 
 def _orphans(results: Path, pages: dict[Path, str]) -> list[Path]:

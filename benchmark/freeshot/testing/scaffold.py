@@ -24,8 +24,6 @@ TRY = {
     "launcher": "freeshot run toy --method frozen-prototype --launcher {name}",
     "column": "freeshot run toy --method frozen-prototype && freeshot leaderboard --all",
 }
-"""The first command to try."""
-
 
 PROJECT = """\
 [build-system]

@@ -6,6 +6,7 @@ images are the same on every machine and match the shipped pool.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,8 +21,6 @@ from freeshot.contracts.tracks import Profile, Row, Suite, Track
 from freeshot.plugin import hookimpl
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
     from torch import Tensor, nn
 

@@ -21,8 +21,9 @@ from freeshot.data.verify import DatasetReport, check_dataset
 from freeshot.engine.vit.backbone import backbone_provider
 from freeshot.evaluation.episodes import episodes_sha256, track_episodes
 from freeshot.plugin.catalogue import Catalogue
+from freeshot.pool import POOL_CARD
 from freeshot.pool.cards import read_pool_card
-from freeshot.pool.locate import POOL_CARD, POOLS, canonical_pool_name, find_pool
+from freeshot.pool.locate import POOLS, canonical_pool_name, find_pool
 from freeshot.pool.store import open_pool
 
 SHARES = (0.6, 0.2, 0.2)
@@ -58,7 +59,10 @@ class AddRequest:
 def add_dataset(request: AddRequest, catalogue: Catalogue) -> tuple[Manifest, DatasetReport]:
     """Validate everything, then write the manifest; return it with the result of the image check."""
     require_name(request.name)
-    _require_free(request.name, catalogue)
+    if request.name in catalogue.names("dataset"):  # a user's own data set of this name is replaced
+        plugin = catalogue.registered("dataset", request.name).plugin
+        if plugin.name != f"own-{request.name}":
+            raise DataError(f"'{request.name}' is already a data set of {plugin.origin}. Choose another name.")
     pool, backbone = _pool_and_backbone(request, catalogue)
     backbone_provider(catalogue, backbone)
     pool = _lasting(pool, catalogue, request.pools)
@@ -73,9 +77,10 @@ def add_dataset(request: AddRequest, catalogue: Catalogue) -> tuple[Manifest, Da
         query=request.query,
         episodes=request.episodes,
     )
+    images, data = request.path.resolve(), request.data.resolve()
     manifest = Manifest(
         name=request.name,
-        path=_portable(request.path, request.data),
+        path=str(images.relative_to(data) if images.is_relative_to(data) else images),  # so that the folder can move
         fit=request.fit,
         domain=request.domain,
         license=request.license,
@@ -94,12 +99,6 @@ def add_dataset(request: AddRequest, catalogue: Catalogue) -> tuple[Manifest, Da
     manifest = manifest.model_copy(update={"settings": settings})
     write_manifest(request.data, manifest)
     return manifest, report
-
-
-def _portable(path: Path, data: Path) -> str:
-    """Return a path relative to the data folder if inside it, so that the folder can be moved."""
-    images, folder = path.resolve(), data.resolve()
-    return str(images.relative_to(folder) if images.is_relative_to(folder) else images)
 
 
 def _pool_and_backbone(request: AddRequest, catalogue: Catalogue) -> tuple[str, str]:
@@ -123,13 +122,6 @@ def _split(request: AddRequest, listed: ImageList) -> tuple[Split, str]:
     shares = ", ".join(f"{share:g} {part}" for share, part in zip(request.shares, NAMES, strict=False))
     split = drawn_split(tuple(listed.members), request.shares, request.seed, request.way)
     return split, f"{shares}; seed {request.seed}"
-
-
-def _require_free(name: str, catalogue: Catalogue) -> None:
-    """Refuse the name of a plugin's data set; a user's own data set is replaced."""
-    if name in catalogue.names("dataset") and catalogue.registered("dataset", name).plugin.name != f"own-{name}":
-        origin = catalogue.origin("dataset", name)
-        raise DataError(f"'{name}' is already a data set of {origin}. Choose another name.")
 
 
 def _lasting(pool: str, catalogue: Catalogue, pools: Path) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from freeshot.basics.files import atomic_path
@@ -45,8 +46,6 @@ def masked(images: Tensor, kept: Tensor, patch: int) -> Tensor:
 
 def save_sheet(sheet: Tensor, path: Path) -> None:
     """Write a sheet uint8 [H, W, 3] as PNG with 64 colours, a third of the full size."""
-    from PIL import Image
-
     with atomic_path(path) as temporary:
         few = Image.fromarray(sheet.numpy()).quantize(64, dither=Image.Dither.NONE)
         few.save(temporary, format="PNG", optimize=True)

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from freeshot.basics.files import fingerprint
+from freeshot.launch.plan import Plan
+from freeshot.launch.request import RunRequest
 from freeshot.pipeline.pool_inversion import LEARNING, STAGE, PoolInversion, inverts
+from freeshot.plugin.catalogue import Catalogue
 from freeshot.records.load import load_records
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from freeshot.launch.plan import Plan
-    from freeshot.launch.request import RunRequest
-    from freeshot.pipeline.context import RunContext
-    from freeshot.pipeline.resolve import PlannedCell
-    from freeshot.plugin.catalogue import Catalogue
-    from freeshot.records.models import RunRecord, RunSpec
+from freeshot.records.models import RunRecord, RunSpec
 
 RECORD = 60_000
 """Approximate size of a record in bytes."""
@@ -66,7 +59,8 @@ class CostEstimate:
 def estimate_cost(plan: Plan, request: RunRequest, catalogue: Catalogue) -> CostEstimate:
     """Sum the costs of the cells that have to run; work that cells share counts once."""
     context = request.context(catalogue, here=False)
-    records = {_comparable(record.spec): record for record in _finished(load_records(request.results).records)}
+    finished = (r for r in load_records(request.results).records if r.status == "ok" and r.stages)
+    records = {_comparable(record.spec): record for record in finished}
     stages: dict[str, dict[str, StageWork]] = defaultdict(dict)
     devices: set[str] = set()
     unknown = disk = 0
@@ -79,7 +73,10 @@ def estimate_cost(plan: Plan, request: RunRequest, catalogue: Catalogue) -> Cost
             continue
         devices.add(record.provenance.device)
         disk += RECORD
-        inversion = _pool_inversion(context, cell)
+        inversion = None
+        if inverts(cell):
+            pool = context.pool(cell.track.pool, context.backbone(cell.spec.backbone))
+            inversion = PoolInversion.planned(context, cell, pool)
         for stage, seconds in _seconds(record, cell.episodes):
             shared = inversion if stage in SHARED else None
             key = _key(stage, cell.spec, shared)
@@ -91,10 +88,6 @@ def estimate_cost(plan: Plan, request: RunRequest, catalogue: Catalogue) -> Cost
                 disk += (artifacts - cached) * shared.bytes_each()
     works = {stage: tuple(by_key.values()) for stage, by_key in stages.items()}
     return CostEstimate(works, unknown, sorted(devices), disk)
-
-
-def _finished(records: Iterable[RunRecord]) -> Iterator[RunRecord]:
-    return (record for record in records if record.status == "ok" and record.stages)
 
 
 def _comparable(spec: RunSpec) -> str:
@@ -112,13 +105,6 @@ def _seconds(record: RunRecord, episodes: int) -> Iterator[tuple[str, float]]:
         by_episode = record.task_cost is not None and round((stage.flops or 0) / recorded) == record.task_cost.flops
         scale = episodes / recorded if stage.stage == "evaluation" and by_episode else 1.0
         yield stage.stage, stage.seconds * scale
-
-
-def _pool_inversion(context: RunContext, cell: PlannedCell) -> PoolInversion | None:
-    """Return how a cell will invert its pool; None if it does not."""
-    if not inverts(cell):
-        return None
-    return PoolInversion.planned(context, cell, context.pool(cell.track.pool, context.backbone(cell.spec.backbone)))
 
 
 def _key(stage: str, spec: RunSpec, inversion: PoolInversion | None) -> str:

@@ -31,7 +31,6 @@ class RecycleRequest:
     """The arguments of `freeshot recycle`."""
 
     pool: str
-    """Name or folder of the pool."""
     out: Path
     method: str | None = None
     """Default: the first of the compared pair of methods of the preset, or of the main suite."""
@@ -112,7 +111,10 @@ def plan_recycling(request: RecycleRequest, catalogue: Catalogue) -> Job:
         shot=request.shot,
         query=request.query,
     )
-    name = request.method or _default_method(request.preset, catalogue)
+    suite = catalogue.main_suite() if request.preset is None else catalogue.suite(request.preset)
+    name = request.method or (suite and suite.pair and suite.pair[0])
+    if not name:
+        raise OptionError("No installed suite has a default method. Set --method.")
     row = row_for(name, request.options, request.preset, catalogue)
     cell, method = resolve_cell(catalogue, "own", row, track, seed=request.seed, precision=request.precision)
     if more := cell.needs - {Needs.POOL}:
@@ -123,10 +125,3 @@ def plan_recycling(request: RecycleRequest, catalogue: Catalogue) -> Job:
     require_parts_ready(cell, context)
     pool = context.pool(pool.name, context.backbone(cell.spec.backbone))  # now with the backbone's hash checked
     return Job(request, context, cell, pool, method)
-
-
-def _default_method(preset: str | None, catalogue: Catalogue) -> str:
-    suite = catalogue.main_suite() if preset is None else catalogue.suite(preset)
-    if suite is None or suite.pair is None:
-        raise OptionError("No installed suite has a default method. Set --method.")
-    return suite.pair[0]

@@ -20,7 +20,7 @@ class ShippedSheet(FewShotDataset):
 
     def load(self, split: str, root: Path) -> SheetImages:
         """Return one split; the user's data folder is not used."""
-        from freeshot_vision.sheets import open_sheet  # pydantic takes 0.1 s to import
+        from freeshot_vision.sheets import open_sheet  # loads pydantic, which `freeshot list` does not need
 
         return open_sheet(DATA, self.name, split)
 
@@ -75,13 +75,14 @@ class Photos(FewShotDataset):
 
     def load(self, split: str, root: Path) -> SheetImages:
         """Return one split from `<root>/photos`."""
+        from freeshot_vision.sheets import open_sheet
+
         folder = root / "photos"
         if not (folder / "photos.webp").exists():
             raise DataError(
                 f"The sheet of 'photos' was not found in {folder}. Build it there, in a checkout of FreeShot: "
                 f"PYTHONPATH=plugins python -m makers.pocket_data photos --work {root / 'work'} --out {folder}"
             )
-        from freeshot_vision.sheets import open_sheet
 
         return open_sheet(folder, self.name, split)
 

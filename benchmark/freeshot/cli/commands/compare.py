@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import rich_click as click
 
+from freeshot.basics.errors import UnknownNameError
 from freeshot.basics.text import one_line
 from freeshot.cli import options
 from freeshot.cli.console import p_value, print_warning, stdout, table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from freeshot.leaderboard import Board
     from freeshot.leaderboard.compare import Comparison
     from freeshot.leaderboard.pairwise import Pair
@@ -26,8 +26,8 @@ HEADS = ("track", "A", "B", "A − B", "BCa", "p (Holm)", "Wilcoxon", "d_z", "A 
 @click.argument("first", metavar="A")
 @click.argument("second", metavar="B")
 @options.results_argument
-@options.suite("Suite to compare on; required if several suites have both rows.")
-@options.tracks("Compare on tracks that match this pattern, e.g. '*/5w1s'. Repeatable.")
+@options.suite(help="Suite to compare on; required if several suites have both rows.")
+@options.tracks(help="Compare on tracks that match this pattern, e.g. '*/5w1s'. Repeatable.")
 @options.margin(zero=True)
 def command(first: str, second: str, results: Path, suite: str | None, tracks: tuple[str, ...], margin: float) -> None:
     """Compare two rows of a leaderboard, episode by episode.
@@ -49,7 +49,6 @@ def command(first: str, second: str, results: Path, suite: str | None, tracks: t
 
 def _board(every: tuple[Board, ...], suite: str | None, rows: tuple[str, str], results: Path) -> Board:
     """Return the newest board that has both rows; UnknownNameError if there is none, or several suites have both."""
-    from freeshot.basics.errors import UnknownNameError
     from freeshot.leaderboard.selection import boards_of_suite
 
     if not every:
@@ -104,7 +103,7 @@ def _line(t: Pair, comparison: Comparison, *, seeds: bool) -> tuple[str, ...]:
         t.track,
         *(f"{100 * row.averages[t.track].mean():.2f}" for row in (comparison.first, comparison.second)),
         _around(t.evidence.interval),
-        _range(t.evidence.bca),
+        f"{100 * t.evidence.bca.low:+.2f} … {100 * t.evidence.bca.high:+.2f}",
         *([_around(t.over_seeds) if t.over_seeds else "–"] if seeds else []),
         p_value(t.holm),
         p_value(t.evidence.wilcoxon),
@@ -138,7 +137,3 @@ def _summary(comparison: Comparison, *, seeds: bool) -> Sequence[str]:
 
 def _around(interval: Interval) -> str:
     return f"{100 * interval.mean:+.2f} ± {100 * interval.half_width:.2f}"
-
-
-def _range(interval: Interval) -> str:
-    return f"{100 * interval.low:+.2f} … {100 * interval.high:+.2f}"

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 from rich.text import Text
 
+from freeshot.basics.errors import StoreError
+from freeshot.basics.text import one_line
 from freeshot.cli import options
 from freeshot.cli.console import print_error, print_warning, stdout
 from freeshot.cli.context import session_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from freeshot.leaderboard import Extensions, Selection
     from freeshot.records.load import Loaded
     from freeshot.records.models import RunRecord
@@ -24,9 +25,9 @@ FORMATS = ["terminal", "markdown", "latex", "csv", "json", "html"]
 
 @click.command("leaderboard")
 @options.results_argument
-@options.suite("Suite to show; default: the main suite, or the one with most records.")
-@options.tracks("Use only tracks that match this pattern, e.g. '*/5w1s'. Repeatable.")
-@options.methods("Show only rows of this method, or the row with this label. Repeatable.")
+@options.suite(help="Suite to show; default: the main suite, or the one with most records.")
+@options.tracks(help="Use only tracks that match this pattern, e.g. '*/5w1s'. Repeatable.")
+@options.methods(help="Show only rows of this method, or the row with this label. Repeatable.")
 @click.option("--top", "-n", metavar="N", type=click.IntRange(min=1), help="Show N rows; default: one screen.")
 @click.option(
     "--sort",
@@ -97,7 +98,6 @@ def command(
 
 def _loaded(results: Path) -> Loaded:
     """Load the records, with a warning for each invalid one."""
-    from freeshot.basics.errors import StoreError
     from freeshot.records.load import load_records
 
     if not results.is_dir():
@@ -138,7 +138,6 @@ def _print_short(
     """Print the ranking of one suite, and how to see more."""
     from dataclasses import replace
 
-    from freeshot.basics.text import one_line
     from freeshot.cli.ranking import print_ranking
     from freeshot.leaderboard import main_suite, short_ranking
 

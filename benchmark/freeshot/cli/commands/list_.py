@@ -6,6 +6,7 @@ from pathlib import Path
 
 import rich_click as click
 
+from freeshot.basics.suggestions import unknown_name
 from freeshot.cli.console import table
 from freeshot.cli.context import session_of
 from freeshot.plugin.catalogue import Catalogue
@@ -22,8 +23,6 @@ NAMED = {kind.plural: kind.name for kind in KINDS.values()} | {"tracks": "track"
 @click.pass_context
 def command(ctx: click.Context, kind: str | None) -> None:
     """List everything, or the names of one kind."""
-    from freeshot.basics.suggestions import unknown_name
-
     if kind is not None and kind not in NAMED:
         raise unknown_name("kind", kind, NAMED)
     for plural in NAMED if kind is None else (kind,):

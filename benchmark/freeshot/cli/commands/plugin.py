@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import rich_click as click
 from rich.text import Text
 
+from freeshot.basics.errors import FreeshotError, PluginError
+from freeshot.basics.suggestions import unknown_name
 from freeshot.cli.console import print_line, stdout, table
-from freeshot.cli.context import session_of
+from freeshot.cli.context import Session, session_of
 from freeshot.cli.group import HelpfulGroup, plugin_commands
 from freeshot.cli.options import FOLDER, component_options, data_folder, full_traceback
-from freeshot.testing.contract.rules import Report
+from freeshot.plugin.kinds import KINDS as COMPONENTS
+from freeshot.testing.contract.rules import Report, entries
 
 KINDS = ("meta-learner", "inversion", "strategy", "method", "dataset", "backbone", "track", "launcher", "column")
 INDENT = " " * 6
-"""Indentation of the lines below a rule."""
 
 
 @click.group("plugin", cls=HelpfulGroup)
@@ -58,7 +59,6 @@ def new(ctx: click.Context, name: str, kind: str, out: Path | None) -> None:
 
 def _require_free(ctx: click.Context, name: str, kind: str) -> None:
     """Raise PluginError if the name is used by another plugin or component of this kind."""
-    from freeshot.basics.errors import PluginError
     from freeshot.plugin.host import installed
     from freeshot.testing.scaffold import offered_name
 
@@ -71,7 +71,7 @@ def _require_free(ctx: click.Context, name: str, kind: str) -> None:
 
 @command.command("check")
 @click.argument("name", metavar="NAME_OR_PATH")
-@component_options("Set an option of the checked component, e.g. -o lr=0.1. Repeatable.")
+@component_options(help="Set an option of the checked component, e.g. -o lr=0.1. Repeatable.")
 @data_folder
 @full_traceback
 @click.pass_context
@@ -80,30 +80,22 @@ def check(ctx: click.Context, name: str, options: tuple[str, ...], data: Path, *
 
     NAME_OR_PATH is the name of a plugin or component, the file of a plugin, or its folder.
     """
-    from freeshot.cli.check_targets import examined
+    from freeshot.launch.plan import given_options
     from freeshot.testing.contract import report_on
 
     session = session_of(ctx, data=data)
-    values = examined(session, name)
-    settings = _settings(options)
+    values = _examined(session, name)
+    settings = dict(given_options(options))
     reports = [report_on(value, settings, data, session.host.selection) for value in values]
     for report in reports:
         _print(report, full=full)
     if not all(report.passed for report in reports):
-        _print_hint(reports, full=full)
+        if not full and any(line.failure and line.failure.frames for report in reports for line in report.lines):
+            print_line("--traceback prints the full traceback of each error.")
         ctx.exit(1)
 
 
-def _settings(options: tuple[str, ...]) -> dict[str, Any]:
-    from freeshot.launch.plan import given_options
-
-    return dict(given_options(options))
-
-
 def _print(report: Report, *, full: bool) -> None:
-
-    from freeshot.testing.contract.entries import entries
-
     console = stdout()
     console.print(report.subject, style="bold", soft_wrap=True)
     for entry in entries(report, whole=full):
@@ -113,7 +105,51 @@ def _print(report: Report, *, full: bool) -> None:
             console.print(Text(INDENT + line), soft_wrap=True)
 
 
-def _print_hint(reports: Sequence[Report], *, full: bool) -> None:
-    """Mention --traceback if it would print more."""
-    if not full and any(line.failure and line.failure.frames for report in reports for line in report.lines):
-        print_line("--traceback prints the full traceback of each error.")
+def _examined(session: Session, name: str) -> list[Any]:
+    """Return the classes, tracks and columns of a component, a plugin, a file or a folder."""
+    folder, file = Path(name), _file_of(name)
+    if file is not None:
+        name = _load(session, file)
+    catalogue = session.catalogue
+    catalogue.call_every_hook()
+    if failed := [failure.line for failure in session.take_failures() if failure.name == name]:
+        raise PluginError(" ".join(failed))
+    if clashes := catalogue.clashes(name):
+        raise PluginError(" ".join(clashes))
+    kinds = (*COMPONENTS, "track", "column")  # those with a contract
+    offers = [(own.name, own.plugin.name, own.value) for kind in kinds for own in catalogue.provided(kind).values()]
+    values = [value for own, plugin, value in offers if name in (own, plugin)]
+    if not values:
+        raise _nothing_to_check(session, name, folder, offers)
+    return values
+
+
+def _nothing_to_check(session: Session, name: str, folder: Path, offers: list[tuple[str, str, Any]]) -> FreeshotError:
+    if name in {info.name for info in session.host.loaded}:
+        return PluginError(f"The plugin '{name}' has no component with a contract. Check a component by name.")
+    if folder.is_dir():
+        return PluginError(
+            f"{folder} does not contain exactly one file freeshot_….py. Give the plugin's file, or install the folder "
+            f"with 'pip install -e {folder}' and give the plugin's name."
+        )
+    known = sorted({component for own, plugin, _ in offers for component in (own, plugin)})
+    return unknown_name("component or plugin", name, known)
+
+
+def _file_of(name: str) -> Path | None:
+    """Return the named file, or the module of a folder written by `freeshot plugin new`."""
+    if name.endswith(".py"):
+        return Path(name)
+    modules = list(Path(name).glob("freeshot_*.py"))
+    return modules[0] if len(modules) == 1 else None
+
+
+def _load(session: Session, file: Path) -> str:
+    """Load a file, unless it belongs to a loaded plugin, and return the plugin's name."""
+    host = session.host
+    for info in host.loaded:
+        known = getattr(host.manager.get_plugin(info.name), "__file__", None)
+        if known is not None and Path(known).resolve() == file.resolve():
+            return info.name
+    host.load_file(file)
+    return file.stem

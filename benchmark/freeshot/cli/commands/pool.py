@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import rich_click as click
 
 from freeshot.basics.errors import OptionError
-from freeshot.cli.console import arithmetic, counted, print_line, print_warning, stdout, table
+from freeshot.basics.text import counted
+from freeshot.cli.console import print_line, print_warning, stdout, table
 from freeshot.cli.context import session_of
 from freeshot.cli.group import HelpfulGroup
 from freeshot.cli.options import FILE, FOLDER, data_folder, device, pools_folder, precision
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from freeshot.contracts.pool import LoraEntry, LoraPool
-    from freeshot.plugin.catalogue import Catalogue
-    from freeshot.pool.build import PoolRequest
+from freeshot.contracts.pool import LoraEntry, LoraPool
+from freeshot.plugin.catalogue import Catalogue
 
 SHOWN = 10
 """Number of LoRAs that a message lists by name; the rest is counted."""
@@ -93,7 +90,16 @@ def build(ctx: click.Context, /, name: str, out: Path | None, *, dry_run: bool, 
     request = PoolRequest(name=name, out=out or Path("pools") / name, **_with_plan(ctx, session.catalogue, arguments))
     session.warn()
     if dry_run:
-        _print_cost(request, session.catalogue)
+        from freeshot.engine.vit.backbone import named_backbone
+        from freeshot.pool.build import cost_of
+        from freeshot.render.format import amount
+
+        operations, images = cost_of(request, named_backbone(session.catalogue, request.backbone, request.device))
+        print_line(
+            f"{request.count} LoRAs, {request.steps} steps of {request.batch} images each: {images:,} images forward "
+            f"and backward, {amount(operations, 'FLOP')}. Loading images and evaluating the held-out ones are not "
+            "included."
+        )
         return
     with shown(session.host.manager):
         pool = build_pool(request, session.catalogue, session.host)
@@ -117,17 +123,6 @@ def _with_plan(ctx: click.Context, catalogue: Catalogue, arguments: dict[str, An
             f"There is no plan for a pool '{name}', so its options are required. Set --{' and --'.join(missing)}."
         )
     return arguments
-
-
-def _print_cost(request: PoolRequest, catalogue: Catalogue) -> None:
-    from freeshot.engine.vit.backbone import named_backbone
-    from freeshot.pool.build import cost_of
-
-    operations, images = cost_of(request, named_backbone(catalogue, request.backbone, request.device))
-    print_line(
-        f"{request.count} LoRAs, {request.steps} steps of {request.batch} images each: {images:,} images forward and "
-        f"backward, {arithmetic(operations)}. Loading images and evaluating the held-out ones are not included."
-    )
 
 
 @command.command("import")
@@ -160,11 +155,11 @@ def import_(
             f"LoRAs inside the folder of another LoRA are imported separately: {_listed(inner)}. To leave them out, "
             f"move them out of {folder} and import again."
         )
-    done = import_pool(folder, out or Path("pools") / name, name, opened, **arguments)
-    for sentence in done.left_out:
+    imported, skipped = import_pool(folder, out or Path("pools") / name, name, opened, **arguments)
+    for sentence in skipped:
         print_warning(sentence)
-    print_line(f"Imported {counted(len(done.pool), 'LoRA')}: {_listed([entry.name for entry in done.pool.entries])}.")
-    print_line(f"Saved the pool '{name}' in {done.pool.path}.")
+    print_line(f"Imported {counted(len(imported), 'LoRA')}: {_listed([entry.name for entry in imported])}.")
+    print_line(f"Saved the pool '{name}' in {imported.path}.")
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import rich_click as click
 
+from freeshot.basics.errors import OptionError
 from freeshot.cli import options
 from freeshot.cli.console import print_warning, table
 from freeshot.cli.context import session_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from freeshot.workflows.predict import Prediction
 
 
@@ -40,7 +40,6 @@ def command(
     device: str,
 ) -> None:
     """Classify images by the nearest class mean of a few labelled examples. Nothing is trained."""
-    from freeshot.basics.errors import OptionError
     from freeshot.data.image_folder import left_out, open_classes, open_pictures
     from freeshot.engine.lora.adapted_learner import AdaptedLearner
     from freeshot.engine.vit.backbone import named_backbone

@@ -6,8 +6,9 @@ from typing import Any
 
 import rich_click as click
 
+from freeshot.basics.text import counted
 from freeshot.cli import options
-from freeshot.cli.console import counted, print_line
+from freeshot.cli.console import print_line
 from freeshot.cli.context import session_of
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
@@ -40,18 +40,15 @@ MEANING = {
 @click.pass_context
 def command(
     ctx: click.Context,
+    /,
     file: Path,
     margin: float,
-    device: str,
     results: Path | None,
-    cache: Path,
-    data: Path,
-    pool: str | None,
-    pools: Path,
     files: tuple[Path, ...],
     *,
     other_versions: bool,
     full: bool,
+    **arguments: Any,
 ) -> None:
     """Run the cell of RECORD again and compare the accuracies. RECORD is not changed."""
     from freeshot.cli.failures import print_failures
@@ -62,10 +59,10 @@ def command(
     from freeshot.workflows.reproduce import rebuild, run_again
 
     record = RunRecord.read(file)
-    session = session_of(ctx, files, data)
+    session = session_of(ctx, files, arguments["data"])
     with ExitStack() as stack:
         folder = results or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        request = RunRequest(results=folder, cache=cache, data=data, device=device, pool=pool, pools=pools)
+        request = RunRequest(results=folder, **arguments)
         rebuilt = rebuild(record, session.catalogue, request)
         session.warn()
         for difference in rebuilt.differences:
@@ -82,7 +79,8 @@ def command(
         ctx.exit(1)
     if reused := [stage.stage for stage in again.stages if stage.cached]:  # they were not reproduced
         print_warning(
-            f"Loaded from {cache}, not recomputed: {', '.join(reused)}. Use an empty --cache to recompute everything."
+            f"Loaded from {request.cache}, not recomputed: {', '.join(reused)}. Use an empty --cache to recompute "
+            "everything."
         )
     result = equivalence(again.accuracies, record.accuracies, margin / 100)
     _print(record, result, margin)

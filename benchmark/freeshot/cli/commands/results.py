@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
+from freeshot.basics.errors import StoreError
+from freeshot.basics.text import counted
 from freeshot.cli import options
-from freeshot.cli.console import counted, print_finding, print_line, print_warning
+from freeshot.cli.console import print_finding, print_line, print_warning
 from freeshot.cli.context import session_of
 from freeshot.cli.group import HelpfulGroup
 
@@ -34,23 +36,22 @@ def check(ctx: click.Context, results: Path) -> None:
 @command.command("pack")
 @click.argument("row", metavar="ROW")
 @options.results_argument
-@options.suite("Pack only records of this suite.")
+@options.suite(help="Pack only records of this suite.")
 @click.option("--out", type=options.FOLDER, required=True, help="Output folder; must be empty or new.")
 @click.pass_context
 def pack(ctx: click.Context, row: str, results: Path, suite: str | None, out: Path) -> None:
     """Copy the records of ROW (a row label or a method) to a new folder, check them and list their hashes."""
-    from freeshot.basics.errors import StoreError
     from freeshot.leaderboard.submission import choose_records, pack_records
 
-    chosen = choose_records(_loaded(results).records, row, suite)
+    chosen, left = choose_records(_loaded(results).records, row, suite)
     if out.exists() and any(out.iterdir()):
         raise StoreError(f"{out} is not empty. Choose another --out, or delete that folder first.")
-    pack_records(chosen.records, out)
+    pack_records(chosen, out)
     _print(ctx, _loaded(out))
-    if chosen.left:
-        print_warning(f"{counted(chosen.left, 'other record')} of this method left out: of other rows, or of none.")
+    if left:
+        print_warning(f"{counted(left, 'other record')} of this method left out: of other rows, or of none.")
     print_line(
-        f"Packed {counted(len(chosen.records), 'record')} in {out}. To submit them, copy the contents to results/ of a "
+        f"Packed {counted(len(chosen), 'record')} in {out}. To submit them, copy the contents to results/ of a "
         "clone of FreeShot, run 'make tables' and open a pull request."
     )
 

@@ -10,10 +10,11 @@ from typing import Any
 import rich_click as click
 from rich.text import Text
 
+from freeshot.basics.suggestions import unknown_name
 from freeshot.cli.commands.list_ import NAMED
 from freeshot.cli.console import print_line, stdout, table
 from freeshot.cli.context import session_of
-from freeshot.contracts.component import Component, Option
+from freeshot.contracts.component import Choice, Component, describe_type, options_of
 from freeshot.contracts.pool import PoolPlan
 from freeshot.contracts.tracks import Suite, Track
 from freeshot.plugin.catalogue import Catalogue
@@ -27,7 +28,6 @@ FACTS = ("citation", "domain", "license", "data_free", "role", "needs")
 @click.pass_context
 def command(ctx: click.Context, name: str) -> None:
     """Describe a component, track, suite or pool: summary, citation, options."""
-    from freeshot.basics.suggestions import unknown_name
     from freeshot.pool.locate import build_command
 
     session = session_of(ctx)
@@ -62,16 +62,19 @@ def _show(catalogue: Catalogue, kind: str, name: str) -> None:
 
 
 def _show_component(cls: type[Component]) -> None:
-
-    from freeshot.contracts.component import describe_type, options_of
-
     stdout().print(Text(cleandoc(cls.__doc__ or "")))
     facts = _facts(cls)
     if facts:
         print_line("")
         table(facts)
     rows = [
-        (f"  {o.name}", _type(o, describe_type(o.type)), _plain(o.default), o.help) for o in options_of(cls).values()
+        (
+            f"  {o.name}",
+            f"{o.default.kind} name" if isinstance(o.default, Choice) else describe_type(o.type),
+            _plain(o.default),
+            o.help,
+        )
+        for o in options_of(cls).values()
     ]
     print_line("")
     if rows:
@@ -106,16 +109,8 @@ def _show_suite(suite: Suite) -> None:
         table(rows)
 
 
-def _type(option: Option, described: str) -> str:
-    from freeshot.contracts.component import Choice
-
-    return f"{option.default.kind} name" if isinstance(option.default, Choice) else described
-
-
 def _plain(value: object) -> str:
     """Format a value as it is typed after `-o name=`."""
-    from freeshot.contracts.component import Choice
-
     if isinstance(value, Choice):
         return " ".join([value.name, *(f".{key}={_plain(setting)}" for key, setting in value.options)])
     if isinstance(value, (tuple, list)):

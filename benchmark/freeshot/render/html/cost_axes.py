@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
+from freeshot.basics.text import counted
 from freeshot.leaderboard.costs import Cost
-from freeshot.render.format import amount, count_of, duration, one_line
+from freeshot.render.format import amount, duration, one_line
 
 
 class Axis(NamedTuple):
@@ -22,8 +23,7 @@ class Axis(NamedTuple):
 
     def value(self, cost: Cost) -> float | None:
         """Return this cost of a row; None if its records lack it."""
-        value: float | None = getattr(cost, self.field)
-        return value
+        return cast("float | None", getattr(cost, self.field))
 
 
 AXES = (
@@ -38,7 +38,6 @@ AXES = (
     Axis("tuned", "weights tuned for each task", "", 1),
     Axis("queries", "images sent to LoRAs", "", 1),
 )
-"""Costs that accuracy is drawn against."""
 OF_DEVICE = AXES[:5]
 """Costs that do not compare between devices."""
 
@@ -57,7 +56,7 @@ def cost_facts(cost: Cost) -> list[tuple[str, str]]:
     """Describe a row's cost on a device, as terms with their texts."""
     summary = (
         f"{duration(cost.prepare_seconds)} to prepare, nothing cached; {duration(cost.evaluate_seconds)} to evaluate; "
-        f"peak {cost.peak_mib:.0f} MiB; on {one_line(cost.device)}; {count_of(cost.records, 'record')} in "
+        f"peak {cost.peak_mib:.0f} MiB; on {one_line(cost.device)}; {counted(cost.records, 'record')} in "
         f"{duration(cost.all_seconds)}, shared stages counted once"
     )
     further = [(axis, value) for axis in AXES[4:] if (value := axis.value(cost)) is not None]

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from freeshot.basics.text import counted
 from freeshot.leaderboard.across_tracks import Standings, standings
 from freeshot.leaderboard.board import Board
 from freeshot.leaderboard.compare import default_differences
@@ -23,7 +24,6 @@ from freeshot.records.models import Quality, RunRecord
 from freeshot.render.format import (
     MARKS,
     column_titles,
-    count_of,
     explanation,
     extra,
     one_line,
@@ -194,7 +194,6 @@ def _wider_intervals(records: Sequence[RunRecord]) -> Facts:
 
 
 def _seed(record: RunRecord, records: Sequence[RunRecord]) -> str:
-    """Name a record's seed if it is one of several."""
     return f", seed {record.spec.seed}" if len(records) > 1 else ""
 
 
@@ -224,7 +223,7 @@ def _origins(records: Sequence[RunRecord]) -> list[str]:
             f"{made.platform}, {made.device}, threads {made.threads}"
         )
         counts[one_line(origin)] += 1
-    return [f"{origin} ({count_of(count, 'record')})" for origin, count in sorted(counts.items())]
+    return [f"{origin} ({counted(count, 'record')})" for origin, count in sorted(counts.items())]
 
 
 def _default_pair(board: Board) -> list[int]:
@@ -256,7 +255,7 @@ def _standings(ranked: Standings, rows: Sequence[Entry]) -> Plain:
     count = len(ranked.rows)
     return {
         "rows": [labels.index(label) for label in ranked.rows],
-        "note": f"Average ranks over {count_of(len(ranked.tracks), 'track')} by the mean alone, the "
+        "note": f"Average ranks over {counted(len(ranked.tracks), 'track')} by the mean alone, the "
         "best on top; the table above lets rows share a rank instead. A bar joins rows without a significant "
         "difference (Wilcoxon's signed ranks with Holm's adjustment, p ≥ 0.05). Friedman's test that all rows have "
         f"equal expected ranks: p {p_value(ranked.friedman)}.",

@@ -11,6 +11,9 @@ from freeshot.basics.files import atomic_path
 from freeshot.leaderboard.across_tracks import standings
 from freeshot.leaderboard.board import Board
 from freeshot.leaderboard.compare import compare, default_differences
+from freeshot.render.plots.cost import cost_plot
+from freeshot.render.plots.critical_difference import critical_plot
+from freeshot.render.plots.intervals import forest_plot, paired_plot
 from freeshot.render.plots.style import drawn, required
 
 if TYPE_CHECKING:
@@ -38,11 +41,6 @@ def write_plots(boards: Iterable[Board], folder: Path, form: Form = "svg") -> li
 
 
 def _figures(board: Board) -> Iterator[tuple[str, Figure]]:
-    from freeshot.render.plots.cost import cost_plot
-    from freeshot.render.plots.critical_difference import critical_plot
-    from freeshot.render.plots.forest import forest_plot
-    from freeshot.render.plots.paired import paired_plot
-
     for section, tracks in board.sections.items():
         yield f"forest-{section}", forest_plot(board, section, tracks)
     if figure := cost_plot(board):

@@ -12,7 +12,6 @@ from freeshot.render.plots.style import CONTROL, METHOD, shortened
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-
 MOST = 14
 """Maximum number of ticks on the axis; for more ranks, every second or third is labelled."""
 
@@ -39,15 +38,8 @@ def critical_plot(board: Board, standings: Standings) -> Figure:
         edge = 1 - 0.02 * count if left else count + 0.02 * count
         axes.plot([rank, rank, edge], [0, y, y], color=CONTROL, linewidth=0.8, clip_on=False)
         text = f"{shortened(label)}  {rank:.2f}" if left else f"{rank:.2f}  {shortened(label)}"
-        axes.annotate(
-            text,
-            (edge, y),
-            (-4 if left else 4, 0),
-            textcoords="offset points",
-            ha="right" if left else "left",
-            va="center",
-            fontsize=8,
-        )
+        offset, align = (-4, "right") if left else (4, "left")
+        axes.annotate(text, (edge, y), (offset, 0), textcoords="offset points", ha=align, va="center", fontsize=8)
     for index, clique in enumerate(standings.cliques):
         ends = [standings.average_ranks[clique[0]] - 0.03, standings.average_ranks[clique[-1]] + 0.03]
         axes.plot(ends, [0.5 + 0.35 * index] * 2, color=METHOD, linewidth=3.5, solid_capstyle="round")

@@ -52,11 +52,14 @@ def drawn() -> Iterator[Callable[[Figure, str], bytes]]:
         yield save
 
 
-def top_down(labels: Sequence[str], axes: Axes) -> None:
-    """Label the vertical axis, the first label on top."""
-    axes.set_yticks(range(len(labels)), [*map(shortened, labels)])
-    axes.set_ylim(len(labels) - 0.5, -0.5)
-    axes.tick_params(axis="y", length=0)
+def top_down(labels: Sequence[str], first: Axes, *others: Axes) -> None:
+    """Label the vertical axis of the first panel, the first label on top; draw vertical lines in all panels."""
+    first.set_yticks(range(len(labels)), [*map(shortened, labels)])
+    first.set_ylim(len(labels) - 0.5, -0.5)
+    first.tick_params(axis="y", length=0)
+    for axes in (first, *others):
+        axes.grid(axis="x", color=LINE, linewidth=0.6)
+        axes.set_axisbelow(True)
 
 
 def shortened(label: str) -> str:

@@ -10,10 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import PluginError
+from freeshot.contracts.leaderboard import Column
+from freeshot.contracts.tracks import Track
+from freeshot.plugin.catalogue import Catalogue
+from freeshot.plugin.files import file_of
+from freeshot.plugin.host import PluginInfo, Selection
+from freeshot.plugin.kinds import KINDS
 
 if TYPE_CHECKING:
-    from freeshot.plugin.catalogue import Catalogue
-    from freeshot.plugin.host import Selection
     from freeshot.testing.contract.rules import Report
 
 
@@ -45,10 +49,6 @@ def check(value: Any, data: Path | None = None, **options: Any) -> None:
 
 def kind_of(value: Any) -> str:
     """Return the kind of a class or value; PluginError if it has none."""
-    from freeshot.contracts.leaderboard import Column
-    from freeshot.contracts.tracks import Track
-    from freeshot.plugin.kinds import KINDS
-
     if isinstance(value, Track):
         return "track"
     if isinstance(value, Column):
@@ -62,10 +62,6 @@ def kind_of(value: Any) -> str:
 def catalogue_with(value: Any, plugins: Selection | None = None, data: Path | None = None) -> Catalogue:
     """Load the plugins, the contract world, and the checked class, unless a plugin already provides it."""
     from freeshot.data.user_dataset import register_user_datasets
-    from freeshot.plugin.catalogue import Catalogue
-    from freeshot.plugin.files import file_of
-    from freeshot.plugin.host import PluginInfo, Selection
-    from freeshot.plugin.kinds import KINDS
     from freeshot.testing.contract.fixtures import ContractWaves, FrozenBackbone
 
     host = (plugins or Selection()).load()

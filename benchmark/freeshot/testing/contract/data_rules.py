@@ -13,7 +13,7 @@ import torch
 
 from freeshot.basics.errors import DataError
 from freeshot.contracts.dataset import Images, fitted, wrong_size
-from freeshot.data.lookup import dataset_by_name
+from freeshot.data.lookup import dataset_by_name, open_splits
 from freeshot.engine.lora.bank import TARGETS, slots_of
 from freeshot.engine.vit.backbone import backbone_provider, named_backbone, open_backbone
 from freeshot.engine.vit.forward import forward
@@ -26,25 +26,11 @@ from freeshot.testing.contract.fixtures import FrozenBackbone
 from freeshot.testing.contract.method import record_of
 from freeshot.testing.contract.rules import BrokenError, Subject, rule
 
-SPLITS = ("base", "validation", "novel")
-
-
-# --- data sets ----------------------------------------------------------------------------------
-
 
 def _splits(subject: Subject) -> dict[str, Images]:
-    splits: dict[str, Images] = {}
-    missing = ""
-    for split in SPLITS:
-        try:
-            images = subject.make().load(split, subject.data)
-        except DataError as error:
-            missing = str(error)
-            continue
-        if len(images):  # a split without classes does not count
-            splits[split] = images
+    splits, absent = open_splits(subject.make(), subject.data)
     if not splits:
-        raise BrokenError(f"It has no image in any split. {missing}".strip())
+        raise BrokenError(" ".join(("It has no image in any split.", *list(absent.values())[-1:])))
     return splits
 
 
@@ -109,9 +95,6 @@ def _hashes(subject: Subject) -> None:
         raise BrokenError("sha256 is empty or the same for two splits. Hash pixels and labels, or their files.")
 
 
-# --- backbones ----------------------------------------------------------------------------------
-
-
 @rule("maps images to features", "backbone")
 def _features(subject: Subject) -> None:
     backbone = open_backbone(subject.make())
@@ -134,9 +117,6 @@ def _places(subject: Subject) -> None:
     vit = open_backbone(subject.make()).vit
     for target in TARGETS:
         slots_of(vit, (target,))
-
-
-# --- tracks -------------------------------------------------------------------------------------
 
 
 @rule("its data set, backbone and pool are available and compatible", "track")
@@ -166,9 +146,6 @@ def _images_fit(subject: Subject) -> None:
                 raise BrokenError(reason)
 
 
-# --- launchers ----------------------------------------------------------------------------------
-
-
 @rule("runs every cell once", "launcher")
 def _launches(subject: Subject) -> None:
     cells = [f"cell-{number}" for number in range(3)]
@@ -184,9 +161,6 @@ def _launches(subject: Subject) -> None:
 def _note(folder: Path, cell: str) -> None:
     """Create a new file for a cell; picklable, like the callables that launchers get."""
     tempfile.mkstemp(prefix=f"{cell}.", dir=folder)
-
-
-# --- columns ------------------------------------------------------------------------------------
 
 
 @rule("returns a number, a text or None for any record", "column")

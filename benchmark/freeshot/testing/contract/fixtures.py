@@ -20,7 +20,7 @@ from freeshot.pipeline.task_sampler import SurrogateSource, Tasks, TaskShape
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.pool.store import open_pool
 from freeshot.testing.contract.rules import BrokenError
-from freeshot.testing.toy import POOL, SPLITS, ToyImages, ToyVit, ToyWaves
+from freeshot.testing.toy import POOL, SPLITS, TRACKS, ToyImages, ToyVit, ToyWaves
 
 STEPS = 3
 """Step limit of loops during a check."""
@@ -96,19 +96,11 @@ class World:
         source = SurrogateSource(sets, TaskShape(way, shot, 2), 0.5, 4, self.backbone.device, flip=True)
         return Tasks(source.draw, {}, seed, on_step or (lambda done, total: None))
 
-    def track(self, way: int, shot: int, episodes: int = 6) -> Track:
+    def track(self, way: int, shot: int) -> Track:
         """Return a track on synthetic images."""
-        return Track(
-            name=f"contract/{way}w{shot}s",
-            dataset="contract-waves",
-            pool="toy",
-            sources=("contract-waves",),
-            backbone="toy-vit",
-            way=way,
-            shot=shot,
-            query=3,
-            episodes=episodes,
-        )
+        data = ContractWaves.name
+        name = f"contract/{way}w{shot}s"
+        return replace(TRACKS[0], name=name, dataset=data, sources=(data,), way=way, shot=shot, episodes=6)
 
 
 @contextmanager

@@ -1,19 +1,17 @@
-"""Rules and their application: each passes, or returns advice in one sentence."""
+"""Rules, their application (each passes, or returns advice in one sentence), and the report as printed."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from freeshot.basics.errors import FreeshotError
-from freeshot.basics.failures import failure_of
+from freeshot.basics.failures import Failure, excerpt, failure_of, grouped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
-
-    from freeshot.basics.failures import Failure
     from freeshot.testing.contract.fixtures import World
 
 CLASSES = ("inversion", "strategy", "meta-learner", "method", "dataset", "backbone", "launcher")
@@ -91,8 +89,6 @@ class Report:
         return not any(line.advice for line in self.lines)
 
     def __str__(self) -> str:
-        from freeshot.testing.contract.entries import entries
-
         return "\n".join([self.subject, *(line for entry in entries(self) for line in entry.lines)])
 
 
@@ -125,3 +121,48 @@ def _applied(requirement: Rule, subject: Subject) -> Line:
         advice = failure.reason if isinstance(error, FreeshotError) else f"It raised {failure.reason}."
         return Line(requirement.title, advice, failure)
     return Line(requirement.title)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One rule with its printed lines."""
+
+    good: bool
+    text: str
+    """The rule's title, and the advice if it is broken."""
+    details: tuple[str, ...] = ()
+    """Lines below it: the location of the plugin's error, and other rules that fail for the same reason."""
+
+    @property
+    def mark(self) -> str:
+        """The mark before the text."""
+        return "  ✓ " if self.good else "  ✗ "
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """All lines, as printed without colours."""
+        return (self.mark + self.text, *(f"      {line}" for line in self.details))
+
+
+def entries(report: Report, *, whole: bool = False) -> tuple[Entry, ...]:
+    """List the rules of a report in order.
+
+    Rules that fail for the same reason as an earlier one are grouped with it.
+    """
+    return tuple(_entry(group[0], group[1:], whole=whole) for group in grouped(report.lines, _cause))
+
+
+def _cause(line: Line) -> Hashable:
+    if not line.advice:
+        return line.title
+    return line.failure.cause if line.failure else line.advice
+
+
+def _entry(line: Line, others: list[Line], *, whole: bool) -> Entry:
+    if not line.advice:
+        return Entry(good=True, text=line.title)
+    details = excerpt(line.failure, Path.cwd(), whole=whole) if line.failure else ()
+    if others:
+        count = "1 more rule fails" if len(others) == 1 else f"{len(others)} more rules fail"
+        details += (f"{count} for the same reason: {'; '.join(other.title for other in others)}",)
+    return Entry(good=False, text=f"{line.title}: {line.advice}", details=details)

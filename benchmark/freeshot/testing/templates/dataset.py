@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from freeshot import FewShotDataset, hookimpl
+from freeshot import FewShotDataset, Images, hookimpl
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
     from numpy.typing import NDArray
     from torch import Tensor
-
-    from freeshot import Images
 
 SPLITS = {"base": range(8), "validation": range(8, 13), "novel": range(13, 18)}
 PER_CLASS, SIDE = 20, 32

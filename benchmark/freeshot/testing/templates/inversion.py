@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from freeshot import InversionMethod, hookimpl
+from freeshot import InversionMethod, Teacher, hookimpl
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
-
-    from freeshot import Teacher
 
 
 @dataclass(frozen=True)

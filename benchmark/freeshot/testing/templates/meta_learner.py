@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from freeshot import GradientMetaLearner, hookimpl
+from freeshot import GradientMetaLearner, MetaLearner, Model, Task, hookimpl
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from freeshot import MetaLearner, Model, Task
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from freeshot import Learner, Method, hookimpl
+from freeshot import Learner, Method, Workbench, hookimpl
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from freeshot import Workbench
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from freeshot import EfficiencyStrategy, hookimpl
+from freeshot import EfficiencyStrategy, LayerView, hookimpl
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from freeshot import LayerView
 
 
 @dataclass(frozen=True)
