@@ -1,5 +1,5 @@
 # Each target sets up what it needs, so `make demo` and `make test` work in a fresh clone.
-# PYTHON chooses the interpreter (3.11 or later), VENV where the environment lives.
+# PYTHON chooses the interpreter (3.11.4 or later), VENV where the environment lives.
 
 PYTHON ?= python3
 VENV   ?= .venv
@@ -61,8 +61,8 @@ clean:  ## remove the environment, caches and build outputs
 
 # Again only when pyproject.toml changes: an editable install follows the sources by itself.
 $(STAMP): pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	    || { echo "FreeShot needs Python 3.11 or later; try: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 4))' \
+	    || { echo "FreeShot needs Python 3.11.4 or later; try: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
 	@echo "==> making the environment $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
 	@echo "==> installing FreeShot and what it needs; the first time this downloads torch, which takes minutes"
