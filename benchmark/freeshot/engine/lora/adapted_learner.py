@@ -29,5 +29,5 @@ class AdaptedLearner(Learner):
 
     def embed(self, images: Tensor) -> Tensor:
         """Map images [b, 3, h, w] in 0…1 to features [b, d], using all tokens."""
-        features: Tensor = self._vit(self._normalize(images))
+        features: Tensor = self._vit(self._normalize(images))  # [b, d]
         return features
