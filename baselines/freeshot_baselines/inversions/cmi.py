@@ -125,17 +125,17 @@ class Cmi(InversionMethod):
         return layer_norm(chosen, chosen.shape[-1:]).flatten(1)
 
 
-def contrastive_loss(ours: Tensor, theirs: Tensor, memory: Tensor, temperature: float) -> Tensor:
+def contrastive_loss(prints: Tensor, other_views: Tensor, memory: Tensor, temperature: float) -> Tensor:
     """Return the contrastive loss of each image's other view against all other images, a scalar.
 
-    −log e^{⟨a_i,b_i⟩/τ} / Σ e^{⟨a_i,·⟩/τ}, with unit fingerprints: ours [n, f], of the other views [n, f], of earlier
-    images [m, f].
+    −log e^{⟨a_i,b_i⟩/τ} / Σ e^{⟨a_i,·⟩/τ}, with unit fingerprints: `prints` [n, f], of the other views [n, f], of
+    earlier images [m, f].
     """
     import torch
     from torch.nn.functional import cross_entropy
 
-    likeness = ours @ torch.cat([theirs, memory]).mT / temperature  # [n, n + m]
-    return cross_entropy(likeness, torch.arange(len(ours), device=ours.device))
+    likeness = prints @ torch.cat([other_views, memory]).mT / temperature  # [n, n + m]
+    return cross_entropy(likeness, torch.arange(len(prints), device=prints.device))
 
 
 def cropped(images: Tensor, share: float, rng: Generator) -> Tensor:

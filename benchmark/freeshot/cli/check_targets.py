@@ -53,8 +53,8 @@ def _load(session: Session, file: Path) -> str:
     """Load a file, unless it belongs to a loaded plugin, and return the plugin's name."""
     host = session.host
     for info in host.loaded:
-        known = getattr(host.manager.get_plugin(info.name), "__file__", None)
-        if known is not None and Path(known).resolve() == file.resolve():
+        path = getattr(host.manager.get_plugin(info.name), "__file__", None)
+        if path is not None and Path(path).resolve() == file.resolve():
             return info.name
     host.load_file(file)
     return file.stem

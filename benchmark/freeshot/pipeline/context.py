@@ -109,9 +109,9 @@ class RunContext:
         """Return the location of a pool, poisoned or not."""
         sound = name.partition("+")[0]
         whole, _, part = sound.rpartition("/")
-        for own, rest in ((sound, ""), (whole, part)):
-            if own in self.own_pools:
-                return PoolLocation(own, self.own_pools[own], rest, shipped=False)
+        for pool_name, part_name in ((sound, ""), (whole, part)):
+            if pool_name in self.own_pools:
+                return PoolLocation(pool_name, self.own_pools[pool_name], part_name, shipped=False)
         return find_pool(sound, self.catalogue, self.pools)
 
     def images(self, dataset: str, split: str, side: int | None = None) -> Images:
@@ -120,9 +120,9 @@ class RunContext:
         A name like 'cub:fit=centre' sets options of the data set.
         """
         if (dataset, split) not in self._loaded:
-            named = dataset_by_name(self.catalogue, dataset)
+            dataset_plugin = dataset_by_name(self.catalogue, dataset)
             with access_allowed():
-                self._loaded[dataset, split] = named.load(split, self.data)
+                self._loaded[dataset, split] = dataset_plugin.load(split, self.data)
         loaded = self._loaded[dataset, split]
         if side is None:
             return loaded

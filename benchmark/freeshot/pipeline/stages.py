@@ -91,11 +91,16 @@ class Stages:
         self.costs.append(cost)
         self.emit(StageFinished(self.cell.title, stage, cost.seconds, cost.cached, id=self.cell.id))
 
-    def charge_rest(self, whole: Meter) -> None:
+    def charge_rest(self, preparation: Meter) -> None:
         """Record the cost of a method's preparation outside all stages."""
-        rest = max(whole.seconds - self._seconds, 0.0)
+        rest = max(preparation.seconds - self._seconds, 0.0)
         self.costs.append(
-            StageCost(stage="preparation", seconds=rest, peak_bytes=whole.peak_bytes, flops=whole.flops - self._flops)
+            StageCost(
+                stage="preparation",
+                seconds=rest,
+                peak_bytes=preparation.peak_bytes,
+                flops=preparation.flops - self._flops,
+            )
         )
 
     def started(self, stage: str, total: int) -> None:
@@ -121,5 +126,5 @@ class Stages:
 
 def _sum(values: Sequence[float | None]) -> float | None:
     """Sum the values; None if one is unknown."""
-    known = [value for value in values if value is not None]
-    return sum(known) if len(known) == len(values) else None
+    numbers = [value for value in values if value is not None]
+    return sum(numbers) if len(numbers) == len(values) else None

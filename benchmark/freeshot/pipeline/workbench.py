@@ -48,7 +48,7 @@ class Bench:
     recovered: Sequence[SurrogateSet] = ()
     """Result of the last inversion."""
     oracles_given: list[QueryOracle] = field(default_factory=list)
-    """The services that were handed out; they count their queries."""
+    """The oracles that the method received; they count their queries."""
     origin: str = ""
     """Provider of the method, if it is not the cell's own."""
     base: Adapter | None = None
@@ -106,8 +106,8 @@ class Bench:
         """Return the cached tensors of `make(tell)` for this recipe, or compute them, as a stage."""
         full = {"method": self.method.name, "recipe": dict(recipe), **self._given()}
         full["surrogates"] = [_digest(surrogate) for surrogate in self.recovered]
-        made = self.ledger.artefact(stage, full, lambda tell, _: Artefact(dict(make(tell)), {}), 0, learns=True)
-        return made.tensors
+        result = self.ledger.artefact(stage, full, lambda tell, _: Artefact(dict(make(tell)), {}), 0, learns=True)
+        return result.tensors
 
     # --- the base method --------------------------------------------------------------------------
 

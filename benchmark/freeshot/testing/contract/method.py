@@ -96,7 +96,7 @@ def _same_seed(subject: Subject) -> None:
 @rule("gives the same results in worker processes", "method", last=True)
 def _workers(subject: Subject) -> None:
     world = subject.world
-    here = [accuracies(subject, 2, shot) for shot in (1, 2)]
+    expected = [accuracies(subject, 2, shot) for shot in (1, 2)]
     spawn = multiprocessing.get_context("spawn")
     # A worker cannot import the class of a single-file plugin; it finds that by name, once the file is loaded.
     method = subject.name if file_of(subject.value) else subject.value
@@ -105,8 +105,8 @@ def _workers(subject: Subject) -> None:
         jobs = [
             pool.submit(_run_in_worker, plugins, method, options, world.track(2, shot), world.folder) for shot in (1, 2)
         ]
-        there = [job.result() for job in jobs]
-    if here != there:
+        results = [job.result() for job in jobs]
+    if expected != results:
         raise BrokenError("Its accuracies differ in worker processes. Store no state outside its fields.")
 
 
