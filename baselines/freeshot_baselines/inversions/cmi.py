@@ -99,15 +99,15 @@ class Cmi(InversionMethod):
         for step in steps:
             drawn = generator(latents)
             local = teacher.logits_and_tokens(cropped(drawn, self.crop, rng))
-            whole = teacher.logits_and_tokens(jittered(drawn, rng, 0.125, flip=True))
-            tokens, local_tokens = self.fingerprintable(whole.tokens), self.fingerprintable(local.tokens)
+            full = teacher.logits_and_tokens(jittered(drawn, rng, 0.125, flip=True))
+            tokens, local_tokens = self.fingerprintable(full.tokens), self.fingerprintable(local.tokens)
             if head is None:
                 head = _fingerprint_head(tokens.shape[1], rng).to(teacher.device)
             if len(optimizer.param_groups) == len(groups):
                 optimizer.add_param_group({"params": [*head.parameters()]})
             prints = normalize(head(tokens), dim=1)  # [n, f]
             contrast = contrastive_loss(prints, normalize(head(local_tokens), dim=1), memory, self.temperature)
-            loss = cross_entropy(whole.logits, labels) + self.contrast * contrast
+            loss = cross_entropy(full.logits, labels) + self.contrast * contrast
             descend(optimizer, loss, f"inversion '{self.name}'", step)
         with torch.no_grad():
             images: Tensor = generator(latents)

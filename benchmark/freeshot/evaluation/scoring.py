@@ -81,12 +81,12 @@ def score_embedding(
     keys = image_keys(images, stored)
     order = shown_order(keys)
     used = [stored[i] for i in order.tolist()]
-    seen = 0
+    finished = 0
 
-    def make(part: Sequence[int]) -> Tensor:
-        nonlocal seen
-        features = embed(learner, images, part, device, lambda done, _: on_step(seen + done, len(used)))
-        seen += len(part)
+    def make(indices: Sequence[int]) -> Tensor:
+        nonlocal finished
+        features = embed(learner, images, indices, device, lambda done, _: on_step(finished + done, len(used)))
+        finished += len(indices)
         return features
 
     embedded = Embedded(tuple(used), recall(used, make), keys[order])

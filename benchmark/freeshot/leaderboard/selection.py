@@ -110,4 +110,4 @@ def _selected(board: Board, name: str) -> list[Entry]:
 
 
 def _has_component(row: Entry, name: str) -> bool:
-    return any(part.name == name for record in row.records for part in record.spec.components.values())
+    return any(component.name == name for record in row.records for component in record.spec.components.values())

@@ -107,9 +107,9 @@ class CellRun:
 
     def _prepare(self, bench: Bench) -> Learner:
         """Let the method prepare its learner; time outside of stages is charged as a stage of its own."""
-        with access_blocked(self.violations), metered(self.context.device) as whole:
+        with access_blocked(self.violations), metered(self.context.device) as preparation:
             learner = self.method.prepare(RestrictedWorkbench(bench))
-        bench.ledger.charge_rest(whole)
+        bench.ledger.charge_rest(preparation)
         if not isinstance(learner, Learner):
             raise ContractError(
                 f"Method '{self.method.name}' must prepare a Learner, but returned {type(learner).__name__}."

@@ -59,21 +59,21 @@ class RunContext:
         """Send an event to all plugins; a plugin that raises causes a warning only."""
         list(self.catalogue.host.results("freeshot_event", event=event))
 
-    def component(self, part: ComponentSpec) -> Any:
+    def component(self, spec: ComponentSpec) -> Any:
         """Construct a component from its resolved part."""
-        return build(self.catalogue.component(part.kind, part.name), part.options)
+        return build(self.catalogue.component(spec.kind, spec.name), spec.options)
 
-    def backbone(self, part: ComponentSpec) -> Backbone:
+    def backbone(self, spec: ComponentSpec) -> Backbone:
         """Open a backbone, once."""
-        key = part.model_dump_json()
+        key = spec.model_dump_json()
         if key not in self._backbones:
-            provider: BackboneProvider = self.component(part)
+            provider: BackboneProvider = self.component(spec)
             self._backbones[key] = open_backbone(provider, self.device)
         return self._backbones[key]
 
-    def forget(self, part: ComponentSpec) -> None:
+    def forget(self, spec: ComponentSpec) -> None:
         """Close a backbone that may have been modified; it is reopened on the next use."""
-        self._backbones.pop(part.model_dump_json(), None)
+        self._backbones.pop(spec.model_dump_json(), None)
 
     def pool(self, name: str, backbone: Backbone) -> LoraPool:
         """Open a pool, once; 'pocket/sketch' is the part of 'pocket' tuned on 'sketch'.

@@ -164,9 +164,9 @@ class PoolInversion:
         entry, recipes = self.pool.entries[number], self._recipes(number)
         batches = []
         for piece, (count, recipe) in enumerate(zip(self._batches(entry), recipes, strict=True)):
-            tell = stages.within(STAGE, number * len(recipes) + piece, len(self.pool) * len(recipes))
+            report = stages.within(STAGE, number * len(recipes) + piece, len(self.pool) * len(recipes))
             make = partial(self._invert_batch, entry, piece, count, learned)
-            batches.append(stages.stored(STAGE, recipe, make, tell))
+            batches.append(stages.stored(STAGE, recipe, make, report))
         return batches
 
     def _invert_batch(
@@ -175,13 +175,13 @@ class PoolInversion:
         piece: int,
         per_class: int,
         learned: Mapping[str, Tensor] | None,
-        tell: Callable[[int, int], None],
+        report: Callable[[int, int], None],
         checkpoint: Checkpoint,
     ) -> Artefact:
         """Invert one batch of a LoRA; with `query_only` no gradient flows through the LoRA, and queries are counted."""
         kind = QueryTeacher if self.query_only else BankTeacher
         strategy = None if self._masked_afterwards else self.strategy
-        teacher = kind(self.backbone, [entry], strategy, tell, checkpoint)
+        teacher = kind(self.backbone, [entry], strategy, report, checkpoint)
         rng = stream(derive(self.seed, "inversion", entry.name, *([piece] if piece else [])), device="cpu")
         return invert(teacher, entry, self.inversion, per_class, rng, learned)
 
@@ -217,8 +217,8 @@ class PoolInversion:
         if not isinstance(method, LearnedInversion):
             return None
 
-        def make(tell: Callable[[int, int], None], _: Checkpoint) -> Artefact:
-            return learn_to_invert(self.backbone, self.pool, method, self.per_class, self.seed, tell)
+        def make(report: Callable[[int, int], None], _: Checkpoint) -> Artefact:
+            return learn_to_invert(self.backbone, self.pool, method, self.per_class, self.seed, report)
 
         return stages.artefact(LEARNING, self._learning_recipe(), make, 0).tensors
 

@@ -50,7 +50,7 @@ class Stages:
         self.charge(stage, [artefact], artefact.facts, learned)
         return artefact
 
-    def stored(self, stage: str, recipe: Mapping[str, Any], make: Make, tell: Callable[[int, int], None]) -> Artefact:
+    def stored(self, stage: str, recipe: Mapping[str, Any], make: Make, report: Callable[[int, int], None]) -> Artefact:
         """Load a part of a stage, or compute and measure it; charges nothing."""
         artefact = self.artefacts.load(stage, recipe)
         if artefact is not None:
@@ -59,13 +59,13 @@ class Stages:
         with self.artefacts.lock(stage, recipe):
             self._seconds += time.perf_counter() - began  # waiting is not charged
             artefact = self.artefacts.load(stage, recipe)  # another process may have computed it meanwhile
-            return artefact if artefact is not None else self._made(stage, recipe, make, tell)
+            return artefact if artefact is not None else self._made(stage, recipe, make, report)
 
-    def _made(self, stage: str, recipe: Mapping[str, Any], make: Make, tell: Callable[[int, int], None]) -> Artefact:
+    def _made(self, stage: str, recipe: Mapping[str, Any], make: Make, report: Callable[[int, int], None]) -> Artefact:
         """Compute, measure and store an artefact."""
         state = self.artefacts.checkpoint(stage, recipe)
         with metered(self.device) as state.meter:
-            made = make(tell, state)
+            made = make(report, state)
         cost = state.meter
         self._seconds += cost.seconds - cost.earlier[0]
         self._flops += cost.flops - cost.earlier[1]

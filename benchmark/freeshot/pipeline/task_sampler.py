@@ -221,10 +221,10 @@ def _members(images: Images, shape: TaskShape) -> list[Tensor]:
     labels = torch.as_tensor(images.labels)
     members = [(labels == label).nonzero().flatten() for label in range(len(images.classes))]
     poorest = min(map(len, members), default=0)
-    wanted = shape.shot + shape.query
-    if len(members) < shape.way or poorest < wanted:
+    needed = shape.shot + shape.query
+    if len(members) < shape.way or poorest < needed:
         raise EpisodeError(
-            f"Tasks of {shape.way} classes with {wanted} images each cannot be drawn from base images of "
+            f"Tasks of {shape.way} classes with {needed} images each cannot be drawn from base images of "
             f"{len(members)} classes, the poorest with {poorest}. Choose a track with a smaller way, shot or query."
         )
     return members

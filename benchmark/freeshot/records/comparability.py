@@ -23,7 +23,7 @@ def drop_mismatched_episodes(records: Sequence[RunRecord]) -> Kept:
         lambda record: (record.spec.track.name,),
         lambda record: (_list_of(record), len(record.accuracies)),
         lambda record: (
-            f"of '{record.spec.track.name}' version {record.spec.track.version} met other episodes",
+            f"of '{record.spec.track.name}' version {record.spec.track.version} have other episodes",
             ", or raise the track's version",
         ),
     )

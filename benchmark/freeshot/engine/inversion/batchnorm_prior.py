@@ -92,8 +92,8 @@ def require_prior(inversion: Any, use: str) -> None:
 def weights_file(file: str) -> Path:
     """Return the path of a weights file; DataError if its content does not match the hash in its name."""
     path = next((path for path in (Path(file), weights_folder() / file) if path.is_file()), Path(file))
-    named = NAMED_BY_HASH.fullmatch(path.name)
-    if named and path.is_file() and not (actual := file_sha256(path)).startswith(named[1]):
+    match = NAMED_BY_HASH.fullmatch(path.name)
+    if match and path.is_file() and not (actual := file_sha256(path)).startswith(match[1]):
         raise DataError(f"{path} does not match the hash in its name (its SHA-256 is {actual[:12]}…). Get it again.")
     return path
 

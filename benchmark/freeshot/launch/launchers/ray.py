@@ -39,8 +39,8 @@ class RayLauncher(Launcher):
             self._begin(ray)
         try:
             task = ray.remote(num_cpus=self.cpus, num_gpus=self.gpus, max_retries=0)(_run)
-            given = ray.put(run_cell)
-            waiting = [task.remote(given, cell) for cell in cells]
+            reference = ray.put(run_cell)
+            waiting = [task.remote(reference, cell) for cell in cells]
             while waiting:
                 done, waiting = ray.wait(waiting)
                 try:
