@@ -1,4 +1,4 @@
-"""Steps that all meta-learners share."""
+"""Embedding of a task: support and query images in one forward pass."""
 
 from __future__ import annotations
 
