@@ -36,7 +36,7 @@ def test_its_learner_gets_a_record_and_a_leaderboard_row(freeshot: Installed, tm
     (record,) = [json.loads(path.read_text()) for path in (tmp_path / "results").rglob("*.json")]
     assert record["status"] == "ok", record["reason"]
     assert record["spec"]["track"]["name"] == TRACK
-    assert record["spec"]["parts"]["learner"]["name"] == "proto-five"
-    assert record["spec"]["parts"]["learner"]["options"]["iterations"] == 3
-    assert record["spec"]["parts"]["learner"]["origin"].startswith("freeshot-reptile 0.1+")  # from a folder
+    assert record["spec"]["components"]["learner"]["name"] == "proto-five"
+    assert record["spec"]["components"]["learner"]["options"]["iterations"] == 3
+    assert record["spec"]["components"]["learner"]["origin"].startswith("freeshot-reptile 0.1+")  # from a folder
     assert "proto-five" in freeshot("leaderboard", str(tmp_path / "results"))

@@ -18,9 +18,11 @@ ALLOWED_IMPORTS = {("pickle", "UnpicklingError")}
 LOOKED_AT = {
     "benchmark/freeshot/testing/contract/general.py": {"import pickle"},
     "plugins/makers/pocket_data/fetch_packages.py": {"content.extractall"},
+    "plugins/freeshot_vision/weights/fetch.py": {"archive.extractall"},
 }
 """What was looked at: a component is pickled and unpickled on one line, to show that it can travel; packages
-of a pinned hash, from which the pocket suite is made, are unpacked where no member leads out."""
+of a pinned hash, from which the pocket suite is made or weights are read, are unpacked with tarfile's data filter or
+where no member leads out."""
 MUST = {"torch.load": ("weights_only", True), "jit.load": ("", None)}
 """Calls and the argument that makes them safe; '' where nothing does."""
 MUST_NOT = {"trust_remote_code": True, "allow_pickle": True, "shell": True}

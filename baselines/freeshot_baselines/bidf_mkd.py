@@ -57,8 +57,7 @@ class TwoLevelDistillation(GradientMetaLearner):
         import torch
 
         def distance(queries: Tensor, boundary: float = 1.0) -> Tensor:
-            with torch.autocast(model.device.type, torch.bfloat16, enabled=self.bf16):
-                return self.distance(model, task, queries, boundary)
+            return self.distance(model, task, queries, boundary)
 
         weights = list(model.lora())
         start = [weight.detach().clone() for weight in weights]

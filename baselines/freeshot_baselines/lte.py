@@ -58,7 +58,7 @@ class Lte(PrototypeLossLearner):
             shared = [weight.detach() for weight in model.lora()]  # fixed until the next merge
             lora = joined(shared, scaled(heads[step % self.heads], self.scale))
             # only this head gets a gradient, so that Adam leaves the others as they are
-            descend(optimizer, self.autocast_loss(model, task, lora), "meta-learner 'lte'", step)
+            descend(optimizer, self.loss_with(model, task, lora), "meta-learner 'lte'", step)
             if (step + 1) % (self.heads * self.merge_every) == 0:
                 merge(model, heads, self.scale)
             if self.should_validate(step + 1):

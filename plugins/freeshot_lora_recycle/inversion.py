@@ -50,8 +50,6 @@ class LoraInversion(InversionMethod):
     cross-entropy."""
     schedule: Literal["constant", "cosine"] = "constant"
     """Schedule of the learning rate: constant, as in the paper, or half a cosine down to zero."""
-    bf16: bool = False
-    """Run the network in bfloat16, end to end; LoRA, pixels and prior stay in full precision."""
     jitter: float = 0.125
     """Images are rolled by up to this share of their side at each step, a whole batch by the same offset."""
     flip: bool = True
@@ -70,9 +68,7 @@ class LoraInversion(InversionMethod):
     def _plan(self) -> PixelPlan:
         from freeshot.engine.inversion.pixel_optimizer import PixelPlan
 
-        return PixelPlan(
-            self.iterations, self.lr, self.betas, self.schedule, self.keep, self.jitter, self.flip, self.bf16
-        )
+        return PixelPlan(self.iterations, self.lr, self.betas, self.schedule, self.keep, self.jitter, self.flip)
 
     def _penalized(self, prior: StatisticsPrior | None, loss: Tensor, at: Iterate) -> Tensor:
         """Add the regularisers of natural images; all terms are means over images, scaled like the cross-entropy."""

@@ -54,6 +54,8 @@ def _component(old: Json, catalogue: Catalogue) -> Json:
     kind = str(KINDS.get(old["kind"]) or old["kind"])
     names = OPTIONS.get((kind, "*"), {}) | OPTIONS.get((kind, old["name"]), {})
     options = _renamed(old["options"], names)
+    if options.pop("bf16", False):
+        raise ValueError("A component's own precision became the run's, and no committed record sets it.")
     if options.get("base") == {"name": "frozen-prototype", "options": {}}:
         del options["base"]  # version 1 wrote 'none' so
     component: Component = build(catalogue.component(kind, old["name"]), options)

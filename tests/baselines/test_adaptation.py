@@ -120,7 +120,7 @@ def test_a_grid_is_scored_alike_in_groups_of_any_size() -> None:
         means = support.flatten(2).view(len(support), way, 2, -1).mean(2)
         return [(Setting(lr, 1, "zero"), lambda x, lr=lr: (x.flatten(2) - lr) @ means.mT) for lr in (0.0, 0.5)]
 
-    candidates: list[Any] = [SimpleNamespace(together=together, tune=tune) for together in (1, 2, 5)]
+    candidates: list[Any] = [SimpleNamespace(episodes_per_batch=size, tune=tune) for size in (1, 2, 5)]
     found = [mean_accuracies(trials, candidate, lambda index: RNG) for candidate in candidates]
     assert found[0] == pytest.approx(found[1])
     assert found[0] == pytest.approx(found[2])

@@ -373,8 +373,10 @@ def test_a_killed_training_ends_with_the_same_bits(backbone: Backbone, name: str
 
 @pytest.mark.parametrize("name", SMALL)
 def test_bfloat16_leaves_the_lora_in_full_precision(backbone: Backbone, name: str) -> None:
-    learner = replace(SMALL[name], iterations=2, bf16=True)
-    found = learner.fit(SharedLora(backbone, 2, rng()), Given([toy_task(0), toy_task(1)]), rng())
+    learner = replace(SMALL[name], iterations=2)
+    found = learner.fit(
+        SharedLora(replace(backbone, precision="bf16"), 2, rng()), Given([toy_task(0), toy_task(1)]), rng()
+    )
     assert all(tensor.dtype == torch.float32 and torch.isfinite(tensor).all() for tensor in found.tensors.values())
 
 

@@ -170,24 +170,3 @@ def test_the_end_is_judged_too() -> None:
 def test_validation_without_held_out_classes_is_refused() -> None:
     with pytest.raises(OptionError, match="Give the method a share with -o held_out"):
         fit(Pull(iterations=3, validate_every=1), OneWeight())
-
-
-def test_training_in_bfloat16_rounds_products_and_keeps_weights() -> None:
-    @dataclass(frozen=True)
-    class Product(GradientMetaLearner):
-        """Multiply."""
-
-        name = "product"
-
-        def loss(self, model: Model, task: Task) -> Tensor:
-            (weight,) = model.lora()
-            product = weight.view(1, 1) @ torch.full((1, 1), 1.0)
-            seen.append(product.dtype)
-            return (product.float() - 3).square().sum()
-
-    seen: list[torch.dtype] = []
-    for bf16 in (False, True):
-        model = OneWeight()
-        fit(Product(iterations=2, bf16=bf16), model)
-        assert model.weight.dtype == torch.float32
-    assert seen == [torch.float32] * 2 + [torch.bfloat16] * 2

@@ -125,9 +125,7 @@ def test_parts_go_together_in_lora_recycle(toy: Toy, inversion: str, strategy: s
 
 def test_bfloat16_is_a_switch(toy: Toy) -> None:
     options = ("inversion.iterations=3", "learner.iterations=3", "per_class=5")
-    assert_complete(
-        toy.record("lora-recycle", options=(*options, "inversion.bf16=yes", "learner.bf16=yes"), device="cuda")
-    )
+    assert_complete(toy.record("lora-recycle", options=options, precision="bf16", device="cuda"))
 
 
 @pytest.mark.parametrize("name", ["frozen-prototype", "lora-average", "knn", "linear-probe"])

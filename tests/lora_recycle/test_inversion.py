@@ -183,7 +183,7 @@ def test_a_sinking_rate_brings_images_to_rest(backbone: Backbone, pool: LoraPool
 
 
 def test_in_bfloat16_the_lora_still_recognises_what_comes_out(backbone: Backbone, pool: LoraPool) -> None:
-    rough = invert(backbone, pool, replace(SHORT, bf16=True))
+    rough = invert(replace(backbone, precision="bf16"), pool)
     assert rough.dtype == torch.float32
     assert not torch.equal(rough, invert(backbone, pool))
     noise = invert(backbone, pool, replace(SHORT, iterations=0))

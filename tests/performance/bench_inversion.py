@@ -30,7 +30,7 @@ def bench(setting: Setting | None = None, images: int = 60, steps: int = 10) -> 
     """Invert the same LoRA under each strategy."""
     setting = setting or pocket()
     backbone, asked = setting.backbone, strategies(setting.depth)
-    inversion = build(LoraInversion, {"prior": "none", "iterations": steps, "bf16": setting.bf16})
+    inversion = build(LoraInversion, {"prior": "none", "iterations": steps})
     labels = torch.arange(5).repeat_interleave(images // 5).to(backbone.device)
     bank = LoraBank.of([setting.entry], next(backbone.vit.parameters()))
 

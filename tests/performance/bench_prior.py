@@ -33,9 +33,7 @@ def bench(setting: Setting | None = None, images: int = 25, steps: int = 20) -> 
 
         def inverting(name: str) -> None:
             strategy, every = recipes[name]
-            method = LoraInversion(
-                iterations=steps, prior="resnet50", prior_weights=str(weights), prior_every=every, bf16=setting.bf16
-            )
+            method = LoraInversion(iterations=steps, prior="resnet50", prior_weights=str(weights), prior_every=every)
             teacher = BankTeacher(setting.backbone, [setting.entry], strategy)
             method.synthesize(teacher, labels, torch.Generator().manual_seed(0))
 

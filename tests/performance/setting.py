@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import timm
@@ -50,7 +50,7 @@ class Setting:
         return drawn.to(self.backbone.device)
 
     def precision(self) -> AbstractContextManager[Any]:
-        """Return the context to compute in."""
+        """Return the context in which networks of other libraries compute in the same precision."""
         return autocast(self.backbone.device.type, enabled=self.bf16)
 
 
@@ -66,6 +66,7 @@ def full_size(model: str, device: torch.device, *, bf16: bool = True) -> Setting
     vit = vit.eval().requires_grad_(False).to(device)
     side = int(vit.patch_embed.img_size[0])
     backbone = Backbone(model, vit, Normalize((0.5,) * 3, (0.5,) * 3).to(device), side, "random")
+    backbone = replace(backbone, precision="bf16" if bf16 else "fp32")
     return Setting(f"{model}, {'bf16' if bf16 else 'float32'}", backbone, random_lora(backbone), bf16)
 
 

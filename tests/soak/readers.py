@@ -18,7 +18,8 @@ from freeshot.cache.artifacts import Artefact, Artefacts
 from freeshot.contracts.component import build
 from freeshot.data.image_folder import open_pictures
 from freeshot.launch.event_log import EventLogReader
-from freeshot.pool.cards import ADAPTER_CARD, read_adapter_card
+from freeshot.pool.cards import read_adapter_card
+from freeshot.pool.locate import ADAPTER_CARD
 from freeshot.pool.external_formats import read_lora
 from freeshot.pool.store import open_pool
 from freeshot.records.models import RunRecord

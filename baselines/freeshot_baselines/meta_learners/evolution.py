@@ -46,7 +46,7 @@ class Evolution(PrototypeLossLearner):
                 for pair in noise
                 for sign in (1, -1)
             )
-            losses = torch.stack([self.autocast_loss(model, task, lora) for lora in perturbed])  # [2p]
+            losses = torch.stack([self.loss_with(model, task, lora) for lora in perturbed])  # [2p]
             ranks = centred_ranks(losses)  # [2p]
             shares = (ranks[::2] - ranks[1::2]) / (2 * self.pairs * self.sigma)  # [p]
             for weight, *draws in zip(model.lora(), *noise, strict=True):

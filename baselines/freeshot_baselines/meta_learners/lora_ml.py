@@ -38,7 +38,7 @@ class LoraMl(PrototypeLossLearner):
         private = self.private(model, task, rng)
         for weight in model.lora():
             weight.grad = None
-        loss = self.autocast_loss(model, task, joined(model.lora(), private))
+        loss = self.loss_with(model, task, joined(model.lora(), private))
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
@@ -52,7 +52,7 @@ class LoraMl(PrototypeLossLearner):
         private = [factor.requires_grad_() for factor in fresh_factors(shared, self.inner_rank, rng)]
         inner = torch.optim.Adam(private, lr=self.inner_lr)
         for _ in range(self.inner_steps):
-            loss = self.autocast_loss(model, task, joined(shared, private))
+            loss = self.loss_with(model, task, joined(shared, private))
             inner.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             inner.step()

@@ -22,13 +22,10 @@ class PrototypeLossLearner(GradientMetaLearner):
 
         return prototype_loss(model, task)
 
-    def autocast_loss(
+    def loss_with(
         self, model: Model, task: Task, weights: Sequence[Tensor] | None = None, queries: Tensor | None = None
     ) -> Tensor:
-        """Return the loss with other weights or of some queries only, in bfloat16 if that is set."""
-        import torch
-
+        """Return the loss with other weights or of some queries only."""
         from freeshot_baselines.meta_learners.task_loss import prototype_loss
 
-        with torch.autocast(model.device.type, torch.bfloat16, enabled=self.bf16):
-            return prototype_loss(model, task, weights, queries)
+        return prototype_loss(model, task, weights, queries)

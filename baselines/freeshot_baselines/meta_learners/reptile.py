@@ -56,7 +56,7 @@ class Reptile(PrototypeLossLearner):
         count = len(task.query)
         batches = torch.randperm(count, generator=rng).tensor_split(min(self.inner_steps, count))  # none is empty
         for queries in batches:
-            loss = self.autocast_loss(model, task, queries=queries.to(model.device))
+            loss = self.loss_with(model, task, queries=queries.to(model.device))
             inner.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             inner.step()

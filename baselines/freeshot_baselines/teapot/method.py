@@ -69,8 +69,7 @@ class TaskMemory(PrototypeLossLearner):
                 partner, before = before if blend else None, task
             share = beta(self.alpha, rng) if partner is not None else 1.0
             optimizer.param_groups[0]["lr"] = self.rate(step)
-            with torch.autocast(model.device.type, torch.bfloat16, enabled=self.bf16):
-                loss = self.loss(model, task) if partner is None else blended_loss(model, task, partner, share)
+            loss = self.loss(model, task) if partner is None else blended_loss(model, task, partner, share)
             descend(optimizer, loss, f"meta-learner '{self.name}'", step)
             if self.should_validate(step + 1):
                 best.update(model, step + 1)

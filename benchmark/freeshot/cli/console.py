@@ -9,28 +9,26 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
 from freeshot.basics.text import one_line, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-    from rich.console import Console
 
 PIPE_WIDTH = 160
 
 
 def stdout() -> Console:
     """Open the console for results; wide in a pipe, so that `grep` gets unbroken lines."""
-    from rich.console import Console
-
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
     return Console(width=width, highlight=False, soft_wrap=False, emoji=False, markup=False)
 
 
 def print_line(text: str) -> None:
     """Print a line to stdout; the terminal wraps it, so that it can be copied as one line."""
-    from rich.text import Text
-
     stdout().print(Text(printable(text)), soft_wrap=True)
 
 
@@ -46,9 +44,6 @@ def print_warning(sentence: str) -> None:
 
 def table(rows: Iterable[Sequence[str]], heads: Sequence[str] = (), title: str = "") -> None:
     """Print rows in aligned columns without borders; the first column is never wrapped."""
-    from rich.table import Table
-    from rich.text import Text
-
     console, rows = stdout(), list(rows)
     if title:
         console.print(Text(title, style="bold"))
@@ -68,8 +63,6 @@ def _indent(cell: str) -> str:
 
 def print_finding(text: str, *, severe: bool) -> None:
     """Print one finding of a check, marked ✗ if severe and · otherwise."""
-    from rich.text import Text
-
     mark = Text("✗ ", style="red") if severe else Text("· ", style="yellow")
     stdout().print(mark + Text(one_line(text)), soft_wrap=True)
 
@@ -96,14 +89,10 @@ def p_value(value: float) -> str:
 
 def stderr() -> Console:
     """Open the console for errors and warnings."""
-    from rich.console import Console
-
     return Console(stderr=True, highlight=False)
 
 
 def _print_to_stderr(text: str, style: str) -> None:
-    from rich.text import Text
-
     stderr().print(Text(one_line(text), style=style), soft_wrap=True)
 
 

@@ -6,13 +6,14 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.console import Console
+from rich.text import Text
+
 from freeshot.basics.failures import excerpt, failure_of, grouped, shown_path
 from freeshot.cli.console import print_error, stderr, stdout
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Mapping
-
-    from rich.console import Console
 
     from freeshot.contracts.events import CellFailed
 
@@ -45,8 +46,6 @@ def print_plugin_error(error: Exception, packages: Collection[str]) -> bool:
 
 
 def _print_indented(console: Console, lines: tuple[str, ...]) -> None:
-    from rich.text import Text
-
     for line in lines:
         console.print(Text("    " + line), soft_wrap=True)
 
@@ -56,8 +55,6 @@ def _cause(event: CellFailed) -> Hashable:
 
 
 def _print_cause(title: str, event: CellFailed, *, full: bool) -> None:
-    from rich.text import Text
-
     status = "violated. " if event.status == "violated" else ""
     stdout().print(Text(f"{title}: {status}{event.reason}", style="red"), soft_wrap=True)
     if event.failure is None:

@@ -21,8 +21,31 @@ results_argument = click.argument("results", metavar="[DIR]", type=FOLDER, defau
 pools_folder = click.option("--pools", type=FOLDER, default=Path("pools"), help="Directory of your LoRA pools.")
 data_folder = click.option("--data", type=FOLDER, default=Path("data"), help="Directory of your data sets.")
 cache_folder = click.option("--cache", type=FOLDER, default=Path(".freeshot"), help="Cache directory.")
+
+
+def _measured(ctx: click.Context, _parameter: click.Parameter, value: str) -> str:
+    """Replace 'auto' by the precision that is faster on the device, and print it."""
+    if value != "auto":
+        return value
+    from freeshot.cli.console import print_line
+    from freeshot.engine.devices import choose_device
+    from freeshot.engine.vit.bf16 import faster_precision
+
+    device = choose_device(ctx.params.get("device") or "cpu")
+    chosen, speedup = faster_precision(device)
+    print_line(f"Precision: {chosen} (on {device.type}, bf16 is {speedup:.1f} times as fast as fp32).")
+    return chosen
+
+
 device = click.option(
-    "--device", type=click.Choice(["cpu", "cuda", "auto"]), default="cpu", help="Device to compute on."
+    "--device", type=click.Choice(["cpu", "cuda", "auto"]), default="cpu", is_eager=True, help="Device to compute on."
+)
+precision = click.option(
+    "--precision",
+    type=click.Choice(["fp32", "bf16", "auto"]),
+    default="fp32",
+    callback=_measured,
+    help="Precision of the frozen backbone's passes; auto: measure which is faster on the device.",
 )
 full_traceback = click.option(
     "--traceback",

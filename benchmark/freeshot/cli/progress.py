@@ -8,6 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from rich.console import Console
+from rich.progress import BarColumn, ProgressColumn, Task, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+from rich.text import Text
+
 from freeshot.cli.console import duration, stdout
 from freeshot.contracts.events import (
     CellFailed,
@@ -25,10 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
     import pluggy
-    from rich.console import Console
-    from rich.progress import Progress as Bars
-    from rich.progress import ProgressColumn, TaskID
-
 NAME = "progress display"
 """Name under which a display is registered as a plugin."""
 EVERY = 10.0
@@ -171,8 +172,6 @@ class LineDisplay:
 
     def print(self, line: str, style: str = "") -> None:
         """Print one line."""
-        from rich.text import Text
-
         self.console.print(Text(line, style=style), soft_wrap=True)
 
 
@@ -253,10 +252,6 @@ def shown(
 
 
 def _bars(console: Console) -> Bars:
-    from rich.progress import BarColumn, Task, TaskProgressColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
-    from rich.text import Text
-
     class StageTimeLeft(TimeRemainingColumn):
         """The time left of a stage; that of the run is in its description."""
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
 from freeshot.cli.console import counted, print_warning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
     from freeshot.leaderboard import ShortRanking
     from freeshot.leaderboard.short_ranking import RankedRow
@@ -22,8 +23,6 @@ LABEL = 44
 
 def print_ranking(console: Console, ranking: ShortRanking) -> None:
     """Print the table and the notes below it."""
-    from rich.text import Text
-
     for problem in ranking.problems:
         print_warning(problem)
     if not ranking.empty:
@@ -41,10 +40,6 @@ def _title(ranking: ShortRanking) -> str:
 
 
 def _table(ranking: ShortRanking) -> Table:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column(Text("#"), justify="right")
     for column in ranking.columns:
@@ -66,8 +61,6 @@ def _table(ranking: ShortRanking) -> Table:
 
 
 def _cells(row: RankedRow, columns: Sequence[str]) -> Iterator[Text]:
-    from rich.text import Text
-
     for column in columns:
         value = row.values[column]
         if value is None:

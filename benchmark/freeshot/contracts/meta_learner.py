@@ -86,8 +86,6 @@ class GradientMetaLearner(MetaLearner):
     validate_every: int = 0
     """Evaluate the LoRA on held-out surrogate classes every so many steps and at the end, and keep the best; 0: keep
     the last. Needs the method's `held_out`."""
-    bf16: bool = False
-    """Run the network in bfloat16 and compute the loss under autocast; the LoRA stays in full precision."""
 
     @abstractmethod
     def loss(self, model: Model, task: Task) -> Tensor:
@@ -108,10 +106,7 @@ class GradientMetaLearner(MetaLearner):
         By default the gradient of `loss`. Draw random numbers from `rng`, a stream for this step alone. Every `grad` is
         None when `fit` calls this.
         """
-        import torch
-
-        with torch.autocast(model.device.type, torch.bfloat16, enabled=self.bf16):
-            loss = self.loss(model, task)
+        loss = self.loss(model, task)
         for weight in model.lora():
             weight.grad = None
         loss.backward()  # type: ignore[no-untyped-call]

@@ -179,7 +179,9 @@ def _cell(
     request: RunRequest, catalogue: Catalogue, suite: str, row: Row, track: Track, seed: int, limit: int | None
 ) -> PlannedCell:
     backbone = backbone_part(catalogue, request.backbone or track.backbone)
-    cell, method = resolve_cell(catalogue, suite, row, track, seed=seed, limit=limit, backbone=backbone)
+    cell, method = resolve_cell(
+        catalogue, suite, row, track, seed=seed, limit=limit, backbone=backbone, precision=request.precision
+    )
     cell = with_pool(cell, request.pool, catalogue, request.pools)
     if not request.rerun and is_finished(stored_record(request.results, cell.spec)):
         return replace(cell, state="done", reason="finished; --rerun runs it again", missing="")

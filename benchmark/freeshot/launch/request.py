@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from freeshot.pipeline.context import RunContext
     from freeshot.plugin.catalogue import Catalogue
+    from freeshot.records.models import Precision
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class RunRequest:
     pools: Path = field(default_factory=lambda: Path("pools"))
     """Folder of users' own pools."""
     device: str = "cpu"
+    precision: Precision = "fp32"
+    """Of the frozen backbone's passes."""
     launcher: str = "local"
     launcher_options: tuple[str, ...] = ()
     """'key=value', for the launcher."""
@@ -47,9 +50,8 @@ class RunRequest:
         from freeshot.pipeline.context import RunContext
         from freeshot.pool.locate import find_pool
 
-        context = RunContext(
-            catalogue, self.cache, self.data, choose_device(self.device if here else "cpu"), self.pools
-        )
+        device = choose_device(self.device if here else "cpu")
+        context = RunContext(catalogue, self.cache, self.data, device, self.precision, self.pools)
         if self.pool is not None:
             try:
                 location = find_pool(self.pool, catalogue, self.pools)

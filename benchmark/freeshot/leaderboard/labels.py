@@ -53,6 +53,8 @@ def configuration(spec: RunSpec, *, with_backbone: bool = False) -> Configuratio
     settings |= {option: chosen.name for option, chosen in spec.components.items()}  # replaces the JSON of the option
     if spec.track.pool_override:
         settings["pool"] = spec.track.pool_override
+    if spec.precision != "fp32":
+        settings["precision"] = spec.precision
     if with_backbone:
         settings |= _of_part("backbone", spec.backbone)
     defaults = {key for key in spec.method.options if key not in spec.method.changed}
@@ -69,7 +71,7 @@ def configurations(specs: Iterable[RunSpec], *, with_backbone: bool = False) -> 
     for spec in specs:
         chosen_components = {name: vars(chosen) for name, chosen in spec.components.items()}
         backbone = vars(spec.backbone) if with_backbone else None
-        key = repr((vars(spec.method), chosen_components, spec.track.pool_override, backbone))
+        key = repr((vars(spec.method), chosen_components, spec.track.pool_override, spec.precision, backbone))
         if key not in cached:
             cached[key] = configuration(spec, with_backbone=with_backbone)
         derived.append(cached[key])
@@ -121,9 +123,9 @@ def _label(chosen: Configuration, group: list[Configuration]) -> str:
 
 
 def _always_shown(key: str, chosen: Configuration) -> bool:
-    """Return whether a label must always show a setting: a pool other than the track's, a third-party component."""
+    """Return whether a label must always show a setting: another pool or precision, a third-party component."""
     provider = chosen.values.get(f"{key}.from")
-    return key == "pool" or (key != "backbone" and provider not in (None, *PLAIN, chosen.values["from"]))
+    return key in ("pool", "precision") or (key != "backbone" and provider not in (None, *PLAIN, chosen.values["from"]))
 
 
 def _distinguishes(key: str, chosen: Configuration, group: list[Configuration]) -> bool:

@@ -27,7 +27,7 @@ from freeshot.plugin.catalogue import Catalogue
 from freeshot.pool.locate import POOLS, PoolLocation, find_pool
 from freeshot.pool.poisoning import poisoned, split_name
 from freeshot.pool.store import numbers_sha256, open_pool
-from freeshot.records.models import ComponentSpec
+from freeshot.records.models import ComponentSpec, Precision
 
 
 @dataclass(eq=False)
@@ -38,6 +38,8 @@ class RunContext:
     cache: Path
     data: Path
     device: torch.device
+    precision: Precision = "fp32"
+    """Of the backbones."""
     pools: Path = POOLS
     """Folder of users' own pools."""
     own_pools: dict[str, Path] = field(default_factory=dict)
@@ -60,7 +62,7 @@ class RunContext:
         list(self.catalogue.host.results("freeshot_event", event=event))
 
     def component(self, spec: ComponentSpec) -> Any:
-        """Construct a component from its resolved part."""
+        """Construct a component from its resolved spec."""
         return build(self.catalogue.component(spec.kind, spec.name), spec.options)
 
     def backbone(self, spec: ComponentSpec) -> Backbone:
@@ -68,7 +70,7 @@ class RunContext:
         key = spec.model_dump_json()
         if key not in self._backbones:
             provider: BackboneProvider = self.component(spec)
-            self._backbones[key] = open_backbone(provider, self.device)
+            self._backbones[key] = open_backbone(provider, self.device, self.precision)
         return self._backbones[key]
 
     def forget(self, spec: ComponentSpec) -> None:

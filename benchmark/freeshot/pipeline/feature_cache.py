@@ -111,7 +111,7 @@ def feature_recipe(context: RunContext, cell: PlannedCell, learner: Learner, ima
         "merged": weights_sha256(learner.network),  # the weights in use, even if the learner was modified
         "shown": [backbone.normalize.mean.flatten().tolist(), backbone.normalize.std.flatten().tolist()],
         "side": backbone.image_size,
-        "dtype": str(backbone.dtype),
+        "dtype": [str(backbone.dtype), backbone.precision],
         "images": images.sha256,
         "arithmetic": [context.device.type, torch.__version__, torch.get_num_threads()],
     }

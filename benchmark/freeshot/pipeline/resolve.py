@@ -22,7 +22,7 @@ from freeshot.contracts.method import Method, Needs
 from freeshot.contracts.tracks import Row, Track
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.pool.locate import canonical_pool_name, find_pool
-from freeshot.records.models import ComponentSpec, DataFree, RunSpec, TrackSpec
+from freeshot.records.models import ComponentSpec, DataFree, Precision, RunSpec, TrackSpec
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +76,7 @@ def resolve_cell(
     seed: int = 0,
     limit: int | None = None,
     backbone: ComponentSpec | None = None,
+    precision: Precision = "fp32",
 ) -> tuple[PlannedCell, Method]:
     """Resolve a row on a track into a cell, and return its method, too; the backbone is the track's by default."""
     components = _with_chosen(catalogue, "method", row.method, row.options)
@@ -89,6 +90,7 @@ def resolve_cell(
         components={option: chosen.part for option, chosen in components.items()},
         backbone=backbone or backbone_part(catalogue, track.backbone),
         seed=seed,
+        precision=precision,
         limit=limit if limit is not None and limit < track.episodes else None,
     )
     return PlannedCell(spec, track, needs, _data_freedom(needs, components)), method

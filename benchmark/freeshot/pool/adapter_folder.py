@@ -18,7 +18,8 @@ from freeshot.engine.lora.bank import widths_of
 from freeshot.engine.lora.low_rank import padded
 from freeshot.engine.lora.meta_model import adapter_of, factors_of
 from freeshot.engine.vit.backbone import Backbone
-from freeshot.pool.cards import ADAPTER_CARD, AdapterCard, read_adapter_card
+from freeshot.pool.cards import AdapterCard, read_adapter_card
+from freeshot.pool.locate import ADAPTER_CARD
 from freeshot.pool.peft_format import WEIGHTS, from_peft, rows_of, write_adapter
 from freeshot.pool.store import load_tensors
 

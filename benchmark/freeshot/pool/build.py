@@ -25,9 +25,11 @@ from freeshot.engine.metering.flops import flops_of
 from freeshot.engine.vit.backbone import Backbone, named_backbone
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.plugin.host import Host
-from freeshot.pool.cards import POOL_CARD, LoraCard
+from freeshot.pool.cards import LoraCard
+from freeshot.pool.locate import POOL_CARD
 from freeshot.pool.store import open_pool, write_card, write_entry
 from freeshot.pool.train_loras import Tuned, TuningRecipe, TuningTask, tune
+from freeshot.records.models import Precision
 
 HELD_OUT = 0.2
 NOTES = ".block-*.json"
@@ -41,6 +43,8 @@ class PoolRequest(PoolPlan):
 
     out: Path = Path()
     device: str = "cpu"
+    precision: Precision = "fp32"
+    """Of the backbone's passes; LoRAs and heads are trained in full precision."""
     data: Path | None = None
 
 
@@ -71,7 +75,7 @@ class _Build:
 
     def __init__(self, request: PoolRequest, catalogue: Catalogue, host: Host) -> None:
         self.request, self.host = request, host
-        self.backbone = named_backbone(catalogue, request.backbone, request.device)
+        self.backbone = named_backbone(catalogue, request.backbone, request.device, request.precision)
         datasets = {name: dataset_by_name(catalogue, name) for name in request.sources}
         self.sources = {name: self._base_images(name, dataset) for name, dataset in datasets.items()}
         self.license = "; ".join(f"{name}: {dataset.license or 'not stated'}" for name, dataset in datasets.items())
@@ -146,7 +150,7 @@ class _Build:
             **asdict(self.recipe),
             "sources": [[name, self.sources[name].sha256] for name in request.sources],  # order matters
             "way": request.way,
-            "backbone": self.backbone.sha256,
+            "backbone": self.backbone.identity[1:],
         }
         note = request.out / f".block-{numbers[0]:03d}-{len(numbers)}-{fingerprint(recipe)}.json"
         cards = TypeAdapter(list[LoraCard])
@@ -202,7 +206,7 @@ class _Build:
                 "dataset": self._source(number),
                 "held_out_accuracy": round(tuned.accuracies[index], 4),
                 "training_images": int((~task.held_out).sum()),
-                "recipe": asdict(self.recipe),
+                "recipe": asdict(self.recipe) | {"precision": self.backbone.precision},
             },
         )
 

@@ -10,18 +10,13 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
 from freeshot.basics.errors import PoolError
-from freeshot.basics.files import PIECE, canonical_json, file_sha256, read_bounded, write_text
+from freeshot.basics.files import canonical_json, file_sha256, read_bounded, write_text
 from freeshot.basics.text import first_problem
+from freeshot.pool.locate import ADAPTER_CARD, POOL_CARD, is_folder_name
 
-POOL_CARD, ADAPTER_CARD = "pool.json", "freeshot.json"
 LARGEST = 64 * 2**20
 """Maximal size of a card in bytes; that of forty LoRAs takes a thousandth."""
 AnyCard = TypeVar("AnyCard", bound="Card")
-
-
-def is_folder_name(name: str) -> bool:
-    """Return whether a name is a valid single folder name on all systems."""
-    return PIECE.fullmatch(name) is not None and name.isprintable() and len(name.encode(errors="replace")) < 200
 
 
 def _folder_name(name: str) -> str:

@@ -16,7 +16,8 @@ from pydantic import TypeAdapter
 from torch import Tensor
 
 from freeshot.basics.errors import PoolError
-from freeshot.pool.cards import ADAPTER_CARD, POOL_CARD, is_folder_name, read_json
+from freeshot.pool.cards import read_json
+from freeshot.pool.locate import ADAPTER_CARD, POOL_CARD, is_folder_name
 from freeshot.pool.peft_format import CONFIG, PREFIX, WEIGHTS, take_factors
 from freeshot.pool.store import HEAD, load_tensors
 

@@ -15,8 +15,8 @@ from freeshot.engine.lora.bank import WHOLE, slots_of, widths_of
 from freeshot.engine.lora.low_rank import padded
 from freeshot.engine.vit.backbone import Backbone
 from freeshot.engine.vit.forward import forward
-from freeshot.pool.cards import POOL_CARD
 from freeshot.pool.external_formats import BlockTarget, ExternalLora, find_loras, read_lora
+from freeshot.pool.locate import POOL_CARD
 from freeshot.pool.store import open_pool, write_card, write_entry
 
 

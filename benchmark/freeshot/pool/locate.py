@@ -10,10 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from freeshot.basics.errors import MissingPoolError, PoolError, UnknownNameError
+from freeshot.basics.files import PIECE
 from freeshot.basics.suggestions import unknown_name
 from freeshot.plugin.catalogue import Catalogue
-from freeshot.pool.cards import POOL_CARD, is_folder_name, read_pool_card
 
+POOL_CARD, ADAPTER_CARD = "pool.json", "freeshot.json"
+"""File names of the cards of pools and of adapters."""
 POOLS = Path("pools")
 """Default folder in which users' own pools are searched and built."""
 
@@ -33,6 +35,8 @@ class PoolLocation:
     @property
     def identity(self) -> str:
         """Hash of the card, which includes the hashes of all files, if the pool is not shipped; '' otherwise."""
+        from freeshot.pool.cards import read_pool_card
+
         return "" if self.shipped else read_pool_card(self.folder).identity
 
 
@@ -129,6 +133,8 @@ def _whole(name: str, catalogue: Catalogue, pools: Path) -> PoolLocation | None:
 
 def _of_folder(folder: Path, catalogue: Catalogue) -> PoolLocation:
     """Locate a pool by folder; PoolError if a plugin ships a different pool with the same name."""
+    from freeshot.pool.cards import read_pool_card  # with pydantic, which the listing of pools does not need
+
     card = read_pool_card(folder)
     shipped = catalogue.pools().get(card.name)
     if shipped is not None and card.identity != read_pool_card(shipped).identity:
@@ -137,3 +143,8 @@ def _of_folder(folder: Path, catalogue: Catalogue) -> PoolLocation:
             f"under another name: freeshot pool import {folder} --backbone {card.backbone} --name NAME"
         )
     return PoolLocation(card.name, folder, shipped=False)
+
+
+def is_folder_name(name: str) -> bool:
+    """Return whether a name is a valid single folder name on all systems."""
+    return PIECE.fullmatch(name) is not None and name.isprintable() and len(name.encode(errors="replace")) < 200

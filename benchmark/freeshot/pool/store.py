@@ -23,7 +23,8 @@ from freeshot.basics.access_guard import require_access
 from freeshot.basics.errors import PoolError
 from freeshot.basics.files import file_sha256, read_bounded
 from freeshot.contracts.pool import LoraEntry, LoraPool
-from freeshot.pool.cards import POOL_CARD, LoraCard, PoolCard, read_pool_card
+from freeshot.pool.cards import LoraCard, PoolCard, read_pool_card
+from freeshot.pool.locate import POOL_CARD
 from freeshot.pool.peft_format import WEIGHTS, from_peft, rows_of, save_tensors, write_adapter
 
 HEAD: Final = "head.safetensors"

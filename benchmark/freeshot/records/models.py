@@ -31,6 +31,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 Status = Literal["ok", "failed", "violated", "skipped"]
 DataFree = Literal["strict", "public prior", "real data"]
+Precision = Literal["fp32", "bf16"]
 
 
 class Frozen(BaseModel):
@@ -102,6 +103,8 @@ class RunSpec(Frozen):
     """Components that the method selects by name, recursively: option, 'base.learner' → component."""
     backbone: ComponentSpec
     seed: Whole = 0
+    precision: Precision = "fp32"
+    """Of the frozen backbone's passes in inversion, meta-training and embedding; all else is in fp32."""
     limit: Count | None = None
     """Number of episodes to run, if fewer than the track's; such a record is not comparable."""
 

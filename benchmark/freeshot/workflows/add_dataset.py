@@ -21,8 +21,8 @@ from freeshot.data.verify import DatasetReport, check_dataset
 from freeshot.engine.vit.backbone import backbone_provider
 from freeshot.evaluation.episodes import episodes_sha256, track_episodes
 from freeshot.plugin.catalogue import Catalogue
-from freeshot.pool.cards import POOL_CARD, read_pool_card
-from freeshot.pool.locate import POOLS, canonical_pool_name, find_pool
+from freeshot.pool.cards import read_pool_card
+from freeshot.pool.locate import POOL_CARD, POOLS, canonical_pool_name, find_pool
 from freeshot.pool.store import open_pool
 
 SHARES = (0.6, 0.2, 0.2)

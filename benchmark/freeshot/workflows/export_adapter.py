@@ -22,7 +22,7 @@ from freeshot.plugin.catalogue import Catalogue
 from freeshot.pool.adapter_folder import export_adapter
 from freeshot.pool.locate import find_pool
 from freeshot.pool.store import open_pool
-from freeshot.records.models import StageCost
+from freeshot.records.models import Precision, StageCost
 from freeshot.workflows.contact_sheet import contact_sheet, save_sheet
 
 
@@ -44,6 +44,8 @@ class RecycleRequest:
     backbone: str | None = None
     cache: Path = field(default_factory=lambda: Path(".freeshot"))
     device: str = "cpu"
+    precision: Precision = "fp32"
+    """Of the frozen backbone's passes."""
     sheets: bool = False
     """Also save the surrogates of each LoRA as a contact sheet."""
 
@@ -85,6 +87,7 @@ class Job:
             "method": self.cell.spec.method.model_dump(mode="json"),
             "parts": {name: component.model_dump(mode="json") for name, component in self.cell.spec.components.items()},
             "seed": self.cell.spec.seed,
+            "precision": self.cell.spec.precision,
             "way": self.cell.track.way,
             "shot": self.cell.track.shot,
             "data_free": self.cell.data_free,
@@ -111,11 +114,11 @@ def plan_recycling(request: RecycleRequest, catalogue: Catalogue) -> Job:
     )
     name = request.method or _default_method(request.preset, catalogue)
     row = row_for(name, request.options, request.preset, catalogue)
-    cell, method = resolve_cell(catalogue, "own", row, track, seed=request.seed)
+    cell, method = resolve_cell(catalogue, "own", row, track, seed=request.seed, precision=request.precision)
     if more := cell.needs - {Needs.POOL}:
         needs = ", ".join(sorted(need.value for need in more))
         raise OptionError(f"Method '{method.name}' needs more than a pool: {needs}. Choose a data-free one.")
-    context = RunContext(catalogue, request.cache, Path("data"), choose_device(request.device))
+    context = RunContext(catalogue, request.cache, Path("data"), choose_device(request.device), request.precision)
     context.own_pools[pool.name] = location.folder
     require_parts_ready(cell, context)
     pool = context.pool(pool.name, context.backbone(cell.spec.backbone))  # now with the backbone's hash checked

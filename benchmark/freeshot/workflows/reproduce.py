@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from freeshot.basics.errors import FreeshotError, StoreError
@@ -53,7 +53,8 @@ def rebuild(record: RunRecord, catalogue: Catalogue, request: RunRequest) -> Reb
     try:
         backbone = part_of(catalogue, "backbone", old.backbone.name, old.backbone.options).part
         row = Row(old.method.name, old.method.options)
-        cell, _ = resolve_cell(catalogue, old.suite, row, track, seed=old.seed, limit=old.limit, backbone=backbone)
+        same: dict[str, Any] = {"seed": old.seed, "limit": old.limit, "precision": old.precision}
+        cell, _ = resolve_cell(catalogue, old.suite, row, track, **same, backbone=backbone)
         cell = with_pool(cell, request.pool or old.track.pool_override or None, catalogue, request.pools)
         if cell.missing:
             return Rebuilt(None, (*differences, Difference("cell", cell.missing)))
@@ -67,7 +68,7 @@ def rebuild(record: RunRecord, catalogue: Catalogue, request: RunRequest) -> Reb
     if not differences and spec.cell != record.cell:
         differences.append(Difference("cell", f"The cell would be {spec.cell}, the record's is {record.cell}."))
     if not any(difference.weight == "cell" for difference in differences):
-        context = request.context(catalogue)
+        context = replace(request, precision=old.precision).context(catalogue)
         differences += _input_hashes(record, cell, context)
         differences += _surroundings(record.provenance, provenance(context.device))
     return Rebuilt(cell, tuple(differences))
@@ -78,7 +79,7 @@ def run_again(cell: PlannedCell, catalogue: Catalogue, request: RunRequest) -> R
     path = record_path(request.results, cell.spec)
     if path.exists():
         raise StoreError(f"{path} already exists. Choose an empty folder for --results; records are never overwritten.")
-    execute_plan(Plan((cell,)), request, catalogue)
+    execute_plan(Plan((cell,)), replace(request, precision=cell.spec.precision), catalogue)
     return RunRecord.read(path)
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from freeshot import FewShotDataset
 from freeshot.basics.errors import DataError
 from freeshot_vision.pocket import DATA
-from freeshot_vision.sheets import SheetImages, open_sheet
+
+if TYPE_CHECKING:
+    from freeshot_vision.sheets import SheetImages
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,8 @@ class ShippedSheet(FewShotDataset):
 
     def load(self, split: str, root: Path) -> SheetImages:
         """Return one split; the user's data folder is not used."""
+        from freeshot_vision.sheets import open_sheet  # pydantic takes 0.1 s to import
+
         return open_sheet(DATA, self.name, split)
 
 
@@ -76,6 +81,8 @@ class Photos(FewShotDataset):
                 f"The sheet of 'photos' was not found in {folder}. Build it there, in a checkout of FreeShot: "
                 f"PYTHONPATH=plugins python -m makers.pocket_data photos --work {root / 'work'} --out {folder}"
             )
+        from freeshot_vision.sheets import open_sheet
+
         return open_sheet(folder, self.name, split)
 
 

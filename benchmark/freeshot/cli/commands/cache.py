@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import rich_click as click
+from rich.filesize import decimal
 
 from freeshot.cache.admin import CacheItem
 from freeshot.cli.console import print_line, stdout, table
@@ -65,6 +66,4 @@ def _print(entries: Sequence[CacheItem], nothing: str) -> None:
 
 def _size(count: int) -> str:
     """Format a number of bytes: '940 B', '12.3 MB'."""
-    from rich.filesize import decimal
-
     return decimal(count).replace("bytes", "B")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
+from rich.text import Text
 
 from freeshot.cli import options
 from freeshot.cli.console import print_error, print_warning, stdout
@@ -136,8 +137,6 @@ def _print_short(
 ) -> None:
     """Print the ranking of one suite, and how to see more."""
     from dataclasses import replace
-
-    from rich.text import Text
 
     from freeshot.basics.text import one_line
     from freeshot.cli.ranking import print_ranking

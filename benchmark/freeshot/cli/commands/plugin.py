@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import rich_click as click
+from rich.text import Text
 
 from freeshot.cli.console import print_line, stdout, table
 from freeshot.cli.context import session_of
@@ -28,8 +29,6 @@ def command() -> None:
 @click.pass_context
 def list_(ctx: click.Context) -> None:
     """List the installed plugins with their hooks, and the errors of those that failed to load."""
-    from rich.text import Text
-
     session = session_of(ctx)
     session.catalogue.call_every_hook()
     plugin_commands(session)  # collected for its failures
@@ -102,7 +101,6 @@ def _settings(options: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _print(report: Report, *, full: bool) -> None:
-    from rich.text import Text
 
     from freeshot.testing.contract.entries import entries
 

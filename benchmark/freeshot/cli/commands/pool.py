@@ -11,7 +11,7 @@ from freeshot.basics.errors import OptionError
 from freeshot.cli.console import arithmetic, counted, print_line, print_warning, stdout, table
 from freeshot.cli.context import session_of
 from freeshot.cli.group import HelpfulGroup
-from freeshot.cli.options import FILE, FOLDER, data_folder, device, pools_folder
+from freeshot.cli.options import FILE, FOLDER, data_folder, device, pools_folder, precision
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,6 +75,7 @@ def list_(ctx: click.Context, pools: Path) -> None:
 @click.option("--seed", type=int, default=0, help="Random seed.")
 @click.option("--at-once", type=click.IntRange(min=1), default=8, help="Number of LoRAs trained in parallel.")
 @device
+@precision
 @data_folder
 @click.option("--dry-run", is_flag=True, help="Only count images and operations; needs no images.")
 @click.pass_context

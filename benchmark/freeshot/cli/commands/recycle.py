@@ -24,6 +24,7 @@ from freeshot.cli.context import session_of
 @click.option("--seed", type=int, default=0, help="Random seed.")
 @options.cache_folder
 @options.device
+@options.precision
 @click.option("--sheets", is_flag=True, help="Also save the surrogate images of each LoRA as a picture.")
 @click.option("--dry-run", is_flag=True, help="Check the arguments and print what would be trained.")
 @click.pass_context

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 )
 @click.option("--limit", metavar="N", type=click.IntRange(min=1), help="Use N episodes only; not comparable.")
 @options.device
+@options.precision
 @click.option("--results", type=options.FOLDER, default=Path("results"), help="Directory for the records.")
 @options.cache_folder
 @options.data_folder

@@ -8,6 +8,7 @@ from inspect import cleandoc
 from typing import Any
 
 import rich_click as click
+from rich.text import Text
 
 from freeshot.cli.commands.list_ import NAMED
 from freeshot.cli.console import print_line, stdout, table
@@ -26,8 +27,6 @@ FACTS = ("citation", "domain", "license", "data_free", "role", "needs")
 @click.pass_context
 def command(ctx: click.Context, name: str) -> None:
     """Describe a component, track, suite or pool: summary, citation, options."""
-    from rich.text import Text
-
     from freeshot.basics.suggestions import unknown_name
     from freeshot.pool.locate import build_command
 
@@ -48,8 +47,6 @@ def command(ctx: click.Context, name: str) -> None:
 
 
 def _show(catalogue: Catalogue, kind: str, name: str) -> None:
-    from rich.text import Text
-
     origin = catalogue.origin(kind, name)
     stdout().print(Text.assemble((name, "bold"), f"  {kind} from {origin}"))
     if kind == "track":
@@ -65,7 +62,6 @@ def _show(catalogue: Catalogue, kind: str, name: str) -> None:
 
 
 def _show_component(cls: type[Component]) -> None:
-    from rich.text import Text
 
     from freeshot.contracts.component import describe_type, options_of
 
@@ -98,8 +94,6 @@ def _values(described: Track | PoolPlan) -> dict[str, Any]:
 
 
 def _show_suite(suite: Suite) -> None:
-    from rich.text import Text
-
     stdout().print(Text(f"{suite.summary}\nTracks: {', '.join(suite.tracks)}"))
     for name, profile in suite.profiles.items():
         limit = f", {profile.limit} episodes per track" if profile.limit else ""

@@ -53,7 +53,6 @@ class PixelPlan:
     """Images are rolled by up to this share of their side at each step, all by the same offset."""
     flip: bool
     """Mirror all images in half of the steps."""
-    bf16: bool = False
 
     def rate(self, step: int) -> float:
         """Return the learning rate at a step."""
@@ -72,9 +71,7 @@ class PixelPlan:
         for step in teacher.steps(self.iterations, begin):
             optimizer.param_groups[0]["lr"] = self.rate(step)
             images = jittered(pixels * teacher.std + teacher.mean, rng, self.jitter, flip=self.flip)  # [n, 3, h, w]
-            with torch.autocast(teacher.device.type, torch.bfloat16, enabled=self.bf16):
-                logits = teacher.logits(images)  # [n, c]
-            logits = logits.to(images)
+            logits = teacher.logits(images)  # [n, c]
             if best is not None:
                 best.update(pixels, logits.detach(), labels)
             loss = penalty(cross_entropy(logits, labels) * len(labels), Iterate(images, pixels, step))

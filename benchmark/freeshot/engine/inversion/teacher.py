@@ -12,7 +12,6 @@ from freeshot.basics.step_limit import bounded
 from freeshot.contracts.inversion import TeacherView
 from freeshot.contracts.tensors import Checkpoint
 from freeshot.engine.lora.bank import LoraBank
-from freeshot.engine.vit.bf16 import bf16_copy_under_autocast
 from freeshot.engine.vit.forward import forward, require_class_token
 
 if TYPE_CHECKING:
@@ -95,7 +94,7 @@ class BankTeacher:
         """Return the logits together with the class token after each block."""
         require_class_token(self._backbone.vit)
         tokens: list[Tensor] = []
-        blocks = bf16_copy_under_autocast(self._backbone.vit).get_submodule("blocks").children()
+        blocks = self._backbone.computing.get_submodule("blocks").children()
         with ExitStack() as stack:
             for block in blocks:
                 stack.enter_context(block.register_forward_hook(lambda _, __, out: tokens.append(out[:, 0])))  # [n, d]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from torch import Tensor, nn
 
 from freeshot.contracts.method import Learner
@@ -9,6 +11,7 @@ from freeshot.contracts.tensors import Adapter
 from freeshot.engine.lora.bank import merge
 from freeshot.engine.lora.meta_model import bank_of
 from freeshot.engine.vit.backbone import Backbone
+from freeshot.engine.vit.forward import forward
 
 
 class AdaptedLearner(Learner):
@@ -17,17 +20,16 @@ class AdaptedLearner(Learner):
     def __init__(self, backbone: Backbone, adapter: Adapter | None = None) -> None:
         self.adapter = adapter
         """The merged adapter; None for the unchanged backbone."""
-        self._normalize = backbone.normalize
-        self._vit = backbone.vit
+        self._backbone = backbone
         if adapter is not None:
-            self._vit = merge(backbone.vit, bank_of(adapter, next(backbone.vit.parameters())))
+            bank = bank_of(adapter, next(backbone.vit.parameters()))
+            self._backbone = replace(backbone, vit=merge(backbone.vit, bank))
 
     @property
     def network(self) -> nn.Module:
-        """The backbone's transformer with the adapter merged into it."""
-        return self._vit
+        """The backbone's transformer with the adapter merged into it, in full precision."""
+        return self._backbone.vit
 
     def embed(self, images: Tensor) -> Tensor:
         """Map images [b, 3, h, w] in 0…1 to features [b, d], using all tokens."""
-        features: Tensor = self._vit(self._normalize(images))  # [b, d]
-        return features
+        return forward(self._backbone, images).features  # [b, d]

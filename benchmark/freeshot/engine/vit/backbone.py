@@ -14,7 +14,9 @@ from freeshot.basics.errors import ContractError
 from freeshot.contracts.backbone import BackboneProvider
 from freeshot.contracts.component import build, name_and_options, spelled
 from freeshot.engine.devices import choose_device
+from freeshot.engine.vit.bf16 import bf16_copy
 from freeshot.plugin.catalogue import Catalogue
+from freeshot.records.models import Precision
 
 
 class Normalize(nn.Module):
@@ -43,11 +45,18 @@ class Backbone:
     image_size: int
     sha256: str
     """Hash of the weights, the same on every device."""
+    precision: Precision = "fp32"
+    """The precision in which it computes; `vit` holds the weights in full precision."""
 
     @property
     def identity(self) -> list[str]:
         """All that determines its features; the name counts because weights do not determine the number of heads."""
-        return [self.name, self.sha256]
+        return [self.name, self.sha256, self.precision]
+
+    @property
+    def computing(self) -> nn.Module:
+        """The network that computes: `vit`, or its bfloat16 copy."""
+        return bf16_copy(self.vit) if self.precision == "bf16" else self.vit
 
     @property
     def device(self) -> torch.device:
@@ -80,7 +89,9 @@ class TrainableBackbone(nn.Sequential):
         return Backbone(name, vit.eval().requires_grad_(False), normalize, image_size, weights_sha256(vit))
 
 
-def open_backbone(provider: BackboneProvider, device: str | torch.device = "cpu") -> Backbone:
+def open_backbone(
+    provider: BackboneProvider, device: str | torch.device = "cpu", precision: Precision = "fp32"
+) -> Backbone:
     """Build, freeze, move and validate a backbone; ContractError if it does not map images to features."""
     vit = provider.build().eval().requires_grad_(False).to(device)
     backbone = Backbone(
@@ -89,6 +100,7 @@ def open_backbone(provider: BackboneProvider, device: str | torch.device = "cpu"
         normalize=Normalize(*provider.normalization()).to(device),
         image_size=provider.image_size(),
         sha256=weights_sha256(vit),
+        precision=precision,
     )
     side = backbone.image_size
     with torch.inference_mode():
@@ -106,10 +118,10 @@ def backbone_provider(catalogue: Catalogue, name: str) -> BackboneProvider:
     return provider  # type: ignore[no-any-return]
 
 
-def named_backbone(catalogue: Catalogue, name: str, device: str = "cpu") -> Backbone:
+def named_backbone(catalogue: Catalogue, name: str, device: str = "cpu", precision: Precision = "fp32") -> Backbone:
     """Open the backbone `name`, which may include options: 'timm:side=64'."""
     provider = backbone_provider(catalogue, name)
-    return open_backbone(provider, choose_device(device))
+    return open_backbone(provider, choose_device(device), precision)
 
 
 def weights_sha256(module: nn.Module) -> str:

@@ -30,6 +30,11 @@ class EpisodeBackbone:
     vit: nn.Module
     normalize: Normalize
 
+    @property
+    def computing(self) -> nn.Module:
+        """`vit` itself: tuning at test is in full precision."""
+        return self.vit
+
     @classmethod
     def of(cls, network: nn.Module) -> EpisodeBackbone:
         """Freeze the network that `bench.backbone()` returns."""

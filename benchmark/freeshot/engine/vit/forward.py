@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from freeshot.basics.errors import ContractError, OptionError
 from freeshot.contracts.strategy import EfficiencyStrategy
 from freeshot.contracts.tensors import LayerView
-from freeshot.engine.vit.bf16 import autocast, bf16_copy_under_autocast
+from freeshot.engine.vit.bf16 import autocast
 from freeshot.ops.tokens import gather_patches
 
 
@@ -28,6 +28,10 @@ class Network(Protocol):
     @property
     def vit(self) -> nn.Module:
         """The module that maps normalised images to features."""
+
+    @property
+    def computing(self) -> nn.Module:
+        """`vit`, or its bfloat16 copy if that is to compute."""
 
     @property
     def normalize(self) -> nn.Module:
@@ -67,8 +71,8 @@ def forward(
     """Map images [n, 3, h, w] in 0…1 to features; differentiable in images, bank and registers.
 
     Patch embedding processes all patches, and kept ones carry their own position; only the blocks are sparse. Registers
-    [g, p, d] are tokens appended to the others, the same for all images of a group; n is ordered by group. Under
-    bfloat16 autocast a frozen network runs in bfloat16; features have the images' dtype.
+    [g, p, d] are tokens appended to the others, the same for all images of a group; n is ordered by group. A
+    backbone of precision bf16 computes in bfloat16; features have the images' dtype.
     """
     assert registers is None or strategy is None, "a strategy would treat registers as patches"
     if kept is not None or strategy is not None:
@@ -79,7 +83,7 @@ def forward(
         kept = strategy.patches(progress, images)
         kept = None if kept is None else kept.sort(dim=1).values  # searchsorted below needs sorted indices
     state = TokenState(kept)
-    normalized, vit = backbone.normalize(images), bf16_copy_under_autocast(backbone.vit)
+    normalized, vit = backbone.normalize(images), backbone.computing
     halved = vit is not backbone.vit
     with ExitStack() as stack:
         if halved:
