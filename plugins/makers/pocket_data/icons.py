@@ -237,7 +237,7 @@ def _choose(drawn: dict[str, dict[str, NDArray[np.uint8]]]) -> dict[str, dict[st
     for concept, stack in drawn.items():
         distinct: dict[str, NDArray[np.uint8]] = {}
         for prefix, cell in stack.items():
-            if cell.tobytes() not in shared and not any(alike(cell, other) for other in distinct.values()):
+            if cell.tobytes() not in shared and not any(nearly_identical(cell, other) for other in distinct.values()):
                 distinct[prefix] = cell
         kept[concept] = distinct
     filled = sorted((c for c in kept if len(kept[c]) >= FEWEST), key=lambda c: (-len(kept[c]), c))
@@ -251,7 +251,7 @@ def _first(stack: dict[str, NDArray[np.uint8]]) -> dict[str, NDArray[np.uint8]]:
     return {names[index]: stack[names[index]] for index in indices}
 
 
-def alike(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> bool:
+def nearly_identical(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> bool:
     """Return whether two drawings differ in less than ALIKE of their joint ink."""
     a, b = 255 - first.astype(np.int64), 255 - second.astype(np.int64)
     return bool(np.abs(a - b).sum() < ALIKE * np.maximum(a, b).sum())
