@@ -1,5 +1,5 @@
 # Each target sets up what it needs, so `make demo` and `make test` work in a fresh clone.
-# PYTHON chooses the interpreter (3.11 or later), VENV where the environment lives.
+# PYTHON chooses the interpreter (3.11.4 or later), VENV where the environment lives.
 
 PYTHON ?= python3
 VENV   ?= .venv
@@ -42,7 +42,7 @@ bench: $(STAMP)  ## time the engine (tests/performance)
 soak: $(STAMP)  ## kill, fill and fuzz for an hour; writes results/reliability.md
 	@$(BIN)/python -m tests.soak --write results/reliability.md
 
-coverage: $(STAMP)  ## measure how often each sort of interval holds (an hour or two; continues)
+coverage: $(STAMP)  ## measure the coverage of each kind of interval (an hour or two; resumes)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m makers.interval_coverage 'in-domain/*' 'cross-domain/*' --out results/coverage
 
 tables: $(STAMP)  ## regenerate every table that is made from the committed records
@@ -51,7 +51,7 @@ tables: $(STAMP)  ## regenerate every table that is made from the committed reco
 	@$(BIN)/python -m tests.docs.tables
 	@$(BIN)/python -m makers.network_card plugins/freeshot_vision/pocket/weights/training.json results/pocket
 
-sheets: $(STAMP)  ## lay out what LoRA Recycle recovers from some of the pocket pool's LoRAs (minutes)
+sheets: $(STAMP)  ## lay out images that LoRA Recycle synthesises from some pocket LoRAs (minutes)
 	@$(BIN)/freeshot recycle pocket --preset pocket --sheets --out build/meta-lora
 	@mkdir -p results/sheets && for n in 000 001 002 003; do cp build/meta-lora/sheets/lora-$$n.png results/sheets/; done
 
@@ -61,8 +61,8 @@ clean:  ## remove the environment, caches and build outputs
 
 # Again only when pyproject.toml changes: an editable install follows the sources by itself.
 $(STAMP): pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	    || { echo "FreeShot needs Python 3.11 or later; try: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 4))' \
+	    || { echo "FreeShot needs Python 3.11.4 or later; try: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
 	@echo "==> making the environment $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
 	@echo "==> installing FreeShot and what it needs; the first time this downloads torch, which takes minutes"

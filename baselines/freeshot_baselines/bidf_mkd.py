@@ -106,15 +106,15 @@ def halves(task: Task) -> tuple[Tensor, Tensor]:
     return torch.cat(first), torch.cat(second)
 
 
-def boundary_queries(theirs: Tensor, ours: Tensor, share: float) -> Tensor:
+def boundary_queries(teacher_logits: Tensor, student_logits: Tensor, share: float) -> Tensor:
     """Return the indices of the share of queries with the largest ‖p − p'‖₁ where both logits [q, c] predict one class.
 
     If they agree on fewer queries, those; if on none, all queries.
     """
     import torch
 
-    distance = (theirs.softmax(1) - ours.softmax(1)).abs().sum(1)  # [q]
-    agree = theirs.argmax(1) == ours.argmax(1)  # [q]
+    distance = (teacher_logits.softmax(1) - student_logits.softmax(1)).abs().sum(1)  # [q]
+    agree = teacher_logits.argmax(1) == student_logits.argmax(1)  # [q]
     if not agree.any():
         return torch.arange(len(agree), device=agree.device)
     score = distance.masked_fill(~agree, -1)

@@ -38,6 +38,6 @@ class Prototype(GradientMetaLearner):
         logits = prototype_logits(query, support, labels, task.way, self.distance, self.scale)  # [q, c]
         if task.teacher_logits is None:
             return cross_entropy(logits, task.query.labels)
-        ours, theirs = log_softmax(logits, 1), log_softmax(task.teacher_logits, 1)  # [q, c] each
-        first, second = (ours, theirs) if self.divergence == "student-teacher" else (theirs, ours)
+        student, teacher = log_softmax(logits, 1), log_softmax(task.teacher_logits, 1)  # [q, c] each
+        first, second = (student, teacher) if self.divergence == "student-teacher" else (teacher, student)
         return kl_div(second, first, reduction="batchmean", log_target=True)  # KL(first ‖ second)

@@ -1,1 +1,1 @@
-"""Scripts that make what is committed or shipped; they are not part of the wheel."""
+"""Scripts that build committed and shipped files; they are not part of the wheel."""

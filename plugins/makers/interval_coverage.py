@@ -88,9 +88,9 @@ def study(
     features, labels = features[torch.from_numpy(rows)], np.searchsorted(np.flatnonzero(large), labels[rows])
     truth = float(np.mean(_accuracies(features, labels, track, effort.truth, rng)))
     return [
-        found
+        coverage
         for sized in _sizes(labels, track)
-        for found in _measured(features, labels, track, sized, truth, effort, rng)
+        for coverage in _measured(features, labels, track, sized, truth, effort, rng)
     ]
 
 
@@ -116,23 +116,23 @@ def _measured(
     rng: np.random.Generator,
 ) -> list[Coverage]:
     correction = math.sqrt(1 - sized.share)
-    held, widths = np.zeros((2, effort.sets)), np.zeros((2, effort.sets))
+    contained, widths = np.zeros((2, effort.sets)), np.zeros((2, effort.sets))
     for number in range(effort.sets):
         rows = _smaller(labels, sized, rng)
-        own, known = features[torch.from_numpy(rows)], np.unique(labels[rows], return_inverse=True)[1]
-        accuracies = _accuracies(own, known, track, TASKS, rng)
+        sample, sample_labels = features[torch.from_numpy(rows)], np.unique(labels[rows], return_inverse=True)[1]
+        accuracies = _accuracies(sample, sample_labels, track, TASKS, rng)
         error = float(np.std(accuracies, ddof=1)) / math.sqrt(TASKS)
         seed = int(rng.integers(2**63))
-        spread = measure_sampling_error(own, known, track.way, track.shot, track.query, seed, effort.draws)
+        spread = measure_sampling_error(sample, sample_labels, track.way, track.shot, track.query, seed, effort.draws)
         further = None if spread is None else spread.images if sized.covers == "images" else spread.classes
         if further is None:
             return []
         miss = abs(float(np.mean(accuracies)) - truth)
         widths[:, number] = _reach(StandardError(0, TASKS - 1), error), _reach(further, error)
         narrowed = StandardError(further.size * correction, further.freedom)
-        held[:, number] = miss <= widths[0, number], miss <= _reach(narrowed, error)
+        contained[:, number] = miss <= widths[0, number], miss <= _reach(narrowed, error)
     return [
-        Coverage(track.name, covers, sized.drawn, float(held[i].mean()), float(widths[i].mean()), effort.sets)
+        Coverage(track.name, covers, sized.drawn, float(contained[i].mean()), float(widths[i].mean()), effort.sets)
         for i, covers in enumerate(("episodes", f"episodes and {sized.covers}"))
     ]
 
@@ -157,7 +157,7 @@ def _reach(error: StandardError, own: float) -> float:
     return float(stdtrit(error.freedom, (1 + LEVEL) / 2)) * math.hypot(own, error.size)
 
 
-def table(found: Sequence[Coverage]) -> str:
+def table(results: Sequence[Coverage]) -> str:
     """Format the results as Markdown."""
     reading = (
         f"Share of smaller sets, drawn from a track's own images, whose nominal {LEVEL:.0%} interval contains the "
@@ -173,9 +173,9 @@ def table(found: Sequence[Coverage]) -> str:
         "| --- | --- | --- | ---: | ---: |",
     ]
     lines += [
-        f"| {one.track} | {one.sets} × {one.drawn} | {one.covers} | {100 * one.held:.1f} % | "
-        f"{100 * one.half_width:.2f} |"
-        for one in found
+        f"| {result.track} | {result.sets} × {result.drawn} | {result.covers} | {100 * result.held:.1f} % | "
+        f"{100 * result.half_width:.2f} |"
+        for result in results
     ]
     return "\n".join(lines) + "\n"
 
@@ -195,17 +195,20 @@ def main() -> None:
     parser.add_argument("--sets", type=int, default=Effort.sets)
     parser.add_argument("--data", type=Path, default=Path("data"))
     parser.add_argument("--out", type=Path, required=True)
-    asked = parser.parse_args()
-    file = asked.out.with_suffix(".jsonl")
-    found = [Coverage(**json.loads(line)) for line in file.read_text().splitlines()] if file.exists() else []
+    arguments = parser.parse_args()
+    file = arguments.out.with_suffix(".jsonl")
+    results = [Coverage(**json.loads(line)) for line in file.read_text().splitlines()] if file.exists() else []
     catalogue = Catalogue(load_plugins())
-    for track in catalogue.match_tracks(asked.patterns):
-        if track.optional or track.name in {one.track for one in found}:
+    for track in catalogue.match_tracks(arguments.patterns):
+        if track.optional or track.name in {result.track for result in results}:
             continue
         rng = np.random.default_rng(derive(0, "coverage", track.name))
-        found += study(*_features(track, catalogue, asked.data), track, Effort(asked.sets), rng)
-        write_text(file, "".join(json.dumps(asdict(one)) + "\n" for one in found))
-    write_text(asked.out.with_suffix(".md"), table(sorted(found, key=lambda one: (one.track, one.drawn, one.covers))))
+        results += study(*_features(track, catalogue, arguments.data), track, Effort(arguments.sets), rng)
+        write_text(file, "".join(json.dumps(asdict(result)) + "\n" for result in results))
+    write_text(
+        arguments.out.with_suffix(".md"),
+        table(sorted(results, key=lambda result: (result.track, result.drawn, result.covers))),
+    )
 
 
 if __name__ == "__main__":

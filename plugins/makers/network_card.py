@@ -24,12 +24,12 @@ TEACHER = "EfficientNet-Lite0, ImageNet (Apache-2.0), package efficientnet_lite0
 
 def frozen_accuracies(results: Path) -> dict[str, float]:
     """Read the mean accuracy of `frozen-prototype` per track, in 0…1."""
-    found = {}
+    accuracies = {}
     for path in sorted(results.rglob("frozen-prototype-*.json")):
         record = json.loads(path.read_text(encoding="utf-8"))
         if record["status"] == "ok" and record["comparable"]:
-            found[record["spec"]["track"]["name"]] = round(record["interval"]["mean"], 4)
-    return found
+            accuracies[record["spec"]["track"]["name"]] = round(record["interval"]["mean"], 4)
+    return accuracies
 
 
 def card(training: dict[str, Any], results: Path) -> dict[str, Any]:

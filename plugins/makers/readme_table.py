@@ -1,7 +1,7 @@
 """Refresh the short leaderboard of a page: the page chooses the rows, the records give the numbers.
 
-Between two marks stands a table whose rows begin with a method's name in backticks. What follows the first column is
-replaced: tags, and mean accuracy over the tracks of each section and shot.
+The table is between two marks, and its rows begin with a method's name in backticks. The columns after the first are
+replaced by tags and mean accuracies over the tracks of each section and shot.
 
 `python -m makers.readme_table README.md results/pocket`
 """

@@ -46,18 +46,18 @@ def test_a_row_has_its_rank_its_iqm_and_what_it_wins(record: Make) -> None:
 def test_rows_that_cannot_be_told_apart_are_named(record: Make) -> None:
     records = [record(m, t, 0.5 + 0.01 * (i % 3 == j)) for j, m in enumerate("abc") for i, t in enumerate(TRACKS)]
     found = shown(records)
-    assert "a, b and c cannot be told apart across these tracks." in found.sentences
-    assert found.sentences[0] == "Over 6 tracks; that all 3 rows rank alike has p = 1.000 (Friedman)."
+    assert "a, b and c cannot be distinguished across these tracks." in found.sentences
+    assert found.sentences[0] == "Over 6 tracks; that all 3 rows rank equally has p = 1.000 (Friedman)."
 
 
 def test_rows_with_long_names_are_named_by_their_numbers(record: Make) -> None:
     found = shown([record("m" * 70 + letter, track) for letter in "ab" for track in TRACKS])
-    assert "Rows 1 to 2 cannot be told apart across these tracks." in found.sentences
+    assert "Rows 1 to 2 cannot be distinguished across these tracks." in found.sentences
 
 
 def test_that_all_can_be_told_apart_is_said(record: Make) -> None:
     assert (
-        "All of these rows can be told apart across these tracks."
+        "All of these rows can be distinguished across these tracks."
         in shown(world(record, {"a": 0.6, "b": 0.5})).sentences
     )
 

@@ -187,7 +187,7 @@ def test_that_so_few_tracks_tell_no_two_of_so_many_rows_apart_is_said(record: Ma
     rows = {f"row-{i}": [0.3 + 0.02 * i] * 7 for i in range(4)}  # every track agrees
     three, four = stood(record, dict([*rows.items()][:3])), stood(record, rows)
     assert three.adjusted[0][2] == pytest.approx(3 * 2 / 2**7)
-    assert not any("cannot be told apart" in text for text in three.cautions)
+    assert not any("cannot be distinguished" in text for text in three.cautions)
     assert min(map(min, four.adjusted)) == pytest.approx(6 * 2 / 2**7)
-    assert four.cautions[-1].startswith("4 rows on 7 tracks cannot be told apart whatever their numbers")
+    assert four.cautions[-1].startswith("4 rows on 7 tracks cannot be distinguished whatever their numbers")
     assert "below 0.094." in four.cautions[-1]

@@ -78,7 +78,7 @@ def test_other_episodes_are_a_problem_and_the_minority_is_left_out(record: Make)
     assert [row.label for row in board.rows] == ["a", "b"]
     assert board.problems == (
         (
-            f"1 of 3 records of '{SKETCH}' version 1 met other episodes than the rest, left out: c. "
+            f"1 of 3 records of '{SKETCH}' version 1 have other episodes than the rest, left out: c. "
             "Run those cells again, or raise the track's version."
         ),
     )

@@ -66,8 +66,8 @@ def leave_one_out(features: Tensor, way: int) -> Tensor:
     groups = features.view(count, way, shot, width)
     totals = groups.sum(2, keepdim=True)  # [e, c, 1, d]
     means = (totals / shot).view(count, 1, way, width).expand(-1, size, -1, -1)  # [e, n, c, d]
-    own = ((totals - groups) / (shot - 1)).reshape(count, size, 1, width)
-    mine = torch.eye(way, dtype=torch.bool, device=features.device).repeat_interleave(shot, 0)  # [n, c]
-    means = torch.where(mine.view(1, size, way, 1), own, means)
+    without_itself = ((totals - groups) / (shot - 1)).reshape(count, size, 1, width)
+    same_class = torch.eye(way, dtype=torch.bool, device=features.device).repeat_interleave(shot, 0)  # [n, c]
+    means = torch.where(same_class.view(1, size, way, 1), without_itself, means)
     squared = (features.unsqueeze(2) - means).square().sum(-1)
     return -torch.sqrt(squared + 1e-12)

@@ -113,10 +113,10 @@ class Dro(Method):
         optimizer = torch.optim.Adam([embedding], lr=0.05)
         moves = start_moves(tuple(tasks.shape), self.radius, rng, tasks)
         for _ in range(self.search):
-            far = partial(self._away, network, chunks)
-            moves = worst_moves(partial(far, embedding.detach()), moves, self.radius, self.ascent)
+            distance_to = partial(self._away, network, chunks)
+            moves = worst_moves(partial(distance_to, embedding.detach()), moves, self.radius, self.ascent)
             optimizer.zero_grad()
-            far(embedding, moves).backward()  # type: ignore[no-untyped-call]
+            distance_to(embedding, moves).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         return embedding.detach()
 
@@ -127,5 +127,5 @@ class Dro(Method):
         return (factor_distance if self.compare == "factors" else product_distance)(first, second, chunks)
 
     def _away(self, network: Hypernetwork, chunks: Chunks, embedding: Tensor, moves: Tensor) -> Tensor:
-        theirs: Tensor = network(network.tasks + moves)
-        return self.distance(network(embedding).expand_as(theirs), theirs, chunks).mean()
+        moved_weights: Tensor = network(network.tasks + moves)
+        return self.distance(network(embedding).expand_as(moved_weights), moved_weights, chunks).mean()

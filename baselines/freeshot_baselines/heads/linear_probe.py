@@ -59,11 +59,11 @@ class LinearProbe(Method):
         with torch.no_grad():
             support = torch.stack([frozen.embed(trial.support.images) for trial in trials])  # [e, n, d]
             query = torch.stack([frozen.embed(trial.query.images) for trial in trials])  # [e, q, d]
-        answers = torch.stack([trial.query.labels for trial in trials])
+        query_labels = torch.stack([trial.query.labels for trial in trials])
         scores = {}
         for c in self.cs:
-            taken = ProbeLearner(frozen, c).classify(support, query, trials[0].way).argmax(-1)
-            scores[Penalty(c)] = float((taken == answers).double().mean())
+            predicted = ProbeLearner(frozen, c).classify(support, query, trials[0].way).argmax(-1)
+            scores[Penalty(c)] = float((predicted == query_labels).double().mean())
         return scores
 
 

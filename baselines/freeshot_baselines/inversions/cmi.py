@@ -99,15 +99,15 @@ class Cmi(InversionMethod):
         for step in steps:
             drawn = generator(latents)
             local = teacher.logits_and_tokens(cropped(drawn, self.crop, rng))
-            whole = teacher.logits_and_tokens(jittered(drawn, rng, 0.125, flip=True))
-            tokens, local_tokens = self.fingerprintable(whole.tokens), self.fingerprintable(local.tokens)
+            full = teacher.logits_and_tokens(jittered(drawn, rng, 0.125, flip=True))
+            tokens, local_tokens = self.fingerprintable(full.tokens), self.fingerprintable(local.tokens)
             if head is None:
                 head = _fingerprint_head(tokens.shape[1], rng).to(teacher.device)
             if len(optimizer.param_groups) == len(groups):
                 optimizer.add_param_group({"params": [*head.parameters()]})
             prints = normalize(head(tokens), dim=1)  # [n, f]
             contrast = contrastive_loss(prints, normalize(head(local_tokens), dim=1), memory, self.temperature)
-            loss = cross_entropy(whole.logits, labels) + self.contrast * contrast
+            loss = cross_entropy(full.logits, labels) + self.contrast * contrast
             descend(optimizer, loss, f"inversion '{self.name}'", step)
         with torch.no_grad():
             images: Tensor = generator(latents)
@@ -125,17 +125,17 @@ class Cmi(InversionMethod):
         return layer_norm(chosen, chosen.shape[-1:]).flatten(1)
 
 
-def contrastive_loss(ours: Tensor, theirs: Tensor, memory: Tensor, temperature: float) -> Tensor:
+def contrastive_loss(prints: Tensor, other_views: Tensor, memory: Tensor, temperature: float) -> Tensor:
     """Return the contrastive loss of each image's other view against all other images, a scalar.
 
-    −log e^{⟨a_i,b_i⟩/τ} / Σ e^{⟨a_i,·⟩/τ}, with unit fingerprints: ours [n, f], of the other views [n, f], of earlier
-    images [m, f].
+    −log e^{⟨a_i,b_i⟩/τ} / Σ e^{⟨a_i,·⟩/τ}, with unit fingerprints: `prints` [n, f], of the other views [n, f], of
+    earlier images [m, f].
     """
     import torch
     from torch.nn.functional import cross_entropy
 
-    likeness = ours @ torch.cat([theirs, memory]).mT / temperature  # [n, n + m]
-    return cross_entropy(likeness, torch.arange(len(ours), device=ours.device))
+    likeness = prints @ torch.cat([other_views, memory]).mT / temperature  # [n, n + m]
+    return cross_entropy(likeness, torch.arange(len(prints), device=prints.device))
 
 
 def cropped(images: Tensor, share: float, rng: Generator) -> Tensor:

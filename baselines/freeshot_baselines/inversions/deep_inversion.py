@@ -45,7 +45,7 @@ class DeepInversion(InversionMethod):
     """File with the weights of the prior, by path or by name in the weights folder; nothing is downloaded."""
     prior_weight: float = 0.01
     """Weight of the statistics. code: 0.01 for a ResNet-50."""
-    spread: Literal["std", "var"] = "var"
+    prior_spread: Literal["std", "var"] = "var"
     """Second statistic that the prior compares, besides the mean. paper: σ²."""
     keep: Literal["last", "best"] = "best"
     """Return the last iterate, or for each image the one with the lowest cross-entropy; the released code intends the
@@ -95,4 +95,4 @@ class DeepInversion(InversionMethod):
         self.require_ready()
         from freeshot.engine.inversion.batchnorm_prior import open_prior
 
-        return open_prior(self.prior, self.prior_weights, self.spread, teacher.device)
+        return open_prior(self.prior, self.prior_weights, self.prior_spread, teacher.device)

@@ -42,8 +42,8 @@ def gradient_steps(
     To first order the steps count as constants (FOMAML); the initial weights are always differentiated through.
     """
     for _ in range(steps):
-        here = [weight.clone() for weight in weights]  # a head's start depends on the LoRA; its gradient must not
-        gradients = torch.autograd.grad(cross_entropy(logits(here), labels), here, create_graph=second_order)
+        copies = [weight.clone() for weight in weights]  # a head's start depends on the LoRA; its gradient must not
+        gradients = torch.autograd.grad(cross_entropy(logits(copies), labels), copies, create_graph=second_order)
         weights = [weight - lr * gradient for weight, gradient in zip(weights, gradients, strict=True)]
     return weights
 

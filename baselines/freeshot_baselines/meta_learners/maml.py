@@ -93,4 +93,4 @@ class Anil(GradientMetaLearner):
             lr=self.inner_lr,
             second_order=True,
         )
-        return answer_loss(scores(query, head), task)
+        return answer_loss(scores(query, head), task)  # of logits [q, c]

@@ -17,11 +17,11 @@ from freeshot.ops.prototypes import prototype_logits
 
 def answer_loss(logits: Tensor, task: Task, queries: Tensor | None = None) -> Tensor:
     """Return KL(LoRA ‖ student) of query logits [q, c], or cross-entropy; `queries` selects queries, None all."""
-    chosen = slice(None) if queries is None else queries
+    selection = slice(None) if queries is None else queries
     if task.teacher_logits is None:
-        return cross_entropy(logits, task.query.labels[chosen])
-    theirs = log_softmax(task.teacher_logits[chosen], 1)  # [q, c]
-    return kl_div(log_softmax(logits, 1), theirs, reduction="batchmean", log_target=True)
+        return cross_entropy(logits, task.query.labels[selection])
+    teacher = log_softmax(task.teacher_logits[selection], 1)  # [q, c]
+    return kl_div(log_softmax(logits, 1), teacher, reduction="batchmean", log_target=True)
 
 
 def prototype_loss(
@@ -36,4 +36,4 @@ def prototype_answers(
 ) -> Tensor:
     """Return the query logits [q, c] of that classification; `weights` replace the model's own."""
     support, query = embed_task(model, task, weights, queries)  # [n, d], [q, d]
-    return prototype_logits(query, support, task.support.labels, task.way, "euclidean")
+    return prototype_logits(query, support, task.support.labels, task.way, "euclidean")  # [q, c]

@@ -42,9 +42,9 @@ class RecLora(InversionBasedMethod):
         surrogates = bench.surrogates(*self.inversion_and_strategy(), self.per_class, self.batch)
         learners = []
         for members in clusters(similarities(bench.pool().entries), self.clusters):
-            part = [surrogates[index] for index in members]
-            classes = {class_id for lora in part for class_id in lora.class_ids}
+            of_cluster = [surrogates[index] for index in members]
+            classes = {class_id for lora in of_cluster for class_id in lora.class_ids}
             share = self.lora_share if len(classes) >= bench.way else 1.0  # too few classes for tasks across LoRAs
-            tasks = bench.surrogate_tasks(part, share, flip=self.flip, held_out=self.held_out)
+            tasks = bench.surrogate_tasks(of_cluster, share, flip=self.flip, held_out=self.held_out)
             learners.append(bench.adapted(bench.meta_learn(self.learner, tasks, self.rank, self.targets)))
         return RoutedLearner(learners, self.temperature)

@@ -100,8 +100,8 @@ class TaskMemory(PrototypeLossLearner):
             with torch.no_grad():
                 support = model.embed(task.support.images, task.support.kept)  # [n, d]
                 query = model.embed(task.query.images, task.query.kept)  # [q, d]
-            answers = prototype_logits(query, support, task.support.labels, task.way).argmax(1)  # [q]
-            total += float((answers == task.query.labels).double().mean())
+            predicted = prototype_logits(query, support, task.support.labels, task.way).argmax(1)  # [q]
+            total += float((predicted == task.query.labels).double().mean())
         return total / self.judged_on
 
 
@@ -113,7 +113,9 @@ def blended_loss(model: Model, task: Task, other: Task, share: float) -> Tensor:
     from freeshot.ops.prototypes import prototype_logits
 
     pairs = zip(embed_task(model, task), embed_task(model, other), strict=True)
-    support, query = (share * ours + (1 - share) * theirs for ours, theirs in pairs)  # [n, d], [q, d]
+    support, query = (
+        share * features + (1 - share) * other_features for features, other_features in pairs
+    )  # [n, d], [q, d]
     logits = prototype_logits(query, support, task.support.labels, task.way, "euclidean")  # [q, c]
     return cross_entropy(logits, task.query.labels)
 

@@ -1,4 +1,4 @@
-"""Shared low-level helpers: errors, names, seeds, files, statistics and prototypes.
+"""Shared low-level helpers: errors, files, seeds, text, option checks and access control.
 
 Imports no other FreeShot package.
 """

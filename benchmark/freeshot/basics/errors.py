@@ -6,7 +6,7 @@ from freeshot.basics.text import printable
 
 
 class FreeshotError(Exception):
-    """Base class; the message states in full sentences what is wrong, what was expected and what to do."""
+    """Base class; a message states in full sentences the error, the expected value and the remedy."""
 
     exit_code = 2
 

@@ -57,14 +57,16 @@ def failure_of(error: BaseException, packages: Collection[str] = ()) -> Failure:
     A line of code is named for exceptions raised by plugin code and for contracts that a plugin breaks. Other FreeShot
     errors are about user input, and their message is enough.
     """
-    whole = "".join(traceback.format_exception(error)).encode("utf-8", "backslashreplace").decode()
+    full_traceback = "".join(traceback.format_exception(error)).encode("utf-8", "backslashreplace").decode()
     frames = _culprit(error, packages)
-    ours = [frame for frame in frames if is_plugin_file(frame.file, packages)]
-    if isinstance(error, FreeshotError) and not (ours and isinstance(error, ContractError)):
-        return Failure(str(error), traceback=whole)
-    if not ours:
-        return Failure(_named(error), None, frames[-ABOVE - BELOW :], whole)
-    return Failure(_named(error), ours[-1], _shown(frames, ours[0], ours[-1]), whole)
+    plugin_frames = [frame for frame in frames if is_plugin_file(frame.file, packages)]
+    if isinstance(error, FreeshotError) and not (plugin_frames and isinstance(error, ContractError)):
+        return Failure(str(error), traceback=full_traceback)
+    if not plugin_frames:
+        return Failure(_named(error), None, frames[-ABOVE - BELOW :], full_traceback)
+    return Failure(
+        _named(error), plugin_frames[-1], _shown(frames, plugin_frames[0], plugin_frames[-1]), full_traceback
+    )
 
 
 def excerpt(failure: Failure, folder: Path, *, whole: bool = False) -> tuple[str, ...]:

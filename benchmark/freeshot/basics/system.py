@@ -1,4 +1,4 @@
-"""What the machine and its user's environment provide: CPU cores, the folder of weight files."""
+"""Properties of the machine and the user's environment: CPU cores, the folder of weight files."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def stdout() -> Console:
 
 
 def print_line(text: str) -> None:
-    """Print a line to stdout; the terminal wraps it, so that it can be copied whole."""
+    """Print a line to stdout; the terminal wraps it, so that it can be copied as one line."""
     stdout().print(Text(printable(text)), soft_wrap=True)
 
 

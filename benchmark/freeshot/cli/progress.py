@@ -48,10 +48,10 @@ class StagePace:
 
     def seconds_left(self, now: float, done: int, total: int) -> float:
         """Estimate from the steps since the first event; from all steps if there were none since."""
-        then, before = self.first or (self.began, 0)
-        if done <= before:
-            then, before = self.began, 0
-        return (now - then) / (done - before) * (total - done)
+        start, first_step = self.first or (self.began, 0)
+        if done <= first_step:
+            start, first_step = self.began, 0
+        return (now - start) / (done - first_step) * (total - done)
 
 
 @dataclass
@@ -80,8 +80,8 @@ class RunPace:
         if not 0 < done < total:
             return text
         per_cell = (self.last - self.began) / done
-        left = max(0.0, per_cell * (total - done) - (now - self.last))
-        return f"{text}, about {duration(left)} left" if left else text
+        seconds_left = max(0.0, per_cell * (total - done) - (now - self.last))
+        return f"{text}, about {duration(seconds_left)} left" if seconds_left else text
 
 
 class LineDisplay:

@@ -1,4 +1,4 @@
-"""What plugins add to leaderboards: columns, and accuracies reported in papers."""
+"""Additions of plugins to leaderboards: columns, and accuracies reported in papers."""
 
 from __future__ import annotations
 

@@ -210,9 +210,9 @@ class Workbench(Protocol):
         recipe: Mapping[str, object],
         make: Callable[[Callable[[int, int], None]], Mapping[str, Tensor]],
     ) -> Mapping[str, Tensor]:
-        """Return the cached tensors of `make(tell)` for this recipe, or compute them, as a stage.
+        """Return the cached tensors of `make(report)` for this recipe, or compute them, as a stage.
 
-        Pool, surrogates, way, shot and seed are part of every recipe; `tell(done, total)` reports progress.
+        Pool, surrogates, way, shot and seed are part of every recipe; `report(done, total)` reports progress.
         """
 
     def rng(self, *names: object) -> Generator:

@@ -1,7 +1,7 @@
 """The tensors passed between stages: frozen dataclasses with checked shapes, and checkpoints of long stages.
 
 Axes: n images, q query images, c classes (the way), k kept patch tokens, t tokens, d features, b batch. Images are
-float in 0…1 unless a name says uint8; labels are integers 0…c−1 within a task.
+float in 0…1 unless stated as uint8; labels are integers 0…c−1 within a task.
 """
 
 from __future__ import annotations

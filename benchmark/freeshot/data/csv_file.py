@@ -34,7 +34,7 @@ def read_table(path: Path, columns: Sequence[str], optional: Sequence[str] = ())
     try:
         present = [name.strip() for name in reader.fieldnames or ()]
         reader.fieldnames = present
-        wanted = [name for name in (*columns, *optional) if name in present]
+        selected = [name for name in (*columns, *optional) if name in present]
         missing = [name for name in columns if name not in present]
         if missing:
             raise DataError(
@@ -42,7 +42,7 @@ def read_table(path: Path, columns: Sequence[str], optional: Sequence[str] = ())
                 f"and names {', '.join(present)[:200] or 'nothing'}."
             )
         for row in reader:
-            plain = {key: row[key].strip() for key in wanted if row[key] is not None}
+            plain = {key: row[key].strip() for key in selected if row[key] is not None}
             empty = [name for name in columns if not plain.get(name)]
             if empty:
                 raise DataError(f"Line {reader.line_num} of {path} has no {empty[0]}. Fill it in or remove the line.")

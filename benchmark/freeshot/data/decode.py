@@ -24,7 +24,7 @@ UNREAD = (
     | {".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dng", ".nef", ".nrw", ".orf", ".pef"}  # cameras' raw formats
     | {".raf", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f"}
 )
-"""Well-known image formats that are not supported; users are told about skipped files."""
+"""Well-known image formats that are not supported; skipped files are reported."""
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 """Decoded formats; Pillow supports more, some of which start other programs."""
 MOST_PIXELS = 64_000_000

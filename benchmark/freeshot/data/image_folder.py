@@ -69,9 +69,9 @@ def left_out(*folders: Path) -> str:
 
 def _visible(folder: Path) -> Iterator[Path]:
     """Walk through the files and folders at any depth of a folder, except hidden ones; links are not followed."""
-    for place, folders, files in os.walk(folder):
+    for parent, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (Path(place, name) for name in (*folders, *files) if not name.startswith("."))
+        yield from (Path(parent, name) for name in (*folders, *files) if not name.startswith("."))
 
 
 def require_folder(folder: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Data sets by name, and what can be said of them without reading an image."""
+"""Data sets by name, and their properties that are available without reading an image."""
 
 from __future__ import annotations
 

@@ -133,7 +133,7 @@ def _near_duplicates(base: _Hashes, novel: _Hashes, radius: int) -> tuple[NearDu
     same = {(i, j) for j, pixels in enumerate(novel.pixels) for i in where.get(pixels, ())}
     first, second = (np.array(split.bits, dtype=bool).reshape(-1, 64) for split in (base, novel))
     bits = {(i, j): bits for i, j, bits in near_pairs(first, second, radius)} | dict.fromkeys(same, 0)
-    pairs = [NearDuplicate(base.name(i), novel.name(j), apart, (i, j) in same) for (i, j), apart in bits.items()]
+    pairs = [NearDuplicate(base.name(i), novel.name(j), distance, (i, j) in same) for (i, j), distance in bits.items()]
     return tuple(sorted(pairs, key=lambda pair: (not pair.same, pair.bits, pair.base, pair.novel)))
 
 

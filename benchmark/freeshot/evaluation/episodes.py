@@ -86,10 +86,10 @@ def require_enough(track: Track, images: Images) -> None:
             f"has only {len(counts)}. Choose a smaller way."
         )
     poorest = int(counts.argmin())
-    wanted = track.shot + track.query
-    if counts[poorest] < wanted:
+    needed = track.shot + track.query
+    if counts[poorest] < needed:
         raise EpisodeError(
-            f"Track '{track.name}' needs {wanted} images of every class ({track.shot} shot + {track.query} query), but "
+            f"Track '{track.name}' needs {needed} images of every class ({track.shot} shot + {track.query} query), but "
             f"'{images.classes[poorest]}' of '{track.dataset}' has {counts[poorest]}. Lower shot or query."
         )
 

@@ -45,7 +45,7 @@ class QueryOutcomes:
         return [round(value, 4) for value in self.log_odds.mean(1, dtype=np.float64).tolist()]
 
 
-def score_queries(logits: Tensor, labels: Tensor, taken: Tensor) -> QueryOutcomes:
+def score_queries(logits: Tensor, labels: Tensor, predicted: Tensor) -> QueryOutcomes:
     """Compute outcomes from logits [e, q, c], true classes [q] and predictions [e, q]."""
     truth = labels.view(1, -1, 1).expand(len(logits), -1, 1)
     logs = logits.log_softmax(-1)  # [e, q, c]
@@ -54,7 +54,7 @@ def score_queries(logits: Tensor, labels: Tensor, taken: Tensor) -> QueryOutcome
     others = logs.scatter(-1, truth, float("-inf")).logsumexp(-1)  # [e, q]; 1 − p would underflow for p close to 1
     brier = probabilities.square().sum(-1) - 2 * own.exp() + 1  # [e, q]
     return QueryOutcomes(
-        (taken == labels).numpy(),
+        (predicted == labels).numpy(),
         probabilities.amax(-1).float().numpy(),
         brier.float().numpy(),
         (others - own).float().numpy(),
@@ -69,12 +69,12 @@ def concatenate(parts: Sequence[QueryOutcomes]) -> QueryOutcomes:
     return QueryOutcomes(*(np.concatenate([getattr(part, name) for part in parts]) for name in FIELDS))
 
 
-def quality(judged: QueryOutcomes, episodes: Sequence[Episode], classes: Sequence[str]) -> Quality:
+def quality(outcomes: QueryOutcomes, episodes: Sequence[Episode], classes: Sequence[str]) -> Quality:
     """Compute calibration and recall per class; `classes` maps class ids to names."""
     return Quality(
-        ece=round(calibration_error(judged.confidence, judged.right), 6),
-        brier=round(float(judged.brier.mean(dtype=np.float64)), 6),
-        recall=_recall(judged, episodes, classes),
+        ece=round(calibration_error(outcomes.confidence, outcomes.right), 6),
+        brier=round(float(outcomes.brier.mean(dtype=np.float64)), 6),
+        recall=_recall(outcomes, episodes, classes),
     )
 
 
@@ -85,18 +85,18 @@ def calibration_error(confidence: NDArray[np.float32], right: NDArray[np.bool_])
     return float(np.abs(gaps).sum() / bins.size)
 
 
-def _recall(judged: QueryOutcomes, episodes: Sequence[Episode], classes: Sequence[str]) -> dict[str, float]:
+def _recall(outcomes: QueryOutcomes, episodes: Sequence[Episode], classes: Sequence[str]) -> dict[str, float]:
     """Return each class's share of correct queries; queries are ordered class by class."""
     ids = np.array([e.classes for e in episodes])  # [e, c]
-    right = judged.right.reshape(len(ids), ids.shape[1], -1)  # [e, c, queries of a class]
-    seen = np.bincount(ids.ravel(), minlength=len(classes)) * right.shape[2]
+    right = outcomes.right.reshape(len(ids), ids.shape[1], -1)  # [e, c, queries of a class]
+    counts = np.bincount(ids.ravel(), minlength=len(classes)) * right.shape[2]
     hits = np.bincount(ids.ravel(), right.sum(2).ravel(), len(classes))
-    return {name: round(float(hits[i] / seen[i]), 6) for i, name in enumerate(classes) if seen[i]}
+    return {name: round(float(hits[i] / counts[i]), 6) for i, name in enumerate(classes) if counts[i]}
 
 
-def as_tensors(judged: QueryOutcomes) -> dict[str, Tensor]:
+def as_tensors(outcomes: QueryOutcomes) -> dict[str, Tensor]:
     """Convert outcomes to named tensors for safetensors."""
-    return {name: torch.from_numpy(getattr(judged, name)) for name in FIELDS}
+    return {name: torch.from_numpy(getattr(outcomes, name)) for name in FIELDS}
 
 
 def from_tensors(tensors: Mapping[str, Tensor]) -> QueryOutcomes:

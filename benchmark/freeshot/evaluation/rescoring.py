@@ -115,9 +115,9 @@ def audit_features(
     rng = np.random.default_rng(list(os.urandom(32)))
     count = min(len(embedded.images), max(IMAGES[0], round(IMAGES[1] * len(embedded.images))))
     rows = rng.permutation(len(embedded.images))[:count]
-    again = torch.cat([_embedded(learner, images, embedded, part, device) for part in _batches(rows, rng)])
-    before = embedded.features[torch.from_numpy(rows)]
-    moved = _moved(before, again, embedded.features, device)
+    second = torch.cat([_embedded(learner, images, embedded, part, device) for part in _batches(rows, rng)])
+    first = embedded.features[torch.from_numpy(rows)]
+    moved = _moved(first, second, embedded.features, device)
     share = round(float(moved.mean()), 6)
     if int(moved.sum()) <= int(TOLERATED * count):
         return Audit(0, {"batch": share})
@@ -150,11 +150,11 @@ def _embedded(
     return features.clone()
 
 
-def _moved(before: Tensor, again: Tensor, features: Tensor, device: torch.device) -> NDArray[np.bool_]:
+def _moved(first: Tensor, second: Tensor, features: Tensor, device: torch.device) -> NDArray[np.bool_]:
     """Return which feature vectors [u, d] differ by more than rounding: [u]."""
     spread = (features - features.mean(0)).square().sum(1).mean().sqrt().clamp(min=1e-12)
     halved = torch.equal(features, features.bfloat16().float())
     tolerance = EXACT if device.type == "cpu" and not halved else ROUGH
-    gaps = (again - before).square().sum(1).sqrt() / spread
+    gaps = (second - first).square().sum(1).sqrt() / spread
     moved: NDArray[np.bool_] = (gaps > tolerance).numpy()
     return moved

@@ -151,15 +151,17 @@ def score_features(
     answers = _labels(way, query.shape[1])
     parts = []
     for start in range(0, len(support), chunk):
-        rows, others = support[start : start + chunk], query[start : start + chunk]
+        support_rows, query_rows = support[start : start + chunk], query[start : start + chunk]
         if head is None:
-            logits, taken = nearest_means(features[rows], features[others], way)
+            logits, predicted = nearest_means(features[support_rows], features[query_rows], way)
         else:
             assert keys is not None, "a head needs the keys that order its queries"
-            order = shown_order(keys[others])  # [e, q]
-            logits = as_listed(score_head(head, features[rows], features[others.gather(1, order)], way), order)
-            taken = logits.argmax(-1)
-        parts.append(score_queries(logits, answers, taken))
+            order = shown_order(keys[query_rows])  # [e, q]
+            logits = as_listed(
+                score_head(head, features[support_rows], features[query_rows.gather(1, order)], way), order
+            )
+            predicted = logits.argmax(-1)
+        parts.append(score_queries(logits, answers, predicted))
     return concatenate(parts)
 
 
@@ -183,9 +185,9 @@ def require_untouched(shown: Sequence[Tensor], originals: Sequence[Tensor], what
             raise ContractError(f"The learner modified the {name} {what} in place. Work on a copy.")
 
 
-def require_varied(judged: QueryOutcomes, way: int) -> None:
+def require_varied(outcomes: QueryOutcomes, way: int) -> None:
     """Raise ContractError if all classes got the same score for every query of every episode."""
-    if way > 1 and bool((judged.confidence <= np.float32(1 / way) * (1 + 1e-7)).all()):
+    if way > 1 and bool((outcomes.confidence <= np.float32(1 / way) * (1 + 1e-7)).all()):
         raise ContractError(
             "The learner gives all classes the same score for every query, so its predictions do not depend on the "
             "images. Return scores that differ between classes."

@@ -94,8 +94,8 @@ def _rows(request: RunRequest, catalogue: Catalogue, profile: Profile) -> tuple[
     """Return the profile's rows, or those of the requested methods, with the profile's options if it has them."""
     rows = profile.rows
     if request.methods:
-        known = {row.method: row for row in reversed(profile.rows)}
-        rows = tuple(known.get(name, Row(name)) for name in request.methods)
+        profile_rows = {row.method: row for row in reversed(profile.rows)}
+        rows = tuple(profile_rows.get(name, Row(name)) for name in request.methods)
     given = given_options(request.options)
     fitting = [_overridden(row, given, profile.rows, catalogue) for row in rows]
     unused = set(given) - {key for row in fitting for key in row.options}
@@ -135,19 +135,19 @@ def given_options(pairs: Sequence[str]) -> dict[str, str]:
 
 def _overridden(row: Row, given: Mapping[str, str], rows: Sequence[Row], catalogue: Catalogue) -> Row:
     """Set the given options that this row's method has; a newly chosen component starts from its own defaults."""
-    known = options_of(catalogue.component("method", row.method))
-    ours = {key: value for key, value in given.items() if key.partition(".")[0] in known}
-    chosen_anew = {key for key in ours if "." not in key and isinstance(known[key].default, Choice)}
-    kept = {key: value for key, value in row.options.items() if _still_fits(key, row, ours, chosen_anew)}
-    handed = _profile_of_parts(row, ours, chosen_anew, known, catalogue)
-    base = {name: ours[name] for name in chosen_anew if known[name].default.kind == "method"}
-    return Row(row.method, {**handed, **kept, **_base_options(base, rows), **ours})
+    fields = options_of(catalogue.component("method", row.method))
+    own_options = {key: value for key, value in given.items() if key.partition(".")[0] in fields}
+    chosen_anew = {key for key in own_options if "." not in key and isinstance(fields[key].default, Choice)}
+    kept = {key: value for key, value in row.options.items() if _still_fits(key, row, own_options, chosen_anew)}
+    sizes = _profile_of_parts(row, own_options, chosen_anew, fields, catalogue)
+    base = {name: own_options[name] for name in chosen_anew if fields[name].default.kind == "method"}
+    return Row(row.method, {**sizes, **kept, **_base_options(base, rows), **own_options})
 
 
-def _still_fits(key: str, row: Row, ours: Mapping[str, str], anew: set[str]) -> bool:
+def _still_fits(key: str, row: Row, own_options: Mapping[str, str], anew: set[str]) -> bool:
     """Return whether a profile's option still belongs to the component it was written for."""
     stem = key.partition(".")[0]
-    return stem not in anew or row.options.get(stem) == ours[stem]
+    return stem not in anew or row.options.get(stem) == own_options[stem]
 
 
 def _base_options(methods: Mapping[str, str], rows: Sequence[Row]) -> dict[str, Any]:
@@ -157,22 +157,22 @@ def _base_options(methods: Mapping[str, str], rows: Sequence[Row]) -> dict[str, 
 
 
 def _profile_of_parts(
-    row: Row, ours: Mapping[str, str], anew: set[str], known: Mapping[str, Any], catalogue: Catalogue
+    row: Row, own_options: Mapping[str, str], anew: set[str], fields: Mapping[str, Any], catalogue: Catalogue
 ) -> dict[str, Any]:
     """Apply a profile's sizes to a newly chosen component that has options of the same name.
 
     So a third-party meta-learner that inherits `iterations` runs at the profile's size, not the paper's; its learning
     rate may have another meaning and keeps its default.
     """
-    handed: dict[str, Any] = {}
+    sizes: dict[str, Any] = {}
     for name in anew:
-        choice = Choice(known[name].default.kind, ours[name])
-        theirs = options_of(catalogue.component(choice.kind, choice.name)) if choice.selects else {}
+        choice = Choice(fields[name].default.kind, own_options[name])
+        component_fields = options_of(catalogue.component(choice.kind, choice.name)) if choice.selects else {}
         for key, value in row.options.items():
             stem, _, option = key.partition(".")
-            if stem == name and option in SIZES and option in theirs:
-                handed[key] = value
-    return handed
+            if stem == name and option in SIZES and option in component_fields:
+                sizes[key] = value
+    return sizes
 
 
 def _cell(

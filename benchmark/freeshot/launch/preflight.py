@@ -56,12 +56,12 @@ def _of_parts(cells: Sequence[PlannedCell], context: RunContext) -> Iterator[str
 
 def _of_images(cells: Sequence[PlannedCell], context: RunContext) -> Iterator[str]:
     """Open each split of a data set once, and compare its image size with those of its backbones."""
-    seen: dict[tuple[str, str, str], ComponentSpec] = {}
+    checked: dict[tuple[str, str, str], ComponentSpec] = {}
     for cell in cells:
         backbone = cell.spec.backbone
         for dataset, split in _splits(cell):
-            seen[dataset, split, backbone.model_dump_json()] = backbone
-    for (dataset, split, _), backbone in seen.items():
+            checked[dataset, split, backbone.model_dump_json()] = backbone
+    for (dataset, split, _), backbone in checked.items():
         try:
             images = context.images(dataset, split)
             yield _of_size(images, dataset, context.component(backbone))

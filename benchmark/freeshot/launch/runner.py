@@ -48,8 +48,8 @@ def execute_plan(plan: Plan, request: RunRequest, catalogue: Catalogue) -> Outco
         ended = Counter(worker.status_of(cell) or _lost(context, cell) for cell in cells)
     finally:
         shutil.rmtree(reports, ignore_errors=True)
-    before = len(plan.cells) - len(cells)
-    return Outcome(ended["ok"], ended["failed"] + ended["violated"], ended["skipped"] + before)
+    finished_before = len(plan.cells) - len(cells)
+    return Outcome(ended["ok"], ended["failed"] + ended["violated"], ended["skipped"] + finished_before)
 
 
 def _inversions(cells: Sequence[PlannedCell], count: int) -> list[InversionJob]:

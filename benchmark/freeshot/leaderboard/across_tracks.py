@@ -156,7 +156,7 @@ def _out_of_reach(rows: int, tracks: int) -> tuple[str, ...]:
     if tracks < FEW or least < LEVEL:
         return ()
     sentence = (
-        f"{rows} rows on {tracks} tracks cannot be told apart whatever their numbers: adjusted for all pairs, no p "
+        f"{rows} rows on {tracks} tracks cannot be distinguished whatever their numbers: adjusted for all pairs, no p "
         f"falls below {min(least, 1.0):.2g}. Compare two of them, or run more tracks."
     )
     return (sentence,)

@@ -54,9 +54,9 @@ def costs(board: Board) -> tuple[Cost, ...]:
         by_device: dict[str, list[RunRecord]] = defaultdict(list)
         for record in row.records:
             if record.status == "ok" and record.stages:
-                made = record.provenance
-                several = f", {made.threads} thread{'s' if made.threads > 1 else ''}"
-                by_device[made.device + several * (len(threads[made.device]) > 1)].append(record)
+                origin = record.provenance
+                several = f", {origin.threads} thread{'s' if origin.threads > 1 else ''}"
+                by_device[origin.device + several * (len(threads[origin.device]) > 1)].append(record)
         prices += [_cost(row.label, device, records) for device, records in sorted(by_device.items())]
     return tuple(prices)
 
@@ -99,8 +99,8 @@ def _prepare_flops(record: RunRecord) -> float | None:
 
 def _queries(record: RunRecord) -> float | None:
     numbers = [stage.facts.get("queries") for stage in record.stages]
-    known = [float(number) for number in numbers if isinstance(number, int | float)]
-    return sum(known) if known else None
+    counts = [float(number) for number in numbers if isinstance(number, int | float)]
+    return sum(counts) if counts else None
 
 
 def _total(values: Sequence[float | None]) -> float | None:

@@ -48,9 +48,9 @@ def configuration(spec: RunSpec, *, with_backbone: bool = False) -> Configuratio
     settings = {k: v for k, v in spec.method.options.items() if k not in spec.components and v != NO_COMPONENT}
     settings["from"] = _distribution(spec.method)  # cannot be the name of an option, since it is a Python keyword
     settings |= {
-        key: value for option, part in spec.components.items() for key, value in _of_part(option, part).items()
+        key: value for option, chosen in spec.components.items() for key, value in _of_part(option, chosen).items()
     }
-    settings |= {option: part.name for option, part in spec.components.items()}  # replaces the JSON of the option
+    settings |= {option: chosen.name for option, chosen in spec.components.items()}  # replaces the JSON of the option
     if spec.track.pool_override:
         settings["pool"] = spec.track.pool_override
     if spec.precision != "fp32":
@@ -58,8 +58,8 @@ def configuration(spec: RunSpec, *, with_backbone: bool = False) -> Configuratio
     if with_backbone:
         settings |= _of_part("backbone", spec.backbone)
     defaults = {key for key in spec.method.options if key not in spec.method.changed}
-    for option, part in spec.components.items():
-        defaults |= {f"{option}.{key}" for key in part.options if key not in part.changed}
+    for option, chosen in spec.components.items():
+        defaults |= {f"{option}.{key}" for key in chosen.options if key not in chosen.changed}
     ordered = tuple(sorted((key, canonical_json(value)) for key, value in settings.items()))
     return Configuration(spec.method.name, ordered, frozenset(defaults - spec.components.keys()))
 
@@ -95,13 +95,13 @@ def short_labels(specs: Mapping[str, RunSpec]) -> dict[str, str]:
     return short
 
 
-def _of_part(option: str, part: ComponentSpec) -> dict[str, Any]:
-    options = {f"{option}.{key}": value for key, value in part.options.items()}
-    return {option: part.name, f"{option}.from": _distribution(part)} | options
+def _of_part(option: str, chosen: ComponentSpec) -> dict[str, Any]:
+    options = {f"{option}.{key}": value for key, value in chosen.options.items()}
+    return {option: chosen.name, f"{option}.from": _distribution(chosen)} | options
 
 
-def _distribution(part: ComponentSpec) -> str:
-    return part.origin.partition(" ")[0]
+def _distribution(chosen: ComponentSpec) -> str:
+    return chosen.origin.partition(" ")[0]
 
 
 def _is_shown(key: str, chosen: Configuration, group: list[Configuration]) -> bool:

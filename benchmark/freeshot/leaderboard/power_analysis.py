@@ -84,8 +84,8 @@ def plan_seeds(board: Board, detect: float, power: float) -> tuple[SeedPlan, ...
             continue
         deviation = math.sqrt(float(np.mean([np.var(values, ddof=1) for values in means])))
         seeds = seeds_needed(deviation, detect, power)
-        known = min(map(len, means))
-        plans.append(SeedPlan(row.label, deviation, seeds, known, seeds * seconds.get(row.label, 0.0)))
+        fewest = min(map(len, means))
+        plans.append(SeedPlan(row.label, deviation, seeds, fewest, seeds * seconds.get(row.label, 0.0)))
     return tuple(plans)
 
 

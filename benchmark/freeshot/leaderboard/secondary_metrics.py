@@ -94,10 +94,10 @@ def half_widths(row: Entry, track: str) -> Mapping[str, float]:
 def calibration(row: Entry, tracks: Sequence[str]) -> tuple[float, float] | tuple[None, None]:
     """Return the mean expected calibration error and Brier score on tracks; None if a finished record lacks them."""
     qualities = [record.quality for track in tracks for record in row.finished(track)]
-    known = [quality for quality in qualities if quality is not None]
-    if not known or len(known) < len(qualities):
+    measured = [quality for quality in qualities if quality is not None]
+    if not measured or len(measured) < len(qualities):
         return None, None
-    return float(np.mean([q.ece for q in known])), float(np.mean([q.brier for q in known]))
+    return float(np.mean([q.ece for q in measured])), float(np.mean([q.brier for q in measured]))
 
 
 def secondary_metrics(board: Board) -> tuple[SecondaryMetrics, ...]:

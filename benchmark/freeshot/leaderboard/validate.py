@@ -83,8 +83,10 @@ def _inconsistencies(record: RunRecord) -> Iterator[str]:
     correct = accuracies * queries
     if odd := int((np.abs(correct - np.rint(correct)) > 1e-6 * queries).sum()):
         yield f"{odd} of its accuracies are not multiples of 1/{queries}, one query. Rerun its cell."
-    again = student_t(accuracies, stated.level)
-    if stated.covers == again.covers and not np.allclose((stated.low, stated.high), (again.low, again.high), atol=1e-6):
+    recomputed = student_t(accuracies, stated.level)
+    if stated.covers == recomputed.covers and not np.allclose(
+        (stated.low, stated.high), (recomputed.low, recomputed.high), atol=1e-6
+    ):
         yield "Its interval does not match its accuracies. Rerun its cell."
     if outside := [s.covers for s in record.wider_intervals if not s.low <= stated.mean <= s.high]:
         yield f"Its mean lies outside its interval over {one_line(', '.join(outside))}. Rerun its cell."

@@ -18,11 +18,11 @@ def snapshot(
     import torch
 
     state: dict[str, Tensor] = {"step": torch.tensor(step)}
-    for place, weight in enumerate(weights):
-        state[f"weight.{place}"] = weight.detach().cpu().clone()
-    for place, moments in optimizer.state_dict()["state"].items():
+    for index, weight in enumerate(weights):
+        state[f"weight.{index}"] = weight.detach().cpu().clone()
+    for index, moments in optimizer.state_dict()["state"].items():
         for name, value in moments.items():
-            state[f"optimizer.{place}.{name}"] = torch.as_tensor(value).detach().cpu().clone()
+            state[f"optimizer.{index}.{name}"] = torch.as_tensor(value).detach().cpu().clone()
     if rng is not None:
         state["rng"] = rng.get_state()
     return state
@@ -40,13 +40,13 @@ def restore(
     if state is None:
         return 0
     with torch.no_grad():
-        for place, weight in enumerate(weights):
-            weight.copy_(state[f"weight.{place}"])
+        for index, weight in enumerate(weights):
+            weight.copy_(state[f"weight.{index}"])
     moments: dict[int, dict[str, Any]] = {}
     for name, value in state.items():
         if name.startswith("optimizer."):
-            _, place_name, moment = name.split(".", 2)
-            moments.setdefault(int(place_name), {})[moment] = value
+            _, index_text, moment = name.split(".", 2)
+            moments.setdefault(int(index_text), {})[moment] = value
     optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
     if rng is not None:
         rng.set_state(state["rng"])

@@ -17,7 +17,7 @@ Distance = Literal["squared", "euclidean"]
 def class_means(support: Tensor, labels: Tensor, way: int) -> Tensor:
     """Average the support features [.., n, d] of each class: [.., c, d]."""
     member = one_hot(labels, way).to(support.dtype)  # [.., n, c]
-    return (member.mT @ support) / member.sum(-2).unsqueeze(-1)
+    return (member.mT @ support) / member.sum(-2).unsqueeze(-1)  # [.., c, d]
 
 
 def prototype_logits(
@@ -28,7 +28,7 @@ def prototype_logits(
     `scale` is the inverse temperature. LoRA Recycle's paper prints ‖·‖, its code uses ‖·‖²; the nearest
     class is the same under both, the softmax is not.
     """
-    means = class_means(support, labels, way)
+    means = class_means(support, labels, way)  # [.., c, d]
     squared = (query.unsqueeze(-2) - means.unsqueeze(-3)).square().sum(-1)  # [.., q, c]
     if distance == "squared":
         return -scale * squared

@@ -9,7 +9,7 @@ from torch import Tensor
 def gather_patches(tokens: Tensor, kept: Tensor) -> Tensor:
     """Select the class token and the patches `kept` [n, k] of tokens [n, t, d]: [n, 1 + k, d]."""
     index = torch.cat([torch.zeros_like(kept[:, :1]), kept + 1], dim=1)  # [n, 1 + k]
-    return tokens.gather(1, index.unsqueeze(-1).expand(-1, -1, tokens.shape[-1]))
+    return tokens.gather(1, index.unsqueeze(-1).expand(-1, -1, tokens.shape[-1]))  # [n, 1 + k, d]
 
 
 def mirror_patches(kept: Tensor, side: int) -> Tensor:

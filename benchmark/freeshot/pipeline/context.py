@@ -61,21 +61,21 @@ class RunContext:
         """Send an event to all plugins; a plugin that raises causes a warning only."""
         list(self.catalogue.host.results("freeshot_event", event=event))
 
-    def component(self, part: ComponentSpec) -> Any:
-        """Construct a component from its resolved part."""
-        return build(self.catalogue.component(part.kind, part.name), part.options)
+    def component(self, spec: ComponentSpec) -> Any:
+        """Construct a component from its resolved spec."""
+        return build(self.catalogue.component(spec.kind, spec.name), spec.options)
 
-    def backbone(self, part: ComponentSpec) -> Backbone:
+    def backbone(self, spec: ComponentSpec) -> Backbone:
         """Open a backbone, once."""
-        key = part.model_dump_json()
+        key = spec.model_dump_json()
         if key not in self._backbones:
-            provider: BackboneProvider = self.component(part)
+            provider: BackboneProvider = self.component(spec)
             self._backbones[key] = open_backbone(provider, self.device, self.precision)
         return self._backbones[key]
 
-    def forget(self, part: ComponentSpec) -> None:
+    def forget(self, spec: ComponentSpec) -> None:
         """Close a backbone that may have been modified; it is reopened on the next use."""
-        self._backbones.pop(part.model_dump_json(), None)
+        self._backbones.pop(spec.model_dump_json(), None)
 
     def pool(self, name: str, backbone: Backbone) -> LoraPool:
         """Open a pool, once; 'pocket/sketch' is the part of 'pocket' tuned on 'sketch'.
@@ -111,9 +111,9 @@ class RunContext:
         """Return the location of a pool, poisoned or not."""
         sound = name.partition("+")[0]
         whole, _, part = sound.rpartition("/")
-        for own, rest in ((sound, ""), (whole, part)):
-            if own in self.own_pools:
-                return PoolLocation(own, self.own_pools[own], rest, shipped=False)
+        for pool_name, part_name in ((sound, ""), (whole, part)):
+            if pool_name in self.own_pools:
+                return PoolLocation(pool_name, self.own_pools[pool_name], part_name, shipped=False)
         return find_pool(sound, self.catalogue, self.pools)
 
     def images(self, dataset: str, split: str, side: int | None = None) -> Images:
@@ -122,9 +122,9 @@ class RunContext:
         A name like 'cub:fit=centre' sets options of the data set.
         """
         if (dataset, split) not in self._loaded:
-            named = dataset_by_name(self.catalogue, dataset)
+            dataset_plugin = dataset_by_name(self.catalogue, dataset)
             with access_allowed():
-                self._loaded[dataset, split] = named.load(split, self.data)
+                self._loaded[dataset, split] = dataset_plugin.load(split, self.data)
         loaded = self._loaded[dataset, split]
         if side is None:
             return loaded

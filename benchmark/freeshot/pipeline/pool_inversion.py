@@ -177,13 +177,13 @@ class PoolInversion:
         piece: int,
         per_class: int,
         learned: Mapping[str, Tensor] | None,
-        tell: Callable[[int, int], None],
+        report: Callable[[int, int], None],
         checkpoint: Checkpoint,
     ) -> Artefact:
         """Invert one batch of a LoRA; with `query_only` no gradient flows through the LoRA, and queries are counted."""
         kind = QueryTeacher if self.query_only else BankTeacher
         strategy = None if self._masked_afterwards else self.strategy
-        teacher = kind(self.backbone, [entry], strategy, tell, checkpoint)
+        teacher = kind(self.backbone, [entry], strategy, report, checkpoint)
         rng = stream(derive(self.seed, "inversion", entry.name, *([piece] if piece else [])), device="cpu")
         return invert(teacher, entry, self.inversion, per_class, rng, learned)
 
@@ -219,8 +219,8 @@ class PoolInversion:
         if not isinstance(method, LearnedInversion):
             return None
 
-        def make(tell: Callable[[int, int], None], _: Checkpoint) -> Artefact:
-            return learn_to_invert(self.backbone, self.pool, method, self.per_class, self.seed, tell)
+        def make(report: Callable[[int, int], None], _: Checkpoint) -> Artefact:
+            return learn_to_invert(self.backbone, self.pool, method, self.per_class, self.seed, report)
 
         return stages.artefact(LEARNING, self._learning_recipe(), make, 0).tensors
 

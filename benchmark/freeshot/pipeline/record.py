@@ -97,11 +97,11 @@ def measures(evaluation: Evaluation, result: EvaluationResult) -> dict[str, Any]
     """Return the record fields that depend on the outcomes of the episodes."""
     accuracies = result.outcomes.accuracies
     interval = student_t(accuracies)
-    whole = len(accuracies) == evaluation.cell.track.episodes
+    complete = len(accuracies) == evaluation.cell.track.episodes
     return {
         "accuracies": accuracies,
         "interval": _as_record(interval),
-        "wider_intervals": _wider_intervals(evaluation, result, interval) if whole and len(accuracies) > 1 else (),
+        "wider_intervals": _wider_intervals(evaluation, result, interval) if complete and len(accuracies) > 1 else (),
         "quality": quality(result.outcomes, evaluation.episodes, evaluation.images.classes),
         "log_odds": result.outcomes.hardness,
     }

@@ -27,7 +27,7 @@ from freeshot.records.models import ComponentSpec, DataFree, Precision, RunSpec,
 
 @dataclass(frozen=True, eq=False)
 class PlannedCell:
-    """A cell, resolved once and carried whole to the process that runs it."""
+    """A cell, resolved once and passed to the process that runs it."""
 
     spec: RunSpec
     track: Track
@@ -172,9 +172,9 @@ def _choices_of(component: Component) -> dict[str, Choice]:
 
 def _spelled_alike(component: Component, chosen: Mapping[str, Resolved]) -> Component:
     """Give the options of chosen components their resolved values: '0.01' and 0.01 are one cell."""
-    alike = {}
+    resolved = {}
     for name, choice in _choices_of(component).items():
         given = sorted({key.partition(".")[0] for key, _ in choice.options})  # of 'learner.lr' the learner
         options = chosen[name].part.options
-        alike[name] = Choice(choice.kind, choice.name, tuple((key, options[key]) for key in given))
-    return replace(component, **alike)
+        resolved[name] = Choice(choice.kind, choice.name, tuple((key, options[key]) for key in given))
+    return replace(component, **resolved)

@@ -50,7 +50,7 @@ class Stages:
         self.charge(stage, [artefact], artefact.facts, learned)
         return artefact
 
-    def stored(self, stage: str, recipe: Mapping[str, Any], make: Make, tell: Callable[[int, int], None]) -> Artefact:
+    def stored(self, stage: str, recipe: Mapping[str, Any], make: Make, report: Callable[[int, int], None]) -> Artefact:
         """Load a part of a stage, or compute, measure and store it; charges nothing."""
         artefact = self.artefacts.load(stage, recipe)
         if artefact is not None:
@@ -63,7 +63,7 @@ class Stages:
                 return artefact
             state = self.artefacts.checkpoint(stage, recipe)
             with metered(self.device) as state.meter:
-                made = make(tell, state)
+                made = make(report, state)
             cost = state.meter
             self._seconds += cost.seconds - cost.earlier[0]
             self._flops += cost.flops - cost.earlier[1]
@@ -89,11 +89,16 @@ class Stages:
         self.costs.append(cost)
         self.emit(StageFinished(self.cell.title, stage, cost.seconds, cost.cached, id=self.cell.id))
 
-    def charge_rest(self, whole: Meter) -> None:
+    def charge_rest(self, preparation: Meter) -> None:
         """Record the cost of a method's preparation outside all stages."""
-        rest = max(whole.seconds - self._seconds, 0.0)
+        rest = max(preparation.seconds - self._seconds, 0.0)
         self.costs.append(
-            StageCost(stage="preparation", seconds=rest, peak_bytes=whole.peak_bytes, flops=whole.flops - self._flops)
+            StageCost(
+                stage="preparation",
+                seconds=rest,
+                peak_bytes=preparation.peak_bytes,
+                flops=preparation.flops - self._flops,
+            )
         )
 
     def started(self, stage: str, total: int) -> None:
@@ -119,5 +124,5 @@ class Stages:
 
 def _sum(values: Sequence[float | None]) -> float | None:
     """Sum the values; None if one is unknown."""
-    known = [value for value in values if value is not None]
-    return sum(known) if len(known) == len(values) else None
+    numbers = [value for value in values if value is not None]
+    return sum(numbers) if len(numbers) == len(values) else None

@@ -156,7 +156,7 @@ class SurrogateSource:
             chosen = torch.cat([q for _, _, q in parts]).to(teacher.teacher_logits.device)  # [q]
             flipped = mirrored.to(chosen.device).unsqueeze(1)  # [q, 1]
             logits = torch.where(flipped, teacher.mirrored_logits[chosen], teacher.teacher_logits[chosen])
-            logits = logits[:, list(labels)]  # [q, c]
+            logits = logits[:, list(labels)]  # [q, classes of the LoRA] → [q, c]
         return Task(support, query, len(parts), logits, tuple(self._sets[index].source for index, _, _ in parts))
 
     def _shots(self, parts: Sequence[tuple[int, Tensor]], rng: Generator) -> tuple[Shots, Tensor]:
@@ -167,7 +167,7 @@ class SurrogateSource:
         kept = None
         if all(mask is not None for mask in masks):
             kept = torch.cat([mask[chosen] for mask, (_, chosen) in zip(masks, parts, strict=True)])  # type: ignore[index]
-        flipped = torch.zeros(len(images), dtype=torch.bool)
+        flipped = torch.zeros(len(images), dtype=torch.bool)  # [n]
         if self._flip:
             flipped = torch.rand(len(images), generator=rng) < 0.5
             where = flipped.to(images.device)
@@ -211,7 +211,7 @@ class ImageSource:
         images = self._sources[index].read(torch.cat(list(parts)).tolist()).float() / 255  # [n, 3, h, w]
         labels = torch.cat([torch.full((len(p),), label) for label, p in enumerate(parts)])  # [n]
         if self._flip:
-            where = (torch.rand(len(images), generator=rng) < 0.5).view(-1, 1, 1, 1)
+            where = (torch.rand(len(images), generator=rng) < 0.5).view(-1, 1, 1, 1)  # [n, 1, 1, 1]
             images = torch.where(where, images.flip(-1), images)
         return Shots(images.to(self._device), labels.to(self._device))
 
@@ -221,10 +221,10 @@ def _members(images: Images, shape: TaskShape) -> list[Tensor]:
     labels = torch.as_tensor(images.labels)
     members = [(labels == label).nonzero().flatten() for label in range(len(images.classes))]
     poorest = min(map(len, members), default=0)
-    wanted = shape.shot + shape.query
-    if len(members) < shape.way or poorest < wanted:
+    needed = shape.shot + shape.query
+    if len(members) < shape.way or poorest < needed:
         raise EpisodeError(
-            f"Tasks of {shape.way} classes with {wanted} images each cannot be drawn from base images of "
+            f"Tasks of {shape.way} classes with {needed} images each cannot be drawn from base images of "
             f"{len(members)} classes, the poorest with {poorest}. Choose a track with a smaller way, shot or query."
         )
     return members

@@ -48,7 +48,7 @@ class Bench:
     recovered: Sequence[SurrogateSet] = ()
     """Result of the last inversion."""
     oracles_given: list[QueryOracle] = field(default_factory=list)
-    """The services that were handed out; they count their queries."""
+    """The oracles that the method received; they count their queries."""
     origin: str = ""
     """Provider of the method, if it is not the cell's own."""
     base: Adapter | None = None
@@ -103,11 +103,11 @@ class Bench:
         recipe: Mapping[str, object],
         make: Callable[[Callable[[int, int], None]], Mapping[str, Tensor]],
     ) -> Mapping[str, Tensor]:
-        """Return the cached tensors of `make(tell)` for this recipe, or compute them, as a stage."""
+        """Return the cached tensors of `make(report)` for this recipe, or compute them, as a stage."""
         full = {"method": self.method.name, "recipe": dict(recipe), **self._given()}
         full["surrogates"] = [_digest(surrogate) for surrogate in self.recovered]
-        made = self.ledger.artefact(stage, full, lambda tell, _: Artefact(dict(make(tell)), {}), 0, learns=True)
-        return made.tensors
+        result = self.ledger.artefact(stage, full, lambda report, _: Artefact(dict(make(report)), {}), 0, learns=True)
+        return result.tensors
 
     # --- the base method --------------------------------------------------------------------------
 
@@ -224,8 +224,8 @@ class Bench:
             "seed": self._seed,
         }
 
-        def make(tell: Callable[[int, int], None], state: Checkpoint) -> Artefact:
-            tasks.on_step, tasks.checkpoint = tell, state
+        def make(report: Callable[[int, int], None], state: Checkpoint) -> Artefact:
+            tasks.on_step, tasks.checkpoint = report, state
             model = SharedLora(self._backbone, rank, stream(self._seed, "meta", "init"), targets)
             rng = stream(self._seed, "meta", "learner")
             adapter: Adapter = meta_learner.fit(model, tasks, rng)

@@ -64,12 +64,12 @@ def _why_refused(text: str, distribution: Distribution) -> str:
         return ""
     if requirement.specifier.contains(__version__, prereleases=True):
         return ""
-    ours, name = Version(__version__), distribution.metadata["Name"]
+    installed, name = Version(__version__), distribution.metadata["Name"]
     lower = (bound for bound in requirement.specifier if bound.operator in {">=", ">", "==", "~=", "==="})
-    wanted = f"It needs {text.partition(';')[0].strip()}, but this is freeshot {__version__}"
-    if any(Version(bound.version.removesuffix(".*")) >= ours and not bound.contains(ours) for bound in lower):
-        return f"{wanted}, which is too old for it. Upgrade freeshot, or install an older {name}."
-    return f"{wanted}, which is too new for it. Upgrade {name}, or install an older freeshot."
+    needed = f"It needs {text.partition(';')[0].strip()}, but this is freeshot {__version__}"
+    if any(Version(bound.version.removesuffix(".*")) >= installed and not bound.contains(installed) for bound in lower):
+        return f"{needed}, which is too old for it. Upgrade freeshot, or install an older {name}."
+    return f"{needed}, which is too new for it. Upgrade {name}, or install an older freeshot."
 
 
 def why_not_usable(cls: Any, interface: type[Component]) -> str:

@@ -26,9 +26,9 @@ def read_source(path: Path) -> bytes:
 def import_file(path: Path) -> ModuleType:
     """Import a file once, under a module name that no installed package has."""
     name = PREFIX + re.sub(r"\W", "_", path.stem)
-    known = sys.modules.get(name)
-    if known is not None and known.__file__ == str(path):
-        return known  # a second import would create distinct classes with the same names
+    imported = sys.modules.get(name)
+    if imported is not None and imported.__file__ == str(path):
+        return imported  # a second import would create distinct classes with the same names
     spec = spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None

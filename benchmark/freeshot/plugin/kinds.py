@@ -1,4 +1,4 @@
-"""The kinds of what plugins provide: components, which are classes, and values such as tracks."""
+"""The kinds of components, which are classes, and of values, such as tracks, that plugins provide."""
 
 from __future__ import annotations
 

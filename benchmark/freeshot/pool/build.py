@@ -96,8 +96,8 @@ class _Build:
             for block in range(len(self.blocks)):
                 if block not in loras and (cards := self._tune_unclaimed(block, wait=wait)) is not None:
                     loras[block] = cards
-        with self._locked("card", wait=True) as ours:
-            if ours:  # unless another process was first, with the same LoRAs
+        with self._locked("card", wait=True) as first:
+            if first:  # unless another process was first, with the same LoRAs
                 written = [lora for block in range(len(self.blocks)) for lora in loras[block]]
                 write_card(out, self.request.name, self.request.backbone, self.backbone.sha256, written, self.license)
                 for note in out.glob(NOTES):
@@ -109,8 +109,8 @@ class _Build:
     def _tune_unclaimed(self, block: int, *, wait: bool) -> list[LoraCard] | None:
         """Tune a block; None if another process tunes it, or has finished the pool."""
         numbers = self.blocks[block]
-        with self._locked(f"block-{numbers[0]:03d}", wait=wait) as ours:
-            if not ours:
+        with self._locked(f"block-{numbers[0]:03d}", wait=wait) as locked:
+            if not locked:
                 return None
             loras = self._tune_block(numbers)
             self.tuned += len(loras)
@@ -177,14 +177,14 @@ class _Build:
         rng = np.random.Generator(np.random.Philox(derive(request.seed, "pool task", number)))
         chosen = sorted(rng.choice(len(images.classes), size=request.way, replace=False).tolist())
         labels = np.asarray(images.labels)
-        indices, ours, held = [], [], []
+        indices, task_labels, held_out = [], [], []
         for label, original in enumerate(chosen):
             members = rng.permutation(np.flatnonzero(labels == original))
             out = max(1, round(HELD_OUT * len(members)))
             indices += members.tolist()
-            ours += [label] * len(members)
-            held += [index < out for index in range(len(members))]
-        task = TuningTask(f"lora-{number:03d}", images.read(indices), torch.tensor(ours), torch.tensor(held))
+            task_labels += [label] * len(members)
+            held_out += [index < out for index in range(len(members))]
+        task = TuningTask(f"lora-{number:03d}", images.read(indices), torch.tensor(task_labels), torch.tensor(held_out))
         offset = sum(len(self.sources[s].classes) for s in request.sources[: request.sources.index(dataset)])
         return task, [(f"{dataset}/{images.classes[c]}", offset + c) for c in chosen]
 

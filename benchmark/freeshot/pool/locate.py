@@ -61,24 +61,24 @@ def find_pool(name: str, catalogue: Catalogue, pools: Path = POOLS) -> PoolLocat
 
 def canonical_pool_name(name: str, catalogue: Catalogue, pools: Path = POOLS) -> str:
     """Return a pool's name instead of its folder, with its part and poison."""
-    place = find_pool(name, catalogue, pools)
-    return f"{place.name}{_suffix(place, name)}"
+    location = find_pool(name, catalogue, pools)
+    return f"{location.name}{_suffix(location, name)}"
 
 
 def absolute_pool_name(name: str, catalogue: Catalogue, pools: Path = POOLS) -> str:
     """Return a pool name that is valid in any working directory: an absolute path if it was given by folder."""
     try:
-        place = find_pool(name, catalogue, pools)
+        location = find_pool(name, catalogue, pools)
     except MissingPoolError:
         return name
-    if place.shipped or place.folder == pools / place.name:
+    if location.shipped or location.folder == pools / location.name:
         return name
-    return f"{place.folder.absolute()}{_suffix(place, name)}"
+    return f"{location.folder.absolute()}{_suffix(location, name)}"
 
 
-def _suffix(place: PoolLocation, name: str) -> str:
+def _suffix(location: PoolLocation, name: str) -> str:
     """Return the part and the poison in the name of a pool."""
-    part = f"/{place.part}" if place.part else ""
+    part = f"/{location.part}" if location.part else ""
     return part + "".join(name.partition("+")[1:])
 
 
@@ -95,11 +95,11 @@ def require_pool_name(name: str, catalogue: Catalogue) -> None:
             "do not begin with a dot and contain no '+', ':' or '\\'. Choose another name."
         )
     shipped = catalogue.pools()
-    for whole, taken in ((name, "that one"), (parts[0], "a part of it")):
-        if whole in shipped:
+    for taken, target in ((name, "that one"), (parts[0], "a part of it")):
+        if taken in shipped:
             raise PoolError(
-                f"The pool '{whole}' is shipped by {catalogue.origin('pool', whole)}, and '{name}' would refer to "
-                f"{taken}. Choose another name."
+                f"The pool '{taken}' is shipped by {catalogue.origin('pool', taken)}, and '{name}' would refer to "
+                f"{target}. Choose another name."
             )
 
 

@@ -34,16 +34,16 @@ class Poison:
 
 def split_name(name: str) -> tuple[str, Poison | None]:
     """Split 'pocket+noise30' into 'pocket' and its poison; PoolError for an invalid poison."""
-    whole, plus, text = name.partition("+")
+    pool_name, plus, text = name.partition("+")
     if not plus:
         return name, None
     match = re.fullmatch(f"({'|'.join(KINDS)})([0-9]{{1,3}})", text)
     if match is None or int(match[2]) > 100:
         raise PoolError(
             f"Invalid poison '{text}' in the pool name '{name}': expected one of {', '.join(KINDS)} and a percentage. "
-            f"Use '{whole}+{KINDS[0]}30'."
+            f"Use '{pool_name}+{KINDS[0]}30'."
         )
-    return whole, Poison(match[1], int(match[2]))
+    return pool_name, Poison(match[1], int(match[2]))
 
 
 def poisoned(pool: LoraPool, poison: Poison) -> LoraPool:

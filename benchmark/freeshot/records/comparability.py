@@ -22,8 +22,8 @@ def drop_mismatched_episodes(records: Sequence[RunRecord]) -> Kept:
         records,
         lambda record: (record.spec.track.name,),
         lambda record: (_list_of(record), len(record.accuracies)),
-        lambda one: (
-            f"of '{one.spec.track.name}' version {one.spec.track.version} met other episodes than the rest",
+        lambda record: (
+            f"of '{record.spec.track.name}' version {record.spec.track.version} have other episodes",
             ", or raise the track's version",
         ),
     )
@@ -38,8 +38,8 @@ def drop_other_pools(records: Sequence[RunRecord]) -> Kept:
         records,
         lambda record: (record.spec.track.name, record.spec.track.opened_pool),
         lambda record: record.spec.track.pool_sha256,
-        lambda one: (
-            f"of '{one.spec.track.name}' were made with another pool '{one.spec.track.opened_pool}' than the rest",
+        lambda record: (
+            f"of '{record.spec.track.name}' were made with another pool '{record.spec.track.opened_pool}'",
             " with the same pool",
         ),
     )
@@ -54,8 +54,8 @@ def drop_other_weights(records: Sequence[RunRecord]) -> Kept:
         records,
         lambda record: (record.spec.track.name, record.spec.backbone.model_dump_json(exclude={"origin"})),
         lambda record: record.hashes.get("backbone", ""),
-        lambda one: (
-            f"of '{one.spec.track.name}' were made with other weights of '{one.spec.backbone.name}' than the rest",
+        lambda record: (
+            f"of '{record.spec.track.name}' were made with other weights of '{record.spec.backbone.name}'",
             " with the same weights (--rerun)",
         ),
     )
@@ -74,29 +74,30 @@ def _most_common(
     """Leave out finished records whose identity is not the most common in their group; ignore empty identities.
 
     Records are sorted from old to new; if two identities are equally common, the one with the newest record is kept.
-    `words` returns the problem of the others, and what to do in addition to running them again.
+    `words` returns how the others differ from the rest, and what to do in addition to running them again.
     """
     groups: dict[tuple[str, ...], dict[Hashable, list[RunRecord]]] = defaultdict(lambda: defaultdict(list))
     for record in records:
         if record.status == "ok" and identity(record):
             groups[group(record)][identity(record)].append(record)
-    place = {id(record): i for i, record in enumerate(records)}
-    strangers: set[int] = set()
+    ages = {id(record): i for i, record in enumerate(records)}
+    left_out: set[int] = set()
     problems = []
-    for _, found in sorted(groups.items()):
-        others, count = _others(found.values(), place)
+    for _, by_identity in sorted(groups.items()):
+        others, count = _others(by_identity.values(), ages)
         if others:
-            strangers |= {id(record) for record in others}
+            left_out |= {id(record) for record in others}
             methods = ", ".join(sorted({record.spec.method.name for record in others}))
-            wrong, mend = words(others[0])
+            problem, remedy = words(others[0])
             problems.append(
-                f"{len(others)} of {count} records {wrong}, left out: {methods}. Run those cells again{mend}."
+                f"{len(others)} of {count} records {problem} than the rest, left out: {methods}. "
+                f"Run those cells again{remedy}."
             )
-    return Kept([record for record in records if id(record) not in strangers], tuple(problems))
+    return Kept([record for record in records if id(record) not in left_out], tuple(problems))
 
 
-def _others(groups: Iterable[list[RunRecord]], place: Mapping[int, int]) -> tuple[list[RunRecord], int]:
-    """Return the records outside the most common group, and the number of all; `place` maps record ids to age order."""
+def _others(groups: Iterable[list[RunRecord]], ages: Mapping[int, int]) -> tuple[list[RunRecord], int]:
+    """Return the records outside the most common group, and the number of all; `ages` maps record ids to age order."""
     groups = list(groups)
-    common = max(groups, key=lambda group: (len(group), place[id(group[-1])]))
+    common = max(groups, key=lambda group: (len(group), ages[id(group[-1])]))
     return [record for group in groups if group is not common for record in group], sum(map(len, groups))

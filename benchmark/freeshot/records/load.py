@@ -35,12 +35,12 @@ def load_records(folder: Path) -> Loaded:
         except StoreError as error:
             problems.append(str(error))
             continue
-        known = newest.setdefault(record.cell, record)
-        if record is not known and record != known and record not in older:
-            known, newest[record.cell] = sorted((known, record), key=age_key)
-            older.append(known)
-    found = tuple(sorted(newest.values(), key=order_key))
-    return Loaded(found, tuple(problems), tuple(sorted(older, key=age_key)))
+        latest = newest.setdefault(record.cell, record)
+        if record is not latest and record != latest and record not in older:
+            latest, newest[record.cell] = sorted((latest, record), key=age_key)
+            older.append(latest)
+    records = tuple(sorted(newest.values(), key=order_key))
+    return Loaded(records, tuple(problems), tuple(sorted(older, key=age_key)))
 
 
 def order_key(record: RunRecord) -> tuple[str, str, str]:
@@ -80,8 +80,8 @@ class _Text:
 
 def _paths(folder: Path) -> list[Path]:
     """List possible record files, without leaderboards and dotted files, which atomic writes create temporarily."""
-    found: list[Path] = []
-    for place, folders, files in os.walk(folder):
+    paths: list[Path] = []
+    for parent, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if name != LEADERBOARD and not name.startswith(".")]
-        found += [Path(place, name) for name in files if name.endswith(".json") and not name.startswith(".")]
-    return sorted(found, key=lambda path: path.parts)
+        paths += [Path(parent, name) for name in files if name.endswith(".json") and not name.startswith(".")]
+    return sorted(paths, key=lambda path: path.parts)

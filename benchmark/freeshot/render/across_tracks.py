@@ -57,17 +57,16 @@ def _unequal(standings: Standings) -> str:
     tracks = counted(len(standings.tracks), "track")
     if len(standings.rows) < 3:
         return f"Over {tracks}."
-    return (
-        f"Over {tracks}; that all {len(standings.rows)} rows rank alike has p {p_value(standings.friedman)} (Friedman)."
-    )
+    p = p_value(standings.friedman)
+    return f"Over {tracks}; that all {len(standings.rows)} rows rank equally has p {p} (Friedman)."
 
 
 def _alike(standings: Standings) -> tuple[str, ...]:
     """Describe each clique; cliques are runs of adjacent rows, so the first and last row identify one."""
     if not standings.cliques:
-        return ("All of these rows can be told apart across these tracks.",)
+        return ("All of these rows can be distinguished across these tracks.",)
     return tuple(
-        f"{_names(standings.rows, clique)} cannot be told apart across these tracks." for clique in standings.cliques
+        f"{_names(standings.rows, clique)} cannot be distinguished across these tracks." for clique in standings.cliques
     )
 
 
@@ -80,11 +79,11 @@ def _names(rows: Sequence[str], clique: Sequence[int]) -> str:
 
 def _reading(*, matrix: bool) -> str:
     pairs = (
-        " 'over 2' is the share of tracks won over row 2, ties half, and on how many of them the paired interval says "
-        "better/equal/worse/undecided against ±0.5 points; bold where the two are told apart."
+        " 'over 2' is the share of tracks won over row 2, ties half, and on how many of them the paired interval gives "
+        "better/equal/worse/undecided against ±0.5 points; bold where the two are distinguished."
     )
     return (
         "Across tracks a track counts once: ranks by mean accuracy, equal means sharing a place; IQM is the mean "
-        f"accuracy on the middle half of the tracks.{pairs if matrix else ''} Rows are told apart by Wilcoxon's signed "
-        "ranks over tracks, adjusted for all pairs (Holm), p < 0.05."
+        f"accuracy on the middle half of the tracks.{pairs if matrix else ''} Rows are distinguished by Wilcoxon's "
+        "signed ranks over tracks, adjusted for all pairs (Holm), p < 0.05."
     )

@@ -96,7 +96,7 @@ def _named(board: Board) -> dict[str, Any]:
 def _line(board: Board, row: Entry, track: TrackColumn) -> dict[str, Any]:
     cell, accuracies = row.cells[track.name], row.averages.get(track.name)
     widths, (ece, brier) = half_widths(row, track.name), calibration(row, [track.name])
-    known = {
+    fields = {
         "row": one_line(row.label),
         "method": one_line(row.method),
         "role": one_line(row.tags.role),
@@ -121,7 +121,7 @@ def _line(board: Board, row: Entry, track: TrackColumn) -> dict[str, Any]:
         "transductive": row.tags.transductive,
     }
     interval = asdict(cell.interval) if cell.interval else {}  # mean, low, high, level, covers
-    return dict.fromkeys(FIELDS) | _named(board) | known | interval
+    return dict.fromkeys(FIELDS) | _named(board) | fields | interval
 
 
 def _inert(value: Any) -> Any:

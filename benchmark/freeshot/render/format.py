@@ -89,7 +89,7 @@ def extra(value: str | float | None) -> str:
 
 
 def settings_of(row: Entry) -> str:
-    """Return what the short label of a row has in brackets: its unusual settings."""
+    """Return the part of a row's short label in brackets: its unusual settings."""
     head = f"{row.method} ["
     return row.short_label.removeprefix(head).removesuffix("]") if row.short_label.startswith(head) else ""
 

@@ -40,8 +40,8 @@ def masked(images: Tensor, kept: Tensor, patch: int) -> Tensor:
     """Grey out the patches of images [m, 3, h, w] that are not among `kept` [m, k]."""
     m, _, h, w = images.shape
     grid = torch.zeros(m, (h // patch) * (w // patch)).scatter(1, kept, 1.0).view(m, 1, h // patch, w // patch)
-    seen = grid.repeat_interleave(patch, 2).repeat_interleave(patch, 3)  # [m, 1, h, w]
-    return images * seen + DROPPED * (1 - seen)
+    visible = grid.repeat_interleave(patch, 2).repeat_interleave(patch, 3)  # [m, 1, h, w]
+    return images * visible + DROPPED * (1 - visible)
 
 
 def save_sheet(sheet: Tensor, path: Path) -> None:

@@ -92,7 +92,7 @@ def estimate_cost(plan: Plan, request: RunRequest, catalogue: Catalogue) -> Cost
 
 def _comparable(spec: RunSpec) -> str:
     """Return the key that cells of equal cost share."""
-    parts = {name: part.identity() for name, part in spec.components.items()}
+    parts = {name: component.identity() for name, component in spec.components.items()}
     shape = [spec.track.way, spec.track.shot, spec.track.query]
     pool = [spec.track.opened_pool, spec.track.pool_sha256]
     return fingerprint([spec.method.identity(), parts, spec.backbone.identity(), shape, pool])

@@ -83,27 +83,29 @@ def run_again(cell: PlannedCell, catalogue: Catalogue, request: RunRequest) -> R
     return RunRecord.read(path)
 
 
-def _origin(part: ComponentSpec, catalogue: Catalogue) -> list[Difference]:
+def _origin(component: ComponentSpec, catalogue: Catalogue) -> list[Difference]:
     """Return whether a component is missing, or from another version of its distribution."""
-    subject = f"The {part.kind} '{part.name}'"
+    subject = f"The {component.kind} '{component.name}'"
     try:
-        here = catalogue.origin(part.kind, part.name)
+        here = catalogue.origin(component.kind, component.name)
     except FreeshotError as error:
         return [
-            Difference("cell", f"{subject} of {part.origin or 'an unknown distribution'} is not available. {error}")
+            Difference(
+                "cell", f"{subject} of {component.origin or 'an unknown distribution'} is not available. {error}"
+            )
         ]
-    if here == part.origin:
+    if here == component.origin:
         return []
-    same = here.partition(" ")[0] == part.origin.partition(" ")[0]
-    return [Difference("version" if same else "cell", f"{subject} is of {part.origin} on record, of {here} here.")]
+    same = here.partition(" ")[0] == component.origin.partition(" ")[0]
+    return [Difference("version" if same else "cell", f"{subject} is of {component.origin} on record, of {here} here.")]
 
 
 def _options(old: ComponentSpec | None, here: ComponentSpec | None) -> list[Difference]:
     if old is None or here is None:
-        part = old or here
-        assert part is not None
+        component = old or here
+        assert component is not None
         where = "on record only" if here is None else "here only"
-        return [Difference("cell", f"The {part.kind} '{part.name}' is part of the method {where}.")]
+        return [Difference("cell", f"The {component.kind} '{component.name}' is part of the method {where}.")]
     if old.name != here.name:
         return [Difference("cell", f"The {old.kind} is '{old.name}' on record, '{here.name}' here.")]
     return _fields(f"The {old.kind} '{old.name}'", old.identity()["options"], here.identity()["options"])
@@ -123,21 +125,23 @@ def _value(values: Mapping[str, Any], name: str) -> str:
 
 def _input_hashes(record: RunRecord, cell: PlannedCell, context: RunContext) -> list[Difference]:
     """Compare the hashes of the inputs: network, pool, images and episodes."""
-    here = input_hashes(context, cell)
+    new_hashes = input_hashes(context, cell)
     return [
-        Difference("cell", f"The record's hash of {name} is {value[:12]}, here it is {here.get(name, 'none')[:12]}.")
+        Difference(
+            "cell", f"The record's hash of {name} is {value[:12]}, here it is {new_hashes.get(name, 'none')[:12]}."
+        )
         for name, value in sorted(record.hashes.items())
-        if here.get(name) != value
+        if new_hashes.get(name) != value
     ]
 
 
-def _surroundings(before: Provenance, now: Provenance) -> list[Difference]:
+def _surroundings(recorded: Provenance, current: Provenance) -> list[Difference]:
     """List differing machine properties and package versions; they may change bits, not the cell."""
-    pairs = {"device": (before.device, now.device), "platform": (before.platform, now.platform)}
-    pairs |= {"Python": (before.python, now.python), "freeshot": (before.freeshot, now.freeshot)}
-    pairs |= {name: (before.packages.get(name, "unknown"), version) for name, version in now.packages.items()}
+    pairs = {"device": (recorded.device, current.device), "platform": (recorded.platform, current.platform)}
+    pairs |= {"Python": (recorded.python, current.python), "freeshot": (recorded.freeshot, current.freeshot)}
+    pairs |= {name: (recorded.packages.get(name, "unknown"), version) for name, version in current.packages.items()}
     return [
-        Difference("surroundings", f"It was made with {name} {then}, here is {today}.")
-        for name, (then, today) in pairs.items()
-        if then != today
+        Difference("surroundings", f"It was made with {name} {old}, here is {new}.")
+        for name, (old, new) in pairs.items()
+        if old != new
     ]

@@ -1,4 +1,4 @@
-"""A data set: so many dots."""
+"""A data set: pictures of dots, classified by their number."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ SPLITS = {"base": range(1, 7), "validation": range(7, 12), "novel": range(12, 17
 
 @dataclass(frozen=True)
 class Dots(FewShotDataset):
-    """Pictures of 1 to 16 dots, to be told apart by how many there are."""
+    """Pictures of 1 to 16 dots; the class is the number of dots."""
 
     name, domain, license = "dots", "dots", "CC0-1.0"
 

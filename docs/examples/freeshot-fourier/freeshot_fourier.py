@@ -7,7 +7,7 @@ from freeshot import InversionMethod, hookimpl
 
 @dataclass(frozen=True)
 class Fourier(InversionMethod):
-    """Optimise the amplitudes of the slowest waves until the LoRA is sure of the picture."""
+    """Optimise the amplitudes of the slowest waves until the LoRA classifies the image with confidence."""
 
     name = "fourier"
     iterations: int = 50

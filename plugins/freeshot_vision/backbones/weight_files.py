@@ -76,10 +76,10 @@ class Source:
         from huggingface_hub import hf_hub_download
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-        named = HUB.fullmatch(self.weights)
-        assert named is not None
+        match = HUB.fullmatch(self.weights)
+        assert match is not None
         try:
-            return Path(hf_hub_download(named["repository"], named["file"], revision=self.revision))
+            return Path(hf_hub_download(match["repository"], match["file"], revision=self.revision))
         except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
             reason = str(error).strip().partition("\n")[0]
             raise DataError(

@@ -48,9 +48,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     for name, default in (("way", 5), ("shot", 1), ("query", 3), ("seed", 0)):
         parser.add_argument(f"--{name}", type=int, default=default)
-    asked = vars(parser.parse_args())
-    out = asked.pop("out")
-    classes = lay_out(open_sheet(DATA, asked.pop("dataset"), "novel"), out, **asked)
+    arguments = vars(parser.parse_args())
+    out = arguments.pop("out")
+    classes = lay_out(open_sheet(DATA, arguments.pop("dataset"), "novel"), out, **arguments)
     print(f"Pictures of {', '.join(classes)} are in {out / 'support'} and {out / 'query'}.")
 
 

@@ -23,10 +23,10 @@ def read_efficientnet_lite0(path: Path) -> dict[str, Tensor]:
     """Return the weights by timm's names; DataError if a shape differs."""
     import timm
 
-    ours = timm.create_model(str(NETWORK["timm"]), pretrained=False).state_dict()
-    theirs = list(read_weights(path).values())
-    if [tensor.shape for tensor in theirs] != [tensor.shape for tensor in ours.values()]:
+    expected = timm.create_model(str(NETWORK["timm"]), pretrained=False).state_dict()
+    tensors = list(read_weights(path).values())
+    if [tensor.shape for tensor in tensors] != [tensor.shape for tensor in expected.values()]:
         raise DataError(
             f"{path} does not have the tensors of EfficientNet-Lite0 in their order. Get the package again."
         )
-    return dict(zip(ours, theirs, strict=True))
+    return dict(zip(expected, tensors, strict=True))

@@ -65,12 +65,12 @@ def download(address: str, path: Path, report: Report) -> None:
     """Download a file to `path`, resuming `path.part`; DataError if that is impossible."""
     if path.exists():
         return
-    part = path.with_name(f"{path.name}.part")
-    begun = part.stat().st_size if part.exists() else 0
+    partial = path.with_name(f"{path.name}.part")
+    begun = partial.stat().st_size if partial.exists() else 0
     request = urllib.request.Request(address, headers={"Range": f"bytes={begun}-"} if begun else {})  # noqa: S310
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - addresses are those of sources.py
-            expected = _append(answer, part, begun if answer.status == 206 else 0, report)
+        with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310 - addresses are those of sources.py
+            expected = _append(response, partial, begun if response.status == 206 else 0, report)
     except urllib.error.HTTPError as error:
         error.close()
         if error.code != 416 or not begun:  # 416: nothing is left to send
@@ -78,16 +78,16 @@ def download(address: str, path: Path, report: Report) -> None:
         expected = begun
     except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError) as error:
         raise DataError(f"{address} could not be fetched ({getattr(error, 'reason', error)}). {AGAIN}") from None
-    if (size := part.stat().st_size) < expected:
+    if (size := partial.stat().st_size) < expected:
         raise DataError(f"{address} was interrupted after {size:,} of {expected:,} bytes. {AGAIN}")
-    part.replace(path)
+    partial.replace(path)
 
 
-def _append(answer: HTTPResponse, part: Path, begun: int, report: Report) -> int:
-    """Write an answer behind the first `begun` bytes of a file; return the size that the whole should have."""
-    expected = begun + int(answer.headers.get("Content-Length") or 0)
-    with part.open("ab" if begun else "wb") as file:
-        while block := answer.read(BLOCK):
+def _append(response: HTTPResponse, partial: Path, begun: int, report: Report) -> int:
+    """Write a response after the first `begun` bytes of a file; return the size that the complete file should have."""
+    expected = begun + int(response.headers.get("Content-Length") or 0)
+    with partial.open("ab" if begun else "wb") as file:
+        while block := response.read(BLOCK):
             file.write(block)
             report(file.tell(), expected)
     return expected

@@ -19,7 +19,7 @@ NETWORK = "network"
 
 @dataclass(frozen=True)
 class WeightCard:
-    """What is known of a converted file; stored beside it as NAME.json."""
+    """Source, licence and hashes of a converted file; stored next to it as NAME.json."""
 
     name: str
     title: str
@@ -84,5 +84,5 @@ def _read_card(path: Path) -> WeightCard:
         return WeightCard(**plain)
     except (OSError, ValueError, TypeError):
         raise DataError(
-            f"{path} is not a readable card of weights. Delete the weights beside it and get them again."
+            f"{path} is not a readable card of weights. Delete the weights next to it and get them again."
         ) from None

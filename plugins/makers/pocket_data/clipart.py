@@ -170,11 +170,11 @@ def _pictures(root: Path, patterns: str) -> Iterator[NDArray[np.uint8]]:
 
 def _files(root: Path, patterns: str) -> list[Path]:
     """Return the files of one class, ordered by a hash of their names."""
-    wanted = [one for pattern in patterns.split() if pattern[0] != "-" for one in _either(pattern)]
-    left_out = [one for pattern in patterns.split() if pattern[0] == "-" for one in _either(pattern[1:])]
-    files = {path for pattern in wanted for path in root.glob(pattern + "*" * (pattern[-1] != "*"))}
-    kept = [p for p in files if p.suffix == ".png" and not any(fnmatchcase(p.name, one) for one in left_out)]
-    return sorted(kept, key=lambda path: hashlib.sha256(str(path.relative_to(root)).encode()).hexdigest())
+    included = [glob for pattern in patterns.split() if pattern[0] != "-" for glob in _either(pattern)]
+    excluded = [glob for pattern in patterns.split() if pattern[0] == "-" for glob in _either(pattern[1:])]
+    files = {path for pattern in included for path in root.glob(pattern + "*" * (pattern[-1] != "*"))}
+    pictures = [p for p in files if p.suffix == ".png" and not any(fnmatchcase(p.name, glob) for glob in excluded)]
+    return sorted(pictures, key=lambda path: hashlib.sha256(str(path.relative_to(root)).encode()).hexdigest())
 
 
 def _either(pattern: str) -> list[str]:
@@ -183,7 +183,7 @@ def _either(pattern: str) -> list[str]:
         return [pattern]
     before, _, rest = pattern.partition("{")
     middle, _, after = rest.partition("}")
-    return [before + one + after for one in middle.split(",")]
+    return [before + middle_part + after for middle_part in middle.split(",")]
 
 
 def _draw(path: Path) -> NDArray[np.uint8] | None:

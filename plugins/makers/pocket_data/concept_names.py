@@ -117,25 +117,25 @@ _FIRSTS = {phrase[0] for phrase in PHRASES} | {"eye", "head", "sun"}
 
 def _phrases(tokens: list[str]) -> list[str]:
     """Replace runs of words that have a one-word spelling."""
-    done: list[str] = []
-    place = 0
-    while place < len(tokens):
-        if tokens[place] in _FIRSTS:
+    result: list[str] = []
+    index = 0
+    while index < len(tokens):
+        if tokens[index] in _FIRSTS:
             for length in (3, 2):
-                found = PHRASES.get(tuple(tokens[place : place + length]))
-                if found is not None:
-                    done.extend(found)
-                    place += length
+                spelling = PHRASES.get(tuple(tokens[index : index + length]))
+                if spelling is not None:
+                    result.extend(spelling)
+                    index += length
                     break
             else:
-                done.append(tokens[place])
-                place += 1
+                result.append(tokens[index])
+                index += 1
         else:
-            done.append(tokens[place])
-            place += 1
-    return done
+            result.append(tokens[index])
+            index += 1
+    return result
 
 
 def _without_echo(tokens: list[str]) -> list[str]:
     """Drop a word that repeats the one before it, as 'user account' becomes 'user user'."""
-    return [token for place, token in enumerate(tokens) if place == 0 or token != tokens[place - 1]]
+    return [token for index, token in enumerate(tokens) if index == 0 or token != tokens[index - 1]]

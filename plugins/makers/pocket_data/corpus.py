@@ -191,18 +191,18 @@ def _ink(cells: NDArray[np.uint8]) -> NDArray[np.float32]:
     return ink
 
 
-def _rendered(wanted: Sequence[icons.Icon], cache: Path, pool: multiprocessing.pool.Pool) -> list[NDArray[np.uint8]]:
+def _rendered(requested: Sequence[icons.Icon], cache: Path, pool: multiprocessing.pool.Pool) -> list[NDArray[np.uint8]]:
     """Return the images of some icons of a set, rendering only those not in the cache file."""
-    known: dict[str, NDArray[np.uint8]] = {}
+    images: dict[str, NDArray[np.uint8]] = {}
     if cache.exists():
         with np.load(cache, allow_pickle=False) as content:
-            known = dict(zip(content["names"].tolist(), unpack4(content["cells"], (SIZE, SIZE, 3)), strict=True))
-    missing = [icon for icon in wanted if icon.name not in known]
+            images = dict(zip(content["names"].tolist(), unpack4(content["cells"], (SIZE, SIZE, 3)), strict=True))
+    missing = [icon for icon in requested if icon.name not in images]
     if missing:
-        known.update(zip((icon.name for icon in missing), pool.imap(_draw, missing, chunksize=32), strict=True))
+        images.update(zip((icon.name for icon in missing), pool.imap(_draw, missing, chunksize=32), strict=True))
         cache.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(cache, names=np.array(list(known)), cells=pack4(np.stack(list(known.values()))))
-    return [known[icon.name] for icon in wanted]
+        np.savez(cache, names=np.array(list(images)), cells=pack4(np.stack(list(images.values()))))
+    return [images[icon.name] for icon in requested]
 
 
 def _draw(icon: icons.Icon) -> NDArray[np.uint8]:
@@ -220,7 +220,7 @@ def _draw(icon: icons.Icon) -> NDArray[np.uint8]:
 def _emoji(work: Path, excluded: frozenset[str], dropped: Counter[str]) -> list[tuple[str, NDArray[np.uint8]]]:
     """Return name and picture of the allowed three-dimensional emoji."""
     folder = fetch_packages.unpack(fetch_packages.npm(*EMOJI, work), work / "emoji")
-    found = []
+    pictures = []
     for path in sorted((folder / "package" / "assets").glob("*.webp")):
         name = _emoji_name(path.stem)
         if _forbidden(name, excluded):
@@ -231,8 +231,8 @@ def _emoji(work: Path, excluded: frozenset[str], dropped: Counter[str]) -> list[
         paper = Image.new("RGBA", layer.size, "white")
         paper.alpha_composite(layer)
         small = paper.convert("RGB").resize((SIZE, SIZE), Image.Resampling.BOX)
-        found.append((name, to_levels(np.asarray(small))))
-    return found
+        pictures.append((name, to_levels(np.asarray(small))))
+    return pictures
 
 
 def _emoji_name(stem: str) -> str:
@@ -245,8 +245,8 @@ def _emoji_name(stem: str) -> str:
 def _write_icons(out: Path, gathered: Gathered, concepts: Sequence[str], prefixes: Sequence[str]) -> dict[str, int]:
     """Write grey and coloured images as packed parts; return their counts."""
     cells = np.stack(gathered.cells)
-    label_of = {name: place for place, name in enumerate(concepts)}
-    set_of = {name: place for place, name in enumerate(prefixes)}
+    label_of = {name: index for index, name in enumerate(concepts)}
+    set_of = {name: index for index, name in enumerate(prefixes)}
     labels = np.array([label_of[name] for name in gathered.concepts], dtype=np.int32)
     sets = np.array([set_of[name] for name in gathered.prefixes], dtype=np.int16)
     grey = (cells[..., :1] == cells).all(axis=(1, 2, 3))

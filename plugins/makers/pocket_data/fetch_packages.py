@@ -58,14 +58,14 @@ def _fetch(command: Sequence[str], pattern: str, sha256: str | None, work: Path)
         if sha256 is None or file_sha256(path) == sha256:
             return path
     _client(command, work)
-    found = sorted(work.glob(pattern))
-    if not found:
+    paths = sorted(work.glob(pattern))
+    if not paths:
         raise FreeshotError(f"'{' '.join(command)}' created no file '{pattern}' in {work}. Check the package's name.")
-    for path in found:
+    for path in paths:
         if sha256 is None or file_sha256(path) == sha256:
             return path
     raise FreeshotError(
-        f"The package {found[0].name} has the hash {file_sha256(found[0])[:12]}…, "
+        f"The package {paths[0].name} has the hash {file_sha256(paths[0])[:12]}…, "
         f"but {str(sha256)[:12]}… was expected. The published file has changed: delete it and do not build from it "
         "until you know why."
     )

@@ -202,12 +202,12 @@ def _usable(icons: IconSet) -> bool:
 
 def _candidates(sets: Iterable[IconSet]) -> dict[str, list[Icon]]:
     """Return the concepts that many sets have, with each set's plainest icon."""
-    found: dict[str, dict[str, Icon]] = defaultdict(dict)
+    by_concept: dict[str, dict[str, Icon]] = defaultdict(dict)
     for icon_set in sets:
         for icon in sorted(icon_set.icons, key=_plainness, reverse=True):  # the plainest comes last and overwrites
             if icon.concept not in NOT_PICTURES and len(icon.concept) > 1:
-                found[icon.concept][icon_set.prefix] = icon
-    return {name: list(icons.values()) for name, icons in sorted(found.items()) if len(icons) >= FEWEST}
+                by_concept[icon.concept][icon_set.prefix] = icon
+    return {name: list(icons.values()) for name, icons in sorted(by_concept.items()) if len(icons) >= FEWEST}
 
 
 def _plainness(icon: Icon) -> tuple[int, int, int, str]:
@@ -235,11 +235,11 @@ def _choose(drawn: dict[str, dict[str, NDArray[np.uint8]]]) -> dict[str, dict[st
     shared = _in_two_classes(drawn)
     kept: dict[str, dict[str, NDArray[np.uint8]]] = {}
     for concept, stack in drawn.items():
-        rest: dict[str, NDArray[np.uint8]] = {}
+        distinct: dict[str, NDArray[np.uint8]] = {}
         for prefix, cell in stack.items():
-            if cell.tobytes() not in shared and not any(alike(cell, other) for other in rest.values()):
-                rest[prefix] = cell
-        kept[concept] = rest
+            if cell.tobytes() not in shared and not any(nearly_identical(cell, other) for other in distinct.values()):
+                distinct[prefix] = cell
+        kept[concept] = distinct
     filled = sorted((c for c in kept if len(kept[c]) >= FEWEST), key=lambda c: (-len(kept[c]), c))
     return {c: _first(kept[c]) for c in filled[:CLASSES]}
 
@@ -247,13 +247,13 @@ def _choose(drawn: dict[str, dict[str, NDArray[np.uint8]]]) -> dict[str, dict[st
 def _first(stack: dict[str, NDArray[np.uint8]]) -> dict[str, NDArray[np.uint8]]:
     """Keep at most MOST drawings, from every n-th set so that no family of sets dominates."""
     names = sorted(stack)
-    places = np.unique(np.linspace(0, len(names) - 1, min(len(names), MOST)).round().astype(int))
-    return {names[place]: stack[names[place]] for place in places}
+    indices = np.unique(np.linspace(0, len(names) - 1, min(len(names), MOST)).round().astype(int))
+    return {names[index]: stack[names[index]] for index in indices}
 
 
-def alike(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
+def nearly_identical(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> bool:
     """Return whether two drawings differ in less than ALIKE of their joint ink."""
-    a, b = 255 - one.astype(np.int64), 255 - other.astype(np.int64)
+    a, b = 255 - first.astype(np.int64), 255 - second.astype(np.int64)
     return bool(np.abs(a - b).sum() < ALIKE * np.maximum(a, b).sum())
 
 

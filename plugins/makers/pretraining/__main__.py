@@ -125,8 +125,8 @@ def lesson(
 ) -> tuple[Tensor, dict[str, float]]:
     """Return the loss on a batch, and its two parts as numbers."""
     with torch.autocast(images.device.type, torch.bfloat16, enabled=images.device.type == "cuda"):
-        ours, cosines = student(images)
-    imitation = (normalize(ours.float(), dim=1) * targets).sum(1).mean()
+        features, cosines = student(images)
+    imitation = (normalize(features.float(), dim=1) * targets).sum(1).mean()
     named = labels >= 0
     logits = recipe.sharpness * cosines[named].float()
     naming = cross_entropy(logits, labels[named])
@@ -173,8 +173,8 @@ def train(recipe: Recipe, corpus: Path, teacher_file: Path, out: Path, device: t
         optimizer.step()
         average.update_parameters(student.vit)
         if step % 100 == 0 or step == recipe.steps - 1:
-            told = " ".join(f"{name} {value:.3f}" for name, value in facts.items())
-            print(f"step {step} {told} {time.monotonic() - began:.0f} s", flush=True)
+            summary = " ".join(f"{name} {value:.3f}" for name, value in facts.items())
+            print(f"step {step} {summary} {time.monotonic() - began:.0f} s", flush=True)
         if time.monotonic() - saved > 60 or step == recipe.steps - 1:
             saved = time.monotonic()
             _checkpoint(out, student, average, optimizer, step + 1, saved - began)

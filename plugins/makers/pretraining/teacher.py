@@ -26,9 +26,9 @@ def open_teacher(weights: Path) -> nn.Module:
     import timm
 
     model = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=0)
-    theirs = [t for name, t in torch.load(weights, weights_only=True).items() if "num_batches_tracked" not in name]
-    ours = [name for name in timm.create_model("tf_efficientnet_lite0").state_dict() if "num_batches" not in name]
-    renamed = dict(zip(ours, theirs, strict=True))
+    tensors = [t for name, t in torch.load(weights, weights_only=True).items() if "num_batches_tracked" not in name]
+    names = [name for name in timm.create_model("tf_efficientnet_lite0").state_dict() if "num_batches" not in name]
+    renamed = dict(zip(names, tensors, strict=True))
     model.load_state_dict({k: v for k, v in renamed.items() if not k.startswith("classifier")}, strict=False)
     frozen: nn.Module = model.eval().requires_grad_(False)
     return frozen

@@ -59,8 +59,8 @@ def _board(every: tuple[Board, ...], suite: str | None, rows: tuple[str, str], r
     matching = _with_both(candidates, rows)
     if not matching:
         _require_known(candidates, rows, suite)
-        known = ", ".join(sorted({board.suite for board in every}))
-        raise UnknownNameError(f"No suite in {results} has both rows. Suites with records: {known}.")
+        suites = ", ".join(sorted({board.suite for board in every}))
+        raise UnknownNameError(f"No suite in {results} has both rows. Suites with records: {suites}.")
     if len({board.suite for board in matching}) > 1:
         raise UnknownNameError(f"Several suites have both rows: {', '.join(b.suite for b in matching)}. Use --suite.")
     return max(matching, key=lambda board: board.version)
@@ -70,9 +70,9 @@ def _with_both(candidates: list[Board], rows: tuple[str, str]) -> list[Board]:
     """Return the boards that have both names as labels, or else those that have them as methods or short labels."""
     from freeshot.leaderboard.selection import row_names
 
-    wanted = set(rows)
-    exactly = [board for board in candidates if wanted <= {row.label for row in board.all_rows}]
-    return exactly or [board for board in candidates if wanted <= row_names(board)]
+    names = set(rows)
+    exactly = [board for board in candidates if names <= {row.label for row in board.all_rows}]
+    return exactly or [board for board in candidates if names <= row_names(board)]
 
 
 def _require_known(candidates: list[Board], rows: tuple[str, str], suite: str | None) -> None:

@@ -72,17 +72,21 @@ def command(
             print_error("The installed code and data would give a different cell, so it was not run.")
             ctx.exit(1)
         with shown(session.host.manager) as display:
-            again = run_again(rebuilt.cell, session.catalogue, request)
-    if again.status != "ok":
+            new_record = run_again(rebuilt.cell, session.catalogue, request)
+    if new_record.status != "ok":
         print_failures(display.failures, full=full)
-        print_error(f"The cell {again.status}." if display.failures else f"The cell {again.status}: {again.reason}")
+        print_error(
+            f"The cell {new_record.status}."
+            if display.failures
+            else f"The cell {new_record.status}: {new_record.reason}"
+        )
         ctx.exit(1)
-    if reused := [stage.stage for stage in again.stages if stage.cached]:  # they were not reproduced
+    if reused := [stage.stage for stage in new_record.stages if stage.cached]:  # they were not reproduced
         print_warning(
             f"Loaded from {request.cache}, not recomputed: {', '.join(reused)}. Use an empty --cache to recompute "
             "everything."
         )
-    result = equivalence(again.accuracies, record.accuracies, margin / 100)
+    result = equivalence(new_record.accuracies, record.accuracies, margin / 100)
     _print(record, result, margin)
     if result.agreement not in ("the same bits", "equivalent"):
         ctx.exit(1)

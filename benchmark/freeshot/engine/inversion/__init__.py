@@ -1,1 +1,1 @@
-"""What inversion methods share: teachers, pixel optimisation, priors, generators."""
+"""Components that inversion methods share: teachers, pixel optimisation, priors, generators."""

@@ -70,7 +70,7 @@ class PixelPlan:
         begin = restore(teacher.checkpoint.load(), state, optimizer, rng)
         for step in teacher.steps(self.iterations, begin):
             optimizer.param_groups[0]["lr"] = self.rate(step)
-            images = jittered(pixels * teacher.std + teacher.mean, rng, self.jitter, flip=self.flip)
+            images = jittered(pixels * teacher.std + teacher.mean, rng, self.jitter, flip=self.flip)  # [n, 3, h, w]
             logits = teacher.logits(images)  # [n, c]
             if best is not None:
                 best.update(pixels, logits.detach(), labels)
@@ -100,11 +100,11 @@ class BestIterates:
 
     def __init__(self, like: Tensor) -> None:
         self.pixels = like.detach().clone()
-        self.losses = like.new_full((len(like),), float("inf"))
+        self.losses = like.new_full((len(like),), float("inf"))  # [n]
 
     def update(self, pixels: Tensor, logits: Tensor, labels: Tensor) -> None:
         """Copy the images whose loss is lower than before."""
-        losses = cross_entropy(logits, labels, reduction="none")
+        losses = cross_entropy(logits, labels, reduction="none")  # [n]
         better = losses < self.losses  # [n]
         self.pixels[better] = pixels.detach()[better]
         self.losses[better] = losses[better]
@@ -128,7 +128,7 @@ def variation_norm(images: Tensor) -> Tensor:
         images[:, :, 1:, 1:] - images[:, :, :-1, :-1],
         images[:, :, 1:, :-1] - images[:, :, :-1, 1:],
     )
-    return torch.stack([lengths(difference) for difference in differences]).sum(0)
+    return torch.stack([lengths(difference) for difference in differences]).sum(0)  # [4, n] → [n]
 
 
 def lengths(images: Tensor) -> Tensor:

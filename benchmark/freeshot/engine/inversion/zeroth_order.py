@@ -57,6 +57,6 @@ def unit_directions(images: Tensor, count: int, grid: int, rng: Generator) -> Te
     size = (grid, grid) if grid else (height, width)
     drawn = torch.randn(n * count, channels, *size, generator=rng, dtype=images.dtype).to(images.device)
     if grid:
-        drawn = interpolate(drawn, size=(height, width), mode="nearest")
+        drawn = interpolate(drawn, size=(height, width), mode="nearest")  # [n·k, 3, h, w]
     unit: Tensor = drawn / drawn.flatten(1).norm(dim=1).view(-1, 1, 1, 1)  # [n·k, 3, h, w]
     return unit.view(n, count, channels, height, width)

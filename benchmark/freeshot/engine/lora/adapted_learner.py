@@ -32,4 +32,4 @@ class AdaptedLearner(Learner):
 
     def embed(self, images: Tensor) -> Tensor:
         """Map images [b, 3, h, w] in 0…1 to features [b, d], using all tokens."""
-        return forward(self._backbone, images).features
+        return forward(self._backbone, images).features  # [b, d]

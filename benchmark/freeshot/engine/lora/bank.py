@@ -83,7 +83,7 @@ class LoraBank(nn.Module):
         factors = {}
         for slot in slots:
             filled = [padded(*entry.factors[slot], rank) for entry in entries]
-            a, b = (torch.stack(parts) for parts in zip(*filled, strict=True))
+            a, b = (torch.stack(parts) for parts in zip(*filled, strict=True))  # [l, r, i], [l, o, r]
             factors[slot] = (a.to(like), b.to(like))
         return cls(factors)
 
@@ -105,13 +105,12 @@ class LoraBank(nn.Module):
     def delta(self, module: str, inputs: Tensor, width: int) -> Tensor:
         """Return the LoRAs' addition to a layer's output: inputs [n, t, i] → [n, t, width]."""
         slots = self._slots_of[module]
-        a = torch.cat(
-            [self.a[index] for index in slots], dim=1
-        )  # [l, R, i], R = sum of the ranks of this layer's slots
+        # R is the sum of the ranks of this layer's slots
+        a = torch.cat([self.a[index] for index in slots], dim=1)  # [l, R, i]
         b = torch.cat([self._block(index, width) for index in slots], dim=2)  # [l, width, R]
         n, t, i = inputs.shape
         grouped = inputs.reshape(self.count, n // self.count * t, i)  # [l, n/l·t, i]
-        return (grouped @ a.mT @ b.mT).reshape(n, t, width)
+        return (grouped @ a.mT @ b.mT).reshape(n, t, width)  # [l, n/l·t, width] → [n, t, width]
 
     def after_step(self, rate: float) -> None:
         """Do nothing; banks with a penalty apply it here, after each optimiser step, at the step's learning rate."""
@@ -126,9 +125,9 @@ class LoraBank(nn.Module):
         gradients = [weight.grad for weight in weights if weight.grad is not None]
         squares = torch.stack([gradient.flatten(1).square().sum(1) for gradient in gradients])  # [weights, l]
         norms = squares.sum(0).sqrt()  # [l]
-        factors = (limit / (norms + 1e-12)).clamp(max=1)
+        factors = (limit / (norms + 1e-12)).clamp(max=1)  # [l]
         for gradient in gradients:
-            gradient.mul_(factors.view(-1, *[1] * (gradient.ndim - 1)))
+            gradient.mul_(factors.view(-1, *[1] * (gradient.ndim - 1)))  # [l, 1, ..]
         return norms
 
     def entry_factors(self, index: int) -> dict[Slot, tuple[Tensor, Tensor]]:
@@ -141,7 +140,7 @@ class LoraBank(nn.Module):
     def _block(self, index: int, width: int) -> Tensor:
         """Pad B with zero rows to the width of the fused layer: [l, width, r]."""
         slot = self.slots[index]
-        return pad(self.b[index], (0, 0, slot.start, width - slot.stop))
+        return pad(self.b[index], (0, 0, slot.start, width - slot.stop))  # [l, o, r] → [l, width, r]
 
 
 def merge(vit: nn.Module, bank: LoraBank) -> nn.Module:

@@ -42,15 +42,15 @@ class ProductSvd:
 def product_svd(a: Tensor, b: Tensor) -> ProductSvd:
     """Decompose B·A of A [r, i] and B [o, r] by QR decompositions of both factors."""
     left, upper = torch.linalg.qr(b.double())  # [o, m], [m, r]
-    right, other = torch.linalg.qr(a.mT.double())
-    u, s, v = torch.linalg.svd(upper @ other.mT, full_matrices=False)
+    right, lower = torch.linalg.qr(a.mT.double())  # [i, m], [m, r]
+    u, s, v = torch.linalg.svd(upper @ lower.mT, full_matrices=False)  # [m, m], [m], [m, m]
     return ProductSvd(s, (left, right), (u, v))
 
 
 def padded(a: Tensor, b: Tensor, rank: int) -> tuple[Tensor, Tensor]:
     """Pad A [.., r, i] and B [.., o, r] to a rank with zeros; the product stays the same."""
     missing = rank - b.shape[-1]
-    return pad(a, (0, 0, 0, missing)), pad(b, (0, missing))
+    return pad(a, (0, 0, 0, missing)), pad(b, (0, missing))  # [.., rank, i], [.., o, rank]
 
 
 def fresh_a(count: int, rank: int, width: int, like: Tensor, rng: Generator) -> Tensor:

@@ -1,1 +1,1 @@
-"""Seconds, operations, memory and energy of a stretch of work."""
+"""Seconds, operations, memory and GPU energy of a block of code."""

@@ -83,5 +83,5 @@ def _tokens(out: Tensor) -> int:
 
 def _lora_weights(bank: LoraBank, module: str) -> int:
     """Count the weights of one LoRA's factors at a layer: each is multiplied once per token."""
-    places = [place for place, slot in enumerate(bank.slots) if slot.module == module]
-    return sum(bank.a[place][0].numel() + bank.b[place][0].numel() for place in places)
+    indices = [index for index, slot in enumerate(bank.slots) if slot.module == module]
+    return sum(bank.a[index][0].numel() + bank.b[index][0].numel() for index in indices)

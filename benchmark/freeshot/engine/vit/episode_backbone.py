@@ -64,4 +64,4 @@ class EpisodeBackbone:
         """Compute `features` without gradient, a few images of every episode at a time, which saves memory."""
         parts = torch.split(images, max(1, AT_ONCE // len(images)), dim=1)
         with torch.no_grad():
-            return torch.cat([self.features(part, adapter, registers) for part in parts], dim=1)
+            return torch.cat([self.features(part, adapter, registers) for part in parts], dim=1)  # [e, n, d]

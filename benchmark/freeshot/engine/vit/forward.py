@@ -174,7 +174,7 @@ def attend(attention: Any, tokens: Tensor, sizes: Tensor | None = None) -> Atten
     q, k = attention.q_norm(q), attention.k_norm(k)
     scores = q * attention.scale @ k.mT  # [n, heads, t, t]
     if sizes is not None:
-        scores = scores + sizes.log()[:, None, None]
+        scores = scores + sizes.log()[:, None, None]  # [n, heads, t, t]
     weights = scores.softmax(-1)
     mixed = (weights @ v).transpose(1, 2).reshape(n, t, -1)  # [n, t, d]
     if hasattr(attention, "norm"):
@@ -233,7 +233,7 @@ def _all_patches(tokens: Tensor) -> Tensor:
 
 def _checked_choice(choice: Tensor, before: Tensor, name: str, state: TokenState) -> tuple[Tensor, Tensor]:
     """Sort a strategy's choice [n, k] and return it with its indices in `before`, which must contain it."""
-    choice = choice.sort(dim=1).values
+    choice = choice.sort(dim=1).values  # [n, k]
     if choice.shape[1] == 0:
         raise ContractError(f"Efficiency strategy '{name}' kept no patch. It must keep at least one per image.")
     indices = torch.searchsorted(before, choice).clamp(max=before.shape[1] - 1)  # [n, k]

@@ -1,4 +1,4 @@
-"""Launcher for this machine: cells one by one, or in several processes, of which one may die without the others."""
+"""Launcher for this machine: cells one by one, or in several processes; if one dies, the others continue."""
 
 from __future__ import annotations
 

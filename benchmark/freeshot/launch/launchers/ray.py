@@ -34,13 +34,13 @@ class RayLauncher(Launcher):
     def launch(self, cells: Sequence[Any], run_cell: Callable[[Any], None]) -> None:
         """Run all cells as tasks, and wait until each has run or its worker is lost."""
         ray = _ray()
-        ours = not ray.is_initialized()
-        if ours:
+        started = not ray.is_initialized()
+        if started:
             self._begin(ray)
         try:
             task = ray.remote(num_cpus=self.cpus, num_gpus=self.gpus, max_retries=0)(_run)
-            given = ray.put(run_cell)
-            waiting = [task.remote(given, cell) for cell in cells]
+            reference = ray.put(run_cell)
+            waiting = [task.remote(reference, cell) for cell in cells]
             while waiting:
                 done, waiting = ray.wait(waiting)
                 try:
@@ -48,7 +48,7 @@ class RayLauncher(Launcher):
                 except ray.exceptions.RayError:
                     continue  # the harness reports cells without a record, and the others continue
         finally:
-            if ours:
+            if started:
                 ray.shutdown()
 
     def _begin(self, ray: Any) -> None:

@@ -44,11 +44,11 @@ OF_DEVICE = AXES[:5]
 
 def cost_data(cost: Cost, usual: str | None) -> dict[str, Any]:
     """Return a row's cost on the device of most of its records: axis → (position, text)."""
-    known = [(axis, value) for axis in AXES if (value := axis.value(cost)) is not None]
+    costs = [(axis, value) for axis in AXES if (value := axis.value(cost)) is not None]
     return {
         "device": one_line(cost.device),
         "elsewhere": cost.device != usual,
-        "values": {a.field: [round(max(value, a.least), 2), amount(value, a.unit)] for a, value in known},
+        "values": {a.field: [round(max(value, a.least), 2), amount(value, a.unit)] for a, value in costs},
     }
 
 
@@ -65,8 +65,8 @@ def cost_facts(cost: Cost) -> list[tuple[str, str]]:
 
 def axis_data(axis: Axis, prices: Iterable[Cost]) -> dict[str, Any]:
     """Describe an axis, with ticks at 1, 2 and 5 times powers of ten: position, text, whether it is a power."""
-    known = [max(value, axis.least) for cost in prices if (value := axis.value(cost)) is not None]
-    powers = [math.floor(math.log10(value)) for value in known]
+    values = [max(value, axis.least) for cost in prices if (value := axis.value(cost)) is not None]
+    powers = [math.floor(math.log10(value)) for value in values]
     marks = [(k * 10.0**p, k == 1) for p in range(min(powers), max(powers) + 2) for k in (1, 2, 5)] if powers else []
     return {
         "key": axis.field,

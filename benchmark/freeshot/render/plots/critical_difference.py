@@ -44,7 +44,7 @@ def critical_plot(board: Board, standings: Standings) -> Figure:
         ends = [standings.average_ranks[clique[0]] - 0.03, standings.average_ranks[clique[-1]] + 0.03]
         axes.plot(ends, [0.5 + 0.35 * index] * 2, color=METHOD, linewidth=3.5, solid_capstyle="round")
     axes.set_title(
-        f"{title(board)}: average ranks over {len(standings.tracks)} tracks; bars join what is not told apart",
+        f"{title(board)}: average ranks over {len(standings.tracks)} tracks; bars join rows that are not distinguished",
         fontsize=9,
     )
     return figure

@@ -34,18 +34,18 @@ def _options_are_told(subject: Subject) -> None:
 
 @rule("options can be stored as JSON", *CLASSES)
 def _options_survive(subject: Subject) -> None:
-    made = subject.make()
-    again = build(subject.value, json.loads(json.dumps(to_json(made))))
-    if again != made:
-        raise BrokenError(f"{made} came back from JSON as {again}. Use int, float, str, bool, tuple and Choice.")
+    original = subject.make()
+    restored = build(subject.value, json.loads(json.dumps(to_json(original))))
+    if restored != original:
+        raise BrokenError(f"{original} came back from JSON as {restored}. Use int, float, str, bool, tuple and Choice.")
 
 
 @rule("can be sent to a worker process", *CLASSES)
 def _pickles(subject: Subject) -> None:
-    made = subject.make()
+    original = subject.make()
     try:
-        again = pickle.loads(pickle.dumps(made))  # noqa: S301 - our own bytes
+        restored = pickle.loads(pickle.dumps(original))  # noqa: S301 - our own bytes
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise BrokenError(f"It cannot be pickled ({error}). Define the class at the top of its module.") from None
-    if again != made:
-        raise BrokenError(f"{made} came back from pickle as {again}. Keep everything in fields.")
+    if restored != original:
+        raise BrokenError(f"{original} came back from pickle as {restored}. Keep everything in fields.")

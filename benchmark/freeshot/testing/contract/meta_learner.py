@@ -83,13 +83,13 @@ def _other_seed(subject: Subject) -> None:
 @rule("does not modify the tasks", "meta-learner")
 def _tasks_stay(subject: Subject) -> None:
     tasks = subject.world.tasks(5, 1, masked=False)
-    seen = list(tasks.take(TASKS))
-    copies = [(task.support.images.clone(), task.query.images.clone(), task.query.labels.clone()) for task in seen]
-    replay = cycle(seen)
+    originals = list(tasks.take(TASKS))
+    copies = [(task.support.images.clone(), task.query.images.clone(), task.query.labels.clone()) for task in originals]
+    replay = cycle(originals)
     trained(subject, tasks=Tasks(lambda rng: next(replay), {}, 0))
-    for task, (support, query, labels) in zip(seen, copies, strict=True):
+    for task, (support, query, labels) in zip(originals, copies, strict=True):
         pairs = ((task.support.images, support), (task.query.images, query), (task.query.labels, labels))
-        if not all(torch.equal(now, then) for now, then in pairs):
+        if not all(torch.equal(tensor, reference) for tensor, reference in pairs):
             raise BrokenError("It modified its tasks. Work on copies.")
 
 

@@ -38,15 +38,15 @@ def record_of(
     options: Any,
     track: Track,
     folder: Path,
-    hear: Callable[[Event], None] = lambda event: None,
+    on_event: Callable[[Event], None] = lambda event: None,
 ) -> RunRecord:
     """Run one cell in an empty cache, in a new folder within `folder`."""
 
     class Listening(RunContext):
-        """A context whose events go to `hear`."""
+        """A context whose events go to `on_event`."""
 
         def emit(self, event: Event) -> None:
-            hear(event)
+            on_event(event)
 
     small = {name: value for name, value in SMALL.items() if name in options_of(method)}
     cell, _ = resolve_cell(catalogue, "contract", Row(method.name, {**small, **options}), track)
@@ -63,13 +63,13 @@ def accuracies(
     world = subject.world
     failures: list[Failure | None] = [None]
 
-    def hear(event: Event) -> None:
+    def on_event(event: Event) -> None:
         if isinstance(event, Progress) and on_step is not None:
             on_step(event.done, event.total)
         if isinstance(event, CellFailed):
             failures.append(event.failure)
 
-    record = record_of(world.catalogue, subject.value, subject.options, world.track(way, shot), world.folder, hear)
+    record = record_of(world.catalogue, subject.value, subject.options, world.track(way, shot), world.folder, on_event)
     if record.status == "skipped":
         raise BrokenError(f"It skips a {way}-way {shot}-shot track: {record.reason} Skip only tracks that cannot run.")
     if record.status != "ok":
@@ -96,7 +96,7 @@ def _same_seed(subject: Subject) -> None:
 @rule("gives the same results in worker processes", "method", last=True)
 def _workers(subject: Subject) -> None:
     world = subject.world
-    here = [accuracies(subject, 2, shot) for shot in (1, 2)]
+    expected = [accuracies(subject, 2, shot) for shot in (1, 2)]
     spawn = multiprocessing.get_context("spawn")
     # A worker cannot import the class of a single-file plugin; it finds that by name, once the file is loaded.
     method = subject.name if file_of(subject.value) else subject.value
@@ -105,8 +105,8 @@ def _workers(subject: Subject) -> None:
         jobs = [
             pool.submit(_run_in_worker, plugins, method, options, world.track(2, shot), world.folder) for shot in (1, 2)
         ]
-        there = [job.result() for job in jobs]
-    if here != there:
+        results = [job.result() for job in jobs]
+    if expected != results:
         raise BrokenError("Its accuracies differ in worker processes. Store no state outside its fields.")
 
 
@@ -115,10 +115,10 @@ def _run_in_worker(
 ) -> list[float]:
     """Run a cell with a catalogue of its own; return its accuracies, or raise its error."""
 
-    def hear(event: Event) -> None:
+    def on_event(event: Event) -> None:
         if isinstance(event, CellFailed):
             raise BrokenError(f"In a worker process: {event.reason}", event.failure)
 
     catalogue = catalogue_with(method, plugins)
     cls: Any = catalogue.component("method", method) if isinstance(method, str) else method
-    return list(record_of(catalogue, cls, options, track, folder, hear).accuracies)
+    return list(record_of(catalogue, cls, options, track, folder, on_event).accuracies)

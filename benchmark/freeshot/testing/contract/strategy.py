@@ -56,8 +56,8 @@ def _choices(subject: Subject) -> None:
             raise BrokenError(f"It chose {list(choice.shape)} {choice.dtype}. Return indices [b, k], a part of kept.")
         if choice.shape[1] == 0:
             raise BrokenError("It kept no patch. Keep at least one per image.")
-        for row, there in zip(choice.tolist(), view.kept.tolist(), strict=True):
-            if len(set(row)) < len(row) or not set(row) <= set(there):
+        for row, available in zip(choice.tolist(), view.kept.tolist(), strict=True):
+            if len(set(row)) < len(row) or not set(row) <= set(available):
                 raise BrokenError("It chose duplicate or dropped patches. Choose from view.kept, by gather.")
 
 
