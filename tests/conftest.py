@@ -149,7 +149,7 @@ class Toy:
 
     @property
     def cache(self) -> Path:
-        """Where artefacts, notes and locks go."""
+        """Where artifacts, notes and locks go."""
         return self.folder / "cache"
 
     def offer(self, **hooks: object) -> None:

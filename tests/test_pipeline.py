@@ -78,7 +78,7 @@ def test_a_method_runs_from_end_to_end(toy: Toy, method: str, track: str) -> Non
 
 
 def combinations_of_parts() -> list[tuple[str, str, str]]:
-    """Name inversion, strategy and learner so that any two parts that meet in an artefact do: each strategy meets each
+    """Name inversion, strategy and learner so that any two parts that meet in an artifact do: each strategy meets each
     learner, which see its masks, and each inversion.
     """
     inversions, strategies, learners = PARTS

@@ -28,15 +28,15 @@ def aged(folder: Path, used: float) -> None:
 def cache(tmp_path: Path) -> Path:
     root = tmp_path / "cache"
     for stage, size, used in (("inversion", 30, 1000.0), ("features", 50, 5000.0)):
-        folder = put(root / "artefacts" / stage / NAME / "card.json", size, used).parent
+        folder = put(root / "artifacts" / stage / NAME / "card.json", size, used).parent
         put(folder / "tensors.safetensors", 100, used)
         aged(folder, used)
     aged(put(root / "pixels" / NAME / "pixels.npy", 700, 2000.0).parent, 2000.0)
-    aged(put(root / "artefacts" / "inversion" / ".writing-abc" / "x").parent, 1000.0)
-    put(root / "artefacts" / "inversion" / f".{NAME}.safetensors")
+    aged(put(root / "artifacts" / "inversion" / ".writing-abc" / "x").parent, 1000.0)
+    put(root / "artifacts" / "inversion" / f".{NAME}.safetensors")
     put(root / "cells" / f"{NAME}.safetensors")
     put(root / "cells" / f".{NAME}.safetensors.x3_a.safetensors")
-    put(root / "artefacts" / "inversion" / f"..{NAME}.safetensors.x3_a.safetensors")
+    put(root / "artifacts" / "inversion" / f"..{NAME}.safetensors.x3_a.safetensors")
     put(root / "failures" / f"{NAME}.txt")
     put(root / "locks" / f"{NAME}.lock")
     return root
@@ -86,8 +86,8 @@ def test_a_kind_that_is_not_there_is_named(cache: Path) -> None:
 def test_what_freeshot_did_not_put_there_stays(cache: Path) -> None:
     strange = [
         put(cache / "thesis.txt"),
-        put(cache / "artefacts" / "notes.txt"),
-        put(cache / "artefacts" / "inversion" / "my results" / "a"),
+        put(cache / "artifacts" / "notes.txt"),
+        put(cache / "artifacts" / "inversion" / "my results" / "a"),
         put(cache / "pixels" / "holiday" / "a.png"),
         put(cache / "cells" / "thesis.safetensors"),
         put(cache / "other" / NAME / "card.json"),
@@ -100,8 +100,8 @@ def test_what_freeshot_did_not_put_there_stays(cache: Path) -> None:
 def test_links_are_neither_followed_nor_removed(cache: Path, tmp_path: Path) -> None:
     outside = put(tmp_path / "outside" / NAME / "card.json").parent.parent
     links = [
-        cache / "artefacts" / "linked-stage",
-        cache / "artefacts" / "inversion" / ("f" * 16),
+        cache / "artifacts" / "linked-stage",
+        cache / "artifacts" / "inversion" / ("f" * 16),
         cache / "failures" / f"{'f' * 16}.txt",
     ]
     for link, target in zip(links, (outside, outside / NAME, outside / NAME / "card.json"), strict=True):

@@ -11,7 +11,7 @@ import torch
 import freeshot.cache.artifacts as module
 from freeshot.basics.errors import StoreError
 from freeshot.basics.files import write_text
-from freeshot.cache.artifacts import Artefact, Artefacts
+from freeshot.cache.artifacts import Artifact, Artifacts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 RECIPE = {"lr": 0.1, "names": ["a", "b"]}
 
 
-def made(value: float = 1.0) -> Artefact:
-    return Artefact({"x": torch.full((2, 3), value).T}, {"loss": value}, 2.5, 77)
+def made(value: float = 1.0) -> Artifact:
+    return Artifact({"x": torch.full((2, 3), value).T}, {"loss": value}, 2.5, 77)
 
 
 def files(root: Path) -> list[Path]:
@@ -28,43 +28,43 @@ def files(root: Path) -> list[Path]:
 
 
 def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
-    Artefacts(tmp_path).save("stage", RECIPE, made())
-    found = Artefacts(tmp_path).load("stage", RECIPE)
+    Artifacts(tmp_path).save("stage", RECIPE, made())
+    found = Artifacts(tmp_path).load("stage", RECIPE)
     assert found is not None
     assert torch.equal(found.tensors["x"], made().tensors["x"])
     assert (found.facts, found.seconds, found.peak_bytes) == ({"loss": 1.0}, 2.5, 77)
 
 
 def test_the_order_of_a_recipe_does_not_matter(tmp_path: Path) -> None:
-    Artefacts(tmp_path).save("stage", RECIPE, made())
-    assert Artefacts(tmp_path).load("stage", dict(reversed(RECIPE.items()))) is not None
+    Artifacts(tmp_path).save("stage", RECIPE, made())
+    assert Artifacts(tmp_path).load("stage", dict(reversed(RECIPE.items()))) is not None
 
 
 @pytest.mark.parametrize(("stage", "recipe"), [("other", RECIPE), ("stage", RECIPE | {"lr": 0.2})])
 def test_another_stage_or_recipe_has_none(tmp_path: Path, stage: str, recipe: dict[str, object]) -> None:
-    Artefacts(tmp_path).save("stage", RECIPE, made())
-    assert Artefacts(tmp_path).load(stage, recipe) is None
+    Artifacts(tmp_path).save("stage", RECIPE, made())
+    assert Artifacts(tmp_path).load(stage, recipe) is None
 
 
 @pytest.mark.parametrize("name", ["card.json", "tensors.safetensors"])
 @pytest.mark.parametrize("damage", [b"", b"[]", b"{"])
-def test_a_damaged_artefact_is_none_and_can_be_made_again(tmp_path: Path, name: str, damage: bytes) -> None:
-    artefacts = Artefacts(tmp_path)
-    artefacts.save("stage", RECIPE, made())
+def test_a_damaged_artifact_is_none_and_can_be_made_again(tmp_path: Path, name: str, damage: bytes) -> None:
+    artifacts = Artifacts(tmp_path)
+    artifacts.save("stage", RECIPE, made())
     (file,) = tmp_path.rglob(name)
     file.write_bytes(damage)
-    assert artefacts.load("stage", RECIPE) is None
-    artefacts.save("stage", RECIPE, made(2.0))
-    again = artefacts.load("stage", RECIPE)
+    assert artifacts.load("stage", RECIPE) is None
+    artifacts.save("stage", RECIPE, made(2.0))
+    again = artifacts.load("stage", RECIPE)
     assert again is not None
     assert again.facts == {"loss": 2.0}
 
 
 def test_tensors_without_their_card_are_none(tmp_path: Path) -> None:
-    Artefacts(tmp_path).save("stage", RECIPE, made())
+    Artifacts(tmp_path).save("stage", RECIPE, made())
     (card,) = tmp_path.rglob("card.json")
     card.unlink()
-    assert Artefacts(tmp_path).load("stage", RECIPE) is None
+    assert Artifacts(tmp_path).load("stage", RECIPE) is None
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
@@ -76,9 +76,9 @@ def test_an_interrupted_save_leaves_nothing_behind(
 
     monkeypatch.setattr(module, "write_text", fail)
     with pytest.raises((StoreError, KeyboardInterrupt)):
-        Artefacts(tmp_path).save("stage", RECIPE, made())
+        Artifacts(tmp_path).save("stage", RECIPE, made())
     assert files(tmp_path) == []
-    assert Artefacts(tmp_path).load("stage", RECIPE) is None
+    assert Artifacts(tmp_path).load("stage", RECIPE) is None
 
 
 def test_a_full_disk_is_told_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,26 +87,26 @@ def test_a_full_disk_is_told_in_a_sentence(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(module, "write_text", fail)
     with pytest.raises(StoreError, match=r"cannot be written \(No space left on device\)\. Free space or choose"):
-        Artefacts(tmp_path).save("stage", RECIPE, made())
+        Artifacts(tmp_path).save("stage", RECIPE, made())
 
 
 def test_of_two_processes_that_save_the_same_either_may_win(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    artefacts = Artefacts(tmp_path)
+    artifacts = Artifacts(tmp_path)
     written = write_text
 
     def meanwhile(path: Path, text: str) -> None:
         monkeypatch.setattr(module, "write_text", written)
         monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)  # the other comes right after our look
-        artefacts.save("stage", RECIPE, made(1.0))
+        artifacts.save("stage", RECIPE, made(1.0))
         written(path, text)
 
     monkeypatch.setattr(module, "write_text", meanwhile)
-    artefacts.save("stage", RECIPE, made(1.0))
-    assert artefacts.load("stage", RECIPE) is not None
+    artifacts.save("stage", RECIPE, made(1.0))
+    assert artifacts.load("stage", RECIPE) is not None
 
 
 def test_facts_that_were_changed_are_not_believed(tmp_path: Path) -> None:
-    Artefacts(tmp_path).save("stage", RECIPE, made())
+    Artifacts(tmp_path).save("stage", RECIPE, made())
     (card,) = tmp_path.rglob("card.json")
     card.write_text(card.read_text().replace('"loss": 1.0', '"loss": 0.0'))
-    assert Artefacts(tmp_path).load("stage", RECIPE) is None
+    assert Artifacts(tmp_path).load("stage", RECIPE) is None

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from freeshot.cache.artifacts import Artefact, Artefacts
+from freeshot.cache.artifacts import Artifact, Artifacts
 from freeshot.cache.checkpoints import FileCheckpoint
 from freeshot.contracts.tensors import Shots, SurrogateSet
 from freeshot.engine import BankTeacher, SharedLora
@@ -170,12 +170,12 @@ def test_a_state_with_one_byte_changed_counts_as_none(tmp_path: Path, old: bytes
     assert kept.load() is not None
 
 
-def test_a_finished_artefact_forgets_its_state(tmp_path: Path) -> None:
-    artefacts = Artefacts(tmp_path)
-    kept = artefacts.checkpoint("stage", {"a": 1})
+def test_a_finished_artifact_forgets_its_state(tmp_path: Path) -> None:
+    artifacts = Artifacts(tmp_path)
+    kept = artifacts.checkpoint("stage", {"a": 1})
     kept._every = 0
     kept.offer(lambda: {"x": torch.ones(1)})
     assert kept.load() is not None
-    artefacts.save("stage", {"a": 1}, Artefact({"y": torch.ones(1)}, {}, 1.0, 1))
+    artifacts.save("stage", {"a": 1}, Artifact({"y": torch.ones(1)}, {}, 1.0, 1))
     assert kept.load() is None
-    assert artefacts.load("stage", {"a": 1}) is not None
+    assert artifacts.load("stage", {"a": 1}) is not None

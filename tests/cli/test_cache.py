@@ -19,7 +19,7 @@ DAY = 86400
 
 @pytest.fixture
 def cache(tmp_path: Path) -> Path:
-    for room, size, days in (("artefacts/inversion", 2_500_000, 40), ("pixels", 900, 0)):
+    for room, size, days in (("artifacts/inversion", 2_500_000, 40), ("pixels", 900, 0)):
         folder = tmp_path / room / NAME
         folder.mkdir(parents=True)
         (folder / "card.json").write_bytes(b"x" * size)
@@ -40,13 +40,13 @@ def test_a_cache_is_listed_by_kind(call: Call, cache: Path) -> None:
 def test_a_dry_run_removes_nothing(call: Call, cache: Path) -> None:
     done = call("cache", "prune", "--cache", str(cache), "--older-than", "30d", "--dry-run")
     assert done.stdout.splitlines()[-1] == "2.5 MB would be deleted."
-    assert (cache / "artefacts" / "inversion" / NAME).exists()
+    assert (cache / "artifacts" / "inversion" / NAME).exists()
 
 
 def test_what_is_old_is_removed(call: Call, cache: Path) -> None:
     done = call("cache", "prune", "--cache", str(cache), "--older-than", "30d")
     assert done.stdout.splitlines()[-1] == "2.5 MB deleted."
-    assert not (cache / "artefacts" / "inversion" / NAME).exists()
+    assert not (cache / "artifacts" / "inversion" / NAME).exists()
     assert (
         call("cache", "prune", "--cache", str(cache), "--older-than", "30d").stdout == "No cached result is that old.\n"
     )

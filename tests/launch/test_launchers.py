@@ -100,7 +100,7 @@ def test_a_worker_that_dies_costs_its_cell_alone(tmp_path: Path) -> None:
 
 def test_processes_that_need_the_same_inversion_share_it_out(tmp_path: Path) -> None:
     start(tmp_path, "--method", "lora-recycle", *SMALL, "-l", "workers=2")
-    cards = [json.loads(path.read_text()) for path in tmp_path.glob(".freeshot/artefacts/inversion/*/card.json")]
+    cards = [json.loads(path.read_text()) for path in tmp_path.glob(".freeshot/artifacts/inversion/*/card.json")]
     loras = [card["recipe"]["lora"][1] for card in cards]
     assert len(loras) == len(set(loras)) > 0
 
@@ -179,7 +179,7 @@ def test_a_process_without_a_cell_helps_the_one_at_work(tmp_path: Path, assist: 
     (tmp_path / "slow.py").write_text(SLOW)
     start(tmp_path, *ONE, "--plugin", str(tmp_path / "slow.py"), "-l", "workers=2", "-l", f"assist={assist}")
     by = (tmp_path / "seen.txt").read_text().split()
-    cards = list(tmp_path.glob(".freeshot/artefacts/inversion/*/card.json"))
+    cards = list(tmp_path.glob(".freeshot/artifacts/inversion/*/card.json"))
     assert len(by) == len(cards) > 1  # each LoRA once, whoever does it
     assert len(set(by)) == (2 if assist else 1)
 

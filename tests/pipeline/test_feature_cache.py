@@ -57,7 +57,7 @@ def facts(record: Any) -> dict[str, Any]:
 
 
 def stored(toy: Any) -> list[Path]:
-    return sorted((toy.cache / "artefacts" / "features").glob("*/card.json"))
+    return sorted((toy.cache / "artifacts" / "features").glob("*/card.json"))
 
 
 @pytest.mark.parametrize("method", ["frozen-prototype", "lora-average"])

@@ -28,13 +28,13 @@ def planned(toy: Toy) -> tuple[RunContext, PlannedCell, list[dict[str, Any]]]:
 
 def test_a_lora_that_another_process_inverts_is_left_to_it(toy: Toy) -> None:
     context, cell, (first, *others) = planned(toy)
-    with context.artefacts.lock(STAGE, first):
-        assert context.artefacts.is_locked(STAGE, first)
+    with context.artifacts.lock(STAGE, first):
+        assert context.artifacts.is_locked(STAGE, first)
         invert_pool_of(context, cell)
-    assert not context.artefacts.has(STAGE, first)
-    assert all(context.artefacts.has(STAGE, recipe) for recipe in others)
+    assert not context.artifacts.has(STAGE, first)
+    assert all(context.artifacts.has(STAGE, recipe) for recipe in others)
     invert_pool_of(context, cell)
-    assert context.artefacts.has(STAGE, first)
+    assert context.artifacts.has(STAGE, first)
 
 
 def test_a_cell_finds_what_was_inverted_for_it(toy: Toy) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
-from freeshot.cache.artifacts import Artefact, Artefacts
+from freeshot.cache.artifacts import Artifact, Artifacts
 from freeshot.engine.metering.meter import metered
 from freeshot.pipeline.stages import Stages
 
@@ -36,7 +36,7 @@ class Clock:
         return self.real() + self.ahead
 
 
-class MadeElsewhere(Artefacts):
+class MadeElsewhere(Artifacts):
     """Another process is at every stage, and is done an hour later."""
 
     def __init__(self, root: Path, clock: Clock) -> None:
@@ -45,7 +45,7 @@ class MadeElsewhere(Artefacts):
 
     def lock(self, stage: str, recipe: Mapping[str, Any]) -> FileLock:
         self.clock.ahead += HOUR
-        self.save(stage, recipe, Artefact({"x": torch.ones(1)}, {}, 7.0, 1))
+        self.save(stage, recipe, Artifact({"x": torch.ones(1)}, {}, 7.0, 1))
         return super().lock(stage, recipe)
 
 
@@ -55,7 +55,7 @@ def test_waiting_for_another_process_is_nobodys_preparation(tmp_path: Path, monk
     cell = cast("PlannedCell", SimpleNamespace(title="track · method", id="c0ffee"))
     stages = Stages(cell, MadeElsewhere(tmp_path, clock), CPU)
     with metered(CPU) as whole:
-        stages.artefact("stage", {"lr": 0.1}, lambda tell, state: Artefact({}, {}), total=1)
+        stages.artifact("stage", {"lr": 0.1}, lambda tell, state: Artifact({}, {}), total=1)
     stages.charge_rest(whole)
     assert whole.seconds > HOUR
     waited_for, rest = stages.costs

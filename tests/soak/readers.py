@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from tests.soak import readers_of_caches, readers_of_data, readers_of_loras
 from tests.soak.reader import Reader
 
-from freeshot.cache.artifacts import Artefact, Artefacts
+from freeshot.cache.artifacts import Artifact, Artifacts
 from freeshot.contracts.component import build
 from freeshot.data.image_folder import open_pictures
 from freeshot.launch.event_log import EventLogReader
@@ -94,9 +94,9 @@ def _pictures(folder: Path) -> Iterator[Reader]:
 
 def _own(folder: Path) -> Iterator[Reader]:
     """What FreeShot itself left behind, and a killed process may have left broken."""
-    artefacts = Artefacts(folder / "artefacts")
-    artefacts.save("stage", {"a": 1}, Artefact({"x": torch.rand(3)}, {"loss": 1.0}))
-    (card,) = (folder / "artefacts").rglob("card.json")
+    artifacts = Artifacts(folder / "artifacts")
+    artifacts.save("stage", {"a": 1}, Artifact({"x": torch.rand(3)}, {"loss": 1.0}))
+    (card,) = (folder / "artifacts").rglob("card.json")
     good = {path.name: path.read_bytes() for path in card.parent.iterdir()}
 
     def restore() -> None:
@@ -106,11 +106,11 @@ def _own(folder: Path) -> Iterator[Reader]:
 
     def load() -> None:
         try:
-            artefacts.load("stage", {"a": 1})
+            artifacts.load("stage", {"a": 1})
         finally:
             card.parent.mkdir(exist_ok=True)  # a damaged one is cleared away
 
-    yield Reader("cards of artefacts", card, load, restore)
+    yield Reader("cards of artifacts", card, load, restore)
     letters = folder / "mail" / "cell.jsonl"
     letters.parent.mkdir()
     letters.write_text('{"kind": "Progress", "cell": "a", "stage": "b", "done": 1, "total": 2}\n' * 3)

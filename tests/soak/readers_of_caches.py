@@ -11,7 +11,7 @@ from tests.soak.spoiling import Folder
 
 from freeshot.cache import pixels as decoded
 from freeshot.cache.admin import list_items
-from freeshot.cache.artifacts import Artefact, Artefacts
+from freeshot.cache.artifacts import Artifact, Artifacts
 from freeshot.cache.checkpoints import FileCheckpoint
 from freeshot.data.hash_cache import content_hashes
 from freeshot.ops.optimizer_state import restore, snapshot
@@ -21,7 +21,7 @@ from freeshot.testing.toy import ToyImages
 def readers(folder: Path) -> Iterator[Reader]:
     """Lay out good files in a folder, and return who reads them."""
     yield from _states(folder)
-    yield from _artefacts(folder)
+    yield from _artifacts(folder)
     yield from _pixels(folder)
     memory = folder / "hashes.json"
     file = folder / "file"
@@ -34,7 +34,7 @@ def readers(folder: Path) -> Iterator[Reader]:
 
     yield Reader("remembered hashes", memory, hash_again)
     cache = folder / "cache"
-    for name in ("artefacts/inversion/0123456789abcdef/card.json", "pixels/0123456789abcdef/card.json"):
+    for name in ("artifacts/inversion/0123456789abcdef/card.json", "pixels/0123456789abcdef/card.json"):
         (cache / name).parent.mkdir(parents=True)
         (cache / name).write_text("{}")
     (cache / "cells").mkdir()
@@ -62,7 +62,7 @@ def _states(folder: Path) -> Iterator[Reader]:
     yield Reader("states of interrupted work", file, go_on)
 
 
-def _artefacts(folder: Path) -> Iterator[Reader]:
+def _artifacts(folder: Path) -> Iterator[Reader]:
     """What stages left: features, and images that were recovered."""
     rng = torch.Generator().manual_seed(0)
     kept = {
@@ -76,18 +76,18 @@ def _artefacts(folder: Path) -> Iterator[Reader]:
         },
     }
     for name, tensors in kept.items():
-        artefacts = Artefacts(folder / name)
-        artefact = Artefact(tensors, {"teacher_accuracy": 0.5, "images": 4}, 1.5, 2, 3)
-        artefacts.save("stage", {"a": 1}, artefact)
+        artifacts = Artifacts(folder / name)
+        artifact = Artifact(tensors, {"teacher_accuracy": 0.5, "images": 4}, 1.5, 2, 3)
+        artifacts.save("stage", {"a": 1}, artifact)
         (card,) = (folder / name).rglob("card.json")
         restore_good = _restoring(card.parent)
 
-        def load(artefacts: Artefacts = artefacts, artefact: Artefact = artefact, place: Path = card.parent) -> None:
-            found = artefacts.load("stage", {"a": 1})
+        def load(artifacts: Artifacts = artifacts, artifact: Artifact = artifact, place: Path = card.parent) -> None:
+            found = artifacts.load("stage", {"a": 1})
             place.mkdir(exist_ok=True)  # a damaged one is cleared away
             if found is not None:
-                require_equal(found.tensors, artefact.tensors)
-                assert found.facts == artefact.facts
+                require_equal(found.tensors, artifact.tensors)
+                assert found.facts == artifact.facts
 
         for file in ("tensors.safetensors", "card.json"):
             yield Reader(f"{name} in the cache, {file}", card.parent / file, load, restore_good(file))

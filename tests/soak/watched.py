@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import freeshot
-from freeshot.cache import artifacts as artefacts
+from freeshot.cache import artifacts as artifacts
 from freeshot.cache import checkpoints
 from freeshot.cache import pixels as decoded
 from freeshot.contracts.events import CellFinished, Event, StageFinished, StageStarted
@@ -109,7 +109,7 @@ def _noting(read: Callable[..., Any], there: Callable[..., bool]) -> Callable[..
     return noted
 
 
-artefacts.Artefacts._read = _noting(artefacts.Artefacts._read, lambda _, folder: folder.exists())  # type: ignore[method-assign]
+artifacts.Artifacts._read = _noting(artifacts.Artifacts._read, lambda _, folder: folder.exists())  # type: ignore[method-assign]
 checkpoints.FileCheckpoint.load = _noting(  # type: ignore[method-assign]
     checkpoints.FileCheckpoint.load, lambda state: state._path.exists()
 )

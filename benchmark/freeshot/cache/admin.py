@@ -19,7 +19,7 @@ from freeshot.basics.errors import OptionError, StoreError
 
 HASH = r"[0-9a-f]{16,64}"
 FOLDER = re.compile(rf"{HASH}|\.writing-\w+")
-"""A finished artefact, or the folder of a killed writer."""
+"""A finished artifact, or the folder of a killed writer."""
 STATE = re.compile(rf"\.{{0,2}}{HASH}\.safetensors(\.\w+\.safetensors)?")
 """The checkpoint of interrupted work; with a second suffix, a partial file of a killed process."""
 FAILURE = re.compile(rf"{HASH}\.txt")
@@ -31,7 +31,7 @@ class CacheItem:
     """One item of the cache, which can be recomputed."""
 
     kind: str
-    """The stage of an artefact, or 'pixels', 'unfinished', 'failures'."""
+    """The stage of an artifact, or 'pixels', 'unfinished', 'failures'."""
     path: Path
     bytes: int
     used: float
@@ -55,7 +55,7 @@ def list_items(cache: Path) -> list[CacheItem]:
             f"The cache folder {cache} does not exist. Give the --cache of your runs; links are not accepted."
         )
     return [
-        *_artefacts(cache / "artefacts"),
+        *_artifacts(cache / "artifacts"),
         *_items("pixels", cache / "pixels", FOLDER, stat.S_ISDIR),
         *_items("unfinished", cache / "cells", STATE, stat.S_ISREG),
         *_items("failures", cache / "failures", FAILURE, stat.S_ISREG),
@@ -120,7 +120,7 @@ def age(seconds: float) -> str:
     return "just now"
 
 
-def _artefacts(root: Path) -> Iterator[CacheItem]:
+def _artifacts(root: Path) -> Iterator[CacheItem]:
     for stage in _inside(root, re.compile(r"[\w-]+"), stat.S_ISDIR):
         yield from _items(stage.name, stage, FOLDER, stat.S_ISDIR)
         yield from _items("unfinished", stage, STATE, stat.S_ISREG)

@@ -1,4 +1,4 @@
-"""The artefact cache: results of stages under the hash of their recipe, written atomically."""
+"""The artifact cache: results of stages under the hash of their recipe, written atomically."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CARD, TENSORS = "card.json", "tensors.safetensors"
 
 
 @dataclass(frozen=True, eq=False)
-class Artefact:
+class Artifact:
     """The result of a stage: tensors, facts, and its cost when it was computed."""
 
     tensors: Mapping[str, Tensor]
@@ -41,39 +41,39 @@ class Artefact:
 
 
 COSTS = ("facts", "seconds", "peak_bytes", "flops", "joules")
-"""Fields of an artefact that are stored in its card."""
+"""Fields of an artifact that are stored in its card."""
 
 
-class Artefacts:
-    """Artefacts of all stages in one folder: `<root>/<stage>/<hash of the recipe>/`."""
+class Artifacts:
+    """Artifacts of all stages in one folder: `<root>/<stage>/<hash of the recipe>/`."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def load(self, stage: str, recipe: Mapping[str, Any]) -> Artefact | None:
-        """Return the artefact, or None if it is missing or damaged; a damaged one is deleted."""
+    def load(self, stage: str, recipe: Mapping[str, Any]) -> Artifact | None:
+        """Return the artifact, or None if it is missing or damaged; a damaged one is deleted."""
         folder = self._folder(stage, recipe)
         if not (folder / CARD).exists():
             return None
         try:
-            artefact = self._read(folder)
+            artifact = self._read(folder)
         except (AttributeError, OSError, ValueError, KeyError, TypeError, RecursionError):
             shutil.rmtree(folder, ignore_errors=True)
             return None
         with suppress(OSError):
             (folder / CARD).touch()  # the time of last use
-        return artefact
+        return artifact
 
     def has(self, stage: str, recipe: Mapping[str, Any]) -> bool:
-        """Return whether an artefact exists; `load` checks that it is intact."""
+        """Return whether an artifact exists; `load` checks that it is intact."""
         return (self._folder(stage, recipe) / CARD).exists()
 
-    def save(self, stage: str, recipe: Mapping[str, Any], artefact: Artefact) -> None:
-        """Write an artefact atomically."""
-        card = {"stage": stage, "recipe": recipe, **{name: getattr(artefact, name) for name in COSTS}}
+    def save(self, stage: str, recipe: Mapping[str, Any], artifact: Artifact) -> None:
+        """Write an artifact atomically."""
+        card = {"stage": stage, "recipe": recipe, **{name: getattr(artifact, name) for name in COSTS}}
         try:
             with publish_folder(self._folder(stage, recipe)) as folder:
-                write_tensors(folder / TENSORS, artefact.tensors)
+                write_tensors(folder / TENSORS, artifact.tensors)
                 card["sha256"] = file_sha256(folder / TENSORS)
                 write_text(folder / CARD, json.dumps(card | {"card_sha256": _sum(card)}, indent=1) + "\n")
         except OSError as error:
@@ -87,7 +87,7 @@ class Artefacts:
         )
 
     def lock(self, stage: str, recipe: Mapping[str, Any]) -> FileLock:
-        """Return the lock of an artefact, so that only one process computes it at a time."""
+        """Return the lock of an artifact, so that only one process computes it at a time."""
         from filelock import FileLock
 
         folder = self._folder(stage, recipe)
@@ -98,7 +98,7 @@ class Artefacts:
         return FileLock(folder.with_name(f".{folder.name}.lock"))
 
     def is_locked(self, stage: str, recipe: Mapping[str, Any]) -> bool:
-        """Return whether another process is computing an artefact now."""
+        """Return whether another process is computing an artifact now."""
         from filelock import Timeout
 
         try:
@@ -108,11 +108,11 @@ class Artefacts:
             return True
 
     def checkpoint(self, stage: str, recipe: Mapping[str, Any]) -> FileCheckpoint:
-        """Return the checkpoint for the computation of an artefact."""
+        """Return the checkpoint for the computation of an artifact."""
         folder = self._folder(stage, recipe)
         return FileCheckpoint(folder.with_name(f".{folder.name}.safetensors"))
 
-    def _read(self, folder: Path) -> Artefact:
+    def _read(self, folder: Path) -> Artifact:
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
@@ -120,7 +120,7 @@ class Artefacts:
         if card.pop("card_sha256") != _sum(card) or file_sha256(folder / TENSORS) != card["sha256"]:
             raise ValueError("damaged")
         try:
-            return Artefact(load_file(folder / TENSORS), **{name: card[name] for name in COSTS}, cached=True)
+            return Artifact(load_file(folder / TENSORS), **{name: card[name] for name in COSTS}, cached=True)
         except SafetensorError as error:
             raise ValueError("damaged") from error
 

@@ -1,4 +1,4 @@
-"""Checkpoint files, stored next to the artefact they become."""
+"""Checkpoint files, stored next to the artifact they become."""
 
 from __future__ import annotations
 

@@ -164,6 +164,6 @@ def invert_pool_of(context: RunContext, cell: PlannedCell) -> None:
         backbone = context.backbone(cell.spec.backbone)
         inversion = PoolInversion.planned(context, cell, context.pool(cell.track.pool, backbone))
         with access_blocked():
-            inversion.invert_free(Stages(cell, context.artefacts, backbone.device))
+            inversion.invert_free(Stages(cell, context.artifacts, backbone.device))
     except Exception:  # noqa: BLE001 - see above
         context.forget(cell.spec.backbone)

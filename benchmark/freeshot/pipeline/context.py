@@ -10,7 +10,7 @@ import torch
 
 from freeshot.basics.access_guard import access_allowed
 from freeshot.basics.errors import PoolError
-from freeshot.cache.artifacts import Artefacts
+from freeshot.cache.artifacts import Artifacts
 from freeshot.cache.pixels import decoded
 from freeshot.contracts.backbone import BackboneProvider
 from freeshot.contracts.component import build
@@ -53,9 +53,9 @@ class RunContext:
     _episodes: dict[str, tuple[Episode, ...]] = field(default_factory=dict)
 
     @property
-    def artefacts(self) -> Artefacts:
+    def artifacts(self) -> Artifacts:
         """The cache of stage results."""
-        return Artefacts(self.cache / "artefacts")
+        return Artifacts(self.cache / "artifacts")
 
     def emit(self, event: Event) -> None:
         """Send an event to all plugins; a plugin that raises causes a warning only."""

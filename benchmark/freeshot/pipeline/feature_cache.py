@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from freeshot.basics.files import fingerprint, tensors_sha256
-from freeshot.cache.artifacts import Artefact
+from freeshot.cache.artifacts import Artifact
 from freeshot.engine.lora.adapted_learner import AdaptedLearner
 from freeshot.engine.metering.meter import metered
 from freeshot.engine.vit.backbone import weights_sha256
@@ -68,8 +68,8 @@ class FeatureCache:
                     with metered(self.context.device) as cost:
                         features = make(block)
                     if self.recipe is not None and (len(blocks) > 1 or cost.seconds >= WORTH):
-                        made = Artefact({"features": features}, {}, cost.seconds, cost.peak_bytes, cost.flops)
-                        self.context.artefacts.save(STAGE, recipe, made)
+                        made = Artifact({"features": features}, {}, cost.seconds, cost.peak_bytes, cost.flops)
+                        self.context.artifacts.save(STAGE, recipe, made)
             parts.append(features)
         self.flops += self.meter.so_far()[1] - before
         return torch.cat(parts)  # [u, d]
@@ -81,18 +81,18 @@ class FeatureCache:
             yield None if self.recipe is None else features
             return
         began = time.perf_counter()
-        with self.context.artefacts.lock(STAGE, recipe):
+        with self.context.artifacts.lock(STAGE, recipe):
             yield self._taken(recipe, count, time.perf_counter() - began)
 
     def _taken(self, recipe: dict[str, Any], count: int, waited: float) -> Tensor | None:
         """Load features from the cache and charge their cost, less the seconds spent waiting."""
-        artefact = self.context.artefacts.load(STAGE, recipe)
-        features = artefact.tensors.get("features") if artefact is not None else None
-        if artefact is None or features is None or len(features) != count:
+        artifact = self.context.artifacts.load(STAGE, recipe)
+        features = artifact.tensors.get("features") if artifact is not None else None
+        if artifact is None or features is None or len(features) != count:
             return None
         seconds, flops = self.meter.earlier
-        self.meter.earlier = (seconds + max(artefact.seconds - waited, 0.0), flops + (artefact.flops or 0))
-        self.peak_bytes = max(self.peak_bytes, artefact.peak_bytes)
+        self.meter.earlier = (seconds + max(artifact.seconds - waited, 0.0), flops + (artifact.flops or 0))
+        self.peak_bytes = max(self.peak_bytes, artifact.peak_bytes)
         return features
 
 

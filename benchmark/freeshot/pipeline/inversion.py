@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from freeshot.basics.errors import ContractError, DivergedError
 from freeshot.basics.seeds import stream
-from freeshot.cache.artifacts import Artefact
+from freeshot.cache.artifacts import Artifact
 from freeshot.contracts.inversion import InversionMethod, LearnedInversion
 from freeshot.contracts.pool import LoraEntry, LoraPool
 from freeshot.contracts.tensors import Shots, SurrogateSet
@@ -25,7 +25,7 @@ def invert(
     per_class: int,
     rng: Generator,
     learned: Mapping[str, Tensor] | None,
-) -> Artefact:
+) -> Artifact:
     """Synthesise `per_class` images of each class of a LoRA, with their masks and the LoRA's logits."""
     labels = torch.arange(len(entry.classes)).repeat_interleave(per_class)
     shown = labels.to(teacher.device)
@@ -47,7 +47,7 @@ def invert(
     facts = {"teacher_accuracy": round(float(right), 4), "images": len(labels)}
     if isinstance(teacher, QueryTeacher):
         facts["queries"] = teacher.queries
-    return Artefact({k: v.cpu() for k, v in tensors.items()}, facts)
+    return Artifact({k: v.cpu() for k, v in tensors.items()}, facts)
 
 
 def batches_of(per_class: int, way: int, batch: int) -> list[int]:
@@ -60,13 +60,13 @@ def batches_of(per_class: int, way: int, batch: int) -> list[int]:
     return [each] * whole + [rest] * (rest > 0)
 
 
-def joined(parts: Sequence[Artefact]) -> Artefact:
-    """Concatenate the artefacts of a LoRA's batches; costs are charged per batch."""
+def joined(parts: Sequence[Artifact]) -> Artifact:
+    """Concatenate the artifacts of a LoRA's batches; costs are charged per batch."""
     if len(parts) == 1:
         return parts[0]
     count = sum(part.facts["images"] for part in parts)
     right = sum(part.facts["teacher_accuracy"] * part.facts["images"] for part in parts)
-    return Artefact(
+    return Artifact(
         {name: torch.cat([part.tensors[name] for part in parts]) for name in parts[0].tensors},
         {
             "teacher_accuracy": round(right / count, 4),
@@ -83,25 +83,25 @@ def learn_to_invert(
     per_class: int,
     seed: int,
     on_step: Callable[[int, int], None],
-) -> Artefact:
+) -> Artifact:
     """Train an inversion method on all LoRAs of a pool."""
     teachers = PoolTeachers(backbone, pool.entries, on_step)
     learned = inversion.learn(teachers, per_class, stream(seed, "learning to invert", pool.sha256))
     if not all(torch.isfinite(tensor).all() for tensor in learned.values()):
         raise DivergedError(f"The weights that '{inversion.name}' learned from the pool are not finite. Lower its lr.")
-    return Artefact({name: tensor.detach().cpu() for name, tensor in learned.items()}, {})
+    return Artifact({name: tensor.detach().cpu() for name, tensor in learned.items()}, {})
 
 
-def surrogate_set(entry: LoraEntry, artefact: Artefact) -> SurrogateSet:
+def surrogate_set(entry: LoraEntry, artifact: Artifact) -> SurrogateSet:
     """Convert a stored inversion to a surrogate set."""
-    t = artefact.tensors
+    t = artifact.tensors
     return SurrogateSet(
         Shots(t["images"], t["labels"], t.get("kept")),
         entry.class_ids,
         t["logits"],
         t["mirrored"],
         entry.name,
-        artefact.facts,
+        artifact.facts,
     )
 
 

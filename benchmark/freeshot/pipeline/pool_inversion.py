@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from freeshot.cache.artifacts import Artefact, Artefacts
+    from freeshot.cache.artifacts import Artifact, Artifacts
     from freeshot.contracts.inversion import InversionMethod
     from freeshot.contracts.pool import LoraEntry, LoraPool
     from freeshot.contracts.strategy import EfficiencyStrategy
@@ -82,8 +82,8 @@ class PoolInversion:
         """Invert every LoRA, or load cached results, and charge the cost."""
         learned = self._learned(stages)
         stages.started(STAGE, len(self.pool))
-        batches: dict[int, list[Artefact]] = {}
-        for number in self._free_first(stages.artefacts):
+        batches: dict[int, list[Artifact]] = {}
+        for number in self._free_first(stages.artifacts):
             batches[number] = []
             for batch in self._batches_to_make(number, learned, stages):
                 batches[number].append(stages.stored(STAGE, *batch))
@@ -101,33 +101,33 @@ class PoolInversion:
         """Invert, one after the other, the LoRAs that are not cached and that no other process is inverting."""
         learned = self._learned(stages)
         for number in range(len(self.pool)):
-            if self._missing(number, stages.artefacts) and not self._in_progress(number, stages.artefacts):
+            if self._missing(number, stages.artifacts) and not self._in_progress(number, stages.artifacts):
                 for batch in self._batches_to_make(number, learned, stages):
                     stages.stored(STAGE, *batch)
 
-    def _free_first(self, artefacts: Artefacts) -> Iterator[int]:
+    def _free_first(self, artifacts: Artifacts) -> Iterator[int]:
         """Yield the index of each LoRA; those that another process is inverting come last, to be loaded then."""
         later = []
         for number in range(len(self.pool)):
-            if self._in_progress(number, artefacts):
+            if self._in_progress(number, artifacts):
                 later.append(number)
             else:
                 yield number
         yield from later
 
-    def _missing(self, number: int, artefacts: Artefacts) -> list[dict[str, Any]]:
+    def _missing(self, number: int, artifacts: Artifacts) -> list[dict[str, Any]]:
         """Return the recipes of a LoRA's batches that are not in the cache."""
-        return [recipe for recipe in self._recipes(number) if not artefacts.has(STAGE, recipe)]
+        return [recipe for recipe in self._recipes(number) if not artifacts.has(STAGE, recipe)]
 
-    def _in_progress(self, number: int, artefacts: Artefacts) -> bool:
+    def _in_progress(self, number: int, artifacts: Artifacts) -> bool:
         """Return whether another process is inverting a LoRA."""
-        return any(artefacts.is_locked(STAGE, recipe) for recipe in self._missing(number, artefacts))
+        return any(artifacts.is_locked(STAGE, recipe) for recipe in self._missing(number, artifacts))
 
-    def cached_counts(self, stage: str, artefacts: Artefacts) -> tuple[int, int]:
-        """Return how many artefacts of a stage are in the cache, and how many there will be."""
+    def cached_counts(self, stage: str, artifacts: Artifacts) -> tuple[int, int]:
+        """Return how many artifacts of a stage are in the cache, and how many there will be."""
         if stage == LEARNING:
-            return int(artefacts.has(LEARNING, self._learning_recipe())), 1
-        cached = [artefacts.has(STAGE, recipe) for number in range(len(self.pool)) for recipe in self._recipes(number)]
+            return int(artifacts.has(LEARNING, self._learning_recipe())), 1
+        cached = [artifacts.has(STAGE, recipe) for number in range(len(self.pool)) for recipe in self._recipes(number)]
         return sum(cached), len(cached)
 
     def identity(self) -> list[Any]:
@@ -137,7 +137,7 @@ class PoolInversion:
         return [self.parts[0].recipe(), strategy, sizes, self.pool.sha256, self.backbone.identity, self.seed]
 
     def bytes_each(self) -> int:
-        """Return the approximate size of an artefact in bytes: the images of a LoRA, or of a batch of them."""
+        """Return the approximate size of an artifact in bytes: the images of a LoRA, or of a batch of them."""
         way = len(self.pool.entries[0].classes)
         numbers = self.per_class * way * 3 * self.backbone.image_size**2
         return 4 * numbers // len(batches_of(self.per_class, way, self.batch))
@@ -179,7 +179,7 @@ class PoolInversion:
         learned: Mapping[str, Tensor] | None,
         report: Callable[[int, int], None],
         checkpoint: Checkpoint,
-    ) -> Artefact:
+    ) -> Artifact:
         """Invert one batch of a LoRA; with `query_only` no gradient flows through the LoRA, and queries are counted."""
         kind = QueryTeacher if self.query_only else BankTeacher
         strategy = None if self._masked_afterwards else self.strategy
@@ -219,10 +219,10 @@ class PoolInversion:
         if not isinstance(method, LearnedInversion):
             return None
 
-        def make(report: Callable[[int, int], None], _: Checkpoint) -> Artefact:
+        def make(report: Callable[[int, int], None], _: Checkpoint) -> Artifact:
             return learn_to_invert(self.backbone, self.pool, method, self.per_class, self.seed, report)
 
-        return stages.artefact(LEARNING, self._learning_recipe(), make, 0).tensors
+        return stages.artifact(LEARNING, self._learning_recipe(), make, 0).tensors
 
     def _learning_recipe(self) -> dict[str, Any]:
         return {

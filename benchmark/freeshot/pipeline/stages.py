@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from freeshot.cache.artifacts import Artefact
+from freeshot.cache.artifacts import Artifact
 from freeshot.contracts.events import Progress, StageFinished, StageStarted
 from freeshot.engine.metering.meter import metered
 from freeshot.records.models import StageCost
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
     import torch
 
-    from freeshot.cache.artifacts import Artefacts
+    from freeshot.cache.artifacts import Artifacts
     from freeshot.cache.checkpoints import FileCheckpoint
     from freeshot.contracts.events import Event
     from freeshot.engine.metering.meter import Meter
     from freeshot.pipeline.resolve import PlannedCell
 
-    Make = Callable[[Callable[[int, int], None], FileCheckpoint], Artefact]
-    """Computes an artefact, reports progress and stores checkpoints; its cost is measured by the caller."""
+    Make = Callable[[Callable[[int, int], None], FileCheckpoint], Artifact]
+    """Computes an artifact, reports progress and stores checkpoints; its cost is measured by the caller."""
 
 
 @dataclass(eq=False)
@@ -31,7 +31,7 @@ class Stages:
     """Computes the stages of one cell and records their costs."""
 
     cell: PlannedCell
-    artefacts: Artefacts
+    artifacts: Artifacts
     device: torch.device
     emit: Callable[[Event], None] = lambda event: None
     costs: list[StageCost] = field(default_factory=list)
@@ -40,49 +40,49 @@ class Stages:
     _flops: int = 0
     """Operations of work done in this run that stages account for."""
 
-    def artefact(
+    def artifact(
         self, stage: str, recipe: Mapping[str, Any], make: Make, total: int, *, learns: bool = False
-    ) -> Artefact:
-        """Load a stage's artefact from the cache, or compute and store it; `learns` if its tensors are learned."""
+    ) -> Artifact:
+        """Load a stage's artifact from the cache, or compute and store it; `learns` if its tensors are learned."""
         self.started(stage, total)
-        artefact = self.stored(stage, recipe, make, lambda done, of: self.progress(stage, done, of))
-        learned = sum(tensor.numel() for tensor in artefact.tensors.values()) if learns else None
-        self.charge(stage, [artefact], artefact.facts, learned)
-        return artefact
+        artifact = self.stored(stage, recipe, make, lambda done, of: self.progress(stage, done, of))
+        learned = sum(tensor.numel() for tensor in artifact.tensors.values()) if learns else None
+        self.charge(stage, [artifact], artifact.facts, learned)
+        return artifact
 
-    def stored(self, stage: str, recipe: Mapping[str, Any], make: Make, report: Callable[[int, int], None]) -> Artefact:
+    def stored(self, stage: str, recipe: Mapping[str, Any], make: Make, report: Callable[[int, int], None]) -> Artifact:
         """Load a part of a stage, or compute, measure and store it; charges nothing."""
-        artefact = self.artefacts.load(stage, recipe)
-        if artefact is not None:
-            return artefact
+        artifact = self.artifacts.load(stage, recipe)
+        if artifact is not None:
+            return artifact
         began = time.perf_counter()
-        with self.artefacts.lock(stage, recipe):
+        with self.artifacts.lock(stage, recipe):
             self._seconds += time.perf_counter() - began  # waiting is not charged
-            artefact = self.artefacts.load(stage, recipe)  # another process may have computed it meanwhile
-            if artefact is not None:
-                return artefact
-            state = self.artefacts.checkpoint(stage, recipe)
+            artifact = self.artifacts.load(stage, recipe)  # another process may have computed it meanwhile
+            if artifact is not None:
+                return artifact
+            state = self.artifacts.checkpoint(stage, recipe)
             with metered(self.device) as state.meter:
                 made = make(report, state)
             cost = state.meter
             self._seconds += cost.seconds - cost.earlier[0]
             self._flops += cost.flops - cost.earlier[1]
-            artefact = Artefact(made.tensors, made.facts, cost.seconds, cost.peak_bytes, cost.flops, cost.joules)
-            self.artefacts.save(stage, recipe, artefact)
-            return artefact
+            artifact = Artifact(made.tensors, made.facts, cost.seconds, cost.peak_bytes, cost.flops, cost.joules)
+            self.artifacts.save(stage, recipe, artifact)
+            return artifact
 
     def charge(
-        self, stage: str, artefacts: Sequence[Artefact], facts: Mapping[str, Any], learned: int | None = None
+        self, stage: str, artifacts: Sequence[Artifact], facts: Mapping[str, Any], learned: int | None = None
     ) -> None:
-        """Record the cost of a stage as of when its artefacts were computed."""
-        flops = _sum([artefact.flops for artefact in artefacts])
+        """Record the cost of a stage as of when its artifacts were computed."""
+        flops = _sum([artifact.flops for artifact in artifacts])
         cost = StageCost(
             stage=stage,
-            seconds=sum(artefact.seconds for artefact in artefacts),
-            peak_bytes=max(artefact.peak_bytes for artefact in artefacts),
-            cached=all(artefact.cached for artefact in artefacts),
+            seconds=sum(artifact.seconds for artifact in artifacts),
+            peak_bytes=max(artifact.peak_bytes for artifact in artifacts),
+            cached=all(artifact.cached for artifact in artifacts),
             flops=None if flops is None else round(flops),
-            joules=_sum([artefact.joules for artefact in artefacts]),
+            joules=_sum([artifact.joules for artifact in artifacts]),
             learned_weights=learned,
             facts=dict(facts),
         )

@@ -13,7 +13,7 @@ from freeshot.basics.access_guard import refuse
 from freeshot.basics.errors import ContractError, EpisodeError, OptionError, UndeclaredError
 from freeshot.basics.files import tensors_sha256
 from freeshot.basics.seeds import derive, stream
-from freeshot.cache.artifacts import Artefact
+from freeshot.cache.artifacts import Artifact
 from freeshot.contracts.component import Choice
 from freeshot.contracts.dataset import Images
 from freeshot.contracts.meta_learner import TaskStream
@@ -59,7 +59,7 @@ class Bench:
         self.way, self.shot, self.query = self._sizes = [track.way, track.shot, track.query]
         self._backbone: Backbone = self._context.backbone(self.cell.spec.backbone)
         self._seed = self.cell.spec.seed
-        self.ledger = Stages(self.cell, self._context.artefacts, self._backbone.device, self._context.emit)
+        self.ledger = Stages(self.cell, self._context.artifacts, self._backbone.device, self._context.emit)
 
     @property
     def stages(self) -> list[StageCost]:
@@ -94,7 +94,7 @@ class Bench:
     ) -> Mapping[str, object]:
         """Return the cached result of `make()` for this recipe, or compute it; a JSON mapping."""
         full = {"recipe": dict(recipe), **self._given()}
-        facts: Mapping[str, object] = self.ledger.artefact(stage, full, lambda *_: Artefact({}, dict(make())), 0).facts
+        facts: Mapping[str, object] = self.ledger.artifact(stage, full, lambda *_: Artifact({}, dict(make())), 0).facts
         return facts
 
     def cached_tensors(
@@ -106,7 +106,7 @@ class Bench:
         """Return the cached tensors of `make(report)` for this recipe, or compute them, as a stage."""
         full = {"method": self.method.name, "recipe": dict(recipe), **self._given()}
         full["surrogates"] = [_digest(surrogate) for surrogate in self.recovered]
-        result = self.ledger.artefact(stage, full, lambda report, _: Artefact(dict(make(report)), {}), 0, learns=True)
+        result = self.ledger.artifact(stage, full, lambda report, _: Artifact(dict(make(report)), {}), 0, learns=True)
         return result.tensors
 
     # --- the base method --------------------------------------------------------------------------
@@ -224,15 +224,15 @@ class Bench:
             "seed": self._seed,
         }
 
-        def make(report: Callable[[int, int], None], state: Checkpoint) -> Artefact:
+        def make(report: Callable[[int, int], None], state: Checkpoint) -> Artifact:
             tasks.on_step, tasks.checkpoint = report, state
             model = SharedLora(self._backbone, rank, stream(self._seed, "meta", "init"), targets)
             rng = stream(self._seed, "meta", "learner")
             adapter: Adapter = meta_learner.fit(model, tasks, rng)
-            return Artefact(dict(adapter.tensors), dict(adapter.facts))
+            return Artifact(dict(adapter.tensors), dict(adapter.facts))
 
-        artefact = self.ledger.artefact("meta-learning", recipe, make, 0, learns=True)
-        return Adapter(artefact.tensors, artefact.facts)
+        artifact = self.ledger.artifact("meta-learning", recipe, make, 0, learns=True)
+        return Adapter(artifact.tensors, artifact.facts)
 
     # --- bookkeeping ----------------------------------------------------------------------------
 

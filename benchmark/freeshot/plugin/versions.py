@@ -13,7 +13,7 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 OURS = "freeshot"
-"""The distribution of first-party plugins; its records have the commit, and edits keep its cached artefacts."""
+"""The distribution of first-party plugins; its records have the commit, and edits keep its cached artifacts."""
 
 
 def exact_version(point: EntryPoint) -> str:

@@ -82,7 +82,7 @@ def estimate_cost(plan: Plan, request: RunRequest, catalogue: Catalogue) -> Cost
             key = _key(stage, cell.spec, shared)
             if key in stages[stage]:
                 continue
-            cached, artifacts = shared.cached_counts(stage, context.artefacts) if shared else (0, 0)
+            cached, artifacts = shared.cached_counts(stage, context.artifacts) if shared else (0, 0)
             stages[stage][key] = StageWork(seconds, cached, artifacts)
             if shared and stage == STAGE:
                 disk += (artifacts - cached) * shared.bytes_each()
