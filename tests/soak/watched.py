@@ -20,8 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import freeshot
-from freeshot.cache import artifacts as artifacts
-from freeshot.cache import checkpoints
+from freeshot.cache import artifacts, checkpoints
 from freeshot.cache import pixels as decoded
 from freeshot.contracts.events import CellFinished, Event, StageFinished, StageStarted
 from freeshot.pipeline import evaluate as tuned
