@@ -47,6 +47,8 @@ class PoolPlan:
     steps: int = 150
     batch: int = 32
     lr: float = 1e-3
+    head_lr: float = 0.0
+    """Learning rate of the heads; 0: that of the LoRAs."""
     flip: bool = True
     shift: float = 0.0
     clip: float = 0.0

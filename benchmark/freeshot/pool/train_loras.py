@@ -66,6 +66,8 @@ class TuningRecipe:
     batch: int = 32
     lr: float = 1e-3
     """Initial learning rate; it decays to zero along a cosine."""
+    head_lr: float = 0.0
+    """Initial learning rate of the head; 0: that of the LoRA."""
     flip: bool = True
     """Mirror half of the training images."""
     shift: float = 0.0
@@ -77,8 +79,12 @@ class TuningRecipe:
     seed: int = 0
 
     def rate(self, step: int) -> float:
-        """Return the learning rate at a step."""
+        """Return the LoRA's learning rate at a step."""
         return self.lr * cosine(step, self.steps)
+
+    def head_rate(self, step: int) -> float:
+        """Return the head's learning rate at a step."""
+        return (self.head_lr or self.lr) * cosine(step, self.steps)
 
 
 def tune(
@@ -100,10 +106,11 @@ def tune(
     )
     weight = torch.zeros(len(tasks), way, width, device=device, requires_grad=True)
     bias = torch.zeros(len(tasks), way, device=device, requires_grad=True)
-    optimizer = torch.optim.Adam([*bank.parameters(), weight, bias], lr=recipe.lr)
+    optimizer = torch.optim.Adam([{"params": list(bank.parameters())}, {"params": [weight, bias]}], lr=recipe.lr)
     draws = [stream(recipe.seed, "pool batches", name) for name in names]
     for step in range(recipe.steps):
-        optimizer.param_groups[0]["lr"] = recipe.rate(step)
+        for group, rate in zip(optimizer.param_groups, (recipe.rate(step), recipe.head_rate(step)), strict=True):
+            group["lr"] = rate
         images, labels = _batch(tasks, recipe, draws)
         logits = _logits(backbone, bank, weight, bias, images.to(device).float() / 255)  # [n, c]
         losses = cross_entropy(logits, labels.to(device), reduction="none").view(len(tasks), -1).mean(1)  # [l]
