@@ -73,7 +73,7 @@ class Isic300(Isic):
     publisher = (
         "https://github.com/mmalek06/bounding-box-detection-ham1000/tree/fcf5ea80af329997639e3bdb65bd3bf80a0571d7, its "
         "folder 'data/images' of which each class has at most random.Random(0).sample(names, 300), names sorted; "
-        f"labels and lesions from {Isic.publisher}"
+        "labels and lesions from HAM10000's table of metadata, written as the publisher of ISIC 2018 does"
     )
 
     downloads = (
