@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.nn.functional import cross_entropy
@@ -106,7 +106,8 @@ def tune(
     )
     weight = torch.zeros(len(tasks), way, width, device=device, requires_grad=True)
     bias = torch.zeros(len(tasks), way, device=device, requires_grad=True)
-    optimizer = torch.optim.Adam([{"params": list(bank.parameters())}, {"params": [weight, bias]}], lr=recipe.lr)
+    groups: list[dict[str, Any]] = [{"params": list(bank.parameters())}, {"params": [weight, bias]}]
+    optimizer = torch.optim.Adam(groups, lr=recipe.lr)
     draws = [stream(recipe.seed, "pool batches", name) for name in names]
     for step in range(recipe.steps):
         for group, rate in zip(optimizer.param_groups, (recipe.rate(step), recipe.head_rate(step)), strict=True):

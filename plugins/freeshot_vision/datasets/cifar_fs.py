@@ -60,22 +60,21 @@ class CifarFs(PublishedDataset):
     def load(self, split: str, root: Path) -> ArrayImages:
         """Return one split."""
         folder = self.path(root)
-        most = self.per_class or None
+        members: Mapping[str, Sequence[Path]]
         if folder.name == "cifar-100-binary":
-            names = _binary_names(folder)
+            labels = _binary_labels(folder)
             records = _read_binary(folder)  # [n, 3074]
-            classes = self.checked_classes(split, root, names)
-            chosen = [records[records[:, 1] == names.index(name), 2:].reshape(-1, 3, SIDE, SIDE) for name in classes]
-            images = array_images([pixels[_by_content(pixels)[:most]] for pixels in chosen], classes)
+            members = dict.fromkeys(labels, ())
+            classes = self.checked_classes(split, root, members)
+            pixels = [records[records[:, 1] == labels[name], 2:].reshape(-1, 3, SIDE, SIDE) for name in classes]
         else:
             members = self.members(root)
             classes = self.checked_classes(split, root, members)
-            pictures = [(members[name], _read_files(members[name])) for name in classes]
-            orders = [_by_content(pixels)[:most] for _, pixels in pictures]
-            images = array_images([pixels[order] for (_, pixels), order in zip(pictures, orders, strict=True)], classes)
-            files = [own[i] for (own, _), order in zip(pictures, orders, strict=True) for i in order]
-            images = replace(images, files=tuple(files))
-        return replace(images, fit=self.fit)
+            pixels = [_read_files(members[name]) for name in classes]
+        orders = [_by_content(own)[: self.per_class or None] for own in pixels]
+        files = [members[name][i] for name, order in zip(classes, orders, strict=True) if members[name] for i in order]
+        images = array_images([own[order] for own, order in zip(pixels, orders, strict=True)], classes)
+        return replace(images, fit=self.fit, files=tuple(files))
 
     def members(self, root: Path) -> Mapping[str, Sequence[Path]]:
         """Read class folders."""
@@ -98,11 +97,12 @@ def _read_files(files: Sequence[Path]) -> NDArray[np.uint8]:
     return np.stack([read_picture(file, SIDE) for file in files]).transpose(0, 3, 1, 2)
 
 
-def _binary_names(folder: Path) -> tuple[str, ...]:
-    """Return the class names of the binary version; the index of a name is its label."""
+def _binary_labels(folder: Path) -> dict[str, int]:
+    """Map the class names of the binary version to their labels."""
     from freeshot.data.csv_file import read_text
 
-    return tuple(dict.fromkeys(read_text(folder / "fine_label_names.txt", 1 << 16).split()))
+    names = read_text(folder / "fine_label_names.txt", 1 << 16).split()
+    return {name: label for label, name in enumerate(names)}
 
 
 def _read_binary(folder: Path) -> NDArray[np.uint8]:

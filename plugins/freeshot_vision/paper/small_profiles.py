@@ -94,14 +94,14 @@ CPU_TUNED = (
 
 CIFAR_TRACKS = ("in-domain/cifar-fs/*",)
 CPU_KEY = _key_rows(CPU_RECYCLED, CPU_INVERSION, PRIOR, CPU_FREE, CPU_LEARNING)
-BY_NAME = {"backbone": Q8_CIFAR, "pool": small_pool_of("cifar-fs")}
-"""What replaces the tracks' own backbone and pool; their episodes stay."""
+CIFAR_POOL = small_pool_of("cifar-fs")
 SMALL_PROFILES = {
     "cpu": Profile(
         (*CPU_KEY, *CPU_TUNING_FREE, *CPU_TUNED),
         (*CIFAR_TRACKS, *(track.name for track in FIRST_100)),
         summary="CIFAR-FS on two CPU cores: key rows on the paper's episodes, all rows on 100 images a class",
-        **BY_NAME,
+        backbone=Q8_CIFAR,
+        pool=CIFAR_POOL,
     ),
     "cpu-domains": Profile(
         (
@@ -118,6 +118,7 @@ SMALL_PROFILES = {
         _key_rows(GPU_RECYCLED, GPU_INVERSION, GPU_PRIOR, GPU_FREE, GPU_LEARNING),
         CIFAR_TRACKS,
         summary="CIFAR-FS in a quarter of an hour of one H200: key rows on the paper's episodes",
-        **BY_NAME,
+        backbone=Q8_CIFAR,
+        pool=CIFAR_POOL,
     ),
 }
