@@ -253,6 +253,35 @@ def test_every_track_runs_from_published_files_to_a_record(
 
 
 @pytest.mark.usefixtures("unfrozen")
+@pytest.mark.parametrize("profile", ["cpu", "gpu"])
+@pytest.mark.parametrize(
+    ("methods", "short"),
+    [
+        (("frozen-prototype", "random-lora", "lora-average", "noise", "real-data"), ()),
+        (("lora-recycle", "shuffled-labels"), ("inversion.prior=none", "inversion.iterations=1")),
+        (("free",), ("inversion.outer=1",)),
+    ],
+)
+def test_every_key_row_of_a_small_profile_has_images_enough_for_five_shots(
+    profile: str,
+    methods: tuple[str, ...],
+    short: tuple[str, ...],
+    catalogue: Catalogue,
+    data: Path,
+    pools: Path,
+    tmp_path: Path,
+) -> None:
+    fresh = Catalogue(catalogue.host)
+    options = ("learner.iterations=2", *short)
+    asked = {"profile": profile, "tracks": ("in-domain/cifar-fs/5w5s",), "methods": methods, "options": options}
+    plan, request = planned(fresh, tmp_path, **asked, limit=1, data=data, pools=pools, backbone=TINY)
+    outcome = execute_plan(plan, request, fresh)
+    records = [RunRecord.read(record_path(request.results, cell.spec)) for cell in plan.cells]
+    assert [record.reason for record in records] == [""] * len(plan.cells)
+    assert outcome.finished == len({cell.id for cell in plan.cells})
+
+
+@pytest.mark.usefixtures("unfrozen")
 def test_the_real_network_goes_from_files_to_a_leaderboard(
     call: Call, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
