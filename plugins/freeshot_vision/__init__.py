@@ -35,10 +35,11 @@ def freeshot_datasets() -> Iterable[type[FewShotDataset]]:
 @hookimpl
 def freeshot_tracks() -> Iterable[Track]:
     """Register the pocket suite's tracks and the paper's."""
+    from freeshot_vision.paper.tracks import SMALL_TRACKS
     from freeshot_vision.paper.tracks import TRACKS as PAPER
     from freeshot_vision.pocket.tracks import TRACKS
 
-    return (*TRACKS, *PAPER)
+    return (*TRACKS, *PAPER, *SMALL_TRACKS)
 
 
 @hookimpl
@@ -61,9 +62,9 @@ def freeshot_pools() -> Iterable[tuple[str, str]]:
 @hookimpl
 def freeshot_pool_plans() -> Iterable[PoolPlan]:
     """Register the recipes of the paper's pools."""
-    from freeshot_vision.paper.pools import PLANS
+    from freeshot_vision.paper.pools import PLANS, SMALL_PLANS
 
-    return PLANS
+    return (*PLANS, *SMALL_PLANS)
 
 
 @hookimpl

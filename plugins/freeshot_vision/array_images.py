@@ -14,10 +14,13 @@ from freeshot.data.images import SIDE, shown_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
+
+    from freeshot.data.decode import Fit
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +33,9 @@ class ArrayImages:
     """[n], index into `classes`."""
     classes: tuple[str, ...]
     side: int = SIDE
+    fit: Fit = "square"
+    files: tuple[Path, ...] = ()
+    """[n] the files they were read from, if each has its own."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -44,6 +50,8 @@ class ArrayImages:
         digest = hashlib.sha256("\n".join(self.classes).encode())
         digest.update(self.labels.tobytes())
         digest.update(self.pixels.tobytes())
+        if self.fit != "square":
+            digest.update(self.fit.encode())
         return digest.hexdigest()
 
     def read(self, indices: Sequence[int] | NDArray[np.int64]) -> Tensor:
@@ -56,7 +64,7 @@ class ArrayImages:
         chosen = self.pixels[np.asarray(indices, dtype=np.int64)].transpose(0, 2, 3, 1)  # [b, h, w, c]
         coloured = np.broadcast_to(chosen, (*chosen.shape[:3], 3))  # [b, h, w, 3]
         if self.side != chosen.shape[1]:
-            coloured = enlarged(coloured, self.side)  # [b, side, side, 3]
+            coloured = enlarged(coloured, self.side, self.fit)  # [b, side, side, 3]
         return torch.from_numpy(np.array(coloured.transpose(0, 3, 1, 2), order="C"))  # [b, 3, side, side]
 
 

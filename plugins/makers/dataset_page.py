@@ -28,11 +28,12 @@ def with_listing(page: str) -> str:
 def _section(dataset: PublishedDataset) -> str:
     counts = ", ".join(f"{count} {split}" for split, count in dataset.class_counts().items() if count)
     put = "; ".join(download.description for download in dataset.downloads).replace("'", "`")
+    address, comma, details = dataset.publisher.partition(", ")
     sums = sum(bool(md5) for download in dataset.downloads for md5 in download.archives.values())
     checked = " Its checksum is compared by `freeshot data check`." if sums else ""
     return (
         f"### {dataset.name}\n\n{dataset.summary()}\n\n"
-        f"- **From** <{dataset.publisher.split(', its')[0]}>\n"
+        f"- **From** <{address}>{comma}{details}\n"
         f"- **Into** `data/{dataset.name}/`: {put}.{checked}\n"
         f"- **Classes** {counts}; split: {dataset.split_source}.\n"
         f"- **Licence** {dataset.license}. **Cite** {dataset.citation}.\n"

@@ -133,6 +133,7 @@ def test_building_hands_over_what_was_asked(call: Call, asked: dict[str, Any]) -
         "steps": 150,
         "batch": 32,
         "lr": 1e-3,
+        "head_lr": 0.0,
         "way": 5,
         "seed": 0,
         "device": "cpu",

@@ -57,6 +57,16 @@ def test_the_rate_falls_along_a_cosine() -> None:
     assert rates == pytest.approx([0.2, 0.1 + 0.1 * 0.5**0.5, 0.1, 0.1 - 0.1 * 0.5**0.5])
 
 
+def test_the_head_has_a_rate_of_its_own(backbone: Backbone) -> None:
+    """Heads start at zero, so Adam's first step moves each weight by just the rate, and no LoRA yet."""
+    tasks, one_step = [task("a", 0, 1)], replace(RECIPE, steps=1)
+    same, faster = tune(backbone, tasks, one_step, 2), tune(backbone, tasks, replace(one_step, head_lr=0.5), 2)
+    assert float(same.head_bias.abs().max()) == pytest.approx(RECIPE.lr, rel=1e-3)
+    assert float(faster.head_bias.abs().max()) == pytest.approx(0.5, rel=1e-3)
+    for slot, factors in same.bank.entry_factors(0).items():
+        assert all(map(torch.equal, factors, faster.bank.entry_factors(0)[slot]))
+
+
 def test_shifted_images_continue_their_border() -> None:
     images = torch.randint(0, 256, (5, 3, 4, 6), dtype=torch.uint8, generator=torch.Generator().manual_seed(3))
     down, across = torch.randint(-2, 3, (2, 5, 1), generator=torch.Generator().manual_seed(7))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import zlib
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,11 @@ LAND = ["AnnualCrop", "Forest", "HerbaceousVegetation", "Highway", "Industrial",
 LAND += ["Residential", "River", "SeaLake"]
 
 
-def paint(path: Path, size: tuple[int, int] = (9, 7)) -> None:
+SMALL = (9, 7)
+"""Width and height of made-up pictures."""
+
+
+def paint(path: Path, size: tuple[int, int] = SMALL) -> None:
     """Write noise that only the file's name decides."""
     path.parent.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(zlib.crc32("/".join(path.parts[-3:]).encode()))
@@ -54,9 +59,9 @@ def mini_imagenet(root: Path, each: int = 2) -> None:
             paint(root / "images" / f"{name}{number:08d}.jpg")
 
 
-def vgg_flower(root: Path, each: int = 2) -> None:
+def vgg_flower(root: Path, each: int = 2, first: tuple[int, int] = (591, 500)) -> None:
     for number in range(102 * each):
-        paint(root / "jpg" / f"image_{number + 1:05d}.jpg")
+        paint(root / "jpg" / f"image_{number + 1:05d}.jpg", SMALL if number else first)
     savemat(root / "imagelabels.mat", {"labels": (np.arange(102 * each) % 102 + 1)[None]})
 
 
@@ -75,16 +80,23 @@ def chestx(root: Path, each: int = 2) -> None:
     (root / "Data_Entry_2017.csv").write_text("Image Index,Finding Labels,Follow-up #\n" + "\n".join(rows) + "\n")
 
 
-def isic(root: Path, each: int = 2) -> None:
+def isic(root: Path, each: int = 2, first: tuple[int, int] = (600, 450)) -> None:
     stem = "ISIC2018_Task3_Training"
     rows = []
     for number in range(7 * each):
-        paint(root / f"{stem}_Input" / f"ISIC_{number:07d}.jpg")
+        paint(root / f"{stem}_Input" / f"ISIC_{number:07d}.jpg", SMALL if number else first)
         marks = ",".join("1.0" if place == number % 7 else "0.0" for place in range(7))
         rows.append(f"ISIC_{number:07d},{marks}")
     (root / f"{stem}_GroundTruth").mkdir()
     table = root / f"{stem}_GroundTruth" / f"{stem}_GroundTruth.csv"
     table.write_text(f"image,{','.join(SKIN)}\n" + "\n".join(rows) + "\n")
+
+
+def isic_300(root: Path, each: int = 2) -> None:
+    """Write two pictures of every lesion, so that half of them are read."""
+    isic(root, 2 * each, (200, 150))
+    rows = [f"ISIC_{number:07d},HAM_{number % 7}_{number // 14}" for number in range(14 * each)]
+    (root / "lesion_ids.csv").write_text("\n".join(["image,lesion_id", *rows]) + "\n")
 
 
 def eurosat(root: Path, each: int = 2) -> None:
@@ -144,4 +156,8 @@ PUBLISHERS: dict[str, Callable[..., None]] = {
     "quick-draw": quick_draw,
     "aircraft": aircraft,
     "traffic-signs": traffic_signs,
+    "mini-imagenet-60": mini_imagenet,
+    "vgg-flower-64": partial(vgg_flower, first=(64, 64)),
+    "eurosat-500": eurosat,
+    "isic-300": isic_300,
 }

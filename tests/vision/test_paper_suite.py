@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.vision.publishers import PUBLISHERS
 
+from freeshot.basics.errors import OptionError
 from freeshot.contracts.pool import LoraPool
 from freeshot.launch.plan import Plan, plan_run
 from freeshot.launch.request import RunRequest
@@ -23,9 +24,9 @@ from freeshot.workflows.estimate_cost import estimate_cost
 from freeshot_lora_recycle.published import published
 from freeshot_vision.backbones.providers import ClipVitB16
 from freeshot_vision.paper import tracks
-from freeshot_vision.paper.pools import CIFAR, IN_DOMAIN, PLANS
+from freeshot_vision.paper.pools import CIFAR, IN_DOMAIN, PLANS, SMALL_PLANS, SMALL_SOURCES
 from freeshot_vision.paper.suites import SUITES
-from freeshot_vision.paper.tracks import CROSS_DOMAIN, LOCK, TRACKS
+from freeshot_vision.paper.tracks import CROSS_DOMAIN, LOCK, SMALL_CROSS_DOMAIN, SMALL_TRACKS, TRACKS
 from makers import paper_lock
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def catalogue() -> Catalogue:
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a data folder in which every data set of the paper lies as its publisher ships it."""
     root = tmp_path_factory.mktemp("data")
-    for name in (*IN_DOMAIN, *CROSS_DOMAIN):
+    for name in (*IN_DOMAIN, *CROSS_DOMAIN, *SMALL_SOURCES[1:], *SMALL_CROSS_DOMAIN):
         (root / name).mkdir()
         PUBLISHERS[name](root / name, EACH)
     return root
@@ -57,7 +58,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def pools(tmp_path_factory: pytest.TempPathFactory, data: Path, catalogue: Catalogue) -> Path:
     """Return a folder in which all five pools were built, of few LoRAs and on a tiny network."""
     folder = tmp_path_factory.mktemp("pools")
-    for plan in PLANS:
+    for plan in (*PLANS, *SMALL_PLANS):
         size = {
             "count": len(plan.sources) + 1,
             "backbone": TINY,
@@ -72,7 +73,9 @@ def pools(tmp_path_factory: pytest.TempPathFactory, data: Path, catalogue: Catal
 @pytest.fixture
 def unfrozen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the tracks meet made-up images, of which there are fewer than the frozen lists say."""
-    monkeypatch.setattr(tracks, "TRACKS", tuple(replace(track, indices_sha256="") for track in TRACKS))
+    for name in ("TRACKS", "SMALL_TRACKS"):
+        thawed = tuple(replace(track, indices_sha256="") for track in getattr(tracks, name))
+        monkeypatch.setattr(tracks, name, thawed)
 
 
 def planned(catalogue: Catalogue, tmp_path: Path, **asked: Any) -> tuple[Plan, RunRequest]:
@@ -97,6 +100,64 @@ def test_every_track_has_a_pool_that_is_planned_on_its_network_and_sources() -> 
         assert (track.way, track.query, track.episodes) == (5, 15, 600)
 
 
+def test_every_small_track_has_a_small_pool_on_its_network_and_sources() -> None:
+    plans = {plan.name: plan for plan in SMALL_PLANS}
+    assert {track.pool for track in SMALL_TRACKS} == set(plans)
+    for track in SMALL_TRACKS:
+        plan = plans[track.pool]
+        assert (plan.sources, plan.backbone) == (track.sources, track.backbone)
+        assert plan.count >= 40
+        assert track.indices_sha256
+        assert track.optional
+
+
+def test_small_tracks_share_neither_name_nor_network_with_the_papers() -> None:
+    assert not {track.name for track in SMALL_TRACKS} & {track.name for track in TRACKS}
+    assert not {track.backbone for track in SMALL_TRACKS} & {track.backbone for track in TRACKS}
+    assert not {track.name for track in SMALL_TRACKS} & {number.track for number in published()}
+
+
+@pytest.mark.parametrize("profile", ["cpu", "gpu"])
+def test_a_small_profile_runs_its_key_rows_on_the_papers_episodes(
+    profile: str, catalogue: Catalogue, tmp_path: Path
+) -> None:
+    plan, _ = planned(catalogue, tmp_path, profile=profile)
+    cells = [cell for cell in plan.cells if cell.track.name.startswith("in-domain/cifar-fs/")]
+    papers = {track.name: track for track in TRACKS}
+    assert {cell.spec.track.name for cell in cells} == {"in-domain/cifar-fs/5w1s", "in-domain/cifar-fs/5w5s"}
+    for cell in cells:
+        assert cell.spec.track.indices_sha256 == papers[cell.track.name].indices_sha256
+        assert cell.spec.limit is None
+        assert (cell.spec.backbone.name, cell.spec.backbone.options["normalize"]) == ("clip-vit-b16-q8", "cifar")
+    assert {cell.track.pool for cell in cells if cell.needs_pool} == {"paper/cifar-fs-q8"}
+    assert {cell.spec.method.name for cell in cells} == {
+        *("frozen-prototype", "random-lora", "lora-average", "lora-recycle", "free", "noise", "shuffled-labels"),
+        "real-data",
+    }
+    recycled = [cell for cell in cells if cell.spec.method.name == "lora-recycle" and cell.track.shot == 1]
+    assert sorted((cell.data_free, cell.spec.components["strategy"].options.get("ratio", 0)) for cell in recycled) == [
+        *(("public prior", ratio) for ratio in (0, 0.75)),
+        *(("strict", ratio) for ratio in (0, 0.25, 0.5, 0.75)),
+    ]
+
+
+def test_on_two_cores_every_method_runs_and_those_that_tune_do_on_few_images(
+    catalogue: Catalogue, tmp_path: Path
+) -> None:
+    plan, _ = planned(catalogue, tmp_path, profile="cpu")
+    small = {cell.spec.method.name for cell in plan.cells if cell.track.name.startswith("in-domain/cifar-fs-100/")}
+    assert small == set(catalogue.names("method"))
+    assert {track.episodes for track in SMALL_TRACKS if "cifar-fs-100" in track.name} == {100}
+
+
+def test_a_row_is_not_run_on_tracks_that_its_profile_leaves_out(catalogue: Catalogue, tmp_path: Path) -> None:
+    asked = {"profile": "cpu", "tracks": ("in-domain/cifar-fs/5w1s",)}
+    with pytest.raises(OptionError, match=r"its row of 'mole' only on in-domain/cifar-fs-100/5w1s, .*\. Choose such a"):
+        planned(catalogue, tmp_path, **asked, methods=("mole",))
+    plan, _ = planned(catalogue, tmp_path, **asked, methods=("mole", "noise"))
+    assert [cell.spec.method.name for cell in plan.cells] == ["noise"]
+
+
 def test_in_domain_tracks_ask_of_the_set_that_their_pool_knows() -> None:
     for track in PAPER:
         known = track.sources == (track.dataset,) if track.name.startswith("in-domain/") else track.sources == IN_DOMAIN
@@ -115,9 +176,11 @@ def test_every_row_of_every_profile_is_accepted(catalogue: Catalogue, tmp_path: 
     for name, profile in SUITES[0].profiles.items():
         plan, _ = planned(catalogue, tmp_path, profile=name)
         chosen = catalogue.match_tracks(profile.tracks)
-        assert len(plan.cells) == len(profile.rows) * len(chosen)
+        assert len(plan.cells) == sum(
+            track in catalogue.match_tracks(row.tracks or profile.tracks) for row in profile.rows for track in chosen
+        )
         assert {cell.state for cell in plan.cells} == {"todo"}
-        assert len(plan.missing) == len({track.pool for track in chosen})
+        assert len(plan.missing) == len({profile.pool or track.pool for track in chosen})
 
 
 def test_the_full_profile_holds_every_method_there_is(catalogue: Catalogue) -> None:
@@ -170,7 +233,7 @@ def test_a_mixed_pool_knows_all_four_sets(pools: Path) -> None:
 
 
 @pytest.mark.usefixtures("unfrozen")
-@pytest.mark.parametrize("track", [track.name for track in PAPER])
+@pytest.mark.parametrize("track", [track.name for track in (*PAPER, *SMALL_TRACKS)])
 def test_every_track_runs_from_published_files_to_a_record(
     track: str, catalogue: Catalogue, data: Path, pools: Path, tmp_path: Path
 ) -> None:
@@ -187,6 +250,35 @@ def test_every_track_runs_from_published_files_to_a_record(
     assert not frozen.spec.track.pool_sha256
     assert frozen.hashes["episodes"] == recycled.hashes["episodes"]
     assert (data / ".freeshot" / "episodes" / track).is_dir()
+
+
+@pytest.mark.usefixtures("unfrozen")
+@pytest.mark.parametrize("profile", ["cpu", "gpu"])
+@pytest.mark.parametrize(
+    ("methods", "short"),
+    [
+        (("frozen-prototype", "random-lora", "lora-average", "noise", "real-data"), ()),
+        (("lora-recycle", "shuffled-labels"), ("inversion.prior=none", "inversion.iterations=1")),
+        (("free",), ("inversion.outer=1",)),
+    ],
+)
+def test_every_key_row_of_a_small_profile_has_images_enough_for_five_shots(
+    profile: str,
+    methods: tuple[str, ...],
+    short: tuple[str, ...],
+    catalogue: Catalogue,
+    data: Path,
+    pools: Path,
+    tmp_path: Path,
+) -> None:
+    fresh = Catalogue(catalogue.host)
+    options = ("learner.iterations=2", *short)
+    asked = {"profile": profile, "tracks": ("in-domain/cifar-fs/5w5s",), "methods": methods, "options": options}
+    plan, request = planned(fresh, tmp_path, **asked, limit=1, data=data, pools=pools, backbone=TINY)
+    outcome = execute_plan(plan, request, fresh)
+    records = [RunRecord.read(record_path(request.results, cell.spec)) for cell in plan.cells]
+    assert [record.reason for record in records] == [""] * len(plan.cells)
+    assert outcome.finished == len({cell.id for cell in plan.cells})
 
 
 @pytest.mark.usefixtures("unfrozen")

@@ -7,13 +7,15 @@ import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from scipy.io import savemat
-from tests.vision.publishers import PUBLISHERS, cifar_fs, folders, listed, paint, quick_draw
+from tests.vision.publishers import LAND, PUBLISHERS, cifar_fs, folders, listed, paint, quick_draw
 
 from freeshot.basics.errors import DataError, OptionError
 from freeshot.data.splits import NAMES
@@ -25,6 +27,7 @@ from freeshot_vision.datasets.further_domains import Aircraft, Dtd
 from freeshot_vision.datasets.in_domain import Cub, MiniImageNet, VggFlower
 from freeshot_vision.datasets.published_dataset import PublishedDataset, shipped_split
 from freeshot_vision.datasets.quick_draw import QuickDraw
+from freeshot_vision.datasets.reduced_copies import EuroSat500, Isic300, VggFlower64
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -160,12 +163,86 @@ def test_both_halves_of_cifar_are_one(shelf: Path) -> None:
     assert np.bincount(images.labels).tolist() == [3] * 20
 
 
+def records_of(root: Path, label: int) -> NDArray[np.uint8]:
+    folder = root / "cifar-fs" / "cifar-100-binary"
+    records = np.concatenate([np.fromfile(folder / f"{part}.bin", np.uint8) for part in ("train", "test")])
+    records = records.reshape(-1, 3074)
+    return records[records[:, 1] == label, 2:].reshape(-1, 3, 32, 32)
+
+
 def test_cifar_is_read_as_its_bytes_say(tmp_path: Path) -> None:
     cifar_fs(tmp_path / "cifar-fs")
-    images = CifarFs().load("novel", tmp_path).at(32)  # type: ignore[attr-defined]
-    records = np.fromfile(tmp_path / "cifar-fs" / "cifar-100-binary" / "train.bin", np.uint8).reshape(-1, 3074)
-    number = sorted(listed("cifar-fs")).index(images.classes[0])
-    assert torch.equal(images.read([0])[0], torch.from_numpy(records[number, 2:].reshape(3, 32, 32)))
+    images = CifarFs().load("novel", tmp_path).at(32)
+    written = records_of(tmp_path, sorted(listed("cifar-fs")).index(images.classes[0]))
+    read = images.read([0, 1, 2]).numpy()
+    assert sorted(image.tobytes() for image in read) == sorted(image.tobytes() for image in written)
+
+
+@pytest.mark.parametrize("layout", ["meta_{}/{}", "cifar100/data/{1}", "data/{1}", "{1}"])
+def test_every_copy_of_cifar_is_the_same_data_set(layout: str, tmp_path: Path) -> None:
+    cifar_fs(tmp_path / "binary" / "cifar-fs")
+    for label, name in enumerate(sorted(listed("cifar-fs"))):
+        folder = tmp_path / "files" / "cifar-fs" / layout.format(("train", "val", "test")[label % 3], name)
+        folder.mkdir(parents=True)
+        for number, pixels in enumerate(records_of(tmp_path / "binary", label)):
+            Image.fromarray(pixels.transpose(1, 2, 0)).save(folder / f"{-number}.webp", lossless=True)
+    binary, files = (CifarFs().load("novel", tmp_path / copy) for copy in ("binary", "files"))
+    assert files.sha256 == binary.sha256
+    assert torch.equal(files.at(32).read(range(60)), binary.at(32).read(range(60)))
+    assert [file.parent.name for file in files.files] == [files.classes[label] for label in files.labels]
+
+
+def test_fewer_images_of_cifar_are_the_first_of_all(shelf: Path) -> None:
+    every, two = CifarFs().load("novel", shelf), CifarFs(per_class=2).load("novel", shelf)
+    assert np.bincount(two.labels).tolist() == [2] * 20
+    assert torch.equal(two.at(32).read([2, 3]), every.at(32).read([3, 4]))
+    with pytest.raises(OptionError, match="'per_class' of 'cifar-fs' must not be negative, but is -1"):
+        CifarFs(per_class=-1)
+
+
+def test_how_cifar_becomes_larger_is_part_of_what_is_shown(shelf: Path) -> None:
+    squeezed, cut = CifarFs().load("novel", shelf), CifarFs(fit="centre").load("novel", shelf)
+    assert squeezed.sha256 != cut.sha256
+    assert not torch.equal(squeezed.read([0]), cut.read([0]))
+
+
+@pytest.mark.parametrize(
+    ("cls", "size"), [(VggFlower, "64 × 64"), (VggFlower64, "591 × 500"), (Isic, "200 × 150"), (Isic300, "600 × 450")]
+)
+def test_a_copy_of_another_size_is_refused(cls: type[PublishedDataset], size: str, shelf: Path, tmp_path: Path) -> None:
+    other = {VggFlower: VggFlower64, VggFlower64: VggFlower, Isic: Isic300, Isic300: Isic}[cls]
+    shutil.copytree(shelf / other.name, tmp_path / cls.name)
+    if cls is Isic300:
+        shutil.copy(shelf / "isic-300" / "lesion_ids.csv", tmp_path / cls.name)
+    with pytest.raises(DataError, match=f"has {size} pixels, but the shorter side of all images of '{cls.name}' has"):
+        cls().load("novel", tmp_path)
+
+
+def test_a_subset_of_satellite_images_is_drawn_from_the_publishers_by_name(tmp_path: Path) -> None:
+    names = [f"River_{number}.jpg" for number in range(1, 511)]
+    for label in LAND:
+        folder = tmp_path / "eurosat-500" / "EuroSAT_RGB" / label
+        folder.mkdir(parents=True)
+        for name in names:
+            (folder / name).touch()
+    members = EuroSat500().members(tmp_path)
+    assert {len(files) for files in members.values()} == {500}
+    drawn = {file.name for file in members["River"]}
+    assert drawn == set(Random(0).sample(sorted(names), 500))
+    for name in set(names) - drawn:
+        (tmp_path / "eurosat-500" / "EuroSAT_RGB" / "River" / name).unlink()
+    assert EuroSat500().members(tmp_path)["River"] == members["River"]
+
+
+def test_one_picture_of_each_lesion_is_read(shelf: Path, tmp_path: Path) -> None:
+    images = Isic300().load("novel", shelf)
+    lesions = dict(line.split(",") for line in (shelf / "isic-300" / "lesion_ids.csv").read_text().split())
+    read = [lesions[file.stem] for file in images.files]  # type: ignore[attr-defined]
+    assert sorted(read) == sorted(set(lesions.values()) - {"lesion_id"})
+    shutil.copytree(shelf / "isic-300", tmp_path / "isic-300")
+    (tmp_path / "isic-300" / "lesion_ids.csv").write_text("image,lesion_id\nISIC_9,HAM_9\n")
+    with pytest.raises(DataError, match=r"lesion_ids\.csv has no lesion of 'ISIC_\d+'\."):
+        Isic300().load("novel", tmp_path)
 
 
 def test_a_cut_file_of_cifar_is_refused(tmp_path: Path) -> None:

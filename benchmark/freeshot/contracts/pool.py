@@ -40,6 +40,8 @@ class TuningRecipe:
     batch: int = 32
     lr: float = 1e-3
     """Initial learning rate; it decays to zero along a cosine."""
+    head_lr: float = 0.0
+    """Initial learning rate of the head; 0: that of the LoRA."""
     flip: bool = True
     """Mirror half of the training images."""
     shift: float = 0.0
@@ -51,8 +53,12 @@ class TuningRecipe:
     seed: int = 0
 
     def rate(self, step: int) -> float:
-        """Return the learning rate at a step."""
+        """Return the LoRA's learning rate at a step."""
         return self.lr * cosine(step, self.steps)
+
+    def head_rate(self, step: int) -> float:
+        """Return the head's learning rate at a step."""
+        return (self.head_lr or self.lr) * cosine(step, self.steps)
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,8 @@ class Row:
 
     method: str
     options: Mapping[str, object] = field(default_factory=dict)
+    tracks: tuple[str, ...] = ()
+    """Patterns of the profile's tracks on which it is run; empty: all."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,10 @@ class Profile:
     seeds: tuple[int, ...] = (0,)
     """Root seeds of training, if the user gives none; several seeds support claims about a method, not about one
     run."""
+    backbone: str = ""
+    """Backbone instead of the tracks', which stay the same otherwise; empty: the tracks'."""
+    pool: str = ""
+    """Pool instead of the tracks'; empty: the tracks'."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -50,13 +52,26 @@ BROKEN = (
 
 def read_picture(file: Path, side: int, fit: Fit = "square") -> NDArray[np.uint8]:
     """Read an image as [side, side, 3]; DataError names a file that is invalid or too large."""
+    with _opened(file) as picture:
+        return np.array(fitted(_on_white(picture), side, fit))
+
+
+def picture_size(file: Path) -> tuple[int, int]:
+    """Return the width and height that an image's header declares; DataError names a file that is invalid."""
+    with _opened(file) as picture:
+        return picture.size
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[Image.Image]:
+    """Open an image; DataError if it is invalid or too large, also when that shows only in the block that reads it."""
     try:
         require_bounded(file, MOST_BYTES)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # decoders warn about metadata that is not used
             with Image.open(file, formats=FORMATS) as opened:
                 _require_sane(opened.size)
-                return np.array(fitted(_on_white(opened), side, fit))
+                yield opened
     except (*BROKEN, Image.DecompressionBombError) as error:
         reason = " ".join(str(error).replace(str(file), "it").split()) or type(error).__name__
         raise DataError(f"{file} cannot be read as a picture ({reason}). Remove or replace it.") from None
@@ -78,9 +93,9 @@ def fitted(image: Image.Image, side: int, fit: Fit) -> Image.Image:
     return image.resize(size, Image.Resampling.BICUBIC).crop((left, top, left + side, top + side))
 
 
-def enlarged(pictures: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+def enlarged(pictures: NDArray[np.uint8], side: int, fit: Fit = "square") -> NDArray[np.uint8]:
     """Resize images in memory [b, h, w, 3] to [b, side, side, 3]."""
-    shown = [np.asarray(fitted(Image.fromarray(picture), side, "square")) for picture in pictures]
+    shown = [np.asarray(fitted(Image.fromarray(picture), side, fit)) for picture in pictures]
     return np.array(shown, dtype=np.uint8).reshape(-1, side, side, 3)
 
 

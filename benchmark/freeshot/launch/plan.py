@@ -40,13 +40,29 @@ def plan_run(request: RunRequest, catalogue: Catalogue) -> Plan:
     launcher_of(request, catalogue)  # reports a wrong name or option early
     suite_name, profile = _profile(request, catalogue)
     tracks = _tracks(request, catalogue, profile)
-    rows = _rows(request, catalogue, profile)
+    pairs = _pairs(_rows(request, catalogue, profile), tracks, catalogue)
+    request = replace(
+        request, backbone=request.backbone or profile.backbone or None, pool=request.pool or profile.pool or None
+    )
     limit = request.limit or profile.limit
     cells = [
         _cell(request, catalogue, suite_name, row, track, seed, limit)
-        for row, track, seed in itertools.product(rows, tracks, request.seeds or profile.seeds)
+        for (row, track), seed in itertools.product(pairs, request.seeds or profile.seeds)
     ]
     return Plan(tuple(cells))
+
+
+def _pairs(rows: Sequence[Row], tracks: Sequence[Track], catalogue: Catalogue) -> list[tuple[Row, Track]]:
+    """Pair each row with its tracks; OptionError if none of them is among the tracks of the run."""
+    pairs = []
+    for row in rows:
+        own = {track.name for track in catalogue.match_tracks(row.tracks)} if row.tracks else None
+        pairs += [(row, track) for track in tracks if own is None or track.name in own]
+    if rows and tracks and not pairs:
+        raise OptionError(
+            f"The profile runs its row of '{rows[0].method}' only on {', '.join(rows[0].tracks)}. Choose such a track."
+        )
+    return pairs
 
 
 def launcher_of(request: RunRequest, catalogue: Catalogue) -> Launcher:
@@ -141,7 +157,7 @@ def _overridden(row: Row, given: Mapping[str, str], rows: Sequence[Row], catalog
     kept = {key: value for key, value in row.options.items() if _still_fits(key, row, own_options, chosen_anew)}
     sizes = _profile_of_parts(row, own_options, chosen_anew, fields, catalogue)
     base = {name: own_options[name] for name in chosen_anew if fields[name].default.kind == "method"}
-    return Row(row.method, {**sizes, **kept, **_base_options(base, rows), **own_options})
+    return replace(row, options={**sizes, **kept, **_base_options(base, rows), **own_options})
 
 
 def _still_fits(key: str, row: Row, own_options: Mapping[str, str], anew: set[str]) -> bool:

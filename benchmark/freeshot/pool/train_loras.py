@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Generator, Tensor
@@ -72,10 +72,12 @@ def tune(
     )
     weight = torch.zeros(len(tasks), way, width, device=device, requires_grad=True)
     bias = torch.zeros(len(tasks), way, device=device, requires_grad=True)
-    optimizer = torch.optim.Adam([*bank.parameters(), weight, bias], lr=recipe.lr)
+    groups: list[dict[str, Any]] = [{"params": list(bank.parameters())}, {"params": [weight, bias]}]
+    optimizer = torch.optim.Adam(groups, lr=recipe.lr)
     draws = [stream(recipe.seed, "pool batches", name) for name in names]
     for step in range(recipe.steps):
-        optimizer.param_groups[0]["lr"] = recipe.rate(step)
+        for group, rate in zip(optimizer.param_groups, (recipe.rate(step), recipe.head_rate(step)), strict=True):
+            group["lr"] = rate
         images, labels = _batch(tasks, recipe, draws)
         logits = _logits(backbone, bank, weight, bias, images.to(device).float() / 255)  # [n, c]
         losses = cross_entropy(logits, labels.to(device), reduction="none").view(len(tasks), -1).mean(1)  # [l]

@@ -8,6 +8,7 @@ from freeshot_vision.datasets.further_domains import Aircraft, Dtd, Omniglot, Tr
 from freeshot_vision.datasets.in_domain import Cub, MiniImageNet, VggFlower
 from freeshot_vision.datasets.published_dataset import PublishedDataset
 from freeshot_vision.datasets.quick_draw import QuickDraw
+from freeshot_vision.datasets.reduced_copies import EuroSat500, Isic300, MiniImageNet60, VggFlower64
 
 DATASETS: list[type[PublishedDataset]] = [
     CifarFs,
@@ -23,4 +24,8 @@ DATASETS: list[type[PublishedDataset]] = [
     QuickDraw,
     Aircraft,
     TrafficSigns,
+    MiniImageNet60,
+    VggFlower64,
+    EuroSat500,
+    Isic300,
 ]

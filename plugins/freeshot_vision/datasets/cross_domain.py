@@ -50,7 +50,7 @@ class Isic(PublishedDataset):
     """ISIC 2018, task 3: seven kinds of skin lesions (the images of HAM10000)."""
 
     name, domain, license = "isic", "photographs of skin", "CC-BY-NC-4.0"
-    title, count = "ISIC 2018 task 3", 7
+    title, count, side = "ISIC 2018 task 3", 7, 450
     publisher = "https://challenge.isic-archive.com/data/#2018"
     citation = "Codella et al., Skin lesion analysis toward melanoma detection 2018; Tschandl et al., HAM10000, 2018"
 

@@ -56,7 +56,7 @@ class VggFlower(PublishedDataset):
     """VGG Flower: 102 kinds of flowers of the United Kingdom, 40 to 258 photographs each, named '001' … '102'."""
 
     name, domain, license = "vgg-flower", "photographs of flowers", "no formal licence"
-    title, count = "VGG Flower", 102
+    title, count, side = "VGG Flower", 102, 500
     publisher = "https://www.robots.ox.ac.uk/~vgg/data/flowers/102"
     citation = "Nilsback and Zisserman, Automated flower classification over a large number of classes, ICVGIP 2008"
     split_source = "Meta-Dataset, 2020: 71, 15 and 16 classes, as many as the paper states"

@@ -40,6 +40,10 @@ class PublishedDataset(FewShotDataset):
     """Source of the split."""
     count: ClassVar[int] = 0
     """Number of classes."""
+    side: ClassVar[int] = 0
+    """Shorter side of its images in pixels, if all have the same: an enlarged or reduced copy is refused; 0: any."""
+    copy_of: ClassVar[str] = ""
+    """Data set of which it is a subset or a reduced copy, with the same split."""
 
     def members(self, root: Path) -> Mapping[str, Sequence[Path]]:
         """Return the image files of each class, by default class folders; `root` is the user's data folder."""
@@ -51,13 +55,13 @@ class PublishedDataset(FewShotDataset):
         """Return the split that a `split_file` replaces: the shipped one, or all of `classes` as novel ones."""
         from freeshot.data.splits import Split
 
-        return shipped_split(self.name) or Split(novel=tuple(sorted(classes)))
+        return shipped_split(self.copy_of or self.name) or Split(novel=tuple(sorted(classes)))
 
     def default_counts(self) -> Mapping[str, int]:
         """Return the number of classes of each part of the default split."""
         from freeshot.data.splits import NAMES
 
-        split = shipped_split(self.name)
+        split = shipped_split(self.copy_of or self.name)
         return {name: len(split.of(name)) for name in NAMES} if split else {"novel": self.count}
 
     def load(self, split: str, root: Path) -> Images:
@@ -65,8 +69,19 @@ class PublishedDataset(FewShotDataset):
         from freeshot.data.images import images_of
 
         members = self.members(root)
+        self._require_side(next(iter(members.values()), ()))
         classes = self.checked_classes(split, root, members)
         return images_of(members, classes, root / ".freeshot" / "hashes" / f"{self.name}.json", self.fit)
+
+    def _require_side(self, files: Sequence[Path]) -> None:
+        """Refuse a copy whose first image has another size than the publisher's."""
+        from freeshot.data.decode import picture_size
+
+        if self.side and files and min(size := picture_size(files[0])) != self.side:
+            raise DataError(
+                f"{files[0]} has {size[0]} × {size[1]} pixels, but the shorter side of all images of '{self.name}' has "
+                f"{self.side}. Put the publisher's files there; a copy of another size is another data set."
+            )
 
     def class_counts(self) -> Mapping[str, int]:
         """Return the number of classes of each split."""

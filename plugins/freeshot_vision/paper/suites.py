@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from freeshot import Profile, Row, Suite
 from freeshot_vision.paper.pools import IN_DOMAIN
-from freeshot_vision.paper.tracks import CROSS_DOMAIN, FURTHER
+from freeshot_vision.paper.small_profiles import SMALL_PROFILES
+from freeshot_vision.paper.tracks import CROSS_DOMAIN, FURTHER, SMALL_TRACKS
 
 PRIOR = {"inversion.prior_weights": "resnet50-imagenet.safetensors"}
 """torchvision's ResNet50_Weights.IMAGENET1K_V1, as `freeshot weights get resnet50-imagenet` stores it."""
@@ -62,7 +63,7 @@ SUITES = (
     Suite(
         "paper",
         "LoRA Recycle's own questions at full size: CLIP ViT-B/16, 100 LoRAs, eight data sets that you fetch.",
-        (*PAPER, *AFTER),
+        (*PAPER, *AFTER, *(track.name for track in SMALL_TRACKS)),
         {
             "full": Profile(
                 (*LORA_RECYCLE, *TUNING_FREE, *TUNED, *BEYOND), PAPER, summary="every row, on the paper's tracks"
@@ -74,6 +75,7 @@ SUITES = (
                 (*LORA_RECYCLE, *TUNING_FREE), PAPER, summary="of those, the rows that tune nothing at test"
             ),
             "further": Profile((*LORA_RECYCLE, *TUNING_FREE), AFTER, summary="the same rows on five further domains"),
+            **SMALL_PROFILES,
         },
         manual_download=True,
         reference="frozen-prototype",

@@ -1,5 +1,8 @@
 """The paper's tracks: four in-domain sets, four cross-domain sets, and a group of further domains.
 
+Small tracks have names of their own and are never beside the paper's column: CIFAR-FS with 100 images a class, and
+subsets and reduced copies of four other sets.
+
 How far an episode list can be frozen without its images depends on published counts (`makers.paper_lock`); the rest is
 fixed when a track first opens its images, and every record holds the hash of those.
 """
@@ -8,12 +11,24 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from freeshot import Track
-from freeshot_vision.paper.pools import BACKBONE, CIFAR, IN_DOMAIN, MIXED, pool_of
+from freeshot_vision.paper.pools import (
+    BACKBONE,
+    CIFAR,
+    IN_DOMAIN,
+    MIXED,
+    Q8,
+    Q8_CIFAR,
+    SMALL_SOURCES,
+    pool_of,
+    small_pool_of,
+)
 
 CROSS_DOMAIN = ("chestx", "isic", "eurosat", "crop-diseases")
 FURTHER = ("dtd", "omniglot", "quick-draw", "aircraft", "traffic-signs")
+SMALL_CROSS_DOMAIN = ("eurosat-500", "isic-300")
 SHOTS = (1, 5)
 LOCK = Path(__file__).parent / "episodes.lock"
 FROZEN: dict[str, dict[str, str]] = json.loads(LOCK.read_text(encoding="utf-8"))
@@ -34,8 +49,32 @@ def _track(group: str, name: str, shot: int, *, pool: str = MIXED) -> Track:
     )
 
 
+def _small(group: str, name: str, shot: int, *, sources: tuple[str, ...], **changed: Any) -> Track:
+    full = f"{group}/{name}/5w{shot}s"
+    (source,) = sources if len(sources) == 1 else ("mixed",)
+    settings = {"dataset": name, "backbone": Q8, "pool": small_pool_of(source), **changed}
+    frozen = FROZEN.get(full, {}).get("indices_sha256", "")
+    return Track(name=full, sources=sources, shot=shot, optional=True, indices_sha256=frozen, **settings)
+
+
 TRACKS = (
     *(_track("in-domain", name, shot, pool=pool_of(name)) for name in IN_DOMAIN for shot in SHOTS),
     *(_track("cross-domain", name, shot) for name in CROSS_DOMAIN for shot in SHOTS),
     *(_track("further", name, shot) for name in FURTHER for shot in SHOTS),
+)
+FIRST_100 = tuple(
+    _small(
+        *("in-domain", "cifar-fs-100", shot),
+        dataset="cifar-fs:per_class=100",
+        sources=("cifar-fs",),
+        backbone=Q8_CIFAR,
+        episodes=100,
+    )
+    for shot in SHOTS
+)
+"""100 episodes on 100 images of each class, for rows that tune at test."""
+SMALL_TRACKS = (
+    *FIRST_100,
+    *(_small("in-domain", name, shot, sources=(name,)) for name in SMALL_SOURCES[1:] for shot in SHOTS),
+    *(_small("cross-domain", name, shot, sources=SMALL_SOURCES) for name in SMALL_CROSS_DOMAIN for shot in SHOTS),
 )

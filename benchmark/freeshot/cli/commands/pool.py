@@ -55,6 +55,9 @@ def list_(ctx: click.Context, pools: Path) -> None:
 @click.option("--steps", type=click.IntRange(min=1), default=150, help="Optimiser steps per LoRA.")
 @click.option("--batch", type=click.IntRange(min=1), default=32, help="Batch size per LoRA.")
 @click.option("--lr", type=click.FloatRange(min=0, min_open=True), default=1e-3, help="Initial learning rate (Adam).")
+@click.option(
+    "--head-lr", type=click.FloatRange(min=0), default=0.0, help="Initial learning rate of the heads; 0: as --lr."
+)
 @click.option("--flip/--no-flip", default=True, help="Flip half of the training images.")
 @click.option(
     "--shift", type=click.FloatRange(0, 1), default=0.0, help="Shift training images by up to this share of their size."

@@ -101,10 +101,15 @@ def _show_suite(suite: Suite) -> None:
     for name, profile in suite.profiles.items():
         limit = f", {profile.limit} episodes per track" if profile.limit else ""
         limit += f", seeds {', '.join(map(str, profile.seeds))}" if len(profile.seeds) > 1 else ""
+        limit += "".join(f", {name} {value}" for name in ("backbone", "pool") if (value := getattr(profile, name)))
         print_line("")
         stdout().print(Text.assemble((f"profile {name}", "bold"), f"{limit}  {profile.summary}".rstrip()))
         rows = [
-            (f"  {row.method}", " ".join(f"{k}={_plain(v)}" for k, v in row.options.items())) for row in profile.rows
+            (
+                f"  {row.method}",
+                " ".join([*(f"{k}={_plain(v)}" for k, v in row.options.items()), *(f"({t})" for t in row.tracks)]),
+            )
+            for row in profile.rows
         ]
         table(rows)
 
