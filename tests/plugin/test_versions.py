@@ -56,7 +56,7 @@ def test_an_edit_of_an_editable_plugin_is_another_version(install: Install, tmp_
 
 def test_what_the_edited_code_makes_is_never_taken_from_the_cache(install: Install, tmp_path: Path) -> None:
     """The version is part of where a component comes from, and that of what is kept of its work."""
-    from freeshot.pipeline.resolve import part_of
+    from freeshot.pipeline.resolve import resolve_component
     from freeshot.plugin.catalogue import Catalogue
 
     recipes = []
@@ -65,7 +65,7 @@ def test_what_the_edited_code_makes_is_never_taken_from_the_cache(install: Insta
         file = tmp_path / "site-packages" / "fake_walker.py"
         file.write_text(file.read_text().replace("1 *", edit))
         catalogue = Catalogue(load_plugins())
-        recipes.append(part_of(catalogue, "meta-learner", "walker", {})[0].recipe())
+        recipes.append(resolve_component(catalogue, "meta-learner", "walker", {})[0].recipe())
     assert recipes[0] != recipes[1]
 
 

@@ -14,7 +14,7 @@ from freeshot.contracts.launcher import Launcher
 from freeshot.contracts.method import Method
 from freeshot.contracts.tracks import Profile, Row, Track
 from freeshot.launch.request import RunRequest
-from freeshot.pipeline.resolve import PlannedCell, backbone_part, part_of, resolve_cell, with_pool
+from freeshot.pipeline.resolve import PlannedCell, backbone_spec, resolve_cell, resolve_component, with_pool
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.records.store import is_finished, stored_record
 
@@ -67,7 +67,9 @@ def _pairs(rows: Sequence[Row], tracks: Sequence[Track], catalogue: Catalogue) -
 
 def launcher_of(request: RunRequest, catalogue: Catalogue) -> Launcher:
     """Construct the requested launcher."""
-    launcher: Any = part_of(catalogue, "launcher", request.launcher, given_options(request.launcher_options))[1]
+    launcher: Any = resolve_component(catalogue, "launcher", request.launcher, given_options(request.launcher_options))[
+        1
+    ]
     return launcher  # type: ignore[no-any-return]
 
 
@@ -155,7 +157,7 @@ def _overridden(row: Row, given: Mapping[str, str], rows: Sequence[Row], catalog
     own_options = {key: value for key, value in given.items() if key.partition(".")[0] in fields}
     chosen_anew = {key for key in own_options if "." not in key and isinstance(fields[key].default, Choice)}
     kept = {key: value for key, value in row.options.items() if _still_fits(key, row, own_options, chosen_anew)}
-    sizes = _profile_of_parts(row, own_options, chosen_anew, fields, catalogue)
+    sizes = _sizes_of_profile(row, own_options, chosen_anew, fields, catalogue)
     base = {name: own_options[name] for name in chosen_anew if fields[name].default.kind == "method"}
     return replace(row, options={**sizes, **kept, **_base_options(base, rows), **own_options})
 
@@ -172,7 +174,7 @@ def _base_options(methods: Mapping[str, str], rows: Sequence[Row]) -> dict[str, 
     return {f"{option}.{key}": value for option, name in methods.items() for key, value in own.get(name, {}).items()}
 
 
-def _profile_of_parts(
+def _sizes_of_profile(
     row: Row, own_options: Mapping[str, str], anew: set[str], fields: Mapping[str, Any], catalogue: Catalogue
 ) -> dict[str, Any]:
     """Apply a profile's sizes to a newly chosen component that has options of the same name.
@@ -194,7 +196,7 @@ def _profile_of_parts(
 def _cell(
     request: RunRequest, catalogue: Catalogue, suite: str, row: Row, track: Track, seed: int, limit: int | None
 ) -> PlannedCell:
-    backbone = backbone_part(catalogue, request.backbone or track.backbone)
+    backbone = backbone_spec(catalogue, request.backbone or track.backbone)
     cell, method = resolve_cell(
         catalogue, suite, row, track, seed=seed, limit=limit, backbone=backbone, precision=request.precision
     )

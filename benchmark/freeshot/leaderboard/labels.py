@@ -48,7 +48,7 @@ def configuration(spec: RunSpec, *, with_backbone: bool = False) -> Configuratio
     settings = {k: v for k, v in spec.method.options.items() if k not in spec.components and v != NO_COMPONENT}
     settings["from"] = _distribution(spec.method)  # cannot be the name of an option, since it is a Python keyword
     settings |= {
-        key: value for option, chosen in spec.components.items() for key, value in _of_part(option, chosen).items()
+        key: value for option, chosen in spec.components.items() for key, value in _of_component(option, chosen).items()
     }
     settings |= {option: chosen.name for option, chosen in spec.components.items()}  # replaces the JSON of the option
     if spec.track.pool_override:
@@ -56,7 +56,7 @@ def configuration(spec: RunSpec, *, with_backbone: bool = False) -> Configuratio
     if spec.precision != "fp32":
         settings["precision"] = spec.precision
     if with_backbone:
-        settings |= _of_part("backbone", spec.backbone)
+        settings |= _of_component("backbone", spec.backbone)
     defaults = {key for key in spec.method.options if key not in spec.method.changed}
     for option, chosen in spec.components.items():
         defaults |= {f"{option}.{key}" for key in chosen.options if key not in chosen.changed}
@@ -95,7 +95,7 @@ def short_labels(specs: Mapping[str, RunSpec]) -> dict[str, str]:
     return short
 
 
-def _of_part(option: str, chosen: ComponentSpec) -> dict[str, Any]:
+def _of_component(option: str, chosen: ComponentSpec) -> dict[str, Any]:
     options = {f"{option}.{key}": value for key, value in chosen.options.items()}
     return {option: chosen.name, f"{option}.from": _distribution(chosen)} | options
 

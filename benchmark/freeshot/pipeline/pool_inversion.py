@@ -16,7 +16,7 @@ from freeshot.engine.inversion.mask_only import only_masks, with_mask
 from freeshot.engine.inversion.prior_network import weights_file
 from freeshot.engine.inversion.teacher import BankTeacher
 from freeshot.pipeline.inversion import batches_of, invert, joined, learn_to_invert, surrogate_set
-from freeshot.pipeline.resolve import own_parts
+from freeshot.pipeline.resolve import direct_components
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -45,7 +45,7 @@ class PoolInversion:
     pool: LoraPool
     inversion: InversionMethod
     strategy: EfficiencyStrategy
-    parts: tuple[ComponentSpec, ComponentSpec]
+    specs: tuple[ComponentSpec, ComponentSpec]
     """Inversion and strategy, as in recipes."""
     per_class: int
     batch: int
@@ -70,8 +70,8 @@ class PoolInversion:
     @classmethod
     def planned(cls, context: RunContext, cell: PlannedCell, pool: LoraPool) -> PoolInversion:
         """Return how a cell that `inverts` will invert its pool, as its method will request it."""
-        parts, options = own_parts(cell.spec), cell.spec.method.options
-        chosen = (parts["inversion"], parts["strategy"])
+        components, options = direct_components(cell.spec), cell.spec.method.options
+        chosen = (components["inversion"], components["strategy"])
         inversion, strategy = map(context.component, chosen)
         sizes = (int(options["per_class"]), int(options.get("batch", 0)))
         query_only = Needs.POOL not in context.component(cell.spec.method).needs
@@ -132,9 +132,9 @@ class PoolInversion:
 
     def identity(self) -> list[Any]:
         """Return the key that runs with the same surrogates share."""
-        strategy = "all patches" if self._masked_afterwards else self.parts[1].recipe()
+        strategy = "all patches" if self._masked_afterwards else self.specs[1].recipe()
         sizes = [self.per_class, self.batch]
-        return [self.parts[0].recipe(), strategy, sizes, self.pool.sha256, self.backbone.identity, self.seed]
+        return [self.specs[0].recipe(), strategy, sizes, self.pool.sha256, self.backbone.identity, self.seed]
 
     def bytes_each(self) -> int:
         """Return the approximate size of an artifact in bytes: the images of a LoRA, or of a batch of them."""
@@ -195,8 +195,8 @@ class PoolInversion:
         """Return the recipes of a LoRA's batches; settings that change the mask only are left out."""
         entry = self.pool.entries[number]
         recipe: dict[str, Any] = {
-            "inversion": self.parts[0].recipe(),
-            "strategy": "all patches" if self._masked_afterwards else self.parts[1].recipe(),
+            "inversion": self.specs[0].recipe(),
+            "strategy": "all patches" if self._masked_afterwards else self.specs[1].recipe(),
             "per_class": self.per_class,
             "lora": [self.pool.sha256, entry.name],
             "backbone": self.backbone.identity,
@@ -226,7 +226,7 @@ class PoolInversion:
 
     def _learning_recipe(self) -> dict[str, Any]:
         return {
-            "inversion": self.parts[0].recipe(),
+            "inversion": self.specs[0].recipe(),
             "per_class": self.per_class,
             "loras": [self.pool.sha256, [entry.name for entry in self.pool.entries]],
             "backbone": self.backbone.identity,
@@ -237,7 +237,7 @@ class PoolInversion:
 
 def inverts(cell: PlannedCell) -> bool:
     """Return whether a cell's method has the options of an inversion: its name, a strategy and `per_class`."""
-    return own_parts(cell.spec).keys() >= {"inversion", "strategy"} and "per_class" in cell.spec.method.options
+    return direct_components(cell.spec).keys() >= {"inversion", "strategy"} and "per_class" in cell.spec.method.options
 
 
 def _blind(backbone: Backbone, strategy: EfficiencyStrategy) -> bool:

@@ -63,7 +63,7 @@ class PlannedCell:
 class Resolved(NamedTuple):
     """A component, and its description with all options."""
 
-    part: ComponentSpec
+    spec: ComponentSpec
     component: Any
 
 
@@ -81,14 +81,14 @@ def resolve_cell(
     """Resolve a row on a track into a cell, and return its method, too; the backbone is the track's by default."""
     components = _with_chosen(catalogue, "method", row.method, row.options)
     own, method = components.pop("")
-    methods = [method, *(chosen.component for chosen in components.values() if chosen.part.kind == "method")]
+    methods = [method, *(chosen.component for chosen in components.values() if chosen.spec.kind == "method")]
     needs = frozenset(need for each in methods for need in each.needs)
     spec = RunSpec(
         suite=suite,
         track=TrackSpec(**{name: value for name, value in vars(track).items() if name in TrackSpec.model_fields}),
         method=own,
-        components={option: chosen.part for option, chosen in components.items()},
-        backbone=backbone or backbone_part(catalogue, track.backbone),
+        components={option: chosen.spec for option, chosen in components.items()},
+        backbone=backbone or backbone_spec(catalogue, track.backbone),
         seed=seed,
         precision=precision,
         limit=limit if limit is not None and limit < track.episodes else None,
@@ -100,7 +100,7 @@ def _data_freedom(needs: frozenset[Needs], components: Mapping[str, Resolved]) -
     """Return a row's data-freedom level, from the needs of its methods and the data of its inversions."""
     if needs & {Needs.BASE_IMAGES, Needs.VALIDATION}:
         return "real data"
-    inversions = [chosen.component for chosen in components.values() if chosen.part.kind == "inversion"]
+    inversions = [chosen.component for chosen in components.values() if chosen.spec.kind == "inversion"]
     return "public prior" if any(inversion.data_free == "public prior" for inversion in inversions) else "strict"
 
 
@@ -123,45 +123,45 @@ def with_pool(cell: PlannedCell, name: str | None, catalogue: Catalogue, pools: 
     return replace(cell, spec=spec, track=track)
 
 
-def part_of(catalogue: Catalogue, kind: str, name: str, options: Mapping[str, Any]) -> Resolved:
+def resolve_component(catalogue: Catalogue, kind: str, name: str, options: Mapping[str, Any]) -> Resolved:
     """Construct a component and describe it with all of its options."""
     registered = catalogue.registered(kind, name)
     component = build(registered.value, options)
-    part = ComponentSpec(
+    spec = ComponentSpec(
         kind=kind,
         name=name,
         options=to_json(component),
         origin=registered.origin,
         changed=changed_options(component),
     )
-    return Resolved(part, component)
+    return Resolved(spec, component)
 
 
-def backbone_part(catalogue: Catalogue, text: str) -> ComponentSpec:
+def backbone_spec(catalogue: Catalogue, text: str) -> ComponentSpec:
     """Describe the backbone `text`, which may include options: 'clip-vit-b16:normalize=own'."""
     name, options = name_and_options(text)
-    return part_of(catalogue, "backbone", name, options).part
+    return resolve_component(catalogue, "backbone", name, options).spec
 
 
 def resolve(catalogue: Catalogue, choice: Choice) -> Resolved:
     """Construct a chosen component; unknown names and invalid values raise."""
-    return part_of(catalogue, choice.kind, choice.name, dict(choice.options))
+    return resolve_component(catalogue, choice.kind, choice.name, dict(choice.options))
 
 
-def own_parts(spec: RunSpec) -> dict[str, ComponentSpec]:
+def direct_components(spec: RunSpec) -> dict[str, ComponentSpec]:
     """Return the components that a cell's method selects directly, by kind."""
-    return {part.kind: part for option, part in spec.components.items() if "." not in option}
+    return {chosen.kind: chosen for option, chosen in spec.components.items() if "." not in option}
 
 
 def _with_chosen(catalogue: Catalogue, kind: str, name: str, options: Mapping[str, Any]) -> dict[str, Resolved]:
     """Construct a component, under '', and all that it selects by name, recursively: 'learner', 'base.learner'."""
-    part, component = part_of(catalogue, kind, name, options)
+    spec, component = resolve_component(catalogue, kind, name, options)
     chosen: dict[str, Resolved] = {}
     for option, choice in _choices_of(component).items():
         inner = _with_chosen(catalogue, choice.kind, choice.name, dict(choice.options))
         chosen |= {f"{option}.{deeper}".rstrip("."): value for deeper, value in inner.items()}
     spelled = to_json(_spelled_alike(component, chosen))
-    return {"": Resolved(part.model_copy(update={"options": spelled}), component), **chosen}
+    return {"": Resolved(spec.model_copy(update={"options": spelled}), component), **chosen}
 
 
 def _choices_of(component: Component) -> dict[str, Choice]:
@@ -175,6 +175,6 @@ def _spelled_alike(component: Component, chosen: Mapping[str, Resolved]) -> Comp
     resolved = {}
     for name, choice in _choices_of(component).items():
         given = sorted({key.partition(".")[0] for key, _ in choice.options})  # of 'learner.lr' the learner
-        options = chosen[name].part.options
+        options = chosen[name].spec.options
         resolved[name] = Choice(choice.kind, choice.name, tuple((key, options[key]) for key in given))
     return replace(component, **resolved)

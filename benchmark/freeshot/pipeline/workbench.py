@@ -115,12 +115,12 @@ class Bench:
         """Return a workbench whose network is the result of another method; this one if that changes nothing."""
         if not method.selects:
             return self
-        part, other = resolve(self._context.catalogue, method)
+        spec, other = resolve(self._context.catalogue, method)
         if other == self.method:  # a method based on itself has no base
             return self
         if reason := other.skip(self.track):
             raise OptionError(f"Method '{other.name}' skips this track and cannot be the base of another. {reason}")
-        adapter = adapter_left(other, other.prepare(RestrictedWorkbench(self._beside(other, part.origin, None))))
+        adapter = adapter_left(other, other.prepare(RestrictedWorkbench(self._beside(other, spec.origin, None))))
         return self if adapter is None else self._beside(self.method, self.origin, adapter)
 
     def _beside(self, method: Method, origin: str, base: Adapter | None) -> Bench:
@@ -148,9 +148,9 @@ class Bench:
         """Invert every LoRA of the pool, or load cached surrogates; by queries, if only those were declared."""
         pool = self._asked_or_open()
         inverting, pruning = (resolve(self._context.catalogue, choice) for choice in (inversion, strategy))
-        components, parts = (inverting.component, pruning.component), (inverting.part, pruning.part)
+        components, specs = (inverting.component, pruning.component), (inverting.spec, pruning.spec)
         query_only = Needs.POOL not in self.method.needs
-        settings = (*components, parts, per_class, batch, self._seed, query_only)
+        settings = (*components, specs, per_class, batch, self._seed, query_only)
         self.recovered = PoolInversion(self._backbone, pool, *settings).run(self.ledger)
         return self.recovered
 
@@ -214,9 +214,9 @@ class Bench:
         """Train one meta-LoRA on the targets with a meta-learner, or load the cached one."""
         if not isinstance(tasks, Tasks):
             raise ContractError("meta_learn needs the tasks of surrogate_tasks or base_tasks, which have a recipe.")
-        part, meta_learner = resolve(self._context.catalogue, learner)
+        spec, meta_learner = resolve(self._context.catalogue, learner)
         recipe = {
-            "learner": part.recipe(),
+            "learner": spec.recipe(),
             "tasks": dict(tasks.recipe),
             "rank": rank,
             "targets": list(targets),

@@ -84,7 +84,9 @@ class Job:
             "pool_sha256": self.pool.sha256,
             "loras": len(self.pool),
             "method": self.cell.spec.method.model_dump(mode="json"),
-            "parts": {name: component.model_dump(mode="json") for name, component in self.cell.spec.components.items()},
+            "components": {
+                name: component.model_dump(mode="json") for name, component in self.cell.spec.components.items()
+            },
             "seed": self.cell.spec.seed,
             "precision": self.cell.spec.precision,
             "way": self.cell.track.way,

@@ -14,7 +14,7 @@ from freeshot.launch.request import RunRequest
 from freeshot.launch.runner import execute_plan
 from freeshot.pipeline.context import RunContext
 from freeshot.pipeline.record import input_hashes
-from freeshot.pipeline.resolve import PlannedCell, part_of, resolve_cell, with_pool
+from freeshot.pipeline.resolve import PlannedCell, resolve_cell, resolve_component, with_pool
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.records.models import ComponentSpec, Provenance, RunRecord
 from freeshot.records.provenance import provenance
@@ -51,7 +51,7 @@ def rebuild(record: RunRecord, catalogue: Catalogue, request: RunRequest) -> Reb
         return Rebuilt(None, tuple(differences))
     track = catalogue.track(old.track.name)
     try:
-        backbone = part_of(catalogue, "backbone", old.backbone.name, old.backbone.options).part
+        backbone = resolve_component(catalogue, "backbone", old.backbone.name, old.backbone.options).spec
         row = Row(old.method.name, old.method.options)
         same: dict[str, Any] = {"seed": old.seed, "limit": old.limit, "precision": old.precision}
         cell, _ = resolve_cell(catalogue, old.suite, row, track, **same, backbone=backbone)
