@@ -137,6 +137,7 @@ def test_building_hands_over_what_was_asked(call: Call, asked: dict[str, Any]) -
         "way": 5,
         "seed": 0,
         "device": "cpu",
+        "precision": "fp32",
         "data": Path("data"),
         "penalty": None,
         "at_once": 8,

@@ -24,6 +24,7 @@ def cell(track: str, method: str, state: str = "todo", reason: str = "", **parts
         title=f"{track} · {method}",
         seed=0,
         suite="pocket",
+        precision="fp32",
         track=SimpleNamespace(name=track, pool_override=""),
         method=ComponentSpec(kind="method", name=method),
         components={option: ComponentSpec(kind="part", name=name) for option, name in parts.items()},
@@ -116,7 +117,7 @@ def test_every_option_is_handed_over(call: Call, rooms: Rooms, tmp_path: Path) -
     done = call(
         *("run", "pocket", "--profile", "quick", "--track", "near/*", "--track", "far/*", "--method", "frozen"),
         *("-o", "learner=proto", "--option", "learner.lr=0.1", "--backbone", "tiny", "--seed", "1", "--seed", "2"),
-        *("--limit", "20", "--device", "auto", "--results", folder, "--cache", folder, "--data", folder),
+        *("--limit", "20", "--device", "auto", "--precision", "bf16", "--results", folder, "--cache", folder, "--data", folder),
         *("--launcher", "slurm", "--rerun"),
         plugins="",
     )
@@ -125,6 +126,7 @@ def test_every_option_is_handed_over(call: Call, rooms: Rooms, tmp_path: Path) -
     assert (asked.profile, asked.tracks, asked.methods) == ("quick", ("near/*", "far/*"), ("frozen",))
     assert (asked.options, asked.backbone, asked.seeds) == (("learner=proto", "learner.lr=0.1"), "tiny", (1, 2))
     assert (asked.limit, asked.device, asked.launcher, asked.rerun) == (20, "auto", "slurm", True)
+    assert asked.precision == "bf16"
     assert asked.results == asked.cache == asked.data == tmp_path
 
 
