@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/installed.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs bench soak coverage tables sheets clean
+.PHONY: help demo test lint docs bench soak coverage precision tables sheets clean
 .DELETE_ON_ERROR:
 
 help:  ## show this list
@@ -44,6 +44,10 @@ soak: $(STAMP)  ## kill, fill and fuzz for an hour; writes results/reliability.m
 
 coverage: $(STAMP)  ## measure the coverage of each kind of interval (an hour or two; resumes)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m makers.interval_coverage 'in-domain/*' 'cross-domain/*' --out results/coverage
+
+precision: $(STAMP)  ## measure what bfloat16 changes on the pocket suite (20 minutes)
+	@mkdir -p build && $(BIN)/python -m makers.precision_effect results/pocket build/precision > build/precision.md
+	@mv build/precision.md results/precision.md
 
 tables: $(STAMP)  ## regenerate every table that is made from the committed records
 	@$(BIN)/freeshot leaderboard --write
