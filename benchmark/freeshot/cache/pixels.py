@@ -134,7 +134,7 @@ def _write(images: Images, facts: dict[str, Any], folder: Path) -> None:
                         "set must return all images at one size, as uint8."
                     )
                 checks.append(_checks(block))
-                file.write(block.contiguous().numpy().tobytes())
+                file.write(block.contiguous().numpy().data)  # no copy
         (fresh / "checks.u32").write_bytes(np.concatenate(checks).astype("<u4").tobytes())
         card = {"facts": facts, "checks_sha256": file_sha256(fresh / "checks.u32")}
         write_text(fresh / "card.json", json.dumps(card, indent=1) + "\n")
