@@ -117,7 +117,20 @@ def test_every_option_is_handed_over(call: Call, rooms: Rooms, tmp_path: Path) -
     done = call(
         *("run", "pocket", "--profile", "quick", "--track", "near/*", "--track", "far/*", "--method", "frozen"),
         *("-o", "learner=proto", "--option", "learner.lr=0.1", "--backbone", "tiny", "--seed", "1", "--seed", "2"),
-        *("--limit", "20", "--device", "auto", "--precision", "bf16", "--results", folder, "--cache", folder, "--data", folder),
+        *(
+            "--limit",
+            "20",
+            "--device",
+            "auto",
+            "--precision",
+            "bf16",
+            "--results",
+            folder,
+            "--cache",
+            folder,
+            "--data",
+            folder,
+        ),
         *("--launcher", "slurm", "--rerun"),
         plugins="",
     )
