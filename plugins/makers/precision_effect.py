@@ -54,7 +54,8 @@ def _row(full: RunRecord, half: RunRecord) -> str:
     changed = 100 * float((differences != 0).mean())
     mean, shift = 100 * float(np.mean(full.accuracies)), 100 * float(differences.mean())
     names = f"| {full.spec.method.name} | {full.spec.track.name} |"
-    return f"{names} {mean:.2f} | {shift:+.2f} ± {width:.2f} | {changed:.0f} % |\n"
+    difference = f"{shift:+.2f} ± {width:.2f}".replace("-", "−")
+    return f"{names} {mean:.2f} | {difference} | {changed:.0f} % |\n"
 
 
 if __name__ == "__main__":
