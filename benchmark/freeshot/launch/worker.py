@@ -79,10 +79,10 @@ class CellWorker:
             return
         with self._reported(job) as report, self._opened_for(job) as context, alone(context, job, self.request) as free:
             if free:
-                cell = CellRun(context, job, self.request.results)
                 wrappers = context.catalogue.host.manager.hook.freeshot_cell
                 with wrapper_errors(context, job, report):
-                    records = wrappers.call_extra([cell.run], {"spec": job.spec})  # the innermost implementation
+                    innermost = CellRun(context, job, self.request.results).run
+                    records = wrappers.call_extra([innermost], {"spec": job.spec})
                     report.status = next((r.status for r in records or () if isinstance(r, RunRecord)), "")
 
     def status_of(self, cell: PlannedCell) -> str:
