@@ -35,7 +35,7 @@ class InversionJob:
 
 @dataclass(eq=False)
 class Report:
-    """The status with which a cell ended; '' if there is no record."""
+    """How a cell ended: by default it was not run; an empty status means that plugins' wrappers returned no record."""
 
     status: Status | Literal[""] = "skipped"
 
