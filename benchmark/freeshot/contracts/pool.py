@@ -72,6 +72,8 @@ class PoolPlan(TuningRecipe):
     """Number of LoRAs."""
     backbone: str
     way: int = 5
+    held_out_images: int = 0
+    """Images of each class that the held-out accuracy is measured on, at most; 0: a fifth of the class."""
     at_once: int = 8
     """LoRAs that are tuned in parallel and written together."""
 

@@ -149,6 +149,7 @@ class _Build:
             **asdict(self.recipe),
             "sources": [[name, self.sources[name].sha256] for name in request.sources],  # order matters
             "way": request.way,
+            "held_out_images": request.held_out_images,
             "backbone": self.backbone.identity[1:],
         }
         note = request.out / f".block-{numbers[0]:03d}-{len(numbers)}-{fingerprint(recipe)}.json"
@@ -181,9 +182,10 @@ class _Build:
         for label, original in enumerate(chosen):
             members = rng.permutation(np.flatnonzero(labels == original))
             out = max(1, round(HELD_OUT * len(members)))
-            indices += members.tolist()
-            task_labels += [label] * len(members)
-            held_out += [index < out for index in range(len(members))]
+            evaluated = min(out, request.held_out_images or out)
+            indices += [*members[:evaluated].tolist(), *members[out:].tolist()]
+            task_labels += [label] * (evaluated + len(members) - out)
+            held_out += [True] * evaluated + [False] * (len(members) - out)
         task = TuningTask(f"lora-{number:03d}", images.read(indices), torch.tensor(task_labels), torch.tensor(held_out))
         offset = sum(len(self.sources[s].classes) for s in request.sources[: request.sources.index(dataset)])
         return task, [(f"{dataset}/{images.classes[c]}", offset + c) for c in chosen]

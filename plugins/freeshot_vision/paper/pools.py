@@ -50,7 +50,9 @@ def small_pool_of(dataset: str) -> str:
 def _small_plan(dataset: str, sources: tuple[str, ...], count: int) -> PoolPlan:
     backbone = Q8_CIFAR if dataset == "cifar-fs" else Q8
     name = small_pool_of(dataset)
-    return PoolPlan(name, sources, count, backbone, steps=30, batch=20, lr=2e-3, head_lr=3e-3, at_once=1)
+    return PoolPlan(
+        name, sources, count, backbone, steps=30, batch=20, lr=2e-3, head_lr=3e-3, held_out_images=40, at_once=1
+    )
 
 
 SMALL_PLANS = (

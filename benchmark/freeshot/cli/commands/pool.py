@@ -72,6 +72,12 @@ def list_(ctx: click.Context, pools: Path) -> None:
     help="Penalty on the LoRAs, of a plugin, and its weight.",
 )
 @click.option("--way", type=click.IntRange(min=2), default=5, help="Classes per LoRA.")
+@click.option(
+    "--held-out-images",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Images of each class that the held-out accuracy is measured on; 0: a fifth of the class.",
+)
 @click.option("--seed", type=int, default=0, help="Random seed.")
 @click.option("--at-once", type=click.IntRange(min=1), default=8, help="Number of LoRAs trained in parallel.")
 @device
