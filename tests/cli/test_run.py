@@ -76,7 +76,8 @@ class Rooms:
 
 
 @pytest.fixture
-def rooms(monkeypatch: pytest.MonkeyPatch) -> Rooms:
+def rooms(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Rooms:
+    monkeypatch.chdir(tmp_path)  # each run leaves its file in results/
     rooms = Rooms()
     report: dict[str, Any] = {
         "load_records": lambda folder: SimpleNamespace(records=rooms.records, problems=[]),
