@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from freeshot.basics.errors import StoreError
-from freeshot.records.predictions import Predictions, stored_at
+from freeshot.records.predictions import CellPredictions, stored_at
 from freeshot.records.store import record_path
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 E, Q, C = 3, 4, 2
 
 
-def made(**changed: Any) -> Predictions:
+def made(**changed: Any) -> CellPredictions:
     rng = np.random.default_rng(0)
     fields: dict[str, Any] = {
         "cell": "0123456789abcdef",
@@ -35,12 +35,12 @@ def made(**changed: Any) -> Predictions:
         "predictions": rng.integers(0, C, (E, Q)).astype(np.int16),
         "log_probabilities": np.log(rng.dirichlet(np.ones(C), (E, Q))).astype(np.float16),
     }
-    return Predictions(**fields | changed)
+    return CellPredictions(**fields | changed)
 
 
-def saved(toy: Toy, method: str) -> tuple[RunRecord, Predictions]:
+def saved(toy: Toy, method: str) -> tuple[RunRecord, CellPredictions]:
     record = toy.record(method, save_predictions=True)
-    return record, Predictions.read(stored_at(record_path(toy.results, record.spec)))
+    return record, CellPredictions.read(stored_at(record_path(toy.results, record.spec)))
 
 
 @pytest.mark.parametrize("method", ["frozen-prototype", "full-finetuning"])
@@ -92,7 +92,7 @@ def test_a_cell_that_breaks_a_rule_leaves_no_predictions(toy: Toy) -> None:
 def test_reading_inverts_writing(tmp_path: Path) -> None:
     written = made()
     written.write(tmp_path / "x.npz")
-    read = Predictions.read(tmp_path / "x.npz")
+    read = CellPredictions.read(tmp_path / "x.npz")
     assert (read.cell, read.class_names) == (written.cell, written.class_names)
     for name in ("episodes", "classes", "images", "labels", "predictions", "log_probabilities"):
         assert np.array_equal(getattr(read, name), getattr(written, name)), name
@@ -140,7 +140,7 @@ def test_the_text_is_short() -> None:
 def test_a_file_that_contradicts_itself_is_refused(tmp_path: Path, changed: dict[str, Any], reason: str) -> None:
     made(**changed).write(tmp_path / "x.npz")
     with pytest.raises(StoreError, match=re.escape(reason)):
-        Predictions.read(tmp_path / "x.npz")
+        CellPredictions.read(tmp_path / "x.npz")
 
 
 def packed(**arrays: Any) -> bytes:
@@ -171,7 +171,7 @@ def test_another_file_is_refused(tmp_path: Path, content: bytes, reason: str) ->
     file = tmp_path / "x.npz"
     file.write_bytes(content)
     with pytest.raises(StoreError) as error:
-        Predictions.read(file)
+        CellPredictions.read(file)
     assert str(error.value).startswith(f"{file} is not a file of predictions (")
     assert reason in str(error.value)
     assert str(error.value).endswith("Run its cell again with --rerun and --save-predictions.")
@@ -184,9 +184,9 @@ def test_an_archive_that_unpacks_to_gigabytes_is_refused(tmp_path: Path, monkeyp
     (tmp_path / "x.npz").write_bytes(huge())
     assert (tmp_path / "x.npz").stat().st_size < 2**14
     with pytest.raises(StoreError, match=r"it holds more than 2,097,152 bytes"):
-        Predictions.read(tmp_path / "x.npz")
+        CellPredictions.read(tmp_path / "x.npz")
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"No such file or directory"):
-        Predictions.read(tmp_path / "x.npz")
+        CellPredictions.read(tmp_path / "x.npz")

@@ -26,7 +26,7 @@ from freeshot.pool.cards import read_adapter_card
 from freeshot.pool.external_formats import read_lora
 from freeshot.pool.store import open_pool
 from freeshot.records.models import RunRecord
-from freeshot.records.predictions import Predictions
+from freeshot.records.predictions import CellPredictions
 from freeshot.testing import toy
 from freeshot_lora_recycle.inversion import LoraInversion
 
@@ -108,8 +108,8 @@ def _runs(folder: Path) -> Iterator[Reader]:
     numbers, probabilities = np.arange(2), np.zeros((2, 3, 2), dtype=np.float16)
     saved = folder / "predictions.npz"
     images, classes = small.astype(np.int64), np.eye(2, dtype=np.int32)
-    Predictions("0", ("a", "b"), numbers, classes, images, small, small, probabilities).write(saved)
-    yield Reader("predictions", saved, lambda: Predictions.read(saved))
+    CellPredictions("0", ("a", "b"), numbers, classes, images, small, small, probabilities).write(saved)
+    yield Reader("predictions", saved, lambda: CellPredictions.read(saved))
 
 
 def _own(folder: Path) -> Iterator[Reader]:

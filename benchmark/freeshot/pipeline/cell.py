@@ -34,7 +34,7 @@ from freeshot.pipeline.resolve import PlannedCell
 from freeshot.pipeline.stages import Stages
 from freeshot.pipeline.workbench import Bench, RestrictedWorkbench
 from freeshot.records.models import RunRecord, StageCost
-from freeshot.records.predictions import Predictions, stored_at
+from freeshot.records.predictions import CellPredictions, stored_at
 from freeshot.records.store import record_path
 
 
@@ -63,7 +63,7 @@ class CellRun:
     scored: bool = False
     """Whether all episodes were scored, and only the audit remains."""
     audit: CellAudit | None = None
-    predictions: Predictions | None = None
+    predictions: CellPredictions | None = None
     failure: Failure | None = None
     """The exception that ended the cell, if one did."""
 

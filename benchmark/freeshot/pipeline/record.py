@@ -15,7 +15,7 @@ from freeshot.evaluation.episodes import episodes_sha256
 from freeshot.evaluation.jackknife import measure_sampling_error, spread_intervals
 from freeshot.evaluation.metrics import quality
 from freeshot.records.models import IntervalRecord, RunRecord, Tags
-from freeshot.records.predictions import Predictions
+from freeshot.records.predictions import CellPredictions
 from freeshot.records.provenance import provenance
 from freeshot.records.store import record_path, stored_record
 from freeshot.stats.intervals import student_t
@@ -108,12 +108,12 @@ def measures(evaluation: Evaluation, result: EvaluationResult) -> dict[str, Any]
     }
 
 
-def predictions(evaluation: Evaluation, result: EvaluationResult) -> Predictions:
+def predictions(evaluation: Evaluation, result: EvaluationResult) -> CellPredictions:
     """Return the predictions of all queries of the episodes."""
     outcomes, episodes = result.outcomes, evaluation.episodes
     labels = np.arange(evaluation.cell.track.way).repeat(evaluation.cell.track.query)
     smallest = np.finfo(np.float16).min
-    return Predictions(
+    return CellPredictions(
         evaluation.cell.id,
         tuple(evaluation.images.classes),
         np.array([episode.id for episode in episodes]),

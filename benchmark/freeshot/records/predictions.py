@@ -1,7 +1,7 @@
 """Predictions of a cell's queries: an .npz file beside the record, for the analysis of errors.
 
 The file is not part of the record and enters no hash. Its arrays have the names, types and shapes of the fields of
-`Predictions`; numpy reads it without pickle.
+`CellPredictions`; numpy reads it without pickle.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ SHAPES = {
 
 
 @dataclass(frozen=True, eq=False)
-class Predictions:
+class CellPredictions:
     """The predictions of one cell.
 
     Axes: e episodes, q queries of an episode, c classes of an episode (the way). Labels and predictions are integers
@@ -106,7 +106,7 @@ class Predictions:
             np.savez_compressed(file, format=np.array(FORMAT), **texts, **arrays)
 
     @classmethod
-    def read(cls, path: Path) -> Predictions:
+    def read(cls, path: Path) -> CellPredictions:
         """Read and validate a file; StoreError states what is wrong with it."""
         try:
             require_bounded(path, LARGEST)

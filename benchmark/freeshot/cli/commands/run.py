@@ -80,9 +80,10 @@ def command(ctx: click.Context, /, *, dry_run: bool, files: tuple[Path, ...], fu
         return
     from freeshot.cli.progress import shown
     from freeshot.launch.runner import execute_plan
+    from freeshot.leaderboard.labels import cell_titles
 
     todo = [cell.spec.cell for cell in plan.cells if cell.state == "todo"]
-    with shown(session.host.manager, _cell_titles(plan), todo) as display:
+    with shown(session.host.manager, cell_titles([cell.spec for cell in plan.cells]), todo) as display:
         outcome = execute_plan(plan, request, session.catalogue)
     save_run_file(request, session.host.selection.files)
     _print_result(plan, request, outcome, display, full=full)
@@ -163,15 +164,6 @@ def _print_ranking(plan: Plan, request: RunRequest) -> None:
         print_line("")
 
 
-def _cell_titles(plan: Plan) -> dict[str, str]:
-    """Map the hash of each cell to its track and row label, with the seed if there are several."""
-    several = len({cell.spec.seed for cell in plan.cells}) > 1
-    return {
-        cell.spec.cell: f"{cell.spec.track.name} · {label}" + (f", seed {cell.spec.seed}" if several else "")
-        for cell, label in zip(plan.cells, _row_labels(plan), strict=True)
-    }
-
-
 def _print_dry_run(plan: Plan, request: RunRequest, catalogue: Catalogue) -> None:
     """Print the cells with their state, then the estimated cost of those to run."""
     rows = [
@@ -210,18 +202,11 @@ def _print_estimate(estimate: CostEstimate) -> None:
 
 def _method_titles(plan: Plan) -> list[str]:
     """Return each cell's method and components, or its row label if rows differ in other options."""
+    from freeshot.leaderboard.labels import row_labels
+
     titles = []
-    for cell, label in zip(plan.cells, _row_labels(plan), strict=True):
+    for cell, label in zip(plan.cells, row_labels([cell.spec for cell in plan.cells]), strict=True):
         components = ", ".join(component.name for component in cell.spec.components.values())
         plain = f"{cell.spec.method.name} ({components})" if components else cell.spec.method.name
         titles.append(plain if label == cell.spec.method.name else label)
     return titles
-
-
-def _row_labels(plan: Plan) -> list[str]:
-    """Return the label of each cell's leaderboard row."""
-    from freeshot.leaderboard.labels import configuration, labels
-
-    chosen = [configuration(cell.spec) for cell in plan.cells]
-    named = labels(chosen)
-    return [named[configuration] for configuration in chosen]
