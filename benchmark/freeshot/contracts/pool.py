@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from freeshot.basics.errors import PoolError
 from freeshot.basics.suggestions import unknown_name
+from freeshot.basics.tables import html_table
+from freeshot.basics.text import counted
 from freeshot.ops.schedules import cosine
 
 if TYPE_CHECKING:
@@ -102,6 +105,15 @@ class LoraEntry:
     facts: Mapping[str, object] = field(default_factory=dict)
     """Held-out accuracy, seed, images and other facts recorded during tuning."""
 
+    @property
+    def accuracy_text(self) -> str:
+        """The accuracy on held-out images of the training as text, '–' if it was not recorded."""
+        value = self.facts.get("held_out_accuracy")
+        return f"{100 * value:.1f} %" if isinstance(value, float) else "–"
+
+    def __repr__(self) -> str:
+        return f"LoraEntry '{self.name}': rank {self.rank}, {', '.join(self.classes)}"
+
 
 @dataclass(frozen=True, eq=False)
 class LoraPool:
@@ -143,3 +155,19 @@ class LoraPool:
             if entry.name == key:
                 return entry
         raise unknown_name(f"LoRA of the pool '{self.name}'", key, [entry.name for entry in self.entries])
+
+    def part(self, dataset: str) -> LoraPool:
+        """Return the LoRAs that were tuned on a data set; PoolError if there are none."""
+        chosen = tuple(entry for entry in self.entries if entry.facts.get("dataset") == dataset)
+        if not chosen:
+            raise PoolError(
+                f"The pool '{self.name}' has no LoRA that was tuned on '{dataset}'. Choose '{self.name}' itself."
+            )
+        return replace(self, name=f"{self.name}/{dataset}", entries=chosen)
+
+    def __repr__(self) -> str:
+        return f"LoraPool '{self.name}': {counted(len(self), 'LoRA')} on {self.backbone}"
+
+    def _repr_html_(self) -> str:
+        rows = [(entry.name, entry.rank, entry.accuracy_text, ", ".join(entry.classes)) for entry in self]
+        return html_table(rows, ("name", "rank", "held-out accuracy", "classes"), repr(self))

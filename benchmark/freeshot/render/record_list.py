@@ -11,12 +11,13 @@ from freeshot.leaderboard.listing import FIELDS, Listed
 from freeshot.render.csv_json import inert
 from freeshot.render.format import one_line
 
+HEADS = ("record", "suite", "track", "method", "accuracy", "precision", "date")
 SHOWN = 8
 """Digits of a record's hash in a table; enough to find it."""
 
 
 def records_as_rows(listed: Sequence[Listed]) -> list[tuple[str, ...]]:
-    """Return hash, suite, track, label, accuracy or status, precision and date of each record."""
+    """Return the cells below HEADS of each record; a status instead of a missing accuracy."""
     several = len({each.record.spec.seed for each in listed}) > 1
     return [_row(each, several=several) for each in listed]
 

@@ -12,6 +12,8 @@ from freeshot.cli import options
 from freeshot.cli.console import print_warning, stdout, table
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from freeshot.leaderboard.compare import Comparison
 
 
@@ -40,17 +42,18 @@ def command(first: str, second: str, results: Path, suite: str | None, tracks: t
     board = board_with_both(every, (first, second), suite)
     for problem in board.problems:
         print_warning(problem)
-    _print(compare(board, first, second, tracks or ("*",), margin / 100))
-
-
-def _print(comparison: Comparison) -> None:
-    from freeshot.render.comparison import comparison_heads, comparison_rows, comparison_summary
-
-    console = stdout()
-    console.print(one_line(f"A: {comparison.first.label}"), soft_wrap=True)
-    console.print(one_line(f"B: {comparison.second.label}"), soft_wrap=True)
-    table(comparison_rows(comparison), heads=comparison_heads(comparison))
-    for sentence in comparison_summary(comparison):
-        console.print(sentence, soft_wrap=True)
+    comparison = compare(board, first, second, tracks or ("*",), margin / 100)
+    print_comparison(stdout(), comparison)
     for caution in comparison.cautions:
         print_warning(caution)
+
+
+def print_comparison(console: Console, comparison: Comparison) -> None:
+    """Print the table of a comparison, and the sentences below it."""
+    from freeshot.render.comparison import comparison_heads, comparison_rows, comparison_summary
+
+    console.print(one_line(f"A: {comparison.first.label}"), soft_wrap=True)
+    console.print(one_line(f"B: {comparison.second.label}"), soft_wrap=True)
+    table(comparison_rows(comparison), heads=comparison_heads(comparison), console=console)
+    for sentence in comparison_summary(comparison):
+        console.print(sentence, soft_wrap=True)

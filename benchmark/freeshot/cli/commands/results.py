@@ -36,14 +36,14 @@ def list_(results: Path, suite: str | None, tracks: tuple[str, ...], methods: tu
     """List the records in DIR. CSV and JSON have more columns."""
     from freeshot.leaderboard import Selection
     from freeshot.leaderboard.listing import list_records
-    from freeshot.render.record_list import records_as_csv, records_as_json, records_as_rows
+    from freeshot.render.record_list import HEADS, records_as_csv, records_as_json, records_as_rows
 
     loaded = _loaded(results)
     for problem in loaded.problems:
         print_warning(problem)
     listed = list_records(loaded.records, Selection(suite, tracks, methods))
     if form == "table":
-        table(records_as_rows(listed), heads=("record", "suite", "track", "method", "accuracy", "precision", "date"))
+        table(records_as_rows(listed), heads=HEADS)
     else:
         click.echo({"csv": records_as_csv, "json": records_as_json}[form](listed), nl=False)
 
