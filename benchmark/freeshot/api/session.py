@@ -52,7 +52,7 @@ def listed(value: T | Iterable[T]) -> tuple[T, ...]:
     """Return one value or several as a tuple; a text is one value."""
     if isinstance(value, Iterable) and not isinstance(value, str):
         return tuple(value)
-    return (value,)  # type: ignore[return-value]
+    return (value,)
 
 
 @contextmanager

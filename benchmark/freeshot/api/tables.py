@@ -11,6 +11,7 @@ from rich.console import Console
 
 from freeshot.basics.tables import html_table, pandas_frame
 from freeshot.cli.commands.compare import print_comparison
+from freeshot.cli.console import PIPE_WIDTH
 from freeshot.cli.ranking import print_table_and_notes, ranking_cells, ranking_notes, ranking_title
 from freeshot.leaderboard import ShortRanking
 from freeshot.leaderboard import compare as comparisons
@@ -18,9 +19,6 @@ from freeshot.render.comparison import comparison_heads, comparison_rows, compar
 
 if TYPE_CHECKING:
     import pandas as pd
-
-WIDTH = 110
-"""Columns of the text."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -77,6 +75,5 @@ class Comparison(comparisons.Comparison):
 def _text(show: Callable[[Console], None]) -> str:
     """Return what is printed on a console without colours."""
     file = StringIO()
-    plain = {"highlight": False, "emoji": False, "markup": False, "force_jupyter": False, "color_system": None}
-    show(Console(file=file, width=WIDTH, **plain))
+    show(Console(file=file, width=PIPE_WIDTH, color_system=None, force_jupyter=False, markup=False, emoji=False))
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines())

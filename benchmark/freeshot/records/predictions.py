@@ -100,10 +100,9 @@ class CellPredictions:
 
     def write(self, path: Path) -> None:
         """Write the file atomically; StoreError if the folder cannot be written or the disk is full."""
-        arrays: dict[str, Any] = {name: getattr(self, name) for name in SHAPES}
-        texts = {"cell": np.array(self.cell), "class_names": np.array(self.class_names)}
+        arrays: dict[str, Any] = {name: getattr(self, name) for name in ("cell", "class_names", *SHAPES)}
         with atomic_path(path) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(file, format=np.array(FORMAT), **texts, **arrays)
+            np.savez_compressed(file, format=FORMAT, **arrays)
 
     @classmethod
     def read(cls, path: Path) -> CellPredictions:
