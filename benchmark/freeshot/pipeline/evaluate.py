@@ -67,7 +67,7 @@ class Evaluation:
         learner, context = self.learner, self.context
         if not learner.embeds:
             return EvaluationResult(self._fine_tuned(cost))
-        features = FeatureCache(context, feature_recipe(context, self.cell, learner, self.images), cost)
+        features = FeatureCache(context, feature_recipe(context, self.cell.spec.backbone, learner, self.images), cost)
         outcomes, embedded = score_embedding(learner, self.images, self.episodes, context.device, self.report, features)
         return EvaluationResult(outcomes, embedded, head_of(learner), features.peak_bytes, features.flops)
 
