@@ -139,6 +139,13 @@ def row_for(method: str, options: Sequence[str], preset: str | None, catalogue: 
     return _rows(RunRequest(methods=(method,), options=tuple(options)), catalogue, profile)[0]
 
 
+def tracks_for(suite: str | None, patterns: Sequence[str], catalogue: Catalogue) -> tuple[Track, ...]:
+    """Return the tracks of a suite, or of patterns, or of both, as `freeshot run` selects them."""
+    from freeshot.launch.request import RunRequest
+
+    return _tracks(RunRequest(suite=suite, tracks=tuple(patterns)), catalogue, Profile(()))
+
+
 def unknown_option(name: str, known: Iterable[str]) -> OptionError:
     """Build the error for an option that no method of the run has, with the nearest match."""
     nearest = get_close_matches(name.partition(".")[0], sorted(known), n=1, cutoff=0.5)
