@@ -87,8 +87,8 @@ def left_out(*folders: Path) -> str:
 
 
 def stray_images(folder: Path) -> str:
-    """Return a sentence about images beside the class folders of a folder; '' if there are none."""
-    stray = len(_stray(folder))
+    """Return a sentence about images beside the class folders of a folder; '' if there are none of either."""
+    stray = len(_stray(folder)) if any(path.is_dir() for path in folder.glob("*")) else 0
     return (
         f"Left out {counted(stray, 'image')} beside the class folders of {folder}. Move them into one." if stray else ""
     )
