@@ -17,6 +17,7 @@ from freeshot.data.images import FileImages, images_of
 
 def open_classes(folder: Path, side: int) -> FileImages:
     """Open a folder of class folders, images upright; DataError if there are fewer than two, or one has no image."""
+    require_text(str(folder))
     classes = classes_in(folder)
     if len(classes) < 2:
         stray = len(_stray(folder))
@@ -29,6 +30,7 @@ def open_classes(folder: Path, side: int) -> FileImages:
 
 def open_pictures(folder: Path, side: int) -> FileImages:
     """Open all images at any depth of a folder, or one file, upright, as one class; DataError if there are none."""
+    require_text(str(folder))
     files = [folder] if folder.is_file() else pictures_in(folder)
     if not files:
         raise DataError(f"{folder} has no image ({', '.join(sorted(ENDINGS))}). Choose another folder.")

@@ -16,7 +16,11 @@ QUERY, SUPPORT = 192, 96
 
 def save_prediction_sheet(predictions: PicturePredictions, path: Path, settings: Sequence[str] = ()) -> None:
     """Write the sheet; `settings` are lines for its head. DataError if an image was removed meanwhile."""
+    write_text(path, prediction_sheet(predictions, thumbnails_of(predictions), settings))
+
+
+def thumbnails_of(predictions: PicturePredictions) -> dict[Path, bytes]:
+    """Return a small WebP of each query and support image that the sheet shows."""
     shown = shown_on_sheet(predictions)
     sides = {neighbour.file: SUPPORT for p in shown for neighbour in p.nearest} | {p.file: QUERY for p in shown}
-    thumbnails = {file: thumbnail(file, side) for file, side in sides.items()}
-    write_text(path, prediction_sheet(predictions, thumbnails, settings))
+    return {file: thumbnail(file, side) for file, side in sides.items()}

@@ -124,7 +124,8 @@ def _print(predictions: PicturePredictions, *, listed: bool) -> None:
         heads, rows = table_rows(predictions)
         table(rows, heads)
     if text := accuracy_text(predictions):
-        print_line("")
+        if listed:
+            print_line("")
         print_line(text)
         heads, rows = confusion_rows(predictions)
         table(rows, heads)
