@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -262,3 +264,23 @@ def test_a_thumbnail_is_small_upright_and_keeps_its_shape(tmp_path: Path) -> Non
     gradient(6, 2).save(tmp_path / "x.png")
     with Image.open(io.BytesIO(thumbnail(tmp_path / "x.png", 30))) as same:
         assert same.size == picture_size(tmp_path / "x.png")
+
+
+def test_messages_of_the_decoder_are_not_printed(tmp_path: Path) -> None:
+    gradient(4, 4).save(tmp_path / "x.tif")
+    content = (tmp_path / "x.tif").read_bytes()
+    samples = struct.pack("<HHI", 277, 3, 1)  # the tag SamplesPerPixel: one 16-bit number
+    at = content.index(samples) + len(samples)
+    (tmp_path / "x.tif").write_bytes(content[:at] + struct.pack("<H", 29_699) + content[at + 2 :])
+    program = f"""
+from pathlib import Path
+from freeshot.basics.errors import DataError
+from freeshot.data.decode import read_picture
+try:
+    read_picture(Path({str(tmp_path / "x.tif")!r}), 4)
+except DataError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(f"{tmp_path / 'x.tif'} cannot be read as a picture (it is not in one of the formats")
+    assert done.stderr == ""

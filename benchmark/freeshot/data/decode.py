@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import struct
 import warnings
 import zlib
@@ -17,6 +18,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from freeshot.basics.errors import DataError
 from freeshot.basics.files import require_bounded
+
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # without any handler Pillow's messages go to stderr
 
 Fit = Literal["square", "centre"]
 """How an image becomes square: by changing its aspect ratio, or by cropping."""
