@@ -12,6 +12,7 @@ progress display with the shell; errors are FreeshotErrors, and an interrupted c
 
 from __future__ import annotations
 
+from freeshot.api.adapters import TrainedAdapter, load_adapter, predict, recycle
 from freeshot.api.catalogue import (
     list_backbones,
     list_datasets,
@@ -24,12 +25,15 @@ from freeshot.api.catalogue import (
     list_suites,
     list_tracks,
 )
+from freeshot.api.evaluation import evaluate
 from freeshot.api.pools import load_pool
 from freeshot.api.results import Results, load_predictions, load_results
 from freeshot.api.runs import method, run, run_file
 
 __all__ = [
     "Results",
+    "TrainedAdapter",
+    "evaluate",
     "list_backbones",
     "list_datasets",
     "list_inversions",
@@ -40,10 +44,13 @@ __all__ = [
     "list_strategies",
     "list_suites",
     "list_tracks",
+    "load_adapter",
     "load_pool",
     "load_predictions",
     "load_results",
     "method",
+    "predict",
+    "recycle",
     "run",
     "run_file",
 ]

@@ -92,7 +92,7 @@ def run(
         profile=profile,
         tracks=listed(tracks),
         methods=listed(methods),
-        options=_option_texts(options),
+        options=texts_of(options),
         backbone=backbone,
         pool=pool,
         seeds=listed(seeds),
@@ -102,9 +102,9 @@ def run(
         data=Path(data),
         pools=Path(pools),
         device=device,
-        precision=_measured(precision, device),
+        precision=measured(precision, device),
         launcher=launcher,
-        launcher_options=_option_texts(launcher_options),
+        launcher_options=texts_of(launcher_options),
         rerun=rerun,
         save_predictions=save_predictions,
     )
@@ -150,11 +150,12 @@ def _results_of(plan: Plan, folder: Path) -> Results:
     return results
 
 
-def _option_texts(options: Mapping[str, Any] | Iterable[str]) -> tuple[str, ...]:
+def texts_of(options: Mapping[str, Any] | Iterable[str]) -> tuple[str, ...]:
+    """Return options, a dictionary or texts, as texts 'key=value'."""
     return option_texts(options) if isinstance(options, Mapping) else listed(options)
 
 
-def _measured(precision: Literal["fp32", "bf16", "auto"], device: str) -> Precision:
+def measured(precision: Literal["fp32", "bf16", "auto"], device: str) -> Precision:
     """Replace 'auto' by the precision that is faster on the device."""
     if precision != "auto":
         return precision
