@@ -70,7 +70,10 @@ def test_a_pool_becomes_an_adapter_that_classifies_pictures(call: Call) -> None:
 
 
 def test_a_dry_run_prints_what_would_be_trained(call: Call) -> None:
-    assert recycle(call, "--dry-run") == "lora-recycle on 4 LoRAs of 'toy' for 5-way 1-shot tasks on toy-vit.\n"
+    first, held_out, cost = recycle(call, "--dry-run").splitlines()
+    assert first == "lora-recycle on 4 LoRAs of 'toy' for 5-way 1-shot tasks on toy-vit."
+    assert held_out.startswith("No classes are held out")
+    assert cost.startswith("Cost: about ")
     assert not Path("meta").exists()
 
 

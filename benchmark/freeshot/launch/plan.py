@@ -131,12 +131,9 @@ def _chosen_row(method: str | MethodChoice, profile: Profile, catalogue: Catalog
     return row
 
 
-def row_for(method: str, options: Sequence[str], preset: str | None, catalogue: Catalogue) -> Row:
-    """Return a method's row with the given options, on top of those of a suite's full profile if `preset` is given."""
-    profile = Profile(())
-    if preset is not None:
-        profile = catalogue.suite(preset).profiles[FULL]
-    return _rows(RunRequest(methods=(method,), options=tuple(options)), catalogue, profile)[0]
+def row_for(method: str, options: Sequence[str], rows: Sequence[Row], catalogue: Catalogue) -> Row:
+    """Return a method's row with the given options ('key=value'), on top of those of its row among `rows`, if any."""
+    return _rows(RunRequest(methods=(method,), options=tuple(options)), catalogue, Profile(tuple(rows)))[0]
 
 
 def tracks_for(suite: str | None, patterns: Sequence[str], catalogue: Catalogue) -> tuple[Track, ...]:
