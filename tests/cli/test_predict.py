@@ -219,13 +219,14 @@ def test_nothing_is_predicted_where_nothing_can_be_read(predict: Predict, patter
     [
         (lambda: Path("query").rename("gone"), "The folder query does not exist."),
         (lambda: Path("support").rename("gone"), "The folder support does not exist."),
+        (lambda: (Path("support").rename("gone"), Path("support").touch()), "support is not a folder. Choose a folder"),
         (lambda: Path("support/empty").mkdir(), "support/empty has no image. Add at least one, or remove the class."),
         (lambda: Path("support/\udcff").mkdir(), "The name '\\udcff' is not valid UTF-8."),
         (lambda: Path("query/\udcff.png").touch(), "The name '\\udcff.png' is not valid UTF-8."),
         (lambda: Path("query/loop.png").symlink_to("loop.png"), "query/loop.png is part of a loop of links."),
         (lambda: Path("query/out.png").symlink_to("../support/wave-0/0.png"), "query/out.png is a link that leads out"),
     ],
-    ids=["no query", "no support", "empty class", "class name", "file name", "loop", "leads out"],
+    ids=["no query", "no support", "a file", "empty class", "class name", "file name", "loop", "leads out"],
 )
 def test_a_wrong_folder_is_one_sentence(predict: Predict, spoil: Callable[[], object], sentence: str) -> None:
     spoil()

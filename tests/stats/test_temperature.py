@@ -15,7 +15,7 @@ Labels = NDArray[np.int64]
 
 
 def slow_loss(logits: Floats, labels: Labels, temperature: float) -> float:
-    losses = []
+    losses: list[float] = []
     for row, label in zip(logits.tolist(), labels.tolist(), strict=True):
         largest = max(row)
         total = sum(math.exp((value - largest) / temperature) for value in row)

@@ -131,7 +131,8 @@ def _visible(folder: Path, *, strict: bool = False) -> Iterator[Path]:
 def require_folder(folder: Path) -> Path:
     """Return the resolved path of a folder; DataError if it does not exist."""
     if not folder.is_dir():
-        raise DataError(f"The folder {folder} does not exist. Choose a folder of images.")
+        fault = f"{folder} is not a folder" if folder.exists() else f"The folder {folder} does not exist"
+        raise DataError(f"{fault}. Choose a folder of images.")
     return real_path(folder)
 
 

@@ -131,13 +131,13 @@ class _Embedded:
         In blocks, because the [q, c, d] differences of many images and classes need much memory.
         """
         labels, way = torch.from_numpy(self.images.labels), len(self.images.classes)
-        blocks = features.split(AT_ONCE)
+        blocks = torch.split(features, AT_ONCE)
         return torch.cat([prototype_logits(b, self.features, labels, way, distance="euclidean") for b in blocks])
 
     def nearest(self, features: Tensor) -> list[tuple[Neighbour, ...]]:
         """Return the k nearest of these images for each of features [q, d]."""
         near = []
-        for block in features.split(AT_ONCE):
+        for block in torch.split(features, AT_ONCE):
             distances = torch.cdist(block, self.features, compute_mode="donot_use_mm_for_euclid_dist")
             values, rows = distances.topk(min(NEAREST, len(self.features)), largest=False)  # [q, k]
             near += [tuple(map(self._neighbour, *pair)) for pair in zip(rows.tolist(), values.tolist(), strict=True)]
