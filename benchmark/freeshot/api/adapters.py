@@ -89,12 +89,14 @@ def recycle(
         device: 'cpu', 'cuda' or 'auto'.
         precision: Of the frozen backbone's passes; 'auto' measures which one is faster.
         plugins: Files of plugins to load.
-        progress: Whether to print what was chosen with its cost, and to show progress.
+        progress: Whether to print what was chosen, its cost and the gain, and to show progress.
 
     Raises:
         FreeshotError: If an argument, the pool or a picture is wrong, before the training starts.
 
     """
+    from freeshot.cli.commands.recycle import choices_text, gain_text
+    from freeshot.cli.console import print_line
     from freeshot.workflows.export_adapter import RecycleRequest, plan_recycling
 
     request = RecycleRequest(
@@ -115,14 +117,13 @@ def recycle(
     session = open_session(plugins)
     job = plan_recycling(request, session.catalogue)
     warn_of_failures(session)
-    if progress:
-        from freeshot.cli.commands.recycle import choices_text
-        from freeshot.cli.console import print_line
-
-        for sentence in choices_text(job.choices, budget):
-            print_line(sentence)
+    say = print_line if progress else _ignore
+    for sentence in choices_text(job.choices, budget):
+        say(sentence)
     with shown_progress(session, progress=progress):
         result = job.run()
+    for gain in result.gains:
+        say(gain_text(gain))
     return TrainedAdapter(f"recycled {job.pool.name}", result.adapter, result.backbone, result.facts)
 
 
@@ -197,6 +198,10 @@ def predict(
     for sentence in predictions.skipped:
         warn(f"Skipped: {sentence}")
     return ShownPredictions(**vars(predictions))
+
+
+def _ignore(_: str) -> None:
+    """Print nothing."""
 
 
 def _folder_of(pool: LoraPool) -> Path:
