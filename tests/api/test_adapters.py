@@ -42,9 +42,7 @@ def test_a_recycled_adapter_is_saved_and_opened_again(folder: Path) -> None:
 
 def test_a_pool_may_be_given_by_itself(folder: Path) -> None:
     assert recycled(folder, pool=fs.load_pool("toy")).facts["pool_sha256"] == fs.load_pool("toy").sha256
-    with pytest.raises(
-        OptionError, match=r"'toy\+noise50' is a part of a pool, or a poisoned one"
-    ):
+    with pytest.raises(OptionError, match=r"'toy\+noise50' is a part of a pool, or a poisoned one"):
         recycled(folder, pool=fs.load_pool("toy+noise50"))
 
 
@@ -138,7 +136,7 @@ def evaluate(folder: Path, tmp_path: Path) -> Any:
 
 
 def test_an_embedding_is_evaluated_and_ranked_beside_the_records(evaluate: Any, folder: Path, tmp_path: Path) -> None:
-    where = {"results": tmp_path / "results", "cache": folder / "cache", "progress": False}
+    where: dict[str, Any] = {"results": tmp_path / "results", "cache": folder / "cache", "progress": False}
     fs.run("toy", tracks=TRACK, methods=["frozen-prototype", "lora-recycle"], **where)
     evaluation = evaluate(mean_colour)
     assert evaluation.standing is not None

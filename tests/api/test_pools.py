@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -72,7 +72,7 @@ def test_names_of_ones_own_data_sets_and_pools_are_listed(tmp_path: Path, toy: T
     from freeshot.workflows.add_dataset import AddRequest, add_dataset
 
     folder = noise_pictures(tmp_path / "pictures", classes=8, each=4)
-    sizes = {"way": 2, "query": 2, "episodes": 3, "shares": (0.5, 0.25, 0.25)}
+    sizes: dict[str, Any] = {"way": 2, "query": 2, "episodes": 3, "shares": (0.5, 0.25, 0.25)}
     add_dataset(AddRequest("mine", folder, tmp_path / "data", pool="toy", backbone="toy-vit", **sizes), toy.catalogue)
     assert "mine" in fs.list_datasets(data=tmp_path / "data")
     assert fs.list_tracks("own/*", data=tmp_path / "data") == ["own/mine/2w1s"]

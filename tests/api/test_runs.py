@@ -151,18 +151,16 @@ def test_a_plugin_that_cannot_be_loaded_is_a_warning(run: Run, install: Install)
 
 
 def test_an_interrupted_run_is_continued(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    from freeshot.pipeline import cell
-
-    measures = cell.measures
+    from freeshot.pipeline.record import measures
 
     def interrupted(*arguments: Any) -> Any:
         raise KeyboardInterrupt
 
     run("frozen-prototype")
-    monkeypatch.setattr(cell, "measures", interrupted)
+    monkeypatch.setattr("freeshot.pipeline.cell.measures", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run("frozen-prototype", "lora-recycle")
-    monkeypatch.setattr(cell, "measures", measures)
+    monkeypatch.setattr("freeshot.pipeline.cell.measures", measures)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         frozen, recycled = run("frozen-prototype", "lora-recycle")

@@ -109,7 +109,7 @@ class Evaluation(EvaluationReport):
 
     def _rows(self) -> list[tuple[str, ...]]:
         """Return track, accuracy and rank; the mean over several tracks comes last."""
-        rows = []
+        rows: list[tuple[str, ...]] = []
         for score in self.scores:
             rank = "{} of {}".format(*self.standing.ranks[score.track]) if self._is_ranked and self.standing else "–"
             rows.append((score.track, percent(score.interval, 2), rank))
