@@ -16,8 +16,7 @@ REMOTE = '''
 """A data set of one file of bytes, 100 images of each of 20 classes."""
 from dataclasses import dataclass
 import numpy as np, torch
-from freeshot import FewShotDataset, hookimpl
-from freeshot.contracts.dataset import RemoteFile
+from freeshot import FewShotDataset, RemoteFile, hookimpl
 from freeshot_vision.array_images import array_images
 
 @dataclass(frozen=True)

@@ -8,9 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from freeshot import FewShotDataset, Images
+from freeshot import FewShotDataset, Images, RemoteFile
 from freeshot.basics.errors import DataError
-from freeshot.contracts.dataset import RemoteFile
 from freeshot_vision.datasets.downloads import Download
 
 if TYPE_CHECKING:
