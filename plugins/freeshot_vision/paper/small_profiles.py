@@ -12,7 +12,7 @@ from typing import Any
 
 from freeshot import Profile, Row
 from freeshot_vision.paper.pools import Q8_CIFAR, SMALL_SOURCES, small_pool_of
-from freeshot_vision.paper.tracks import FIRST_100, SMALL_CROSS_DOMAIN
+from freeshot_vision.paper.tracks import FIRST_100, SMALL_CROSS_DOMAIN, VALIDATION
 
 Options = Mapping[str, Any]
 
@@ -95,6 +95,13 @@ CPU_TUNED = (
 CIFAR_TRACKS = ("in-domain/cifar-fs/*",)
 CPU_KEY = _key_rows(CPU_RECYCLED, CPU_INVERSION, PRIOR, CPU_FREE, CPU_LEARNING)
 CIFAR_POOL = small_pool_of("cifar-fs")
+VALIDATION_PROFILE = Profile(
+    CPU_KEY,
+    tuple(track.name for track in VALIDATION),
+    summary="the key rows of the profile cpu on validation classes",
+    backbone=Q8_CIFAR,
+    pool=CIFAR_POOL,
+)
 SMALL_PROFILES = {
     "cpu": Profile(
         (*CPU_KEY, *CPU_TUNING_FREE, *CPU_TUNED),
