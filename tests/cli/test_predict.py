@@ -219,7 +219,10 @@ def test_nothing_is_predicted_where_nothing_can_be_read(predict: Predict, patter
     [
         (lambda: Path("query").rename("gone"), "The folder query does not exist."),
         (lambda: Path("support").rename("gone"), "The folder support does not exist."),
-        (lambda: (Path("support").rename("gone"), Path("support").touch()), "support is not a folder. Choose a folder"),
+        (
+            lambda: shutil.copy(shutil.move("support", "gone") / Path("wave-0/0.png"), "support"),
+            "support is not a folder.",
+        ),
         (lambda: Path("support/empty").mkdir(), "support/empty has no image. Add at least one, or remove the class."),
         (lambda: Path("support/\udcff").mkdir(), "The name '\\udcff' is not valid UTF-8."),
         (lambda: Path("query/\udcff.png").touch(), "The name '\\udcff.png' is not valid UTF-8."),
