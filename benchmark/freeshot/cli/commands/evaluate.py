@@ -192,7 +192,7 @@ def _standing_row(row: StandingRow) -> tuple[str, ...]:
         row.data or "–",
         "–" if row.rank is None else f"{row.rank:.2f}",
         "–" if row.mean is None else f"{100 * row.mean:.1f}",
-        "–" if row.difference is None else f"{100 * row.difference:+.1f}",
+        "–" if row.difference is None else _signed(row.difference),
         counts if row.differences else "–",
     )
 
@@ -215,6 +215,11 @@ _REFERENCE = ("difference_to_reference", "difference_low", "difference_high")
 
 def _numbers(interval: Interval) -> list[str]:
     return [f"{value:.6f}" for value in (interval.mean, interval.low, interval.high)]
+
+
+def _signed(difference: float) -> str:
+    """Format a difference in points, without a negative zero."""
+    return f"{round(100 * difference, 1) + 0.0:+.1f}"
 
 
 def _percent(interval: Interval) -> str:

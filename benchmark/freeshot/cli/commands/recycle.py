@@ -95,7 +95,9 @@ def _choices(choices: Choices, budget: float) -> Iterator[str]:
         each = ", ".join(f"{name}: {_about(seconds)}" for name, seconds in choices.compared.items())
         seconds = choices.compared[choices.preset]
         reason = "the cheapest, because the time it takes cannot be estimated"
-        if seconds is not None:
+        if choices.repeated:
+            reason = "the one of the first run"
+        elif seconds is not None:
             reason = f"the most thorough that takes at most {budget:g} min here"
             if seconds > 60 * budget:
                 reason = f"the cheapest, though it takes more than {budget:g} min here"
