@@ -14,7 +14,8 @@ from PIL import Image
 
 from freeshot.basics.errors import ContractError, DataError, EpisodeError, OptionError, PoolError
 from freeshot.engine.lora.adapted_learner import AdaptedLearner
-from freeshot.pipeline.workbench import adapter_left
+from freeshot.pipeline.context import RunContext
+from freeshot.pipeline.workbench import Bench, adapter_left
 from freeshot.pool.adapter_folder import export_adapter
 from freeshot.stats.intervals import student_t
 from freeshot.testing.toy import POOL, ToyImages
@@ -50,10 +51,9 @@ def evaluated(toy: Toy) -> Any:
 def trained(toy: Toy) -> Adapter:
     """Return the adapter of LoRA Recycle's cell."""
     (cell,) = toy.plan("lora-recycle", options=WIDE).cells
-    method = toy.bench(toy.catalogue.component("method", "lora-recycle")())._context.component(cell.spec.method)
-    bench = toy.bench(method)
-    bench.cell = cell
-    adapter = adapter_left(method, method.prepare(bench))
+    context = RunContext(toy.catalogue, toy.cache, toy.folder / "data", torch.device("cpu"))
+    method = context.component(cell.spec.method)
+    adapter = adapter_left(method, method.prepare(Bench(context, cell, method)))
     assert adapter is not None
     return adapter
 

@@ -60,7 +60,7 @@ def test_the_counted_images_are_those_that_are_processed(
     cost = meter.estimate(cell)
     inverted, learned = (counted(monkeypatch, BankTeacher, "logits"), counted(monkeypatch, SharedLora, "embed"))
     method = meter.context.component(cell.spec.method)
-    method.prepare(Bench(meter.context, cell, method))  # type: ignore[arg-type]
+    method.prepare(Bench(meter.context, cell, method))
     assert cost is not None
     assert cost.stages == {"inversion": sum(inverted), "meta-learning": sum(learned)}
     assert cost.seconds == sum(inverted) + sum(learned)
@@ -72,8 +72,13 @@ def test_the_counted_images_are_those_that_are_processed(
 def test_a_pass_is_measured_once_for_several_presets(
     toy: Toy, meter: CostMeter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls: list[int] = []
-    monkeypatch.setattr(recycle_cost, "seconds_per_image", lambda *_: calls.append(1) or 1.0)
+    calls: list[object] = []
+
+    def measured(*arguments: object) -> float:
+        calls.append(arguments)
+        return 1.0
+
+    monkeypatch.setattr(recycle_cost, "seconds_per_image", measured)
     meter.estimate(planned(toy, *OPTIONS))
     meter.estimate(planned(toy, *OPTIONS, "inversion.iterations=8"))
     assert len(calls) == 2  # one of the inversion, one of meta-learning
@@ -84,7 +89,7 @@ def test_a_measured_cost_is_near_the_real_one(toy: Toy, meter: CostMeter) -> Non
     cost = meter.estimate(cell)
     method = meter.context.component(cell.spec.method)
     bench = Bench(meter.context, cell, method)
-    method.prepare(bench)  # type: ignore[arg-type]
+    method.prepare(bench)
     assert cost is not None
     assert 0.05 < cost.stages["inversion"] / bench.stages[0].seconds < 20  # other processes disturb either
 

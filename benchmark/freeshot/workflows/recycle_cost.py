@@ -87,10 +87,11 @@ class CostMeter:
         options: Any = planned.inversion
         if getattr(options, "prior", "none") == "none":
             return 0.0
-        chosen = [options.prior, options.prior_weights, options.prior_spread, getattr(options, "prior_size", 0)]
-        prior = open_prior(*chosen[:3], planned.backbone.device, chosen[3])
+        name, file, spread = options.prior, options.prior_weights, getattr(options, "prior_spread", "std")
+        size = getattr(options, "prior_size", 0)
+        prior = open_prior(name, file, spread, planned.backbone.device, size)
         every = getattr(options, "prior_every", 1)
-        return self._pace(fingerprint(["prior", *chosen]), prior.distance, planned) / every
+        return self._pace(fingerprint(["prior", name, file, size]), prior.distance, planned) / every
 
     def _learning_pace(self, cell: PlannedCell, planned: PoolInversion) -> float:
         """Return the seconds per image of meta-learning, on the patches that the strategy keeps."""
@@ -103,7 +104,7 @@ class CostMeter:
         model = SharedLora(backbone, rank, stream(0, "pace"), targets)
 
         def loss(images: Tensor) -> Tensor:
-            return model(images.detach(), None if kept is None else kept.expand(len(images), -1)).sum()
+            return model.embed(images.detach(), None if kept is None else kept.expand(len(images), -1)).sum()
 
         return self._pace(fingerprint(["learning", rank, targets, kept is None or kept.shape[1]]), loss, planned)
 
