@@ -118,7 +118,7 @@ def test_the_gain_on_held_out_classes_is_printed_and_kept(call: Call, narrow: st
     lines = printed(call, "--preset", "quick", *SHORT, pool=narrow)
     (line,) = (line for line in lines if line.startswith("Gain"))
     assert line.startswith("Gain on synthesised images of 5 classes held out of training: ")
-    assert "not how good it is on photographs" in line
+    assert "not how good the adapter is on photographs" in line
     facts = json.loads(Path("meta/freeshot.json").read_text())["facts"]
     (gain,) = facts["gains"]
     assert (gain["on"], gain["classes"], gain["way"], gain["query"], gain["episodes"]) == ("surrogates", 5, 5, 3, 600)

@@ -119,23 +119,17 @@ def _print(report: EvaluationReport, form: str, top: int, results: Path) -> None
 
 
 def _print_pictures(score: TrackScore) -> None:
-    rows = [(report, f"{_percent(interval)}") for report, interval in _intervals(score)]
+    rows = [(f"accuracy, ± over {interval.covers}", _percent(interval)) for interval in (score.interval, *score.wider)]
+    if score.gain is not None:
+        from freeshot.stats.intervals import student_t
+
+        rows.append(("backbone alone, ± over episodes", _percent(student_t(score.baseline))))
+        rows.append(("gain of the adapter, ± over episodes", _points(score.gain)))
     table(rows)
     print_line(
         f"{score.way}-way {score.shot}-shot tasks with {counted(score.query, 'query picture')} per class, "
         f"{len(score.accuracies)} of them drawn from {score.track}."
     )
-
-
-def _intervals(score: TrackScore) -> Iterator[tuple[str, Interval]]:
-    """Yield the intervals with what they are about."""
-    for interval in (score.interval, *score.wider):
-        yield f"accuracy, ± over {interval.covers}", interval
-    if score.gain is not None:
-        from freeshot.stats.intervals import student_t
-
-        yield "backbone alone, ± over episodes", student_t(score.baseline)
-        yield "gain of the adapter, ± over episodes", score.gain
 
 
 def _print_tracks(report: EvaluationReport, standing: Standing) -> None:
@@ -228,6 +222,9 @@ def _percent(interval: Interval) -> str:
 
 def _difference(row: StandingRow, track: str) -> str:
     interval = row.differences.get(track)
-    if interval is None:
-        return "–"
+    return "–" if interval is None else _points(interval)
+
+
+def _points(interval: Interval) -> str:
+    """Format a difference."""
     return f"{100 * interval.mean:+.2f} ± {100 * interval.half_width:.2f}"

@@ -125,7 +125,6 @@ def _gain(gain: Gain) -> str:
     if gain.on == "pictures":
         return f"Gain on your pictures of {gain.classes} classes: {numbers}."
     return (
-        f"Gain on synthesised images of {gain.classes} classes held out of training: {numbers}. It shows that the "
-        "adapter learned from the pool, not how good it is on photographs; --images DIR or 'freeshot evaluate' "
-        "measures that."
+        f"Gain on synthesised images of {gain.classes} classes held out of training: {numbers}. It measures what was "
+        "learned from the pool, not how good the adapter is on photographs; --images DIR and 'freeshot evaluate' do."
     )
