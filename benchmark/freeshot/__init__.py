@@ -10,7 +10,7 @@ from __future__ import annotations
 from freeshot.basics.errors import FreeshotError
 from freeshot.contracts.backbone import BackboneProvider
 from freeshot.contracts.component import Choice, Component
-from freeshot.contracts.dataset import FewShotDataset, Images
+from freeshot.contracts.dataset import FewShotDataset, Images, RemoteFile
 from freeshot.contracts.inversion import InversionMethod, LearnedInversion, Teacher, Teachers, TeacherView
 from freeshot.contracts.launcher import Launcher
 from freeshot.contracts.leaderboard import Column, Published
@@ -63,6 +63,7 @@ __all__ = [
     "Predictor",
     "Profile",
     "Published",
+    "RemoteFile",
     "Row",
     "Shots",
     "Slot",

@@ -35,11 +35,11 @@ def freeshot_datasets() -> Iterable[type[FewShotDataset]]:
 @hookimpl
 def freeshot_tracks() -> Iterable[Track]:
     """Register the pocket suite's tracks and the paper's."""
-    from freeshot_vision.paper.tracks import SMALL_TRACKS
+    from freeshot_vision.paper.tracks import SMALL_TRACKS, VALIDATION
     from freeshot_vision.paper.tracks import TRACKS as PAPER
     from freeshot_vision.pocket.tracks import TRACKS
 
-    return (*TRACKS, *PAPER, *SMALL_TRACKS)
+    return (*TRACKS, *PAPER, *SMALL_TRACKS, *VALIDATION)
 
 
 @hookimpl
@@ -53,10 +53,11 @@ def freeshot_suites() -> Iterable[Suite]:
 
 @hookimpl
 def freeshot_pools() -> Iterable[tuple[str, str]]:
-    """Register the pocket pool."""
+    """Register the pocket pool, and the paper's small pools if their files are there."""
+    from freeshot_vision.paper.pools import built_pools
     from freeshot_vision.pocket import POOL
 
-    return [("pocket", str(POOL))]
+    return [("pocket", str(POOL)), *built_pools()]
 
 
 @hookimpl

@@ -31,9 +31,11 @@ def _section(dataset: PublishedDataset) -> str:
     address, comma, details = dataset.publisher.partition(", ")
     sums = sum(bool(md5) for download in dataset.downloads for md5 in download.archives.values())
     checked = " Its checksum is compared by `freeshot data check`." if sums else ""
+    offered = f"- **Download** `freeshot data get {dataset.name}`\n" if dataset.remote_files() else ""
     return (
         f"### {dataset.name}\n\n{dataset.summary()}\n\n"
         f"- **From** <{address}>{comma}{details}\n"
+        f"{offered}"
         f"- **Into** `data/{dataset.name}/`: {put}.{checked}\n"
         f"- **Classes** {counts}; split: {dataset.split_source}.\n"
         f"- **Licence** {dataset.license}. **Cite** {dataset.citation}.\n"

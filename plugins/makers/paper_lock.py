@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import json
 
+from freeshot import Track
 from freeshot.evaluation.episodes import frozen_indices
-from freeshot_vision.paper.tracks import SMALL_TRACKS, TRACKS
+from freeshot_vision.paper.tracks import SMALL_TRACKS, TRACKS, VALIDATION
 
 FLOWERS = (65, 46, 49, 49, 43, 67, 127, 59, 40, 196, 102, 63, 184, 162, 91, 82)
+VALIDATION_CLASSES = 16
+"""Of CIFAR-FS, the only set with validation tracks; all its classes have equally many images."""
 COUNTS: dict[str, tuple[int, ...]] = {
     "cifar-fs": (600,) * 20,  # Krizhevsky, 2009: 500 training and 100 test images a class
     "mini-imagenet": (600,) * 20,  # Vinyals et al., 2016: 600 a class
@@ -32,8 +35,14 @@ COUNTS: dict[str, tuple[int, ...]] = {
 
 def lock() -> dict[str, dict[str, str]]:
     """Return the hash of the index list of every track for which it is determined."""
-    known = [track for track in (*TRACKS, *SMALL_TRACKS) if track.dataset in COUNTS]
-    return {track.name: {"indices_sha256": frozen_indices(track, COUNTS[track.dataset])} for track in known}
+    counted = [track for track in (*TRACKS, *SMALL_TRACKS, *VALIDATION) if track.dataset in COUNTS]
+    return {track.name: {"indices_sha256": frozen_indices(track, _counts(track))} for track in counted}
+
+
+def _counts(track: Track) -> tuple[int, ...]:
+    """Return the number of images of each class of the track's split."""
+    counts = COUNTS[track.dataset]
+    return counts if track.split == "novel" else counts[:VALIDATION_CLASSES]
 
 
 if __name__ == "__main__":

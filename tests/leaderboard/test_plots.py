@@ -15,13 +15,14 @@ from freeshot.leaderboard import boards
 from freeshot.leaderboard.costs import costs, usual_device
 from freeshot.render.plots import write_plots
 from freeshot.render.plots.cost import Point, cost_points, front, spaced
+from freeshot.render.plots.episodes import points
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from freeshot.leaderboard import Board
 
-NAMES = ["cost", "critical-difference", "forest-cross-domain", "forest-in-domain", "paired"]
+NAMES = ["cost", "critical-difference", "episodes", "forest-cross-domain", "forest-in-domain", "paired"]
 HOSTILE = "$\\frac{x}$ <b> & \u05d0"
 
 
@@ -50,7 +51,7 @@ def test_every_plot_is_an_svg_with_the_labels_of_its_rows(folder: Path) -> None:
         path = folder / "one" / f"pocket-v1-{name}.svg"
         tree = ET.parse(path)  # noqa: S314  we wrote it ourselves
         texts = {" ".join((text.text or "").split()) for text in tree.iter("{http://www.w3.org/2000/svg}text")}
-        rows = ["lora-recycle", "frozen-prototype"] + [f"odd {HOSTILE}"] * (name != "paired")
+        rows = ["lora-recycle", "frozen-prototype"] + [f"odd {HOSTILE}"] * (name not in {"paired", "episodes"})
         for row in rows:
             assert any(row in text for text in texts), (name, row)
     assert sorted(path.stem.removeprefix("pocket-v1-") for path in (folder / "one").iterdir()) == NAMES
@@ -72,6 +73,22 @@ def test_png_is_written_on_demand_and_a_board_without_pairs_has_fewer_plots(tmp_
 def test_a_suites_name_cannot_leave_the_folder(tmp_path: Path) -> None:
     paths = write_plots(boards([make_record("alpha", suite="../../x")]), tmp_path)
     assert {path.parent for path in paths} == {tmp_path}
+
+
+def test_equal_episodes_are_one_point_with_their_number() -> None:
+    pairs, counts = points([50.0, 50.0, 60.0, 50.0], [70.0, 70.0, 50.0, 60.0])
+    assert pairs == [(50.0, 60.0), (50.0, 70.0), (60.0, 50.0)]
+    assert counts == [1, 2, 1]
+
+
+def test_every_row_of_the_first_method_has_its_own_plot_of_episodes(tmp_path: Path) -> None:
+    rows = [make_record("lora-recycle", options={"flip": flip}) for flip in (True, False)]
+    found = boards([*rows, make_record("frozen-prototype", phase=1)], INSTALLED)
+    names = {path.stem.removeprefix("pocket-v1-") for path in write_plots(found, tmp_path)}
+    assert {name for name in names if name.startswith("episodes-")} == {
+        "episodes-lora-recycle-flip-false",
+        "episodes-lora-recycle-flip-true",
+    }
 
 
 def test_the_front_holds_the_methods_that_no_other_beats_in_both() -> None:

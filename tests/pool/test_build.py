@@ -106,6 +106,25 @@ def test_how_many_are_tuned_at_once_changes_no_task(tmp_path: Path) -> None:
     assert [e.classes for e in built(tmp_path / "b", at_once=8).entries] == [e.classes for e in apart.entries]
 
 
+def test_fewer_held_out_images_change_no_lora(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held_out: list[int] = []
+    tune = tuning.tune
+
+    def watched(backbone: Backbone, tasks: Sequence[TuningTask], *rest: Any) -> Any:
+        held_out.extend(int(task.held_out.sum()) for task in tasks)
+        return tune(backbone, tasks, *rest)
+
+    monkeypatch.setattr(building, "tune", watched)
+    every, few = built(tmp_path / "every"), built(tmp_path / "few", held_out_images=1)
+    assert held_out[2:] == [3, 3]  # one of each class
+    assert min(held_out[:2]) > 3
+    for one, other in zip(every, few, strict=True):
+        for slot, (a, b) in one.factors.items():
+            assert a.equal(other.factors[slot][0])
+            assert b.equal(other.factors[slot][1])
+        assert one.facts["training_images"] == other.facts["training_images"]
+
+
 def test_an_interrupted_build_tunes_only_what_is_missing(tmp_path: Path, tuned: list[str]) -> None:
     whole = built(tmp_path / "whole")
     tuned.clear()

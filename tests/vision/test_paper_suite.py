@@ -15,6 +15,7 @@ from freeshot.contracts.pool import LoraPool
 from freeshot.launch.plan import Plan, plan_run
 from freeshot.launch.request import RunRequest
 from freeshot.launch.runner import execute_plan
+from freeshot.pipeline.resolve import PlannedCell
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.plugin.host import load_plugins
 from freeshot.pool.build import PoolRequest, build_pool
@@ -23,10 +24,11 @@ from freeshot.records.store import record_path
 from freeshot.workflows.estimate_cost import estimate_cost
 from freeshot_lora_recycle.published import published
 from freeshot_vision.backbones.providers import ClipVitB16
+from freeshot_vision.paper import pools as paper_pools
 from freeshot_vision.paper import tracks
-from freeshot_vision.paper.pools import CIFAR, IN_DOMAIN, PLANS, SMALL_PLANS, SMALL_SOURCES
+from freeshot_vision.paper.pools import CIFAR, IN_DOMAIN, PLANS, SMALL_PLANS, SMALL_SOURCES, built_pools
 from freeshot_vision.paper.suites import SUITES
-from freeshot_vision.paper.tracks import CROSS_DOMAIN, LOCK, SMALL_CROSS_DOMAIN, SMALL_TRACKS, TRACKS
+from freeshot_vision.paper.tracks import CROSS_DOMAIN, LOCK, SMALL_CROSS_DOMAIN, SMALL_TRACKS, TRACKS, VALIDATION
 from makers import paper_lock
 
 if TYPE_CHECKING:
@@ -72,8 +74,9 @@ def pools(tmp_path_factory: pytest.TempPathFactory, data: Path, catalogue: Catal
 
 @pytest.fixture
 def unfrozen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the tracks meet made-up images, of which there are fewer than the frozen lists say."""
-    for name in ("TRACKS", "SMALL_TRACKS"):
+    """Run the tracks on made-up images, fewer than the frozen lists state, and on pools that the tests build."""
+    monkeypatch.setattr(paper_pools, "POOL_FILES", Path("no-pool-files"))
+    for name in ("TRACKS", "SMALL_TRACKS", "VALIDATION"):
         thawed = tuple(replace(track, indices_sha256="") for track in getattr(tracks, name))
         monkeypatch.setattr(tracks, name, thawed)
 
@@ -111,10 +114,25 @@ def test_every_small_track_has_a_small_pool_on_its_network_and_sources() -> None
         assert track.optional
 
 
+def test_settings_can_be_chosen_on_validation_classes_with_the_small_pool(catalogue: Catalogue, tmp_path: Path) -> None:
+    plan, _ = planned(catalogue, tmp_path, suite="paper-validation")
+    assert {cell.track for cell in plan.cells} == set(VALIDATION)
+    assert {track.split for track in VALIDATION} == {"validation"}
+    assert {track.pool for track in VALIDATION} == {"paper/cifar-fs-q8"}
+    key, _ = planned(catalogue, tmp_path, profile="cpu", tracks=("in-domain/cifar-fs/*",))
+    assert [cell.spec.method for cell in plan.cells[::2]] == [cell.spec.method for cell in key.cells[::2]]
+
+
 def test_small_tracks_share_neither_name_nor_network_with_the_papers() -> None:
     assert not {track.name for track in SMALL_TRACKS} & {track.name for track in TRACKS}
     assert not {track.backbone for track in SMALL_TRACKS} & {track.backbone for track in TRACKS}
     assert not {track.name for track in SMALL_TRACKS} & {number.track for number in published()}
+
+
+def is_varied(cell: PlannedCell) -> bool:
+    """Return whether a row of LoRA Recycle differs in more than prior and mask."""
+    strategy = cell.spec.components["strategy"].options
+    return cell.spec.method.options["lora_share"] != 0.2 or strategy.get("at", [-1]) != [-1]
 
 
 @pytest.mark.parametrize("profile", ["cpu", "gpu"])
@@ -131,10 +149,11 @@ def test_a_small_profile_runs_its_key_rows_on_the_papers_episodes(
         assert (cell.spec.backbone.name, cell.spec.backbone.options["normalize"]) == ("clip-vit-b16-q8", "cifar")
     assert {cell.track.pool for cell in cells if cell.needs_pool} == {"paper/cifar-fs-q8"}
     assert {cell.spec.method.name for cell in cells} == {
-        *("frozen-prototype", "random-lora", "lora-average", "lora-recycle", "free", "noise", "shuffled-labels"),
-        "real-data",
+        *("frozen-prototype", "random-lora", "lora-average", "lora-recycle", "recycled-average", "free", "noise"),
+        *("shuffled-labels", "real-data"),
     }
     recycled = [cell for cell in cells if cell.spec.method.name == "lora-recycle" and cell.track.shot == 1]
+    recycled = [cell for cell in recycled if not is_varied(cell)]
     assert sorted((cell.data_free, cell.spec.components["strategy"].options.get("ratio", 0)) for cell in recycled) == [
         *(("public prior", ratio) for ratio in (0, 0.75)),
         *(("strict", ratio) for ratio in (0, 0.25, 0.5, 0.75)),
@@ -180,7 +199,8 @@ def test_every_row_of_every_profile_is_accepted(catalogue: Catalogue, tmp_path: 
             track in catalogue.match_tracks(row.tracks or profile.tracks) for row in profile.rows for track in chosen
         )
         assert {cell.state for cell in plan.cells} == {"todo"}
-        assert len(plan.missing) == len({profile.pool or track.pool for track in chosen})
+        pools = {profile.pool or track.pool for track in chosen}
+        assert len(plan.missing) == len(pools - {name for name, _ in built_pools()})
 
 
 def test_the_full_profile_holds_every_method_there_is(catalogue: Catalogue) -> None:
@@ -233,7 +253,7 @@ def test_a_mixed_pool_knows_all_four_sets(pools: Path) -> None:
 
 
 @pytest.mark.usefixtures("unfrozen")
-@pytest.mark.parametrize("track", [track.name for track in (*PAPER, *SMALL_TRACKS)])
+@pytest.mark.parametrize("track", [track.name for track in (*PAPER, *SMALL_TRACKS, *VALIDATION)])
 def test_every_track_runs_from_published_files_to_a_record(
     track: str, catalogue: Catalogue, data: Path, pools: Path, tmp_path: Path
 ) -> None:
@@ -241,6 +261,8 @@ def test_every_track_runs_from_published_files_to_a_record(
     asked = {"tracks": (track,), "methods": ("frozen-prototype", "lora-recycle"), "options": QUICK, "limit": 2}
     if track.endswith("5s"):
         asked["options"] = (*QUICK[:-2], "per_class=7", "batch=0")
+    if track.startswith("validation/"):
+        asked["suite"] = "paper-validation"
     plan, request = planned(fresh, tmp_path, **asked, data=data, pools=pools, backbone=TINY)
     outcome = execute_plan(plan, request, fresh)
     records = [RunRecord.read(record_path(request.results, cell.spec)) for cell in plan.cells]

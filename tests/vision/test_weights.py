@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import http.server
 import json
 import tarfile
-import threading
 import zipfile
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +14,7 @@ import torch
 from click.testing import CliRunner
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
+from tests.file_server import served
 from torch import nn
 
 from freeshot.basics.errors import DataError, StoreError, UnknownNameError
@@ -24,7 +22,7 @@ from freeshot_vision.paper.suites import PRIOR
 from freeshot_vision.weights import fetch
 from freeshot_vision.weights.commands import command
 from freeshot_vision.weights.efficientnet_lite import read_efficientnet_lite0
-from freeshot_vision.weights.fetch import download, fetched
+from freeshot_vision.weights.fetch import fetched
 from freeshot_vision.weights.keras_resnet import MEAN, NETWORK, read_keras_resnet50
 from freeshot_vision.weights.quantized_onnx import open_model, read_quantized_weights, with_float_weights
 from freeshot_vision.weights.sources import PackageFile, WebFile, WeightSource, sources
@@ -188,66 +186,6 @@ def test_lite0_is_read_in_the_order_of_its_tensors(tmp_path: Path) -> None:
 
 
 # --- fetching -----------------------------------------------------------------------------------
-
-CONTENT = bytes(range(256)) * 8000
-
-
-@contextmanager
-def served(content: bytes = CONTENT, *, most: int | None = None) -> Iterator[tuple[str, list[str]]]:
-    """Serve a file at /w.bin with ranges; `most` bytes of it before the connection is closed."""
-    ranges: list[str] = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            begin = int((self.headers.get("Range") or "bytes=0-").removeprefix("bytes=").rstrip("-"))
-            ranges.append(self.headers.get("Range") or "")
-            if self.path != "/w.bin" or begin >= len(content):
-                self.send_error(404 if self.path != "/w.bin" else 416)
-                return
-            self.send_response(206 if begin else 200)
-            self.send_header("Content-Length", str(len(content) - begin))
-            self.end_headers()
-            self.wfile.write(content[begin:][: most or len(content)])
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/w.bin", ranges
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-def test_an_interrupted_download_resumes_where_it_stopped(tmp_path: Path) -> None:
-    interrupted = pytest.raises(DataError, match=r"was interrupted|could not be fetched")
-    with served(most=300_000) as (address, _), interrupted:
-        download(address, tmp_path / "w.bin", silent)
-    begun = (tmp_path / "w.bin.part").stat().st_size
-    assert 0 < begun <= 300_000
-    with served() as (address, ranges):
-        download(address, tmp_path / "w.bin", silent)
-    assert ranges == [f"bytes={begun}-"]
-    assert (tmp_path / "w.bin").read_bytes() == CONTENT
-
-
-def test_a_part_that_is_whole_is_not_fetched_again(tmp_path: Path) -> None:
-    (tmp_path / "w.bin.part").write_bytes(CONTENT)
-    with served() as (address, _):
-        download(address, tmp_path / "w.bin", silent)
-    assert (tmp_path / "w.bin").read_bytes() == CONTENT
-
-
-def test_a_missing_file_and_a_missing_server_are_one_sentence(tmp_path: Path) -> None:
-    gone = pytest.raises(DataError, match=r"/gone could not be fetched \(HTTP 404\)\. Check the connection")
-    with served() as (address, _), gone:
-        download(address.replace("w.bin", "gone"), tmp_path / "w.bin", silent)
-    with pytest.raises(DataError, match=r"w\.bin could not be fetched \(.*refused.*\)\. Check the connection"):
-        download(address, tmp_path / "w.bin", silent)
 
 
 def test_a_file_with_another_hash_is_deleted_unopened(tmp_path: Path) -> None:

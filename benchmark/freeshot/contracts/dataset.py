@@ -43,10 +43,22 @@ class Images(Protocol):
 
 
 @dataclass(frozen=True)
+class RemoteFile:
+    """A file that a publisher offers for download without registration."""
+
+    address: str
+    """'https://…'."""
+    name: str
+    """Its name in the data set's folder, 'data/NAME'."""
+    md5: str = ""
+    """The publisher's checksum; '' if there is none."""
+
+
+@dataclass(frozen=True)
 class FewShotDataset(Component):
     """Read labelled images whose classes are split into base, validation and novel.
 
-    A data set never downloads; if files are missing it raises DataError and names the file to provide and its folder.
+    Loading never downloads; if files are missing it raises DataError and names the file to provide and its folder.
     """
 
     kind: ClassVar[str] = "dataset"
@@ -70,6 +82,10 @@ class FewShotDataset(Component):
     def is_available(self, root: Path) -> bool | None:
         """Return whether the files are in the user's data folder, without opening them; None if that needs opening."""
         return None
+
+    def remote_files(self) -> Sequence[RemoteFile]:
+        """Return what `freeshot data get` downloads; empty if users must download the files themselves."""
+        return ()
 
     def verify(self, root: Path) -> Sequence[str]:
         """Compare the publisher's checksums; return one sentence per file that has one."""

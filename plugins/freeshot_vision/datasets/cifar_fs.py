@@ -50,6 +50,7 @@ class CifarFs(PublishedDataset):
         Download(
             ("cifar-100-binary", "cifar100/data", "data", "meta_train", "train"),
             {"cifar-100-binary.tar.gz": "03b5dce01913d631647c71ecec9e9cb8", "cifar100.zip": ""},
+            offered={"cifar-100-binary.tar.gz": "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz"},
         ),
     )
 

@@ -55,7 +55,11 @@ class Isic(PublishedDataset):
     citation = "Codella et al., Skin lesion analysis toward melanoma detection 2018; Tschandl et al., HAM10000, 2018"
 
     downloads = tuple(
-        Download((name,), {f"{name}.zip": ""})
+        Download(
+            (name,),
+            {f"{name}.zip": ""},
+            offered={f"{name}.zip": f"https://isic-challenge-data.s3.amazonaws.com/2018/{name}.zip"},
+        )
         for name in ("ISIC2018_Task3_Training_Input", "ISIC2018_Task3_Training_GroundTruth")
     )
 
@@ -79,7 +83,14 @@ class EuroSat(PublishedDataset):
     citation = "Helber et al., EuroSAT, IEEE J-STARS 2019"
 
     downloads = (
-        Download(("EuroSAT_RGB", "2750"), {"EuroSAT_RGB.zip": "", "EuroSAT.zip": "c8fa014336c82ac7804f0398fcb19387"}),
+        Download(
+            ("EuroSAT_RGB", "2750"),
+            {"EuroSAT_RGB.zip": "", "EuroSAT.zip": "c8fa014336c82ac7804f0398fcb19387"},
+            offered={
+                "EuroSAT.zip": "https://huggingface.co/datasets/torchgeo/eurosat/resolve/"
+                "c877bcd43f099cd0196738f714544e355477f3fd/EuroSAT.zip"
+            },
+        ),
     )
 
 
@@ -92,7 +103,13 @@ class CropDiseases(PublishedDataset):
     publisher = "https://github.com/spMohanty/PlantVillage-Dataset"
     citation = "Mohanty et al., Using deep learning for image-based plant disease detection, 2016"
 
-    downloads = (Download(LEAF_FOLDERS, {"PlantVillage-Dataset-master.zip": ""}),)
+    downloads = (
+        Download(
+            LEAF_FOLDERS,
+            {"PlantVillage-Dataset-master.zip": ""},
+            offered={"PlantVillage-Dataset-master.zip": f"{publisher}/archive/refs/heads/master.zip"},
+        ),
+    )
 
 
 def _files_by_label(pairs: Iterable[tuple[str, str]], folders: Sequence[Path], table: Path) -> dict[str, list[Path]]:

@@ -24,6 +24,8 @@ class Download:
     """Names of archives that contain it → MD5, or '' if the publisher's is unknown."""
     plain: bool = False
     """Whether the 'archives' are plain files, such as a table of labels."""
+    offered: Mapping[str, str] = field(default_factory=dict)
+    """Archives that can be downloaded without registration → their address; enough of them for the whole download."""
 
     @property
     def description(self) -> str:

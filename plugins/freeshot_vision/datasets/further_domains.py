@@ -26,7 +26,18 @@ class Dtd(PublishedDataset):
     citation = "Cimpoi et al., Describing textures in the wild, CVPR 2014"
     split_source = "Meta-Dataset, 2020"
 
-    downloads = (Download(("dtd/images", "images"), {"dtd-r1.0.1.tar.gz": "fff73e5086ae6bdbea199a49dfb8a4c1"}),)
+    downloads = (
+        Download(
+            ("dtd/images", "images"),
+            {"dtd-r1.0.1.tar.gz": "fff73e5086ae6bdbea199a49dfb8a4c1"},
+            offered={"dtd-r1.0.1.tar.gz": f"{publisher}/download/dtd-r1.0.1.tar.gz"},
+        ),
+    )
+
+
+def _letters_of(part: str, md5: str) -> Download:
+    address = f"https://raw.githubusercontent.com/brendenlake/omniglot/master/python/{part}.zip"
+    return Download((part,), {f"{part}.zip": md5}, offered={f"{part}.zip": address})
 
 
 @dataclass(frozen=True)
@@ -44,8 +55,8 @@ class Omniglot(PublishedDataset):
     split_source = "its authors' background and evaluation alphabets"
 
     downloads = (
-        Download(("images_background",), {"images_background.zip": "68d2efa1b9178cc56df9314c21c6e718"}),
-        Download(("images_evaluation",), {"images_evaluation.zip": "6b91aef0f799c5bb55b94e3f2daec811"}),
+        _letters_of("images_background", "68d2efa1b9178cc56df9314c21c6e718"),
+        _letters_of("images_evaluation", "6b91aef0f799c5bb55b94e3f2daec811"),
     )
 
     def members(self, root: Path) -> Mapping[str, Sequence[Path]]:
@@ -76,7 +87,13 @@ class Aircraft(PublishedDataset):
     citation = "Maji et al., Fine-grained visual classification of aircraft, 2013"
     split_source = "Meta-Dataset, 2020"
 
-    downloads = (Download(("fgvc-aircraft-2013b/data", "data"), {"fgvc-aircraft-2013b.tar.gz": ""}),)
+    downloads = (
+        Download(
+            ("fgvc-aircraft-2013b/data", "data"),
+            {"fgvc-aircraft-2013b.tar.gz": ""},
+            offered={"fgvc-aircraft-2013b.tar.gz": f"{publisher}/archives/fgvc-aircraft-2013b.tar.gz"},
+        ),
+    )
 
     def members(self, root: Path) -> Mapping[str, Sequence[Path]]:
         """Read the lists of variants, lines like '1025794 707-320'."""
@@ -115,6 +132,10 @@ class TrafficSigns(PublishedDataset):
             {
                 "GTSRB_Final_Training_Images.zip": "",
                 "GTSRB-Training_fixed.zip": "513f3c79a4c5141765e10e952eaa2478",
+            },
+            offered={
+                "GTSRB-Training_fixed.zip": "https://sid.erda.dk/public/archives/daaeac0d7ce1152aea9b61d9f1e19370/"
+                "GTSRB-Training_fixed.zip"
             },
         ),
     )

@@ -62,8 +62,17 @@ class VggFlower(PublishedDataset):
     split_source = "Meta-Dataset, 2020: 71, 15 and 16 classes, as many as the paper states"
 
     downloads = (
-        Download(("jpg",), {"102flowers.tgz": "52808999861908f626f3c1f4e79d11fa"}),
-        Download(("imagelabels.mat",), {"imagelabels.mat": "e0620be6f572b9609742df49c70aed4d"}, plain=True),
+        Download(
+            ("jpg",),
+            {"102flowers.tgz": "52808999861908f626f3c1f4e79d11fa"},
+            offered={"102flowers.tgz": f"{publisher}/102flowers.tgz"},
+        ),
+        Download(
+            ("imagelabels.mat",),
+            {"imagelabels.mat": "e0620be6f572b9609742df49c70aed4d"},
+            plain=True,
+            offered={"imagelabels.mat": f"{publisher}/imagelabels.mat"},
+        ),
     )
 
     def members(self, root: Path) -> Mapping[str, Sequence[Path]]:
@@ -95,7 +104,13 @@ class Cub(PublishedDataset):
     citation = "Wah et al., The Caltech-UCSD Birds-200-2011 dataset, CNS-TR-2011-001"
     split_source = "by position, as in LoRA Recycle: even, 1 and 3 modulo 4"
 
-    downloads = (Download(("CUB_200_2011/images", "images"), {"CUB_200_2011.tgz": "97eceeb196236b17998738112f37df78"}),)
+    downloads = (
+        Download(
+            ("CUB_200_2011/images", "images"),
+            {"CUB_200_2011.tgz": "97eceeb196236b17998738112f37df78"},
+            offered={"CUB_200_2011.tgz": "https://data.caltech.edu/records/65de6-vp158/files/CUB_200_2011.tgz"},
+        ),
+    )
 
     def default_counts(self) -> Mapping[str, int]:
         """Return 100, 50 and 50."""

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from freeshot import FewShotDataset, Images
+from freeshot import FewShotDataset, Images, RemoteFile
 from freeshot.basics.errors import DataError
 from freeshot_vision.datasets.downloads import Download
 
@@ -90,6 +90,16 @@ class PublishedDataset(FewShotDataset):
     def is_available(self, root: Path) -> bool:
         """Return whether all downloads are in the data folder."""
         return all(download.is_available(root / self.name) for download in self.downloads)
+
+    def remote_files(self) -> Sequence[RemoteFile]:
+        """Return the archives that publishers offer; empty unless together they are the whole release."""
+        if not all(download.offered for download in self.downloads):
+            return ()
+        return [
+            RemoteFile(address, archive, download.archives[archive])
+            for download in self.downloads
+            for archive, address in download.offered.items()
+        ]
 
     def verify(self, root: Path) -> Sequence[str]:
         """Compare existing archives with the publisher's checksums."""

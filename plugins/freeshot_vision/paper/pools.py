@@ -11,6 +11,8 @@ the backbone that package registries provide; some on subsets and reduced copies
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from freeshot import PoolPlan
 
 IN_DOMAIN = ("cifar-fs", "mini-imagenet", "vgg-flower", "cub")
@@ -53,6 +55,15 @@ def _small_plan(dataset: str, sources: tuple[str, ...], count: int) -> PoolPlan:
     return PoolPlan(
         name, sources, count, backbone, steps=30, batch=20, lr=2e-3, head_lr=3e-3, held_out_images=40, at_once=1
     )
+
+
+POOL_FILES = Path(__file__).parent / "pool_files"
+"""Small pools that were built: in a checkout of the repository, but not in the wheel, for their size."""
+
+
+def built_pools() -> list[tuple[str, str]]:
+    """List the small pools whose files are there: name, folder."""
+    return [(f"paper/{card.parent.name}", str(card.parent)) for card in sorted(POOL_FILES.glob("*/pool.json"))]
 
 
 SMALL_PLANS = (

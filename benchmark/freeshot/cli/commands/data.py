@@ -48,6 +48,42 @@ def list_(ctx: click.Context, data: Path) -> None:
     table(rows, heads=("name", "domain", "licence", "classes", "files"))
 
 
+@command.command("get")
+@click.argument("name")
+@data_folder
+@click.pass_context
+def get(ctx: click.Context, name: str, data: Path) -> None:
+    """Download the data set NAME, if its publisher offers it without registration, and count its images.
+
+    An interrupted download resumes. Nothing is opened before its checksum is compared, if the publisher gives one.
+    """
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    from freeshot.basics.errors import DataError
+    from freeshot.contracts.dataset import RemoteFile
+    from freeshot.data.fetch import get_files
+    from freeshot.data.lookup import dataset_by_name
+    from freeshot.data.verify import check_dataset
+
+    dataset = dataset_by_name(session_of(ctx, data=data).catalogue, name)
+    files = dataset.remote_files()
+    if not files and not dataset.is_available(data):
+        try:
+            dataset.load("novel", data)  # its error names the files and where they are from
+        except DataError as error:
+            raise DataError(f"'{name}' cannot be downloaded by this command. {error}") from None
+    if not dataset.is_available(data):
+        print_line(f"{name}: {', '.join(file.address for file in files)}. Licence: {dataset.license or 'not stated'}.")
+        with Progress(TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()) as bars:
+            tasks = {file.name: bars.add_task(file.name, total=None) for file in files}
+
+            def report(file: RemoteFile, done: int, total: int) -> None:
+                bars.update(tasks[file.name], completed=done, total=total)
+
+            get_files(files, data / name, report)
+    _print(check_dataset(dataset, data, decode=False))
+
+
 @command.command("check")
 @click.argument("name")
 @data_folder

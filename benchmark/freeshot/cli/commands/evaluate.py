@@ -76,7 +76,7 @@ def command(
     request = EvaluateRequest(**arguments, sizes=TaskSizes(way, shot, query, episodes, seed))
     if out is not None:
         require_writable(out.absolute().parent, "--out")
-    _warn_of_left_out(request.images)
+    warn_of_left_out(request.images)
     job = plan_evaluation(request, session.catalogue)
     session.warn()
     if form == "table":
@@ -93,11 +93,11 @@ def command(
     _print(report, form, top, request.results)
 
 
-def _warn_of_left_out(images: Path | None) -> None:
-    """Name the pictures in formats that are not read, before an error about a class that has no other file."""
-    from freeshot.data.image_folder import left_out
+def warn_of_left_out(images: Path | None) -> None:
+    """Count the pictures that are not used, before an error about a class that has no other file."""
+    from freeshot.data.image_folder import left_out, stray_images
 
-    if images is not None and (sentence := left_out(images)):
+    for sentence in filter(None, (left_out(images), stray_images(images)) if images is not None else ()):
         print_warning(sentence)
 
 

@@ -9,7 +9,8 @@ import rich_click as click
 
 from freeshot.basics.text import counted
 from freeshot.cli import options
-from freeshot.cli.console import duration, print_line, print_warning
+from freeshot.cli.commands.evaluate import warn_of_left_out
+from freeshot.cli.console import duration, print_line
 from freeshot.cli.context import session_of
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def command(ctx: click.Context, /, *, budget: float, dry_run: bool, **arguments:
     from freeshot.workflows.export_adapter import RecycleRequest, plan_recycling
 
     session = session_of(ctx)
-    _warn_of_left_out(arguments["images"])
+    warn_of_left_out(arguments["images"])
     job = plan_recycling(RecycleRequest(**arguments, budget=60 * budget), session.catalogue)
     session.warn()
     track, spec = job.cell.track, job.cell.spec
@@ -79,14 +80,6 @@ def command(ctx: click.Context, /, *, budget: float, dry_run: bool, **arguments:
     for gain in result.gains:
         print_line(_gain(gain))
     print_line(f"Saved the adapter in {arguments['out']}. Load it with 'freeshot predict --adapter' or with PEFT.")
-
-
-def _warn_of_left_out(images: Any) -> None:
-    """Name the pictures in formats that are not read, before an error about a class that has no other file."""
-    from freeshot.data.image_folder import left_out
-
-    if images is not None and (sentence := left_out(images)):
-        print_warning(sentence)
 
 
 def _choices(choices: Choices, budget: float) -> Iterator[str]:

@@ -13,6 +13,7 @@ from freeshot.leaderboard.board import Board
 from freeshot.leaderboard.compare import compare, default_differences
 from freeshot.render.plots.cost import cost_plot
 from freeshot.render.plots.critical_difference import critical_plot
+from freeshot.render.plots.episodes import episode_plot
 from freeshot.render.plots.intervals import forest_plot, paired_plot
 from freeshot.render.plots.style import drawn, required
 
@@ -50,6 +51,10 @@ def _figures(board: Board) -> Iterator[tuple[str, Figure]]:
     pairs = default_differences(board)
     if len(pairs) == 1:  # with several rows per method the default pair is ambiguous
         yield "paired", paired_plot(board, compare(board, pairs[0].first, pairs[0].second))
+    rows = {row.label: row for row in board.all_rows}
+    for pair in pairs:
+        name = "episodes" if len(pairs) == 1 else f"episodes-{pair.first}"
+        yield name, episode_plot(board, rows[pair.first], rows[pair.second])
 
 
 def _slug(name: str) -> str:
