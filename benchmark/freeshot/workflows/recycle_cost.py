@@ -71,7 +71,8 @@ class CostMeter:
         shown = track.way * (track.shot + max(1, min(track.query, per_class - track.shot)))
         left = 1 - done / total
         inverting = left * images * steps * self._inversion_pace(cell, planned) if left else 0.0
-        learning = learner.iterations * shown * self._learning_pace(cell, planned)
+        passes = 1 + int(getattr(learner, "inner_steps", 0))  # of a learner that also adapts within each task
+        learning = learner.iterations * passes * shown * self._learning_pace(cell, planned)
         return RecycleCost({STAGE: inverting, LEARNING: learning}, done / total)
 
     def _inversion_pace(self, cell: PlannedCell, planned: PoolInversion) -> float:

@@ -69,7 +69,7 @@ def command(ctx: click.Context, /, *, budget: float, dry_run: bool, **arguments:
         f"{spec.method.name} on {counted(len(job.pool), 'LoRA')} of '{job.pool.name}' for {track.way}-way "
         f"{track.shot}-shot tasks on {track.backbone}."
     )
-    for sentence in _choices(job.choices, budget):
+    for sentence in choices_text(job.choices, budget):
         print_line(sentence)
     if dry_run:
         return
@@ -78,11 +78,11 @@ def command(ctx: click.Context, /, *, budget: float, dry_run: bool, **arguments:
     with shown(session.host.manager):
         result = job.run()
     for gain in result.gains:
-        print_line(_gain(gain))
+        print_line(gain_text(gain))
     print_line(f"Saved the adapter in {arguments['out']}. Load it with 'freeshot predict --adapter' or with PEFT.")
 
 
-def _choices(choices: Choices, budget: float) -> Iterator[str]:
+def choices_text(choices: Choices, budget: float) -> Iterator[str]:
     """Yield what was chosen for the user and why, then the cost."""
     if choices.compared:
         each = ", ".join(f"{name}: {_about(seconds)}" for name, seconds in choices.compared.items())
@@ -108,7 +108,7 @@ def _about(seconds: float | None) -> str:
     return "unknown" if seconds is None else duration(seconds)
 
 
-def _gain(gain: Gain) -> str:
+def gain_text(gain: Gain) -> str:
     """Describe a gain, and what it means."""
     numbers = (
         f"{100 * gain.before:.1f} % → {100 * gain.after:.1f} % "
