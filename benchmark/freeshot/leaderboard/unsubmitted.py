@@ -81,7 +81,7 @@ class StandingRow:
 
     def to_json(self) -> dict[str, Any]:
         """Return all fields as JSON values."""
-        plain = {"label": self.label, "data": self.data, "role": self.role, "position": self.position}
+        plain: dict[str, Any] = {"label": self.label, "data": self.data, "role": self.role, "position": self.position}
         plain |= {"rank": self.rank, "mean": self.mean, "accuracies": dict(self.accuracies)}
         return plain | {"differences": {track: vars(interval) for track, interval in self.differences.items()}}
 

@@ -124,7 +124,7 @@ def score_lists(
 
     Features are cached unless the learner uses no `backbone`.
     """
-    recipe = backbone and feature_recipe(context, backbone, learner, images)
+    recipe = None if backbone is None else feature_recipe(context, backbone, learner, images)
     every = chain.from_iterable(lists)
     if recipe is None:
         embedded = embed_episodes(learner, images, every, context.device, report)

@@ -71,7 +71,8 @@ class CostMeter:
         shown = track.way * (track.shot + max(1, min(track.query, per_class - track.shot)))
         left = 1 - done / total
         inverting = left * images * steps * self._inversion_pace(cell, planned) if left else 0.0
-        learning = learner.iterations * shown * self._learning_pace(cell, planned)
+        passes = 1 + int(getattr(learner, "inner_steps", 0))  # of a learner that also adapts within each task
+        learning = learner.iterations * passes * shown * self._learning_pace(cell, planned)
         return RecycleCost({STAGE: inverting, LEARNING: learning}, done / total)
 
     def _inversion_pace(self, cell: PlannedCell, planned: PoolInversion) -> float:
@@ -87,10 +88,11 @@ class CostMeter:
         options: Any = planned.inversion
         if getattr(options, "prior", "none") == "none":
             return 0.0
-        chosen = [options.prior, options.prior_weights, options.prior_spread, getattr(options, "prior_size", 0)]
-        prior = open_prior(*chosen[:3], planned.backbone.device, chosen[3])
+        name, file, spread = options.prior, options.prior_weights, getattr(options, "prior_spread", "std")
+        size = getattr(options, "prior_size", 0)
+        prior = open_prior(name, file, spread, planned.backbone.device, size)
         every = getattr(options, "prior_every", 1)
-        return self._pace(fingerprint(["prior", *chosen]), prior.distance, planned) / every
+        return self._pace(fingerprint(["prior", name, file, size]), prior.distance, planned) / every
 
     def _learning_pace(self, cell: PlannedCell, planned: PoolInversion) -> float:
         """Return the seconds per image of meta-learning, on the patches that the strategy keeps."""
@@ -103,7 +105,7 @@ class CostMeter:
         model = SharedLora(backbone, rank, stream(0, "pace"), targets)
 
         def loss(images: Tensor) -> Tensor:
-            return model(images.detach(), None if kept is None else kept.expand(len(images), -1)).sum()
+            return model.embed(images.detach(), None if kept is None else kept.expand(len(images), -1)).sum()
 
         return self._pace(fingerprint(["learning", rank, targets, kept is None or kept.shape[1]]), loss, planned)
 

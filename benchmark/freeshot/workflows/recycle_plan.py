@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from freeshot.basics.errors import OptionError, PoolError
 from freeshot.basics.seeds import stream
 from freeshot.cache.artifacts import Artifact
-from freeshot.contracts.component import options_of
+from freeshot.contracts.component import build, options_of
 from freeshot.contracts.method import Method, Needs
 from freeshot.contracts.pool import LoraPool
 from freeshot.contracts.tracks import Row, Track
@@ -119,15 +119,18 @@ class _Planner:
         meter = CostMeter(self.context, pool)
         costs = {name: meter.estimate(cell) for name, (cell, _, _) in planned.items()}
         seconds = {name: None if cost is None else cost.seconds for name, cost in costs.items()}
-        chosen = request.preset or self._chosen(seconds, backbone, pool)
+        chosen, repeated = (request.preset, False) if request.preset else self._chosen(seconds, backbone, pool)
         cell, method, notes = planned[chosen]
         require_parts_ready(cell, self.context)
         compared = seconds if request.preset is None and len(seconds) > 1 else {}
-        choices = Choices(chosen, costs[chosen], compared, notes)
+        choices = Choices(chosen, costs[chosen], compared, repeated, notes)
         return RecyclePlan(request, self.context, cell, pool, method, choices, pictures)
 
-    def _chosen(self, seconds: Mapping[str, float | None], backbone: Backbone, pool: LoraPool) -> str:
-        """Choose a preset, once: a repeated run resumes the first one, even if the machine is busier by then."""
+    def _chosen(self, seconds: Mapping[str, float | None], backbone: Backbone, pool: LoraPool) -> tuple[str, bool]:
+        """Choose a preset, once: a repeated run resumes the first one, even if the machine is busier by then.
+
+        Return also whether an earlier run chose it.
+        """
         request, artifacts = self.request, self.context.artifacts
         recipe = {
             "method": [self.method, sorted(request.options)],
@@ -137,10 +140,10 @@ class _Planner:
             "device": backbone.device.type,
         }
         if (earlier := artifacts.load(CHOICE, recipe)) is not None and earlier.facts["preset"] in seconds:
-            return str(earlier.facts["preset"])
+            return str(earlier.facts["preset"]), True
         chosen = choose_preset(seconds, request.budget)
         artifacts.save(CHOICE, recipe, Artifact({}, {"preset": chosen}))
-        return chosen
+        return chosen, False
 
     def _cell(self, preset: str) -> tuple[PlannedCell, Method, tuple[str, ...]]:
         """Resolve a preset into a cell, with sentences about what was chosen."""
@@ -155,27 +158,33 @@ class _Planner:
         return cell, method, tuple(filter(None, (about_prior, about_classes)))
 
     def _with_classes_left(self, row: Row) -> tuple[Row, str]:
-        """Hold no classes out of a pool that is too small for it, unless the user set a share."""
-        if "held_out" not in options_of(self.context.catalogue.component("method", self.method)):
+        """Hold no classes out of a pool that is too small for it; PoolError if the user asks for it."""
+        method = self.context.catalogue.component("method", self.method)
+        if "held_out" not in options_of(method):
             return row, ""
-        share = row.options.get("held_out", 0.0)
+        share = getattr(build(method, row.options), "held_out", 0.0)
         if not share:
             return row, "No classes are held out to measure the gain; -o held_out=0.1 holds a tenth out of training."
-        if not isinstance(share, float) or is_set(self.request.options, "held_out"):
-            return row, ""
-        ids = {entry.name: set(entry.class_ids) for entry in self.pool}
         try:
-            rng = stream(self.request.seed, "held-out classes")
-            hidden = hidden_classes(self.pool.entries, share, self._track.way, rng)
+            self._require_classes_left(share)
         except PoolError:
-            hidden = frozenset().union(*ids.values())
-        if any(len(own - hidden) > 1 for own in ids.values()):
+            if is_set(self.request.options, "held_out"):
+                raise
+        else:
             return row, ""
+        count = len({class_id for entry in self.pool for class_id in entry.class_ids})
         reason = (
-            f"No classes are held out to measure the gain: the pool has only {len(set().union(*ids.values()))} for "
-            f"{self._track.way}-way tasks. --images DIR measures it on your pictures."
+            f"No classes are held out to measure the gain: the pool has only {count} for {self._track.way}-way tasks. "
+            "--images DIR measures it on your pictures."
         )
         return Row(row.method, {**row.options, "held_out": 0.0}), reason
+
+    def _require_classes_left(self, share: float) -> None:
+        """Require that holding out classes leaves tasks of one LoRA and of several; PoolError otherwise."""
+        rng = stream(self.request.seed, "held-out classes")
+        hidden = hidden_classes(self.pool.entries, share, self._track.way, rng)
+        if not any(len(set(entry.class_ids) - hidden) > 1 for entry in self.pool):
+            raise PoolError("No LoRA has two classes left to make a task of. Lower held_out.")
 
     @property
     def _track(self) -> Track:

@@ -49,7 +49,8 @@ def with_prior(
 
     `available` is the name of a prior and its file of weights, if there are any.
     """
-    if not _has_prior(row, catalogue) or row.options.keys() & {"inversion.prior", "inversion.prior_weights"}:
+    options = _prior_options(row, catalogue)
+    if not options or row.options.keys() & {"inversion.prior", "inversion.prior_weights"}:
         return row, ""
     if available is None:
         chosen: dict[str, object] = {"inversion.prior": "none"}
@@ -58,7 +59,8 @@ def with_prior(
         chosen = {"inversion.prior": "none"}
         reason = f"none, because images of {image_size} px would have to be enlarged for {available[0]}"
     else:
-        size = {"inversion.prior_size": ENLARGED} if image_size < SMALLEST else {}
+        enlarged = image_size < SMALLEST and "prior_size" in options
+        size: dict[str, object] = {"inversion.prior_size": ENLARGED} if enlarged else {}
         chosen = {"inversion.prior": available[0], "inversion.prior_weights": available[1], **size}
         reason = (
             f"{available[0]} ({available[1]}), whose statistics make images natural; none with -o inversion.prior=none"
@@ -93,10 +95,10 @@ def _suite_rows(name: str, presets: Mapping[str, object], catalogue: Catalogue) 
         raise unknown_name("preset or suite", name, [*presets, *catalogue.suites()]) from None
 
 
-def _has_prior(row: Row, catalogue: Catalogue) -> bool:
-    """Return whether the row's inversion has the options of a prior."""
+def _prior_options(row: Row, catalogue: Catalogue) -> set[str]:
+    """Return which options of a prior the row's inversion has."""
     field = options_of(catalogue.component("method", row.method)).get("inversion")
     if field is None or not isinstance(field.default, Choice):
-        return False
-    name = row.options.get("inversion", field.default.name)
-    return {"prior", "prior_weights", "prior_size"} <= options_of(catalogue.component("inversion", str(name))).keys()
+        return set()
+    name = str(row.options.get("inversion", field.default.name))
+    return {"prior", "prior_weights", "prior_size"} & options_of(catalogue.component("inversion", name)).keys()

@@ -59,5 +59,7 @@ class Choices:
     """None if it cannot be estimated."""
     compared: Mapping[str, float | None] = field(default_factory=dict)
     """Estimated seconds of each preset, if the preset was chosen among them."""
+    repeated: bool = False
+    """Whether the preset is the one that an earlier run chose."""
     notes: tuple[str, ...] = ()
     """Sentences about the prior and the held-out classes."""

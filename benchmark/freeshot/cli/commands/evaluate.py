@@ -76,7 +76,7 @@ def command(
     request = EvaluateRequest(**arguments, sizes=TaskSizes(way, shot, query, episodes, seed))
     if out is not None:
         require_writable(out.absolute().parent, "--out")
-    _warn_of_left_out(request.images)
+    warn_of_left_out(request.images)
     job = plan_evaluation(request, session.catalogue)
     session.warn()
     if form == "table":
@@ -93,11 +93,11 @@ def command(
     _print(report, form, top, request.results)
 
 
-def _warn_of_left_out(images: Path | None) -> None:
-    """Name the pictures in formats that are not read, before an error about a class that has no other file."""
-    from freeshot.data.image_folder import left_out
+def warn_of_left_out(images: Path | None) -> None:
+    """Count the pictures that are not used, before an error about a class that has no other file."""
+    from freeshot.data.image_folder import left_out, stray_images
 
-    if images is not None and (sentence := left_out(images)):
+    for sentence in filter(None, (left_out(images), stray_images(images)) if images is not None else ()):
         print_warning(sentence)
 
 
@@ -119,23 +119,17 @@ def _print(report: EvaluationReport, form: str, top: int, results: Path) -> None
 
 
 def _print_pictures(score: TrackScore) -> None:
-    rows = [(report, f"{_percent(interval)}") for report, interval in _intervals(score)]
+    rows = [(f"accuracy, ± over {interval.covers}", _percent(interval)) for interval in (score.interval, *score.wider)]
+    if score.gain is not None:
+        from freeshot.stats.intervals import student_t
+
+        rows.append(("backbone alone, ± over episodes", _percent(student_t(score.baseline))))
+        rows.append(("gain of the adapter, ± over episodes", _points(score.gain)))
     table(rows)
     print_line(
         f"{score.way}-way {score.shot}-shot tasks with {counted(score.query, 'query picture')} per class, "
         f"{len(score.accuracies)} of them drawn from {score.track}."
     )
-
-
-def _intervals(score: TrackScore) -> Iterator[tuple[str, Interval]]:
-    """Yield the intervals with what they are about."""
-    for interval in (score.interval, *score.wider):
-        yield f"accuracy, ± over {interval.covers}", interval
-    if score.gain is not None:
-        from freeshot.stats.intervals import student_t
-
-        yield "backbone alone, ± over episodes", student_t(score.baseline)
-        yield "gain of the adapter, ± over episodes", score.gain
 
 
 def _print_tracks(report: EvaluationReport, standing: Standing) -> None:
@@ -192,7 +186,7 @@ def _standing_row(row: StandingRow) -> tuple[str, ...]:
         row.data or "–",
         "–" if row.rank is None else f"{row.rank:.2f}",
         "–" if row.mean is None else f"{100 * row.mean:.1f}",
-        "–" if row.difference is None else f"{100 * row.difference:+.1f}",
+        "–" if row.difference is None else _signed(row.difference),
         counts if row.differences else "–",
     )
 
@@ -217,12 +211,20 @@ def _numbers(interval: Interval) -> list[str]:
     return [f"{value:.6f}" for value in (interval.mean, interval.low, interval.high)]
 
 
+def _signed(difference: float) -> str:
+    """Format a difference in points, without a negative zero."""
+    return f"{round(100 * difference, 1) + 0.0:+.1f}"
+
+
 def _percent(interval: Interval) -> str:
     return f"{100 * interval.mean:.2f} ± {100 * interval.half_width:.2f}"
 
 
 def _difference(row: StandingRow, track: str) -> str:
     interval = row.differences.get(track)
-    if interval is None:
-        return "–"
+    return "–" if interval is None else _points(interval)
+
+
+def _points(interval: Interval) -> str:
+    """Format a difference."""
     return f"{100 * interval.mean:+.2f} ± {100 * interval.half_width:.2f}"

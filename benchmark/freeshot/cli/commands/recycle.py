@@ -9,7 +9,8 @@ import rich_click as click
 
 from freeshot.basics.text import counted
 from freeshot.cli import options
-from freeshot.cli.console import duration, print_line, print_warning
+from freeshot.cli.commands.evaluate import warn_of_left_out
+from freeshot.cli.console import duration, print_line
 from freeshot.cli.context import session_of
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def command(ctx: click.Context, /, *, budget: float, dry_run: bool, **arguments:
     from freeshot.workflows.export_adapter import RecycleRequest, plan_recycling
 
     session = session_of(ctx)
-    _warn_of_left_out(arguments["images"])
+    warn_of_left_out(arguments["images"])
     job = plan_recycling(RecycleRequest(**arguments, budget=60 * budget), session.catalogue)
     session.warn()
     track, spec = job.cell.track, job.cell.spec
@@ -81,21 +82,15 @@ def command(ctx: click.Context, /, *, budget: float, dry_run: bool, **arguments:
     print_line(f"Saved the adapter in {arguments['out']}. Load it with 'freeshot predict --adapter' or with PEFT.")
 
 
-def _warn_of_left_out(images: Any) -> None:
-    """Name the pictures in formats that are not read, before an error about a class that has no other file."""
-    from freeshot.data.image_folder import left_out
-
-    if images is not None and (sentence := left_out(images)):
-        print_warning(sentence)
-
-
 def choices_text(choices: Choices, budget: float) -> Iterator[str]:
     """Yield what was chosen for the user and why, then the cost."""
     if choices.compared:
         each = ", ".join(f"{name}: {_about(seconds)}" for name, seconds in choices.compared.items())
         seconds = choices.compared[choices.preset]
         reason = "the cheapest, because the time it takes cannot be estimated"
-        if seconds is not None:
+        if choices.repeated:
+            reason = "the one of the first run"
+        elif seconds is not None:
             reason = f"the most thorough that takes at most {budget:g} min here"
             if seconds > 60 * budget:
                 reason = f"the cheapest, though it takes more than {budget:g} min here"
@@ -123,7 +118,6 @@ def gain_text(gain: Gain) -> str:
     if gain.on == "pictures":
         return f"Gain on your pictures of {gain.classes} classes: {numbers}."
     return (
-        f"Gain on synthesised images of {gain.classes} classes held out of training: {numbers}. It shows that the "
-        "adapter learned from the pool, not how good it is on photographs; --images DIR or 'freeshot evaluate' "
-        "measures that."
+        f"Gain on synthesised images of {gain.classes} classes held out of training: {numbers}. It measures what was "
+        "learned from the pool, not how good the adapter is on photographs; --images DIR and 'freeshot evaluate' do."
     )

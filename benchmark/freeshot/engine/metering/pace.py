@@ -31,8 +31,13 @@ def seconds_per_image(loss: Callable[[Tensor], Tensor], side: int, device: torch
 
 def _timed(loss: Callable[[Tensor], Tensor], count: int, side: int, device: torch.device) -> float:
     images = torch.rand(count, 3, side, side, device=device).requires_grad_()
+    _wait(device)
     began = time.perf_counter()
     loss(images).backward()  # type: ignore[no-untyped-call]
+    _wait(device)
+    return time.perf_counter() - began
+
+
+def _wait(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-    return time.perf_counter() - began
