@@ -169,6 +169,11 @@ def test_ones_own_pictures_are_evaluated_with_the_gain(evaluate: Any, folder: Pa
     assert "Gain over the backbone alone" in evaluation._repr_html_()
 
 
+def test_a_row_is_named_by_its_function_or_by_the_user(evaluate: Any) -> None:
+    assert evaluate(lambda images: images.mean((2, 3))).name == "embedding"
+    assert evaluate(mean_colour, name="mine").name == "mine"
+
+
 def test_an_embedding_of_a_wrong_shape_is_refused(evaluate: Any) -> None:
     with pytest.raises(ContractError, match=r"must embed \[b, 3, h, w\] as \[b, d\], but gave"):
         evaluate(lambda images: images)

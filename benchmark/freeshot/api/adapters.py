@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from freeshot.api.runs import measured, texts_of
-from freeshot.api.session import StrPath, open_session, shown_progress, warn, warn_of_failures
+from freeshot.api.session import StrPath, open_session, shown_progress, warn, warn_of_failures, warn_of_left_out
 from freeshot.basics.errors import OptionError
 from freeshot.basics.tables import html_table
 from freeshot.contracts.pool import LoraPool
@@ -114,6 +114,8 @@ def recycle(
         device=device,
         precision=measured(precision, device),
     )
+    if request.images is not None:
+        warn_of_left_out(request.images)
     session = open_session(plugins)
     job = plan_recycling(request, session.catalogue)
     warn_of_failures(session)
@@ -174,7 +176,6 @@ def predict(
     """
     from freeshot.api.predictions import ShownPredictions
     from freeshot.contracts.events import Progress
-    from freeshot.data.image_folder import left_out, stray_images
     from freeshot.engine.lora.adapted_learner import AdaptedLearner
     from freeshot.workflows.predict import open_learner, predict_folders
 
@@ -184,8 +185,7 @@ def predict(
     else:
         folder = None if adapter is None else Path(adapter)
         learner, opened = open_learner(session.catalogue, folder, backbone, device)
-    for sentence in filter(None, (left_out(Path(support), Path(query)), stray_images(Path(support)))):
-        warn(sentence)
+    warn_of_left_out(Path(support), Path(query))
 
     def on_step(done: int, total: int) -> None:
         list(session.host.results("freeshot_event", event=Progress("predict", "images", done, total)))

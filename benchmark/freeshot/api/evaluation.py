@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from freeshot.api.adapters import TrainedAdapter
 from freeshot.api.runs import measured
-from freeshot.api.session import StrPath, Texts, listed, open_session, shown_progress, warn, warn_of_failures
+from freeshot.api.session import (
+    StrPath,
+    Texts,
+    listed,
+    open_session,
+    shown_progress,
+    warn_of_failures,
+    warn_of_left_out,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -69,14 +77,15 @@ def evaluate(
 
     """
     from freeshot.api.tables import Evaluation
-    from freeshot.data.image_folder import left_out
     from freeshot.workflows.evaluate import EvaluateRequest, plan_evaluation
     from freeshot.workflows.own_pictures import TaskSizes
 
     given: Any = target
     if isinstance(target, TrainedAdapter):
         given, backbone, name = target.adapter, target.backbone.name, name or target.name
-    elif target is not None and not callable(target):
+    elif callable(target):
+        name = name or ("embedding" if getattr(target, "__name__", "") == "<lambda>" else None)
+    elif target is not None:
         given = Path(target)
     request = EvaluateRequest(
         target=given,
@@ -94,8 +103,8 @@ def evaluate(
         precision=measured(precision, device),
     )
     session = open_session(plugins, data)
-    if request.images is not None and (sentence := left_out(request.images)):
-        warn(sentence)
+    if request.images is not None:
+        warn_of_left_out(request.images)
     job = plan_evaluation(request, session.catalogue)
     warn_of_failures(session)
     with shown_progress(session, progress=progress):

@@ -48,6 +48,14 @@ def warn(sentence: str) -> None:
     warnings.warn(sentence, FreeshotWarning, stacklevel=level)
 
 
+def warn_of_left_out(labelled: Path, *others: Path) -> None:
+    """Warn of pictures in formats that are not read, and of those outside of the class folders of `labelled`."""
+    from freeshot.data.image_folder import left_out, stray_images
+
+    for sentence in filter(None, (left_out(labelled, *others), stray_images(labelled))):
+        warn(sentence)
+
+
 def listed(value: T | Iterable[T]) -> tuple[T, ...]:
     """Return one value or several as a tuple; a text is one value."""
     if isinstance(value, Iterable) and not isinstance(value, str):
