@@ -86,12 +86,14 @@ def require_agreement(file: Path, config: Mapping[str, Any], ranks: Mapping[str,
                 f"{file} has factors of rank {rank} for {layer}, but the adapter_config.json beside it states "
                 f"{stated}. Export the adapter again, so that the two belong together."
             )
+    saved = config.get("modules_to_save")  # 'all-linear' lists the head, too, which is saved instead of tuned
     targets = config.get("target_modules")
     if isinstance(targets, str) and targets != "all-linear" and is_harmless(targets):
         other = [layer for layer in ranks if not re.fullmatch(targets, layer)]
     elif isinstance(targets, list) and all(isinstance(target, str) for target in targets):
         other = [layer for layer in ranks if not any(_ends_in(layer, target) for target in targets)]
-        if without := [target for target in targets if not any(_ends_in(layer, target) for layer in ranks)]:
+        tuned = [target for target in targets if not (isinstance(saved, list) and target in saved)]
+        if without := [target for target in tuned if not any(_ends_in(layer, target) for layer in ranks)]:
             raise PoolError(
                 f"{file} has no factors of {', '.join(without)}, which the target_modules of the adapter_config.json "
                 "beside it name. Export the adapter again, or remove them there."
