@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from freeshot.basics.errors import FreeshotError, OptionError
-from freeshot.contracts.component import name_and_options
 from freeshot.engine.vit.backbone import backbone_provider, proposals
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.pool.external_formats import named_network
@@ -25,7 +24,8 @@ def propose_backbone(folder: Path, catalogue: Catalogue) -> str:
             f"The LoRAs in {folder} do not name the network they were tuned on (base_model_name_or_path). Set "
             f"--backbone, such as {EXAMPLE}."
         )
-    lines = proposals(catalogue, network, model_class)
+    # the network itself first, then ours with the weights of the same hub id
+    lines = tuple(sorted(proposals(catalogue, network, model_class), key=lambda line: network not in line))
     if network.partition(":")[0] in catalogue.names("backbone"):  # an adapter of FreeShot's own
         lines = (network, *lines)
     reasons = []
@@ -38,9 +38,8 @@ def propose_backbone(folder: Path, catalogue: Catalogue) -> str:
             return line
     if not lines:
         raise OptionError(
-            f"The LoRAs in {folder} were tuned on '{network}', which is neither a folder here nor a known network. "
-            f"Set --backbone, such as {EXAMPLE}."
+            f"The LoRAs in {folder} were tuned on '{network}', which is not a folder here, a hub id or a "
+            f"name in timm. Set --backbone, such as {EXAMPLE}."
         )
-    alternatives = [f"{line}{',' if name_and_options(line)[1] else ':'}weights=FILE" for line in lines[1:]]
-    more = f" Or set --backbone {' or '.join(alternatives)}." if alternatives else ""
+    more = f" Or set --backbone {' or '.join(lines[1:])}." if lines[1:] else ""
     raise OptionError(f"The LoRAs in {folder} were tuned on '{network}'. {reasons[0]}{more}")

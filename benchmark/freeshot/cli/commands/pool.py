@@ -225,7 +225,7 @@ def _print_examined(examined: Sequence[ExaminedLora], *, skip_bad: bool) -> None
             count = len(lora.lora.head_weight)
             classes = _listed(lora.lora.labels, 3) if lora.lora.labels else f"{count}, unnamed"
             facts = (str(lora.lora.rank), ", ".join(lora.lora.targets), classes)
-        verdict = ("refused" if stopped else "skipped") if lora.problem else ("good" if stopped else "imported")
+        verdict = ("refused" if stopped else "skipped") if lora.problem else ("passed" if stopped else "imported")
         reason = lora.problem.replace(f"{lora.folder}/", "") or lora.verification
         rows.append((lora.name, *facts, verdict, reason))
     table(rows, heads=("name", "rank", "targets", "classes", "verdict", "reason"))
