@@ -34,7 +34,7 @@ TEXT = {
     "hidden_size": 12, "intermediate_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2, "vocab_size": 40,
     "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1,
 }  # fmt: skip
-MLP = {"intermediate_size": 50}
+MLP: dict[str, Any] = {"intermediate_size": 50}
 """No multiple of the width, as in SigLIP's largest."""
 ATTENTION = {
     r"\battention\.q_proj": "attention.attention.query",

@@ -98,9 +98,8 @@ class Preprocessor(BaseModel):
     def side(self) -> int:
         """Side of its square images; 0 if they are not square or not stated."""
         size = self.crop_size if self.do_center_crop else self.size
-        sides = set(size.values()) if isinstance(size, dict) and {"height", "width"} == size.keys() else {size}
-        side = sides.pop() if len(sides) == 1 else 0
-        return side if isinstance(side, int) and side > 0 else 0
+        height, width = (size.get("height"), size.get("width")) if isinstance(size, dict) else (size, size)
+        return height if isinstance(height, int) and height == width and height > 0 else 0
 
 
 def read_config(file: Path) -> VitConfig:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from timm.models.vision_transformer import VisionTransformer
@@ -52,7 +52,7 @@ def network_of(
         fitting["reg_token"] = fitting.pop("embeddings.distillation_token")
     vit = _untrained(config, chosen, side)
     if chosen == "class+mean":
-        vit.global_pool = "class+mean"  # tokens that are added or left out would change the mean
+        cast("Any", vit).global_pool = "class+mean"  # tokens that are added or left out would change the mean
     unused = _unused(config.family, chosen)
     fitting = {name: tensor for name, tensor in fitting.items() if not name.startswith(unused)}
     _resample_positions(fitting, vit)
@@ -63,16 +63,16 @@ def network_of(
 def _untrained(config: VitConfig, features: str, side: int) -> VisionTransformer:
     kind = ClassAndMeanVit if features == "class+mean" else VisionTransformer
     family = config.family
-    extra: dict[str, Any] = {}
+    extra: dict[str, Any] = {"global_pool": {"attention": "map", "mean": "avg"}.get(features, "token")}
     if family == "deit":
-        extra = {"reg_tokens": 1}
+        extra |= {"reg_tokens": 1}
     elif family == "dinov2":
         registers = config.num_register_tokens
-        extra = {"init_values": 1.0, "reg_tokens": registers, "no_embed_class": registers > 0}
+        extra |= {"init_values": 1.0, "reg_tokens": registers, "no_embed_class": registers > 0}
     elif family == "clip":
-        extra = {"pre_norm": True, "final_norm": features != "mean"}
+        extra |= {"pre_norm": True, "final_norm": features != "mean"}
     elif family == "siglip":
-        extra = {"class_token": False}
+        extra |= {"class_token": False}
     return kind(
         img_size=side,
         patch_size=config.patch_size,
@@ -84,7 +84,6 @@ def _untrained(config: VitConfig, features: str, side: int) -> VisionTransformer
         norm_layer=partial(nn.LayerNorm, eps=config.layer_norm_eps),
         act_layer=ACTIVATIONS[config.hidden_act],
         num_classes=config.projection_dim if features == "projected" else 0,
-        global_pool={"attention": "map", "mean": "avg"}.get(features, "token"),
         fc_norm=False,
         weight_init="skip",
         **extra,
