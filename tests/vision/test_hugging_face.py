@@ -101,6 +101,18 @@ def test_a_hub_id_is_read_from_the_local_cache(tmp_path: Path, monkeypatch: pyte
         ),
         ({"side": 30}, {}, "Images of 30 px cannot be cut into patches of 14. Give side a multiple of 14."),
         ({}, {"hidden_act": "mish"}, "the activation 'mish' is not supported. Choose another model."),
+        (
+            {},
+            {"hidden_size": 30000, "num_attention_heads": 3},
+            "has shape [12, 3, 14, 14], but by the config.json ",
+        ),
+        (
+            {},
+            {"hidden_size": 10**9},
+            "is not a valid config (hidden_size: Input should be less than or ",
+        ),
+        ({}, {"num_attention_heads": 5}, "5 heads do not divide a width of 12). Save the model again."),
+        ({}, {"image_size": "28px"}, "is not a valid config (image_size: Input should be a valid integer"),
         ({}, {"num_hidden_layers": 2}, "has no 'blocks.1.attn.proj.bias', which the network needs."),
         ({"model": ""}, {}, "The backbone 'hf' needs a model: a folder, or a hub id. Write it as hf:model=FOLDER."),
         (

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, model_validator
 
 from freeshot.basics.errors import DataError
 from freeshot.basics.files import read_bounded
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 LARGEST = 2**20
 """Maximal size of a JSON file in bytes; large ones list the names of a thousand classes."""
+
+Size = Annotated[int, Field(ge=1, le=2**15)]
+Count = Annotated[int, Field(ge=1, le=2**8)]
 
 DEFAULTS: dict[str, dict[str, Any]] = {
     "vit": {"family": "vit", "layer_norm_eps": 1e-12, "numbers": "half"},
@@ -56,21 +59,27 @@ class VitConfig(BaseModel):
     family: str
     numbers: str
     """Name of the normalisation, unless a preprocessor is saved with the model."""
-    hidden_size: PositiveInt = 768
-    num_hidden_layers: PositiveInt = 12
-    num_attention_heads: PositiveInt = 12
-    intermediate_size: PositiveInt | None = None
+    hidden_size: Size = 768
+    num_hidden_layers: Count = 12
+    num_attention_heads: Count = 12
+    intermediate_size: Size | None = None
     """Hidden width of the MLP; None: `mlp_ratio` times the width."""
-    mlp_ratio: PositiveFloat = 4.0
+    mlp_ratio: Annotated[float, Field(gt=0, le=64)] = 4.0
     hidden_act: str = "gelu"
     layer_norm_eps: PositiveFloat
-    image_size: PositiveInt = 224
-    patch_size: PositiveInt = 16
-    num_channels: PositiveInt = 3
+    image_size: Annotated[int, Field(ge=1, le=2**12)] = 224
+    patch_size: Count = 16
+    num_channels: Count = 3
     qkv_bias: bool = True
-    num_register_tokens: int = 0
+    num_register_tokens: Annotated[int, Field(ge=0, le=2**8)] = 0
     use_swiglu_ffn: bool = False
-    projection_dim: PositiveInt = 512
+    projection_dim: Size = 512
+
+    @model_validator(mode="after")
+    def _require_whole_heads(self) -> Self:
+        if self.hidden_size % self.num_attention_heads:
+            raise ValueError(f"{self.num_attention_heads} heads do not divide a width of {self.hidden_size}")
+        return self
 
     @property
     def hidden_width(self) -> int:

@@ -50,6 +50,7 @@ def network_of(
     fitting = as_timm(weights, source)
     if "embeddings.distillation_token" in fitting:  # DeiT's second token is a register that has a position
         fitting["reg_token"] = fitting.pop("embeddings.distillation_token")
+    _require_sizes(config, fitting, source)
     vit = _untrained(config, chosen, side)
     if chosen == "class+mean":
         cast("Any", vit).global_pool = "class+mean"  # tokens that are added or left out would change the mean
@@ -58,6 +59,20 @@ def network_of(
     _resample_positions(fitting, vit)
     fill(vit, fitting, source)
     return vit
+
+
+def _require_sizes(config: VitConfig, weights: Mapping[str, Tensor], source: str) -> None:
+    """Require weights of the config's sizes before a network of these sizes is built."""
+    expected = {
+        "patch_embed.proj.weight": (config.hidden_size, 3, config.patch_size, config.patch_size),
+        "blocks.0.mlp.fc1.weight": (config.hidden_width, config.hidden_size),
+    }
+    for name, shape in expected.items():
+        if name in weights and weights[name].shape != shape:
+            raise DataError(
+                f"'{name}' in {source} has shape {list(weights[name].shape)}, but by the config.json beside it "
+                f"{list(shape)}. Save config and weights of one model together."
+            )
 
 
 def _untrained(config: VitConfig, features: str, side: int) -> VisionTransformer:
