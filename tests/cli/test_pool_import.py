@@ -110,6 +110,20 @@ def test_a_pool_that_was_not_verified_says_so_wherever_it_is_shown(call: Call, b
     assert checked[-1].startswith("Not verified: 2 LoRAs. The shapes fit this backbone, but only labelled images show ")
 
 
+def test_a_lora_whose_card_names_this_backbones_weights_needs_no_pictures(call: Call, bring_in: Call) -> None:
+    shutil.copy(POOL / "pool.json", "theirs")
+    assert row(bring_in(), "lora0")[4:] == ["imported", "tuned on these weights, by its card"]
+    assert row(call("pool", "show", "theirs", plugins=OURS), "lora0")[2] == "not measured"
+    assert "ot verified" not in call("pool", "check", "theirs", plugins=OURS).stdout
+
+
+def test_images_without_class_folders_are_refused(bring_in: Call) -> None:
+    save_pictures()
+    done = bring_in("--images", "pictures/wave-0")
+    assert done.exit_code == 2
+    assert "pictures/wave-0 must contain one folder of images per class, at least two, but contains 0." in done.stderr
+
+
 def test_a_broken_picture_is_named(bring_in: Call) -> None:
     save_pictures()
     Path("pictures/wave-0/0.png").write_bytes(b"no picture")
@@ -118,9 +132,11 @@ def test_a_broken_picture_is_named(bring_in: Call) -> None:
     assert "pictures/wave-0/0.png cannot be read" in done.stderr
 
 
-@pytest.mark.parametrize("verb", [("pool", "import", "theirs"), ("pool", "check", "toy")])
+@pytest.mark.parametrize(
+    "verb", [("pool", "import", "theirs"), ("pool", "check", "toy"), ("run", "toy", "--method", "noise", "--dry-run")]
+)
 def test_timms_own_name_of_a_network_is_answered_with_the_full_line(call: Call, verb: tuple[str, ...]) -> None:
-    done = call(*verb, "--backbone", "vit_tiny_patch16_224", plugins=OURS)
+    done = call(*verb, "--backbone", "vit_tiny_patch16_224", plugins="launchers,toy,vision,baselines")
     assert done.exit_code == 2
     assert done.stderr == (
         "Error: No backbone is called 'vit_tiny_patch16_224'. Write it as --backbone "

@@ -282,8 +282,8 @@ def test_the_backbone_of_our_own_adapters_is_the_one_they_name(lora: Path, catal
         (None, "do not name the network they were tuned on (base_model_name_or_path). Set --backbone, such as timm:"),
         ("./nowhere", "were tuned on './nowhere', which is not a folder here, a hub id or a name in timm. Set --back"),
         ("vit_tiny_patch16_224", "as in --backbone timm:model=vit_tiny_patch16_224,weights=FILE; FREESHOT_WEIGHTS"),
-        ("google/vit-base-patch16-224", "or fetch it with: hf download google/vit-base-patch16-224 config.json prep"),
-        ("facebook/dinov2-small", "model.safetensors. Or set --backbone dinov2-vit-s14."),
+        ("google/vit-base-patch16-224", "or fetch it with 'hf download google/vit-base-patch16-224 config.json prep"),
+        ("facebook/dinov2-small", "model.safetensors'. Or set --backbone dinov2-vit-s14."),
     ],
 )
 def test_the_line_that_would_work_is_given_where_weights_are_missing(

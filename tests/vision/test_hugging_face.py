@@ -81,7 +81,7 @@ def test_the_preprocessor_decides_size_and_numbers(size: dict[str, Any], side: i
 
 def test_a_hub_id_is_read_from_the_local_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(DataError, match=f"fetch it with: hf download {HUB_ID} config.json"):
+    with pytest.raises(DataError, match=f"fetch it with 'hf download {HUB_ID} config.json"):
         HuggingFaceVit(model=HUB_ID).require_ready()
     repository = tmp_path / "models--lab--tiny"
     save_model(repository / "snapshots" / "abc")

@@ -14,11 +14,7 @@ from freeshot.data.images import FileImages, images_of
 
 def open_classes(folder: Path, side: int) -> FileImages:
     """Open a folder of class folders; DataError if there are fewer than two, or one has no image."""
-    classes = classes_in(folder)
-    if len(classes) < 2:
-        raise DataError(
-            f"{folder} must contain one folder of images per class, at least two, but contains {len(classes)}."
-        )
+    classes = several_classes_in(folder)
     return images_of(classes, tuple(classes), None).at(side)
 
 
@@ -28,6 +24,16 @@ def open_pictures(folder: Path, side: int) -> FileImages:
     if not files:
         raise DataError(f"{folder} has no image ({', '.join(sorted(ENDINGS))}). Choose another folder.")
     return images_of({"": files}, ("",), None).at(side)
+
+
+def several_classes_in(folder: Path) -> dict[str, tuple[Path, ...]]:
+    """Map the subfolders of a folder to their images; DataError if there are fewer than two, or one has none."""
+    classes = classes_in(folder)
+    if len(classes) < 2:
+        raise DataError(
+            f"{folder} must contain one folder of images per class, at least two, but contains {len(classes)}."
+        )
+    return classes
 
 
 def classes_in(folder: Path) -> dict[str, tuple[Path, ...]]:

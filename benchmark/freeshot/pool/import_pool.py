@@ -23,6 +23,8 @@ from freeshot.pool.store import open_pool, write_card, write_entry
 from freeshot.pool.verify_loras import FACT, verify_lora
 
 NOT_VERIFIED = "not verified"
+CARD_FACT = "backbone_by_card"
+"""Where a LoRA's card stores that a FreeShot card named the hash of this backbone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,6 +125,8 @@ def store_pool(examined: Sequence[ExaminedLora], out: Path, name: str, backbone:
 
 def _verified(lora: ExternalLora, entry: LoraEntry, backbone: Backbone, rules: ImportRules) -> tuple[LoraEntry, str]:
     """Measure a LoRA on the pictures of its classes, and say so; PoolError if it is not better than guessing."""
+    if not rules.pictures and lora.network_sha256:  # which is that of this backbone
+        return replace(entry, facts={**entry.facts, CARD_FACT: True}), "tuned on these weights, by its card"
     if not rules.pictures:
         return entry, NOT_VERIFIED
     measured = verify_lora(entry, backbone, rules.pictures)

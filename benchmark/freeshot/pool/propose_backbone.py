@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from freeshot.basics.errors import FreeshotError, OptionError
-from freeshot.engine.vit.backbone import backbone_provider, proposals
+from freeshot.engine.vit.backbone import backbone_provider
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.pool.external_formats import named_network
 
@@ -25,7 +25,7 @@ def propose_backbone(folder: Path, catalogue: Catalogue) -> str:
             f"--backbone, such as {EXAMPLE}."
         )
     # the network itself first, then ours with the weights of the same hub id
-    lines = tuple(sorted(proposals(catalogue, network, model_class), key=lambda line: network not in line))
+    lines = tuple(sorted(catalogue.proposed_backbones(network, model_class), key=lambda line: network not in line))
     if network.partition(":")[0] in catalogue.names("backbone"):  # an adapter of FreeShot's own
         lines = (network, *lines)
     reasons = []

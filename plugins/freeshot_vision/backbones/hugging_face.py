@@ -71,7 +71,7 @@ class ModelFolder:
                 "another folder."
             )
         where = "neither a folder nor in Hugging Face's cache" if HUB_ID.fullmatch(self.model) else "not a folder"
-        fetch = f"fetch it with: hf download {self.model} {CONFIG} {PREPROCESSOR} {WEIGHTS[0]}"
+        fetch = f"fetch it with 'hf download {self.model} {CONFIG} {PREPROCESSOR} {WEIGHTS[0]}'"
         remedy = fetch if HUB_ID.fullmatch(self.model) else "give the folder of its config.json"
         raise DataError(f"The model '{self.model}' is {where}. Save it as a folder with save_pretrained, or {remedy}.")
 

@@ -180,7 +180,7 @@ def import_(
     **arguments: Any,
 ) -> None:
     """Import the LoRAs in DIR as a pool: PEFT adapter folders, or files of the LoRA Recycle authors' code."""
-    from freeshot.data.image_folder import classes_in, left_out
+    from freeshot.data.image_folder import left_out, several_classes_in
     from freeshot.engine.vit.backbone import named_backbone
     from freeshot.pool.external_formats import inner_loras
     from freeshot.pool.import_pool import ImportRules, examine_loras, require_importable, require_no_pool, store_pool
@@ -202,7 +202,7 @@ def import_(
             f"LoRAs inside the folder of another LoRA are imported separately: {_listed(inner)}. To leave them out, "
             f"move them out of {folder} and import again."
         )
-    pictures = {} if images is None else classes_in(images)
+    pictures = {} if images is None else several_classes_in(images)
     if images is not None and (sentence := left_out(images)):
         print_warning(sentence)
     examined = list(examine_loras(folder, opened, ImportRules(**arguments, pictures=pictures)))
@@ -303,7 +303,7 @@ def _accuracy(entry: LoraEntry) -> str:
         return _percent(held_out)
     if isinstance(own, dict) and isinstance(own.get("accuracy"), float):
         return f"{_percent(own['accuracy'])} of {own.get('pictures')} own pictures"
-    return "not verified"
+    return "not measured" if entry.facts.get("backbone_by_card") else "not verified"
 
 
 def _percent(share: float) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from freeshot.basics.errors import ContractError, UnknownNameError
+from freeshot.basics.errors import ContractError
 from freeshot.contracts.backbone import BackboneProvider
 from freeshot.contracts.component import build, name_and_options, spelled
 from freeshot.engine.devices import choose_device
@@ -114,20 +114,8 @@ def open_backbone(
 def backbone_provider(catalogue: Catalogue, name: str) -> BackboneProvider:
     """Construct the provider `name`, which may include options: 'timm:side=64'."""
     plain, options = name_and_options(name)
-    try:
-        cls = catalogue.component("backbone", plain)
-    except UnknownNameError as error:
-        if lines := proposals(catalogue, name):
-            raise UnknownNameError(f"No backbone is called '{name}'. Write it as --backbone {lines[0]}") from error
-        raise
-    provider: Any = build(cls, options)
+    provider: Any = build(catalogue.component("backbone", plain), options)
     return provider  # type: ignore[no-any-return]
-
-
-def proposals(catalogue: Catalogue, network: str, model_class: str = "") -> tuple[str, ...]:
-    """List the backbones, as --backbone spells them, that can be the network which an adapter names."""
-    providers: list[Any] = [registered.value for registered in catalogue.provided("backbone").values()]
-    return tuple(line for provider in providers if (line := provider.proposal(network, model_class)))
 
 
 def named_backbone(catalogue: Catalogue, name: str, device: str = "cpu", precision: Precision = "fp32") -> Backbone:
