@@ -102,7 +102,7 @@ def test_a_lora_at_chance_is_refused_unless_it_is_to_be_kept(bring_in: Call) -> 
     ]  # fmt: skip
 
 
-def test_a_pool_that_was_not_verified_says_so_wherever_it_is_shown(call: Call, bring_in: Call) -> None:
+def test_a_pool_that_was_not_verified_is_marked_wherever_it_is_shown(call: Call, bring_in: Call) -> None:
     bring_in()
     assert row(call("pool", "show", "theirs", plugins=OURS), "lora0")[2] == "not verified"
     checked = call("pool", "check", "theirs", plugins=OURS).stdout.splitlines()
@@ -135,7 +135,7 @@ def test_a_broken_picture_is_named(bring_in: Call) -> None:
 @pytest.mark.parametrize(
     "verb", [("pool", "import", "theirs"), ("pool", "check", "toy"), ("run", "toy", "--method", "noise", "--dry-run")]
 )
-def test_timms_own_name_of_a_network_is_answered_with_the_full_line(call: Call, verb: tuple[str, ...]) -> None:
+def test_timms_own_name_of_a_network_leads_to_the_full_line(call: Call, verb: tuple[str, ...]) -> None:
     done = call(*verb, "--backbone", "vit_tiny_patch16_224", plugins="launchers,toy,vision,baselines")
     assert done.exit_code == 2
     assert done.stderr == (
@@ -144,11 +144,11 @@ def test_timms_own_name_of_a_network_is_answered_with_the_full_line(call: Call, 
     )
 
 
-def test_an_unknown_backbone_is_answered_with_the_known_ones(bring_in: Call) -> None:
+def test_an_unknown_backbone_leads_to_the_known_ones(bring_in: Call) -> None:
     assert "No backbone is called 'toy-vti'. Did you mean 'toy-vit'?" in bring_in("--backbone", "toy-vti").stderr
 
 
-def test_missing_weights_are_answered_with_the_line_that_would_work(bring_in: Call) -> None:
+def test_missing_weights_lead_to_the_line_that_would_work(bring_in: Call) -> None:
     done = bring_in("--backbone", "timm:model=vit_tiny_patch16_224,side=64")
     assert done.exit_code == 2
     assert "as in --backbone timm:side=64,model=vit_tiny_patch16_224,weights=FILE; FREESHOT_WEIGHTS" in done.stderr

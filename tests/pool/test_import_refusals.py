@@ -224,7 +224,7 @@ CASES: dict[str, tuple[Change, str]] = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_what_is_wrong_is_said_with_the_file_and_what_to_do(case: str, lora: Path, backbone: Backbone) -> None:
+def test_a_refusal_names_the_file_and_what_to_do(case: str, lora: Path, backbone: Backbone) -> None:
     spoil, expected = CASES[case]
     spoil(lora)
     assert expected in refusal(lora, backbone)

@@ -109,22 +109,19 @@ def require_importable(examined: Sequence[ExaminedLora], *, skip_bad: bool) -> N
 def store_pool(examined: Sequence[ExaminedLora], out: Path, name: str, backbone: Backbone, license: str) -> LoraPool:
     """Write the LoRAs that passed all checks as a pool, and open it."""
     lines = [
-        write_entry(
-            out / lora.entry.name,
-            lora.entry,
-            backbone.name,
-            widths_of(backbone.vit, lora.entry.factors),
-            half=False,
-        )
-        for lora in examined
-        if lora.entry is not None
+        write_entry(out / entry.name, entry, backbone.name, widths_of(backbone.vit, entry.factors), half=False)
+        for entry in (lora.entry for lora in examined)
+        if entry is not None
     ]
     write_card(out, name, backbone.name, backbone.sha256, lines, license)
     return open_pool(out, backbone.sha256)
 
 
 def _verified(lora: ExternalLora, entry: LoraEntry, backbone: Backbone, rules: ImportRules) -> tuple[LoraEntry, str]:
-    """Measure a LoRA on the pictures of its classes, and say so; PoolError if it is not better than guessing."""
+    """Measure a LoRA on the pictures of its classes: the LoRA with its accuracy, and the table's text about it.
+
+    PoolError if it is not better than guessing.
+    """
     if not rules.pictures and lora.network_sha256:  # which is that of this backbone
         return replace(entry, facts={**entry.facts, CARD_FACT: True}), "tuned on these weights, by its card"
     if not rules.pictures:

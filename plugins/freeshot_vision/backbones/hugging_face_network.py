@@ -17,7 +17,9 @@ from freeshot_vision.backbones.weight_layouts import as_timm
 if TYPE_CHECKING:
     from freeshot_vision.backbones.hugging_face_config import VitConfig
 
-ACTIVATIONS = {"gelu": "gelu", "quick_gelu": "quick_gelu", "gelu_pytorch_tanh": "gelu_tanh", "relu": "relu"}
+ACTIVATIONS = {
+    "gelu": "gelu", "quick_gelu": "quick_gelu", "gelu_pytorch_tanh": "gelu_tanh", "gelu_new": "gelu_tanh",
+}  # fmt: skip
 """Names of `transformers` → those of timm."""
 OWN = {"vit": "class", "deit": "class", "dinov2": "class", "clip": "class", "siglip": "attention"}
 FURTHER = {"dinov2": ("class+mean",), "clip": ("projected", "mean"), "siglip": ("mean",)}
@@ -54,6 +56,8 @@ def network_of(
     vit = _untrained(config, chosen, side)
     if chosen == "class+mean":
         cast("Any", vit).global_pool = "class+mean"  # tokens that are added or left out would change the mean
+    if config.family == "clip" and chosen == "mean":
+        vit.norm = nn.Identity()  # its classifier reads the tokens before the last norm
     unused = _unused(config.family, chosen)
     fitting = {name: tensor for name, tensor in fitting.items() if not name.startswith(unused)}
     _resample_positions(fitting, vit)
@@ -85,7 +89,7 @@ def _untrained(config: VitConfig, features: str, side: int) -> VisionTransformer
         registers = config.num_register_tokens
         extra |= {"init_values": 1.0, "reg_tokens": registers, "no_embed_class": registers > 0}
     elif family == "clip":
-        extra |= {"pre_norm": True, "final_norm": features != "mean"}
+        extra |= {"pre_norm": True}
     elif family == "siglip":
         extra |= {"class_token": False}
     return kind(
