@@ -10,7 +10,7 @@ import rich_click as click
 
 from freeshot.basics.errors import OptionError
 from freeshot.basics.text import counted
-from freeshot.cli.console import print_line, print_warning, stdout, table
+from freeshot.cli.console import print_line, print_warning, stderr, stdout, table
 from freeshot.cli.context import session_of
 from freeshot.cli.group import HelpfulGroup
 from freeshot.cli.options import FILE, FOLDER, data_folder, device, pools_folder, precision
@@ -180,9 +180,11 @@ def import_(
     **arguments: Any,
 ) -> None:
     """Import the LoRAs in DIR as a pool: PEFT adapter folders, or files of the LoRA Recycle authors' code."""
+    from rich.progress import track
+
     from freeshot.data.image_folder import left_out, several_classes_in
     from freeshot.engine.vit.backbone import named_backbone
-    from freeshot.pool.external_formats import inner_loras
+    from freeshot.pool.external_formats import find_loras, inner_loras
     from freeshot.pool.import_pool import ImportRules, examine_loras, require_importable, require_no_pool, store_pool
     from freeshot.pool.locate import require_pool_name
     from freeshot.pool.propose_backbone import propose_backbone
@@ -205,7 +207,10 @@ def import_(
     pictures = {} if images is None else several_classes_in(images)
     if images is not None and (sentence := left_out(images)):
         print_warning(sentence)
-    examined = list(examine_loras(folder, opened, ImportRules(**arguments, pictures=pictures)))
+    loras = examine_loras(folder, opened, ImportRules(**arguments, pictures=pictures))
+    console = stderr()
+    total, hidden = len(find_loras(folder)), not console.is_terminal
+    examined = list(track(loras, "Checking LoRAs", total, console=console, transient=True, disable=hidden))
     _print_examined(examined, skip_bad=skip_bad)
     require_importable(examined, skip_bad=skip_bad)
     imported = store_pool(examined, out, name, opened, license)
