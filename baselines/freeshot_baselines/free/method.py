@@ -100,7 +100,7 @@ class Free(InversionBasedMethod):
     """Surrogate images per class of each LoRA. code: 20."""
 
     @classmethod
-    def presets(cls, image_size: int) -> Mapping[str, Mapping[str, object]]:
+    def presets(cls, image_size: int) -> Mapping[str, Mapping[str, object]]:  # noqa: ARG003
         """Return 'quick' and 'good': a shorter search for the generator, and fewer tasks."""
         shared = {"per_class": 8, "targets": ("q", "k", "v", "proj", "fc1", "fc2"), "learner.lr": 1e-3}
         return {

@@ -241,7 +241,7 @@ class Method(Component):
         """Do all work that is allowed before the first episode."""
 
     @classmethod
-    def presets(cls, image_size: int) -> Mapping[str, Mapping[str, object]]:
+    def presets(cls, image_size: int) -> Mapping[str, Mapping[str, object]]:  # noqa: ARG003
         """Return named sets of options for `freeshot recycle`, the cheapest first, for images of this side in pixels.
 
         The defaults are the preset 'paper', which need not be listed.

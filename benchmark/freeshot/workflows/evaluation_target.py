@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from freeshot.basics.errors import ContractError, OptionError, UnknownNameError
-from freeshot.contracts.component import name_and_options
+from freeshot.basics.errors import ContractError, OptionError
 from freeshot.contracts.method import Learner
 from freeshot.contracts.tensors import Adapter
 from freeshot.engine.lora.adapted_learner import AdaptedLearner
@@ -19,7 +18,6 @@ from freeshot.pool.any_adapter import backbone_of_adapter, open_any_adapter, req
 
 if TYPE_CHECKING:
     from freeshot.pipeline.context import RunContext
-    from freeshot.plugin.catalogue import Catalogue
     from freeshot.records.models import ComponentSpec
 
 Embedding = Callable[[Tensor], Tensor]
@@ -58,7 +56,7 @@ class Target:
 def open_target(target: Path | Adapter | Embedding | None, backbone: str | None, context: RunContext) -> Target:
     """Open the folder of an adapter, an adapter, a function, or, for None, the backbone alone.
 
-    The backbone of an adapter's folder is by default the one that its files state.
+    The backbone of an adapter's folder is by default the one that its files name.
     """
     if callable(target):
         if backbone is not None:
@@ -67,7 +65,7 @@ def open_target(target: Path | Adapter | Embedding | None, backbone: str | None,
         return Target(name, "embedding", FunctionLearner(target), None)
     if isinstance(target, Path):
         require_adapter(target)
-        backbone = backbone or _stated_backbone(target, context.catalogue)
+        backbone = backbone or backbone_of_adapter(target, context.catalogue)
     if backbone is None:
         raise OptionError("Nothing to evaluate: give the folder of an adapter, or set --backbone NAME.")
     spec = backbone_spec(context.catalogue, backbone)
@@ -78,17 +76,3 @@ def open_target(target: Path | Adapter | Embedding | None, backbone: str | None,
     if isinstance(target, Adapter):
         return Target("adapter", "adapter", AdaptedLearner(opened, target), spec)
     return Target(target.resolve().name, "adapter", AdaptedLearner(opened, open_any_adapter(target, opened)), spec)
-
-
-def _stated_backbone(folder: Path, catalogue: Catalogue) -> str:
-    """Return the backbone that an adapter's files state; OptionError if it is not one of the catalogue."""
-    stated = backbone_of_adapter(folder)
-    try:
-        catalogue.component("backbone", name_and_options(stated)[0])
-    except (UnknownNameError, OptionError):
-        names = f"'{stated}', which is not one of the backbones here" if stated else "none"
-        raise OptionError(
-            f"The backbone of {folder} is unknown: its files name {names}. Set --backbone NAME; 'freeshot list "
-            "backbones' shows them."
-        ) from None
-    return stated
