@@ -107,9 +107,18 @@ class LoraEntry:
 
     @property
     def accuracy_text(self) -> str:
-        """The accuracy on held-out images of the training as text, '–' if it was not recorded."""
-        value = self.facts.get("held_out_accuracy")
-        return f"{100 * value:.1f} %" if isinstance(value, float) else "–"
+        """The accuracy on held-out images of the training, or on the pictures of the import, as text."""
+        held_out, own = self.facts.get("held_out_accuracy"), self.facts.get("own_pictures")
+        if isinstance(held_out, float):
+            return f"{100 * held_out:.1f} %"
+        if isinstance(own, dict) and isinstance(own.get("accuracy"), float):
+            return f"{100 * own['accuracy']:.1f} % of {own.get('pictures')} own pictures"
+        return "not measured" if self.facts.get("backbone_by_card") else "not verified"
+
+    @property
+    def verified(self) -> bool:
+        """Whether an accuracy, or the card of the pool, shows that the LoRA belongs to its backbone."""
+        return self.accuracy_text != "not verified"
 
     def __repr__(self) -> str:
         return f"LoraEntry '{self.name}': rank {self.rank}, {', '.join(self.classes)}"
