@@ -22,6 +22,7 @@ from freeshot.pool.import_pool import import_pool
 from freeshot.pool.store import open_pool
 from freeshot.testing import toy
 from freeshot_vision.backbones.hugging_face import HuggingFaceVit
+from freeshot_vision.backbones.hugging_face_config import read_config
 from freeshot_vision.backbones.weight_files import read_weights
 from freeshot_vision.backbones.weight_layouts import as_timm
 
@@ -109,6 +110,7 @@ def _hugging_face(folder: Path) -> Iterator[Reader]:
     def read_all() -> None:
         read_lora(lora, folder)
         named_network(lora)
+        read_config(model / "config.json")
         provider = HuggingFaceVit(model=str(model))
         provider.normalization(), provider.image_size()
 

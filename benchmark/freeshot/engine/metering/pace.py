@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
+
+from freeshot.engine.metering.meter import metered
 
 LARGEST = 64
 """Images in the largest batch."""
@@ -30,14 +31,8 @@ def seconds_per_image(loss: Callable[[Tensor], Tensor], side: int, device: torch
 
 
 def _timed(loss: Callable[[Tensor], Tensor], count: int, side: int, device: torch.device) -> float:
+    """Time one pass, metered as the stages of a cell are."""
     images = torch.rand(count, 3, side, side, device=device).requires_grad_()
-    _wait(device)
-    began = time.perf_counter()
-    loss(images).backward()  # type: ignore[no-untyped-call]
-    _wait(device)
-    return time.perf_counter() - began
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    with metered(device) as cost:
+        loss(images).backward()  # type: ignore[no-untyped-call]
+    return cost.seconds
