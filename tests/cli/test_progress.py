@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
@@ -227,19 +228,18 @@ def test_in_a_notebook_there_are_bars(notebook: Path) -> None:
         assert isinstance(display, BarDisplay)
         manager.hook.freeshot_event(event=StageStarted("c", "invert", 9, id="1"))
         manager.hook.freeshot_event(event=CellFinished("c", 0.5, 0.1, id="1"))
-    from IPython.display import shown as outputs  # type: ignore[import-not-found]
-    from ipywidgets import Output  # type: ignore[import-not-found]
-
-    assert any(isinstance(output, Output) for output in outputs)
+    outputs, widget = import_module("IPython.display").shown, import_module("ipywidgets").Output
+    assert any(isinstance(output, widget) for output in outputs)
     assert any("50.00 % ± 10.00 % [cell 1 of 1]" in str(getattr(output, "html", "")) for output in outputs)
-    assert Output.closed
+    assert widget.closed
 
 
-def test_in_a_notebook_without_widgets_there_are_lines(notebook: Path) -> None:
+@pytest.mark.usefixtures("notebook")
+def test_in_a_notebook_without_widgets_there_are_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)  # as if it were not installed
     manager = load_plugins(only=frozenset()).manager
     with shown(manager, cells=["1"]) as display:
         assert type(display) is LineDisplay
         manager.hook.freeshot_event(event=CellFinished("c", 0.5, 0.1, id="1"))
-    from IPython.display import shown as outputs
-
+    outputs = import_module("IPython.display").shown
     assert ["50.00 %" in output.html for output in outputs] == [True]
