@@ -7,44 +7,60 @@ its class states (summary, notes, paper, needs, options) and, for a method, by i
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 from inspect import cleandoc
+from statistics import fmean
 
 from freeshot.contracts.component import Choice, Component, Option, describe_type, options_of
 from freeshot.leaderboard.board import Board
-from freeshot.leaderboard.compare import compare
-from freeshot.leaderboard.costs import Cost, costs
+from freeshot.leaderboard.costs import Cost
 from freeshot.leaderboard.entry import Entry
+from freeshot.leaderboard.pairwise import verdict_intervals
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.render.format import access, amount, at_test, duration
+from freeshot.stats.paired_tests import verdict
 from makers.readme_table import groups, mean_accuracy
 
 MARKED = re.compile(r"(<!-- component: ([a-z-]+) ([a-z0-9-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
-HEADING = {"method": "##", "inversion": "####", "meta-learner": "####", "strategy": "####"}
-"""Level of the headings inside of a part; only methods have a page of their own."""
+FOLDED = '<details markdown="1"><summary>Options of {name}</summary>\n\n{options}\n\n</details>'
+"""Options of a component that shares its page with others; methods have a page each."""
 
 
-def with_components(page: str, catalogue: Catalogue, board: Board) -> str:
+@dataclass(frozen=True)
+class Sources:
+    """What pages are made from: the installed plugins, and the records of a suite as a board with its costs."""
+
+    catalogue: Catalogue
+    board: Board
+    costs: tuple[Cost, ...]
+
+
+def with_components(page: str, sources: Sources) -> str:
     """Return the page with all generated parts refreshed; FreeshotError for a name that no plugin provides."""
 
     def filled(match: re.Match[str]) -> str:
         kind, name = match[2], match[3]
-        return f"{match[1]}{described(kind, catalogue, name, board)}\n{match[4]}"
+        return f"{match[1]}{described(kind, name, sources)}\n{match[4]}"
 
     return MARKED.sub(filled, page)
 
 
-def described(kind: str, catalogue: Catalogue, name: str, board: Board) -> str:
+def described(kind: str, name: str, sources: Sources) -> str:
     """Describe a component as Markdown: summary and notes, facts, results of a method, options."""
-    cls = catalogue.component(kind, name)
-    rows = [row for row in board.all_rows if row.method == name] if kind == "method" else []
+    cls = sources.catalogue.component(kind, name)
+    rows = [row for row in sources.board.all_rows if row.method == name] if kind == "method" else []
     summary, _, notes = cleandoc(cls.__doc__ or "").partition("\n")
     parts = [f"**{summary}**", *(" ".join(text.split()) for text in notes.split("\n\n") if text.strip())]
     parts.append(_table(("", ""), _facts(cls, rows)))
     if rows:
-        parts += [f"{HEADING[kind]} Results on the pocket suite", *(_results(row, board) for row in rows)]
-    parts.append(f"{HEADING[kind]} Options{'' if kind == 'method' else f' of {name}'}")
-    parts.append(_options(options_of(cls).values(), _settings(catalogue, board.suite, name) if rows else {}))
+        parts += ["## Results on the pocket suite", *(_results(row, sources) for row in rows)]
+    options = _options(options_of(cls).values(), _settings(sources, name) if rows else {})
+    if kind == "method":
+        parts += ["## Options", options]
+    elif options_of(cls):
+        parts.append(FOLDED.format(name=name, options=options))
     return "\n\n".join(part for part in parts if part)
 
 
@@ -63,15 +79,24 @@ def _facts(cls: type[Component], rows: list[Entry]) -> list[tuple[str, ...]]:
     return [(f"**{name}**", _escaped(value)) for name, value in facts if value]
 
 
-def _results(row: Entry, board: Board) -> str:
+def _results(row: Entry, sources: Sources) -> str:
     """State a row's accuracy by group of tracks, its difference to the reference, and its cost."""
+    board = sources.board
     named = [f"{section} {shot}-shot" for section, shot in groups(board)]
     means = [f"{100 * mean_accuracy(board, row, *group):.1f}" for group in groups(board)]
     overall = row.mean([track.name for track in board.tracks])
     header = ("", *named, "all tracks")
     lines = [("accuracy in %", *means, "–" if overall is None else f"{100 * overall:.1f}")]
     table = _table(header, lines, align="---|" + "---:|" * (len(header) - 1))
-    return "\n\n".join([table, " ".join([*_standing(row, board), *map(_price, _costs(row, board))])])
+    prices = [_price(cost) for cost in sources.costs if cost.label == row.label]
+    return "\n\n".join([table, " ".join([*_standing(row, board), *prices])])
+
+
+def verdicts(first: Entry, second: Entry) -> tuple[float, Counter[str]]:
+    """Return the difference first − second, averaged over shared tracks, and the number of tracks of each verdict."""
+    tracks = [track for track in first.averages if track in second.averages]
+    intervals = [verdict_intervals((first, second), track, [(0, 1)])[0] for track in tracks]
+    return fmean(interval.mean for interval in intervals), Counter(map(verdict, intervals))
 
 
 def _standing(row: Entry, board: Board) -> list[str]:
@@ -80,25 +105,20 @@ def _standing(row: Entry, board: Board) -> list[str]:
         ranks = [other.average_rank for other in board.rows if other.average_rank is not None]
         place = 1 + sum(rank < row.average_rank for rank in ranks)
         sentences.append(f"Average rank {row.average_rank:.1f}, number {place} of {len(ranks)}.")
-    if board.reference and row.method != board.reference:
-        result = compare(board, row.label, board.reference)
-        total = len(result.tracks)
+    reference = next((other for other in board.all_rows if other.method == board.reference != row.method), None)
+    if reference is not None:
+        difference, wins = verdicts(row, reference)
         sentences.append(
-            f"{signed(result.mean_difference)} points against "
-            f"[`{board.reference}`]({board.reference}.md): better on {result.wins['better']} of {total} tracks, "
-            f"equal on {result.wins['equal']}, undecided on {result.wins['undecided']}, "
-            f"worse on {result.wins['worse']}."
+            f"{signed(difference)} points against [`{board.reference}`]({board.reference}.md): better on "
+            f"{wins['better']} of {wins.total()} tracks, equal on {wins['equal']}, undecided on {wins['undecided']}, "
+            f"worse on {wins['worse']}."
         )
     return sentences
 
 
-def _costs(row: Entry, board: Board) -> list[Cost]:
-    return [cost for cost in costs(board) if cost.label == row.label]
-
-
 def _price(cost: Cost) -> str:
     learned = f"; {cost.learned:,} weights are learned beforehand" if cost.learned else ""
-    tuned = f"; {cost.tuned:,} are tuned in each episode" if cost.tuned else ""
+    tuned = f"; {cost.tuned:,} weights are tuned in each episode" if cost.tuned else ""
     queries = f"; {cost.queries:,.0f} images are sent to the LoRAs" if cost.queries else ""
     return (
         f"One track takes {duration(cost.prepare_seconds)} to prepare and {duration(cost.evaluate_seconds)} to "
@@ -106,9 +126,10 @@ def _price(cost: Cost) -> str:
     )
 
 
-def _settings(catalogue: Catalogue, suite: str, method: str) -> dict[str, str]:
+def _settings(sources: Sources, method: str) -> dict[str, str]:
     """Return the options that the suite's full profile sets for a method."""
-    rows = [row for row in catalogue.suite(suite).profiles["full"].rows if row.method == method]
+    suite = sources.catalogue.suite(sources.board.suite)
+    rows = [row for row in suite.profiles["full"].rows if row.method == method]
     return {key: plain(value) for row in rows for key, value in row.options.items()}
 
 
@@ -124,8 +145,8 @@ def _options(options: Iterable[Option], settings: dict[str, str]) -> str:
         for option in options
     ]
     table = _table(("option", "type", "default", "meaning"), [tuple(map(_escaped, line)) for line in lines])
-    changed = " ".join(f"`-o {key}={value}`" for key, value in settings.items())
-    note = f"The pocket suite runs it with {changed}." if changed else ""
+    changed = " ".join(f"-o {key}={value}" for key, value in settings.items())
+    note = f"The pocket suite runs it with `{changed}`." if changed else ""
     return "\n\n".join(filter(None, [table if lines else "It has no options.", note]))
 
 

@@ -43,9 +43,7 @@ def with_numbers(document: str, board: Board) -> str:
 
 def groups(board: Board) -> list[tuple[str, int]]:
     """List the sections of a board with each of their numbers of examples per class."""
-    return [
-        (section, shot) for section, tracks in board.sections.items() for shot in sorted({t.shot for t in tracks})
-    ]
+    return [(section, shot) for section, tracks in board.sections.items() for shot in sorted({t.shot for t in tracks})]
 
 
 def mean_accuracy(board: Board, row: Entry, section: str, shot: int) -> float:

@@ -71,7 +71,7 @@ def _console(block: re.Match[str], folder: Path) -> Ran:
         failed = failed or _failure(command, _bash(command, folder), fails=False)
     for number, command in enumerate(commands(_dedented(block["body"], indent)), 1):
         done = _bash(command, folder)
-        shown = [note for note in notes(block["notes"], "first ", "last ", "match ", number=number, whole=True)]
+        shown = notes(block["notes"], "first ", "last ", "match ", number=number, whole=True)
         lines += [*f"$ {command}".splitlines(), *shorten(done.stdout.rstrip("\n").splitlines(), shown)]
         fails = "fails" in notes(block["notes"], "fails", number=number, whole=True)
         failed = failed or _failure(command, done, fails=fails)
