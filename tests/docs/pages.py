@@ -9,7 +9,7 @@ site do not see, each about all commands of the block or, with a number, about o
     <!-- docs: 2: first 2, last 1 -->    the same for the second command, with lines of the end
     <!-- docs: match ran:|Records: -->   show the lines that match
     <!-- docs: 1: fails -->              the command ends with an error
-    <!-- docs: before COMMAND -->        run a command first
+    <!-- docs: before COMMAND -->        run a command first; $DOCS is the folder of the pages
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ BLOCK = re.compile(
 NOTE = re.compile(r"<!-- docs: (?:(?P<command>\d+): )?(?P<text>.*) -->")
 TITLE = re.compile(r'title="([^"]+)"')
 LEFT_OUT = "…"
-ENVIRONMENT = {"COLUMNS": "110", "NO_COLOR": "1", "TERM": "dumb", "OMP_NUM_THREADS": "1"}
+ENVIRONMENT = {"DOCS": str(DOCS), "COLUMNS": "110", "NO_COLOR": "1", "TERM": "dumb", "OMP_NUM_THREADS": "1"}
 
 
 @dataclass(frozen=True)

@@ -15,5 +15,5 @@ ELSEWHERE = {"__version__", "hookimpl"}
 
 @pytest.mark.parametrize("name", sorted(set(freeshot.__all__) - ELSEWHERE))
 def test_a_public_name_stands_in_the_reference_once(name: str) -> None:
-    pages = [page.read_text(encoding="utf-8") for page in (DOCS / "reference").glob("*.md")]
+    pages = [page.read_text(encoding="utf-8") for page in (DOCS / "reference").rglob("*.md")]
     assert sum(len(re.findall(rf"^::: freeshot\.{name}$", page, re.MULTILINE)) for page in pages) == 1
