@@ -19,7 +19,7 @@ from freeshot.records.load import load_records
 from freeshot.render.format import access, at_test
 
 BEGIN, END = "<!-- leaderboard: begin -->", "<!-- leaderboard: end -->"
-CHOSEN = re.compile(r"^(\| `([a-z0-9-]+)`[^|]*\|).*$", re.MULTILINE)
+CHOSEN = re.compile(r"^(\| \[?`([a-z0-9-]+)`[^|]*\|).*$", re.MULTILINE)
 """A row of the table: its first column, which holds the label of a row of the board."""
 
 

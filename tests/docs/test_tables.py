@@ -51,7 +51,7 @@ def test_every_component_is_described_once(kind: str) -> None:
 def test_every_page_is_in_the_navigation(repository: Path) -> None:
     navigation = (repository / "mkdocs.yml").read_text(encoding="utf-8")
     pages = [page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md") if "examples" not in page.parts]
-    assert [page for page in pages if f": {page}\n" not in navigation] == []
+    assert [page for page in pages if f": {page}\n" not in navigation and f"- {page}\n" not in navigation] == []
 
 
 @pytest.mark.parametrize("headline", HEADLINES)
