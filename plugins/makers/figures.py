@@ -1,8 +1,8 @@
 """Draw the figures of the documentation as SVG: `python -m makers.figures docs/assets`.
 
-The pictures in them are real: doodles and icons of the pocket suite, and images that LoRA Recycle synthesised from a LoRA of
-its pool (results/sheets). Colours are CSS variables with a value for light and one for dark, which the site's own
-override, so a figure can be read inside of a page, as a file, and in both modes.
+The pictures in them are real: doodles and icons of the pocket suite, and images that LoRA Recycle synthesised from a
+LoRA of its pool (results/sheets). Colours are CSS variables with a value for light and one for dark, which the site's
+own override, so a figure can be read inside of a page, as a file, and in both modes.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import io
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from html import escape
 from pathlib import Path
 
@@ -47,16 +48,18 @@ STYLE = """\
 .fs text{{font-family:system-ui,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;fill:var(--fs-ink);font-size:14px}}
 .fs .head{{font-size:17px;font-weight:600}} .fs .soft{{fill:var(--fs-soft);font-size:13px}}
 .fs .mid{{text-anchor:middle}} .fs .end{{text-anchor:end}} .fs .bold{{font-weight:600}}
-.fs .box{{fill:var(--fs-tint);stroke:var(--fs-line);stroke-width:1.5}} .fs .line{{stroke:var(--fs-soft);stroke-width:2;fill:none}}
+.fs .box{{fill:var(--fs-tint);stroke:var(--fs-line);stroke-width:1.5}}
+.fs .line{{stroke:var(--fs-soft);stroke-width:2;fill:none}}
 .fs .thin{{stroke:var(--fs-line);stroke-width:1.5;fill:none}} .fs .tip{{fill:var(--fs-soft)}}
-.fs .mark{{fill:var(--fs-mark)}} .fs .warm{{fill:var(--fs-warm)}} .fs .good{{fill:var(--fs-good)}} .fs .bad{{fill:var(--fs-bad)}}
+.fs .mark{{fill:var(--fs-mark)}} .fs .warm{{fill:var(--fs-warm)}}
+.fs .good{{fill:var(--fs-good)}} .fs .bad{{fill:var(--fs-bad)}}
 .fs .grey{{fill:var(--fs-soft)}} .fs .pale{{fill:var(--fs-first)}} .fs .dash{{stroke-dasharray:5 4}}
 .fs image{{image-rendering:pixelated}}
 </style>"""
 
 
 def svg(width: int, height: int, title: str, parts: Iterable[str]) -> str:
-    """Return a figure of these parts, with a title for readers who cannot see it; one line per part, none of them empty."""
+    """Return a figure of these parts, one line each and none empty, with a title for readers who cannot see it."""
     colours = [";".join(f"--fs-{name}:{value}" for name, value in scheme.items()) for scheme in (LIGHT, DARK)]
     head = f'<svg class="fs" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img">'
     style = STYLE.format(light=colours[0], dark=colours[1])
@@ -124,6 +127,7 @@ class Shown:
     queries: list[tuple[Pixels, str]]
 
 
+@cache
 def episode(name: str = "in-domain/icons/5w1s") -> Shown:
     """Read the first episode of a track."""
     (track,) = (track for track in TRACKS if track.name == name)
@@ -153,7 +157,9 @@ def pipeline(columns: int) -> str:
     for index, (head, first, second) in enumerate(STEPS):
         x, y = _place(index, columns)
         parts += [box(x, y, WIDTH, HEIGHT), _glyph(index, x, y + 16), text(x + WIDTH / 2, y + 104, head, "head mid")]
-        parts += [text(x + WIDTH / 2, y + 126 + 17 * line, words, "soft mid") for line, words in enumerate((first, second))]
+        parts += [
+            text(x + WIDTH / 2, y + 126 + 17 * line, words, "soft mid") for line, words in enumerate((first, second))
+        ]
         if index + 1 < len(STEPS):
             parts.append(_step(index, columns))
     width = columns * (WIDTH + GAP) - GAP + 4
@@ -171,7 +177,9 @@ def _step(index: int, columns: int) -> str:
     (x, y), (to_x, to_y) = _place(index, columns), _place(index + 1, columns)
     if to_y > y:
         return arrow(x + WIDTH / 2, y + HEIGHT + 3, x + WIDTH / 2, to_y - 3)
-    return arrow(x + WIDTH + 3, y + 79, to_x - 3, y + 79) if to_x > x else arrow(x - 3, y + 79, to_x + WIDTH + 3, y + 79)
+    return (
+        arrow(x + WIDTH + 3, y + 79, to_x - 3, y + 79) if to_x > x else arrow(x - 3, y + 79, to_x + WIDTH + 3, y + 79)
+    )
 
 
 def _glyph(index: int, x: float, y: float) -> str:
@@ -182,8 +190,10 @@ def _glyph(index: int, x: float, y: float) -> str:
             return "".join(factors(x + 22 + 48 * i, y + 8, "mark" if i != 1 else "grey", 0.75) for i in range(3))
         case 1:
             noise = np.random.Generator(np.random.Philox(0)).integers(60, 200, (28, 28, 3), dtype=np.uint8)
-            return picture(x + 16, y + 4, 56, noise) + arrow(x + 78, y + 32, x + 99, y + 32) + picture(
-                x + 104, y + 4, 56, surrogates(0)[0]
+            return (
+                picture(x + 16, y + 4, 56, noise)
+                + arrow(x + 78, y + 32, x + 99, y + 32)
+                + picture(x + 104, y + 4, 56, surrogates(0)[0])
             )
         case 2:
             images = [surrogates(row)[0] for row in range(5)] + [surrogates(row)[3] for row in range(3)]
@@ -229,7 +239,10 @@ def lora() -> str:
     parts = [box(4, 24, 120, 120, "box"), text(64, 78, "W", "head mid"), text(64, 100, "frozen", "soft mid")]
     parts += [text(146, 91, "+", "head mid"), box(168, 24, 24, 120, "mark", 4), text(180, 164, "B", "bold mid")]
     parts += [box(204, 24, 120, 24, "mark", 4), text(336, 42, "A", "bold")]
-    parts += [text(204, 78, "The LoRA: their product B · A", "soft"), text(204, 96, "is added to W. At rank 4 it has", "soft")]
+    parts += [
+        text(204, 78, "The LoRA: their product B · A", "soft"),
+        text(204, 96, "is added to W. At rank 4 it has", "soft"),
+    ]
     parts += [text(204, 114, "1,024 numbers, W has 16,384.", "soft")]
     return svg(400, 176, "A LoRA adds the product of two narrow matrices to a frozen weight", parts)
 
@@ -271,12 +284,17 @@ def access() -> str:
     parts = [text(2, 16, "what a method may see", "bold"), text(388, 16, "tag of its row", "bold end")]
     for i, (what, tag, kind) in enumerate(ACCESS):
         y = 30 + 44 * i
-        parts += [box(2, y, 386, 36), box(2, y, 8, 36, kind, 2), text(22, y + 23, what), text(376, y + 23, tag, "end bold")]
+        parts += [
+            box(2, y, 386, 36),
+            box(2, y, 8, 36, kind, 2),
+            text(22, y + 23, what),
+            text(376, y + 23, tag, "end bold"),
+        ]
     return svg(390, 252, "What a method may see, and the tag of its row", parts)
 
 
 def cells() -> str:
-    """Draw the grid of a run: methods by tracks, and a cell of it that becomes a record and a row that becomes a rank."""
+    """Draw the grid of a run, methods by tracks: a cell of it becomes a record, a line of it a row of the board."""
     tracks, methods = ("icons", "sketch", "digits"), ("lora-average", "lora-recycle", "frozen-prototype")
     parts = [text(150 + 62 * i, 16, name, "soft mid") for i, name in enumerate(tracks)]
     for i, method in enumerate(methods):
@@ -287,7 +305,12 @@ def cells() -> str:
     return svg(440, 200, "A run is a grid of cells; a cell becomes a record, a method's records a row", parts)
 
 
-VERDICTS = (("better", 1.2, 0.5, "good"), ("equal", 0.05, 0.35, "mark"), ("undecided", 0.5, 0.7, "grey"), ("worse", -1.3, 0.6, "bad"))
+VERDICTS = (
+    ("better", 1.2, 0.5, "good"),
+    ("equal", 0.05, 0.35, "mark"),
+    ("undecided", 0.5, 0.7, "grey"),
+    ("worse", -1.3, 0.6, "bad"),
+)
 """Word, mean difference and half-width in points, colour."""
 
 
@@ -302,7 +325,9 @@ def verdict() -> str:
         parts += [f'<path d="M{x - scale * half:g} {y}h{2 * scale * half:g}" class="line"/>']
         parts += [f'<circle cx="{x:g}" cy="{y}" r="6" class="{kind}"/>', text(2, y + 5, word, "bold")]
     parts.append(text(zero, 212, "A − B in points of accuracy, on shared episodes", "soft mid"))
-    return svg(390, 222, "A verdict compares the interval of a difference with half a point on either side of zero", parts)
+    return svg(
+        390, 222, "A verdict compares the interval of a difference with half a point on either side of zero", parts
+    )
 
 
 FIGURES = {

@@ -19,7 +19,10 @@ MESSAGES = QUOTED.findall((DOCS / "troubleshooting.md").read_text(encoding="utf-
 def texts() -> tuple[str, ...]:
     """List the texts of the sources, with `…` for what is filled in."""
     return tuple(
-        text for room in ROOMS for file in (DOCS.parent / room).rglob("*.py") for text in _texts(file.read_text("utf-8"))
+        text
+        for room in ROOMS
+        for file in (DOCS.parent / room).rglob("*.py")
+        for text in _texts(file.read_text("utf-8"))
     )
 
 
