@@ -1,5 +1,6 @@
-// The highlighter takes an output line that begins with "#", as the head of a leaderboard does, for a command of root.
+// Repairs of what Material for MkDocs and its highlighter generate.
 document$.subscribe(() => {
+  // An output line that begins with "#", as the head of a leaderboard does, is taken for a command of root.
   for (const prompt of document.querySelectorAll(".highlight .gp")) {
     const line = prompt.closest("span[id]");
     if (line && prompt.textContent.startsWith("#")) {
@@ -7,4 +8,6 @@ document$.subscribe(() => {
       line.className = "go";
     }
   }
+  // Landmarks of one kind need names of their own.
+  document.querySelectorAll(".md-code__nav").forEach((nav, index) => nav.setAttribute("aria-label", `Code ${index + 1}`));
 });

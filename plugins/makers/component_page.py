@@ -53,7 +53,7 @@ def described(kind: str, name: str, sources: Sources) -> str:
     rows = [row for row in sources.board.all_rows if row.method == name] if kind == "method" else []
     summary, _, notes = cleandoc(cls.__doc__ or "").partition("\n")
     parts = [f"**{summary}**", *(" ".join(text.split()) for text in notes.split("\n\n") if text.strip())]
-    parts.append(_table(("", ""), _facts(cls, rows)))
+    parts.append(_table(("At a glance", f"`{name}`"), _facts(cls, rows)))
     if rows:
         parts += ["## Results on the pocket suite", *(_results(row, sources) for row in rows)]
     options = _options(options_of(cls).values(), _settings(sources, name) if rows else {})
@@ -85,7 +85,7 @@ def _results(row: Entry, sources: Sources) -> str:
     named = [f"{section} {shot}-shot" for section, shot in groups(board)]
     means = [f"{100 * mean_accuracy(board, row, *group):.1f}" for group in groups(board)]
     overall = row.mean([track.name for track in board.tracks])
-    header = ("", *named, "all tracks")
+    header = ("tracks", *named, "all")
     lines = [("accuracy in %", *means, "–" if overall is None else f"{100 * overall:.1f}")]
     table = _table(header, lines, align="---|" + "---:|" * (len(header) - 1))
     prices = [_price(cost) for cost in sources.costs if cost.label == row.label]
