@@ -10,4 +10,10 @@ document$.subscribe(() => {
   }
   // Landmarks of one kind need names of their own.
   document.querySelectorAll(".md-code__nav").forEach((nav, index) => nav.setAttribute("aria-label", `Code ${index + 1}`));
+  // A table that scrolls must be reachable by keyboard; its frame is made after this runs.
+  requestAnimationFrame(() => {
+    for (const frame of document.querySelectorAll(".md-typeset__scrollwrap")) {
+      if (frame.scrollWidth > frame.clientWidth) frame.tabIndex = 0;
+    }
+  });
 });
