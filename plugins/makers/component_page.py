@@ -1,6 +1,6 @@
 """The generated parts of the documentation's pages about components, between two marks.
 
-A page asks for a component with `<!-- component: method free -->`; everything up to `<!-- end -->` is replaced by what
+A page names a component with `<!-- component: method free -->`; everything up to `<!-- end -->` is replaced by what
 its class states (summary, notes, paper, needs, options) and, for a method, by its results in the records of a board.
 """
 

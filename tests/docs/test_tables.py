@@ -48,6 +48,10 @@ def test_every_component_is_described_once(kind: str) -> None:
     assert sorted(described) == sorted(catalogue().names(kind))
 
 
+def test_the_leaderboard_is_published_with_the_site() -> None:
+    assert (DOCS / "leaderboard" / "index.html").resolve() == (RESULTS / "leaderboard" / "index.html").resolve()
+
+
 def test_every_page_is_in_the_navigation(repository: Path) -> None:
     navigation = (repository / "mkdocs.yml").read_text(encoding="utf-8")
     pages = [page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md") if "examples" not in page.parts]
