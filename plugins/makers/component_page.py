@@ -56,7 +56,9 @@ def described(kind: str, name: str, sources: Sources) -> str:
     parts.append(_table(("At a glance", f"`{name}`"), _facts(cls, rows)))
     if rows:
         parts += ["## Results on the pocket suite", *(_results(row, sources) for row in rows)]
-    options = _options(options_of(cls).values(), _settings(sources, name) if rows else {})
+    elif kind == "method":
+        parts.append("No results on the pocket suite have been recorded yet.")
+    options = _options(options_of(cls).values(), _settings(sources, name) if kind == "method" else {})
     if kind == "method":
         parts += ["## Options", options]
     elif options_of(cls):

@@ -60,13 +60,13 @@ def test_a_pool_becomes_an_adapter_that_classifies_pictures(call: Call) -> None:
     assert "Saved the adapter in meta" in recycle(call)
     save_pictures()
     asked = ("predict", "--adapter", "meta", "--support", "support", "--query", "query", "--format", "json")
-    found = json.loads(call(*asked, plugins=OURS).stdout)
+    found = json.loads(call(*asked, plugins=OURS).stdout)["predictions"]
     assert {f["picture"]: f["class"] for f in found} == {
         "query/5.png": "wave-0",
         "query/25.png": "wave-1",
         "query/45.png": "wave-2",
     }
-    assert all(sum(f["probabilities"].values()) == pytest.approx(1) for f in found)
+    assert all(sum((f.get("probabilities") or f["scores"]).values()) == pytest.approx(1) for f in found)
 
 
 def test_a_dry_run_prints_what_would_be_trained(call: Call) -> None:
@@ -228,6 +228,7 @@ def test_a_support_folder_without_classes_is_told(call: Call) -> None:
 def test_a_file_that_is_no_picture_is_named(call: Call) -> None:
     save_pictures()
     Path("query/45.png").write_bytes(b"not a picture")
-    done = call("predict", "--backbone", "toy-vit", "--support", "support", "--query", "query", plugins=OURS)
+    asked = ("predict", "--backbone", "toy-vit", "--support", "support", "--query", "query", "--strict")
+    done = call(*asked, plugins=OURS)
     assert done.exit_code == 2
     assert "query/45.png cannot be read as a picture" in done.stderr

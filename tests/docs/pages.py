@@ -8,6 +8,7 @@ site do not see, each about all commands of the block or, with a number, about o
     <!-- docs: first 5 -->               show the first lines of the output, and `…` for the others
     <!-- docs: 2: first 2, last 1 -->    the same for the second command, with lines of the end
     <!-- docs: match ran:|Records: -->   show the lines that match
+    <!-- docs: after ^$ -->              show the lines after the first that matches
     <!-- docs: 1: fails -->              the command ends with an error
     <!-- docs: before COMMAND -->        run a command first; $DOCS is the folder of the pages
 """
@@ -71,7 +72,7 @@ def _console(block: re.Match[str], folder: Path) -> Ran:
         failed = failed or _failure(command, _bash(command, folder), fails=False)
     for number, command in enumerate(commands(_dedented(block["body"], indent)), 1):
         done = _bash(command, folder)
-        shown = notes(block["notes"], "first ", "last ", "match ", number=number, whole=True)
+        shown = notes(block["notes"], "first ", "last ", "match ", "after ", number=number, whole=True)
         lines += [*f"$ {command}".splitlines(), *shorten(done.stdout.rstrip("\n").splitlines(), shown)]
         fails = "fails" in notes(block["notes"], "fails", number=number, whole=True)
         failed = failed or _failure(command, done, fails=fails)
@@ -93,7 +94,7 @@ def commands(body: str) -> list[str]:
 
 def shorten(lines: Sequence[str], shown: Sequence[str]) -> list[str]:
     """Replace each run of lines that is not shown by `…`; without a note all lines are shown."""
-    rules = [_rule(part, len(lines)) for note in shown for part in _parts(note)]
+    rules = [_rule(part, lines) for note in shown for part in _parts(note)]
     if not rules:
         return [*lines]
     short: list[str] = []
@@ -106,16 +107,24 @@ def shorten(lines: Sequence[str], shown: Sequence[str]) -> list[str]:
 
 
 def _parts(note: str) -> list[str]:
-    return [note] if note.startswith("match ") else note.split(", ")
+    return [note] if note.startswith(("match ", "after ")) else note.split(", ")
 
 
-def _rule(part: str, total: int) -> Callable[[int, str], bool]:
+def _rule(part: str, lines: Sequence[str]) -> Callable[[int, str], bool]:
+    """Return the function of a line and its index that decides whether it is shown."""
     kind, _, value = part.partition(" ")
-    if kind == "match":
-        pattern = re.compile(value)
-        return lambda _, line: bool(pattern.search(line))
-    count = int(value)
-    return (lambda index, _: index < count) if kind == "first" else (lambda index, _: index >= total - count)
+    match kind:
+        case "first":
+            return lambda index, _: index < int(value)
+        case "last":
+            return lambda index, _: index >= len(lines) - int(value)
+        case "match":
+            return lambda _, line: re.search(value, line) is not None
+        case "after":
+            start = next((index for index, line in enumerate(lines) if re.search(value, line)), len(lines))
+            return lambda index, _: index > start
+        case _:
+            raise ValueError(f"'{part}' selects no lines. Write first N, last N, match REGEX or after REGEX.")
 
 
 def _failure(command: str, done: subprocess.CompletedProcess[str], *, fails: bool) -> str:

@@ -20,7 +20,7 @@ from freeshot.leaderboard.costs import costs
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.plugin.host import load_plugins
 from freeshot.records.load import load_records
-from freeshot.render.format import access, at_test, duration
+from freeshot.render.format import access, at_test, duration, optional
 from makers.component_page import MARKED, Sources, signed, verdicts, with_components
 from makers.readme_table import groups, mean_accuracy, with_numbers
 
@@ -69,7 +69,7 @@ def with_needs(text: str) -> str:
 
     def filled(row: re.Match[str]) -> str:
         needs = ", ".join(sorted(map(str, getattr(catalogue().component("method", row[2]), "needs", ()))))
-        return f"{row[1]} {needs or '–'} | {100 * (means[row[2]] or 0):.1f} |"
+        return f"{row[1]} {needs or '–'} | {optional(means.get(row[2]), '.1f', 100)} |"
 
     return LISTED.sub(filled, text)
 

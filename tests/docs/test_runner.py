@@ -23,6 +23,7 @@ LINES = ["one", "two", "three", "four", "five"]
         ("first 1, last 2", ["one", "…", "four", "five"]),
         ("match ^t", ["…", "two", "three", "…"]),
         ("match o, e", ["…"]),
+        ("after ^t", ["…", "three", "four", "five"]),
         ("first 9", LINES),
     ],
 )

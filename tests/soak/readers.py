@@ -16,6 +16,7 @@ from tests.soak.reader import Reader
 
 from freeshot.cache.artifacts import Artifact, Artifacts
 from freeshot.contracts.component import build
+from freeshot.data.decode import thumbnail
 from freeshot.data.image_folder import open_pictures
 from freeshot.launch.event_log import EventLogReader
 from freeshot.pool import ADAPTER_CARD
@@ -90,6 +91,7 @@ def _pictures(folder: Path) -> Iterator[Reader]:
         Image.effect_noise((24, 24), 50).convert("RGB").save(file)
         pictures = open_pictures(file, 16)
         yield Reader(f"pictures, {ending}", file, lambda pictures=pictures: pictures.read([0]))  # type: ignore[misc]
+        yield Reader(f"thumbnails, {ending}", file, lambda file=file: thumbnail(file, 8))  # type: ignore[misc]
 
 
 def _own(folder: Path) -> Iterator[Reader]:

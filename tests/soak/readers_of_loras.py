@@ -16,6 +16,7 @@ from freeshot.contracts.tensors import Adapter
 from freeshot.engine.lora.meta_model import SharedLora
 from freeshot.engine.vit.backbone import open_backbone
 from freeshot.pool.adapter_folder import export_adapter, open_adapter
+from freeshot.pool.any_adapter import backbone_of_adapter, open_any_adapter
 from freeshot.pool.external_formats import find_loras, read_lora
 from freeshot.pool.import_pool import import_pool
 from freeshot.pool.store import open_pool
@@ -44,6 +45,12 @@ def readers(folder: Path) -> Iterator[Reader]:
 
     take_in()  # it is good
     yield Reader("PEFT folders, imported", peft, take_in, clear, Folder(peft).spoil, out.parent)
+
+    def open_plain() -> None:
+        backbone_of_adapter(peft / "lora-0")
+        open_any_adapter(peft / "lora-0", backbone)
+
+    yield Reader("PEFT folders, as adapters", peft, open_plain, spoil=Folder(peft).spoil)
     yield from _paper(folder / "paper")
     pool = folder / "pool"
     shutil.copytree(toy.POOL, pool)

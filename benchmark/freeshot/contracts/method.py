@@ -190,10 +190,18 @@ class Workbench(Protocol):
     def validation_episodes(self, count: int) -> Sequence[ValidationEpisode]:
         """Draw labelled tasks from validation classes, the same for all methods. Needs VALIDATION."""
 
-    def meta_learn(self, learner: Choice, tasks: TaskStream, rank: int, targets: Sequence[str] = ("q", "v")) -> Adapter:
+    def meta_learn(
+        self,
+        learner: Choice,
+        tasks: TaskStream,
+        rank: int,
+        targets: Sequence[str] = ("q", "v"),
+        base: Adapter | None = None,
+    ) -> Adapter:
         """Train one meta-LoRA on the targets with a meta-learner, or load the cached one.
 
-        Targets are q, k, v, proj, fc1 and fc2: the linear layers of each block.
+        Targets are q, k, v, proj, fc1 and fc2: the linear layers of each block. With `base` the network has that
+        adapter, frozen, while the meta-LoRA is trained on top of it; the result is their sum.
         """
 
     def adapted(self, adapter: Adapter) -> Learner:

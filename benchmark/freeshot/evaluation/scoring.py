@@ -98,11 +98,15 @@ def embed(
     indices: Sequence[int],
     device: torch.device,
     on_step: Callable[[int, int], None] = lambda done, total: None,
+    batch: int | None = None,
 ) -> Tensor:
-    """Embed images: [u, d] on the CPU; ContractError if a feature is infinite or NaN."""
+    """Embed images: [u, d] on the CPU; ContractError if a feature is infinite or NaN.
+
+    `batch` is the number of images per forward pass; None chooses as many as fit into little memory.
+    """
     parts = []
     limit = AT_ONCE[device.type == "cuda"]  # bounds the memory of a network's activations
-    batch = max(1, min(500, limit // max(1, 4 * images.read(indices[:1]).numel())))
+    batch = batch or max(1, min(500, limit // max(1, 4 * images.read(indices[:1]).numel())))
     with torch.inference_mode():
         for start in range(0, len(indices), batch):
             block = indices[start : start + batch]

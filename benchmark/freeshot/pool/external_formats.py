@@ -125,7 +125,39 @@ def read_lora(path: Path, root: Path) -> ExternalLora:
     return _read_peft(path, name) if path.is_dir() else _read_paper(path, name)
 
 
-def _read_peft(folder: Path, name: str) -> ExternalLora:
+@dataclass(frozen=True, eq=False)
+class PeftFactors:
+    """The factors of a PEFT adapter, and what else its files hold."""
+
+    file: Path
+    """The file of weights."""
+    config: Mapping[str, Any]
+    factors: Mapping[BlockTarget, tuple[Tensor, Tensor]]
+    """A [r, i] and B [o, r], scaling folded into B."""
+    rest: dict[str, Tensor]
+    """The other tensors of the file, such as a head."""
+
+    @property
+    def network(self) -> str:
+        """Name of the network it was tuned on, or ''."""
+        return str(self.config.get("base_model_name_or_path") or "")
+
+    @property
+    def network_sha256(self) -> str:
+        """Hash of that network's weights, if there is a FreeShot card, or ''."""
+        return _network_hash(self.file.parent)
+
+    def require_nothing_else(self) -> None:
+        """Refuse weights other than factors and those that were taken out of `rest`."""
+        if self.rest:
+            raise PoolError(
+                f"{self.file} also holds '{min(self.rest)}', which is neither a factor of a LoRA nor a head. Merge it, "
+                "or export the adapter without it."
+            )
+
+
+def read_factors(folder: Path) -> PeftFactors:
+    """Read the factors of a PEFT adapter; PoolError names the file and the problem."""
     config = read_json(folder / CONFIG, REPAIR)
     file = folder / WEIGHTS
     _require_plain(folder / CONFIG, config)
@@ -134,16 +166,23 @@ def _read_peft(folder: Path, name: str) -> ExternalLora:
     for layer, a, b in take_factors(file, tensors):
         target = _target(file, layer)  # first, because only valid layer names are matched with third-party patterns
         factors[target] = (a, b * _scaling(config, layer, len(a)))
+    return PeftFactors(file, config, factors, tensors)
+
+
+def drop_head(adapter: PeftFactors) -> None:
+    """Take the head of a classifier, which features do not depend on, out of the rest of an adapter's file."""
+    for name in HEADS:
+        for part in ("weight", "bias"):
+            adapter.rest.pop(f"{PREFIX}{name}.{part}", None)
+
+
+def _read_peft(folder: Path, name: str) -> ExternalLora:
+    read = read_factors(folder)
     head = folder / HEAD
-    weight, bias = _head(file, tensors, _read_tensors(head) if head.exists() else {})
-    if tensors:
-        raise PoolError(
-            f"{file} also holds '{min(tensors)}', which is neither a factor of a LoRA nor a head. Merge it, or export "
-            "the adapter without it."
-        )
-    network = str(config.get("base_model_name_or_path") or "")
+    weight, bias = _head(read.file, read.rest, _read_tensors(head) if head.exists() else {})
+    read.require_nothing_else()
     labels = _labels(folder / "labels.json")
-    return ExternalLora(name, file, factors, weight, bias, labels, network, _network_hash(folder))
+    return ExternalLora(name, read.file, read.factors, weight, bias, labels, read.network, read.network_sha256)
 
 
 def _read_paper(file: Path, name: str) -> ExternalLora:

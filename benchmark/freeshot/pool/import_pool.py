@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -84,7 +85,7 @@ def _require_unique_name(lora: ExternalLora, by_name: dict[str, ExternalLora]) -
 
 
 def _entry(lora: ExternalLora, backbone: Backbone, features: int, missing_bias: str, ids: dict[str, int]) -> LoraEntry:
-    factors = _placed(lora, backbone)
+    factors = placed_factors(lora.file, lora.factors, backbone)
     bias = lora.head_bias
     if bias is None:
         if missing_bias == "refuse":
@@ -106,31 +107,33 @@ def _entry(lora: ExternalLora, backbone: Backbone, features: int, missing_bias: 
     return LoraEntry(lora.name, rank, filled, lora.head_weight, bias, classes, numbers, facts)
 
 
-def _placed(lora: ExternalLora, backbone: Backbone) -> dict[Slot, tuple[Tensor, Tensor]]:
+def placed_factors(
+    file: Path, read: Mapping[BlockTarget, tuple[Tensor, Tensor]], backbone: Backbone
+) -> dict[Slot, tuple[Tensor, Tensor]]:
     """Find the slot of each layer on this backbone, and check the shapes of the factors."""
     factors = {}
-    for target, (a, b) in lora.factors.items():
-        slot = _slot(lora, target, backbone)
+    for target, (a, b) in read.items():
+        slot = _slot(file, target, backbone)
         layer: Any = backbone.vit.get_submodule(slot.module)
         if a.shape[1] != layer.in_features or b.shape[0] != slot.stop - slot.start:
             raise PoolError(
-                f"{lora.file}: the LoRA maps {a.shape[1]} to {b.shape[0]} features, but {slot.module} of "
+                f"{file}: the LoRA maps {a.shape[1]} to {b.shape[0]} features, but {slot.module} of "
                 f"{backbone.name} maps {layer.in_features} to {slot.stop - slot.start}. Choose the backbone it was "
                 "tuned on."
             )
         factors[slot] = (a, b)
     if not any(b.any() for _, b in factors.values()):
-        raise PoolError(f"{lora.file}: all lora_B are zero, so this LoRA has no effect. Tune it again.")
+        raise PoolError(f"{file}: all lora_B are zero, so this LoRA has no effect. Tune it again.")
     return {slot: (a, b) for slot, (a, b) in sorted(factors.items()) if b.any()}
 
 
-def _slot(lora: ExternalLora, block_target: BlockTarget, backbone: Backbone) -> Slot:
+def _slot(file: Path, block_target: BlockTarget, backbone: Backbone) -> Slot:
     block, target = block_target
     end = WHOLE.get(target, "attn.qkv")
     slots = [s for s in slots_of(backbone.vit, ("q", "k", "v", *WHOLE)) if s.module == f"blocks.{block}.{end}"]
     if not slots:
         raise PoolError(
-            f"{lora.file} tunes {target} of block {block}, which {backbone.name} does not have. Choose the backbone it "
+            f"{file} tunes {target} of block {block}, which {backbone.name} does not have. Choose the backbone it "
             "was tuned on."
         )
     if target == "qkv":
