@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from inspect import cleandoc
 from statistics import fmean
+from urllib.parse import urlencode
 
 from freeshot.contracts.component import Choice, Component, Option, describe_type, options_of
 from freeshot.leaderboard.board import Board
@@ -53,7 +54,7 @@ def described(kind: str, name: str, sources: Sources) -> str:
     rows = [row for row in sources.board.all_rows if row.method == name] if kind == "method" else []
     summary, _, notes = cleandoc(cls.__doc__ or "").partition("\n")
     parts = [f"**{summary}**", *(" ".join(text.split()) for text in notes.split("\n\n") if text.strip())]
-    parts.append(_table(("At a glance", f"`{name}`"), _facts(cls, rows)))
+    parts.append(_table(("At a glance", f"`{name}`"), _facts(cls, rows, sources.board)))
     if rows:
         parts += ["## Results on the pocket suite", *(_results(row, sources) for row in rows)]
     elif kind == "method":
@@ -66,7 +67,7 @@ def described(kind: str, name: str, sources: Sources) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def _facts(cls: type[Component], rows: list[Entry]) -> list[tuple[str, ...]]:
+def _facts(cls: type[Component], rows: list[Entry], board: Board) -> list[tuple[str, ...]]:
     component = cls()
     facts = [("Paper", cls.citation)]
     if cls.kind == "method":
@@ -75,10 +76,17 @@ def _facts(cls: type[Component], rows: list[Entry]) -> list[tuple[str, ...]]:
         facts += [("Data", f"`{access(row.tags)}`") for row in rows]
         facts += [("At test", at_test(row.tags)) for row in rows]
         facts += [("Role", f"control ({row.tags.role})") for row in rows if row.is_control]
-        facts.append(("Run it", f"`freeshot run pocket --method {cls.name}`"))
+        facts += [("Leaderboard", f"[its row, and the episodes of each number]({_card(row, board)})") for row in rows]
+        facts.append(("Run it", f"`freeshot run {board.suite} --method {cls.name}`"))
     elif data := getattr(component, "data_free", ""):
         facts.append(("Data", f"`{data}`"))
     return [(f"**{name}**", _escaped(value)) for name, value in facts if value]
+
+
+def _card(row: Entry, board: Board) -> str:
+    """Return the address of a row's card on the leaderboard page, from a page of a method."""
+    view = urlencode([("open", "row"), ("open", row.label)])
+    return f"../leaderboard/index.html#{board.suite}@{board.version}?{view}"
 
 
 def _results(row: Entry, sources: Sources) -> str:
