@@ -298,8 +298,12 @@ def write_for_wider_network(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "backbone", "sentence"),
     [
-        (write_peft, "", "lora was not made by 'freeshot recycle', so its backbone is unknown. They name 'x'. Set"),
-        (write_without_network, "", "so its backbone is unknown. Set --backbone to one of 'freeshot list backbones'."),
+        (
+            write_peft,
+            "",
+            "The LoRAs in lora were tuned on 'x', which is not a folder here, a hub id or a name in timm. Set",
+        ),
+        (write_without_network, "", "The LoRAs in lora do not name the network they were tuned on"),
         (write_for_wider_network, "toy-vit", "lora/adapter_model.safetensors: the LoRA maps 384 to 1152 features, but"),
         (Path.mkdir, "toy-vit", "lora is not an adapter: it has neither freeshot.json nor adapter_config.json."),
         (Path.touch, "toy-vit", "lora is a file. Give the folder of an adapter"),

@@ -240,6 +240,14 @@ class Method(Component):
     def prepare(self, bench: Workbench) -> Learner:
         """Do all work that is allowed before the first episode."""
 
+    @classmethod
+    def presets(cls, image_size: int) -> Mapping[str, Mapping[str, object]]:  # noqa: ARG003
+        """Return named sets of options for `freeshot recycle`, the cheapest first, for images of this side in pixels.
+
+        The defaults are the preset 'paper', which need not be listed.
+        """
+        return {}
+
     def skip(self, track: Track) -> str | None:
         """Return why this method cannot run on a track, or None; the leaderboard shows the reason."""
         return None

@@ -18,13 +18,7 @@ from freeshot.data.images import FileImages, images_of
 def open_classes(folder: Path, side: int) -> FileImages:
     """Open a folder of class folders, images upright; DataError if there are fewer than two, or one has no image."""
     require_text(str(folder))
-    classes = classes_in(folder)
-    if len(classes) < 2:
-        stray = len(_stray(folder))
-        advice = f"Move its {counted(stray, 'image')} into folders named after their classes." if stray else "Add more."
-        raise DataError(
-            f"{folder} must contain one folder of images per class, at least two, but contains {len(classes)}. {advice}"
-        )
+    classes = several_classes_in(folder)
     return replace(images_of(classes, tuple(classes), None), side=side, upright=True)
 
 
@@ -49,6 +43,18 @@ def _class_of(file: Path, root: Path, classes: Sequence[str]) -> int:
     """Return the index of the class after which a folder around a file is named, the outermost below `root` first."""
     folders = (*file.relative_to(root).parts[:-1], root.name)
     return next((classes.index(name) for name in folders if name in classes), -1)
+
+
+def several_classes_in(folder: Path) -> dict[str, tuple[Path, ...]]:
+    """Map the subfolders of a folder to their images; DataError if there are fewer than two, or one has none."""
+    classes = classes_in(folder)
+    if len(classes) < 2:
+        stray = len(_stray(folder))
+        advice = f"Move its {counted(stray, 'image')} into folders named after their classes." if stray else "Add more."
+        raise DataError(
+            f"{folder} must contain one folder of images per class, at least two, but contains {len(classes)}. {advice}"
+        )
+    return classes
 
 
 def classes_in(folder: Path) -> dict[str, tuple[Path, ...]]:

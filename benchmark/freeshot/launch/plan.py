@@ -123,14 +123,18 @@ def _rows(request: RunRequest, catalogue: Catalogue, profile: Profile) -> tuple[
     return tuple(fitting)
 
 
-def row_for(method: str, options: Sequence[str], preset: str | None, catalogue: Catalogue) -> Row:
-    """Return a method's row with the given options, on top of those of a suite's full profile if `preset` is given."""
+def row_for(method: str, options: Sequence[str], rows: Sequence[Row], catalogue: Catalogue) -> Row:
+    """Return a method's row with the given options ('key=value'), on top of those of its row among `rows`, if any."""
     from freeshot.launch.request import RunRequest
 
-    profile = Profile(())
-    if preset is not None:
-        profile = catalogue.suite(preset).profiles[FULL]
-    return _rows(RunRequest(methods=(method,), options=tuple(options)), catalogue, profile)[0]
+    return _rows(RunRequest(methods=(method,), options=tuple(options)), catalogue, Profile(tuple(rows)))[0]
+
+
+def tracks_for(suite: str | None, patterns: Sequence[str], catalogue: Catalogue) -> tuple[Track, ...]:
+    """Return the tracks of a suite, or of patterns, or of both, as `freeshot run` selects them."""
+    from freeshot.launch.request import RunRequest
+
+    return _tracks(RunRequest(suite=suite, tracks=tuple(patterns)), catalogue, Profile(()))
 
 
 def unknown_option(name: str, known: Iterable[str]) -> OptionError:

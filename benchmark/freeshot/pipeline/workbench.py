@@ -47,6 +47,8 @@ class Bench:
     method: Method
     recovered: Sequence[SurrogateSet] = ()
     """Result of the last inversion."""
+    hidden: frozenset[int] = frozenset()
+    """Ids of the classes that the last surrogate tasks held out of training."""
     oracles_given: list[QueryOracle] = field(default_factory=list)
     """The oracles that the method received; they count their queries."""
     origin: str = ""
@@ -125,7 +127,7 @@ class Bench:
 
     def _beside(self, method: Method, origin: str, base: Adapter | None) -> Bench:
         """Return another workbench of the same cell, sharing ledger and oracles."""
-        bench = Bench(self._context, self.cell, method, (), self.oracles_given, origin, base)
+        bench = Bench(self._context, self.cell, method, (), frozenset(), self.oracles_given, origin, base)
         bench.ledger = self.ledger
         return bench
 
@@ -168,6 +170,7 @@ class Bench:
             shown = {i for s in surrogates for i in s.class_ids} - hidden
             unseen = SurrogateSource(surrogates, shape, 0, *where, flip=False, hidden=shown)
             validation = list(Tasks(unseen.draw, {}, derive(self._seed, "held-out tasks")).take(VALIDATION_TASKS))
+        self.hidden = hidden
         source = SurrogateSource(surrogates, shape, lora_share, *where, flip=flip, hidden=hidden)
         recipe = {
             "source": "surrogates",

@@ -7,24 +7,28 @@ from typing import TYPE_CHECKING
 
 from freeshot.basics.errors import PoolError
 from freeshot.pool import ADAPTER_CARD, POOL_CARD
-from freeshot.pool.cards import read_adapter_card, read_json
+from freeshot.pool.cards import read_adapter_card
 from freeshot.pool.peft_format import CONFIG, WEIGHTS
 
 if TYPE_CHECKING:
     from freeshot.contracts.tensors import Adapter
     from freeshot.engine.vit.backbone import Backbone
+    from freeshot.plugin.catalogue import Catalogue
 
 
-def backbone_of_adapter(folder: Path) -> str:
-    """Return the name of the network that an adapter's files state, or ''; PoolError if the folder is not an adapter.
+def backbone_of_adapter(folder: Path, catalogue: Catalogue) -> str:
+    """Return the backbone of an adapter as --backbone spells it: that of its card, or of the network that PEFT names.
 
-    A network that PEFT names need not be one of ours. torch is not imported.
+    PoolError names the file that is wrong, OptionError what to provide if no backbone can be derived.
     """
+    from freeshot.pool.peft_settings import read_settings
+    from freeshot.pool.propose_backbone import propose_backbone
+
     require_adapter(folder)
     if (folder / ADAPTER_CARD).exists():
         return read_adapter_card(folder).backbone
-    config = read_json(folder / CONFIG, "Export the adapter again.")
-    return str(config.get("base_model_name_or_path") or "") if isinstance(config, dict) else ""
+    read_settings(folder / CONFIG)  # its errors name this file
+    return propose_backbone(folder, catalogue)
 
 
 def open_any_adapter(folder: Path, backbone: Backbone) -> Adapter:
@@ -34,17 +38,16 @@ def open_any_adapter(folder: Path, backbone: Backbone) -> Adapter:
     """
     from freeshot.engine.lora.meta_model import adapter_of
     from freeshot.pool.adapter_folder import open_adapter
-    from freeshot.pool.external_formats import drop_head, read_factors
+    from freeshot.pool.class_heads import drop_heads
+    from freeshot.pool.external_formats import read_factors
     from freeshot.pool.import_pool import placed_factors
 
     require_adapter(folder)
     if (folder / ADAPTER_CARD).exists():
         return open_adapter(folder, backbone)
     read = read_factors(folder)
-    drop_head(read)
+    drop_heads(read.rest)
     read.require_nothing_else()
-    if not read.factors:
-        raise PoolError(f"{read.file} has no LoRA factors. Export the adapter again.")
     if read.network_sha256 not in ("", backbone.sha256):
         raise PoolError(
             f"{read.file} was tuned on a network with the hash {read.network_sha256[:8]}…, but {backbone.name} has "

@@ -13,8 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from freeshot.basics.errors import DataError, OptionError, PoolError, UnknownNameError
-from freeshot.contracts.component import name_and_options
+from freeshot.basics.errors import DataError, OptionError
 from freeshot.contracts.method import Learner
 from freeshot.data.image_folder import open_classes, open_queries
 from freeshot.data.images import FileImages
@@ -44,15 +43,7 @@ def open_learner(
 ) -> tuple[AdaptedLearner, Backbone]:
     """Open a backbone, and an adapter on it; without `backbone` it is the one that the adapter's files name."""
     if adapter is not None and backbone is None:
-        backbone = backbone_of_adapter(adapter)
-        try:
-            catalogue.component("backbone", name_and_options(backbone)[0])
-        except (UnknownNameError, OptionError):
-            stated = f" They name '{backbone}'." * bool(backbone)
-            raise PoolError(
-                f"{adapter} was not made by 'freeshot recycle', so its backbone is unknown.{stated} Set --backbone to "
-                "one of 'freeshot list backbones'."
-            ) from None
+        backbone = backbone_of_adapter(adapter, catalogue)
     if backbone is None:
         raise OptionError("No backbone given. Set --adapter (which determines the backbone) or --backbone.")
     opened = named_backbone(catalogue, backbone, device)
