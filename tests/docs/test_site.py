@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 CHECKED = ("index", "choose", "concepts", "methods/index", "methods/free", "reference/interfaces/methods", "tutorial")
-PHONE = {"width": 390, "height": 800}
 
 pytestmark = [
     pytest.mark.skipif(importlib.util.find_spec("mkdocs") is None, reason="the site needs pip install '.[docs]'"),
@@ -66,11 +65,16 @@ def page(browser: Browser) -> Iterator[Page]:
     context.close()
 
 
+def narrow(page: Page) -> None:
+    """Give the page the width of a phone."""
+    page.set_viewport_size({"width": 390, "height": 800})
+
+
 def test_pages_fit_a_phone_and_request_nothing_from_elsewhere(site: str, page: Page) -> None:
     problems: list[str] = []
     page.on("request", lambda r: problems.append(r.url) if not r.url.startswith((site, "data:", "blob:")) else None)
     page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-    page.set_viewport_size(PHONE)
+    narrow(page)
     for name in CHECKED:
         page.goto(f"{site}/{name}.html")
         page.wait_for_load_state("networkidle")
@@ -81,7 +85,7 @@ def test_pages_fit_a_phone_and_request_nothing_from_elsewhere(site: str, page: P
 def test_the_figure_of_a_phone_replaces_the_wide_one(site: str, page: Page) -> None:
     page.goto(f"{site}/index.html")
     assert (page.is_visible(".wide svg"), page.is_visible(".tall svg")) == (True, False)
-    page.set_viewport_size(PHONE)
+    narrow(page)
     assert (page.is_visible(".wide svg"), page.is_visible(".tall svg")) == (False, True)
 
 
