@@ -46,13 +46,15 @@ def readers(folder: Path) -> Iterator[Reader]:
         assert len(pool)
 
     take_in()  # it is good
-    yield Reader("PEFT folders, imported", peft, take_in, clear, Folder(peft).spoil, out.parent)
+    spoilt = Folder(peft)
+    yield Reader("PEFT folders, imported", peft, take_in, clear, spoilt.spoil, out.parent)
+    spoilt.restore()
 
     def open_plain() -> None:
         named_network(peft / "lora-0")
         open_any_adapter(peft / "lora-0", backbone)
 
-    yield Reader("PEFT folders, as adapters", peft, open_plain, spoil=Folder(peft).spoil)
+    yield Reader("PEFT folders, as adapters", peft, open_plain, spoil=spoilt.spoil)
     yield from _hugging_face(folder / "hugging-face")
     yield from _paper(folder / "paper")
     pool = folder / "pool"

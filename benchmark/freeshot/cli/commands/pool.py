@@ -14,7 +14,7 @@ from freeshot.cli.console import print_line, print_warning, stderr, stdout, tabl
 from freeshot.cli.context import session_of
 from freeshot.cli.group import HelpfulGroup
 from freeshot.cli.options import FILE, FOLDER, data_folder, device, pools_folder, precision
-from freeshot.contracts.pool import LoraEntry, LoraPool
+from freeshot.contracts.pool import LoraPool
 from freeshot.plugin.catalogue import Catalogue
 
 if TYPE_CHECKING:
@@ -214,7 +214,7 @@ def import_(
     _print_examined(examined, skip_bad=skip_bad)
     require_importable(examined, skip_bad=skip_bad)
     imported = store_pool(examined, out, name, opened, license)
-    if unverified := sum(not _is_verified(entry) for entry in imported):
+    if unverified := sum(not entry.verified for entry in imported):
         print_line(UNVERIFIED.format(counted(unverified, "LoRA")))
     print_line(f"Imported {counted(len(imported), 'LoRA')}: {_listed([entry.name for entry in imported])}.")
     print_line(f"Saved the pool '{name}' in {imported.path}.")
@@ -268,7 +268,7 @@ def show(ctx: click.Context, pool: str, pools: Path) -> None:
     print_line(f"{opened.name}: {counted(len(opened), 'LoRA')} on {opened.backbone} {opened.backbone_hash[:8]}…")
     if opened.license:
         print_line(f"Licence: {opened.license}")
-    rows = [(entry.name, str(entry.rank), _accuracy(entry), ", ".join(entry.classes)) for entry in opened.entries]
+    rows = [(entry.name, str(entry.rank), entry.accuracy_text, ", ".join(entry.classes)) for entry in opened.entries]
     table(rows, heads=("name", "rank", "held-out accuracy", "classes"))
 
 
@@ -282,8 +282,8 @@ def check(ctx: click.Context, pool: str, backbone: str | None, pools: Path) -> N
     opened = _open(ctx, pool, pools, backbone)
     for entry in opened.entries:
         facts = f"rank {entry.rank}, {len(entry.classes)} classes, {counted(len(entry.factors), 'adapted layer')}"
-        print_line(f"{entry.name}: ok ({facts}){'' if _is_verified(entry) else ', not verified'}")
-    if unverified := sum(not _is_verified(entry) for entry in opened):
+        print_line(f"{entry.name}: ok ({facts}){'' if entry.verified else ', not verified'}")
+    if unverified := sum(not entry.verified for entry in opened):
         print_line(UNVERIFIED.format(counted(unverified, "LoRA")))
 
 
@@ -299,22 +299,3 @@ def _open(ctx: click.Context, pool: str, pools: Path, backbone: str | None = Non
     from freeshot.engine.vit.backbone import named_backbone
 
     return open_pool(folder, named_backbone(catalogue, backbone).sha256)
-
-
-def _accuracy(entry: LoraEntry) -> str:
-    """Format the accuracy on held-out images of the training, or on the pictures of the import."""
-    held_out, own = entry.facts.get("held_out_accuracy"), entry.facts.get("own_pictures")
-    if isinstance(held_out, float):
-        return _percent(held_out)
-    if isinstance(own, dict) and isinstance(own.get("accuracy"), float):
-        return f"{_percent(own['accuracy'])} of {own.get('pictures')} own pictures"
-    return "not measured" if entry.facts.get("backbone_by_card") else "not verified"
-
-
-def _percent(share: float) -> str:
-    return f"{share:.1%}".replace("%", " %")
-
-
-def _is_verified(entry: LoraEntry) -> bool:
-    """Whether an accuracy shows that the LoRA works on its backbone."""
-    return _accuracy(entry) != "not verified"
