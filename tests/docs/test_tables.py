@@ -48,6 +48,12 @@ def test_every_component_is_described_once(kind: str) -> None:
     assert sorted(described) == sorted(catalogue().names(kind))
 
 
+def test_the_gallery_shows_every_example() -> None:
+    page = (DOCS / "gallery.md").read_text(encoding="utf-8")
+    shown = re.findall(r'^--8<-- "docs/examples/(.*)"$', page, re.MULTILINE)
+    assert sorted(shown) == sorted(f.relative_to(DOCS / "examples").as_posix() for f in DOCS.glob("examples/*/*.py"))
+
+
 def test_the_leaderboard_is_published_with_the_site() -> None:
     assert (DOCS / "leaderboard" / "index.html").resolve() == (RESULTS / "leaderboard" / "index.html").resolve()
 
