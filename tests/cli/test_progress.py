@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from importlib import import_module
 from collections.abc import Iterator
+from importlib import import_module
 from io import StringIO
 from pathlib import Path
 
@@ -198,6 +198,8 @@ def test_durations_are_written_as_said(seconds: float, said: str) -> None:
 def notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Make rich believe that it runs in Jupyter; return a folder for modules."""
     monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    for name in ("IPython", "IPython.display", "ipywidgets"):
+        monkeypatch.delitem(sys.modules, name, raising=False)  # the installed ones
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "IPython").mkdir()
     (tmp_path / "IPython/__init__.py").touch()
