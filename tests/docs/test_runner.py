@@ -10,8 +10,6 @@ from tests.docs.pages import BLOCK, DOCS, commands, notes, run_page, shorten
 
 PIPE = re.compile(r"\| *(tail|head|sed|grep|wc)\b|\|\| *true|2>")
 """What readers would copy although only tests need it; comments do it unseen."""
-YET = {"paper-suite.md"}
-"""The page that still has such commands."""
 LINES = ["one", "two", "three", "four", "five"]
 
 
@@ -68,7 +66,7 @@ def test_an_error_must_be_announced(tmp_path: Path) -> None:
 
 
 def test_commands_hide_nothing_of_their_output_in_a_pipe() -> None:
-    for file in (page for page in DOCS.rglob("*.md") if page.name not in YET):
+    for file in DOCS.rglob("*.md"):
         for block in BLOCK.finditer(file.read_text(encoding="utf-8")):
             for command in commands(block["body"]) if block["language"] == "console" else []:
                 assert not PIPE.search(command), f"{file}: {command}"
