@@ -14,7 +14,7 @@ from freeshot.plugin.host import load_plugins
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 SMALLER = {
-    "freeshot recycle": "--option per_class=3 --option inversion.iterations=1 --option learner.iterations=2",
+    "freeshot recycle": "--preset pocket --option per_class=3 --option inversion.iterations=1 --option learner.iterations=2",
     "freeshot run toy": "--track toy/in-domain/2w1s",
     "freeshot run pocket": "--limit 5",
 }
@@ -84,16 +84,17 @@ def test_the_plugin_passes_its_check_and_runs(tmp_path: Path) -> None:
 
 def test_pictures_are_laid_out_and_classified(own_loras: dict[str, str]) -> None:
     assert "Pictures of " in own_loras["python -m freeshot_vision.pocket.samples"]
-    assert "40 LoRAs" in own_loras["freeshot recycle pocket"]
+    assert "2 LoRAs" in own_loras["freeshot recycle my-loras"]
     table = own_loras["freeshot predict --adapter"].splitlines()
     assert table[0].split()[:2] == ["picture", "class"]
     assert len(table) == 1 + 5 * 3
+    assert "5-way" in own_loras["freeshot evaluate meta-lora"]
 
 
 def test_loras_are_imported_as_a_pool(own_loras: dict[str, str]) -> None:
     imported = own_loras["freeshot pool import"]
     assert "lora-000, lora-001" in imported
-    assert imported.endswith("Saved the pool 'theirs' in pools/theirs.\n")
+    assert imported.endswith("Saved the pool 'my-loras' in pools/my-loras.\n")
 
 
 def test_every_method_is_in_one_family() -> None:
