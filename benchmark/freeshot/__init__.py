@@ -10,7 +10,7 @@ from __future__ import annotations
 from freeshot.basics.errors import FreeshotError
 from freeshot.contracts.backbone import BackboneProvider
 from freeshot.contracts.component import Choice, Component
-from freeshot.contracts.dataset import FewShotDataset, Images, RemoteFile
+from freeshot.contracts.dataset import Example, FewShotDataset, Images, RemoteFile
 from freeshot.contracts.inversion import InversionMethod, LearnedInversion, Teacher, Teachers, TeacherView
 from freeshot.contracts.launcher import Launcher
 from freeshot.contracts.leaderboard import Column, Published
@@ -42,6 +42,7 @@ __all__ = [
     "Component",
     "EfficiencyStrategy",
     "Episode",
+    "Example",
     "FewShotDataset",
     "FreeshotError",
     "GradientMetaLearner",

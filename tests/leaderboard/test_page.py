@@ -22,7 +22,6 @@ from freeshot.leaderboard.pairwise import intervals_over_seeds
 from freeshot.records.models import IntervalRecord, Quality, Tags, TaskCost
 from freeshot.render.html.page import html
 from freeshot.stats.intervals import paired_difference
-from freeshot.stats.paired_tests import VERDICTS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -86,6 +85,7 @@ class Visit:
 def visit(browser: Browser, path: Path, **options: Any) -> Iterator[Visit]:
     """Open a page from a file in a window of its own."""
     context = browser.new_context(**options)
+    context.set_default_timeout(5000)
     found = Visit(context.new_page(), path.as_uri())
     found.page.on("request", lambda request: found.requests.append(request.url))
     found.page.on("console", lambda message: found.complaints.append(message.text))
@@ -161,14 +161,23 @@ def window(browser: Browser, path: Path) -> Iterator[Visit]:
 
 
 @pytest.fixture
-def opened(window: Visit) -> Iterator[Visit]:
-    """Open the page afresh, and see that it was content."""
+def fresh(window: Visit) -> Iterator[Visit]:
+    """Open the page as a reader meets it, and see that it was content."""
     window.page.goto("about:blank")
     window.requests.clear()
     window.page.goto(window.address)
     yield window
     assert window.complaints == []
-    assert [url for url in window.requests if not url.startswith("data:")] == [window.address]
+    assert {url.partition("#")[0] for url in window.requests if not url.startswith(("data:", "blob:"))} == {
+        window.address
+    }
+
+
+@pytest.fixture
+def opened(fresh: Visit) -> Visit:
+    """Open the page afresh, with the rows of all classes."""
+    fresh.page.get_by_role("button", name="Show all").click()
+    return fresh
 
 
 def test_the_committed_page_opens_without_a_complaint_or_a_request_and_fits_a_phone(browser: Browser) -> None:
@@ -183,10 +192,10 @@ def test_the_committed_page_opens_without_a_complaint_or_a_request_and_fits_a_ph
 
 def test_a_click_sorts_and_another_turns_the_order(opened: Visit) -> None:
     head = opened.page.locator("#board thead th", has_text="flags")
-    head.locator("button").click()
+    head.locator("[data-key]").click()
     assert head.get_attribute("aria-sort") == "descending"
     assert opened.rows()[:4] == ["alpha", "frozen-prototype", "beta", "random"]
-    head.locator("button").click()
+    head.locator("[data-key]").click()
     assert head.get_attribute("aria-sort") == "ascending"
     assert opened.rows()[:4] == ["random", "beta", "frozen-prototype", "alpha"]
     assert opened.page.locator("[aria-sort]").count() == 1
@@ -206,9 +215,9 @@ def test_a_key_sorts_and_the_focus_stays(opened: Visit, key: str) -> None:
 @pytest.mark.parametrize(
     ("group", "value", "gone"),
     [
-        ("by-tuning", "tuned", ["beta"]),
+        ("by-class", "real data", ["beta"]),
         ("by-free", "real data", ["beta"]),
-        ("by-role", "controls", ["random"]),
+        ("by-class", "controls", ["random"]),
     ],
 )
 def test_a_tag_that_is_taken_away_hides_its_rows(opened: Visit, group: str, value: str, gone: list[str]) -> None:
@@ -279,10 +288,10 @@ def test_a_row_opens_its_provenance(opened: Visit) -> None:
 
 def test_any_two_rows_are_compared_as_python_would(opened: Visit) -> None:
     (board,) = (board for board in boards(everything()) if board.suite == "pocket")
-    rows = {row.label: (place, row) for place, row in enumerate(board.all_rows)}
-    (first, alpha), (second, beta) = rows["alpha"], rows["beta"]
-    opened.page.select_option("#pair-first", str(first))
-    opened.page.select_option("#pair-second", str(second))
+    rows = {row.label: row for row in board.all_rows}
+    first, second = alpha, beta = rows["alpha"], rows["beta"]
+    opened.page.select_option("#pair-first", first.label)
+    opened.page.select_option("#pair-second", second.label)
     for track, line in zip(TRACKS, opened.page.locator("#pair tbody tr").all(), strict=True):
         expected = paired_difference(alpha.averages[track], beta.averages[track])
         assert line.locator("th").inner_text() == track
@@ -318,13 +327,14 @@ def test_rows_stand_across_tracks_as_the_report_says(opened: Visit) -> None:
     told = opened.page.locator("#standings-plot svg").get_attribute("aria-label") or ""
     for label, rank in zip(found.rows, found.average_ranks, strict=True):
         assert f"{label} {rank:.2f}" in told
-    assert opened.page.locator("#standings-plot line.thick").count() == len(found.cliques)
-    shares = [
-        f"{100 * one.mean:.0f} %" if i != j else "–" for i, row in enumerate(found.wins) for j, one in enumerate(row)
-    ]
-    texts = [text.split("\n") for text in opened.page.locator("#wins tbody td").all_inner_texts()]
-    assert [text[0] for text in texts] == shares
-    assert texts[1][1] == "/".join(str(found.verdicts[0][1][name]) for name in VERDICTS)
+    apart = [clique for clique in found.cliques if len(clique) < len(found.rows)]
+    assert opened.page.locator("#standings-plot line.thick").count() == len(apart)
+    for i, line in enumerate(opened.page.locator("#wins > li").all()):
+        line.locator("summary").first.click(timeout=500) if line.locator("summary").count() else None
+        ahead = [label for j, label in enumerate(found.rows) if i != j and found.wins[i][j].low > 0.5]
+        assert line.locator("button").first.inner_text() == found.rows[i]
+        for label in ahead:
+            assert f"{label}: wins" in line.inner_text()
     assert opened.page.locator("#cautions li").all_inner_texts() == list(found.cautions)
 
 
@@ -339,7 +349,7 @@ def test_the_points_of_the_cost_plot_are_reached_by_keyboard(opened: Visit) -> N
     assert opened.page.locator("#detail-title").inner_text() == told.partition(":")[0]
 
 
-def test_costs_of_another_device_are_marked_and_not_drawn_beside_the_others(browser: Browser, tmp_path: Path) -> None:
+def test_costs_of_another_device_are_marked_and_dimmed_with_the_reason(browser: Browser, tmp_path: Path) -> None:
     rows = [
         make_record(name, device="NVIDIA H200" if name == "gamma" else "AMD EPYC")
         for name in ("alpha", "beta", "gamma")
@@ -349,10 +359,14 @@ def test_costs_of_another_device_are_marked_and_not_drawn_beside_the_others(brow
         costs = found.page.locator("#board tbody td:nth-child(4)")
         assert [text.endswith("†") for text in costs.all_inner_texts()].count(True) == 1
         assert found.page.locator("#board td[title]").get_attribute("title") == "on NVIDIA H200; most rows on AMD EPYC"
-        assert found.page.locator("#cost-plot circle.dot").count() == 2
-        assert "run elsewhere: gamma." in found.page.locator("#cost-note").inner_text()
+        solid, dimmed = (found.page.locator(f"#cost-plot circle.dot{kind}") for kind in (":not(.dimmed)", ".dimmed"))
+        assert (solid.count(), dimmed.count()) == (2, 1)
+        assert "another device than AMD EPYC: gamma." in found.page.locator("#cost-note").inner_text()
+        assert "on NVIDIA H200, which does not compare" in (dimmed.get_attribute("aria-label") or "")
         found.page.locator("#cost-axis").select_option("peak_mib")
-        assert found.page.locator("#cost-plot circle.dot").count() == 2
+        assert (solid.count(), dimmed.count()) == (2, 1)
+        found.page.locator("#cost-device").select_option("NVIDIA H200")
+        assert (solid.count(), dimmed.count()) == (1, 2)
 
 
 def test_accuracy_is_drawn_against_any_cost_that_was_counted(opened: Visit) -> None:
@@ -459,7 +473,7 @@ def test_every_text_can_be_read(opened: Visit, scheme: Any) -> None:
 def test_a_phone_scrolls_down_only(browser: Browser, path: Path) -> None:
     with visit(browser, path, viewport=PHONE) as found:
         assert not found.page.locator("#search").is_visible()
-        found.page.locator("#filter-box summary").click()
+        found.page.locator("#filter-box > summary").click()
         assert found.page.locator("#search").is_visible()
         found.page.locator("#board button.name", has_text="xxxx").last.click()
         assert found.page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]

@@ -29,7 +29,7 @@ def load_records(folder: Path) -> Loaded:
     newest: dict[str, RunRecord] = {}
     problems: list[str] = []
     older: list[RunRecord] = []
-    for path in _paths(folder):
+    for path in record_paths(folder):
         try:
             record = RunRecord.read(path)
         except StoreError as error:
@@ -78,7 +78,7 @@ class _Text:
         return self.record.model_dump_json()
 
 
-def _paths(folder: Path) -> list[Path]:
+def record_paths(folder: Path) -> list[Path]:
     """List possible record files, without leaderboards and dotted files, which atomic writes create temporarily."""
     paths: list[Path] = []
     for parent, folders, files in os.walk(folder):

@@ -18,7 +18,10 @@ from freeshot.render.format import one_line
 from freeshot.render.html.data import board_data
 from freeshot.render.markdown import GENERATED
 
-SCRIPTS = ("dom", "state", "table", "detail", "cost", "pair", "standings", "difficulty", "more", "start")
+SCRIPTS = (
+    *("dom", "state", "tips", "filters", "table", "records", "cell", "cards"),
+    *("plots", "cost", "pair", "ranks", "difficulty", "more", "downloads", "start"),
+)
 """Parts of the page's script, in the order in which they are concatenated."""
 
 
