@@ -3,181 +3,25 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.leaderboard.browser import chromium, open_browser
-from tests.leaderboard.conftest import EPISODES, INSTALLED, SUITES, make_record
+from tests.leaderboard.conftest import INSTALLED, make_record
+from tests.leaderboard.page_board import HOSTILE, TRACKS, everything, full
+from tests.leaderboard.visits import PHONE, Visit, shown, visit
 
-from freeshot.contracts.leaderboard import Published
 from freeshot.leaderboard import boards
 from freeshot.leaderboard.across_tracks import standings
-from freeshot.leaderboard.board import Extensions
 from freeshot.leaderboard.pairwise import intervals_over_seeds
-from freeshot.records.models import IntervalRecord, Quality, Tags, TaskCost
 from freeshot.render.html.page import html
 from freeshot.stats.intervals import paired_difference
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
-
-    from freeshot.records.models import RunRecord
+    from playwright.sync_api import Browser
 
 COMMITTED = Path(__file__).parents[2] / "results/leaderboard/index.html"
-TRACKS = ("in-domain/sketch/5w1s", "in-domain/sketch/5w5s", "cross-domain/flags/5w1s")
-HOSTILE = (
-    "<img src=x onerror=\"document.title='taken'\">",
-    "</script><script>document.title='taken'</script>",
-    "\"'`&quot;</td></table>",
-    "\u202eabc\u2066 \u05d0\u05d1\u05d2",
-    "x" * 500,
-)
 LABELS = "all => all.map(text => text.firstChild.data)"
-PHONE: Any = {"width": 390, "height": 800}
-PIXEL = bytes.fromhex(
-    "89504e470d0a1a0a0000000d4948445200000001000000010806000000"
-    "1f15c4890000000d49444154789c6360606060000000050001a5f645400000000049454e44ae426082"
-)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    executable = chromium()
-    if executable is None:
-        told = "There is no Chromium; install it (Debian: apt-get install chromium) to test the page in a browser."
-        if os.environ.get("CI") == "true":
-            pytest.fail(told)
-        pytest.skip(told)
-    with open_browser(executable) as found:
-        yield found
-
-
-@dataclass
-class Visit:
-    """An open page, and what it asked for or complained of."""
-
-    page: Page
-    address: str
-    requests: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
-
-    def rows(self) -> list[str]:
-        """List the names of the rows, from the top."""
-        found: list[str] = self.page.eval_on_selector_all(
-            "#board tbody tr", "rows => rows.map(row => row.querySelector('.name').title)"
-        )
-        return found
-
-    def heads(self) -> list[str]:
-        """List the titles of the columns."""
-        found: list[str] = self.page.eval_on_selector_all(
-            "#board thead button", "all => all.map(one => one.innerText.replace(/\\s+/g, ' '))"
-        )
-        return found
-
-
-@contextmanager
-def visit(browser: Browser, path: Path, **options: Any) -> Iterator[Visit]:
-    """Open a page from a file in a window of its own."""
-    context = browser.new_context(**options)
-    context.set_default_timeout(5000)
-    found = Visit(context.new_page(), path.as_uri())
-    found.page.on("request", lambda request: found.requests.append(request.url))
-    found.page.on("console", lambda message: found.complaints.append(message.text))
-    found.page.on("pageerror", lambda error: found.complaints.append(str(error)))
-    found.page.goto(found.address)
-    yield found
-    context.close()
-
-
-def shown(found: Visit, rows: int) -> None:
-    """Wait until the table has so many rows."""
-    from playwright.sync_api import expect
-
-    expect(found.page.locator("#board tbody tr")).to_have_count(rows)
-
-
-def tagged(record: RunRecord, **tags: Any) -> RunRecord:
-    return record.model_copy(update={"tags": Tags(**(record.tags.model_dump() | tags))})
-
-
-def full(record: RunRecord, order: int) -> RunRecord:
-    """Add everything that a record may say."""
-    assert record.interval is not None
-    low, high = record.interval.mean - 0.2, record.interval.mean + 0.2
-    spread = IntervalRecord(mean=record.interval.mean, low=low, high=high, level=0.95, covers="images")
-    quality = Quality(ece=0.0625, brier=0.75, recall={"cat": 0.25, "<b>dog</b>": 0.125})
-    odds = [float((i * order) % EPISODES) for i in range(EPISODES)]
-    stages = [s.model_copy(update={"flops": 2 * 10**12, "learned_weights": 4096 * order}) for s in record.stages]
-    measured = {"stages": stages, "task_cost": TaskCost(flops=order * 10**9, tuned_weights=0)}
-    return record.model_copy(update={"wider_intervals": (spread,), "quality": quality, "log_odds": odds, **measured})
-
-
-def everything() -> list[RunRecord]:
-    """Make a board with all that a board can hold."""
-    found = []
-    for i, track in enumerate(TRACKS):
-        means = {"alpha": 0.6, "beta": 0.5 - i / 10, "frozen-prototype": 0.4 + i / 20}
-        for phase, (method, mean) in enumerate(means.items()):
-            record = make_record(method, track, mean, phase=phase, wobble=1 / 15 * (phase + 1))
-            tags = {"tuning_free": False, "data_free": "real data"} if method == "beta" else {}
-            tags |= {"black_box": True} if method == "alpha" else {}
-            tags |= {"transductive": True} if method == "beta" else {}
-            found.append(tagged(full(record, 3), **tags))
-        found.append(make_record("random", track, 0.2, role="floor"))
-    found += [
-        make_record("broken", TRACKS[0], status="failed", reason="It broke <here>."),
-        make_record("cheat", TRACKS[0], status="violated", reason="It opened test images."),
-        make_record("lazy", TRACKS[0], status="skipped", reason="It needs five shots."),
-        *(make_record("settings", TRACKS[0], 0.5, options={"text": text}) for text in HOSTILE),
-        *(make_record(text, TRACKS[0], 0.3) for text in HOSTILE),
-        make_record("other", "in-domain/dots/5w1s", suite="second"),
-    ]
-    return found
-
-
-@pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("page")
-    (folder / "lora-000.png").write_bytes(PIXEL)
-    reported = (Published("Theirs", TRACKS[0], 0.625, None, "A paper, Table 2"),)
-    page = folder / "index.html"
-    page.write_text(
-        html(boards(everything(), Extensions(published=reported, suites=SUITES)), [folder / "lora-000.png"]),
-        encoding="utf-8",
-    )
-    return page
-
-
-@pytest.fixture(scope="module")
-def window(browser: Browser, path: Path) -> Iterator[Visit]:
-    with visit(browser, path, reduced_motion="reduce") as found:
-        yield found
-
-
-@pytest.fixture
-def fresh(window: Visit) -> Iterator[Visit]:
-    """Open the page as a reader meets it, and see that it was content."""
-    window.page.goto("about:blank")
-    window.requests.clear()
-    window.page.goto(window.address)
-    yield window
-    assert window.complaints == []
-    assert {url.partition("#")[0] for url in window.requests if not url.startswith(("data:", "blob:"))} == {
-        window.address
-    }
-
-
-@pytest.fixture
-def opened(fresh: Visit) -> Visit:
-    """Open the page afresh, with the rows of all classes."""
-    fresh.page.get_by_role("button", name="Show all").click()
-    return fresh
 
 
 def test_the_committed_page_opens_without_a_complaint_or_a_request_and_fits_a_phone(browser: Browser) -> None:

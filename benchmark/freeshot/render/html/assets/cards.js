@@ -37,8 +37,9 @@ function rowCard(row) {
     blocks: [
       el("p", {}, card.summary), sources(card),
       el("p", { class: "terms-line" }, term(row.class), ...[...new Set(tags)].flatMap((tag) => [" · ", term(tag)])),
-      list([["place", standing === null ? "" : standing + " of the rows shown: " + classesShown().join("; ")], ["provided by", row.provider], ...row.facts]),
+      list([["place", standing === null ? "" : standing + " of the rows shown: " + classesShown().join("; ")], ["provided by", row.provider]]),
       el("h3", {}, "On each track"), trackList(row), at < 0 ? null : winsOf(at),
+      el("h3", {}, "Rank, cost and origin"), list(row.facts),
       el("h3", {}, "Options"), ...component(record.spec.method.name, record.spec.method, card), ...components,
       ...(row.bibtex ? [el("h3", {}, "BibTeX"), copyable(row.bibtex, "BibTeX")] : []),
     ],

@@ -27,6 +27,6 @@ const DOWNLOADS = {
 };
 
 function startDownloads() {
-  $("download-list").append(...Object.entries(DOWNLOADS).map(([text, action]) => button({ class: "plain" }, () => action(fileName(state.board.suite || "board", String(state.board.version))), text)));
+  $("download-list").append(...Object.entries(DOWNLOADS).map(([text, action]) => button({ class: "plain" }, () => { $("downloads").open = false; action(fileName(state.board.suite || "board", String(state.board.version))); }, text)));
   $("cite-link").addEventListener("click", (event) => { event.preventDefault(); go({ open: ["cite"] }); });
 }
