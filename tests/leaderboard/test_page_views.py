@@ -29,6 +29,11 @@ SEEN = """() => [
   ...[...document.querySelectorAll("select, input")].filter(e => e.checkVisibility()).map(e => [e.value, e.checked])
 ]"""
 """All that a reader sees and has chosen."""
+BACK = """new Promise(done => {
+  addEventListener("popstate", done, { once: true });
+  history.back();
+}).then(() => 0)"""
+"""The back button, until the page has reacted."""
 
 
 VERDICT = "alpha is better than frozen-prototype on 2 of 3 tracks and worse on none."
@@ -123,9 +128,7 @@ def test_the_back_button_undoes_each_step(fresh: Visit, view: str) -> None:
         act(fresh.page)
         seen.append(fresh.page.evaluate(SEEN))
     for before in seen[-2::-1]:
-        fresh.page.evaluate(
-            "new Promise(done => { addEventListener('popstate', done, { once: true }); history.back(); }).then(() => 0)"
-        )
+        fresh.page.evaluate(BACK)
         assert fresh.page.evaluate(SEEN) == before
 
 
@@ -311,7 +314,8 @@ def test_a_term_is_explained_under_the_pointer_and_on_focus_and_escape_hides_it(
 
 def test_every_word_of_a_chip_or_a_tag_is_explained(opened: Visit) -> None:
     words = opened.page.evaluate(
-        "[...document.querySelectorAll('#filters fieldset:not(#by-column) [data-term], #board [data-term]')].map(e => e.dataset.term)"
+        "[...document.querySelectorAll('fieldset:not(#by-column) [data-term], #board [data-term]')]"
+        ".map(e => e.dataset.term)"
     )
     assert {"strict", "controls", "black box", "floor", "rank", "in-domain"} <= {*words}
     assert opened.page.evaluate("words => words.filter(word => !TERMS.has(word))", words) == []

@@ -71,7 +71,7 @@ def _html(results: Path, by_suite: Mapping[str, tuple[Board, ...]]) -> str:
     """Render all boards, the suite with most methods first."""
     by_size = sorted(by_suite, key=lambda suite: (-_methods(by_suite[suite]), suite))
     every = [board for suite in by_size for board in by_suite[suite]]
-    return html(every, sorted((results / SHEETS).glob("*.png")))
+    return html(every, sorted((results / SHEETS).glob("*.png")), results.name or "results")
 
 
 def _methods(of_suite: Sequence[Board]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -40,6 +41,7 @@ def command(ctx: click.Context, results: Path, port: int, *, opens: bool) -> Non
         ) from None
     address = f"http://{HOST}:{server.server_port}/"
     print_line(f"Serving {results} at {address}. Press Ctrl-C to end.")
+    sys.stdout.flush()  # a pipe would keep it until the end
     if opens:
         click.launch(address)
     try:

@@ -27,7 +27,7 @@ from freeshot.stats.paired_tests import EQUIVALENT
 Plain = dict[str, Any]
 
 
-def board_data(board: Board) -> Plain:
+def board_data(board: Board, folder: str = "results") -> Plain:
     """Return all data of a board."""
     rows, every = board.all_rows, costs(board)
     device = usual_device(every)
@@ -53,7 +53,7 @@ def board_data(board: Board) -> Plain:
         "opening": opening(board),
         "tracks": [track_data(track, board) for track in tracks],
         "axes": [axis_data(axis, main) for axis in AXES],
-        "rows": [row_data(row, board, of_row[row.label], device, records) for row in rows],
+        "rows": [row_data(row, board, of_row[row.label], device, records, folder) for row in rows],
         "cards": cards_of(board),
         "pair": default_pair(board),
         "equivalent": EQUIVALENT,

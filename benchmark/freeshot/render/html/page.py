@@ -25,9 +25,12 @@ SCRIPTS = (
 """Parts of the page's script, in the order in which they are concatenated."""
 
 
-def html(boards: Iterable[Board], sheets: Sequence[Path] = ()) -> str:
-    """Render boards as a page; `sheets` are pictures of surrogates, shown with the first board."""
-    every = [board_data(board) for board in boards]
+def html(boards: Iterable[Board], sheets: Sequence[Path] = (), folder: str = "results") -> str:
+    """Render boards as a page.
+
+    `sheets` are pictures of surrogates, shown with the first board; `folder` has the records that commands name.
+    """
+    every = [board_data(board, folder) for board in boards]
     if every:
         every[0]["sheets"] = [_picture(path) for path in sheets]
     style, script = _asset("style.css"), '"use strict";\n' + "\n".join(_asset(f"{name}.js") for name in SCRIPTS)

@@ -37,7 +37,9 @@ def _tags(row: Entry) -> list[str]:
     return [*tags, "transductive"] if row.tags.transductive else tags
 
 
-def row_data(row: Entry, board: Board, prices: Sequence[Cost], device: str | None, packed: Packed) -> Plain:
+def row_data(
+    row: Entry, board: Board, prices: Sequence[Cost], device: str | None, packed: Packed, folder: str
+) -> Plain:
     """Return a row; `device` is the one that most rows of the board were run on."""
     settings = settings_of(row)
     free, tuning = _tags(row)[:2]
@@ -46,6 +48,7 @@ def row_data(row: Entry, board: Board, prices: Sequence[Cost], device: str | Non
     made, spec = one_line(row.made_with), _newest(row).spec
     main = max(prices, key=lambda cost: cost.records, default=None)
     card = board.describe("method", row.method)
+    cells = {one_line(track): _cell(row, track, cell, packed, folder) for track, cell in sorted(row.cells.items())}
     return {
         "label": one_line(row.label),
         "short": one_line(row.short_label),
@@ -72,7 +75,7 @@ def row_data(row: Entry, board: Board, prices: Sequence[Cost], device: str | Non
         ],
         "cost": cost_data(main, device) if main else None,
         "costs": {one_line(cost.device): cost_data(cost, device)["values"] for cost in prices},
-        "cells": {one_line(track): _cell(row, track, cell, packed) for track, cell in sorted(row.cells.items())},
+        "cells": cells,
     }
 
 
@@ -80,12 +83,12 @@ def _newest(row: Entry) -> RunRecord:
     return max(row.records, key=age_key)
 
 
-def _cell(row: Entry, track: str, cell: Cell, packed: Packed) -> Plain:
+def _cell(row: Entry, track: str, cell: Cell, packed: Packed, folder: str) -> Plain:
     records = row.by_track[track]
     notes = " ".join(map(one_line, cell.notes))
     indices = [packed.index[record.cell] for record in records]
     paths = [path for record in records if (path := path_of(record))]
-    shown = {"records": indices, "commands": [shlex.join(["freeshot", "reproduce", f"results/{p}"]) for p in paths]}
+    shown = {"records": indices, "commands": [shlex.join(["freeshot", "reproduce", f"{folder}/{p}"]) for p in paths]}
     facts: Facts = [("notes", notes), ("seconds", _seconds(records))]
     if cell.interval is None:
         mark = MARKS[cell.status]
