@@ -26,7 +26,7 @@ HOST = "127.0.0.1"
 @click.option("--open/--no-open", "opens", default=True, help="Open the page in the browser.")
 @click.pass_context
 def command(ctx: click.Context, results: Path, port: int, *, opens: bool) -> None:
-    """Serve the results page of the records in DIR. Reload it to see new records; Ctrl-C ends it."""
+    """Serve the results page of the records in DIR; a reload shows new records. Ctrl-C ends it."""
     from freeshot.render.write import results_page, results_stamp
 
     if not results.is_dir():

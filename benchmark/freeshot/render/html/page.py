@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -41,8 +42,9 @@ def html(boards: Iterable[Board], sheets: Sequence[Path] = (), folder: str = "re
 
 
 def _json(data: object) -> str:
-    """Write JSON that cannot close its script block."""
+    """Write JSON that cannot close its script block, with escapes for what no editor shows."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    text = re.sub(r"[^ -~]", lambda char: char[0] if char[0].isprintable() else json.dumps(char[0])[1:-1], text)
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -152,7 +152,7 @@ def _calibration(records: Sequence[RunRecord]) -> Facts:
 
 def _seconds(records: Sequence[RunRecord]) -> str:
     """Add up the seconds of the finished records' stages, by stage."""
-    stages: Counter[str] = Counter()
+    stages: dict[str, float] = defaultdict(float)
     for record in records:
         for stage in record.stages:
             stages[one_line(stage.stage)] += stage.seconds

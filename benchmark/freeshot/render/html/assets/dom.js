@@ -2,11 +2,19 @@
 const boards = JSON.parse(document.getElementById("data").textContent);
 const $ = (id) => document.getElementById(id);
 
+/** Characters that are not shown, or that change how others are: records may hold any. */
+const UNSEEN = /[^\n\P{C}]|[\p{Zl}\p{Zp}]/gu;
+const printable = (value) => (typeof value === "string" ? value.replace(UNSEEN, " ") : value);
+const units = (text) => Array.from({ length: text.length }, (_, i) => "\\u" + text.charCodeAt(i).toString(16).padStart(4, "0")).join("");
+
+/** JSON whose unseen characters are escapes. */
+const jsonOf = (value, indent) => JSON.stringify(value, null, indent).replace(UNSEEN, units) + "\n";
+
 function dress(element, attributes, children) {
   for (const [key, value] of Object.entries(attributes)) {
-    if (value !== null && value !== undefined && value !== false) element.setAttribute(key, value === true ? "" : value);
+    if (value !== null && value !== undefined && value !== false) element.setAttribute(key, value === true ? "" : printable(value));
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== ""));
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== "").map(printable));
   return element;
 }
 const el = (name, attributes = {}, ...children) => dress(document.createElement(name), attributes, children);

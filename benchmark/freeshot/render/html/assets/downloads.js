@@ -18,10 +18,10 @@ const bibtexOf = (rows) => [...new Set([state.board.cite, ...rows.map((row) => r
 
 const DOWNLOADS = {
   "Table as CSV": (name) => save(name + ".csv", csv(tableObjects()), "text/csv"),
-  "Table as JSON": (name) => save(name + ".json", JSON.stringify(tableObjects(), null, 1) + "\n", "application/json"),
+  "Table as JSON": (name) => save(name + ".json", jsonOf(tableObjects(), 1), "application/json"),
   "Records of the shown rows as JSON": (name) => {
     const { rows } = shownTable(), indices = rows.flatMap((row) => Object.values(row.cells).flatMap((c) => c.records));
-    save(name + "-records.json", JSON.stringify(indices.map(unpacked)) + "\n", "application/json");
+    save(name + "-records.json", jsonOf(indices.map(unpacked)), "application/json");
   },
   "BibTeX of FreeShot and the shown rows": (name) => save(name + ".bib", bibtexOf(shownTable().rows), "application/x-bibtex"),
 };

@@ -31,7 +31,7 @@ function episodesOf(row, track) {
 /** A record: its command, and itself to read and to save. */
 function recordBlock(index) {
   const r = state.board.records[index], shown = el("div", {});
-  const text = () => JSON.stringify(unpacked(index), null, 1) + "\n";
+  const text = () => jsonOf(unpacked(index), 1);
   const details = el("details", {}, el("summary", {}, "Record " + r.cell + " as JSON" + (r.log_odds ? ", without its log-odds" : "")), shown);
   details.addEventListener("toggle", () => { if (details.open && !shown.firstChild) shown.append(copyable(text(), "record " + r.cell)); });
   return [
