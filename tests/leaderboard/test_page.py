@@ -26,7 +26,7 @@ LABELS = "all => all.map(text => text.firstChild.data)"
 
 def test_the_committed_page_opens_without_a_complaint_or_a_request_and_fits_a_phone(browser: Browser) -> None:
     with visit(browser, COMMITTED, viewport=PHONE) as found:
-        for link in found.page.query_selector_all("nav a"):
+        for link in found.page.query_selector_all("#boards a"):
             link.click()
             assert found.rows()
             assert found.page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]

@@ -72,7 +72,7 @@ def test_verdicts_on_tracks_have_a_conclusion(verdicts: list[Verdict], expected:
     [
         (0.1, 0.0, " on 1 of 2 tracks and worse on none."),
         (0.1, -0.1, " on 1 of 2 tracks and worse on 1."),
-        (0.0, 0.0, " on none: they are equal on all."),
+        (0.0, 0.0, " are equal on all of 2 tracks."),
     ],
 )
 def test_the_answer_compares_the_first_two(better: float, worse: float, end: str) -> None:
@@ -81,7 +81,7 @@ def test_the_answer_compares_the_first_two(better: float, worse: float, end: str
         make_record(name, track, 0.5 + own) for track, gain in tracks.items() for name, own in (("a", gain), ("b", 0))
     ]
     answer = data(*records)["answer"]
-    assert answer[-4:] == [". ", 0, " is better than ", 1, end][-4:]
+    assert answer[-5:] == [". ", 0, " and " if "equal" in end else " is better than ", 1, end]
 
 
 def test_ranks_on_tracks_are_those_of_the_means() -> None:

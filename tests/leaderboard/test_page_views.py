@@ -383,3 +383,16 @@ def test_the_page_of_one_board_without_a_ranking_has_only_what_it_can_show(fresh
     fresh.page.get_by_role("link", name="second").click()
     shown(fresh, 1)
     assert fresh.page.locator("#contents a").all_inner_texts() == ["Ranking", "Cost", "Words and marks"]
+
+
+def test_what_a_record_hides_is_not_drawn(opened: Visit) -> None:
+    names = opened.page.locator("#board tr", has_text="settings").locator("button.name")
+    for i in range(names.count()):
+        names.nth(i).click()
+        for summary in opened.page.locator("#detail summary").all():
+            summary.click()
+        text: str = opened.page.locator("#detail").inner_text()
+        assert text.replace("\n", "").replace("\t", "").isprintable()
+        opened.page.keyboard.press("Escape")
+    hidden = opened.page.evaluate("jsonOf({ a: '\\u202e\\u{e0041}b' })")
+    assert (hidden.isascii(), json.loads(hidden)) == (True, {"a": "\u202e\U000e0041b"})

@@ -21,7 +21,7 @@ from freeshot.render.markdown import GENERATED
 
 SCRIPTS = (
     *("dom", "state", "tips", "filters", "table", "records", "cell", "cards"),
-    *("plots", "cost", "pair", "ranks", "difficulty", "more", "downloads", "start"),
+    *("plots", "cost", "pair", "scatter", "ranks", "difficulty", "more", "downloads", "start"),
 )
 """Parts of the page's script, in the order in which they are concatenated."""
 

@@ -15,7 +15,7 @@ from freeshot.leaderboard.costs import Cost
 from freeshot.leaderboard.entry import Cell, Entry
 from freeshot.records.load import age_key
 from freeshot.records.models import RunRecord
-from freeshot.render.format import MARKS, column_titles, extra, one_line, settings_of
+from freeshot.render.format import MARKS, column_titles, extra, one_line, optional, settings_of
 from freeshot.render.html.bibtex import bibtex
 from freeshot.render.html.cost_axes import cost_data, cost_facts
 from freeshot.render.html.records import Packed, origin_of, path_of
@@ -62,6 +62,7 @@ def row_data(
         "queries": queries,
         "tags": _tags(row),
         "rank": row.average_rank,
+        "average": optional(row.average_rank, ".2f"),
         "extras": [extra(value) for value in row.extras],
         "card": one_line(f"method {row.method}"),
         "record": packed.index[_newest(row).cell],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from freeshot.basics.text import counted
 from freeshot.leaderboard.board import Board
 from freeshot.leaderboard.entry import CLASSES
-from freeshot.leaderboard.pairwise import conclusion
+from freeshot.leaderboard.pairwise import Conclusion, conclusion
 from freeshot.render.html.comparisons import Pairs
 
 QUESTION = CLASSES[0]
@@ -32,15 +32,15 @@ def answer(board: Board, pairs: Pairs) -> list[str | int]:
     verdicts = [track[3] for track in pairs.get(f"{i} {j}", ()) if track]
     if not verdicts:
         return [*best, "."]
-    better, worse = (f"{verdicts.count(word)} of {counted(len(verdicts), 'track')}" for word in ("better", "worse"))
-    ends = {
-        "better": f" on {better} and worse on none.",
-        "worse": f" on none and worse on {worse}.",
-        "mixed": f" on {better} and worse on {verdicts.count('worse')}.",
-        "equal": " on none: they are equal on all.",
-        "undecided": " on none; no track separates them.",
+    on = {word: f" on {verdicts.count(word)} of {counted(len(verdicts), 'track')}" for word in ("better", "worse")}
+    sentences: dict[Conclusion, list[str | int]] = {
+        "better": [". ", i, " is better than ", j, f"{on['better']} and worse on none."],
+        "worse": [". ", j, " is better than ", i, f"{on['worse']} and worse on none."],
+        "mixed": [". ", i, " is better than ", j, f"{on['better']} and worse on {verdicts.count('worse')}."],
+        "equal": [". ", i, " and ", j, f" are equal on all of {counted(len(verdicts), 'track')}."],
+        "undecided": [". No track separates ", i, " from ", j, "."],
     }
-    return [*best, ". ", i, " is better than ", j, ends[conclusion(verdicts)]]
+    return [*best, *sentences[conclusion(verdicts)]]
 
 
 def opening(board: Board) -> list[str]:

@@ -40,7 +40,11 @@ function showBoard() {
 function fillContents() {
   const sections = [...document.querySelectorAll("main > section")].filter((section) => !section.hidden);
   $("contents").hidden = false;
-  $("contents").replaceChildren(...sections.map((section) => el("a", { href: addressOf({ ...state, at: section.id, open: [] }), "data-section": section.id }, section.dataset.name)));
+  $("contents").replaceChildren(
+    ...sections.map((section) =>
+      el("a", { href: addressOf({ ...state, at: section.id, open: [] }), "data-section": section.id }, section.dataset.name),
+    ),
+  );
 }
 
 function showSection() {
@@ -56,9 +60,15 @@ function tab(board) {
 
 /** Redraw what depends on the width. */
 function startWidths() {
-  const open = () => { $("filter-box").open = !narrow.matches; };
+  const open = () => {
+    $("filter-box").open = !narrow.matches;
+  };
   open();
-  narrow.addEventListener("change", () => { open(); fillFilters(); fillTable(); });
+  narrow.addEventListener("change", () => {
+    open();
+    fillFilters();
+    fillTable();
+  });
   let width = innerWidth;
   addEventListener("resize", () => {
     if (innerWidth === width) return;
@@ -68,12 +78,26 @@ function startWidths() {
 }
 
 function start() {
-  if (!boards.length) { $("empty").hidden = false; return; }
+  if (!boards.length) {
+    $("empty").hidden = false;
+    return;
+  }
   $("main").hidden = false;
   $("boards").append(...boards.map((board) => el("a", { href: address(board), title: board.title }, tab(board))));
   $("boards").hidden = boards.length < 2;
-  $("skip").addEventListener("click", (event) => { event.preventDefault(); $("table-region").focus(); });
-  for (const [id, key] of Object.entries({ "cost-track": "y", "cost-axis": "x", "cost-device": "device", "pair-first": "a", "pair-second": "b", "scatter-track": "on", "difficulty-track": "hard" })) {
+  $("skip").addEventListener("click", (event) => {
+    event.preventDefault();
+    $("table-region").focus();
+  });
+  for (const [id, key] of Object.entries({
+    "cost-track": "y",
+    "cost-axis": "x",
+    "cost-device": "device",
+    "pair-first": "a",
+    "pair-second": "b",
+    "scatter-track": "on",
+    "difficulty-track": "hard",
+  })) {
     $(id).addEventListener("change", () => go({ [key]: $(id).value }));
   }
   $("pair-swap").addEventListener("click", () => go({ a: $("pair-second").value, b: $("pair-first").value }));

@@ -8,8 +8,12 @@ const START = {
   view: "intervals",
   pick: [], // chosen rows
   only: "", // 'picked': show only these
-  a: "", b: "", on: "", // the pair, and the track of its episodes
-  x: "seconds", y: "", device: "", // axes of the costs
+  a: "",
+  b: "",
+  on: "", // the pair, and the track of its episodes
+  x: "seconds",
+  y: "",
+  device: "", // axes of the costs
   hard: "", // track of the difficulty
   open: [], // the dialog: 'row' label, 'track' name, 'cell' label name, 'cite'
   at: "", // section
@@ -24,7 +28,8 @@ function addressOf(shown) {
   const params = new URLSearchParams();
   for (const [key, start] of Object.entries(START)) {
     const value = shown[key];
-    if (LISTS.includes(key)) (value && !value.length && start === null ? [""] : value || []).forEach((item) => params.append(key, item));
+    if (LISTS.includes(key))
+      (value && !value.length && start === null ? [""] : value || []).forEach((item) => params.append(key, item));
     else if (value !== start) params.set(key, value);
   }
   const query = params.toString();
@@ -33,10 +38,12 @@ function addressOf(shown) {
 
 /** The state of an address; null if it names no board. */
 function stateOf(hash) {
-  const cut = hash.indexOf("?"), path = cut < 0 ? hash : hash.slice(0, cut);
+  const cut = hash.indexOf("?"),
+    path = cut < 0 ? hash : hash.slice(0, cut);
   const board = path === "" || path === "#" ? boards[0] : boards.find((other) => address(other) === path);
   if (!board) return null;
-  const params = new URLSearchParams(cut < 0 ? "" : hash.slice(cut + 1)), shown = { board, ...START };
+  const params = new URLSearchParams(cut < 0 ? "" : hash.slice(cut + 1)),
+    shown = { board, ...START };
   for (const key of Object.keys(START)) {
     if (params.has(key)) shown[key] = LISTS.includes(key) ? params.getAll(key).filter(Boolean) : params.get(key);
   }
@@ -52,7 +59,8 @@ function go(change, { replace = false } = {}) {
 }
 
 addEventListener("popstate", () => {
-  const next = stateOf(location.hash), before = state;
+  const next = stateOf(location.hash),
+    before = state;
   if (!next) return;
   state = next;
   redraw(before);
@@ -65,5 +73,7 @@ const scored = (row, track) => cellOf(row, track) && cellOf(row, track).mean !==
 
 /** The mean over tracks, or null for a row that lacks one of them. */
 function overall(row, tracks) {
-  return tracks.length && tracks.every((track) => scored(row, track)) ? mean(tracks.map((track) => cellOf(row, track).mean)) : null;
+  return tracks.length && tracks.every((track) => scored(row, track))
+    ? mean(tracks.map((track) => cellOf(row, track).mean))
+    : null;
 }

@@ -1,9 +1,12 @@
 // One tooltip for all terms: it appears under the pointer and on focus, and Escape hides it.
-const TERMS = new Map([...document.querySelectorAll("#terms dt")].map((dt) => [dt.textContent, dt.nextElementSibling.textContent]));
+const TERMS = new Map(
+  [...document.querySelectorAll("#terms dt")].map((dt) => [dt.textContent, dt.nextElementSibling.textContent]),
+);
 const tip = $("tip");
 
 /** A term with its explanation, or the plain text if it needs none. */
-const term = (text) => (TERMS.has(text) ? button({ class: "term", "data-term": text }, (event) => showTip(event.currentTarget), text) : text);
+const term = (text) =>
+  TERMS.has(text) ? button({ class: "term", "data-term": text }, (event) => showTip(event.currentTarget), text) : text;
 
 function showTip(element) {
   hideTip();
@@ -11,7 +14,8 @@ function showTip(element) {
   if (!text) return;
   tip.textContent = text;
   tip.showPopover();
-  const box = element.getBoundingClientRect(), high = tip.offsetHeight;
+  const box = element.getBoundingClientRect(),
+    high = tip.offsetHeight;
   tip.style.left = Math.max(8, Math.min(box.left, innerWidth - tip.offsetWidth - 8)) + "px";
   tip.style.top = (box.bottom + high + 8 < innerHeight ? box.bottom + 4 : Math.max(4, box.top - high - 4)) + "px";
   (element.querySelector("input") || element).setAttribute("aria-describedby", "tip");
@@ -25,7 +29,8 @@ function hideTip() {
 for (const event of ["pointerover", "focusin"]) {
   document.addEventListener(event, ({ target }) => {
     const element = target.closest?.("[data-term]");
-    if (element) showTip(element); else if (!target.closest?.("#tip")) hideTip();
+    if (element) showTip(element);
+    else if (!target.closest?.("#tip")) hideTip();
   });
 }
 document.addEventListener("keydown", (event) => {
