@@ -19,7 +19,7 @@ from freeshot.contracts.pool import PoolPlan
 from freeshot.contracts.tracks import Suite, Track
 from freeshot.plugin.catalogue import Catalogue
 
-FACTS = ("citation", "paper_url", "code_url", "domain", "license", "data_free", "role", "needs")
+FACTS = ("citation", "domain", "license", "data_free", "role", "needs")
 """Attributes to print, if a component has them."""
 
 
