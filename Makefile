@@ -56,7 +56,7 @@ tables: $(STAMP)  ## regenerate every table that is made from the committed reco
 	@$(BIN)/python -m makers.network_card plugins/freeshot_vision/pocket/weights/training.json results/pocket
 
 sheets: $(STAMP)  ## lay out images that LoRA Recycle synthesises from some pocket LoRAs (minutes)
-	@$(BIN)/freeshot recycle pocket --preset pocket --sheets --out build/meta-lora
+	@$(BIN)/freeshot recycle pocket --preset pocket --sheets --overwrite --out build/meta-lora
 	@mkdir -p results/sheets && for n in 000 001 002 003; do cp build/meta-lora/sheets/lora-$$n.png results/sheets/; done
 
 clean:  ## remove the environment, caches and build outputs

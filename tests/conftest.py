@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from freeshot.contracts.pool import LoraPool
     from freeshot.engine import Backbone
     from freeshot.launch.plan import Plan
-    from freeshot.launch.request import RunRequest
+    from freeshot.launch.request import MethodChoice, RunRequest
     from freeshot.launch.runner import Outcome
     from freeshot.pipeline.workbench import Bench
     from freeshot.plugin.catalogue import Catalogue
@@ -161,14 +161,14 @@ class Toy:
         self.catalogue.host.provide(PluginInfo(name, "freeshot-stub", "1.0"), **values)
         assert not [f for f in self.catalogue.host.failures if f.name == name]
 
-    def request(self, *methods: str, track: str = TOY_TRACK, **asked: Any) -> RunRequest:
+    def request(self, *methods: str | MethodChoice, track: str = TOY_TRACK, **asked: Any) -> RunRequest:
         """Ask for methods on one toy track."""
         from freeshot.launch.request import RunRequest
 
         folders = {"results": self.results, "cache": self.cache, "data": self.folder / "data"}
         return RunRequest(**{"suite": "toy", "tracks": (track,), "methods": methods, **folders, **asked})
 
-    def plan(self, *methods: str, **asked: Any) -> Plan:
+    def plan(self, *methods: str | MethodChoice, **asked: Any) -> Plan:
         """Plan those cells."""
         from freeshot.launch.plan import plan_run
 

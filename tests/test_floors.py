@@ -57,6 +57,12 @@ def test_listing_weights_loads_nothing_heavy() -> None:
     assert not loaded(IMPORT_ALL, "freeshot_vision.weights") & HEAVY
 
 
+def test_the_python_api_is_imported_on_first_use() -> None:
+    modules = loaded(IMPORT_ONE, "freeshot")
+    assert not modules & {"pydantic", "pandas", "numpy", "rich", "freeshot.api"}
+    assert not loaded(IMPORT_ONE, "freeshot.api") & {*HEAVY, "pydantic", "pandas", "freeshot.cli"}
+
+
 @pytest.mark.parametrize("package", ["freeshot", "freeshot_lora_recycle", "freeshot_vision", "freeshot_baselines"])
 def test_importing_a_package_loads_nothing_heavy(package: str) -> None:
     assert not loaded(IMPORT_ONE, package) & HEAVY

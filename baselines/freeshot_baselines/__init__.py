@@ -25,6 +25,7 @@ def freeshot_methods() -> Iterable[type[Method]]:
     from freeshot_baselines.composition.lorahub import LoraHub
     from freeshot_baselines.composition.merging import Dare, Ties
     from freeshot_baselines.composition.mole import Mole
+    from freeshot_baselines.composition.recycled_average import RecycledAverage
     from freeshot_baselines.controls import Noise, RandomLora, RealData, ShuffledLabels
     from freeshot_baselines.dro.method import Dro
     from freeshot_baselines.free.method import Free
@@ -42,7 +43,7 @@ def freeshot_methods() -> Iterable[type[Method]]:
     return [
         *(Free, FrozenPrototype, FullFinetuning, Noise, RealData),
         *(BidfMkd, Dro, Purer, Teapot),
-        *(Dare, LoraAverage, LoraFair, RandomLora, Ties),
+        *(Dare, LoraAverage, LoraFair, RandomLora, RecycledAverage, Ties),
         *(Knn, LinearProbe, Rtd),
         *(LoraFinetuning, Pmf, RegisterPrompt),
         *(Composition, LoraHub, Mole, SdLora),

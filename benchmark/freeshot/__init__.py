@@ -3,11 +3,15 @@
 Plugins import this facade and, besides it, `freeshot.engine`, `freeshot.ops`, `freeshot.basics`, `freeshot.data` and
 `freeshot.testing`; event listeners also `freeshot.contracts.events`, and leaderboard columns `freeshot.records.models`.
 Importing it does not import torch.
+
+It is also the Python API, `import freeshot as fs; fs.run("pocket")`; that is in `freeshot.api`, imported on first use.
 """
 
 from __future__ import annotations
 
-from freeshot.basics.errors import FreeshotError
+from typing import TYPE_CHECKING, Any
+
+from freeshot.basics.errors import FreeshotError, FreeshotWarning
 from freeshot.contracts.backbone import BackboneProvider
 from freeshot.contracts.component import Choice, Component
 from freeshot.contracts.dataset import Example, FewShotDataset, Images, RemoteFile
@@ -33,6 +37,32 @@ from freeshot.contracts.tracks import Profile, Row, Suite, Track
 from freeshot.plugin import hookimpl
 from freeshot.version import __version__
 
+if TYPE_CHECKING:
+    from freeshot.api import (
+        Results,
+        TrainedAdapter,
+        evaluate,
+        list_backbones,
+        list_datasets,
+        list_inversions,
+        list_launchers,
+        list_meta_learners,
+        list_methods,
+        list_pools,
+        list_strategies,
+        list_suites,
+        list_tracks,
+        load_adapter,
+        load_pool,
+        load_predictions,
+        load_results,
+        method,
+        predict,
+        recycle,
+        run,
+        run_file,
+    )
+
 __all__ = [
     "Adapter",
     "BackboneProvider",
@@ -45,6 +75,7 @@ __all__ = [
     "Example",
     "FewShotDataset",
     "FreeshotError",
+    "FreeshotWarning",
     "GradientMetaLearner",
     "Images",
     "InversionBasedMethod",
@@ -65,6 +96,7 @@ __all__ = [
     "Profile",
     "Published",
     "RemoteFile",
+    "Results",
     "Row",
     "Shots",
     "Slot",
@@ -77,8 +109,42 @@ __all__ = [
     "TeacherView",
     "Teachers",
     "Track",
+    "TrainedAdapter",
     "ValidationEpisode",
     "Workbench",
     "__version__",
+    "evaluate",
     "hookimpl",
+    "list_backbones",
+    "list_datasets",
+    "list_inversions",
+    "list_launchers",
+    "list_meta_learners",
+    "list_methods",
+    "list_pools",
+    "list_strategies",
+    "list_suites",
+    "list_tracks",
+    "load_adapter",
+    "load_pool",
+    "load_predictions",
+    "load_results",
+    "method",
+    "predict",
+    "recycle",
+    "run",
+    "run_file",
 ]
+
+if not TYPE_CHECKING:  # for type checkers, a wrong name is an error
+
+    def __getattr__(name: str) -> Any:
+        """Import a name of the API on first use."""
+        if name in __all__:
+            from freeshot import api
+
+            return getattr(api, name)
+        raise AttributeError(f"module 'freeshot' has no attribute '{name}'")
+
+    def __dir__() -> list[str]:
+        return [*__all__]

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 @hookimpl
 def freeshot_backbones() -> Iterable[type[BackboneProvider]]:
     """Register pocket-vit and published networks."""
+    from freeshot_vision.backbones.hugging_face import HuggingFaceVit
     from freeshot_vision.backbones.providers import PROVIDERS
     from freeshot_vision.pocket.backbone import PocketVit
 
-    return [PocketVit, *PROVIDERS]
+    return [PocketVit, HuggingFaceVit, *PROVIDERS]
 
 
 @hookimpl

@@ -12,8 +12,9 @@ import torch
 from freeshot.basics.errors import OptionError
 from freeshot.contracts.pool import LoraEntry, Slot
 from freeshot.engine import factors_of
+from freeshot.engine.lora.meta_model import sum_of
 from freeshot_baselines.composition.averages import LoraAverage, LoraFair, correction
-from freeshot_baselines.composition.deltas import mean_factors, stacked_deltas, truncated
+from freeshot_baselines.composition.deltas import mean_as_lora, mean_factors, stacked_deltas, truncated
 from freeshot_baselines.composition.merging import Dare, Ties
 from freeshot_baselines.controls import RandomLora
 
@@ -64,6 +65,20 @@ def test_the_average_of_factors_has_cross_terms() -> None:
 def test_a_rank_for_factors_is_refused() -> None:
     with pytest.raises(OptionError, match="which space=factors does not form"):
         LoraAverage(space="factors", rank=2)
+
+
+def test_the_mean_as_one_lora_is_exact_for_unequal_loras() -> None:
+    mixed = (entry(0, rank=1), entry(1, rank=3), entry(2, slots=(Q,)))
+    mean = mean_as_lora(mixed)
+    for slot in (Q, V):
+        assert added(mean, slot) == pytest.approx(stacked_deltas(mixed, slot).mean(0).numpy(), abs=1e-12)
+
+
+def test_a_sum_of_adapters_adds_both_products() -> None:
+    first, second = LoraAverage().compose(ENTRIES), mean_as_lora((entry(7, slots=(Q,)),))
+    total = sum_of(first, second)
+    assert added(total, Q) == pytest.approx(added(first, Q) + added(second, Q), abs=1e-12)
+    assert added(total, V) == pytest.approx(added(first, V), abs=1e-12)
 
 
 def test_the_average_of_one_lora_is_that_lora() -> None:

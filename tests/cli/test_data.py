@@ -134,3 +134,50 @@ def test_a_spoilt_manifest_is_one_yellow_line(call: Call, pictures: Path) -> Non
     done = call("data", "list", plugins=PLUGINS)
     assert done.exit_code == 0
     assert "Plugin 'own-odd' (your data ):" in done.stderr
+
+
+@pytest.fixture
+def added(call: Call, pictures: Path) -> Path:
+    """Add a data set, run it once, and return its manifest."""
+    assert call("data", "add", "mine", "pictures", *ADD, plugins=PLUGINS).exit_code == 0
+    run = ("run", "--track", "own/mine/2w1s", "--method", "frozen-prototype")
+    assert call(*run, plugins=PLUGINS).exit_code == 0
+    return Path("data/own/mine.json")
+
+
+def test_what_was_added_is_removed_without_its_images(call: Call, added: Path, pictures: Path) -> None:
+    images = sorted(pictures.rglob("*.png"))
+    done = call("data", "remove", "mine", "--yes", plugins=PLUGINS)
+    assert (done.exit_code, done.stdout) == (0, "Removed 'mine'. Its images were not touched.\n")
+    assert not [path for path in Path("data").rglob("*") if path.is_file()]
+    assert sorted(pictures.rglob("*.png")) == images
+    assert list(Path("results").rglob("*.json"))
+    assert "mine" not in call("data", "list", plugins=PLUGINS).stdout
+
+
+def test_nothing_is_removed_without_a_confirmation(call: Call, added: Path) -> None:
+    done = call("data", "remove", "mine", plugins=PLUGINS)  # there is no input
+    assert done.exit_code == 1
+    assert "Remove the data set 'mine'? Its images and records are kept. [y/N]" in done.output
+    assert added.exists()
+
+
+def test_a_data_set_with_a_damaged_manifest_can_be_removed(call: Call, added: Path) -> None:
+    added.write_text("{")
+    assert call("data", "remove", "mine", "-y", plugins=PLUGINS).exit_code == 0
+    assert not added.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("mein", "No data set of yours in data is called 'mein'. Did you mean 'mine'? Known: mine."),
+        ("toy-waves", "'toy-waves' is a data set of freeshot 0.1.0, not one that you added."),
+        ("../own/mine", "No data set of yours in data is called '../own/mine'."),
+    ],
+)
+def test_only_what_was_added_is_removed(call: Call, added: Path, name: str, sentence: str) -> None:
+    done = call("data", "remove", name, "--yes", plugins=PLUGINS)
+    assert done.exit_code == 2
+    assert sentence in done.stderr
+    assert added.exists()

@@ -58,8 +58,9 @@ def test_a_mistyped_verb_is_answered_with_the_nearest(call: Call) -> None:
     done = call("lst", plugins="")
     assert done.exit_code == 2
     assert done.stderr == (
-        "Error: No command is called 'lst'. Did you mean 'list'? Known: cache, compare, data, leaderboard, list, "
-        "plugin, pool, power, predict, recycle, reproduce, results, run, show, view.\n"
+        "Error: No command is called 'lst'. Did you mean 'list'? Known: cache, compare, data, evaluate, leaderboard, "
+        "list, plugin, pool, power, predict, recycle, reproduce, results, run, show, view.
+"
     )
 
 

@@ -135,6 +135,7 @@ def test_building_hands_over_what_was_asked(call: Call, asked: dict[str, Any]) -
         "lr": 1e-3,
         "head_lr": 0.0,
         "way": 5,
+        "held_out_images": 0,
         "seed": 0,
         "device": "cpu",
         "precision": "fp32",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -188,3 +191,55 @@ def test_the_display_listens_only_within_its_block(capsys: pytest.CaptureFixture
 )
 def test_durations_are_written_as_said(seconds: float, said: str) -> None:
     assert duration(seconds) == said
+
+
+@pytest.fixture
+def notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Make rich believe that it runs in Jupyter; return a folder for modules."""
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "IPython").mkdir()
+    (tmp_path / "IPython/__init__.py").touch()
+    (tmp_path / "IPython/display.py").write_text("shown = []\ndisplay = shown.append\n", encoding="utf-8")
+    yield tmp_path
+    for name in ("IPython", "IPython.display", "ipywidgets"):
+        sys.modules.pop(name, None)
+
+
+WIDGETS = """
+from contextlib import nullcontext
+
+class Output(nullcontext):
+    closed = False
+
+    def clear_output(self, wait=False):
+        pass
+
+    def close(self):
+        Output.closed = True
+"""
+
+
+def test_in_a_notebook_there_are_bars(notebook: Path) -> None:
+    (notebook / "ipywidgets.py").write_text(WIDGETS, encoding="utf-8")
+    manager = load_plugins(only=frozenset()).manager
+    with shown(manager, cells=["1"]) as display:
+        assert isinstance(display, BarDisplay)
+        manager.hook.freeshot_event(event=StageStarted("c", "invert", 9, id="1"))
+        manager.hook.freeshot_event(event=CellFinished("c", 0.5, 0.1, id="1"))
+    from IPython.display import shown as outputs  # type: ignore[import-not-found]
+    from ipywidgets import Output  # type: ignore[import-not-found]
+
+    assert any(isinstance(output, Output) for output in outputs)
+    assert any("50.00 % ± 10.00 % [cell 1 of 1]" in str(getattr(output, "html", "")) for output in outputs)
+    assert Output.closed
+
+
+def test_in_a_notebook_without_widgets_there_are_lines(notebook: Path) -> None:
+    manager = load_plugins(only=frozenset()).manager
+    with shown(manager, cells=["1"]) as display:
+        assert type(display) is LineDisplay
+        manager.hook.freeshot_event(event=CellFinished("c", 0.5, 0.1, id="1"))
+    from IPython.display import shown as outputs
+
+    assert ["50.00 %" in output.html for output in outputs] == [True]

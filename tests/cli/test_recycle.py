@@ -60,17 +60,20 @@ def test_a_pool_becomes_an_adapter_that_classifies_pictures(call: Call) -> None:
     assert "Saved the adapter in meta" in recycle(call)
     save_pictures()
     asked = ("predict", "--adapter", "meta", "--support", "support", "--query", "query", "--format", "json")
-    found = json.loads(call(*asked, plugins=OURS).stdout)
+    found = json.loads(call(*asked, plugins=OURS).stdout)["predictions"]
     assert {f["picture"]: f["class"] for f in found} == {
         "query/5.png": "wave-0",
         "query/25.png": "wave-1",
         "query/45.png": "wave-2",
     }
-    assert all(sum(f["probabilities"].values()) == pytest.approx(1) for f in found)
+    assert all(sum((f.get("probabilities") or f["scores"]).values()) == pytest.approx(1) for f in found)
 
 
 def test_a_dry_run_prints_what_would_be_trained(call: Call) -> None:
-    assert recycle(call, "--dry-run") == "lora-recycle on 4 LoRAs of 'toy' for 5-way 1-shot tasks on toy-vit.\n"
+    first, held_out, cost = recycle(call, "--dry-run").splitlines()
+    assert first == "lora-recycle on 4 LoRAs of 'toy' for 5-way 1-shot tasks on toy-vit."
+    assert held_out.startswith("No classes are held out")
+    assert cost.startswith("Cost: about ")
     assert not Path("meta").exists()
 
 
@@ -136,9 +139,14 @@ def test_imported_loras_are_recycled_like_any(call: Call) -> None:
     for folder in folders:
         shutil.copytree(folder, Path("theirs") / folder.name)
     done = call("pool", "import", "theirs", "--backbone", "toy-vit", plugins=OURS)
-    assert done.stdout == (
-        "Imported 4 LoRAs: lora-000, lora-001, lora-002, lora-003.\nSaved the pool 'theirs' in pools/theirs.\n"
-    ), done.output
+    *rows, unverified, imported, saved = done.stdout.splitlines()
+    assert [row.split() for row in rows] == [
+        ["name", "rank", "targets", "classes", "verdict", "reason"],
+        *([f"lora-{n:03d}", "4", "qkv", "5,", "unnamed", "imported", "not", "verified"] for n in range(4)),
+    ], done.output
+    assert unverified.startswith("Not verified: 4 LoRAs. The shapes fit this backbone, but only labelled images show")
+    assert imported == "Imported 4 LoRAs: lora-000, lora-001, lora-002, lora-003."
+    assert saved == "Saved the pool 'theirs' in pools/theirs."
     assert done.stderr == ""
     done = call("recycle", "pools/theirs", *PRESET, "--out", "meta", plugins=OURS)
     assert done.exit_code == 0, done.output
@@ -150,7 +158,8 @@ def test_a_lora_that_is_left_out_is_named(call: Call) -> None:
     Path("theirs/lora-002/head.safetensors").unlink()
     done = call("pool", "import", "theirs", "--backbone", "toy-vit", "--skip-bad", plugins=OURS)
     assert "Imported 3 LoRAs: lora-000, lora-001, lora-003.\nSaved the pool 'theirs' in" in done.stdout
-    assert "lora-002/adapter_model.safetensors has no head." in done.stderr
+    (row,) = [line for line in done.stdout.splitlines() if line.startswith("lora-002")]
+    assert row.split()[4:9] == ["skipped", "adapter_model.safetensors", "has", "no", "head."]
 
 
 def test_loras_inside_of_another_ones_folder_are_named(call: Call) -> None:
@@ -228,6 +237,7 @@ def test_a_support_folder_without_classes_is_told(call: Call) -> None:
 def test_a_file_that_is_no_picture_is_named(call: Call) -> None:
     save_pictures()
     Path("query/45.png").write_bytes(b"not a picture")
-    done = call("predict", "--backbone", "toy-vit", "--support", "support", "--query", "query", plugins=OURS)
+    asked = ("predict", "--backbone", "toy-vit", "--support", "support", "--query", "query", "--strict")
+    done = call(*asked, plugins=OURS)
     assert done.exit_code == 2
     assert "query/45.png cannot be read as a picture" in done.stderr

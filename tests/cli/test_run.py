@@ -11,11 +11,13 @@ import pytest
 
 import freeshot.leaderboard.labels  # noqa: F401 - it stays real while its room is a stand-in
 from freeshot.contracts.events import CellFailed
+from freeshot.launch.request import MethodChoice
 from freeshot.records.models import ComponentSpec
 from freeshot.workflows.estimate_cost import StageWork
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Call
+    from tests.conftest import Toy
 
 
 def cell(track: str, method: str, state: str = "todo", reason: str = "", **parts: str) -> SimpleNamespace:
@@ -76,7 +78,8 @@ class Rooms:
 
 
 @pytest.fixture
-def rooms(monkeypatch: pytest.MonkeyPatch) -> Rooms:
+def rooms(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Rooms:
+    monkeypatch.chdir(tmp_path)  # each run leaves its file in results/
     rooms = Rooms()
     report: dict[str, Any] = {
         "load_records": lambda folder: SimpleNamespace(records=rooms.records, problems=[]),
@@ -218,3 +221,68 @@ def test_a_violated_cell_is_not_called_failed(call: Call, rooms: Rooms) -> None:
     assert "2 cells ran: 1 finished, 1 violated." in done.stdout
     assert "near/5w1s · lora-recycle: violated. It opened the test images." in done.stdout.splitlines()
     assert "failed" not in done.stdout
+
+
+FILE = """
+suite = "pocket"
+tracks = ["near/*"]
+methods = ["frozen", {name = "tune", steps = 3}]
+limit = 5
+launcher = {name = "ray", workers = 2}
+"""
+
+
+def test_a_file_gives_the_arguments(call: Call, rooms: Rooms) -> None:
+    Path("mine.toml").write_text(FILE, encoding="utf-8")
+    assert call("run", "mine.toml", plugins="").exit_code == 0
+    asked = rooms.request
+    assert (asked.suite, asked.tracks, asked.limit) == ("pocket", ("near/*",), 5)
+    assert asked.methods == ("frozen", MethodChoice("tune", (("steps", 3),)))
+    assert (asked.launcher, asked.launcher_options) == ("ray", ("workers=2",))
+    assert asked.results == Path("results")
+
+
+def test_the_command_line_replaces_what_the_file_gives(call: Call, rooms: Rooms) -> None:
+    Path("mine.toml").write_text(FILE, encoding="utf-8")
+    call("run", "mine.toml", "--limit", "9", "--launcher", "local", "--method", "other", "--rerun", plugins="")
+    asked = rooms.request
+    assert (asked.tracks, asked.limit, asked.methods, asked.rerun) == (("near/*",), 9, ("other",), True)
+    assert (asked.launcher, asked.launcher_options) == ("local", ())
+
+
+def test_a_precision_of_a_file_is_measured(call: Call, rooms: Rooms, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("freeshot.engine.vit.bf16.faster_precision", lambda device: ("bf16", 1.5))
+    Path("mine.toml").write_text('suite = "pocket"\nprecision = "auto"', encoding="utf-8")
+    done = call("run", "mine.toml", plugins="")
+    assert rooms.request.precision == "bf16"
+    assert "Precision: bf16 (on cpu, bf16 is 1.5 times as fast as fp32)." in done.stdout
+
+
+def test_a_broken_file_is_one_sentence(call: Call, rooms: Rooms) -> None:
+    Path("mine.toml").write_text("suite = ", encoding="utf-8")
+    done = call("run", "mine.toml", plugins="")
+    assert (done.exit_code, rooms.ran) == (2, False)
+    assert done.stderr == (
+        "Error: mine.toml is not valid TOML: Invalid value (at end of document). Correct it there.\n"
+    )
+
+
+def test_a_run_leaves_the_file_that_repeats_it_and_a_dry_run_none(call: Call, rooms: Rooms) -> None:
+    call("run", "pocket", "--limit", "3", "--dry-run", plugins="")
+    assert not Path("results").exists()
+    call("run", "pocket", "--limit", "3", plugins="")
+    (file,) = Path("results/runs").iterdir()
+    first = rooms.request
+    call("run", str(file), plugins="")
+    assert rooms.request == first
+
+
+def test_finished_cells_without_predictions_are_counted(call: Call, toy: Toy) -> None:
+    arguments = ("run", "toy", "--track", "*/2w1s", "--method", "frozen-prototype")
+    folders = ("--results", str(toy.results), "--cache", str(toy.cache))
+    plugins = "toy,baselines,launchers"
+    call(*arguments, *folders, plugins=plugins)
+    sentence = "1 finished cell without saved predictions; --rerun makes them."
+    assert sentence in call(*arguments, *folders, "--save-predictions", plugins=plugins).stdout
+    assert sentence not in call(*arguments, *folders, "--save-predictions", "--rerun", plugins=plugins).stdout
+    assert len(list(toy.results.rglob("*.npz"))) == 1

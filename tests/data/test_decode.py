@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -11,10 +14,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import ExifTags, Image
 
 from freeshot.basics.errors import DataError
-from freeshot.data.decode import FORMATS, MOST_PIXELS, read_picture
+from freeshot.data.decode import FORMATS, MOST_PIXELS, picture_size, read_picture, thumbnail
 from freeshot.data.hash_cache import content_hashes
 
 FUZZ = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -154,3 +157,130 @@ def test_numbers_of_which_nobody_says_what_is_white_are_refused(tmp_path: Path, 
     Image.fromarray(np.full((8, 8), 3, dtype)).save(tmp_path / "x.tif")
     with pytest.raises(DataError, match="32-bit images are not supported"):
         read_picture(tmp_path / "x.tif", 8)
+
+
+FORMS = "PNG, JPEG, WEBP, BMP, GIF, TIFF, PPM"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "it is empty"),
+        (b"not an image", f"it is not in one of the formats {FORMS}"),
+        (png(9_000, 9_000), "it has 9000 × 9000 pixels, more than the 64,000,000 that are read"),
+        (png(60_000, 60_000), "it has more than the 64,000,000 pixels that are read"),
+        (png(30, 30), "its content is damaged"),
+        (None, "No such file or directory"),
+    ],
+    ids=["empty", "text", "huge", "bomb", "cut off", "missing"],
+)
+def test_the_reason_is_ours_and_never_the_decoders(tmp_path: Path, content: bytes | None, reason: str) -> None:
+    file = tmp_path / "it.png"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        read_picture(file, 8)
+    assert str(caught.value) == f"{file} cannot be read as a picture ({reason}). Remove or replace it."
+
+
+def test_a_file_without_permission_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object, **options: object) -> None:
+        raise PermissionError(13, "Permission denied", str(tmp_path))
+
+    gradient(4, 4).save(tmp_path / "x.png")
+    monkeypatch.setattr(Image, "open", refuse)
+    with pytest.raises(DataError, match=r"x\.png cannot be read as a picture \(Permission denied\)\."):
+        read_picture(tmp_path / "x.png", 8)
+
+
+CORNERS = np.array([[10, 20], [30, 40]], np.uint8)
+"""Grey values of an image of 2 × 2 pixels as it should be seen."""
+STORED = {
+    1: lambda seen: seen,
+    2: np.fliplr,
+    3: lambda seen: np.rot90(seen, 2),
+    4: np.flipud,
+    5: lambda seen: seen.T,
+    6: lambda seen: np.rot90(seen, 1),
+    7: lambda seen: np.rot90(seen, 2).T,
+    8: lambda seen: np.rot90(seen, -1),
+}
+"""EXIF orientation → how a camera stores an image that is seen upright."""
+
+
+def save_turned(file: Path, orientation: int, mode: str = "L") -> None:
+    grey = np.asarray(STORED[orientation](CORNERS))
+    stored = Image.fromarray(grey.astype(np.uint16) << 8 if mode == "I;16" else grey)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    (stored if mode == "I;16" else stored.convert(mode)).save(file, exif=exif)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "I;16"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_an_upright_image_is_seen_as_in_a_viewer(tmp_path: Path, orientation: int, mode: str) -> None:
+    save_turned(tmp_path / "x.png", orientation, mode)
+    assert np.array_equal(read_picture(tmp_path / "x.png", 2, upright=True)[..., 0], CORNERS)
+    assert np.array_equal(read_picture(tmp_path / "x.png", 2)[..., 0], STORED[orientation](CORNERS))
+
+
+def test_damaged_exif_data_are_ignored(tmp_path: Path) -> None:
+    gradient(8, 4).save(tmp_path / "x.jpg", exif=b"Exif\0\0II*\0\xff\xff\xff\xff")
+    assert (read_picture(tmp_path / "x.jpg", 4, upright=True) == read_picture(tmp_path / "x.jpg", 4)).all()
+
+
+def test_half_transparent_pixels_are_composited_on_white(tmp_path: Path) -> None:
+    Image.new("RGBA", (2, 2), (200, 0, 100, 128)).save(tmp_path / "x.png")
+    share = 128 / 255
+    expected = [round(share * value + (1 - share) * 255) for value in (200, 0, 100)]
+    assert read_picture(tmp_path / "x.png", 1)[0, 0].tolist() == pytest.approx(expected, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("mode", "colour", "seen"),
+    [
+        ("1", 1, (255, 255, 255)),
+        ("L", 99, (99, 99, 99)),
+        ("LA", (99, 255), (99, 99, 99)),
+        ("LA", (0, 0), (255, 255, 255)),
+        ("CMYK", (0, 255, 255, 0), (255, 0, 0)),
+        ("YCbCr", (255, 128, 128), (255, 255, 255)),
+        ("I;16", 99 << 8, (99, 99, 99)),
+    ],
+)
+def test_colours_are_kept_in_every_mode(
+    tmp_path: Path, mode: str, colour: tuple[int, ...], seen: tuple[int, ...]
+) -> None:
+    Image.new(mode, (3, 3), colour).save(tmp_path / "x.tif")
+    assert tuple(read_picture(tmp_path / "x.tif", 3, upright=True)[1, 1].tolist()) == seen
+
+
+def test_a_thumbnail_is_small_upright_and_keeps_its_shape(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    gradient(60, 20).save(tmp_path / "x.jpg", exif=exif)
+    with Image.open(io.BytesIO(thumbnail(tmp_path / "x.jpg", 30))) as small:
+        assert (small.format, small.size) == ("WEBP", (10, 30))
+    gradient(6, 2).save(tmp_path / "x.png")
+    with Image.open(io.BytesIO(thumbnail(tmp_path / "x.png", 30))) as same:
+        assert same.size == picture_size(tmp_path / "x.png")
+
+
+def test_messages_of_the_decoder_are_not_printed(tmp_path: Path) -> None:
+    gradient(4, 4).save(tmp_path / "x.tif")
+    content = (tmp_path / "x.tif").read_bytes()
+    samples = struct.pack("<HHI", 277, 3, 1)  # the tag SamplesPerPixel: one 16-bit number
+    at = content.index(samples) + len(samples)
+    (tmp_path / "x.tif").write_bytes(content[:at] + struct.pack("<H", 29_699) + content[at + 2 :])
+    program = f"""
+from pathlib import Path
+from freeshot.basics.errors import DataError
+from freeshot.data.decode import read_picture
+try:
+    read_picture(Path({str(tmp_path / "x.tif")!r}), 4)
+except DataError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(f"{tmp_path / 'x.tif'} cannot be read as a picture (it is not in one of the formats")
+    assert done.stderr == ""

@@ -13,6 +13,7 @@ from freeshot.contracts.dataset import RemoteFile
 from freeshot.data import fetch
 from freeshot.data.fetch import download, get_files
 from freeshot_vision.datasets import DATASETS
+from freeshot_vision.datasets.published_dataset import PublishedDataset
 
 MD5 = hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()
 
@@ -90,7 +91,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("dataset", DATASETS, ids=lambda dataset: dataset.name)
-def test_published_files_have_an_address_and_a_name_that_is_read(dataset: type) -> None:
+def test_published_files_have_an_address_and_a_name_that_is_read(dataset: type[PublishedDataset]) -> None:
     archives = {name for download in dataset.downloads for name in download.archives}
     for file in dataset().remote_files():
         assert file.address.startswith("https://")

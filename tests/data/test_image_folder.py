@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,17 @@ from PIL import Image
 
 from freeshot.basics.errors import DataError
 from freeshot.data.decode import ENDINGS, UNREAD
-from freeshot.data.image_folder import classes_in, left_out, member, open_classes, open_pictures, pictures_in
+from freeshot.data.image_folder import (
+    classes_in,
+    left_out,
+    member,
+    open_classes,
+    open_pictures,
+    open_queries,
+    pictures_in,
+    stray_images,
+)
+from freeshot.data.images import images_of
 
 
 def paint(path: Path, colour: tuple[int, ...] = (0, 0, 0), size: tuple[int, int] = (9, 7), mode: str = "RGB") -> Path:
@@ -155,3 +166,75 @@ def test_a_single_file_is_a_query_too(tmp_path: Path) -> None:
 def test_a_folder_without_pictures_is_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="has no image"):
         open_pictures(tmp_path, 3)
+
+
+@pytest.mark.parametrize(
+    ("names", "sentence"),
+    [
+        (("1.png", "2.png"), "at least two, but contains 0. Move its 2 images into folders named after their classes."),
+        (("a/1.png",), "at least two, but contains 1. Add more."),
+        (("notes.txt",), "at least two, but contains 0. Add more."),
+    ],
+    ids=["flat", "one class", "no image"],
+)
+def test_a_support_folder_without_classes_is_explained(tmp_path: Path, names: tuple[str, ...], sentence: str) -> None:
+    with pytest.raises(DataError) as caught:
+        open_classes(empty(tmp_path, *names), 4)
+    assert str(caught.value) == f"{tmp_path} must contain one folder of images per class, {sentence}"
+
+
+def test_images_beside_the_class_folders_are_counted(tmp_path: Path) -> None:
+    empty(tmp_path, "a/1.png", "b/1.png", "notes.txt", ".hidden.png")
+    assert stray_images(tmp_path) == ""
+    empty(tmp_path, "2.jpg")
+    assert stray_images(tmp_path) == (f"Left out 1 image beside the class folders of {tmp_path}. Move them into one.")
+
+
+@pytest.mark.parametrize("closed", ["", "a", "a/deep"])
+def test_a_folder_that_cannot_be_opened_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closed: str) -> None:
+    empty(tmp_path, "a/1.png", "a/deep/2.png", "b/1.png")
+    scan, folder = os.scandir, tmp_path / closed
+
+    def scandir(path: str) -> object:
+        if Path(path) == folder:
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    monkeypatch.setattr(os, "listdir", lambda path: [entry.name for entry in scandir(path)])  # type: ignore[attr-defined]
+    with pytest.raises(DataError) as caught:
+        classes_in(tmp_path)
+    assert str(caught.value) == (
+        f"The folder {folder} cannot be opened (Permission denied). Change its permissions or choose another."
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("cat/1.png", 0),
+        ("dog/deep/1.png", 1),
+        ("monday/dog/1.png", 1),
+        ("cat/dog/1.png", 0),
+        ("horse/1.png", -1),
+        ("1.png", -1),
+        ("cat.png", -1),
+    ],
+)
+def test_a_query_belongs_to_the_class_that_the_outermost_folder_names(tmp_path: Path, name: str, label: int) -> None:
+    pictures = open_queries(empty(tmp_path / "query", name).resolve(), 4, ("cat", "dog"))
+    assert (pictures.labels.tolist(), pictures.classes) == ([label], ("cat", "dog"))
+
+
+@pytest.mark.parametrize("name", ["", "1.png"])
+def test_the_given_folder_counts_as_well(tmp_path: Path, name: str) -> None:
+    folder = empty(tmp_path / "dog", "1.png")
+    assert open_queries(folder / name, 4, ("cat", "dog")).labels.tolist() == [1]
+
+
+def test_own_images_are_upright_and_data_sets_are_not(tmp_path: Path) -> None:
+    paint(tmp_path / "a/1.png")
+    paint(tmp_path / "b/1.png")
+    assert open_classes(tmp_path, 4).upright
+    assert open_pictures(tmp_path, 4).upright
+    assert not images_of(classes_in(tmp_path), ("a", "b"), None).upright

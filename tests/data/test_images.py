@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -124,3 +125,22 @@ def test_a_memory_of_which_a_digit_was_changed_remembers_nothing(
 def _turned(text: str, sha256: str) -> str:
     """Change the last digit of a hash in a text."""
     return text.replace(sha256, sha256[:-1] + ("0" if sha256[-1] != "0" else "1"))
+
+
+def test_an_unreadable_image_is_black_and_listed_where_images_are_skipped(members: dict[str, list[Path]]) -> None:
+    strict = images_of(members, tuple(members), None).at(4)
+    strict.files[1].write_bytes(b"")
+    with pytest.raises(DataError, match="it is empty"):
+        strict.read([0, 1])
+    skipping = replace(strict, skipped={})
+    pixels = skipping.read([1, 0])
+    assert skipping.skipped == {
+        1: f"{strict.files[1]} cannot be read as a picture (it is empty). Remove or replace it."
+    }
+    assert not pixels[0].any()
+    assert torch.equal(pixels[1:], strict.read([0]))
+
+
+def test_upright_images_have_an_identity_of_their_own(members: dict[str, list[Path]]) -> None:
+    images = images_of(members, tuple(members), None)
+    assert replace(images, upright=True).sha256 != images.sha256

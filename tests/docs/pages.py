@@ -87,6 +87,6 @@ def _dedented(body: str, indent: str) -> str:
 
 
 def blurred(text: str) -> str:
-    """Forget what may differ between two runs: numbers, and how wide columns are drawn."""
-    text = re.sub(r"[0-9a-f]{8}…|\d[\d.,]*", "N", text)
+    """Forget what may differ between two runs: numbers, hashes, and how wide columns are drawn."""
+    text = re.sub(r"[0-9a-f]{8}…|\b[0-9a-f]{8,16}\b|\d[\d.,]*", "N", text)
     return re.sub(r"[ ─━═-]+", " ", text)

@@ -10,6 +10,7 @@ import pytest
 from freeshot.basics.errors import FreeshotError, OptionError, UnknownNameError
 from freeshot.contracts.meta_learner import GradientMetaLearner
 from freeshot.contracts.tracks import Profile, Row, Suite
+from freeshot.launch.request import MethodChoice
 from freeshot.testing.toy import SUITE, TRACKS
 
 if TYPE_CHECKING:
@@ -207,3 +208,45 @@ def test_a_track_outside_of_the_suite_is_refused(toy: Toy) -> None:
 def test_an_unknown_name_lists_what_is_known(toy: Toy) -> None:
     with pytest.raises(UnknownNameError, match=r"No profile of 'toy' is called 'huge'\. Known: full\."):
         toy.plan("noise", profile="huge")
+
+
+def chosen(toy: Toy, name: str, **options: Any) -> RunSpec:
+    (cell,) = toy.plan(MethodChoice.of(name, options)).cells
+    return cell.spec
+
+
+def test_options_of_one_method_leave_the_others_alone(toy: Toy) -> None:
+    plan = toy.plan("noise", MethodChoice.of("lora-recycle", {"rank": 2}))
+    assert [cell.spec.method.options["rank"] for cell in plan.cells] == [4, 2]
+
+
+def test_a_typed_value_and_its_text_are_one_cell(toy: Toy) -> None:
+    typed = chosen(toy, "lora-recycle", rank=2, learner={"lr": 0.5})
+    assert typed.cell == spec_of(toy, "lora-recycle", "rank=2", "learner.lr=0.5").cell
+
+
+def test_a_component_is_chosen_together_with_its_options(toy: Toy) -> None:
+    toy.offer(meta_learners=[Mine])
+    learner = chosen(toy, "lora-recycle", learner={"name": "mine", "iterations": 9}).components["learner"]
+    assert (learner.name, learner.options["iterations"], learner.options["warmup"]) == ("mine", 9, 1)
+
+
+def test_a_method_may_run_with_several_settings(toy: Toy) -> None:
+    plan = toy.plan("noise", MethodChoice.of("noise", {"rank": 2}))
+    assert len({cell.spec.cell for cell in plan.cells}) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"colour": 1}, "No option of 'noise' is called 'colour'"),
+        ({"rnk": 1}, "Did you mean 'rank'?"),
+        ({"rank": 1.5}, "Option 'rank' of 'noise' cannot be 1.5; expected int"),
+        ({"learner": 3}, "No meta-learner is called '3'."),
+        ({"rank": object()}, "Option 'rank' cannot be a value of type object; expected text, a number"),
+    ],
+)
+def test_a_wrong_option_of_one_method_is_refused(toy: Toy, options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(FreeshotError) as error:
+        chosen(toy, "noise", **options)
+    assert sentence in str(error.value)

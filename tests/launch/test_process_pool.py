@@ -37,3 +37,18 @@ def test_workers_end_with_a_run_that_was_killed(tmp_path: Path) -> None:
         assert {line.readline().strip().isdigit() for _ in range(2)} == {True}
         run.send_signal(signal.SIGKILL)
         assert line.read() == ""  # which ends only when no worker is left that holds the other end
+
+
+UNGUARDED = """
+from freeshot.launch.launchers.local import LocalLauncher
+
+print("main")
+LocalLauncher(workers=2).launch(["a", "b"], print)
+print(__spec__, __file__)
+"""
+
+
+def test_a_script_without_a_guard_is_not_run_again_by_its_workers(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(UNGUARDED)
+    done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert sorted(done.stdout.splitlines()) == [f"None {tmp_path / 'script.py'}", "a", "b", "main"], done.stderr

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from freeshot.ops.prototypes import Distance, class_means, prototype_logits
+from freeshot.ops.prototypes import Distance, class_means, leave_one_out, prototype_logits
 
 WAY = 3
 
@@ -66,3 +66,19 @@ def test_the_gradient_is_finite_where_a_query_lies_on_its_mean(distance: Distanc
     logits = prototype_logits(support, support, torch.arange(3), WAY, distance)
     (gradient,) = torch.autograd.grad(logits.log_softmax(1).diagonal().sum(), support)
     assert torch.isfinite(gradient).all()
+
+
+def test_leaving_an_image_out_moves_the_mean_of_its_class_only() -> None:
+    labels = torch.tensor([2, 0, 1, 1, 0, 0])  # the first image is alone in its class
+    support = features(6, 4)
+    logits, kept = leave_one_out(prototype_logits(support, support, labels, WAY, "euclidean"), labels)
+    assert kept.tolist() == labels[1:].tolist()
+    for row, i in zip(logits, range(1, 6), strict=True):
+        others = [j for j in range(6) if j != i]
+        slow = prototype_logits(support[i : i + 1], support[others], labels[others], WAY, "euclidean")
+        assert row.tolist() == pytest.approx(slow[0].tolist(), abs=1e-10)
+
+
+def test_without_a_class_of_two_images_there_is_nothing_to_leave_out() -> None:
+    logits, kept = leave_one_out(-features(3, WAY).abs(), torch.arange(3))
+    assert (logits.shape, kept.shape) == ((0, WAY), (0,))

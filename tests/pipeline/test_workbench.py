@@ -15,6 +15,7 @@ from freeshot.contracts.component import Choice
 from freeshot.contracts.inversion import InversionMethod
 from freeshot.contracts.meta_learner import GradientMetaLearner
 from freeshot.contracts.method import Learner, Method, Needs
+from freeshot.engine import adapter_of, factors_of
 from freeshot.pipeline.context import RunContext
 from freeshot.plugin.collect import Registered
 from freeshot.testing import toy as world
@@ -237,6 +238,20 @@ def test_meta_learning_is_done_once_per_recipe(stocked: Toy) -> None:
         bench = stocked.bench(Rich())
         bench.meta_learn(SHORT, bench.base_tasks(flip=False), 2)
     assert len(Counting.asked) == 2
+
+
+def test_a_meta_lora_is_trained_on_top_of_a_base_and_added_to_it(stocked: Toy) -> None:
+    bench = stocked.bench(Rich())
+    tasks = bench.base_tasks(flip=False)
+    (base, *_) = (adapter_of(entry.factors) for entry in bench.pool())
+    images = torch.rand(3, 3, 16, 16)
+    still = Choice("meta-learner", "counting", (("iterations", 1), ("warmup", 1), ("lr", 1e-9)))
+    alone, above = bench.meta_learn(still, tasks, 2), bench.meta_learn(still, tasks, 2, base=base)
+    assert torch.allclose(bench.adapted(above).embed(images), bench.adapted(base).embed(images), atol=1e-5)
+    assert not torch.allclose(bench.adapted(above).embed(images), bench.adapted(alone).embed(images), atol=1e-3)
+    trained = [bench.meta_learn(SHORT, tasks, 2, base=b) for b in (None, base)]
+    moved = [{s: b @ a for s, (a, b) in factors_of(adapter).items()} for adapter in (*trained, base)]
+    assert any(not torch.allclose(moved[0][slot], moved[1][slot] - moved[2][slot]) for slot in moved[0])
 
 
 def test_meta_learning_on_other_tasks_is_done_anew(stocked: Toy) -> None:

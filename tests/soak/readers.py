@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image
 from safetensors.torch import save_file
@@ -16,13 +17,17 @@ from tests.soak.reader import Reader
 
 from freeshot.cache.artifacts import Artifact, Artifacts
 from freeshot.contracts.component import build
+from freeshot.data.decode import thumbnail
 from freeshot.data.image_folder import open_pictures
 from freeshot.launch.event_log import EventLogReader
+from freeshot.launch.request import MethodChoice, RunRequest
+from freeshot.launch.run_file import read_run_file, run_file_text
 from freeshot.pool import ADAPTER_CARD
 from freeshot.pool.cards import read_adapter_card
 from freeshot.pool.external_formats import read_lora
 from freeshot.pool.store import open_pool
 from freeshot.records.models import RunRecord
+from freeshot.records.predictions import CellPredictions
 from freeshot.testing import toy
 from freeshot_lora_recycle.inversion import LoraInversion
 
@@ -38,6 +43,7 @@ def readers(folder: Path) -> Iterator[Reader]:
     yield from _foreign(folder)
     yield from _pictures(folder)
     yield from _own(folder)
+    yield from _runs(folder)
     for more in (readers_of_data, readers_of_loras, readers_of_caches):
         inner = folder / more.__name__.rpartition(".")[2]
         inner.mkdir()
@@ -90,6 +96,22 @@ def _pictures(folder: Path) -> Iterator[Reader]:
         Image.effect_noise((24, 24), 50).convert("RGB").save(file)
         pictures = open_pictures(file, 16)
         yield Reader(f"pictures, {ending}", file, lambda pictures=pictures: pictures.read([0]))  # type: ignore[misc]
+        yield Reader(f"thumbnails, {ending}", file, lambda file=file: thumbnail(file, 8))  # type: ignore[misc]
+
+
+def _runs(folder: Path) -> Iterator[Reader]:
+    """What a person writes for a run, and what a run writes for others."""
+    file = folder / "run.toml"
+    choices = (MethodChoice.of("free", {"iterations": 200, "learner": {"pace": 0.5}}), "lora-recycle")
+    request = RunRequest("pocket", None, ("*/5w1s",), choices, ("flip=true",), launcher_options=("workers=2",))
+    file.write_text(run_file_text(request))
+    yield Reader("run files", file, lambda: read_run_file(file))
+    small = np.zeros((2, 3), dtype=np.int16)
+    numbers, probabilities = np.arange(2), np.zeros((2, 3, 2), dtype=np.float16)
+    saved = folder / "predictions.npz"
+    images, classes = small.astype(np.int64), np.eye(2, dtype=np.int32)
+    CellPredictions("0", ("a", "b"), numbers, classes, images, small, small, probabilities).write(saved)
+    yield Reader("predictions", saved, lambda: CellPredictions.read(saved))
 
 
 def _own(folder: Path) -> Iterator[Reader]:

@@ -8,6 +8,7 @@ import shutil
 import tarfile
 import zipfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -20,7 +21,7 @@ from tests.soak.spoiling import Folder
 
 from freeshot.contracts.component import build, name_and_options
 from freeshot.data.archives import unpack
-from freeshot.data.image_folder import classes_in, open_classes, open_pictures
+from freeshot.data.image_folder import classes_in, left_out, stray_images
 from freeshot.data.images import images_of
 from freeshot.data.splits import Split, read_split, split_of_rows
 from freeshot.data.user_dataset import (
@@ -35,8 +36,11 @@ from freeshot.data.user_dataset import (
 from freeshot.engine.lora.adapted_learner import AdaptedLearner
 from freeshot.engine.vit.backbone import open_backbone
 from freeshot.launch.plan import given_options
+from freeshot.render.html.prediction_sheet import prediction_sheet
+from freeshot.render.picture_predictions import as_csv, as_json
 from freeshot.testing.toy import ToyVit
-from freeshot.workflows.predict import predict
+from freeshot.workflows.predict import predict_folders
+from freeshot.workflows.prediction_sheet import thumbnails_of
 from freeshot_vision.backbones.providers import TimmVit
 from freeshot_vision.datasets.cifar_fs import RECORD, CifarFs
 from freeshot_vision.datasets.in_domain import VggFlower
@@ -133,7 +137,7 @@ def _folders(folder: Path) -> Iterator[Reader]:
     for number in range(6):
         picture(home / "support" / f"{number % 2}" / f"{number}.png", number)
     for number in range(2):
-        picture(home / "query" / f"{number}.jpg", number)
+        picture(home / "query" / f"{number}" / f"{number}.jpg", number)
     world = Folder(home)
 
     def open_folder() -> None:
@@ -146,11 +150,20 @@ def _folders(folder: Path) -> Iterator[Reader]:
     backbone = open_backbone(ToyVit())
     learner = AdaptedLearner(backbone)
 
-    def answer() -> None:
-        side = backbone.image_size
-        predict(learner, open_classes(home / "support", side), open_pictures(home / "query", side), backbone.device)
+    def answer(*, strict: bool) -> None:
+        support, query = home / "support", home / "query"
+        left_out(support, query)
+        stray_images(support)
+        predictions = predict_folders(learner, support, query, backbone.image_size, backbone.device, strict=strict)
+        prediction_sheet(predictions, thumbnails_of(predictions), ())
+        as_csv(predictions)
+        as_json(predictions)
 
-    yield Reader("what `freeshot predict` is shown", home, answer, spoil=world.spoil)
+    for strict in (False, True):
+        how = "strictly" if strict else "tolerantly"
+        yield Reader(
+            f"what `freeshot predict` is shown, {how}", home, partial(answer, strict=strict), spoil=world.spoil
+        )
 
 
 def _published(folder: Path) -> Iterator[Reader]:

@@ -16,10 +16,13 @@ from freeshot.contracts.tensors import Adapter
 from freeshot.engine.lora.meta_model import SharedLora
 from freeshot.engine.vit.backbone import open_backbone
 from freeshot.pool.adapter_folder import export_adapter, open_adapter
-from freeshot.pool.external_formats import find_loras, read_lora
+from freeshot.pool.any_adapter import open_any_adapter
+from freeshot.pool.external_formats import find_loras, named_network, read_lora
 from freeshot.pool.import_pool import import_pool
 from freeshot.pool.store import open_pool
 from freeshot.testing import toy
+from freeshot_vision.backbones.hugging_face import HuggingFaceVit
+from freeshot_vision.backbones.hugging_face_config import read_config
 from freeshot_vision.backbones.weight_files import read_weights
 from freeshot_vision.backbones.weight_layouts import as_timm
 
@@ -43,7 +46,16 @@ def readers(folder: Path) -> Iterator[Reader]:
         assert len(pool)
 
     take_in()  # it is good
-    yield Reader("PEFT folders, imported", peft, take_in, clear, Folder(peft).spoil, out.parent)
+    spoilt = Folder(peft)
+    yield Reader("PEFT folders, imported", peft, take_in, clear, spoilt.spoil, out.parent)
+    spoilt.restore()
+
+    def open_plain() -> None:
+        named_network(peft / "lora-0")
+        open_any_adapter(peft / "lora-0", backbone)
+
+    yield Reader("PEFT folders, as adapters", peft, open_plain, spoil=spoilt.spoil)
+    yield from _hugging_face(folder / "hugging-face")
     yield from _paper(folder / "paper")
     pool = folder / "pool"
     shutil.copytree(toy.POOL, pool)
@@ -76,6 +88,36 @@ def write_peft(folder: Path) -> None:
     config["alpha_pattern"] = {"blocks.1.attn.qkv": 8}
     (folder / "adapter_config.json").write_text(json.dumps(config))
     (folder / "labels.json").write_text(json.dumps(["a", "b"]))
+
+
+def _hugging_face(folder: Path) -> Iterator[Reader]:
+    """A LoRA of a Hugging Face model, its head and class names beside it, and the files of the model itself."""
+    lora, model = folder / "lora", folder / "model"
+    for inner in (lora, model):
+        inner.mkdir(parents=True)
+    stem = "base_model.model.vit.layers.0.attention.q_proj"
+    tensors = {f"{stem}.lora_A.weight": torch.rand(2, WIDTH), f"{stem}.lora_B.weight": torch.rand(WIDTH, 2)}
+    tensors |= {"base_model.model.classifier.weight": torch.rand(2, WIDTH)}
+    save_file(tensors | {"base_model.model.classifier.bias": torch.rand(2)}, lora / "adapter_model.safetensors")
+    settings = {"r": 2, "lora_alpha": 4, "target_modules": ["q_proj"], "rank_pattern": {"fc1": 4}}
+    settings |= {"peft_type": "LORA", "modules_to_save": ["classifier"], "auto_mapping": {"base_model_class": "X"}}
+    (lora / "adapter_config.json").write_text(json.dumps(settings | {"base_model_name_or_path": str(model)}))
+    (lora / "config.json").write_text(json.dumps({"id2label": {"0": "a", "1": "b"}}))
+    (model / "config.json").write_text(json.dumps({"model_type": "dinov2", "hidden_size": 48, "patch_size": 4}))
+    numbers = {"image_mean": [0.1, 0.2, 0.3], "image_std": [1, 2, 3], "size": {"height": 16, "width": 16}}
+    (model / "preprocessor_config.json").write_text(json.dumps(numbers))
+
+    def read_all() -> None:
+        read_lora(lora, folder)
+        named_network(lora)
+        read_config(model / "config.json")
+        provider = HuggingFaceVit(model=str(model))
+        provider.normalization(), provider.image_size()
+
+    read_all()  # it is good
+    for file in (*lora.iterdir(), *model.iterdir()):
+        yield Reader(f"Hugging Face's {file.relative_to(folder)}", file, read_all)
+    yield Reader("Hugging Face's files as a folder", folder, read_all, spoil=Folder(folder).spoil)
 
 
 def _paper(folder: Path) -> Iterator[Reader]:

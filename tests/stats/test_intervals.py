@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeshot.stats.intervals import Interval, paired_difference, student_t, worst_tenth
+from freeshot.stats.intervals import Interval, binomial, paired_difference, student_t, worst_tenth
 
 SAMPLES = st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=40)
 
@@ -24,6 +24,18 @@ def test_the_interval_is_scipys(values: list[float], level: float) -> None:
     assert (interval.mean, interval.low, interval.high) == pytest.approx((mean, low, high), rel=1e-12)
     assert interval.half_width == pytest.approx((high - low) / 2, rel=1e-12)
     assert (interval.level, interval.covers) == (level, "episodes")
+
+
+@pytest.mark.parametrize("level", [0.9, 0.95])
+@pytest.mark.parametrize("trials", [1, 2, 15, 400])
+def test_the_interval_of_a_proportion_is_scipys_exact(trials: int, level: float) -> None:
+    from scipy.stats import binomtest
+
+    for successes in {0, 1, trials // 3, trials - 1, trials}:
+        interval = binomial(successes, trials, level)
+        exact = binomtest(successes, trials).proportion_ci(level, method="exact")
+        assert (interval.low, interval.high) == pytest.approx((exact.low, exact.high), abs=1e-10)
+        assert (interval.mean, interval.level, interval.covers) == (successes / trials, level, "images")
 
 
 @given(SAMPLES)

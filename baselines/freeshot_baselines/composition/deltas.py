@@ -42,6 +42,15 @@ def stacked_factors(entries: Sequence[LoraEntry], slot: Slot) -> tuple[Tensor, T
     return torch.stack([a for a, _ in filled]), torch.stack([b for _, b in filled])
 
 
+def mean_as_lora(entries: Sequence[LoraEntry]) -> Adapter:
+    """Return the mean of B·A exactly, as one LoRA of all factors stacked: its rank is the sum of the LoRAs' ranks."""
+    factors = {}
+    for slot in slots_of_all(entries):
+        pairs = [entry.factors[slot] for entry in entries if slot in entry.factors]
+        factors[slot] = (torch.cat([a for a, _ in pairs]), torch.cat([b for _, b in pairs], dim=1) / len(entries))
+    return adapter_of(factors)
+
+
 def truncated(delta: Tensor, rank: int) -> tuple[Tensor, Tensor]:
     """Return the factors A [r, i] and B [o, r] of the best approximation of a rank (Eckart and Young); 0 keeps all."""
     u, s, v = torch.linalg.svd(delta.double(), full_matrices=False)

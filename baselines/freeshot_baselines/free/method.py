@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -102,3 +102,12 @@ class Free(InversionBasedMethod):
     """Efficiency strategy that drops tokens."""
     per_class: int = 20
     """Surrogate images per class of each LoRA. code: 20."""
+
+    @classmethod
+    def presets(cls, image_size: int) -> Mapping[str, Mapping[str, object]]:  # noqa: ARG003
+        """Return 'quick' and 'good': a shorter search for the generator, and fewer tasks."""
+        shared = {"per_class": 8, "targets": ("q", "k", "v", "proj", "fc1", "fc2"), "learner.lr": 1e-3}
+        return {
+            "quick": {**shared, "inversion.outer": 20, "learner.iterations": 100},
+            "good": {**shared, "inversion.outer": 100, "learner.iterations": 400},
+        }

@@ -60,3 +60,7 @@ class DivergedError(FreeshotError):
 
 class StoreError(FreeshotError):
     """A path cannot be written, or a stored file cannot be read."""
+
+
+class FreeshotWarning(UserWarning):
+    """What the Python API reports without raising: plugins that failed, cells without a result, invalid records."""

@@ -20,8 +20,10 @@ PIPE_WIDTH = 160
 
 def stdout() -> Console:
     """Open the console for results; wide in a pipe, so that `grep` gets unbroken lines."""
-    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
-    return Console(width=width, highlight=False, soft_wrap=False, emoji=False, markup=False)
+    console = Console(highlight=False, soft_wrap=False, emoji=False, markup=False)
+    if not (sys.stdout.isatty() or console.is_jupyter or "COLUMNS" in os.environ):
+        console.width = PIPE_WIDTH
+    return console
 
 
 def print_line(text: str) -> None:
@@ -39,9 +41,11 @@ def print_warning(sentence: str) -> None:
     stderr().print(Text(one_line(sentence), style="yellow"), soft_wrap=True)
 
 
-def table(rows: Iterable[Sequence[str]], heads: Sequence[str] = (), title: str = "") -> None:
+def table(
+    rows: Iterable[Sequence[str]], heads: Sequence[str] = (), title: str = "", console: Console | None = None
+) -> None:
     """Print rows in aligned columns without borders; the first column is never wrapped."""
-    console, rows = stdout(), list(rows)
+    console, rows = console or stdout(), list(rows)
     if title:
         console.print(Text(title, style="bold"))
     grid = Table(box=None, show_header=bool(heads), header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))

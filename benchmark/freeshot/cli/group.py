@@ -31,6 +31,7 @@ VERBS = {
     "pool": "freeshot.cli.commands.pool",
     "data": "freeshot.cli.commands.data",
     "recycle": "freeshot.cli.commands.recycle",
+    "evaluate": "freeshot.cli.commands.evaluate",
     "predict": "freeshot.cli.commands.predict",
     "cache": "freeshot.cli.commands.cache",
 }

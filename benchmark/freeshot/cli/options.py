@@ -23,14 +23,18 @@ cache_folder = click.option("--cache", type=FOLDER, default=Path(".freeshot"), h
 
 
 def _measured(ctx: click.Context, _parameter: click.Parameter, value: str) -> str:
-    """Replace 'auto' by the precision that is faster on the device, and print it."""
-    if value != "auto":
-        return value
+    return measured(value, ctx.params.get("device") or "cpu")
+
+
+def measured(precision: str, on: str) -> str:
+    """Replace 'auto' by the precision that is faster on a device, and print it."""
+    if precision != "auto":
+        return precision
     from freeshot.cli.console import print_line
     from freeshot.engine.devices import choose_device
     from freeshot.engine.vit.bf16 import faster_precision
 
-    device = choose_device(ctx.params.get("device") or "cpu")
+    device = choose_device(on)
     chosen, speedup = faster_precision(device)
     print_line(f"Precision: {chosen} (on {device.type}, bf16 is {speedup:.1f} times as fast as fp32).")
     return chosen

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 
 import pluggy
 from rich.console import Console
@@ -236,6 +237,11 @@ class StageTimeLeft(TimeRemainingColumn):
         return Text() if task.fields.get("run") else super().render(task)
 
 
+def _draws_bars(console: Console) -> bool:
+    """Return whether bars can be redrawn: on a terminal, and in a notebook that has the widgets that rich uses."""
+    return sys.stdout.isatty() or (console.is_jupyter and find_spec("ipywidgets") is not None)
+
+
 @contextmanager
 def shown(
     manager: pluggy.PluginManager, titles: Mapping[str, str] | None = None, cells: Collection[str] = ()
@@ -245,7 +251,7 @@ def shown(
     `titles` maps hashes of cells to titles, `cells` are the hashes of those to run.
     """
     console = stdout()
-    if not sys.stdout.isatty():
+    if not _draws_bars(console):
         with registered(manager, LineDisplay(console, titles, cells), NAME) as display:
             yield display
         return

@@ -19,16 +19,26 @@ LABEL = 44
 
 
 def print_ranking(console: Console, ranking: ShortRanking) -> None:
-    """Print the table and the notes below it."""
+    """Print the table and the notes below it, and the problems of its records as warnings."""
     for problem in ranking.problems:
         print_warning(problem)
+    print_table_and_notes(console, ranking)
+
+
+def print_table_and_notes(console: Console, ranking: ShortRanking) -> None:
+    """Print the table and the notes below it."""
     if not ranking.empty:
-        version = f", track version {ranking.version}" if ranking.version > 1 else ""
-        title = f"Suite {ranking.suite or '(none)'}: accuracy in % on {counted(ranking.tracks, 'track')}{version}"
-        console.print(Text(one_line(title), style="bold"))
+        console.print(Text(ranking_title(ranking), style="bold"))
         console.print(_table(ranking))
-    for note in _notes(ranking):
+    for note in ranking_notes(ranking):
         console.print(Text(note, style="dim"))
+
+
+def ranking_title(ranking: ShortRanking) -> str:
+    """Return the title of the table."""
+    version = f", track version {ranking.version}" if ranking.version > 1 else ""
+    suite = ranking.suite or "(none)"
+    return one_line(f"Suite {suite}: accuracy in % on {counted(ranking.tracks, 'track')}{version}")
 
 
 def _table(ranking: ShortRanking) -> Table:
@@ -44,28 +54,30 @@ def _table(ranking: ShortRanking) -> Table:
             max_width=LABEL if column == "method" else None,
         )
     for row in ranking.rows:
-        table.add_row(str(row.position or "–"), *_cells(row, ranking.columns))
+        table.add_row(str(row.position or "–"), *map(Text, ranking_cells(row, ranking.columns)))
     if ranking.rows and ranking.controls:
         table.add_section()
     for row in ranking.controls:
-        table.add_row("", *_cells(row, ranking.columns), style="dim")
+        table.add_row("", *map(Text, ranking_cells(row, ranking.columns)), style="dim")
     return table
 
 
-def _cells(row: RankedRow, columns: Sequence[str]) -> Iterator[Text]:
+def ranking_cells(row: RankedRow, columns: Sequence[str]) -> Iterator[str]:
+    """Return the cells of a row as text."""
     for column in columns:
         value = row.values[column]
         if value is None:
-            yield Text("–")
+            yield "–"
         elif isinstance(value, str):
-            yield Text(value)
+            yield value
         elif column == "rank":
-            yield Text(f"{value:.2f}")
+            yield f"{value:.2f}"
         else:
-            yield Text(str(value) if column == "tracks" else f"{100 * value:.1f}")
+            yield str(value) if column == "tracks" else f"{100 * value:.1f}"
 
 
-def _notes(ranking: ShortRanking) -> Iterator[str]:
+def ranking_notes(ranking: ShortRanking) -> Iterator[str]:
+    """Return the sentences below the table."""
     if ranking.hidden:
         yield f"{counted(ranking.hidden, 'more row')}: --top {len(ranking.rows) + ranking.hidden} shows them."
     if not ranking.empty:

@@ -34,6 +34,15 @@ class BackboneProvider(Component):
         """Return the side of the input images in pixels."""
         return 224
 
+    @classmethod
+    def proposal(cls, network: str, model_class: str = "") -> str:  # noqa: ARG003
+        """Return this backbone as --backbone spells it, if it can be the network that an adapter names; else ''.
+
+        `network` is PEFT's base_model_name_or_path, a hub id, a folder or timm's name; `model_class` the class of the
+        model that PEFT tuned, such as 'Dinov2ForImageClassification', or ''.
+        """
+        return ""
+
     def comparable(self) -> bool:
         """Return whether its records may enter a leaderboard; False for random weights."""
         return True

@@ -190,10 +190,18 @@ class Workbench(Protocol):
     def validation_episodes(self, count: int) -> Sequence[ValidationEpisode]:
         """Draw labelled tasks from validation classes, the same for all methods. Needs VALIDATION."""
 
-    def meta_learn(self, learner: Choice, tasks: TaskStream, rank: int, targets: Sequence[str] = ("q", "v")) -> Adapter:
+    def meta_learn(
+        self,
+        learner: Choice,
+        tasks: TaskStream,
+        rank: int,
+        targets: Sequence[str] = ("q", "v"),
+        base: Adapter | None = None,
+    ) -> Adapter:
         """Train one meta-LoRA on the targets with a meta-learner, or load the cached one.
 
-        Targets are q, k, v, proj, fc1 and fc2: the linear layers of each block.
+        Targets are q, k, v, proj, fc1 and fc2: the linear layers of each block. With `base` the network has that
+        adapter, frozen, while the meta-LoRA is trained on top of it; the result is their sum.
         """
 
     def adapted(self, adapter: Adapter) -> Learner:
@@ -231,6 +239,14 @@ class Method(Component):
     @abstractmethod
     def prepare(self, bench: Workbench) -> Learner:
         """Do all work that is allowed before the first episode."""
+
+    @classmethod
+    def presets(cls, image_size: int) -> Mapping[str, Mapping[str, object]]:  # noqa: ARG003
+        """Return named sets of options for `freeshot recycle`, the cheapest first, for images of this side in pixels.
+
+        The defaults are the preset 'paper', which need not be listed.
+        """
+        return {}
 
     def skip(self, track: Track) -> str | None:
         """Return why this method cannot run on a track, or None; the leaderboard shows the reason."""

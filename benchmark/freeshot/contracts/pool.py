@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from freeshot.basics.errors import PoolError
 from freeshot.basics.suggestions import unknown_name
+from freeshot.basics.tables import html_table
+from freeshot.basics.text import counted
 from freeshot.ops.schedules import cosine
 
 if TYPE_CHECKING:
@@ -102,6 +105,24 @@ class LoraEntry:
     facts: Mapping[str, object] = field(default_factory=dict)
     """Held-out accuracy, seed, images and other facts recorded during tuning."""
 
+    @property
+    def accuracy_text(self) -> str:
+        """The accuracy on held-out images of the training, or on the pictures of the import, as text."""
+        held_out, own = self.facts.get("held_out_accuracy"), self.facts.get("own_pictures")
+        if isinstance(held_out, float):
+            return f"{100 * held_out:.1f} %"
+        if isinstance(own, dict) and isinstance(own.get("accuracy"), float):
+            return f"{100 * own['accuracy']:.1f} % of {own.get('pictures')} own pictures"
+        return "not measured" if self.facts.get("backbone_by_card") else "not verified"
+
+    @property
+    def verified(self) -> bool:
+        """Whether an accuracy, or the card of the pool, shows that the LoRA belongs to its backbone."""
+        return self.accuracy_text != "not verified"
+
+    def __repr__(self) -> str:
+        return f"LoraEntry '{self.name}': rank {self.rank}, {', '.join(self.classes)}"
+
 
 @dataclass(frozen=True, eq=False)
 class LoraPool:
@@ -143,3 +164,19 @@ class LoraPool:
             if entry.name == key:
                 return entry
         raise unknown_name(f"LoRA of the pool '{self.name}'", key, [entry.name for entry in self.entries])
+
+    def part(self, dataset: str) -> LoraPool:
+        """Return the LoRAs that were tuned on a data set; PoolError if there are none."""
+        chosen = tuple(entry for entry in self.entries if entry.facts.get("dataset") == dataset)
+        if not chosen:
+            raise PoolError(
+                f"The pool '{self.name}' has no LoRA that was tuned on '{dataset}'. Choose '{self.name}' itself."
+            )
+        return replace(self, name=f"{self.name}/{dataset}", entries=chosen)
+
+    def __repr__(self) -> str:
+        return f"LoraPool '{self.name}': {counted(len(self), 'LoRA')} on {self.backbone}"
+
+    def _repr_html_(self) -> str:
+        rows = [(entry.name, entry.rank, entry.accuracy_text, ", ".join(entry.classes)) for entry in self]
+        return html_table(rows, ("name", "rank", "held-out accuracy", "classes"), repr(self))

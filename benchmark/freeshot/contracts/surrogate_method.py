@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from freeshot.contracts.component import Choice
 from freeshot.contracts.method import Learner, Method, Needs, Workbench
+from freeshot.contracts.tensors import Adapter
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,16 @@ class SurrogateMethod(Method):
     def inversion_and_strategy(self) -> tuple[Choice, Choice]:
         """Return the inversion method and the efficiency strategy."""
 
+    def base_adapter(self, bench: Workbench) -> Adapter | None:
+        """Return an adapter on top of which the meta-LoRA is trained, itself frozen; by default None."""
+        return None
+
     def prepare(self, bench: Workbench) -> Learner:
         """Invert every LoRA, train the meta-LoRA on the surrogates, and embed with it."""
         surrogates = bench.surrogates(*self.inversion_and_strategy(), self.per_class, self.batch)
         tasks = bench.surrogate_tasks(surrogates, self.lora_share, flip=self.flip, held_out=self.held_out)
-        return bench.adapted(bench.meta_learn(self.learner, tasks, self.rank, self.targets))
+        base = self.base_adapter(bench)
+        return bench.adapted(bench.meta_learn(self.learner, tasks, self.rank, self.targets, base))
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from freeshot.basics.errors import DataError
 from freeshot.basics.text import counted
@@ -13,29 +16,53 @@ from freeshot.data.images import FileImages, images_of
 
 
 def open_classes(folder: Path, side: int) -> FileImages:
-    """Open a folder of class folders; DataError if there are fewer than two, or one has no image."""
-    classes = classes_in(folder)
-    if len(classes) < 2:
-        raise DataError(
-            f"{folder} must contain one folder of images per class, at least two, but contains {len(classes)}."
-        )
-    return images_of(classes, tuple(classes), None).at(side)
+    """Open a folder of class folders, images upright; DataError if there are fewer than two, or one has no image."""
+    require_text(str(folder))
+    classes = several_classes_in(folder)
+    return replace(images_of(classes, tuple(classes), None), side=side, upright=True)
 
 
 def open_pictures(folder: Path, side: int) -> FileImages:
-    """Open all images at any depth of a folder, or a single file, as one class; DataError if there are none."""
+    """Open all images at any depth of a folder, or one file, upright, as one class; DataError if there are none."""
+    require_text(str(folder))
     files = [folder] if folder.is_file() else pictures_in(folder)
     if not files:
         raise DataError(f"{folder} has no image ({', '.join(sorted(ENDINGS))}). Choose another folder.")
-    return images_of({"": files}, ("",), None).at(side)
+    return replace(images_of({"": files}, ("",), None), side=side, upright=True)
+
+
+def open_queries(folder: Path, side: int, classes: Sequence[str]) -> FileImages:
+    """Open images as `open_pictures` does; the label of one outside of folders named after a class is −1."""
+    pictures = open_pictures(folder, side)
+    root = folder.parent if folder.is_file() else folder
+    labels = np.array([_class_of(file, root, classes) for file in pictures.files], np.int64)  # [q]
+    return replace(pictures, labels=labels, classes=tuple(classes))
+
+
+def _class_of(file: Path, root: Path, classes: Sequence[str]) -> int:
+    """Return the index of the class after which a folder around a file is named, the outermost below `root` first."""
+    folders = (*file.relative_to(root).parts[:-1], root.name)
+    return next((classes.index(name) for name in folders if name in classes), -1)
+
+
+def several_classes_in(folder: Path) -> dict[str, tuple[Path, ...]]:
+    """Map the subfolders of a folder to their images; DataError if there are fewer than two, or one has none."""
+    classes = classes_in(folder)
+    if len(classes) < 2:
+        stray = len(_stray(folder))
+        advice = f"Move its {counted(stray, 'image')} into folders named after their classes." if stray else "Add more."
+        raise DataError(
+            f"{folder} must contain one folder of images per class, at least two, but contains {len(classes)}. {advice}"
+        )
+    return classes
 
 
 def classes_in(folder: Path) -> dict[str, tuple[Path, ...]]:
     """Map the subfolders of a folder to their images; DataError if one has none."""
     root = require_folder(folder)
     classes = {}
-    for path in sorted(folder.iterdir()):
-        if not path.is_dir() or path.name.startswith("."):
+    for path in _entries(folder):
+        if not path.is_dir():
             continue
         require_text(path.name)
         require_inside(path, root)
@@ -49,7 +76,7 @@ def pictures_in(folder: Path) -> tuple[Path, ...]:
     """List the images at any depth, by name; DataError for a link that leads out of the folder."""
     root = require_folder(folder)
     pictures = []
-    for path in _visible(folder):
+    for path in _visible(folder, strict=True):
         require_text(path.name)
         is_picture = path.suffix.lower() in ENDINGS
         if is_picture or path.is_dir():
@@ -67,9 +94,42 @@ def left_out(*folders: Path) -> str:
     return f"Left out {count} in unsupported formats: {endings}. Save images as PNG or JPEG." if files else ""
 
 
-def _visible(folder: Path) -> Iterator[Path]:
-    """Walk through the files and folders at any depth of a folder, except hidden ones; links are not followed."""
-    for parent, folders, files in os.walk(folder):
+def stray_images(folder: Path) -> str:
+    """Return a sentence about images beside the class folders of a folder; '' if there are none of either."""
+    stray = len(_stray(folder)) if any(path.is_dir() for path in folder.glob("*")) else 0
+    return (
+        f"Left out {counted(stray, 'image')} beside the class folders of {folder}. Move them into one." if stray else ""
+    )
+
+
+def _stray(folder: Path) -> list[Path]:
+    return [path for path in _entries(folder) if path.suffix.lower() in ENDINGS and path.is_file()]
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        raise _unlisted(folder, error) from None
+
+
+def _unlisted(folder: object, error: OSError) -> DataError:
+    return DataError(
+        f"The folder {folder} cannot be opened ({error.strerror}). Change its permissions or choose another."
+    )
+
+
+def _visible(folder: Path, *, strict: bool = False) -> Iterator[Path]:
+    """Walk through the files and folders at any depth of a folder, except hidden ones; links are not followed.
+
+    A folder that cannot be opened is left out, or, with `strict`, refused.
+    """
+
+    def refuse(error: OSError) -> None:
+        if strict:
+            raise _unlisted(error.filename, error)
+
+    for parent, folders, files in os.walk(folder, onerror=refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
         yield from (Path(parent, name) for name in (*folders, *files) if not name.startswith("."))
 
@@ -77,7 +137,8 @@ def _visible(folder: Path) -> Iterator[Path]:
 def require_folder(folder: Path) -> Path:
     """Return the resolved path of a folder; DataError if it does not exist."""
     if not folder.is_dir():
-        raise DataError(f"The folder {folder} does not exist. Choose a folder of images.")
+        fault = f"{folder} is not a folder" if folder.exists() else f"The folder {folder} does not exist"
+        raise DataError(f"{fault}. Choose a folder of images.")
     return real_path(folder)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from freeshot.basics.errors import DataError
 from freeshot.basics.files import canonical_json
 from freeshot.data.decode import Fit, read_picture
 from freeshot.data.hash_cache import content_hashes
@@ -36,6 +37,10 @@ class FileImages:
     """Cache file of content hashes."""
     fit: Fit = "square"
     side: int = SIDE
+    upright: bool = False
+    """Turn images as their EXIF orientation demands; data sets are read as they are stored."""
+    skipped: dict[int, str] | None = None
+    """Index → sentence of each image that could not be read and was read as black; None: the first raises DataError."""
 
     def __len__(self) -> int:
         return len(self.files)
@@ -52,6 +57,7 @@ class FileImages:
         are left out as well: the same images in another folder are the same data set.
         """
         shown = [self.fit, self.classes, self.labels.tolist(), content_hashes(self.files, self.memory)]
+        shown += ["upright"] * self.upright
         return hashlib.sha256(canonical_json(shown).encode()).hexdigest()
 
     def read(self, indices: Sequence[int]) -> Tensor:
@@ -60,7 +66,13 @@ class FileImages:
 
         pixels = np.empty((len(indices), self.side, self.side, 3), np.uint8)
         for row, index in zip(pixels, indices, strict=True):
-            row[:] = read_picture(self.files[index], self.side, self.fit)
+            try:
+                row[:] = read_picture(self.files[index], self.side, self.fit, upright=self.upright)
+            except DataError as error:
+                if self.skipped is None:
+                    raise
+                self.skipped[index] = str(error)
+                row[:] = 0
         return torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous()  # [b, 3, side, side]
 
 

@@ -78,6 +78,11 @@ def manifest_path(data: Path, name: str) -> Path:
     return data / FOLDER / f"{name}.json"
 
 
+def hashes_path(data: Path, name: str) -> Path:
+    """Return the path of the cached hashes of a data set's images."""
+    return data / ".freeshot" / "hashes" / f"own-{name}.json"
+
+
 def write_manifest(data: Path, manifest: Manifest) -> Path:
     """Write a manifest into the data folder."""
     path = manifest_path(data, manifest.name)
@@ -161,8 +166,7 @@ class UserDataset(FewShotDataset):
         path = root / manifest.path
         members = list_images(path).members
         require_known(manifest.splits, members, f"The split of '{self.name}'", path)
-        memory = root / ".freeshot" / "hashes" / f"own-{self.name}.json"
-        return images_of(members, manifest.splits.of(split), memory, manifest.fit)
+        return images_of(members, manifest.splits.of(split), hashes_path(root, self.name), manifest.fit)
 
 
 @cache

@@ -40,7 +40,12 @@ def require_as_first_met(track: Track, episodes: Sequence[Episode], images: Imag
 def note_of(track: Track, data: Path) -> Path:
     """Return the path of a track's stored hash; it depends on the track's settings and version."""
     size = f"{track.way}w{track.shot}s{track.query}q-{track.episodes}"
-    return data / ".freeshot" / "episodes" / track.name / f"{size}-v{track.version}.json"
+    return notes_folder(data) / track.name / f"{size}-v{track.version}.json"
+
+
+def notes_folder(data: Path) -> Path:
+    """Return the folder of all stored hashes."""
+    return data / ".freeshot" / "episodes"
 
 
 def _read(note: Path) -> object:

@@ -32,6 +32,10 @@ class QueryOutcomes:
     """Squared distance between the probabilities and the true class [e, q]."""
     log_odds: NDArray[np.float32]
     """log((1 − p)/p) of the true class [e, q]."""
+    predicted: NDArray[np.int16]
+    """Predicted class, 0…c−1 [e, q]."""
+    log_probabilities: NDArray[np.float32]
+    """Log-softmax of the scores [e, q, c]."""
 
     @property
     def accuracies(self) -> list[float]:
@@ -58,6 +62,8 @@ def score_queries(logits: Tensor, labels: Tensor, predicted: Tensor) -> QueryOut
         probabilities.amax(-1).float().numpy(),
         brier.float().numpy(),
         (others - own).float().numpy(),
+        predicted.to(torch.int16).numpy(),
+        logs.float().numpy(),
     )
 
 

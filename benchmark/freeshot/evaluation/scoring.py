@@ -5,7 +5,7 @@ Axes: u unique images, e episodes, n = way × shot support images, q = way × qu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 
@@ -70,13 +70,25 @@ def score_embedding(
 
     `recall` may return cached features.
     """
+    embedded = embed_episodes(learner, images, episodes, device, on_step, recall)
+    return score_episodes(embedded, episodes, head_of(learner)), embedded
+
+
+def embed_episodes(
+    learner: Learner,
+    images: Images,
+    episodes: Iterable[Episode],
+    device: torch.device,
+    on_step: Callable[[int, int], None] = lambda done, total: None,
+    recall: Recalling = lambda used, make: make(used),
+) -> Embedded:
+    """Embed every image that any of the episodes uses once; the episodes may differ in size."""
     stored = sorted({i for e in episodes for i in (*e.support, *e.query)})
     keys = image_keys(images, stored)
     order = shown_order(keys)
     used = [stored[i] for i in order.tolist()]
     make = partial(embed, learner, images, device=device, on_step=_BlockProgress(len(used), on_step))
-    embedded = Embedded(tuple(used), recall(used, make), keys[order])
-    return score_episodes(embedded, episodes, head_of(learner)), embedded
+    return Embedded(tuple(used), recall(used, make), keys[order])
 
 
 @dataclass(eq=False)
@@ -98,11 +110,15 @@ def embed(
     indices: Sequence[int],
     device: torch.device,
     on_step: Callable[[int, int], None] = lambda done, total: None,
+    batch: int | None = None,
 ) -> Tensor:
-    """Embed images: [u, d] on the CPU; ContractError if a feature is infinite or NaN."""
+    """Embed images: [u, d] on the CPU; ContractError if a feature is infinite or NaN.
+
+    `batch` is the number of images per forward pass; None chooses as many as fit into little memory.
+    """
     parts = []
     limit = AT_ONCE[device.type == "cuda"]  # bounds the memory of a network's activations
-    batch = max(1, min(500, limit // max(1, 4 * images.read(indices[:1]).numel())))
+    batch = batch or max(1, min(500, limit // max(1, 4 * images.read(indices[:1]).numel())))
     with torch.inference_mode():
         for start in range(0, len(indices), batch):
             block = indices[start : start + batch]

@@ -9,11 +9,12 @@ from difflib import get_close_matches
 from typing import Any
 
 from freeshot.basics.errors import ContractError, OptionError
+from freeshot.basics.suggestions import unknown_name
 from freeshot.contracts.component import Choice, options_of
 from freeshot.contracts.launcher import Launcher
 from freeshot.contracts.method import Method
 from freeshot.contracts.tracks import Profile, Row, Track
-from freeshot.launch.request import RunRequest
+from freeshot.launch.request import MethodChoice, RunRequest
 from freeshot.pipeline.resolve import PlannedCell, backbone_spec, resolve_cell, resolve_component, with_pool
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.records.store import is_finished, stored_record
@@ -84,8 +85,6 @@ def _profile(request: RunRequest, catalogue: Catalogue) -> tuple[str, Profile]:
     suite = catalogue.suite(request.suite)
     name = request.profile or FULL
     if name not in suite.profiles:
-        from freeshot.basics.suggestions import unknown_name
-
         raise unknown_name(f"profile of '{suite.name}'", name, suite.profiles)
     return suite.name, suite.profiles[name]
 
@@ -110,10 +109,7 @@ def _tracks(request: RunRequest, catalogue: Catalogue, profile: Profile) -> tupl
 
 def _rows(request: RunRequest, catalogue: Catalogue, profile: Profile) -> tuple[Row, ...]:
     """Return the profile's rows, or those of the requested methods, with the profile's options if it has them."""
-    rows = profile.rows
-    if request.methods:
-        profile_rows = {row.method: row for row in reversed(profile.rows)}
-        rows = tuple(profile_rows.get(name, Row(name)) for name in request.methods)
+    rows = tuple(_chosen_row(method, profile, catalogue) for method in request.methods) or profile.rows
     given = given_options(request.options)
     fitting = [_overridden(row, given, profile.rows, catalogue) for row in rows]
     unused = set(given) - {key for row in fitting for key in row.options}
@@ -123,14 +119,28 @@ def _rows(request: RunRequest, catalogue: Catalogue, profile: Profile) -> tuple[
     return tuple(fitting)
 
 
-def row_for(method: str, options: Sequence[str], preset: str | None, catalogue: Catalogue) -> Row:
-    """Return a method's row with the given options, on top of those of a suite's full profile if `preset` is given."""
+def _chosen_row(method: str | MethodChoice, profile: Profile, catalogue: Catalogue) -> Row:
+    """Return a method's row of the profile, or one of its defaults, with its own options on top."""
+    chosen = method if isinstance(method, MethodChoice) else MethodChoice(method)
+    row = next((row for row in profile.rows if row.method == chosen.name), Row(chosen.name))
+    own = dict(chosen.options)
+    row = _overridden(row, own, profile.rows, catalogue)
+    if unused := own.keys() - row.options.keys():
+        known = options_of(catalogue.component("method", chosen.name))
+        raise unknown_name(f"option of '{chosen.name}'", min(unused), known)
+    return row
+
+
+def row_for(method: str, options: Sequence[str], rows: Sequence[Row], catalogue: Catalogue) -> Row:
+    """Return a method's row with the given options ('key=value'), on top of those of its row among `rows`, if any."""
+    return _rows(RunRequest(methods=(method,), options=tuple(options)), catalogue, Profile(tuple(rows)))[0]
+
+
+def tracks_for(suite: str | None, patterns: Sequence[str], catalogue: Catalogue) -> tuple[Track, ...]:
+    """Return the tracks of a suite, or of patterns, or of both, as `freeshot run` selects them."""
     from freeshot.launch.request import RunRequest
 
-    profile = Profile(())
-    if preset is not None:
-        profile = catalogue.suite(preset).profiles[FULL]
-    return _rows(RunRequest(methods=(method,), options=tuple(options)), catalogue, profile)[0]
+    return _tracks(RunRequest(suite=suite, tracks=tuple(patterns)), catalogue, Profile(()))
 
 
 def unknown_option(name: str, known: Iterable[str]) -> OptionError:
@@ -151,7 +161,7 @@ def given_options(pairs: Sequence[str]) -> dict[str, str]:
     return given
 
 
-def _overridden(row: Row, given: Mapping[str, str], rows: Sequence[Row], catalogue: Catalogue) -> Row:
+def _overridden(row: Row, given: Mapping[str, Any], rows: Sequence[Row], catalogue: Catalogue) -> Row:
     """Set the given options that this row's method has; a newly chosen component starts from its own defaults."""
     fields = options_of(catalogue.component("method", row.method))
     own_options = {key: value for key, value in given.items() if key.partition(".")[0] in fields}
@@ -162,7 +172,7 @@ def _overridden(row: Row, given: Mapping[str, str], rows: Sequence[Row], catalog
     return replace(row, options={**sizes, **kept, **_base_options(base, rows), **own_options})
 
 
-def _still_fits(key: str, row: Row, own_options: Mapping[str, str], anew: set[str]) -> bool:
+def _still_fits(key: str, row: Row, own_options: Mapping[str, Any], anew: set[str]) -> bool:
     """Return whether a profile's option still belongs to the component it was written for."""
     stem = key.partition(".")[0]
     return stem not in anew or row.options.get(stem) == own_options[stem]
@@ -175,7 +185,7 @@ def _base_options(methods: Mapping[str, str], rows: Sequence[Row]) -> dict[str, 
 
 
 def _sizes_of_profile(
-    row: Row, own_options: Mapping[str, str], anew: set[str], fields: Mapping[str, Any], catalogue: Catalogue
+    row: Row, own_options: Mapping[str, Any], anew: set[str], fields: Mapping[str, Any], catalogue: Catalogue
 ) -> dict[str, Any]:
     """Apply a profile's sizes to a newly chosen component that has options of the same name.
 
@@ -184,7 +194,7 @@ def _sizes_of_profile(
     """
     sizes: dict[str, Any] = {}
     for name in anew:
-        choice = Choice(fields[name].default.kind, own_options[name])
+        choice = Choice(fields[name].default.kind, str(own_options[name]))
         component_fields = options_of(catalogue.component(choice.kind, choice.name)) if choice.selects else {}
         for key, value in row.options.items():
             stem, _, option = key.partition(".")

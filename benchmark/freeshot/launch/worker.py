@@ -81,7 +81,7 @@ class CellWorker:
             if free:
                 wrappers = context.catalogue.host.manager.hook.freeshot_cell
                 with wrapper_errors(context, job, report):
-                    innermost = CellRun(context, job, self.request.results).run
+                    innermost = CellRun(context, job, self.request.results, self.request.save_predictions).run
                     records = wrappers.call_extra([innermost], {"spec": job.spec})
                     report.status = next((r.status for r in records or () if isinstance(r, RunRecord)), "")
 

@@ -13,7 +13,7 @@ from freeshot.leaderboard.across_tracks import caveats
 from freeshot.leaderboard.board import Board
 from freeshot.leaderboard.entry import Entry
 from freeshot.leaderboard.pairwise import Pair, all_pairs, verdict_intervals
-from freeshot.leaderboard.selection import find_rows, unknown_row
+from freeshot.leaderboard.selection import boards_of_suite, find_rows, row_names, unknown_row
 from freeshot.stats.intervals import Interval
 from freeshot.stats.paired_tests import EQUIVALENT, VERDICTS, holm, wilcoxon
 
@@ -84,6 +84,36 @@ def compare(
     pairs = [pair for name in shared for pair in all_pairs((a, b), name, equivalent)]
     adjusted = holm([pair.evidence.sign_flip for pair in pairs])
     return Comparison(a, b, tuple(replace(pair, holm=p) for pair, p in zip(pairs, adjusted, strict=True)), equivalent)
+
+
+def board_with_both(every: Sequence[Board], rows: tuple[str, str], suite: str | None = None) -> Board:
+    """Return the newest board that has both rows; UnknownNameError if there is none, or several suites have both."""
+    candidates = boards_of_suite(every, suite)
+    if suite is not None:
+        candidates = [max(candidates, key=lambda board: board.version)]
+    matching = _with_both(candidates, rows)
+    if not matching:
+        _require_known(candidates, rows, suite)
+        suites = ", ".join(sorted({board.suite for board in every}))
+        raise UnknownNameError(f"No suite has both rows. Suites with records: {suites}.")
+    if len({board.suite for board in matching}) > 1:
+        raise UnknownNameError(f"Several suites have both rows: {', '.join(b.suite for b in matching)}. Use --suite.")
+    return max(matching, key=lambda board: board.version)
+
+
+def _with_both(candidates: Sequence[Board], rows: tuple[str, str]) -> list[Board]:
+    """Return the boards that have both names as labels, or else those that have them as methods or short labels."""
+    names = set(rows)
+    exactly = [board for board in candidates if names <= {row.label for row in board.all_rows}]
+    return exactly or [board for board in candidates if names <= row_names(board)]
+
+
+def _require_known(candidates: Sequence[Board], rows: tuple[str, str], suite: str | None) -> None:
+    """Raise UnknownNameError for the first name that no board has."""
+    known = {name for board in candidates for name in row_names(board)}
+    for name in rows:
+        if name not in known:
+            raise unknown_row(candidates, name, suite)
 
 
 @dataclass(frozen=True)

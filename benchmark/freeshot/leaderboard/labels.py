@@ -77,6 +77,22 @@ def labels(configurations: Iterable[Configuration]) -> dict[Configuration, str]:
     }
 
 
+def row_labels(specs: Sequence[RunSpec]) -> list[str]:
+    """Return the label of each cell's row, in their order."""
+    chosen = [configuration(spec) for spec in specs]
+    named = labels(chosen)
+    return [named[configuration] for configuration in chosen]
+
+
+def cell_titles(specs: Sequence[RunSpec]) -> dict[str, str]:
+    """Map the hash of each cell to its track and row label, with the seed if there are several."""
+    several = len({spec.seed for spec in specs}) > 1
+    return {
+        spec.cell: f"{spec.track.name} · {label}" + (f", seed {spec.seed}" if several else "")
+        for spec, label in zip(specs, row_labels(specs), strict=True)
+    }
+
+
 def short_labels(specs: Mapping[str, RunSpec]) -> dict[str, str]:
     """Shorten the labels of methods with at least MANY rows; `specs` maps each label to a run of its row.
 

@@ -1,6 +1,6 @@
 """Nearest-prototype classification: the head that all tuning-free learners share.
 
-Axes: n support images, q query images, c classes (the way), d features.
+Axes: n support images, q query images, c classes (the way), d features, m support images of classes with others.
 """
 
 from __future__ import annotations
@@ -33,3 +33,17 @@ def prototype_logits(
     if distance == "squared":
         return -scale * squared
     return -scale * torch.sqrt(squared + 1e-12)  # the square root has no slope at zero
+
+
+def leave_one_out(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Leave each support image out of the mean of its own class, and drop those that are alone in their class.
+
+    `logits` [n, c] are minus the Euclidean distances of the support images to the class means. Returned are logits
+    [m, c] and classes [m]. Without x, the mean µ of k images is (kµ − x)/(k − 1), k/(k − 1) times as far from x as µ.
+    """
+    counts = one_hot(labels, logits.shape[1]).sum(0)[labels]  # [n]
+    kept = counts > 1
+    count, label = counts[kept], labels[kept]  # [m]
+    left_out = logits[kept].clone()  # [m, c]
+    left_out[torch.arange(len(label)), label] *= count / (count - 1)
+    return left_out, label

@@ -21,11 +21,21 @@ from freeshot.pipeline.context import RunContext
 from freeshot.pipeline.evaluate import Evaluation, episode_checkpoint
 from freeshot.pipeline.integrity import HarnessFunctions, Untouched
 from freeshot.pipeline.pool_inversion import PoolInversion
-from freeshot.pipeline.record import CellOutcome, failure_file, final_event, make_record, measures, write_record
+from freeshot.pipeline.record import (
+    CellOutcome,
+    failure_file,
+    final_event,
+    make_record,
+    measures,
+    predictions,
+    write_record,
+)
 from freeshot.pipeline.resolve import PlannedCell
 from freeshot.pipeline.stages import Stages
 from freeshot.pipeline.workbench import Bench, RestrictedWorkbench
 from freeshot.records.models import RunRecord, StageCost
+from freeshot.records.predictions import CellPredictions, stored_at
+from freeshot.records.store import record_path
 
 
 @dataclass(eq=False)
@@ -41,6 +51,8 @@ class CellRun:
     cell: PlannedCell
     results: Path
     """Folder of the record."""
+    save_predictions: bool = False
+    """Whether to write the predictions of all queries beside the record."""
     method: Method = field(init=False)
     violations: Violations = field(default_factory=Violations)
     """What the method did, or tried to do, that the rules forbid."""
@@ -51,6 +63,7 @@ class CellRun:
     scored: bool = False
     """Whether all episodes were scored, and only the audit remains."""
     audit: CellAudit | None = None
+    predictions: CellPredictions | None = None
     failure: Failure | None = None
     """The exception that ended the cell, if one did."""
 
@@ -91,6 +104,8 @@ class CellRun:
         outcome = outcome.with_violations(self.violations)
         if outcome.status in ("failed", "violated"):
             self.context.forget(self.cell.spec.backbone)  # the failed method may have modified it
+        if self.predictions is not None and outcome.status == "ok":  # first, because the record ends the cell
+            self.predictions.write(stored_at(record_path(self.results, self.cell.spec)))
         record = write_record(self.results, make_record(self, outcome))
         if self.scored:
             episode_checkpoint(self.context, self.cell).clear()
@@ -127,6 +142,7 @@ class CellRun:
             self.scored = True
             fields = measures(evaluation, result) | {"task_cost": evaluation.task_cost(result, cost)}
             self.audit = audited(evaluation, result)
+        self.predictions = predictions(evaluation, result) if self.save_predictions else None
         context.emit(StageFinished(cell.title, "evaluation", cost.seconds, id=cell.id))
         if bench.oracles_given:
             facts = {"queries": sum(oracle.queries for oracle in bench.oracles_given)}

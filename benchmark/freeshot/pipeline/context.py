@@ -9,7 +9,6 @@ from typing import Any
 import torch
 
 from freeshot.basics.access_guard import access_allowed
-from freeshot.basics.errors import PoolError
 from freeshot.cache.artifacts import Artifacts
 from freeshot.cache.pixels import decoded
 from freeshot.contracts.backbone import BackboneProvider
@@ -92,15 +91,7 @@ class RunContext:
                 opened = self._pools[key] = open_pool(location.folder, backbone.sha256)
             self._pool_numbers[key] = numbers_sha256(opened)
         pool = self._pools[key]
-        if not location.part:
-            return pool
-        chosen = tuple(entry for entry in pool.entries if entry.facts.get("dataset") == location.part)
-        if not chosen:
-            raise PoolError(
-                f"The pool '{location.name}' has no LoRA that was tuned on '{location.part}'. "
-                f"Choose '{location.name}' itself."
-            )
-        return replace(pool, name=name, entries=chosen)
+        return replace(pool.part(location.part), name=name) if location.part else pool
 
     def changed_pools(self) -> list[str]:
         """Close the pools whose tensors were modified since they were opened, and return their names."""

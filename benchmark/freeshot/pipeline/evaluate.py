@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from freeshot.basics.errors import ContractError
 from freeshot.basics.files import fingerprint
 from freeshot.cache.checkpoints import FileCheckpoint
 from freeshot.contracts.events import Progress
+from freeshot.engine.metering.meter import metered
 from freeshot.evaluation.metrics import as_tensors, concatenate, from_tensors
-from freeshot.evaluation.scoring import head_of, score_embedding, score_tuning
+from freeshot.evaluation.scoring import embed_episodes, head_of, score_embedding, score_episodes, score_tuning
 from freeshot.pipeline.feature_cache import FeatureCache, feature_recipe
 from freeshot.records.models import TaskCost
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from freeshot.contracts.dataset import Images
     from freeshot.contracts.method import Learner
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from freeshot.evaluation.scoring import Embedded, Head
     from freeshot.pipeline.context import RunContext
     from freeshot.pipeline.resolve import PlannedCell
+    from freeshot.records.models import ComponentSpec
 
 SAVE_EVERY = 20
 """Episodes between two checkpoints."""
@@ -67,7 +70,7 @@ class Evaluation:
         learner, context = self.learner, self.context
         if not learner.embeds:
             return EvaluationResult(self._fine_tuned(cost))
-        features = FeatureCache(context, feature_recipe(context, self.cell, learner, self.images), cost)
+        features = FeatureCache(context, feature_recipe(context, self.cell.spec.backbone, learner, self.images), cost)
         outcomes, embedded = score_embedding(learner, self.images, self.episodes, context.device, self.report, features)
         return EvaluationResult(outcomes, embedded, head_of(learner), features.peak_bytes, features.flops)
 
@@ -107,6 +110,29 @@ class Evaluation:
                 checkpoint.offer(lambda: as_tensors(concatenate(parts)))  # saves all finished episodes
             raise
         return concatenate(parts)
+
+
+def score_lists(
+    context: RunContext,
+    backbone: ComponentSpec | None,
+    learner: Learner,
+    images: Images,
+    lists: Sequence[Sequence[Episode]],
+    report: Callable[[int, int], None],
+) -> tuple[list[QueryOutcomes], Embedded]:
+    """Score a learner that embeds on several lists of episodes of the same images; each image is embedded once.
+
+    Features are cached unless the learner uses no `backbone`.
+    """
+    recipe = None if backbone is None else feature_recipe(context, backbone, learner, images)
+    every = chain.from_iterable(lists)
+    if recipe is None:
+        embedded = embed_episodes(learner, images, every, context.device, report)
+    else:
+        with metered(context.device) as cost:
+            features = FeatureCache(context, recipe, cost)
+            embedded = embed_episodes(learner, images, every, context.device, report, features)
+    return [score_episodes(embedded, episodes, head_of(learner)) for episodes in lists], embedded
 
 
 def episode_checkpoint(context: RunContext, cell: PlannedCell) -> FileCheckpoint:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from freeshot.contracts.tensors import Adapter
     from freeshot.engine.metering.meter import Meter
     from freeshot.pipeline.context import RunContext
-    from freeshot.pipeline.resolve import PlannedCell
+    from freeshot.records.models import ComponentSpec
 
     Make = Callable[[Sequence[int]], Tensor]
     """Embeds images [b] as [b, d]."""
@@ -96,13 +96,13 @@ class FeatureCache:
         return features
 
 
-def feature_recipe(context: RunContext, cell: PlannedCell, learner: Learner, images: Images) -> dict[str, Any] | None:
-    """Return the recipe of features: network, adapter, preprocessing, images, and this device's arithmetic."""
+def feature_recipe(context: RunContext, spec: ComponentSpec, learner: Learner, images: Images) -> dict[str, Any] | None:
+    """Return the recipe of features on the backbone `spec`: weights, adapter, preprocessing, images, arithmetic."""
     if type(learner) is not AdaptedLearner or "embed" in vars(learner):
         return None
-    backbone = context.backbone(cell.spec.backbone)
+    backbone = context.backbone(spec)
     return {
-        "backbone": [cell.spec.backbone.identity(), backbone.sha256],
+        "backbone": [spec.identity(), backbone.sha256],
         "adapter": adapter_sha256(learner.adapter),
         "merged": weights_sha256(learner.network),  # the weights in use, even if the learner was modified
         "shown": [backbone.normalize.mean.flatten().tolist(), backbone.normalize.std.flatten().tolist()],

@@ -15,6 +15,7 @@ from freeshot.evaluation.episodes import episodes_sha256
 from freeshot.evaluation.jackknife import measure_sampling_error, spread_intervals
 from freeshot.evaluation.metrics import quality
 from freeshot.records.models import IntervalRecord, RunRecord, Tags
+from freeshot.records.predictions import CellPredictions
 from freeshot.records.provenance import provenance
 from freeshot.records.store import record_path, stored_record
 from freeshot.stats.intervals import student_t
@@ -105,6 +106,23 @@ def measures(evaluation: Evaluation, result: EvaluationResult) -> dict[str, Any]
         "quality": quality(result.outcomes, evaluation.episodes, evaluation.images.classes),
         "log_odds": result.outcomes.hardness,
     }
+
+
+def predictions(evaluation: Evaluation, result: EvaluationResult) -> CellPredictions:
+    """Return the predictions of all queries of the episodes."""
+    outcomes, episodes = result.outcomes, evaluation.episodes
+    labels = np.arange(evaluation.cell.track.way).repeat(evaluation.cell.track.query)
+    smallest = np.finfo(np.float16).min
+    return CellPredictions(
+        evaluation.cell.id,
+        tuple(evaluation.images.classes),
+        np.array([episode.id for episode in episodes]),
+        np.array([episode.classes for episode in episodes], dtype=np.int32),
+        np.array([episode.query for episode in episodes]),
+        np.broadcast_to(labels.astype(np.int16), outcomes.predicted.shape),
+        outcomes.predicted,
+        np.clip(outcomes.log_probabilities, smallest, 0).astype(np.float16),
+    )
 
 
 def _wider_intervals(

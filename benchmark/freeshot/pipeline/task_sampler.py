@@ -17,6 +17,7 @@ from freeshot.basics.errors import EpisodeError, PoolError
 from freeshot.basics.seeds import stream
 from freeshot.basics.step_limit import bounded
 from freeshot.contracts.dataset import Images
+from freeshot.contracts.pool import LoraEntry
 from freeshot.contracts.tensors import Checkpoint, Shots, SurrogateSet, Task
 from freeshot.ops.tokens import mirror_patches
 
@@ -177,7 +178,7 @@ class SurrogateSource:
         return Shots(images, labels.to(images.device), kept), flipped
 
 
-def hidden_classes(sets: Sequence[SurrogateSet], share: float, way: int, rng: Generator) -> frozenset[int]:
+def hidden_classes(sets: Sequence[SurrogateSet | LoraEntry], share: float, way: int, rng: Generator) -> frozenset[int]:
     """Choose a share of the classes, at least `way` of them, to hold out of training."""
     ids = sorted({class_id for surrogate in sets for class_id in surrogate.class_ids})
     count = max(way, round(share * len(ids)))

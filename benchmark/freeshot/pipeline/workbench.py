@@ -22,8 +22,8 @@ from freeshot.contracts.pool import LoraPool
 from freeshot.contracts.tensors import Adapter, Checkpoint, Shots, SurrogateSet, Task, ValidationEpisode
 from freeshot.engine.inversion.black_box import QueryOracle
 from freeshot.engine.inversion.teacher import patch_side
-from freeshot.engine.lora.adapted_learner import AdaptedLearner
-from freeshot.engine.lora.meta_model import SharedLora
+from freeshot.engine.lora.adapted_learner import AdaptedLearner, with_adapter
+from freeshot.engine.lora.meta_model import SharedLora, sum_of
 from freeshot.engine.vit.backbone import Backbone
 from freeshot.evaluation.episodes import draw_episodes, require_enough
 from freeshot.evaluation.scoring import read_images
@@ -47,6 +47,8 @@ class Bench:
     method: Method
     recovered: Sequence[SurrogateSet] = ()
     """Result of the last inversion."""
+    hidden: frozenset[int] = frozenset()
+    """Ids of the classes that the last surrogate tasks held out of training."""
     oracles_given: list[QueryOracle] = field(default_factory=list)
     """The oracles that the method received; they count their queries."""
     origin: str = ""
@@ -125,7 +127,7 @@ class Bench:
 
     def _beside(self, method: Method, origin: str, base: Adapter | None) -> Bench:
         """Return another workbench of the same cell, sharing ledger and oracles."""
-        bench = Bench(self._context, self.cell, method, (), self.oracles_given, origin, base)
+        bench = Bench(self._context, self.cell, method, (), frozenset(), self.oracles_given, origin, base)
         bench.ledger = self.ledger
         return bench
 
@@ -168,6 +170,7 @@ class Bench:
             shown = {i for s in surrogates for i in s.class_ids} - hidden
             unseen = SurrogateSource(surrogates, shape, 0, *where, flip=False, hidden=shown)
             validation = list(Tasks(unseen.draw, {}, derive(self._seed, "held-out tasks")).take(VALIDATION_TASKS))
+        self.hidden = hidden
         source = SurrogateSource(surrogates, shape, lora_share, *where, flip=flip, hidden=hidden)
         recipe = {
             "source": "surrogates",
@@ -210,8 +213,15 @@ class Bench:
 
     # --- meta-learning --------------------------------------------------------------------------
 
-    def meta_learn(self, learner: Choice, tasks: TaskStream, rank: int, targets: Sequence[str] = ("q", "v")) -> Adapter:
-        """Train one meta-LoRA on the targets with a meta-learner, or load the cached one."""
+    def meta_learn(
+        self,
+        learner: Choice,
+        tasks: TaskStream,
+        rank: int,
+        targets: Sequence[str] = ("q", "v"),
+        base: Adapter | None = None,
+    ) -> Adapter:
+        """Train one meta-LoRA on the targets with a meta-learner, or load the cached one; add it to `base`."""
         if not isinstance(tasks, Tasks):
             raise ContractError("meta_learn needs the tasks of surrogate_tasks or base_tasks, which have a recipe.")
         spec, meta_learner = resolve(self._context.catalogue, learner)
@@ -222,17 +232,19 @@ class Bench:
             "targets": list(targets),
             "backbone": self._backbone.identity,
             "seed": self._seed,
+            **({} if base is None else {"base": tensors_sha256(base.tensors)}),
         }
 
         def make(report: Callable[[int, int], None], state: Checkpoint) -> Artifact:
             tasks.on_step, tasks.checkpoint = report, state
-            model = SharedLora(self._backbone, rank, stream(self._seed, "meta", "init"), targets)
+            model = SharedLora(with_adapter(self._backbone, base), rank, stream(self._seed, "meta", "init"), targets)
             rng = stream(self._seed, "meta", "learner")
             adapter: Adapter = meta_learner.fit(model, tasks, rng)
             return Artifact(dict(adapter.tensors), dict(adapter.facts))
 
         artifact = self.ledger.artifact("meta-learning", recipe, make, 0, learns=True)
-        return Adapter(artifact.tensors, artifact.facts)
+        trained = Adapter(artifact.tensors, artifact.facts)
+        return trained if base is None else sum_of(base, trained)
 
     # --- bookkeeping ----------------------------------------------------------------------------
 

@@ -7,8 +7,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, cast
 
-from freeshot.basics.errors import PluginError
+from freeshot.basics.errors import PluginError, UnknownNameError
 from freeshot.basics.suggestions import unknown_name
+from freeshot.contracts.backbone import BackboneProvider
 from freeshot.contracts.component import Component
 from freeshot.contracts.leaderboard import Column, Published
 from freeshot.contracts.pool import PoolPlan
@@ -31,6 +32,8 @@ class Catalogue:
         """Return the component class or value of this kind and name, with its provider."""
         same = self._collect(kind).get(name, ())
         if not same:
+            if kind == "backbone" and (lines := self.proposed_backbones(name)):
+                raise UnknownNameError(f"No backbone is called '{name}'. Write it as --backbone {lines[0]}")
             raise unknown_name(kind, name, self.provided(kind), self.hint(kind))
         if len(same) > 1:
             raise PluginError(why_contested(ALL[kind], same))
@@ -64,6 +67,11 @@ class Catalogue:
             for own, same in self._collect(kind.name).items()
             if len(same) > 1 and name in {own, *(registered.plugin.name for registered in same)}
         )
+
+    def proposed_backbones(self, network: str, model_class: str = "") -> tuple[str, ...]:
+        """List the backbones, as --backbone spells them, that can be the network which an adapter names."""
+        providers = [cast("type[BackboneProvider]", same.value) for same in self.provided("backbone").values()]
+        return tuple(line for provider in providers if (line := provider.proposal(network, model_class)))
 
     def tracks(self) -> dict[str, Track]:
         """List the tracks by name."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from freeshot.basics.errors import PoolError
+from freeshot.basics.errors import PoolError, StoreError
 from freeshot.basics.files import file_sha256
 from freeshot.contracts.tensors import Adapter
 from freeshot.engine.lora.bank import widths_of
@@ -40,6 +40,33 @@ def export_adapter(folder: Path, adapter: Adapter, backbone: Backbone, facts: Ma
         facts=dict(facts),
     )
     card.write(folder / ADAPTER_CARD)
+
+
+def require_free(folder: Path, run: Mapping[str, Any], *, overwrite: bool) -> None:
+    """Refuse a folder that holds anything but the adapter of this run, by whose facts it is recognised.
+
+    StoreError names what is there; with `overwrite` other files stay, and an adapter is replaced.
+    """
+    if folder.is_file():
+        raise StoreError(f"{folder} is a file. Choose another --out, which will become a folder.")
+    if overwrite or not folder.exists():
+        return
+    if (folder / ADAPTER_CARD).exists():
+        facts = read_adapter_card(folder).facts
+        if any(facts.get(name) != value for name, value in run.items()):
+            source = f" of the pool '{facts['pool']}'" if "pool" in facts else ""
+            raise StoreError(
+                f"{folder} holds another adapter{source}, or one made with other settings. Choose another --out, or "
+                "replace it with --overwrite."
+            )
+        return
+    others = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    if others:
+        raise StoreError(
+            f"{folder} is not empty: it contains '{others[0]}'"
+            + (f" and {len(others) - 1} more" if len(others) > 1 else "")
+            + ". Choose another --out, or write into it with --overwrite."
+        )
 
 
 def open_adapter(folder: Path, backbone: Backbone) -> Adapter:

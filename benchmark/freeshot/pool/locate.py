@@ -59,6 +59,20 @@ def find_pool(name: str, catalogue: Catalogue, pools: Path = POOLS) -> PoolLocat
     raise unknown_name("pool", sound, known, catalogue.hint("pool"))
 
 
+def find_own_pool(name: str, catalogue: Catalogue, pools: Path = POOLS) -> Path:
+    """Return the folder of a pool below the folder of pools; PoolError or UnknownNameError for any other."""
+    if name in catalogue.pools():
+        raise PoolError(
+            f"The pool '{name}' is shipped by {catalogue.origin('pool', name)} and cannot be removed. Uninstall that "
+            "plugin instead."
+        )
+    if name in built_pools(pools):
+        return pools / name
+    if Path(name).is_dir():
+        raise PoolError(f"{name} is a folder; only pools in {pools} are removed, by name. Delete the folder yourself.")
+    raise unknown_name(f"pool in {pools}", name, built_pools(pools))
+
+
 def canonical_pool_name(name: str, catalogue: Catalogue, pools: Path = POOLS) -> str:
     """Return a pool's name instead of its folder, with its part and poison."""
     location = find_pool(name, catalogue, pools)

@@ -11,6 +11,7 @@ The layout of the factors in the adapter file is documented in `freeshot.pool.pe
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -80,6 +81,15 @@ def open_pool(path: Path, backbone_hash: str | None = None) -> LoraPool:
         )
     entries = tuple(_read_entry(path / lora.name, lora) for lora in card.loras)
     return LoraPool(card.name, path, card.backbone, card.backbone_sha256, entries, card.identity, card.license)
+
+
+def delete_pool(folder: Path) -> None:
+    """Delete a pool's folder, its card first: what remains of an interrupted deletion is no longer found as a pool."""
+    try:
+        (folder / POOL_CARD).unlink()
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise PoolError(f"{folder} cannot be deleted ({error.strerror}). Check its permissions.") from None
 
 
 def _read_entry(folder: Path, card: LoraCard) -> LoraEntry:

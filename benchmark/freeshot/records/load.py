@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from freeshot.basics.errors import StoreError
+from freeshot.basics.errors import StoreError, UnknownNameError
+from freeshot.basics.text import counted, one_line
 from freeshot.records.models import RunRecord
 
 LEADERBOARD = "leaderboard"
 """Subfolder of the results folder for the generated leaderboards."""
+HASH = re.compile("[0-9a-f]{1,16}")
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,30 @@ def load_records(folder: Path) -> Loaded:
             older.append(latest)
     records = tuple(sorted(newest.values(), key=order_key))
     return Loaded(records, tuple(problems), tuple(sorted(older, key=age_key)))
+
+
+def find_record(name: str, folder: Path) -> Path:
+    """Return a record's file: `name` itself, or the file under a folder whose hash begins with it.
+
+    UnknownNameError if there is none, or more than one.
+    """
+    if Path(name).is_file():
+        return Path(name)
+    is_hash = HASH.fullmatch(name)
+    matching = [path for path in record_paths(folder) if is_hash and path.stem.rpartition("-")[2].startswith(name)]
+    if len(matching) == 1:
+        return matching[0]
+    named = one_line(name)
+    if matching:
+        paths = ", ".join(map(str, matching[:5])) + (", …" if len(matching) > 5 else "")
+        raise UnknownNameError(
+            f"{counted(len(matching), 'record')} have a hash that begins with '{named}': {paths}. Give one of these "
+            "files, or more digits."
+        )
+    raise UnknownNameError(
+        f"'{named}' is neither a file nor the beginning of a hash of a record in {folder}. 'freeshot results list' "
+        "shows the hashes."
+    )
 
 
 def order_key(record: RunRecord) -> tuple[str, str, str]:

@@ -56,7 +56,7 @@ def as_csv(boards: Iterable[Board]) -> str:
     writer = csv.DictWriter(out, FIELDS, lineterminator="\n")
     writer.writeheader()
     for line in lines(boards):
-        writer.writerow({key: _inert(value) for key, value in line.items()})
+        writer.writerow({key: inert(value) for key, value in line.items()})
     return out.getvalue()
 
 
@@ -124,7 +124,8 @@ def _line(board: Board, row: Entry, track: TrackColumn) -> dict[str, Any]:
     return dict.fromkeys(FIELDS) | _named(board) | fields | interval
 
 
-def _inert(value: Any) -> Any:
+def inert(value: Any) -> Any:
+    """Return a CSV value that no spreadsheet evaluates as a formula."""
     if value is None:
         return ""
     return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@" and value else value

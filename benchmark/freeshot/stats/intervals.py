@@ -55,6 +55,16 @@ def student_t(values: Values, level: float = 0.95, covers: str = "episodes") -> 
     return Interval(mean, mean - reach, mean + reach, level, covers)
 
 
+def binomial(successes: int, trials: int, level: float = 0.95, covers: str = "images") -> Interval:
+    """Return a proportion with its exact interval (Clopper and Pearson, 1934)."""
+    from scipy.special import betaincinv
+
+    tail = (1 - level) / 2
+    low = float(betaincinv(successes, trials - successes + 1, tail)) if successes else 0.0
+    high = float(betaincinv(successes + 1, trials - successes, 1 - tail)) if successes < trials else 1.0
+    return Interval(successes / trials, low, high, level, covers)
+
+
 def paired_difference(first: Values, second: Values, level: float = 0.95) -> Interval:
     """Return the interval of first − second over the same episodes, in the same order."""
     if len(first) != len(second):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from freeshot import BackboneProvider
-from freeshot_vision.backbones.weight_files import Source, read_weights
+from freeshot_vision.backbones.weight_files import Source, cached_file, read_weights
 
 if TYPE_CHECKING:
     from torch import nn
@@ -31,6 +31,8 @@ class TimmProvider(BackboneProvider):
     """timm's name of the network."""
     own: ClassVar[str] = "imagenet"
     """The normalisation of its pre-training."""
+    hub: ClassVar[tuple[str, ...]] = ()
+    """Hub ids of its weights."""
 
     weights: str = ""
     """Weights file, or hub:OWNER/NAME/FILE, or 'random'; by default NAME.safetensors in the weights folder."""
@@ -52,6 +54,11 @@ class TimmProvider(BackboneProvider):
         if self.side < 1:
             raise ValueError(f"side must be at least 1 pixel, not {self.side}.")
 
+    @classmethod
+    def proposal(cls, network: str, model_class: str = "") -> str:  # noqa: ARG003
+        """Propose this network for the hub ids of its weights."""
+        return cls.name if network in cls.hub else ""
+
     def build(self) -> nn.Module:
         """Build the network and load its weights."""
         from freeshot_vision.backbones.timm_network import fill, untrained, with_facts
@@ -59,14 +66,21 @@ class TimmProvider(BackboneProvider):
 
         vit = untrained(**self.timm_arguments(), side=self.side, seed=self.seed)
         if self.weights != "random":
-            path = Source(self.weights, self.revision, self.sha256).file(self.name)
+            path = Source(self.weights, self.revision, self.sha256).file(self.name, self._line)
             fill(vit, as_timm(read_weights(path), str(path)), str(path))
         return with_facts(vit, self.normalization(), self.scale)
 
     def require_ready(self) -> None:
         """Require the weights file, unless it is on the hub."""
         if self.weights != "random" and not self.weights.startswith("hub:"):
-            Source(self.weights).file(self.name)
+            Source(self.weights).file(self.name, self._line)
+
+    @property
+    def _line(self) -> str:
+        """Spelling of this backbone for --backbone, with a file of weights."""
+        options = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "weights"}
+        changed = [f"{name}={value}" for name, value in options.items() if value != getattr(type(self), name)]
+        return f"{self.name}:{','.join([*changed, 'weights=FILE'])}"
 
     def timm_arguments(self) -> dict[str, Any]:
         """Return timm's name of the network, the width of the projection after it (0: none), and further arguments."""
@@ -104,6 +118,7 @@ class ClipVitB16(_Clip):
     """CLIP ViT-B/16 with LoRA Recycle's settings: projected, ImageNet's normalisation, features not scaled."""
 
     name, architecture = "clip-vit-b16", "vit_base_patch16_clip_quickgelu_224"
+    hub = ("openai/clip-vit-base-patch16",)
     citation = "Radford et al., Learning Transferable Visual Models From Natural Language Supervision, ICML 2021"
 
 
@@ -120,6 +135,7 @@ class ClipVitB32(_Clip):
     """CLIP ViT-B/32 with LoRA Recycle's settings: projected, ImageNet's normalisation, features not scaled."""
 
     name, architecture = "clip-vit-b32", "vit_base_patch32_clip_quickgelu_224"
+    hub = ("openai/clip-vit-base-patch32",)
     citation = ClipVitB16.citation
 
 
@@ -128,6 +144,7 @@ class DinoV2VitS14(TimmProvider):
     """DINOv2 ViT-S/14: trained on images alone; the class token is the feature."""
 
     name, architecture = "dinov2-vit-s14", "vit_small_patch14_dinov2"
+    hub = ("facebook/dinov2-small",)
     citation = "Oquab et al., DINOv2: Learning Robust Visual Features without Supervision, TMLR 2024"
 
 
@@ -136,6 +153,7 @@ class DinoV2VitB14(TimmProvider):
     """DINOv2 ViT-B/14: trained on images alone; the class token is the feature."""
 
     name, architecture = "dinov2-vit-b14", "vit_base_patch14_dinov2"
+    hub = ("facebook/dinov2-base",)
     citation = DinoV2VitS14.citation
 
 
@@ -144,6 +162,7 @@ class DeitVitS16(TimmProvider):
     """DeiT ViT-S/16: trained on ImageNet's labels; the class token before the classifier is the feature."""
 
     name, architecture = "deit-vit-s16", "deit_small_patch16_224"
+    hub = ("facebook/deit-small-patch16-224",)
     citation = "Touvron et al., Training Data-Efficient Image Transformers, ICML 2021"
 
 
@@ -152,6 +171,7 @@ class DeitVitB16(TimmProvider):
     """DeiT ViT-B/16: trained on ImageNet's labels; the class token before the classifier is the feature."""
 
     name, architecture = "deit-vit-b16", "deit_base_patch16_224"
+    hub = ("facebook/deit-base-patch16-224",)
     citation = DeitVitS16.citation
 
 
@@ -160,6 +180,7 @@ class SiglipVitB16(TimmProvider):
     """SigLIP ViT-B/16, which pools patches by attention; without a class token, patches cannot be dropped."""
 
     name, architecture, own = "siglip-vit-b16", "vit_base_patch16_siglip_224", "half"
+    hub = ("google/siglip-base-patch16-224",)
     citation = "Zhai et al., Sigmoid Loss for Language Image Pre-Training, ICCV 2023"
 
     def timm_arguments(self) -> dict[str, Any]:
@@ -200,6 +221,16 @@ class TimmVit(TimmProvider):
     """Number of blocks; 0: the network's own."""
     heads: int = 0
     """Attention heads per block; 0: the network's own."""
+
+    @classmethod
+    def proposal(cls, network: str, model_class: str = "") -> str:  # noqa: ARG003
+        """Propose timm's network of that name, with weights of timm's in the hub's local cache, if there are any."""
+        import timm
+
+        model = network.removeprefix("timm/")
+        if not timm.is_model(model.partition(".")[0]):
+            return ""
+        return f"timm:model={model},weights={cached_file(f'timm/{model}', 'model.safetensors') or 'FILE'}"
 
     def timm_arguments(self) -> dict[str, Any]:
         """Return name, projection, and the sizes that differ from the network's own."""

@@ -46,12 +46,12 @@ class Source:
         """Whether the weights are on the Hugging Face hub."""
         return self.weights.startswith("hub:")
 
-    def file(self, name: str) -> Path:
+    def file(self, name: str, line: str = "") -> Path:
         """Return the file for the backbone `name`, with its hash verified if given.
 
-        DataError explains what to provide.
+        DataError explains what to provide, with the `line` that would set it.
         """
-        path = self._fetch() if self.from_hub else self._local(name)
+        path = self._fetch() if self.from_hub else self._local(name, line)
         if self.sha256 and (actual := file_sha256(path)) != self.sha256:
             raise DataError(
                 f"The SHA-256 of {path} differs ({actual[:12]}… instead of {self.sha256[:12]}…). Get the "
@@ -59,7 +59,7 @@ class Source:
             )
         return path
 
-    def _local(self, name: str) -> Path:
+    def _local(self, name: str, line: str) -> Path:
         folder = weights_folder()
         own = [Path(self.weights), folder / self.weights]
         paths = own if self.weights else [folder / f"{name}{ending}" for ending in ENDINGS]
@@ -69,7 +69,7 @@ class Source:
         raise DataError(
             f"The weights of '{name}' were not found: {paths[-1] if self.weights else paths[0]} does not exist. "
             f"Put them there (safetensors or torch; layout of timm, Hugging Face or OpenAI), or set a file with the "
-            f"option weights; {WEIGHTS} sets the folder."
+            f"option weights{line and f', as in --backbone {line}'}; {WEIGHTS} sets the folder."
         )
 
     def _fetch(self) -> Path:
@@ -86,6 +86,18 @@ class Source:
                 f"'{self.weights}' could not be fetched ({reason}). Check name, revision and connection, or put the "
                 "file there and set the option weights."
             ) from None
+
+
+def cached_file(repository: str, name: str) -> Path | None:
+    """Return a file of a hub repository that Hugging Face's local cache holds; None if there is none."""
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        path = try_to_load_from_cache(repository, name)
+    except HFValidationError:
+        return None
+    return Path(path) if isinstance(path, str) else None
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

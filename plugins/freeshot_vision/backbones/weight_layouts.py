@@ -1,7 +1,7 @@
 """Convert the weight names of common vision transformer files to timm's; values stay the same.
 
 Supported are timm's own layout (also used by DINOv2's authors), OpenAI's of CLIP, and Hugging Face's of CLIP, SigLIP,
-ViT, DeiT and DINOv2. A layout is detected by a name that no other has.
+ViT, DeiT and DINOv2, before and since version 5 of `transformers`. A layout is detected by a name that no other has.
 """
 
 from __future__ import annotations
@@ -53,10 +53,11 @@ HUGGING_FACE: Renames = (
     (r"\.(layer_norm1|layernorm_before)\.", ".norm1."),
     (r"\.(layer_norm2|layernorm_after)\.", ".norm2."),
     (r"\.self_attn\.([qkv])_proj\.", r".attn.\1."),
+    (r"\.attention\.([qkv])_proj\.", r".attn.\1."),
     (r"\.attention\.attention\.(q)uery\.", r".attn.\1."),
     (r"\.attention\.attention\.(k)ey\.", r".attn.\1."),
     (r"\.attention\.attention\.(v)alue\.", r".attn.\1."),
-    (r"\.(self_attn\.out_proj|attention\.output\.dense)\.", ".attn.proj."),
+    (r"\.(self_attn\.out_proj|attention\.o_proj|attention\.output\.dense)\.", ".attn.proj."),
     (r"\.intermediate\.dense\.", ".mlp.fc1."),
     (r"\.output\.dense\.", ".mlp.fc2."),
     (r"\.layer_scale([12])\.lambda1$", r".ls\1.gamma"),

@@ -23,6 +23,9 @@ DENSE = {"strategy": "none"}
 MASKS = (DENSE, {"strategy.ratio": 0.25}, {"strategy.ratio": 0.5}, {"strategy.ratio": 0.75})
 """Share of the patches that meta-training leaves out; all four share one inversion."""
 
+ON_AVERAGE = {"learner.lr": 3e-4}
+"""Lower than the default 1e-3, because the average is a good start; from the pilot."""
+
 CPU_LEARNING = {"learner.iterations": 60, "learner.cycle": 0, "learner.warmup": 15}
 """Tasks of surrogates are easy: accuracy stopped rising after about 50."""
 CPU_IMAGES = {"per_class": 6}
@@ -41,6 +44,15 @@ GPU_RECYCLED = {**GPU_IMAGES, "lora_share": 0.2, **GPU_LEARNING}
 GPU_FREE = {**GPU_IMAGES, "inversion.outer": 100, "learner.iterations": 300}
 
 
+GPU_VARIED = (
+    {**DENSE, "lora_share": 1.0},
+    {"strategy.at": (8,), "strategy.ratio": 0.75},
+    {"strategy.at": (6,), "strategy.ratio": 0.75},
+    {"strategy.at": (3, 6, 8, 11), "strategy.ratio": 0.3},
+)
+"""Tasks of one LoRA only, and inversions pruned in earlier layers as in the paper's table 4."""
+
+
 def _key_rows(
     recycled: Options, inversion: Options, prior: Options, free: Options, learning: Options
 ) -> tuple[Row, ...]:
@@ -49,8 +61,10 @@ def _key_rows(
     public = {**inversion, **prior, **recycled}
     return (
         *map(Row, ("frozen-prototype", "random-lora", "lora-average")),
+        Row("lora-average", {"space": "factors"}),
         *(Row("lora-recycle", {**strict, **mask}) for mask in MASKS),
         *(Row("lora-recycle", {**public, **mask}) for mask in (MASKS[0], MASKS[-1])),
+        Row("recycled-average", {**strict, **DENSE, **ON_AVERAGE}),
         Row("free", free),
         Row("noise", recycled),
         Row("shuffled-labels", {**strict, **DENSE}),
@@ -65,6 +79,7 @@ def _on_first_100(method: str, options: Options | None = None) -> Row:
 CPU_STRICT = {**CPU_INVERSION, **STRICT, **CPU_RECYCLED}
 TRIALS = {"trials": 10}
 CPU_TUNING_FREE = (
+    _on_first_100("lora-recycle", {**CPU_STRICT, **DENSE, "lora_share": 1.0}),
     _on_first_100("caml", {
         **CPU_INVERSION, **STRICT, **CPU_IMAGES, "iterations": 1000, "tasks": 8, "lr": 1e-3, "label_width": 32,
         "depth": 2, "heads": 4,
@@ -122,7 +137,10 @@ SMALL_PROFILES = {
         summary="five rows on subsets and reduced copies of four other sets, on two CPU cores",
     ),
     "gpu": Profile(
-        _key_rows(GPU_RECYCLED, GPU_INVERSION, GPU_PRIOR, GPU_FREE, GPU_LEARNING),
+        (
+            *_key_rows(GPU_RECYCLED, GPU_INVERSION, GPU_PRIOR, GPU_FREE, GPU_LEARNING),
+            *(Row("lora-recycle", {**GPU_INVERSION, **STRICT, **GPU_RECYCLED, **varied}) for varied in GPU_VARIED),
+        ),
         CIFAR_TRACKS,
         summary="CIFAR-FS in a quarter of an hour of one H200: key rows on the paper's episodes",
         backbone=Q8_CIFAR,

@@ -45,7 +45,7 @@ TUNING_FREE = (
 """NN, LoRAs Avg + NN and CAML of the tables."""
 BEYOND = (
     Row("free"),
-    *(Row(name, RECOVERED) for name in ("sora", "lte", "rec-lora", "icm-lora", "shuffled-labels")),
+    *(Row(name, RECOVERED) for name in ("sora", "lte", "rec-lora", "icm-lora", "recycled-average", "shuffled-labels")),
     Row("noise"),
     Row("real-data"),
     *map(Row, ("lora-fair", "ties", "dare", "random-lora", "dual-lora", "dro")),

@@ -1,4 +1,4 @@
-"""`freeshot data`: list and check data sets, or add one from a folder or CSV file."""
+"""`freeshot data`: list and check data sets, add one from a folder or CSV file, or remove such a one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _numbers(_ctx: click.Context, _parameter: click.Parameter, value: str) -> tu
 
 @click.group("data", cls=HelpfulGroup)
 def command() -> None:
-    """List and check data sets, or add your own from a folder or CSV file."""
+    """List and check data sets, or add and remove your own."""
 
 
 @command.command("list")
@@ -168,6 +168,22 @@ def add(ctx: click.Context, /, **arguments: Any) -> None:
     suite = session.catalogue.main_suite()
     method = (suite and suite.reference) or "METHOD"
     print_line(f"Run it: freeshot run --track {manifest.track.name} --method {method}")
+
+
+@command.command("remove")
+@click.argument("name")
+@data_folder
+@click.option("--yes", "-y", is_flag=True, help="Do not ask for confirmation.")
+@click.pass_context
+def remove(ctx: click.Context, name: str, data: Path, *, yes: bool) -> None:
+    """Remove the data set NAME, which you added, and its track. Images and records are kept."""
+    from freeshot.workflows.remove_dataset import plan_removal
+
+    removal = plan_removal(name, data, session_of(ctx, data=data).catalogue)
+    if not yes:
+        click.confirm(f"Remove the data set '{name}'? Its images and records are kept.", abort=True)
+    removal.carry_out()
+    print_line(f"Removed '{name}'. Its images were not touched.")
 
 
 def _print(result: DatasetReport) -> None:

@@ -1,24 +1,31 @@
-"""`freeshot pool`: list, show, build, check and import pools of LoRAs."""
+"""`freeshot pool`: list, show, build, check, import and remove pools of LoRAs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
 from freeshot.basics.errors import OptionError
 from freeshot.basics.text import counted
-from freeshot.cli.console import print_line, print_warning, stdout, table
+from freeshot.cli.console import print_line, print_warning, stderr, stdout, table
 from freeshot.cli.context import session_of
 from freeshot.cli.group import HelpfulGroup
 from freeshot.cli.options import FILE, FOLDER, data_folder, device, pools_folder, precision
-from freeshot.contracts.pool import LoraEntry, LoraPool
+from freeshot.contracts.pool import LoraPool
 from freeshot.plugin.catalogue import Catalogue
+
+if TYPE_CHECKING:
+    from freeshot.pool.import_pool import ExaminedLora
 
 SHOWN = 10
 """Number of LoRAs that a message lists by name; the rest is counted."""
+UNVERIFIED = (
+    "Not verified: {}. The shapes fit this backbone, but only labelled images show whether a LoRA was tuned on its "
+    "weights: import with --images DIR."
+)
 
 
 def _targets(_ctx: click.Context, _parameter: click.Parameter, value: str) -> tuple[str, ...]:
@@ -28,7 +35,7 @@ def _targets(_ctx: click.Context, _parameter: click.Parameter, value: str) -> tu
 
 @click.group("pool", cls=HelpfulGroup)
 def command() -> None:
-    """List, show, build, check or import LoRA pools."""
+    """List, show, build, check, import or remove LoRA pools."""
 
 
 @command.command("list")
@@ -136,44 +143,119 @@ def _with_plan(ctx: click.Context, catalogue: Catalogue, arguments: dict[str, An
 
 @command.command("import")
 @click.argument("folder", metavar="DIR", type=FILE)
-@click.option("--backbone", "-b", required=True, metavar="NAME", help="Backbone that the LoRAs were trained on.")
+@click.option(
+    "--backbone", "-b", metavar="NAME", help="Backbone that the LoRAs were trained on; default: the one they name."
+)
 @click.option("--name", help="Name of the pool; default: the name of DIR.")
 @click.option("--out", type=FOLDER, help="Output folder; default: pools/NAME.")
 @click.option(
+    "--images",
+    type=FOLDER,
+    help="Labelled images, one folder per class: measure each LoRA on up to 20 images of each of its classes.",
+)
+@click.option(
+    "--at-chance",
+    type=click.Choice(["refuse", "keep"]),
+    default="refuse",
+    help="How to treat a LoRA that is not above chance on --images.",
+)
+@click.option(
     "--missing-bias", type=click.Choice(["refuse", "zero"]), default="refuse", help="How to treat a head without bias."
 )
-@click.option("--skip-bad", is_flag=True, help="Skip LoRAs that fail a check, with a warning.")
+@click.option("--skip-bad", is_flag=True, help="Skip LoRAs that fail a check.")
 @click.option("--license", default="", help="Licence of the LoRAs, saved with the pool.")
 @device
 @click.pass_context
 def import_(
-    ctx: click.Context, /, folder: Path, backbone: str, name: str | None, out: Path | None, **arguments: Any
+    ctx: click.Context,
+    /,
+    folder: Path,
+    backbone: str | None,
+    name: str | None,
+    out: Path | None,
+    images: Path | None,
+    *,
+    skip_bad: bool,
+    license: str,
+    **arguments: Any,
 ) -> None:
     """Import the LoRAs in DIR as a pool: PEFT adapter folders, or files of the LoRA Recycle authors' code."""
+    from rich.progress import track
+
+    from freeshot.data.image_folder import left_out, several_classes_in
     from freeshot.engine.vit.backbone import named_backbone
-    from freeshot.pool.external_formats import inner_loras
-    from freeshot.pool.import_pool import import_pool
+    from freeshot.pool.external_formats import find_loras, inner_loras
+    from freeshot.pool.import_pool import ImportRules, examine_loras, require_importable, require_no_pool, store_pool
     from freeshot.pool.locate import require_pool_name
+    from freeshot.pool.propose_backbone import propose_backbone
 
     catalogue = session_of(ctx).catalogue
     name = folder.resolve().name if name is None else name
     require_pool_name(name, catalogue)
+    out = out or Path("pools") / name
+    require_no_pool(out)
+    inner = inner_loras(folder)
+    if backbone is None:
+        backbone = propose_backbone(folder, catalogue)
+        print_line(f"Backbone: {backbone}, as named by the LoRAs.")
     opened = named_backbone(catalogue, backbone, arguments.pop("device"))
-    if inner := inner_loras(folder):  # usually the checkpoints of a LoRA
+    if inner:  # usually the checkpoints of a LoRA
         print_warning(
             f"LoRAs inside the folder of another LoRA are imported separately: {_listed(inner)}. To leave them out, "
             f"move them out of {folder} and import again."
         )
-    imported, skipped = import_pool(folder, out or Path("pools") / name, name, opened, **arguments)
-    for sentence in skipped:
+    pictures = {} if images is None else several_classes_in(images)
+    if images is not None and (sentence := left_out(images)):
         print_warning(sentence)
+    loras = examine_loras(folder, opened, ImportRules(**arguments, pictures=pictures))
+    console = stderr()
+    total, hidden = len(find_loras(folder)), not console.is_terminal
+    examined = list(track(loras, "Checking LoRAs", total, console=console, transient=True, disable=hidden))
+    _print_examined(examined, skip_bad=skip_bad)
+    require_importable(examined, skip_bad=skip_bad)
+    imported = store_pool(examined, out, name, opened, license)
+    if unverified := sum(not entry.verified for entry in imported):
+        print_line(UNVERIFIED.format(counted(unverified, "LoRA")))
     print_line(f"Imported {counted(len(imported), 'LoRA')}: {_listed([entry.name for entry in imported])}.")
     print_line(f"Saved the pool '{name}' in {imported.path}.")
 
 
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
+def _print_examined(examined: Sequence[ExaminedLora], *, skip_bad: bool) -> None:
+    """Print a row for each LoRA: what it is, what becomes of it, and why."""
+    stopped = any(lora.problem for lora in examined) and not skip_bad
+    rows = []
+    for lora in examined:
+        facts = ("–", "–", "–")
+        if lora.lora is not None:
+            count = len(lora.lora.head_weight)
+            classes = _listed(lora.lora.labels, 3) if lora.lora.labels else f"{count}, unnamed"
+            facts = (str(lora.lora.rank), ", ".join(lora.lora.targets), classes)
+        verdict = ("refused" if stopped else "skipped") if lora.problem else ("passed" if stopped else "imported")
+        reason = lora.problem.replace(f"{lora.folder}/", "") or lora.verification
+        rows.append((lora.name, *facts, verdict, reason))
+    table(rows, heads=("name", "rank", "targets", "classes", "verdict", "reason"))
+
+
+def _listed(names: Sequence[str], shown: int = SHOWN) -> str:
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + more
+
+
+@command.command("remove")
+@click.argument("name")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask for confirmation.")
+@pools_folder
+@click.pass_context
+def remove(ctx: click.Context, name: str, pools: Path, *, yes: bool) -> None:
+    """Delete one of your pools, with all its files."""
+    from freeshot.pool.locate import find_own_pool
+    from freeshot.pool.store import delete_pool
+
+    folder = find_own_pool(name, session_of(ctx).catalogue, pools)
+    if not yes:
+        click.confirm(f"Delete {folder} with all its files?", abort=True)
+    delete_pool(folder)
+    print_line(f"Removed the pool '{name}'.")
 
 
 @command.command("show")
@@ -186,7 +268,7 @@ def show(ctx: click.Context, pool: str, pools: Path) -> None:
     print_line(f"{opened.name}: {counted(len(opened), 'LoRA')} on {opened.backbone} {opened.backbone_hash[:8]}…")
     if opened.license:
         print_line(f"Licence: {opened.license}")
-    rows = [(entry.name, str(entry.rank), _accuracy(entry), ", ".join(entry.classes)) for entry in opened.entries]
+    rows = [(entry.name, str(entry.rank), entry.accuracy_text, ", ".join(entry.classes)) for entry in opened.entries]
     table(rows, heads=("name", "rank", "held-out accuracy", "classes"))
 
 
@@ -200,7 +282,9 @@ def check(ctx: click.Context, pool: str, backbone: str | None, pools: Path) -> N
     opened = _open(ctx, pool, pools, backbone)
     for entry in opened.entries:
         facts = f"rank {entry.rank}, {len(entry.classes)} classes, {counted(len(entry.factors), 'adapted layer')}"
-        print_line(f"{entry.name}: ok ({facts})")
+        print_line(f"{entry.name}: ok ({facts}){'' if entry.verified else ', not verified'}")
+    if unverified := sum(not entry.verified for entry in opened):
+        print_line(UNVERIFIED.format(counted(unverified, "LoRA")))
 
 
 def _open(ctx: click.Context, pool: str, pools: Path, backbone: str | None = None) -> LoraPool:
@@ -215,8 +299,3 @@ def _open(ctx: click.Context, pool: str, pools: Path, backbone: str | None = Non
     from freeshot.engine.vit.backbone import named_backbone
 
     return open_pool(folder, named_backbone(catalogue, backbone).sha256)
-
-
-def _accuracy(entry: LoraEntry) -> str:
-    value = entry.facts.get("held_out_accuracy")
-    return f"{value:.1%}".replace("%", " %") if isinstance(value, float) else "–"

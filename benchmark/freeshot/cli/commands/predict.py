@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
-import csv
-import json
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import rich_click as click
+from rich.progress import Progress
 
 from freeshot.basics.errors import OptionError
+from freeshot.basics.files import require_writable, write_text
+from freeshot.basics.text import counted
 from freeshot.cli import options
-from freeshot.cli.console import print_warning, table
+from freeshot.cli.console import print_line, print_warning, stderr, table
 from freeshot.cli.context import session_of
 
 if TYPE_CHECKING:
-    from freeshot.workflows.predict import Prediction
+    from freeshot.evaluation.picture_predictions import PicturePredictions
+
+MOST_WARNINGS = 10
+"""Skipped images that are named on the terminal; JSON and the contact sheet name all."""
+OUT = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command("predict")
-@click.option("--adapter", type=options.FILE, help="Folder of the adapter; default: the backbone without adapter.")
+@click.option(
+    "--adapter", type=options.FILE, help="Folder of the adapter, or of a LoRA; default: the backbone without adapter."
+)
 @click.option("--support", type=options.FILE, required=True, help="Labelled images: one folder per class.")
 @click.option("--query", type=options.FILE, required=True, help="Images to classify: a folder or a file.")
 @click.option("--backbone", "-b", metavar="NAME", help="Backbone; default: the one the adapter was trained on.")
-@click.option(
-    "--format", "-f", "shape", type=click.Choice(["table", "csv", "json"]), default="table", help="Output format."
-)
+@click.option("--strict", is_flag=True, help="Refuse images that cannot be read, instead of skipping them.")
+@click.option("--batch", type=click.IntRange(min=1), metavar="N", help="Images per forward pass. Default: automatic.")
+@click.option("--format", "-f", "shape", type=click.Choice(["table", "csv", "json"]), help="Output. [default: table]")
+@click.option("--out", type=OUT, help="Save the predictions in this file, .csv or .json, instead of printing them.")
+@click.option("--sheet", type=OUT, help="Save a contact sheet of the images in this file, .html.")
 @options.device
 @click.pass_context
 def command(
@@ -36,40 +45,87 @@ def command(
     support: Path,
     query: Path,
     backbone: str | None,
-    shape: str,
+    strict: bool,
+    batch: int | None,
+    shape: str | None,
+    out: Path | None,
+    sheet: Path | None,
     device: str,
 ) -> None:
-    """Classify images by the nearest class mean of a few labelled examples. Nothing is trained."""
-    from freeshot.data.image_folder import left_out, open_classes, open_pictures
-    from freeshot.engine.lora.adapted_learner import AdaptedLearner
-    from freeshot.engine.vit.backbone import named_backbone
-    from freeshot.pool.adapter_folder import open_adapter
-    from freeshot.pool.cards import read_adapter_card
-    from freeshot.workflows.predict import predict
+    """Classify images by the nearest class mean of a few labelled examples. Nothing is trained.
 
-    if adapter is not None and backbone is None:
-        backbone = read_adapter_card(adapter).backbone
-    if backbone is None:
-        raise OptionError("No backbone given. Set --adapter (which determines the backbone) or --backbone.")
-    opened = named_backbone(session_of(ctx).catalogue, backbone, device)
-    learner = AdaptedLearner(opened, None if adapter is None else open_adapter(adapter, opened))
-    side = opened.image_size
-    if sentence := left_out(support, query):  # before the error about a class that has no other file
+    Where the images lie in folders named after the classes, their accuracy and confusions are printed, too.
+    """
+    from freeshot.data.image_folder import left_out, stray_images
+    from freeshot.workflows.predict import open_learner, predict_folders
+    from freeshot.workflows.prediction_sheet import save_prediction_sheet
+
+    _require_file(out, "--out", (".csv", ".json"))
+    _require_file(sheet, "--sheet", (".html", ".htm"))
+    learner, opened = open_learner(session_of(ctx).catalogue, adapter, backbone, device)
+    # before the error about a class that has no other file
+    for sentence in filter(None, (left_out(support, query), stray_images(support))):
         print_warning(sentence)
-    predictions = predict(learner, open_classes(support, side), open_pictures(query, side), opened.device)
-    _print(predictions, shape)
-
-
-def _print(predictions: Sequence[Prediction], shape: str) -> None:
-    if shape == "table":
-        rows = [(str(p.file), p.label, f"{100 * p.probability:.1f} %") for p in predictions]
-        table(rows, heads=("picture", "class", "probability"))
-    elif shape == "json":
-        plain = [{"picture": str(p.file), "class": p.label, "probabilities": p.probabilities} for p in predictions]
-        click.echo(json.dumps(plain, indent=1, ensure_ascii=False))
+    with _progress_bar() as on_step:
+        predictions = predict_folders(
+            learner, support, query, opened.image_size, opened.device, strict=strict, batch=batch, on_step=on_step
+        )
+    _warn(predictions.skipped)
+    machine_readable = shape in ("csv", "json")
+    if machine_readable:
+        click.echo(_text(predictions, f".{shape}"), nl=False)
     else:
-        classes = list(predictions[0].probabilities)
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(["picture", "class", *(f"p({name})" for name in classes)])
-        for p in predictions:
-            writer.writerow([p.file, p.label, *(f"{p.probabilities[name]:.6f}" for name in classes)])
+        _print(predictions, listed=out is None or shape == "table")
+    if out is not None:
+        write_text(out, _text(predictions, out.suffix.lower()))
+    if sheet is not None:
+        settings = (f"Backbone: {opened.name}. Adapter: {adapter or 'none'}. Support images: {support}.",)
+        save_prediction_sheet(predictions, sheet, settings)
+    for path in () if machine_readable else filter(None, (out, sheet)):
+        print_line(f"Saved {path}.")
+
+
+def _require_file(path: Path | None, option: str, endings: Sequence[str]) -> None:
+    """Require an ending, and a folder that can be written, before anything is computed."""
+    if path is None:
+        return
+    if path.suffix.lower() not in endings:
+        raise OptionError(f"{option} {path} must end in {' or '.join(endings)}. Choose another name.")
+    require_writable(path.parent, option)
+
+
+@contextmanager
+def _progress_bar() -> Iterator[Callable[[int, int], None]]:
+    """Show a bar on a terminal while images are embedded."""
+    console = stderr()
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
+        task = bars.add_task("images", total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
+
+
+def _warn(skipped: Sequence[str]) -> None:
+    for sentence in skipped[:MOST_WARNINGS]:
+        print_warning(f"Skipped: {sentence}")
+    if (more := len(skipped) - MOST_WARNINGS) > 0:
+        print_warning(f"Skipped {counted(more, 'more image')}.")
+
+
+def _text(predictions: PicturePredictions, ending: str) -> str:
+    from freeshot.render.picture_predictions import as_csv, as_json
+
+    return as_csv(predictions) if ending == ".csv" else as_json(predictions)
+
+
+def _print(predictions: PicturePredictions, *, listed: bool) -> None:
+    """Print the predictions, if they are to be listed, and the accuracy and confusions, if there are any."""
+    from freeshot.render.picture_predictions import accuracy_text, confusion_rows, table_rows
+
+    if listed:
+        heads, rows = table_rows(predictions)
+        table(rows, heads)
+    if text := accuracy_text(predictions):
+        if listed:
+            print_line("")
+        print_line(text)
+        heads, rows = confusion_rows(predictions)
+        table(rows, heads)

@@ -1,4 +1,4 @@
-"""`freeshot results`: validate records, pack them for submission, print their schema."""
+"""`freeshot results`: list, show and validate records, pack them for submission, print their schema."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import rich_click as click
 from freeshot.basics.errors import StoreError
 from freeshot.basics.text import counted
 from freeshot.cli import options
-from freeshot.cli.console import print_finding, print_line, print_warning
+from freeshot.cli.console import print_finding, print_line, print_warning, table
 from freeshot.cli.context import session_of
 from freeshot.cli.group import HelpfulGroup
 
@@ -21,7 +21,52 @@ if TYPE_CHECKING:
 
 @click.group("results", cls=HelpfulGroup)
 def command() -> None:
-    """Validate records, pack them for submission, or print their schema."""
+    """List, show or validate records, pack them for submission, or print their schema."""
+
+
+@command.command("list")
+@options.results_argument
+@options.suite(help="List only records of this suite.")
+@options.tracks(help="List only tracks that match this pattern, e.g. '*/5w1s'. Repeatable.")
+@options.methods(help="List only this method, or the row with this label. Repeatable.")
+@click.option(
+    "--format", "-f", "form", type=click.Choice(["table", "csv", "json"]), default="table", help="Output format."
+)
+def list_(results: Path, suite: str | None, tracks: tuple[str, ...], methods: tuple[str, ...], form: str) -> None:
+    """List the records in DIR. CSV and JSON have more columns."""
+    from freeshot.leaderboard import Selection
+    from freeshot.leaderboard.listing import list_records
+    from freeshot.render.record_list import HEADS, records_as_csv, records_as_json, records_as_rows
+
+    loaded = _loaded(results)
+    for problem in loaded.problems:
+        print_warning(problem)
+    listed = list_records(loaded.records, Selection(suite, tracks, methods))
+    if form == "table":
+        table(records_as_rows(listed), heads=HEADS)
+    else:
+        click.echo({"csv": records_as_csv, "json": records_as_json}[form](listed), nl=False)
+
+
+@command.command("show")
+@click.argument("record", metavar="RECORD")
+@options.results_argument
+def show(record: str, results: Path) -> None:
+    """Print everything that a record holds. RECORD is its file, or the first digits of its hash in DIR."""
+    import shlex
+
+    from freeshot.records.load import find_record
+    from freeshot.records.models import RunRecord
+    from freeshot.records.predictions import stored_at
+    from freeshot.render.record_text import record_sections
+
+    path = find_record(record, results)
+    for section in record_sections(RunRecord.read(path)):
+        table([(f"  {name}", value) for name, value in section.lines], title=section.title)
+    print_line(f"File: {path}")
+    if stored_at(path).exists():
+        print_line(f"Predictions: {stored_at(path)}")
+    print_line(f"Reproduce it: {shlex.join(['freeshot', 'reproduce', str(path)])}")
 
 
 @command.command("check")

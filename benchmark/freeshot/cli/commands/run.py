@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
+from click.core import ParameterSource
 
 from freeshot.basics.text import counted
 from freeshot.cli import options
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @click.command("run")
-@click.argument("suite", metavar="[SUITE]", required=False)
+@click.argument("suite", metavar="[SUITE_OR_FILE]", required=False)
 @click.option(
     "--profile", "-p", metavar="NAME", help="Size of the suite, e.g. quick; default: full. See 'freeshot show SUITE'."
 )
@@ -53,15 +54,23 @@ if TYPE_CHECKING:
     help="Set an option of the launcher, e.g. -l workers=2. Repeatable.",
 )
 @options.plugin_files()
+@click.option("--save-predictions", is_flag=True, help="Write the predictions of all queries beside each record.")
 @click.option("--rerun", is_flag=True, help="Run finished cells again.")
 @click.option("--dry-run", is_flag=True, help="Print the cells and the estimated cost without running anything.")
 @options.full_traceback
 @click.pass_context
 def command(ctx: click.Context, /, *, dry_run: bool, files: tuple[Path, ...], full: bool, **arguments: Any) -> None:
-    """Run a suite, or selected tracks and methods. Finished cells are skipped."""
+    """Run a suite, or selected tracks and methods. Finished cells are skipped.
+
+    FILE.toml holds these options as keys; options given here replace those of the file.
+    """
     from freeshot.launch.plan import plan_run
     from freeshot.launch.request import RunRequest
+    from freeshot.launch.run_file import save_run_file
 
+    if str(arguments["suite"]).endswith(".toml"):
+        arguments = _with_run_file(ctx, arguments)
+        files = (*arguments.pop("plugins", ()), *files)
     session = session_of(ctx, files, arguments["data"])
     request = RunRequest(**arguments)
     plan = plan_run(request, session.catalogue)
@@ -71,13 +80,27 @@ def command(ctx: click.Context, /, *, dry_run: bool, files: tuple[Path, ...], fu
         return
     from freeshot.cli.progress import shown
     from freeshot.launch.runner import execute_plan
+    from freeshot.leaderboard.labels import cell_titles
 
     todo = [cell.spec.cell for cell in plan.cells if cell.state == "todo"]
-    with shown(session.host.manager, _cell_titles(plan), todo) as display:
+    with shown(session.host.manager, cell_titles([cell.spec for cell in plan.cells]), todo) as display:
         outcome = execute_plan(plan, request, session.catalogue)
+    save_run_file(request, session.host.selection.files)
     _print_result(plan, request, outcome, display, full=full)
     if outcome.failed:
         ctx.exit(1)
+
+
+def _with_run_file(ctx: click.Context, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of the run file, and on top of them those of the command line."""
+    from freeshot.launch.run_file import read_run_file
+
+    given = read_run_file(Path(arguments["suite"]))
+    typed = {name for name in arguments if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT} - {"suite"}
+    if "launcher" in typed:
+        given.pop("launcher_options", None)
+    merged = arguments | {"suite": None} | {name: value for name, value in given.items() if name not in typed}
+    return merged | {"precision": options.measured(merged["precision"], merged["device"])}
 
 
 def _print_result(plan: Plan, request: RunRequest, outcome: Outcome, display: LineDisplay, *, full: bool) -> None:
@@ -87,6 +110,8 @@ def _print_result(plan: Plan, request: RunRequest, outcome: Outcome, display: Li
 
     print_line("")
     print_line(_counts(plan, outcome, display))
+    if request.save_predictions and (without := _without_predictions(plan, request.results)):
+        print_line(f"{counted(without, 'finished cell')} without saved predictions; --rerun makes them.")
     print_failures(display.failures, full=full)
     _print_ranking(plan, request)
     suite = next((cell.spec.suite for cell in plan.cells), None)
@@ -111,6 +136,15 @@ def _counts(plan: Plan, outcome: Outcome, display: LineDisplay) -> str:
     return " ".join(sentences)
 
 
+def _without_predictions(plan: Plan, results: Path) -> int:
+    """Count the cells that finished before, and whose predictions were not saved then."""
+    from freeshot.records.predictions import stored_at
+    from freeshot.records.store import record_path
+
+    done = [cell for cell in plan.cells if cell.state == "done"]
+    return sum(not stored_at(record_path(results, cell.spec)).exists() for cell in done)
+
+
 def _print_ranking(plan: Plan, request: RunRequest) -> None:
     """Print the ranking of the suite on the tracks of this run."""
     from freeshot.cli.ranking import print_ranking
@@ -128,15 +162,6 @@ def _print_ranking(plan: Plan, request: RunRequest) -> None:
     print_ranking(stdout(), ranking)
     if not ranking.empty:
         print_line("")
-
-
-def _cell_titles(plan: Plan) -> dict[str, str]:
-    """Map the hash of each cell to its track and row label, with the seed if there are several."""
-    several = len({cell.spec.seed for cell in plan.cells}) > 1
-    return {
-        cell.spec.cell: f"{cell.spec.track.name} · {label}" + (f", seed {cell.spec.seed}" if several else "")
-        for cell, label in zip(plan.cells, _row_labels(plan), strict=True)
-    }
 
 
 def _print_dry_run(plan: Plan, request: RunRequest, catalogue: Catalogue) -> None:
@@ -177,18 +202,11 @@ def _print_estimate(estimate: CostEstimate) -> None:
 
 def _method_titles(plan: Plan) -> list[str]:
     """Return each cell's method and components, or its row label if rows differ in other options."""
+    from freeshot.leaderboard.labels import row_labels
+
     titles = []
-    for cell, label in zip(plan.cells, _row_labels(plan), strict=True):
+    for cell, label in zip(plan.cells, row_labels([cell.spec for cell in plan.cells]), strict=True):
         components = ", ".join(component.name for component in cell.spec.components.values())
         plain = f"{cell.spec.method.name} ({components})" if components else cell.spec.method.name
         titles.append(plain if label == cell.spec.method.name else label)
     return titles
-
-
-def _row_labels(plan: Plan) -> list[str]:
-    """Return the label of each cell's leaderboard row."""
-    from freeshot.leaderboard.labels import configuration, labels
-
-    chosen = [configuration(cell.spec) for cell in plan.cells]
-    named = labels(chosen)
-    return [named[configuration] for configuration in chosen]

@@ -112,6 +112,15 @@ def described_network(prior: str, path: Path) -> PriorNetwork:
     return described
 
 
+def available_prior() -> tuple[str, str] | None:
+    """Return the name of a prior and of its file, if one is in the weights folder; ResNet-50 first."""
+    for prior in KNOWN:
+        for path in sorted(weights_folder().glob(f"{prior}*")):
+            if path.suffix in (".safetensors", ".pth"):
+                return prior, path.name
+    return None
+
+
 def weights_file(file: str) -> Path:
     """Return the path of a weights file; DataError if its content does not match the hash in its name."""
     path = next((path for path in (Path(file), weights_folder() / file) if path.is_file()), Path(file))

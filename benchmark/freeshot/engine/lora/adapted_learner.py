@@ -14,16 +14,21 @@ from freeshot.engine.vit.backbone import Backbone
 from freeshot.engine.vit.forward import forward
 
 
+def with_adapter(backbone: Backbone, adapter: Adapter | None) -> Backbone:
+    """Return the backbone with the adapter merged into its weights; without an adapter the same backbone."""
+    if adapter is None:
+        return backbone
+    bank = bank_of(adapter, next(backbone.vit.parameters()))
+    return replace(backbone, vit=merge(backbone.vit, bank))
+
+
 class AdaptedLearner(Learner):
     """Embed with the frozen backbone and the adapter merged into its weights: no extra cost at test time."""
 
     def __init__(self, backbone: Backbone, adapter: Adapter | None = None) -> None:
         self.adapter = adapter
         """The merged adapter; None for the unchanged backbone."""
-        self._backbone = backbone
-        if adapter is not None:
-            bank = bank_of(adapter, next(backbone.vit.parameters()))
-            self._backbone = replace(backbone, vit=merge(backbone.vit, bank))
+        self._backbone = with_adapter(backbone, adapter)
 
     @property
     def network(self) -> nn.Module:

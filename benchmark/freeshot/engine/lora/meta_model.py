@@ -68,6 +68,16 @@ def factors_of(adapter: Adapter) -> dict[Slot, tuple[Tensor, Tensor]]:
     return factors
 
 
+def sum_of(first: Adapter, second: Adapter) -> Adapter:
+    """Return the adapter that adds both: factors are stacked, so ranks add up, in each slot; facts of the second."""
+    one, other = factors_of(first), factors_of(second)
+    factors = {}
+    for slot in sorted(one.keys() | other.keys()):
+        pairs = [part[slot] for part in (one, other) if slot in part]
+        factors[slot] = (torch.cat([a for a, _ in pairs]), torch.cat([b.to(pairs[0][1]) for _, b in pairs], dim=1))
+    return adapter_of(factors, second.facts)
+
+
 def bank_of(adapter: Adapter, like: Tensor) -> LoraBank:
     """Convert an adapter to a bank of one LoRA."""
     factors = factors_of(adapter)

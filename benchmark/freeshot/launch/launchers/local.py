@@ -5,9 +5,10 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
@@ -48,7 +49,8 @@ class LocalLauncher(Launcher):
                 run_cell(cell)
             return
         workers = min(self.workers, len(cells))
-        map_in_processes(cells, run_cell, [_worker_environment(number, workers) for number in range(workers)])
+        environments = [_worker_environment(number, workers) for number in range(workers)]
+        map_in_processes(cells, run_cell, environments, main=False)
 
 
 def _worker_environment(number: int, workers: int) -> dict[str, str]:
@@ -71,12 +73,16 @@ def _gpus() -> list[str]:
 
 
 def map_in_processes(
-    items: Sequence[Any], work: Callable[[Any], None], environments: Sequence[Mapping[str, str]]
+    items: Sequence[Any],
+    work: Callable[[Any], None],
+    environments: Sequence[Mapping[str, str]],
+    *,
+    main: bool = True,
 ) -> None:
     """Call `work` on each item, in one process per mapping of environment variables.
 
-    Everything must be picklable. `work` reports its own result. A process that dies is replaced, and the item that it
-    worked on is not retried.
+    Everything must be picklable; without `main`, it must need nothing from the program's main module. `work` reports
+    its own result. A process that dies is replaced, and the item that it worked on is not retried.
     """
     spawn = multiprocessing.get_context("spawn")
     taken = spawn.Value("l", 0)  # number of items that processes have taken
@@ -84,7 +90,7 @@ def map_in_processes(
 
     def start(variables: Mapping[str, str]) -> SpawnProcess:
         process = spawn.Process(target=_serve, args=(taken, items, work), daemon=True)
-        with _environment(variables):
+        with _environment(variables), nullcontext() if main else _main_hidden():
             process.start()
         return process
 
@@ -120,6 +126,22 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def _main_hidden() -> Iterator[None]:
+    """Keep processes started inside this block from importing the program's main module.
+
+    A script that runs cells without `if __name__ == "__main__"` would otherwise begin anew in each of them.
+    """
+    main = sys.modules["__main__"]
+    before = {name: getattr(main, name) for name in ("__spec__", "__file__") if hasattr(main, name)}
+    vars(main).pop("__file__", None)
+    main.__spec__ = None
+    try:
+        yield
+    finally:
+        vars(main).update(before)
 
 
 def _serve(taken: Any, items: Sequence[Any], work: Callable[[Any], None]) -> None:

@@ -34,8 +34,8 @@ def html(boards: Iterable[Board], sheets: Sequence[Path] = (), folder: str = "re
     every = [board_data(board, folder) for board in boards]
     if every:
         every[0]["sheets"] = [_picture(path) for path in sheets]
-    style, script = _asset("style.css"), '"use strict";\n' + "\n".join(_asset(f"{name}.js") for name in SCRIPTS)
-    page = _asset("page.html").replace("@STYLE-HASH@", _hash(style)).replace("@SCRIPT-HASH@", _hash(script))
+    style, script = asset("style.css"), '"use strict";\n' + "\n".join(asset(f"{name}.js") for name in SCRIPTS)
+    page = asset("page.html").replace("@STYLE-HASH@", csp_hash(style)).replace("@SCRIPT-HASH@", csp_hash(script))
     for mark, text in {"@STYLE@": style, "@SCRIPT@": script, "@DATA@": _json(every)}.items():
         page = page.replace(mark, text, 1)
     return f"{GENERATED}\n{page}"
@@ -48,11 +48,12 @@ def _json(data: object) -> str:
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """Read a file of this package's assets."""
     return files("freeshot.render.html").joinpath("assets", name).read_text(encoding="utf-8")
 
 
-def _hash(text: str) -> str:
+def csp_hash(text: str) -> str:
     """Return the hash of a script or style sheet in the format of a content security policy."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
 
