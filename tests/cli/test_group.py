@@ -59,8 +59,7 @@ def test_a_mistyped_verb_is_answered_with_the_nearest(call: Call) -> None:
     assert done.exit_code == 2
     assert done.stderr == (
         "Error: No command is called 'lst'. Did you mean 'list'? Known: cache, compare, data, evaluate, leaderboard, "
-        "list, plugin, pool, power, predict, recycle, reproduce, results, run, show, view.
-"
+        "list, plugin, pool, power, predict, recycle, reproduce, results, run, show, view.\n"
     )
 
 
