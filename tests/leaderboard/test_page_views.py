@@ -270,6 +270,43 @@ def test_two_chosen_rows_are_compared(fresh: Visit) -> None:
     assert not fresh.page.locator("#picked").is_visible()
 
 
+def test_dialogs_lead_to_each_other_and_close(fresh: Visit) -> None:
+    title, detail = fresh.page.locator("#detail-title"), fresh.page.locator("#detail")
+    fresh.page.locator("#board button.value").first.click()
+    detail.get_by_role("button", name="About the track").click()
+    assert title.inner_text() == TRACKS[0]
+    detail.get_by_role("button", name="alpha").click()
+    assert title.inner_text() == "alpha"
+    detail.get_by_role("button", name="60.00 %").first.click()
+    detail.get_by_role("button", name="About the row").click()
+    assert title.inner_text() == "alpha"
+    detail.get_by_role("button", name="Close").click()
+    assert not detail.is_visible()
+    assert "open=" not in fresh.page.url
+    fresh.page.locator("#board button.about").first.click()
+    detail.get_by_role("button", name="Sort the table by this track").click()
+    assert not detail.is_visible()
+    assert fresh.page.locator("[aria-sort=descending] button").first.get_attribute("data-key") == TRACKS[0]
+    fresh.page.locator("#board button.name").first.click()
+    fresh.page.mouse.click(5, 5)
+    assert not detail.is_visible()
+
+
+def test_the_view_can_be_reset(fresh: Visit) -> None:
+    start = fresh.page.evaluate(SEEN)
+    for act in VIEWS["a table"] + VIEWS["pictures"][:3]:
+        act(fresh.page)
+    assert fresh.page.evaluate(SEEN) != start
+    fresh.page.get_by_role("button", name="Reset view").click()
+    assert fresh.page.evaluate(SEEN) == start
+    assert fresh.page.url.endswith("#pocket@1")
+
+
+def test_a_track_of_the_comparison_shows_its_episodes(fresh: Visit) -> None:
+    fresh.page.locator("#pair tbody th button").nth(2).click()
+    assert fresh.page.locator("#scatter-track").input_value() == TRACKS[2]
+
+
 def test_the_scatter_has_every_episode(fresh: Visit) -> None:
     fresh.page.select_option("#pair-first", "alpha")
     fresh.page.select_option("#pair-second", "frozen-prototype")
