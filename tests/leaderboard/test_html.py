@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 from html.parser import HTMLParser
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from tests.leaderboard.conftest import make_record
 from freeshot.leaderboard import boards
 from freeshot.records.models import IntervalRecord, Quality
 from freeshot.render import render
-from freeshot.render.html.page import html
+from freeshot.render.html.page import SCRIPTS, html
 from freeshot.render.html.rows import BINS
 from freeshot.stats.intervals import student_t
 from freeshot.stats.paired_tests import evidence, verdict
@@ -138,6 +139,11 @@ def test_the_page_asks_for_nothing_from_elsewhere() -> None:
     assert re.findall(r"<link[^>]*>", page) == ['<link rel="icon" href="data:,">']
     assert not re.findall(r"<iframe|src=\"(?!data:)|@import|innerHTML|eval\(", page)
     assert "default-src 'none'" in page
+
+
+def test_every_script_is_part_of_the_page() -> None:
+    assets = files("freeshot.render.html").joinpath("assets")
+    assert sorted(SCRIPTS) == sorted(file.name.removesuffix(".js") for file in assets.iterdir() if ".js" in file.name)
 
 
 def test_the_committed_page_is_small() -> None:

@@ -13,7 +13,8 @@ function showTip(element) {
   const text = TERMS.get(element.dataset.term);
   if (!text) return;
   tip.textContent = text;
-  tip.showPopover();
+  tip.hidden = false;
+  tip.showPopover?.(); // above dialogs, where the browser can
   const box = element.getBoundingClientRect(),
     high = tip.offsetHeight;
   tip.style.left = Math.max(8, Math.min(box.left, innerWidth - tip.offsetWidth - 8)) + "px";
@@ -22,7 +23,9 @@ function showTip(element) {
 }
 
 function hideTip() {
-  if (tip.matches(":popover-open")) tip.hidePopover();
+  if (tip.hidden) return;
+  tip.hidePopover?.();
+  tip.hidden = true;
   document.querySelectorAll("[aria-describedby=tip]").forEach((element) => element.removeAttribute("aria-describedby"));
 }
 
@@ -34,7 +37,7 @@ for (const event of ["pointerover", "focusin"]) {
   });
 }
 document.addEventListener("keydown", (event) => {
-  if (event.key !== "Escape" || !tip.matches(":popover-open")) return;
+  if (event.key !== "Escape" || tip.hidden) return;
   hideTip();
   event.preventDefault(); // a dialog below it stays open
 });
