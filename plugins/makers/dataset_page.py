@@ -33,7 +33,7 @@ def _section(dataset: PublishedDataset) -> str:
     checked = " Its checksum is compared by `freeshot data check`." if sums else ""
     offered = f"- **Download** `freeshot data get {dataset.name}`\n" if dataset.remote_files() else ""
     return (
-        f"### {dataset.name}\n\n{dataset.summary()}\n\n"
+        f"## {dataset.name}\n\n{dataset.summary()}\n\n"
         f"- **From** <{address}>{comma}{details}\n"
         f"{offered}"
         f"- **Into** `data/{dataset.name}/`: {put}.{checked}\n"

@@ -19,7 +19,7 @@ from freeshot.records.load import load_records
 from freeshot.render.format import access, at_test
 
 BEGIN, END = "<!-- leaderboard: begin -->", "<!-- leaderboard: end -->"
-CHOSEN = re.compile(r"^(\| `([a-z0-9-]+)`[^|]*\|).*$", re.MULTILINE)
+CHOSEN = re.compile(r"^(\| \[?`([a-z0-9-]+)`[^|]*\|).*$", re.MULTILINE)
 """A row of the table: its first column, which holds the label of a row of the board."""
 
 
@@ -32,21 +32,21 @@ def with_numbers(document: str, board: Board) -> str:
     table, _, after = rest.partition(END)
     rows = {row.label: row for row in board.all_rows}
     first = [(match[1], rows[match[2]]) for match in CHOSEN.finditer(table)]
-    groups = [(section, shot) for section in board.sections for shot in _shots(board, section)]
-    header = ["Method", "Data", "At test", *(f"{section} {shot}-shot" for section, shot in groups)]
-    lines = [f"| {' | '.join(header)} |", f"|---|---|---|{'---:|' * len(groups)}"]
+    header = ["Method", "Data", "At test", *(f"{section} {shot}-shot" for section, shot in groups(board))]
+    lines = [f"| {' | '.join(header)} |", f"|---|---|---|{'---:|' * len(groups(board))}"]
     for column, row in first:
-        means = [f"{100 * _mean(board, row, section, shot):.1f}" for section, shot in groups]
+        means = [f"{100 * mean_accuracy(board, row, section, shot):.1f}" for section, shot in groups(board)]
         lines.append(f"{column} {' | '.join([access(row.tags), at_test(row.tags), *means])} |")
     body = "\n".join(lines)
     return f"{before}{BEGIN}\n{body}\n{END}{after}"
 
 
-def _shots(board: Board, section: str) -> list[int]:
-    return sorted({track.shot for track in board.sections[section]})
+def groups(board: Board) -> list[tuple[str, int]]:
+    """List the sections of a board with each of their numbers of examples per class."""
+    return [(section, shot) for section, tracks in board.sections.items() for shot in sorted({t.shot for t in tracks})]
 
 
-def _mean(board: Board, row: Entry, section: str, shot: int) -> float:
+def mean_accuracy(board: Board, row: Entry, section: str, shot: int) -> float:
     """Average a row's accuracy over the tracks of a section with this many examples per class."""
     names = [track.name for track in board.sections[section] if track.shot == shot]
     mean = row.mean(names)

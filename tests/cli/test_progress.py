@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from io import StringIO
 from pathlib import Path
 
@@ -197,6 +198,8 @@ def test_durations_are_written_as_said(seconds: float, said: str) -> None:
 def notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Make rich believe that it runs in Jupyter; return a folder for modules."""
     monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    for name in ("IPython", "IPython.display", "ipywidgets"):
+        monkeypatch.delitem(sys.modules, name, raising=False)  # the installed ones
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "IPython").mkdir()
     (tmp_path / "IPython/__init__.py").touch()
@@ -227,19 +230,18 @@ def test_in_a_notebook_there_are_bars(notebook: Path) -> None:
         assert isinstance(display, BarDisplay)
         manager.hook.freeshot_event(event=StageStarted("c", "invert", 9, id="1"))
         manager.hook.freeshot_event(event=CellFinished("c", 0.5, 0.1, id="1"))
-    from IPython.display import shown as outputs  # type: ignore[import-not-found]
-    from ipywidgets import Output  # type: ignore[import-not-found]
-
-    assert any(isinstance(output, Output) for output in outputs)
+    outputs, widget = import_module("IPython.display").shown, import_module("ipywidgets").Output
+    assert any(isinstance(output, widget) for output in outputs)
     assert any("50.00 % ± 10.00 % [cell 1 of 1]" in str(getattr(output, "html", "")) for output in outputs)
-    assert Output.closed
+    assert widget.closed
 
 
-def test_in_a_notebook_without_widgets_there_are_lines(notebook: Path) -> None:
+@pytest.mark.usefixtures("notebook")
+def test_in_a_notebook_without_widgets_there_are_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)  # as if it were not installed
     manager = load_plugins(only=frozenset()).manager
     with shown(manager, cells=["1"]) as display:
         assert type(display) is LineDisplay
         manager.hook.freeshot_event(event=CellFinished("c", 0.5, 0.1, id="1"))
-    from IPython.display import shown as outputs
-
+    outputs = import_module("IPython.display").shown
     assert ["50.00 %" in output.html for output in outputs] == [True]

@@ -1,7 +1,16 @@
 """Run the commands of a documentation page in an empty folder, and put what they print below them.
 
 A block ```console holds commands after `$ ` and their output; a block ```python with a title is written to the file of
-that name, one without is run. Commands of a page run in the order in which they stand there.
+that name, one without is run. Commands of a page run in the order in which they stand there; one that ends with a
+backslash continues on the next line. What only the tests need stands in comments before a block, which readers of the
+site do not see, each about all commands of the block or, with a number, about one:
+
+    <!-- docs: first 5 -->               show the first lines of the output, and `…` for the others
+    <!-- docs: 2: first 2, last 1 -->    the same for the second command, with lines of the end
+    <!-- docs: match ran:|Records: -->   show the lines that match
+    <!-- docs: after ^$ -->              show the lines after the first that matches
+    <!-- docs: 1: fails -->              the command ends with an error
+    <!-- docs: before COMMAND -->        run a command first; $DOCS is the folder of the pages
 """
 
 from __future__ import annotations
@@ -10,7 +19,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,10 +27,14 @@ from tests import cli_fork_server
 
 DOCS = Path(__file__).parents[2] / "docs"
 BLOCK = re.compile(
-    r"^(?P<indent> *)```(?P<language>console|python)(?P<rest>[^\n]*)\n(?P<body>.*?)^ *```$", re.MULTILINE | re.DOTALL
+    r"(?P<notes>(?:^ *<!-- docs: [^\n]* -->\n+)*)"
+    r"^(?P<indent> *)```(?P<language>console|python)(?P<rest>[^\n]*)\n(?P<body>.*?)^ *```$",
+    re.MULTILINE | re.DOTALL,
 )
+NOTE = re.compile(r"<!-- docs: (?:(?P<command>\d+): )?(?P<text>.*) -->")
 TITLE = re.compile(r'title="([^"]+)"')
-ENVIRONMENT = {"COLUMNS": "110", "NO_COLOR": "1", "TERM": "dumb", "OMP_NUM_THREADS": "1"}
+LEFT_OUT = "…"
+ENVIRONMENT = {"DOCS": str(DOCS), "COLUMNS": "110", "NO_COLOR": "1", "TERM": "dumb", "OMP_NUM_THREADS": "1"}
 
 
 @dataclass(frozen=True)
@@ -55,16 +68,72 @@ def run_page(page: Path, folder: Path) -> Iterator[Ran]:
 
 def _console(block: re.Match[str], folder: Path) -> Ran:
     indent, lines, failed = block["indent"], [], ""
-    for line in block["body"].splitlines():
-        text = line.removeprefix(indent)
-        if not text.startswith("$ "):
-            continue
-        done = _shell(["bash", "-o", "pipefail", "-c", text.removeprefix("$ ")], folder)
-        lines += [text, *done.stdout.rstrip("\n").splitlines()]
-        if done.returncode != 0 and not failed:
-            failed = f"{text}\n{done.stdout}"
-    shown = "".join(f"{indent}{line}".rstrip() + "\n" for line in lines)
-    return Ran(block[0], f"{indent}```console{block['rest']}\n{shown}{indent}```", failed)
+    for command in notes(block["notes"], "before "):
+        failed = failed or _failure(command, _bash(command, folder), fails=False)
+    for number, command in enumerate(commands(_dedented(block["body"], indent)), 1):
+        done = _bash(command, folder)
+        shown = notes(block["notes"], "first ", "last ", "match ", "after ", number=number, whole=True)
+        lines += [*f"$ {command}".splitlines(), *shorten(done.stdout.rstrip("\n").splitlines(), shown)]
+        fails = "fails" in notes(block["notes"], "fails", number=number, whole=True)
+        failed = failed or _failure(command, done, fails=fails)
+    text = "".join(f"{indent}{line}".rstrip() + "\n" for line in lines)
+    return Ran(block[0], f"{block['notes']}{indent}```console{block['rest']}\n{text}{indent}```", failed)
+
+
+def notes(text: str, *starts: str, number: int = 0, whole: bool = False) -> list[str]:
+    """List what the comments of a block say with one of these beginnings, about all commands or the numbered one."""
+    about = [note for note in NOTE.finditer(text) if note["command"] in {None, str(number)}]
+    own = [note["text"] for note in about if note["text"].startswith(starts)]
+    return own if whole else [note.removeprefix(start) for note in own for start in starts]
+
+
+def commands(body: str) -> list[str]:
+    """List the commands of a block; one whose line ends with a backslash continues on the next."""
+    return re.findall(r"^\$ ((?:.*\\\n)*.*)$", body, re.MULTILINE)
+
+
+def shorten(lines: Sequence[str], shown: Sequence[str]) -> list[str]:
+    """Replace each run of lines that is not shown by `…`; without a note all lines are shown."""
+    rules = [_rule(part, lines) for note in shown for part in _parts(note)]
+    if not rules:
+        return [*lines]
+    short: list[str] = []
+    for index, line in enumerate(lines):
+        if any(rule(index, line) for rule in rules):
+            short.append(line)
+        elif short[-1:] != [LEFT_OUT]:
+            short.append(LEFT_OUT)
+    return short
+
+
+def _parts(note: str) -> list[str]:
+    return [note] if note.startswith(("match ", "after ")) else note.split(", ")
+
+
+def _rule(part: str, lines: Sequence[str]) -> Callable[[int, str], bool]:
+    """Return the function of a line and its index that decides whether it is shown."""
+    kind, _, value = part.partition(" ")
+    match kind:
+        case "first":
+            return lambda index, _: index < int(value)
+        case "last":
+            return lambda index, _: index >= len(lines) - int(value)
+        case "match":
+            return lambda _, line: re.search(value, line) is not None
+        case "after":
+            start = next((index for index, line in enumerate(lines) if re.search(value, line)), len(lines))
+            return lambda index, _: index > start
+        case _:
+            raise ValueError(f"'{part}' selects no lines. Write first N, last N, match REGEX or after REGEX.")
+
+
+def _failure(command: str, done: subprocess.CompletedProcess[str], *, fails: bool) -> str:
+    """Describe an unexpected end of a command; '' if it ended as expected."""
+    return "" if fails == (done.returncode != 0) else f"{command}\nexit code {done.returncode}\n{done.stdout}"
+
+
+def _bash(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return _shell(["bash", "-o", "pipefail", "-c", command], folder)
 
 
 def _shell(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:

@@ -7,10 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.docs.pages import DOCS
-from tests.docs.tables import LISTED, PAGES, RESULTS
-
-from freeshot.plugin.catalogue import Catalogue
-from freeshot.plugin.host import load_plugins
+from tests.docs.tables import LISTED, PAGES, RESULTS, catalogue, refreshed
 
 HEADLINES = {
     "averaging the LoRAs beats LoRA Recycle": ("lora-average", "lora-recycle"),
@@ -32,21 +29,39 @@ HEADLINES = {
 """Heading of a finding → the comparison whose difference it begins with."""
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
 def test_a_table_is_that_of_records_and_plugins(page: Path) -> None:
-    text = page.read_text(encoding="utf-8")
-    assert PAGES[page](text) == text, "Write it again with: python -m tests.docs.tables"
+    assert refreshed(page) == page.read_text(encoding="utf-8"), "Write it again with: python -m tests.docs.tables"
 
 
 def test_every_method_is_listed_once() -> None:
     listed = [row[2] for row in LISTED.finditer((DOCS / "methods" / "index.md").read_text(encoding="utf-8"))]
-    assert sorted(listed) == sorted(Catalogue(load_plugins()).names("method"))
+    assert sorted(listed) == sorted(catalogue().names("method"))
+
+
+@pytest.mark.parametrize("kind", ["method", "inversion", "meta-learner", "strategy"])
+def test_every_component_is_described_once(kind: str) -> None:
+    pages = [page.read_text(encoding="utf-8") for page in (DOCS / "methods").glob("*.md")]
+    described = [
+        name for page in pages for name in re.findall(rf"^<!-- component: {kind} (\S+) -->$", page, re.MULTILINE)
+    ]
+    assert sorted(described) == sorted(catalogue().names(kind))
+
+
+def test_the_gallery_shows_every_example() -> None:
+    page = (DOCS / "gallery.md").read_text(encoding="utf-8")
+    shown = re.findall(r'^--8<-- "docs/examples/(.*)"$', page, re.MULTILINE)
+    assert sorted(shown) == sorted(f.relative_to(DOCS / "examples").as_posix() for f in DOCS.glob("examples/*/*.py"))
+
+
+def test_the_leaderboard_is_published_with_the_site() -> None:
+    assert (DOCS / "leaderboard" / "index.html").resolve() == (RESULTS / "leaderboard" / "index.html").resolve()
 
 
 def test_every_page_is_in_the_navigation(repository: Path) -> None:
     navigation = (repository / "mkdocs.yml").read_text(encoding="utf-8")
     pages = [page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md") if "examples" not in page.parts]
-    assert [page for page in pages if f": {page}\n" not in navigation] == []
+    assert [page for page in pages if f": {page}\n" not in navigation and f"- {page}\n" not in navigation] == []
 
 
 @pytest.mark.parametrize("headline", HEADLINES)
