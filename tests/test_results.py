@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from freeshot.leaderboard import Board, Extensions, boards
 from freeshot.leaderboard.compare import compare
 from freeshot.leaderboard.selection import find_rows
+from freeshot.plugin.cards import card_of
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.plugin.host import load_plugins
 from freeshot.records.load import load_records
@@ -31,7 +33,7 @@ def test_every_committed_record_is_valid() -> None:
 
 def test_the_committed_tables_are_what_the_records_say() -> None:
     catalogue = Catalogue(load_plugins())
-    extensions = Extensions(published=catalogue.published(), suites=catalogue.suites())
+    extensions = Extensions((), catalogue.published(), catalogue.suites(), partial(card_of, catalogue))
     assert stale_leaderboards(RESULTS, extensions) == []
 
 

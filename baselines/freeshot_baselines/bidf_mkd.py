@@ -132,6 +132,8 @@ class BidfMkd(InversionBasedMethod):
 
     name = "bidf-mkd"
     citation = TwoLevelDistillation.citation
+    paper_url = "https://arxiv.org/abs/2305.18413"
+    code_url = "https://github.com/Egg-Hu/BiDf-MKD"
     needs = frozenset({Needs.QUERIES})
     learner: Choice = Choice("meta-learner", "two-level-distillation")
     inversion: Choice = Choice("inversion", "zeroth-order")

@@ -29,6 +29,8 @@ class Lte(PrototypeLossLearner):
 
     name = "lte"
     citation = "Huh et al., Training Neural Networks from Scratch with Parallel Low-Rank Adapters, 2024 (2402.16828)"
+    paper_url = "https://arxiv.org/abs/2402.16828"
+    code_url = "https://github.com/minyoungg/LTE"
     heads: int = 32
     """Number of parallel LoRAs. code: 32."""
     head_rank: int = 32
@@ -119,6 +121,8 @@ class LteMethod(InversionBasedMethod):
 
     name = "lte"
     citation = Lte.citation
+    paper_url = Lte.paper_url
+    code_url = Lte.code_url
     learner: Choice = Choice("meta-learner", "lte")
     inversion: Choice = Choice("inversion", "lora-inversion")
     strategy: Choice = Choice("strategy", "cls-attention")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from freeshot.basics.errors import FreeshotError, FreeshotWarning
 from freeshot.contracts.backbone import BackboneProvider
 from freeshot.contracts.component import Choice, Component
-from freeshot.contracts.dataset import FewShotDataset, Images, RemoteFile
+from freeshot.contracts.dataset import Example, FewShotDataset, Images, RemoteFile
 from freeshot.contracts.inversion import InversionMethod, LearnedInversion, Teacher, Teachers, TeacherView
 from freeshot.contracts.launcher import Launcher
 from freeshot.contracts.leaderboard import Column, Published
@@ -72,6 +72,7 @@ __all__ = [
     "Component",
     "EfficiencyStrategy",
     "Episode",
+    "Example",
     "FewShotDataset",
     "FreeshotError",
     "FreeshotWarning",

@@ -19,6 +19,8 @@ class LoraRecycle(InversionBasedMethod):
 
     name = "lora-recycle"
     citation = "Hu et al., Unlocking Tuning-Free Few-Shot Adaptability ... by Recycling Pre-Tuned LoRAs, CVPR 2025"
+    paper_url = "https://arxiv.org/abs/2412.02220"
+    code_url = "https://github.com/Egg-Hu/LoRA-Recycle"
     learner: Choice = Choice("meta-learner", "prototype")
     inversion: Choice = Choice("inversion", "lora-inversion")
     strategy: Choice = Choice("strategy", "cls-attention")

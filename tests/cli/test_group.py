@@ -57,10 +57,7 @@ def test_the_version_is_printed(call: Call) -> None:
 def test_a_mistyped_verb_is_answered_with_the_nearest(call: Call) -> None:
     done = call("lst", plugins="")
     assert done.exit_code == 2
-    assert done.stderr == (
-        "Error: No command is called 'lst'. Did you mean 'list'? Known: cache, compare, data, evaluate, leaderboard, "
-        "list, plugin, pool, power, predict, recycle, reproduce, results, run, show.\n"
-    )
+    assert done.stderr == "Error: No command is called 'lst'. Did you mean 'list'?\n"
 
 
 def test_a_users_mistake_is_one_sentence_without_traceback(call: Call) -> None:

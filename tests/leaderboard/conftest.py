@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,7 +23,11 @@ from freeshot.records.models import (
 from freeshot.stats.intervals import student_t
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser
+    from tests.leaderboard.visits import Visit
 
 EPISODES = 20
 SKETCH = "in-domain/sketch/5w1s"
@@ -108,3 +113,55 @@ def make_record(
 def record() -> Callable[..., RunRecord]:
     """Return the factory of records."""
     return make_record
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Start a browser, once for the tests of a file."""
+    from tests.leaderboard.browser import chromium, open_browser
+
+    executable = chromium()
+    if executable is None:
+        missing = "There is no Chromium; install it (Debian: apt-get install chromium) to test the page in a browser."
+        if os.environ.get("CI") == "true":
+            pytest.fail(missing)
+        pytest.skip(missing)
+    with open_browser(executable) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write the page of tests.leaderboard.page_board."""
+    from tests.leaderboard.page_board import write_page
+
+    return write_page(tmp_path_factory.mktemp("page"))
+
+
+@pytest.fixture(scope="module")
+def window(browser: Browser, path: Path) -> Iterator[Visit]:
+    """Open the page in a window of its own."""
+    from tests.leaderboard.visits import visit
+
+    with visit(browser, path, reduced_motion="reduce") as opened:
+        yield opened
+
+
+@pytest.fixture
+def fresh(window: Visit) -> Iterator[Visit]:
+    """Open the page as a reader meets it, and see that it was content."""
+    window.page.goto("about:blank")
+    window.requests.clear()
+    window.page.goto(window.address)
+    yield window
+    assert window.complaints == []
+    assert {url.partition("#")[0] for url in window.requests if not url.startswith(("data:", "blob:"))} == {
+        window.address
+    }
+
+
+@pytest.fixture
+def opened(fresh: Visit) -> Visit:
+    """Open the page afresh, with the rows of all classes."""
+    fresh.page.get_by_role("button", name="Show all").click()
+    return fresh

@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 from html.parser import HTMLParser
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,8 @@ from tests.leaderboard.conftest import make_record
 from freeshot.leaderboard import boards
 from freeshot.records.models import IntervalRecord, Quality
 from freeshot.render import render
-from freeshot.render.html.data import BINS
-from freeshot.render.html.page import html
+from freeshot.render.html.page import SCRIPTS, html
+from freeshot.render.html.rows import BINS
 from freeshot.stats.intervals import student_t
 from freeshot.stats.paired_tests import evidence, verdict
 
@@ -99,7 +100,8 @@ def test_a_cell_has_wider_intervals_and_the_recall_of_each_class(record: Callabl
     )
     cell = found["rows"][0]["cells"]["in-domain/sketch/5w1s"]
     assert ["over images", "25.00 … 75.00, 90 %"] in cell["facts"]
-    assert cell["quality"][0]["recall"] == [["dog", 0.125], ["cat", 0.3333]]
+    recall = found["records"][cell["records"][0]]["quality"]["recall"]
+    assert (found["shared"][recall["names"]], recall["values"]) == (["dog", "cat"], [0.125, 1 / 3])
 
 
 def test_what_was_recovered_is_shown_within_the_page(record: Callable[..., RunRecord], tmp_path: Path) -> None:
@@ -121,11 +123,27 @@ def test_no_record_becomes_markup(text: str) -> None:
 
 def test_the_page_asks_for_nothing_from_elsewhere() -> None:
     page = COMMITTED.read_text(encoding="utf-8")
-    addresses = set(re.findall(r"https?://[^\s\"')]+", page))
+    before, _, rest = page.partition('<script type="application/json" id="data">')
+    data, _, after = rest.partition("</script>")
+    addresses = set(re.findall(r"https?://[^\s\"')]+", before + after))
     assert addresses <= {"http://www.w3.org/2000/svg"}
+    links = {
+        card[kind]
+        for board in json.loads(data)
+        for card in board["cards"].values()
+        for kind in ("paper", "code")
+        if card.get(kind)
+    }
+    assert links
+    assert set(re.findall(r"https?://[^\s\"')}\\]+", data)) <= links
     assert re.findall(r"<link[^>]*>", page) == ['<link rel="icon" href="data:,">']
     assert not re.findall(r"<iframe|src=\"(?!data:)|@import|innerHTML|eval\(", page)
     assert "default-src 'none'" in page
+
+
+def test_every_script_is_part_of_the_page() -> None:
+    assets = files("freeshot.render.html").joinpath("assets")
+    assert sorted(SCRIPTS) == sorted(file.name.removesuffix(".js") for file in assets.iterdir() if ".js" in file.name)
 
 
 def test_the_committed_page_is_small() -> None:

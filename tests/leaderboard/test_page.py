@@ -3,177 +3,30 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.leaderboard.browser import chromium, open_browser
-from tests.leaderboard.conftest import EPISODES, INSTALLED, SUITES, make_record
+from tests.leaderboard.conftest import INSTALLED, make_record
+from tests.leaderboard.page_board import HOSTILE, TRACKS, everything, full
+from tests.leaderboard.visits import PHONE, Visit, shown, visit
 
-from freeshot.contracts.leaderboard import Published
 from freeshot.leaderboard import boards
 from freeshot.leaderboard.across_tracks import standings
-from freeshot.leaderboard.board import Extensions
 from freeshot.leaderboard.pairwise import intervals_over_seeds
-from freeshot.records.models import IntervalRecord, Quality, Tags, TaskCost
 from freeshot.render.html.page import html
 from freeshot.stats.intervals import paired_difference
-from freeshot.stats.paired_tests import VERDICTS
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
-
-    from freeshot.records.models import RunRecord
+    from playwright.sync_api import Browser
 
 COMMITTED = Path(__file__).parents[2] / "results/leaderboard/index.html"
-TRACKS = ("in-domain/sketch/5w1s", "in-domain/sketch/5w5s", "cross-domain/flags/5w1s")
-HOSTILE = (
-    "<img src=x onerror=\"document.title='taken'\">",
-    "</script><script>document.title='taken'</script>",
-    "\"'`&quot;</td></table>",
-    "\u202eabc\u2066 \u05d0\u05d1\u05d2",
-    "x" * 500,
-)
 LABELS = "all => all.map(text => text.firstChild.data)"
-PHONE: Any = {"width": 390, "height": 800}
-PIXEL = bytes.fromhex(
-    "89504e470d0a1a0a0000000d4948445200000001000000010806000000"
-    "1f15c4890000000d49444154789c6360606060000000050001a5f645400000000049454e44ae426082"
-)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    executable = chromium()
-    if executable is None:
-        told = "There is no Chromium; install it (Debian: apt-get install chromium) to test the page in a browser."
-        if os.environ.get("CI") == "true":
-            pytest.fail(told)
-        pytest.skip(told)
-    with open_browser(executable) as found:
-        yield found
-
-
-@dataclass
-class Visit:
-    """An open page, and what it asked for or complained of."""
-
-    page: Page
-    address: str
-    requests: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
-
-    def rows(self) -> list[str]:
-        """List the names of the rows, from the top."""
-        found: list[str] = self.page.eval_on_selector_all(
-            "#board tbody tr", "rows => rows.map(row => row.querySelector('.name').title)"
-        )
-        return found
-
-    def heads(self) -> list[str]:
-        """List the titles of the columns."""
-        found: list[str] = self.page.eval_on_selector_all(
-            "#board thead button", "all => all.map(one => one.innerText.replace(/\\s+/g, ' '))"
-        )
-        return found
-
-
-@contextmanager
-def visit(browser: Browser, path: Path, **options: Any) -> Iterator[Visit]:
-    """Open a page from a file in a window of its own."""
-    context = browser.new_context(**options)
-    found = Visit(context.new_page(), path.as_uri())
-    found.page.on("request", lambda request: found.requests.append(request.url))
-    found.page.on("console", lambda message: found.complaints.append(message.text))
-    found.page.on("pageerror", lambda error: found.complaints.append(str(error)))
-    found.page.goto(found.address)
-    yield found
-    context.close()
-
-
-def shown(found: Visit, rows: int) -> None:
-    """Wait until the table has so many rows."""
-    from playwright.sync_api import expect
-
-    expect(found.page.locator("#board tbody tr")).to_have_count(rows)
-
-
-def tagged(record: RunRecord, **tags: Any) -> RunRecord:
-    return record.model_copy(update={"tags": Tags(**(record.tags.model_dump() | tags))})
-
-
-def full(record: RunRecord, order: int) -> RunRecord:
-    """Add everything that a record may say."""
-    assert record.interval is not None
-    low, high = record.interval.mean - 0.2, record.interval.mean + 0.2
-    spread = IntervalRecord(mean=record.interval.mean, low=low, high=high, level=0.95, covers="images")
-    quality = Quality(ece=0.0625, brier=0.75, recall={"cat": 0.25, "<b>dog</b>": 0.125})
-    odds = [float((i * order) % EPISODES) for i in range(EPISODES)]
-    stages = [s.model_copy(update={"flops": 2 * 10**12, "learned_weights": 4096 * order}) for s in record.stages]
-    measured = {"stages": stages, "task_cost": TaskCost(flops=order * 10**9, tuned_weights=0)}
-    return record.model_copy(update={"wider_intervals": (spread,), "quality": quality, "log_odds": odds, **measured})
-
-
-def everything() -> list[RunRecord]:
-    """Make a board with all that a board can hold."""
-    found = []
-    for i, track in enumerate(TRACKS):
-        means = {"alpha": 0.6, "beta": 0.5 - i / 10, "frozen-prototype": 0.4 + i / 20}
-        for phase, (method, mean) in enumerate(means.items()):
-            record = make_record(method, track, mean, phase=phase, wobble=1 / 15 * (phase + 1))
-            tags = {"tuning_free": False, "data_free": "real data"} if method == "beta" else {}
-            tags |= {"black_box": True} if method == "alpha" else {}
-            tags |= {"transductive": True} if method == "beta" else {}
-            found.append(tagged(full(record, 3), **tags))
-        found.append(make_record("random", track, 0.2, role="floor"))
-    found += [
-        make_record("broken", TRACKS[0], status="failed", reason="It broke <here>."),
-        make_record("cheat", TRACKS[0], status="violated", reason="It opened test images."),
-        make_record("lazy", TRACKS[0], status="skipped", reason="It needs five shots."),
-        *(make_record("settings", TRACKS[0], 0.5, options={"text": text}) for text in HOSTILE),
-        *(make_record(text, TRACKS[0], 0.3) for text in HOSTILE),
-        make_record("other", "in-domain/dots/5w1s", suite="second"),
-    ]
-    return found
-
-
-@pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("page")
-    (folder / "lora-000.png").write_bytes(PIXEL)
-    reported = (Published("Theirs", TRACKS[0], 0.625, None, "A paper, Table 2"),)
-    page = folder / "index.html"
-    page.write_text(
-        html(boards(everything(), Extensions(published=reported, suites=SUITES)), [folder / "lora-000.png"]),
-        encoding="utf-8",
-    )
-    return page
-
-
-@pytest.fixture(scope="module")
-def window(browser: Browser, path: Path) -> Iterator[Visit]:
-    with visit(browser, path, reduced_motion="reduce") as found:
-        yield found
-
-
-@pytest.fixture
-def opened(window: Visit) -> Iterator[Visit]:
-    """Open the page afresh, and see that it was content."""
-    window.page.goto("about:blank")
-    window.requests.clear()
-    window.page.goto(window.address)
-    yield window
-    assert window.complaints == []
-    assert [url for url in window.requests if not url.startswith("data:")] == [window.address]
 
 
 def test_the_committed_page_opens_without_a_complaint_or_a_request_and_fits_a_phone(browser: Browser) -> None:
     with visit(browser, COMMITTED, viewport=PHONE) as found:
-        for link in found.page.query_selector_all("nav a"):
+        for link in found.page.query_selector_all("#boards a"):
             link.click()
             assert found.rows()
             assert found.page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
@@ -183,10 +36,10 @@ def test_the_committed_page_opens_without_a_complaint_or_a_request_and_fits_a_ph
 
 def test_a_click_sorts_and_another_turns_the_order(opened: Visit) -> None:
     head = opened.page.locator("#board thead th", has_text="flags")
-    head.locator("button").click()
+    head.locator("[data-key]").click()
     assert head.get_attribute("aria-sort") == "descending"
     assert opened.rows()[:4] == ["alpha", "frozen-prototype", "beta", "random"]
-    head.locator("button").click()
+    head.locator("[data-key]").click()
     assert head.get_attribute("aria-sort") == "ascending"
     assert opened.rows()[:4] == ["random", "beta", "frozen-prototype", "alpha"]
     assert opened.page.locator("[aria-sort]").count() == 1
@@ -206,9 +59,9 @@ def test_a_key_sorts_and_the_focus_stays(opened: Visit, key: str) -> None:
 @pytest.mark.parametrize(
     ("group", "value", "gone"),
     [
-        ("by-tuning", "tuned", ["beta"]),
+        ("by-class", "real data", ["beta"]),
         ("by-free", "real data", ["beta"]),
-        ("by-role", "controls", ["random"]),
+        ("by-class", "controls", ["random"]),
     ],
 )
 def test_a_tag_that_is_taken_away_hides_its_rows(opened: Visit, group: str, value: str, gone: list[str]) -> None:
@@ -279,10 +132,10 @@ def test_a_row_opens_its_provenance(opened: Visit) -> None:
 
 def test_any_two_rows_are_compared_as_python_would(opened: Visit) -> None:
     (board,) = (board for board in boards(everything()) if board.suite == "pocket")
-    rows = {row.label: (place, row) for place, row in enumerate(board.all_rows)}
-    (first, alpha), (second, beta) = rows["alpha"], rows["beta"]
-    opened.page.select_option("#pair-first", str(first))
-    opened.page.select_option("#pair-second", str(second))
+    rows = {row.label: row for row in board.all_rows}
+    first, second = alpha, beta = rows["alpha"], rows["beta"]
+    opened.page.select_option("#pair-first", first.label)
+    opened.page.select_option("#pair-second", second.label)
     for track, line in zip(TRACKS, opened.page.locator("#pair tbody tr").all(), strict=True):
         expected = paired_difference(alpha.averages[track], beta.averages[track])
         assert line.locator("th").inner_text() == track
@@ -318,13 +171,14 @@ def test_rows_stand_across_tracks_as_the_report_says(opened: Visit) -> None:
     told = opened.page.locator("#standings-plot svg").get_attribute("aria-label") or ""
     for label, rank in zip(found.rows, found.average_ranks, strict=True):
         assert f"{label} {rank:.2f}" in told
-    assert opened.page.locator("#standings-plot line.thick").count() == len(found.cliques)
-    shares = [
-        f"{100 * one.mean:.0f} %" if i != j else "–" for i, row in enumerate(found.wins) for j, one in enumerate(row)
-    ]
-    texts = [text.split("\n") for text in opened.page.locator("#wins tbody td").all_inner_texts()]
-    assert [text[0] for text in texts] == shares
-    assert texts[1][1] == "/".join(str(found.verdicts[0][1][name]) for name in VERDICTS)
+    apart = [clique for clique in found.cliques if len(clique) < len(found.rows)]
+    assert opened.page.locator("#standings-plot line.thick").count() == len(apart)
+    for i, line in enumerate(opened.page.locator("#wins > li").all()):
+        line.locator("summary").first.click(timeout=500) if line.locator("summary").count() else None
+        ahead = [label for j, label in enumerate(found.rows) if i != j and found.wins[i][j].low > 0.5]
+        assert line.locator("button").first.inner_text() == found.rows[i]
+        for label in ahead:
+            assert f"{label}: wins" in line.inner_text()
     assert opened.page.locator("#cautions li").all_inner_texts() == list(found.cautions)
 
 
@@ -339,7 +193,7 @@ def test_the_points_of_the_cost_plot_are_reached_by_keyboard(opened: Visit) -> N
     assert opened.page.locator("#detail-title").inner_text() == told.partition(":")[0]
 
 
-def test_costs_of_another_device_are_marked_and_not_drawn_beside_the_others(browser: Browser, tmp_path: Path) -> None:
+def test_costs_of_another_device_are_marked_and_dimmed_with_the_reason(browser: Browser, tmp_path: Path) -> None:
     rows = [
         make_record(name, device="NVIDIA H200" if name == "gamma" else "AMD EPYC")
         for name in ("alpha", "beta", "gamma")
@@ -349,10 +203,14 @@ def test_costs_of_another_device_are_marked_and_not_drawn_beside_the_others(brow
         costs = found.page.locator("#board tbody td:nth-child(4)")
         assert [text.endswith("†") for text in costs.all_inner_texts()].count(True) == 1
         assert found.page.locator("#board td[title]").get_attribute("title") == "on NVIDIA H200; most rows on AMD EPYC"
-        assert found.page.locator("#cost-plot circle.dot").count() == 2
-        assert "run elsewhere: gamma." in found.page.locator("#cost-note").inner_text()
+        solid, dimmed = (found.page.locator(f"#cost-plot circle.dot{kind}") for kind in (":not(.dimmed)", ".dimmed"))
+        assert (solid.count(), dimmed.count()) == (2, 1)
+        assert "another device than AMD EPYC: gamma." in found.page.locator("#cost-note").inner_text()
+        assert "on NVIDIA H200, which does not compare" in (dimmed.get_attribute("aria-label") or "")
         found.page.locator("#cost-axis").select_option("peak_mib")
-        assert found.page.locator("#cost-plot circle.dot").count() == 2
+        assert (solid.count(), dimmed.count()) == (2, 1)
+        found.page.locator("#cost-device").select_option("NVIDIA H200")
+        assert (solid.count(), dimmed.count()) == (1, 2)
 
 
 def test_accuracy_is_drawn_against_any_cost_that_was_counted(opened: Visit) -> None:
@@ -459,7 +317,7 @@ def test_every_text_can_be_read(opened: Visit, scheme: Any) -> None:
 def test_a_phone_scrolls_down_only(browser: Browser, path: Path) -> None:
     with visit(browser, path, viewport=PHONE) as found:
         assert not found.page.locator("#search").is_visible()
-        found.page.locator("#filter-box summary").click()
+        found.page.locator("#filter-box > summary").click()
         assert found.page.locator("#search").is_visible()
         found.page.locator("#board button.name", has_text="xxxx").last.click()
         assert found.page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]

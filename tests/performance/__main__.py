@@ -20,6 +20,7 @@ from tests.performance import (
     bench_launch,
     bench_leaderboard,
     bench_meta_training,
+    bench_page,
     bench_pool,
     bench_prior,
     bench_spread,
@@ -41,6 +42,7 @@ BENCHES: dict[str, Callable[[], Table]] = {
     "free": bench_free.bench,
     "launch": bench_launch.bench,
     "leaderboard": bench_leaderboard.bench,
+    "page": bench_page.bench,
     "comparisons": bench_comparisons.bench,
 }
 

@@ -39,6 +39,8 @@ class Pmf(Method):
 
     name = "pmf"
     citation = "Hu et al., Pushing the Limits of Simple Pipelines for Few-Shot Learning (P>M>F), CVPR 2022"
+    paper_url = "https://arxiv.org/abs/2204.07305"
+    code_url = "https://github.com/hushell/pmf_cvpr22"
     needs = frozenset({Needs.VALIDATION, Needs.BASE_IMAGES})
     start: Literal["zero", "real-data"] = "zero"
     """'zero': the pre-trained backbone; 'real-data': a LoRA meta-trained on real base images."""

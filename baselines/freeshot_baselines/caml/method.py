@@ -30,6 +30,8 @@ class Caml(Method):
 
     name = "caml"
     citation = "Fifty et al., Context-Aware Meta-Learning, ICLR 2024"
+    paper_url = "https://arxiv.org/abs/2310.10971"
+    code_url = "https://github.com/cfifty/CAML"
     needs = frozenset({Needs.POOL})
     inversion: Choice = Choice("inversion", "lora-inversion")
     """Inversion that synthesises images from a LoRA."""

@@ -61,6 +61,7 @@ class LoraFair(Method):
 
     name = "lora-fair"
     citation = "Bian et al., LoRA-FAIR: Federated LoRA Fine-Tuning with Aggregation and Initialization Refinement, 2025"
+    paper_url = "https://arxiv.org/abs/2411.14961"
     needs = frozenset({Needs.POOL})
     penalty: float = 0.01
     """λ, in units of the mean squared norm of Ā's rows, so that it is comparable across layers; ours."""

@@ -25,6 +25,7 @@ class DualLora(Method):
 
     name = "dual-lora"
     citation = "Replay-Free Continual Low-Rank Adaptation with Dynamic Memory, 2411.00623"
+    paper_url = "https://arxiv.org/abs/2411.00623"
     needs = frozenset({Needs.POOL})
     side: Literal["input", "output"] = "input"
     """Subspaces that are kept disjoint: input directions (rows of A), or output directions (columns of B)."""

@@ -65,6 +65,7 @@ class Composition(LearnedMixture):
     citation = (
         "Asadi et al., Does Combining Parameter-efficient Modules Improve Few-shot Transfer Accuracy?, 2402.15414"
     )
+    paper_url = "https://arxiv.org/abs/2402.15414"
     form: Literal["softmax", "free"] = "softmax"
     """'softmax': coefficients are positive and sum to one; 'free': unconstrained, 1/l at first."""
 
@@ -88,6 +89,8 @@ class SdLora(LearnedMixture):
 
     name = "sd-lora"
     citation = "Wu et al., SD-LoRA: Scalable Decoupled Low-Rank Adaptation for Class Incremental Learning, ICLR 2025"
+    paper_url = "https://arxiv.org/abs/2501.13198"
+    code_url = "https://github.com/WuYichen-97/SD-Lora-CL"
     unit: ClassVar[bool] = True
     per: Literal["lora", "layer"] = "layer"
     """One magnitude for each LoRA, or for each LoRA and slot. paper: per layer."""

@@ -28,6 +28,8 @@ class LoraHub(Method):
 
     name = "lorahub"
     citation = "Huang et al., LoraHub: Efficient Cross-Task Generalization via Dynamic LoRA Composition, COLM 2024"
+    paper_url = "https://arxiv.org/abs/2307.13269"
+    code_url = "https://github.com/sail-sg/lorahub"
     needs = frozenset({Needs.POOL})
     candidates: int = 20
     """Number of LoRAs drawn for an episode; all if the pool has no more. paper: 20."""

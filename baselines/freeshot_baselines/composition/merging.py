@@ -53,6 +53,8 @@ class Ties(Merging):
 
     name = "ties"
     citation = "Yadav et al., TIES-Merging: Resolving Interference When Merging Models, NeurIPS 2023"
+    paper_url = "https://arxiv.org/abs/2306.01708"
+    code_url = "https://github.com/prateeky2806/ties-merging"
     sign: Literal["total", "frequency"] = "total"
     """Elect signs by total magnitude, as the paper does, or by their frequency."""
 
@@ -74,6 +76,8 @@ class Dare(Merging):
 
     name = "dare"
     citation = "Yu et al., Language Models are Super Mario, ICML 2024"
+    paper_url = "https://arxiv.org/abs/2311.03099"
+    code_url = "https://github.com/yule-BUAA/MergeLM"
 
     def merged(self, deltas: Tensor) -> Tensor:
         """Drop, rescale, average."""

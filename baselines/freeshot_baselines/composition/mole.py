@@ -32,6 +32,7 @@ class Mole(Method):
 
     name = "mole"
     citation = "Feng et al., Mixture-of-LoRAs, 2403.03432; Chen et al., LLaVA-MoLE, 2401.16160 ('MOLE' in LoRA Recycle)"
+    paper_url = "https://arxiv.org/abs/2403.03432"
     needs = frozenset({Needs.POOL})
     k: int = 2
     """Number of LoRAs per image. papers: 1, among a handful of experts."""

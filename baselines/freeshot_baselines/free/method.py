@@ -24,6 +24,8 @@ class Bell(MetaLearner):
 
     name = "bell"
     citation = "Wei et al., FREE, CVPR 2024; Nichol et al., On First-Order Meta-Learning Algorithms, 2018"
+    paper_url = "https://arxiv.org/abs/2405.00984"
+    code_url = "https://github.com/WalkerWorldPeace/FREE"
     iterations: int = 4000
     """Number of tasks drawn, from single LoRAs and across LoRAs together."""
     group: int = 4
@@ -92,6 +94,8 @@ class Free(InversionBasedMethod):
 
     name = "free"
     citation = "Wei et al., FREE: Faster and Better Data-Free Meta-Learning, CVPR 2024"
+    paper_url = Bell.paper_url
+    code_url = Bell.code_url
     learner: Choice = Choice("meta-learner", "bell")
     inversion: Choice = Choice("inversion", "meta-generator")
     strategy: Choice = Choice("strategy", "none")

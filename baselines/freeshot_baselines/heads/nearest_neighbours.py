@@ -23,6 +23,7 @@ class Knn(Method):
 
     name = "knn"
     citation = "Doerrich et al., Integrating kNN with Foundation Models for Adaptable … Image Classification, ISBI 2024"
+    paper_url = "https://arxiv.org/abs/2402.12500"
     k: int = 3
     """Number of neighbours that vote; at most the images per class."""
     metric: Literal["cosine", "euclidean"] = "cosine"
@@ -70,6 +71,8 @@ class Rtd(Method):
 
     name = "rtd"
     citation = "Shi et al., Reference Trustable Decoding, NeurIPS 2024"
+    paper_url = "https://arxiv.org/abs/2409.20181"
+    code_url = "https://github.com/ShiLuohe/ReferenceTrustableDecoding"
     k: int = 32
     """Maximal number of neighbours that vote."""
     temperature: float = 0.1

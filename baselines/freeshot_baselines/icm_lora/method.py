@@ -31,6 +31,8 @@ class IcmLora(Method):
 
     name = "icm-lora"
     citation = "ICM-LoRA, IJCAI 2025 (2501.17635)"
+    paper_url = "https://arxiv.org/abs/2501.17635"
+    code_url = "https://github.com/YihuaJerry/ICM-LoRA"
     needs = frozenset({Needs.POOL})
     inversion: Choice = Choice("inversion", "lora-inversion")
     """Inversion that synthesises images from a LoRA."""

@@ -34,6 +34,8 @@ class Purer(Method):
 
     name = "purer"
     citation = "Hu et al., Architecture, Dataset and Model-Scale Agnostic Data-free Meta-Learning (PURER), CVPR 2023"
+    paper_url = "https://arxiv.org/abs/2303.11183"
+    code_url = "https://github.com/Egg-Hu/PURER"
     needs = frozenset({Needs.POOL})
     iterations: int = 60_000
     """Steps, each of images and learner. code: 240,000 episodes, four to a step."""

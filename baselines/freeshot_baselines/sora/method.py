@@ -27,6 +27,8 @@ class Sora(PrototypeLossLearner):
 
     name = "sora"
     citation = "Ding et al., Sparse Low-rank Adaptation of Pre-trained Language Models, EMNLP 2023"
+    paper_url = "https://arxiv.org/abs/2311.11696"
+    code_url = "https://github.com/TsinghuaC3I/SoRA"
     penalty: float = 0.1
     """Weight of the L1 penalty on the gates; ours."""
 
@@ -55,6 +57,8 @@ class SoraMethod(InversionBasedMethod):
 
     name = "sora"
     citation = Sora.citation
+    paper_url = Sora.paper_url
+    code_url = Sora.code_url
     learner: Choice = Choice("meta-learner", "sora")
     inversion: Choice = Choice("inversion", "lora-inversion")
     strategy: Choice = Choice("strategy", "cls-attention")

@@ -31,6 +31,8 @@ class TaskMemory(PrototypeLossLearner):
 
     name = "task-memory"
     citation = "Hu et al., Task-Distributionally Robust Data-Free Meta-Learning, TPAMI; 2311.14756"
+    paper_url = "https://arxiv.org/abs/2311.14756"
+    code_url = "https://github.com/Egg-Hu/Trustworthy-DFML"
     blended: float = 0.5
     """Share of tasks across LoRAs that are interpolated with the previous one. code: half."""
     alpha: float = 0.5
@@ -140,6 +142,8 @@ class Teapot(InversionBasedMethod):
 
     name = "teapot"
     citation = TaskMemory.citation
+    paper_url = TaskMemory.paper_url
+    code_url = TaskMemory.code_url
     learner: Choice = Choice("meta-learner", "task-memory")
     inversion: Choice = Choice("inversion", "cmi")
     strategy: Choice = Choice("strategy", "none")

@@ -20,6 +20,7 @@ from freeshot.plugin.host import PluginInfo
 VERBS = {
     "run": "freeshot.cli.commands.run",
     "leaderboard": "freeshot.cli.commands.leaderboard",
+    "view": "freeshot.cli.commands.view",
     "compare": "freeshot.cli.commands.compare",
     "power": "freeshot.cli.commands.power",
     "results": "freeshot.cli.commands.results",

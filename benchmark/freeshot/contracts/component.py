@@ -39,6 +39,10 @@ class Component(ABC):
     """Lower-case with hyphens; selects the component on the command line."""
     citation: ClassVar[str] = ""
     """The source of the method or data, as a citation."""
+    paper_url: ClassVar[str] = ""
+    """'https://arxiv.org/abs/2412.02220': where the paper can be read."""
+    code_url: ClassVar[str] = ""
+    """'https://github.com/OWNER/NAME': the authors' own code."""
 
     def require_ready(self) -> None:
         """Raise a FreeshotError if a required file or package is missing; called before a run starts."""

@@ -55,6 +55,16 @@ class RemoteFile:
 
 
 @dataclass(frozen=True)
+class Example:
+    """One small episode of a data set as a picture that may be shown in public."""
+
+    classes: tuple[str, ...]
+    """Names of the columns."""
+    picture: bytes
+    """PNG: a column of equal squares for each class; the first row is the support, the others are queries."""
+
+
+@dataclass(frozen=True)
 class FewShotDataset(Component):
     """Read labelled images whose classes are split into base, validation and novel.
 
@@ -81,6 +91,10 @@ class FewShotDataset(Component):
 
     def is_available(self, root: Path) -> bool | None:
         """Return whether the files are in the user's data folder, without opening them; None if that needs opening."""
+        return None
+
+    def example(self) -> Example | None:
+        """Return an episode that leaderboards may show in public; None if there is none or the licence forbids it."""
         return None
 
     def remote_files(self) -> Sequence[RemoteFile]:

@@ -57,15 +57,14 @@ def standings(board: Board, widest: int | None = None) -> Standings | None:
 
     With more rows than `widest`, wins and verdicts stay empty: they take longest to compute, and tables omit them.
     """
-    from scipy.stats import rankdata, trim_mean
+    from scipy.stats import trim_mean
 
     tracks = tuple(t.name for t in board.tracks)
     complete = [row for row in board.rows if all(name in row.averages for name in tracks)]
     if len(complete) < 2:
         return None
-    # rounded, so that the order of summation over seeds does not break ties
-    means = np.round([[np.mean(row.averages[name]) for name in tracks] for row in complete], 12)  # [n, t]
-    ranks = rankdata(-means, axis=0).mean(axis=1).tolist()
+    means = _means(complete, tracks)
+    ranks = ranks_on_tracks(complete, tracks).mean(axis=1).tolist()
     middle = trim_mean(means, 0.25, axis=1).tolist()
     order = sorted(range(len(complete)), key=lambda i: (ranks[i], -middle[i], complete[i].label))
     rows, means = [complete[i] for i in order], means[order]
@@ -86,6 +85,19 @@ def standings(board: Board, widest: int | None = None) -> Standings | None:
             *_out_of_reach(len(rows), len(tracks)),
         ),
     )
+
+
+def ranks_on_tracks(rows: Sequence[Entry], tracks: Sequence[str]) -> Array:
+    """Return ranks by mean accuracy alone [n, t]: 1 is best; equal means share the average of their ranks."""
+    from scipy.stats import rankdata
+
+    ranks: Array = rankdata(-_means(rows, tracks), axis=0)
+    return ranks
+
+
+def _means(rows: Sequence[Entry], tracks: Sequence[str]) -> Array:
+    """Return mean accuracies [n, t], rounded, so that the order of summation over seeds does not break ties."""
+    return np.round([[np.mean(row.averages[name]) for name in tracks] for row in rows], 12)
 
 
 def cliques(adjusted: Sequence[Sequence[float]]) -> tuple[tuple[int, ...], ...]:

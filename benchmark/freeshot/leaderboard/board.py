@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 
+from freeshot.contracts.cards import Describe, undescribed
 from freeshot.contracts.leaderboard import Column, Published
 from freeshot.contracts.tracks import Suite
 from freeshot.leaderboard.entry import Cell, Entry, make_entries
@@ -33,6 +34,8 @@ class Extensions:
     columns: tuple[Column, ...] = ()
     published: tuple[Published, ...] = ()
     suites: Mapping[str, Suite] = field(default_factory=dict)
+    describe: Describe = undescribed
+    """Kind and name of a component → its card, for pages that explain their rows."""
 
 
 NO_EXTENSIONS = Extensions()
@@ -82,6 +85,8 @@ class Board:
     """Method whose row defines the difficulty of episodes; '' if there is none."""
     pair: tuple[str, str] | None
     """Methods that are compared by default."""
+    describe: Describe = field(default=undescribed, compare=False)
+    """Kind and name of a component → its card; None if the plugin that provides it is not installed."""
 
     @property
     def all_rows(self) -> tuple[Entry, ...]:
@@ -146,6 +151,7 @@ def _board(records: Sequence[RunRecord], extensions: Extensions, interval: Kind)
         tuple(number for number in extensions.published if number.track in specs),
         suite.reference if suite else "",
         suite.pair if suite else None,
+        extensions.describe,
     )
 
 

@@ -22,6 +22,8 @@ Array = NDArray[np.float64]
 
 CONTROLS = ("floor", "ceiling")
 """Roles that are shown separately and never ranked."""
+CLASSES = ("data-free, tuning-free", "tuned at test", "real data", "controls")
+"""Classes of rows that solve different problems; the first is the question of the benchmark."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,15 @@ class Entry:
     def is_control(self) -> bool:
         """Whether the row is a floor or ceiling."""
         return self.tags.role in CONTROLS
+
+    @property
+    def row_class(self) -> str:
+        """The problem that the row solves, one of CLASSES: what it may use counts more than how."""
+        if self.is_control:
+            return CLASSES[3]
+        if self.tags.data_free == "real data":
+            return CLASSES[2]
+        return CLASSES[0] if self.tags.tuning_free else CLASSES[1]
 
     @cached_property
     def by_track(self) -> Mapping[str, Sequence[RunRecord]]:

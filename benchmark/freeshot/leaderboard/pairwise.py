@@ -7,9 +7,10 @@ uses the interval over episodes and seeds. Otherwise it applies only to these ru
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Literal
 
 import numpy as np
 
@@ -20,6 +21,8 @@ from freeshot.stats.paired_tests import EQUIVALENT, Evidence, Verdict, holm, pai
 
 Indices = Sequence[tuple[int, int]]
 """Pairs of rows, by index."""
+Conclusion = Literal["better", "worse", "mixed", "equal", "undecided"]
+"""Of two rows over several tracks."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,16 @@ def intervals_over_seeds(rows: Sequence[Entry], track: str, pairs: Indices) -> l
         for index, interval in zip(members, crossed_differences(tables, renumbered), strict=True):
             intervals[index] = interval
     return intervals
+
+
+def conclusion(verdicts: Iterable[Verdict]) -> Conclusion:
+    """Summarise the verdicts on several tracks: 'better' is better on some and worse on none, 'mixed' is both."""
+    given = set(verdicts)
+    if {"better", "worse"} <= given:
+        return "mixed"
+    if given == {"equal"}:
+        return "equal"
+    return "better" if "better" in given else "worse" if "worse" in given else "undecided"
 
 
 def competition_ranks(rows: Sequence[Entry], track: str) -> dict[str, int]:

@@ -32,7 +32,7 @@ def load_records(folder: Path) -> Loaded:
     newest: dict[str, RunRecord] = {}
     problems: list[str] = []
     older: list[RunRecord] = []
-    for path in _paths(folder):
+    for path in record_paths(folder):
         try:
             record = RunRecord.read(path)
         except StoreError as error:
@@ -54,7 +54,7 @@ def find_record(name: str, folder: Path) -> Path:
     if Path(name).is_file():
         return Path(name)
     is_hash = HASH.fullmatch(name)
-    matching = [path for path in _paths(folder) if is_hash and path.stem.rpartition("-")[2].startswith(name)]
+    matching = [path for path in record_paths(folder) if is_hash and path.stem.rpartition("-")[2].startswith(name)]
     if len(matching) == 1:
         return matching[0]
     named = one_line(name)
@@ -105,7 +105,7 @@ class _Text:
         return self.record.model_dump_json()
 
 
-def _paths(folder: Path) -> list[Path]:
+def record_paths(folder: Path) -> list[Path]:
     """List possible record files, without leaderboards and dotted files, which atomic writes create temporarily."""
     paths: list[Path] = []
     for parent, folders, files in os.walk(folder):

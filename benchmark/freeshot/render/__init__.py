@@ -2,7 +2,7 @@
 
     records ──► boards ──► tables of text ──► terminal, Markdown, files
 
-The output is deterministic: the same records give the same text on every machine.
+The output is deterministic: the same records and plugins give the same text on every machine.
 """
 
 from __future__ import annotations

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from freeshot.basics.files import fingerprint, write_text
-from freeshot.leaderboard.board import NO_EXTENSIONS, Extensions, boards
-from freeshot.records.load import LEADERBOARD, load_records
+from freeshot.leaderboard.board import NO_EXTENSIONS, Board, Extensions, boards
+from freeshot.records.load import LEADERBOARD, load_records, record_paths
 from freeshot.records.models import RunRecord
 from freeshot.render.html.page import html
 from freeshot.render.markdown import GENERATED, markdown
@@ -34,18 +36,46 @@ def stale_leaderboards(results: Path, extensions: Extensions = NO_EXTENSIONS) ->
     return stale + _orphans(results, pages)
 
 
+def results_page(results: Path, extensions: Extensions = NO_EXTENSIONS) -> str:
+    """Return the HTML page of a results folder."""
+    return _html(results, _by_suite(results, extensions))
+
+
+def results_stamp(results: Path) -> tuple[tuple[str, int, int], ...]:
+    """Identify the state of the files that a page is made from: path, size and time of change in ns."""
+    files = [*record_paths(results), *(results / SHEETS).glob("*.png")]
+    stamps = []
+    for path in files:
+        with suppress(FileNotFoundError):  # deleted or replaced meanwhile
+            state = path.stat()
+            stamps.append((str(path), state.st_size, state.st_mtime_ns))
+    return tuple(sorted(stamps))
+
+
 def _pages(results: Path, extensions: Extensions) -> dict[Path, str]:
+    folder, by_suite = results / LEADERBOARD, _by_suite(results, extensions)
+    pages = {folder / f"{_slug(suite)}.md": markdown(of_suite) for suite, of_suite in by_suite.items()}
+    if pages:
+        pages[folder / "index.html"] = _html(results, by_suite)
+    return pages
+
+
+def _by_suite(results: Path, extensions: Extensions) -> dict[str, tuple[Board, ...]]:
     suites: dict[str, list[RunRecord]] = defaultdict(list)
     for record in load_records(results).records:
         suites[record.spec.suite].append(record)
-    folder = results / LEADERBOARD
-    by_suite = {suite: boards(suites[suite], extensions) for suite in sorted(suites)}
-    pages = {folder / f"{_slug(suite)}.md": markdown(of_suite) for suite, of_suite in by_suite.items()}
-    if pages:
-        by_size = sorted(suites, key=lambda suite: (-len({r.spec.method.name for r in suites[suite]}), suite))
-        every = [board for suite in by_size for board in by_suite[suite]]
-        pages[folder / "index.html"] = html(every, sorted((results / SHEETS).glob("*.png")))
-    return pages
+    return {suite: boards(suites[suite], extensions) for suite in sorted(suites)}
+
+
+def _html(results: Path, by_suite: Mapping[str, tuple[Board, ...]]) -> str:
+    """Render all boards, the suite with most methods first."""
+    by_size = sorted(by_suite, key=lambda suite: (-_methods(by_suite[suite]), suite))
+    every = [board for suite in by_size for board in by_suite[suite]]
+    return html(every, sorted((results / SHEETS).glob("*.png")), results.name or "results")
+
+
+def _methods(of_suite: Sequence[Board]) -> int:
+    return len({row.method for board in of_suite for row in board.all_rows})
 
 
 def _slug(suite: str) -> str:

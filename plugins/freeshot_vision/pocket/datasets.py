@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from freeshot import FewShotDataset
+from freeshot import Example, FewShotDataset
 from freeshot.basics.errors import DataError
-from freeshot_vision.pocket import DATA
+from freeshot_vision.pocket import DATA, EXAMPLES
 
 if TYPE_CHECKING:
     from freeshot_vision.sheets import SheetImages
@@ -23,6 +24,15 @@ class ShippedSheet(FewShotDataset):
         from freeshot_vision.sheets import open_sheet  # loads pydantic, which `freeshot list` does not need
 
         return open_sheet(DATA, self.name, split)
+
+    def example(self) -> Example | None:
+        """Return the shipped example; PNG's own text field holds the classes."""
+        from PIL import Image
+
+        path = EXAMPLES / f"{self.name}.png"
+        with Image.open(path, formats=("PNG",)) as picture:
+            classes = tuple(json.loads(picture.info["classes"]))
+        return Example(classes, path.read_bytes())
 
 
 @dataclass(frozen=True)

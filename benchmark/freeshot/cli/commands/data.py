@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from freeshot.cli.console import print_line, print_warning, table
 from freeshot.cli.context import session_of
@@ -57,8 +58,6 @@ def get(ctx: click.Context, name: str, data: Path) -> None:
 
     An interrupted download resumes. Nothing is opened before its checksum is compared, if the publisher gives one.
     """
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
     from freeshot.basics.errors import DataError
     from freeshot.contracts.dataset import RemoteFile
     from freeshot.data.fetch import get_files

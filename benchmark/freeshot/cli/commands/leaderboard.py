@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from freeshot.cli.context import session_of
 
 if TYPE_CHECKING:
     from freeshot.leaderboard import Extensions, Selection
+    from freeshot.plugin.catalogue import Catalogue
     from freeshot.records.load import Loaded
     from freeshot.records.models import RunRecord
 
@@ -73,12 +75,11 @@ def command(
     check: bool,
 ) -> None:
     """Rank the methods of a suite by the records in DIR. --all prints all tables."""
-    from freeshot.leaderboard import Extensions, Selection
+    from freeshot.leaderboard import Selection
     from freeshot.render import render, render_terminal
 
     loaded = _loaded(results)
-    catalogue = session_of(ctx).catalogue
-    extensions = Extensions(catalogue.columns(), catalogue.published(), catalogue.suites())
+    extensions = extensions_of(session_of(ctx).catalogue)
     if write or check:
         _maintain(ctx, results, loaded, extensions, write=write, check=check)
         if plots is None:
@@ -94,6 +95,14 @@ def command(
         render_terminal(loaded.records, stdout(), extensions, interval, selection)
     else:
         click.echo(render(form, loaded.records, extensions, interval, selection), nl=False)
+
+
+def extensions_of(catalogue: Catalogue) -> Extensions:
+    """Return what the plugins add to leaderboards."""
+    from freeshot.leaderboard import Extensions
+    from freeshot.plugin.cards import card_of
+
+    return Extensions(catalogue.columns(), catalogue.published(), catalogue.suites(), partial(card_of, catalogue))
 
 
 def _loaded(results: Path) -> Loaded:

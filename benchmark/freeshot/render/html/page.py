@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -18,13 +19,19 @@ from freeshot.render.format import one_line
 from freeshot.render.html.data import board_data
 from freeshot.render.markdown import GENERATED
 
-SCRIPTS = ("dom", "state", "table", "detail", "cost", "pair", "standings", "difficulty", "more", "start")
+SCRIPTS = (
+    *("dom", "state", "tips", "filters", "table", "records", "cell", "cards"),
+    *("plots", "cost", "pair", "scatter", "ranks", "difficulty", "more", "downloads", "start"),
+)
 """Parts of the page's script, in the order in which they are concatenated."""
 
 
-def html(boards: Iterable[Board], sheets: Sequence[Path] = ()) -> str:
-    """Render boards as a page; `sheets` are pictures of surrogates, shown with the first board."""
-    every = [board_data(board) for board in boards]
+def html(boards: Iterable[Board], sheets: Sequence[Path] = (), folder: str = "results") -> str:
+    """Render boards as a page.
+
+    `sheets` are pictures of surrogates, shown with the first board; `folder` has the records that commands name.
+    """
+    every = [board_data(board, folder) for board in boards]
     if every:
         every[0]["sheets"] = [_picture(path) for path in sheets]
     style, script = asset("style.css"), '"use strict";\n' + "\n".join(asset(f"{name}.js") for name in SCRIPTS)
@@ -35,8 +42,9 @@ def html(boards: Iterable[Board], sheets: Sequence[Path] = ()) -> str:
 
 
 def _json(data: object) -> str:
-    """Write JSON that cannot close its script block."""
+    """Write JSON that cannot close its script block, with escapes for what no editor shows."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    text = re.sub(r"[^ -~]", lambda char: char[0] if char[0].isprintable() else json.dumps(char[0])[1:-1], text)
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 

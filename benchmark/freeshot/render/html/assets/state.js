@@ -1,40 +1,79 @@
-// Which board is shown, how it is sorted, and which rows and tracks the filters leave.
-const state = { board: boards[0], sort: "rank", down: false };
-const FILTERS = { "by-tuning": "tuning", "by-free": "free", "by-pool": "pool", "by-queries": "queries", "by-role": "role" };
-const TRACK_FILTERS = { "by-section": "section", "by-shot": "shot" };
+// What is shown: one plain object, which the address holds behind '#', so that a view can be shared and 'back' works.
+const START = {
+  sort: "rank", // column; '-mean' is from high to low
+  class: null, // classes of rows; null: those that the board opens with
+  off: [], // what filters take away: 'free=strict'
+  q: "", // search
+  cols: null, // columns; null: all, on a phone those that fit
+  view: "intervals",
+  pick: [], // chosen rows
+  only: "", // 'picked': show only these
+  a: "",
+  b: "",
+  on: "", // the pair, and the track of its episodes
+  x: "seconds",
+  y: "",
+  device: "", // axes of the costs
+  hard: "", // track of the difficulty
+  open: [], // the dialog: 'row' label, 'track' name, 'cell' label name, 'cite'
+  at: "", // section
+};
+const LISTS = ["class", "off", "cols", "pick", "open"];
+let state = { board: boards[0], ...START };
 
 const address = (board) => "#" + encodeURIComponent(board.suite || "board") + "@" + board.version;
-const boardAt = (hash) => boards.find((board) => address(board) === hash);
 
-/** Offer the values of a tag; a tag with a single value needs no filter. */
-function offer(id, values) {
-  const set = $(id), distinct = [...new Set(values)];
-  set.hidden = distinct.length < 2;
-  set.querySelectorAll("label").forEach((label) => label.remove());
-  for (const value of distinct) set.append(el("label", { class: "chip" }, el("input", { type: "checkbox", value, checked: true }), value));
+/** The address of a state: the board, and what differs from the start. */
+function addressOf(shown) {
+  const params = new URLSearchParams();
+  for (const [key, start] of Object.entries(START)) {
+    const value = shown[key];
+    if (LISTS.includes(key))
+      (value && !value.length && start === null ? [""] : value || []).forEach((item) => params.append(key, item));
+    else if (value !== start) params.set(key, value);
+  }
+  const query = params.toString();
+  return address(shown.board) + (query ? "?" + query : "");
 }
 
-function offerFilters() {
-  for (const [id, field] of Object.entries(FILTERS)) offer(id, state.board.rows.map((row) => row[field]));
-  for (const [id, field] of Object.entries(TRACK_FILTERS)) offer(id, state.board.tracks.map((track) => track[field]));
+/** The state of an address; null if it names no board. */
+function stateOf(hash) {
+  const cut = hash.indexOf("?"),
+    path = cut < 0 ? hash : hash.slice(0, cut);
+  const board = path === "" || path === "#" ? boards[0] : boards.find((other) => address(other) === path);
+  if (!board) return null;
+  const params = new URLSearchParams(cut < 0 ? "" : hash.slice(cut + 1)),
+    shown = { board, ...START };
+  for (const key of Object.keys(START)) {
+    if (params.has(key)) shown[key] = LISTS.includes(key) ? params.getAll(key).filter(Boolean) : params.get(key);
+  }
+  return shown;
 }
 
-function passing(items, filters) {
-  const chosen = Object.entries(filters).map(([id, field]) => [field, new Set([...$(id).querySelectorAll("input:checked")].map((box) => box.value))]);
-  return items.filter((item) => chosen.every(([field, values]) => values.has(item[field])));
+/** Change the state, the address and what depends on it; `replace` makes no step for the back button. */
+function go(change, { replace = false } = {}) {
+  const before = state;
+  state = { ...state, ...change };
+  history[replace || addressOf(state) === location.hash ? "replaceState" : "pushState"](null, "", addressOf(state));
+  redraw(before);
 }
 
-/** The rows and tracks that the filters and the search leave. */
-function visible() {
-  const words = $("search").value.toLowerCase().split(/\s+/).filter(Boolean);
-  const rows = passing(state.board.rows, FILTERS).filter((row) => words.every((word) => row.search.includes(word)));
-  return { rows, tracks: passing(state.board.tracks, TRACK_FILTERS) };
-}
+addEventListener("popstate", () => {
+  const next = stateOf(location.hash),
+    before = state;
+  if (!next) return;
+  state = next;
+  redraw(before);
+});
 
+const rowOf = (label) => state.board.rows.find((row) => row.label === label);
+const trackOf = (name) => state.board.tracks.find((track) => track.name === name);
 const cellOf = (row, track) => row.cells[track.name];
 const scored = (row, track) => cellOf(row, track) && cellOf(row, track).mean !== null;
 
 /** The mean over tracks, or null for a row that lacks one of them. */
 function overall(row, tracks) {
-  return tracks.length && tracks.every((track) => scored(row, track)) ? mean(tracks.map((track) => cellOf(row, track).mean)) : null;
+  return tracks.length && tracks.every((track) => scored(row, track))
+    ? mean(tracks.map((track) => cellOf(row, track).mean))
+    : null;
 }

@@ -1,0 +1,68 @@
+"""`view` serves the page of a folder of records, and follows it."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+from http.client import HTTPConnection
+from typing import TYPE_CHECKING
+
+from tests.leaderboard.conftest import make_record
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Call
+
+
+def answer_of(port: int, path: str = "/", method: str = "GET") -> tuple[int, str]:
+    """Return status and text that the server at a port answers."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=60)
+    connection.request(method, path)
+    answer = connection.getresponse()
+    return answer.status, answer.read().decode("utf-8")
+
+
+def test_the_page_is_served_follows_new_records_and_ends_with_ctrl_c(tmp_path: Path) -> None:
+    make_record("alpha").write(tmp_path / "a.json")
+    command = [sys.executable, "-m", "freeshot", "view", str(tmp_path), "--no-open", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        address = re.search(r"http://127\.0\.0\.1:(\d+)/", line)
+        assert address is not None, line
+        port = int(address[1])
+        status, page = answer_of(port)
+        assert (status, '"label":"alpha"' in page) == (200, True)
+        make_record("beta").write(tmp_path / "b.json")
+        assert '"label":"beta"' in answer_of(port)[1]
+        (tmp_path / "a.json").unlink()
+        (tmp_path / "bad.json").write_text("{")
+        assert '"label":"alpha"' not in answer_of(port)[1]
+        assert answer_of(port, method="HEAD") == (200, "")
+        assert answer_of(port, "/../records.json")[0] == 404
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (0, "Ended.\n", "")
+
+
+def test_a_taken_port_is_one_sentence(call: Call, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = call("view", str(tmp_path), "--no-open", "--port", str(port), plugins="")
+    assert done.exit_code == 2
+    assert done.stderr.startswith(
+        f"Error: Port {port} cannot be used (Address already in use). Choose another with --port"
+    )
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_missing_folder_is_one_sentence(call: Call, tmp_path: Path) -> None:
+    done = call("view", str(tmp_path / "none"), "--no-open", plugins="")
+    assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
+    assert "There is no folder" in done.stderr

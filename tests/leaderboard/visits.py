@@ -1,0 +1,59 @@
+"""A page in a real browser, and what it asked for or complained of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+PHONE: Any = {"width": 390, "height": 800}
+
+
+@dataclass
+class Visit:
+    """An open page, and what it asked for or complained of."""
+
+    page: Page
+    address: str
+    requests: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+    def rows(self) -> list[str]:
+        """List the names of the rows, from the top."""
+        found: list[str] = self.page.eval_on_selector_all(
+            "#board tbody tr", "rows => rows.map(row => row.querySelector('.name').title)"
+        )
+        return found
+
+    def heads(self) -> list[str]:
+        """List the titles of the columns."""
+        found: list[str] = self.page.eval_on_selector_all(
+            "#board thead button", "all => all.map(one => one.innerText.replace(/\\s+/g, ' '))"
+        )
+        return found
+
+
+@contextmanager
+def visit(browser: Browser, path: Path, **options: Any) -> Iterator[Visit]:
+    """Open a page from a file in a window of its own."""
+    context = browser.new_context(**options)
+    context.set_default_timeout(5000)
+    found = Visit(context.new_page(), path.as_uri())
+    found.page.on("request", lambda request: found.requests.append(request.url))
+    found.page.on("console", lambda message: found.complaints.append(message.text))
+    found.page.on("pageerror", lambda error: found.complaints.append(str(error)))
+    found.page.goto(found.address)
+    yield found
+    context.close()
+
+
+def shown(found: Visit, rows: int) -> None:
+    """Wait until the table has so many rows."""
+    from playwright.sync_api import expect
+
+    expect(found.page.locator("#board tbody tr")).to_have_count(rows)
