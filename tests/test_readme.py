@@ -14,7 +14,7 @@ from freeshot.plugin.host import load_plugins
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 SMALLER = {
-    "freeshot recycle": "--preset pocket --option per_class=3 --option inversion.iterations=1 --option learner.iterations=2",
+    "freeshot recycle": "--preset pocket -o per_class=3 -o inversion.iterations=1 -o learner.iterations=2",
     "freeshot run toy": "--track toy/in-domain/2w1s",
     "freeshot run pocket": "--limit 5",
 }
