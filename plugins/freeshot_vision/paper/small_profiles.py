@@ -23,9 +23,6 @@ DENSE = {"strategy": "none"}
 MASKS = (DENSE, {"strategy.ratio": 0.25}, {"strategy.ratio": 0.5}, {"strategy.ratio": 0.75})
 """Share of the patches that meta-training leaves out; all four share one inversion."""
 
-ON_AVERAGE = {"learner.lr": 3e-4}
-"""Lower than the default 1e-3, because the average is a good start; from the pilot."""
-
 CPU_LEARNING = {"learner.iterations": 60, "learner.cycle": 0, "learner.warmup": 15}
 """Tasks of surrogates are easy: accuracy stopped rising after about 50."""
 CPU_IMAGES = {"per_class": 6}
@@ -64,7 +61,7 @@ def _key_rows(
         Row("lora-average", {"space": "factors"}),
         *(Row("lora-recycle", {**strict, **mask}) for mask in MASKS),
         *(Row("lora-recycle", {**public, **mask}) for mask in (MASKS[0], MASKS[-1])),
-        Row("recycled-average", {**strict, **DENSE, **ON_AVERAGE}),
+        Row("recycled-average", {**strict, **DENSE}),
         Row("free", free),
         Row("noise", recycled),
         Row("shuffled-labels", {**strict, **DENSE}),

@@ -20,8 +20,6 @@ INVERSION = {
     "inversion.total_variation": 100.0,
 }  # fmt: skip
 """Few steps at a decaying rate instead of 2,000; strong smoothing gives strokes instead of texture."""
-ABOVE_AVERAGE = {"learner.lr": 3e-4}
-"""The average is a good start: on it a lower rate is better than LoRA Recycle's own."""
 FREE = {"per_class": 8, "targets": LINEAR, "learner.iterations": 400, "learner.lr": 1e-3}
 """FREE at the size of LoRA Recycle's row."""
 GENERATED = {"inversion.outer": 100}
@@ -67,7 +65,7 @@ FULL = Profile(
     rows=(
         Row("frozen-prototype"),
         Row("lora-recycle", {**INVERSION, **RECYCLED}),
-        Row("recycled-average", {**INVERSION, **RECYCLED, **ABOVE_AVERAGE}),
+        Row("recycled-average", {**INVERSION, **RECYCLED}),
         Row("free", {**FREE, **GENERATED}),
         Row("real-data", REAL),
         Row("noise", RECYCLED),
