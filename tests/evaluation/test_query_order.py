@@ -9,12 +9,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.evaluation.conftest import CountedImages
+from tests.evaluation.scored import score_embedding
 
 from freeshot.contracts.method import Learner
 from freeshot.evaluation import query_order
 from freeshot.evaluation.episodes import draw_episodes
 from freeshot.evaluation.query_order import image_keys, pixel_keys, shown_order
-from freeshot.evaluation.scoring import score_embedding, score_tuning
+from freeshot.evaluation.scoring import score_tuning
 
 
 def pictures(count: int, seed: int = 0) -> torch.Tensor:

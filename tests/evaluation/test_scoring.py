@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import torch
 from tests.evaluation.conftest import CountedImages, which
+from tests.evaluation.scored import score_embedding
 
 from freeshot.basics.errors import ContractError
 from freeshot.contracts.method import Learner
 from freeshot.evaluation.episodes import draw_episodes
 from freeshot.evaluation.metrics import concatenate
-from freeshot.evaluation.scoring import score_embedding, score_tuning
+from freeshot.evaluation.scoring import score_tuning
 from freeshot.ops.prototypes import prototype_logits
 
 if TYPE_CHECKING:

@@ -376,7 +376,12 @@ def test_the_contents_lead_to_each_section(fresh: Visit) -> None:
         "Words and marks",
     ]
     fresh.page.get_by_role("link", name="Difficulty").click()
-    fresh.page.wait_for_function("document.querySelector('#difficulty-section').getBoundingClientRect().top < 100")
+    # not by wait_for_function, whose evaluation of a text the page's own policy forbids
+    for _ in range(100):
+        if fresh.page.evaluate("document.querySelector('#difficulty-section').getBoundingClientRect().top < 100"):
+            return
+        fresh.page.wait_for_timeout(50)
+    pytest.fail("The section is not at the top of the window.")
 
 
 def test_a_text_is_copied_or_selected(browser: Browser, path: Path) -> None:

@@ -227,12 +227,23 @@ def scale_weights(bench: Workbench) -> Learner:
 
 
 def scale_weights_through_gc(bench: Workbench) -> Learner:
-    """Change every network in memory."""
+    """Change every network in memory, until `restore_weights` is called."""
     with torch.no_grad():
         for thing in gc.get_objects():
             if issubclass(type(thing), nn.Linear):  # isinstance would wake deprecated proxies
-                thing.weight.mul_(0.5)
+                thing.weight.mul_(0.5)  # exact, and so is its reverse
+                HALVED.append(thing)
     return Flat()
+
+
+HALVED: list[nn.Linear] = []
+
+
+def restore_weights() -> None:
+    """Give networks of other tests their weights back."""
+    with torch.no_grad():
+        while HALVED:
+            HALVED.pop().weight.mul_(2)
 
 
 def hook_the_network(bench: Workbench) -> Learner:

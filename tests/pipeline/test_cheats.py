@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
-from tests.pipeline.cheats import GALLERY, Flat, HeadIsTransductive, HeadRemembers, handing, means, method
+from tests.pipeline.cheats import (
+    GALLERY,
+    Flat,
+    HeadIsTransductive,
+    HeadRemembers,
+    handing,
+    means,
+    method,
+    restore_weights,
+)
 
 from freeshot import Learner
 from freeshot.pool.store import open_pool
@@ -16,13 +25,19 @@ from freeshot.render import render
 from freeshot.testing.toy import POOL, ToyWaves
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from tests.conftest import Toy
     from torch import Generator, Tensor
 
     from freeshot import Method, Predictor, Shots, Workbench
     from freeshot.records.models import RunRecord
+
+
+@pytest.fixture(autouse=True)
+def _restored() -> Iterator[None]:
+    yield
+    restore_weights()
 
 
 def record_of(toy: Toy, cheat: type[Method], track: str = "toy/in-domain/2w2s") -> RunRecord:

@@ -58,22 +58,6 @@ def read_images(images: Images, indices: Sequence[int], device: torch.device | s
     return images.read(indices).to(device).float() / 255
 
 
-def score_embedding(
-    learner: Learner,
-    images: Images,
-    episodes: Sequence[Episode],
-    device: torch.device,
-    on_step: Callable[[int, int], None] = lambda done, total: None,
-    recall: Recalling = lambda used, make: make(used),
-) -> tuple[QueryOutcomes, Embedded]:
-    """Embed every image that any episode uses once, then classify queries by the learner's head.
-
-    `recall` may return cached features.
-    """
-    embedded = embed_episodes(learner, images, episodes, device, on_step, recall)
-    return score_episodes(embedded, episodes, head_of(learner)), embedded
-
-
 def embed_episodes(
     learner: Learner,
     images: Images,
@@ -82,7 +66,10 @@ def embed_episodes(
     on_step: Callable[[int, int], None] = lambda done, total: None,
     recall: Recalling = lambda used, make: make(used),
 ) -> Embedded:
-    """Embed every image that any of the episodes uses once; the episodes may differ in size."""
+    """Embed every image that any of the episodes uses once; the episodes may differ in size.
+
+    `recall` may return cached features.
+    """
     stored = sorted({i for e in episodes for i in (*e.support, *e.query)})
     keys = image_keys(images, stored)
     order = shown_order(keys)

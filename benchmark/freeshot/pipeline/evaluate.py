@@ -12,7 +12,7 @@ from freeshot.cache.checkpoints import FileCheckpoint
 from freeshot.contracts.events import Progress
 from freeshot.engine.metering.meter import metered
 from freeshot.evaluation.metrics import as_tensors, concatenate, from_tensors
-from freeshot.evaluation.scoring import embed_episodes, head_of, score_embedding, score_episodes, score_tuning
+from freeshot.evaluation.scoring import embed_episodes, head_of, score_episodes, score_tuning
 from freeshot.pipeline.feature_cache import FeatureCache, feature_recipe
 from freeshot.records.models import TaskCost
 
@@ -71,8 +71,10 @@ class Evaluation:
         if not learner.embeds:
             return EvaluationResult(self._fine_tuned(cost))
         features = FeatureCache(context, feature_recipe(context, self.cell.spec.backbone, learner, self.images), cost)
-        outcomes, embedded = score_embedding(learner, self.images, self.episodes, context.device, self.report, features)
-        return EvaluationResult(outcomes, embedded, head_of(learner), features.peak_bytes, features.flops)
+        embedded = embed_episodes(learner, self.images, self.episodes, context.device, self.report, features)
+        head = head_of(learner)
+        outcomes = score_episodes(embedded, self.episodes, head)
+        return EvaluationResult(outcomes, embedded, head, features.peak_bytes, features.flops)
 
     def report(self, done: int, total: int, stage: str = "evaluation") -> None:
         """Emit the progress of the evaluation, or of its audit."""

@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import rich_click as click
+from rich.console import Console
 
 from freeshot.basics.text import one_line
 from freeshot.cli import options
 from freeshot.cli.console import print_warning, stdout, table
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from freeshot.leaderboard.compare import Comparison
 
 

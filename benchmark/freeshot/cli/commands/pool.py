@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
+from rich.progress import track
 
 from freeshot.basics.errors import OptionError
 from freeshot.basics.text import counted
@@ -180,8 +181,6 @@ def import_(
     **arguments: Any,
 ) -> None:
     """Import the LoRAs in DIR as a pool: PEFT adapter folders, or files of the LoRA Recycle authors' code."""
-    from rich.progress import track
-
     from freeshot.data.image_folder import left_out, several_classes_in
     from freeshot.engine.vit.backbone import named_backbone
     from freeshot.pool.external_formats import find_loras, inner_loras
