@@ -93,13 +93,15 @@ class EpisodeBrowser:
         number = _number(query.get("episode", f"{listed[0]}"), choice.track, len(listed))
         notes = _problems(runs)
         classes: tuple[ShownClass, ...] = ()
+        source = ""
         try:
-            classes = self._classes(choice, runs, number)
+            classes, source = self._classes(choice, runs, number), self._source(runs)
         except FreeshotError as error:
             notes += (str(error),)
         suites = tuple(board.suite for board in folder.boards)
+        shown = {number: classes}
         return episodes_page(
-            EpisodesPage(choice, accuracies, listed, {number: classes}, order, notes, _unsaved(runs), suites)
+            EpisodesPage(choice, accuracies, listed, shown, order, source, notes, _unsaved(runs), suites)
         )
 
     def export(
@@ -116,7 +118,7 @@ class EpisodeBrowser:
         listed = sampled(accuracies, count)
         shown = {number: self._classes(choice, runs, number) for number in listed}
         notes = _problems(runs)
-        page = EpisodesPage(choice, accuracies, listed, shown, "difficulty", notes, _unsaved(runs))
+        page = EpisodesPage(choice, accuracies, listed, shown, "difficulty", self._source(runs), notes, _unsaved(runs))
         write_text(path, episodes_page(page))
         return notes
 
@@ -127,6 +129,10 @@ class EpisodeBrowser:
                 f"The images of '{dataset.name}' (licence: {dataset.license or 'unknown'}) are not declared shareable, "
                 "so they are not written into a file. 'freeshot view' without --export shows them on this machine."
             )
+
+    def _source(self, runs: Sequence[Run]) -> str:
+        dataset = dataset_by_name(self._catalogue, runs[0].record.spec.track.dataset)
+        return f"Images of the data set '{dataset.name}', licence: {dataset.license or 'unknown'}."
 
     def _classes(self, choice: Choice, runs: Sequence[Run], number: int) -> tuple[ShownClass, ...]:
         """Return the classes of an episode with pictures and predictions."""

@@ -62,6 +62,8 @@ class EpisodesPage:
     shown: dict[int, tuple[ShownClass, ...]]
     """Number of each episode shown → its classes; empty if its pictures are not available."""
     order: str
+    source: str = ""
+    """Data set and licence of the pictures; '' if there are none."""
     notes: tuple[str, ...] = ()
     """Sentences about what is missing."""
     unsaved: tuple[bool, ...] = ()
@@ -89,6 +91,7 @@ def episodes_page(page: EpisodesPage) -> str:
         "<main>",
         *(_episode(page, number) for number in page.shown),
         "</main>",
+        *([f'<footer class="hint">{_text(page.source)}</footer>'] if page.source else []),
     ]
     return _document(f"Episodes of {page.choice.track}", parts, "'self'" if page.served else "'none'")
 
