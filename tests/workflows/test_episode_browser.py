@@ -71,7 +71,7 @@ def test_an_episode_shows_its_pictures_and_what_was_predicted(toy: Toy, results:
     images = ToyWaves().load("novel", Path())
     episode = track_episodes(TRACKS[0], images)[7]
     predictions = [CellPredictions.read(stored_at(record_of(results, method))) for method in (A, B)]
-    expected = []
+    expected: list[tuple[str, list[str]]] = []
     for position, label in enumerate(episode.classes):
         name = images.classes[label]
         expected.append((f"{name}, support 1", []))
@@ -115,7 +115,8 @@ def test_without_predictions_accuracies_are_shown_and_how_to_save_predictions(to
     text = page(toy, results)
     (sentence,) = notes_of(text)
     assert sentence.startswith("No predictions of B are saved, so only accuracies are shown.")
-    assert sentence.endswith("Save them with freeshot run … --save-predictions --rerun.")
+    command = f"freeshot run toy --track {TOY_TRACK} --method {B} --save-predictions --rerun"
+    assert sentence.endswith(f"Save them with {command}.")
     assert {caption[0] for _, captions in figures(text) for caption in captions} == {"A"}
 
 

@@ -7,6 +7,7 @@ policy allows only pictures inside the page, its own style sheet and its one sma
 from __future__ import annotations
 
 import base64
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -18,7 +19,6 @@ from freeshot.render.format import one_line
 from freeshot.render.html.page import asset, csp_hash
 
 ORDER_TITLES = {"number": "number", "difference": "difference A − B", "difficulty": "difficulty, the hardest first"}
-HOW_TO_SAVE = "freeshot run … --save-predictions --rerun"
 
 
 @dataclass(frozen=True)
@@ -109,6 +109,13 @@ def address(choice: Choice, order: str, number: int | None = None) -> str:
     return "/episodes?" + urlencode(query if number is None else query | {"episode": number})
 
 
+def save_command(choice: Choice, methods: Iterable[str]) -> str:
+    """Return the command that runs methods on the track again and saves their predictions."""
+    chosen = [word for method in dict.fromkeys(methods) for word in ("--method", method)]
+    words = ["freeshot", "run", choice.board.suite, "--track", choice.track, *chosen]
+    return shlex.join([*filter(None, words), "--save-predictions", "--rerun"])
+
+
 def _document(title: str, parts: Iterable[str], form_action: str) -> str:
     style, script = asset("episodes.css"), asset("episodes.js")
     policy = (
@@ -162,14 +169,18 @@ def _rows(page: EpisodesPage) -> Iterable[str]:
 
 
 def _legend(page: EpisodesPage) -> Iterable[str]:
-    missing = [letter for letter, unsaved in zip("AB", page.unsaved, strict=False) if unsaved]
+    missing = {
+        letter: row.method
+        for letter, row, unsaved in zip("AB", page.choice.rows, page.unsaved, strict=False)
+        if unsaved
+    }
     total = page.accuracies.shape[1]
     if len(page.listed) < total:
         yield f"<p>Shown are {len(page.listed)} of {total:,} episodes: the hardest, the median and the easiest.</p>"
     if missing:
         yield (
             f'<p class="note">No predictions of {" and ".join(missing)} are saved, so only accuracies are shown. Save '
-            f"them with <code>{HOW_TO_SAVE}</code>.</p>"
+            f"them with <code>{_text(save_command(page.choice, missing.values()))}</code>.</p>"
         )
     if len(missing) < len(page.choice.rows):
         yield (
