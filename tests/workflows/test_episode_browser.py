@@ -63,8 +63,8 @@ def notes_of(text: str) -> list[str]:
 
 def figures(text: str) -> list[tuple[str, list[str]]]:
     """List the alternative text and the captions of each picture."""
-    found = re.findall(r"<figure.*?alt=\"(.*?)\".*?<figcaption>(.*?)</figcaption>", text)
-    return [(unescape(alt), re.findall(r"<span class=\"\w+\">(.*?)</span>", caption)) for alt, caption in found]
+    matches = re.findall(r"<figure.*?alt=\"(.*?)\".*?<figcaption>(.*?)</figcaption>", text)
+    return [(unescape(alt), re.findall(r"<span class=\"\w+\">(.*?)</span>", caption)) for alt, caption in matches]
 
 
 def test_an_episode_shows_its_pictures_and_what_was_predicted(toy: Toy, results: Path) -> None:
@@ -155,15 +155,24 @@ def test_other_images_than_those_of_the_records_are_refused(
         export(toy, results)
 
 
-def test_a_missing_data_set_leaves_the_accuracies(toy: Toy, results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(self: ToyWaves, split: str, root: Path) -> ToyImages:
-        raise DataError(f"waves.zip was not found in {root}. Put it there.")
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (DataError("waves.zip was not found in data. Put it there."), "waves.zip was not found in data. Put it there."),
+        (KeyError("wave"), "Reading the images of 'toy-waves' raised KeyError: 'wave'. Correct its plugin."),
+    ],
+)
+def test_images_that_cannot_be_read_leave_the_accuracies(
+    toy: Toy, results: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, sentence: str
+) -> None:
+    def fails(self: ToyWaves, split: str, root: Path) -> ToyImages:
+        raise error
 
-    monkeypatch.setattr(ToyWaves, "load", missing)
+    monkeypatch.setattr(ToyWaves, "load", fails)
     text = page(toy, results)
-    assert notes_of(text) == [f"waves.zip was not found in {toy.folder / 'data'}. Put it there."]
+    assert notes_of(text) == [sentence]
     assert text.count("<li><a") == 20
-    with pytest.raises(DataError, match=r"^waves\.zip was not found"):
+    with pytest.raises(type(error), match="wave"):
         export(toy, results)
 
 

@@ -98,6 +98,9 @@ class EpisodeBrowser:
             classes, source = self._classes(choice, runs, number), self._source(runs)
         except FreeshotError as error:
             notes += (str(error),)
+        except Exception as error:  # noqa: BLE001  a failing data set must not take the accuracies with it
+            dataset = runs[0].record.spec.track.dataset
+            notes += (f"Reading the images of '{dataset}' raised {type(error).__name__}: {error}. Correct its plugin.",)
         suites = tuple(board.suite for board in folder.boards)
         shown = {number: classes}
         return episodes_page(
