@@ -25,7 +25,7 @@ from freeshot.evaluation.episodes import episodes_sha256, track_episodes
 from freeshot.leaderboard import boards, main_suite
 from freeshot.leaderboard.board import Board
 from freeshot.leaderboard.entry import Entry
-from freeshot.leaderboard.episode_choice import Accuracies, Choice, choose, newest_boards, ordered, sampled
+from freeshot.leaderboard.episode_choice import Accuracies, choose, newest_boards, ordered, sampled
 from freeshot.records.load import load_records, record_paths
 from freeshot.records.models import RunRecord, TrackSpec
 from freeshot.records.predictions import CellPredictions, stored_at
@@ -95,7 +95,7 @@ class EpisodeBrowser:
         classes: tuple[ShownClass, ...] = ()
         source = ""
         try:
-            classes, source = self._classes(choice, runs, number), self._source(runs)
+            classes, source = self._classes(runs, number), self._source(runs)
         except FreeshotError as error:
             notes += (str(error),)
         except Exception as error:  # noqa: BLE001  a failing data set must not take the accuracies with it
@@ -119,7 +119,7 @@ class EpisodeBrowser:
         self._require_shareable(runs[0].record.spec.track.dataset)
         accuracies = _accuracies(runs)
         listed = sampled(accuracies, count)
-        shown = {number: self._classes(choice, runs, number) for number in listed}
+        shown = {number: self._classes(runs, number) for number in listed}
         notes = _problems(runs)
         page = EpisodesPage(choice, accuracies, listed, shown, "difficulty", self._source(runs), notes, _unsaved(runs))
         write_text(path, episodes_page(page))
@@ -137,7 +137,7 @@ class EpisodeBrowser:
         dataset = dataset_by_name(self._catalogue, runs[0].record.spec.track.dataset)
         return f"Images of the data set '{dataset.name}', licence: {dataset.license or 'unknown'}."
 
-    def _classes(self, choice: Choice, runs: Sequence[Run], number: int) -> tuple[ShownClass, ...]:
+    def _classes(self, runs: Sequence[Run], number: int) -> tuple[ShownClass, ...]:
         """Return the classes of an episode with pictures and predictions."""
         records = [run.record for run in runs]
         episodes, images = self._verified(records)
@@ -206,6 +206,7 @@ def _unsaved(runs: Sequence[Run]) -> tuple[bool, ...]:
 
 
 def _accuracies(runs: Sequence[Run]) -> Accuracies:
+    """Return the accuracies [r, e]; a board has only records with the same list of episodes on a track."""
     return np.array([run.record.accuracies for run in runs], dtype=np.float64)
 
 
