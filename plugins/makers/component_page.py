@@ -21,6 +21,7 @@ from freeshot.leaderboard.entry import Entry
 from freeshot.leaderboard.pairwise import verdict_intervals
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.render.format import access, amount, at_test, duration
+from freeshot.render.html.cards import link
 from freeshot.stats.paired_tests import verdict
 from makers.readme_table import groups, mean_accuracy
 
@@ -69,7 +70,9 @@ def described(kind: str, name: str, sources: Sources) -> str:
 
 def _facts(cls: type[Component], rows: list[Entry], board: Board) -> list[tuple[str, ...]]:
     component = cls()
-    facts = [("Paper", cls.citation)]
+    paper, code = link(cls.paper_url), link(cls.code_url)
+    facts = [("Paper", f"[{cls.citation or paper}]({paper})" if paper else cls.citation)]
+    facts.append(("Code", f"[{code.partition('//')[2]}]({code})" if code else ""))
     if cls.kind == "method":
         needs = ", ".join(sorted(map(str, getattr(component, "needs", ()))))
         facts.append(("Needs", needs or "the frozen backbone only"))

@@ -33,6 +33,7 @@ class Guess(Method):
 
     name = "guess"
     role = "floor"
+    paper_url, code_url = "https://example.org/guess", "https://example.org/code"
     needs = frozenset({Needs.POOL})
     learner: Choice = Choice("meta-learner", "walker")
     """Who learns."""
@@ -119,6 +120,8 @@ def test_show_prints_docstring_citation_and_options(call: Call) -> None:
 def test_show_says_what_a_method_needs_and_which_kind_its_parts_are(call: Call) -> None:
     shown = lines(call("show", "guess").stdout)
     assert "role floor" in shown
+    assert "paper https://example.org/guess" in shown
+    assert "code https://example.org/code" in shown
     assert "needs pool" in shown
     assert "learner meta-learner name walker Who learns." in shown
 

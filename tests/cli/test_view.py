@@ -10,6 +10,8 @@ import sys
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING
 
+import pytest
+from tests.conftest import TOY_TRACK as TRACK
 from tests.leaderboard.conftest import make_record
 
 if TYPE_CHECKING:
@@ -18,10 +20,10 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Call
 
 
-def answer_of(port: int, path: str = "/", method: str = "GET") -> tuple[int, str]:
+def answer_of(port: int, path: str = "/", method: str = "GET", host: str = "") -> tuple[int, str]:
     """Return status and text that the server at a port answers."""
     connection = HTTPConnection("127.0.0.1", port, timeout=60)
-    connection.request(method, path)
+    connection.request(method, path, headers={"Host": host} if host else {})
     answer = connection.getresponse()
     return answer.status, answer.read().decode("utf-8")
 
@@ -66,3 +68,55 @@ def test_a_missing_folder_is_one_sentence(call: Call, tmp_path: Path) -> None:
     done = call("view", str(tmp_path / "none"), "--no-open", plugins="")
     assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
     assert "There is no folder" in done.stderr
+
+
+def test_episodes_are_served_to_this_machine_only_and_errors_are_one_sentence(call: Call, tmp_path: Path) -> None:
+    folders = ("--results", str(tmp_path / "results"), "--cache", str(tmp_path / "cache"))
+    chosen = ("--track", TRACK, "--method", "frozen-prototype")
+    done = call("run", "toy", *chosen, "--save-predictions", *folders, plugins="toy,baselines,launchers")
+    assert done.exit_code == 0, done.output
+    command = [sys.executable, "-m", "freeshot", "view", str(tmp_path / "results"), "--no-open", "--port", "0"]
+    with subprocess.Popen([*command, "--track", TRACK], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        address = re.search(r"http://127\.0\.0\.1:(\d+)(/\S+)\. ", process.stdout.readline())
+        assert address is not None
+        port = int(address[1])
+        assert address[2] == "/episodes?track=toy%2Fin-domain%2F2w1s"
+        assert '<a href="/episodes">' in answer_of(port)[1]
+        status, page = answer_of(port, address[2] + "&episode=3")
+        assert (status, "<h2>Episode 3</h2>" in page, "image/webp" in page) == (200, True, True)
+        status, page = answer_of(port, "/episodes?track=toy/in-domain/2w9s")
+        assert (status, "No track with results is called" in page) == (400, True)
+        assert answer_of(port, address[2], host=f"evil.example:{port}")[0] == 403
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+
+    path = tmp_path / "episodes.html"
+    export = ("view", str(tmp_path / "results"), "--export", str(path), "--data", str(tmp_path / "data"))
+    done = call(*export, "--episodes", "2", "--row", "frozen-prototype", plugins="toy,baselines")
+    assert (done.exit_code, done.stdout, done.stderr) == (0, f"Wrote {path}.\n", "")
+    assert path.read_text(encoding="utf-8").count("<article") == 2
+    for arguments, sentence in {
+        ("--track", "toy/in-domain/2w9s"): "No track with results is called 'toy/in-domain/2w9s'.",
+        ("--row", "fozen"): "No row or method of 'toy' is called 'fozen'.",
+        ("--suite", "pocket"): "No suite with records is called 'pocket'.",
+    }.items():
+        done = call(*export, *arguments, plugins="toy,baselines")
+        assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
+        assert sentence in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--export", "x.html"], "Error: There are no finished records."),
+        (["--episodes", "3"], "--episodes is the number of episodes to export. Add --export FILE."),
+        (["--row", "a", "--row", "b", "--row", "c"], "--row is given at most twice."),
+    ],
+)
+def test_what_cannot_be_exported_is_one_sentence(
+    call: Call, tmp_path: Path, arguments: list[str], sentence: str
+) -> None:
+    done = call("view", str(tmp_path), "--no-open", *arguments, plugins="")
+    assert done.exit_code == 2
+    assert sentence in done.stderr

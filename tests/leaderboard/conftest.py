@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+from importlib.resources import files
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -33,6 +35,7 @@ EPISODES = 20
 SKETCH = "in-domain/sketch/5w1s"
 REFERENCE = "frozen-prototype"
 SUITES = {"pocket": Suite("pocket", "", (), {}, reference=REFERENCE, pair=("lora-recycle", REFERENCE))}
+PACKAGE = "axe_playwright_python"
 INSTALLED = Extensions(suites=SUITES)
 """What a leaderboard is given where the suite's plugin is installed."""
 
@@ -165,3 +168,14 @@ def opened(fresh: Visit) -> Visit:
     """Open the page afresh, with the rows of all classes."""
     fresh.page.get_by_role("button", name="Show all").click()
     return fresh
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    """Return the source of axe-core."""
+    if find_spec(PACKAGE) is None:
+        missing = "There is no axe-core; install axe-playwright-python to test the page's accessibility."
+        if os.environ.get("CI") == "true":
+            pytest.fail(missing)
+        pytest.skip(missing)
+    return files(PACKAGE).joinpath("axe.min.js").read_text(encoding="utf-8")

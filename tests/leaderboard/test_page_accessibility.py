@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from importlib.resources import files
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +11,6 @@ from tests.leaderboard.visits import visit
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-PACKAGE = "axe_playwright_python"
 STATES = {
     "the page": "0",
     "all rows, two of them chosen": "go({ class: state.board.classes, pick: ['alpha', 'beta'] })",
@@ -24,16 +20,6 @@ STATES = {
     "a citation": "go({ open: ['cite'] })",
     "another board": "go({ ...START, board: boards[1] })",
 }
-
-
-@pytest.fixture(scope="module")
-def axe() -> str:
-    if find_spec(PACKAGE) is None:
-        missing = "There is no axe-core; install axe-playwright-python to test the page's accessibility."
-        if os.environ.get("CI") == "true":
-            pytest.fail(missing)
-        pytest.skip(missing)
-    return files(PACKAGE).joinpath("axe.min.js").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

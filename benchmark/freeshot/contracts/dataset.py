@@ -75,6 +75,8 @@ class FewShotDataset(Component):
     domain: ClassVar[str] = ""
     """Kind of images in one word, such as 'drawings'."""
     license: ClassVar[str] = ""
+    shareable: ClassVar[bool] = False
+    """Whether the licence allows its images in files that are passed on, such as exported episodes."""
 
     def __init_subclass__(cls, **rest: Any) -> None:
         super().__init_subclass__(**rest)

@@ -36,9 +36,9 @@ def stale_leaderboards(results: Path, extensions: Extensions = NO_EXTENSIONS) ->
     return stale + _orphans(results, pages)
 
 
-def results_page(results: Path, extensions: Extensions = NO_EXTENSIONS) -> str:
-    """Return the HTML page of a results folder."""
-    return _html(results, _by_suite(results, extensions))
+def results_page(results: Path, extensions: Extensions = NO_EXTENSIONS, episodes: str = "") -> str:
+    """Return the HTML page of a results folder, with a link to the address of its episodes if they are served."""
+    return _html(results, _by_suite(results, extensions), episodes)
 
 
 def results_stamp(results: Path) -> tuple[tuple[str, int, int], ...]:
@@ -67,11 +67,11 @@ def _by_suite(results: Path, extensions: Extensions) -> dict[str, tuple[Board, .
     return {suite: boards(suites[suite], extensions) for suite in sorted(suites)}
 
 
-def _html(results: Path, by_suite: Mapping[str, tuple[Board, ...]]) -> str:
+def _html(results: Path, by_suite: Mapping[str, tuple[Board, ...]], episodes: str = "") -> str:
     """Render all boards, the suite with most methods first."""
     by_size = sorted(by_suite, key=lambda suite: (-_methods(by_suite[suite]), suite))
     every = [board for suite in by_size for board in by_suite[suite]]
-    return html(every, sorted((results / SHEETS).glob("*.png")), results.name or "results")
+    return html(every, sorted((results / SHEETS).glob("*.png")), results.name or "results", episodes)
 
 
 def _methods(of_suite: Sequence[Board]) -> int:

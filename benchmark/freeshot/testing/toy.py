@@ -97,7 +97,7 @@ class ToyImages:
 class ToyWaves(FewShotDataset):
     """Twelve kinds of coloured waves, drawn by arithmetic."""
 
-    name, domain, license = "toy-waves", "arithmetic", "Apache-2.0"
+    name, domain, license, shareable = "toy-waves", "arithmetic", "Apache-2.0", True
 
     def load(self, split: str, root: Path) -> ToyImages:
         """Return one split: 'base', 'validation' or 'novel'."""

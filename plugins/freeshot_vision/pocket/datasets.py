@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 class ShippedSheet(FewShotDataset):
     """A data set shipped in the package as a sheet of the same name."""
 
+    shareable = True
+
     def load(self, split: str, root: Path) -> SheetImages:
         """Return one split; the user's data folder is not used."""
         from freeshot_vision.sheets import open_sheet  # loads pydantic, which `freeshot list` does not need

@@ -19,7 +19,7 @@ from freeshot.contracts.pool import PoolPlan
 from freeshot.contracts.tracks import Suite, Track
 from freeshot.plugin.catalogue import Catalogue
 
-FACTS = ("citation", "domain", "license", "data_free", "role", "needs")
+FACTS = ("citation", "paper_url", "code_url", "domain", "license", "data_free", "role", "needs")
 """Attributes to print, if a component has them."""
 
 
@@ -89,7 +89,11 @@ def _facts(cls: type[Component]) -> list[tuple[str, str]]:
     with suppress(Exception):  # a plugin may reject its own defaults; then use the class
         source = cls()
     values = {fact: getattr(source, fact, "") for fact in FACTS}
-    return [(f.replace("_", " "), _plain(v)) for f, v in values.items() if v and not isinstance(v, property)]
+    return [
+        (f.removesuffix("_url").replace("_", " "), _plain(v))
+        for f, v in values.items()
+        if v and not isinstance(v, property)
+    ]
 
 
 def _values(described: Track | PoolPlan) -> dict[str, Any]:

@@ -26,17 +26,19 @@ SCRIPTS = (
 """Parts of the page's script, in the order in which they are concatenated."""
 
 
-def html(boards: Iterable[Board], sheets: Sequence[Path] = (), folder: str = "results") -> str:
+def html(boards: Iterable[Board], sheets: Sequence[Path] = (), folder: str = "results", episodes: str = "") -> str:
     """Render boards as a page.
 
-    `sheets` are pictures of surrogates, shown with the first board; `folder` has the records that commands name.
+    `sheets` are pictures of surrogates, shown with the first board; `folder` has the records that commands name;
+    `episodes` is the address of their episodes, if they are served.
     """
     every = [board_data(board, folder) for board in boards]
     if every:
         every[0]["sheets"] = [_picture(path) for path in sheets]
     style, script = asset("style.css"), '"use strict";\n' + "\n".join(asset(f"{name}.js") for name in SCRIPTS)
     page = asset("page.html").replace("@STYLE-HASH@", csp_hash(style)).replace("@SCRIPT-HASH@", csp_hash(script))
-    for mark, text in {"@STYLE@": style, "@SCRIPT@": script, "@DATA@": _json(every)}.items():
+    link = f'\n  <p><a href="{episodes}">Episodes, picture by picture</a></p>' if episodes else ""
+    for mark, text in {"@EPISODES@": link, "@STYLE@": style, "@SCRIPT@": script, "@DATA@": _json(every)}.items():
         page = page.replace(mark, text, 1)
     return f"{GENERATED}\n{page}"
 
