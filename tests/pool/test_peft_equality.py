@@ -157,7 +157,7 @@ def with_older_names(folder: Path, layers: str) -> Path:
     return copy.parent
 
 
-@pytest.mark.filterwarnings("default")  # peft's and transformers' imports warn of what is not ours
+@pytest.mark.filterwarnings("ignore")  # peft's and transformers' imports warn of what is not ours
 @pytest.mark.parametrize("family", FAMILIES)
 def test_logits_are_those_of_peft_on_hugging_faces_model(family: str, images: Tensor, catalogue: Catalogue) -> None:
     make, layers, output = FAMILIES[family]
@@ -186,7 +186,7 @@ def test_logits_are_those_of_peft_on_hugging_faces_model(family: str, images: Te
         assert all(map(torch.equal, factors, older.factors[slot]))
 
 
-@pytest.mark.filterwarnings("default")
+@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     "settings",
     [
@@ -206,7 +206,7 @@ def test_scaling_and_ranks_are_those_of_peft(settings: dict[str, Any], images: T
         assert (our_logits(entry, backbone, images) - theirs).abs().max() < 1e-6
 
 
-@pytest.mark.filterwarnings("default")
+@pytest.mark.filterwarnings("ignore")
 def test_logits_are_those_of_peft_on_timms_model(images: Tensor, catalogue: Catalogue) -> None:
     import timm
 
@@ -224,7 +224,7 @@ def test_logits_are_those_of_peft_on_timms_model(images: Tensor, catalogue: Cata
         assert (our_logits(entry, backbone, images) - theirs).abs().max() < 1e-6
 
 
-@pytest.mark.filterwarnings("default")
+@pytest.mark.filterwarnings("ignore")
 def test_positions_at_another_size_are_those_of_hugging_face(catalogue: Catalogue) -> None:
     model: Any = scattered(plain("Dinov2"))
     model.save_pretrained("model")
