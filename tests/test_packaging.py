@@ -29,7 +29,9 @@ def package_files(repository: Path) -> dict[str, Path]:
         path.relative_to(repository / root).as_posix(): path
         for root in ROOTS
         for path in (repository / root).rglob("*")
-        if path.is_file() and not {"__pycache__", "makers", "pool_files"} & {*path.parts} and path.suffix not in {".md", ".pyc"}
+        if path.is_file()
+        and not {"__pycache__", "makers", "pool_files"} & {*path.parts}
+        and path.suffix not in {".md", ".pyc"}
     }
 
 
