@@ -135,7 +135,7 @@ def test_rows_that_cannot_be_compared_are_named(results: fs.Results, first: str,
 
 def test_without_records_there_is_nothing_to_rank() -> None:
     for call in (fs.Results([]).leaderboard, lambda: fs.Results([]).compare("a", "b")):
-        with pytest.raises(StoreError, match=r"There are no records. Make some with freeshot.run"):
+        with pytest.raises(StoreError, match=r"The results are empty. Create records with freeshot.run"):
             call()
     assert repr(fs.Results([])) == "Results: 0 records of 0 methods on 0 tracks"
 
@@ -192,7 +192,9 @@ def test_an_invalid_record_is_a_warning(tmp_path: Path) -> None:
 
 
 def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match=r"There is no folder .*gone. Make records with freeshot.run, or give another"):
+    with pytest.raises(
+        StoreError, match=r"The folder .*gone does not exist. Create records with freeshot.run, or load another"
+    ):
         fs.load_results(tmp_path / "gone")
 
 

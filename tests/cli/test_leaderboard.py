@@ -148,4 +148,4 @@ def test_no_records_is_said_with_what_to_do(board: Call, report: SimpleNamespace
 def test_a_missing_folder_is_said_with_what_to_do(call: Call, report: SimpleNamespace) -> None:
     done = call("leaderboard", "no/such/folder", plugins="")
     assert done.exit_code == 2
-    assert done.stderr.startswith("Error: There is no folder no/such/folder.")
+    assert done.stderr.startswith("Error: The folder no/such/folder does not exist.")

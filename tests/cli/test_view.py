@@ -67,7 +67,7 @@ def test_a_taken_port_is_one_sentence(call: Call, tmp_path: Path) -> None:
 def test_a_missing_folder_is_one_sentence(call: Call, tmp_path: Path) -> None:
     done = call("view", str(tmp_path / "none"), "--no-open", plugins="")
     assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
-    assert "There is no folder" in done.stderr
+    assert "does not exist. Create records with 'freeshot run'" in done.stderr
 
 
 def test_episodes_are_served_to_this_machine_only_and_errors_are_one_sentence(call: Call, tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_episodes_are_served_to_this_machine_only_and_errors_are_one_sentence(ca
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--export", "x.html"], "Error: There are no finished records."),
+        (["--export", "x.html"], "Error: No record is finished."),
         (["--episodes", "3"], "--episodes is the number of episodes to export. Add --export FILE."),
         (["--row", "a", "--row", "b", "--row", "c"], "--row is given at most twice."),
     ],

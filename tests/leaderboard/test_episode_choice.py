@@ -71,7 +71,7 @@ def test_an_unknown_name_is_one_sentence(names: tuple[str, ...], track: str, sui
 
 
 def test_without_results_there_is_nothing_to_choose() -> None:
-    with pytest.raises(StoreError, match=r"^There are no finished records\. Make some with 'freeshot run'"):
+    with pytest.raises(StoreError, match=r"^No record is finished\. Create some with 'freeshot run'"):
         choose([], None, None, ())
 
 

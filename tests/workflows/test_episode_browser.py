@@ -199,12 +199,12 @@ def test_images_that_are_not_shareable_are_served_and_not_exported(
 
 @pytest.mark.parametrize("number", ["20", "-1", "x", "٣", "9" * 20])
 def test_an_unknown_episode_is_one_sentence(toy: Toy, results: Path, number: str) -> None:
-    with pytest.raises(UnknownNameError, match=f"^There is no episode '{number}' on '{TOY_TRACK}'"):
+    with pytest.raises(UnknownNameError, match=f"^Unknown episode '{number}' on '{TOY_TRACK}'"):
         page(toy, results, episode=number)
 
 
 def test_a_folder_without_records_is_one_sentence(toy: Toy, tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="There are no finished records"):
+    with pytest.raises(StoreError, match="No record is finished"):
         page(toy, tmp_path)
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from freeshot.records.predictions import CellPredictions
 
 SHOWN = 30
-"""Records that a notebook lists where there is no leaderboard."""
+"""Number of records in the HTML listing of results that have no leaderboard."""
 
 
 class Results(Sequence["RunRecord"]):
@@ -95,7 +95,7 @@ class Results(Sequence["RunRecord"]):
         """Rank the rows of a suite, as `freeshot leaderboard` does.
 
         By default the suite is the main one, or the one with most records. UnknownNameError for a name that no record
-        has; StoreError if there are no records.
+        has; StoreError if the results are empty.
         """
         from freeshot.api.tables import Leaderboard
         from freeshot.leaderboard import Selection, main_suite, short_ranking
@@ -113,7 +113,7 @@ class Results(Sequence["RunRecord"]):
         """Compare two rows, by label or method, episode by episode, as `freeshot compare` does.
 
         `margin` is the equivalence margin in accuracy points. UnknownNameError if a name matches no row or several;
-        EpisodeError if the rows share no track, or if their episodes differ; StoreError if there are no records.
+        EpisodeError if the rows share no track, or if their episodes differ; StoreError if the results are empty.
         """
         from freeshot.api.tables import Comparison
         from freeshot.leaderboard import boards
@@ -146,7 +146,7 @@ class Results(Sequence["RunRecord"]):
 
     def _require_records(self) -> None:
         if not self:
-            raise StoreError("There are no records. Make some with freeshot.run, or load another folder.")
+            raise StoreError("The results are empty. Create records with freeshot.run, or load another folder.")
 
 
 def load_results(folder: StrPath = "results") -> Results:
@@ -158,7 +158,7 @@ def load_results(folder: StrPath = "results") -> Results:
 
     path = Path(folder)
     if not path.is_dir():
-        raise StoreError(f"There is no folder {path}. Make records with freeshot.run, or give another folder.")
+        raise StoreError(f"The folder {path} does not exist. Create records with freeshot.run, or load another folder.")
     loaded = load_records(path)
     for problem in loaded.problems:
         warn(problem)

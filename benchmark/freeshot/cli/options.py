@@ -83,6 +83,14 @@ def margin(*, zero: bool = False) -> Decorator:
     )
 
 
+def require_results(folder: Path) -> None:
+    """Raise StoreError if DIR does not exist."""
+    if not folder.is_dir():
+        raise StoreError(
+            f"The folder {folder} does not exist. Create records with 'freeshot run', or pass another DIR."
+        )
+
+
 def no_records(folder: Path) -> StoreError:
     """Return the error of a DIR without records."""
     return StoreError(f"There are no records in {folder}. Make some with 'freeshot run', or give another DIR.")

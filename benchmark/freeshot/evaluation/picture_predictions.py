@@ -58,7 +58,7 @@ class PicturePredictions:
     temperature: float | None
     """Divides the distances before the softmax; None if there was nothing to calibrate it on."""
     uncalibrated: str
-    """Why there is no temperature; '' if there is."""
+    """Reason why no temperature could be fitted; '' if one was."""
     skipped: tuple[str, ...] = ()
     """One sentence for each image that could not be read."""
 

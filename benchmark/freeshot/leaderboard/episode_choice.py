@@ -63,7 +63,7 @@ def choose(
     StoreError without results; UnknownNameError for a name that matches nothing or several rows.
     """
     if not newest:
-        raise StoreError("There are no finished records. Make some with 'freeshot run', or give another DIR.")
+        raise StoreError("No record is finished. Create some with 'freeshot run', or pass another DIR.")
     boards = boards_of_suite(newest, suite)
     name = track or tracks_of(boards[0])[0]
     board = next((board for board in boards if name in tracks_of(board)), None)

@@ -78,7 +78,7 @@ def class_names(folder: Path, count: int) -> tuple[str, ...]:
 
 
 def read_labels(file: Path) -> tuple[str, ...]:
-    """Read a JSON list of class names; empty if there is no such file."""
+    """Read a JSON list of class names; empty if the file does not exist."""
     if not file.exists():
         return ()
     content = read_json(file, CORRECTION)

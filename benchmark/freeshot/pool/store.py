@@ -84,7 +84,7 @@ def open_pool(path: Path, backbone_hash: str | None = None) -> LoraPool:
 
 
 def delete_pool(folder: Path) -> None:
-    """Delete a pool's folder, its card first: what remains of an interrupted deletion is no longer found as a pool."""
+    """Delete a pool's folder, its card first, so that an interrupted deletion leaves nothing that opens as a pool."""
     try:
         (folder / POOL_CARD).unlink()
         shutil.rmtree(folder)

@@ -20,7 +20,7 @@ RANGE = math.log(100)
 def fit_temperature(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
     """Return the T that gives softmax(logits / T) the highest likelihood, for logits [m, c] and true classes [m].
 
-    0 or infinity if there is no finite optimum: 0 if every true class has the largest logit, so that the likelihood
+    0 or infinity if no finite optimum exists: 0 if every true class has the largest logit, so that the likelihood
     grows with any confidence, and infinity if the true classes have no larger logits than all classes on average.
     """
     from scipy.optimize import minimize_scalar

@@ -230,7 +230,7 @@ def _answers(run: Run, episode: Episode, classes: Sequence[str]) -> dict[int, An
 
 def _number(text: str, track: str, count: int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) < count):
-        raise UnknownNameError(f"There is no episode '{text}' on '{track}'. Its episodes are 0 to {count - 1}.")
+        raise UnknownNameError(f"Unknown episode '{text}' on '{track}'. Choose one of 0 to {count - 1}.")
     return int(text)
 
 

@@ -35,7 +35,7 @@ LIMITS = {
     0.0: "every support image is nearest to the other images of its class",
     math.inf: "support images are not nearer to the other images of their class than to other classes",
 }
-"""Why there is no temperature, by the limit that it tends to."""
+"""Reasons why no temperature could be fitted, by the limit that it tends to."""
 
 
 def open_learner(

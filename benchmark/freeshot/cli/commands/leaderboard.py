@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 from rich.text import Text
 
-from freeshot.basics.errors import StoreError
 from freeshot.basics.text import one_line
 from freeshot.cli import options
 from freeshot.cli.console import print_error, print_warning, stdout
@@ -109,8 +108,7 @@ def _loaded(results: Path) -> Loaded:
     """Load the records, with a warning for each invalid one."""
     from freeshot.records.load import load_records
 
-    if not results.is_dir():
-        raise StoreError(f"There is no folder {results}. Make records with 'freeshot run', or give another DIR.")
+    options.require_results(results)
     loaded = load_records(results)
     for problem in loaded.problems:
         print_warning(str(problem))

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlencode
 
 import rich_click as click
 
-from freeshot.basics.errors import FreeshotError, StoreError
+from freeshot.basics.errors import FreeshotError
 from freeshot.cli import options
 from freeshot.cli.commands.leaderboard import extensions_of
 from freeshot.cli.console import print_line, print_warning
@@ -59,8 +59,7 @@ def command(
     from freeshot.render.write import results_page, results_stamp
     from freeshot.workflows.episode_browser import EpisodeBrowser, open_results
 
-    if not results.is_dir():
-        raise StoreError(f"There is no folder {results}. Make records with 'freeshot run', or give another DIR.")
+    options.require_results(results)
     if len(rows) > 2:
         raise click.UsageError("--row is given at most twice.")
     if episodes and not export:
