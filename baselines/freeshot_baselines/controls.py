@@ -70,8 +70,7 @@ class ShuffledLabels(InversionBasedMethod):
         """Invert the pool, permute the images, train the meta-LoRA, and embed with it."""
         surrogates = bench.surrogates(*self.inversion_and_strategy(), self.per_class, self.batch)
         permuted = shuffled(surrogates, bench.rng("shuffle"))
-        tasks = bench.surrogate_tasks(permuted, self.lora_share, flip=self.flip, held_out=self.held_out)
-        return bench.adapted(bench.meta_learn(self.learner, tasks, self.rank, self.targets))
+        return bench.adapted(bench.meta_learn(self.learner, self.tasks_of(bench, permuted), self.rank, self.targets))
 
 
 def shuffled(sets: Sequence[SurrogateSet], rng: Generator) -> list[SurrogateSet]:
@@ -127,7 +126,12 @@ class RealData(Method):
     """Layers that the LoRA modifies, of q, k, v, proj, fc1 and fc2. paper: q and v."""
     flip: bool = True
     """Flip images left to right at random."""
+    train_way: int = 0
+    """Classes of a task in meta-training; 0: as many as at test."""
+    train_shot: int = 0
+    """Support images per class in meta-training; 0: as many as at test."""
 
     def prepare(self, bench: Workbench) -> Learner:
         """Train one meta-LoRA on tasks of real base classes."""
-        return bench.adapted(bench.meta_learn(self.learner, bench.base_tasks(flip=self.flip), self.rank, self.targets))
+        tasks = bench.base_tasks(flip=self.flip, way=self.train_way, shot=self.train_shot)
+        return bench.adapted(bench.meta_learn(self.learner, tasks, self.rank, self.targets))

@@ -1,7 +1,8 @@
-"""Migrate records of schema version 1 to version 2: `python -m makers.migrate_records FOLDER`.
+"""Migrate records to the present options: `python -m makers.migrate_records FOLDER`.
 
-Version 2 uses the terms of docs/glossary.md and lists every option. Measurements and provenance are not changed; a
-cell's hash follows from its spec and is computed again. Options that version 1 omitted had the defaults they have now.
+Records of schema version 1 are rewritten as version 2, which uses the terms of docs/glossary.md and lists every option.
+Records of version 2 get the options that components were given since. Measurements and provenance are not changed; a
+cell's hash follows from its spec and is computed again. An option that a record omits had the default it has now.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ OPTIONS = {
 
 
 def migrate(old: Json, catalogue: Catalogue) -> RunRecord:
-    """Return the record of version 2 for the JSON of version 1."""
+    """Return the record of version 2 for the JSON of version 1, or of version 2 without the newest options."""
+    if old["schema_version"] == 2:
+        return _with_new_options(old, catalogue)
     spec = _renamed(old["spec"], SPEC)
     spec["method"] = _component(spec["method"], catalogue)
     spec["backbone"] = _component(spec["backbone"], catalogue)
@@ -47,6 +50,21 @@ def migrate(old: Json, catalogue: Catalogue) -> RunRecord:
     if "task" in old:
         new["task_cost"] = _renamed(old["task"], TASK)
     return RunRecord.model_validate_json(json.dumps(new), strict=True)
+
+
+def _with_new_options(old: Json, catalogue: Catalogue) -> RunRecord:
+    spec = dict(old["spec"])
+    spec |= {name: _completed(spec[name], catalogue) for name in ("method", "backbone")}
+    spec["components"] = {option: _completed(part, catalogue) for option, part in spec["components"].items()}
+    return RunRecord.model_validate_json(
+        json.dumps(old | {"spec": spec, "cell": RunSpec.model_validate(spec).cell}), strict=True
+    )
+
+
+def _completed(old: Json, catalogue: Catalogue) -> Json:
+    """Add the options of a component that its record omits."""
+    component: Component = build(catalogue.component(old["kind"], old["name"]), old["options"])
+    return old | {"options": to_json(component), "changed": changed_options(component)}
 
 
 def _component(old: Json, catalogue: Catalogue) -> Json:
@@ -74,11 +92,11 @@ def _renamed(plain: Json, names: dict[str, str]) -> Json:
 
 
 def main(folder: Path) -> None:
-    """Migrate every record of version 1 in a folder, in place."""
+    """Migrate every record in a folder, in place."""
     catalogue = Catalogue(load_plugins())
     for path in sorted(folder.rglob("*.json")):
         old = json.loads(path.read_text(encoding="utf-8"))
-        if old.get("schema_version") == 1:
+        if "schema_version" in old:
             record = migrate(old, catalogue)
             path.unlink()
             record.write(record_path(folder, record.spec))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 import torch
 
-from freeshot.basics.errors import EpisodeError, PoolError, UndeclaredError
+from freeshot.basics.errors import EpisodeError, OptionError, PoolError, UndeclaredError
 from freeshot.contracts.component import Choice
 from freeshot.contracts.inversion import InversionMethod
 from freeshot.contracts.meta_learner import GradientMetaLearner
@@ -206,6 +206,27 @@ def test_held_out_classes_are_judged_by_and_not_trained_on(stocked: Toy) -> None
     assert judged
     assert not shown & judged
     assert bench.surrogate_tasks(surrogates, 0.0, flip=False).recipe != tasks.recipe
+
+
+def test_tasks_of_given_ways_and_shots_share_a_meta_lora_across_tracks(stocked: Toy) -> None:
+    surrogates = stocked.bench(Rich()).surrogates(Choice("inversion", "gaussian-noise"), NONE, 5)
+    for shot in (1, 2):
+        bench = stocked.bench(Rich(), track=f"toy/in-domain/2w{shot}s")
+        for tasks in (
+            bench.surrogate_tasks(surrogates, 0.0, flip=False, way=3, shot=2),
+            bench.base_tasks(flip=False, way=3, shot=2),
+        ):
+            (task, *_) = tasks.take(1)
+            assert task.way == 3
+            assert task.support.labels.bincount().tolist() == [2, 2, 2]
+            bench.meta_learn(SHORT, tasks, 2)
+    assert len(Counting.asked) == 2 * 2, "two meta-LoRAs, of two steps each"
+
+
+@pytest.mark.parametrize(("way", "shot"), [(-1, 0), (1, 0), (0, -1)])
+def test_tasks_of_impossible_sizes_are_refused(stocked: Toy, way: int, shot: int) -> None:
+    with pytest.raises(OptionError, match=rf"{way} classes and {shot} shots\. Set at least 2 classes"):
+        stocked.bench(Rich()).base_tasks(flip=False, way=way, shot=shot)
 
 
 def test_surrogates_from_the_cache_are_those_that_were_made(stocked: Toy) -> None:

@@ -44,7 +44,7 @@ class RecLora(InversionBasedMethod):
         for members in clusters(similarities(bench.pool().entries), self.clusters):
             of_cluster = [surrogates[index] for index in members]
             classes = {class_id for lora in of_cluster for class_id in lora.class_ids}
-            share = self.lora_share if len(classes) >= bench.way else 1.0  # too few classes for tasks across LoRAs
-            tasks = bench.surrogate_tasks(of_cluster, share, flip=self.flip, held_out=self.held_out)
+            few = len(classes) < (self.train_way or bench.way)
+            tasks = self.tasks_of(bench, of_cluster, 1.0 if few else None)  # few: no task across LoRAs
             learners.append(bench.adapted(bench.meta_learn(self.learner, tasks, self.rank, self.targets)))
         return RoutedLearner(learners, self.temperature)

@@ -177,15 +177,23 @@ class Workbench(Protocol):
         """
 
     def surrogate_tasks(
-        self, surrogates: Sequence[SurrogateSet], lora_share: float, *, flip: bool, held_out: float = 0.0
+        self,
+        surrogates: Sequence[SurrogateSet],
+        lora_share: float,
+        *,
+        flip: bool,
+        held_out: float = 0.0,
+        way: int = 0,
+        shot: int = 0,
     ) -> TaskStream:
         """Mix tasks of one LoRA (with its logits) and tasks of classes across LoRAs (labels only).
 
-        Needs POOL, or QUERIES. A share `held_out` of the classes is reserved for the stream's validation tasks.
+        Needs POOL, or QUERIES. A share `held_out` of the classes is reserved for the stream's validation tasks. Unless
+        given, ways and shots are the track's.
         """
 
-    def base_tasks(self, *, flip: bool) -> TaskStream:
-        """Draw tasks from the real base images. Needs BASE_IMAGES."""
+    def base_tasks(self, *, flip: bool, way: int = 0, shot: int = 0) -> TaskStream:
+        """Draw tasks from the real base images, of the track's ways and shots unless given. Needs BASE_IMAGES."""
 
     def validation_episodes(self, count: int) -> Sequence[ValidationEpisode]:
         """Draw labelled tasks from validation classes, the same for all methods. Needs VALIDATION."""

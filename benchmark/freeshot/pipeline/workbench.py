@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from typing import Any
 
 import torch
@@ -157,16 +157,23 @@ class Bench:
         return self.recovered
 
     def surrogate_tasks(
-        self, surrogates: Sequence[SurrogateSet], lora_share: float, *, flip: bool, held_out: float = 0.0
+        self,
+        surrogates: Sequence[SurrogateSet],
+        lora_share: float,
+        *,
+        flip: bool,
+        held_out: float = 0.0,
+        way: int = 0,
+        shot: int = 0,
     ) -> Tasks:
         """Mix tasks of one LoRA (with its logits) and of classes across LoRAs (labels only)."""
         pool = self._asked_or_open()
         where = (self.patch_side(), self._backbone.device)
-        shape = TaskShape(*self._sizes)
+        shape = self._task_shape(way, shot)
         hidden: frozenset[int] = frozenset()
         validation: list[Task] = []
         if held_out:
-            hidden = hidden_classes(surrogates, held_out, self.way, stream(self._seed, "held-out classes"))
+            hidden = hidden_classes(surrogates, held_out, shape.way, stream(self._seed, "held-out classes"))
             shown = {i for s in surrogates for i in s.class_ids} - hidden
             unseen = SurrogateSource(surrogates, shape, 0, *where, flip=False, hidden=shown)
             validation = list(Tasks(unseen.draw, {}, derive(self._seed, "held-out tasks")).take(VALIDATION_TASKS))
@@ -178,19 +185,20 @@ class Bench:
             "images": [_digest(s) for s in surrogates],
             "lora_share": lora_share,
             "flip": flip,
-            "shape": self._sizes,
+            "shape": list(astuple(shape)),
             **({"held_out": held_out} if held_out else {}),
         }
         return Tasks(source.draw, recipe, derive(self._seed, "meta"), held_out=validation)
 
     # --- real images, for ceilings and for choosing settings ------------------------------------
 
-    def base_tasks(self, *, flip: bool) -> Tasks:
+    def base_tasks(self, *, flip: bool, way: int = 0, shot: int = 0) -> Tasks:
         """Draw tasks from the real base images of the pool's data sets."""
         self._require(Needs.BASE_IMAGES)
         images = [self._images(name, "base") for name in self.track.sources]
-        source = ImageSource(images, TaskShape(*self._sizes), self._backbone.device, flip=flip)
-        recipe = {"source": "base", "images": [i.sha256 for i in images], "flip": flip, "shape": self._sizes}
+        shape = self._task_shape(way, shot)
+        source = ImageSource(images, shape, self._backbone.device, flip=flip)
+        recipe = {"source": "base", "images": [i.sha256 for i in images], "flip": flip, "shape": list(astuple(shape))}
         return Tasks(source.draw, recipe, derive(self._seed, "meta"))
 
     def validation_episodes(self, count: int) -> Sequence[ValidationEpisode]:
@@ -246,6 +254,14 @@ class Bench:
         trained = Adapter(artifact.tensors, artifact.facts)
         return trained if base is None else sum_of(base, trained)
 
+    def _task_shape(self, way: int, shot: int) -> TaskShape:
+        if way < 0 or way == 1 or shot < 0:
+            raise OptionError(
+                f"Tasks of meta-training cannot have {way} classes and {shot} shots. Set at least 2 classes and "
+                "1 shot, or 0 for those of the track."
+            )
+        return TaskShape(way or self.way, shot or self.shot, self.query)
+
     # --- bookkeeping ----------------------------------------------------------------------------
 
     def _require(self, need: Needs) -> None:
@@ -270,7 +286,7 @@ class Bench:
             "origin": self.origin or self.cell.spec.method.origin,
             "backbone": self._backbone.identity,
             "seed": self._seed,
-            "shape": self._sizes,
+            "shape": list(self._sizes),
         }
         if self.base is not None:
             given["on"] = tensors_sha256(self.base.tensors)
