@@ -22,6 +22,7 @@ from freeshot.plugin.host import load_plugins
 from freeshot.records.load import load_records
 from freeshot.render.format import access, at_test, duration, optional
 from makers.component_page import MARKED, Sources, signed, verdicts, with_components
+from makers.paper_tables import with_paper_tables
 from makers.readme_table import groups, mean_accuracy, with_numbers
 
 RESULTS = DOCS.parent / "results"
@@ -41,6 +42,14 @@ def catalogue() -> Catalogue:
 def pocket() -> Board:
     """Read the committed records of the pocket suite."""
     (board,) = boards(load_records(RESULTS / "pocket").records, Extensions(suites=catalogue().suites()))
+    return board
+
+
+@cache
+def paper() -> Board:
+    """Read the committed records of the paper's suite, with the paper's numbers."""
+    extensions = Extensions(suites=catalogue().suites(), published=catalogue().published())
+    (board,) = boards(load_records(RESULTS / "paper").records, extensions)
     return board
 
 
@@ -117,7 +126,7 @@ def with_parts(text: str) -> str:
 def _pages() -> dict[Path, tuple[Callable[[str], str], ...]]:
     described = [page for page in sorted(DOCS.rglob("*.md")) if MARKED.search(page.read_text(encoding="utf-8"))]
     return {
-        DOCS / "findings.md": (with_comparisons,),
+        DOCS / "findings.md": (with_comparisons, lambda text: with_paper_tables(text, paper())),
         DOCS / "methods" / "index.md": (with_needs,),
         DOCS / "index.md": (lambda text: with_numbers(text, pocket()),),
         DOCS / "choose.md": (with_choices, with_comparisons),

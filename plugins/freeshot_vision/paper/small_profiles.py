@@ -31,15 +31,15 @@ CPU_TASKS = {"train_shot": 1}
 """Tasks of one shot for both tracks, which then share each meta-LoRA and its embedded images: half the time."""
 CPU_IMAGES = {"per_class": 4}
 """One image as support and three as queries."""
-CPU_INVERSION = {
-    "inversion.iterations": 50, "inversion.lr": 0.1, "inversion.schedule": "cosine", "inversion.total_variation": 3.0,
-}  # fmt: skip
+SMOOTH = {"inversion.schedule": "cosine", "inversion.total_variation": 3.0}
+CPU_INVERSION = {"inversion.iterations": 30, "inversion.lr": 0.2, **SMOOTH}
+"""After these steps a LoRA of the pool recognises all of its images; twice the rate in fewer steps than the pilot's."""
 CPU_RECYCLED = {**CPU_IMAGES, **CPU_TASKS, "lora_share": 0.2, **CPU_LEARNING}
 CPU_FREE = {**CPU_IMAGES, **CPU_TASKS, "inversion.outer": 20, "inversion.width": 32, "learner.iterations": 60}
 
 GPU_LEARNING = {"learner.iterations": 300, "learner.cycle": 0, "learner.warmup": 25}
 GPU_IMAGES = {"per_class": 10}
-GPU_INVERSION = {**CPU_INVERSION, "inversion.iterations": 150}
+GPU_INVERSION = {"inversion.iterations": 150, "inversion.lr": 0.1, **SMOOTH}
 GPU_RECYCLED = {**GPU_IMAGES, "lora_share": 0.2, **GPU_LEARNING}
 GPU_FREE = {**GPU_IMAGES, "inversion.outer": 100, "learner.iterations": 300}
 
