@@ -27,8 +27,17 @@ from freeshot_vision.backbones.providers import ClipVitB16
 from freeshot_vision.paper import pools as paper_pools
 from freeshot_vision.paper import tracks
 from freeshot_vision.paper.pools import CIFAR, IN_DOMAIN, PLANS, SMALL_PLANS, SMALL_SOURCES, built_pools
+from freeshot_vision.paper.small_profiles import CIFAR_POOL
 from freeshot_vision.paper.suites import SUITES
-from freeshot_vision.paper.tracks import CROSS_DOMAIN, LOCK, SMALL_CROSS_DOMAIN, SMALL_TRACKS, TRACKS, VALIDATION
+from freeshot_vision.paper.tracks import (
+    CROSS_DOMAIN,
+    FIRST_100,
+    LOCK,
+    SMALL_CROSS_DOMAIN,
+    SMALL_TRACKS,
+    TRACKS,
+    VALIDATION,
+)
 from makers import paper_lock
 
 if TYPE_CHECKING:
@@ -105,8 +114,9 @@ def test_every_track_has_a_pool_that_is_planned_on_its_network_and_sources() -> 
 
 def test_every_small_track_has_a_small_pool_on_its_network_and_sources() -> None:
     plans = {plan.name: plan for plan in SMALL_PLANS}
-    assert {track.pool for track in SMALL_TRACKS} == set(plans)
-    for track in SMALL_TRACKS:
+    reduced = set(SMALL_TRACKS) - set(FIRST_100)
+    assert {track.pool for track in reduced} == set(plans) - {CIFAR_POOL}
+    for track in reduced:
         plan = plans[track.pool]
         assert (plan.sources, plan.backbone) == (track.sources, track.backbone)
         assert plan.count >= 40
@@ -114,18 +124,27 @@ def test_every_small_track_has_a_small_pool_on_its_network_and_sources() -> None
         assert track.optional
 
 
+def test_a_list_of_100_images_a_class_has_the_network_and_the_pool_of_its_large_track() -> None:
+    large = next(track for track in TRACKS if track.dataset == "cifar-fs")
+    for track in (*FIRST_100, *VALIDATION):
+        assert (track.pool, track.backbone, track.sources) == (large.pool, large.backbone, large.sources)
+        assert track.indices_sha256
+        assert track.optional
+
+
 def test_settings_can_be_chosen_on_validation_classes_with_the_small_pool(catalogue: Catalogue, tmp_path: Path) -> None:
     plan, _ = planned(catalogue, tmp_path, suite="paper-validation")
-    assert {cell.track for cell in plan.cells} == set(VALIDATION)
+    assert {cell.track.name for cell in plan.cells} == {track.name for track in VALIDATION}
     assert {track.split for track in VALIDATION} == {"validation"}
-    assert {track.pool for track in VALIDATION} == {"paper/cifar-fs-q8"}
+    without_pool = ("frozen-prototype", "real-data")
+    assert {cell.track.pool for cell in plan.cells if cell.spec.method.name not in without_pool} == {CIFAR_POOL}
     key, _ = planned(catalogue, tmp_path, profile="cpu", tracks=("in-domain/cifar-fs/*",))
     assert [cell.spec.method for cell in plan.cells[::2]] == [cell.spec.method for cell in key.cells[::2]]
 
 
 def test_small_tracks_share_neither_name_nor_network_with_the_papers() -> None:
     assert not {track.name for track in SMALL_TRACKS} & {track.name for track in TRACKS}
-    assert not {track.backbone for track in SMALL_TRACKS} & {track.backbone for track in TRACKS}
+    assert not {track.backbone for track in set(SMALL_TRACKS) - set(FIRST_100)} & {track.backbone for track in TRACKS}
     assert not {track.name for track in SMALL_TRACKS} & {number.track for number in published()}
 
 

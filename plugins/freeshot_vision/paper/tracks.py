@@ -20,7 +20,6 @@ from freeshot_vision.paper.pools import (
     IN_DOMAIN,
     MIXED,
     Q8,
-    Q8_CIFAR,
     SMALL_SOURCES,
     pool_of,
     small_pool_of,
@@ -65,8 +64,11 @@ TRACKS = (
 
 
 def _first_100(group: str, shot: int, **changed: Any) -> Track:
-    """Return a track on 100 images of each class of CIFAR-FS."""
-    settings = {"dataset": "cifar-fs:per_class=100", "backbone": Q8_CIFAR, **changed}
+    """Return a track on 100 images of each class of CIFAR-FS, with the network and the pool of its large track.
+
+    A profile that replaces both then does so on either track, and a row has one label on them.
+    """
+    settings = {"dataset": "cifar-fs:per_class=100", "backbone": CIFAR, "pool": pool_of("cifar-fs"), **changed}
     return _small(group, "cifar-fs-100", shot, sources=("cifar-fs",), **settings)
 
 
