@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,13 @@ def test_classes_are_rows_and_images_columns() -> None:
     sheet = contact_sheet(surrogates(None), 2, columns=2, zoom=3)
     assert sheet.shape == (2 * 4 * 3, 2 * 4 * 3, 3)
     assert [int(sheet[y, x, 0]) for y, x in ((0, 0), (0, 12), (12, 0), (12, 12))] == [0, 26, 76, 102]
+
+
+@pytest.mark.parametrize(("side", "width"), [(28, 2 * 28), (64, 64)])
+def test_small_images_are_shown_at_twice_their_size(side: int, width: int) -> None:
+    small = surrogates(None)
+    images = torch.zeros(6, 3, side, side)
+    assert contact_sheet(replace(small, shots=replace(small.shots, images=images)), 4, columns=1).shape[1] == width
 
 
 def test_masked_images_stand_beside_whole_ones() -> None:

@@ -18,12 +18,17 @@ DROPPED = 0.5
 """Grey value of patches that meta-training does not use."""
 
 
-def contact_sheet(surrogates: SurrogateSet, patch: int, columns: int = 6, zoom: int = 2) -> Tensor:
+SMALL = 64
+"""Images with fewer pixels on a side are shown at twice their size."""
+
+
+def contact_sheet(surrogates: SurrogateSet, patch: int, columns: int = 6, zoom: int | None = None) -> Tensor:
     """Arrange the first images of each class in a row, followed by their masked versions: uint8 [H, W, 3].
 
-    `patch` is the side of a patch in pixels.
+    `patch` is the side of a patch in pixels; each pixel is repeated `zoom` times, by default as SMALL states.
     """
     shots = surrogates.shots
+    zoom = zoom or (2 if shots.images.shape[-1] < SMALL else 1)
     rows = []
     for label in range(len(surrogates.class_ids)):
         chosen = (shots.labels == label).nonzero().flatten()[:columns]
