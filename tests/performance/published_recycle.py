@@ -147,7 +147,8 @@ def invert(
 def distances(query: Tensor, support: Tensor, way: int) -> Tensor:
     """Return the distances of queries to the class means of a support set ordered by class: [q, c]."""
     means = support.reshape(way, -1, support.shape[1]).mean(1)  # [c, d]
-    return (query.unsqueeze(1) - means).norm(dim=-1)
+    apart: Tensor = (query.unsqueeze(1) - means).norm(dim=-1)
+    return apart
 
 
 def task_loss(network: PublishedNetwork, task: Task, teacher: tuple[PublishedNetwork, LoraEntry] | None) -> Tensor:
