@@ -25,7 +25,7 @@ COUNT, TIMED = 2000, 16
 def timm_eager(backbone: Backbone, pixels: Tensor, batch: int = 32) -> Tensor:
     """Embed uint8 pixels [n, 3, h, w] as timm's users do: [n, d]."""
     with torch.inference_mode():
-        blocks = [backbone.vit(backbone.normalize(block.float() / 255)) for block in pixels.split(batch)]
+        blocks = [backbone.vit(backbone.normalize(block.float() / 255)) for block in torch.split(pixels, batch)]
         return torch.cat(blocks)
 
 

@@ -66,8 +66,8 @@ def bench(images: tuple[int, int] = IMAGES, loras: tuple[int, int] = LORAS) -> T
     for name, (peak, counts) in works.items():
         few, many = (in_fresh_process(peak, count) for count in counts)
         each = (many - few) / (counts[1] - counts[0]) / 2**20
-        rows.append((f"{counts[0]:,} {name}", f"{few / 2**20:,.0f}", "", ""))
-        rows.append((f"{counts[1]:,} {name}", f"{many / 2**20:,.0f}", f"{many / few:.2f}", f"{each:.3f}"))
+        rows.append((f"{name}: {counts[0]:,}", f"{few / 2**20:,.0f}", "", ""))
+        rows.append((f"{name}: {counts[1]:,}", f"{many / 2**20:,.0f}", f"{many / few:.2f}", f"{each:.3f}"))
     note = (
         f"224 px, {NETWORK.model} of depth {NETWORK.depth} and width {NETWORK.width}; pixels from the cache on disk; "
         f"{5 * PER_CLASS} images of each LoRA, {STEPS} steps, 75 % pruned at layer 0. The most memory that a process "
