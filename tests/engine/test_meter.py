@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
+import weakref
 from types import SimpleNamespace
 
 import pytest
@@ -74,6 +76,19 @@ def test_gradients_and_steps_of_an_optimiser_are_noticed() -> None:
         (weight * 2).sum().backward()  # type: ignore[no-untyped-call]
     assert outer.gradients
     assert not inner.gradients
+
+
+def test_an_optimiser_that_stepped_is_freed_within_the_block() -> None:
+    weight = torch.nn.Parameter(torch.ones(3))
+    weight.grad = torch.ones(3)
+    with metered(CPU) as meter:
+        optimizer = torch.optim.Adam([weight])
+        optimizer.step()
+        used = weakref.ref(optimizer)
+        del optimizer
+        gc.collect()
+        assert used() is None
+    assert meter.gradients
 
 
 def test_energy_is_read_from_the_gpu(monkeypatch: pytest.MonkeyPatch) -> None:

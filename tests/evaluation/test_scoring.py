@@ -14,7 +14,7 @@ from freeshot.basics.errors import ContractError
 from freeshot.contracts.method import Learner
 from freeshot.evaluation.episodes import draw_episodes
 from freeshot.evaluation.metrics import concatenate
-from freeshot.evaluation.scoring import score_tuning
+from freeshot.evaluation.scoring import Embedded, rows_of, score_tuning
 from freeshot.ops.prototypes import prototype_logits
 
 if TYPE_CHECKING:
@@ -152,6 +152,14 @@ def test_every_used_image_is_embedded_exactly_once() -> None:
     learner = Looking()
     score_embedding(learner, IMAGES, EPISODES, CPU)
     assert sorted(learner.shown) == sorted({i for e in EPISODES for i in (*e.support, *e.query)})
+
+
+@pytest.mark.parametrize("image", [1, 9])
+def test_an_episode_of_an_image_without_features_is_refused(image: int) -> None:
+    embedded = Embedded((4, 0, 2), torch.zeros(3, 6), torch.arange(3))
+    assert rows_of(embedded, [(0, 4), (2, 2)]).tolist() == [[1, 0], [2, 2]]
+    with pytest.raises((AssertionError, IndexError)):
+        rows_of(embedded, [(0, image)])
 
 
 def test_an_image_that_no_episode_uses_is_never_read() -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 
@@ -39,6 +40,12 @@ def in_turn(candidates: Mapping[str, Callable[[], object]], rounds: int = 5) -> 
             if number:
                 taken[name].append(time.perf_counter() - start)
     return {name: statistics.median(seconds) for name, seconds in taken.items()}
+
+
+def exponent(sizes: Sequence[float], seconds: Sequence[float]) -> float:
+    """Fit seconds = a · size^exponent by least squares on logarithms; return the exponent."""
+    slope, _ = np.polyfit(np.log(sizes), np.log(seconds), 1)
+    return float(slope)
 
 
 def kept_for_backward(run: Callable[[], torch.Tensor]) -> int:

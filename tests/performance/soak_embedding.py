@@ -61,23 +61,26 @@ def bench(count: int = COUNT) -> Table:
         return soak(count, Path(folder), SMALL)
 
 
-def soak(count: int, folder: Path, network: TimmVit) -> Table:
-    """Store the images, then embed them all; say what each stage had in memory at most."""
+def peaks(count: int, folder: Path, network: TimmVit = SMALL) -> dict[str, int]:
+    """Store the images, then embed them all; return the bytes that each stage had in memory at most."""
     module.WORTH = 0
-    rows = []
     with metered(CPU) as stored:
         images = decoded(Made(count), "made", "novel", folder / "pixels")
-    rows.append(("decode and store", f"{stored.peak_bytes / 2**30:.2f}"))
     learner = AdaptedLearner(open_backbone(network))
     with metered(CPU) as embedded:
         features = embed(learner, images, range(count), CPU)
-    rows.append((f"embed, {type(images).__name__.lower()}", f"{embedded.peak_bytes / 2**30:.2f}"))
     assert torch.equal(features[: min(count, 251)], embed(learner, Made(count), range(count)[:251], CPU))
+    return {"decode and store": stored.peak_bytes, f"embed, {type(images).__name__.lower()}": embedded.peak_bytes}
+
+
+def soak(count: int, folder: Path, network: TimmVit) -> Table:
+    """Say what each stage had in memory at most."""
+    rows = tuple((stage, f"{peak / 2**30:.2f}") for stage, peak in peaks(count, folder, network).items())
     note = (
         f"{count:,} images of 224 px; network {network.model}, depth {network.depth or 12}; the most memory that the "
         "process held, libraries included. To reach: less than 2 GiB."
     )
-    return Table("Embedding at scale", note, ("stage", "peak GiB"), tuple(rows))
+    return Table("Embedding at scale", note, ("stage", "peak GiB"), rows)
 
 
 def main() -> None:

@@ -61,3 +61,25 @@ def test_waiting_for_another_process_is_nobodys_preparation(tmp_path: Path, monk
     waited_for, rest = stages.costs
     assert (waited_for.cached, waited_for.seconds) == (True, 7.0)
     assert rest.seconds < HOUR / 2
+
+
+def test_a_new_artifact_is_read_from_its_file_so_that_it_takes_no_memory_until_used(tmp_path: Path) -> None:
+    cell = cast("PlannedCell", SimpleNamespace(title="track · method", id="c0ffee"))
+    stages, made = Stages(cell, Artifacts(tmp_path), CPU), torch.rand(3)
+    artifact = stages.artifact("stage", {"lr": 0.1}, lambda tell, state: Artifact({"x": made}, {}), total=1)
+    assert torch.equal(artifact.tensors["x"], made)
+    assert artifact.tensors["x"].data_ptr() != made.data_ptr()
+    assert not artifact.cached
+    assert not stages.costs[0].cached
+
+
+def test_an_artifact_that_cannot_be_read_back_stays_in_memory(tmp_path: Path) -> None:
+    class Forgetful(Artifacts):
+        def load(self, stage: str, recipe: Mapping[str, Any]) -> Artifact | None:
+            return None
+
+    cell = cast("PlannedCell", SimpleNamespace(title="track · method", id="c0ffee"))
+    made = torch.rand(3)
+    stages = Stages(cell, Forgetful(tmp_path), CPU)
+    artifact = stages.artifact("stage", {"lr": 0.1}, lambda tell, state: Artifact({"x": made}, {}), total=1)
+    assert artifact.tensors["x"] is made

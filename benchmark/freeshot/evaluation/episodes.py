@@ -7,7 +7,7 @@ Random numbers are the raw output of Philox, which numpy guarantees to be stable
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,22 +22,34 @@ from freeshot.contracts.tracks import Track
 
 def draw_episode(labels: NDArray[np.int64], way: int, shot: int, query: int, seed: int, number: int) -> Episode:
     """Draw one episode: `way` classes, then `shot` + `query` different images of each."""
-    source = np.random.Philox(key=derive(seed, number))
-    classes = _shuffled(source, np.unique(labels))[:way]
-    support: list[int] = []
-    queries: list[int] = []
-    for label in classes:
-        chosen = _shuffled(source, np.flatnonzero(labels == label))[: shot + query]
-        support += chosen[:shot].tolist()
-        queries += chosen[shot:].tolist()
-    return Episode(number, tuple(classes.tolist()), tuple(support), tuple(queries))
+    return _drawn(_members(labels), way, shot, query, seed, number)
 
 
 def draw_episodes(
     labels: NDArray[np.int64], way: int, shot: int, query: int, seed: int, count: int
 ) -> tuple[Episode, ...]:
     """Draw episodes 0…count−1."""
-    return tuple(draw_episode(labels, way, shot, query, seed, number) for number in range(count))
+    members = _members(labels)
+    return tuple(_drawn(members, way, shot, query, seed, number) for number in range(count))
+
+
+def _members(labels: NDArray[np.int64]) -> dict[int, NDArray[np.int64]]:
+    """Return the indices of each class's images, classes ascending."""
+    return {int(label): np.flatnonzero(labels == label) for label in np.unique(labels)}
+
+
+def _drawn(
+    members: Mapping[int, NDArray[np.int64]], way: int, shot: int, query: int, seed: int, number: int
+) -> Episode:
+    source = np.random.Philox(key=derive(seed, number))
+    classes: list[int] = _shuffled(source, np.array([*members]))[:way].tolist()
+    support: list[int] = []
+    queries: list[int] = []
+    for label in classes:
+        chosen = _shuffled(source, members[label])[: shot + query].tolist()
+        support += chosen[:shot]
+        queries += chosen[shot:]
+    return Episode(number, tuple(classes), tuple(support), tuple(queries))
 
 
 def track_episodes(track: Track, images: Images) -> tuple[Episode, ...]:

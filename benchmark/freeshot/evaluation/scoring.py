@@ -5,12 +5,13 @@ Axes: u unique images, e episodes, n = way × shot support images, q = way × qu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from freeshot.basics.errors import ContractError
@@ -43,9 +44,11 @@ class Embedded:
     """Hashes of the pixels, int64 [u], ascending: they determine the order in which a head gets its queries."""
 
     @cached_property
-    def row_of(self) -> Mapping[int, int]:
-        """Image index → row of its features."""
-        return {image: row for row, image in enumerate(self.images)}
+    def row_of(self) -> NDArray[np.int64]:
+        """Row of the features of each image index; −1 for images without."""
+        rows = np.full(max(self.images) + 1, -1)
+        rows[list(self.images)] = np.arange(len(self.images))
+        return rows
 
     @cached_property
     def centred(self) -> Tensor:
@@ -133,7 +136,9 @@ def score_episodes(embedded: Embedded, episodes: Sequence[Episode], head: Head |
 
 def rows_of(embedded: Embedded, images: Sequence[Sequence[int]]) -> Tensor:
     """Return the feature rows [e, n] of image indices [e, n]."""
-    return torch.tensor([[embedded.row_of[i] for i in some] for some in images])
+    rows = embedded.row_of[np.array(images)]
+    assert rows.min() >= 0, "every image was embedded"
+    return torch.from_numpy(rows)
 
 
 def score_features(

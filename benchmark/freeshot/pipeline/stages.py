@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from freeshot.cache.artifacts import Artifact
@@ -69,7 +69,8 @@ class Stages:
             self._flops += cost.flops - cost.earlier[1]
             artifact = Artifact(made.tensors, made.facts, cost.seconds, cost.peak_bytes, cost.flops, cost.joules)
             self.artifacts.save(stage, recipe, artifact)
-            return artifact
+            stored = self.artifacts.load(stage, recipe)  # mapped: it takes no memory until it is used
+            return artifact if stored is None else replace(stored, cached=False)
 
     def charge(
         self, stage: str, artifacts: Sequence[Artifact], facts: Mapping[str, Any], learned: int | None = None

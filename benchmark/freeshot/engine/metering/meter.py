@@ -59,8 +59,8 @@ def metered(device: torch.device) -> Iterator[Meter]:
     outer = _COUNTING.get()
     meter = Meter() if outer is None else Meter(counter=outer, counted_before=outer.count)
     token = _COUNTING.set(meter.counter)
-    before, steps = meter.counter.gradients, list[Optimizer]()
-    hook = register_optimizer_step_pre_hook(lambda optimizer, *_: steps.append(optimizer))
+    before, steps = meter.counter.gradients, set[type[Optimizer]]()  # no optimizer itself, which would keep its weights
+    hook = register_optimizer_step_pre_hook(lambda optimizer, *_: steps.add(type(optimizer)))
     try:
         with meter.counter if outer is None else nullcontext():
             yield meter
