@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
@@ -13,7 +14,7 @@ from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests import cli_fork_server
+from tests import cli_fork_server, memory_folder
 
 if TYPE_CHECKING:
     from freeshot.contracts.method import Method
@@ -33,6 +34,17 @@ from dataclasses import dataclass
 from freeshot import *
 from freeshot import hookimpl
 """
+
+
+def pytest_configure() -> None:
+    """Let temporary files lie in memory."""
+    memory_folder.use()
+
+
+def pytest_collection_finish() -> None:
+    """Take what was imported out of garbage collection, which otherwise looks through all of torch again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
