@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from freeshot.records.models import RunRecord
 
 Install = Callable[..., None]
+LONGEST = ("test_notebooks.py", "test_launchers.py", "test_pages.py", "test_fuzz.py")
+"""Files with tests of many seconds, which would leave other workers idle at the end of a parallel run."""
 
 HEAD = """
 from dataclasses import dataclass
@@ -39,6 +41,11 @@ from freeshot import hookimpl
 def pytest_configure() -> None:
     """Let temporary files lie in memory."""
     memory_folder.use()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest tests; the order within a file, which shares fixtures, stays."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 def pytest_collection_finish() -> None:
