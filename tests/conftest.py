@@ -39,8 +39,9 @@ from freeshot import hookimpl
 
 
 def pytest_configure() -> None:
-    """Let temporary files lie in memory."""
+    """Let temporary files lie in memory, and Ray's workers run beside other tests: theirs is the lowest priority."""
     memory_folder.use()
+    os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 - Ray's spelling
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -51,7 +51,7 @@ def freeshot_methods():
 def start(place: Path, *arguments: str, ok: bool = True, threads: str | None = "1") -> subprocess.CompletedProcess[str]:
     """Run toy cells by the command, in a folder."""
     place.mkdir(exist_ok=True)
-    client = cli_fork_server.command_folder() / "freeshot"
+    client = str(cli_fork_server.command_folder() / "freeshot")
     command = [client, "run", "toy", "--track", "toy/*/2w1s", *arguments]
     environment = {name: value for name, value in os.environ.items() if name not in local.THREADS}
     environment |= {"FREESHOT_PLUGINS": "launchers,toy,lora-recycle,baselines"}
