@@ -19,7 +19,7 @@ demo: $(STAMP)  ## run the pocket suite on this machine and print its leaderboar
 
 test: lint  ## check style, types and floors, then run the tests
 	@echo "==> pytest"
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal --durations=20
 
 lint: $(STAMP)  ## check style, types and floors only
 	@echo "==> ruff format --check"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
@@ -13,7 +14,7 @@ from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests import cli_fork_server
+from tests import cli_fork_server, memory_folder
 
 if TYPE_CHECKING:
     from freeshot.contracts.method import Method
@@ -27,12 +28,31 @@ if TYPE_CHECKING:
     from freeshot.records.models import RunRecord
 
 Install = Callable[..., None]
+LONGEST = ("test_notebooks.py", "test_launchers.py", "test_pages.py", "test_fuzz.py")
+"""Files with tests of many seconds, which would leave other workers idle at the end of a parallel run."""
 
 HEAD = """
 from dataclasses import dataclass
 from freeshot import *
 from freeshot import hookimpl
 """
+
+
+def pytest_configure() -> None:
+    """Let temporary files lie in memory, and Ray's workers run beside other tests: theirs is the lowest priority."""
+    memory_folder.use()
+    os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 - Ray's spelling
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest tests; the order within a file, which shares fixtures, stays."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
+def pytest_collection_finish() -> None:
+    """Take what was imported out of garbage collection, which otherwise looks through all of torch again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

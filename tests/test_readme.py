@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests import cli_fork_server
 
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.plugin.host import load_plugins
@@ -39,7 +40,7 @@ def run(command: str, folder: Path) -> str:
     for start, options in SMALLER.items():
         command += f" {options}" if command.startswith(start) else ""
     words = command.replace("'", "").split()
-    program = [sys.executable] if words[0] == "python" else [sys.executable, "-m", words[0]]
+    program = [sys.executable] if words[0] == "python" else [cli_fork_server.command_folder() / words[0]]
     done = subprocess.run([*program, *words[1:]], cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
     return done.stdout

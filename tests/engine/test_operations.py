@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, 
 
 from freeshot.engine import Backbone
 from freeshot.engine.lora.bank import LoraBank, slots_of
-from freeshot.engine.metering.flop_counter import Operations
+from freeshot.engine.metering.flop_counter import Operations, _attention, _attention_backward
 from freeshot.engine.vit.forward import forward
 
 
@@ -45,6 +45,34 @@ def test_under_inference_mode_layers_are_looked_into() -> None:
     with torch.inference_mode():
         assert counted(lambda: layer(torch.rand(2, 3, 4))) == 2 * 2 * 3 * 4 * 5
         assert counted(lambda: conv2d(torch.rand(1, 3, 8, 8), torch.rand(2, 3, 4, 4), stride=4)) == 2 * 4 * 48 * 2
+
+
+@pytest.mark.parametrize("axes", [(), (2,)], ids=["addmm", "baddbmm"])
+def test_a_product_with_a_bias_costs_what_the_product_does(axes: tuple[int, ...]) -> None:
+    bias, a, b = torch.rand(*axes, 3, 5), torch.rand(*axes, 3, 4), torch.rand(*axes, 4, 5)
+    added = torch.baddbmm if axes else torch.addmm
+    assert counted(lambda: added(bias, a, b)) == counted(lambda: a @ b) > 0
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_convolutions_count_as_by_torch(stride: int) -> None:
+    def both_ways() -> None:
+        weight = torch.rand(4, 3, 3, 3, requires_grad=True)
+        images = torch.rand(2, 3, 9, 9, requires_grad=True)
+        conv2d(images, weight, torch.rand(4, requires_grad=True), stride).sum().backward()  # type: ignore[no-untyped-call]
+
+    with FlopCounterMode(display=False) as torchs:
+        both_ways()
+    assert counted(both_ways) == torchs.get_total_flops() > 0
+
+
+def test_attention_counts_as_by_torch_where_queries_keys_and_values_differ() -> None:
+    shapes = (2, 3, 5, 7), (2, 3, 4, 7), (2, 3, 4, 6)
+    query, key, value = map(torch.rand, shapes)
+    slope = torch.rand(2, 3, 5, 6)
+    assert _attention(query, key, value) == sdpa_flop_count(*shapes)  # type: ignore[no-untyped-call]
+    backward = sdpa_backward_flop_count(slope.shape, *shapes)  # type: ignore[no-untyped-call]
+    assert _attention_backward(slope, query, key, value) == backward
 
 
 def test_attention_counts_two_products() -> None:

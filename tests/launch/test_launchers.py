@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests import cli_fork_server
 
 from freeshot.basics.errors import OptionError
 from freeshot.basics.system import usable_cores
@@ -50,7 +51,8 @@ def freeshot_methods():
 def start(place: Path, *arguments: str, ok: bool = True, threads: str | None = "1") -> subprocess.CompletedProcess[str]:
     """Run toy cells by the command, in a folder."""
     place.mkdir(exist_ok=True)
-    command = [sys.executable, "-m", "freeshot", "run", "toy", "--track", "toy/*/2w1s", *arguments]
+    client = str(cli_fork_server.command_folder() / "freeshot")
+    command = [client, "run", "toy", "--track", "toy/*/2w1s", *arguments]
     environment = {name: value for name, value in os.environ.items() if name not in local.THREADS}
     environment |= {"FREESHOT_PLUGINS": "launchers,toy,lora-recycle,baselines"}
     environment |= {} if threads is None else {"OMP_NUM_THREADS": threads}

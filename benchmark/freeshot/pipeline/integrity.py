@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 WATCHED = (torch, torch.nn.functional, torch.linalg, torch.Tensor, torch.nn.Module, np, np.random, builtins, hashlib)
 """Third-party namespaces whose functions are used in scoring."""
+DESCRIPTORS = (staticmethod, classmethod, property)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +40,10 @@ class Watched:
     owner: Any
     name: str
     value: Any
+    function: FunctionType | None
+    """The Python function behind the value, if there is one."""
     code: Any
-    """Code and defaults of a Python function, which can be replaced without replacing the object."""
+    """Its code and defaults, which can be replaced without replacing the object."""
 
     @property
     def title(self) -> str:
@@ -53,13 +56,13 @@ class Watched:
         """True if the name refers to another object now, or the function's code was replaced."""
         now = vars(self.owner).get(self.name)
         if now is self.value:
-            return bool(_code_of(now) != self.code)
+            return self.function is not None and bool(_code_of(self.function) != self.code)
         return not _wrapped_by_its_library(now, self.name, self.title.partition(".")[0])
 
     def restore(self) -> None:
         """Restore the original."""
-        function = _function_of(self.value)
-        if function is not None and _code_of(self.value) != self.code:
+        function = self.function
+        if function is not None and _code_of(function) != self.code:
             function.__code__, function.__defaults__, function.__kwdefaults__ = self.code
         if vars(self.owner).get(self.name) is not self.value:
             setattr(self.owner, self.name, self.value)
@@ -100,15 +103,15 @@ def _all_watched() -> Iterator[Watched]:
 
 
 def _harness_modules() -> list[ModuleType]:
-    return [m for name, m in list(sys.modules.items()) if name.partition(".")[0] == "freeshot" and m is not None]
+    modules = list(sys.modules.items())  # thousands
+    return [m for name, m in modules if name.startswith("freeshot") and (name + ".")[8] == "." and m is not None]
 
 
 def _members(owner: Any) -> Iterator[Watched]:
     for name, value in list(vars(owner).items()):
-        if callable(value) or isinstance(
-            value, (staticmethod, classmethod, property)
-        ):  # data such as caches may change
-            yield Watched(owner, name, value, _code_of(value))
+        if callable(value) or isinstance(value, DESCRIPTORS):  # data such as caches may change
+            function = _function_of(value)
+            yield Watched(owner, name, value, function, None if function is None else _code_of(function))
 
 
 def _shadows() -> Iterator[tuple[ModuleType, str]]:
@@ -130,13 +133,14 @@ def _wrapped_by_its_library(function: Any, name: str, library: str) -> bool:
 
 def _function_of(value: Any) -> FunctionType | None:
     """Return the Python function behind an attribute, if there is one."""
+    if isinstance(value, FunctionType):  # most are, and cells look at thousands
+        return value
     inner = getattr(value, "fget", None) if isinstance(value, property) else getattr(value, "__func__", value)
     return inner if isinstance(inner, FunctionType) else None
 
 
-def _code_of(value: Any) -> Any:
-    function = _function_of(value)
-    return None if function is None else (function.__code__, function.__defaults__, function.__kwdefaults__)
+def _code_of(function: FunctionType) -> tuple[Any, ...]:
+    return function.__code__, function.__defaults__, function.__kwdefaults__
 
 
 def backbone_state(backbone: Backbone) -> str:
@@ -149,7 +153,7 @@ def backbone_state(backbone: Backbone) -> str:
         digest.update(values.detach().float().cpu().numpy().tobytes())
     for network in (backbone.normalize, backbone.vit):
         for name, module in network.named_modules():
-            forwards = (id(vars(module).get("forward")), id(_code_of(type(module).forward)[0]))
+            forwards = (id(vars(module).get("forward")), id(type(module).forward.__code__))
             hooks = (len(module._forward_hooks), len(module._forward_pre_hooks))  # noqa: SLF001 - no public count
             digest.update(f"{name} {type(module).__qualname__} {module.training} {hooks} {forwards}".encode())
     return digest.hexdigest()

@@ -11,7 +11,8 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from importlib.metadata import EntryPoint, entry_points
+from functools import lru_cache
+from importlib.metadata import Distribution, EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
@@ -267,4 +268,10 @@ def _claims() -> dict[str, list[EntryPoint]]:
 
 def _info_of(point: EntryPoint) -> PluginInfo:
     assert point.dist is not None
-    return PluginInfo(point.name, point.dist.metadata["Name"] or "unnamed", point.dist.version)
+    return PluginInfo(point.name, *_name_and_version(point.dist))
+
+
+@lru_cache(maxsize=64)
+def _name_and_version(dist: Distribution) -> tuple[str, str]:
+    """Read a distribution's metadata file, which its many entry points share."""
+    return dist.metadata["Name"] or "unnamed", dist.version

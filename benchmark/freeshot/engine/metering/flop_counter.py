@@ -8,15 +8,24 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry, sdpa_backward_flop_count, sdpa_flop_count
+from torch.utils.flop_counter import flop_registry
+
+
+def _added_product(_added: Tensor, left: Tensor, right: Tensor, *_: Any, **__: Any) -> int:
+    """Count a product […, n, k] @ […, k, m]."""
+    return 2 * left.numel() * right.shape[-1]
 
 
 def _attention(query: Tensor, key: Tensor, value: Tensor, *_: Any, **__: Any) -> int:
-    return int(sdpa_flop_count(query.shape, key.shape, value.shape))  # type: ignore[no-untyped-call]
+    """Count scores and weighted values: query [b, h, n, d], key [b, h, m, d], value [b, h, m, e]."""
+    scores = query.shape[:-1].numel() * key.shape[-2]
+    return 2 * scores * (key.shape[-1] + value.shape[-1])
 
 
-def _attention_backward(slope: Tensor, query: Tensor, key: Tensor, value: Tensor, *_: Any, **__: Any) -> int:
-    return int(sdpa_backward_flop_count(slope.shape, query.shape, key.shape, value.shape))  # type: ignore[no-untyped-call]
+def _attention_backward(_slope: Tensor, query: Tensor, key: Tensor, value: Tensor, *_: Any, **__: Any) -> int:
+    """Count the scores again, and the gradients of scores, values, queries and keys."""
+    scores = query.shape[:-1].numel() * key.shape[-2]
+    return 2 * scores * (3 * key.shape[-1] + 2 * value.shape[-1])
 
 
 def _whole_attention(query: Tensor, key: Tensor, _value: Tensor, width: int, *_: Any, **__: Any) -> int:
@@ -31,6 +40,24 @@ def _encoder_layer(source: Tensor, width: int, *rest: Any, **_: Any) -> int:
     return _whole_attention(source, source, source, width) + 2 * 2 * source.numel() * int(hidden)
 
 
+def _by_shapes(cost: Callable[..., int]) -> Callable[..., int]:
+    """Return torch's formula without its wrapper, which walks through nested arguments."""
+    formula = getattr(cost, "__wrapped__", None)
+    if formula is None:  # it takes the tensors
+        return cost
+
+    def counted(*args: Any, out_val: Any, **kwargs: Any) -> int:
+        out = tuple(map(_shape, out_val)) if isinstance(out_val, (tuple, list)) else _shape(out_val)
+        named = {name: _shape(value) for name, value in kwargs.items()}
+        return int(formula(*map(_shape, args), out_shape=out, **named))
+
+    return counted
+
+
+def _shape(value: Any) -> Any:
+    return value.shape if isinstance(value, Tensor) else value
+
+
 COSTS: Mapping[Any, Callable[..., int]] = {
     # torch before 2.15 does not register fused CPU attention
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention,  # noqa: SLF001 - their only names
@@ -38,9 +65,16 @@ COSTS: Mapping[Any, Callable[..., int]] = {
     # fused `nn.TransformerEncoder` layers without gradient, which torch does not register
     torch.ops.aten._native_multi_head_attention: _whole_attention,  # noqa: SLF001
     torch.ops.aten._transformer_encoder_layer_fwd: _encoder_layer,  # noqa: SLF001
-    **flop_registry,
+    **{operation: _by_shapes(cost) for operation, cost in flop_registry.items()},
+    # torch's own formulas of these call the wrapped ones
+    torch.ops.aten.addmm: _added_product,
+    torch.ops.aten.baddbmm: _added_product,
 }
 """Cost function of each operation, by its torch name."""
+
+
+_WHOLE: set[Any] = set()
+"""Operations that do not decompose into others, as far as any counter met them."""
 
 
 class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -55,8 +89,6 @@ class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.count: int = 0
         self.gradients: int = 0
         """Operations of any kind that ran inside a backward pass."""
-        self._whole: set[Any] = set()
-        """Operations that do not decompose into others, cached."""
 
     def __torch_dispatch__(
         self,
@@ -69,12 +101,12 @@ class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
         kwargs = kwargs or {}
         self.gradients += torch._C._current_graph_task_id() >= 0  # noqa: SLF001 - the only sign of a backward pass
         cost = COSTS.get(func._overloadpacket)  # noqa: SLF001 - torch's own key
-        if cost is None and func not in self._whole:
+        if cost is None and func not in _WHOLE:
             with self:  # under inference_mode a linear layer arrives undecomposed, and its product is inside
                 result = func.decompose(*args, **kwargs)
             if result is not NotImplemented:
                 return result
-            self._whole.add(func)
+            _WHOLE.add(func)
         result = func(*args, **kwargs)
         if cost is not None:
             self.count += cost(*args, **kwargs, out_val=result)

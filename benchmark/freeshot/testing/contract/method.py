@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import tempfile
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Any
 
@@ -97,10 +99,9 @@ def _same_seed(subject: Subject) -> None:
 def _workers(subject: Subject) -> None:
     world = subject.world
     expected = [accuracies(subject, 2, shot) for shot in (1, 2)]
-    spawn = multiprocessing.get_context("spawn")
     # A worker cannot import the class of a single-file plugin; it finds that by name, once the file is loaded.
     method = subject.name if file_of(subject.value) else subject.value
-    with ProcessPoolExecutor(2, mp_context=spawn) as pool:
+    with ProcessPoolExecutor(2, _worker_context(), _set_environment, (dict(os.environ),)) as pool:
         plugins, options = world.catalogue.host.selection, dict(subject.options)
         jobs = [
             pool.submit(_run_in_worker, plugins, method, options, world.track(2, shot), world.folder) for shot in (1, 2)
@@ -108,6 +109,21 @@ def _workers(subject: Subject) -> None:
         results = [job.result() for job in jobs]
     if expected != results:
         raise BrokenError("Its accuracies differ in worker processes. Store no state outside its fields.")
+
+
+def _worker_context() -> BaseContext:
+    """Return the context of worker processes: fresh ones, which share the seconds that importing torch takes."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
+
+
+def _set_environment(variables: Mapping[str, str]) -> None:
+    """Set the variables of the process that checks, which may have changed since the server of workers started."""
+    os.environ.clear()
+    os.environ.update(variables)
 
 
 def _run_in_worker(
