@@ -38,9 +38,9 @@ def nearest_mean_logits(query: Tensor, support: Tensor, labels: Tensor, way: int
 def leave_one_out_logits(features: Tensor, labels: Tensor, way: int) -> Tensor:
     """Score each support feature [n, d] by minus the distance to class means made without it: [n, c]."""
     places = range(len(features))
-    rest = [[other for other in places if other != place] for place in places]
+    rest = [[other for other in places if other != index] for index in places]
     rows = [
-        nearest_mean_logits(features[place : place + 1], features[others], labels[others], way)
-        for place, others in zip(places, rest, strict=True)
+        nearest_mean_logits(features[index : index + 1], features[others], labels[others], way)
+        for index, others in zip(places, rest, strict=True)
     ]
     return torch.cat(rows)

@@ -68,8 +68,8 @@ def _is(node: ast.expr | None, value: object) -> bool:
 def test_no_module_runs_what_a_file_says(repository: Path) -> None:
     modules = [path for root in ROOTS for path in (repository / root).rglob("*.py")]
     assert len(modules) > 300
-    found = {str(path.relative_to(repository)): list(faults(path.read_text(encoding="utf-8"))) for path in modules}
-    assert {name: set(told) for name, told in found.items() if told} == LOOKED_AT
+    actual = {str(path.relative_to(repository)): list(faults(path.read_text(encoding="utf-8"))) for path in modules}
+    assert {name: set(message) for name, message in actual.items() if message} == LOOKED_AT
 
 
 def test_no_document_tells_anybody_to(repository: Path) -> None:

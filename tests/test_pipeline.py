@@ -82,14 +82,14 @@ def combinations_of_parts() -> list[tuple[str, str, str]]:
     learner, which see its masks, and each inversion.
     """
     inversions, strategies, learners = PARTS
-    found = [
+    actual = [
         (inversions[(i + j) % len(inversions)], strategy, learners[i % len(learners)])
         for j, strategy in enumerate(strategies)
         for i in range(max(len(learners), len(inversions)))
     ]
-    assert {(s, i) for i, s, _ in found} == {(s, i) for s in strategies for i in inversions}
-    assert {(s, m) for _, s, m in found} == {(s, m) for s in strategies for m in learners}
-    return found
+    assert {(s, i) for i, s, _ in actual} == {(s, i) for s in strategies for i in inversions}
+    assert {(s, m) for _, s, m in actual} == {(s, m) for s in strategies for m in learners}
+    return actual
 
 
 KINDS = {"inversion": "inversion", "strategy": "strategy", "learner": "meta-learner"}

@@ -124,4 +124,4 @@ def test_lora_recycle_lies_between_its_controls(pocket: Board) -> None:
 def paired(board: Board, first: str, second: str) -> dict[str, Interval]:
     """Return the interval of first − second on each track, as `freeshot compare` shows it."""
     (ours,), (theirs,) = (find_rows(board, name, "method") for name in (first, second))
-    return {track: student_t(found - theirs.averages[track]) for track, found in ours.averages.items()}
+    return {track: student_t(actual - theirs.averages[track]) for track, actual in ours.averages.items()}

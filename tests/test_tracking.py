@@ -44,12 +44,12 @@ def test_a_cell_becomes_a_run_of_trackio(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    told = [
+    received = [
         re.sub(r" [0-9a-f]{8}'", " CELL'", line)
         for line in done.stdout.splitlines()
         if line.startswith(("init", "log", "finish"))
     ]
-    assert told == [
+    assert received == [
         "init {'project': 'freeshot', 'name': 'toy/in-domain/2w1s · frozen-prototype CELL'}",
         "log ['seconds/evaluation']",
         "log ['accuracy', 'half width']",

@@ -34,4 +34,4 @@ def episodes() -> tuple[Tensor, Tensor]:
 
 def streams(count: int, first: int = 0) -> list[Generator]:
     """Open a random stream for each of some episodes."""
-    return [torch.Generator().manual_seed(100 + first + place) for place in range(count)]
+    return [torch.Generator().manual_seed(100 + first + index) for index in range(count)]

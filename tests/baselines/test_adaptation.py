@@ -59,19 +59,19 @@ def test_the_loss_of_an_episode_is_its_mean_cross_entropy() -> None:
 def test_stacked_heads_start_like_those_of_one_episode() -> None:
     for start in ("zero", "prototype"):
         weight, bias = initial_head(FEATURES, LABELS.expand(4, -1), WAY, start)
-        for place, features in enumerate(FEATURES):
+        for index, features in enumerate(FEATURES):
             w, b = initial_head(features, LABELS, WAY, start)
-            assert torch.allclose(weight[place], w, atol=1e-12)
-            assert torch.allclose(bias[place], b, atol=1e-12)
+            assert torch.allclose(weight[index], w, atol=1e-12)
+            assert torch.allclose(bias[index], b, atol=1e-12)
 
 
 def test_leaving_one_out_makes_class_means_without_it() -> None:
-    found = leave_one_out(FEATURES, WAY)
+    actual = leave_one_out(FEATURES, WAY)
     for e, features in enumerate(FEATURES):
         for n in range(2 * WAY):
             others = [m for m in range(2 * WAY) if m != n]
             slow = prototype_logits(features[n : n + 1], features[others], LABELS[others], WAY, distance="euclidean")
-            assert torch.allclose(found[e, n], slow[0], atol=1e-9)
+            assert torch.allclose(actual[e, n], slow[0], atol=1e-9)
 
 
 def test_the_nearest_mean_and_the_cosine_are_those_of_each_episode() -> None:
@@ -121,7 +121,7 @@ def test_a_grid_is_scored_alike_in_groups_of_any_size() -> None:
         return [(Setting(lr, 1, "zero"), lambda x, lr=lr: (x.flatten(2) - lr) @ means.mT) for lr in (0.0, 0.5)]
 
     candidates: list[Any] = [SimpleNamespace(episodes_per_batch=size, tune=tune) for size in (1, 2, 5)]
-    found = [mean_accuracies(trials, candidate, lambda index: RNG) for candidate in candidates]
-    assert found[0] == pytest.approx(found[1])
-    assert found[0] == pytest.approx(found[2])
-    assert list(map(str, found[0])) == ["lr 0, 1 steps, zero head", "lr 0.5, 1 steps, zero head"]
+    actual = [mean_accuracies(trials, candidate, lambda index: RNG) for candidate in candidates]
+    assert actual[0] == pytest.approx(actual[1])
+    assert actual[0] == pytest.approx(actual[2])
+    assert list(map(str, actual[0])) == ["lr 0, 1 steps, zero head", "lr 0.5, 1 steps, zero head"]

@@ -160,8 +160,8 @@ def test_services_that_what_is_below_asked_are_counted(toy: Toy) -> None:
 
 def test_it_takes_what_the_row_itself_left_in_the_cache(toy: Toy) -> None:
     toy.record("lora-recycle")
-    found = stages(toy.record("knn", options=("base=lora-recycle",)))
-    assert (found["inversion"], found["meta-learning"]) == (True, True)
+    actual = stages(toy.record("knn", options=("base=lora-recycle",)))
+    assert (actual["inversion"], actual["meta-learning"]) == (True, True)
 
 
 @pytest.mark.parametrize("name", standing())

@@ -63,9 +63,9 @@ def divergence(weight: Tensor, one: Task, chosen: Tensor) -> Tensor:
     support, query = (part.images.flatten(1)[:, :6] @ weight for part in (one.support, one.query))
     means = torch.stack([support[one.support.labels == label].mean(0) for label in range(3)])
     total = torch.zeros((), dtype=torch.float64)
-    for place in chosen.tolist():
-        ours = (-((query[place] - means).square().sum(1) + 1e-12).sqrt()).softmax(0)
-        theirs = one.teacher_logits[place].softmax(0)
+    for index in chosen.tolist():
+        ours = (-((query[index] - means).square().sum(1) + 1e-12).sqrt()).softmax(0)
+        theirs = one.teacher_logits[index].softmax(0)
         total = total + (theirs * (theirs.log() - ours.log())).sum()
     return total / len(chosen)
 
@@ -87,8 +87,8 @@ def test_the_outer_slope_is_taken_where_the_inner_steps_end() -> None:
     weight = after_inner_steps(model, one, inner)
     free = weight.clone().requires_grad_()
     (slow,) = torch.autograd.grad(divergence(free, one, outer), free)
-    loss, (found,) = METHOD.outer(model, one)
-    assert torch.allclose(found, slow, rtol=0, atol=1e-10)
+    loss, (actual,) = METHOD.outer(model, one)
+    assert torch.allclose(actual, slow, rtol=0, atol=1e-10)
     assert torch.allclose(loss, divergence(weight, one, outer), rtol=0, atol=1e-10)
     assert torch.equal(model.weight, Tilt().weight)  # the model is where it was
 
@@ -101,8 +101,8 @@ def test_the_outer_level_learns_from_the_boundary_and_the_inner_one_from_all() -
     near = boundary_by_loop(weight, one, outer.tolist(), most=3)  # half of six
     free = weight.clone().requires_grad_()
     (slow,) = torch.autograd.grad(divergence(free, one, torch.tensor(near)), free)
-    loss, (found,) = replace(METHOD, boundary=0.5).outer(model, one)
-    assert torch.allclose(found, slow, rtol=0, atol=1e-10)
+    loss, (actual,) = replace(METHOD, boundary=0.5).outer(model, one)
+    assert torch.allclose(actual, slow, rtol=0, atol=1e-10)
     assert torch.allclose(loss, divergence(weight, one, torch.tensor(near)), rtol=0, atol=1e-10)
 
 
@@ -112,11 +112,11 @@ def boundary_by_loop(weight: Tensor, one: Task, queries: list[int], most: int) -
     support, query = (part.images.flatten(1)[:, :6] @ weight for part in (one.support, one.query))
     means = [support[one.support.labels == label].mean(0) for label in range(3)]
     apart = {}
-    for place in queries:
-        ours = torch.stack([-(query[place] - mean).norm() for mean in means]).softmax(0).tolist()
-        theirs = one.teacher_logits[place].softmax(0).tolist()
+    for position in queries:
+        ours = torch.stack([-(query[position] - mean).norm() for mean in means]).softmax(0).tolist()
+        theirs = one.teacher_logits[position].softmax(0).tolist()
         if ours.index(max(ours)) == theirs.index(max(theirs)):
-            apart[place] = sum(abs(p - q) for p, q in zip(theirs, ours, strict=True))
+            apart[position] = sum(abs(p - q) for p, q in zip(theirs, ours, strict=True))
     assert len(apart) > most  # otherwise how far apart they are would not matter
     return sorted(apart, key=apart.__getitem__, reverse=True)[:most]
 

@@ -50,7 +50,7 @@ def test_too_narrow_label_vectors_are_refused() -> None:
 
 def test_each_query_is_a_sequence_of_its_own() -> None:
     net = network()
-    found = in_context(net, SUPPORT, QUERY, 3)
+    actual = in_context(net, SUPPORT, QUERY, 3)
     for e in range(2):
         for q in range(4):
             tokens = [torch.cat([QUERY[e, q] / QUERY[e, q].norm(), net.unknown.detach()])]
@@ -59,7 +59,7 @@ def test_each_query_is_a_sequence_of_its_own() -> None:
                 for image, label in zip(SUPPORT[e], LABELS, strict=True)
             ]
             alone = net.decide(net.encoder(torch.stack(tokens)[None])[0, 0])
-            assert torch.allclose(found[e, q], alone, atol=1e-10)
+            assert torch.allclose(actual[e, q], alone, atol=1e-10)
 
 
 def test_the_order_of_the_support_set_does_not_matter() -> None:
@@ -75,7 +75,7 @@ def test_weights_come_from_the_stream_alone_and_layers_differ() -> None:
         torch.manual_seed(state)
         nets.append(network().state_dict())
     assert all(torch.equal(weight, nets[1][name]) for name, weight in nets[0].items())
-    first, second = (nets[0][f"encoder.layers.{place}.linear1.weight"] for place in (0, 1))
+    first, second = (nets[0][f"encoder.layers.{index}.linear1.weight"] for index in (0, 1))
     assert not torch.equal(first, second)
 
 
@@ -107,10 +107,10 @@ def test_tasks_mix_classes_and_share_no_image_between_support_and_query() -> Non
     assert (support.shape, query.shape) == ((40, 3, 2), (40, 9, 2))
     known = {tuple(m.tolist()): c for c, owners in tasks.groups.items() for m in owners}
     for t in range(40):
-        shown, asked = (part[t].sum(-1).long().tolist() for part in (support, query))  # one corner is dark
-        assert not set(shown) & set(asked)
+        shown, requested = (part[t].sum(-1).long().tolist() for part in (support, query))  # one corner is dark
+        assert not set(shown) & set(requested)
         for c in range(3):
-            together = tuple(sorted([shown[c], *asked[3 * c : 3 * c + 3]]))
+            together = tuple(sorted([shown[c], *requested[3 * c : 3 * c + 3]]))
             assert together in known
     mirrored = (support[..., 0] < support[..., 1]).double().mean()
     assert 0.3 < float(mirrored) < 0.7

@@ -111,15 +111,15 @@ def test_fair_corrects_b_by_ridge_regression() -> None:
 def test_no_other_correction_of_fair_is_better() -> None:
     a, b = mean_factors(ENTRIES, Q)
     wanted = stacked_deltas(ENTRIES, Q).mean(0)
-    found = correction(a, b, wanted, 0.3)
+    actual = correction(a, b, wanted, 0.3)
     weight = 0.3 * (a @ a.mT).diagonal().mean()
 
     def price(change: Tensor) -> float:
         return float(((b + change) @ a - wanted).square().sum() + weight * change.square().sum())
 
     rng = torch.Generator().manual_seed(0)
-    others = [found + 0.01 * torch.randn(found.shape, generator=rng, dtype=found.dtype) for _ in range(20)]
-    assert all(price(found) < price(other) for other in others)
+    others = [actual + 0.01 * torch.randn(actual.shape, generator=rng, dtype=actual.dtype) for _ in range(20)]
+    assert all(price(actual) < price(other) for other in others)
 
 
 def test_fair_comes_nearer_to_the_mean_than_averaged_factors() -> None:
@@ -134,18 +134,18 @@ def obvious_ties(density: float) -> np.ndarray[Any, Any]:
     for product in products():
         smallest = np.sort(np.abs(product).ravel())[-int(density * product.size)]
         trimmed.append(np.where(np.abs(product) >= smallest, product, 0))
-    for place in np.ndindex(6, 5):
-        values = [t[place] for t in trimmed]
+    for index in np.ndindex(6, 5):
+        values = [t[index] for t in trimmed]
         sign = 1 if sum(values) >= 0 else -1
         agreeing = [value for value in values if value * sign > 0]
-        merged[place] = np.mean(agreeing) if agreeing else 0
+        merged[index] = np.mean(agreeing) if agreeing else 0
     return merged
 
 
 @pytest.mark.parametrize("density", [0.2, 0.5])
 def test_ties_trims_elects_and_averages(density: float) -> None:
-    found = Ties(density=density).compose(ENTRIES, torch.Generator())
-    assert added(found) == pytest.approx(obvious_ties(density), abs=1e-12)
+    actual = Ties(density=density).compose(ENTRIES, torch.Generator())
+    assert added(actual) == pytest.approx(obvious_ties(density), abs=1e-12)
 
 
 def test_dare_keeps_the_mean_on_average() -> None:
@@ -183,9 +183,9 @@ def test_a_random_lora_is_one_of_the_pool_as_it_is_and_the_same_for_the_same_see
         name = drawn(seed).facts["lora"]
         (chosen,) = (e for e in ENTRIES if e.name == name)
         assert all(
-            torch.equal(found, given)
+            torch.equal(actual, given)
             for slot in (Q, V)
-            for found, given in zip(factors_of(drawn(seed))[slot], chosen.factors[slot], strict=True)
+            for actual, given in zip(factors_of(drawn(seed))[slot], chosen.factors[slot], strict=True)
         )
         assert drawn(seed).facts["lora"] == name
 

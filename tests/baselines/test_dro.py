@@ -99,8 +99,8 @@ def test_the_worst_case_of_a_linear_loss_is_the_known_one() -> None:
     """Of ⟨c, δ⟩ with √(mean ‖δ_i‖²) ≤ ρ the maximum is at δ = ρ·c / √(mean ‖c_i‖²)."""
     slopes = normal(5, 3)
     start = start_moves((5, 3), 0.3, rng(), slopes)
-    found = worst_moves(lambda moves: (slopes * moves).sum(), start, 0.3, 40)
-    assert torch.allclose(found, 0.3 * slopes / slopes.square().sum(1).mean().sqrt(), rtol=0, atol=1e-3)
+    actual = worst_moves(lambda moves: (slopes * moves).sum(), start, 0.3, 40)
+    assert torch.allclose(actual, 0.3 * slopes / slopes.square().sum(1).mean().sqrt(), rtol=0, atol=1e-3)
 
 
 def test_the_worst_case_is_worse_than_any_random_one() -> None:
@@ -120,9 +120,9 @@ def test_without_a_radius_nothing_moves() -> None:
 
 
 def test_embeddings_are_centred_and_of_length_one_on_average() -> None:
-    found = standardized(normal(6, 3))
-    assert found.mean(0).abs().max() < 1e-12
-    assert float(length(found)) == pytest.approx(1)
+    actual = standardized(normal(6, 3))
+    assert actual.mean(0).abs().max() < 1e-12
+    assert float(length(actual)) == pytest.approx(1)
 
 
 def test_a_hypernetwork_starts_from_its_stream_alone() -> None:

@@ -47,8 +47,8 @@ def products(entries: Sequence[LoraEntry], protected: int = 0) -> Tensor:
 def obvious(updates: Tensor, order: list[int]) -> np.ndarray[Any, Any]:
     """Average updates, each seen only by inputs orthogonal to all rows of those before it, by least squares."""
     total = np.zeros((6, 7))
-    for place, number in enumerate(order):
-        rows = np.concatenate([np.zeros((1, 7)), *(updates[n].numpy() for n in order[:place])])
+    for index, number in enumerate(order):
+        rows = np.concatenate([np.zeros((1, 7)), *(updates[n].numpy() for n in order[:index])])
         outside = np.eye(7) - np.linalg.pinv(rows, rcond=1e-9) @ rows
         total += updates[number].numpy() @ outside
     return total / len(order)
@@ -76,12 +76,12 @@ def test_what_a_lora_listens_to_no_later_one_changes() -> None:
 
 
 def test_outputs_can_be_kept_apart_instead() -> None:
-    found = added(DualLora(side="output").compose(ENTRIES, rng()))
+    actual = added(DualLora(side="output").compose(ENTRIES, rng()))
     turned = np.zeros((6, 7))
-    for place in range(3):
-        columns = np.concatenate([np.zeros((6, 1)), *(UPDATES[n].numpy() for n in range(place))], 1)
-        turned += (np.eye(6) - columns @ np.linalg.pinv(columns, rcond=1e-9)) @ UPDATES[place].numpy()
-    assert found == pytest.approx(turned / 3, abs=1e-10)
+    for index in range(3):
+        columns = np.concatenate([np.zeros((6, 1)), *(UPDATES[n].numpy() for n in range(index))], 1)
+        turned += (np.eye(6) - columns @ np.linalg.pinv(columns, rcond=1e-9)) @ UPDATES[index].numpy()
+    assert actual == pytest.approx(turned / 3, abs=1e-10)
 
 
 def test_only_the_strongest_directions_can_be_protected() -> None:

@@ -73,7 +73,7 @@ def test_what_was_learned_adapts_better_than_a_fresh_generator(
 def test_the_outer_gradient_is_the_mean_of_the_last_inner_ones(backbone: Backbone, pool: LoraPool) -> None:
     """Walk one outer step by hand, with the same random numbers: first-order MAML, Adam on the mean gradient."""
     method = replace(SMALL, outer=1)
-    found = method.learn(PoolTeachers(backbone, pool.entries), PER_CLASS, rng(3))
+    actual = method.learn(PoolTeachers(backbone, pool.entries), PER_CLASS, rng(3))
     draws = rng(3)
     generator = fresh_generator(16, 8, 4, draws)
     order = torch.randperm(4, generator=draws)[:2].tolist()
@@ -93,7 +93,7 @@ def test_the_outer_gradient_is_the_mean_of_the_last_inner_ones(backbone: Backbon
     for weight, gradient in zip(generator.parameters(), total, strict=True):
         weight.grad = gradient / 2
     outer.step()
-    assert all(torch.allclose(found[name], tensor, atol=1e-6) for name, tensor in generator.state_dict().items())
+    assert all(torch.allclose(actual[name], tensor, atol=1e-6) for name, tensor in generator.state_dict().items())
 
 
 def test_images_depend_on_lora_and_seed_alone(backbone: Backbone, pool: LoraPool, learned: dict[str, Tensor]) -> None:
@@ -191,8 +191,8 @@ def walked(tasks: Sequence[Task]) -> Tensor:
 
 @pytest.mark.parametrize("pace", [0.0, 0.25, 1.0])
 def test_a_group_is_walked_through_and_a_share_of_the_way_is_kept(pace: float) -> None:
-    found = fitted(Bell(group=3, lr=1e-2, pace=pace), LORAS)
-    assert torch.allclose(found, START + pace * (walked(LORAS) - START), rtol=0, atol=1e-12)
+    actual = fitted(Bell(group=3, lr=1e-2, pace=pace), LORAS)
+    assert torch.allclose(actual, START + pace * (walked(LORAS) - START), rtol=0, atol=1e-12)
 
 
 def test_a_group_that_is_not_full_is_not_walked() -> None:

@@ -102,11 +102,11 @@ def tuned_by_hand(start: nn.Module, shown: Shots, lr: float, steps: int, head: s
         leaves = [weight.clone().requires_grad_() for weight in weights]
         features = functional_call(start, dict(zip(names, leaves[:-2], strict=True)), shown.images)
         loss = slowly.cross_entropy(features @ leaves[-2].T + leaves[-1], shown.labels)
-        for place, slope in enumerate(torch.autograd.grad(loss, leaves)):
-            first[place] = 0.9 * first[place] + 0.1 * slope
-            second[place] = 0.999 * second[place] + 0.001 * slope**2
-            m, v = first[place] / (1 - 0.9**step), second[place] / (1 - 0.999**step)
-            weights[place] = weights[place] - lr * m / (v.sqrt() + 1e-8)
+        for index, slope in enumerate(torch.autograd.grad(loss, leaves)):
+            first[index] = 0.9 * first[index] + 0.1 * slope
+            second[index] = 0.999 * second[index] + 0.001 * slope**2
+            m, v = first[index] / (1 - 0.9**step), second[index] / (1 - 0.999**step)
+            weights[index] = weights[index] - lr * m / (v.sqrt() + 1e-8)
     return weights
 
 
@@ -116,8 +116,8 @@ def test_every_weight_goes_down_the_supports_cross_entropy_by_adam(head: str) ->
     shown = Shots(support().images.double(), support().labels)
     ((_, tuned),) = finetune(start, shown, WAY, 1e-2, (3,), head)
     expected = tuned_by_hand(start, shown, 1e-2, 3, head)
-    for found, wanted in zip(tuned.parameters(), expected, strict=True):
-        assert torch.allclose(found, wanted, rtol=0, atol=1e-7)
+    for actual, wanted in zip(tuned.parameters(), expected, strict=True):
+        assert torch.allclose(actual, wanted, rtol=0, atol=1e-7)
 
 
 GRID = {"lrs": (1e-3, 1e-2), "steps": (1, 2), "trials": 3}

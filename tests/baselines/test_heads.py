@@ -111,8 +111,8 @@ def test_logistic_regression_is_that_of_scikit_learn(c: float) -> None:
     for e in range(4):
         known = linear.LogisticRegression(C=c, tol=1e-10, max_iter=10_000).fit(SUPPORT[e].numpy(), labels.numpy())
         expected = known.predict_proba(QUERY[e].numpy())
-        found = (QUERY[e] @ weight[e].T + bias[e]).softmax(-1).numpy()
-        assert found == pytest.approx(expected, abs=1e-4)
+        actual = (QUERY[e] @ weight[e].T + bias[e]).softmax(-1).numpy()
+        assert actual == pytest.approx(expected, abs=1e-4)
 
 
 def test_problems_solved_together_are_solved_as_if_alone() -> None:

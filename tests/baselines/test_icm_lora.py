@@ -61,9 +61,9 @@ def test_coordinates_lead_back_to_the_loras() -> None:
     assert float(space.coordinates.square().mean()) == pytest.approx(1)
     assert torch.allclose(space.axes @ space.axes.mT, torch.eye(3, dtype=torch.float64), atol=1e-10)
     for one, coordinates in zip(entries, space.coordinates, strict=True):
-        found = space.lora(coordinates)
+        actual = space.lora(coordinates)
         for slot in (Q, V):
-            a, b = found[slot]
+            a, b = actual[slot]
             expected = one.factors[slot][1] @ one.factors[slot][0] if slot in one.factors else torch.zeros(6, 5)
             assert torch.allclose(b @ a, expected.float(), atol=1e-4)
 
@@ -89,31 +89,31 @@ def test_the_divergence_is_that_from_the_standard_normal() -> None:
 def test_the_bound_is_error_plus_weighted_divergence() -> None:
     network = fresh(4, 3, 2, 8, rng()).double()
     loras, conditions = normal(5, 4), normal(5, 3, seed=1)
-    found = bound(network, loras, conditions, 0.3, rng(7))
+    actual = bound(network, loras, conditions, 0.3, rng(7))
     noise = torch.randn(5, 2, generator=rng(7), dtype=torch.float64)
     mean, log_variance = network.encode(loras, conditions)
     again = network.decode(mean + log_variance.exp().sqrt() * noise, conditions)
     expected = (again - loras).square().sum() / 20 + 0.3 * divergence(mean, log_variance).sum() / 5
-    assert float(found.detach()) == pytest.approx(float(expected.detach()), abs=1e-12)
+    assert float(actual.detach()) == pytest.approx(float(expected.detach()), abs=1e-12)
 
 
 def test_weights_come_from_the_stream_alone() -> None:
-    found = []
+    actual = []
     for state in (1, 2):
         torch.manual_seed(state)
-        found.append(fresh(4, 3, 2, 8, rng()).state_dict())
-    assert all(torch.equal(weight, found[1][name]) for name, weight in found[0].items())
+        actual.append(fresh(4, 3, 2, 8, rng()).state_dict())
+    assert all(torch.equal(weight, actual[1][name]) for name, weight in actual[0].items())
 
 
 def test_a_task_vector_brings_back_the_lora_that_goes_with_it() -> None:
     loras = torch.tensor([[1.0, 1.0, -1.0], [-1.0, 1.0, 1.0]])
     places = torch.tensor([[2.0, 0.0, 0.0, 1.0], [0.0, 2.0, 0.0, 1.0]])
-    features = [place + 0.3 * torch.randn(20, 4, generator=rng(n)) for n, place in enumerate(places)]
+    features = [index + 0.3 * torch.randn(20, 4, generator=rng(n)) for n, index in enumerate(places)]
     network = fresh(3, 4, 4, 16, rng())
     IcmLora(iterations=300, lr=1e-2).train(network, loras, features, 5, rng(1), range(300))
     with torch.no_grad():
-        found = network.decode(torch.zeros(2, 4), places)
-    assert float((found - loras).abs().max()) < 0.4
+        actual = network.decode(torch.zeros(2, 4), places)
+    assert float((actual - loras).abs().max()) < 0.4
 
 
 def test_a_condition_far_off_counts_as_one_at_the_limit() -> None:

@@ -102,9 +102,9 @@ def test_deep_inversion_adds_variation_length_and_statistics() -> None:
     pixels, images = normal(4, 3, 5, 5), normal(4, 3, 5, 5, seed=1)
     method = DeepInversion(total_variation=0.2, l2=0.3, prior_weight=0.4)
     stub: Any = Statistics()
-    found = method.penalized(stub, torch.tensor(1.0, dtype=torch.float64), Iterate(images, pixels, 0))
+    actual = method.penalized(stub, torch.tensor(1.0, dtype=torch.float64), Iterate(images, pixels, 0))
     slow = 1 + sum(0.2 * float(variation_norm(p[None])) + 0.3 * float(p.norm()) for p in pixels)
-    assert float(found) == pytest.approx(slow + 4 * 0.4 * float(images.mean()))
+    assert float(actual) == pytest.approx(slow + 4 * 0.4 * float(images.mean()))
     assert lengths(pixels).tolist() == pytest.approx([float(p.norm()) for p in pixels])
 
 
@@ -172,8 +172,8 @@ def test_images_are_contrasted_with_all_that_were_drawn_before(
     method = replace(CMI, rounds=4, iterations=2)
     recovered(backbone, pool, method)  # 20 images, five a round
     assert len(seen) == 4 * 2
-    for place, (_, memory) in enumerate(seen):
-        drawn = [mark for earlier in range(place // 2) for mark in seen[2 * earlier + 1][0]]
+    for index, (_, memory) in enumerate(seen):
+        drawn = [mark for earlier in range(index // 2) for mark in seen[2 * earlier + 1][0]]
         assert [mark.tolist() for mark in memory] == [mark.tolist() for mark in drawn]
     assert len(seen[-1][1]) == 15
 
@@ -252,7 +252,7 @@ STILL = MaskAndPredict(rounds=2, iterations=4, patch=2, jitter=0.0, flip=False)
 
 def missed_by_loop(teacher: Linear, pixels: Tensor, wanted: Tensor) -> list[list[float]]:
     """Return the lengths of the cross-entropy's gradient in the 2 × 2 patches of images of 4 × 4 pixels."""
-    found = []
+    actual = []
     for image, label in zip(pixels, wanted.tolist(), strict=True):
         shown = (image * teacher.std[0] + teacher.mean[0]).flatten()
         off = (shown @ teacher.matrix).softmax(0) - torch.eye(3, dtype=torch.float64)[label]
@@ -260,15 +260,15 @@ def missed_by_loop(teacher: Linear, pixels: Tensor, wanted: Tensor) -> list[list
         squares = [0.0] * 4
         for channel, y, x in itertools.product(range(3), range(4), range(4)):
             squares[y // 2 * 2 + x // 2] += float(slope[channel, y, x] * teacher.std[0, channel, 0, 0]) ** 2
-        found.append([square**0.5 for square in squares])
-    return found
+        actual.append([square**0.5 for square in squares])
+    return actual
 
 
 def test_how_much_a_patch_is_missed_is_the_length_of_its_gradient() -> None:
     teacher: Any = Linear(size=0.1)
     pixels, wanted = normal(3, 3, 4, 4, seed=2), torch.tensor([0, 1, 2])
-    found = STILL._importance(teacher, pixels, wanted)
-    lengths_found = (found * 2**2).sqrt()  # the mean square of a patch, which orders patches alike
+    actual = STILL._importance(teacher, pixels, wanted)
+    lengths_found = (actual * 2**2).sqrt()  # the mean square of a patch, which orders patches alike
     assert torch.allclose(lengths_found, torch.tensor(missed_by_loop(teacher, pixels, wanted), dtype=torch.float64))
 
 
@@ -282,11 +282,11 @@ class Rounds:
         completed = MaskAndPredict._completed
 
         def watched(method: MaskAndPredict, teacher: Any, pixels: Tensor, where: Tensor, *more: Any) -> Tensor:
-            found = completed(method, teacher, pixels, where, *more)
+            actual = completed(method, teacher, pixels, where, *more)
             self.begun.append(pixels.clone())
             self.unmasked.append(where.expand_as(pixels))
-            self.ended.append(found.clone())
-            return found
+            self.ended.append(actual.clone())
+            return actual
 
         monkeypatch.setattr(MaskAndPredict, "_completed", watched)
 
@@ -323,9 +323,9 @@ def test_completion_optimises_the_unmasked_patches_and_nothing_else() -> None:
     teacher: Any = Linear()
     pixels = 0.1 * normal(2, 3, 4, 4, seed=3)
     where = patch_mask(torch.tensor([[True, False, False, True], [False, True, False, False]]), 2, 2).expand_as(pixels)
-    found = STILL._completed(teacher, pixels, where, torch.tensor([0, 1]), rng(), range(4))
-    assert torch.equal(found[~where], pixels[~where])
-    assert (found[where] != pixels[where]).all()
+    actual = STILL._completed(teacher, pixels, where, torch.tensor([0, 1]), rng(), range(4))
+    assert torch.equal(actual[~where], pixels[~where])
+    assert (actual[where] != pixels[where]).all()
 
 
 @pytest.mark.parametrize("weight", [0.0, 5.0])
@@ -344,14 +344,14 @@ def test_completion_descends_cross_entropy_and_the_differences_of_neighbours(wei
                 squares[0] = squares[0] + (images[:, :, y, x] - images[:, :, y - 1, x]).square().sum()
             if x:
                 squares[1] = squares[1] + (images[:, :, y, x] - images[:, :, y, x - 1]).square().sum()
-        doubt = sum(-teacher.logits(images)[place].log_softmax(0)[label] for place, label in enumerate(wanted.tolist()))
+        doubt = sum(-teacher.logits(images)[index].log_softmax(0)[label] for index, label in enumerate(wanted.tolist()))
         loss = doubt + 2 * weight * (squares[0] + squares[1]) / (2 * 3 * 4 * 3)
         optimizer.param_groups[0]["lr"] = 0.02 * (1, 0.5 + 0.125**0.5, 0.5, 0.5 - 0.125**0.5)[step]  # half a cosine
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    found = method._completed(teacher, pixels, where, wanted, rng(), range(4))
-    assert torch.allclose(found, torch.where(where, free.detach(), pixels), rtol=0, atol=1e-9)
+    actual = method._completed(teacher, pixels, where, wanted, rng(), range(4))
+    assert torch.allclose(actual, torch.where(where, free.detach(), pixels), rtol=0, atol=1e-9)
 
 
 def test_a_patch_that_does_not_divide_the_image_is_told(backbone: Backbone, pool: LoraPool) -> None:

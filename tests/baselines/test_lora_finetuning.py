@@ -48,8 +48,8 @@ def slow(trunk: EpisodeBackbone, support: Tensor, queries: Tensor, place: int) -
             change = torch.zeros_like(weight)
             rows = torch.arange(slot.start, slot.stop)
             weights[name] = weight + change.index_add(0, rows, bank.b[p][0] @ bank.a[p][0])
-        found: Tensor = functional_call(vit, weights, (trunk.normalize(images),))
-        return found
+        actual: Tensor = functional_call(vit, weights, (trunk.normalize(images),))
+        return actual
 
     with torch.no_grad():
         means = torch.stack([features(support)[labels == c].mean(0) for c in range(WAY)])
@@ -67,9 +67,9 @@ def slow(trunk: EpisodeBackbone, support: Tensor, queries: Tensor, place: int) -
 
 def test_a_group_is_tuned_as_each_episode_alone_by_hand(trunk: EpisodeBackbone, episodes: Episodes) -> None:
     support, queries = episodes
-    found = learner(trunk).adapt_many(support, WAY, streams(3))(queries)
-    for place in range(3):
-        assert torch.allclose(found[place], slow(trunk, support[place], queries[place], place), atol=1e-7)
+    actual = learner(trunk).adapt_many(support, WAY, streams(3))(queries)
+    for index in range(3):
+        assert torch.allclose(actual[index], slow(trunk, support[index], queries[index], index), atol=1e-7)
 
 
 def test_a_long_run_passes_through_the_shorter_ones(trunk: EpisodeBackbone, episodes: Episodes) -> None:
@@ -95,13 +95,13 @@ def test_the_average_is_where_it_starts_if_asked(trunk: EpisodeBackbone, episode
 
     average = LoraAverage(rank=2).compose(pool.entries)
     started = LoraLearner(trunk, LoraFinetuning(start="average", rank=2), average, Setting(0, 1, "prototype"), 3)
-    found = started.adapt_many(episodes[0], WAY, streams(3))(episodes[1])
+    actual = started.adapt_many(episodes[0], WAY, streams(3))(episodes[1])
     factors = {slot: (a[None].double(), b[None].double()) for slot, (a, b) in factors_of(average).items()}
     merged = merge(trunk.vit, LoraBank(factors))
-    shown, asked = (merged(trunk.normalize(part.flatten(0, 1))).view(3, -1, 48) for part in episodes)
+    shown, requested = (merged(trunk.normalize(part.flatten(0, 1))).view(3, -1, 48) for part in episodes)
     means = shown.view(3, WAY, 2, -1).mean(2)
-    nearest = (asked.unsqueeze(2) - means.unsqueeze(1)).square().sum(-1).argmin(-1)
-    assert torch.equal(found.argmax(-1), nearest)
+    nearest = (requested.unsqueeze(2) - means.unsqueeze(1)).square().sum(-1).argmin(-1)
+    assert torch.equal(actual.argmax(-1), nearest)
 
 
 @pytest.mark.parametrize("start", ["zero", "average"])

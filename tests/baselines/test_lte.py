@@ -112,8 +112,8 @@ def test_tasks_go_to_the_heads_in_turn(backbone: Backbone) -> None:
         if step == 3:
             merge(model, heads, 2.0)
     merge(model, heads, 2.0)
-    found = fitted(backbone, SMALL)
-    assert all(torch.allclose(found[name], tensor, atol=1e-6) for name, tensor in model.snapshot().tensors.items())
+    actual = fitted(backbone, SMALL)
+    assert all(torch.allclose(actual[name], tensor, atol=1e-6) for name, tensor in model.snapshot().tensors.items())
 
 
 class Left(Checkpoint):

@@ -71,7 +71,7 @@ class Tilt:
         return tuple(self.weights)
 
     def snapshot(self) -> Adapter:
-        return Adapter({f"{place}": weight.detach().clone() for place, weight in enumerate(self.weights)})
+        return Adapter({f"{index}": weight.detach().clone() for index, weight in enumerate(self.weights)})
 
 
 def task(seed: int, *, of_lora: bool = False) -> Task:
@@ -96,18 +96,18 @@ def slopes(
     function: Callable[[Sequence[Tensor]], Tensor], weights: Sequence[Tensor], step: float = 1e-6
 ) -> list[Tensor]:
     """Differentiate a function of weights by central differences, one number after the other."""
-    found = []
-    for place, weight in enumerate(weights):
+    actual = []
+    for position, weight in enumerate(weights):
         slope = torch.zeros_like(weight)
         for index in range(weight.numel()):
             ends = []
             for sign in (1, -1):
                 moved = [w.detach().clone() for w in weights]
-                moved[place].view(-1)[index] += sign * step
+                moved[position].view(-1)[index] += sign * step
                 ends.append(float(function(moved).detach()))
             slope.view(-1)[index] = (ends[0] - ends[1]) / (2 * step)
-        found.append(slope)
-    return found
+        actual.append(slope)
+    return actual
 
 
 def close(found: Sequence[Tensor], expected: Sequence[Tensor], atol: float = 1e-8) -> bool:
@@ -145,13 +145,13 @@ def test_reptile_keeps_a_share_of_the_way_that_adam_without_momentum_goes() -> N
     optimizer = torch.optim.Adam(model.lora(), lr=1e-2, betas=(0.0, 0.999))
     drawn = rng(1)
     order = torch.randperm(9, generator=drawn)
-    for asked in (order[:5], order[5:]):
+    for requested in (order[:5], order[5:]):
         optimizer.zero_grad()
-        prototype_loss(model, one, queries=asked).backward()  # type: ignore[no-untyped-call]
+        prototype_loss(model, one, queries=requested).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     way = [s - w.detach() for s, w in zip(start, model.lora(), strict=True)]
-    found = pulled(Reptile(inner_steps=2, inner_lr=1e-2), one)
-    assert close(found, way, 1e-12)
+    actual = pulled(Reptile(inner_steps=2, inner_lr=1e-2), one)
+    assert close(actual, way, 1e-12)
     stepped: Any = Tilt()
     learner = Reptile(inner_steps=2, inner_lr=1e-2, lr=0.25)
     learner.compute_gradients(stepped, one, rng(1))
@@ -207,9 +207,9 @@ def test_first_order_maml_takes_the_inner_gradients_for_constants() -> None:
     one, model = task(4), Tilt()
     _, taken = stepped(model, model.weights, one, "prototype", "all")
     expected = slopes(lambda weights: stepped(model, weights, one, "prototype", "all", taken)[0], model.weights)
-    found = pulled(Maml(inner_steps=2, inner_lr=0.1, order="first"), one)
-    assert close(found, expected, 1e-7)
-    assert not close(found, pulled(Maml(inner_steps=2, inner_lr=0.1), one), 1e-4)
+    actual = pulled(Maml(inner_steps=2, inner_lr=0.1, order="first"), one)
+    assert close(actual, expected, 1e-7)
+    assert not close(actual, pulled(Maml(inner_steps=2, inner_lr=0.1), one), 1e-4)
 
 
 @pytest.mark.parametrize("head", ["prototype", "zero"])
@@ -260,8 +260,8 @@ def test_lora_ml_fits_a_private_lora_and_steps_beside_it() -> None:
     def loss(weights: Sequence[Tensor]) -> Tensor:
         return prototype_loss(model, one, joined(weights, [f.detach() for f in private]))
 
-    found = learner.private(model, one, rng(1))
-    assert close(found, private, 1e-12)
+    actual = learner.private(model, one, rng(1))
+    assert close(actual, private, 1e-12)
     assert float(loss(model.weights).detach()) < float(before.detach())
     assert close(pulled(learner, one), slopes(loss, model.weights), 1e-7)
 
@@ -294,11 +294,11 @@ def test_evolution_weighs_changes_by_the_ranks_of_their_losses() -> None:
 
 def test_evolution_points_along_the_gradient() -> None:
     one = task(6)
-    found = torch.cat([g.flatten() for g in pulled(Evolution(pairs=400, sigma=1e-3), one)])
+    actual = torch.cat([g.flatten() for g in pulled(Evolution(pairs=400, sigma=1e-3), one)])
     model: Any = Tilt()
     prototype_loss(model, one).backward()  # type: ignore[no-untyped-call]
     gradient = torch.cat([w.grad.flatten() for w in model.lora()])
-    assert float(torch.cosine_similarity(found, gradient, dim=0)) > 0.85
+    assert float(torch.cosine_similarity(actual, gradient, dim=0)) > 0.85
 
 
 class Forward(torch.autograd.Function):
@@ -324,8 +324,8 @@ class OneWay(Tilt):
 def test_evolution_computes_no_gradient() -> None:
     model: Any = OneWay()
     before = model.snapshot().tensors
-    found = replace(SMALL["evolution"], iterations=3, warmup=0).fit(model, Given([task(n) for n in range(3)]), rng())
-    assert not close(list(found.tensors.values()), list(before.values()), 1e-6)
+    actual = replace(SMALL["evolution"], iterations=3, warmup=0).fit(model, Given([task(n) for n in range(3)]), rng())
+    assert not close(list(actual.tensors.values()), list(before.values()), 1e-6)
 
 
 # --- all of them on a network -------------------------------------------------------------------
@@ -374,10 +374,10 @@ def test_a_killed_training_ends_with_the_same_bits(backbone: Backbone, name: str
 @pytest.mark.parametrize("name", SMALL)
 def test_bfloat16_leaves_the_lora_in_full_precision(backbone: Backbone, name: str) -> None:
     learner = replace(SMALL[name], iterations=2)
-    found = learner.fit(
+    actual = learner.fit(
         SharedLora(replace(backbone, precision="bf16"), 2, rng()), Given([toy_task(0), toy_task(1)]), rng()
     )
-    assert all(tensor.dtype == torch.float32 and torch.isfinite(tensor).all() for tensor in found.tensors.values())
+    assert all(tensor.dtype == torch.float32 and torch.isfinite(tensor).all() for tensor in actual.tensors.values())
 
 
 def test_a_network_is_seen_with_other_weights_as_if_they_were_its_own(backbone: Backbone) -> None:

@@ -61,8 +61,8 @@ def features_with(trunk: EpisodeBackbone, deltas: Mapping[Slot, Tensor], images:
     """Embed images [n, 3, h, w] with matrices added into the weights, slowly."""
     whole = {slot: (torch.eye(delta.shape[1], dtype=delta.dtype)[None], delta[None]) for slot, delta in deltas.items()}
     with torch.no_grad():
-        found: Tensor = merge(trunk.vit, LoraBank(whole))(trunk.normalize(images))
-    return found
+        actual: Tensor = merge(trunk.vit, LoraBank(whole))(trunk.normalize(images))
+    return actual
 
 
 @pytest.mark.parametrize("per", ["lora", "layer"])
@@ -73,7 +73,7 @@ def test_a_stacked_sum_is_the_sum_of_products(
     stack = stack_of(trunk, entries, unit=unit)
     shape = [3, 4, *([len(stack.slots)] if per == "layer" else [])]
     weights = torch.randn(shape, generator=RNG, dtype=torch.float64)
-    found = forward(trunk, episodes[0].flatten(0, 1), stack.mixed(weights)).features.view(3, 2 * WAY, -1)
+    actual = forward(trunk, episodes[0].flatten(0, 1), stack.mixed(weights)).features.view(3, 2 * WAY, -1)
     for e in range(3):
         deltas = {}
         for s, slot in enumerate(stack.slots):
@@ -87,7 +87,7 @@ def test_a_stacked_sum_is_the_sum_of_products(
                 )
             w = weights[e] if per == "lora" else weights[e, :, s]
             deltas[slot] = sum(float(w[i]) * each[i] for i in range(4))
-        assert torch.allclose(found[e], features_with(trunk, deltas, episodes[0][e]), atol=1e-8)  # type: ignore[arg-type]
+        assert torch.allclose(actual[e], features_with(trunk, deltas, episodes[0][e]), atol=1e-8)  # type: ignore[arg-type]
 
 
 def test_many_loras_are_summed_before_they_act(
@@ -134,23 +134,25 @@ def test_composition_without_a_step_is_the_average(
 ) -> None:
     support, queries = episodes
     learner = MixtureLearner(trunk, stack_of(trunk, entries), Composition(form=form, steps=0), 3)
-    found = learner.adapt_many(support, WAY, streams(3))(queries)
+    actual = learner.adapt_many(support, WAY, streams(3))(queries)
     deltas = {slot: b @ a for slot, (a, b) in factors_of(LoraAverage().compose(entries)).items()}
     for e in range(3):
-        shown, asked = (features_with(trunk, deltas, part[e]) for part in episodes)
-        assert torch.allclose(found[e], prototype_logits(asked, shown, LABELS, WAY, distance="euclidean"), atol=1e-6)
+        shown, requested = (features_with(trunk, deltas, part[e]) for part in episodes)
+        assert torch.allclose(
+            actual[e], prototype_logits(requested, shown, LABELS, WAY, distance="euclidean"), atol=1e-6
+        )
 
 
 def test_no_magnitude_is_the_backbone(
     trunk: EpisodeBackbone, entries: tuple[LoraEntry, ...], episodes: Episodes
 ) -> None:
     method = SdLora(magnitude=0.0, steps=0)
-    found = MixtureLearner(trunk, stack_of(trunk, entries, unit=True), method, 3).adapt_many(
+    actual = MixtureLearner(trunk, stack_of(trunk, entries, unit=True), method, 3).adapt_many(
         episodes[0], WAY, streams(3)
     )
-    shown, asked = (trunk.features(part) for part in episodes)
-    expected = prototype_logits(asked, shown, LABELS.expand(3, -1), WAY, distance="euclidean")
-    assert torch.allclose(found(episodes[1]), expected, atol=1e-9)
+    shown, requested = (trunk.features(part) for part in episodes)
+    expected = prototype_logits(requested, shown, LABELS.expand(3, -1), WAY, distance="euclidean")
+    assert torch.allclose(actual(episodes[1]), expected, atol=1e-9)
 
 
 LEARNERS: dict[str, Any] = {
@@ -173,10 +175,10 @@ def test_a_group_is_tuned_as_each_episode_alone(
 ) -> None:
     support, queries = episodes[0][:, :: 3 - shot], episodes[1]
     stack = stack_of(trunk, entries)
-    found = LEARNERS[name](trunk, stack, 3).adapt_many(support, WAY, streams(3))(queries)
+    actual = LEARNERS[name](trunk, stack, 3).adapt_many(support, WAY, streams(3))(queries)
     for e in range(3):
         alone = LEARNERS[name](trunk, stack, 1).adapt_many(support[e : e + 1], WAY, streams(1, e))(queries[e : e + 1])
-        assert torch.allclose(found[e], alone[0], atol=1e-7)
+        assert torch.allclose(actual[e], alone[0], atol=1e-7)
 
 
 def test_a_step_of_composition_goes_down_the_slope_of_one_episode(
@@ -185,7 +187,7 @@ def test_a_step_of_composition_goes_down_the_slope_of_one_episode(
     support, queries = (part[:1] for part in episodes)
     stack = stack_of(trunk, entries)
     method = Composition(form="free", lr=0.05, steps=1)
-    found = MixtureLearner(trunk, stack, method, 1).adapt_many(support, WAY, streams(1))(queries)
+    actual = MixtureLearner(trunk, stack, method, 1).adapt_many(support, WAY, streams(1))(queries)
     weights = torch.full((4,), 0.25, dtype=torch.float64)
 
     def loss(w: Tensor) -> float:
@@ -194,8 +196,8 @@ def test_a_step_of_composition_goes_down_the_slope_of_one_episode(
 
     slope = torch.tensor([loss(weights + d) - loss(weights - d) for d in 1e-5 * torch.eye(4, dtype=torch.float64)])
     moved = (weights - 0.05 * slope.sign())[None]  # Adam's first step has the length of its rate
-    shown, asked = (forward(trunk, part[0], stack.mixed(moved)).features for part in (support, queries))
-    assert torch.allclose(found[0], prototype_logits(asked, shown, LABELS, WAY, distance="euclidean"), atol=1e-4)
+    shown, requested = (forward(trunk, part[0], stack.mixed(moved)).features for part in (support, queries))
+    assert torch.allclose(actual[0], prototype_logits(requested, shown, LABELS, WAY, distance="euclidean"), atol=1e-4)
 
 
 @pytest.mark.parametrize("per", ["lora", "layer"])
@@ -203,11 +205,11 @@ def test_shares_of_a_composition_sum_to_one_over_the_loras_at_each_place(per: An
     places = 3 if per == "layer" else 1
     parameters = torch.randn(2, 4, places, generator=RNG, dtype=torch.float64)
     shape = (2, 4, 3) if per == "layer" else (2, 4)
-    found = Composition(per=per).weights(parameters.view(shape)).view(2, 4, places)
+    actual = Composition(per=per).weights(parameters.view(shape)).view(2, 4, places)
     for e in range(2):
         for s in range(places):
             powers = [math.exp(parameters[e, lora, s]) for lora in range(4)]
-            assert found[e, :, s].tolist() == pytest.approx([power / sum(powers) for power in powers], abs=1e-12)
+            assert actual[e, :, s].tolist() == pytest.approx([power / sum(powers) for power in powers], abs=1e-12)
 
 
 def test_steps_of_mole_move_the_gate_by_adam_down_the_loss_of_one_episode(
@@ -235,14 +237,14 @@ def test_steps_of_mole_move_the_gate_by_adam_down_the_loss_of_one_episode(
         slowly.cross_entropy(scores, LABELS).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
-    found = MoleLearner(trunk, stack, method, 1).adapt_many(support[None], WAY, streams(1))(queries[None])[0]
+    actual = MoleLearner(trunk, stack, method, 1).adapt_many(support[None], WAY, streams(1))(queries[None])[0]
     with torch.no_grad():
         tuned, untuned = (
             slowly.nearest_mean_logits(features(queries, g), features(support, g), LABELS, WAY)
             for g in (gate, start.double())
         )
-    assert torch.allclose(found, tuned, atol=1e-6)
-    assert not torch.allclose(found, untuned, atol=1e-3)
+    assert torch.allclose(actual, tuned, atol=1e-6)
+    assert not torch.allclose(actual, untuned, atol=1e-3)
 
 
 def test_a_gate_keeps_the_best_and_their_weights_sum_to_one() -> None:
@@ -286,16 +288,16 @@ def test_a_few_chosen_loras_are_a_sum_with_zeros(
 
 def test_a_search_finds_a_low_place_starts_at_zero_and_stays_in_bounds() -> None:
     wanted = torch.tensor([[0.5, -1.0], [3.0, 0.2]], dtype=torch.float64)
-    asked: list[Tensor] = []
+    requested: list[Tensor] = []
 
     def losses(found: Tensor) -> Tensor:
-        asked.append(found)
+        requested.append(found)
         return (found - wanted).square().sum(1)
 
     first, again = (search.search_coefficients(losses, 2, 1.5, 60, "NGOpt", streams(2)) for _ in range(2))
     assert torch.equal(first, again)
-    assert len(asked) == 2 * 60
-    assert torch.stack(asked).abs().max() <= 1.5
+    assert len(requested) == 2 * 60
+    assert torch.stack(requested).abs().max() <= 1.5
     assert torch.allclose(first, wanted.clamp(-1.5, 1.5), atol=0.3)
 
 
@@ -322,21 +324,21 @@ def test_lorahub_mixes_factors_or_products(toy: Toy, trunk: EpisodeBackbone, epi
         a, b = (f.double() for f in stacked_factors(entries, slot))
         w = weights[0].view(-1, 1, 1)
         deltas[slot] = (w * b).sum(0) @ (w * a).sum(0) if space == "factors" else (w * (b @ a)).sum(0)
-    found = trunk.features(episodes[0][:1], mixed)[0]
-    assert torch.allclose(found, features_with(trunk, deltas, episodes[0][0]), atol=1e-9)
-    assert not torch.allclose(found, trunk.features(episodes[0][:1])[0], atol=1e-4)
+    actual = trunk.features(episodes[0][:1], mixed)[0]
+    assert torch.allclose(actual, features_with(trunk, deltas, episodes[0][0]), atol=1e-9)
+    assert not torch.allclose(actual, trunk.features(episodes[0][:1])[0], atol=1e-4)
 
 
 def test_a_search_of_lorahub_is_told_the_supports_loss_and_a_price_of_large_coefficients(
     trunk: EpisodeBackbone, entries: tuple[LoraEntry, ...], episodes: Episodes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = torch.tensor([[1.2, -0.4, 0.0], [-1.5, 0.3, 0.9], [0.1, 0.0, -0.2]], dtype=torch.float64)
-    told: list[Tensor] = []
+    actual = torch.tensor([[1.2, -0.4, 0.0], [-1.5, 0.3, 0.9], [0.1, 0.0, -0.2]], dtype=torch.float64)
+    received: list[Tensor] = []
 
     def search_coefficients(losses: Callable[[Tensor], Tensor], size: int, *_: object) -> Tensor:
         assert size == 3
-        told.append(losses(found))
-        return found
+        received.append(losses(actual))
+        return actual
 
     monkeypatch.setattr(search, "search_coefficients", search_coefficients)
     stack, method = stack_of(trunk, entries), LoraHub(candidates=3)
@@ -346,10 +348,10 @@ def test_a_search_of_lorahub_is_told_the_supports_loss_and_a_price_of_large_coef
         deltas: dict[Slot, Tensor] = {}
         for slot in stack.slots:
             each = stacked_deltas(entries, slot)
-            deltas[slot] = torch.stack([found[e, place] * each[lora] for place, lora in enumerate(candidates)]).sum(0)
+            deltas[slot] = torch.stack([actual[e, index] * each[lora] for index, lora in enumerate(candidates)]).sum(0)
         scores = slowly.leave_one_out_logits(features_with(trunk, deltas, episodes[0][e]), LABELS, WAY)
-        price = 0.05 * sum(abs(weight) for weight in found[e].tolist()) / 3
-        assert float(told[0][e]) == pytest.approx(float(slowly.cross_entropy(scores, LABELS)) + price, abs=1e-7)
+        price = 0.05 * sum(abs(weight) for weight in actual[e].tolist()) / 3
+        assert float(received[0][e]) == pytest.approx(float(slowly.cross_entropy(scores, LABELS)) + price, abs=1e-7)
 
 
 @pytest.mark.parametrize("method", ["composition", "sd-lora", "mole", "lorahub"])

@@ -32,15 +32,15 @@ def cosines(query: Tensor, support: Tensor) -> Tensor:
 
 def test_rate_zero_is_the_untuned_cosine_to_class_means(trunk: EpisodeBackbone, episodes: Episodes) -> None:
     support, queries = episodes
-    found = PmfLearner(trunk, Pmf(), None, 0.0, 3).adapt_many(support, WAY, streams(3))(queries)
+    actual = PmfLearner(trunk, Pmf(), None, 0.0, 3).adapt_many(support, WAY, streams(3))(queries)
     for e in range(3):
-        shown, asked = (trunk.vit(trunk.normalize(part[e])) for part in episodes)
-        assert torch.allclose(found[e], cosines(asked, shown), atol=1e-9)
+        shown, requested = (trunk.vit(trunk.normalize(part[e])) for part in episodes)
+        assert torch.allclose(actual[e], cosines(requested, shown), atol=1e-9)
 
 
 def test_a_group_is_tuned_as_each_episode_alone(trunk: EpisodeBackbone, episodes: Episodes) -> None:
     support, queries = episodes
-    found = PmfLearner(trunk, Pmf(rank=2, steps=3), None, 1e-2, 3).adapt_many(support, WAY, streams(3))(queries)
+    actual = PmfLearner(trunk, Pmf(rank=2, steps=3), None, 1e-2, 3).adapt_many(support, WAY, streams(3))(queries)
     for e, rng in enumerate(streams(3)):
         bank = LoraBank.fresh(trunk.vit, slots_of(trunk.vit), 2, 1, rng)
         optimizer = torch.optim.Adam(bank.parameters(), lr=1e-2)
@@ -51,8 +51,8 @@ def test_a_group_is_tuned_as_each_episode_alone(trunk: EpisodeBackbone, episodes
             cross_entropy(cosines(changed, shown), LABELS).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         with torch.no_grad():
-            shown, asked = (trunk.features(part[e : e + 1], bank)[0] for part in (support, queries))
-            assert torch.allclose(found[e], cosines(asked, shown), atol=1e-8)
+            shown, requested = (trunk.features(part[e : e + 1], bank)[0] for part in (support, queries))
+            assert torch.allclose(actual[e], cosines(requested, shown), atol=1e-8)
 
 
 def test_rates_are_compared_on_validation_tasks(toy: Toy) -> None:

@@ -62,45 +62,45 @@ def reached(found: LearnableImages, images: Tensor) -> dict[int, list[int]]:
 
 
 def test_a_class_of_two_loras_has_one_set_of_pixels() -> None:
-    found = memory()
-    assert found.pixels([3, 5, 7]).shape == (12, 3, 16, 16)
-    assert torch.equal(found.pixels([7]), found.pixels([3, 5, 7])[8:])
+    actual = memory()
+    assert actual.pixels([3, 5, 7]).shape == (12, 3, 16, 16)
+    assert torch.equal(actual.pixels([7]), actual.pixels([3, 5, 7])[8:])
 
 
 def test_a_step_moves_the_classes_that_were_asked_as_adam_does() -> None:
-    found = memory()
-    before = {name: found.pixels([name]).detach().clone() for name in (3, 5, 7)}
+    actual = memory()
+    before = {name: actual.pixels([name]).detach().clone() for name in (3, 5, 7)}
     slow = before[3].clone().requires_grad_()
     optimizer = torch.optim.Adam([slow], lr=0.1)
     for _ in range(2):
-        found.step(found.pixels([3]).pow(2).sum())
+        actual.step(actual.pixels([3]).pow(2).sum())
         optimizer.zero_grad()
         slow.pow(2).sum().backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         with torch.no_grad():
             slow.clamp_(-1, 1)  # colours that exist
-    assert torch.allclose(found.pixels([3]), slow)
-    assert torch.equal(found.pixels([5]), before[5].clamp(-1, 1))
+    assert torch.allclose(actual.pixels([3]), slow)
+    assert torch.equal(actual.pixels([5]), before[5].clamp(-1, 1))
 
 
 def test_episodes_are_drawn_from_the_pixels_and_lead_back_to_them() -> None:
-    found = memory()
-    task = found.episode(2, 1, 3, rng(1))
+    actual = memory()
+    task = actual.episode(2, 1, 3, rng(1))
     assert (len(task.support), len(task.query), task.way) == (2, 6, 2)
     assert task.query.labels.tolist() == [0, 0, 0, 1, 1, 1]
-    images = found.images(found.pixels([3, 5, 7]))
+    images = actual.images(actual.pixels([3, 5, 7]))
     everything = torch.cat([task.support.images, task.query.images])
     assert all(any(torch.equal(image, known) for known in images) for image in everything)
     assert len({image.sum().item() for image in everything.detach()}) == 8  # none is shown twice
     led_to = []
     for label in range(2):
-        shown, asked = (reached(found, part.images[part.labels == label]) for part in (task.support, task.query))
-        assert list(shown) == list(asked)  # one class
+        shown, requested = (reached(actual, part.images[part.labels == label]) for part in (task.support, task.query))
+        assert list(shown) == list(requested)  # one class
         ((name, places),) = shown.items()
-        assert sorted(places + asked[name]) == [0, 1, 2, 3]
+        assert sorted(places + requested[name]) == [0, 1, 2, 3]
         led_to.append(name)
     assert len(set(led_to)) == 2
-    assert sorted(reached(found, found.episode(3, 1, 3, rng(1)).query.images)) == [3, 5, 7]
+    assert sorted(reached(actual, actual.episode(3, 1, 3, rng(1)).query.images)) == [3, 5, 7]
 
 
 def test_images_are_made_harder_when_accuracy_stalls() -> None:
@@ -122,8 +122,8 @@ def slow_episode_loss(model: SharedLora, task: Task) -> Tensor:
 
 
 def test_an_episodes_loss_is_the_cross_entropy_of_the_nearest_class_mean(precise: Backbone) -> None:
-    found, model = precise_memory(precise, [3, 5, 7], 4), SharedLora(precise, 2, rng())
-    task = found.episode(3, 2, 2, rng(1))
+    actual, model = precise_memory(precise, [3, 5, 7], 4), SharedLora(precise, 2, rng())
+    task = actual.episode(3, 2, 2, rng(1))
     with torch.no_grad():
         loss, accuracy = episode_loss(model, task)
         assert float(loss) == pytest.approx(float(slow_episode_loss(model, task)), abs=1e-9)
@@ -160,8 +160,8 @@ def test_images_of_a_step_go_up_the_learners_loss_only_where_learning_stalled(
     """Walk two steps by hand with the same random numbers, the second of them after the curriculum's word."""
     method, desk = Purer(iterations=2, loras=2, per_class=2, pixel_lr=0.05, lr=0.01, feedback=3.0), Desk(precise, pool)
     names = [name for entry in pool.entries for name in entry.class_ids]
-    found, slow = (precise_memory(precise, names, 2) for _ in range(2))
-    monkeypatch.setattr(Purer, "_learnable_images", lambda *_: found)
+    actual, slow = (precise_memory(precise, names, 2) for _ in range(2))
+    monkeypatch.setattr(Purer, "_learnable_images", lambda *_: actual)
     monkeypatch.setattr(Curriculum, "harder", lambda *_: stalled)
     tensors = method._lockstep(cast("Any", desk), lambda done, total: None)
 
@@ -188,7 +188,7 @@ def test_images_of_a_step_go_up_the_learners_loss_only_where_learning_stalled(
         learner.step()
 
     for name in set(names):
-        assert torch.allclose(found.pixels([name]), slow.pixels([name]), rtol=0, atol=1e-6)
+        assert torch.allclose(actual.pixels([name]), slow.pixels([name]), rtol=0, atol=1e-6)
     expected = model.snapshot().tensors
     assert all(torch.allclose(tensor, expected[name], rtol=0, atol=1e-6) for name, tensor in tensors.items())
 
@@ -199,14 +199,14 @@ def test_the_inversion_loss_is_that_of_its_parts(
     monkeypatch.setattr("freeshot.engine.inversion.pixel_optimizer.jittered", lambda images, *_, **__: images)
     entry = pool.entries[0]
     teacher = BankTeacher(backbone, [entry])
-    found = LearnableImages(entry.class_ids, 2, 16, (teacher.mean, teacher.std), 0.1, rng())
+    actual = LearnableImages(entry.class_ids, 2, 16, (teacher.mean, teacher.std), 0.1, rng())
     method = Purer(jitter=0.0, total_variation=0.2, l2=0.3)
 
-    pixels = found.pixels(entry.class_ids)
+    pixels = actual.pixels(entry.class_ids)
     labels = torch.arange(5).repeat_interleave(2)
-    slow = cross_entropy(teacher.plain_logits(found.images(pixels)), labels)
+    slow = cross_entropy(teacher.plain_logits(actual.images(pixels)), labels)
     slow = slow + torch.stack([0.2 * variation_norm(p[None])[0] + 0.3 * p.norm() for p in pixels]).mean()
-    assert torch.allclose(method.inversion_loss(teacher, found, entry.class_ids, rng()), slow)
+    assert torch.allclose(method.inversion_loss(teacher, actual, entry.class_ids, rng()), slow)
 
 
 # --- calibration at test (ICFIL) ----------------------------------------------------------------
@@ -238,8 +238,8 @@ def slow_contrast(features: Tensor, labels: Tensor, temperature: float) -> Tenso
 
 def test_the_contrastive_loss_is_that_of_khosla() -> None:
     features, labels = torch.randn(3, 7, 4, generator=rng(), dtype=torch.float64), torch.tensor([0, 0, 1, 1, 1, 2, 2])
-    found = contrastive_losses(features, labels.expand(3, -1), 0.3)
-    assert [float(loss) for loss in found] == pytest.approx([float(slow_contrast(f, labels, 0.3)) for f in features])
+    actual = contrastive_losses(features, labels.expand(3, -1), 0.3)
+    assert [float(loss) for loss in actual] == pytest.approx([float(slow_contrast(f, labels, 0.3)) for f in features])
 
 
 def shared_lora(trunk: EpisodeBackbone) -> Adapter:
@@ -277,7 +277,7 @@ def test_episodes_are_inverted_and_calibrated_as_each_alone(
     support, queries = episodes
     adapter = shared_lora(trunk)
     learner = CalibratedLearner(trunk, adapter, CALIBRATED, 3)
-    found = learner.adapt_many(support, WAY, streams(3))(queries)
+    actual = learner.adapt_many(support, WAY, streams(3))(queries)
     for e, stream in enumerate(streams(3)):
         bank = bank_of(adapter, trunk.like)
         images = torch.cat([support[e], slowly_inverted(trunk, bank, support[e], stream)])
@@ -290,8 +290,8 @@ def test_episodes_are_inverted_and_calibrated_as_each_alone(
             ).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         with torch.no_grad():
-            shown, asked = (trunk.features(part[e : e + 1], bank)[0] for part in (support, queries))
-            assert torch.allclose(found[e], slowly.nearest_mean_logits(asked, shown, LABELS, WAY), atol=1e-7)
+            shown, requested = (trunk.features(part[e : e + 1], bank)[0] for part in (support, queries))
+            assert torch.allclose(actual[e], slowly.nearest_mean_logits(requested, shown, LABELS, WAY), atol=1e-7)
         assert learner.tuned_parameters == sum(weight.numel() for weight in weights)
 
 

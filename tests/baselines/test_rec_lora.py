@@ -40,11 +40,11 @@ def flat(one: LoraEntry) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
 
 def test_similarities_are_cosines_of_the_products() -> None:
     entries = [entry(0), entry(1, rank=3), entry(2, slots=(Q,))]
-    found = similarities(entries)
+    actual = similarities(entries)
     for i, first in enumerate(map(flat, entries)):
         for j, second in enumerate(map(flat, entries)):
             expected = first @ second / np.linalg.norm(first) / np.linalg.norm(second)
-            assert float(found[i, j]) == pytest.approx(expected, abs=1e-12)
+            assert float(actual[i, j]) == pytest.approx(expected, abs=1e-12)
 
 
 def test_similarities_do_not_depend_on_how_factors_are_turned() -> None:
@@ -75,10 +75,10 @@ def test_blocks_of_alike_loras_are_found_in_the_order_of_their_first_members() -
 def test_every_lora_is_in_one_cluster_and_none_is_empty() -> None:
     similarity = similarities([entry(seed) for seed in range(9)])
     for count in (1, 2, 4, 9, 20):
-        found = clusters(similarity, count)
-        assert sorted(place for members in found for place in members) == list(range(9))
-        assert len(found) <= count
-        assert all(found)
+        actual = clusters(similarity, count)
+        assert sorted(index for members in actual for index in members) == list(range(9))
+        assert len(actual) <= count
+        assert all(actual)
 
 
 # --- the router ---------------------------------------------------------------------------------
@@ -88,14 +88,14 @@ def obvious_nearness(support: Tensor, mirrored: Tensor, shot: int) -> float:
     """Leave each image out of its class mean, one after the other."""
     way = len(support) // shot
     ratios = []
-    for place in range(len(support)):
-        own = place // shot
-        mates = [support[i] for i in range(own * shot, (own + 1) * shot) if i != place]
-        asked = support[place] if mates else mirrored[place]
-        centre = torch.stack(mates).mean(0) if mates else support[place]
+    for index in range(len(support)):
+        own = index // shot
+        mates = [support[i] for i in range(own * shot, (own + 1) * shot) if i != index]
+        requested = support[index] if mates else mirrored[index]
+        centre = torch.stack(mates).mean(0) if mates else support[index]
         others = [support[c * shot : (c + 1) * shot].mean(0) for c in range(way) if c != own]
-        far = sum(float((asked - other).norm()) for other in others) / (way - 1)
-        ratios.append(float((asked - centre).norm()) / far)
+        far = sum(float((requested - other).norm()) for other in others) / (way - 1)
+        ratios.append(float((requested - centre).norm()) / far)
     return sum(ratios) / len(ratios)
 
 
@@ -103,9 +103,9 @@ def obvious_nearness(support: Tensor, mirrored: Tensor, shot: int) -> float:
 def test_nearness_leaves_each_image_out_of_its_class(shot: int) -> None:
     support, mirrored = normal(4, 3 * shot, 5, seed=1), normal(4, 3 * shot, 5, seed=2)
     labels = torch.arange(3).repeat_interleave(shot)
-    found = nearness(support, mirrored, labels, 3)
+    actual = nearness(support, mirrored, labels, 3)
     for e in range(4):
-        assert float(found[e]) == pytest.approx(obvious_nearness(support[e], mirrored[e], shot), abs=1e-12)
+        assert float(actual[e]) == pytest.approx(obvious_nearness(support[e], mirrored[e], shot), abs=1e-12)
 
 
 def test_spread_is_the_mean_squared_distance_of_pairs() -> None:
@@ -135,16 +135,16 @@ def episode(learner: Learner, way: int = 2) -> tuple[Tensor, Tensor]:
 
 def test_one_learner_alone_is_its_own_nearest_class_mean() -> None:
     only = RoutedLearner([Times(normal(6, 4))], 0.1)
-    found = only.classify(*episode(only), 2)
+    actual = only.classify(*episode(only), 2)
     plain = Times(normal(6, 4))
     support, query = episode(plain)
-    assert torch.allclose(found, plain.classify(support, query, 2), atol=1e-6)
+    assert torch.allclose(actual, plain.classify(support, query, 2), atol=1e-6)
 
 
 def test_scores_are_distances_in_the_weighted_concatenation() -> None:
     learner = RoutedLearner([Times(normal(6, 4, seed=1)), Times(100 * normal(6, 4, seed=2))], 0.3)
     support, query = episode(learner)
-    found = learner.classify(support, query, 2)
+    actual = learner.classify(support, query, 2)
     labels = torch.arange(2).repeat_interleave(3)
     for e in range(2):
         parts = [(support[e][:, k * 8 : k * 8 + 8], query[e][:, k * 8 : k * 8 + 4]) for k in range(2)]
@@ -155,7 +155,7 @@ def test_scores_are_distances_in_the_weighted_concatenation() -> None:
         whole_s = torch.cat([s[:, :4] * (w / c) ** 0.5 for (s, _), w, c in zip(parts, share, scale, strict=True)], 1)
         whole_q = torch.cat([q * (w / c) ** 0.5 for (_, q), w, c in zip(parts, share, scale, strict=True)], 1)
         means = whole_s.reshape(2, 3, -1).mean(1)
-        assert torch.allclose(found[e], -torch.cdist(whole_q, means) * usual**0.5, atol=1e-8)
+        assert torch.allclose(actual[e], -torch.cdist(whole_q, means) * usual**0.5, atol=1e-8)
 
 
 def test_the_learner_that_parts_the_support_gets_the_weight() -> None:

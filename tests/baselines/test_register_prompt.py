@@ -30,22 +30,22 @@ def slow(trunk: EpisodeBackbone, images: Tensor, registers: Tensor) -> Tensor:
     tokens = torch.cat([tokens, registers.expand(len(images), -1, -1)], dim=1)
     for block in vit.blocks:  # type: ignore[union-attr]
         tokens = block(tokens)
-    found: Tensor = vit.norm(tokens)[:, 0]  # type: ignore[operator]
-    return found
+    actual: Tensor = vit.norm(tokens)[:, 0]  # type: ignore[operator]
+    return actual
 
 
 def test_registers_stand_behind_the_patches_of_their_group(trunk: EpisodeBackbone, episodes: Episodes) -> None:
     registers = torch.randn(3, 2, 48, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    found = trunk.features(episodes[1], registers=registers)
+    actual = trunk.features(episodes[1], registers=registers)
     for e in range(3):
-        assert torch.allclose(found[e], slow(trunk, episodes[1][e], registers[e]), atol=1e-10)
+        assert torch.allclose(actual[e], slow(trunk, episodes[1][e], registers[e]), atol=1e-10)
     without = forward(trunk, episodes[1][0]).features
     assert torch.allclose(without, slow(trunk, episodes[1][0], registers[0][:0]), atol=1e-10)
 
 
 def test_a_group_is_tuned_as_each_episode_alone_by_hand(trunk: EpisodeBackbone, episodes: Episodes) -> None:
     method = RegisterPrompt(registers=2, steps=3, lr=0.05)
-    found = RegisterLearner(trunk, method, 3).adapt_many(episodes[0], WAY, streams(3))(episodes[1])
+    actual = RegisterLearner(trunk, method, 3).adapt_many(episodes[0], WAY, streams(3))(episodes[1])
     for e, rng in enumerate(streams(3)):
         registers = (0.02 * torch.randn(2, 48, generator=rng)).double().requires_grad_()
         optimizer = torch.optim.Adam([registers], lr=0.05)
@@ -55,8 +55,10 @@ def test_a_group_is_tuned_as_each_episode_alone_by_hand(trunk: EpisodeBackbone, 
             cross_entropy(leave_one_out(shown.unsqueeze(0), WAY)[0], LABELS).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         with torch.no_grad():
-            shown, asked = (slow(trunk, part[e], registers) for part in episodes)
-        assert torch.allclose(found[e], prototype_logits(asked, shown, LABELS, WAY, distance="euclidean"), atol=1e-8)
+            shown, requested = (slow(trunk, part[e], registers) for part in episodes)
+        assert torch.allclose(
+            actual[e], prototype_logits(requested, shown, LABELS, WAY, distance="euclidean"), atol=1e-8
+        )
 
 
 def test_its_row_is_strictly_data_free_and_tuned(toy: Toy) -> None:

@@ -31,18 +31,18 @@ def order(sets: list[SurrogateSet]) -> Tensor:
 
 
 def test_images_change_places_across_the_pool_and_masks_go_with_them() -> None:
-    found = shuffled(SETS, torch.Generator().manual_seed(0))
-    assert sorted(order(found).tolist()) == list(range(10))
-    assert order(found).tolist() != list(range(10))
-    masks = [s.shots.kept for s in found]
-    assert torch.equal(torch.cat([mask for mask in masks if mask is not None]).flatten(), order(found))
+    actual = shuffled(SETS, torch.Generator().manual_seed(0))
+    assert sorted(order(actual).tolist()) == list(range(10))
+    assert order(actual).tolist() != list(range(10))
+    masks = [s.shots.kept for s in actual]
+    assert torch.equal(torch.cat([mask for mask in masks if mask is not None]).flatten(), order(actual))
 
 
 def test_labels_and_opinions_stay() -> None:
-    for found, given in zip(shuffled(SETS, torch.Generator().manual_seed(0)), SETS, strict=True):
-        assert torch.equal(found.shots.labels, given.shots.labels)
-        assert torch.equal(found.teacher_logits, given.teacher_logits)
-        assert (found.class_ids, found.source) == (given.class_ids, given.source)
+    for actual, given in zip(shuffled(SETS, torch.Generator().manual_seed(0)), SETS, strict=True):
+        assert torch.equal(actual.shots.labels, given.shots.labels)
+        assert torch.equal(actual.teacher_logits, given.teacher_logits)
+        assert (actual.class_ids, actual.source) == (given.class_ids, given.source)
 
 
 def test_the_order_is_the_seeds() -> None:

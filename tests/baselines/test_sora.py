@@ -62,9 +62,9 @@ def test_the_penalty_takes_its_step_after_adams(backbone: Backbone) -> None:
             weight.grad = torch.ones_like(weight)
         optimizer.step()
     assert torch.equal(weights[0], plain[0])
-    for found, stepped in zip(weights[1].tolist(), plain[1].tolist(), strict=True):
+    for actual, stepped in zip(weights[1].tolist(), plain[1].tolist(), strict=True):
         shrunk = abs(stepped) - 0.2
-        assert found == pytest.approx(max(shrunk, 0) * (1 if stepped > 0 else -1), abs=1e-6)
+        assert actual == pytest.approx(max(shrunk, 0) * (1 if stepped > 0 else -1), abs=1e-6)
 
 
 def test_a_gated_model_is_the_lora_with_its_gates_in_b(backbone: Backbone) -> None:

@@ -42,13 +42,13 @@ def test_the_proximal_step_is_that_of_the_penalty() -> None:
     grid = torch.linspace(-3, 3, 60001, dtype=torch.float64)
     for value in (-2.0, -0.4, 0.1, 0.31, 0.59, 1.5):
         best = grid[((grid - value).square() / 2 + 0.3 * grid.abs()).argmin()]
-        found = float(soft_threshold(torch.tensor(value, dtype=torch.float64), 0.3))
-        assert found == pytest.approx(float(best), abs=1e-4)
+        actual = float(soft_threshold(torch.tensor(value, dtype=torch.float64), 0.3))
+        assert actual == pytest.approx(float(best), abs=1e-4)
 
 
 def test_what_lies_between_one_and_two_thresholds_is_not_closed() -> None:
-    found = soft_threshold(torch.tensor([0.29, 0.31, 0.59, -0.45]), 0.3)
-    assert found.tolist() == pytest.approx([0, 0.01, 0.29, -0.15], abs=1e-6)
+    actual = soft_threshold(torch.tensor([0.29, 0.31, 0.59, -0.45]), 0.3)
+    assert actual.tolist() == pytest.approx([0, 0.01, 0.29, -0.15], abs=1e-6)
 
 
 def test_the_strongest_gate_of_a_place_stays() -> None:
@@ -61,14 +61,14 @@ def test_the_strongest_gate_of_a_place_stays() -> None:
 def test_a_gated_bank_adds_b_g_a() -> None:
     bank = gated([[0.5, 0.0, -2.0]], [[1.0, 3.0, 0.0]])
     inputs = torch.randn(2, 3, 5, generator=rng(5)).double()
-    found = bank.delta("qkv", inputs, 18)
-    for place, slot in enumerate((Q, V)):
-        product = bank.b[place][0] @ torch.diag(bank.g[place][0]) @ bank.a[place][0]
-        assert torch.allclose(found[..., slot.start : slot.stop], inputs @ product.mT)
+    actual = bank.delta("qkv", inputs, 18)
+    for index, slot in enumerate((Q, V)):
+        product = bank.b[index][0] @ torch.diag(bank.g[index][0]) @ bank.a[index][0]
+        assert torch.allclose(actual[..., slot.start : slot.stop], inputs @ product.mT)
     factors = bank.entry_factors(0)
     assert [tuple(a.shape) for a, _ in factors.values()] == [(2, 5), (2, 5)]
     plain = LoraBank({slot: (a[None], b[None]) for slot, (a, b) in factors.items()})
-    assert torch.allclose(plain.delta("qkv", inputs, 18), found)
+    assert torch.allclose(plain.delta("qkv", inputs, 18), actual)
 
 
 def test_a_lora_has_the_rank_of_its_widest_place() -> None:

@@ -99,9 +99,9 @@ def test_distillation_weighs_each_class_by_what_the_lora_says() -> None:
     support, query = model.embed(one.support.images), model.embed(one.query.images)
     means = [support[one.support.labels == label].mean(0) for label in range(3)]
     slow = 0.0
-    for place in range(9):
-        ours = torch.stack([-(query[place] - mean).norm() for mean in means]).softmax(0).tolist()
-        theirs = one.teacher_logits[place].softmax(0).tolist()
+    for index in range(9):
+        ours = torch.stack([-(query[index] - mean).norm() for mean in means]).softmax(0).tolist()
+        theirs = one.teacher_logits[index].softmax(0).tolist()
         slow += sum(p * math.log(p / q) for p, q in zip(theirs, ours, strict=True)) / 9
     assert float(UNIFORM.loss(model, one).detach()) == pytest.approx(slow, abs=1e-9)
 
@@ -119,7 +119,7 @@ def test_shares_are_drawn_from_beta(alpha: float) -> None:
 def test_mixed_tasks_are_blended_with_the_one_before(blended: float) -> None:
     model: Any = Tilt()
     method = replace(UNIFORM, iterations=3, blended=blended)
-    found = method.fit(model, Given(MIXED), rng(4)).tensors["weight"]
+    actual = method.fit(model, Given(MIXED), rng(4)).tensors["weight"]
     slow: Any = Tilt()
     draws, before = rng(4), None
     optimizer = torch.optim.Adam(slow.lora())
@@ -132,7 +132,7 @@ def test_mixed_tasks_are_blended_with_the_one_before(blended: float) -> None:
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         before = one
-    assert torch.equal(found, slow.weight)
+    assert torch.equal(actual, slow.weight)
 
 
 # --- the policy ---------------------------------------------------------------------------------
@@ -216,7 +216,7 @@ def test_each_group_of_tasks_is_rewarded_with_the_accuracy_it_led_to(monkeypatch
 
     def watched(self: Policy, taken: Sequence[Sequence[str]], reward: float) -> None:
         given.append(([*taken], reward))
-        slow.append(sum(accuracy_by_loop(model, held_out[place]) for place in next(places)) / 2)
+        slow.append(sum(accuracy_by_loop(model, held_out[index]) for index in next(places)) / 2)
 
     monkeypatch.setattr(Policy, "reward", watched)
     tasks = [task(seed, of_lora=True, sources=(name,) * 3) for seed, name in enumerate("abcaba")]
@@ -242,8 +242,8 @@ def test_rewards_are_accuracies_on_held_out_tasks() -> None:
     held_out = MIXED[3:]
     means = [UNIFORM._accuracy(model, held_out, 0)]
     slow = []
-    for place in (0, 1, 2, 0):
-        one = held_out[place]
+    for index in (0, 1, 2, 0):
+        one = held_out[index]
         logits = prototype_logits(model.embed(one.query.images), model.embed(one.support.images), one.support.labels, 3)
         slow.append(float((logits.argmax(1) == one.query.labels).double().mean()))
     assert means == pytest.approx([sum(slow) / 4])
@@ -262,10 +262,10 @@ def test_whom_it_distrusts_costs_no_step(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(Policy, "accepts", only_a)
     tasks = [task(seed, of_lora=True, sources=("ab"[seed % 2],) * 3) for seed in range(12)]
     learned = replace(UNIFORM, selection="learned", iterations=5, group=99)
-    found, slow = Tilt(), Tilt()
-    learned.fit(found, Given(tasks, held_out=MIXED), rng())  # type: ignore[arg-type]
+    actual, slow = Tilt(), Tilt()
+    learned.fit(actual, Given(tasks, held_out=MIXED), rng())  # type: ignore[arg-type]
     replace(UNIFORM, iterations=5).fit(slow, Given(tasks[::2]), rng())  # type: ignore[arg-type]
-    assert torch.equal(found.weight, slow.weight)
+    assert torch.equal(actual.weight, slow.weight)
 
 
 @pytest.mark.parametrize(("option", "value"), [("group", 0), ("judged_on", 0), ("alpha", 0.0), ("alpha", 1.5)])
@@ -309,11 +309,11 @@ def test_random_rewards_make_shares_as_unequal_as_those_on_record() -> None:
 
 def on_record() -> list[float]:
     """Return an equal share over the largest, of each committed record."""
-    found = []
+    actual = []
     for path in sorted((Path(__file__).parents[2] / "results" / "pocket").rglob("teapot-*.json")):
         facts = [stage.facts for stage in RunRecord.read(path).stages if "trust" in stage.facts]
-        found += [1 / max(fact["trust"].values()) for fact in facts]
-    return found
+        actual += [1 / max(fact["trust"].values()) for fact in facts]
+    return actual
 
 
 # --- in the toy world ---------------------------------------------------------------------------

@@ -17,7 +17,7 @@ def test_nothing_is_guessed_where_nothing_is_near() -> None:
 
 
 def test_many_names_are_listed_only_where_none_is_near() -> None:
-    many = [f"method-{place}" for place in range(FEW + 1)]
+    many = [f"method-{index}" for index in range(FEW + 1)]
     assert str(unknown_name("method", "methd-3", many)) == "No method is called 'methd-3'. Did you mean 'method-3'?"
     assert str(unknown_name("method", "xyz", many)).count("method-") == FEW + 1
     assert "Known: " in str(unknown_name("method", "methd-3", many[1:]))

@@ -43,8 +43,8 @@ def cache(tmp_path: Path) -> Path:
 
 
 def test_what_is_kept_is_summed_up_by_kind(cache: Path) -> None:
-    found = [(kind.name, kind.count, kind.bytes, kind.used) for kind in totals_by_kind(list_items(cache))]
-    assert found == [
+    actual = [(kind.name, kind.count, kind.bytes, kind.used) for kind in totals_by_kind(list_items(cache))]
+    assert actual == [
         ("pixels", 1, 700, 2000.0),
         ("features", 1, 150, 5000.0),
         ("inversion", 1, 130, 1000.0),

@@ -29,10 +29,10 @@ def files(root: Path) -> list[Path]:
 
 def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     Artifacts(tmp_path).save("stage", RECIPE, made())
-    found = Artifacts(tmp_path).load("stage", RECIPE)
-    assert found is not None
-    assert torch.equal(found.tensors["x"], made().tensors["x"])
-    assert (found.facts, found.seconds, found.peak_bytes) == ({"loss": 1.0}, 2.5, 77)
+    actual = Artifacts(tmp_path).load("stage", RECIPE)
+    assert actual is not None
+    assert torch.equal(actual.tensors["x"], made().tensors["x"])
+    assert (actual.facts, actual.seconds, actual.peak_bytes) == ({"loss": 1.0}, 2.5, 77)
 
 
 def test_the_order_of_a_recipe_does_not_matter(tmp_path: Path) -> None:

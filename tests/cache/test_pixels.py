@@ -53,9 +53,9 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def opened(images: Counted, root: Path) -> Decoded:
-    found = decoded(images, "dots", "novel", root)
-    assert isinstance(found, Decoded)
-    return found
+    actual = decoded(images, "dots", "novel", root)
+    assert isinstance(actual, Decoded)
+    return actual
 
 
 def test_images_are_decoded_once_and_never_change(tmp_path: Path) -> None:
@@ -100,16 +100,16 @@ def test_who_waits_for_another_process_does_not_decode_again(tmp_path: Path, mon
     first, second = Counted(), Counted()
     opened(first, tmp_path)
     sound = module._is_sound
-    asked: list[bool] = []
+    requested: list[bool] = []
 
     def at_first_absent(folder: Path, facts: dict[str, object]) -> bool:
-        asked.append(sound(folder, facts))
-        return len(asked) > 1 and asked[-1]
+        requested.append(sound(folder, facts))
+        return len(requested) > 1 and requested[-1]
 
     monkeypatch.setattr(module, "_is_sound", at_first_absent)
     opened(second, tmp_path)
     assert second.decoded == 1  # the one whose shape is asked for
-    assert asked == [True, True]
+    assert requested == [True, True]
 
 
 def test_a_folder_that_cannot_be_written_costs_no_run(tmp_path: Path) -> None:

@@ -59,14 +59,14 @@ def test_what_is_added_is_listed_checked_and_run(call: Call, pictures: Path) -> 
 def test_pictures_that_are_not_read_are_told(call: Call, pictures: Path) -> None:
     (pictures / "kind-0" / "a.heic").touch()
     (pictures / "kind-1" / "b.avif").touch()
-    told = "Left out 2 files in unsupported formats: .avif, .heic. Save images as PNG or JPEG.\n"
+    message = "Left out 2 files in unsupported formats: .avif, .heic. Save images as PNG or JPEG.\n"
     done = call("data", "add", "mine", "pictures", *ADD, plugins=PLUGINS)
     assert done.exit_code == 0, done.output
-    assert done.stderr.startswith(told)
+    assert done.stderr.startswith(message)
     for file in (pictures / "kind-1").glob("*.png"):
         file.unlink()
     refused = call("data", "add", "mine", "pictures", *ADD, plugins=PLUGINS)
-    assert refused.stderr.startswith(told)
+    assert refused.stderr.startswith(message)
     assert "kind-1 has no image." in refused.stderr
 
 

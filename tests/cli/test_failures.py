@@ -170,11 +170,11 @@ def test_the_whole_traceback_is_printed_on_demand(
     run_mine: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     monkeypatch.setenv("FREESHOT_DEBUG", "1" if how == "variable" else "0")
-    told = "\n".join(end_of(run_mine(NO_HEAD, *ONE, *(["--traceback"] if how == "option" else []))))
-    assert "    Traceback (most recent call last):" in told
-    assert "cell.py" in told
-    assert f'mine.py", line 13, in prepare\n        {NO_HEAD}' in told
-    assert "is in .freeshot" not in told
+    message = "\n".join(end_of(run_mine(NO_HEAD, *ONE, *(["--traceback"] if how == "option" else []))))
+    assert "    Traceback (most recent call last):" in message
+    assert "cell.py" in message
+    assert f'mine.py", line 13, in prepare\n        {NO_HEAD}' in message
+    assert "is in .freeshot" not in message
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -212,23 +212,25 @@ def test_a_check_tells_a_cause_once_and_lists_the_other_rules(call: Call, writte
 
 
 def test_a_check_names_the_plugins_line_and_not_generated_code(call: Call, written: Callable[[str], str]) -> None:
-    told = call("plugin", "check", written(FROZEN), plugins=LOADED).stdout
-    assert told.count("It raised FrozenInstanceError: cannot assign to field 'scale' (mine.py, line 14).") == 1
-    assert "      mine.py:14 in Mine.loss\n          self.scale = 2.0\n      7 more rules fail" in told
-    assert "<string>" not in told
+    output = call("plugin", "check", written(FROZEN), plugins=LOADED).stdout
+    assert output.count("It raised FrozenInstanceError: cannot assign to field 'scale' (mine.py, line 14).") == 1
+    assert "      mine.py:14 in Mine.loss\n          self.scale = 2.0\n      7 more rules fail" in output
+    assert "<string>" not in output
 
 
 def test_a_check_prints_the_whole_traceback_on_demand(call: Call, written: Callable[[str], str]) -> None:
-    told = call("plugin", "check", "--traceback", written(FROZEN), plugins=LOADED).stdout
-    assert told.count("      Traceback (most recent call last):") == 1
-    assert "--traceback prints" not in told
+    output = call("plugin", "check", "--traceback", written(FROZEN), plugins=LOADED).stdout
+    assert output.count("      Traceback (most recent call last):") == 1
+    assert "--traceback prints" not in output
 
 
 def test_a_check_names_the_line_that_fails_in_a_worker_process(call: Call, written: Callable[[str], str]) -> None:
     body = "import multiprocessing; assert multiprocessing.parent_process() is None"
-    told = call("plugin", "check", written(METHOD.replace("{body}", body)), plugins=LOADED).stdout
-    assert "gives the same results in worker processes: In a worker process: AssertionError (mine.py, line 13)" in told
-    assert told.count("✗") == 1
+    output = call("plugin", "check", written(METHOD.replace("{body}", body)), plugins=LOADED).stdout
+    assert (
+        "gives the same results in worker processes: In a worker process: AssertionError (mine.py, line 13)" in output
+    )
+    assert output.count("✗") == 1
 
 
 def test_a_track_is_checked_beside_the_data_set_of_its_file(call: Call, written: Callable[[str], str]) -> None:

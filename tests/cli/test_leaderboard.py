@@ -19,38 +19,38 @@ if TYPE_CHECKING:
 @pytest.fixture
 def report(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """Put a stand-in in the place of the report room; `stale` and `loaded` are what it finds."""
-    found = SimpleNamespace(stale=[], loaded=SimpleNamespace(records=["record"], problems=[]))
+    actual = SimpleNamespace(stale=[], loaded=SimpleNamespace(records=["record"], problems=[]))
     module: Any = ModuleType("freeshot.render")
-    monkeypatch.setattr("freeshot.records.load.load_records", lambda folder: found.loaded)
+    monkeypatch.setattr("freeshot.records.load.load_records", lambda folder: actual.loaded)
 
     def note(extensions: Any) -> None:
-        found.columns = [column.title for column in extensions.columns]
-        found.published = [one.method for one in extensions.published]
+        actual.columns = [column.title for column in extensions.columns]
+        actual.published = [one.method for one in extensions.published]
 
     def render_terminal(records: object, console: Any, extensions: Any, interval: str, selection: Any) -> None:
         note(extensions)
-        found.interval, found.selection = interval, selection
+        actual.interval, actual.selection = interval, selection
         console.print("a table")
 
     def render(form: str, records: object, extensions: Any, interval: str, selection: Any) -> str:
         note(extensions)
-        found.interval, found.selection = interval, selection
+        actual.interval, actual.selection = interval, selection
         return "| a table |\n"
 
     def write_leaderboards(folder: Path, extensions: Any) -> list[Path]:
         note(extensions)
-        found.stale = []
+        actual.stale = []
         return [folder / "leaderboard/near.md"]
 
     def stale_leaderboards(folder: Path, extensions: Any) -> list[Path]:
         note(extensions)
-        stale: list[Path] = found.stale
+        stale: list[Path] = actual.stale
         return stale
 
     for function in (render_terminal, render, write_leaderboards, stale_leaderboards):
         setattr(module, function.__name__, function)
     monkeypatch.setitem(sys.modules, "freeshot.render", module)
-    return found
+    return actual
 
 
 @pytest.fixture

@@ -42,9 +42,9 @@ def test_a_new_plugin_is_written_and_the_next_step_told(
     call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    told = call("plugin", "new", "my-idea", "--kind", "column", plugins="").stdout
+    output = call("plugin", "new", "my-idea", "--kind", "column", plugins="").stdout
     assert (tmp_path / "freeshot-my-idea/freeshot_my_idea.py").exists()
-    assert "pip install -e freeshot-my-idea" in told
+    assert "pip install -e freeshot-my-idea" in output
     again = call("plugin", "new", "my-idea", "--kind", "column", plugins="")
     assert again.exit_code != 0
     assert "is not empty" in again.stderr
@@ -104,8 +104,8 @@ def test_a_file_that_is_loaded_already_is_no_second_plugin(call: Call, lazy: str
 
 def test_a_clash_is_told_of_the_plugin_and_of_the_part(call: Call, lazy: str) -> None:
     Path(lazy).write_text(LAZY.replace('name = "lazy"', 'name = "local"'))
-    for asked in (("plugin", "check", lazy), ("--plugin", lazy, "plugin", "check", "local")):
-        result = call(*asked, plugins="launchers")
+    for requested in (("plugin", "check", lazy), ("--plugin", lazy, "plugin", "check", "local")):
+        result = call(*requested, plugins="launchers")
         assert result.exit_code == 2
         assert "The launcher name 'local' is claimed by freeshot." in result.stderr
         assert "(lazy_launcher.py " in result.stderr

@@ -78,14 +78,14 @@ def test_a_pool_of_ones_own_is_known_by_its_name(
     call: Call, pool: Path, verb: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(pool.parent)
-    told = call("pool", verb, str(pool), plugins="").stdout
-    assert "lora-000" in told
+    output = call("pool", verb, str(pool), plugins="").stdout
+    assert "lora-000" in output
     Path("pools").mkdir()
     pool.rename("pools/mix")
-    assert call("pool", verb, "mix", plugins="").stdout == told
+    assert call("pool", verb, "mix", plugins="").stdout == output
     Path("pools").rename("elsewhere")
     assert "No pool is called 'mix'." in call("pool", verb, "mix", plugins="").stderr
-    assert call("pool", verb, "mix", "--pools", "elsewhere", plugins="").stdout == told
+    assert call("pool", verb, "mix", "--pools", "elsewhere", plugins="").stdout == output
 
 
 def test_a_pool_that_is_known_by_its_name_is_checked_against_a_network(
@@ -207,10 +207,10 @@ def test_planned_pools_are_listed_with_the_command_that_builds_them(
 
 def test_a_planned_pool_is_explained(call: Call, install: Install) -> None:
     install("fake", PLAN)
-    told = lines(call("show", "lab/two").stdout)
-    assert told[0] == "lab/two pool, built with: freeshot pool build lab/two --device auto"
-    assert "sources sketch, fonts" in told
-    assert "count 7" in told
+    output = lines(call("show", "lab/two").stdout)
+    assert output[0] == "lab/two pool, built with: freeshot pool build lab/two --device auto"
+    assert "sources sketch, fonts" in output
+    assert "count 7" in output
 
 
 def test_the_cost_of_a_pool_is_told_without_an_image(call: Call) -> None:

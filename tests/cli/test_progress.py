@@ -43,8 +43,8 @@ class Screen:
 
 
 def test_a_stage_is_a_line_when_it_begins_and_one_when_it_ends() -> None:
-    said = Screen().hear(StageStarted("t · m", "invert", 9), StageFinished("t · m", "invert", 61.4))
-    assert said == ["t · m: invert …", "t · m: invert, 1 min 01 s"]
+    printed = Screen().hear(StageStarted("t · m", "invert", 9), StageFinished("t · m", "invert", 61.4))
+    assert printed == ["t · m: invert …", "t · m: invert, 1 min 01 s"]
 
 
 def test_progress_is_told_every_ten_seconds_with_share_and_time_left() -> None:
@@ -97,8 +97,8 @@ def test_a_reused_stage_says_so() -> None:
 
 def test_the_ends_of_cells_are_told_and_failures_remembered() -> None:
     screen = Screen()
-    said = screen.hear(CellFinished("a", 0.6234, 0.009), CellFailed("b", "It broke [3]."), CellSkipped("c", "Done."))
-    assert said == ["a: 62.34 % ± 0.90 %", "b: failed. It broke [3].", "c: skipped. Done."]
+    printed = screen.hear(CellFinished("a", 0.6234, 0.009), CellFailed("b", "It broke [3]."), CellSkipped("c", "Done."))
+    assert printed == ["a: 62.34 % ± 0.90 %", "b: failed. It broke [3].", "c: skipped. Done."]
     assert {name: event.reason for name, event in screen.display.failures.items()} == {"b": "It broke [3]."}
 
 
@@ -118,8 +118,8 @@ def test_a_reason_is_printed_once() -> None:
 
 def test_a_run_has_a_line_per_cell_with_the_overall_progress() -> None:
     screen = Screen("1", "2", "3")
-    said = screen.hear(StageStarted("a", "meta", 9, id="1"), StageFinished("a", "meta", 1.0, id="1"))
-    assert said == []
+    printed = screen.hear(StageStarted("a", "meta", 9, id="1"), StageFinished("a", "meta", 1.0, id="1"))
+    assert printed == []
     screen.now = 60.0
     assert screen.hear(CellFinished("a", 0.5, 0.1, id="1")) == [
         "a: 50.00 % ± 10.00 % [cell 1 of 3, about 2 min 00 s left]"

@@ -64,9 +64,9 @@ def test_rows_can_be_sorted_by_any_column(ranking: Call) -> None:
 
 
 def test_the_number_of_rows_can_be_limited(ranking: Call) -> None:
-    told = ranking("--top", "1").stdout
-    assert [row[1] for row in rows(told.replace("2 more rows", ""))[:1]] == ["alpha"]
-    assert "2 more rows: --top 3 shows them." in told
+    output = ranking("--top", "1").stdout
+    assert [row[1] for row in rows(output.replace("2 more rows", ""))[:1]] == ["alpha"]
+    assert "2 more rows: --top 3 shows them." in output
 
 
 def test_methods_keep_their_position_among_all(ranking: Call) -> None:
@@ -77,9 +77,9 @@ def test_methods_keep_their_position_among_all(ranking: Call) -> None:
 
 
 def test_tracks_can_be_selected(ranking: Call) -> None:
-    told = ranking("--track", "cross-domain/*").stdout
-    assert [row[:2] for row in rows(told)[:3]] == [["1", "beta"], ["2", "alpha"], ["3", "gamma"]]
-    assert "on 1 track" in told
+    output = ranking("--track", "cross-domain/*").stdout
+    assert [row[:2] for row in rows(output)[:3]] == [["1", "beta"], ["2", "alpha"], ["3", "gamma"]]
+    assert "on 1 track" in output
     assert "No track with records is called 'near/*'." in ranking("--track", "near/*").stderr
 
 
@@ -88,16 +88,16 @@ def test_a_row_that_lacks_a_track_has_no_rank(ranking: Call, tmp_path: Path) -> 
     make_record("part", "cross-domain/b/5w1s", status="failed", reason="It broke.", suite="near").write(
         tmp_path / "failed.json"
     )
-    told = ranking().stdout
-    assert ["–", "part", "strict", "–", "–", "85.0", "–", "1"] in rows(told)
-    assert "Rows with missing tracks have no rank and no mean." in told
+    output = ranking().stdout
+    assert ["–", "part", "strict", "–", "–", "85.0", "–", "1"] in rows(output)
+    assert "Rows with missing tracks have no rank and no mean." in output
 
 
 def test_the_suite_with_most_records_is_shown_where_none_is_the_main_one(ranking: Call, tmp_path: Path) -> None:
     make_record("other", "in-domain/a/5w1s", suite="another").write(tmp_path / "another.json")
-    told = ranking().stdout
-    assert told.startswith("Suite near: ")
-    assert "Other suites: another (--suite NAME)." in told
+    output = ranking().stdout
+    assert output.startswith("Suite near: ")
+    assert "Other suites: another (--suite NAME)." in output
 
 
 def test_the_main_suite_is_shown_even_with_fewer_records(
@@ -117,8 +117,8 @@ def test_the_main_suite_is_shown_even_with_fewer_records(
 
 def test_records_that_are_not_comparable_are_counted(call: Call, tmp_path: Path) -> None:
     make_record("alpha", limit=5).write(tmp_path / "limited.json")
-    told = call("leaderboard", str(tmp_path), plugins="").stdout
-    assert told.splitlines() == [
+    output = call("leaderboard", str(tmp_path), plugins="").stdout
+    assert output.splitlines() == [
         "1 record is limited or not comparable, and not ranked.",
         f"All tables: freeshot leaderboard {tmp_path} --all",
     ]
@@ -127,5 +127,5 @@ def test_records_that_are_not_comparable_are_counted(call: Call, tmp_path: Path)
 def test_the_command_for_all_tables_can_be_copied(call: Call, tmp_path: Path) -> None:
     folder = tmp_path / "my results"
     make_record("alpha").write(folder / "alpha.json")
-    told = call("leaderboard", str(folder), plugins="").stdout
-    assert told.splitlines()[-1] == f"All tables: freeshot leaderboard '{folder}' --all"
+    output = call("leaderboard", str(folder), plugins="").stdout
+    assert output.splitlines()[-1] == f"All tables: freeshot leaderboard '{folder}' --all"

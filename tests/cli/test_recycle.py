@@ -48,25 +48,25 @@ def recycle(call: Call, *arguments: str) -> str:
 def save_pictures() -> None:
     """Lay two pictures of each of three classes aside as support, and one of each as query."""
     images = ToyImages((9, 10, 11))
-    for place in (0, 1, 20, 21, 40, 41, 5, 25, 45):
-        pixels = images.read([place])[0].permute(1, 2, 0).numpy()
-        shown = place % 20 < 2
-        folder = Path("support") / f"wave-{images.labels[place]}" if shown else Path("query")
+    for index in (0, 1, 20, 21, 40, 41, 5, 25, 45):
+        pixels = images.read([index])[0].permute(1, 2, 0).numpy()
+        shown = index % 20 < 2
+        folder = Path("support") / f"wave-{images.labels[index]}" if shown else Path("query")
         folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels).save(folder / f"{place}.png")
+        Image.fromarray(pixels).save(folder / f"{index}.png")
 
 
 def test_a_pool_becomes_an_adapter_that_classifies_pictures(call: Call) -> None:
     assert "Saved the adapter in meta" in recycle(call)
     save_pictures()
-    asked = ("predict", "--adapter", "meta", "--support", "support", "--query", "query", "--format", "json")
-    found = json.loads(call(*asked, plugins=OURS).stdout)["predictions"]
-    assert {f["picture"]: f["class"] for f in found} == {
+    requested = ("predict", "--adapter", "meta", "--support", "support", "--query", "query", "--format", "json")
+    actual = json.loads(call(*requested, plugins=OURS).stdout)["predictions"]
+    assert {f["picture"]: f["class"] for f in actual} == {
         "query/5.png": "wave-0",
         "query/25.png": "wave-1",
         "query/45.png": "wave-2",
     }
-    assert all(sum((f.get("probabilities") or f["scores"]).values()) == pytest.approx(1) for f in found)
+    assert all(sum((f.get("probabilities") or f["scores"]).values()) == pytest.approx(1) for f in actual)
 
 
 def test_a_dry_run_prints_what_would_be_trained(call: Call) -> None:
@@ -186,8 +186,8 @@ def test_a_folder_that_is_a_lora_itself_may_hold_others(call: Call) -> None:
 @pytest.mark.parametrize("name", ["toy", "toy/mine", "../x", "/x", "a/b/c", "a//b", "", "a+b", ".a"])
 def test_a_name_by_which_no_pool_would_be_found_is_refused(call: Call, name: str) -> None:
     shutil.copytree(POOL / "lora-000", "theirs/one")
-    asked = ("--backbone", "toy-vit", "--out", "elsewhere")
-    done = call("pool", "import", "theirs", "--name", name, *asked, plugins=OURS)
+    requested = ("--backbone", "toy-vit", "--out", "elsewhere")
+    done = call("pool", "import", "theirs", "--name", name, *requested, plugins=OURS)
     assert done.exit_code == 2
     assert "Choose another name." in done.stderr
     assert not Path("elsewhere").exists()
@@ -213,8 +213,8 @@ def test_pictures_that_are_not_read_are_told_beside_the_predictions(call: Call) 
 @pytest.mark.parametrize("shape", ["table", "csv"])
 def test_predictions_are_told_in_other_shapes(call: Call, shape: str) -> None:
     save_pictures()
-    asked = ("predict", "--backbone", "toy-vit", "--support", "support", "--query", "query", "--format", shape)
-    head, *rows = call(*asked, plugins=OURS).stdout.splitlines()
+    requested = ("predict", "--backbone", "toy-vit", "--support", "support", "--query", "query", "--format", shape)
+    head, *rows = call(*requested, plugins=OURS).stdout.splitlines()
     assert head.replace(",", " ").split()[:2] == ["picture", "class"]
     assert len(rows) == 3
     assert all("wave-" in row for row in rows)
@@ -237,7 +237,7 @@ def test_a_support_folder_without_classes_is_told(call: Call) -> None:
 def test_a_file_that_is_no_picture_is_named(call: Call) -> None:
     save_pictures()
     Path("query/45.png").write_bytes(b"not a picture")
-    asked = ("predict", "--backbone", "toy-vit", "--support", "support", "--query", "query", "--strict")
-    done = call(*asked, plugins=OURS)
+    requested = ("predict", "--backbone", "toy-vit", "--support", "support", "--query", "query", "--strict")
+    done = call(*requested, plugins=OURS)
     assert done.exit_code == 2
     assert "query/45.png cannot be read as a picture" in done.stderr

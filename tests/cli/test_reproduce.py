@@ -48,8 +48,8 @@ def reproduce(call: Call, tmp_path: Path) -> Callable[..., Result]:
 
 def with_accuracies(file: Path, accuracies: Sequence[float], to: Path) -> Path:
     """Write the record as if these had come out."""
-    found, mean = student_t(accuracies), math.fsum(accuracies) / len(accuracies)
-    interval = IntervalRecord(mean=mean, low=found.low, high=found.high, level=0.95, covers="episodes")
+    actual, mean = student_t(accuracies), math.fsum(accuracies) / len(accuracies)
+    interval = IntervalRecord(mean=mean, low=actual.low, high=actual.high, level=0.95, covers="episodes")
     update = {"accuracies": list(accuracies), "interval": interval}
     RunRecord.read(file).model_copy(update=update).write(to)
     return to

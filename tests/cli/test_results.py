@@ -76,8 +76,8 @@ def test_a_row_is_packed_without_the_others_of_its_method(call: Call, tmp_path: 
         make_record(learner="mine", limit=5),
         make_record("beta"),
     ]
-    for place, record in enumerate(records):
-        record.write(tmp_path / "results" / f"{place}.json")
+    for index, record in enumerate(records):
+        record.write(tmp_path / "results" / f"{index}.json")
     out = tmp_path / "to-send"
     arguments = (str(tmp_path / "results"), "--out", str(out))
     result = call("results", "pack", "alpha [learner=mine]", *arguments, plugins="")

@@ -110,9 +110,15 @@ def record(track: str, method: str, status: str = "ok", reason: str = "") -> Sim
 
 def test_without_options_the_defaults_are_asked_for(call: Call, rooms: Rooms) -> None:
     assert call("run", "pocket", plugins="").exit_code == 0
-    asked = rooms.request
-    assert (asked.suite, asked.profile, asked.tracks, asked.seeds, asked.device) == ("pocket", None, (), (), "cpu")
-    assert (asked.results, asked.launcher, asked.rerun) == (Path("results"), "local", False)
+    requested = rooms.request
+    assert (requested.suite, requested.profile, requested.tracks, requested.seeds, requested.device) == (
+        "pocket",
+        None,
+        (),
+        (),
+        "cpu",
+    )
+    assert (requested.results, requested.launcher, requested.rerun) == (Path("results"), "local", False)
 
 
 def test_every_option_is_handed_over(call: Call, rooms: Rooms, tmp_path: Path) -> None:
@@ -138,12 +144,16 @@ def test_every_option_is_handed_over(call: Call, rooms: Rooms, tmp_path: Path) -
         plugins="",
     )
     assert done.exit_code == 0, done.output
-    asked = rooms.request
-    assert (asked.profile, asked.tracks, asked.methods) == ("quick", ("near/*", "far/*"), ("frozen",))
-    assert (asked.options, asked.backbone, asked.seeds) == (("learner=proto", "learner.lr=0.1"), "tiny", (1, 2))
-    assert (asked.limit, asked.device, asked.launcher, asked.rerun) == (20, "auto", "slurm", True)
-    assert asked.precision == "bf16"
-    assert asked.results == asked.cache == asked.data == tmp_path
+    requested = rooms.request
+    assert (requested.profile, requested.tracks, requested.methods) == ("quick", ("near/*", "far/*"), ("frozen",))
+    assert (requested.options, requested.backbone, requested.seeds) == (
+        ("learner=proto", "learner.lr=0.1"),
+        "tiny",
+        (1, 2),
+    )
+    assert (requested.limit, requested.device, requested.launcher, requested.rerun) == (20, "auto", "slurm", True)
+    assert requested.precision == "bf16"
+    assert requested.results == requested.cache == requested.data == tmp_path
 
 
 def test_a_dry_run_prints_the_grid_and_the_estimate_and_runs_nothing(call: Call, rooms: Rooms) -> None:
@@ -165,9 +175,9 @@ def test_a_dry_run_prints_the_grid_and_the_estimate_and_runs_nothing(call: Call,
 
 def test_a_dry_run_says_of_how_many_cells_nothing_is_known(call: Call, rooms: Rooms) -> None:
     rooms.estimate.unknown, rooms.estimate.stages = 1, {}
-    told = call("run", "--dry-run", plugins="").stdout
-    assert "No cost estimate for 1 cell (no comparable record)." in told
-    assert "In total" not in told
+    output = call("run", "--dry-run", plugins="").stdout
+    assert "No cost estimate for 1 cell (no comparable record)." in output
+    assert "In total" not in output
 
 
 def test_a_dry_run_of_what_is_done_costs_nothing(call: Call, rooms: Rooms) -> None:
@@ -193,9 +203,9 @@ def test_after_a_run_the_board_of_its_tracks_and_the_folder_are_shown(call: Call
 def test_a_run_with_nothing_to_do_says_how_to_repeat_it(call: Call, rooms: Rooms) -> None:
     rooms.plan.cells = rooms.plan.cells[:1]
     rooms.outcome = SimpleNamespace(finished=0, failed=0, skipped=1)
-    told = call("run", "--results", "elsewhere", plugins="").stdout.splitlines()
-    assert told[1] == "Nothing to run. 1 cell finished before (--rerun runs it again)."
-    assert told[-2:] == ["Records: elsewhere", "All tables: freeshot leaderboard elsewhere --suite pocket --all"]
+    output = call("run", "--results", "elsewhere", plugins="").stdout.splitlines()
+    assert output[1] == "Nothing to run. 1 cell finished before (--rerun runs it again)."
+    assert output[-2:] == ["Records: elsewhere", "All tables: freeshot leaderboard elsewhere --suite pocket --all"]
 
 
 def test_a_failed_cell_is_named_with_its_reason_and_exits_with_one(call: Call, rooms: Rooms) -> None:
@@ -235,19 +245,19 @@ launcher = {name = "ray", workers = 2}
 def test_a_file_gives_the_arguments(call: Call, rooms: Rooms) -> None:
     Path("mine.toml").write_text(FILE, encoding="utf-8")
     assert call("run", "mine.toml", plugins="").exit_code == 0
-    asked = rooms.request
-    assert (asked.suite, asked.tracks, asked.limit) == ("pocket", ("near/*",), 5)
-    assert asked.methods == ("frozen", MethodChoice("tune", (("steps", 3),)))
-    assert (asked.launcher, asked.launcher_options) == ("ray", ("workers=2",))
-    assert asked.results == Path("results")
+    requested = rooms.request
+    assert (requested.suite, requested.tracks, requested.limit) == ("pocket", ("near/*",), 5)
+    assert requested.methods == ("frozen", MethodChoice("tune", (("steps", 3),)))
+    assert (requested.launcher, requested.launcher_options) == ("ray", ("workers=2",))
+    assert requested.results == Path("results")
 
 
 def test_the_command_line_replaces_what_the_file_gives(call: Call, rooms: Rooms) -> None:
     Path("mine.toml").write_text(FILE, encoding="utf-8")
     call("run", "mine.toml", "--limit", "9", "--launcher", "local", "--method", "other", "--rerun", plugins="")
-    asked = rooms.request
-    assert (asked.tracks, asked.limit, asked.methods, asked.rerun) == (("near/*",), 9, ("other",), True)
-    assert (asked.launcher, asked.launcher_options) == ("local", ())
+    requested = rooms.request
+    assert (requested.tracks, requested.limit, requested.methods, requested.rerun) == (("near/*",), 9, ("other",), True)
+    assert (requested.launcher, requested.launcher_options) == ("local", ())
 
 
 def test_a_precision_of_a_file_is_measured(call: Call, rooms: Rooms, monkeypatch: pytest.MonkeyPatch) -> None:

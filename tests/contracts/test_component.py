@@ -84,8 +84,8 @@ def refusal(**values: Any) -> str:
     ],
 )
 def test_a_string_becomes_a_value_of_the_fields_type(option: str, text: str, value: object) -> None:
-    found = getattr(build(Thing, {option: text}), option)
-    assert (found, type(found)) == (value, type(value))
+    actual = getattr(build(Thing, {option: text}), option)
+    assert (actual, type(actual)) == (value, type(value))
 
 
 @pytest.mark.parametrize(

@@ -70,17 +70,17 @@ def gradients(backbone: Backbone, entries: tuple[LoraEntry, ...], strategy: Effi
     images = drawn(backbone, 3 * len(entries)).to(backbone.device).requires_grad_()
     features = forward(backbone, images, bank, strategy=strategy).features
     features.square().sum().backward()  # type: ignore[no-untyped-call]
-    found = (features.detach(), images.grad, *(weight.grad for weight in bank.parameters()))
-    return tuple(part.cpu() for part in found if part is not None)
+    actual = (features.detach(), images.grad, *(weight.grad for weight in bank.parameters()))
+    return tuple(part.cpu() for part in actual if part is not None)
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda strategy: strategy.name)
 def test_a_bank_sees_and_learns_the_same(
     card: Backbone, processor: Backbone, entries: tuple[LoraEntry, ...], strategy: EfficiencyStrategy
 ) -> None:
-    found, expected = (gradients(backbone, entries, strategy) for backbone in (card, processor))
-    assert len(found) == len(expected) > 3
-    assert all(torch.allclose(f, e, rtol=1e-9, atol=1e-10) for f, e in zip(found, expected, strict=True))
+    actual, expected = (gradients(backbone, entries, strategy) for backbone in (card, processor))
+    assert len(actual) == len(expected) > 3
+    assert all(torch.allclose(f, e, rtol=1e-9, atol=1e-10) for f, e in zip(actual, expected, strict=True))
 
 
 def test_a_bank_is_its_loras_one_by_one_and_merged(card: Backbone, entries: tuple[LoraEntry, ...]) -> None:
@@ -137,16 +137,16 @@ def test_a_record_of_the_processor_holds_on_the_card(toy: Toy, repository: Path,
         for path in sorted((repository / "results" / "pocket").rglob(f"{name}-*.json"))
         if (record := RunRecord.read(path)).spec.track.name == track
     )
-    found = toy.record(name, suite="pocket", track=track, device="cuda")
-    assert found.spec.cell == committed.spec.cell
-    moved = [abs(f - c) for f, c in zip(found.accuracies, committed.accuracies, strict=True)]
+    actual = toy.record(name, suite="pocket", track=track, device="cuda")
+    assert actual.spec.cell == committed.spec.cell
+    moved = [abs(f - c) for f, c in zip(actual.accuracies, committed.accuracies, strict=True)]
     assert sum(moved) / len(moved) < 5e-4
     assert max(moved) <= 3 / 75 + 1e-9
 
 
 def test_processes_share_a_card(toy: Toy) -> None:
-    asked = {"device": "cuda", "seeds": (0, 1), "options": ("inversion.iterations=3", "learner.iterations=3")}
-    alone = toy.launch("lora-recycle", **asked)
-    shared = toy.launch("lora-recycle", **asked, launcher_options=("workers=2",), rerun=True)
+    requested = {"device": "cuda", "seeds": (0, 1), "options": ("inversion.iterations=3", "learner.iterations=3")}
+    alone = toy.launch("lora-recycle", **requested)
+    shared = toy.launch("lora-recycle", **requested, launcher_options=("workers=2",), rerun=True)
     assert not alone.failed
     assert not shared.failed

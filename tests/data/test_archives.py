@@ -223,8 +223,8 @@ def test_a_mutated_archive_is_unpacked_whole_or_refused_in_a_sentence(
     content = bytearray(archive.read_bytes())
     most = 1 if ending == "zip" else 6  # two changes of a zip may agree: it states each name twice, without a checksum
     places = st.lists(st.tuples(st.integers(0, len(content) - 1), st.integers(0, 255)), max_size=most)
-    for place, value in data.draw(places):
-        content[place] = value
+    for index, value in data.draw(places):
+        content[index] = value
     archive.write_bytes(content[: data.draw(st.integers(0, len(content)))])
     unpacked_whole_or_refused(archive, base / "in")
 
@@ -253,8 +253,8 @@ def test_nothing_is_left_of_an_archive_mutated_at_will_that_is_refused(
     archive = pack(base / ("x.zip" if pack is zipped else "x.tar"), CONTENT, *([] if pack is zipped else ["w"]))
     content = bytearray(archive.read_bytes())
     places = st.lists(st.tuples(st.integers(0, len(content) - 1), st.integers(0, 255)), max_size=6)
-    for place, value in data.draw(places):
-        content[place] = value
+    for index, value in data.draw(places):
+        content[index] = value
     archive.write_bytes(content[: data.draw(st.integers(0, len(content)))])
     try:
         unpack(archive, base / "in" / "out", largest=10**6)

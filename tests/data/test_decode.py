@@ -103,11 +103,11 @@ def test_a_picture_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    folder, found = tmp_path_factory.mktemp("sound"), {}
+    folder, actual = tmp_path_factory.mktemp("sound"), {}
     for kind in FORMATS:
         gradient(12, 9).save(folder / "x", format=kind)
-        found[kind] = (folder / "x").read_bytes()
-    return found
+        actual[kind] = (folder / "x").read_bytes()
+    return actual
 
 
 @FUZZ
@@ -116,10 +116,10 @@ def test_a_mutated_picture_gives_pixels_or_a_sentence(
     sound: dict[str, bytes], tmp_path: Path, kind: str, data: st.DataObject
 ) -> None:
     content = bytearray(sound[kind])
-    for place, value in data.draw(
+    for index, value in data.draw(
         st.lists(st.tuples(st.integers(0, len(content) - 1), st.integers(0, 255)), max_size=8)
     ):
-        content[place] = value
+        content[index] = value
     path = tmp_path / "mutated"
     path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
     try:

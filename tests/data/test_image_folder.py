@@ -36,8 +36,8 @@ def test_classes_and_pictures_are_sorted_and_hidden_ones_left_out(tmp_path: Path
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "a" / "notes.txt").write_text("no picture")
-    found = {name: [str(file.relative_to(tmp_path)) for file in files] for name, files in classes_in(tmp_path).items()}
-    assert found == {"a": ["a/1.ppm"], "b": ["b/2.png", "b/deep/1.PNG"]}
+    actual = {name: [str(file.relative_to(tmp_path)) for file in files] for name, files in classes_in(tmp_path).items()}
+    assert actual == {"a": ["a/1.ppm"], "b": ["b/2.png", "b/deep/1.PNG"]}
 
 
 def test_the_folder_itself_may_be_a_link(tmp_path: Path) -> None:
@@ -136,10 +136,10 @@ def test_classes_are_folders_in_the_order_of_their_names(tmp_path: Path) -> None
         paint(tmp_path / name, (10, 20, 30))
     (tmp_path / "a" / "notes.txt").write_text("no picture")
     (tmp_path / ".hidden").mkdir()
-    found = open_classes(tmp_path, 4)
-    assert found.classes == ("a", "b")
-    assert found.labels.tolist() == [0, 1, 1]
-    assert [file.name for file in found.files] == ["1.png", "2.png", "3.JPG"]
+    actual = open_classes(tmp_path, 4)
+    assert actual.classes == ("a", "b")
+    assert actual.labels.tolist() == [0, 1, 1]
+    assert [file.name for file in actual.files] == ["1.png", "2.png", "3.JPG"]
 
 
 def test_pictures_of_any_shape_become_squares_of_three_channels(tmp_path: Path) -> None:

@@ -22,12 +22,12 @@ from freeshot.data.images import FileImages, images_of
 
 @pytest.fixture
 def members(tmp_path: Path) -> dict[str, list[Path]]:
-    found: dict[str, list[Path]] = {"cat": [], "dog": []}
-    for place, name in enumerate(("cat", "dog", "cat")):
-        path = tmp_path / f"{place}.png"
-        Image.new("RGB", (6, 4), (place * 50, 10, 20)).save(path)
-        found[name].append(path)
-    return found
+    actual: dict[str, list[Path]] = {"cat": [], "dog": []}
+    for index, name in enumerate(("cat", "dog", "cat")):
+        path = tmp_path / f"{index}.png"
+        Image.new("RGB", (6, 4), (index * 50, 10, 20)).save(path)
+        actual[name].append(path)
+    return actual
 
 
 def test_images_come_class_by_class(members: dict[str, list[Path]]) -> None:

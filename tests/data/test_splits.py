@@ -129,10 +129,10 @@ def test_a_part_that_is_none_is_told() -> None:
 @given(data=st.data(), ending=st.sampled_from(["csv", "json"]))
 def test_a_mutated_split_file_gives_a_split_or_a_sentence(tmp_path: Path, data: st.DataObject, ending: str) -> None:
     content = bytearray((JSON if ending == "json" else CSV).encode())
-    for place, value in data.draw(
+    for index, value in data.draw(
         st.lists(st.tuples(st.integers(0, len(content) - 1), st.integers(0, 255)), max_size=5)
     ):
-        content[place] = value
+        content[index] = value
     path = tmp_path / f"s.{ending}"
     path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
     try:

@@ -36,10 +36,10 @@ SETTINGS = TrackSettings(pool="toy", sources=("toy-waves",), backbone="toy-vit",
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for place, name in enumerate("abc"):
+    for index, name in enumerate("abc"):
         (tmp_path / "pictures" / name).mkdir(parents=True)
         for number in range(2):
-            colour = (80 * place, 100 * number, 9)
+            colour = (80 * index, 100 * number, 9)
             Image.new("RGB", (5, 4), colour).save(tmp_path / "pictures" / name / f"{number}.png")
     return tmp_path / "pictures"
 
@@ -163,10 +163,10 @@ def test_a_mutated_manifest_is_read_or_noted(folder: Path, tmp_path: Path, data:
     path = manifest_path(tmp_path, "mine")
     path.parent.mkdir(exist_ok=True)
     content = bytearray(manifest(folder).model_dump_json().encode())
-    for place, value in data.draw(
+    for index, value in data.draw(
         st.lists(st.tuples(st.integers(0, len(content) - 1), st.integers(0, 255)), max_size=5)
     ):
-        content[place] = value
+        content[index] = value
     path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
     try:
         assert read_manifest(path).name == "mine"

@@ -25,10 +25,10 @@ def picture(seed: int, side: int = 64) -> Image.Image:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for place, name in enumerate(("a", "b", "c", "d")):
+    for index, name in enumerate(("a", "b", "c", "d")):
         (tmp_path / "pictures" / name).mkdir(parents=True)
         for number in range(3):
-            picture(10 * place + number).save(tmp_path / "pictures" / name / f"{number}.png")
+            picture(10 * index + number).save(tmp_path / "pictures" / name / f"{number}.png")
     return tmp_path / "pictures"
 
 
@@ -40,16 +40,16 @@ def dataset(folder: Path) -> FewShotDataset:
 
 
 def test_splits_are_counted(folder: Path, tmp_path: Path) -> None:
-    found = check_dataset(dataset(folder), tmp_path)
-    assert [(s.name, s.classes, s.images, s.fewest) for s in found.splits] == [("base", 2, 6, 3), ("novel", 2, 6, 3)]
-    assert (found.broken, found.near_duplicates) == ((), ())
+    actual = check_dataset(dataset(folder), tmp_path)
+    assert [(s.name, s.classes, s.images, s.fewest) for s in actual.splits] == [("base", 2, 6, 3), ("novel", 2, 6, 3)]
+    assert (actual.broken, actual.near_duplicates) == ((), ())
 
 
 def test_every_broken_image_is_named(folder: Path, tmp_path: Path) -> None:
     for name in ("a/1.png", "d/2.png"):
         (folder / name).write_bytes((folder / name).read_bytes()[:60])
-    found = check_dataset(dataset(folder), tmp_path)
-    assert [f"{folder}/a/1.png" in found.broken[0], f"{folder}/d/2.png" in found.broken[1]] == [True, True]
+    actual = check_dataset(dataset(folder), tmp_path)
+    assert [f"{folder}/a/1.png" in actual.broken[0], f"{folder}/d/2.png" in actual.broken[1]] == [True, True]
     assert check_dataset(dataset(folder), tmp_path, decode=False).broken == ()
 
 
@@ -74,21 +74,21 @@ def test_images_that_lie_in_no_files_are_named_by_class_and_place(tmp_path: Path
             return super().load("base", root)
 
     base = ToyWaves().load("base", tmp_path)
-    names = {f"{place} of '{name}'" for name in base.classes for place in range(len(base) // len(base.classes))}
+    names = {f"{index} of '{name}'" for name in base.classes for index in range(len(base) // len(base.classes))}
     alike = [pair for pair in check_dataset(Twice(), tmp_path).near_duplicates if pair.same]
     assert {pair.base for pair in alike} == names
     assert all(pair.base == pair.novel for pair in alike)
 
 
 def test_progress_is_told(folder: Path, tmp_path: Path) -> None:
-    told: list[tuple[int, int]] = []
-    check_dataset(dataset(folder), tmp_path, on_step=lambda done, total: told.append((done, total)))
-    assert told == [(number + 1, 12) for number in range(12)]
+    received: list[tuple[int, int]] = []
+    check_dataset(dataset(folder), tmp_path, on_step=lambda done, total: received.append((done, total)))
+    assert received == [(number + 1, 12) for number in range(12)]
 
 
 def test_any_data_set_can_be_checked(tmp_path: Path) -> None:
-    found = check_dataset(ToyWaves(), tmp_path)
-    assert [split.name for split in found.splits] == ["base", "validation", "novel"]
+    actual = check_dataset(ToyWaves(), tmp_path)
+    assert [split.name for split in actual.splits] == ["base", "validation", "novel"]
 
 
 def test_a_data_set_whose_files_are_missing_says_so(tmp_path: Path) -> None:
@@ -130,11 +130,11 @@ def test_near_pairs_are_those_of_two_loops(
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("freeshot.data.verify.BLOCK", block)
-        found = set(near_pairs(bits_of(first), bits_of(second), radius))
+        actual = set(near_pairs(bits_of(first), bits_of(second), radius))
     slow = {
         (i, j, bits)
         for i, a in enumerate(first)
         for j, b in enumerate(second)
         if (bits := (a ^ b).bit_count()) <= radius
     }
-    assert found == slow
+    assert actual == slow

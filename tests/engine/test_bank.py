@@ -79,8 +79,8 @@ def test_a_bank_is_vmap_over_its_merged_networks(backbone: Backbone, images: Ten
     groups = backbone.normalize(images).view(3, 2, *images.shape[1:])
     with sdpa_kernel(SDPBackend.MATH):  # the fused kernel has no rule for vmap
         expected = torch.func.vmap(run)(weights, buffers, groups).flatten(0, 1)
-    found = forward(backbone, images, bank_of(backbone, *entries)).features
-    assert torch.allclose(found, expected, rtol=0, atol=1e-10)
+    actual = forward(backbone, images, bank_of(backbone, *entries)).features
+    assert torch.allclose(actual, expected, rtol=0, atol=1e-10)
 
 
 def test_gradients_are_clipped_lora_by_lora(backbone: Backbone, images: Tensor, make_entry: MakeEntry) -> None:

@@ -36,9 +36,9 @@ def test_another_network_is_refused() -> None:
 def test_joined_banks_act_each_on_its_own_episode(backbone: Backbone, make_entry: MakeEntry) -> None:
     trunk = EpisodeBackbone.of(backbone.trainable_copy())
     banks = [LoraBank.of([make_entry(seed)], trunk.like) for seed in range(3)]
-    found = trunk.features(IMAGES, LoraBank.joined(banks))
+    actual = trunk.features(IMAGES, LoraBank.joined(banks))
     for e, bank in enumerate(banks):
-        assert torch.allclose(found[e], trunk.features(IMAGES[e : e + 1], bank)[0], atol=1e-10)
+        assert torch.allclose(actual[e], trunk.features(IMAGES[e : e + 1], bank)[0], atol=1e-10)
 
 
 @pytest.mark.parametrize("at_once", [1, 7, 100])
@@ -48,8 +48,8 @@ def test_parts_give_what_the_whole_gives(backbone: Backbone, at_once: int, monke
     slots = slots_of(trunk.vit)
     rngs = [torch.Generator().manual_seed(seed) for seed in range(3)]
     bank = LoraBank.joined([LoraBank.fresh(trunk.vit, slots, 2, 1, rng) for rng in rngs])
-    for place in range(len(bank.b)):
-        nn.init.normal_(bank.b[place], generator=rngs[0])
+    for index in range(len(bank.b)):
+        nn.init.normal_(bank.b[index], generator=rngs[0])
     parts = trunk.features_without_gradient(IMAGES, bank)
     assert not parts.requires_grad
     assert torch.allclose(parts, trunk.features(IMAGES, bank), atol=1e-10)

@@ -49,9 +49,9 @@ def test_executed_operations_are_those_of_the_obvious_sum(backbone: Backbone) ->
     forward = 16 * 3 * 16 * width  # patch embedding
     forward += 3 * tokens * (4 * width * width + 2 * width * hidden)
     attention = 3 * 2 * tokens * tokens * width
-    found = flops_of(backbone)
-    assert found.linear == 3 * forward
-    assert found.executed == pytest.approx(2 * (2 * forward + 3 * attention), rel=0.1)
+    actual = flops_of(backbone)
+    assert actual.linear == 3 * forward
+    assert actual.executed == pytest.approx(2 * (2 * forward + 3 * attention), rel=0.1)
 
 
 def test_a_bank_costs_each_image_what_one_lora_costs(backbone: Backbone) -> None:

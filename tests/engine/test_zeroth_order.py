@@ -25,7 +25,7 @@ def curved(images: Tensor) -> Tensor:
 
 @pytest.mark.parametrize(("grid", "freedom"), [(0, 48), (2, 12)])
 def test_the_estimate_is_its_formula(grid: int, freedom: int) -> None:
-    found = estimated_gradient(curved, IMAGES, 7, 0.01, rng(), grid, at_once=3)
+    actual = estimated_gradient(curved, IMAGES, 7, 0.01, rng(), grid, at_once=3)
     draws = rng()
     units = torch.cat([unit_directions(IMAGES, count, grid, draws) for count in (3, 3, 1)], dim=1)
     for n in range(2):
@@ -36,33 +36,33 @@ def test_the_estimate_is_its_formula(grid: int, freedom: int) -> None:
         slow = torch.zeros(3, SIDE, SIDE, dtype=torch.float64)
         for unit in units[n]:
             slow += freedom / 7 * (loss(IMAGES[n] + 0.01 * unit) - loss(IMAGES[n])) / 0.01 * unit
-        assert torch.allclose(found.gradient[n], slow, rtol=0, atol=1e-9)
-        assert float(found.losses[n]) == pytest.approx(float(loss(IMAGES[n])))
+        assert torch.allclose(actual.gradient[n], slow, rtol=0, atol=1e-9)
+        assert float(actual.losses[n]) == pytest.approx(float(loss(IMAGES[n])))
 
 
 def test_on_average_the_estimate_is_the_gradient() -> None:
-    found = estimated_gradient(curved, IMAGES, 20000, 1e-4, rng(), at_once=500).gradient
+    actual = estimated_gradient(curved, IMAGES, 20000, 1e-4, rng(), at_once=500).gradient
     exact = SLOPES + 3 * IMAGES.square()
-    assert float((found - exact).norm() / exact.norm()) < 0.1  # √(d/q) = 0.05
+    assert float((actual - exact).norm() / exact.norm()) < 0.1  # √(d/q) = 0.05
 
 
 def test_on_a_grid_the_estimate_is_the_gradient_averaged_over_its_cells() -> None:
-    found = estimated_gradient(curved, IMAGES, 20000, 1e-4, rng(), 2, at_once=500).gradient
+    actual = estimated_gradient(curved, IMAGES, 20000, 1e-4, rng(), 2, at_once=500).gradient
     exact = (
         torch.nn.functional.avg_pool2d(SLOPES + 3 * IMAGES.square(), 2).repeat_interleave(2, 2).repeat_interleave(2, 3)
     )
-    assert float((found - exact).norm() / exact.norm()) < 0.1
+    assert float((actual - exact).norm() / exact.norm()) < 0.1
 
 
 def test_as_many_questions_are_asked_as_promised() -> None:
-    asked: list[int] = []
+    requested: list[int] = []
 
     def losses(images: Tensor) -> Tensor:
-        asked.append(len(images))
+        requested.append(len(images))
         return images.sum((1, 2, 3))
 
     estimated_gradient(losses, IMAGES, 7, 0.01, rng(), at_once=3)
-    assert asked == [2, 6, 6, 2]
+    assert requested == [2, 6, 6, 2]
 
 
 def test_directions_have_length_one() -> None:

@@ -58,9 +58,9 @@ def test_a_list_is_frozen_by_the_number_of_images_of_each_class_alone() -> None:
 
 def test_a_copy_with_other_numbers_of_images_is_refused() -> None:
     track = replace(TRACK, indices_sha256=frozen_indices(TRACK, (4, 5, 6)))
-    with pytest.raises(EpisodeError) as told:
+    with pytest.raises(EpisodeError) as message:
         track_episodes(track, Dots((4, 5, 7)))
-    assert str(told.value) == (
+    assert str(message.value) == (
         "The episodes of 'far/dots/2w1s' are not the frozen ones: this copy of 'dots' has other numbers of images than "
         "its publisher's, 4 to 7 a class of 3 in the novel split. Get it again and run 'freeshot data check dots'."
     )

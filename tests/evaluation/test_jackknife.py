@@ -37,9 +37,9 @@ def test_no_image_is_twice_in_a_task() -> None:
 
 def test_tasks_are_ordered_class_by_class() -> None:
     support, query = drawn()
-    shown, asked = LABELS[support].reshape(-1, 3, 2), LABELS[query].reshape(-1, 3, 4)
+    shown, requested = LABELS[support].reshape(-1, 3, 2), LABELS[query].reshape(-1, 3, 4)
     assert (shown == shown[..., :1]).all()
-    assert (asked == shown[..., :1]).all()
+    assert (requested == shown[..., :1]).all()
 
 
 def test_a_task_has_as_many_classes_as_it_should() -> None:
@@ -88,9 +88,9 @@ def test_the_jackknife_is_that_of_leaving_out_in_loops() -> None:
     support, query = drawn(120)
     groups = image_groups(LABELS, 5, np.random.default_rng(1))
     right = (groups[query] + LABELS[query]) % 3 > 0  # groups differ
-    found = jackknife(right, groups[support], groups[query], 5, blocks=3)
-    assert found == pytest.approx(obvious_jackknife(right, groups[support], groups[query], 5, 3), abs=1e-12)
-    assert found > 0.01
+    actual = jackknife(right, groups[support], groups[query], 5, blocks=3)
+    assert actual == pytest.approx(obvious_jackknife(right, groups[support], groups[query], 5, 3), abs=1e-12)
+    assert actual > 0.01
 
 
 def test_images_that_make_no_difference_spread_nothing() -> None:

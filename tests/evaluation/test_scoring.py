@@ -110,10 +110,10 @@ def test_a_head_of_its_own_decides() -> None:
 
 def test_the_head_that_all_share_can_be_asked_for() -> None:
     shared = Looking()
-    asked = CustomHeadLearner(lambda support, query, way: Learner.classify(shared, support, query, way))
-    expected, found = (score_embedding(learner, IMAGES, EPISODES, CPU)[0] for learner in (shared, asked))
-    assert found.accuracies == expected.accuracies
-    assert found.brier == pytest.approx(expected.brier, abs=1e-4)
+    requested = CustomHeadLearner(lambda support, query, way: Learner.classify(shared, support, query, way))
+    expected, actual = (score_embedding(learner, IMAGES, EPISODES, CPU)[0] for learner in (shared, requested))
+    assert actual.accuracies == expected.accuracies
+    assert actual.brier == pytest.approx(expected.brier, abs=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -239,9 +239,9 @@ class OneByOne(Learner):
 def test_a_group_scores_like_its_episodes_alone(size: int) -> None:
     alone = concatenate([score_tuning(OneByOne(), IMAGES, [e], CPU, seed=0) for e in EPISODES[:7]])
     groups = [EPISODES[start : min(start + size, 7)] for start in range(0, 7, size)]
-    found = concatenate([score_tuning(ByMeans(), IMAGES, group, CPU, seed=0) for group in groups])
-    assert np.array_equal(found.right, alone.right)
-    assert found.log_odds == pytest.approx(alone.log_odds, rel=1e-4, abs=1e-5)
+    actual = concatenate([score_tuning(ByMeans(), IMAGES, group, CPU, seed=0) for group in groups])
+    assert np.array_equal(actual.right, alone.right)
+    assert actual.log_odds == pytest.approx(alone.log_odds, rel=1e-4, abs=1e-5)
 
 
 def test_a_learner_takes_exactly_one_road() -> None:

@@ -49,9 +49,9 @@ def test_progress_is_written_now_and_then_but_its_end_always(tmp_path: Path) -> 
     letters = EventLogWriter(tmp_path / "cell.jsonl")
     for done in range(101):
         letters.freeshot_event(Progress("a · b", "inversion", done, 100))
-    found = EventLogReader(tmp_path).fetch()
-    assert found[-1] == Progress("a · b", "inversion", 100, 100)
-    assert len(found) < 50
+    actual = EventLogReader(tmp_path).fetch()
+    assert actual[-1] == Progress("a · b", "inversion", 100, 100)
+    assert len(actual) < 50
 
 
 def test_a_line_on_its_way_is_waited_for(tmp_path: Path) -> None:

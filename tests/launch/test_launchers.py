@@ -83,10 +83,10 @@ LAUNCHES = ("-l workers=2", "-l workers=4", "--launcher submitit -l cluster=loca
 @pytest.mark.parametrize("launch", LAUNCHES)
 def test_records_are_the_same_wherever_cells_ran(here: Path, tmp_path: Path, launch: str) -> None:
     elsewhere = start(tmp_path, *FOUR, *SMALL, *launch.split())
-    found = accuracies(tmp_path)
-    assert found == accuracies(here)
-    assert len(found) == 4
-    assert f"{len(found)} cells ran: {len(found)} finished." in elsewhere.stdout
+    actual = accuracies(tmp_path)
+    assert actual == accuracies(here)
+    assert len(actual) == 4
+    assert f"{len(actual)} cells ran: {len(actual)} finished." in elsewhere.stdout
     assert "lora-recycle, seed 1: " in elsewhere.stdout  # its events came home
     assert not list((tmp_path / ".freeshot/runs").iterdir())
 
@@ -232,9 +232,9 @@ def test_weights_are_found_wherever_a_cell_runs(toy: Toy, tmp_path: Path, monkey
     (tmp_path / "weights").mkdir()
     save_file(network.state_dict(), tmp_path / "weights/timm.safetensors")
     (tmp_path / "elsewhere").mkdir()
-    asked: dict[str, Any] = {"backbone": "timm:model=vit_tiny_patch16_224,side=16,patch=4", "limit": 2}
-    (cell,) = toy.plan("frozen-prototype", **asked).cells
-    request = toy.request("frozen-prototype", **asked)
+    requested: dict[str, Any] = {"backbone": "timm:model=vit_tiny_patch16_224,side=16,patch=4", "limit": 2}
+    (cell,) = toy.plan("frozen-prototype", **requested).cells
+    request = toy.request("frozen-prototype", **requested)
     monkeypatch.chdir(tmp_path)
     runner = CellWorker.at(request.context(toy.catalogue), request, tmp_path)
     there = "import pickle, sys; pickle.load(sys.stdin.buffer)()"

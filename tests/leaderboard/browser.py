@@ -15,7 +15,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 def chromium() -> str | None:
     """Find the system's Chromium."""
-    return next((found for name in NAMES if (found := shutil.which(name))), None)
+    return next((actual for name in NAMES if (actual := shutil.which(name))), None)
 
 
 @contextmanager

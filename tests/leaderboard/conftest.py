@@ -71,9 +71,9 @@ def make_record(
     accuracies = [mean + wobble * (-1) ** ((i + phase * i) // 2) for i in range(count)] if status == "ok" else []
     interval = None
     if accuracies:
-        found = student_t(accuracies)
+        actual = student_t(accuracies)
         center = math.fsum(accuracies) / count
-        interval = IntervalRecord(mean=center, low=found.low, high=found.high, level=0.95, covers="episodes")
+        interval = IntervalRecord(mean=center, low=actual.low, high=actual.high, level=0.95, covers="episodes")
     shot = int(track[-2]) if track[-2].isdigit() else 1
     ours, theirs = options or {}, learner_options or {}
     part = ComponentSpec(

@@ -59,7 +59,7 @@ def full(record: RunRecord, order: int) -> RunRecord:
 
 def everything() -> list[RunRecord]:
     """Make a board with all that a board can hold."""
-    found = []
+    actual = []
     for i, track in enumerate(TRACKS):
         means = {"alpha": 0.6, "beta": 0.5 - i / 10, "frozen-prototype": 0.4 + i / 20}
         for phase, (method, mean) in enumerate(means.items()):
@@ -67,9 +67,9 @@ def everything() -> list[RunRecord]:
             tags = {"tuning_free": False, "data_free": "real data"} if method == "beta" else {}
             tags |= {"black_box": True} if method == "alpha" else {}
             tags |= {"transductive": True} if method == "beta" else {}
-            found.append(tagged(full(record, 3), **tags))
-        found.append(make_record("random", track, 0.2, role="floor"))
-    found += [
+            actual.append(tagged(full(record, 3), **tags))
+        actual.append(make_record("random", track, 0.2, role="floor"))
+    actual += [
         make_record("broken", TRACKS[0], status="failed", reason="It broke <here>."),
         make_record("cheat", TRACKS[0], status="violated", reason="It opened test images."),
         make_record("lazy", TRACKS[0], status="skipped", reason="It needs five shots."),
@@ -77,7 +77,7 @@ def everything() -> list[RunRecord]:
         *(make_record(text, TRACKS[0], 0.3) for text in HOSTILE),
         make_record("other", "in-domain/dots/5w1s", suite="second"),
     ]
-    return found
+    return actual
 
 
 def write_page(folder: Path) -> Path:

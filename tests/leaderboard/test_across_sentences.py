@@ -27,32 +27,32 @@ def world(record: Make, methods: dict[str, float]) -> list[RunRecord]:
 
 
 def shown(records: list[RunRecord]) -> Across:
-    found = standings(boards(records)[0])
-    assert found is not None
-    return across(found)
+    actual = standings(boards(records)[0])
+    assert actual is not None
+    return across(actual)
 
 
 def test_a_row_has_its_rank_its_iqm_and_what_it_wins(record: Make) -> None:
-    found = shown(world(record, {"a": 0.6, "b": 0.5}))
-    assert found.table.titles == ("Row", "Average rank\nby means", "IQM", "over 1", "over 2")
-    lines = [[words.text for words in line] for line in found.table.lines]
+    actual = shown(world(record, {"a": 0.6, "b": 0.5}))
+    assert actual.table.titles == ("Row", "Average rank\nby means", "IQM", "over 1", "over 2")
+    lines = [[words.text for words in line] for line in actual.table.lines]
     assert lines == [
         ["1: a", "1.00", "60.00", "–", "100 % (6/0/0/0)"],
         ["2: b", "2.00", "50.00", "0 % (0/0/6/0)", "–"],
     ]
-    assert found.table.lines[0][4].bold  # six tracks of one sign: p is 2/2⁶
+    assert actual.table.lines[0][4].bold  # six tracks of one sign: p is 2/2⁶
 
 
 def test_rows_that_cannot_be_told_apart_are_named(record: Make) -> None:
     records = [record(m, t, 0.5 + 0.01 * (i % 3 == j)) for j, m in enumerate("abc") for i, t in enumerate(TRACKS)]
-    found = shown(records)
-    assert "a, b and c cannot be distinguished across these tracks." in found.sentences
-    assert found.sentences[0] == "Over 6 tracks; that all 3 rows rank equally has p = 1.000 (Friedman)."
+    actual = shown(records)
+    assert "a, b and c cannot be distinguished across these tracks." in actual.sentences
+    assert actual.sentences[0] == "Over 6 tracks; that all 3 rows rank equally has p = 1.000 (Friedman)."
 
 
 def test_rows_with_long_names_are_named_by_their_numbers(record: Make) -> None:
-    found = shown([record("m" * 70 + letter, track) for letter in "ab" for track in TRACKS])
-    assert "Rows 1 to 2 cannot be distinguished across these tracks." in found.sentences
+    actual = shown([record("m" * 70 + letter, track) for letter in "ab" for track in TRACKS])
+    assert "Rows 1 to 2 cannot be distinguished across these tracks." in actual.sentences
 
 
 def test_that_all_can_be_told_apart_is_said(record: Make) -> None:

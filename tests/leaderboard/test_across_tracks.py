@@ -30,9 +30,9 @@ def stood(record: Make, means: Mapping[str, Sequence[float]], **asked: Any) -> S
         for method, per_track in means.items()
         for track, mean in zip(TRACKS, per_track, strict=False)
     ]
-    found = standings(boards(records)[0])
-    assert found is not None
-    return found
+    actual = standings(boards(records)[0])
+    assert actual is not None
+    return actual
 
 
 @pytest.fixture
@@ -45,15 +45,15 @@ def ladder() -> dict[str, list[float]]:
 
 
 def test_ranks_are_averaged_and_the_best_row_leads(record: Make) -> None:
-    found = stood(record, {"a": [0.4, 0.5, 0.5], "b": [0.5, 0.6, 0.5], "c": [0.3, 0.7, 0.4]})
-    assert found.rows == ("b", "a", "c")
-    assert found.average_ranks == pytest.approx((1.5, 6.5 / 3, 7 / 3))
-    assert found.tracks == tuple(TRACKS[:3])
+    actual = stood(record, {"a": [0.4, 0.5, 0.5], "b": [0.5, 0.6, 0.5], "c": [0.3, 0.7, 0.4]})
+    assert actual.rows == ("b", "a", "c")
+    assert actual.average_ranks == pytest.approx((1.5, 6.5 / 3, 7 / 3))
+    assert actual.tracks == tuple(TRACKS[:3])
 
 
 def test_the_outer_quarters_of_the_tracks_do_not_count_for_the_iqm(record: Make) -> None:
-    found = stood(record, {"a": [0.1, 0.5, 0.6, 0.9], "b": [0.1, 0.2, 0.3, 0.4]})
-    assert found.interquartile_means == pytest.approx((0.55, 0.25))
+    actual = stood(record, {"a": [0.1, 0.5, 0.6, 0.9], "b": [0.1, 0.2, 0.3, 0.4]})
+    assert actual.interquartile_means == pytest.approx((0.55, 0.25))
 
 
 def test_friedman_is_scipys_over_all_rows(record: Make, ladder: dict[str, list[float]]) -> None:
@@ -70,9 +70,9 @@ def test_friedman_has_no_say_below_three_rows_or_where_all_are_alike(record: Mak
 def test_rows_that_lack_a_track_and_controls_stand_aside(record: Make) -> None:
     records = [record(m, t) for m in "ab" for t in TRACKS[:2]] + [record("c"), record("floor", role="floor")]
     records += [record(m) for m in "ab"]
-    found = standings(boards(records)[0])
-    assert found is not None
-    assert found.rows == ("a", "b")
+    actual = standings(boards(records)[0])
+    assert actual is not None
+    assert actual.rows == ("a", "b")
 
 
 def test_one_row_has_no_standing(record: Make) -> None:
@@ -83,12 +83,12 @@ def test_pairs_and_cliques_are_those_of_scikit_posthocs(record: Make, ladder: di
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # its plotting library warns of another
         posthocs = pytest.importorskip("scikit_posthocs")
-    found = stood(record, ladder)
-    theirs = posthocs.posthoc_wilcoxon([ladder[name] for name in found.rows], p_adjust="holm").to_numpy()
-    assert np.allclose(found.adjusted, theirs, atol=1e-12)
+    actual = stood(record, ladder)
+    theirs = posthocs.posthoc_wilcoxon([ladder[name] for name in actual.rows], p_adjust="holm").to_numpy()
+    assert np.allclose(actual.adjusted, theirs, atol=1e-12)
     apart = theirs < 0.05
     same = [[(min(i, j), max(i, j)) for j in range(4) if not apart[i, j] and i != j] for i in range(4)]
-    assert found.cliques == ((0, 1),)
+    assert actual.cliques == ((0, 1),)
     assert {pair for line in same for pair in line} == {(0, 1)}
 
 
@@ -116,9 +116,9 @@ def test_cliques_are_the_longest_runs_without_a_pair_apart(apart: Any, expected:
 
 
 def test_wins_are_shares_of_tracks_with_ties_half(record: Make) -> None:
-    found = stood(record, {"a": [0.6, 0.6, 0.5, 0.5], "b": [0.5, 0.5, 0.5, 0.6]})
-    ours, theirs = found.wins[0][1], found.wins[1][0]
-    assert (ours.mean, theirs.mean, found.wins[0][0].mean) == (0.625, 0.375, 0.5)
+    actual = stood(record, {"a": [0.6, 0.6, 0.5, 0.5], "b": [0.5, 0.5, 0.5, 0.6]})
+    ours, theirs = actual.wins[0][1], actual.wins[1][0]
+    assert (ours.mean, theirs.mean, actual.wins[0][0].mean) == (0.625, 0.375, 0.5)
     assert (theirs.low, theirs.high) == (1 - ours.high, 1 - ours.low)
     assert ours.covers == "tracks"
 
@@ -127,34 +127,34 @@ def test_the_interval_of_wins_is_the_percentile_bootstrap_over_tracks(record: Ma
     from scipy.stats import bootstrap
 
     wins = np.array([1, 1, 1, 1, 1, 0, 0.5, 1])
-    found = stood(record, {"a": list(0.45 + wins / 10), "b": [0.5] * 8}).wins[0][1]
+    actual = stood(record, {"a": list(0.45 + wins / 10), "b": [0.5] * 8}).wins[0][1]
     theirs = bootstrap((wins,), np.mean, method="percentile", rng=np.random.default_rng(3)).confidence_interval
-    assert (found.mean, found.low, found.high) == pytest.approx((wins.mean(), theirs.low, theirs.high), abs=0.07)
+    assert (actual.mean, actual.low, actual.high) == pytest.approx((wins.mean(), theirs.low, theirs.high), abs=0.07)
 
 
 def test_seeds_that_disagree_widen_the_interval_of_wins(record: Make) -> None:
     means = {"a": [0.55] * 8, "b": [0.5] * 8}
     sure = stood(record, means).wins[0][1]
     records = [record("a", track, mean, seed=seed) for track in TRACKS for seed, mean in enumerate((0.4, 0.65, 0.6))]
-    found = standings(boards([*records, *(record("b", track, 0.5) for track in TRACKS)])[0])
-    assert found is not None
+    actual = standings(boards([*records, *(record("b", track, 0.5) for track in TRACKS)])[0])
+    assert actual is not None
     assert (sure.low, sure.high, sure.covers) == (1, 1, "tracks")
-    assert (found.wins[0][1].mean, found.wins[0][1].low) == (1, 0)
-    assert found.wins[0][1].covers == "tracks and training seeds"
+    assert (actual.wins[0][1].mean, actual.wins[0][1].low) == (1, 0)
+    assert actual.wins[0][1].covers == "tracks and training seeds"
 
 
 def test_a_seed_that_lacks_a_track_is_no_hole(record: Make) -> None:
     records = [record("a", track, 0.6, seed=seed) for track in TRACKS for seed in (0, 1)][:-1]
-    found = standings(boards([*records, *(record("b", track, 0.5) for track in TRACKS)])[0])
-    assert found is not None
-    assert (found.wins[0][1].low, found.wins[0][1].high) == (1, 1)
+    actual = standings(boards([*records, *(record("b", track, 0.5) for track in TRACKS)])[0])
+    assert actual is not None
+    assert (actual.wins[0][1].low, actual.wins[0][1].high) == (1, 1)
 
 
 def test_verdicts_are_counted_over_tracks(record: Make) -> None:
-    found = stood(record, {"a": [0.6, 0.6, 0.501, 0.5], "b": [0.5, 0.5, 0.5, 0.6]})
-    assert found.verdicts[0][1] == {"better": 2, "equal": 1, "worse": 1, "undecided": 0}
-    assert found.verdicts[1][0] == {"better": 1, "equal": 1, "worse": 2, "undecided": 0}
-    assert found.verdicts[0][0] == {"better": 0, "equal": 4, "worse": 0, "undecided": 0}
+    actual = stood(record, {"a": [0.6, 0.6, 0.501, 0.5], "b": [0.5, 0.5, 0.5, 0.6]})
+    assert actual.verdicts[0][1] == {"better": 2, "equal": 1, "worse": 1, "undecided": 0}
+    assert actual.verdicts[1][0] == {"better": 1, "equal": 1, "worse": 2, "undecided": 0}
+    assert actual.verdicts[0][0] == {"better": 0, "equal": 4, "worse": 0, "undecided": 0}
 
 
 def test_few_tracks_and_single_seeds_are_told(record: Make, ladder: dict[str, list[float]]) -> None:
@@ -166,9 +166,9 @@ def test_few_tracks_and_single_seeds_are_told(record: Make, ladder: dict[str, li
 
 def test_tracks_that_share_a_data_set_are_told(record: Make) -> None:
     tracks = [f"in-domain/set-{letter}/5w{shot}s" for letter in "abc" for shot in (1, 5)]
-    found = standings(boards([record(m, t, 0.5, seed=s) for m in "ab" for t in tracks for s in (0, 1)])[0])
-    assert found is not None
-    assert found.cautions == (
+    actual = standings(boards([record(m, t, 0.5, seed=s) for m in "ab" for t in tracks for s in (0, 1)])[0])
+    assert actual is not None
+    assert actual.cautions == (
         "6 tracks lie on 3 data sets: those that share one are not independent, which makes p across tracks too small.",
     )
 

@@ -69,8 +69,8 @@ def test_limited_runs_are_left_out_and_counted(record: Make) -> None:
 
 
 def test_versions_and_suites_have_boards_of_their_own_and_the_newest_version_leads(record: Make) -> None:
-    found = boards([record("a"), record("a", version=2), record("a", suite="full")])
-    assert [(b.suite, b.version) for b in found] == [("full", 1), ("pocket", 2), ("pocket", 1)]
+    actual = boards([record("a"), record("a", version=2), record("a", suite="full")])
+    assert [(b.suite, b.version) for b in actual] == [("full", 1), ("pocket", 2), ("pocket", 1)]
 
 
 def test_other_episodes_are_a_problem_and_the_minority_is_left_out(record: Make) -> None:
@@ -191,8 +191,8 @@ def test_the_default_pair_compares_every_row_of_a_method_episode_by_episode(reco
         record("frozen-prototype", mean=0.5, role="floor"),
     ]  # fmt: skip
     (board,) = boards(records, INSTALLED)
-    found = default_differences(board)
-    assert [(pair.first, round(pair.by_track[SKETCH].mean, 9)) for pair in found] == [
+    actual = default_differences(board)
+    assert [(pair.first, round(pair.by_track[SKETCH].mean, 9)) for pair in actual] == [
         ("lora-recycle [learner=reptile]", 0.2),
         ("lora-recycle [learner=proto]", 0.1),
     ]
@@ -243,8 +243,8 @@ def counted(record: RunRecord, task: int | None = 10**9, **stage: Any) -> RunRec
 
 
 def test_what_was_counted_stands_beside_seconds(record: Make) -> None:
-    asked: dict[str, Any] = {"facts": {"queries": 300}, "learned_weights": 1024}
-    (board,) = boards([counted(record(), **asked), counted(record(track=SKETCH5), 3 * 10**9, **asked)])
+    requested: dict[str, Any] = {"facts": {"queries": 300}, "learned_weights": 1024}
+    (board,) = boards([counted(record(), **requested), counted(record(track=SKETCH5), 3 * 10**9, **requested)])
     (cost,) = costs(board)
     assert (cost.prepare_flops, cost.task_flops) == (10**10, 2 * 10**9)
     assert (cost.learned, cost.tuned, cost.queries) == (1024, 645, 300)

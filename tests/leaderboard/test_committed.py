@@ -36,34 +36,34 @@ def pocket() -> Board:
 @cache
 def means() -> Means:
     """Read each row's mean on each track off its records, averaged over training seeds."""
-    found: dict[tuple[str, str], list[float]] = defaultdict(list)
+    actual: dict[tuple[str, str], list[float]] = defaultdict(list)
     for row in (*pocket().rows, *pocket().controls):
         for record in row.records:
             if record.interval is not None:
-                found[row.label, record.spec.track.name].append(record.interval.mean)
-    assert len(found) >= 22 * 12
-    return {key: sum(values) / len(values) for key, values in found.items()}
+                actual[row.label, record.spec.track.name].append(record.interval.mean)
+    assert len(actual) >= 22 * 12
+    return {key: sum(values) / len(values) for key, values in actual.items()}
 
 
 def test_csv_and_json_hold_every_mean() -> None:
     lines = [*csv.DictReader(io.StringIO(as_csv([pocket()])))]
     whole = json.loads(as_json([pocket()]))
     for cells in (lines, whole["cells"]):
-        found = {(c["row"], c["track"]): float(c["mean"]) for c in cells if c["mean"]}
-        assert found == pytest.approx(means(), abs=1e-12)
+        actual = {(c["row"], c["track"]): float(c["mean"]) for c in cells if c["mean"]}
+        assert actual == pytest.approx(means(), abs=1e-12)
     there = [sum((row.label, track.name) in means() for row in pocket().rows) for track in pocket().tracks]
     assert len(whole["pairs"]) == sum(count * (count - 1) // 2 for count in there)
 
 
 def test_the_page_holds_every_mean() -> None:
     (board,) = data_of(html([pocket()]))
-    found = {
+    actual = {
         (row["label"], track): cell["mean"]
         for row in board["rows"]
         for track, cell in row["cells"].items()
         if cell["mean"]
     }
-    assert found == pytest.approx(means(), abs=1e-6)
+    assert actual == pytest.approx(means(), abs=1e-6)
 
 
 def terminal(found: Board) -> str:
@@ -95,8 +95,8 @@ def test_with_32_rows_the_page_takes_at_most_four_megabytes() -> None:
         for r in records
         if r.spec.suite == "pocket" and r.spec.method.name in more
     ]
-    found = sorted(boards([*records, *copies]), key=lambda board: board.suite != "pocket")
-    page = html(found, sorted((results / "sheets").glob("*.png")))
+    actual = sorted(boards([*records, *copies]), key=lambda board: board.suite != "pocket")
+    page = html(actual, sorted((results / "sheets").glob("*.png")))
     assert len(page.encode()) <= 4_000_000
     shown = data_of(page)
     assert len(shown[0]["rows"]) >= 32

@@ -23,8 +23,8 @@ TRACKS = [f"in-domain/set-{letter}/5w1s" for letter in "abcdef"]
 def pair(record: Callable[..., RunRecord]) -> list[RunRecord]:
     """Two methods on six tracks, alpha two points better on each."""
     return [
-        record(method, track, mean + 0.01 * place, phase=place % 3)
-        for place, track in enumerate(TRACKS)
+        record(method, track, mean + 0.01 * index, phase=index % 3)
+        for index, track in enumerate(TRACKS)
         for method, mean in (("alpha", 0.52), ("beta", 0.5))
     ]
 
@@ -35,28 +35,28 @@ def compared(records: list[RunRecord], first: str = "alpha", second: str = "beta
 
 
 def test_each_track_is_what_its_paired_episodes_say(pair: list[RunRecord]) -> None:
-    found = compared(pair)
-    assert [t.track for t in found.tracks] == TRACKS
+    actual = compared(pair)
+    assert [t.track for t in actual.tracks] == TRACKS
     ours, theirs = (
         next(r for r in pair if r.spec.method.name == m and r.spec.track.name == TRACKS[0]) for m in ("alpha", "beta")
     )
     expected = evidence([a - b for a, b in zip(ours.accuracies, theirs.accuracies, strict=True)])
-    assert found.tracks[0].evidence == expected
-    assert found.tracks[0].verdict == "better"
-    assert found.wins == {"better": 6, "equal": 0, "worse": 0, "undecided": 0}
-    assert found.mean_difference == pytest.approx(0.02)
-    assert found.interquartile_difference == pytest.approx(0.02)
+    assert actual.tracks[0].evidence == expected
+    assert actual.tracks[0].verdict == "better"
+    assert actual.wins == {"better": 6, "equal": 0, "worse": 0, "undecided": 0}
+    assert actual.mean_difference == pytest.approx(0.02)
+    assert actual.interquartile_difference == pytest.approx(0.02)
 
 
 def test_p_values_are_adjusted_for_the_tracks(pair: list[RunRecord]) -> None:
-    found = compared(pair)
-    assert found.tracks[0].holm == pytest.approx(min(1, 6 * found.tracks[0].evidence.sign_flip))
+    actual = compared(pair)
+    assert actual.tracks[0].holm == pytest.approx(min(1, 6 * actual.tracks[0].evidence.sign_flip))
 
 
 def test_tracks_can_be_chosen(pair: list[RunRecord]) -> None:
-    found = compared(pair, tracks=("*/set-b/*",))
-    assert [t.track for t in found.tracks] == [TRACKS[1]]
-    assert any("too few for a claim across tracks" in caution for caution in found.cautions)
+    actual = compared(pair, tracks=("*/set-b/*",))
+    assert [t.track for t in actual.tracks] == [TRACKS[1]]
+    assert any("too few for a claim across tracks" in caution for caution in actual.cautions)
 
 
 def test_six_tracks_are_enough_and_one_seed_is_not(pair: list[RunRecord]) -> None:

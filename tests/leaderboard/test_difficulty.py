@@ -21,13 +21,13 @@ def test_episodes_are_ordered_by_what_the_reference_found_hard(record: Make) -> 
     odds = np.random.default_rng(0).normal(size=20)
     reference = record(REFERENCE).model_copy(update={"log_odds": odds.tolist()})
     (board,) = boards([reference, record("alpha", mean=0.4, phase=1)], INSTALLED)
-    (found,) = difficulty_curves(board)
+    (actual,) = difficulty_curves(board)
     ordered = sorted(range(20), key=lambda i: odds[i])
     accuracies = record("alpha", mean=0.4, phase=1).accuracies
     expected = [(accuracies[ordered[i]] + accuracies[ordered[i + 1]]) / 2 for i in range(0, 20, 2)]
-    assert found.accuracies["alpha"] == pytest.approx(expected)
-    assert len(found.log_odds) == GROUPS
-    assert list(found.log_odds) == sorted(found.log_odds)
+    assert actual.accuracies["alpha"] == pytest.approx(expected)
+    assert len(actual.log_odds) == GROUPS
+    assert list(actual.log_odds) == sorted(actual.log_odds)
 
 
 def test_hardness_is_averaged_over_the_references_seeds(record: Make) -> None:

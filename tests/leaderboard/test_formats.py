@@ -24,10 +24,10 @@ HOSTILE = ['=HYPERLINK("x")', "a,b\nc", r"\input{x} & $ % _ # ~ ^ { }", "<script
 
 def test_json_and_csv_say_the_same(record: Callable[..., RunRecord]) -> None:
     records = [record("alpha"), record("beta", mean=0.4), record("gamma", status="failed", reason="It broke.")]
-    found = json.loads(render("json", records))["cells"]
+    actual = json.loads(render("json", records))["cells"]
     flat = list(csv.DictReader(io.StringIO(render("csv", records))))
-    assert [tuple(line) for line in (found[0], flat[0])] == [FIELDS, FIELDS]
-    for one, other in zip(found, flat, strict=True):
+    assert [tuple(line) for line in (actual[0], flat[0])] == [FIELDS, FIELDS]
+    for one, other in zip(actual, flat, strict=True):
         assert {key: "" if value is None else str(value) for key, value in one.items()} == other
 
 
@@ -41,11 +41,11 @@ def test_a_line_holds_the_interval_and_the_rank_of_its_cell(record: Callable[...
 
 
 def test_json_has_pairs_and_standings_as_well(record: Callable[..., RunRecord]) -> None:
-    found = json.loads(render("json", [record("alpha"), record("beta", mean=0.4)]))
-    (pair,) = found["pairs"]
+    actual = json.loads(render("json", [record("alpha"), record("beta", mean=0.4)]))
+    (pair,) = actual["pairs"]
     assert (pair["suite"], pair["first"], pair["second"], pair["verdict"]) == ("pocket", "alpha", "beta", "better")
     assert pair["evidence"]["interval"]["mean"] == pytest.approx(0.1)
-    (stood,) = found["standings"]
+    (stood,) = actual["standings"]
     assert (stood["version"], stood["rows"], stood["wins"][0][1]["mean"]) == (1, ["alpha", "beta"], 1)
 
 

@@ -67,8 +67,8 @@ PLAIN = Tags(render("html", [make_record()])).found
 
 
 def plain(record: RunRecord) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(record.model_dump_json())
-    return found
+    actual: dict[str, Any] = json.loads(record.model_dump_json())
+    return actual
 
 
 def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -122,9 +122,9 @@ def drawn(folder: Path) -> dict[str, str]:
     for problem in loaded.problems:
         assert problem.endswith(".")
         assert len(problem) < 1000
-    found = json.loads(pages["json"], parse_constant=pytest.fail)
-    lines = found["cells"]
-    assert all(pair["evidence"]["interval"]["low"] <= pair["evidence"]["interval"]["high"] for pair in found["pairs"])
+    actual = json.loads(pages["json"], parse_constant=pytest.fail)
+    lines = actual["cells"]
+    assert all(pair["evidence"]["interval"]["low"] <= pair["evidence"]["interval"]["high"] for pair in actual["pairs"])
     assert all(line["low"] <= line["mean"] <= line["high"] for line in lines if line["mean"] is not None)
     assert len(list(csv.DictReader(io.StringIO(pages["csv"])))) == len(lines)
     assert Tags(pages["html"]).found == PLAIN
@@ -145,8 +145,8 @@ def test_hostile_text_is_shown_as_text(data: st.DataObject) -> None:
         make_record("beta", learner="proto", options={"a": "b"}, status=data.draw(st.sampled_from(["ok", "failed"])))
     )
     places = [p for p in leaves(record) if isinstance(at(record, p), str) and p[-1] not in KEPT]
-    for place in data.draw(st.lists(st.sampled_from(places), min_size=1, max_size=6)):
-        put(record, place, data.draw(STRINGS))
+    for index in data.draw(st.lists(st.sampled_from(places), min_size=1, max_size=6)):
+        put(record, index, data.draw(STRINGS))
     with results() as folder:
         (folder / "bad.json").write_text(json.dumps(resealed(record)))
         loaded = load_records(folder)
@@ -159,8 +159,8 @@ def test_hostile_text_is_shown_as_text(data: st.DataObject) -> None:
 @given(st.data())
 def test_hostile_values_cost_at_most_a_sentence(data: st.DataObject) -> None:
     record = plain(make_record("beta", learner="proto", options={"a": 1}))
-    place = data.draw(st.sampled_from(list(leaves(record))))
-    put(record, place, data.draw(VALUES))
+    location = data.draw(st.sampled_from(list(leaves(record))))
+    put(record, location, data.draw(VALUES))
     with results() as folder:
         (folder / "bad.json").write_text(json.dumps(resealed(record)))
         loaded = load_records(folder)
@@ -294,8 +294,8 @@ def test_neither_the_order_nor_the_names_of_files_matter(rng: random.Random, sui
             for name, record in zip(names, records, strict=True):
                 record.write(folder / str(name % 3) / f"{name}.json")
             pages.append(drawn(folder) | {p.name: p.read_text() for p in (folder / "leaderboard").iterdir()})
-            found = load_records(folder).records
-            mixed = rng.sample(found, len(found))
+            actual = load_records(folder).records
+            mixed = rng.sample(actual, len(actual))
             pages.append({form: render(form, mixed) for form in FORMS})  # type: ignore[arg-type]
     assert pages[0] == pages[2]
     assert pages[1] == pages[3]

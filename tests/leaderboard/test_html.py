@@ -61,9 +61,9 @@ def data_of(page: str) -> Any:
 def test_the_page_holds_what_the_board_says(record: Callable[..., RunRecord]) -> None:
     records = [record("alpha"), record("beta", mean=0.4), record("gamma", status="failed", reason="It broke.")]
     (board,) = boards(records)
-    (found,) = data_of(render("html", records))
-    assert [row["label"] for row in found["rows"]] == [row.label for row in board.all_rows]
-    cell, track = found["rows"][0]["cells"], board.tracks[0].name
+    (actual,) = data_of(render("html", records))
+    assert [row["label"] for row in actual["rows"]] == [row.label for row in board.all_rows]
+    cell, track = actual["rows"][0]["cells"], board.tracks[0].name
     interval = board.rows[0].cells[track].interval
     assert interval is not None
     assert (cell[track]["mean"], cell[track]["rank"]) == (pytest.approx(interval.mean), 1)
@@ -71,18 +71,18 @@ def test_the_page_holds_what_the_board_says(record: Callable[..., RunRecord]) ->
     for accuracy in board.rows[0].averages[track]:
         counts[min(int(accuracy * BINS), BINS - 1)] += 1
     assert cell[track]["histogram"] == counts
-    failed = next(row for row in found["rows"] if row["label"] == "gamma")["cells"][track]
+    failed = next(row for row in actual["rows"] if row["label"] == "gamma")["cells"][track]
     assert (failed["mean"], failed["mark"], failed["text"]) == (None, "failed", "failed: It broke.")
 
 
 def test_the_page_compares_all_rows_that_share_a_track(record: Callable[..., RunRecord]) -> None:
     records = [record("alpha", mean=0.6), record("beta", mean=0.6, phase=1), record("floor", mean=0.2, role="floor")]
     (board,) = boards([*records, record("beta", "in-domain/other/5w1s")])
-    (found,) = data_of(html([board]))
-    assert [track["name"] for track in found["tracks"]] == ["in-domain/other/5w1s", "in-domain/sketch/5w1s"]
-    labels = [row["label"] for row in found["rows"]]
-    assert sorted(found["pairs"]) == ["0 1", "0 2", "1 2"]
-    for key, (elsewhere, (mean, low, high, word, won, seeds)) in found["pairs"].items():
+    (actual,) = data_of(html([board]))
+    assert [track["name"] for track in actual["tracks"]] == ["in-domain/other/5w1s", "in-domain/sketch/5w1s"]
+    labels = [row["label"] for row in actual["rows"]]
+    assert sorted(actual["pairs"]) == ["0 1", "0 2", "1 2"]
+    for key, (elsewhere, (mean, low, high, word, won, seeds)) in actual["pairs"].items():
         first, second = (next(row for row in board.all_rows if row.label == labels[int(i)]) for i in key.split())
         differences = first.averages["in-domain/sketch/5w1s"] - second.averages["in-domain/sketch/5w1s"]
         interval = student_t(differences)
@@ -95,19 +95,19 @@ def test_the_page_compares_all_rows_that_share_a_track(record: Callable[..., Run
 def test_a_cell_has_wider_intervals_and_the_recall_of_each_class(record: Callable[..., RunRecord]) -> None:
     quality = Quality(ece=0.1, brier=0.5, recall={"dog": 0.125, "cat": 1 / 3})
     spread = IntervalRecord(mean=0.5, low=0.25, high=0.75, level=0.9, covers="images")
-    (found,) = data_of(
+    (actual,) = data_of(
         render("html", [record("alpha").model_copy(update={"quality": quality, "wider_intervals": (spread,)})])
     )
-    cell = found["rows"][0]["cells"]["in-domain/sketch/5w1s"]
+    cell = actual["rows"][0]["cells"]["in-domain/sketch/5w1s"]
     assert ["over images", "25.00 … 75.00, 90 %"] in cell["facts"]
-    recall = found["records"][cell["records"][0]]["quality"]["recall"]
-    assert (found["shared"][recall["names"]], recall["values"]) == (["dog", "cat"], [0.125, 1 / 3])
+    recall = actual["records"][cell["records"][0]]["quality"]["recall"]
+    assert (actual["shared"][recall["names"]], recall["values"]) == (["dog", "cat"], [0.125, 1 / 3])
 
 
 def test_what_was_recovered_is_shown_within_the_page(record: Callable[..., RunRecord], tmp_path: Path) -> None:
     (tmp_path / "lora-000.png").write_bytes(b"\x89PNG")
-    (found,) = data_of(html(boards([record("alpha")]), [tmp_path / "lora-000.png"]))
-    assert found["sheets"] == [{"name": "lora-000", "data": "data:image/png;base64,iVBORw=="}]
+    (actual,) = data_of(html(boards([record("alpha")]), [tmp_path / "lora-000.png"]))
+    assert actual["sheets"] == [{"name": "lora-000", "data": "data:image/png;base64,iVBORw=="}]
 
 
 PLAIN = Reader(render("html", [make_record("alpha")])).tags

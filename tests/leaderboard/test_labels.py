@@ -21,8 +21,8 @@ def short(*records: RunRecord) -> list[str]:
 def test_a_row_is_named_by_what_differs_from_the_usual(record: Make) -> None:
     usual = {"pace": 0.1, "steps": 5}
     rows = [usual, usual | {"pace": 0.2}, usual | {"steps": 9}, usual | {"pace": 0.2, "steps": 9}]
-    found = short(record("beta"), *(record(options=options) for options in [*rows, usual | {"pace": 0.3, "steps": 5}]))
-    assert found == [
+    actual = short(record("beta"), *(record(options=options) for options in [*rows, usual | {"pace": 0.3, "steps": 5}]))
+    assert actual == [
         "alpha",
         "alpha [pace=0.2, steps=9]",
         "alpha [pace=0.2]",
@@ -34,8 +34,8 @@ def test_a_row_is_named_by_what_differs_from_the_usual(record: Make) -> None:
 
 def test_a_parts_option_is_usual_among_rows_with_that_part(record: Make) -> None:
     slow, fast = ({"learner": "walk", "learner_options": {"pace": pace}} for pace in (1, 2))
-    found = short(record(**slow), record(**slow, options={"x": 1}), record(**fast), record(learner="run"))
-    assert found == ["alpha", "alpha [learner.pace=2]", "alpha [learner=run]", "alpha [x=1]"]
+    actual = short(record(**slow), record(**slow, options={"x": 1}), record(**fast), record(learner="run"))
+    assert actual == ["alpha", "alpha [learner.pace=2]", "alpha [learner=run]", "alpha [x=1]"]
 
 
 def test_where_short_labels_would_be_alike_whole_ones_stay(record: Make) -> None:
@@ -52,20 +52,20 @@ def test_tables_use_short_labels_where_a_method_has_many_rows(record: Make) -> N
     usual = {"pace": 0.1, "steps": 5}
     settings = [usual, usual | {"pace": 0.2}, usual | {"steps": 9}]
     (board,) = boards([*(record(options=one) for one in settings), *(record("beta", options={"x": x}) for x in (1, 2))])
-    found = board.with_short_labels()
-    assert sorted(row.label for row in found.rows) == [
+    actual = board.with_short_labels()
+    assert sorted(row.label for row in actual.rows) == [
         "alpha",
         "alpha [pace=0.2]",
         "alpha [steps=9]",
         "beta [x=1]",
         "beta [x=2]",
     ]
-    assert [row.cells for row in found.rows] == [row.cells for row in board.rows]
+    assert [row.cells for row in actual.rows] == [row.cells for row in board.rows]
 
 
 def test_rows_can_be_compared_by_their_short_labels(record: Make) -> None:
     usual = {"pace": 0.1, "steps": 5}
     settings = [usual, usual | {"pace": 0.2}, usual | {"steps": 9}]
     (board,) = boards([record(options=one, phase=phase) for phase, one in enumerate(settings)])
-    found = compare(board, "alpha", "alpha [steps=9]")
-    assert (found.first.label, found.second.label) == ("alpha [pace=0.1, steps=5]", "alpha [pace=0.1, steps=9]")
+    actual = compare(board, "alpha", "alpha [steps=9]")
+    assert (actual.first.label, actual.second.label) == ("alpha [pace=0.1, steps=5]", "alpha [pace=0.1, steps=9]")

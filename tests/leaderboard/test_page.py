@@ -25,13 +25,13 @@ LABELS = "all => all.map(text => text.firstChild.data)"
 
 
 def test_the_committed_page_opens_without_a_complaint_or_a_request_and_fits_a_phone(browser: Browser) -> None:
-    with visit(browser, COMMITTED, viewport=PHONE) as found:
-        for link in found.page.query_selector_all("#boards a"):
+    with visit(browser, COMMITTED, viewport=PHONE) as actual:
+        for link in actual.page.query_selector_all("#boards a"):
             link.click()
-            assert found.rows()
-            assert found.page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
-        assert found.complaints == []
-        assert {url.partition("#")[0] for url in found.requests if not url.startswith("data:")} == {found.address}
+            assert actual.rows()
+            assert actual.page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+        assert actual.complaints == []
+        assert {url.partition("#")[0] for url in actual.requests if not url.startswith("data:")} == {actual.address}
 
 
 def test_a_click_sorts_and_another_turns_the_order(opened: Visit) -> None:
@@ -91,10 +91,10 @@ def test_the_search_leaves_the_rows_that_hold_all_its_words(opened: Visit) -> No
 
 def test_a_number_opens_what_is_behind_it_and_escape_closes_it(opened: Visit) -> None:
     opened.page.locator("#board tbody tr", has_text="alpha").locator("button.value").first.click()
-    told = opened.page.locator("#detail").inner_text()
+    message = opened.page.locator("#detail").inner_text()
     for part in ("over images", "40.00 … 80.00", "expected calibration error", "6.25 %", "Episodes by accuracy"):
-        assert part in told
-    assert told.index("<b>dog</b>") < told.index("cat")
+        assert part in message
+    assert message.index("<b>dog</b>") < message.index("cat")
     opened.page.keyboard.press("Escape")
     assert not opened.page.locator("#detail").is_visible()
 
@@ -125,9 +125,9 @@ def test_a_cell_without_a_number_says_why(opened: Visit, row: str, word: str, re
 
 def test_a_row_opens_its_provenance(opened: Visit) -> None:
     opened.page.locator("#board button.name", has_text="alpha").click()
-    told = opened.page.locator("#detail").inner_text()
+    message = opened.page.locator("#detail").inner_text()
     for part in ("FreeShot 0.1", "Python 3.11", "43 s to prepare", "peak 300 MiB", "on AMD EPYC"):
-        assert part in told
+        assert part in message
 
 
 def test_any_two_rows_are_compared_as_python_would(opened: Visit) -> None:
@@ -156,30 +156,30 @@ def test_where_rows_share_seeds_the_interval_is_over_them_too(browser: Browser, 
     (expected,) = intervals_over_seeds((alpha, beta), TRACKS[0], [(0, 1)])
     assert expected is not None
     (tmp_path / "index.html").write_text(html([board]), encoding="utf-8")
-    with visit(browser, tmp_path / "index.html") as found:
-        line = found.page.locator("#pair tbody td").first
+    with visit(browser, tmp_path / "index.html") as actual:
+        line = actual.page.locator("#pair tbody td").first
         assert line.inner_text() == f"+{100 * expected.mean:.2f} ± {100 * expected.half_width:.2f}"
-        found.page.get_by_role("button", name="Swap").click()
+        actual.page.get_by_role("button", name="Swap").click()
         assert line.inner_text() == f"−{100 * expected.mean:.2f} ± {100 * expected.half_width:.2f}"
-        assert "over episodes and training seeds" in found.page.locator("#pair-note").inner_text()
+        assert "over episodes and training seeds" in actual.page.locator("#pair-note").inner_text()
 
 
 def test_rows_stand_across_tracks_as_the_report_says(opened: Visit) -> None:
     (board,) = (board for board in boards(everything()) if board.suite == "pocket")
-    found = standings(board)
-    assert found is not None
-    told = opened.page.locator("#standings-plot svg").get_attribute("aria-label") or ""
-    for label, rank in zip(found.rows, found.average_ranks, strict=True):
-        assert f"{label} {rank:.2f}" in told
-    apart = [clique for clique in found.cliques if len(clique) < len(found.rows)]
+    actual = standings(board)
+    assert actual is not None
+    message = opened.page.locator("#standings-plot svg").get_attribute("aria-label") or ""
+    for label, rank in zip(actual.rows, actual.average_ranks, strict=True):
+        assert f"{label} {rank:.2f}" in message
+    apart = [clique for clique in actual.cliques if len(clique) < len(actual.rows)]
     assert opened.page.locator("#standings-plot line.thick").count() == len(apart)
     for i, line in enumerate(opened.page.locator("#wins > li").all()):
         line.locator("summary").first.click(timeout=500) if line.locator("summary").count() else None
-        ahead = [label for j, label in enumerate(found.rows) if i != j and found.wins[i][j].low > 0.5]
-        assert line.locator("button").first.inner_text() == found.rows[i]
+        ahead = [label for j, label in enumerate(actual.rows) if i != j and actual.wins[i][j].low > 0.5]
+        assert line.locator("button").first.inner_text() == actual.rows[i]
         for label in ahead:
             assert f"{label}: wins" in line.inner_text()
-    assert opened.page.locator("#cautions li").all_inner_texts() == list(found.cautions)
+    assert opened.page.locator("#cautions li").all_inner_texts() == list(actual.cautions)
 
 
 def test_the_points_of_the_cost_plot_are_reached_by_keyboard(opened: Visit) -> None:
@@ -187,10 +187,10 @@ def test_the_points_of_the_cost_plot_are_reached_by_keyboard(opened: Visit) -> N
     assert dots.count() == 4
     assert opened.page.locator("#cost-plot polyline.front").get_attribute("points")
     dots.first.focus()
-    told = dots.first.get_attribute("aria-label")
-    assert told is not None
+    message = dots.first.get_attribute("aria-label")
+    assert message is not None
     opened.page.keyboard.press("Enter")
-    assert opened.page.locator("#detail-title").inner_text() == told.partition(":")[0]
+    assert opened.page.locator("#detail-title").inner_text() == message.partition(":")[0]
 
 
 def test_costs_of_another_device_are_marked_and_dimmed_with_the_reason(browser: Browser, tmp_path: Path) -> None:
@@ -199,17 +199,17 @@ def test_costs_of_another_device_are_marked_and_dimmed_with_the_reason(browser: 
         for name in ("alpha", "beta", "gamma")
     ]
     (tmp_path / "index.html").write_text(html(boards(rows)), encoding="utf-8")
-    with visit(browser, tmp_path / "index.html") as found:
-        costs = found.page.locator("#board tbody td:nth-child(4)")
+    with visit(browser, tmp_path / "index.html") as actual:
+        costs = actual.page.locator("#board tbody td:nth-child(4)")
         assert [text.endswith("†") for text in costs.all_inner_texts()].count(True) == 1
-        assert found.page.locator("#board td[title]").get_attribute("title") == "on NVIDIA H200; most rows on AMD EPYC"
-        solid, dimmed = (found.page.locator(f"#cost-plot circle.dot{kind}") for kind in (":not(.dimmed)", ".dimmed"))
+        assert actual.page.locator("#board td[title]").get_attribute("title") == "on NVIDIA H200; most rows on AMD EPYC"
+        solid, dimmed = (actual.page.locator(f"#cost-plot circle.dot{kind}") for kind in (":not(.dimmed)", ".dimmed"))
         assert (solid.count(), dimmed.count()) == (2, 1)
-        assert "another device than AMD EPYC: gamma." in found.page.locator("#cost-note").inner_text()
+        assert "another device than AMD EPYC: gamma." in actual.page.locator("#cost-note").inner_text()
         assert "on NVIDIA H200, which does not compare" in (dimmed.get_attribute("aria-label") or "")
-        found.page.locator("#cost-axis").select_option("peak_mib")
+        actual.page.locator("#cost-axis").select_option("peak_mib")
         assert (solid.count(), dimmed.count()) == (2, 1)
-        found.page.locator("#cost-device").select_option("NVIDIA H200")
+        actual.page.locator("#cost-device").select_option("NVIDIA H200")
         assert (solid.count(), dimmed.count()) == (1, 2)
 
 
@@ -224,8 +224,8 @@ def test_accuracy_is_drawn_against_any_cost_that_was_counted(opened: Visit) -> N
     axis.select_option("task_flops")
     dots = opened.page.locator("#cost-plot circle.dot")
     assert dots.count() == 3  # the floor's records count nothing
-    told = dots.evaluate_all("dots => dots.map((dot) => dot.getAttribute('aria-label'))")
-    assert all("3 GFLOP" in one for one in told)
+    message = dots.evaluate_all("dots => dots.map((dot) => dot.getAttribute('aria-label'))")
+    assert all("3 GFLOP" in one for one in message)
     axis.select_option("prepare_flops")
     assert "4 TFLOP" in (dots.first.get_attribute("aria-label") or "")
 
@@ -315,13 +315,13 @@ def test_every_text_can_be_read(opened: Visit, scheme: Any) -> None:
 
 
 def test_a_phone_scrolls_down_only(browser: Browser, path: Path) -> None:
-    with visit(browser, path, viewport=PHONE) as found:
-        assert not found.page.locator("#search").is_visible()
-        found.page.locator("#filter-box > summary").click()
-        assert found.page.locator("#search").is_visible()
-        found.page.locator("#board button.name", has_text="xxxx").last.click()
-        assert found.page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
-        inside = found.page.evaluate(
+    with visit(browser, path, viewport=PHONE) as actual:
+        assert not actual.page.locator("#search").is_visible()
+        actual.page.locator("#filter-box > summary").click()
+        assert actual.page.locator("#search").is_visible()
+        actual.page.locator("#board button.name", has_text="xxxx").last.click()
+        assert actual.page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+        inside = actual.page.evaluate(
             "(({ scrollWidth, clientWidth }) => [scrollWidth, clientWidth])(document.all.detail)"
         )
         assert inside[0] == inside[1]
@@ -337,9 +337,9 @@ def test_paper_shows_the_tables_without_what_is_to_be_clicked(opened: Visit) -> 
 def test_no_script_but_the_pages_own_runs(browser: Browser, path: Path, tmp_path: Path) -> None:
     page = path.read_text(encoding="utf-8").replace("</body>", "<script>document.title = 'taken'</script></body>")
     (tmp_path / "taken.html").write_text(page, encoding="utf-8")
-    with visit(browser, tmp_path / "taken.html") as found:
-        assert found.page.title() == "FreeShot leaderboard"
-        assert "Content Security Policy" in json.dumps(found.complaints)
+    with visit(browser, tmp_path / "taken.html") as actual:
+        assert actual.page.title() == "FreeShot leaderboard"
+        assert "Content Security Policy" in json.dumps(actual.complaints)
 
 
 CONTRASTS = """() => {

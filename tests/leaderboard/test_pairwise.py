@@ -31,8 +31,8 @@ def pairs_of(board: Board) -> list[Pair]:
 
 
 def over_seeds(first: Entry, second: Entry, track: str) -> Interval | None:
-    (found,) = intervals_over_seeds((first, second), track, [(0, 1)])
-    return found
+    (actual,) = intervals_over_seeds((first, second), track, [(0, 1)])
+    return actual
 
 
 @pytest.fixture
@@ -47,12 +47,12 @@ def test_each_pair_is_what_its_paired_episodes_say(record: Make) -> None:
         {"a": 0.6, "b": 0.58, "c": 0.4}.items()
     )]  # fmt: skip
     (board,) = boards(records)
-    found = pairs_of(board)
-    assert [(p.track, p.first, p.second) for p in found] == [
+    actual = pairs_of(board)
+    assert [(p.track, p.first, p.second) for p in actual] == [
         (t, *pair) for t in (FLAGS, SKETCH) for pair in (("a", "b"), ("a", "c"), ("b", "c"))
     ]
     scores = {row.label: np.array(row.averages[SKETCH]) for row in board.rows}
-    for pair in found[3:]:
+    for pair in actual[3:]:
         alone = evidence(scores[pair.first] - scores[pair.second])
         assert (pair.evidence.interval, pair.evidence.sign_flip) == (alone.interval, alone.sign_flip)
         assert pair.over_seeds is None
@@ -62,8 +62,8 @@ def test_p_values_are_adjusted_for_all_pairs_of_a_track(record: Make) -> None:
     (board,) = boards(
         [record(m, mean=mean, phase=i) for i, (m, mean) in enumerate({"a": 0.6, "b": 0.55, "c": 0.5}.items())]
     )
-    found = pairs_of(board)
-    assert [p.holm for p in found] == holm([p.evidence.sign_flip for p in found])
+    actual = pairs_of(board)
+    assert [p.holm for p in actual] == holm([p.evidence.sign_flip for p in actual])
 
 
 def test_controls_and_rows_without_the_track_make_no_pair(record: Make) -> None:
@@ -75,12 +75,12 @@ def test_the_interval_over_seeds_is_of_the_differences_seed_by_seed(seeded: list
     (board,) = boards(seeded)
     alpha, beta = sorted(board.rows, key=lambda row: row.label)
     differences = np.array([*alpha.runs[SKETCH].values()]) - np.array([*beta.runs[SKETCH].values()])
-    found = over_seeds(alpha, beta, SKETCH)
-    assert found is not None
+    actual = over_seeds(alpha, beta, SKETCH)
+    assert actual is not None
     expected = crossed(differences)
-    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
-    assert found.covers == "episodes and training seeds, paired"
-    assert verdict_intervals((alpha, beta), SKETCH, [(0, 1)]) == [found]
+    assert (actual.low, actual.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
+    assert actual.covers == "episodes and training seeds, paired"
+    assert verdict_intervals((alpha, beta), SKETCH, [(0, 1)]) == [actual]
 
 
 def test_only_seeds_that_both_rows_have_are_paired(record: Make) -> None:
@@ -88,8 +88,8 @@ def test_only_seeds_that_both_rows_have_are_paired(record: Make) -> None:
     (board,) = boards(records)
     a, b = board.rows
     assert over_seeds(a, b, SKETCH) is None
-    (told,) = verdict_intervals((a, b), SKETCH, [(0, 1)])
-    assert told.covers == "episodes, paired"
+    (message,) = verdict_intervals((a, b), SKETCH, [(0, 1)])
+    assert message.covers == "episodes, paired"
 
 
 def test_what_is_sure_of_the_runs_is_undecided_of_the_methods(seeded: list[RunRecord], record: Make) -> None:
@@ -104,6 +104,6 @@ def test_what_is_sure_of_the_runs_is_undecided_of_the_methods(seeded: list[RunRe
 
 def test_seeds_that_do_not_meet_are_told(record: Make) -> None:
     records = [record("a", seed=s) for s in (0, 1)] + [record("b", seed=s) for s in (2, 3)]
-    found = compare(boards(records)[0], "a", "b")
-    assert found.tracks[0].over_seeds is None
-    assert any("share fewer than two training seeds" in caution for caution in found.cautions)
+    actual = compare(boards(records)[0], "a", "b")
+    assert actual.tracks[0].over_seeds is None
+    assert any("share fewer than two training seeds" in caution for caution in actual.cautions)

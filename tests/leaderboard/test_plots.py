@@ -132,6 +132,6 @@ def test_without_matplotlib_one_sentence_says_what_to_install(tmp_path: Path, mo
     monkeypatch.setattr(
         "freeshot.render.plots.style.find_spec", lambda name: None if name == "matplotlib" else real(name)
     )
-    with pytest.raises(OptionError) as told:
+    with pytest.raises(OptionError) as message:
         write_plots([], tmp_path)
-    assert str(told.value) == "Plots need matplotlib, which is not installed. Run: pip install 'freeshot[plot]'."
+    assert str(message.value) == "Plots need matplotlib, which is not installed. Run: pip install 'freeshot[plot]'."

@@ -59,12 +59,12 @@ def test_the_terminal_and_latex_have_one_too(records: list[RunRecord]) -> None:
 
 
 def test_csv_and_json_give_them_a_status_of_their_own(records: list[RunRecord]) -> None:
-    found = json.loads(render("json", records, REPORTED))["cells"]
-    assert [line["status"] for line in found] == ["ok", "ok", "ok", "reported", "reported"]
-    assert (found[3]["row"], found[3]["mean"], found[3]["low"], found[3]["rank"]) == ("Theirs", 0.9112, None, None)
-    assert (found[4]["low"], found[4]["high"], found[4]["notes"]) == (0.8625, 0.8875, "A paper, Table 2")
+    actual = json.loads(render("json", records, REPORTED))["cells"]
+    assert [line["status"] for line in actual] == ["ok", "ok", "ok", "reported", "reported"]
+    assert (actual[3]["row"], actual[3]["mean"], actual[3]["low"], actual[3]["rank"]) == ("Theirs", 0.9112, None, None)
+    assert (actual[4]["low"], actual[4]["high"], actual[4]["notes"]) == (0.8625, 0.8875, "A paper, Table 2")
     flat = list(csv.DictReader(io.StringIO(render("csv", records, REPORTED))))
-    assert [line["status"] for line in flat] == [line["status"] for line in found]
+    assert [line["status"] for line in flat] == [line["status"] for line in actual]
 
 
 def test_a_board_without_such_tracks_shows_nothing(record: Callable[..., RunRecord]) -> None:

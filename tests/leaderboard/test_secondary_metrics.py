@@ -39,10 +39,10 @@ def board(*records: RunRecord) -> Board:
 
 def test_half_widths_go_from_narrow_to_wide() -> None:
     row = board(told(make_record())).rows[0]
-    found = half_widths(row, SKETCH)
+    actual = half_widths(row, SKETCH)
     interval = row.cells[SKETCH].interval
     assert interval is not None
-    assert list(found.values()) == pytest.approx([interval.half_width, 0.08, 0.16])
+    assert list(actual.values()) == pytest.approx([interval.half_width, 0.08, 0.16])
 
 
 def test_half_widths_are_averaged_over_seeds() -> None:
@@ -61,10 +61,10 @@ def test_a_track_that_was_not_run_has_no_width() -> None:
 
 def test_hard_episodes_are_those_of_the_frozen_backbone() -> None:
     reference = told(make_record("frozen-prototype"))
-    found = {one.label: one for one in secondary_metrics(board(reference, make_record("alpha")))}
+    actual = {one.label: one for one in secondary_metrics(board(reference, make_record("alpha")))}
     scores = make_record("alpha").accuracies
-    assert found["alpha"].easiest_tenth == pytest.approx(sum(scores[:2]) / 2)
-    assert found["alpha"].hardest_tenth == pytest.approx(sum(scores[-2:]) / 2)
+    assert actual["alpha"].easiest_tenth == pytest.approx(sum(scores[:2]) / 2)
+    assert actual["alpha"].hardest_tenth == pytest.approx(sum(scores[-2:]) / 2)
 
 
 def test_without_the_frozen_backbones_log_odds_no_episode_is_called_hard() -> None:

@@ -132,9 +132,9 @@ def test_nothing_and_only_limited_runs_still_read_well(record: Make) -> None:
     assert "There are no records yet." in render("markdown", [])
     assert "freeshot run" in terminal([])
     limited = [record(limit=3)]
-    said = "Made from 0 records. 1 limited or otherwise not comparable is left out."
-    assert said in render("markdown", limited)
-    assert terminal(limited).strip() == f"pocket, tracks of version 1\n{said}"
+    printed = "Made from 0 records. 1 limited or otherwise not comparable is left out."
+    assert printed in render("markdown", limited)
+    assert terminal(limited).strip() == f"pocket, tracks of version 1\n{printed}"
 
 
 def test_the_board_is_made_without_torch() -> None:

@@ -32,8 +32,8 @@ def changed(record: RunRecord, **update: Any) -> RunRecord:
 
 
 def told(records: list[RunRecord], track: Track = KNOWN, weight: str = "problem") -> list[str]:
-    found = findings(records, (), {SKETCH: track})
-    return [f"{finding.where}: {finding.text}" for finding in found if finding.weight == weight]
+    actual = findings(records, (), {SKETCH: track})
+    return [f"{finding.where}: {finding.text}" for finding in actual if finding.weight == weight]
 
 
 def test_a_good_record_is_passed_in_silence(record: Callable[..., RunRecord]) -> None:
@@ -75,8 +75,8 @@ def test_records_that_rest_on_different_things_are_a_problem(record: Callable[..
 
 def whole(record: RunRecord, accuracies: list[float], **update: Any) -> RunRecord:
     """Return a record of these accuracies, whose mean is 0.5, with their interval."""
-    found = student_t(accuracies)
-    interval = IntervalRecord(mean=0.5, low=found.low, high=found.high, level=0.95, covers="episodes")
+    actual = student_t(accuracies)
+    interval = IntervalRecord(mean=0.5, low=actual.low, high=actual.high, level=0.95, covers="episodes")
     return changed(record, **({"accuracies": accuracies, "interval": interval} | update))
 
 
@@ -161,8 +161,8 @@ def test_what_readers_should_know_is_a_remark(record: Callable[..., RunRecord]) 
 def test_a_row_with_gaps_is_remarked(record: Callable[..., RunRecord]) -> None:
     other = "in-domain/icons/5w1s"
     records = [changed(record("alpha")), changed(record("alpha", other)), changed(record("beta"))]
-    found = findings(records, (), {SKETCH: KNOWN, other: replace(KNOWN, name=other)})
-    assert [f.text for f in found] == ["'beta' of pocket lacks 1 of 2 tracks, so it has no average rank."]
+    actual = findings(records, (), {SKETCH: KNOWN, other: replace(KNOWN, name=other)})
+    assert [f.text for f in actual] == ["'beta' of pocket lacks 1 of 2 tracks, so it has no average rank."]
 
 
 def test_the_committed_records_pass() -> None:
@@ -170,8 +170,8 @@ def test_the_committed_records_pass() -> None:
     from freeshot.plugin.host import load_plugins
 
     loaded = load_records(Path(__file__).parents[2] / "results")
-    found = findings(loaded.records, loaded.problems, Catalogue(load_plugins()).tracks())
-    assert [finding for finding in found if finding.weight == "problem"] == []
+    actual = findings(loaded.records, loaded.problems, Catalogue(load_plugins()).tracks())
+    assert [finding for finding in actual if finding.weight == "problem"] == []
 
 
 def test_what_is_packed_can_be_read_again_and_is_listed(record: Callable[..., RunRecord], tmp_path: Path) -> None:

@@ -33,12 +33,12 @@ def obvious(rows: Any) -> dict[tuple[int, int], tuple[float, float, float]]:
         else:
             seeds = rng.multinomial(len(means), np.full(len(means), 1 / len(means)), RESAMPLES)
             resampled.append(seeds @ means / len(means))
-    found = {}
+    actual = {}
     for i, j in combinations(range(len(rows)), 2):
         shares = ((1 + np.sign((resampled[i] - resampled[j]).round(12))) / 2 * drawn).sum(axis=1) / count
         mean = ((1 + np.sign((tables[i].mean(axis=0) - tables[j].mean(axis=0)).round(12))) / 2).mean()
-        found[i, j] = (mean, *np.percentile(shares, (2.5, 97.5)))
-    return found
+        actual[i, j] = (mean, *np.percentile(shares, (2.5, 97.5)))
+    return actual
 
 
 def test_wins_are_those_of_the_obvious_way(record: Callable[..., RunRecord]) -> None:
@@ -50,10 +50,10 @@ def test_wins_are_those_of_the_obvious_way(record: Callable[..., RunRecord]) -> 
         for track in TRACKS
     ]
     (board,) = boards(records)
-    found, expected = wins(board.rows, TRACKS), obvious([row.runs for row in board.rows])
+    actual, expected = wins(board.rows, TRACKS), obvious([row.runs for row in board.rows])
     for (i, j), numbers in expected.items():
-        assert (found[i][j].mean, found[i][j].low, found[i][j].high) == pytest.approx(numbers, abs=1e-9)
-    assert len({one.mean for line in found for one in line}) > 2
+        assert (actual[i][j].mean, actual[i][j].low, actual[i][j].high) == pytest.approx(numbers, abs=1e-9)
+    assert len({one.mean for line in actual for one in line}) > 2
 
 
 @pytest.mark.parametrize("count", [127, 128, 129])

@@ -44,8 +44,8 @@ def test_of_two_records_of_a_cell_the_newest_is_kept(record: Make, tmp_path: Pat
 def test_records_come_by_track_and_method(record: Make, tmp_path: Path) -> None:
     for i, one in enumerate([record("b"), record("a"), record("a", "cross-domain/flags/5w1s")]):
         one.write(tmp_path / f"{i}.json")
-    found = [(r.spec.track.name, r.spec.method.name) for r in load_records(tmp_path).records]
-    assert found == [
+    actual = [(r.spec.track.name, r.spec.method.name) for r in load_records(tmp_path).records]
+    assert actual == [
         ("cross-domain/flags/5w1s", "a"),
         ("in-domain/sketch/5w1s", "a"),
         ("in-domain/sketch/5w1s", "b"),

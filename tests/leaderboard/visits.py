@@ -25,17 +25,17 @@ class Visit:
 
     def rows(self) -> list[str]:
         """List the names of the rows, from the top."""
-        found: list[str] = self.page.eval_on_selector_all(
+        actual: list[str] = self.page.eval_on_selector_all(
             "#board tbody tr", "rows => rows.map(row => row.querySelector('.name').title)"
         )
-        return found
+        return actual
 
     def heads(self) -> list[str]:
         """List the titles of the columns."""
-        found: list[str] = self.page.eval_on_selector_all(
+        actual: list[str] = self.page.eval_on_selector_all(
             "#board thead button", "all => all.map(one => one.innerText.replace(/\\s+/g, ' '))"
         )
-        return found
+        return actual
 
 
 @contextmanager
@@ -43,12 +43,12 @@ def visit(browser: Browser, path: Path, **options: Any) -> Iterator[Visit]:
     """Open a page from a file in a window of its own."""
     context = browser.new_context(**options)
     context.set_default_timeout(5000)
-    found = Visit(context.new_page(), path.as_uri())
-    found.page.on("request", lambda request: found.requests.append(request.url))
-    found.page.on("console", lambda message: found.complaints.append(message.text))
-    found.page.on("pageerror", lambda error: found.complaints.append(str(error)))
-    found.page.goto(found.address)
-    yield found
+    actual = Visit(context.new_page(), path.as_uri())
+    actual.page.on("request", lambda request: actual.requests.append(request.url))
+    actual.page.on("console", lambda message: actual.complaints.append(message.text))
+    actual.page.on("pageerror", lambda error: actual.complaints.append(str(error)))
+    actual.page.goto(actual.address)
+    yield actual
     context.close()
 
 

@@ -121,17 +121,17 @@ def test_the_best_of_each_image_is_a_copy_of_when_it_was_best(backbone: Backbone
 
     class Watched(BankTeacher):
         def logits(self, images: Tensor) -> Tensor:
-            found = super().logits(images)
-            iterates.append((images.detach().clone(), cross_entropy(found.detach(), labels, reduction="none")))
-            return found
+            actual = super().logits(images)
+            iterates.append((images.detach().clone(), cross_entropy(actual.detach(), labels, reduction="none")))
+            return actual
 
     labels = labels_of(pool, 0)
     teacher = Watched(backbone, [pool.entries[0]])
     still = LoraInversion(iterations=12, prior="none", jitter=0.0, flip=False, total_variation=1e4, keep="best")
-    found = still.synthesize(teacher, labels, torch.Generator().manual_seed(0))
+    actual = still.synthesize(teacher, labels, torch.Generator().manual_seed(0))
     losses = torch.stack([losses for _, losses in iterates])
     for image, step in enumerate(losses.argmin(0).tolist()):
-        assert torch.allclose(found[image], iterates[step][0][image].clamp(0, 1), atol=1e-6)
+        assert torch.allclose(actual[image], iterates[step][0][image].clamp(0, 1), atol=1e-6)
     assert (losses.argmin(0) < len(iterates) - 1).any()
 
 

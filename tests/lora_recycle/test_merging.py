@@ -45,7 +45,7 @@ def merged_by_hand(
         if likeness:
             pairs.append((*max(likeness), a))
     pairs = sorted(pairs, reverse=True)[: min(merge, len(metric) // 2)]
-    sums = {place: tokens[place] * sizes[place] for place in range(len(tokens))}
+    sums = {index: tokens[index] * sizes[index] for index in range(len(tokens))}
     mass = dict(enumerate(sizes))
     for _, b, a in pairs:
         sums[b + 1] = sums[b + 1] + sums.pop(a + 1)
@@ -66,11 +66,11 @@ def test_merging_is_that_of_a_loop_over_pairs(patches: int, merge: int) -> None:
         assert patches == 1
         return
     state = TokenState(view.kept, sizes)
-    found = reduce_tokens(tokens, view, torch.searchsorted(view.kept.contiguous(), choice), strategy, state)
+    actual = reduce_tokens(tokens, view, torch.searchsorted(view.kept.contiguous(), choice), strategy, state)
     for image in range(2):
         stay, expected, mass = merged_by_hand(tokens[image], view.keys[image], sizes[image].tolist(), merge)
         assert choice[image].tolist() == view.kept[image][stay].tolist()
-        assert torch.allclose(found[image], expected, rtol=0, atol=1e-10)
+        assert torch.allclose(actual[image], expected, rtol=0, atol=1e-10)
         assert state.sizes is not None
         assert state.sizes[image].tolist() == mass
 

@@ -107,7 +107,7 @@ def test_the_default_is_the_papers() -> None:
 
 def test_support_and_query_pass_the_network_together_with_their_masks() -> None:
     model: Any = Linear()
-    masks = [torch.full((WAY * count, 2), place) for place, count in enumerate((SHOT, QUERY))]
+    masks = [torch.full((WAY * count, 2), index) for index, count in enumerate((SHOT, QUERY))]
     masked = Task(shots(SHOT, 1, masks[0]), shots(QUERY, 2, masks[1]), WAY)
     support, query = embed_task(model, masked)
     assert (len(support), len(query)) == (WAY * SHOT, WAY * QUERY)

@@ -7,22 +7,22 @@ from freeshot.plugin.host import load_plugins
 
 
 def test_the_papers_tables_are_offered_with_their_source() -> None:
-    found = {(one.method, one.track): one for one in Catalogue(load_plugins()).published()}
-    assert len(found) == 2 * 14 * 8
-    one = found["LoRA Recycle", "in-domain/cub/5w1s"]
+    actual = {(one.method, one.track): one for one in Catalogue(load_plugins()).published()}
+    assert len(actual) == 2 * 14 * 8
+    one = actual["LoRA Recycle", "in-domain/cub/5w1s"]
     assert (one.mean, one.half_width, one.source) == (0.9112, None, "Hu et al., CVPR 2025, Table 2")
-    assert found["NN", "cross-domain/eurosat/5w5s"].mean == 0.8005
+    assert actual["NN", "cross-domain/eurosat/5w5s"].mean == 0.8005
 
 
 def test_the_papers_headline_follows_from_its_table() -> None:
     """+6.27 points in 5-way 1-shot: the best variant over the better of the best tuned and the best tuning-free row."""
-    found: dict[str, dict[str, float]] = {}
+    actual: dict[str, dict[str, float]] = {}
     for one in Catalogue(load_plugins()).published():
         if one.track.startswith("in-domain/") and one.track.endswith("/5w1s"):
-            found.setdefault(one.track, {})[one.method] = 100 * one.mean
+            actual.setdefault(one.track, {})[one.method] = 100 * one.mean
     free = ("NN", "LoRAs Avg + NN", "CAML")
     gains = []
-    for means in found.values():
+    for means in actual.values():
         best = max(mean for method, mean in means.items() if method.startswith("LoRA Recycle"))
         tuned = max(mean for method, mean in means.items() if method not in free and "Recycle" not in method)
         gains.append(max(best - tuned, best - max(means[method] for method in free)))

@@ -96,8 +96,8 @@ def main(
     parser = argparse.ArgumentParser(prog=prog, description=description)
     parser.add_argument("benches", nargs="*", default=list(benches), help=f"some of {', '.join(benches)}")
     parser.add_argument("--write", type=Path, help="keeps the tables that are not run again")
-    asked = parser.parse_args()
-    run(benches, asked.benches, asked.write, head)
+    requested = parser.parse_args()
+    run(benches, requested.benches, requested.write, head)
 
 
 def run(benches: Mapping[str, Callable[[], Table]], names: Sequence[str], page: Path | None, head: str) -> None:

@@ -32,9 +32,9 @@ def bench() -> Table:
 
     def comparisons() -> None:
         for accuracies in boards:
-            found = pairwise(accuracies, pairs)
-            holm([one.sign_flip for one in found])
-            for one in found:
+            actual = pairwise(accuracies, pairs)
+            holm([one.sign_flip for one in actual])
+            for one in actual:
                 verdict(one.interval)
 
     def one_pair() -> None:

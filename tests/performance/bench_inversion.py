@@ -17,29 +17,29 @@ from freeshot_lora_recycle.pruning import AllTokens, ClsAttention
 
 def strategies(depth: int) -> dict[str, EfficiencyStrategy]:
     """Prune at the last layer, two thirds up (the paper's layer 8 of 12), half-way (its 6), a third up, and at once."""
-    found: dict[str, EfficiencyStrategy] = {
+    actual: dict[str, EfficiencyStrategy] = {
         "dense": AllTokens(),
         "75 % at the last layer (the mask)": ClsAttention(at=(-1,), ratio=0.75),
     }
     for at in (2 * depth // 3, depth // 2, depth // 3, 0):
-        found[f"75 % at layer {at}"] = ClsAttention(at=(at,), ratio=0.75)
-    return {**found, "4 pairs merged in each layer": TokenMerging(merge=4)}
+        actual[f"75 % at layer {at}"] = ClsAttention(at=(at,), ratio=0.75)
+    return {**actual, "4 pairs merged in each layer": TokenMerging(merge=4)}
 
 
 def bench(setting: Setting | None = None, images: int = 60, steps: int = 10) -> Table:
     """Invert the same LoRA under each strategy."""
     setting = setting or pocket()
-    backbone, asked = setting.backbone, strategies(setting.depth)
+    backbone, requested = setting.backbone, strategies(setting.depth)
     inversion = build(LoraInversion, {"prior": "none", "iterations": steps})
     labels = torch.arange(5).repeat_interleave(images // 5).to(backbone.device)
     bank = LoraBank.of([setting.entry], next(backbone.vit.parameters()))
 
     def inverting(name: str) -> None:
-        teacher = BankTeacher(backbone, [setting.entry], asked[name])
+        teacher = BankTeacher(backbone, [setting.entry], requested[name])
         inversion.synthesize(teacher, labels, torch.Generator().manual_seed(0))
 
-    seconds = in_turn({name: lambda name=name: inverting(name) for name in asked})  # type: ignore[misc]
-    work = {name: flops_of(backbone, bank, strategy=strategy) for name, strategy in asked.items()}
+    seconds = in_turn({name: lambda name=name: inverting(name) for name in requested})  # type: ignore[misc]
+    work = {name: flops_of(backbone, bank, strategy=strategy) for name, strategy in requested.items()}
     rows = tuple(
         (
             name,
@@ -50,7 +50,7 @@ def bench(setting: Setting | None = None, images: int = 60, steps: int = 10) -> 
             f"{work['dense'].executed / work[name].executed:.2f}",
             f"{seconds['dense'] * work[name].executed / seconds[name] / work['dense'].executed:.2f}",
         )
-        for name in asked
+        for name in requested
     )
     heads = (
         "strategy",

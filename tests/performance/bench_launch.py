@@ -35,13 +35,13 @@ def bench() -> Table:
     with tempfile.TemporaryDirectory() as name:
         one, two = (_timed(Path(name) / str(n), *GRID, "-l", f"workers={n}") for n in (1, 2))
         assert _accuracies(Path(name) / "1") == _accuracies(Path(name) / "2"), "the same bits from both"
-        told = _told(Path(name) / "asked")
+        message = _told(Path(name) / "asked")
         took = _timed(Path(name) / "asked", *ASKED)
     rows = (
         (f"{CELLS} cells, one process", f"{one:.1f}", ""),
         (f"{CELLS} cells, two processes", f"{two:.1f}", f"{one / two:.2f}×"),
-        ("lora-recycle, quick: a dry run says", f"{told:.1f}", ""),
-        ("lora-recycle, quick: it takes", f"{took:.1f}", f"{told / took:.2f}× was said"),
+        ("lora-recycle, quick: a dry run says", f"{message:.1f}", ""),
+        ("lora-recycle, quick: it takes", f"{took:.1f}", f"{message / took:.2f}× was said"),
     )
     note = (
         "Processes of one thread each, caches empty, start of Python included; both give the same accuracies, bit by "
@@ -65,9 +65,9 @@ def _accuracies(folder: Path) -> dict[str, list[float]]:
 
 def _told(folder: Path) -> float:
     """Return the seconds that a dry run states."""
-    said = re.search(r"about (?:(\d+) min )?(\d+) s at", " ".join(_run(folder, *ASKED, "--dry-run").split()))
-    assert said is not None
-    return 60 * int(said[1] or 0) + int(said[2])
+    printed = re.search(r"about (?:(\d+) min )?(\d+) s at", " ".join(_run(folder, *ASKED, "--dry-run").split()))
+    assert printed is not None
+    return 60 * int(printed[1] or 0) + int(printed[2])
 
 
 def _run(folder: Path, *arguments: str) -> str:

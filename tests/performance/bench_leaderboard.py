@@ -50,8 +50,8 @@ def _record(golden: dict[str, object], method: int, track: int, seed: int, rng: 
     spec["track"] |= {"name": f"near/set-{track:02}/5w1s", "way": 5, "query": 15, "episodes": EPISODES}
     spec["method"]["name"] = f"method-{method:02}"
     values = rng.binomial(75, 0.4 + method / 100, EPISODES) / 75
-    found = student_t(values)
-    interval = {"mean": found.mean, "low": found.low, "high": found.high, "level": 0.95, "covers": "episodes"}
+    actual = student_t(values)
+    interval = {"mean": actual.mean, "low": actual.low, "high": actual.high, "level": 0.95, "covers": "episodes"}
     cell = RunSpec.model_validate(spec).cell
     return json.dumps(plain | {"cell": cell, "accuracies": values.tolist(), "interval": interval}, indent=1)
 
@@ -88,9 +88,9 @@ def _timed(folder: Path) -> dict[str, Pair]:
 
     records = load_records(folder).records
     mark()
-    found = boards(records)
+    actual = boards(records)
     mark()
-    html(found)
+    html(actual)
     mark()
     write_leaderboards(folder)
     mark()

@@ -22,7 +22,7 @@ EPISODES, WAY, STEPS, QUERIES = 12, 5, 10, 15
 
 def streams(count: int) -> list[torch.Generator]:
     """Open as many random streams."""
-    return [torch.Generator().manual_seed(place) for place in range(count)]
+    return [torch.Generator().manual_seed(index) for index in range(count)]
 
 
 def with_peft(vit: nn.Module, normalize: nn.Module, support: Tensor, queries: Tensor) -> Tensor:
@@ -63,8 +63,8 @@ def bench() -> Table:
                 learner.adapt_many(support[part], WAY, streams(len(support[part])))(queries[part])
 
         def by_peft(support: Tensor = support, queries: Tensor = queries) -> None:
-            for shown, asked in zip(support, queries, strict=True):
-                with_peft(copy.deepcopy(backbone.vit), backbone.normalize, shown, asked)
+            for shown, requested in zip(support, queries, strict=True):
+                with_peft(copy.deepcopy(backbone.vit), backbone.normalize, shown, requested)
 
         ways = {f"{n} together": functools.partial(grouped, n) for n in (1, 4, 12)}
         seconds = in_turn({"peft": by_peft, **ways}, rounds=2)

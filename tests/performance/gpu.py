@@ -90,16 +90,16 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--peak", type=float, default=0.0, help="TFLOP/s of the device in bf16, dense")
     parser.add_argument("--write", type=Path, help="keeps the tables that are not run again")
-    asked = parser.parse_args()
-    setting = full_size(asked.model, torch.device(asked.device))
+    requested = parser.parse_args()
+    setting = full_size(requested.model, torch.device(requested.device))
     tables: dict[str, Callable[[], Table]] = {
-        "utilisation": lambda: utilisation(setting, asked.batch, asked.rounds, asked.peak),
+        "utilisation": lambda: utilisation(setting, requested.batch, requested.rounds, requested.peak),
         "pool": lambda: bench_pool.bench(setting, loras=20, banks=(1, 4, 10, 20)),
-        "inversion": lambda: bench_inversion.bench(setting, images=asked.batch),
-        "prior": lambda: bench_prior.bench(setting, images=asked.batch),
+        "inversion": lambda: bench_inversion.bench(setting, images=requested.batch),
+        "prior": lambda: bench_prior.bench(setting, images=requested.batch),
         "meta-training": lambda: bench_meta_training.bench(setting),
     }
-    run(tables, asked.tables or list(tables), asked.write, HEAD)
+    run(tables, requested.tables or list(tables), requested.write, HEAD)
 
 
 if __name__ == "__main__":

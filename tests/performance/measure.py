@@ -50,14 +50,14 @@ def exponent(sizes: Sequence[float], seconds: Sequence[float]) -> float:
 
 def kept_for_backward(run: Callable[[], torch.Tensor]) -> int:
     """Return the bytes that a forward pass keeps for its backward pass, each storage once."""
-    found: dict[int, int] = {}
+    actual: dict[int, int] = {}
 
     def pack(tensor: torch.Tensor) -> torch.Tensor:
         storage = tensor.untyped_storage()
-        found[storage.data_ptr()] = storage.nbytes()
+        actual[storage.data_ptr()] = storage.nbytes()
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         out = run()
     del out
-    return sum(found.values())
+    return sum(actual.values())

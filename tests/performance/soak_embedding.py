@@ -89,10 +89,10 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=COUNT)
     parser.add_argument("--folder", type=Path, help="where nine gigabytes are free; a temporary folder if not given")
     parser.add_argument("--network", choices=["small", "base"], default="small", help="base: ViT-B/16, for hours")
-    asked = parser.parse_args()
-    network = SMALL if asked.network == "small" else TimmVit(model="vit_base_patch16_224", weights="random")
-    with tempfile.TemporaryDirectory(dir=asked.folder) as folder:
-        print(soak(asked.images, Path(folder), network).markdown())
+    requested = parser.parse_args()
+    network = SMALL if requested.network == "small" else TimmVit(model="vit_base_patch16_224", weights="random")
+    with tempfile.TemporaryDirectory(dir=requested.folder) as folder:
+        print(soak(requested.images, Path(folder), network).markdown())
 
 
 if __name__ == "__main__":

@@ -598,14 +598,14 @@ def test_what_a_cached_stage_cost_is_told_again(toy: Toy) -> None:
 
 
 def test_a_slow_head_is_asked_of_no_more_tasks(stubs: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[int] = []
+    requested: list[int] = []
 
     def counting(*features: object, head: object, keys: object) -> None:
-        asked.append(1)
+        requested.append(1)
 
     monkeypatch.setattr("freeshot.pipeline.record.measure_sampling_error", counting)
     stubs.launch("knn")
-    assert asked == [1]
+    assert requested == [1]
     monkeypatch.setattr(Learner, "jackknife", False)
     stubs.launch("knn", rerun=True)
-    assert asked == [1]
+    assert requested == [1]

@@ -153,15 +153,15 @@ def test_services_answer_count_and_give_no_gradient(toy: Toy) -> None:
     (first, *_) = oracles = bench.oracles()
     assert len(oracles) == 4
     images = torch.rand(3, 3, first.image_size, first.image_size, requires_grad=True)
-    said = first.logits(images)
-    assert not said.requires_grad
+    printed = first.logits(images)
+    assert not printed.requires_grad
     assert first.queries == 3
     first.logits(images[:1])
     assert first.queries == 4
     open_bench = toy.bench(made(lambda bench: None, frozenset({Needs.POOL}))())
     entry = open_bench.pool().entries[0]
     backbone = open_bench._context.backbone(open_bench.cell.spec.backbone)
-    assert torch.equal(said, BankTeacher(backbone, [entry]).plain_logits(images.detach()))
+    assert torch.equal(printed, BankTeacher(backbone, [entry]).plain_logits(images.detach()))
     assert first.classes == entry.classes
 
 

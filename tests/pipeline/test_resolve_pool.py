@@ -79,8 +79,8 @@ def test_a_plugins_pool_comes_before_ones_own_of_that_name(toy: Toy, pools: Path
 
 
 def test_a_part_and_a_poison_lead_to_the_whole(toy: Toy, pools: Path) -> None:
-    place = find_pool("mine/toy-waves+noise30", toy.catalogue, pools)
-    assert (place.folder, place.part) == (pools / "mine", "toy-waves")
+    location = find_pool("mine/toy-waves+noise30", toy.catalogue, pools)
+    assert (location.folder, location.part) == (pools / "mine", "toy-waves")
 
 
 def test_pools_in_folders_of_folders_have_a_slash_in_their_names(toy: Toy, pools: Path) -> None:
@@ -154,8 +154,8 @@ def test_a_folder_is_called_by_the_name_on_its_card(toy: Toy, pools: Path) -> No
     (pools / "mine").rename(toy.folder / "elsewhere")
     card = toy.folder / "elsewhere" / "pool.json"
     card.write_text(card.read_text().replace('"name": "toy"', '"name": "theirs"'))
-    found = record_of(toy, "random-lora", pools, pool=str(toy.folder / "elsewhere"))
-    assert (found.status, found.spec.track.pool_override) == ("ok", "theirs")
+    actual = record_of(toy, "random-lora", pools, pool=str(toy.folder / "elsewhere"))
+    assert (actual.status, actual.spec.track.pool_override) == ("ok", "theirs")
 
 
 def test_a_pool_that_changes_under_a_run_is_refused(toy: Toy, pools: Path) -> None:

@@ -80,19 +80,19 @@ def test_wanted_tasks_are_those_in_turn_that_are_wanted() -> None:
     source = SurrogateSource(POOL, TaskShape(2, 1, 2), 1, SIDE, CPU, flip=False)
     heard: list[tuple[int, int]] = []
     tasks = Tasks(source.draw, {}, 3, lambda done, total: heard.append((done, total)))
-    found = list(tasks.take_where(4, lambda task: task.sources[0] == "lora-1"))
+    actual = list(tasks.take_where(4, lambda task: task.sources[0] == "lora-1"))
     slow = [task for task in Tasks(source.draw, {}, 3).take(40) if task.sources[0] == "lora-1"][:4]
-    assert all(torch.equal(a.query.images, b.query.images) for a, b in zip(found, slow, strict=True))
+    assert all(torch.equal(a.query.images, b.query.images) for a, b in zip(actual, slow, strict=True))
     assert heard == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
 def test_of_ten_unwanted_tasks_in_a_row_the_tenth_is_taken() -> None:
     source = SurrogateSource(POOL, TaskShape(2, 1, 2), 1, SIDE, CPU, flip=False)
-    found = list(Tasks(source.draw, {}, 3).take_where(2, lambda task: False))
+    actual = list(Tasks(source.draw, {}, 3).take_where(2, lambda task: False))
     every = list(Tasks(source.draw, {}, 3).take(20))
-    assert len(found) == 2
-    assert torch.equal(found[0].query.images, every[9].query.images)
-    assert torch.equal(found[1].query.images, every[19].query.images)
+    assert len(actual) == 2
+    assert torch.equal(actual[0].query.images, every[9].query.images)
+    assert torch.equal(actual[1].query.images, every[19].query.images)
 
 
 def test_a_share_of_one_gives_tasks_of_one_lora_with_its_logits() -> None:

@@ -364,8 +364,8 @@ def test_what_was_remembered_is_not_computed_again(stocked: Toy) -> None:
         made.append(1)
         return {"lr": 0.1}
 
-    found = [stocked.bench(Rich()).cached_json("choosing", {"grid": [1, 2]}, make) for _ in range(2)]
-    assert (found, len(made)) == ([{"lr": 0.1}] * 2, 1)
+    actual = [stocked.bench(Rich()).cached_json("choosing", {"grid": [1, 2]}, make) for _ in range(2)]
+    assert (actual, len(made)) == ([{"lr": 0.1}] * 2, 1)
 
 
 def test_what_another_version_made_is_made_anew(stocked: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -406,8 +406,8 @@ def test_what_was_kept_is_not_computed_again_and_costs_a_stage(stocked: Toy) -> 
         return {"weight": torch.arange(3.0)}
 
     benches = [stocked.bench(Rich()) for _ in range(2)]
-    found = [bench.cached_tensors("training", {"steps": 2}, make)["weight"].tolist() for bench in benches]
-    assert (found, len(made)) == ([[0.0, 1.0, 2.0]] * 2, 1)
+    actual = [bench.cached_tensors("training", {"steps": 2}, make)["weight"].tolist() for bench in benches]
+    assert (actual, len(made)) == ([[0.0, 1.0, 2.0]] * 2, 1)
     assert [[(s.stage, s.cached) for s in bench.stages] for bench in benches] == [
         [("training", False)],
         [("training", True)],

@@ -40,17 +40,17 @@ def catalogue(*plugins: str) -> Catalogue:
 
 def test_a_component_is_found_by_kind_and_name(install: Install) -> None:
     install("walk", learner("walker"), version="0.3")
-    found = catalogue("walk")
-    assert found.component("meta-learner", "walker").name == "walker"
-    assert found.names("meta-learner") == ("walker",)
-    assert found.origin("meta-learner", "walker") == "freeshot-walk 0.3"
+    actual = catalogue("walk")
+    assert actual.component("meta-learner", "walker").name == "walker"
+    assert actual.names("meta-learner") == ("walker",)
+    assert actual.origin("meta-learner", "walker") == "freeshot-walk 0.3"
 
 
 def test_a_typo_is_answered_with_the_nearest_name(install: Install) -> None:
     install("walk", learner("walker"))
-    with pytest.raises(UnknownNameError) as told:
+    with pytest.raises(UnknownNameError) as message:
         catalogue("walk").component("meta-learner", "walkr")
-    assert str(told.value) == "No meta-learner is called 'walkr'. Did you mean 'walker'? Known: walker."
+    assert str(message.value) == "No meta-learner is called 'walkr'. Did you mean 'walker'? Known: walker."
 
 
 def test_an_unknown_name_mentions_the_plugin_that_failed(install: Install) -> None:
@@ -61,11 +61,11 @@ def test_an_unknown_name_mentions_the_plugin_that_failed(install: Install) -> No
 
 def test_an_unknown_name_does_not_mention_failures_of_another_kind(install: Install) -> None:
     install("angry", "@hookimpl\ndef freeshot_tracks(): raise OSError")
-    found = catalogue("angry")
-    assert not found.tracks()
-    with pytest.raises(UnknownNameError) as told:
-        found.component("meta-learner", "walker")
-    assert "angry" not in str(told.value)
+    actual = catalogue("angry")
+    assert not actual.tracks()
+    with pytest.raises(UnknownNameError) as message:
+        actual.component("meta-learner", "walker")
+    assert "angry" not in str(message.value)
 
 
 def test_an_unknown_kind_is_answered_too() -> None:
@@ -77,14 +77,14 @@ def test_two_classes_of_one_name_name_both_modules_and_versions(install: Install
     install("ann", learner("walker", 1))
     install("bob", learner("walker", 2), version="2.0")
     install("sue", learner("runner"))
-    found = catalogue("ann", "bob", "sue")
-    with pytest.raises(PluginError) as told:
-        found.component("meta-learner", "walker")
-    assert str(told.value) == (
+    actual = catalogue("ann", "bob", "sue")
+    with pytest.raises(PluginError) as message:
+        actual.component("meta-learner", "walker")
+    assert str(message.value) == (
         "The meta-learner name 'walker' is claimed by fake_ann (freeshot-ann 1.0) and fake_bob (freeshot-bob 2.0), "
         "so none of them can be used. Leave one plugin out with --no-plugin, or rename its part."
     )
-    assert found.names("meta-learner") == ("runner",)
+    assert actual.names("meta-learner") == ("runner",)
 
 
 def test_one_class_offered_twice_is_one_class(install: Install) -> None:
@@ -99,28 +99,28 @@ def test_one_name_in_two_kinds_is_no_conflict(install: Install) -> None:
     install("walk", learner("same"))
     track = "Track(name='same', dataset='d', pool='p', sources=(), backbone='b')"
     install("path", f"@hookimpl\ndef freeshot_tracks(): return [{track}]")
-    found = catalogue("walk", "path")
-    assert found.track("same").dataset == "d"
-    assert found.component("meta-learner", "same").name == "same"
+    actual = catalogue("walk", "path")
+    assert actual.track("same").dataset == "d"
+    assert actual.component("meta-learner", "same").name == "same"
 
 
 def test_a_hook_that_cannot_import_its_classes_is_a_failure_of_its_plugin(install: Install) -> None:
     install("angry", "@hookimpl\ndef freeshot_meta_learners():\n    import no_such_module")
     install("walk", learner("walker"))
-    found = catalogue("angry", "walk")
-    assert found.names("meta-learner") == ("walker",)
-    assert [failure.name for failure in found.host.failures] == ["angry"]
+    actual = catalogue("angry", "walk")
+    assert actual.names("meta-learner") == ("walker",)
+    assert [failure.name for failure in actual.host.failures] == ["angry"]
 
 
 def test_a_kind_is_asked_for_only_when_needed_and_once(install: Install) -> None:
     install("count", "calls = []\n@hookimpl\ndef freeshot_tracks():\n    calls.append(1)\n    return []")
-    found = catalogue("count")
-    assert not found.names("meta-learner")
+    actual = catalogue("count")
+    assert not actual.names("meta-learner")
     import fake_count  # type: ignore[import-not-found]
 
     assert fake_count.calls == []
-    found.tracks()
-    found.tracks()
+    actual.tracks()
+    actual.tracks()
     assert fake_count.calls == [1]
 
 
@@ -149,9 +149,9 @@ UNUSABLE = {
 def test_an_unusable_class_is_left_out_with_the_reason(install: Install, why: str) -> None:
     install("odd", f"{UNUSABLE[why]}\n@hookimpl\ndef freeshot_meta_learners(): return [C]")
     install("walk", learner("walker"))
-    found = catalogue("odd", "walk")
-    assert found.names("meta-learner") == ("walker",)
-    (failure,) = found.host.failures
+    actual = catalogue("odd", "walk")
+    assert actual.names("meta-learner") == ("walker",)
+    (failure,) = actual.host.failures
     assert failure.name == "odd"
     assert why in failure.reason
 
@@ -163,23 +163,23 @@ def test_an_unusable_class_does_not_take_its_neighbours_along(install: Install) 
 
 def test_a_hook_that_returns_nothing_is_told_to_return_a_list(install: Install) -> None:
     install("mute", "@hookimpl\ndef freeshot_methods(): pass")
-    found = catalogue("mute")
-    assert not found.names("method")
-    assert "returned None, which is not a list" in found.host.failures[0].reason
+    actual = catalogue("mute")
+    assert not actual.names("method")
+    assert "returned None, which is not a list" in actual.host.failures[0].reason
 
 
 def test_a_generator_that_breaks_half_way_is_a_failure_of_its_plugin(install: Install) -> None:
     install("half", "@hookimpl\ndef freeshot_tracks():\n    yield from ()\n    raise OSError('half way')")
-    found = catalogue("half")
-    assert not found.tracks()
-    assert "half way" in found.host.failures[0].reason
+    actual = catalogue("half")
+    assert not actual.tracks()
+    assert "half way" in actual.host.failures[0].reason
 
 
 def test_a_wrapped_listing_hook_is_refused(install: Install) -> None:
     install("wrap", "@hookimpl(wrapper=True)\ndef freeshot_tracks(): return (yield)")
-    found = catalogue("wrap")
-    assert not found.tracks()
-    assert "cannot be wrapped" in found.host.failures[0].reason
+    actual = catalogue("wrap")
+    assert not actual.tracks()
+    assert "cannot be wrapped" in actual.host.failures[0].reason
 
 
 @pytest.fixture
@@ -219,14 +219,14 @@ def test_suites_pools_penalties_and_columns_are_collected(install: Install) -> N
         def freeshot_leaderboard_columns(): return [Column("seeds", lambda record: record.spec.seed)]
         """,
     )
-    found = catalogue("much")
-    assert found.suite("pocket").summary == "A small suite."
-    assert found.pools() == {"sketch": Path("/pools/sketch")}
-    assert found.pool("sketch") == Path("/pools/sketch")
-    assert [column.title for column in found.columns()] == ["seeds"]
-    assert found.lora_penalty("ridge") is print
+    actual = catalogue("much")
+    assert actual.suite("pocket").summary == "A small suite."
+    assert actual.pools() == {"sketch": Path("/pools/sketch")}
+    assert actual.pool("sketch") == Path("/pools/sketch")
+    assert [column.title for column in actual.columns()] == ["seeds"]
+    assert actual.lora_penalty("ridge") is print
     with pytest.raises(UnknownNameError, match=r"No penalty is called 'none'.*expected a pair \(name, function\)"):
-        found.lora_penalty("none")
+        actual.lora_penalty("none")
 
 
 @pytest.mark.parametrize(
@@ -246,13 +246,13 @@ def test_two_tracks_of_one_name_are_both_refused(install: Install) -> None:
     track = "Track(name='same', dataset='d', pool='p', sources=(), backbone='b', version={})"
     install("ann", f"@hookimpl\ndef freeshot_tracks(): return [{track.format(1)}]")
     install("bob", f"@hookimpl\ndef freeshot_tracks(): return [{track.format(2)}]")
-    found = catalogue("ann", "bob")
+    actual = catalogue("ann", "bob")
     with pytest.raises(PluginError, match=r"track name 'same'.*plugin 'ann' .freeshot-ann 1.0. and plugin 'bob'"):
-        found.track("same")
+        actual.track("same")
 
 
 def test_a_value_of_the_wrong_type_is_left_out(install: Install) -> None:
     install("odd", "@hookimpl\ndef freeshot_tracks(): return ['a/x/1s']")
-    found = catalogue("odd")
-    assert not found.tracks()
-    assert "offers 'a/x/1s', expected a freeshot.Track" in found.host.failures[0].reason
+    actual = catalogue("odd")
+    assert not actual.tracks()
+    assert "offers 'a/x/1s', expected a freeshot.Track" in actual.host.failures[0].reason

@@ -24,8 +24,8 @@ def trained(backbone: Backbone, targets: tuple[str, ...] = ("q", "v"), rank: int
     """Return an adapter far from zero."""
     model = SharedLora(backbone, rank, torch.Generator().manual_seed(0), targets)
     with torch.no_grad():
-        for place, b in enumerate(model.bank.b):
-            b.copy_(torch.randn(b.shape, generator=torch.Generator().manual_seed(place)) * 0.2)
+        for index, b in enumerate(model.bank.b):
+            b.copy_(torch.randn(b.shape, generator=torch.Generator().manual_seed(index)) * 0.2)
     return model.snapshot()
 
 

@@ -45,8 +45,8 @@ def save_peft(tmp_path: Path, backbone: Backbone) -> SavePeft:
         from peft import LoraConfig, get_peft_model
 
         torch.manual_seed(seed)
-        asked: dict[str, Any] = {"r": 3, "lora_alpha": 5, "target_modules": ["qkv"], "init_lora_weights": False}
-        config = LoraConfig(**asked | options)
+        requested: dict[str, Any] = {"r": 3, "lora_alpha": 5, "target_modules": ["qkv"], "init_lora_weights": False}
+        config = LoraConfig(**requested | options)
         model: Any = get_peft_model(copy.deepcopy(backbone.vit), config)
         folder = tmp_path / "loras" / name
         model.save_pretrained(str(folder))
@@ -177,9 +177,9 @@ def paper_folder(tmp_path: Path) -> Path:
     folder.mkdir(parents=True)
     for lora in range(2):
         tensors = {f"fc_{WIDTH}in_5out": torch.randn(5, WIDTH, generator=rng(lora))}
-        for place in range(2 * DEPTH):
-            tensors[f"w_a_{place:03d}"] = torch.randn(4, WIDTH, generator=rng(100 * lora + place))
-            tensors[f"w_b_{place:03d}"] = torch.randn(WIDTH, 4, generator=rng(200 * lora + place)) * 0.1
+        for index in range(2 * DEPTH):
+            tensors[f"w_a_{index:03d}"] = torch.randn(4, WIDTH, generator=rng(100 * lora + index))
+            tensors[f"w_b_{index:03d}"] = torch.randn(WIDTH, 4, generator=rng(200 * lora + index)) * 0.1
         save_file(tensors, folder / f"lora_{lora}.safetensors")
         (folder / f"global_label_{lora}.json").write_text(json.dumps([3 * lora + n for n in range(5)]))
     return folder

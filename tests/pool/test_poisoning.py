@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 
 def spoilt(pool: LoraPool, kind: str, percent: int) -> set[str]:
-    found = poisoned(pool, Poison(kind, percent)).entries
-    return {old.name for old, new in zip(pool.entries, found, strict=True) if old is not new}
+    actual = poisoned(pool, Poison(kind, percent)).entries
+    return {old.name for old, new in zip(pool.entries, actual, strict=True) if old is not new}
 
 
 def test_a_name_says_what_is_poisoned() -> None:
@@ -58,7 +58,7 @@ def test_no_class_keeps_its_row_where_labels_are_permuted(pool: LoraPool) -> Non
             for row, bias in zip(new.head_weight, new.head_bias, strict=True)
         ]
         assert sorted(rows) == list(range(5))
-        assert all(place != row for place, row in enumerate(rows))
+        assert all(index != row for index, row in enumerate(rows))
 
 
 def test_nothing_about_a_lora_tells_that_it_is_poisoned(pool: LoraPool) -> None:

@@ -77,14 +77,14 @@ def first_b(tensors: dict[str, Tensor]) -> Tensor:
 def test_a_pool_comes_back_as_it_was_written(pool: Path, make_entry: MakeEntry, backbone: Backbone) -> None:
     opened = open_pool(pool, backbone.sha256)
     assert (opened.name, opened.backbone, opened.license) == ("small", "toy-vit", "toy-waves: Apache-2.0")
-    for found, written in zip(opened.entries, [make_entry(0), make_entry(1, rank=3)], strict=True):
+    for actual, written in zip(opened.entries, [make_entry(0), make_entry(1, rank=3)], strict=True):
         for field in ("name", "rank", "classes", "class_ids", "facts"):
-            assert getattr(found, field) == getattr(written, field)
-        assert set(found.factors) == set(written.factors)
-        for slot, parts in found.factors.items():
+            assert getattr(actual, field) == getattr(written, field)
+        assert set(actual.factors) == set(written.factors)
+        for slot, parts in actual.factors.items():
             assert all(torch.equal(t, u) for t, u in zip(parts, written.factors[slot], strict=True))
-        assert torch.equal(found.head_weight, written.head_weight)
-        assert torch.equal(found.head_bias, written.head_bias)
+        assert torch.equal(actual.head_weight, written.head_weight)
+        assert torch.equal(actual.head_bias, written.head_bias)
 
 
 def test_the_shipped_toy_pool_is_good(backbone: Backbone) -> None:
@@ -101,9 +101,9 @@ def test_a_pools_identity_is_that_of_its_card(pool: Path, tmp_path: Path) -> Non
 
 def test_loras_on_every_linear_layer_come_back(tmp_path: Path, make_entry: MakeEntry, write_pool: WritePool) -> None:
     written = make_entry(0, targets=TARGETS)
-    (found,) = open_pool(write_pool(tmp_path, written)).entries
-    assert set(found.factors) == set(written.factors)
-    for slot, parts in found.factors.items():
+    (actual,) = open_pool(write_pool(tmp_path, written)).entries
+    assert set(actual.factors) == set(written.factors)
+    for slot, parts in actual.factors.items():
         assert all(torch.equal(t, u) for t, u in zip(parts, written.factors[slot], strict=True))
 
 
@@ -335,8 +335,8 @@ def garbled(content: bytes, data: st.DataObject, *, head: int | None = None) -> 
     """Change, drop or insert some bytes, the first `head` of them more often."""
     out = bytearray(content)
     for _ in range(data.draw(st.integers(1, 3))):
-        place = data.draw(st.integers(0, min(head or len(out), len(out)) - 1))
-        out[place : place + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
+        index = data.draw(st.integers(0, min(head or len(out), len(out)) - 1))
+        out[index : index + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
     return bytes(out)
 
 
@@ -369,13 +369,13 @@ def test_no_card_with_a_strange_value_gets_through(
     file = victim / "pool.json"
     good = file.read_bytes()
     card: Any = json.loads(good)
-    place = card
+    folder = card
     while True:
-        key = data.draw(st.sampled_from(range(len(place)) if isinstance(place, list) else sorted(place)))
-        if not (isinstance(place[key], list | dict) and place[key] and data.draw(st.booleans())):
+        key = data.draw(st.sampled_from(range(len(folder)) if isinstance(folder, list) else sorted(folder)))
+        if not (isinstance(folder[key], list | dict) and folder[key] and data.draw(st.booleans())):
             break
-        place = place[key]
-    place[key] = value
+        folder = folder[key]
+    folder[key] = value
     try:
         file.write_text(json.dumps(card))
         assert_refused_or_good(victim, original, backbone)

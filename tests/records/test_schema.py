@@ -21,8 +21,8 @@ VALIDATOR = Draft202012Validator(record_schema())
 
 
 def golden() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(GOLDEN.read_text())
-    return found
+    actual: dict[str, Any] = json.loads(GOLDEN.read_text())
+    return actual
 
 
 def test_the_published_schema_is_what_the_models_say() -> None:

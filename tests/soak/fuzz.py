@@ -36,8 +36,8 @@ def bench(count: int = COUNT) -> Table:
     with tempfile.TemporaryDirectory(dir=RAM if RAM.is_dir() else None) as name:
         folder = Path(name).resolve()
         for reader in readers(folder):
-            told = fuzzed(reader, folder, count)
-            rows.append((reader.name, str(count), str(told["read"]), str(told["refused"]), _faults(told)))
+            message = fuzzed(reader, folder, count)
+            rows.append((reader.name, str(count), str(message["read"]), str(message["refused"]), _faults(message)))
             print(*rows[-1], sep=" | ", flush=True)
     note = (
         "Each file is cut, flipped, repeated and filled with surprises at random (fixed seed); folders and "
@@ -53,7 +53,7 @@ def fuzzed(reader: Reader, folder: Path, count: int, seed: int = 0) -> Counter[s
     """Count what a reader made of its mutated file: 'read', 'refused', and faults by name."""
     rng = random.Random(f"{seed} {reader.name}")
     spoil, restore = spoiling(reader)
-    told: Counter[str] = Counter()
+    received: Counter[str] = Counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for _ in range(count):
@@ -61,14 +61,14 @@ def fuzzed(reader: Reader, folder: Path, count: int, seed: int = 0) -> Counter[s
             reader.before()
             held = forget_peak()
             with _watched(reader.within or folder) as written:
-                told[_answer(reader)] += 1
+                received[_answer(reader)] += 1
             if written:
-                told[f"wrote {written[0]}"] += 1
+                received[f"wrote {written[0]}"] += 1
             if peak() - held > MEMORY:
-                told["memory"] += 1
+                received["memory"] += 1
     restore()
     reader.before()
-    return told
+    return received
 
 
 def spoiling(reader: Reader) -> tuple[Callable[[random.Random], None], Callable[[], None]]:
@@ -95,8 +95,8 @@ def _answer(reader: Reader) -> str:
 
 
 def _faults(told: Counter[str]) -> str:
-    found = {name: number for name, number in told.items() if name not in ("read", "refused")}
-    return ", ".join(f"{number} × {name}" for name, number in found.items()) or "0"
+    actual = {name: number for name, number in told.items() if name not in ("read", "refused")}
+    return ", ".join(f"{number} × {name}" for name, number in actual.items()) or "0"
 
 
 @contextmanager
@@ -150,8 +150,8 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
     else:
         changes = CHANGES.get(event, [])
     folder, written = _WATCH[-1]
-    for place, base in changes:
-        path, within = arguments[place], -1 if base is None else arguments[base]
+    for index, base in changes:
+        path, within = arguments[index], -1 if base is None else arguments[base]
         if not isinstance(path, (str, bytes, Path)):
             continue
         whole = Path(os.fsdecode(path))

@@ -130,12 +130,16 @@ class Place:
 
     def another(self, command: str) -> Running:
         """Start a command beside one that is at work."""
-        told = {"SOAK_DIARY": str(self.diary), "SOAK_POOL": str(self.folder / "pool"), "SOAK_DEATH": str(self.death)}
-        said = self.diary / f"said-{time.monotonic_ns()}.txt"
+        received = {
+            "SOAK_DIARY": str(self.diary),
+            "SOAK_POOL": str(self.folder / "pool"),
+            "SOAK_DEATH": str(self.death),
+        }
+        printed = self.diary / f"said-{time.monotonic_ns()}.txt"
         arguments = ("--plugin", str(WATCHED), *self.commands[command])
-        process = forking().Process(target=_freeshot, args=(arguments, self.folder, said, told))
+        process = forking().Process(target=_freeshot, args=(arguments, self.folder, printed, received))
         process.start()
-        return Running(process, said)
+        return Running(process, printed)
 
     def finish(self, command: str) -> tuple[int, str]:
         """Run a command to its end; return its exit code, and what it said."""
@@ -150,14 +154,14 @@ class Place:
 
     def left(self) -> dict[str, Any]:
         """Return all records and the pool's card, without times; raises where one is half-written."""
-        found: dict[str, Any] = {}
+        actual: dict[str, Any] = {}
         for path in sorted((self.folder / "results").rglob("[!.]*.json")):
             RunRecord.read(path)
-            found[path.name] = _timeless(json.loads(path.read_text(encoding="utf-8")))
+            actual[path.name] = _timeless(json.loads(path.read_text(encoding="utf-8")))
         card = self.folder / "pool" / "pool.json"
         if card.exists():
-            found[card.name] = json.loads(card.read_text(encoding="utf-8"))
-        return found
+            actual[card.name] = json.loads(card.read_text(encoding="utf-8"))
+        return actual
 
 
 def _timeless(record: dict[str, Any]) -> dict[str, Any]:

@@ -99,8 +99,8 @@ def in_peace(place: Place) -> Peace:
     moments, operations = [], {}
     for command in place.commands:
         begun = time.time()
-        code, said = place.finish(command)
-        assert code == 0, said
+        code, printed = place.finish(command)
+        assert code == 0, printed
         lines = [{"at": begun, "cell": "", "stage": STARTING}, *place.noted()]
         ends = [float(line["at"]) for line in lines[1:]] + [time.time()]
         for line, end in zip(lines, ends, strict=True):
@@ -113,11 +113,11 @@ def in_peace(place: Place) -> Peace:
 def killed(place: Place, kills: int, peace: Peace) -> Told:
     """Kill the grid at random moments of random stages; now and then let it through, compare, and begin afresh."""
     rng = random.Random(f"{place.workers} {kills}")
-    told = Told("kill −9" if place.workers == 1 else f"kill −9 with {place.workers} workers")
+    message = Told("kill −9" if place.workers == 1 else f"kill −9 with {place.workers} workers")
     sorts = ("all",) if place.workers == 1 else ("all", "first", "worker")
     number = 0
-    while told.times < kills:
-        drawn = sorted(rng.sample(range(len(peace.moments)), min(A_LIFE, kills - told.times)))
+    while message.times < kills:
+        drawn = sorted(rng.sample(range(len(peace.moments)), min(A_LIFE, kills - message.times)))
         targets = [peace.moments[moment] for moment in drawn]
         for command in place.commands:
             for target in [target for target in targets if target[0] == command]:
@@ -128,75 +128,75 @@ def killed(place: Place, kills: int, peace: Peace) -> Told:
                     break  # it went by faster than before
                 stage = _stage(place)
                 if running.kill(sort):
-                    told.where[stage] += 1
-                    told.times += 1
+                    message.where[stage] += 1
+                    message.times += 1
                 running.wait(600)
-                _look(place, told)
-            _through(place, command, told)
-        _compare(place, told, peace)
+                _look(place, message)
+            _through(place, command, message)
+        _compare(place, message, peace)
         shutil.rmtree(place.folder)
-    return told
+    return message
 
 
 def killed_by_operation(place: Place, kills: int, peace: Peace) -> Told:
     """Kill the grid just before an operation on a file, drawn by number, as above."""
     rng = random.Random(kills)
-    told = Told("kill −9 before an operation on a file")
-    while told.times < kills:
+    message = Told("kill −9 before an operation on a file")
+    while message.times < kills:
         for command, count in peace.operations.items():
             for _ in range(2 if command == "pool" else A_LIFE):
                 dying = replace(place, death=rng.randint(1, count))
-                code, said = dying.finish(command)
+                code, printed = dying.finish(command)
                 if code == 0:
                     break
-                told.times += code == -9
+                message.times += code == -9
                 if code != -9:
-                    told.faults.append(said[-200:])
-                told.where[_stage(place)] += 1
-                _look(place, told)
+                    message.faults.append(printed[-200:])
+                message.where[_stage(place)] += 1
+                _look(place, message)
                 if command == "pool" and _built(place):
                     break
-            _through(place, command, told)
-        _compare(place, told, peace)
+            _through(place, command, message)
+        _compare(place, message, peace)
         shutil.rmtree(place.folder)
-    return told
+    return message
 
 
 def twice(place: Place, peace: Peace) -> Told:
     """Give each command twice at the same time, in the same folders."""
-    told = Told("two at once")
+    message = Told("two at once")
     for command in place.commands:
         both = [place.start(command), place.another(command)]
         for running in both:
             running.wait(3600)
             if running.code or "Traceback" in running.said:
-                told.faults.append(f"{command}: exit code {running.code}, {running.said[-200:]}")
-        told.times += 1
-        _look(place, told)
-    _compare(place, told, peace)
-    return told
+                message.faults.append(f"{command}: exit code {running.code}, {running.said[-200:]}")
+        message.times += 1
+        _look(place, message)
+    _compare(place, message, peace)
+    return message
 
 
 def filled(place: Place, peace: Peace) -> Told:
     """Give the grid a disk that fills, then a larger one, until there is room."""
-    told = Told("the disk is full")
+    message = Told("the disk is full")
     sizes = iter([int(share * peace.bytes) for share in DISKS])
     with disk(place.folder, next(sizes)) as grow:
         if grow is None:
-            told.faults.append("not tried: no file system can be mounted here")
-            return told
+            message.faults.append("not tried: no file system can be mounted here")
+            return message
         for command in place.commands:
             while (ended := place.finish(command))[0] != 0:
-                _look(place, told)
-                told.times += 1
-                told.where[_stage(place)] += 1
-                said = ended[1]
-                if "Traceback" in said or ("disk is full" not in said and "cannot be written" not in said):
-                    told.faults.append(f"it said: {said[-300:]}")
+                _look(place, message)
+                message.times += 1
+                message.where[_stage(place)] += 1
+                printed = ended[1]
+                if "Traceback" in printed or ("disk is full" not in printed and "cannot be written" not in printed):
+                    message.faults.append(f"it said: {printed[-300:]}")
                 grow(next(sizes))  # there are enough, or this says so
-            _look(place, told)
-        _compare(place, told, peace)
-    return told
+            _look(place, message)
+        _compare(place, message, peace)
+    return message
 
 
 def _reached(place: Place, running: Running, target: tuple[str, str, str, float], rng: random.Random) -> bool:
@@ -228,12 +228,12 @@ def _through(place: Place, command: str, told: Told) -> None:
     if command == "pool" and _built(place):
         return  # killed after all was done
     for _ in range(5):
-        code, said = place.finish(command)
+        code, printed = place.finish(command)
         _look(place, told)
-        if code == 0 and "another process is running it" not in said:
+        if code == 0 and "another process is running it" not in printed:
             return
         time.sleep(1)
-    told.faults.append(f"{command} does not come through: {said[-300:]}")
+    told.faults.append(f"{command} does not come through: {printed[-300:]}")
 
 
 def _built(place: Place) -> bool:

@@ -83,11 +83,11 @@ def _artifacts(folder: Path) -> Iterator[Reader]:
         restore_good = _restoring(card.parent)
 
         def load(artifacts: Artifacts = artifacts, artifact: Artifact = artifact, place: Path = card.parent) -> None:
-            found = artifacts.load("stage", {"a": 1})
+            actual = artifacts.load("stage", {"a": 1})
             place.mkdir(exist_ok=True)  # a damaged one is cleared away
-            if found is not None:
-                require_equal(found.tensors, artifact.tensors)
-                assert found.facts == artifact.facts
+            if actual is not None:
+                require_equal(actual.tensors, artifact.tensors)
+                assert actual.facts == artifact.facts
 
         for file in ("tensors.safetensors", "card.json"):
             yield Reader(f"{name} in the cache, {file}", card.parent / file, load, restore_good(file))
@@ -121,10 +121,10 @@ def _pixels(folder: Path) -> Iterator[Reader]:
         assert torch.equal(again.read(range(len(images))), shown)
 
     read()
-    (place,) = (path for path in root.iterdir() if path.is_dir())  # beside it lies the lock
-    restoring = _restoring(place)
-    for name in sorted(path.name for path in place.iterdir()):
-        yield Reader(f"decoded pixels, {name}", place / name, read, restoring(name))
+    (location,) = (path for path in root.iterdir() if path.is_dir())  # beside it lies the lock
+    restoring = _restoring(location)
+    for name in sorted(path.name for path in location.iterdir()):
+        yield Reader(f"decoded pixels, {name}", location / name, read, restoring(name))
 
 
 def require_equal(found: Mapping[str, torch.Tensor], good: Mapping[str, torch.Tensor]) -> None:

@@ -91,9 +91,9 @@ def _own(folder: Path) -> Iterator[Reader]:
             split_of_rows(listed.splits, table)
 
     yield Reader("own data, CSV", table, list_table)
-    asked = TrackSettings(pool="pocket", sources=("icons",), backbone="pocket-vit", way=2, query=1, episodes=5)
+    requested = TrackSettings(pool="pocket", sources=("icons",), backbone="pocket-vit", way=2, query=1, episodes=5)
     parts = Split(base=("0",), novel=("1", "2"))
-    write_manifest(data, Manifest(name="mine", path="pictures", splits=parts, settings=asked))
+    write_manifest(data, Manifest(name="mine", path="pictures", splits=parts, settings=requested))
     file = manifest_path(data, "mine")
 
     def open_manifest() -> None:

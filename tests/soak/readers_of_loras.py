@@ -125,8 +125,8 @@ def _paper(folder: Path) -> Iterator[Reader]:
     folder.mkdir()
     for number in range(2):
         tensors = {f"fc_{WIDTH}in_2out": torch.rand(2, WIDTH)}
-        for place in range(4):
-            tensors |= {f"w_a_{place:03d}": torch.rand(2, WIDTH), f"w_b_{place:03d}": torch.rand(WIDTH, 2)}
+        for index in range(4):
+            tensors |= {f"w_a_{index:03d}": torch.rand(2, WIDTH), f"w_b_{index:03d}": torch.rand(WIDTH, 2)}
         save_file(tensors, folder / f"lora_{number}.safetensors")
         (folder / f"global_label_{number}.json").write_text(json.dumps(["a", "b"]))
 

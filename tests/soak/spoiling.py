@@ -79,18 +79,18 @@ def _beside(path: Path, good: bytes, rng: Random) -> None:
 
 
 def _rename(path: Path, good: bytes, rng: Random) -> None:
-    place = rng.choice((path, path.parent))
-    other = place.with_name(rng.choice(NAMES) + rng.choice(("", path.suffix)))
-    if place.exists() and not other.exists():
-        place.rename(other)
+    folder = rng.choice((path, path.parent))
+    other = folder.with_name(rng.choice(NAMES) + rng.choice(("", path.suffix)))
+    if folder.exists() and not other.exists():
+        folder.rename(other)
 
 
 def _deeper(path: Path, good: bytes, rng: Random) -> None:
-    place = path.parent
+    folder = path.parent
     for _ in range(rng.choice((1, 3, 60))):
-        place = place / "deep"
-    place.mkdir(parents=True, exist_ok=True)
-    (place / path.name).write_bytes(good)
+        folder = folder / "deep"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / path.name).write_bytes(good)
 
 
 def _odd(path: Path) -> bool:

@@ -97,13 +97,13 @@ def _noting(read: Callable[..., Any], there: Callable[..., bool]) -> Callable[..
     """Note whenever something that is there turns out to be no whole thing."""
 
     def noted(*arguments: Any) -> Any:
-        found = None
+        actual = None
         try:
-            found = read(*arguments)
+            actual = read(*arguments)
         finally:
-            if found is None and there(*arguments):
+            if actual is None and there(*arguments):
                 note("", f"half-written: {arguments[-1]}")
-        return found
+        return actual
 
     return noted
 

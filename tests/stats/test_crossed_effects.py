@@ -55,10 +55,10 @@ def slow_half_width(table: list[list[float]]) -> float:
 def test_the_interval_is_the_textbooks(table: list[list[float]]) -> None:
     if np.ptp(table) == 0:
         return
-    found = crossed(table)
-    assert found.mean == pytest.approx(float(np.mean(table)))
-    assert found.half_width == pytest.approx(slow_half_width(table), rel=1e-6, abs=1e-12)
-    assert found.covers == "episodes and training seeds"
+    actual = crossed(table)
+    assert actual.mean == pytest.approx(float(np.mean(table)))
+    assert actual.half_width == pytest.approx(slow_half_width(table), rel=1e-6, abs=1e-12)
+    assert actual.covers == "episodes and training seeds"
 
 
 @given(tables(least=1))
@@ -75,10 +75,10 @@ def test_differences_of_many_tables_are_those_of_each_pair(data: st.DataObject) 
     many = np.array(data.draw(st.lists(table, min_size=count, max_size=count)))
     many[-1] = many[0]  # rows may be the same
     pairs = [(i, j) for i in range(count) for j in range(count)]
-    for (i, j), found in zip(pairs, crossed_differences(many, pairs), strict=True):
+    for (i, j), actual in zip(pairs, crossed_differences(many, pairs), strict=True):
         expected = crossed(many[i] - many[j])
-        assert found.mean == pytest.approx(expected.mean, abs=1e-12)
-        assert found.half_width == pytest.approx(expected.half_width, rel=1e-6, abs=1e-7)
+        assert actual.mean == pytest.approx(expected.mean, abs=1e-12)
+        assert actual.half_width == pytest.approx(expected.half_width, rel=1e-6, abs=1e-7)
 
 
 def test_rows_that_are_the_same_differ_by_a_point() -> None:

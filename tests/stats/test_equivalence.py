@@ -20,21 +20,21 @@ def test_both_p_are_those_of_scipys_one_sided_tests(pairs: list[tuple[float, flo
     differences = np.subtract(first, second)
     if np.ptp(differences) < 1e-9:
         return  # without a spread there is no t
-    found = equivalence(first, second, within)
-    assert found.p_low == pytest.approx(ttest_1samp(differences, -within, alternative="greater").pvalue, abs=1e-9)
-    assert found.p_high == pytest.approx(ttest_1samp(differences, within, alternative="less").pvalue, abs=1e-9)
+    actual = equivalence(first, second, within)
+    assert actual.p_low == pytest.approx(ttest_1samp(differences, -within, alternative="greater").pvalue, abs=1e-9)
+    assert actual.p_high == pytest.approx(ttest_1samp(differences, within, alternative="less").pvalue, abs=1e-9)
 
 
 @settings(deadline=None, max_examples=60)
 @given(st.lists(st.tuples(SHARES, SHARES), min_size=2, max_size=40), st.floats(0.001, 0.2))
 def test_equivalent_means_that_the_interval_lies_within(pairs: list[tuple[float, float]], within: float) -> None:
     first, second = ([pair[i] for pair in pairs] for i in (0, 1))
-    found = equivalence(first, second, within)
-    if found.agreement == "equivalent":
-        assert -within <= found.interval.low <= found.interval.high <= within
+    actual = equivalence(first, second, within)
+    if actual.agreement == "equivalent":
+        assert -within <= actual.interval.low <= actual.interval.high <= within
     swapped = equivalence(second, first, within)
-    assert swapped.agreement == found.agreement
-    assert swapped.p_low == pytest.approx(found.p_high, abs=1e-12)
+    assert swapped.agreement == actual.agreement
+    assert swapped.p_low == pytest.approx(actual.p_high, abs=1e-12)
 
 
 BASE = [0.4, 0.6, 0.5, 0.7] * 50

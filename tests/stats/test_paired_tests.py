@@ -51,17 +51,17 @@ def test_many_signs_are_flipped_as_scipy_does() -> None:
 
 
 def test_what_never_differs_has_no_evidence() -> None:
-    found = evidence([0.0] * 20)
-    assert (found.sign_flip, found.wilcoxon, found.effect, found.superiority) == (1, 1, 0, 0.5)
-    assert found.interval.low == found.bca.high == 0
+    actual = evidence([0.0] * 20)
+    assert (actual.sign_flip, actual.wilcoxon, actual.effect, actual.superiority) == (1, 1, 0, 0.5)
+    assert actual.interval.low == actual.bca.high == 0
 
 
 def test_a_large_difference_is_seen_by_all() -> None:
-    found = evidence(sample(200, 0.05))
-    assert found.sign_flip == pytest.approx(1e-4)
-    assert found.wilcoxon < 1e-10
-    assert found.effect == pytest.approx(1, abs=0.2)
-    assert 0.75 < found.superiority < 0.95
+    actual = evidence(sample(200, 0.05))
+    assert actual.sign_flip == pytest.approx(1e-4)
+    assert actual.wilcoxon < 1e-10
+    assert actual.effect == pytest.approx(1, abs=0.2)
+    assert 0.75 < actual.superiority < 0.95
 
 
 def test_without_a_difference_p_is_spread_evenly() -> None:
@@ -71,20 +71,20 @@ def test_without_a_difference_p_is_spread_evenly() -> None:
 
 
 def test_the_bootstrap_interval_is_near_students() -> None:
-    found = evidence(sample(300, 0.01))
-    assert found.bca.half_width == pytest.approx(found.interval.half_width, rel=0.05)
+    actual = evidence(sample(300, 0.01))
+    assert actual.bca.half_width == pytest.approx(actual.interval.half_width, rel=0.05)
 
 
 @settings(deadline=None)  # a bootstrap is no matter of milliseconds
 @given(st.lists(STEPS, min_size=2, max_size=40))
 def test_intervals_are_in_order_and_p_values_are_probabilities(values: list[float]) -> None:
-    found = evidence(values)
-    for interval in (found.interval, found.bca):
+    actual = evidence(values)
+    for interval in (actual.interval, actual.bca):
         assert interval.low <= interval.high
         assert math.isfinite(interval.low + interval.high)
-    assert 0 < found.sign_flip <= 1
-    assert 0 <= found.wilcoxon <= 1
-    assert 0 <= found.superiority <= 1
+    assert 0 < actual.sign_flip <= 1
+    assert 0 <= actual.wilcoxon <= 1
+    assert 0 <= actual.superiority <= 1
 
 
 @settings(deadline=None)  # a bootstrap is no matter of milliseconds
@@ -165,8 +165,8 @@ def test_many_pairs_are_weighed_as_each_of_them_alone() -> None:
     for count in (8, 40, 120):
         rows = rng.integers(30, 60, (count, 4)) / 75
         pairs = list(itertools.combinations(range(4), 2))
-        for (i, j), found in zip(pairs, pairwise(rows, pairs), strict=True):
+        for (i, j), actual in zip(pairs, pairwise(rows, pairs), strict=True):
             alone = evidence(rows[:, i] - rows[:, j])
-            assert (found.interval, found.wilcoxon, found.effect) == (alone.interval, alone.wilcoxon, alone.effect)
-            assert found.sign_flip == alone.sign_flip
-            assert (found.bca.low, found.bca.high) == pytest.approx((alone.bca.low, alone.bca.high), abs=1e-12)
+            assert (actual.interval, actual.wilcoxon, actual.effect) == (alone.interval, alone.wilcoxon, alone.effect)
+            assert actual.sign_flip == alone.sign_flip
+            assert (actual.bca.low, actual.bca.high) == pytest.approx((alone.bca.low, alone.bca.high), abs=1e-12)

@@ -746,10 +746,10 @@ def called(value: Any) -> str:
 @pytest.mark.parametrize(("value", "title", "advice"), CASES, ids=[f"{called(v)}-{t[:20]}" for v, t, _ in CASES])
 def test_a_broken_promise_is_named_and_mended(value: Any, title: str, advice: str) -> None:
     Counting.count = 0
-    found = broken(value)
-    told = {text for rule, text in found.items() if rule.startswith(title)}
-    assert told, found
-    assert advice in told.pop(), found
+    actual = broken(value)
+    received = {text for rule, text in actual.items() if rule.startswith(title)}
+    assert received, actual
+    assert advice in received.pop(), actual
 
 
 def test_every_rule_has_a_plugin_that_breaks_it() -> None:

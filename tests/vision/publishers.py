@@ -85,7 +85,7 @@ def isic(root: Path, each: int = 2, first: tuple[int, int] = (600, 450)) -> None
     rows = []
     for number in range(7 * each):
         paint(root / f"{stem}_Input" / f"ISIC_{number:07d}.jpg", SMALL if number else first)
-        marks = ",".join("1.0" if place == number % 7 else "0.0" for place in range(7))
+        marks = ",".join("1.0" if index == number % 7 else "0.0" for index in range(7))
         rows.append(f"ISIC_{number:07d},{marks}")
     (root / f"{stem}_GroundTruth").mkdir()
     table = root / f"{stem}_GroundTruth" / f"{stem}_GroundTruth.csv"
@@ -130,7 +130,7 @@ def quick_draw(root: Path, each: int = 2) -> None:
 def aircraft(root: Path) -> None:
     data = root / "fgvc-aircraft-2013b" / "data"
     for part, start in (("trainval", 0), ("test", 100)):
-        lines = [f"{start + place:07d} {name}" for place, name in enumerate(listed("aircraft"))]
+        lines = [f"{start + index:07d} {name}" for index, name in enumerate(listed("aircraft"))]
         for line in lines:
             paint(data / "images" / f"{line[:7]}.jpg")
         (data / f"images_variant_{part}.txt").write_text("\n".join(lines) + "\n")

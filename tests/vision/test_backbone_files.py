@@ -142,16 +142,16 @@ def test_options_that_mean_nothing_are_refused_before_anything_is_built(options:
 
 def test_the_hub_is_asked_for_one_commit_and_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save_file(WEIGHTS, tmp_path / "fetched.safetensors")
-    asked: list[tuple[str, str, str]] = []
+    requested: list[tuple[str, str, str]] = []
 
     def fetch(repository: str, file: str, *, revision: str) -> str:
-        asked.append((repository, file, revision))
+        requested.append((repository, file, revision))
         return str(tmp_path / "fetched.safetensors")
 
     monkeypatch.setattr("huggingface_hub.hf_hub_download", fetch)
     right = file_sha256(tmp_path / "fetched.safetensors")
-    found = Source("hub:timm/vit/sub/a.safetensors", COMMIT, right).file("mine")
-    assert (found, asked) == (tmp_path / "fetched.safetensors", [("timm/vit", "sub/a.safetensors", COMMIT)])
+    actual = Source("hub:timm/vit/sub/a.safetensors", COMMIT, right).file("mine")
+    assert (actual, requested) == (tmp_path / "fetched.safetensors", [("timm/vit", "sub/a.safetensors", COMMIT)])
     with pytest.raises(DataError, match=r"The SHA-256 of .* differs"):
         Source("hub:timm/vit/sub/a.safetensors", COMMIT, "0" * 64).file("mine")
 

@@ -99,17 +99,17 @@ def test_asking_a_strategy_that_keeps_all_changes_nothing(
         def select(self, view: LayerView) -> Tensor:
             return view.kept
 
-    asked = forward(opened[family], images, strategy=Keeping()).features
-    assert torch.allclose(asked, forward(opened[family], images).features, atol=1e-5)
+    requested = forward(opened[family], images, strategy=Keeping()).features
+    assert torch.allclose(requested, forward(opened[family], images).features, atol=1e-5)
 
 
 @pytest.mark.parametrize(("family", "before"), [("siglip", 0), ("registers", 5)])
 def test_without_one_class_token_patches_cannot_be_left_out(
     family: str, before: int, opened: dict[str, Backbone], images: Tensor
 ) -> None:
-    for asked in ({"kept": torch.arange(8).expand(4, -1)}, {"strategy": Halving()}):
+    for requested in ({"kept": torch.arange(8).expand(4, -1)}, {"strategy": Halving()}):
         with pytest.raises(OptionError) as caught:
-            forward(opened[family], images, **asked)
+            forward(opened[family], images, **requested)
         assert str(caught.value) == (
             f"Patch selection needs exactly one class token, but this network has {before} tokens before its "
             "patches. Choose strategy=none, an inversion that uses logits only, or another backbone."
@@ -257,12 +257,12 @@ def test_a_pool_of_it_is_built_recycled_and_scored(toy: Any, tmp_path: Path) -> 
     from freeshot import Track
     from freeshot.pool.build import PoolRequest, build_pool
 
-    asked = PoolRequest(
+    requested = PoolRequest(
         name="clipped", out=tmp_path / "pool", sources=("toy-waves",), count=2, backbone=SPELLED, rank=2,
         targets=("q", "v"), steps=2, batch=4, lr=1e-3, flip=True, shift=0.0, clip=0.0, way=2, seed=0,
         device="cpu", data=tmp_path,
     )  # fmt: skip
-    pool = build_pool(asked, toy.catalogue, toy.catalogue.host)
+    pool = build_pool(requested, toy.catalogue, toy.catalogue.host)
     track = Track("clipped/2w1s", "toy-waves", "clipped", ("toy-waves",), SPELLED, way=2, query=3, episodes=4)
     toy.offer(tracks=[track], pools=[("clipped", str(pool.path))])
     options = ("learner.iterations=2", "learner.warmup=1", "per_class=4", "inversion.iterations=2",

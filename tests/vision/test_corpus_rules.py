@@ -62,7 +62,7 @@ def test_parts_of_words_and_other_orders_are_no_mention(name: str, excluded: str
 
 
 def test_the_split_depends_on_names_and_seed_alone() -> None:
-    names = [f"class {place}" for place in range(20)]
+    names = [f"class {index}" for index in range(20)]
     one = split_classes(names, "seed", base=10, validation=4)
     assert one == split_classes(names[::-1], "seed", base=10, validation=4)
     assert one != split_classes(names, "other", base=10, validation=4)

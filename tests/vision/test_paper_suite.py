@@ -76,8 +76,8 @@ def pools(tmp_path_factory: pytest.TempPathFactory, data: Path, catalogue: Catal
             "steps": 2,
             "batch": 2,
         }  # the first step only moves the head
-        asked = PoolRequest(**{**vars(plan), **size, "out": folder / plan.name, "data": data})
-        build_pool(asked, catalogue, catalogue.host)
+        requested = PoolRequest(**{**vars(plan), **size, "out": folder / plan.name, "data": data})
+        build_pool(requested, catalogue, catalogue.host)
     return folder
 
 
@@ -189,10 +189,10 @@ def test_on_two_cores_every_method_runs_and_those_that_tune_do_on_few_images(
 
 
 def test_a_row_is_not_run_on_tracks_that_its_profile_leaves_out(catalogue: Catalogue, tmp_path: Path) -> None:
-    asked = {"profile": "cpu", "tracks": ("in-domain/cifar-fs/5w1s",)}
+    requested = {"profile": "cpu", "tracks": ("in-domain/cifar-fs/5w1s",)}
     with pytest.raises(OptionError, match=r"its row of 'mole' only on in-domain/cifar-fs-100/5w1s, .*\. Choose such a"):
-        planned(catalogue, tmp_path, **asked, methods=("mole",))
-    plan, _ = planned(catalogue, tmp_path, **asked, methods=("mole", "noise"))
+        planned(catalogue, tmp_path, **requested, methods=("mole",))
+    plan, _ = planned(catalogue, tmp_path, **requested, methods=("mole", "noise"))
     assert [cell.spec.method.name for cell in plan.cells] == ["noise"]
 
 
@@ -240,14 +240,14 @@ def test_a_pattern_without_a_suite_asks_for_none_of_them(catalogue: Catalogue, t
 
 
 def test_a_plan_needs_neither_images_nor_pools(catalogue: Catalogue, tmp_path: Path) -> None:
-    asked = {"profile": "tuning-free", "tracks": ("in-domain/cub/5w1s",), "backbone": TINY}
-    plan, request = planned(catalogue, tmp_path, **asked, data=tmp_path)
+    requested = {"profile": "tuning-free", "tracks": ("in-domain/cub/5w1s",), "backbone": TINY}
+    plan, request = planned(catalogue, tmp_path, **requested, data=tmp_path)
     assert estimate_cost(plan, request, catalogue).unknown == len(plan.cells)
 
 
 def test_a_pool_that_is_missing_is_one_sentence_with_the_command(call: Call, tmp_path: Path) -> None:
-    asked = ("--track", "in-domain/cub/5w1s", "--method", "lora-average", "--pools", str(tmp_path))
-    done = call("run", "paper", *asked, plugins="vision,lora-recycle,baselines,launchers")
+    requested = ("--track", "in-domain/cub/5w1s", "--method", "lora-average", "--pools", str(tmp_path))
+    done = call("run", "paper", *requested, plugins="vision,lora-recycle,baselines,launchers")
     assert done.exit_code == 2
     assert done.stderr == (
         f"Error: The pool 'paper/cub' has not been built: {tmp_path}/paper/cub/pool.json does not exist. Build it "
@@ -277,12 +277,12 @@ def test_every_track_runs_from_published_files_to_a_record(
     track: str, catalogue: Catalogue, data: Path, pools: Path, tmp_path: Path
 ) -> None:
     fresh = Catalogue(catalogue.host)  # asks for the tracks again
-    asked = {"tracks": (track,), "methods": ("frozen-prototype", "lora-recycle"), "options": QUICK, "limit": 2}
+    requested = {"tracks": (track,), "methods": ("frozen-prototype", "lora-recycle"), "options": QUICK, "limit": 2}
     if track.endswith("5s"):
-        asked["options"] = (*QUICK[:-2], "per_class=7", "batch=0")
+        requested["options"] = (*QUICK[:-2], "per_class=7", "batch=0")
     if track.startswith("validation/"):
-        asked["suite"] = "paper-validation"
-    plan, request = planned(fresh, tmp_path, **asked, data=data, pools=pools, backbone=TINY)
+        requested["suite"] = "paper-validation"
+    plan, request = planned(fresh, tmp_path, **requested, data=data, pools=pools, backbone=TINY)
     outcome = execute_plan(plan, request, fresh)
     records = [RunRecord.read(record_path(request.results, cell.spec)) for cell in plan.cells]
     assert (outcome.finished, [record.reason for record in records]) == (2, ["", ""])
@@ -314,8 +314,8 @@ def test_every_key_row_of_a_small_profile_has_images_enough_for_five_shots(
 ) -> None:
     fresh = Catalogue(catalogue.host)
     options = ("learner.iterations=2", *short)
-    asked = {"profile": profile, "tracks": ("in-domain/cifar-fs/5w5s",), "methods": methods, "options": options}
-    plan, request = planned(fresh, tmp_path, **asked, limit=1, data=data, pools=pools, backbone=TINY)
+    requested = {"profile": profile, "tracks": ("in-domain/cifar-fs/5w5s",), "methods": methods, "options": options}
+    plan, request = planned(fresh, tmp_path, **requested, limit=1, data=data, pools=pools, backbone=TINY)
     outcome = execute_plan(plan, request, fresh)
     records = [RunRecord.read(record_path(request.results, cell.spec)) for cell in plan.cells]
     assert [record.reason for record in records] == [""] * len(plan.cells)

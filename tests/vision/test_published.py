@@ -58,12 +58,12 @@ def test_it_keeps_every_promise_of_a_data_set(cls: type[PublishedDataset], shelf
 @every
 def test_its_splits_have_the_sizes_that_it_states(cls: type[PublishedDataset], shelf: Path) -> None:
     dataset = cls()
-    found = {}
+    actual = {}
     for split in NAMES:
         if dataset.class_counts().get(split):
-            found[split] = len(dataset.load(split, shelf).classes)
-    assert found == {split: count for split, count in dataset.class_counts().items() if count}
-    assert sum(found.values()) == cls.count
+            actual[split] = len(dataset.load(split, shelf).classes)
+    assert actual == {split: count for split, count in dataset.class_counts().items() if count}
+    assert sum(actual.values()) == cls.count
 
 
 @every
@@ -282,9 +282,9 @@ def test_cifar_without_base_classes_says_so(shelf: Path) -> None:
 
 def test_drawings_are_read_as_their_bytes_say(shelf: Path) -> None:
     images = QuickDraw().load("novel", shelf)
-    place = shelf / "quick-draw" / "numpy_bitmap"
+    folder = shelf / "quick-draw" / "numpy_bitmap"
     for number, name in enumerate(images.classes):
-        bitmaps = torch.from_numpy(np.load(place / f"{name}.npy")).reshape(-1, 1, 28, 28)
+        bitmaps = torch.from_numpy(np.load(folder / f"{name}.npy")).reshape(-1, 1, 28, 28)
         mine = np.flatnonzero(images.labels == number).tolist()
         assert torch.equal(images.at(28).read(mine), bitmaps.expand(-1, 3, -1, -1))
 
@@ -298,10 +298,10 @@ def test_only_the_first_drawings_of_a_file_are_taken(shelf: Path) -> None:
 
 
 def test_drawings_of_base_classes_need_not_be_there_to_be_tested_on_novel_ones(shelf: Path, tmp_path: Path) -> None:
-    place = tmp_path / "quick-draw" / "full" / "numpy_bitmap"
-    place.mkdir(parents=True)
+    folder = tmp_path / "quick-draw" / "full" / "numpy_bitmap"
+    folder.mkdir(parents=True)
     for name in QuickDraw().load("novel", shelf).classes:
-        shutil.copy(shelf / "quick-draw" / "numpy_bitmap" / f"{name}.npy", place)
+        shutil.copy(shelf / "quick-draw" / "numpy_bitmap" / f"{name}.npy", folder)
     assert QuickDraw().load("novel", tmp_path).sha256 == QuickDraw().load("novel", shelf).sha256
     with pytest.raises(DataError, match=r"The base split of 'quick-draw' names the class .* but .* has no image of it"):
         QuickDraw().load("base", tmp_path)
@@ -345,8 +345,8 @@ def test_a_cut_file_of_drawings_is_refused(tmp_path: Path) -> None:
 def test_class_folders_sorted_into_three_are_read_by_the_shipped_list(
     cls: type[PublishedDataset], layout: str, tmp_path: Path
 ) -> None:
-    for place, name in enumerate(listed(cls.name)):
-        folders(tmp_path / cls.name / layout.split()[place % 3], [name], each=1)
+    for index, name in enumerate(listed(cls.name)):
+        folders(tmp_path / cls.name / layout.split()[index % 3], [name], each=1)
     (tmp_path / cls.name / "__MACOSX" / "train").mkdir(parents=True)  # as archives made on a Mac contain
     split = shipped_split(cls.name)
     assert split is not None

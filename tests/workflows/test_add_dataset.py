@@ -46,8 +46,8 @@ def request_(folder: Path, toy: Toy) -> AddRequest:
 
 
 def test_what_was_added_is_run_like_any_track(request_: AddRequest, toy: Toy) -> None:
-    manifest, found = add_dataset(request_, toy.catalogue)
-    assert [(split.name, split.classes) for split in found.splits] == [("base", 6), ("validation", 2), ("novel", 2)]
+    manifest, actual = add_dataset(request_, toy.catalogue)
+    assert [(split.name, split.classes) for split in actual.splits] == [("base", 6), ("validation", 2), ("novel", 2)]
     assert manifest.settings.sources == ("toy-waves",)
     catalogue = Catalogue(load_plugins())
     register_user_datasets(catalogue.host, request_.data)
@@ -159,10 +159,10 @@ def test_the_same_name_may_be_added_again(request_: AddRequest, toy: Toy) -> Non
 def test_what_does_not_fit_is_one_sentence_and_leaves_nothing(
     request_: AddRequest, toy: Toy, changed: dict[str, object], why: str
 ) -> None:
-    asked = replace(request_, **changed)  # type: ignore[arg-type]
+    requested = replace(request_, **changed)  # type: ignore[arg-type]
     with pytest.raises(FreeshotError, match=why):
-        add_dataset(asked, toy.catalogue)
-    assert not manifest_path(request_.data, asked.name).exists()
+        add_dataset(requested, toy.catalogue)
+    assert not manifest_path(request_.data, requested.name).exists()
 
 
 def test_broken_pictures_are_counted_and_nothing_is_added(request_: AddRequest, toy: Toy, folder: Path) -> None:

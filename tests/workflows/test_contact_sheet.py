@@ -47,13 +47,13 @@ def test_a_mask_is_that_of_a_loop_over_patches(patch: int) -> None:
     images = torch.rand(3, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     side = 8 // patch
     kept = torch.stack([torch.randperm(side**2)[: max(1, side**2 // 3)].sort().values for _ in range(3)])
-    found = masked(images, kept, patch)
+    actual = masked(images, kept, patch)
     for n in range(3):
         for y in range(8):
             for x in range(8):
                 seen = (y // patch) * side + x // patch in kept[n].tolist()
                 expected = images[n, :, y, x] if seen else torch.full((3,), 0.5)
-                assert torch.equal(found[n, :, y, x], expected)
+                assert torch.equal(actual[n, :, y, x], expected)
 
 
 def test_a_sheet_is_written_as_a_picture(tmp_path: Path) -> None:

@@ -48,10 +48,10 @@ def changed(record: RunRecord, **update: Any) -> RunRecord:
 
 
 def test_a_record_that_was_just_made_is_rebuilt_as_the_same_cell(toy: Toy, stub: RunRecord) -> None:
-    found = rebuilt(toy, stub)
-    assert found.differences == ()
-    assert found.cell is not None
-    assert found.cell.spec.cell == stub.cell
+    actual = rebuilt(toy, stub)
+    assert actual.differences == ()
+    assert actual.cell is not None
+    assert actual.cell.spec.cell == stub.cell
 
 
 @pytest.mark.parametrize(
@@ -98,8 +98,8 @@ def test_another_default_of_a_part_is_one_sentence(toy: Toy) -> None:
     record = toy.record("lora-recycle")
     learner = record.spec.components["learner"]
     other = learner.model_copy(update={"options": learner.options | {"iterations": 77}})
-    found = rebuilt(toy, changed(record, components=record.spec.components | {"learner": other})).differences
-    assert [d.text for d in found] == [f"The {learner.kind} '{learner.name}' has iterations 77 on record, 3 here."]
+    actual = rebuilt(toy, changed(record, components=record.spec.components | {"learner": other})).differences
+    assert [d.text for d in actual] == [f"The {learner.kind} '{learner.name}' has iterations 77 on record, 3 here."]
 
 
 def test_a_part_that_is_gone_is_one_sentence(toy: Toy, stub: RunRecord) -> None:
@@ -112,10 +112,10 @@ def test_a_part_that_is_gone_is_one_sentence(toy: Toy, stub: RunRecord) -> None:
 def test_another_hash_is_one_sentence_and_so_is_another_package(toy: Toy, stub: RunRecord) -> None:
     made = stub.provenance.model_copy(update={"packages": stub.provenance.packages | {"torch": "0.1"}})
     other = stub.model_copy(update={"hashes": stub.hashes | {"backbone": "b" * 64}, "provenance": made})
-    found = rebuilt(toy, other).differences
-    assert [d.weight for d in found] == ["cell", "surroundings"]
-    assert found[0].text.startswith("The record's hash of backbone is bbbbbbbbbbbb, here it is ")
-    assert found[1].text.startswith("It was made with torch 0.1, here is ")
+    actual = rebuilt(toy, other).differences
+    assert [d.weight for d in actual] == ["cell", "surroundings"]
+    assert actual[0].text.startswith("The record's hash of backbone is bbbbbbbbbbbb, here it is ")
+    assert actual[1].text.startswith("It was made with torch 0.1, here is ")
 
 
 def test_a_record_without_accuracies_is_refused(toy: Toy) -> None:
@@ -136,6 +136,6 @@ def test_a_record_without_accuracies_is_refused(toy: Toy) -> None:
 
 def test_a_limited_record_is_rebuilt_with_its_limit(toy: Toy) -> None:
     record = toy.record("frozen-prototype", limit=3)
-    found = rebuilt(toy, record)
-    assert found.cell is not None
-    assert (found.cell.spec.limit, found.differences) == (3, ())
+    actual = rebuilt(toy, record)
+    assert actual.cell is not None
+    assert (actual.cell.spec.limit, actual.differences) == (3, ())
