@@ -41,9 +41,9 @@ def _with_fast_attention(vit: nn.Module) -> nn.Module:
     Errors against single precision are the same; the weights of all blocks are kept for the backward pass.
     """
     if next(vit.parameters()).device.type == "cpu":
-        for module in vit.modules():
-            if hasattr(module, "fused_attn"):
-                module.fused_attn = False
+        attentions: list[Any] = [module for module in vit.modules() if hasattr(module, "fused_attn")]
+        for attention in attentions:
+            attention.fused_attn = False
     return vit
 
 
