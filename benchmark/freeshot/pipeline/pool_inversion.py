@@ -83,11 +83,13 @@ class PoolInversion:
         learned = self._learned(stages)
         stages.started(STAGE, len(self.pool))
         batches: dict[int, list[Artifact]] = {}
+        furthest = 0  # other processes may be inverting earlier LoRAs, which come last
         for number in self._free_first(stages.artifacts):
             batches[number] = []
             for batch in self._batches_to_make(number, learned, stages):
                 batches[number].append(stages.stored(STAGE, *batch))
-            stages.progress(STAGE, len(batches), len(self.pool))
+            furthest = max(furthest, number + 1)
+            stages.progress(STAGE, furthest, len(self.pool))
         sets = []
         for number, entry in enumerate(self.pool.entries):
             surrogates = surrogate_set(entry, joined(batches[number]))
