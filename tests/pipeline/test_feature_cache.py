@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from freeshot.cache import pixels as decoded
 from freeshot.contracts.method import Learner, Method, Workbench
@@ -15,7 +17,7 @@ from freeshot.contracts.tensors import Adapter
 from freeshot.engine import AdaptedLearner
 from freeshot.evaluation.audit import Audit
 from freeshot.pipeline import feature_cache as features
-from freeshot.pipeline.feature_cache import adapter_sha256
+from freeshot.pipeline.feature_cache import adapter_sha256, shared_blocks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,6 +72,29 @@ def test_a_record_is_the_same_with_recalled_features(toy: Any, embedded: list[in
     assert len(embedded) == passed
     assert facts(first) == facts(second)
     assert len(stored(toy)) == 1
+
+
+@given(st.sets(st.integers(0, 99), min_size=1), st.integers(1, 120))
+def test_blocks_hold_every_used_image_once_and_are_whole_where_most_are_used(used: set[int], size: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(features, "BLOCK", size)
+        blocks = shared_blocks(sorted(used), 100)
+    images = [image for block in blocks for image in block]
+    assert sorted(set(images)) == images, "ascending and once each"
+    assert used <= set(images)
+    for block in blocks:
+        whole = range(block[0] // size * size, min(block[0] // size * size + size, 100))
+        mostly = len(used & set(whole)) >= 0.9 * len(whole)
+        assert list(block) == (list(whole) if mostly else sorted(used & set(whole)))
+
+
+def test_tracks_on_the_same_images_share_features(toy: Any, embedded: list[int]) -> None:
+    first = toy.record("frozen-prototype", track="toy/in-domain/2w1s")
+    passed = len(embedded)
+    second = toy.record("frozen-prototype", track="toy/in-domain/2w2s")
+    assert (first.status, second.status) == ("ok", "ok")
+    assert len(embedded) == passed
+    assert second.task_cost.flops > first.task_cost.flops, "two shots are more images"
 
 
 def test_a_record_is_the_same_without_any_cache(toy: Any, monkeypatch: pytest.MonkeyPatch) -> None:

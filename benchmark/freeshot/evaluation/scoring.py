@@ -90,7 +90,7 @@ class _BlockProgress:
     before: int = 0
 
     def __call__(self, done: int, of: int) -> None:
-        self.on_step(self.before + done, self.total)
+        self.on_step(min(self.before + done, self.total), self.total)  # more may be embedded than are used
         self.before += of * (done == of)
 
 

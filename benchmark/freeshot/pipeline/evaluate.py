@@ -45,7 +45,9 @@ class EvaluationResult:
     cached_peak_bytes: int = 0
     """Peak memory of the computation of features loaded from the cache."""
     embedding_flops: int = 0
-    """Operations of the features; each image counts once, however many episodes use it."""
+    """Operations of the computed features; each image counts once, however many episodes use it."""
+    computed: int = 0
+    """Images whose features were computed or loaded, at least those of the episodes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,11 +72,12 @@ class Evaluation:
         learner, context = self.learner, self.context
         if not learner.embeds:
             return EvaluationResult(self._fine_tuned(cost))
-        features = FeatureCache(context, feature_recipe(context, self.cell.spec.backbone, learner, self.images), cost)
+        recipe = feature_recipe(context, self.cell.spec.backbone, learner, self.images)
+        features = FeatureCache(context, recipe, cost, len(self.images))
         embedded = embed_episodes(learner, self.images, self.episodes, context.device, self.report, features)
         head = head_of(learner)
         outcomes = score_episodes(embedded, self.episodes, head)
-        return EvaluationResult(outcomes, embedded, head, features.peak_bytes, features.flops)
+        return EvaluationResult(outcomes, embedded, head, features.peak_bytes, features.flops, features.computed)
 
     def report(self, done: int, total: int, stage: str = "evaluation") -> None:
         """Emit the progress of the evaluation, or of its audit."""
@@ -85,7 +88,7 @@ class Evaluation:
         flops = (cost.flops - result.embedding_flops) / len(self.episodes)
         if result.embedded is not None:
             shown = len(self.episodes[0].support) + len(self.episodes[0].query)
-            flops += result.embedding_flops * shown / len(result.embedded.images)
+            flops += result.embedding_flops * shown / result.computed
         return TaskCost(flops=round(flops), tuned_weights=self.learner.tuned_parameters)
 
     def _fine_tuned(self, meter: Meter) -> QueryOutcomes:
@@ -132,7 +135,7 @@ def score_lists(
         embedded = embed_episodes(learner, images, every, context.device, report)
     else:
         with metered(context.device) as cost:
-            features = FeatureCache(context, recipe, cost)
+            features = FeatureCache(context, recipe, cost, len(images))
             embedded = embed_episodes(learner, images, every, context.device, report, features)
     return [score_episodes(embedded, episodes, head_of(learner)) for episodes in lists], embedded
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -39,6 +40,8 @@ WORTH = 5.0
 """Seconds of embedding above which the features of a single block are cached."""
 BLOCK = 2000
 """Images per block, a multiple of the network's batch size."""
+MOST = 0.9
+"""Share of a block's images from which on all of them are embedded: tracks on the same images then share features."""
 
 
 @dataclass(eq=False)
@@ -50,6 +53,10 @@ class FeatureCache:
     """Everything that determines the features bit by bit; None if that is unknown."""
     meter: Meter
     """The meter of the evaluation; cached features are charged at their original cost."""
+    total: int
+    """Number of images of the data set's split, of which an evaluation uses some."""
+    computed: int = 0
+    """Images whose features were computed or loaded, at least those used."""
     peak_bytes: int = 0
     """Peak memory of the computation of cached features."""
     flops: int = 0
@@ -58,9 +65,9 @@ class FeatureCache:
     def __call__(self, used: Sequence[int], make: Make) -> Tensor:
         """Return features [u, d] of the images `used`, block by block from the cache or by `make`."""
         before = self.meter.so_far()[1]
-        blocks = [used[start : start + BLOCK] for start in range(0, len(used), BLOCK)]
+        blocks = shared_blocks(used, self.total) if self.recipe is not None else [used]
         parts = []
-        for block in blocks if self.recipe is not None else [used]:
+        for block in blocks:
             recipe = {**(self.recipe or {}), "used": fingerprint(list(block), 64)}
             with self._locked_unless_cached(recipe, len(block)) as cached:
                 features = cached
@@ -72,7 +79,9 @@ class FeatureCache:
                         self.context.artifacts.save(STAGE, recipe, made)
             parts.append(features)
         self.flops += self.meter.so_far()[1] - before
-        return torch.cat(parts)  # [u, d]
+        self.computed += sum(map(len, blocks))
+        row_of = {image: row for row, image in enumerate(chain.from_iterable(blocks))}
+        return torch.cat(parts)[[row_of[image] for image in used]]  # [u, d]
 
     @contextmanager
     def _locked_unless_cached(self, recipe: dict[str, Any], count: int) -> Iterator[Tensor | None]:
@@ -94,6 +103,18 @@ class FeatureCache:
         self.meter.earlier = (seconds + max(artifact.seconds - waited, 0.0), flops + (artifact.flops or 0))
         self.peak_bytes = max(self.peak_bytes, artifact.peak_bytes)
         return features
+
+
+def shared_blocks(used: Sequence[int], total: int) -> list[Sequence[int]]:
+    """Split images 0…total−1 into blocks; of a block that is used for the most part all, of others the used ones."""
+    needed = set(used)
+    blocks: list[Sequence[int]] = []
+    for start in range(0, total, BLOCK):
+        whole = range(start, min(start + BLOCK, total))
+        inside = [image for image in whole if image in needed]
+        if inside:
+            blocks.append(whole if len(inside) >= MOST * len(whole) else inside)
+    return blocks
 
 
 def feature_recipe(context: RunContext, spec: ComponentSpec, learner: Learner, images: Images) -> dict[str, Any] | None:
