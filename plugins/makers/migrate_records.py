@@ -99,7 +99,7 @@ def main(folder: Path) -> None:
         if "schema_version" in old:
             record = migrate(old, catalogue)
             path.unlink()
-            record.write(record_path(folder, record.spec))
+            record.write(path.with_name(record_path(folder, record.spec).name))
 
 
 if __name__ == "__main__":
