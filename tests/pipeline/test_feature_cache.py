@@ -11,13 +11,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from freeshot.basics.files import fingerprint
 from freeshot.cache import pixels as decoded
 from freeshot.contracts.method import Learner, Method, Workbench
 from freeshot.contracts.tensors import Adapter
 from freeshot.engine import AdaptedLearner
 from freeshot.evaluation.audit import Audit
 from freeshot.pipeline import feature_cache as features
-from freeshot.pipeline.feature_cache import adapter_sha256, shared_blocks
+from freeshot.pipeline.feature_cache import FeatureCache, adapter_sha256, shared_blocks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -217,3 +218,25 @@ def test_features_of_many_images_are_kept_block_by_block(
     passed = sum(embedded)
     assert facts(toy.record("frozen-prototype", rerun=True)) == whole
     assert 0 < sum(embedded) - passed <= 50  # what was still there was not embedded again
+
+
+def test_blocks_of_another_process_come_last(toy: Any, embedded: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(features, "BLOCK", 50)
+    order: list[int] = []
+    recipes: list[dict[str, Any]] = []
+    free_first = FeatureCache._free_first
+
+    def with_second_in_progress(self: FeatureCache, blocks: Any) -> Any:
+        busy = [fingerprint(list(blocks[1]), 64)]
+        with monkeypatch.context() as patch:
+            patch.setattr(self.context.artifacts, "is_locked", lambda _, recipe: recipe["used"] in busy)
+            for block, recipe in free_first(self, blocks):
+                order.append(block[0])
+                recipes.append(recipe)
+                yield block, recipe
+
+    monkeypatch.setattr(FeatureCache, "_free_first", with_second_in_progress)
+    record = toy.record("frozen-prototype")
+    assert record.status == "ok", record.reason
+    assert order == [0, *range(100, max(order) + 1, 50), 50]
+    assert len({recipe["used"] for recipe in recipes}) == len(order)

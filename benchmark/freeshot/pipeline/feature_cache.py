@@ -65,29 +65,47 @@ class FeatureCache:
     def __call__(self, used: Sequence[int], make: Make) -> Tensor:
         """Return features [u, d] of the images `used`, block by block from the cache or by `make`."""
         before = self.meter.so_far()[1]
-        blocks = shared_blocks(used, self.total) if self.recipe is not None else [used]
-        parts = []
-        for block in blocks:
-            recipe = {**(self.recipe or {}), "used": fingerprint(list(block), 64)}
+        if self.recipe is None:
+            blocks, features = [used], make(used)
+        else:
+            blocks = shared_blocks(used, self.total)
+            features = self._of_blocks(blocks, make)
+        self.flops += self.meter.so_far()[1] - before
+        self.computed += sum(map(len, blocks))
+        row_of = {image: row for row, image in enumerate(chain.from_iterable(blocks))}
+        return features[[row_of[image] for image in used]]  # [u, d]
+
+    def _of_blocks(self, blocks: Sequence[Sequence[int]], make: Make) -> Tensor:
+        """Return the features of all images of the blocks, in their order."""
+        parts = {}
+        for block, recipe in self._free_first(blocks):
             with self._locked_unless_cached(recipe, len(block)) as cached:
                 features = cached
                 if features is None:
                     with metered(self.context.device) as cost:
                         features = make(block)
-                    if self.recipe is not None and (len(blocks) > 1 or cost.seconds >= WORTH):
+                    if len(blocks) > 1 or cost.seconds >= WORTH:
                         made = Artifact({"features": features}, {}, cost.seconds, cost.peak_bytes, cost.flops)
                         self.context.artifacts.save(STAGE, recipe, made)
-            parts.append(features)
-        self.flops += self.meter.so_far()[1] - before
-        self.computed += sum(map(len, blocks))
-        row_of = {image: row for row, image in enumerate(chain.from_iterable(blocks))}
-        return torch.cat(parts)[[row_of[image] for image in used]]  # [u, d]
+            parts[block[0]] = features
+        return torch.cat([parts[block[0]] for block in blocks])
+
+    def _free_first(self, blocks: Sequence[Sequence[int]]) -> Iterator[tuple[Sequence[int], dict[str, Any]]]:
+        """Yield each block and its recipe; those that another process is computing come last, to be loaded then."""
+        artifacts, later = self.context.artifacts, []
+        for block in blocks:
+            recipe = {**(self.recipe or {}), "used": fingerprint(list(block), 64)}
+            if not artifacts.has(STAGE, recipe) and artifacts.is_locked(STAGE, recipe):
+                later.append((block, recipe))
+            else:
+                yield block, recipe
+        yield from later
 
     @contextmanager
     def _locked_unless_cached(self, recipe: dict[str, Any], count: int) -> Iterator[Tensor | None]:
         """Yield a block's features from the cache; else None, under a lock that keeps other processes waiting."""
-        if self.recipe is None or (features := self._taken(recipe, count, 0.0)) is not None:
-            yield None if self.recipe is None else features
+        if (features := self._taken(recipe, count, 0.0)) is not None:
+            yield features
             return
         began = time.perf_counter()
         with self.context.artifacts.lock(STAGE, recipe):
