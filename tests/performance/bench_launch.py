@@ -1,4 +1,4 @@
-"""A grid over one process and over two, and what a dry run said of it beforehand."""
+"""A grid over one process and over two, and what a dry run estimated beforehand."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def bench() -> Table:
     with tempfile.TemporaryDirectory() as name:
         one, two = (_timed(Path(name) / str(n), *GRID, "-l", f"workers={n}") for n in (1, 2))
         assert _accuracies(Path(name) / "1") == _accuracies(Path(name) / "2"), "the same bits from both"
-        message = _told(Path(name) / "asked")
+        estimated = _told(Path(name) / "asked")
         took = _timed(Path(name) / "asked", *ASKED)
     rows = (
         (f"{CELLS} cells, one process", f"{one:.1f}", ""),
         (f"{CELLS} cells, two processes", f"{two:.1f}", f"{one / two:.2f}×"),
-        ("lora-recycle, quick: a dry run says", f"{message:.1f}", ""),
-        ("lora-recycle, quick: it takes", f"{took:.1f}", f"{message / took:.2f}× was said"),
+        ("lora-recycle, quick, as a dry run estimates it", f"{estimated:.1f}", ""),
+        ("lora-recycle, quick, as it takes", f"{took:.1f}", f"{estimated / took:.2f}× as estimated"),
     )
     note = (
         "Processes of one thread each, caches empty, start of Python included; both give the same accuracies, bit by "

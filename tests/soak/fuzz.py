@@ -36,8 +36,8 @@ def bench(count: int = COUNT) -> Table:
     with tempfile.TemporaryDirectory(dir=RAM if RAM.is_dir() else None) as name:
         folder = Path(name).resolve()
         for reader in readers(folder):
-            message = fuzzed(reader, folder, count)
-            rows.append((reader.name, str(count), str(message["read"]), str(message["refused"]), _faults(message)))
+            counts = fuzzed(reader, folder, count)
+            rows.append((reader.name, str(count), str(counts["read"]), str(counts["refused"]), _faults(counts)))
             print(*rows[-1], sep=" | ", flush=True)
     note = (
         "Each file is cut, flipped, repeated and filled with surprises at random (fixed seed); folders and "

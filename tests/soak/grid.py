@@ -52,8 +52,8 @@ class Running:
     """Where its output goes."""
 
     @property
-    def said(self) -> str:
-        """What it said so far."""
+    def printed(self) -> str:
+        """What it printed so far."""
         return self.file.read_text(encoding="utf-8").strip() if self.file.exists() else ""
 
     @property
@@ -142,10 +142,10 @@ class Place:
         return Running(process, printed)
 
     def finish(self, command: str) -> tuple[int, str]:
-        """Run a command to its end; return its exit code, and what it said."""
+        """Run a command to its end; return its exit code, and what it printed."""
         running = self.start(command)
         running.wait(3600)
-        return running.code, running.said
+        return running.code, running.printed
 
     def noted(self) -> list[dict[str, Any]]:
         """Return what the diaries say so far, in the order of time."""

@@ -33,7 +33,7 @@ STARTING = "starting"
 
 
 @dataclass
-class Told:
+class Report:
     """What came of one sort of interruption."""
 
     what: str
@@ -88,7 +88,7 @@ def bench(kills: int = KILLS, by_operation: int = BY_OPERATION, with_workers: in
         "hashes of all its files, and every field of every record, but for times, peak memory, energy, whether a "
         "stage came from the cache, and when the record was finished. After each interruption every record that "
         "is there is read; a file of the cache, of a state or of a record that is not whole when it is read would "
-        "be told here."
+        "be report here."
     )
     heads = ("what happened", "times", "where", "in the end")
     return Table("Interruptions", note, heads, tuple(rows))
@@ -110,14 +110,14 @@ def in_peace(place: Place) -> Peace:
     return Peace(place.left(), tuple(moments), operations, size)
 
 
-def killed(place: Place, kills: int, peace: Peace) -> Told:
+def killed(place: Place, kills: int, peace: Peace) -> Report:
     """Kill the grid at random moments of random stages; now and then let it through, compare, and begin afresh."""
     rng = random.Random(f"{place.workers} {kills}")
-    message = Told("kill −9" if place.workers == 1 else f"kill −9 with {place.workers} workers")
+    report = Report("kill −9" if place.workers == 1 else f"kill −9 with {place.workers} workers")
     sorts = ("all",) if place.workers == 1 else ("all", "first", "worker")
     number = 0
-    while message.times < kills:
-        drawn = sorted(rng.sample(range(len(peace.moments)), min(A_LIFE, kills - message.times)))
+    while report.times < kills:
+        drawn = sorted(rng.sample(range(len(peace.moments)), min(A_LIFE, kills - report.times)))
         targets = [peace.moments[moment] for moment in drawn]
         for command in place.commands:
             for target in [target for target in targets if target[0] == command]:
@@ -128,75 +128,75 @@ def killed(place: Place, kills: int, peace: Peace) -> Told:
                     break  # it went by faster than before
                 stage = _stage(place)
                 if running.kill(sort):
-                    message.where[stage] += 1
-                    message.times += 1
+                    report.where[stage] += 1
+                    report.times += 1
                 running.wait(600)
-                _look(place, message)
-            _through(place, command, message)
-        _compare(place, message, peace)
+                _look(place, report)
+            _through(place, command, report)
+        _compare(place, report, peace)
         shutil.rmtree(place.folder)
-    return message
+    return report
 
 
-def killed_by_operation(place: Place, kills: int, peace: Peace) -> Told:
+def killed_by_operation(place: Place, kills: int, peace: Peace) -> Report:
     """Kill the grid just before an operation on a file, drawn by number, as above."""
     rng = random.Random(kills)
-    message = Told("kill −9 before an operation on a file")
-    while message.times < kills:
+    report = Report("kill −9 before an operation on a file")
+    while report.times < kills:
         for command, count in peace.operations.items():
             for _ in range(2 if command == "pool" else A_LIFE):
                 dying = replace(place, death=rng.randint(1, count))
                 code, printed = dying.finish(command)
                 if code == 0:
                     break
-                message.times += code == -9
+                report.times += code == -9
                 if code != -9:
-                    message.faults.append(printed[-200:])
-                message.where[_stage(place)] += 1
-                _look(place, message)
+                    report.faults.append(printed[-200:])
+                report.where[_stage(place)] += 1
+                _look(place, report)
                 if command == "pool" and _built(place):
                     break
-            _through(place, command, message)
-        _compare(place, message, peace)
+            _through(place, command, report)
+        _compare(place, report, peace)
         shutil.rmtree(place.folder)
-    return message
+    return report
 
 
-def twice(place: Place, peace: Peace) -> Told:
+def twice(place: Place, peace: Peace) -> Report:
     """Give each command twice at the same time, in the same folders."""
-    message = Told("two at once")
+    report = Report("two at once")
     for command in place.commands:
         both = [place.start(command), place.another(command)]
         for running in both:
             running.wait(3600)
-            if running.code or "Traceback" in running.said:
-                message.faults.append(f"{command}: exit code {running.code}, {running.said[-200:]}")
-        message.times += 1
-        _look(place, message)
-    _compare(place, message, peace)
-    return message
+            if running.code or "Traceback" in running.printed:
+                report.faults.append(f"{command}: exit code {running.code}, {running.printed[-200:]}")
+        report.times += 1
+        _look(place, report)
+    _compare(place, report, peace)
+    return report
 
 
-def filled(place: Place, peace: Peace) -> Told:
+def filled(place: Place, peace: Peace) -> Report:
     """Give the grid a disk that fills, then a larger one, until there is room."""
-    message = Told("the disk is full")
+    report = Report("the disk is full")
     sizes = iter([int(share * peace.bytes) for share in DISKS])
     with disk(place.folder, next(sizes)) as grow:
         if grow is None:
-            message.faults.append("not tried: no file system can be mounted here")
-            return message
+            report.faults.append("not tried: no file system can be mounted here")
+            return report
         for command in place.commands:
             while (ended := place.finish(command))[0] != 0:
-                _look(place, message)
-                message.times += 1
-                message.where[_stage(place)] += 1
+                _look(place, report)
+                report.times += 1
+                report.where[_stage(place)] += 1
                 printed = ended[1]
                 if "Traceback" in printed or ("disk is full" not in printed and "cannot be written" not in printed):
-                    message.faults.append(f"it said: {printed[-300:]}")
+                    report.faults.append(f"it printed: {printed[-300:]}")
                 grow(next(sizes))  # there are enough, or this says so
-            _look(place, message)
-        _compare(place, message, peace)
-    return message
+            _look(place, report)
+        _compare(place, report, peace)
+    return report
 
 
 def _reached(place: Place, running: Running, target: tuple[str, str, str, float], rng: random.Random) -> bool:
@@ -214,38 +214,38 @@ def _stage(place: Place) -> str:
     return str(noted[-1]["stage"]) if noted else STARTING
 
 
-def _look(place: Place, told: Told) -> None:
+def _look(place: Place, report: Report) -> None:
     """Read all records that are there, and what processes noted of files that are not whole."""
     try:
         place.left()
     except Exception as error:  # noqa: BLE001 - whatever it is, it belongs into the table
-        told.faults.append(f"{type(error).__name__}: {error}")
-    told.faults += [str(line["stage"]) for line in place.noted() if str(line["stage"]).startswith("half-written")]
+        report.faults.append(f"{type(error).__name__}: {error}")
+    report.faults += [str(line["stage"]) for line in place.noted() if str(line["stage"]).startswith("half-written")]
 
 
-def _through(place: Place, command: str, told: Told) -> None:
+def _through(place: Place, command: str, report: Report) -> None:
     """Give a command again until it is through, at most a few times: others of its processes may still be at work."""
     if command == "pool" and _built(place):
         return  # killed after all was done
     for _ in range(5):
         code, printed = place.finish(command)
-        _look(place, told)
+        _look(place, report)
         if code == 0 and "another process is running it" not in printed:
             return
         time.sleep(1)
-    told.faults.append(f"{command} does not come through: {printed[-300:]}")
+    report.faults.append(f"{command} does not come through: {printed[-300:]}")
 
 
 def _built(place: Place) -> bool:
     return (place.folder / "pool" / "pool.json").exists()
 
 
-def _compare(place: Place, told: Told, peace: Peace) -> None:
+def _compare(place: Place, report: Report, peace: Peace) -> None:
     """Compare what is left with what is left in peace."""
-    told.ends += 1
+    report.ends += 1
     left = place.left()
     if left != peace.left:
-        told.faults.append(f"differs: {', '.join(_differences(left, peace.left))[:300]}")
+        report.faults.append(f"differs: {', '.join(_differences(left, peace.left))[:300]}")
 
 
 def _differences(ours: Any, theirs: Any, where: str = "") -> Iterator[str]:

@@ -19,9 +19,9 @@ COUNT = 150
 
 def test_every_reader_answers_wrong_files_with_a_sentence(tmp_path: Path) -> None:
     for reader in readers(tmp_path):
-        message = fuzzed(reader, tmp_path, COUNT, seed=1)
-        assert set(message) <= {"read", "refused"}, (reader.name, message)
-        assert message.total() == COUNT
+        counts = fuzzed(reader, tmp_path, COUNT, seed=1)
+        assert set(counts) <= {"read", "refused"}, (reader.name, counts)
+        assert counts.total() == COUNT
 
 
 def test_mutations_change_most_files_and_repeat_themselves_with_their_seed() -> None:
@@ -54,5 +54,5 @@ def stumbling(folder: Path, error: BaseException | None = None) -> Reader:
 def test_faults_are_found(tmp_path: Path, error: BaseException | None, fault: str) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
-    message: Counter[str] = fuzzed(stumbling(folder, error), folder, 20)
-    assert any(name.startswith(fault) for name in message), message
+    counts: Counter[str] = fuzzed(stumbling(folder, error), folder, 20)
+    assert any(name.startswith(fault) for name in counts), counts
