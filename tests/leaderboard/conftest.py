@@ -174,7 +174,7 @@ def opened(fresh: Visit) -> Visit:
 def axe() -> str:
     """Return the source of axe-core."""
     if find_spec(PACKAGE) is None:
-        missing = "There is no axe-core; install axe-playwright-python to test the page's accessibility."
+        missing = "axe-core is not installed. Install axe-playwright-python to test the page's accessibility."
         if os.environ.get("CI") == "true":
             pytest.fail(missing)
         pytest.skip(missing)
