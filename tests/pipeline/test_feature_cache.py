@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from freeshot.basics.files import fingerprint
 from freeshot.cache import pixels as decoded
+from freeshot.cache.artifacts import Artifacts
 from freeshot.contracts.method import Learner, Method, Workbench
 from freeshot.contracts.tensors import Adapter
 from freeshot.engine import AdaptedLearner
 from freeshot.evaluation.audit import Audit
 from freeshot.pipeline import feature_cache as features
-from freeshot.pipeline.feature_cache import FeatureCache, adapter_sha256, shared_blocks
+from freeshot.pipeline.feature_cache import adapter_sha256, shared_blocks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -221,22 +222,18 @@ def test_features_of_many_images_are_kept_block_by_block(
 
 
 def test_blocks_of_another_process_come_last(toy: Any, embedded: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(features, "BLOCK", 50)
-    order: list[int] = []
-    recipes: list[dict[str, Any]] = []
-    free_first = FeatureCache._free_first
+    monkeypatch.setattr(features, "BLOCK", 20)
+    order: list[str] = []
+    second = fingerprint(list(range(20, 40)), 64)
+    plain = Artifacts.save
 
-    def with_second_in_progress(self: FeatureCache, blocks: Any) -> Any:
-        busy = [fingerprint(list(blocks[1]), 64)]
-        with monkeypatch.context() as patch:
-            patch.setattr(self.context.artifacts, "is_locked", lambda _, recipe: recipe["used"] in busy)
-            for block, recipe in free_first(self, blocks):
-                order.append(block[0])
-                recipes.append(recipe)
-                yield block, recipe
+    def save(self: Artifacts, stage: str, recipe: Any, artifact: Any) -> None:
+        order.append(recipe["used"])
+        plain(self, stage, recipe, artifact)
 
-    monkeypatch.setattr(FeatureCache, "_free_first", with_second_in_progress)
+    monkeypatch.setattr(Artifacts, "save", save)
+    monkeypatch.setattr(Artifacts, "is_locked", lambda self, stage, recipe: recipe["used"] == second)
     record = toy.record("frozen-prototype")
     assert record.status == "ok", record.reason
-    assert order == [0, *range(100, max(order) + 1, 50), 50]
-    assert len({recipe["used"] for recipe in recipes}) == len(order)
+    assert len(order) == len(set(order)) > 2
+    assert order[-1] == second

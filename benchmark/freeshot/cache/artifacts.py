@@ -7,14 +7,14 @@ import json
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from freeshot.basics.errors import StoreError
 from freeshot.basics.files import file_sha256, fingerprint, publish_folder, write_tensors, write_text
 from freeshot.cache.checkpoints import FileCheckpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from filelock import FileLock
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 CARD, TENSORS = "card.json", "tensors.safetensors"
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,3 +131,14 @@ class Artifacts:
 
 def _sum(card: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(card).encode()).hexdigest()
+
+
+def free_first(items: Iterable[Item], in_progress: Callable[[Item], bool]) -> Iterator[Item]:
+    """Yield each item; those that another process is computing when their turn comes are last, to be loaded then."""
+    later = []
+    for item in items:
+        if in_progress(item):
+            later.append(item)
+        else:
+            yield item
+    yield from later

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from freeshot.basics.files import fingerprint, tensors_sha256
-from freeshot.cache.artifacts import Artifact
+from freeshot.cache.artifacts import Artifact, free_first
 from freeshot.engine.lora.adapted_learner import AdaptedLearner
 from freeshot.engine.metering.meter import metered
 from freeshot.engine.vit.backbone import weights_sha256
@@ -78,7 +78,9 @@ class FeatureCache:
     def _of_blocks(self, blocks: Sequence[Sequence[int]], make: Make) -> Tensor:
         """Return the features of all images of the blocks, in their order."""
         parts = {}
-        for block, recipe in self._free_first(blocks):
+        recipes = {block[0]: {**(self.recipe or {}), "used": fingerprint(list(block), 64)} for block in blocks}
+        for block in free_first(blocks, lambda block: self._in_progress(recipes[block[0]])):
+            recipe = recipes[block[0]]
             with self._locked_unless_cached(recipe, len(block)) as cached:
                 features = cached
                 if features is None:
@@ -90,16 +92,10 @@ class FeatureCache:
             parts[block[0]] = features
         return torch.cat([parts[block[0]] for block in blocks])
 
-    def _free_first(self, blocks: Sequence[Sequence[int]]) -> Iterator[tuple[Sequence[int], dict[str, Any]]]:
-        """Yield each block and its recipe; those that another process is computing come last, to be loaded then."""
-        artifacts, later = self.context.artifacts, []
-        for block in blocks:
-            recipe = {**(self.recipe or {}), "used": fingerprint(list(block), 64)}
-            if not artifacts.has(STAGE, recipe) and artifacts.is_locked(STAGE, recipe):
-                later.append((block, recipe))
-            else:
-                yield block, recipe
-        yield from later
+    def _in_progress(self, recipe: dict[str, Any]) -> bool:
+        """Return whether another process is computing a block."""
+        artifacts = self.context.artifacts
+        return not artifacts.has(STAGE, recipe) and artifacts.is_locked(STAGE, recipe)
 
     @contextmanager
     def _locked_unless_cached(self, recipe: dict[str, Any], count: int) -> Iterator[Tensor | None]:

@@ -104,7 +104,7 @@ def _all_watched() -> Iterator[Watched]:
 
 def _harness_modules() -> list[ModuleType]:
     modules = list(sys.modules.items())  # thousands
-    return [m for name, m in modules if name.startswith("freeshot") and (name + ".")[8] == "." and m is not None]
+    return [m for name, m in modules if (name == "freeshot" or name.startswith("freeshot.")) and m is not None]
 
 
 def _members(owner: Any) -> Iterator[Watched]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from freeshot.basics.errors import OptionError
 from freeshot.basics.files import file_sha256
 from freeshot.basics.seeds import derive, stream
+from freeshot.cache.artifacts import free_first
 from freeshot.contracts.inversion import LearnedInversion
 from freeshot.contracts.method import Needs
 from freeshot.engine.inversion.black_box import QueryTeacher
@@ -84,7 +85,7 @@ class PoolInversion:
         stages.started(STAGE, len(self.pool))
         batches: dict[int, list[Artifact]] = {}
         furthest = 0  # other processes may be inverting earlier LoRAs, which come last
-        for number in self._free_first(stages.artifacts):
+        for number in free_first(range(len(self.pool)), partial(self._in_progress, artifacts=stages.artifacts)):
             batches[number] = []
             for batch in self._batches_to_make(number, learned, stages):
                 batches[number].append(stages.stored(STAGE, *batch))
@@ -106,16 +107,6 @@ class PoolInversion:
             if self._missing(number, stages.artifacts) and not self._in_progress(number, stages.artifacts):
                 for batch in self._batches_to_make(number, learned, stages):
                     stages.stored(STAGE, *batch)
-
-    def _free_first(self, artifacts: Artifacts) -> Iterator[int]:
-        """Yield the index of each LoRA; those that another process is inverting come last, to be loaded then."""
-        later = []
-        for number in range(len(self.pool)):
-            if self._in_progress(number, artifacts):
-                later.append(number)
-            else:
-                yield number
-        yield from later
 
     def _missing(self, number: int, artifacts: Artifacts) -> list[dict[str, Any]]:
         """Return the recipes of a LoRA's batches that are not in the cache."""
