@@ -35,7 +35,7 @@ def test_a_part_of_a_pool_and_a_poisoned_pool_have_names() -> None:
     [
         ("tois", UnknownNameError, "No pool is called 'tois'. Did you mean 'toy'?"),
         ("pocket/birds", PoolError, "The pool 'pocket' has no LoRA that was tuned on 'birds'. Choose 'pocket' itself."),
-        ("toy+salt30", PoolError, "Invalid poison 'salt30'"),
+        ("toy+salt30", PoolError, "Invalid variant 'salt30'"),
     ],
 )
 def test_a_pool_that_is_not_there_is_refused(name: str, error: type[fs.FreeshotError], sentence: str) -> None:

@@ -230,8 +230,8 @@ def test_a_wrong_argument_is_one_sentence(call: Call, arguments: tuple[str, ...]
     ("pool", "sentence"),
     [
         ("toi", "No pool is called 'toi'. Did you mean 'toy'?"),
-        ("toy/toy-waves", "'toy/toy-waves' is a part of a pool, or a poisoned one. Choose 'toy' itself."),
-        ("toy+noise50", "'toy+noise50' is a part of a pool, or a poisoned one. Choose 'toy' itself."),
+        ("toy/toy-waves", "'toy/toy-waves' is a part or a variant of a pool. Choose 'toy' itself."),
+        ("toy+noise50", "'toy+noise50' is a part or a variant of a pool. Choose 'toy' itself."),
         ("folder", "folder is not a pool: it has no pool.json. Build one with 'freeshot pool build'."),
     ],
 )

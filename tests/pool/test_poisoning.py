@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from freeshot.basics.errors import PoolError
-from freeshot.pool.poisoning import Poison, poisoned, split_name
+from freeshot.pool.variants import Variant, split_name, varied
 
 if TYPE_CHECKING:
     from tests.conftest import Toy
@@ -18,19 +18,24 @@ if TYPE_CHECKING:
 
 
 def spoilt(pool: LoraPool, kind: str, percent: int) -> set[str]:
-    actual = poisoned(pool, Poison(kind, percent)).entries
+    actual = varied(pool, Variant(kind, percent)).entries
     return {old.name for old, new in zip(pool.entries, actual, strict=True) if old is not new}
 
 
 def test_a_name_says_what_is_poisoned() -> None:
-    assert split_name("pocket/sketch+noise30") == ("pocket/sketch", Poison("noise", 30))
+    assert split_name("pocket/sketch+noise30") == ("pocket/sketch", Variant("noise", 30))
     assert split_name("pocket") == ("pocket", None)
 
 
-@pytest.mark.parametrize("name", ["pocket+nois30", "pocket+noise", "pocket+noise101", "pocket+"])
-def test_a_poison_that_is_none_is_told(name: str) -> None:
-    with pytest.raises(PoolError, match=r"one of noise, mislabelled and a percentage\. Use 'pocket\+noise30'"):
+@pytest.mark.parametrize("name", ["pocket+nois30", "pocket+noise", "pocket+noise10000", "pocket+"])
+def test_an_invalid_variant_is_an_error(name: str) -> None:
+    with pytest.raises(PoolError, match=r"expected one of noise, .* and a number\. Use e\.g\. 'pocket\+first10'"):
         split_name(name)
+
+
+def test_more_than_all_cannot_be_poisoned(pool: LoraPool) -> None:
+    with pytest.raises(PoolError, match=r"101 % of the LoRAs of 'toy' cannot be poisoned\. Choose 0 to 100\."):
+        varied(pool, Variant("noise", 101))
 
 
 @pytest.mark.parametrize("kind", ["noise", "mislabelled"])
@@ -41,7 +46,7 @@ def test_a_larger_share_poisons_the_smallers_too(pool: LoraPool, kind: str) -> N
 
 
 def test_noise_has_the_spread_of_the_weights_it_replaces(pool: LoraPool) -> None:
-    for old, new in zip(pool.entries, poisoned(pool, Poison("noise", 100)).entries, strict=True):
+    for old, new in zip(pool.entries, varied(pool, Variant("noise", 100)).entries, strict=True):
         assert new.head_weight is old.head_weight
         for slot, factors in old.factors.items():
             for before, after in zip(factors, new.factors[slot], strict=True):
@@ -51,7 +56,7 @@ def test_noise_has_the_spread_of_the_weights_it_replaces(pool: LoraPool) -> None
 
 
 def test_no_class_keeps_its_row_where_labels_are_permuted(pool: LoraPool) -> None:
-    for old, new in zip(pool.entries, poisoned(pool, Poison("mislabelled", 100)).entries, strict=True):
+    for old, new in zip(pool.entries, varied(pool, Variant("mislabelled", 100)).entries, strict=True):
         assert (new.classes, new.class_ids, new.factors) == (old.classes, old.class_ids, old.factors)
         rows = [
             next(o for o in range(5) if torch.equal(old.head_weight[o], row) and old.head_bias[o] == bias)
@@ -62,14 +67,14 @@ def test_no_class_keeps_its_row_where_labels_are_permuted(pool: LoraPool) -> Non
 
 
 def test_nothing_about_a_lora_tells_that_it_is_poisoned(pool: LoraPool) -> None:
-    for old, new in zip(pool.entries, poisoned(pool, Poison("noise", 100)).entries, strict=True):
+    for old, new in zip(pool.entries, varied(pool, Variant("noise", 100)).entries, strict=True):
         assert (new.name, new.facts, new.rank) == (old.name, old.facts, old.rank)
 
 
 def test_a_poisoned_pool_is_another_pool_and_always_the_same(pool: LoraPool) -> None:
-    first, again = (poisoned(pool, Poison("noise", 50)) for _ in range(2))
+    first, again = (varied(pool, Variant("noise", 50)) for _ in range(2))
     assert first.sha256 == again.sha256
-    assert len({pool.sha256, first.sha256, poisoned(pool, Poison("noise", 25)).sha256}) == 3
+    assert len({pool.sha256, first.sha256, varied(pool, Variant("noise", 25)).sha256}) == 3
     assert first.name == "toy+noise50"
     for one, other in zip(first.entries, again.entries, strict=True):
         assert all(torch.equal(a[0], other.factors[slot][0]) for slot, a in one.factors.items())
@@ -77,7 +82,7 @@ def test_a_poisoned_pool_is_another_pool_and_always_the_same(pool: LoraPool) -> 
 
 def test_a_poisoned_part_of_a_pool_is_not_the_poisoned_whole(pool: LoraPool) -> None:
     part = replace(pool, entries=pool.entries[:2])
-    assert poisoned(part, Poison("noise", 50)).sha256 != poisoned(pool, Poison("noise", 50)).sha256
+    assert varied(part, Variant("noise", 50)).sha256 != varied(pool, Variant("noise", 50)).sha256
 
 
 def test_a_track_asks_for_a_poisoned_pool_by_name(toy: Toy) -> None:

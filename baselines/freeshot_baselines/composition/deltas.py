@@ -12,6 +12,7 @@ from torch import Tensor
 
 from freeshot import Adapter, LoraEntry, Slot
 from freeshot.engine import adapter_of, padded
+from freeshot.ops.low_rank import truncated
 
 
 def slots_of_all(entries: Sequence[LoraEntry]) -> tuple[Slot, ...]:
@@ -49,14 +50,6 @@ def mean_as_lora(entries: Sequence[LoraEntry]) -> Adapter:
         pairs = [entry.factors[slot] for entry in entries if slot in entry.factors]
         factors[slot] = (torch.cat([a for a, _ in pairs]), torch.cat([b for _, b in pairs], dim=1) / len(entries))
     return adapter_of(factors)
-
-
-def truncated(delta: Tensor, rank: int) -> tuple[Tensor, Tensor]:
-    """Return the factors A [r, i] and B [o, r] of the best approximation of a rank (Eckart and Young); 0 keeps all."""
-    u, s, v = torch.linalg.svd(delta.double(), full_matrices=False)
-    kept = min(rank, len(s)) if rank else len(s)
-    root = s[:kept].sqrt()
-    return (root[:, None] * v[:kept]).to(delta), (u[:, :kept] * root).to(delta)
 
 
 def lora_that_adds(deltas: Mapping[Slot, Tensor], rank: int) -> Adapter:

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from freeshot import LoraEntry, Slot
-from freeshot_baselines.composition.deltas import slots_of_all, stacked_deltas, truncated
+from freeshot_baselines.composition.deltas import slots_of_all, stacked_deltas
 
 
 def factored(delta: Tensor, rank: int) -> tuple[Tensor, Tensor]:

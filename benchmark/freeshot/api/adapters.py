@@ -205,12 +205,12 @@ def _ignore(_: str) -> None:
 
 
 def _folder_of(pool: LoraPool) -> Path:
-    """Return the folder of a whole pool; OptionError for a part of one or a poisoned one."""
+    """Return the folder of a whole pool; OptionError for a part or a variant of one."""
     from freeshot.pool.cards import read_pool_card
 
     whole = read_pool_card(pool.path).name
     if pool.name != whole:
-        raise OptionError(f"'{pool.name}' is a part of a pool, or a poisoned one. Choose '{whole}' itself.")
+        raise OptionError(f"'{pool.name}' is a part or a variant of a pool. Choose '{whole}' itself.")
     return pool.path
 
 

@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 def load_pool(pool: StrPath, *, pools: StrPath = "pools", plugins: Iterable[StrPath] = ()) -> LoraPool:
     """Open a pool by its name or folder.
 
-    'pocket/sketch' are the LoRAs of 'pocket' that were tuned on 'sketch', and 'pocket+noise30' is 'pocket' with 30 % of
-    its LoRAs replaced by noise. PoolError if a file is damaged, MissingPoolError if the pool has not been built,
+    'pocket/sketch' are the LoRAs of 'pocket' that were tuned on 'sketch', 'pocket+first10' are its first ten, and
+    'pocket+noise30' is 'pocket' with 30 % of its LoRAs replaced by noise (docs/guide/pools.md). PoolError if a file is damaged, MissingPoolError if the pool has not been built,
     UnknownNameError for other names.
     """
     from freeshot.pool.locate import find_pool
-    from freeshot.pool.poisoning import poisoned, split_name
     from freeshot.pool.store import open_pool
+    from freeshot.pool.variants import split_name, varied
 
-    sound, poison = split_name(str(pool))
-    location = find_pool(sound, open_session(plugins).catalogue, Path(pools))
+    whole, variant = split_name(str(pool))
+    location = find_pool(whole, open_session(plugins).catalogue, Path(pools))
     opened = open_pool(location.folder)
     opened = opened.part(location.part) if location.part else opened
-    return opened if poison is None else poisoned(opened, poison)
+    return opened if variant is None else varied(opened, variant)

@@ -24,8 +24,8 @@ from freeshot.evaluation.episode_lock import require_as_first_met
 from freeshot.evaluation.episodes import track_episodes
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.pool.locate import POOLS, PoolLocation, find_pool
-from freeshot.pool.poisoning import poisoned, split_name
 from freeshot.pool.store import numbers_sha256, open_pool
+from freeshot.pool.variants import split_name, varied
 from freeshot.records.models import ComponentSpec, Precision
 
 
@@ -79,12 +79,12 @@ class RunContext:
     def pool(self, name: str, backbone: Backbone) -> LoraPool:
         """Open a pool, once; 'pocket/sketch' is the part of 'pocket' tuned on 'sketch'.
 
-        'pocket+noise30' is the pool with 30 % of its LoRAs poisoned.
+        'pocket+noise30' is the variant of which 30 % of the LoRAs are noise.
         """
-        sound, poison = split_name(name)
-        if poison is not None:
-            return poisoned(self.pool(sound, backbone), poison)
-        location = self.locate(sound)
+        whole, variant = split_name(name)
+        if variant is not None:
+            return varied(self.pool(whole, backbone), variant)
+        location = self.locate(whole)
         key = (location.folder, backbone.sha256)
         if key not in self._pools:
             with access_allowed():
@@ -99,13 +99,13 @@ class RunContext:
         return [self._pools.pop(key).name for key in changed]
 
     def locate(self, name: str) -> PoolLocation:
-        """Return the location of a pool, poisoned or not."""
-        sound = name.partition("+")[0]
-        whole, _, part = sound.rpartition("/")
-        for pool_name, part_name in ((sound, ""), (whole, part)):
+        """Return the location of a pool, for a variant that of its pool."""
+        plain = name.partition("+")[0]
+        whole, _, part = plain.rpartition("/")
+        for pool_name, part_name in ((plain, ""), (whole, part)):
             if pool_name in self.own_pools:
                 return PoolLocation(pool_name, self.own_pools[pool_name], part_name, shipped=False)
-        return find_pool(sound, self.catalogue, self.pools)
+        return find_pool(plain, self.catalogue, self.pools)
 
     def images(self, dataset: str, split: str, side: int | None = None) -> Images:
         """Open one split of a data set, once; at the backbone's `side` if its images can be resized.

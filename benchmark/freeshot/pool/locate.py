@@ -1,7 +1,7 @@
 """Locations of pools: shipped by plugins, built or imported into a folder of pools, or any folder.
 
-A name can refer to a part of a pool: 'pocket/sketch' are the LoRAs tuned on 'sketch'. 'pocket+noise30' is 'pocket',
-poisoned. No tensors are opened, only cards are read; torch is not imported.
+A name can refer to a part of a pool: 'pocket/sketch' are the LoRAs tuned on 'sketch'. 'pocket+noise30' is a variant
+of 'pocket'. No tensors are opened, only cards are read; torch is not imported.
 """
 
 from __future__ import annotations
@@ -42,21 +42,21 @@ def find_pool(name: str, catalogue: Catalogue, pools: Path = POOLS) -> PoolLocat
 
     MissingPoolError explains how to build a pool that has a recipe; UnknownNameError is raised for other names.
     """
-    sound = name.partition("+")[0]  # the suffix is a poison
-    if location := _whole(sound, catalogue, pools):
+    plain = name.partition("+")[0]  # the suffix is a variant
+    if location := _whole(plain, catalogue, pools):
         return location
-    whole, slash, part = sound.rpartition("/")
+    whole, slash, part = plain.rpartition("/")
     if slash and (location := _whole(whole, catalogue, pools)):
         return replace(location, part=part)
-    if sound in catalogue.pool_plans():
+    if plain in catalogue.pool_plans():
         raise MissingPoolError(
-            f"The pool '{sound}' has not been built: {pools / sound / POOL_CARD} does not exist. Build it with: "
-            f"{build_command(sound, pools)}"
+            f"The pool '{plain}' has not been built: {pools / plain / POOL_CARD} does not exist. Build it with: "
+            f"{build_command(plain, pools)}"
         )
-    if Path(sound).is_dir():
-        raise PoolError(f"{sound} is not a pool: it has no {POOL_CARD}. Build one with 'freeshot pool build'.")
+    if Path(plain).is_dir():
+        raise PoolError(f"{plain} is not a pool: it has no {POOL_CARD}. Build one with 'freeshot pool build'.")
     known = {*catalogue.pools(), *catalogue.pool_plans(), *built_pools(pools)}
-    raise unknown_name("pool", sound, known, catalogue.hint("pool"))
+    raise unknown_name("pool", plain, known, catalogue.hint("pool"))
 
 
 def find_own_pool(name: str, catalogue: Catalogue, pools: Path = POOLS) -> Path:
@@ -74,7 +74,7 @@ def find_own_pool(name: str, catalogue: Catalogue, pools: Path = POOLS) -> Path:
 
 
 def canonical_pool_name(name: str, catalogue: Catalogue, pools: Path = POOLS) -> str:
-    """Return a pool's name instead of its folder, with its part and poison."""
+    """Return a pool's name instead of its folder, with its part and variant."""
     location = find_pool(name, catalogue, pools)
     return f"{location.name}{_suffix(location, name)}"
 
@@ -91,7 +91,7 @@ def absolute_pool_name(name: str, catalogue: Catalogue, pools: Path = POOLS) -> 
 
 
 def _suffix(location: PoolLocation, name: str) -> str:
-    """Return the part and the poison in the name of a pool."""
+    """Return the part and the variant in the name of a pool."""
     part = f"/{location.part}" if location.part else ""
     return part + "".join(name.partition("+")[1:])
 

@@ -1,14 +1,14 @@
 """Poisoned pools: a share of the LoRAs is corrupted without any mark.
 
-The pool's name has the poison: 'pocket+noise30' is 'pocket' with 30 % of its LoRAs replaced by noise,
+As a variant of a pool (`variants`), 'pocket+noise30' is 'pocket' with 30 % of its LoRAs replaced by noise,
 'pocket+mislabelled30' with as many whose classes are permuted. The choice depends on the pool only, through Philox's
 raw output, so that a poisoned pool is the same on every machine.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -19,45 +19,29 @@ from freeshot.basics.errors import PoolError
 from freeshot.basics.seeds import derive
 from freeshot.contracts.pool import LoraEntry, LoraPool
 
-KINDS = ("noise", "mislabelled")
+Entries = tuple[LoraEntry, ...]
 
 
-@dataclass(frozen=True)
-class Poison:
-    """Kind and percentage of a poison."""
-
-    kind: str
-    """'noise': factors are replaced by normal numbers of the same root mean square; 'mislabelled': classes are
-    permuted."""
-    percent: int
+def with_noise(pool: LoraPool, percent: int) -> Entries:
+    """Return the LoRAs with a percentage of them replaced by noise; PoolError above 100."""
+    return _poisoned(pool, "noise", percent, _made_noise)
 
 
-def split_name(name: str) -> tuple[str, Poison | None]:
-    """Split 'pocket+noise30' into 'pocket' and its poison; PoolError for an invalid poison."""
-    pool_name, plus, text = name.partition("+")
-    if not plus:
-        return name, None
-    match = re.fullmatch(f"({'|'.join(KINDS)})([0-9]{{1,3}})", text)
-    if match is None or int(match[2]) > 100:
-        raise PoolError(
-            f"Invalid poison '{text}' in the pool name '{name}': expected one of {', '.join(KINDS)} and a percentage. "
-            f"Use '{pool_name}+{KINDS[0]}30'."
-        )
-    return pool_name, Poison(match[1], int(match[2]))
+def with_mislabelled(pool: LoraPool, percent: int) -> Entries:
+    """Return the LoRAs with the classes of a percentage of them permuted; PoolError above 100."""
+    return _poisoned(pool, "mislabelled", percent, _mislabelled)
 
 
-def poisoned(pool: LoraPool, poison: Poison) -> LoraPool:
-    """Return the pool with a share of its LoRAs poisoned; a larger share includes the LoRAs of a smaller one."""
+def _poisoned(pool: LoraPool, kind: str, percent: int, spoil: Callable[[LoraEntry, int], LoraEntry]) -> Entries:
+    """Spoil a share of the LoRAs; a larger share includes the LoRAs of a smaller one."""
+    if percent > 100:
+        raise PoolError(f"{percent} % of the LoRAs of '{pool.name}' cannot be poisoned. Choose 0 to 100.")
     order = np.argsort(_raw(len(pool), pool.sha256, "which"), kind="stable")
-    chosen = set(order[: round(len(pool) * poison.percent / 100)].tolist())
-    spoil = _made_noise if poison.kind == "noise" else _mislabelled
-    entries = tuple(
-        spoil(entry, derive(0, pool.sha256, poison.kind, entry.name)) if index in chosen else entry
+    chosen = set(order[: round(len(pool) * percent / 100)].tolist())
+    return tuple(
+        spoil(entry, derive(0, pool.sha256, kind, entry.name)) if index in chosen else entry
         for index, entry in enumerate(pool.entries)
     )
-    names = [entry.name for entry in pool.entries]  # a part shares the pool's hash but has its own poison
-    identity = f"{derive(0, pool.sha256, poison.kind, poison.percent, *names):016x}{pool.sha256[16:]}"
-    return replace(pool, name=f"{pool.name}+{poison.kind}{poison.percent}", entries=entries, sha256=identity)
 
 
 def _made_noise(entry: LoraEntry, seed: int) -> LoraEntry:

@@ -77,7 +77,7 @@ def resolve_recycling(request: RecycleRequest, catalogue: Catalogue) -> RecycleP
 def _location(request: RecycleRequest, catalogue: Catalogue) -> PoolLocation:
     location = find_pool(request.pool, catalogue, request.pools)
     if location.part or "+" in request.pool:
-        raise OptionError(f"'{request.pool}' is a part of a pool, or a poisoned one. Choose '{location.name}' itself.")
+        raise OptionError(f"'{request.pool}' is a part or a variant of a pool. Choose '{location.name}' itself.")
     return location
 
 
