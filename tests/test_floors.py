@@ -12,6 +12,7 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
+PACKAGES = ("freeshot", "freeshot_lora_recycle", "freeshot_lda", "freeshot_vision", "freeshot_baselines")
 HEAVY = {"torch", "timm", "peft", "scipy.stats", "transformers", "matplotlib"}
 
 # the ground floor's two modules that compute with tensors
@@ -63,6 +64,6 @@ def test_the_python_api_is_imported_on_first_use() -> None:
     assert not loaded(IMPORT_ONE, "freeshot.api") & {*HEAVY, "pydantic", "pandas", "freeshot.cli"}
 
 
-@pytest.mark.parametrize("package", ["freeshot", "freeshot_lora_recycle", "freeshot_vision", "freeshot_baselines"])
+@pytest.mark.parametrize("package", PACKAGES)
 def test_importing_a_package_loads_nothing_heavy(package: str) -> None:
     assert not loaded(IMPORT_ONE, package) & HEAVY

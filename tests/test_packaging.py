@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ROOTS = ("benchmark", "plugins", "baselines")
-PACKAGES = {"freeshot", "freeshot_lora_recycle", "freeshot_vision", "freeshot_baselines"}
+PACKAGES = {"freeshot", "freeshot_lora_recycle", "freeshot_lda", "freeshot_vision", "freeshot_baselines"}
 REINSTALL = "An editable install freezes its metadata; run: pip install -e . --no-deps"
 MEGABYTE = 10**6
 

@@ -45,11 +45,12 @@ def freeshot_tracks() -> Iterable[Track]:
 
 @hookimpl
 def freeshot_suites() -> Iterable[Suite]:
-    """Register the pocket suite and the paper's."""
+    """Register the pocket suite, the paper's, and the one that exchanges components."""
+    from freeshot_vision.components import SUITES as COMPONENTS
     from freeshot_vision.paper.suites import SUITES as PAPER
     from freeshot_vision.pocket.suites import SUITES
 
-    return (*SUITES, *PAPER)
+    return (*SUITES, *COMPONENTS, *PAPER)
 
 
 @hookimpl

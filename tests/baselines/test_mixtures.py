@@ -14,7 +14,7 @@ from tests.baselines.conftest import WAY, streams
 from torch.nn.functional import cross_entropy
 
 from freeshot.basics.errors import OptionError
-from freeshot.engine import LoraBank, forward, merge
+from freeshot.engine import LoraBank, forward, merge, slots_of_all
 from freeshot.engine.lora.meta_model import factors_of
 from freeshot.ops.prototypes import prototype_logits
 from freeshot_baselines.adaptation.augmentation import augmented
@@ -22,7 +22,7 @@ from freeshot_baselines.adaptation.heads import leave_one_out
 from freeshot_baselines.adaptation.support_loss import support_losses
 from freeshot_baselines.composition import gradient_free as search
 from freeshot_baselines.composition.averages import LoraAverage
-from freeshot_baselines.composition.deltas import slots_of_all, stacked_deltas, stacked_factors
+from freeshot_baselines.composition.deltas import stacked_deltas, stacked_factors
 from freeshot_baselines.composition.learned_mixtures import Composition, MixtureLearner, SdLora
 from freeshot_baselines.composition.lora_mixture import LoraStack
 from freeshot_baselines.composition.lorahub import LoraHub, LoraHubLearner, factor_sums

@@ -51,7 +51,10 @@ def test_tracks_and_the_region_can_be_chosen(call: Call) -> None:
         (("lora-recyle", "noise"), "Did you mean 'lora-recycle'?"),
         (("--suite", "pocket", "lora-recycle", "nose"), "No row or method of 'pocket' is called 'nose'."),
         (("--suite", "pocke", "lora-recycle", "noise"), "No suite with records is called 'pocke'. Did you mean"),
-        (("noise", "lora-recycle [strategy=none]"), "has both rows. Suites with records: ablations, heads, paper, pocket"),
+        (
+            ("noise", "lora-recycle [strategy=none]"),
+            "has both rows. Suites with records: ablations, heads, paper",
+        ),
         (("--suite", "pocket", "noise", "lora-recycle [strategy=none]"), "No row or method of 'pocket' is called"),
         (("free", "bell"), "'bell' is a component, not a row or method. Use a row that has it, e.g. 'free"),
     ],

@@ -41,8 +41,8 @@ class LoraAverage(Method):
 
     def compose(self, entries: tuple[LoraEntry, ...]) -> Adapter:
         """Return the average as a LoRA."""
-        from freeshot.engine import adapter_of
-        from freeshot_baselines.composition.deltas import lora_that_adds, mean_factors, slots_of_all, stacked_deltas
+        from freeshot.engine import adapter_of, slots_of_all
+        from freeshot_baselines.composition.deltas import lora_that_adds, mean_factors, stacked_deltas
 
         slots = slots_of_all(entries)
         if self.space == "factors":
@@ -72,8 +72,8 @@ class LoraFair(Method):
 
     def compose(self, entries: tuple[LoraEntry, ...]) -> Adapter:
         """Return the corrected average as a LoRA."""
-        from freeshot.engine import adapter_of
-        from freeshot_baselines.composition.deltas import mean_factors, slots_of_all, stacked_deltas
+        from freeshot.engine import adapter_of, slots_of_all
+        from freeshot_baselines.composition.deltas import mean_factors, stacked_deltas
 
         factors = {}
         for slot in slots_of_all(entries):

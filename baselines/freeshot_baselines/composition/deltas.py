@@ -15,11 +15,6 @@ from freeshot.engine import adapter_of, padded
 from freeshot.ops.low_rank import truncated
 
 
-def slots_of_all(entries: Sequence[LoraEntry]) -> tuple[Slot, ...]:
-    """List every slot that any of the LoRAs modifies."""
-    return tuple(sorted({slot for entry in entries for slot in entry.factors}))
-
-
 def stacked_deltas(entries: Sequence[LoraEntry], slot: Slot) -> Tensor:
     """Return B·A of each LoRA at a slot [l, o, i]; zero for a LoRA without that slot."""
     factors = [entry.factors.get(slot) for entry in entries]
@@ -41,15 +36,6 @@ def stacked_factors(entries: Sequence[LoraEntry], slot: Slot) -> tuple[Tensor, T
     absent = (pairs[0][0][:0], pairs[0][1][:, :0])
     filled = [padded(*(pair or absent), rank) for pair in factors]
     return torch.stack([a for a, _ in filled]), torch.stack([b for _, b in filled])
-
-
-def mean_as_lora(entries: Sequence[LoraEntry]) -> Adapter:
-    """Return the mean of B·A exactly, as one LoRA of all factors stacked: its rank is the sum of the LoRAs' ranks."""
-    factors = {}
-    for slot in slots_of_all(entries):
-        pairs = [entry.factors[slot] for entry in entries if slot in entry.factors]
-        factors[slot] = (torch.cat([a for a, _ in pairs]), torch.cat([b for _, b in pairs], dim=1) / len(entries))
-    return adapter_of(factors)
 
 
 def lora_that_adds(deltas: Mapping[Slot, Tensor], rank: int) -> Adapter:

@@ -46,7 +46,8 @@ class DualLora(Method):
         """Return the merged LoRA; random orders come from `rng`."""
         import torch
 
-        from freeshot_baselines.composition.deltas import lora_that_adds, slots_of_all
+        from freeshot.engine import slots_of_all
+        from freeshot_baselines.composition.deltas import lora_that_adds
 
         count = len(entries)
         orders = [list(range(count))]

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from freeshot import LoraEntry, Slot
-from freeshot_baselines.composition.deltas import slots_of_all, stacked_factors
+from freeshot.engine import slots_of_all
+from freeshot_baselines.composition.deltas import stacked_factors
 
 
 @dataclass(frozen=True, eq=False)

@@ -67,8 +67,8 @@ def factor_sums(entries: Sequence[LoraEntry], like: Tensor) -> Callable[[Tensor]
     """Return the function from coefficients [e, l] to a bank of Σw·A and Σw·B for each episode."""
     import torch
 
-    from freeshot.engine import LoraBank
-    from freeshot_baselines.composition.deltas import slots_of_all, stacked_factors
+    from freeshot.engine import LoraBank, slots_of_all
+    from freeshot_baselines.composition.deltas import stacked_factors
 
     factors = {slot: [f.to(like) for f in stacked_factors(entries, slot)] for slot in slots_of_all(entries)}
 

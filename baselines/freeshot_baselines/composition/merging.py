@@ -36,7 +36,8 @@ class Merging(Method):
         """Return the merged LoRA; random numbers come from `rng`."""
         import torch
 
-        from freeshot_baselines.composition.deltas import lora_that_adds, slots_of_all, stacked_deltas
+        from freeshot.engine import slots_of_all
+        from freeshot_baselines.composition.deltas import lora_that_adds, stacked_deltas
 
         with torch.random.fork_rng(devices=[]):  # PEFT uses the global generator
             torch.manual_seed(int(torch.randint(2**62, (), generator=rng)))

@@ -22,6 +22,6 @@ class RecycledAverage(InversionBasedMethod):
 
     def base_adapter(self, bench: Workbench) -> Adapter:
         """Return the mean of B·A over the pool."""
-        from freeshot_baselines.composition.deltas import mean_as_lora
+        from freeshot.engine import mean_as_lora
 
         return mean_as_lora(bench.pool().entries)

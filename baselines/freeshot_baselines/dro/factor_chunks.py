@@ -13,7 +13,9 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from freeshot import LoraEntry, Slot
-from freeshot_baselines.composition.deltas import slots_of_all, stacked_deltas
+from freeshot.engine import slots_of_all
+from freeshot.ops.low_rank import truncated
+from freeshot_baselines.composition.deltas import stacked_deltas
 
 
 def factored(delta: Tensor, rank: int) -> tuple[Tensor, Tensor]:

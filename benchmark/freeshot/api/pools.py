@@ -16,8 +16,8 @@ def load_pool(pool: StrPath, *, pools: StrPath = "pools", plugins: Iterable[StrP
     """Open a pool by its name or folder.
 
     'pocket/sketch' are the LoRAs of 'pocket' that were tuned on 'sketch', 'pocket+first10' are its first ten, and
-    'pocket+noise30' is 'pocket' with 30 % of its LoRAs replaced by noise (docs/guide/pools.md). PoolError if a file is damaged, MissingPoolError if the pool has not been built,
-    UnknownNameError for other names.
+    'pocket+noise30' is 'pocket' with 30 % of its LoRAs replaced by noise. PoolError if a file is damaged,
+    MissingPoolError if the pool has not been built, UnknownNameError for other names.
     """
     from freeshot.pool.locate import find_pool
     from freeshot.pool.store import open_pool

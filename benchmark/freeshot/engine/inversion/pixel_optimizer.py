@@ -1,6 +1,7 @@
 """Pixel-wise image optimisation until LoRAs classify the images with confidence: the loop and regularisers.
 
-Axes: n images, 3 channels, h × w pixels, g side of the grid of optimised pixels. Pixels are optimised in the network's normalised space.
+Axes: n images, 3 channels, h × w pixels, g side of the grid of optimised pixels. Pixels are optimised in the network's
+normalised space.
 """
 
 from __future__ import annotations

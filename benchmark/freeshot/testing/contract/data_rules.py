@@ -19,8 +19,8 @@ from freeshot.engine.vit.backbone import backbone_provider, named_backbone, open
 from freeshot.engine.vit.forward import forward
 from freeshot.evaluation.episodes import track_episodes
 from freeshot.pool.locate import find_pool
-from freeshot.pool.variants import split_name
 from freeshot.pool.store import open_pool
+from freeshot.pool.variants import split_name
 from freeshot.records.models import RunRecord
 from freeshot.testing.contract.fixtures import FrozenBackbone
 from freeshot.testing.contract.method import record_of
