@@ -64,6 +64,7 @@ MIXED = (
 FULL = Profile(
     rows=(
         Row("frozen-prototype"),
+        Row("pool-lda"),
         Row("lora-recycle", {**INVERSION, **RECYCLED}),
         Row("recycled-average", {**INVERSION, **RECYCLED}),
         Row("free", {**FREE, **GENERATED}),
@@ -155,15 +156,34 @@ STANDING = Profile(
     summary="five heads, each on three networks, five shots",
 )
 
+CHAMPION = Profile(
+    rows=(
+        Row("frozen-prototype"),
+        Row("lora-average"),
+        Row("pool-lda"),
+        # Without one of its parts, and the two parts that need no pool.
+        Row("pool-lda", {"scale": 1.0}),
+        Row("pool-lda", {"views": ()}),
+        Row("pool-lda", {"prior": 0.0}),
+        Row("pool-lda", {"scale": 0.0}),
+    ),
+    summary="Pool LDA without each of its parts",
+)
+
 POISONED = Profile(
     rows=(
         Row("frozen-prototype"),
+        Row("lora-average"),
+        Row("pool-lda"),
+        Row("dare"),
+        Row("composition", {"steps": 5}),
+        Row("free", {**FREE, **GENERATED}),
         _varied(),
         Row("teapot", TRUSTED),
         Row("teapot", {**TRUSTED, "learner.selection": "uniform"}),
     ),
     tracks=("poisoned/noise/*", "poisoned/mislabelled/*"),
-    summary="all LoRAs weighted equally, and by how much they help, where three in ten are noise or mislabelled",
+    summary="methods that weight all LoRAs equally or by trust, where three in ten LoRAs are noise or mislabelled",
 )
 
 TRACKS = (
@@ -207,6 +227,14 @@ SUITES = (
         TRACKS,
         {"full": STANDING},
         reference=REFERENCE,
+    ),
+    Suite(
+        "champion",
+        "Pool LDA on the pocket suite without each of its parts: the enlarged average, views, the metric.",
+        TRACKS,
+        {"full": CHAMPION},
+        reference=REFERENCE,
+        pair=("pool-lda", "lora-average"),
     ),
     Suite(
         "ablations",
