@@ -17,8 +17,9 @@ def discriminant_logits(support: Tensor, query: Tensor, way: int, prior: float) 
     variance per feature and degree of freedom: up to a factor the posterior mean under an inverse Wishart prior whose
     mean is σ² · I. With one image per class there are no differences, and distances are Euclidean.
     """
-    means = support.unflatten(1, (way, -1)).mean(2)  # [e, c, d]
-    residuals = (support.unflatten(1, (way, -1)) - means.unsqueeze(2)).flatten(1, 2)  # [e, n, d]
+    by_class = support.reshape(len(support), way, -1, support.shape[2])  # [e, c, n / c, d]
+    means = by_class.mean(2)  # [e, c, d]
+    residuals = (by_class - means.unsqueeze(2)).flatten(1, 2)  # [e, n, d]
     _, spread, directions = torch.linalg.svd(residuals, full_matrices=False)  # [e, m], [e, m, d]
     freedom = max(1, support.shape[1] - way)
     variance = spread.square().sum(1, keepdim=True) / (freedom * support.shape[2])  # [e, 1]
@@ -27,6 +28,9 @@ def discriminant_logits(support: Tensor, query: Tensor, way: int, prior: float) 
 
     def whitened(features: Tensor) -> Tensor:
         along = features @ directions.mT * removed.unsqueeze(1)  # [e, .., m]
-        return features - along @ directions
+        rest: Tensor = features - along @ directions
+        return rest
 
-    return -torch.cdist(whitened(query), whitened(means), compute_mode="donot_use_mm_for_euclid_dist")
+    exact = "donot_use_mm_for_euclid_dist"  # the faster product of matrices loses digits of small distances
+    distances: Tensor = torch.cdist(whitened(query), whitened(means), compute_mode=exact)
+    return -distances

@@ -24,6 +24,7 @@ from freeshot.render.format import access, at_test, duration, optional
 from makers.component_page import MARKED, Sources, signed, verdicts, with_components
 from makers.paper_tables import with_paper_tables
 from makers.readme_table import groups, mean_accuracy, with_numbers
+from makers.suite_tables import with_suite_tables
 
 RESULTS = DOCS.parent / "results"
 COMPARED = re.compile(r"^\| `([a-z-]+)` \| `([a-z-]+)` \|.*$", re.MULTILINE)
@@ -38,11 +39,9 @@ def catalogue() -> Catalogue:
     return Catalogue(load_plugins())
 
 
-@cache
 def pocket() -> Board:
-    """Read the committed records of the pocket suite."""
-    (board,) = boards(load_records(RESULTS / "pocket").records, Extensions(suites=catalogue().suites()))
-    return board
+    """Return the board of the pocket suite."""
+    return board_of("pocket")
 
 
 @cache
@@ -50,6 +49,13 @@ def paper() -> Board:
     """Read the committed records of the paper's suite, with the paper's numbers."""
     extensions = Extensions(suites=catalogue().suites(), published=catalogue().published())
     (board,) = boards(load_records(RESULTS / "paper").records, extensions)
+    return board
+
+
+@cache
+def board_of(suite: str) -> Board:
+    """Read the committed records of a suite."""
+    (board,) = boards(load_records(RESULTS / suite).records, Extensions(suites=catalogue().suites()))
     return board
 
 
@@ -126,7 +132,11 @@ def with_parts(text: str) -> str:
 def _pages() -> dict[Path, tuple[Callable[[str], str], ...]]:
     described = [page for page in sorted(DOCS.rglob("*.md")) if MARKED.search(page.read_text(encoding="utf-8"))]
     return {
-        DOCS / "findings.md": (with_comparisons, lambda text: with_paper_tables(text, paper())),
+        DOCS / "findings.md": (
+            with_comparisons,
+            lambda text: with_paper_tables(text, paper()),
+            lambda text: with_suite_tables(text, board_of),
+        ),
         DOCS / "methods" / "index.md": (with_needs,),
         DOCS / "index.md": (lambda text: with_numbers(text, pocket()),),
         DOCS / "choose.md": (with_choices, with_comparisons),

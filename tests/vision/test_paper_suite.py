@@ -168,8 +168,8 @@ def test_a_small_profile_runs_its_key_rows_on_the_papers_episodes(
         assert (cell.spec.backbone.name, cell.spec.backbone.options["normalize"]) == ("clip-vit-b16-q8", "cifar")
     assert {cell.track.pool for cell in cells if cell.needs_pool} == {"paper/cifar-fs-q8"}
     assert {cell.spec.method.name for cell in cells} == {
-        *("frozen-prototype", "random-lora", "lora-average", "lora-recycle", "recycled-average", "free", "noise"),
-        *("shuffled-labels", "real-data"),
+        *("frozen-prototype", "random-lora", "lora-average", "pool-lda", "lora-recycle", "recycled-average", "free"),
+        *("noise", "shuffled-labels", "real-data"),
     }
     recycled = [cell for cell in cells if cell.spec.method.name == "lora-recycle" and cell.track.shot == 1]
     recycled = [cell for cell in recycled if not is_varied(cell)]

@@ -58,7 +58,7 @@ def _key_rows(recycled: Options, inversion: Options, prior: Options, free: Optio
     strict = {**inversion, **STRICT, **recycled}
     public = {**inversion, **prior, **recycled}
     return (
-        *map(Row, ("frozen-prototype", "random-lora", "lora-average")),
+        *map(Row, ("frozen-prototype", "random-lora", "lora-average", "pool-lda")),
         Row("lora-average", {"space": "factors"}),
         *(Row("lora-recycle", {**strict, **mask}) for mask in MASKS),
         *(Row("lora-recycle", {**public, **mask}) for mask in (MASKS[0], MASKS[-1])),

@@ -48,7 +48,7 @@ BEYOND = (
     *(Row(name, RECOVERED) for name in ("sora", "lte", "rec-lora", "icm-lora", "recycled-average", "shuffled-labels")),
     Row("noise"),
     Row("real-data"),
-    *map(Row, ("lora-fair", "ties", "dare", "random-lora", "dual-lora", "dro")),
+    *map(Row, ("pool-lda", "lora-fair", "ties", "dare", "random-lora", "dual-lora", "dro")),
     *map(Row, ("knn", "rtd", "teapot", "purer", "bidf-mkd")),
     *map(Row, ("composition", "sd-lora", "register-prompt")),
 )

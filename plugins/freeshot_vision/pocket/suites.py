@@ -186,6 +186,18 @@ POISONED = Profile(
     summary="methods that weight all LoRAs equally or by trust, where three in ten LoRAs are noise or mislabelled",
 )
 
+POOLS = Profile(
+    rows=(
+        Row("frozen-prototype"),
+        Row("lora-average"),
+        Row("pool-lda"),
+        Row("free", {**FREE, **GENERATED}),
+        _varied(),
+    ),
+    tracks=("pools/*",),
+    summary="five rows on sixteen variants of the pool",
+)
+
 TRACKS = (
     *(f"in-domain/{name}/*" for name in IN_DOMAIN),
     *(f"cross-domain/{name}/*" for name in CROSS_DOMAIN),
@@ -218,6 +230,14 @@ SUITES = (
         "The pocket suite's validation episodes, with a pool of which three LoRAs in ten are noise or mislabelled.",
         ("poisoned/noise/*", "poisoned/mislabelled/*"),
         {"full": POISONED},
+        reference=REFERENCE,
+        pair=PAIR,
+    ),
+    Suite(
+        "pools",
+        "The pocket suite's in-domain episodes with one shot, on smaller, weaker and corrupted variants of its pool.",
+        ("pools/*",),
+        {"full": POOLS},
         reference=REFERENCE,
         pair=PAIR,
     ),

@@ -1,4 +1,4 @@
-"""The pocket suite's tracks: two in-domain and five cross-domain sets, 1- and 5-shot, and validation tracks."""
+"""The pocket suite's tracks: in-domain and cross-domain sets, 1- and 5-shot, validation, variants of the pool."""
 
 from __future__ import annotations
 
@@ -37,9 +37,22 @@ def _poisoned(kind: str, dataset: str) -> Track:
     return replace(track, name=f"poisoned/{kind}/{dataset}/5w1s", pool=f"pocket+{kind}30")
 
 
+POOL_VARIANTS = (
+    *("first2", "first5", "first10", "first20"), *("rank1", "rank2"), *("best10", "worst10"), *("apart10", "alike10"),
+    *("mislabelled10", "mislabelled30", "mislabelled50"), *("noise10", "noise30", "noise50"),
+)  # fmt: skip
+"""Fewer LoRAs, lower ranks, more or less accurate LoRAs, fewer or more shared classes, and corrupted LoRAs."""
+
+
+def _varied(variant: str, dataset: str) -> Track:
+    """Return an in-domain track with the same episodes and a variant of the pool."""
+    return replace(_track("in-domain", dataset, 1), name=f"pools/{variant}/{dataset}/5w1s", pool=f"pocket+{variant}")
+
+
 TRACKS = (
     *(_track("in-domain", name, shot) for name in IN_DOMAIN for shot in SHOTS),
     *(_track("cross-domain", name, shot) for name in CROSS_DOMAIN for shot in SHOTS),
     *(_track("validation", name, shot, split="validation", episodes=300) for name in IN_DOMAIN for shot in SHOTS),
     *(_poisoned(kind, name) for kind in ("noise", "mislabelled") for name in IN_DOMAIN),
+    *(_varied(variant, name) for variant in POOL_VARIANTS for name in IN_DOMAIN),
 )
