@@ -69,7 +69,8 @@ def peaks(count: int, folder: Path, network: TimmVit = SMALL) -> dict[str, int]:
     learner = AdaptedLearner(open_backbone(network))
     with metered(CPU) as embedded:
         features = embed(learner, images, range(count), CPU)
-    assert torch.equal(features[: min(count, 251)], embed(learner, Made(count), range(count)[:251], CPU))
+    again = embed(learner, Made(count), range(count)[:251], CPU)
+    assert torch.allclose(features[: len(again)], again, rtol=0, atol=1e-5), "the last batch is smaller, no more"
     return {"decode and store": stored.peak_bytes, f"embed, {type(images).__name__.lower()}": embedded.peak_bytes}
 
 

@@ -16,6 +16,17 @@ def _added_product(_added: Tensor, left: Tensor, right: Tensor, *_: Any, **__: A
     return 2 * left.numel() * right.shape[-1]
 
 
+def _linear(inputs: Tensor, weight: Tensor, *_: Any, **__: Any) -> int:
+    """Count a product […, i] @ [o, i]ᵀ."""
+    return 2 * inputs.numel() * weight.shape[0]
+
+
+def _onednn_costs() -> Mapping[Any, Callable[..., int]]:
+    """Return the cost of the product that frozen layers use, if this torch has it."""
+    has_product = hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    return {torch.ops.mkldnn._linear_pointwise: _linear} if has_product else {}  # noqa: SLF001
+
+
 def _attention(query: Tensor, key: Tensor, value: Tensor, *_: Any, **__: Any) -> int:
     """Count scores and weighted values: query [b, h, n, d], key [b, h, m, d], value [b, h, m, e]."""
     scores = query.shape[:-1].numel() * key.shape[-2]
@@ -69,6 +80,7 @@ COSTS: Mapping[Any, Callable[..., int]] = {
     # torch's own formulas of these call the wrapped ones
     torch.ops.aten.addmm: _added_product,
     torch.ops.aten.baddbmm: _added_product,
+    **_onednn_costs(),
 }
 """Cost function of each operation, by its torch name."""
 

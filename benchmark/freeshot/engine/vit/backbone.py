@@ -15,6 +15,7 @@ from freeshot.contracts.backbone import BackboneProvider
 from freeshot.contracts.component import build, name_and_options, spelled
 from freeshot.engine.devices import choose_device
 from freeshot.engine.vit.bf16 import bf16_copy
+from freeshot.engine.vit.frozen_linear import with_frozen_linear
 from freeshot.plugin.catalogue import Catalogue
 from freeshot.records.models import Precision
 
@@ -93,7 +94,7 @@ def open_backbone(
     provider: BackboneProvider, device: str | torch.device = "cpu", precision: Precision = "fp32"
 ) -> Backbone:
     """Build, freeze, move and validate a backbone; ContractError if it does not map images to features."""
-    vit = provider.build().eval().requires_grad_(False).to(device)
+    vit = with_frozen_linear(provider.build().eval().requires_grad_(False).to(device))
     backbone = Backbone(
         name=spelled(provider),
         vit=vit,
