@@ -77,13 +77,10 @@ def test_the_readmes_findings_hold(pocket: Board) -> None:
     average = compare(pocket, "lora-average", "lora-recycle")
     assert (average.wins["better"], average.wins["worse"]) == (7, 1)
     assert f"{100 * average.mean_difference:+.1f}" == "+0.9"
-    five = [track.name for track in pocket.tracks if track.shot == 5]
-    best = [max(pocket.rows, key=lambda row: row.averages[name].mean()).label for name in five]
-    assert best == ["full-finetuning"] * 6
-    gaps = [("real-data", "lora-recycle", "5.6"), ("lora-recycle", "frozen-prototype", "0.7")]
-    for first, second, points in gaps:
-        assert f"{100 * compare(pocket, first, second).mean_difference:.1f}" == points
-    for text in ("on 7 of 12 tracks and worse on 1 (+0.9 points)", "all six 5-shot", "5.6 points", "0.7 points"):
+    own = compare(pocket, "pool-lda", "lora-average")
+    assert (own.wins["better"], own.wins["worse"]) == (9, 0)
+    assert f"{100 * own.mean_difference:+.1f}" == "+2.8"
+    for text in ("on 7 of 12 tracks and worse on 1 (+0.9 points)", "on 9 of 12 tracks, worse on none (+2.8 points)"):
         assert text in README.read_text(encoding="utf-8")
 
 
@@ -96,7 +93,8 @@ def test_all_rows_of_a_track_met_the_frozen_episodes() -> None:
     ]
     assert len(tested) > 700
     for record in tested:
-        assert record.spec.track.episodes_sha256 == lock[record.spec.track.name]
+        own = re.sub(r"^pools/[^/]+/", "in-domain/", record.spec.track.name)  # variants of the pool, the same episodes
+        assert record.spec.track.episodes_sha256 == lock[own]
 
 
 def test_records_of_the_papers_suite_met_the_frozen_lists_on_the_same_images() -> None:

@@ -29,13 +29,13 @@ class PoolLda(Method):
     views: tuple[str, ...] = ("small-mirror",)
     """Views over which features are averaged, besides the image: mirror, small, small-mirror, large, left, right. Each
     costs a pass through the network."""
-    prior: float = 60.0
-    """Strength of the shrinkage towards the Euclidean distance, in images; 0: Euclidean."""
+    shrinkage: float = 60.0
+    """Weight of the Euclidean distance in the metric, in images; 0: Euclidean alone."""
 
     def __post_init__(self) -> None:
         from freeshot_lda.views import VIEWS
 
-        for option in ("scale", "prior"):
+        for option in ("scale", "shrinkage"):
             if getattr(self, option) < 0:
                 raise OptionError(
                     f"Option '{option}' of '{self.name}' must not be negative, but is {getattr(self, option)}."
@@ -49,14 +49,14 @@ class PoolLda(Method):
         from freeshot.engine import mean_as_lora
 
         features = bench.adapted(mean_as_lora(bench.pool().entries, self.scale)) if self.scale else bench.frozen()
-        return PoolLdaLearner(features, self.views, self.prior)
+        return PoolLdaLearner(features, self.views, self.shrinkage)
 
 
 class PoolLdaLearner(Learner):
     """Features of a learner averaged over views, and distances in a discriminant metric."""
 
-    def __init__(self, features: Learner, views: tuple[str, ...], prior: float) -> None:
-        self._features, self._views, self._prior = features, views, prior
+    def __init__(self, features: Learner, views: tuple[str, ...], shrinkage: float) -> None:
+        self._features, self._views, self._shrinkage = features, views, shrinkage
 
     def embed(self, images: Tensor) -> Tensor:
         """Map images [b, 3, h, w] in 0…1 to the mean of their views' features: [b, d]."""
@@ -69,11 +69,11 @@ class PoolLdaLearner(Learner):
 
     def classify(self, support: Tensor, query: Tensor, way: int) -> Tensor:
         """Score queries [e, q, d] by support features [e, n, d], ordered class by class: [e, q, c]."""
-        if not self._prior:
+        if not self._shrinkage:
             return super().classify(support, query, way)
         from freeshot_lda.metric import discriminant_logits
 
-        return discriminant_logits(support, query, way, self._prior)
+        return discriminant_logits(support, query, way, self._shrinkage)
 
     def close(self) -> None:
         """Release the resources of the features."""

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 
-def discriminant_logits(support: Tensor, query: Tensor, way: int, prior: float) -> Tensor:
+def discriminant_logits(support: Tensor, query: Tensor, way: int, shrinkage: float) -> Tensor:
     """Score queries [e, q, d] by minus the distance to each class mean: [e, q, c].
 
     Support features [e, n, d] are ordered class by class. Distances are Mahalanobis distances with the covariance
-    I + Σ r rᵀ / (prior · σ²), where r are the support images' differences from their class mean and σ² is their
+    I + Σ r rᵀ / (shrinkage · σ²), where r are the support images' differences from their class mean and σ² is their
     variance per feature and degree of freedom: up to a factor the posterior mean under an inverse Wishart prior whose
     mean is σ² · I. With one image per class there are no differences, and distances are Euclidean.
     """
@@ -24,7 +24,7 @@ def discriminant_logits(support: Tensor, query: Tensor, way: int, prior: float) 
     freedom = max(1, support.shape[1] - way)
     variance = spread.square().sum(1, keepdim=True) / (freedom * support.shape[2])  # [e, 1]
     tiny = torch.finfo(support.dtype).tiny
-    removed = 1 - (1 + spread.square() / (prior * variance).clamp_min(tiny)).rsqrt()  # [e, m]
+    removed = 1 - (1 + spread.square() / (shrinkage * variance).clamp_min(tiny)).rsqrt()  # [e, m]
 
     def whitened(features: Tensor) -> Tensor:
         along = features @ directions.mT * removed.unsqueeze(1)  # [e, .., m]

@@ -42,7 +42,7 @@ def test_a_recycled_adapter_is_saved_and_opened_again(folder: Path) -> None:
 
 def test_a_pool_may_be_given_by_itself(folder: Path) -> None:
     assert recycled(folder, pool=fs.load_pool("toy")).facts["pool_sha256"] == fs.load_pool("toy").sha256
-    with pytest.raises(OptionError, match=r"'toy\+noise50' is a part of a pool, or a poisoned one"):
+    with pytest.raises(OptionError, match=r"'toy\+noise50' is a part or a variant of a pool"):
         recycled(folder, pool=fs.load_pool("toy+noise50"))
 
 

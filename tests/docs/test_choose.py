@@ -5,6 +5,8 @@ from __future__ import annotations
 from tests.docs.tables import pocket, sources
 
 from freeshot.leaderboard.entry import Entry
+from freeshot.leaderboard.pairwise import verdict_intervals
+from freeshot.stats.paired_tests import verdict
 from makers.component_page import verdicts
 
 ROWS = {row.method: row for row in pocket().all_rows}
@@ -27,10 +29,20 @@ def test_the_average_is_better_than_no_lora_on_almost_every_track() -> None:
     assert minutes(ROWS["lora-average"]) < 1 / 60
 
 
-def test_free_is_first_of_the_rows_without_data_and_tuning_and_half_undecided_against_the_average() -> None:
-    first = next(row for row in pocket().rows if row.tags.tuning_free and row.tags.data_free == "strict")
+def test_pool_lda_is_better_than_all_others_that_tune_nothing_on_nine_tracks_and_all_exceptions_have_one_shot() -> None:
+    for row in pocket().rows:
+        if row.tags.tuning_free and row.tags.data_free == "strict" and row.method != "pool-lda":
+            _, wins = verdicts(ROWS["pool-lda"], row)
+            assert wins["better"] >= 9, row.method
+            for track in TRACKS[5]:
+                (interval,) = verdict_intervals((ROWS["pool-lda"], row), track, [(0, 1)])
+                assert verdict(interval) == "better", (row.method, track)
+
+
+def test_free_is_first_of_the_rows_that_synthesise_images_and_half_undecided_against_the_average() -> None:
+    strict = [row for row in pocket().rows if row.tags.tuning_free and row.tags.data_free == "strict"]
     _, wins = verdicts(ROWS["free"], ROWS["lora-average"])
-    assert first.method == "free"
+    assert [row.method for row in strict[:2]] == ["pool-lda", "free"]
     assert wins["undecided"] * 2 == wins.total()
     assert 15 < minutes(ROWS["free"]) < 25
 
@@ -44,10 +56,13 @@ def test_what_is_called_close_to_the_average_or_equal_to_it_is() -> None:
     assert verdicts(ROWS["composition"], ROWS["lora-average"])[1]["equal"] > 6
 
 
-def test_tuning_pays_with_five_pictures_and_not_with_one_in_domain() -> None:
-    assert {most_accurate(track) for track in TRACKS[5]} == {"full-finetuning"}
+def test_tuning_pays_with_five_pictures_of_a_new_domain_and_not_in_domain() -> None:
+    assert {most_accurate(track) for track in TRACKS[5] if track.startswith("cross")} == {"full-finetuning"}
     for track in (track for track in TRACKS[1] if track.startswith("in-domain")):
         assert ROWS["lora-average"].averages[track].mean() > ROWS["full-finetuning"].averages[track].mean()
+    for track in (track.name for track in pocket().tracks if track.name.startswith("in-domain")):
+        (interval,) = verdict_intervals((ROWS["pool-lda"], ROWS["full-finetuning"]), track, [(0, 1)])
+        assert verdict(interval) in ("better", "equal"), track
 
 
 def test_votes_are_ahead_of_class_means_with_five_pictures_and_a_black_box_gains_nothing() -> None:

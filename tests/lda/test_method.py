@@ -27,14 +27,16 @@ class Corner(Learner):
 
 @pytest.mark.parametrize("track", TRACKS)
 def test_without_views_and_metric_it_is_the_average_or_frozen(toy: Toy, track: str) -> None:
-    plain = toy.record("pool-lda", track=track, options=("scale=1", "views=", "prior=0"))
+    plain = toy.record("pool-lda", track=track, options=("scale=1", "views=", "shrinkage=0"))
     assert plain.accuracies == toy.record("lora-average", track=track).accuracies
-    bare = toy.record("pool-lda", track=track, options=("scale=0", "views=", "prior=0"))
+    bare = toy.record("pool-lda", track=track, options=("scale=0", "views=", "shrinkage=0"))
     assert bare.accuracies == toy.record("frozen-prototype", track=track).accuracies
 
 
 def test_with_one_shot_the_metric_changes_nothing(toy: Toy) -> None:
-    with_metric, without = (toy.record("pool-lda", track=TRACKS[0], options=(f"prior={prior}",)) for prior in (60, 0))
+    with_metric, without = (
+        toy.record("pool-lda", track=TRACKS[0], options=(f"shrinkage={shrinkage}",)) for shrinkage in (60, 0)
+    )
     assert with_metric.accuracies == without.accuracies
 
 
@@ -53,5 +55,5 @@ def test_features_are_the_mean_over_views() -> None:
 def test_an_unknown_view_is_an_error() -> None:
     with pytest.raises(OptionError, match=r"No view is called 'miror'\. Did you mean 'mirror'\?"):
         PoolLda(views=("miror",))
-    with pytest.raises(OptionError, match="prior"):
-        PoolLda(prior=-1.0)
+    with pytest.raises(OptionError, match="shrinkage"):
+        PoolLda(shrinkage=-1.0)

@@ -18,7 +18,7 @@ def features(shot: int, width: int, seed: int = 0) -> tuple[torch.Tensor, torch.
     return support, torch.randn(2, 7, width, generator=rng, dtype=torch.float64)
 
 
-def slow_logits(support: torch.Tensor, query: torch.Tensor, prior: float) -> torch.Tensor:
+def slow_logits(support: torch.Tensor, query: torch.Tensor, shrinkage: float) -> torch.Tensor:
     """Invert the covariance of one episode."""
     classes = support.view(WAY, -1, support.shape[1])
     means = classes.mean(1)
@@ -26,19 +26,19 @@ def slow_logits(support: torch.Tensor, query: torch.Tensor, prior: float) -> tor
     scatter = sum(torch.outer(r, r) for r in residuals)
     freedom = len(support) - WAY
     variance = sum(float(r @ r) for r in residuals) / (freedom * support.shape[1])
-    covariance = torch.eye(support.shape[1], dtype=torch.float64) + scatter / (prior * variance)
+    covariance = torch.eye(support.shape[1], dtype=torch.float64) + scatter / (shrinkage * variance)
     inverse = torch.linalg.inv(covariance)
     rows = [[-(((q - m) @ inverse @ (q - m)) ** 0.5) for m in means] for q in query]
     return torch.tensor(rows, dtype=torch.float64)
 
 
 @pytest.mark.parametrize("width", [4, 40])
-@pytest.mark.parametrize("prior", [0.5, 60.0])
-def test_it_is_a_mahalanobis_distance(width: int, prior: float) -> None:
+@pytest.mark.parametrize("shrinkage", [0.5, 60.0])
+def test_it_is_a_mahalanobis_distance(width: int, shrinkage: float) -> None:
     support, query = features(4, width)
-    fast = discriminant_logits(support, query, WAY, prior)
+    fast = discriminant_logits(support, query, WAY, shrinkage)
     for e in range(len(support)):
-        assert torch.allclose(fast[e], slow_logits(support[e], query[e], prior), rtol=1e-10, atol=1e-10)
+        assert torch.allclose(fast[e], slow_logits(support[e], query[e], shrinkage), rtol=1e-10, atol=1e-10)
 
 
 def test_with_one_shot_it_is_euclidean() -> None:
@@ -46,7 +46,7 @@ def test_with_one_shot_it_is_euclidean() -> None:
     assert torch.allclose(discriminant_logits(support, query, WAY, 60.0), -torch.cdist(query, support), atol=1e-12)
 
 
-def test_a_strong_prior_is_euclidean() -> None:
+def test_a_strong_shrinkage_is_euclidean() -> None:
     support, query = features(5, 8)
     means = support.view(2, WAY, 5, 8).mean(2)
     assert torch.allclose(discriminant_logits(support, query, WAY, 1e12), -torch.cdist(query, means), atol=1e-6)

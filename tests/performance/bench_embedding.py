@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 import torch
 from tests.performance.measure import Table, in_turn
-from tests.performance.setting import full_size
+from tests.performance.setting import full_size, plain_copy
 from torch import Tensor
 
 from freeshot.engine import AdaptedLearner
@@ -44,7 +44,7 @@ def bench(model: str = MODEL, timed: int = TIMED) -> Table:
     images = ArrayImages(pixels, np.zeros(timed, np.int64), ("any",), side)
     auto, gain = faster_precision(device)
     ways = {
-        "timm, float32": partial(timm_eager, backbone, torch.from_numpy(pixels)),
+        "timm, float32": partial(timm_eager, replace(backbone, vit=plain_copy(backbone.vit)), torch.from_numpy(pixels)),
         "FreeShot, --precision fp32": partial(own, backbone, images, "fp32"),
         f"FreeShot, --precision auto: {auto}": partial(own, backbone, images, auto),
     }

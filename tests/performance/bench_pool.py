@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
 from collections.abc import Sequence
 from functools import partial
@@ -10,7 +9,7 @@ from typing import Any
 
 import torch
 from tests.performance.measure import Table, in_turn
-from tests.performance.setting import Setting, pocket
+from tests.performance.setting import Setting, plain_copy, pocket
 from torch import nn
 from torch.nn.functional import cross_entropy
 
@@ -30,9 +29,7 @@ def bench(setting: Setting | None = None, loras: int = 8, banks: Sequence[int] =
         from peft import LoraConfig, get_peft_model
 
         for lora in range(loras):
-            model: Any = get_peft_model(
-                copy.deepcopy(backbone.vit), LoraConfig(r=8, lora_alpha=8, target_modules=["qkv"])
-            )
+            model: Any = get_peft_model(plain_copy(backbone.vit), LoraConfig(r=8, lora_alpha=8, target_modules=["qkv"]))
             head = nn.Linear(width, 5).to(images.device)
             weights = [w for w in model.parameters() if w.requires_grad]
             optimizer = torch.optim.Adam([*weights, *head.parameters()], lr=1e-3)

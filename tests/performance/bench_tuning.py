@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 
 import torch
 from tests.performance.measure import Table, in_turn
+from tests.performance.setting import plain_copy
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -64,7 +64,7 @@ def bench() -> Table:
 
         def by_peft(support: Tensor = support, queries: Tensor = queries) -> None:
             for shown, requested in zip(support, queries, strict=True):
-                with_peft(copy.deepcopy(backbone.vit), backbone.normalize, shown, requested)
+                with_peft(plain_copy(backbone.vit), backbone.normalize, shown, requested)
 
         ways = {f"{n} together": functools.partial(grouped, n) for n in (1, 4, 12)}
         seconds = in_turn({"peft": by_peft, **ways}, rounds=2)

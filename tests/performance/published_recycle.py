@@ -10,11 +10,11 @@ Axes: n images, t tokens, k kept patches, d features, c classes.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
+from tests.performance.setting import plain_copy
 from torch import Generator, Tensor, nn
 from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
@@ -49,7 +49,7 @@ class PublishedNetwork(nn.Module):
 
     def __init__(self, backbone: Backbone, factors: Factors) -> None:
         super().__init__()
-        self.vit: Any = copy.deepcopy(backbone.vit).requires_grad_(False)
+        self.vit: Any = plain_copy(backbone.vit).requires_grad_(False)
         self.normalize = backbone.normalize
         for name in {slot.module for slot in factors}:
             own = {slot: pair for slot, pair in factors.items() if slot.module == name}

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import timm
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from freeshot.contracts.pool import LoraEntry
 from freeshot.engine import LoraBank, open_backbone, slots_of
 from freeshot.engine.vit.backbone import Backbone, Normalize
 from freeshot.engine.vit.bf16 import autocast
+from freeshot.engine.vit.frozen_linear import FrozenLinear, with_frozen_linear
 from freeshot.pool.store import open_pool
 from freeshot_vision.pocket import POOL
 from freeshot_vision.pocket.backbone import PocketVit
@@ -54,6 +56,18 @@ class Setting:
         return autocast(self.backbone.device.type, enabled=self.bf16)
 
 
+def plain_copy(vit: nn.Module) -> Any:
+    """Return a copy with torch's own linear layers, as other libraries use the network."""
+    copied = copy.deepcopy(vit)
+    for name, module in list(copied.named_modules()):
+        if isinstance(module, FrozenLinear):
+            layer = nn.Linear(module.in_features, module.out_features, module.bias is not None, device="meta")
+            layer.weight, layer.bias = module.weight, module.bias
+            parent, _, child = name.rpartition(".")
+            setattr(copied.get_submodule(parent), child, layer)
+    return copied
+
+
 def pocket() -> Setting:
     """Open the pocket suite's network and the first LoRA of its pool."""
     backbone = open_backbone(PocketVit())
@@ -63,7 +77,7 @@ def pocket() -> Setting:
 def full_size(model: str, device: torch.device, *, bf16: bool = True) -> Setting:
     """Build a network of timm's with random weights, which serve for speed."""
     vit: Any = timm.create_model(model, num_classes=0)
-    vit = vit.eval().requires_grad_(False).to(device)
+    vit = with_frozen_linear(vit.eval().requires_grad_(False).to(device))
     side = int(vit.patch_embed.img_size[0])
     backbone = Backbone(model, vit, Normalize((0.5,) * 3, (0.5,) * 3).to(device), side, "random")
     backbone = replace(backbone, precision="bf16" if bf16 else "fp32")

@@ -164,7 +164,7 @@ CHAMPION = Profile(
         # Without one of its parts, and the two parts that need no pool.
         Row("pool-lda", {"scale": 1.0}),
         Row("pool-lda", {"views": ()}),
-        Row("pool-lda", {"prior": 0.0}),
+        Row("pool-lda", {"shrinkage": 0.0}),
         Row("pool-lda", {"scale": 0.0}),
     ),
     summary="Pool LDA without each of its parts",
