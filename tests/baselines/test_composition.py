@@ -13,9 +13,8 @@ from freeshot.basics.errors import OptionError
 from freeshot.contracts.pool import LoraEntry, Slot
 from freeshot.engine import factors_of, mean_as_lora
 from freeshot.engine.lora.meta_model import sum_of
-from freeshot.ops.low_rank import truncated
 from freeshot_baselines.composition.averages import LoraAverage, LoraFair, correction
-from freeshot_baselines.composition.deltas import mean_factors, stacked_deltas
+from freeshot_baselines.composition.deltas import mean_factors, stacked_deltas, truncated
 from freeshot_baselines.composition.merging import Dare, Ties
 from freeshot_baselines.controls import RandomLora
 

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from freeshot import Adapter, LoraEntry, Slot
 from freeshot.engine import adapter_of, padded
-from freeshot.ops.low_rank import truncated
 
 
 def stacked_deltas(entries: Sequence[LoraEntry], slot: Slot) -> Tensor:
@@ -36,6 +35,14 @@ def stacked_factors(entries: Sequence[LoraEntry], slot: Slot) -> tuple[Tensor, T
     absent = (pairs[0][0][:0], pairs[0][1][:, :0])
     filled = [padded(*(pair or absent), rank) for pair in factors]
     return torch.stack([a for a, _ in filled]), torch.stack([b for _, b in filled])
+
+
+def truncated(delta: Tensor, rank: int) -> tuple[Tensor, Tensor]:
+    """Return the factors A [r, i] and B [o, r] of the best approximation of a rank (Eckart and Young); 0 keeps all."""
+    u, s, v = torch.linalg.svd(delta.double(), full_matrices=False)
+    kept = min(rank, len(s)) if rank else len(s)
+    root = s[:kept].sqrt()
+    return (root[:, None] * v[:kept]).to(delta), (u[:, :kept] * root).to(delta)
 
 
 def lora_that_adds(deltas: Mapping[Slot, Tensor], rank: int) -> Adapter:

@@ -14,8 +14,7 @@ from torch.nn.functional import pad
 
 from freeshot import LoraEntry, Slot
 from freeshot.engine import slots_of_all
-from freeshot.ops.low_rank import truncated
-from freeshot_baselines.composition.deltas import stacked_deltas
+from freeshot_baselines.composition.deltas import stacked_deltas, truncated
 
 
 def factored(delta: Tensor, rank: int) -> tuple[Tensor, Tensor]:

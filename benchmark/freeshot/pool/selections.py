@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from freeshot.basics.errors import PoolError
 from freeshot.contracts.pool import LoraEntry, LoraPool
+from freeshot.engine.lora.low_rank import product_svd
 
 Entries = tuple[LoraEntry, ...]
 
@@ -44,12 +45,10 @@ def of_rank(pool: LoraPool, rank: int) -> Entries:
 
 
 def _lowered(entry: LoraEntry, rank: int) -> LoraEntry:
-    from freeshot.ops.low_rank import truncated
-
     if rank >= entry.rank:
         return entry
-    factors = {slot: truncated(b @ a, rank) for slot, (a, b) in entry.factors.items()}
-    return replace(entry, factors=factors, rank=rank)
+    nearest = {slot: product_svd(a, b).nearest(rank) for slot, (a, b) in entry.factors.items()}
+    return replace(entry, factors={slot: (a.float(), b.float()) for slot, (a, b) in nearest.items()}, rank=rank)
 
 
 def _by_accuracy(pool: LoraPool, count: int, sign: int) -> Entries:

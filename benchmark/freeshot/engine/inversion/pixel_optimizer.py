@@ -1,7 +1,6 @@
 """Pixel-wise image optimisation until LoRAs classify the images with confidence: the loop and regularisers.
 
-Axes: n images, 3 channels, h × w pixels, g side of the grid of optimised pixels. Pixels are optimised in the network's
-normalised space.
+Axes: n images, 3 channels, h × w pixels. Pixels are optimised in the network's normalised space.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from typing import Literal
 
 import torch
 from torch import Generator, Tensor
-from torch.nn.functional import cross_entropy, interpolate
+from torch.nn.functional import cross_entropy
 
 from freeshot.basics.errors import DivergedError
 from freeshot.contracts.inversion import Teacher
@@ -33,7 +32,7 @@ class Iterate:
     images: Tensor
     """[n, 3, h, w] in 0…1, jittered, the input of the LoRA."""
     pixels: Tensor
-    """[n, 3, g, g], normalised, without jitter; g is the grid's side, without a grid the images'."""
+    """[n, 3, h, w], normalised, without jitter."""
     step: int
 
 
@@ -54,8 +53,6 @@ class PixelPlan:
     """Images are rolled by up to this share of their side at each step, all by the same offset."""
     flip: bool
     """Mirror all images in half of the steps."""
-    grid: int = 0
-    """Side of the grid of pixels that are optimised and enlarged to images; 0: the images' own side."""
 
     def rate(self, step: int) -> float:
         """Return the learning rate at a step."""
@@ -63,9 +60,9 @@ class PixelPlan:
 
     def optimized(self, teacher: Teacher, labels: Tensor, rng: Generator, penalty: Penalty) -> Tensor:
         """Optimise noise into images [n, 3, h, w] in 0…1 with a small cross-entropy plus `penalty`."""
-        side = self.grid or teacher.image_size
+        side = teacher.image_size
         low, high = -teacher.mean / teacher.std, (1 - teacher.mean) / teacher.std  # [1, 3, 1, 1]
-        start = torch.randn(len(labels), 3, side, side, generator=rng)  # [n, 3, g, g]
+        start = torch.randn(len(labels), 3, side, side, generator=rng)  # [n, 3, h, w]
         pixels = start.to(teacher.device).requires_grad_()
         optimizer = torch.optim.Adam([pixels], lr=self.lr, betas=(self.betas[0], self.betas[1]))
         best = BestIterates(pixels) if self.keep == "best" else None
@@ -73,8 +70,7 @@ class PixelPlan:
         begin = restore(teacher.checkpoint.load(), state, optimizer, rng)
         for step in teacher.steps(self.iterations, begin):
             optimizer.param_groups[0]["lr"] = self.rate(step)
-            shown = enlarged(pixels * teacher.std + teacher.mean, teacher.image_size)  # [n, 3, h, w]
-            images = jittered(shown, rng, self.jitter, flip=self.flip)  # [n, 3, h, w]
+            images = jittered(pixels * teacher.std + teacher.mean, rng, self.jitter, flip=self.flip)  # [n, 3, h, w]
             logits = teacher.logits(images)  # [n, c]
             if best is not None:
                 best.update(pixels, logits.detach(), labels)
@@ -86,15 +82,8 @@ class PixelPlan:
             with torch.no_grad():
                 pixels.copy_(pixels.maximum(low).minimum(high))
             teacher.checkpoint.offer(lambda done=step + 1: snapshot(done, state, optimizer, rng))  # type: ignore[misc]
-        chosen = pixels.detach() if best is None else best.pixels  # [n, 3, g, g]
-        return enlarged(chosen * teacher.std + teacher.mean, teacher.image_size).clamp(0, 1)
-
-
-def enlarged(pixels: Tensor, side: int) -> Tensor:
-    """Enlarge pixels [n, 3, g, g] bilinearly to images [n, 3, side, side]; pixels of that side stay as they are."""
-    if pixels.shape[-1] == side:
-        return pixels
-    return interpolate(pixels, (side, side), mode="bilinear", align_corners=False)
+        chosen = pixels.detach() if best is None else best.pixels  # [n, 3, h, w]
+        return (chosen * teacher.std + teacher.mean).clamp(0, 1)
 
 
 def jittered(images: Tensor, rng: Generator, share: float, *, flip: bool) -> Tensor:
