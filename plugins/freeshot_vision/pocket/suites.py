@@ -158,15 +158,14 @@ STANDING = Profile(
 
 CHAMPION = Profile(
     rows=(
-        Row("frozen-prototype"),
-        Row("lora-average"),
         Row("pool-lda"),
-        # Without one of its parts, and the two parts that need no pool.
+        # Without one of its parts, the last without the pool.
         Row("pool-lda", {"scale": 1.0}),
         Row("pool-lda", {"views": ()}),
         Row("pool-lda", {"shrinkage": 0.0}),
         Row("pool-lda", {"scale": 0.0}),
     ),
+    tracks=("in-domain/*", "cross-domain/*/5w5s"),
     summary="Pool LDA without each of its parts",
 )
 
@@ -253,8 +252,6 @@ SUITES = (
         "Pool LDA on the pocket suite without each of its parts: the enlarged average, views, the metric.",
         TRACKS,
         {"full": CHAMPION},
-        reference=REFERENCE,
-        pair=("pool-lda", "lora-average"),
     ),
     Suite(
         "ablations",
