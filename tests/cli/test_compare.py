@@ -53,7 +53,7 @@ def test_tracks_and_the_region_can_be_chosen(call: Call) -> None:
         (("--suite", "pocke", "lora-recycle", "noise"), "No suite with records is called 'pocke'. Did you mean"),
         (
             ("noise", "lora-recycle [strategy=none]"),
-            "has both rows. Suites with records: ablations, heads, paper",
+            "has both rows. Suites with records: ablations, ",
         ),
         (("--suite", "pocket", "noise", "lora-recycle [strategy=none]"), "No row or method of 'pocket' is called"),
         (("free", "bell"), "'bell' is a component, not a row or method. Use a row that has it, e.g. 'free"),

@@ -25,6 +25,8 @@ DENSE = {"strategy": "none"}
 MASKS = (DENSE, {"strategy.ratio": 0.25}, {"strategy.ratio": 0.5}, {"strategy.ratio": 0.75})
 """Share of the patches that meta-training leaves out; all four share one inversion."""
 
+PHOTOGRAPHS = {"views": ("mirror",)}
+"""Chosen on validation classes, see docs/methods/pool-lda.md."""
 CPU_LEARNING = {"learner.iterations": 60, "learner.cycle": 0, "learner.warmup": 15}
 """Tasks of surrogates are easy: accuracy stopped rising after about 50."""
 CPU_TASKS = {"train_shot": 1}
@@ -58,7 +60,8 @@ def _key_rows(recycled: Options, inversion: Options, prior: Options, free: Optio
     strict = {**inversion, **STRICT, **recycled}
     public = {**inversion, **prior, **recycled}
     return (
-        *map(Row, ("frozen-prototype", "random-lora", "lora-average", "pool-lda")),
+        *map(Row, ("frozen-prototype", "random-lora", "lora-average")),
+        Row("pool-lda", PHOTOGRAPHS),
         Row("lora-average", {"space": "factors"}),
         *(Row("lora-recycle", {**strict, **mask}) for mask in MASKS),
         *(Row("lora-recycle", {**public, **mask}) for mask in (MASKS[0], MASKS[-1])),
