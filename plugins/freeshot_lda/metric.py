@@ -15,7 +15,7 @@ def discriminant_logits(support: Tensor, query: Tensor, way: int, shrinkage: flo
     Support features [e, n, d] are ordered class by class. Distances are Mahalanobis distances with the covariance
     I + Σ r rᵀ / (shrinkage · σ²), where r are the support images' differences from their class mean and σ² is their
     variance per feature and degree of freedom: up to a factor the posterior mean under an inverse Wishart prior whose
-    mean is σ² · I. With one image per class there are no differences, and distances are Euclidean.
+    mean is σ² · I. With one image per class all r are zero and the distance is Euclidean.
     """
     by_class = support.reshape(len(support), way, -1, support.shape[2])  # [e, c, n / c, d]
     means = by_class.mean(2)  # [e, c, d]

@@ -1,7 +1,7 @@
 """The suite `components`: LoRA Recycle with one component exchanged at a time, three training seeds.
 
-All else is equal: images per class, number and mixture of tasks, targets. Sizes of the inversions are those of the rows
-that use them on the pocket suite, where their surrogates take about as long as LoRA Recycle's.
+All else is equal: images per class, number and mixture of tasks, targets. Inversions have the sizes of the rows that
+use them in the pocket suite and the paper's profile `cpu`.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ ON_CLIP = tuple(track.name for track in FIRST_100)
 SUITES = (
     Suite(
         "components",
-        "LoRA Recycle with one component exchanged at a time: six inversions, five strategies, ten meta-learners.",
+        "LoRA Recycle with one component exchanged at a time: seven inversions, four strategies, eleven meta-learners.",
         (*ON_POCKET, *ON_CLIP),
         {
             "full": Profile(

@@ -4,8 +4,8 @@ A table stands between two marks, which name the suite. Its rows select rows of 
 and describe them:
 
     <!-- means champion: begin -->
-    | `pool-lda scale=1.5 prior=60.0` | all parts |
-    | `lora-average` | the average alone |
+    | `pool-lda scale=1.5 shrinkage=60.0` | all parts |
+    | `pool-lda scale=0.0` | no pool |
     <!-- means champion: end -->
 """
 

@@ -169,15 +169,15 @@ CHAMPION = Profile(
     summary="Pool LDA without each of its parts",
 )
 
+ON_VARIANTS = (
+    *map(Row, ("frozen-prototype", "lora-average", "pool-lda")), Row("free", {**FREE, **GENERATED}), _varied(),
+)  # fmt: skip
+"""Rows that are run on all variants of the pool."""
 POISONED = Profile(
     rows=(
-        Row("frozen-prototype"),
-        Row("lora-average"),
-        Row("pool-lda"),
+        *ON_VARIANTS,
         Row("dare"),
         Row("composition", {"steps": 5}),
-        Row("free", {**FREE, **GENERATED}),
-        _varied(),
         Row("teapot", TRUSTED),
         Row("teapot", {**TRUSTED, "learner.selection": "uniform"}),
     ),
@@ -186,13 +186,7 @@ POISONED = Profile(
 )
 
 POOLS = Profile(
-    rows=(
-        Row("frozen-prototype"),
-        Row("lora-average"),
-        Row("pool-lda"),
-        Row("free", {**FREE, **GENERATED}),
-        _varied(),
-    ),
+    rows=ON_VARIANTS,
     tracks=("pools/*",),
     summary="five rows on sixteen variants of the pool",
 )

@@ -24,6 +24,6 @@ def mean_as_lora(entries: Sequence[LoraEntry], scale: float = 1.0) -> Adapter:
     factors = {}
     for slot in slots_of_all(entries):
         pairs = [entry.factors[slot] for entry in entries if slot in entry.factors]
-        b = torch.cat([b for _, b in pairs], dim=1) / len(entries)
-        factors[slot] = (torch.cat([a for a, _ in pairs]), b if scale == 1 else scale * b)
+        mean_b = torch.cat([b for _, b in pairs], dim=1) / len(entries)
+        factors[slot] = (torch.cat([a for a, _ in pairs]), scale * mean_b)
     return adapter_of(factors)
