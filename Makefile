@@ -46,8 +46,7 @@ coverage: $(STAMP)  ## measure the coverage of each kind of interval (an hour or
 	@OMP_NUM_THREADS=1 $(BIN)/python -m makers.interval_coverage 'in-domain/*' 'cross-domain/*' --out results/coverage
 
 precision: $(STAMP)  ## measure what bfloat16 changes on the pocket suite (20 minutes)
-	@mkdir -p build && $(BIN)/python -m makers.precision_effect results/pocket build/precision > build/precision.md
-	@mv build/precision.md results/precision.md
+	@$(BIN)/python -m makers.precision_effect results/pocket build/precision results/precision.md
 
 tables: $(STAMP)  ## regenerate every table that is made from the committed records
 	@$(BIN)/freeshot leaderboard --write
