@@ -17,7 +17,7 @@ from freeshot.leaderboard.entry import CLASSES
 from freeshot.leaderboard.pairwise import conclusion
 from freeshot.records.models import Tags
 from freeshot.render.html.bibtex import bibtex
-from freeshot.render.html.cards import link
+from freeshot.render.html.cards import link, share_cards
 from freeshot.render.html.data import board_data
 from freeshot.render.write import results_page, results_stamp
 
@@ -129,6 +129,15 @@ def test_a_paper_is_found_in_the_citation_unless_the_plugin_names_one() -> None:
     assert described["cited"]["paper"] == "https://arxiv.org/abs/2401.00001"
     assert described["named"]["paper"] == "https://x.org/p"
     assert described["bad"]["code"] == ""
+
+
+def test_boards_share_the_cards_that_are_equal() -> None:
+    first, second = {"a": {"summary": "A"}, "b": {"summary": "B"}}, {"a": {"summary": "A"}, "b": {"summary": "other"}}
+    third = {"b": {"summary": "other"}, "c": {"summary": "C"}}
+    share_cards([first, second, third])
+    assert first == {"a": {"summary": "A"}, "b": {"summary": "B"}}
+    assert second == {"b": {"summary": "other"}}, "a card that differs from the first board's stays"
+    assert third == {"b": {"summary": "other"}, "c": {"summary": "C"}}
 
 
 @pytest.mark.parametrize("address", ["javascript:x", "JAVASCRIPT:x", "data:text/html,x", "//x.org", "https://x y", ""])

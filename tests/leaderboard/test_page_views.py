@@ -178,6 +178,13 @@ def test_a_row_whose_plugin_is_missing_says_so(fresh: Visit) -> None:
     assert "Its plugin is not installed" in fresh.page.locator("#detail").inner_text()
 
 
+def test_a_card_that_boards_share_is_on_each_of_them(fresh: Visit) -> None:
+    fresh.page.get_by_role("link", name="second").click()
+    fresh.page.get_by_role("button", name="About in-domain/dots/5w1s").click()
+    assert "Doodles." in fresh.page.locator("#detail").inner_text()
+    assert fresh.page.evaluate("boards.filter((board) => board.cards['dataset sketch']).length") == 1
+
+
 def test_a_track_leads_to_its_question_and_pictures_that_may_be_shown(fresh: Visit) -> None:
     about = fresh.page.get_by_role("button", name=f"About {TRACKS[0]}")
     about.click()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from freeshot.contracts.cards import Card
@@ -21,6 +22,16 @@ def cards_of(board: Board) -> dict[str, dict[str, Any]]:
         named |= {("method", spec.method.name), ("dataset", spec.track.dataset), ("backbone", spec.backbone.name)}
         named |= {(part.kind, part.name) for part in spec.components.values()}
     return {one_line(f"{kind} {name}"): _plain(board.describe(kind, name)) for kind, name in sorted(named)}
+
+
+def share_cards(boards: Sequence[dict[str, Any]]) -> None:
+    """Remove the cards that an earlier board has as well; the script's `cardOf` (cards.js) finds them there."""
+    first: dict[str, Any] = {}
+    for cards in boards:
+        for key in [
+            key for key, card in cards.items() if first.setdefault(key, card) is not card and first[key] == card
+        ]:
+            del cards[key]
 
 
 def _plain(card: Card | None) -> dict[str, Any]:

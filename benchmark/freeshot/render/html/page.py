@@ -16,6 +16,7 @@ from pathlib import Path
 
 from freeshot.leaderboard.board import Board
 from freeshot.render.format import one_line
+from freeshot.render.html.cards import share_cards
 from freeshot.render.html.data import board_data
 from freeshot.render.markdown import GENERATED
 
@@ -33,6 +34,7 @@ def html(boards: Iterable[Board], sheets: Sequence[Path] = (), folder: str = "re
     `episodes` is the address of their episodes, if they are served.
     """
     every = [board_data(board, folder) for board in boards]
+    share_cards([data["cards"] for data in every])
     if every:
         every[0]["sheets"] = [_picture(path) for path in sheets]
     style, script = asset("style.css"), '"use strict";\n' + "\n".join(asset(f"{name}.js") for name in SCRIPTS)

@@ -33,7 +33,8 @@ function startDialog() {
 /** A row's short name, which opens its card. */
 const nameLink = (row) => button({ class: "link" }, () => go({ open: ["row", row.label] }), el("bdi", {}, row.short));
 
-const cardOf = (key) => state.board.cards[key] || {};
+/** The card of a component; what several boards name has its card in the first of them. */
+const cardOf = (key) => [state.board, ...boards].map((board) => board.cards[key]).find(Boolean) || {};
 
 /** Citation and links of a component. */
 function sources(card) {
