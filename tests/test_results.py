@@ -19,6 +19,7 @@ from freeshot.plugin.host import load_plugins
 from freeshot.records.load import load_records
 from freeshot.render import stale_leaderboards
 from freeshot.stats.intervals import Interval, student_t
+from makers.paper_tables import selected
 from makers.readme_table import BEGIN, END, with_numbers
 
 ROOT = Path(__file__).parents[1]
@@ -82,6 +83,20 @@ def test_the_readmes_findings_hold(pocket: Board) -> None:
     assert f"{100 * own.mean_difference:+.1f}" == "+2.8"
     for text in ("on 7 of 12 tracks and worse on 1 (+0.9 points)", "on 9 of 12 tracks, worse on none (+2.8 points)"):
         assert text in README.read_text(encoding="utf-8")
+
+
+def test_the_readmes_numbers_of_cifar_fs_are_those_of_the_records() -> None:
+    catalogue = Catalogue(load_plugins())
+    extensions = Extensions(published=catalogue.published(), suites=catalogue.suites())
+    (board,) = boards(load_records(RESULTS / "paper").records, extensions)
+    track = "in-domain/cifar-fs/5w1s"
+    rows = ("lora-average space=delta", "lora-recycle strategy=none inversion.prior=none", "frozen-prototype")
+    average, recycled, frozen = (100 * selected(board, row, track).averages[track].mean() for row in rows)
+    (papers,) = (100 * one.mean for one in board.published if (one.track, one.method) == (track, "LoRA Recycle"))
+    assert (
+        f"`lora-average` {average:.1f} %, `lora-recycle` on a small budget {recycled:.1f} % (the paper's: {papers:.1f} %), "
+        f"`frozen-prototype` {frozen:.1f} %." in README.read_text(encoding="utf-8")
+    )
 
 
 def test_all_rows_of_a_track_met_the_frozen_episodes() -> None:
