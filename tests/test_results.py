@@ -94,8 +94,8 @@ def test_the_readmes_numbers_of_cifar_fs_are_those_of_the_records() -> None:
     average, recycled, frozen = (100 * selected(board, row, track).averages[track].mean() for row in rows)
     (papers,) = (100 * one.mean for one in board.published if (one.track, one.method) == (track, "LoRA Recycle"))
     assert (
-        f"`lora-average` {average:.1f} %, `lora-recycle` on a small budget {recycled:.1f} % (the paper's: {papers:.1f} %), "
-        f"`frozen-prototype` {frozen:.1f} %." in README.read_text(encoding="utf-8")
+        f"`lora-average` {average:.1f} %, `lora-recycle` on a small budget {recycled:.1f} % "
+        f"(the paper's: {papers:.1f} %), `frozen-prototype` {frozen:.1f} %." in README.read_text(encoding="utf-8")
     )
 
 
