@@ -36,11 +36,11 @@ def freeshot_datasets() -> Iterable[type[FewShotDataset]]:
 @hookimpl
 def freeshot_tracks() -> Iterable[Track]:
     """Register the pocket suite's tracks and the paper's."""
-    from freeshot_vision.paper.tracks import SMALL_TRACKS, VALIDATION
+    from freeshot_vision.paper.tracks import SMALL_TRACKS, VALIDATION, VARIED
     from freeshot_vision.paper.tracks import TRACKS as PAPER
     from freeshot_vision.pocket.tracks import TRACKS
 
-    return (*TRACKS, *PAPER, *SMALL_TRACKS, *VALIDATION)
+    return (*TRACKS, *PAPER, *SMALL_TRACKS, *VALIDATION, *VARIED)
 
 
 @hookimpl

@@ -1,7 +1,8 @@
-"""Draw how accuracy depends on the pool, from the suite `pools`: `python -m makers.pool_curves results FILE.svg`.
+"""Draw how accuracy depends on the pool: `python -m makers.pool_curves results SUITE FILE.svg`.
 
-Left: accuracy against the number of LoRAs. Right: the change of accuracy where LoRAs are selected, of lower rank, or
-corrupted. Means over the pocket suite's in-domain data sets with one shot.
+The suite is `pools` or `paper-pools`, whose tracks are variants of tracks of another suite with the whole pool. Left:
+accuracy against the number of LoRAs. Right: the change of accuracy where LoRAs are selected, of lower rank, or
+corrupted. Means over the data sets.
 """
 
 from __future__ import annotations
@@ -14,11 +15,15 @@ from pathlib import Path
 
 from freeshot.basics.files import write_text
 from freeshot.leaderboard.board import Board, boards
+from freeshot.leaderboard.entry import Entry
+from freeshot.leaderboard.labels import configuration
 from freeshot.records.load import load_records
 from makers.figures import svg, text
 
 WHOLE = 40
-"""LoRAs of the whole pool, which has records in the pocket suite."""
+"""LoRAs of the whole pool."""
+WHOLE_SUITES: Mapping[str, str] = {"pools": "pocket", "paper-pools": "paper"}
+"""Suite of variants → the suite that has records of the whole pool."""
 SIZES: Mapping[str, int] = {"first2": 2, "first5": 5, "first10": 10, "first20": 20}
 """Number of LoRAs of a variant."""
 CHANGED: Mapping[str, str] = {
@@ -63,16 +68,22 @@ class PoolMeans:
         ]
 
 
-def pool_means(method: str, pools: Board, pocket: Board) -> PoolMeans:
-    """Average a method's accuracies over the data sets of each variant, and over the same of the whole pool."""
-    (row,) = (row for row in pools.all_rows if row.method == method)
-    (reference,) = (row for row in pocket.all_rows if row.method == method)
-    sets = sorted({track.split("/")[2] for track in row.averages})
-    variants = {track.split("/")[1] for track in row.averages}
-    by_variant = {name: row.mean([f"pools/{name}/{each}/5w1s" for each in sets]) for name in variants}
-    whole = reference.mean([f"in-domain/{each}/5w1s" for each in sets])
-    assert whole is not None
-    return PoolMeans(method, {n: 100 * mean for n, mean in by_variant.items() if mean is not None}, 100 * whole)
+def pool_means(variants: Entry, whole: Board) -> PoolMeans:
+    """Average a row of a suite of variants over its data sets, for each variant and for the whole pool."""
+    tracks = [track.split("/", 2)[1:] for track in variants.averages]  # [variant, 'sketch/5w1s']
+    rests = sorted({rest for _, rest in tracks})
+    (suite,) = {track.split("/")[0] for track in variants.averages}
+    means = {name: variants.mean([f"{suite}/{name}/{rest}" for rest in rests]) for name, _ in tracks}
+    (same,) = (row for row in whole.all_rows if _settings(row) == _settings(variants))
+    reference = same.mean([f"in-domain/{rest}" for rest in rests])
+    assert reference is not None
+    return PoolMeans(variants.method, {n: 100 * mean for n, mean in means.items() if mean is not None}, 100 * reference)
+
+
+def _settings(row: Entry) -> tuple[str, dict[str, str]]:
+    """Return what defines a row besides its pool."""
+    every = configuration(row.records[0].spec)
+    return every.method, {key: value for key, value in every.values.items() if key != "pool"}
 
 
 def figure(methods: Sequence[PoolMeans], frozen: float) -> str:
@@ -144,10 +155,10 @@ def _dot(x: float, y: float, kind: str) -> str:
     return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4.5" class="{kind}"/>'
 
 
-def main(results: Path, out: Path) -> None:
+def main(results: Path, suite: str, out: Path) -> None:
     """Draw all methods that have records of every size; `frozen-prototype`, which uses no pool, is a line."""
-    (pools,), (pocket,) = (boards(load_records(results / suite).records) for suite in ("pools", "pocket"))
-    methods = [pool_means(row.method, pools, pocket) for row in pools.all_rows]
+    (varied,), (whole,) = (boards(load_records(results / name).records) for name in (suite, WHOLE_SUITES[suite]))
+    methods = [pool_means(row, whole) for row in varied.all_rows]
     (frozen,) = (method.whole for method in methods if method.method == "frozen-prototype")
     drawn = [m for m in methods if m.method != "frozen-prototype" and SIZES.keys() <= m.by_variant.keys()]
     write_text(out, figure(drawn, frozen))
@@ -155,4 +166,4 @@ def main(results: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]))

@@ -33,6 +33,7 @@ from freeshot_vision.paper.tracks import (
     CROSS_DOMAIN,
     FIRST_100,
     LOCK,
+    POOL_VARIANTS,
     SMALL_CROSS_DOMAIN,
     SMALL_TRACKS,
     TRACKS,
@@ -140,6 +141,20 @@ def test_settings_can_be_chosen_on_validation_classes_with_the_small_pool(catalo
     assert {cell.track.pool for cell in plan.cells if cell.spec.method.name not in without_pool} == {CIFAR_POOL}
     key, _ = planned(catalogue, tmp_path, profile="cpu", tracks=("in-domain/cifar-fs/*",))
     assert [cell.spec.method for cell in plan.cells[::2]] == [cell.spec.method for cell in key.cells[::2]]
+
+
+def test_variants_of_the_pool_are_tested_on_the_episodes_of_the_whole_pool(
+    catalogue: Catalogue, tmp_path: Path
+) -> None:
+    plan, _ = planned(catalogue, tmp_path, suite="paper-pools")
+    whole, _ = planned(catalogue, tmp_path, profile="cpu", tracks=(FIRST_100[0].name,))
+    assert {cell.spec.track.indices_sha256 for cell in plan.cells} == {FIRST_100[0].indices_sha256}
+    assert not plan.missing
+    pools = {cell.track.name.split("/")[1]: cell.track.pool for cell in plan.cells}
+    assert pools == {variant: f"{CIFAR_POOL}+{variant}" for variant in POOL_VARIANTS}
+    of_whole = [cell.spec.method for cell in whole.cells]
+    assert all(cell.spec.method in of_whole for cell in plan.cells), "each row has its counterpart with the whole pool"
+    assert {cell.spec.backbone.name for cell in plan.cells} == {cell.spec.backbone.name for cell in whole.cells}
 
 
 def test_small_tracks_share_neither_name_nor_network_with_the_papers() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from freeshot import Profile, Row
 from freeshot_vision.paper.pools import Q8_CIFAR, SMALL_SOURCES, small_pool_of
-from freeshot_vision.paper.tracks import FIRST_100, SMALL_CROSS_DOMAIN, VALIDATION
+from freeshot_vision.paper.tracks import FIRST_100, SMALL_CROSS_DOMAIN, VALIDATION, VARIED
 
 Options = Mapping[str, Any]
 
@@ -117,6 +117,16 @@ VALIDATION_PROFILE = Profile(
     summary="the key rows of the profile cpu on validation classes",
     backbone=Q8_CIFAR,
     pool=CIFAR_POOL,
+)
+POOLS_PROFILE = Profile(
+    (
+        *map(Row, ("frozen-prototype", "lora-average")),
+        Row("pool-lda", PHOTOGRAPHS),
+        Row("free", CPU_FREE),
+        Row("lora-recycle", {**CPU_STRICT, **DENSE}),
+    ),
+    tuple(track.name for track in VARIED),
+    summary="five rows of the profile cpu on ten variants of the pool",
 )
 SMALL_PROFILES = {
     "cpu": Profile(

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from freeshot import Profile, Row, Suite
 from freeshot_vision.paper.pools import IN_DOMAIN
-from freeshot_vision.paper.small_profiles import SMALL_PROFILES, VALIDATION_PROFILE
-from freeshot_vision.paper.tracks import CROSS_DOMAIN, FURTHER, SMALL_TRACKS, VALIDATION
+from freeshot_vision.paper.small_profiles import POOLS_PROFILE, SMALL_PROFILES, VALIDATION_PROFILE
+from freeshot_vision.paper.tracks import CROSS_DOMAIN, FURTHER, SMALL_TRACKS, VALIDATION, VARIED
 
 PRIOR = {"inversion.prior_weights": "resnet50-imagenet.safetensors"}
 """torchvision's ResNet50_Weights.IMAGENET1K_V1, as `freeshot weights get resnet50-imagenet` stores it."""
@@ -88,6 +88,15 @@ SUITES = (
         "CIFAR-FS on validation classes, 100 images of each, where settings of the small profiles may be chosen.",
         tuple(track.name for track in VALIDATION),
         {"full": VALIDATION_PROFILE},
+        manual_download=True,
+        reference=REFERENCE,
+        pair=PAIR,
+    ),
+    Suite(
+        "paper-pools",
+        "CIFAR-FS with one shot, 100 images of a class, on smaller, weaker and corrupted variants of the small pool.",
+        tuple(track.name for track in VARIED),
+        {"full": POOLS_PROFILE},
         manual_download=True,
         reference=REFERENCE,
         pair=PAIR,

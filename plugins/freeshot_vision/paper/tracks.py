@@ -10,6 +10,7 @@ fixed when a track first opens its images, and every record holds the hash of th
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from freeshot_vision.paper.pools import (
     IN_DOMAIN,
     MIXED,
     Q8,
+    Q8_CIFAR,
     SMALL_SOURCES,
     pool_of,
     small_pool_of,
@@ -81,3 +83,18 @@ SMALL_TRACKS = (
     *(_small("in-domain", name, shot, sources=(name,)) for name in SMALL_SOURCES[1:] for shot in SHOTS),
     *(_small("cross-domain", name, shot, sources=SMALL_SOURCES) for name in SMALL_CROSS_DOMAIN for shot in SHOTS),
 )
+POOL_VARIANTS = (
+    *("first2", "first5", "first10", "first20"), *("best10", "worst10"), *("rank1", "rank2"),
+    *("mislabelled30", "noise30"),
+)  # fmt: skip
+"""Fewer LoRAs, more or less accurate LoRAs, lower ranks, and corrupted LoRAs."""
+VARIED = tuple(
+    replace(
+        FIRST_100[0],
+        name=f"paper-pools/{variant}/cifar-fs-100/5w1s",
+        backbone=Q8_CIFAR,
+        pool=f"{small_pool_of('cifar-fs')}+{variant}",
+    )
+    for variant in POOL_VARIANTS
+)
+"""The episodes of CIFAR-FS with one shot and 100 images a class, on variants of the small pool."""
