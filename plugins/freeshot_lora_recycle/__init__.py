@@ -39,10 +39,11 @@ def freeshot_efficiency_strategies() -> Iterable[type[EfficiencyStrategy]]:
 
 @hookimpl
 def freeshot_meta_learners() -> Iterable[type[MetaLearner]]:
-    """Register the prototype meta-learner."""
+    """Register the prototype meta-learner, as published and on augmented images."""
+    from freeshot_lora_recycle.augmented import AugmentedPrototype
     from freeshot_lora_recycle.prototype import Prototype
 
-    return [Prototype]
+    return [Prototype, AugmentedPrototype]
 
 
 @hookimpl

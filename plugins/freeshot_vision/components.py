@@ -21,6 +21,7 @@ Options = Mapping[str, Any]
 MASKS = (("none", None), *(("cls-attention", share) for share in (0.25, 0.5, 0.75)), ("random-patches", 0.75))
 """Strategies with the share of patches that meta-training leaves out; the first is the one without."""
 LEARNERS: tuple[tuple[str, Options], ...] = (
+    ("augmented-prototype", {}),
     ("task-memory", {"held_out": 0.1}),
     ("two-level-distillation", {"learner.inner_steps": 3}),
     ("reptile", {"learner.lr": 1.0}),
@@ -90,7 +91,7 @@ ON_CLIP = tuple(track.name for track in FIRST_100)
 SUITES = (
     Suite(
         "components",
-        "LoRA Recycle with one component exchanged at a time: seven inversions, four strategies, eleven meta-learners.",
+        "LoRA Recycle with one component exchanged at a time: seven inversions, four strategies, twelve meta-learners.",
         (*ON_POCKET, *ON_CLIP),
         {
             "full": Profile(

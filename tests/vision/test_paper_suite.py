@@ -165,8 +165,10 @@ def test_small_tracks_share_neither_name_nor_network_with_the_papers() -> None:
 
 def is_varied(cell: PlannedCell) -> bool:
     """Return whether a row of LoRA Recycle differs in more than prior and mask."""
-    strategy = cell.spec.components["strategy"].options
-    return bool(cell.spec.method.options["lora_share"] != 0.2 or strategy.get("at", [-1]) != [-1])
+    strategy, learner = cell.spec.components["strategy"].options, cell.spec.components["learner"].name
+    return bool(
+        cell.spec.method.options["lora_share"] != 0.2 or strategy.get("at", [-1]) != [-1] or learner != "prototype"
+    )
 
 
 @pytest.mark.parametrize("profile", ["cpu", "gpu"])

@@ -24,6 +24,8 @@ SPARSE_PRIOR = {**PRIOR, "inversion.prior_every": 4}
 DENSE = {"strategy": "none"}
 MASKS = (DENSE, {"strategy.ratio": 0.25}, {"strategy.ratio": 0.5}, {"strategy.ratio": 0.75})
 """Share of the patches that meta-training leaves out; all four share one inversion."""
+AUGMENTED = {**DENSE, "learner": "augmented-prototype"}
+"""The same images, cropped and recoloured at random in meta-training."""
 
 PHOTOGRAPHS = {"views": ("mirror",)}
 """Chosen on validation classes, see docs/methods/pool-lda.md."""
@@ -64,6 +66,7 @@ def _key_rows(recycled: Options, inversion: Options, prior: Options, free: Optio
         Row("pool-lda", PHOTOGRAPHS),
         Row("lora-average", {"space": "factors"}),
         *(Row("lora-recycle", {**strict, **mask}) for mask in MASKS),
+        Row("lora-recycle", {**strict, **AUGMENTED}),
         *(Row("lora-recycle", {**public, **mask}) for mask in (MASKS[0], MASKS[-1])),
         Row("recycled-average", {**strict, **DENSE}),
         Row("free", free),
