@@ -1,4 +1,4 @@
-"""Whether a backbone can see the images of a data set, told from one of them."""
+"""Whether the images of a data set fit a backbone, checked on one image."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Blank:
 
 @dataclass(frozen=True)
 class Elastic(Blank):
-    """Black images of any size up to one."""
+    """Black images of any size up to 32 px."""
 
     def at(self, side: int) -> Elastic:
         return replace(self, height=min(side, 32), width=min(side, 32))
