@@ -106,9 +106,7 @@ def test_links_are_neither_followed_nor_removed(cache: Path, tmp_path: Path) -> 
     ]
     for link, target in zip(links, (outside, outside / NAME, outside / NAME / "card.json"), strict=True):
         link.symlink_to(target)
-    (cache / "pixels" / NAME / "inner").symlink_to(
-        outside
-    )  # of a removed folder: the link goes, its target stays
+    (cache / "pixels" / NAME / "inner").symlink_to(outside)  # in a removed folder: the link goes, its target stays
     prune(to_prune(list_items(cache), (), older_than=0.0, now=1e12))
     assert all(link.is_symlink() for link in links)
     assert (outside / NAME / "card.json").exists()

@@ -90,7 +90,7 @@ def test_a_full_disk_is_an_error_with_a_remedy(tmp_path: Path, monkeypatch: pyte
         Artifacts(tmp_path).save("stage", RECIPE, made())
 
 
-def test_of_two_processes_that_save_the_same_either_may_win(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_processes_may_save_the_same_artifact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     artifacts = Artifacts(tmp_path)
     written = write_text
 

@@ -44,7 +44,7 @@ class Elastic(Blank):
 
 
 @pytest.mark.parametrize("images", [Blank(16, 16), Elastic(32, 32), Elastic(8, 8), Blank(9, 9, count=0)])
-def test_images_fit_that_have_the_side_or_take_it(images: Blank) -> None:
+def test_images_fit_that_have_the_side_of_the_backbone_or_can_take_it(images: Blank) -> None:
     assert wrong_size(images, "mine", 16, "toy-vit") == ""
 
 

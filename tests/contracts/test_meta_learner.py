@@ -108,7 +108,7 @@ def test_fitting_is_one_adam_step_per_task_at_the_schedules_rate() -> None:
     assert torch.allclose(model.weight, weight, atol=1e-6)
 
 
-def test_fitting_returns_the_adapter_as_it_stands_at_the_end() -> None:
+def test_fitting_returns_the_adapter_of_the_last_step() -> None:
     model = OneWeight()
     assert torch.equal(fit(Pull(iterations=3), model).tensors["weight"], model.weight)
 

@@ -118,7 +118,7 @@ def test_a_method_runs_from_end_to_end(toy: Toy, method: str) -> None:
 
 
 @pytest.mark.parametrize(("inversion", "strategy", "learner"), combinations_of_parts())
-def test_parts_go_together_in_lora_recycle(toy: Toy, inversion: str, strategy: str, learner: str) -> None:
+def test_parts_can_be_combined_in_lora_recycle(toy: Toy, inversion: str, strategy: str, learner: str) -> None:
     options = small_parts({"inversion": inversion, "strategy": strategy, "learner": learner})
     assert_complete(toy.record("lora-recycle", suite=None, options=options, device="cuda"))
 

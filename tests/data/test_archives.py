@@ -124,7 +124,7 @@ def test_an_archive_that_unpacks_to_too_many_bytes_is_refused(tmp_path: Path, pa
     assert not (tmp_path / "out").exists()
 
 
-def test_a_zip_that_lies_about_its_size_is_refused(tmp_path: Path) -> None:
+def test_a_zip_that_states_a_wrong_size_is_refused(tmp_path: Path) -> None:
     archive = zipped(tmp_path / "x.zip", {"big": bytes(70_000)})
     size = (70_000).to_bytes(4, "little")
     archive.write_bytes(archive.read_bytes().replace(size, (10).to_bytes(4, "little")))

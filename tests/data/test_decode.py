@@ -218,7 +218,7 @@ def save_turned(file: Path, orientation: int, mode: str = "L") -> None:
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "I;16"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_an_upright_image_is_seen_as_in_a_viewer(tmp_path: Path, orientation: int, mode: str) -> None:
+def test_an_upright_image_is_read_as_shown_in_a_viewer(tmp_path: Path, orientation: int, mode: str) -> None:
     save_turned(tmp_path / "x.png", orientation, mode)
     assert np.array_equal(read_picture(tmp_path / "x.png", 2, upright=True)[..., 0], CORNERS)
     assert np.array_equal(read_picture(tmp_path / "x.png", 2)[..., 0], STORED[orientation](CORNERS))

@@ -34,7 +34,7 @@ def test_an_interrupted_download_resumes_where_it_stopped(tmp_path: Path) -> Non
     assert (tmp_path / "w.bin").read_bytes() == CONTENT
 
 
-def test_a_part_that_is_whole_is_not_fetched_again(tmp_path: Path) -> None:
+def test_a_complete_partial_file_is_not_fetched_again(tmp_path: Path) -> None:
     (tmp_path / "w.bin.part").write_bytes(CONTENT)
     with served() as (address, _):
         download(address, tmp_path / "w.bin", silent)

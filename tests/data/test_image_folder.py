@@ -227,7 +227,7 @@ def test_a_query_belongs_to_the_class_that_the_outermost_folder_names(tmp_path: 
 
 
 @pytest.mark.parametrize("name", ["", "1.png"])
-def test_the_given_folder_counts_as_well(tmp_path: Path, name: str) -> None:
+def test_the_name_of_the_given_folder_counts_too(tmp_path: Path, name: str) -> None:
     folder = empty(tmp_path / "dog", "1.png")
     assert open_queries(folder / name, 4, ("cat", "dog")).labels.tolist() == [1]
 

@@ -60,7 +60,7 @@ def test_identity_is_content_labels_names_and_fit_but_not_side_or_path(
     assert isinstance(images, FileImages)
 
 
-def test_a_backbone_gets_its_own_side_where_images_have_any(members: dict[str, list[Path]]) -> None:
+def test_images_of_any_side_are_read_at_the_side_of_the_backbone(members: dict[str, list[Path]]) -> None:
     class Fixed:
         pass
 

@@ -73,7 +73,7 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path, monkeypatch: pytes
 
 @given(count=st.integers(1, 200), seed=st.integers(0, 10**6), first=st.floats(0, 0.9), second=st.floats(0, 0.9))
 @settings(deadline=None)
-def test_shares_deal_every_class_out_once(count: int, seed: int, first: float, second: float) -> None:
+def test_shares_assign_every_class_to_one_split(count: int, seed: int, first: float, second: float) -> None:
     shares = (first, (1 - first) * second, (1 - first) * (1 - second))
     classes = [f"c{number}" for number in range(count)]
     if round((shares[0] + shares[1]) * count) >= count:
