@@ -1,4 +1,4 @@
-"""What all tests share."""
+"""Fixtures and helpers shared by all tests."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from freeshot import hookimpl
 
 
 def pytest_configure() -> None:
-    """Let temporary files lie in memory, and Ray's workers run beside other tests: theirs is the lowest priority."""
+    """Keep temporary files in memory; let Ray's workers, of low priority by default, run at that of other tests."""
     memory_folder.use()
     os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 - Ray's spelling
 
@@ -50,7 +50,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Take what was imported out of garbage collection, which otherwise looks through all of torch again and again."""
+    """Exclude imported modules from garbage collection, which would otherwise traverse torch again and again."""
     gc.collect()
     gc.freeze()
 
@@ -62,15 +62,15 @@ def repository() -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _forget_the_users_settings() -> None:
-    """Drop FREESHOT_… variables, which would choose plugins and folders for the tests."""
+def _unset_freeshot_variables() -> None:
+    """Unset FREESHOT_… variables, which would choose plugins and folders for the tests."""
     for name in [name for name in os.environ if name.startswith("FREESHOT_")]:
         del os.environ[name]
 
 
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
-    """Install one-module plugins for the length of a test, as pip leaves them: a module and a .dist-info folder."""
+    """Install one-module plugins for the duration of a test, as pip leaves them: a module and a .dist-info folder."""
     site = tmp_path / "site-packages"
     site.mkdir()
     monkeypatch.syspath_prepend(str(site))
@@ -105,7 +105,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
 
 @pytest.fixture(scope="session")
 def backbone() -> Backbone:
-    """Return the toy network, opened once; nobody may change it."""
+    """Return the toy network, opened once; tests must not change it."""
     from freeshot.engine import open_backbone
     from freeshot.testing.toy import ToyVit
 
@@ -123,7 +123,7 @@ def pool(backbone: Backbone) -> LoraPool:
 
 @dataclass(frozen=True)
 class Installed:
-    """The command line of FreeShot where distributions of strangers are installed."""
+    """The command line of FreeShot in an environment with third-party distributions."""
 
     site: Path
 
@@ -138,7 +138,7 @@ class Installed:
 
 @pytest.fixture(scope="session")
 def pip_install(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Installed]:
-    """Return what installs folders beside FreeShot, as pip would for anybody."""
+    """Return a function that installs folders beside FreeShot with pip."""
 
     def put(*folders: Path) -> Installed:
         source, site = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("site")
@@ -164,12 +164,12 @@ class Toy:
 
     @property
     def results(self) -> Path:
-        """Where records go."""
+        """Return the folder of records."""
         return self.folder / "results"
 
     @property
     def cache(self) -> Path:
-        """Where artifacts, notes and locks go."""
+        """Return the folder of artifacts, notes and locks."""
         return self.folder / "cache"
 
     def offer(self, **hooks: object) -> None:
@@ -181,37 +181,37 @@ class Toy:
         self.catalogue.host.provide(PluginInfo(name, "freeshot-stub", "1.0"), **values)
         assert not [f for f in self.catalogue.host.failures if f.name == name]
 
-    def request(self, *methods: str | MethodChoice, track: str = TOY_TRACK, **asked: Any) -> RunRequest:
-        """Ask for methods on one toy track."""
+    def request(self, *methods: str | MethodChoice, track: str = TOY_TRACK, **fields: Any) -> RunRequest:
+        """Request methods on one toy track."""
         from freeshot.launch.request import RunRequest
 
         folders = {"results": self.results, "cache": self.cache, "data": self.folder / "data"}
-        return RunRequest(**{"suite": "toy", "tracks": (track,), "methods": methods, **folders, **asked})
+        return RunRequest(**{"suite": "toy", "tracks": (track,), "methods": methods, **folders, **fields})
 
-    def plan(self, *methods: str | MethodChoice, **asked: Any) -> Plan:
+    def plan(self, *methods: str | MethodChoice, **fields: Any) -> Plan:
         """Plan those cells."""
         from freeshot.launch.plan import plan_run
 
-        return plan_run(self.request(*methods, **asked), self.catalogue)
+        return plan_run(self.request(*methods, **fields), self.catalogue)
 
-    def launch(self, *methods: str, **asked: Any) -> Outcome:
+    def launch(self, *methods: str, **fields: Any) -> Outcome:
         """Plan and run those cells."""
         from freeshot.launch.runner import execute_plan
 
-        request = self.request(*methods, **asked)
-        return execute_plan(self.plan(*methods, **asked), request, self.catalogue)
+        request = self.request(*methods, **fields)
+        return execute_plan(self.plan(*methods, **fields), request, self.catalogue)
 
-    def record(self, method: str, **asked: Any) -> RunRecord:
+    def record(self, method: str, **fields: Any) -> RunRecord:
         """Run one cell and read its record."""
         from freeshot.records.models import RunRecord
         from freeshot.records.store import record_path
 
-        self.launch(method, **asked)
-        (cell,) = self.plan(method, **asked).cells
+        self.launch(method, **fields)
+        (cell,) = self.plan(method, **fields).cells
         return RunRecord.read(record_path(self.results, cell.spec))
 
     def bench(self, method: Method, track: str = TOY_TRACK, seed: int = 0) -> Bench:
-        """Make the bench at which a method of the catalogue would prepare."""
+        """Return the workbench on which a method of the catalogue would prepare."""
         import torch
 
         from freeshot.pipeline.context import RunContext
@@ -224,7 +224,7 @@ class Toy:
 
 @pytest.fixture
 def toy(tmp_path: Path) -> Toy:
-    """Return the toy world, nothing run in it yet."""
+    """Return the toy world, in which nothing has run yet."""
     from freeshot.plugin.catalogue import Catalogue
     from freeshot.plugin.host import load_plugins
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Given:
-    """Tasks in turn, a state that may be left behind, and tasks of classes held out."""
+    """Tasks in order, an optional checkpoint, and tasks of held-out classes."""
 
     def __init__(
         self, tasks: Sequence[Task], checkpoint: Checkpoint | None = None, held_out: Sequence[Task] = ()

@@ -1,4 +1,4 @@
-"""The toy network in float64, on which stacked tuning is held against one episode after the other."""
+"""The toy network in float64, on which stacked tuning is compared with one episode after the other."""
 
 from __future__ import annotations
 
@@ -33,5 +33,5 @@ def episodes() -> tuple[Tensor, Tensor]:
 
 
 def streams(count: int, first: int = 0) -> list[Generator]:
-    """Open a random stream for each of some episodes."""
+    """Return a random stream for each of `count` episodes."""
     return [torch.Generator().manual_seed(100 + first + index) for index in range(count)]

@@ -1,4 +1,4 @@
-"""What tuned rows share: stacked steps are each episode's own, heads and copies are what they say."""
+"""Parts shared by tuned rows: stacked steps, heads, augmented copies and the grid search."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_stacked_steps_are_the_steps_of_each_problem_alone() -> None:
     assert torch.allclose(solved(targets), alone, atol=1e-12)
 
 
-def test_stops_are_passed_in_order_and_none_is_a_step() -> None:
+def test_adam_yields_at_each_given_number_of_steps_in_order() -> None:
     weight = Parameter(torch.zeros(1))
     assert list(adam([weight], 0.1, (0, 2, 5), lambda: (weight - 1) ** 2)) == [0, 2, 5]
     assert list(adam([weight], 0.1, (0,), lambda: weight)) == [0]

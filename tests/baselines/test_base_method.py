@@ -1,4 +1,4 @@
-"""Heads and tunings at test stand on the network as it was pre-trained, or on the meta-LoRA of any other method."""
+"""Heads and test-time tuning start from the pre-trained network, or from the meta-LoRA of any other method."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ QUICK = {
 }
 
 
-def standing() -> list[str]:
-    """List the methods that have the option."""
+def methods_with_base() -> list[str]:
+    """List the methods that have the option `base`."""
     catalogue = Catalogue(load_plugins())
     names = catalogue.names("method")
     return [name for name in names if "base" in options_of(catalogue.component("method", name))]
@@ -54,15 +54,15 @@ def stages(record: RunRecord) -> dict[str, bool]:
     return {stage.stage: stage.cached for stage in record.stages}
 
 
-def test_the_rows_of_the_field_that_adapt_at_test_can_stand_on_another() -> None:
+def test_rows_that_adapt_at_test_time_take_a_base() -> None:
     heads, tunings = {"frozen-prototype", "knn", "rtd", "linear-probe", "caml"}, {"pmf", "register-prompt"}
-    assert heads | tunings | {"full-finetuning", "lora-finetuning"} <= set(standing())
+    assert heads | tunings | {"full-finetuning", "lora-finetuning"} <= set(methods_with_base())
 
 
 # --- the bench ----------------------------------------------------------------------------------
 
 
-def test_a_bench_on_a_method_shows_the_features_of_that_method(toy: Toy) -> None:
+def test_a_bench_with_a_base_gives_the_features_of_that_method(toy: Toy) -> None:
     images = torch.rand(3, 3, 16, 16)
     bench = toy.bench(Knn()).with_base(AVERAGE)
     alone = LoraAverage().prepare(toy.bench(LoraAverage()))
@@ -73,26 +73,26 @@ def test_a_bench_on_a_method_shows_the_features_of_that_method(toy: Toy) -> None
         assert not torch.allclose(toy.bench(Knn()).frozen().embed(images), expected, atol=1e-4)
 
 
-def test_what_leaves_the_network_as_it_is_changes_nothing(toy: Toy) -> None:
+def test_no_base_changes_nothing(toy: Toy) -> None:
     bench = toy.bench(Knn())
     assert bench.with_base(NO_BASE) is bench
     itself = toy.bench(FrozenPrototype())
     assert itself.with_base(NO_BASE) is itself
 
 
-def test_standing_on_a_method_does_not_lend_its_rights(toy: Toy) -> None:
+def test_a_base_does_not_pass_on_its_access_rights(toy: Toy) -> None:
     with pytest.raises(UndeclaredError, match=r"Method 'knn' requested the pool"):
         toy.bench(Knn()).with_base(AVERAGE).pool()
 
 
 @pytest.mark.parametrize("base", ["icm-lora", "pmf", "linear-probe"])
-def test_a_method_that_leaves_no_adapter_cannot_be_stood_on(toy: Toy, base: str) -> None:
+def test_a_method_that_yields_no_adapter_cannot_be_a_base(toy: Toy, base: str) -> None:
     record = toy.record("knn", options=(f"base={base}", *(f"base.{option}" for option in QUICK[base])))
     assert record.status == "failed"
     assert f"Method '{base}' yields no adapter. Choose one that trains a LoRA." in record.reason
 
 
-def test_a_method_that_skips_a_track_cannot_be_stood_on_there(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_method_that_skips_a_track_cannot_be_a_base_on_it(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(LoraAverage, "skip", lambda *_: "It is tired.")
     with pytest.raises(OptionError, match=r"'lora-average' skips this track and cannot be the base of another\. It is"):
         toy.bench(Knn()).with_base(AVERAGE)
@@ -101,13 +101,13 @@ def test_a_method_that_skips_a_track_cannot_be_stood_on_there(toy: Toy, monkeypa
 # --- cells --------------------------------------------------------------------------------------
 
 
-def test_a_cell_that_stands_on_nothing_is_the_cell_it_was(toy: Toy) -> None:
+def test_a_cell_without_a_base_keeps_its_identity(toy: Toy) -> None:
     spec, explicit = spec_of(toy, "knn"), spec_of(toy, "knn", "base=none")
     assert (spec.components, spec.cell) == ({}, explicit.cell)
     assert spec.method.options["base"] == {"name": "none", "options": {}}
 
 
-def test_what_is_stood_on_has_the_size_of_its_own_row(toy: Toy) -> None:
+def test_a_base_has_the_size_of_its_own_row(toy: Toy) -> None:
     spec, own = spec_of(toy, "knn", "base=lora-recycle"), spec_of(toy, "lora-recycle")
     assert spec.components["base"].options["per_class"] == own.method.options["per_class"]
     assert {name: spec.components[f"base.{name}"] for name in own.components} == own.components
@@ -117,12 +117,12 @@ def test_what_is_stood_on_has_the_size_of_its_own_row(toy: Toy) -> None:
     assert larger.cell != spec.cell
 
 
-def test_spellings_of_a_value_deep_below_are_one_cell(toy: Toy) -> None:
+def test_spellings_of_a_nested_value_of_the_base_are_one_cell(toy: Toy) -> None:
     values = ("0.01", "1e-2", "0.010")
     assert len({spec_of(toy, "knn", "base=lora-recycle", f"base.learner.lr={v}").cell for v in values}) == 1
 
 
-def test_a_row_needs_what_it_stands_on_needs(toy: Toy) -> None:
+def test_a_row_needs_what_its_base_needs(toy: Toy) -> None:
     free, real = (toy.record("rtd", options=(f"base={name}",)) for name in ("lora-recycle", "real-data"))
     plain = toy.record("rtd")
     assert (free.tags.data_free, real.tags.data_free, plain.tags.data_free) == ("strict", "real data", "strict")
@@ -131,50 +131,50 @@ def test_a_row_needs_what_it_stands_on_needs(toy: Toy) -> None:
     assert free.log_odds != plain.log_odds
 
 
-def test_queries_of_what_is_below_are_on_record(toy: Toy) -> None:
-    below = toy.record("bidf-mkd", options=QUICK["bidf-mkd"])
-    above = toy.record("knn", options=("base=bidf-mkd", *(f"base.{option}" for option in QUICK["bidf-mkd"])))
-    facts = [next(s.facts for s in record.stages if s.stage == "inversion") for record in (below, above)]
+def test_queries_of_the_base_are_on_record(toy: Toy) -> None:
+    base = toy.record("bidf-mkd", options=QUICK["bidf-mkd"])
+    row = toy.record("knn", options=("base=bidf-mkd", *(f"base.{option}" for option in QUICK["bidf-mkd"])))
+    facts = [next(s.facts for s in record.stages if s.stage == "inversion") for record in (base, row)]
     assert facts[0]["queries"] == facts[1]["queries"] > 0
-    assert above.tags.black_box
+    assert row.tags.black_box
 
 
 @dataclass(frozen=True)
-class Asking(Method):
-    """Ask a service about three images, and leave the network as it is."""
+class Querying(Method):
+    """Query a service with three images, and leave the network as it is."""
 
     name = "asking"
     needs = frozenset({Needs.QUERIES})
 
     def prepare(self, bench: Workbench) -> Learner:
-        """Ask."""
+        """Query the first service."""
         bench.oracles()[0].logits(torch.zeros(3, 3, 16, 16))
         return bench.frozen()
 
 
-def test_services_that_what_is_below_asked_are_counted(toy: Toy) -> None:
-    toy.offer(methods=[Asking])
+def test_queries_of_the_base_to_a_service_are_counted(toy: Toy) -> None:
+    toy.offer(methods=[Querying])
     record = toy.record("knn", options=("base=asking",))
     assert next(stage.facts for stage in record.stages if stage.stage == "queries") == {"queries": 3}
 
 
-def test_it_takes_what_the_row_itself_left_in_the_cache(toy: Toy) -> None:
+def test_a_base_reuses_what_its_own_row_left_in_the_cache(toy: Toy) -> None:
     toy.record("lora-recycle")
     actual = stages(toy.record("knn", options=("base=lora-recycle",)))
     assert (actual["inversion"], actual["meta-learning"]) == (True, True)
 
 
-@pytest.mark.parametrize("name", standing())
-def test_every_such_row_runs_on_an_average_and_is_another_row_there(toy: Toy, name: str) -> None:
-    plain, above = (toy.record(name, options=(*QUICK.get(name, ()), *more)) for more in ((), ("base=lora-average",)))
-    assert (plain.status, above.status) == ("ok", "ok"), (plain.reason, above.reason)
-    assert plain.log_odds != above.log_odds
-    for stage in ("choosing", "in-context training"):  # what was chosen or learned elsewhere is not taken over
-        assert not stages(above).get(stage, False)
+@pytest.mark.parametrize("name", methods_with_base())
+def test_every_row_with_a_base_runs_on_an_average_and_differs_from_the_plain_row(toy: Toy, name: str) -> None:
+    plain, row = (toy.record(name, options=(*QUICK.get(name, ()), *more)) for more in ((), ("base=lora-average",)))
+    assert (plain.status, row.status) == ("ok", "ok"), (plain.reason, row.reason)
+    assert plain.log_odds != row.log_odds
+    for stage in ("choosing", "in-context training"):  # what was chosen or learned on another base is not reused
+        assert not stages(row).get(stage, False)
 
 
 @pytest.mark.parametrize(("name", "start"), [("lora-finetuning", "average"), ("pmf", "real-data")])
-def test_two_beginnings_are_refused(toy: Toy, name: str, start: str) -> None:
+def test_a_start_together_with_a_base_is_refused(toy: Toy, name: str, start: str) -> None:
     with pytest.raises(OptionError, match=f"'start={start}' and 'base=lora-recycle' are mutually exclusive"):
         toy.plan(name, options=(f"start={start}", "base=lora-recycle"))
 
@@ -184,14 +184,14 @@ def test_a_base_is_a_setting_of_the_row(toy: Toy) -> None:
     assert configuration(spec_of(toy, "knn", "base=lora-recycle")).values["base"] == '"lora-recycle"'
 
 
-def test_a_bench_on_another_shows_no_more_than_a_bench(toy: Toy) -> None:
+def test_a_bench_with_a_base_exposes_no_more_than_a_bench(toy: Toy) -> None:
     bench = RestrictedWorkbench(toy.bench(Knn())).with_base(AVERAGE)
     with pytest.raises(AttributeError, match="A workbench has no '_environment'"):
         bench._environment  # noqa: B018
     assert (bench.way, bench.shot) == (2, 1)
 
 
-def test_what_was_found_out_on_one_is_not_taken_for_another(toy: Toy) -> None:
+def test_settings_chosen_on_one_base_are_not_reused_on_another(toy: Toy) -> None:
     made: list[int] = []
 
     def make() -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""CAML: label vectors at equal angles, a transformer that sees sets, and tasks drawn from features."""
+"""CAML: label vectors at equal angles, a transformer of sets, and tasks drawn from features."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_weights_come_from_the_stream_alone_and_layers_differ() -> None:
 
 
 def recovered(start: int, ids: tuple[int, ...], each: int = 4) -> SurrogateSet:
-    """Make a set whose images tell their number in one corner and are dark in the other."""
+    """Make a set whose images encode their number in one corner and are dark in the other."""
     count = each * len(ids)
     images = torch.zeros(count, 3, 1, 2)
     images[:, :, 0, 0] = torch.arange(start, start + count).view(-1, 1).float()
@@ -105,41 +105,41 @@ def test_tasks_mix_classes_and_share_no_image_between_support_and_query() -> Non
     assert {class_id: len(owners) for class_id, owners in tasks.groups.items()} == {7: 1, 8: 2, 9: 1}
     support, query = tasks.draw(3, 1, 3, 40, rng())
     assert (support.shape, query.shape) == ((40, 3, 2), (40, 9, 2))
-    known = {tuple(m.tolist()): c for c, owners in tasks.groups.items() for m in owners}
+    sets = {tuple(m.tolist()): c for c, owners in tasks.groups.items() for m in owners}
     for t in range(40):
-        shown, requested = (part[t].sum(-1).long().tolist() for part in (support, query))  # one corner is dark
-        assert not set(shown) & set(requested)
+        in_support, in_query = (part[t].sum(-1).long().tolist() for part in (support, query))  # one corner is dark
+        assert not set(in_support) & set(in_query)
         for c in range(3):
-            together = tuple(sorted([shown[c], *requested[3 * c : 3 * c + 3]]))
-            assert together in known
+            together = tuple(sorted([in_support[c], *in_query[3 * c : 3 * c + 3]]))
+            assert together in sets
     mirrored = (support[..., 0] < support[..., 1]).double().mean()
     assert 0.3 < float(mirrored) < 0.7
 
 
-def test_queries_are_as_many_as_the_poorest_class_gives() -> None:
+def test_the_smallest_class_limits_the_number_of_queries() -> None:
     tasks = feature_tasks(SETS, pixels, 3, 1)
     assert (tasks.queries(1, 15), tasks.queries(1, 2)) == (3, 2)
 
 
-def test_too_few_images_are_told() -> None:
+def test_too_few_images_are_errors() -> None:
     with pytest.raises(PoolError, match="Raise per_class"):
         feature_tasks(SETS, pixels, 3, 4)
     with pytest.raises(PoolError, match="Tasks of 4 classes"):
         feature_tasks(SETS, pixels, 4, 1)
 
 
-def test_training_learns_to_read_tasks() -> None:
-    """Classes are directions; only the support set says which is called what."""
+def test_training_raises_the_accuracy_on_new_tasks() -> None:
+    """Classes are directions; only the support set determines their labels."""
     directions = torch.eye(6, dtype=torch.float64).repeat_interleave(4, 0)
     noisy = directions + 0.1 * torch.randn(24, 6, generator=rng(), dtype=torch.float64)
     groups = {c: [torch.arange(4 * c, 4 * c + 4)] for c in range(6)}
     tasks = FeatureTasks(torch.stack([noisy, noisy]), groups)
     net = network()
     support, query = tasks.draw(3, 1, 3, 50, rng(9))
-    answers = torch.arange(3).repeat_interleave(3)
-    before = float((in_context(net, support, query, 3).argmax(-1) == answers).double().mean())
+    labels = torch.arange(3).repeat_interleave(3)
+    before = float((in_context(net, support, query, 3).argmax(-1) == labels).double().mean())
     Caml(iterations=150, tasks=8, lr=3e-3).train(net, tasks, (3, 1, 3), rng(1), range(150))
-    after = float((in_context(net, support, query, 3).argmax(-1) == answers).double().mean())
+    after = float((in_context(net, support, query, 3).argmax(-1) == labels).double().mean())
     assert before < 0.6
     assert after > 0.9
 

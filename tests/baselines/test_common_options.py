@@ -1,4 +1,4 @@
-"""What every gradient meta-learner inherits, every one of them heeds."""
+"""Every gradient meta-learner applies the options that all of them inherit."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_backbone_in_bfloat16_trains_a_lora_in_full_precision(backbone: Backbo
 
 
 @pytest.mark.parametrize("name", GRADIENT)
-def test_validation_is_heeded(backbone: Backbone, name: str) -> None:
+def test_validation_is_recorded_if_requested(backbone: Backbone, name: str) -> None:
     facts = fitted(backbone, name, validate_every=2).facts
     assert facts["validation_step"] in (2, 4, 6)
     assert 0 <= float(facts["validation_accuracy"]) <= 1

@@ -85,7 +85,7 @@ def test_the_average_of_one_lora_is_that_lora() -> None:
     assert added(LoraAverage().compose(ENTRIES[:1])) == pytest.approx(products()[0], abs=1e-12)
 
 
-def test_loras_of_unequal_rank_and_places_are_averaged() -> None:
+def test_loras_of_unequal_rank_and_slots_are_averaged() -> None:
     mixed = (entry(0, rank=1), entry(1, rank=3), entry(2, slots=(Q,)))
     a, b = mixed[0].factors[V], mixed[1].factors[V]
     expected = (a[1] @ a[0] + b[1] @ b[0]) / 3
@@ -114,12 +114,12 @@ def test_no_other_correction_of_fair_is_better() -> None:
     actual = correction(a, b, wanted, 0.3)
     weight = 0.3 * (a @ a.mT).diagonal().mean()
 
-    def price(change: Tensor) -> float:
+    def objective(change: Tensor) -> float:
         return float(((b + change) @ a - wanted).square().sum() + weight * change.square().sum())
 
     rng = torch.Generator().manual_seed(0)
     others = [actual + 0.01 * torch.randn(actual.shape, generator=rng, dtype=actual.dtype) for _ in range(20)]
-    assert all(price(actual) < price(other) for other in others)
+    assert all(objective(actual) < objective(other) for other in others)
 
 
 def test_fair_comes_nearer_to_the_mean_than_averaged_factors() -> None:
@@ -173,8 +173,10 @@ def drawn(seed: int) -> Adapter:
     def rng(*names: object) -> torch.Generator:
         return torch.Generator().manual_seed(seed)
 
-    desk: Any = SimpleNamespace(pool=lambda: SimpleNamespace(entries=ENTRIES), rng=rng, adapted=lambda adapter: adapter)
-    adapter: Any = RandomLora().prepare(desk)
+    bench: Any = SimpleNamespace(
+        pool=lambda: SimpleNamespace(entries=ENTRIES), rng=rng, adapted=lambda adapter: adapter
+    )
+    adapter: Any = RandomLora().prepare(bench)
     return adapter  # type: ignore[no-any-return]
 
 

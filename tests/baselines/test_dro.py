@@ -95,7 +95,7 @@ def test_moves_stay_in_the_ball() -> None:
     assert float(length(start_moves((7, 3), 0.3, rng(), moves))) < 0.3
 
 
-def test_the_worst_case_of_a_linear_loss_is_the_known_one() -> None:
+def test_the_worst_case_of_a_linear_loss_is_its_closed_form() -> None:
     """Of ⟨c, δ⟩ with √(mean ‖δ_i‖²) ≤ ρ the maximum is at δ = ρ·c / √(mean ‖c_i‖²)."""
     slopes = normal(5, 3)
     start = start_moves((5, 3), 0.3, rng(), slopes)
@@ -143,7 +143,7 @@ def test_the_hypernetwork_learns_the_weights_of_the_pool(compare: Literal["facto
     assert float(method.distance(network(network.tasks), chunks.values, chunks).mean()) < 0.02
 
 
-def test_robust_weights_bear_moved_embeddings_better() -> None:
+def test_robust_weights_tolerate_moved_embeddings_better() -> None:
     chunks = chunks_of(ENTRIES)
 
     def worst(method: Dro) -> float:
@@ -182,7 +182,7 @@ def test_the_same_seed_gives_the_same_lora() -> None:
     assert [tuple(x.shape) for x in first] == [(2, 5), (6, 2)]
 
 
-def test_wrong_options_and_diverging_fits_are_told() -> None:
+def test_wrong_options_and_diverging_fits_are_errors() -> None:
     with pytest.raises(OptionError, match=r"Option 'radius' of 'dro' must not be negative, but is -1\.0\."):
         Dro(radius=-1.0)
     with pytest.raises(DivergedError, match="Lower its lr"):

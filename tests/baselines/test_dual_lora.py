@@ -1,4 +1,4 @@
-"""Merging without interference: what one LoRA listens to, no later one touches."""
+"""Merging without interference: later LoRAs do not act on the inputs of earlier ones."""
 
 from __future__ import annotations
 
@@ -66,16 +66,16 @@ def test_each_update_is_projected_onto_the_complement_of_the_earlier_ones() -> N
     assert added(DualLora().compose(turned, rng())) == pytest.approx(obvious(UPDATES, [2, 0, 1]), abs=1e-10)
 
 
-def test_what_a_lora_listens_to_no_later_one_changes() -> None:
+def test_later_loras_do_not_act_on_the_inputs_of_earlier_ones() -> None:
     kept = products(ENTRIES)
     for earlier in range(3):
-        heard = ENTRIES[earlier].factors[Q][0].mT  # [i, r]
+        inputs = ENTRIES[earlier].factors[Q][0].mT  # [i, r]
         for later in range(earlier + 1, 3):
-            assert (kept[later] @ heard).abs().max() < 1e-10
+            assert (kept[later] @ inputs).abs().max() < 1e-10
     assert torch.allclose(kept[0], UPDATES[0], rtol=0, atol=1e-12)
 
 
-def test_outputs_can_be_kept_apart_instead() -> None:
+def test_outputs_can_be_projected_instead() -> None:
     actual = added(DualLora(side="output").compose(ENTRIES, rng()))
     turned = np.zeros((6, 7))
     for index in range(3):
@@ -92,7 +92,7 @@ def test_only_the_strongest_directions_can_be_protected() -> None:
     assert torch.allclose(kept[1] @ weakest, UPDATES[1] @ weakest)
 
 
-def test_a_full_layer_leaves_nothing_to_those_behind() -> None:
+def test_a_full_layer_leaves_nothing_to_later_loras() -> None:
     kept = products([entry(seed) for seed in range(6)])
     assert kept[2].abs().max() > 1e-3
     assert kept[4:].abs().max() < 1e-9
@@ -105,7 +105,7 @@ def test_orders_are_averaged() -> None:
     assert added(DualLora(orders=4).compose(ENTRIES, rng(3))) == pytest.approx(expected, abs=1e-10)
 
 
-def test_loras_that_do_not_meet_are_averaged_as_they_are() -> None:
+def test_orthogonal_loras_are_averaged_unchanged() -> None:
     whole = torch.eye(7, dtype=torch.float64)[:6].reshape(3, 2, 7)
     for (kept, _), rows in zip(without_earlier_inputs([(rows, normal(6, 2)) for rows in whole]), whole, strict=True):
         assert torch.allclose(kept, rows)

@@ -1,4 +1,4 @@
-"""FREE: the generator learns to adapt, BELL walks a share of a sequence; known bugs of the released code are absent."""
+"""FREE: the generator learns to adapt, BELL keeps a share of a sequence; known bugs of the released code are absent."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def loss_after_adapting(backbone: Backbone, pool: LoraPool, lora: int, start: di
     return float(cross_entropy(teacher.plain_logits(images), labels()))
 
 
-def test_what_was_learned_adapts_better_than_a_fresh_generator(
+def test_the_learned_generator_adapts_better_than_a_fresh_one(
     backbone: Backbone, pool: LoraPool, learned: dict[str, Tensor]
 ) -> None:
     fresh = dict(replace(SMALL, outer=0).learn(PoolTeachers(backbone, pool.entries), PER_CLASS, rng()))
@@ -113,7 +113,7 @@ def test_a_generator_starts_from_its_stream_alone(backbone: Backbone, pool: Lora
     assert all(torch.equal(tensor, starts[1][name]) for name, tensor in starts[0].items())
 
 
-def test_recovering_leaves_what_was_learned_alone(
+def test_recovering_does_not_change_the_learned_generator(
     backbone: Backbone, pool: LoraPool, learned: dict[str, Tensor]
 ) -> None:
     before = {name: tensor.clone() for name, tensor in learned.items()}
@@ -121,7 +121,7 @@ def test_recovering_leaves_what_was_learned_alone(
     assert all(torch.equal(learned[name], tensor) for name, tensor in before.items())
 
 
-def test_without_having_learned_there_is_nothing_to_recover_with(backbone: Backbone, pool: LoraPool) -> None:
+def test_recovering_before_learning_is_an_error(backbone: Backbone, pool: LoraPool) -> None:
     teacher = BankTeacher(backbone, [pool.entries[0]])
     with pytest.raises(ContractError, match="must first learn from a pool"):
         SMALL.synthesize(teacher, labels(), rng())
@@ -129,7 +129,7 @@ def test_without_having_learned_there_is_nothing_to_recover_with(backbone: Backb
         SMALL.synthesize_with(teacher, labels(), rng(), {})
 
 
-def test_a_rate_that_diverges_is_told(backbone: Backbone, pool: LoraPool) -> None:
+def test_a_diverging_rate_is_an_error(backbone: Backbone, pool: LoraPool) -> None:
     wild = replace(SMALL, lr=1e30)
     with pytest.raises(DivergedError, match="Lower its lr"):
         wild.learn(PoolTeachers(backbone, pool.entries), PER_CLASS, rng())
@@ -138,7 +138,7 @@ def test_a_rate_that_diverges_is_told(backbone: Backbone, pool: LoraPool) -> Non
 # --- BELL ---------------------------------------------------------------------------------------
 
 
-class Tilt:
+class LinearModel:
     """A model whose features are pixels seen through one trainable matrix."""
 
     device = torch.device("cpu")
@@ -158,7 +158,7 @@ class Tilt:
         return Adapter({"weight": self.weight.detach().clone()})
 
 
-def task(seed: int, *, of_lora: bool) -> Task:
+def make_task(seed: int, *, of_lora: bool) -> Task:
     draws = rng(seed)
 
     def shots(count: int) -> Shots:
@@ -170,66 +170,66 @@ def task(seed: int, *, of_lora: bool) -> Task:
 
 
 def fitted(bell: Bell, tasks: Sequence[Task]) -> Tensor:
-    model: Any = Tilt()
+    model: Any = LinearModel()
     return bell.fit(model, Given(tasks), rng()).tensors["weight"]
 
 
-LORAS = [task(seed, of_lora=True) for seed in range(3)]
-START = Tilt().weight.detach()
+LORAS = [make_task(seed, of_lora=True) for seed in range(3)]
+START = LinearModel().weight.detach()
 
 
-def walked(tasks: Sequence[Task]) -> Tensor:
+def trained(tasks: Sequence[Task]) -> Tensor:
     """Take one Adam step per task, in turn."""
-    model: Any = Tilt()
+    model: Any = LinearModel()
     optimizer = torch.optim.Adam(model.lora(), lr=1e-2)
-    for one in tasks:
+    for task in tasks:
         optimizer.zero_grad()
-        student_loss(model, one).backward()  # type: ignore[no-untyped-call]
+        student_loss(model, task).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     return model.weight.detach()  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize("pace", [0.0, 0.25, 1.0])
-def test_a_group_is_walked_through_and_a_share_of_the_way_is_kept(pace: float) -> None:
+def test_a_group_is_trained_in_sequence_and_a_share_of_the_change_is_kept(pace: float) -> None:
     actual = fitted(Bell(group=3, lr=1e-2, pace=pace), LORAS)
-    assert torch.allclose(actual, START + pace * (walked(LORAS) - START), rtol=0, atol=1e-12)
+    assert torch.allclose(actual, START + pace * (trained(LORAS) - START), rtol=0, atol=1e-12)
 
 
-def test_a_group_that_is_not_full_is_not_walked() -> None:
+def test_an_incomplete_group_changes_nothing() -> None:
     assert torch.equal(fitted(Bell(group=4), LORAS), START)
 
 
 def test_mixed_tasks_are_replayed_one_step_each() -> None:
-    mixed = [task(seed, of_lora=False) for seed in (5, 6)]
-    model: Any = Tilt()
+    mixed = [make_task(seed, of_lora=False) for seed in (5, 6)]
+    model: Any = LinearModel()
     optimizer = torch.optim.Adam(model.lora(), lr=1e-2)
-    for one in mixed:
+    for task in mixed:
         optimizer.zero_grad()
-        student_loss(model, one).backward()  # type: ignore[no-untyped-call]
+        student_loss(model, task).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     assert torch.allclose(fitted(Bell(lr=1e-2), mixed), model.weight, rtol=0, atol=1e-12)
 
 
-def scores(model: Any, one: Task) -> Tensor:
+def scores(model: Any, task: Task) -> Tensor:
     """Score the query by minus the distance to the class means, slowly."""
-    support, query = (model.embed(shots.images).detach() for shots in (one.support, one.query))
-    return slowly.nearest_mean_logits(query, support, one.support.labels, one.way)
+    support, query = (model.embed(shots.images).detach() for shots in (task.support, task.query))
+    return slowly.nearest_mean_logits(query, support, task.support.labels, task.way)
 
 
 def test_distillation_is_the_divergence_of_the_student_from_the_lora() -> None:
-    model: Any = Tilt()
-    one = LORAS[0]
-    assert one.teacher_logits is not None
+    model: Any = LinearModel()
+    task = LORAS[0]
+    assert task.teacher_logits is not None
     divergences = []
-    for lora, student in zip(one.teacher_logits, scores(model, one), strict=True):
+    for lora, student in zip(task.teacher_logits, scores(model, task), strict=True):
         p, q = slowly.shares(lora).tolist(), slowly.shares(student).tolist()
         divergences.append(sum(p[c] * math.log(p[c] / q[c]) for c in range(3)))
-    assert float(student_loss(model, one).detach()) == pytest.approx(sum(divergences) / 9, abs=1e-9)
+    assert float(student_loss(model, task).detach()) == pytest.approx(sum(divergences) / 9, abs=1e-9)
 
 
 def test_replay_is_the_cross_entropy_of_the_nearest_class_mean() -> None:
-    model: Any = Tilt()
-    mixed = task(5, of_lora=False)
+    model: Any = LinearModel()
+    mixed = make_task(5, of_lora=False)
     losses = [
         -math.log(float(slowly.shares(row)[label]))
         for row, label in zip(scores(model, mixed), mixed.query.labels.tolist(), strict=True)
@@ -237,21 +237,23 @@ def test_replay_is_the_cross_entropy_of_the_nearest_class_mean() -> None:
     assert float(student_loss(model, mixed).detach()) == pytest.approx(sum(losses) / 9, abs=1e-9)
 
 
-def test_distilling_from_a_teacher_of_one_mind_has_neither_loss_nor_gradient() -> None:
-    """The released code's divergence lacks a logarithm and pulls even here."""
+def test_distilling_from_an_agreeing_teacher_has_neither_loss_nor_gradient() -> None:
+    """The released code's divergence lacks a logarithm and has a gradient even here."""
     from freeshot.ops.prototypes import prototype_logits
 
-    model: Any = Tilt()
-    one = LORAS[0]
-    support, query = model.embed(one.support.images), model.embed(one.query.images)
-    agreed = replace(one, teacher_logits=prototype_logits(query, support, one.support.labels, 3, "euclidean").detach())
+    model: Any = LinearModel()
+    task = LORAS[0]
+    support, query = model.embed(task.support.images), model.embed(task.query.images)
+    agreed = replace(
+        task, teacher_logits=prototype_logits(query, support, task.support.labels, 3, "euclidean").detach()
+    )
     loss = student_loss(model, agreed)
     loss.backward()  # type: ignore[no-untyped-call]
     assert float(loss.detach()) == pytest.approx(0, abs=1e-12)
     assert model.weight.grad.abs().max() < 1e-10
 
 
-def test_a_loss_that_is_not_finite_is_told() -> None:
+def test_a_loss_that_is_not_finite_is_an_error() -> None:
     bad = replace(LORAS[0], teacher_logits=torch.full((9, 3), torch.nan, dtype=torch.float64))
     with pytest.raises(DivergedError, match=r"The loss of meta-learner 'bell' is nan at step 0\. Lower its lr\."):
         fitted(Bell(group=1), [bad])

@@ -1,4 +1,4 @@
-"""Full fine-tuning starts where it says, chooses in the open, and every episode stands alone."""
+"""Full fine-tuning starts from the given head, records its grid search, and tunes each episode on its own."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def support(seed: int = 1) -> Shots:
     return Shots(images, torch.arange(WAY).repeat_interleave(2))
 
 
-def said(predict: object) -> Tensor:
+def logits_of(predict: object) -> Tensor:
     with torch.no_grad():
-        answer: Tensor = predict(QUERIES)  # type: ignore[operator]
-        return answer
+        logits: Tensor = predict(QUERIES)  # type: ignore[operator]
+        return logits
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -54,7 +54,7 @@ def test_the_prototype_head_decides_by_the_nearest_class_mean(seed: int) -> None
     )
 
 
-def test_the_zero_head_has_no_opinion() -> None:
+def test_the_zero_head_is_all_zeros() -> None:
     weight, bias = initial_head(torch.randn(6, 6), torch.arange(WAY).repeat_interleave(2), WAY, "zero")
     assert not weight.any()
     assert not bias.any()
@@ -65,7 +65,7 @@ def test_a_long_run_passes_through_the_shorter_ones(head: str) -> None:
     together = finetune(network(), support(), WAY, 1e-2, (1, 3, 6), head)
     for steps, tuned in together:
         ((_, alone),) = finetune(network(), support(), WAY, 1e-2, (steps,), head)
-        assert torch.equal(said(tuned), said(alone))
+        assert torch.equal(logits_of(tuned), logits_of(alone))
 
 
 def test_tuning_fits_the_support() -> None:
@@ -74,34 +74,34 @@ def test_tuning_fits_the_support() -> None:
         assert torch.equal(tuned(support().images).argmax(1), support().labels)
 
 
-def test_tuning_leaves_the_network_it_started_from() -> None:
+def test_tuning_does_not_change_the_network_that_it_starts_from() -> None:
     start = network()
-    before = said(start)
+    before = logits_of(start)
     list(finetune(start, support(), WAY, 1e-1, (5,), "zero"))
-    assert torch.equal(said(start), before)
+    assert torch.equal(logits_of(start), before)
 
 
 def test_an_episode_does_not_depend_on_those_before_it() -> None:
     learner = FinetuningLearner(network(), 1e-2, (4,), "zero")
-    first, _, again = (said(learner.adapt(support(seed), WAY, RNG)) for seed in (1, 2, 1))
+    first, _, again = (logits_of(learner.adapt(support(seed), WAY, RNG)) for seed in (1, 2, 1))
     assert torch.equal(first, again)
 
 
-def tuned_by_hand(start: nn.Module, shown: Shots, lr: float, steps: int, head: str) -> list[Tensor]:
+def tuned_by_hand(start: nn.Module, shots: Shots, lr: float, steps: int, head: str) -> list[Tensor]:
     """Return all weights, the head's in the end, after Adam written out: m̂ / (√v̂ + 1e-8), of every weight."""
     names = [name for name, _ in start.named_parameters()]
     weights = [weight.detach().clone() for weight in start.parameters()]
     with torch.no_grad():
-        features = start(shown.images)
-    means = torch.stack([slowly.class_mean(features, shown.labels, label) for label in range(WAY)])
+        features = start(shots.images)
+    means = torch.stack([slowly.class_mean(features, shots.labels, label) for label in range(WAY)])
     means = means if head == "prototype" else 0 * means
     scale = features.shape[1] ** -0.5
     weights += [2 * scale * means, -scale * means.pow(2).sum(1)]
     first, second = ([torch.zeros_like(weight) for weight in weights] for _ in range(2))
     for step in range(1, steps + 1):
         leaves = [weight.clone().requires_grad_() for weight in weights]
-        features = functional_call(start, dict(zip(names, leaves[:-2], strict=True)), shown.images)
-        loss = slowly.cross_entropy(features @ leaves[-2].T + leaves[-1], shown.labels)
+        features = functional_call(start, dict(zip(names, leaves[:-2], strict=True)), shots.images)
+        loss = slowly.cross_entropy(features @ leaves[-2].T + leaves[-1], shots.labels)
         for index, slope in enumerate(torch.autograd.grad(loss, leaves)):
             first[index] = 0.9 * first[index] + 0.1 * slope
             second[index] = 0.999 * second[index] + 0.001 * slope**2
@@ -111,11 +111,11 @@ def tuned_by_hand(start: nn.Module, shown: Shots, lr: float, steps: int, head: s
 
 
 @pytest.mark.parametrize("head", ["zero", "prototype"])
-def test_every_weight_goes_down_the_supports_cross_entropy_by_adam(head: str) -> None:
+def test_every_weight_is_tuned_by_adam_on_the_supports_cross_entropy(head: str) -> None:
     start = network().double()
-    shown = Shots(support().images.double(), support().labels)
-    ((_, tuned),) = finetune(start, shown, WAY, 1e-2, (3,), head)
-    expected = tuned_by_hand(start, shown, 1e-2, 3, head)
+    shots = Shots(support().images.double(), support().labels)
+    ((_, tuned),) = finetune(start, shots, WAY, 1e-2, (3,), head)
+    expected = tuned_by_hand(start, shots, 1e-2, 3, head)
     for actual, wanted in zip(tuned.parameters(), expected, strict=True):
         assert torch.allclose(actual, wanted, rtol=0, atol=1e-7)
 
@@ -123,7 +123,7 @@ def test_every_weight_goes_down_the_supports_cross_entropy_by_adam(head: str) ->
 GRID = {"lrs": (1e-3, 1e-2), "steps": (1, 2), "trials": 3}
 
 
-def test_choosing_looks_at_validation_classes_only(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_choosing_reads_validation_classes_only(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str] = []
     load = world.ToyWaves.load
 
@@ -155,6 +155,6 @@ def test_choosing_is_done_once(toy: Toy) -> None:
     assert [bench.stages[0].cached for bench in benches] == [False, True]
 
 
-def test_its_row_is_tuned_and_leans_on_real_validation_images(toy: Toy) -> None:
+def test_its_row_is_tuned_and_uses_real_validation_images(toy: Toy) -> None:
     tags = toy.record("full-finetuning").tags
     assert (tags.tuning_free, tags.data_free) == (False, "real data")

@@ -53,7 +53,7 @@ def test_prototypes_score_by_the_distance_to_class_means(metric: str, temperatur
             assert float(scores[e, q, c]) == pytest.approx(float(near) / temperature, abs=1e-9)
 
 
-def test_a_temperature_moves_calibration_and_no_answer(toy: Toy) -> None:
+def test_a_temperature_changes_calibration_and_no_prediction(toy: Toy) -> None:
     plain, sharp = (toy.record("frozen-prototype", options=options) for options in ((), ("temperature=0.1",)))
     assert sharp.accuracies == plain.accuracies
     assert plain.quality is not None
@@ -97,7 +97,7 @@ def test_rtd_weighs_by_distance_in_each_slice(slices: int) -> None:
         assert scores[e].exp().numpy() == pytest.approx(shares, abs=1e-9)
 
 
-def test_rtd_answers_a_query_alike_whatever_else_is_asked() -> None:
+def test_rtd_scores_a_query_independently_of_other_queries() -> None:
     head = RtdLearner(Plain(), 4, 0.3, 2)
     alone = torch.cat([head.classify(SUPPORT, QUERY[:, q : q + 1], 3) for q in range(7)], dim=1)
     assert torch.allclose(head.classify(SUPPORT, QUERY, 3), alone, rtol=0, atol=1e-9)
@@ -109,8 +109,8 @@ def test_logistic_regression_is_that_of_scikit_learn(c: float) -> None:
     labels = torch.arange(3).repeat_interleave(2)
     weight, bias = logistic_regression(SUPPORT, labels, 3, c)
     for e in range(4):
-        known = linear.LogisticRegression(C=c, tol=1e-10, max_iter=10_000).fit(SUPPORT[e].numpy(), labels.numpy())
-        expected = known.predict_proba(QUERY[e].numpy())
+        reference = linear.LogisticRegression(C=c, tol=1e-10, max_iter=10_000).fit(SUPPORT[e].numpy(), labels.numpy())
+        expected = reference.predict_proba(QUERY[e].numpy())
         actual = (QUERY[e] @ weight[e].T + bias[e]).softmax(-1).numpy()
         assert actual == pytest.approx(expected, abs=1e-4)
 
@@ -132,7 +132,7 @@ def test_a_probe_of_features_made_without_gradients_can_be_fitted() -> None:
     ("method", "tuning_free", "data_free"),
     [("knn", True, "strict"), ("rtd", True, "strict"), ("linear-probe", False, "real data")],
 )
-def test_tags_of_heads_say_what_they_do(toy: Toy, method: str, tuning_free: bool, data_free: str) -> None:
+def test_tags_of_heads_match_what_they_do(toy: Toy, method: str, tuning_free: bool, data_free: str) -> None:
     record = toy.record(method)
     assert (record.status, record.tags.tuning_free, record.tags.data_free) == ("ok", tuning_free, data_free)
 

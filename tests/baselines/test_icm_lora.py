@@ -37,7 +37,7 @@ def entry(seed: int, rank: int = 2, slots: tuple[Slot, ...] = (Q, V)) -> LoraEnt
 # --- one form -----------------------------------------------------------------------------------
 
 
-def test_the_form_keeps_the_product_and_does_not_see_how_it_was_written() -> None:
+def test_the_form_keeps_the_product_and_is_the_same_for_all_its_factors() -> None:
     a, b, turn = normal(2, 5), normal(6, 2, seed=1), normal(2, 2, seed=2)
     plain, turned = canonical(a, b, 2), canonical(torch.linalg.inv(turn) @ a, b @ turn, 2)
     assert torch.allclose(plain[1] @ plain[0], b @ a, atol=1e-12)
@@ -60,11 +60,13 @@ def test_coordinates_lead_back_to_the_loras() -> None:
     assert space.coordinates.shape == (4, 3)
     assert float(space.coordinates.square().mean()) == pytest.approx(1)
     assert torch.allclose(space.axes @ space.axes.mT, torch.eye(3, dtype=torch.float64), atol=1e-10)
-    for one, coordinates in zip(entries, space.coordinates, strict=True):
+    for original, coordinates in zip(entries, space.coordinates, strict=True):
         actual = space.lora(coordinates)
         for slot in (Q, V):
             a, b = actual[slot]
-            expected = one.factors[slot][1] @ one.factors[slot][0] if slot in one.factors else torch.zeros(6, 5)
+            expected = (
+                original.factors[slot][1] @ original.factors[slot][0] if slot in original.factors else torch.zeros(6, 5)
+            )
             assert torch.allclose(b @ a, expected.float(), atol=1e-4)
 
 
@@ -105,24 +107,24 @@ def test_weights_come_from_the_stream_alone() -> None:
     assert all(torch.equal(weight, actual[1][name]) for name, weight in actual[0].items())
 
 
-def test_a_task_vector_brings_back_the_lora_that_goes_with_it() -> None:
+def test_a_task_vector_is_decoded_to_its_lora() -> None:
     loras = torch.tensor([[1.0, 1.0, -1.0], [-1.0, 1.0, 1.0]])
-    places = torch.tensor([[2.0, 0.0, 0.0, 1.0], [0.0, 2.0, 0.0, 1.0]])
-    features = [index + 0.3 * torch.randn(20, 4, generator=rng(n)) for n, index in enumerate(places)]
+    vectors = torch.tensor([[2.0, 0.0, 0.0, 1.0], [0.0, 2.0, 0.0, 1.0]])
+    features = [vector + 0.3 * torch.randn(20, 4, generator=rng(n)) for n, vector in enumerate(vectors)]
     network = fresh(3, 4, 4, 16, rng())
     IcmLora(iterations=300, lr=1e-2).train(network, loras, features, 5, rng(1), range(300))
     with torch.no_grad():
-        actual = network.decode(torch.zeros(2, 4), places)
+        actual = network.decode(torch.zeros(2, 4), vectors)
     assert float((actual - loras).abs().max()) < 0.4
 
 
-def test_a_condition_far_off_counts_as_one_at_the_limit() -> None:
-    """What lies between is as it was; beyond, the direction stays where only one feature is off."""
+def test_a_condition_is_clipped_at_the_limit() -> None:
+    """Features within the limit are unchanged, and those beyond it are set to it."""
     near, far, limit = (torch.tensor([[0.5, value, -1.0]]) for value in (1.0, 90.0, 3.0))
-    free, bound_ = fresh(4, 3, 2, 8, rng()), fresh(4, 3, 2, 8, rng(), reach=3.0)
+    free, clipped = fresh(4, 3, 2, 8, rng()), fresh(4, 3, 2, 8, rng(), reach=3.0)
     latent = torch.zeros(1, 2)
-    assert torch.equal(bound_.decode(latent, near), free.decode(latent, near))
-    assert torch.equal(bound_.decode(latent, far), free.decode(latent, limit))
+    assert torch.equal(clipped.decode(latent, near), free.decode(latent, near))
+    assert torch.equal(clipped.decode(latent, far), free.decode(latent, limit))
     assert not torch.equal(free.decode(latent, far), free.decode(latent, limit))
 
 

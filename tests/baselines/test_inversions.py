@@ -1,4 +1,4 @@
-"""Inversions: each does what defines it, and every LoRA is surer of what is recovered than of noise."""
+"""Inversions: each matches its definition, and LoRAs fit recovered images better than noise."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def recovered(backbone: Backbone, pool: LoraPool, method: InversionMethod, lora:
     return method.synthesize(BankTeacher(backbone, [pool.entries[lora]]), labels(), rng(seed))
 
 
-def doubt(backbone: Backbone, pool: LoraPool, method: InversionMethod) -> float:
+def mean_loss(backbone: Backbone, pool: LoraPool, method: InversionMethod) -> float:
     """Return the LoRAs' mean cross-entropy on what is recovered from them."""
     losses = []
     for lora, entry in enumerate(pool.entries):
@@ -63,10 +63,10 @@ def doubt(backbone: Backbone, pool: LoraPool, method: InversionMethod) -> float:
 
 
 @pytest.mark.parametrize("method", [DEEP, ZEROTH, CMI, MASKED], ids=lambda method: method.name)
-def test_loras_are_surer_of_what_is_recovered_than_of_noise(
+def test_loras_have_a_lower_loss_on_recovered_images_than_on_noise(
     backbone: Backbone, pool: LoraPool, method: InversionMethod
 ) -> None:
-    assert doubt(backbone, pool, method) < doubt(backbone, pool, GaussianNoise()) - 0.1
+    assert mean_loss(backbone, pool, method) < mean_loss(backbone, pool, GaussianNoise()) - 0.1
 
 
 @pytest.mark.parametrize("method", [DEEP, ZEROTH, CMI, MASKED], ids=lambda method: method.name)
@@ -108,7 +108,7 @@ def test_deep_inversion_adds_variation_length_and_statistics() -> None:
     assert lengths(pixels).tolist() == pytest.approx([float(p.norm()) for p in pixels])
 
 
-def test_deep_inversion_says_how_data_free_it_is(backbone: Backbone, pool: LoraPool) -> None:
+def test_deep_inversion_declares_how_data_free_it_is(backbone: Backbone, pool: LoraPool) -> None:
     assert (DEEP.data_free, DeepInversion().data_free) == ("strict", "public prior")
     with pytest.raises(OptionError, match=r"-o inversion\.prior=none"):
         recovered(backbone, pool, DeepInversion())
@@ -118,11 +118,11 @@ def test_deep_inversion_says_how_data_free_it_is(backbone: Backbone, pool: LoraP
 
 
 def test_zeroth_order_needs_no_gradient(backbone: Backbone, pool: LoraPool) -> None:
-    """A teacher that answers and nothing else gives the very same images; it counts what it is asked."""
-    hidden = QueryTeacher(backbone, [pool.entries[0]])
-    images = ZEROTH.synthesize(hidden, labels(), rng())
+    """A teacher that returns logits and nothing else gives the same images, and counts its queries."""
+    service = QueryTeacher(backbone, [pool.entries[0]])
+    images = ZEROTH.synthesize(service, labels(), rng())
     assert torch.equal(images, recovered(backbone, pool, ZEROTH))
-    assert hidden.queries == 30 * len(labels()) * (8 + 1)
+    assert service.queries == 30 * len(labels()) * (8 + 1)
 
 
 def test_variation_is_free_of_queries_and_smooths(backbone: Backbone, pool: LoraPool) -> None:
@@ -130,7 +130,7 @@ def test_variation_is_free_of_queries_and_smooths(backbone: Backbone, pool: Lora
     assert variation_norm(smooth).mean() < 0.8 * variation_norm(rough).mean()
 
 
-def test_wrong_options_of_zeroth_order_are_told(backbone: Backbone, pool: LoraPool) -> None:
+def test_wrong_options_of_zeroth_order_are_errors(backbone: Backbone, pool: LoraPool) -> None:
     with pytest.raises(OptionError, match=r"directions=0 and smoothing=0\.005"):
         ZerothOrder(directions=0)
     with pytest.raises(OptionError, match="'grid' of 'zeroth-order' is 5, which does not divide the image's side 16"):
@@ -138,7 +138,9 @@ def test_wrong_options_of_zeroth_order_are_told(backbone: Backbone, pool: LoraPo
 
 
 @pytest.mark.parametrize("method", [DEEP, CMI, MASKED], ids=lambda method: method.name)
-def test_who_waits_for_gradients_of_a_service_is_told(backbone: Backbone, pool: LoraPool, method: Any) -> None:
+def test_inversions_that_need_gradients_of_a_service_are_refused(
+    backbone: Backbone, pool: LoraPool, method: Any
+) -> None:
     with pytest.raises(OptionError, match="such as -o inversion=zeroth-order"):
         method.synthesize(QueryTeacher(backbone, [pool.entries[0]]), labels(), rng())
 
@@ -160,7 +162,7 @@ def test_the_contrastive_loss_is_that_of_a_loop() -> None:
 def test_images_are_contrasted_with_all_that_were_drawn_before(
     backbone: Backbone, pool: LoraPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Round by round the memory grows by the fingerprints that the round's images had at last."""
+    """With each round the memory grows by the last fingerprints of the round's images."""
     seen: list[tuple[Tensor, Tensor]] = []
 
     def watched(ours: Tensor, theirs: Tensor, memory: Tensor, temperature: float) -> Tensor:
@@ -215,11 +217,11 @@ def test_a_teachers_tokens_lead_to_its_logits(backbone: Backbone, pool: LoraPool
 # --- mask and predict ---------------------------------------------------------------------------
 
 
-def test_patches_that_are_missed_most_come_next() -> None:
-    missed = torch.tensor([[0.1, 5.0, 3.0, 0.0], [2.0, 2.0, 2.0, 2.0]])
+def test_patches_of_the_longest_gradient_come_next() -> None:
+    importance = torch.tensor([[0.1, 5.0, 3.0, 0.0], [2.0, 2.0, 2.0, 2.0]])
     done = torch.tensor([[False, True, False, False], [True, False, False, False]])
     order = torch.tensor([[0.0, 0.1, 0.2, 0.3], [0.0, 0.9, 0.1, 0.5]])
-    chosen = next_patches(missed, done, 3, order)
+    chosen = next_patches(importance, done, 3, order)
     assert chosen.nonzero().tolist() == [[0, 0], [0, 2], [1, 2], [1, 3]]  # by gradient; by order where it is equal
 
 
@@ -250,7 +252,7 @@ class Linear:
 STILL = MaskAndPredict(rounds=2, iterations=4, patch=2, jitter=0.0, flip=False)
 
 
-def missed_by_loop(teacher: Linear, pixels: Tensor, wanted: Tensor) -> list[list[float]]:
+def importance_by_loop(teacher: Linear, pixels: Tensor, wanted: Tensor) -> list[list[float]]:
     """Return the lengths of the cross-entropy's gradient in the 2 × 2 patches of images of 4 × 4 pixels."""
     actual = []
     for image, label in zip(pixels, wanted.tolist(), strict=True):
@@ -264,16 +266,16 @@ def missed_by_loop(teacher: Linear, pixels: Tensor, wanted: Tensor) -> list[list
     return actual
 
 
-def test_how_much_a_patch_is_missed_is_the_length_of_its_gradient() -> None:
+def test_the_importance_of_a_patch_is_the_length_of_its_gradient() -> None:
     teacher: Any = Linear(size=0.1)
     pixels, wanted = normal(3, 3, 4, 4, seed=2), torch.tensor([0, 1, 2])
     actual = STILL._importance(teacher, pixels, wanted)
-    lengths_found = (actual * 2**2).sqrt()  # the mean square of a patch, which orders patches alike
-    assert torch.allclose(lengths_found, torch.tensor(missed_by_loop(teacher, pixels, wanted), dtype=torch.float64))
+    patch_lengths = (actual * 2**2).sqrt()  # the mean square of a patch, which orders patches alike
+    assert torch.allclose(patch_lengths, torch.tensor(importance_by_loop(teacher, pixels, wanted), dtype=torch.float64))
 
 
 class Rounds:
-    """What `synthesize` hands to each round of completion, and what it gets back."""
+    """Inputs and outputs of each round of completion in `synthesize`."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.begun: list[Tensor] = []
@@ -295,14 +297,14 @@ def test_patches_whose_gradient_is_longest_are_unmasked_first(monkeypatch: pytes
     rounds, teacher = Rounds(monkeypatch), Linear(size=0.1)
     wanted = torch.tensor([0, 1, 2])
     STILL.synthesize(teacher, wanted, rng())  # type: ignore[arg-type]
-    missed = missed_by_loop(teacher, torch.zeros(3, 3, 4, 4, dtype=torch.float64), wanted)
-    for image, of in enumerate(missed):
+    importance = importance_by_loop(teacher, torch.zeros(3, 3, 4, 4, dtype=torch.float64), wanted)
+    for image, of in enumerate(importance):
         most = sorted(range(4), key=of.__getitem__)[2:]
         unmasked = rounds.unmasked[0][image, 0, ::2, ::2].flatten()  # one pixel of each patch
         assert unmasked.nonzero().flatten().tolist() == sorted(most)
 
 
-def test_what_was_written_stays(backbone: Backbone, pool: LoraPool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unmasked_patches_stay(backbone: Backbone, pool: LoraPool, monkeypatch: pytest.MonkeyPatch) -> None:
     """With one round more, the first rounds' patches are the same."""
     rounds = Rounds(monkeypatch)
     images = recovered(backbone, pool, replace(MASKED, rounds=3, iterations=3))
@@ -344,8 +346,10 @@ def test_completion_descends_cross_entropy_and_the_differences_of_neighbours(wei
                 squares[0] = squares[0] + (images[:, :, y, x] - images[:, :, y - 1, x]).square().sum()
             if x:
                 squares[1] = squares[1] + (images[:, :, y, x] - images[:, :, y, x - 1]).square().sum()
-        doubt = sum(-teacher.logits(images)[index].log_softmax(0)[label] for index, label in enumerate(wanted.tolist()))
-        loss = doubt + 2 * weight * (squares[0] + squares[1]) / (2 * 3 * 4 * 3)
+        entropy = sum(
+            -teacher.logits(images)[index].log_softmax(0)[label] for index, label in enumerate(wanted.tolist())
+        )
+        loss = entropy + 2 * weight * (squares[0] + squares[1]) / (2 * 3 * 4 * 3)
         optimizer.param_groups[0]["lr"] = 0.02 * (1, 0.5 + 0.125**0.5, 0.5, 0.5 - 0.125**0.5)[step]  # half a cosine
         optimizer.zero_grad()
         loss.backward()
@@ -354,7 +358,7 @@ def test_completion_descends_cross_entropy_and_the_differences_of_neighbours(wei
     assert torch.allclose(actual, torch.where(where, free.detach(), pixels), rtol=0, atol=1e-9)
 
 
-def test_a_patch_that_does_not_divide_the_image_is_told(backbone: Backbone, pool: LoraPool) -> None:
+def test_a_patch_that_does_not_divide_the_image_is_an_error(backbone: Backbone, pool: LoraPool) -> None:
     with pytest.raises(OptionError, match="'patch' of 'mask-and-predict' is 5, which does not divide"):
         recovered(backbone, pool, replace(MASKED, patch=5))
 
@@ -363,14 +367,14 @@ def test_a_patch_that_does_not_divide_the_image_is_told(backbone: Backbone, pool
 
 
 @pytest.mark.parametrize("inversion", ["deep-inversion", "cmi", "mask-and-predict", "zeroth-order"])
-def test_lora_recycle_takes_any_of_them(toy: Toy, inversion: str) -> None:
+def test_lora_recycle_runs_with_any_inversion(toy: Toy, inversion: str) -> None:
     options = (f"inversion={inversion}", "inversion.iterations=3", "per_class=5", "learner.iterations=3")
     extra = {"deep-inversion": ("inversion.prior=none",), "zeroth-order": ("inversion.directions=2",)}
     record = toy.record("lora-recycle", options=(*options, *extra.get(inversion, ()), "learner.warmup=1"))
     assert (record.status, record.tags.data_free) == ("ok", "strict")
 
 
-def test_shots_hold_what_is_recovered(backbone: Backbone, pool: LoraPool) -> None:
+def test_recovered_images_form_valid_shots(backbone: Backbone, pool: LoraPool) -> None:
     images = recovered(backbone, pool, replace(MASKED, iterations=1))
     assert len(Shots(images, labels())) == WAY * PER_CLASS
     assert images.min() >= 0

@@ -31,12 +31,12 @@ def learner(trunk: EpisodeBackbone, setting: Setting = SETTING, **options: Any) 
     return LoraLearner(trunk, LoraFinetuning(rank=2, **options), None, setting, 3)
 
 
-def slow(trunk: EpisodeBackbone, support: Tensor, queries: Tensor, place: int) -> Tensor:
+def slow(trunk: EpisodeBackbone, support: Tensor, queries: Tensor, index: int) -> Tensor:
     """Tune one episode with the LoRA written into the weights by hand."""
     from torch.func import functional_call
 
     vit = trunk.vit
-    (rng,) = streams(1, place)
+    (rng,) = streams(1, index)
     bank = LoraBank.fresh(vit, slots_of(vit), 2, 1, rng)
     labels = torch.arange(WAY).repeat_interleave(2)
 
@@ -83,14 +83,16 @@ def test_a_long_run_passes_through_the_shorter_ones(trunk: EpisodeBackbone, epis
         assert torch.equal(scores, alone(queries))
 
 
-def test_tuning_fits_the_support_and_leaves_the_trunk(trunk: EpisodeBackbone, episodes: Episodes) -> None:
+def test_tuning_fits_the_support_and_does_not_change_the_trunk(trunk: EpisodeBackbone, episodes: Episodes) -> None:
     before = copy.deepcopy(trunk.vit.state_dict())
     predict = learner(trunk, Setting(3e-2, 40, "zero")).adapt_many(episodes[0], WAY, streams(3))
     assert torch.equal(predict(episodes[0]).argmax(-1), torch.arange(WAY).repeat_interleave(2).expand(3, -1))
     assert all(torch.equal(before[name], weight) for name, weight in trunk.vit.state_dict().items())
 
 
-def test_the_average_is_where_it_starts_if_asked(trunk: EpisodeBackbone, episodes: Episodes, pool: LoraPool) -> None:
+def test_tuning_starts_from_the_average_if_requested(
+    trunk: EpisodeBackbone, episodes: Episodes, pool: LoraPool
+) -> None:
     from freeshot_baselines.composition.averages import LoraAverage
 
     average = LoraAverage(rank=2).compose(pool.entries)
@@ -98,9 +100,11 @@ def test_the_average_is_where_it_starts_if_asked(trunk: EpisodeBackbone, episode
     actual = started.adapt_many(episodes[0], WAY, streams(3))(episodes[1])
     factors = {slot: (a[None].double(), b[None].double()) for slot, (a, b) in factors_of(average).items()}
     merged = merge(trunk.vit, LoraBank(factors))
-    shown, requested = (merged(trunk.normalize(part.flatten(0, 1))).view(3, -1, 48) for part in episodes)
-    means = shown.view(3, WAY, 2, -1).mean(2)
-    nearest = (requested.unsqueeze(2) - means.unsqueeze(1)).square().sum(-1).argmin(-1)
+    support_features, query_features = (
+        merged(trunk.normalize(part.flatten(0, 1))).view(3, -1, 48) for part in episodes
+    )
+    means = support_features.view(3, WAY, 2, -1).mean(2)
+    nearest = (query_features.unsqueeze(2) - means.unsqueeze(1)).square().sum(-1).argmin(-1)
     assert torch.equal(actual.argmax(-1), nearest)
 
 
@@ -116,7 +120,7 @@ def test_the_whole_grid_is_on_record_and_the_best_of_it_is_chosen(toy: Toy, star
     assert tried[str(chosen)] == max(tried.values())
 
 
-def test_its_row_is_tuned_and_leans_on_real_validation_images(toy: Toy) -> None:
+def test_its_row_is_tuned_and_uses_real_validation_images(toy: Toy) -> None:
     options = ("lrs=0.001", "steps=2", "trials=2")
     record = toy.record("lora-finetuning", suite=None, options=options)
     assert (record.status, record.tags.tuning_free, record.tags.data_free) == ("ok", False, "real data")

@@ -36,7 +36,7 @@ def normal(*shape: int, seed: int = 0) -> Tensor:
 
 
 class Weights:
-    """A model of which only the weights are wanted."""
+    """A model that consists of weights only."""
 
     def __init__(self, rank: int) -> None:
         self.weights = [Parameter(normal(1, rank, 6, seed=1)), Parameter(normal(1, 5, rank, seed=2))]
@@ -116,8 +116,8 @@ def test_tasks_go_to_the_heads_in_turn(backbone: Backbone) -> None:
     assert all(torch.allclose(actual[name], tensor, atol=1e-6) for name, tensor in model.snapshot().tensors.items())
 
 
-class Left(Checkpoint):
-    """A state as it was after some steps."""
+class StateOfStep(Checkpoint):
+    """A checkpoint that keeps the state of one step."""
 
     def __init__(self, at: int, state: Mapping[str, Tensor] | None = None) -> None:
         self.at, self.state = at, state
@@ -133,13 +133,13 @@ class Left(Checkpoint):
 @pytest.mark.parametrize("validate_every", [0, 2])
 def test_a_killed_training_ends_with_the_same_bits(backbone: Backbone, validate_every: int) -> None:
     learner = replace(SMALL, validate_every=validate_every)
-    left = Left(3)
-    whole = fitted(backbone, learner, left)
-    resumed = fitted(backbone, learner, Left(-1, left.state))
+    saved = StateOfStep(3)
+    whole = fitted(backbone, learner, saved)
+    resumed = fitted(backbone, learner, StateOfStep(-1, saved.state))
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
-def test_a_loss_that_is_not_finite_is_told(backbone: Backbone) -> None:
+def test_a_loss_that_is_not_finite_is_an_error(backbone: Backbone) -> None:
     with pytest.raises(DivergedError, match=r"The loss of meta-learner 'lte' is .* Lower its lr\."):
         fitted(backbone, replace(SMALL, lr=1e30, scale=1e30))
 

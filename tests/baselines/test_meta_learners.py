@@ -47,7 +47,7 @@ def rng(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-class Tilt:
+class LoraModel:
     """A LoRA seen as a model: features are pixels, and pixels through A and B."""
 
     device = torch.device("cpu")
@@ -74,7 +74,7 @@ class Tilt:
         return Adapter({f"{index}": weight.detach().clone() for index, weight in enumerate(self.weights)})
 
 
-def task(seed: int, *, of_lora: bool = False) -> Task:
+def make_task(seed: int, *, of_lora: bool = False) -> Task:
     draws = rng(seed)
 
     def shots(count: int) -> Shots:
@@ -85,10 +85,10 @@ def task(seed: int, *, of_lora: bool = False) -> Task:
     return Task(shots(2), shots(3), 3, teacher if of_lora else None)
 
 
-def pulled(learner: GradientMetaLearner, one: Task, model: Any = None) -> list[Tensor]:
+def pulled(learner: GradientMetaLearner, task: Task, model: Any = None) -> list[Tensor]:
     """Return what a learner leaves for its optimiser."""
-    model = model or Tilt()
-    learner.compute_gradients(model, one, rng(1))
+    model = model or LoraModel()
+    learner.compute_gradients(model, task, rng(1))
     return [weight.grad for weight in model.lora()]
 
 
@@ -110,60 +110,58 @@ def slopes(
     return actual
 
 
-def close(found: Sequence[Tensor], expected: Sequence[Tensor], atol: float = 1e-8) -> bool:
-    return all(torch.allclose(f, e, rtol=0, atol=atol) for f, e in zip(found, expected, strict=True))
+def close(actual: Sequence[Tensor], expected: Sequence[Tensor], atol: float = 1e-8) -> bool:
+    return all(torch.allclose(a, e, rtol=0, atol=atol) for a, e in zip(actual, expected, strict=True))
 
 
 # --- losses -------------------------------------------------------------------------------------
 
 
-def test_a_loras_opinion_counts_where_there_is_one() -> None:
+def test_teacher_logits_replace_labels_where_they_exist() -> None:
     logits = torch.randn(9, 3, generator=rng(), dtype=torch.float64)
-    with_labels, with_opinion = task(0), task(0, of_lora=True)
+    with_labels, with_logits = make_task(0), make_task(0, of_lora=True)
     assert torch.equal(answer_loss(logits, with_labels), cross_entropy(logits, with_labels.query.labels))
-    assert with_opinion.teacher_logits is not None
-    p, q = with_opinion.teacher_logits.softmax(1), logits.softmax(1)
-    assert float(answer_loss(logits, with_opinion)) == pytest.approx(
-        float((p * (p / q).log()).sum(1).mean()), abs=1e-12
-    )
+    assert with_logits.teacher_logits is not None
+    p, q = with_logits.teacher_logits.softmax(1), logits.softmax(1)
+    assert float(answer_loss(logits, with_logits)) == pytest.approx(float((p * (p / q).log()).sum(1).mean()), abs=1e-12)
 
 
-def test_queries_can_be_asked_in_parts() -> None:
-    model: Any = Tilt()
-    for one in (task(0), task(0, of_lora=True)):
-        parts = [prototype_loss(model, one, queries=torch.arange(start, start + 3)) for start in (0, 3, 6)]
-        assert float((sum(parts) / 3 - prototype_loss(model, one)).detach()) == pytest.approx(0, abs=1e-12)
+def test_the_loss_can_be_computed_on_parts_of_the_queries() -> None:
+    model: Any = LoraModel()
+    for task in (make_task(0), make_task(0, of_lora=True)):
+        parts = [prototype_loss(model, task, queries=torch.arange(start, start + 3)) for start in (0, 3, 6)]
+        assert float((sum(parts) / 3 - prototype_loss(model, task)).detach()) == pytest.approx(0, abs=1e-12)
 
 
 # --- Reptile ------------------------------------------------------------------------------------
 
 
-def test_reptile_keeps_a_share_of_the_way_that_adam_without_momentum_goes() -> None:
-    one = task(3, of_lora=True)
-    model: Any = Tilt()
+def test_reptile_takes_a_share_of_the_steps_of_adam_without_momentum() -> None:
+    task = make_task(3, of_lora=True)
+    model: Any = LoraModel()
     start = [w.detach().clone() for w in model.lora()]
     optimizer = torch.optim.Adam(model.lora(), lr=1e-2, betas=(0.0, 0.999))
     drawn = rng(1)
     order = torch.randperm(9, generator=drawn)
-    for requested in (order[:5], order[5:]):
+    for queries in (order[:5], order[5:]):
         optimizer.zero_grad()
-        prototype_loss(model, one, queries=requested).backward()  # type: ignore[no-untyped-call]
+        prototype_loss(model, task, queries=queries).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     way = [s - w.detach() for s, w in zip(start, model.lora(), strict=True)]
-    actual = pulled(Reptile(inner_steps=2, inner_lr=1e-2), one)
+    actual = pulled(Reptile(inner_steps=2, inner_lr=1e-2), task)
     assert close(actual, way, 1e-12)
-    stepped: Any = Tilt()
+    stepped: Any = LoraModel()
     learner = Reptile(inner_steps=2, inner_lr=1e-2, lr=0.25)
-    learner.compute_gradients(stepped, one, rng(1))
+    learner.compute_gradients(stepped, task, rng(1))
     optimizer = learner.optimizer(stepped.lora())  # type: ignore[assignment]
     optimizer.step()
     assert close([w.detach() for w in stepped.lora()], [s - 0.25 * w for s, w in zip(start, way, strict=True)], 1e-12)
 
 
-def test_reptile_walks_and_returns() -> None:
-    model: Any = Tilt()
+def test_reptile_restores_the_weights() -> None:
+    model: Any = LoraModel()
     before = model.snapshot().tensors
-    pulled(Reptile(), task(0), model)
+    pulled(Reptile(), make_task(0), model)
     assert close(list(model.snapshot().tensors.values()), list(before.values()), 0)
 
 
@@ -171,60 +169,60 @@ def test_reptile_walks_and_returns() -> None:
 
 
 def stepped(
-    model: Tilt, start: Sequence[Tensor], one: Task, head: str, moving: str, gradients: Sequence[Any] = ()
+    model: LoraModel, start: Sequence[Tensor], task: Task, head: str, moving: str, gradients: Sequence[Any] = ()
 ) -> tuple[Tensor, list[Any]]:
     """Take two inner steps by hand from LoRA weights; with `gradients` given, they are those."""
     lora = [w.detach().clone() for w in start]
-    features = model.embed_with(lora, one.support.images)
+    features = model.embed_with(lora, task.support.images)
     if head == "zero":
         weight, bias = torch.zeros(3, 6, dtype=torch.float64), torch.zeros(3, dtype=torch.float64)
     else:
-        means = torch.stack([features[one.support.labels == c].mean(0) for c in range(3)])
+        means = torch.stack([features[task.support.labels == c].mean(0) for c in range(3)])
         weight, bias = 2 * means / 6**0.5, -(means**2).sum(1) / 6**0.5
     taken = []
     for number in range(2):
         every = [w.detach().clone().requires_grad_() for w in (*lora, weight, bias)]
-        logits = model.embed_with(every[:2], one.support.images) @ every[2].mT + every[3]
-        gradient = torch.autograd.grad(cross_entropy(logits, one.support.labels), every)
+        logits = model.embed_with(every[:2], task.support.images) @ every[2].mT + every[3]
+        gradient = torch.autograd.grad(cross_entropy(logits, task.support.labels), every)
         gradient = gradients[number] if gradients else gradient
         taken.append(gradient)
         if moving == "all":
             lora = [w - 0.1 * g for w, g in zip(lora, gradient[:2], strict=True)]
         weight, bias = weight - 0.1 * gradient[2], bias - 0.1 * gradient[3]
-    return answer_loss(model.embed_with(lora, one.query.images) @ weight.mT + bias, one), taken
+    return answer_loss(model.embed_with(lora, task.query.images) @ weight.mT + bias, task), taken
 
 
 @pytest.mark.parametrize("head", ["prototype", "zero"])
 @pytest.mark.parametrize("of_lora", [True, False])
 def test_second_order_maml_differentiates_through_the_inner_steps(head: Any, of_lora: bool) -> None:
-    one, model = task(4, of_lora=of_lora), Tilt()
+    task, model = make_task(4, of_lora=of_lora), LoraModel()
     learner = Maml(inner_steps=2, inner_lr=0.1, head=head)
-    expected = slopes(lambda weights: stepped(model, weights, one, head, "all")[0], model.weights)
-    assert close(pulled(learner, one), expected, 1e-7)
+    expected = slopes(lambda weights: stepped(model, weights, task, head, "all")[0], model.weights)
+    assert close(pulled(learner, task), expected, 1e-7)
 
 
 def test_first_order_maml_takes_the_inner_gradients_for_constants() -> None:
-    one, model = task(4), Tilt()
-    _, taken = stepped(model, model.weights, one, "prototype", "all")
-    expected = slopes(lambda weights: stepped(model, weights, one, "prototype", "all", taken)[0], model.weights)
-    actual = pulled(Maml(inner_steps=2, inner_lr=0.1, order="first"), one)
+    task, model = make_task(4), LoraModel()
+    _, taken = stepped(model, model.weights, task, "prototype", "all")
+    expected = slopes(lambda weights: stepped(model, weights, task, "prototype", "all", taken)[0], model.weights)
+    actual = pulled(Maml(inner_steps=2, inner_lr=0.1, order="first"), task)
     assert close(actual, expected, 1e-7)
-    assert not close(actual, pulled(Maml(inner_steps=2, inner_lr=0.1), one), 1e-4)
+    assert not close(actual, pulled(Maml(inner_steps=2, inner_lr=0.1), task), 1e-4)
 
 
 @pytest.mark.parametrize("head", ["prototype", "zero"])
 def test_anil_moves_the_head_alone_and_differentiates_through_it(head: Any) -> None:
-    one, model = task(4), Tilt()
-    expected = slopes(lambda weights: stepped(model, weights, one, head, "head")[0], model.weights)
-    assert close(pulled(Anil(inner_steps=2, inner_lr=0.1, head=head), one), expected, 1e-7)
+    task, model = make_task(4), LoraModel()
+    expected = slopes(lambda weights: stepped(model, weights, task, head, "head")[0], model.weights)
+    assert close(pulled(Anil(inner_steps=2, inner_lr=0.1, head=head), task), expected, 1e-7)
 
 
 def test_a_prototype_head_without_steps_is_the_nearest_prototype() -> None:
-    one, model = task(4), Tilt()
-    loss = Maml(inner_steps=0).loss(model, one)
-    support, query = model.embed(one.support.images), model.embed(one.query.images)
-    logits = prototype_logits(query, support, one.support.labels, 3, "squared", 6**-0.5)
-    assert float(loss.detach()) == pytest.approx(float(cross_entropy(logits, one.query.labels).detach()), abs=1e-12)
+    task, model = make_task(4), LoraModel()
+    loss = Maml(inner_steps=0).loss(model, task)
+    support, query = model.embed(task.support.images), model.embed(task.query.images)
+    logits = prototype_logits(query, support, task.support.labels, 3, "squared", 6**-0.5)
+    assert float(loss.detach()) == pytest.approx(float(cross_entropy(logits, task.query.labels).detach()), abs=1e-12)
 
 
 # --- LoRA-ML ------------------------------------------------------------------------------------
@@ -238,7 +236,7 @@ def test_loras_side_by_side_add_their_products() -> None:
 
 
 def test_a_fresh_lora_changes_nothing_yet() -> None:
-    model = Tilt()
+    model = LoraModel()
     fresh = fresh_factors(model.weights, 3, rng())
     images = torch.rand(2, 3, 2, 2, dtype=torch.float64, generator=rng(1))
     assert torch.equal(model.embed(images), model.embed_with(joined(model.weights, fresh), images))
@@ -246,24 +244,24 @@ def test_a_fresh_lora_changes_nothing_yet() -> None:
 
 
 def test_lora_ml_fits_a_private_lora_and_steps_beside_it() -> None:
-    one, model = task(5, of_lora=True), Tilt()
+    task, model = make_task(5, of_lora=True), LoraModel()
     learner = LoraMl(inner_steps=2, inner_lr=0.05, inner_rank=2)
     private = [f.requires_grad_() for f in fresh_factors(model.weights, 2, rng(1))]
     optimizer = torch.optim.Adam(private, lr=0.05)
-    before = prototype_loss(model, one)
+    before = prototype_loss(model, task)
     for _ in range(2):
         optimizer.zero_grad()
         shared = [w.detach() for w in model.weights]
-        prototype_loss(model, one, joined(shared, private)).backward()  # type: ignore[no-untyped-call]
+        prototype_loss(model, task, joined(shared, private)).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
     def loss(weights: Sequence[Tensor]) -> Tensor:
-        return prototype_loss(model, one, joined(weights, [f.detach() for f in private]))
+        return prototype_loss(model, task, joined(weights, [f.detach() for f in private]))
 
-    actual = learner.private(model, one, rng(1))
+    actual = learner.private(model, task, rng(1))
     assert close(actual, private, 1e-12)
     assert float(loss(model.weights).detach()) < float(before.detach())
-    assert close(pulled(learner, one), slopes(loss, model.weights), 1e-7)
+    assert close(pulled(learner, task), slopes(loss, model.weights), 1e-7)
 
 
 # --- evolution ----------------------------------------------------------------------------------
@@ -275,7 +273,7 @@ def test_ranks_are_centred_and_ties_share() -> None:
 
 
 def test_evolution_weighs_changes_by_the_ranks_of_their_losses() -> None:
-    one, model = task(6), Tilt()
+    task, model = make_task(6), LoraModel()
     learner = Evolution(pairs=3, sigma=0.1)
     draws = rng(1)
     changes = [[torch.randn(w.shape, generator=draws, dtype=w.dtype) for w in model.weights] for _ in range(3)]
@@ -283,26 +281,26 @@ def test_evolution_weighs_changes_by_the_ranks_of_their_losses() -> None:
     for change in changes:
         for sign in (1, -1):
             moved = [w.detach() + 0.1 * sign * c for w, c in zip(model.weights, change, strict=True)]
-            tried.append((float(prototype_loss(model, one, moved)), sign, change))
+            tried.append((float(prototype_loss(model, task, moved)), sign, change))
     ordered = sorted(loss for loss, _, _ in tried)
     expected = [torch.zeros_like(w) for w in model.weights]
     for loss, sign, change in tried:
         rank = ordered.index(loss) / 5 - 0.5
         expected = [e + rank * sign * c / (6 * 0.1) for e, c in zip(expected, change, strict=True)]
-    assert close(pulled(learner, one), expected, 1e-12)
+    assert close(pulled(learner, task), expected, 1e-12)
 
 
 def test_evolution_points_along_the_gradient() -> None:
-    one = task(6)
-    actual = torch.cat([g.flatten() for g in pulled(Evolution(pairs=400, sigma=1e-3), one)])
-    model: Any = Tilt()
-    prototype_loss(model, one).backward()  # type: ignore[no-untyped-call]
+    task = make_task(6)
+    actual = torch.cat([g.flatten() for g in pulled(Evolution(pairs=400, sigma=1e-3), task)])
+    model: Any = LoraModel()
+    prototype_loss(model, task).backward()  # type: ignore[no-untyped-call]
     gradient = torch.cat([w.grad.flatten() for w in model.lora()])
     assert float(torch.cosine_similarity(actual, gradient, dim=0)) > 0.85
 
 
 class Forward(torch.autograd.Function):
-    """A look that has no way back."""
+    """A forward pass without a backward pass."""
 
     @staticmethod
     def forward(ctx: Any, features: Tensor) -> Tensor:
@@ -313,7 +311,7 @@ class Forward(torch.autograd.Function):
         raise AssertionError("A gradient was computed.")
 
 
-class OneWay(Tilt):
+class OneWay(LoraModel):
     """A model through which no gradient may pass."""
 
     def embed_with(self, weights: Sequence[Tensor], images: Tensor, kept: Tensor | None = None) -> Tensor:
@@ -324,15 +322,17 @@ class OneWay(Tilt):
 def test_evolution_computes_no_gradient() -> None:
     model: Any = OneWay()
     before = model.snapshot().tensors
-    actual = replace(SMALL["evolution"], iterations=3, warmup=0).fit(model, Given([task(n) for n in range(3)]), rng())
+    actual = replace(SMALL["evolution"], iterations=3, warmup=0).fit(
+        model, Given([make_task(n) for n in range(3)]), rng()
+    )
     assert not close(list(actual.tensors.values()), list(before.values()), 1e-6)
 
 
 # --- all of them on a network -------------------------------------------------------------------
 
 
-class Left(Checkpoint):
-    """A state as it was after some steps."""
+class StateOfStep(Checkpoint):
+    """A checkpoint that keeps the state of one step."""
 
     def __init__(self, at: int, state: Mapping[str, Tensor] | None = None) -> None:
         self.at, self.state = at, state
@@ -362,9 +362,9 @@ def test_a_killed_training_ends_with_the_same_bits(backbone: Backbone, name: str
     def fitted(checkpoint: Checkpoint) -> Mapping[str, Tensor]:
         return learner.fit(SharedLora(backbone, 2, rng()), Given(tasks, checkpoint), rng(2)).tensors
 
-    left = Left(3)
-    whole = fitted(left)
-    resumed = fitted(Left(-1, left.state))
+    saved = StateOfStep(3)
+    whole = fitted(saved)
+    resumed = fitted(StateOfStep(-1, saved.state))
     assert all(torch.equal(whole[key], resumed[key]) for key in whole)
     assert any(
         not torch.equal(whole[key], start) for key, start in SharedLora(backbone, 2, rng()).snapshot().tensors.items()
@@ -380,7 +380,7 @@ def test_bfloat16_leaves_the_lora_in_full_precision(backbone: Backbone, name: st
     assert all(tensor.dtype == torch.float32 and torch.isfinite(tensor).all() for tensor in actual.tensors.values())
 
 
-def test_a_network_is_seen_with_other_weights_as_if_they_were_its_own(backbone: Backbone) -> None:
+def test_embedding_with_other_weights_is_that_of_the_model_with_those_weights(backbone: Backbone) -> None:
     model, other = SharedLora(backbone, 2, rng(0)), SharedLora(backbone, 2, rng(1))
     images = torch.rand(3, 3, 16, 16, generator=rng(5))
     before = copy.deepcopy(model.snapshot().tensors)
@@ -392,7 +392,7 @@ def test_a_network_is_seen_with_other_weights_as_if_they_were_its_own(backbone: 
 
 
 @pytest.mark.parametrize("learner", SMALL)
-def test_a_learner_serves_lora_recycle(toy: Toy, learner: str) -> None:
+def test_lora_recycle_runs_with_any_learner(toy: Toy, learner: str) -> None:
     options = (f"learner={learner}", "learner.iterations=3", "inversion=gaussian-noise", "per_class=5")
     record = toy.record("lora-recycle", suite=None, options=options)
     assert (record.status, record.tags.data_free, record.tags.tuning_free) == ("ok", "strict", True)

@@ -1,4 +1,4 @@
-"""Mixtures of a pool: stacked sums are the sums, tuning is each episode's own, and zero steps are known rows."""
+"""Mixtures of a pool: stacked sums equal plain sums, episodes are tuned alone, and zero steps give other rows."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_stacked_factors_have_zeros_where_there_is_nothing(entries: tuple[LoraEn
     assert not b[-1].any()
 
 
-def test_support_is_told_apart_by_means_without_it_or_by_copies(episodes: Episodes) -> None:
+def test_the_support_loss_uses_means_without_the_image_or_augmented_copies(episodes: Episodes) -> None:
     support = episodes[0]
 
     def flat(images: Tensor) -> Tensor:
@@ -137,21 +137,21 @@ def test_composition_without_a_step_is_the_average(
     actual = learner.adapt_many(support, WAY, streams(3))(queries)
     deltas = {slot: b @ a for slot, (a, b) in factors_of(LoraAverage().compose(entries)).items()}
     for e in range(3):
-        shown, requested = (features_with(trunk, deltas, part[e]) for part in episodes)
+        support_features, query_features = (features_with(trunk, deltas, part[e]) for part in episodes)
         assert torch.allclose(
-            actual[e], prototype_logits(requested, shown, LABELS, WAY, distance="euclidean"), atol=1e-6
+            actual[e], prototype_logits(query_features, support_features, LABELS, WAY, distance="euclidean"), atol=1e-6
         )
 
 
-def test_no_magnitude_is_the_backbone(
+def test_zero_magnitude_is_the_backbone(
     trunk: EpisodeBackbone, entries: tuple[LoraEntry, ...], episodes: Episodes
 ) -> None:
     method = SdLora(magnitude=0.0, steps=0)
     actual = MixtureLearner(trunk, stack_of(trunk, entries, unit=True), method, 3).adapt_many(
         episodes[0], WAY, streams(3)
     )
-    shown, requested = (trunk.features(part) for part in episodes)
-    expected = prototype_logits(requested, shown, LABELS.expand(3, -1), WAY, distance="euclidean")
+    support_features, query_features = (trunk.features(part) for part in episodes)
+    expected = prototype_logits(query_features, support_features, LABELS.expand(3, -1), WAY, distance="euclidean")
     assert torch.allclose(actual(episodes[1]), expected, atol=1e-9)
 
 
@@ -181,7 +181,7 @@ def test_a_group_is_tuned_as_each_episode_alone(
         assert torch.allclose(actual[e], alone[0], atol=1e-7)
 
 
-def test_a_step_of_composition_goes_down_the_slope_of_one_episode(
+def test_a_step_of_composition_descends_the_gradient_of_one_episode(
     trunk: EpisodeBackbone, entries: tuple[LoraEntry, ...], episodes: Episodes
 ) -> None:
     support, queries = (part[:1] for part in episodes)
@@ -191,35 +191,39 @@ def test_a_step_of_composition_goes_down_the_slope_of_one_episode(
     weights = torch.full((4,), 0.25, dtype=torch.float64)
 
     def loss(w: Tensor) -> float:
-        shown = forward(trunk, support[0], stack.mixed(w[None])).features
-        return float(cross_entropy(leave_one_out(shown[None], WAY)[0], LABELS))
+        support_features = forward(trunk, support[0], stack.mixed(w[None])).features
+        return float(cross_entropy(leave_one_out(support_features[None], WAY)[0], LABELS))
 
     slope = torch.tensor([loss(weights + d) - loss(weights - d) for d in 1e-5 * torch.eye(4, dtype=torch.float64)])
     moved = (weights - 0.05 * slope.sign())[None]  # Adam's first step has the length of its rate
-    shown, requested = (forward(trunk, part[0], stack.mixed(moved)).features for part in (support, queries))
-    assert torch.allclose(actual[0], prototype_logits(requested, shown, LABELS, WAY, distance="euclidean"), atol=1e-4)
+    support_features, query_features = (
+        forward(trunk, part[0], stack.mixed(moved)).features for part in (support, queries)
+    )
+    assert torch.allclose(
+        actual[0], prototype_logits(query_features, support_features, LABELS, WAY, distance="euclidean"), atol=1e-4
+    )
 
 
 @pytest.mark.parametrize("per", ["lora", "layer"])
-def test_shares_of_a_composition_sum_to_one_over_the_loras_at_each_place(per: Any) -> None:
-    places = 3 if per == "layer" else 1
-    parameters = torch.randn(2, 4, places, generator=RNG, dtype=torch.float64)
+def test_shares_of_a_composition_sum_to_one_over_the_loras_of_each_layer(per: Any) -> None:
+    layers = 3 if per == "layer" else 1
+    parameters = torch.randn(2, 4, layers, generator=RNG, dtype=torch.float64)
     shape = (2, 4, 3) if per == "layer" else (2, 4)
-    actual = Composition(per=per).weights(parameters.view(shape)).view(2, 4, places)
+    actual = Composition(per=per).weights(parameters.view(shape)).view(2, 4, layers)
     for e in range(2):
-        for s in range(places):
+        for s in range(layers):
             powers = [math.exp(parameters[e, lora, s]) for lora in range(4)]
             assert actual[e, :, s].tolist() == pytest.approx([power / sum(powers) for power in powers], abs=1e-12)
 
 
-def test_steps_of_mole_move_the_gate_by_adam_down_the_loss_of_one_episode(
+def test_steps_of_mole_tune_the_gate_by_adam_on_the_loss_of_one_episode(
     trunk: EpisodeBackbone, entries: tuple[LoraEntry, ...], episodes: Episodes
 ) -> None:
     support, queries = (part[0] for part in episodes)
     stack, method = stack_of(trunk, entries), Mole(lr=0.2, steps=2)
 
     def features(images: Tensor, gate: Tensor) -> Tensor:
-        """Route image by image; LoRAs that are not chosen weigh nothing."""
+        """Route image by image; LoRAs that are not chosen have weight 0."""
         weights = []
         for frozen in trunk.features(images[None])[0]:
             scores = gate @ (frozen / frozen.norm())
@@ -286,29 +290,29 @@ def test_a_few_chosen_loras_are_a_sum_with_zeros(
     assert torch.allclose(few, all_of_them, atol=1e-9)
 
 
-def test_a_search_finds_a_low_place_starts_at_zero_and_stays_in_bounds() -> None:
+def test_a_search_finds_a_minimum_starts_at_zero_and_stays_in_bounds() -> None:
     wanted = torch.tensor([[0.5, -1.0], [3.0, 0.2]], dtype=torch.float64)
-    requested: list[Tensor] = []
+    evaluated: list[Tensor] = []
 
-    def losses(found: Tensor) -> Tensor:
-        requested.append(found)
-        return (found - wanted).square().sum(1)
+    def losses(coefficients: Tensor) -> Tensor:
+        evaluated.append(coefficients)
+        return (coefficients - wanted).square().sum(1)
 
     first, again = (search.search_coefficients(losses, 2, 1.5, 60, "NGOpt", streams(2)) for _ in range(2))
     assert torch.equal(first, again)
-    assert len(requested) == 2 * 60
-    assert torch.stack(requested).abs().max() <= 1.5
+    assert len(evaluated) == 2 * 60
+    assert torch.stack(evaluated).abs().max() <= 1.5
     assert torch.allclose(first, wanted.clamp(-1.5, 1.5), atol=0.3)
 
 
 def test_searching_leaves_the_global_streams_alone() -> None:
     states = torch.random.get_rng_state(), str(np.random.get_state())  # noqa: NPY002
-    search.search_coefficients(lambda found: found.square().sum(1), 3, 1.5, 5, "NGOpt", streams(1))
+    search.search_coefficients(lambda coefficients: coefficients.square().sum(1), 3, 1.5, 5, "NGOpt", streams(1))
     assert torch.equal(states[0], torch.random.get_rng_state())
     assert states[1] == str(np.random.get_state())  # noqa: NPY002
 
 
-def test_without_nevergrad_a_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_nevergrad_the_error_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "nevergrad", None)
     with pytest.raises(OptionError, match=r"pip install 'freeshot\[search\]'"):
         search.nevergrad()
@@ -329,7 +333,7 @@ def test_lorahub_mixes_factors_or_products(toy: Toy, trunk: EpisodeBackbone, epi
     assert not torch.allclose(actual, trunk.features(episodes[0][:1])[0], atol=1e-4)
 
 
-def test_a_search_of_lorahub_is_told_the_supports_loss_and_a_price_of_large_coefficients(
+def test_a_search_of_lorahub_minimises_the_supports_loss_and_a_penalty_on_coefficients(
     trunk: EpisodeBackbone, entries: tuple[LoraEntry, ...], episodes: Episodes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     actual = torch.tensor([[1.2, -0.4, 0.0], [-1.5, 0.3, 0.9], [0.1, 0.0, -0.2]], dtype=torch.float64)
@@ -350,8 +354,8 @@ def test_a_search_of_lorahub_is_told_the_supports_loss_and_a_price_of_large_coef
             each = stacked_deltas(entries, slot)
             deltas[slot] = torch.stack([actual[e, index] * each[lora] for index, lora in enumerate(candidates)]).sum(0)
         scores = slowly.leave_one_out_logits(features_with(trunk, deltas, episodes[0][e]), LABELS, WAY)
-        price = 0.05 * sum(abs(weight) for weight in actual[e].tolist()) / 3
-        assert float(received[0][e]) == pytest.approx(float(slowly.cross_entropy(scores, LABELS)) + price, abs=1e-7)
+        penalty = 0.05 * sum(abs(weight) for weight in actual[e].tolist()) / 3
+        assert float(received[0][e]) == pytest.approx(float(slowly.cross_entropy(scores, LABELS)) + penalty, abs=1e-7)
 
 
 @pytest.mark.parametrize("method", ["composition", "sd-lora", "mole", "lorahub"])

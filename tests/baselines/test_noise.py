@@ -1,4 +1,4 @@
-"""The floor: images that know nothing of what was asked for."""
+"""The floor: images that do not depend on their labels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def teacher() -> Any:
-    """Return a teacher that can only be looked at, not asked."""
+    """Return a teacher with an image size and statistics, but without logits."""
     half = torch.full((1, 3, 1, 1), 0.5)
     return SimpleNamespace(image_size=8, mean=half, std=half / 2, device=torch.device("cpu"))
 
@@ -33,10 +33,10 @@ def test_noise_is_made_of_pixels() -> None:
 def test_noise_has_the_networks_mean_and_deviation() -> None:
     images = noise([0] * 200)
     assert abs(float(images.mean()) - 0.5) < 0.01
-    assert abs(float(images.std()) - 0.25) < 0.02  # clamping takes a little
+    assert abs(float(images.std()) - 0.25) < 0.02  # clamping reduces it a little
 
 
-def test_noise_does_not_depend_on_what_was_asked_for() -> None:
+def test_noise_does_not_depend_on_the_labels() -> None:
     assert torch.equal(noise([0, 0, 0]), noise([2, 0, 1]))
 
 
@@ -49,7 +49,7 @@ def test_its_row_is_a_floor_and_strictly_data_free(toy: Toy) -> None:
     assert (record.status, record.tags.role, record.tags.data_free) == ("ok", "floor", "strict")
 
 
-def test_it_inverts_nothing_but_goes_the_same_way(toy: Toy) -> None:
+def test_its_stages_are_those_of_an_inversion(toy: Toy) -> None:
     assert [stage.stage for stage in toy.record("noise").stages] == [
         "inversion",
         "meta-learning",

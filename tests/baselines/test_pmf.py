@@ -34,8 +34,8 @@ def test_rate_zero_is_the_untuned_cosine_to_class_means(trunk: EpisodeBackbone, 
     support, queries = episodes
     actual = PmfLearner(trunk, Pmf(), None, 0.0, 3).adapt_many(support, WAY, streams(3))(queries)
     for e in range(3):
-        shown, requested = (trunk.vit(trunk.normalize(part[e])) for part in episodes)
-        assert torch.allclose(actual[e], cosines(requested, shown), atol=1e-9)
+        support_features, query_features = (trunk.vit(trunk.normalize(part[e])) for part in episodes)
+        assert torch.allclose(actual[e], cosines(query_features, support_features), atol=1e-9)
 
 
 def test_a_group_is_tuned_as_each_episode_alone(trunk: EpisodeBackbone, episodes: Episodes) -> None:
@@ -46,13 +46,13 @@ def test_a_group_is_tuned_as_each_episode_alone(trunk: EpisodeBackbone, episodes
         optimizer = torch.optim.Adam(bank.parameters(), lr=1e-2)
         for _ in range(3):
             copies = augmented(support[e : e + 1], [rng])
-            shown, changed = (trunk.features(part, bank)[0] for part in (support[e : e + 1], copies))
+            support_features, changed = (trunk.features(part, bank)[0] for part in (support[e : e + 1], copies))
             optimizer.zero_grad()
-            cross_entropy(cosines(changed, shown), LABELS).backward()  # type: ignore[no-untyped-call]
+            cross_entropy(cosines(changed, support_features), LABELS).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         with torch.no_grad():
-            shown, requested = (trunk.features(part[e : e + 1], bank)[0] for part in (support, queries))
-            assert torch.allclose(actual[e], cosines(requested, shown), atol=1e-8)
+            support_features, query_features = (trunk.features(part[e : e + 1], bank)[0] for part in (support, queries))
+            assert torch.allclose(actual[e], cosines(query_features, support_features), atol=1e-8)
 
 
 def test_rates_are_compared_on_validation_tasks(toy: Toy) -> None:

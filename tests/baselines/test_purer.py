@@ -52,13 +52,13 @@ def precise_memory(precise: Backbone, names: list[int], per_class: int) -> Learn
     return LearnableImages(names, per_class, 16, (precise.normalize.mean, precise.normalize.std), 0.05, rng())
 
 
-def reached(found: LearnableImages, images: Tensor) -> dict[int, list[int]]:
+def reached(learnable: LearnableImages, images: Tensor) -> dict[int, list[int]]:
     """Return which images of which classes a sum of images has a slope in."""
     names = [3, 5, 7]
-    pixels = [found._pixels[name] for name in names]
+    pixels = [learnable._pixels[name] for name in names]
     slopes = torch.autograd.grad(images.sum(), pixels, allow_unused=True, retain_graph=True)
-    known = {name: slope for name, slope in zip(names, slopes, strict=True) if slope is not None and slope.any()}
-    return {name: slope.flatten(1).any(1).nonzero().flatten().tolist() for name, slope in known.items()}
+    nonzero = {name: slope for name, slope in zip(names, slopes, strict=True) if slope is not None and slope.any()}
+    return {name: slope.flatten(1).any(1).nonzero().flatten().tolist() for name, slope in nonzero.items()}
 
 
 def test_a_class_of_two_loras_has_one_set_of_pixels() -> None:
@@ -67,7 +67,7 @@ def test_a_class_of_two_loras_has_one_set_of_pixels() -> None:
     assert torch.equal(actual.pixels([7]), actual.pixels([3, 5, 7])[8:])
 
 
-def test_a_step_moves_the_classes_that_were_asked_as_adam_does() -> None:
+def test_a_step_moves_the_requested_classes_as_adam_does() -> None:
     actual = memory()
     before = {name: actual.pixels([name]).detach().clone() for name in (3, 5, 7)}
     slow = before[3].clone().requires_grad_()
@@ -78,7 +78,7 @@ def test_a_step_moves_the_classes_that_were_asked_as_adam_does() -> None:
         slow.pow(2).sum().backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         with torch.no_grad():
-            slow.clamp_(-1, 1)  # colours that exist
+            slow.clamp_(-1, 1)  # valid colours
     assert torch.allclose(actual.pixels([3]), slow)
     assert torch.equal(actual.pixels([5]), before[5].clamp(-1, 1))
 
@@ -90,14 +90,16 @@ def test_episodes_are_drawn_from_the_pixels_and_lead_back_to_them() -> None:
     assert task.query.labels.tolist() == [0, 0, 0, 1, 1, 1]
     images = actual.images(actual.pixels([3, 5, 7]))
     everything = torch.cat([task.support.images, task.query.images])
-    assert all(any(torch.equal(image, known) for known in images) for image in everything)
+    assert all(any(torch.equal(image, drawn) for drawn in images) for image in everything)
     assert len({image.sum().item() for image in everything.detach()}) == 8  # none is shown twice
     led_to = []
     for label in range(2):
-        shown, requested = (reached(actual, part.images[part.labels == label]) for part in (task.support, task.query))
-        assert list(shown) == list(requested)  # one class
-        ((name, places),) = shown.items()
-        assert sorted(places + requested[name]) == [0, 1, 2, 3]
+        in_support, in_query = (
+            reached(actual, part.images[part.labels == label]) for part in (task.support, task.query)
+        )
+        assert list(in_support) == list(in_query)  # one class
+        ((name, indices),) = in_support.items()
+        assert sorted(indices + in_query[name]) == [0, 1, 2, 3]
         led_to.append(name)
     assert len(set(led_to)) == 2
     assert sorted(reached(actual, actual.episode(3, 1, 3, rng(1)).query.images)) == [3, 5, 7]
@@ -134,7 +136,7 @@ def test_an_episodes_loss_is_the_cross_entropy_of_the_nearest_class_mean(precise
 
 
 @dataclass(frozen=True)
-class Desk:
+class StubBench:
     """A bench in float64: the toy network, its pool, and a random stream for each name."""
 
     network: Backbone
@@ -154,18 +156,21 @@ class Desk:
 
 
 @pytest.mark.parametrize("stalled", [False, True])
-def test_images_of_a_step_go_up_the_learners_loss_only_where_learning_stalled(
+def test_images_ascend_the_learners_loss_only_where_learning_stalled(
     precise: Backbone, pool: LoraPool, monkeypatch: pytest.MonkeyPatch, stalled: bool
 ) -> None:
-    """Walk two steps by hand with the same random numbers, the second of them after the curriculum's word."""
-    method, desk = Purer(iterations=2, loras=2, per_class=2, pixel_lr=0.05, lr=0.01, feedback=3.0), Desk(precise, pool)
+    """Walk two steps by hand with the same random numbers, the second of them after the curriculum's decision."""
+    method, bench = (
+        Purer(iterations=2, loras=2, per_class=2, pixel_lr=0.05, lr=0.01, feedback=3.0),
+        StubBench(precise, pool),
+    )
     names = [name for entry in pool.entries for name in entry.class_ids]
     actual, slow = (precise_memory(precise, names, 2) for _ in range(2))
     monkeypatch.setattr(Purer, "_learnable_images", lambda *_: actual)
     monkeypatch.setattr(Curriculum, "harder", lambda *_: stalled)
-    tensors = method._lockstep(cast("Any", desk), lambda done, total: None)
+    tensors = method._lockstep(cast("Any", bench), lambda done, total: None)
 
-    draws, model = desk.rng("lockstep"), SharedLora(precise, 4, desk.rng("init"))
+    draws, model = bench.rng("lockstep"), SharedLora(precise, 4, bench.rng("init"))
     pictures = torch.optim.Adam(slow._pixels.values(), lr=0.05)
     learner = torch.optim.Adam(model.lora(), lr=0.01)
     for harder in (False, stalled):
@@ -182,7 +187,7 @@ def test_images_of_a_step_go_up_the_learners_loss_only_where_learning_stalled(
         pictures.step()
         with torch.no_grad():
             for pixels in slow._pixels.values():
-                pixels.copy_(pixels.maximum(slow._low).minimum(slow._high))  # colours that exist
+                pixels.copy_(pixels.maximum(slow._low).minimum(slow._high))  # valid colours
         learner.zero_grad()
         slow_episode_loss(model, slow.episode(3, 1, 1, draws)).backward()  # type: ignore[no-untyped-call]
         learner.step()
@@ -255,12 +260,13 @@ def slowly_inverted(trunk: EpisodeBackbone, bank: LoraBank, support: Tensor, str
     """Walk the inversion of one episode [n, 3, h, w], image by image."""
     mean, std = trunk.normalize.mean, trunk.normalize.std
     with torch.no_grad():
-        shown = trunk.features(support[None], bank)[0]
+        support_features = trunk.features(support[None], bank)[0]
     pixels = torch.randn(support.shape, generator=stream).double().requires_grad_()
     optimizer = torch.optim.Adam([pixels], lr=CALIBRATED.pixel_lr)
     for _ in range(CALIBRATED.calibrate_inversion):
         seen = trunk.features((pixels * std + mean)[None], bank)[0]
-        loss = slowly.cross_entropy(slowly.nearest_mean_logits(seen, shown, LABELS, WAY), LABELS) * len(pixels)
+        logits = slowly.nearest_mean_logits(seen, support_features, LABELS, WAY)
+        loss = slowly.cross_entropy(logits, LABELS) * len(pixels)
         for image in pixels:
             loss = loss + CALIBRATED.total_variation * variation_norm(image[None])[0] + CALIBRATED.l2 * image.norm()
         optimizer.zero_grad()
@@ -290,12 +296,14 @@ def test_episodes_are_inverted_and_calibrated_as_each_alone(
             ).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         with torch.no_grad():
-            shown, requested = (trunk.features(part[e : e + 1], bank)[0] for part in (support, queries))
-            assert torch.allclose(actual[e], slowly.nearest_mean_logits(requested, shown, LABELS, WAY), atol=1e-7)
+            support_features, query_features = (trunk.features(part[e : e + 1], bank)[0] for part in (support, queries))
+            assert torch.allclose(
+                actual[e], slowly.nearest_mean_logits(query_features, support_features, LABELS, WAY), atol=1e-7
+            )
         assert learner.tuned_parameters == sum(weight.numel() for weight in weights)
 
 
-def test_a_calibrated_row_is_tuned_and_stands_on_the_same_lockstep(toy: Toy) -> None:
+def test_a_calibrated_row_is_tuned_and_reuses_the_same_lockstep(toy: Toy) -> None:
     plain = toy.record("purer", suite=None, options=SMALL)
     record = toy.record("purer", suite=None, options=(*SMALL, "calibrate=2", "calibrate_inversion=2"))
     assert (record.status, record.tags.data_free, record.tags.tuning_free) == ("ok", "strict", False), record.reason
@@ -305,7 +313,7 @@ def test_a_calibrated_row_is_tuned_and_stands_on_the_same_lockstep(toy: Toy) -> 
 
 
 @pytest.mark.parametrize("option", ["calibrate=-1", "calibrate_temperature=0"])
-def test_a_calibration_that_means_nothing_is_refused(toy: Toy, option: str) -> None:
+def test_invalid_options_of_calibration_are_refused(toy: Toy, option: str) -> None:
     name, _, value = option.partition("=")
     with pytest.raises(OptionError, match=f"Option '{name}' of 'purer' must be above 0, but is {value}"):
         toy.plan("purer", suite=None, options=(option,))
@@ -324,14 +332,12 @@ def test_purer_is_strictly_data_free_and_done_once_per_pool_and_shape(toy: Toy) 
     assert again.accuracies == record.accuracies
 
 
-def test_a_rate_that_diverges_is_told(toy: Toy) -> None:
-
+def test_a_diverging_rate_is_an_error(toy: Toy) -> None:
     with pytest.raises(DivergedError, match=r"The loss of the learner of 'purer' is .*\. Lower its lr\."):
         Purer(iterations=3, per_class=4, lr=1e30, warmup=0, patience=1).prepare(toy.bench(Purer()))
 
 
-def test_a_pool_that_knows_too_few_classes_is_told(toy: Toy) -> None:
-
+def test_a_pool_of_too_few_classes_is_an_error(toy: Toy) -> None:
     bench = toy.bench(Purer())
     bench.way = 99
     with pytest.raises(PoolError, match="Episodes of 99 classes cannot be drawn from the"):

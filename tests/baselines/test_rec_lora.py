@@ -1,4 +1,4 @@
-"""Parallel meta-LoRAs: clusters of what LoRAs do, and a router that weighs by what parts the support."""
+"""Parallel meta-LoRAs: clusters of what LoRAs do, and a router that weighs them by how they separate the support."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def entry(seed: int, rank: int = 2, slots: tuple[Slot, ...] = (Q, V)) -> LoraEnt
     return LoraEntry(f"lora-{seed}", rank, factors, normal(2, 5), normal(2), ("a", "b"), (0, 1))
 
 
-def flat(one: LoraEntry) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    parts = [(one.factors[s][1] @ one.factors[s][0]) if s in one.factors else torch.zeros(6, 5) for s in (Q, V)]
+def flat(lora: LoraEntry) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    parts = [(lora.factors[s][1] @ lora.factors[s][0]) if s in lora.factors else torch.zeros(6, 5) for s in (Q, V)]
     whole: np.ndarray[tuple[int], np.dtype[np.float64]] = torch.cat([p.flatten().double() for p in parts]).numpy()
     return whole
 
@@ -62,7 +62,7 @@ def test_similarities_do_not_depend_on_how_factors_are_turned() -> None:
     assert float(similarities([plain, turned])[0, 1]) == pytest.approx(1, abs=1e-12)
 
 
-def test_blocks_of_alike_loras_are_found_in_the_order_of_their_first_members() -> None:
+def test_blocks_of_similar_loras_are_found_in_the_order_of_their_first_members() -> None:
     groups = [[0, 3, 4], [1, 5], [2, 6, 7]]
     similarity = torch.eye(8, dtype=torch.float64) + 0.02
     for group in groups:
@@ -91,11 +91,11 @@ def obvious_nearness(support: Tensor, mirrored: Tensor, shot: int) -> float:
     for index in range(len(support)):
         own = index // shot
         mates = [support[i] for i in range(own * shot, (own + 1) * shot) if i != index]
-        requested = support[index] if mates else mirrored[index]
+        query = support[index] if mates else mirrored[index]
         centre = torch.stack(mates).mean(0) if mates else support[index]
         others = [support[c * shot : (c + 1) * shot].mean(0) for c in range(way) if c != own]
-        far = sum(float((requested - other).norm()) for other in others) / (way - 1)
-        ratios.append(float((requested - centre).norm()) / far)
+        far = sum(float((query - other).norm()) for other in others) / (way - 1)
+        ratios.append(float((query - centre).norm()) / far)
     return sum(ratios) / len(ratios)
 
 
@@ -115,8 +115,8 @@ def test_spread_is_the_mean_squared_distance_of_pairs() -> None:
         assert float(spread(support)[e]) == pytest.approx(sum(pairs) / len(pairs), abs=1e-12)
 
 
-class Times(Learner):
-    """Features that are pixels times something, or their squares, which tell nothing of it."""
+class LinearFeatures(Learner):
+    """Features that are pixels times a matrix."""
 
     def __init__(self, matrix: Tensor) -> None:
         self.matrix = matrix
@@ -134,15 +134,15 @@ def episode(learner: Learner, way: int = 2) -> tuple[Tensor, Tensor]:
 
 
 def test_one_learner_alone_is_its_own_nearest_class_mean() -> None:
-    only = RoutedLearner([Times(normal(6, 4))], 0.1)
+    only = RoutedLearner([LinearFeatures(normal(6, 4))], 0.1)
     actual = only.classify(*episode(only), 2)
-    plain = Times(normal(6, 4))
+    plain = LinearFeatures(normal(6, 4))
     support, query = episode(plain)
     assert torch.allclose(actual, plain.classify(support, query, 2), atol=1e-6)
 
 
 def test_scores_are_distances_in_the_weighted_concatenation() -> None:
-    learner = RoutedLearner([Times(normal(6, 4, seed=1)), Times(100 * normal(6, 4, seed=2))], 0.3)
+    learner = RoutedLearner([LinearFeatures(normal(6, 4, seed=1)), LinearFeatures(100 * normal(6, 4, seed=2))], 0.3)
     support, query = episode(learner)
     actual = learner.classify(support, query, 2)
     labels = torch.arange(2).repeat_interleave(3)
@@ -158,14 +158,14 @@ def test_scores_are_distances_in_the_weighted_concatenation() -> None:
         assert torch.allclose(actual[e], -torch.cdist(whole_q, means) * usual**0.5, atol=1e-8)
 
 
-def test_the_learner_that_parts_the_support_gets_the_weight() -> None:
+def test_the_learner_that_separates_the_support_gets_the_weight() -> None:
     good = torch.zeros(6, 4, dtype=torch.float64)
     good[0] = 5.0
-    learner = RoutedLearner([Times(normal(6, 4) / 10), Times(good)], 0.05)
+    learner = RoutedLearner([LinearFeatures(normal(6, 4) / 10), LinearFeatures(good)], 0.05)
     images = torch.rand(6, 3, 1, 2, generator=rng(), dtype=torch.float64)
     images[:3, 0], images[3:, 0] = 0.0, 1.0
-    shown = learner._split(learner.embed(images)[None])
-    weights = learner.weights(shown, torch.arange(2).repeat_interleave(3), 2)
+    support = learner._split(learner.embed(images)[None])
+    weights = learner.weights(support, torch.arange(2).repeat_interleave(3), 2)
     assert float(weights.sum()) == pytest.approx(1)
     assert float(weights[1, 0]) > 0.9
 

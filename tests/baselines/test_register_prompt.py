@@ -1,4 +1,4 @@
-"""Registers are tokens behind the others, tuned for each episode alone."""
+"""Registers are tokens after the others, tuned for each episode alone."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LABELS = torch.arange(WAY).repeat_interleave(2)
 
 
 def slow(trunk: EpisodeBackbone, images: Tensor, registers: Tensor) -> Tensor:
-    """Run timm's own parts one after the other, with tokens put behind the patches."""
+    """Run timm's own parts one after the other, with tokens appended to the patches."""
     vit = trunk.vit
     tokens = vit._pos_embed(vit.patch_embed(trunk.normalize(images)))  # type: ignore[operator]
     tokens = torch.cat([tokens, registers.expand(len(images), -1, -1)], dim=1)
@@ -34,7 +34,7 @@ def slow(trunk: EpisodeBackbone, images: Tensor, registers: Tensor) -> Tensor:
     return actual
 
 
-def test_registers_stand_behind_the_patches_of_their_group(trunk: EpisodeBackbone, episodes: Episodes) -> None:
+def test_registers_are_appended_to_the_patches_of_their_group(trunk: EpisodeBackbone, episodes: Episodes) -> None:
     registers = torch.randn(3, 2, 48, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     actual = trunk.features(episodes[1], registers=registers)
     for e in range(3):

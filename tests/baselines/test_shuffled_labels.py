@@ -1,4 +1,4 @@
-"""The floor of shuffled labels: all images are there, none tells its label."""
+"""The floor of shuffled labels: all images are kept, and labels are independent of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def numbered(start: int, count: int) -> SurrogateSet:
-    """Make a set whose images and masks bear their number."""
+    """Make a set whose images and masks contain their number."""
     numbers = torch.arange(start, start + count)
     images = numbers.view(-1, 1, 1, 1).expand(-1, 3, 2, 2).float()
     logits = torch.arange(2.0 * count).view(count, 2) + start
@@ -38,21 +38,21 @@ def test_images_change_places_across_the_pool_and_masks_go_with_them() -> None:
     assert torch.equal(torch.cat([mask for mask in masks if mask is not None]).flatten(), order(actual))
 
 
-def test_labels_and_opinions_stay() -> None:
+def test_labels_and_logits_stay() -> None:
     for actual, given in zip(shuffled(SETS, torch.Generator().manual_seed(0)), SETS, strict=True):
         assert torch.equal(actual.shots.labels, given.shots.labels)
         assert torch.equal(actual.teacher_logits, given.teacher_logits)
         assert (actual.class_ids, actual.source) == (given.class_ids, given.source)
 
 
-def test_the_order_is_the_seeds() -> None:
+def test_the_order_depends_on_the_seed() -> None:
     first, again, other = (order(shuffled(SETS, torch.Generator().manual_seed(seed))) for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
 
 
-class Desk:
-    """A bench on which images are already recovered, and which notes those that tasks are drawn from."""
+class StubBench:
+    """A bench with recovered images, which records the sets that tasks are drawn from."""
 
     drawn_from: list[SurrogateSet]
 
@@ -73,11 +73,11 @@ class Desk:
 
 
 def test_meta_training_sees_the_shuffled_images_only() -> None:
-    desk: Any = Desk()
-    ShuffledLabels().prepare(desk)
-    assert order(desk.drawn_from).tolist() == order(shuffled(SETS, desk.rng("shuffle"))).tolist()
-    assert order(desk.drawn_from).tolist() != order(SETS).tolist()
-    assert [s.shots.labels.tolist() for s in desk.drawn_from] == [s.shots.labels.tolist() for s in SETS]
+    bench: Any = StubBench()
+    ShuffledLabels().prepare(bench)
+    assert order(bench.drawn_from).tolist() == order(shuffled(SETS, bench.rng("shuffle"))).tolist()
+    assert order(bench.drawn_from).tolist() != order(SETS).tolist()
+    assert [s.shots.labels.tolist() for s in bench.drawn_from] == [s.shots.labels.tolist() for s in SETS]
 
 
 def test_shuffled_labels_are_a_floor(toy: Toy) -> None:

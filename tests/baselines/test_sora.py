@@ -1,4 +1,4 @@
-"""SoRA's gates on the shared LoRA: trained as B·diag(g)·A, shrunk after each step, taken into B in the end."""
+"""SoRA's gates on the shared LoRA: trained as B·diag(g)·A, shrunk after each step and merged into B at the end."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def toy_task(seed: int) -> Task:
     return Task(Shots(images[:4], labels), Shots(images[4:], query), 2)
 
 
-class Left(Checkpoint):
-    """A state as it was after some steps."""
+class StateOfStep(Checkpoint):
+    """A checkpoint that keeps the state of one step."""
 
     def __init__(self, at: int, state: Mapping[str, Tensor] | None = None) -> None:
         self.at, self.state = at, state
@@ -53,7 +53,7 @@ TASKS = [toy_task(seed) for seed in range(5)]
 SMALL = Sora(iterations=5, warmup=0, lr=0.1, penalty=2.0)
 
 
-def test_the_penalty_takes_its_step_after_adams(backbone: Backbone) -> None:
+def test_the_proximal_step_follows_that_of_adam(backbone: Backbone) -> None:
     weights = [torch.nn.Parameter(torch.tensor(values)) for values in ([1.0, -2.0], [0.5, -0.3, 0.05])]
     plain = [torch.nn.Parameter(weight.detach().clone()) for weight in weights]
     ours, adam = ProximalAdam(weights, weights[1:], 0.1, 2.0), torch.optim.Adam(plain, lr=0.1)
@@ -95,9 +95,9 @@ def test_a_stronger_penalty_closes_more(backbone: Backbone) -> None:
 
 
 def test_a_killed_training_ends_with_the_same_bits(backbone: Backbone) -> None:
-    left = Left(3)
-    whole, _ = fitted(backbone, SMALL, left)
-    resumed, _ = fitted(backbone, SMALL, Left(-1, left.state))
+    saved = StateOfStep(3)
+    whole, _ = fitted(backbone, SMALL, saved)
+    resumed, _ = fitted(backbone, SMALL, StateOfStep(-1, saved.state))
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 

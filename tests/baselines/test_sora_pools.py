@@ -38,7 +38,7 @@ def gated(*gates: list[list[float]], penalty: float = 0.0) -> GatedBank:
 
 
 def test_the_proximal_step_is_that_of_the_penalty() -> None:
-    """Nothing on a fine grid is better than what the closed form says, at any value."""
+    """No number on a fine grid is better than that of the closed form, for any value."""
     grid = torch.linspace(-3, 3, 60001, dtype=torch.float64)
     for value in (-2.0, -0.4, 0.1, 0.31, 0.59, 1.5):
         best = grid[((grid - value).square() / 2 + 0.3 * grid.abs()).argmin()]
@@ -46,12 +46,12 @@ def test_the_proximal_step_is_that_of_the_penalty() -> None:
         assert actual == pytest.approx(float(best), abs=1e-4)
 
 
-def test_what_lies_between_one_and_two_thresholds_is_not_closed() -> None:
+def test_gates_between_one_and_two_thresholds_are_not_closed() -> None:
     actual = soft_threshold(torch.tensor([0.29, 0.31, 0.59, -0.45]), 0.3)
     assert actual.tolist() == pytest.approx([0, 0.01, 0.29, -0.15], abs=1e-6)
 
 
-def test_the_strongest_gate_of_a_place_stays() -> None:
+def test_the_strongest_gate_of_a_slot_stays() -> None:
     bank = gated([[0.1, -0.2], [1.0, 0.1]], [[0.3, 0.1], [2.0, -3.0]], penalty=2.5)
     bank.after_step(0.1)
     assert bank.g[0].tolist() == [pytest.approx([0, -0.2]), pytest.approx([0.75, 0])]
@@ -71,7 +71,7 @@ def test_a_gated_bank_adds_b_g_a() -> None:
     assert torch.allclose(plain.delta("qkv", inputs, 18), actual)
 
 
-def test_a_lora_has_the_rank_of_its_widest_place() -> None:
+def test_a_lora_has_the_rank_of_its_widest_slot() -> None:
     factors = gated([[0.5, 0.0, 0.0]], [[1.0, 3.0, 0.0]]).entry_factors(0)
     assert [tuple(b.shape) for _, b in factors.values()] == [(6, 2), (6, 2)]
     assert not factors[Q][1][:, 1].any()
@@ -83,7 +83,7 @@ def task(name: str, *kinds: int) -> TuningTask:
     return TuningTask(name, images.read(range(len(images))), torch.from_numpy(images.labels), held_out)
 
 
-def test_a_gated_lora_tuned_in_company_is_the_one_tuned_alone(backbone: Backbone) -> None:
+def test_a_gated_lora_tuned_among_others_equals_the_one_tuned_alone(backbone: Backbone) -> None:
     tasks = [task("a", 0, 1), task("b", 2, 3)]
     recipe = replace(RECIPE, clip=1.0, steps=5)
     together = tune(backbone, tasks, recipe, 2, penalize=gated_bank)

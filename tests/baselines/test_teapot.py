@@ -1,4 +1,4 @@
-"""TEAPOT: tasks between tasks, a policy that REINFORCE teaches, rewards from recovered classes alone."""
+"""TEAPOT: interpolated tasks, a policy trained by REINFORCE, rewards from recovered classes alone."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def rng(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-class Tilt:
+class LinearModel:
     """A model whose features are pixels seen through one trainable matrix."""
 
     device = torch.device("cpu")
@@ -50,7 +50,7 @@ class Tilt:
         return Adapter({"weight": self.weight.detach().clone()})
 
 
-def task(seed: int, *, of_lora: bool = False, sources: Sequence[str] = ("a", "b", "c")) -> Task:
+def make_task(seed: int, *, of_lora: bool = False, sources: Sequence[str] = ("a", "b", "c")) -> Task:
     draws = rng(seed)
 
     def shots(count: int) -> Shots:
@@ -61,11 +61,11 @@ def task(seed: int, *, of_lora: bool = False, sources: Sequence[str] = ("a", "b"
     return Task(shots(1), shots(3), 3, teacher if of_lora else None, tuple(sources))
 
 
-MIXED = [task(seed) for seed in range(6)]
+MIXED = [make_task(seed) for seed in range(6)]
 
 
-def test_a_task_between_two_has_features_between_theirs() -> None:
-    model: Any = Tilt()
+def test_a_blended_task_has_interpolated_features() -> None:
+    model: Any = LinearModel()
     first, second = MIXED[:2]
     support, query = (
         0.3 * model.embed(getattr(first, part).images) + 0.7 * model.embed(getattr(second, part).images)
@@ -77,33 +77,35 @@ def test_a_task_between_two_has_features_between_theirs() -> None:
     assert torch.allclose(blended_loss(model, first, second, 0.3), slow, rtol=0, atol=1e-6)
 
 
-def test_wholly_one_task_is_that_task() -> None:
-    model: Any = Tilt()
+def test_a_blend_of_share_one_is_the_first_task() -> None:
+    model: Any = LinearModel()
     assert torch.allclose(blended_loss(model, MIXED[0], MIXED[1], 1.0), UNIFORM.loss(model, MIXED[0]))
 
 
-def test_a_lora_that_agrees_is_distilled_without_loss() -> None:
-    model: Any = Tilt()
-    one = task(3, of_lora=True)
-    support, query = model.embed(one.support.images), model.embed(one.query.images)
-    agreed = replace(one, teacher_logits=prototype_logits(query, support, one.support.labels, 3, "euclidean").detach())
+def test_an_agreeing_lora_is_distilled_without_loss() -> None:
+    model: Any = LinearModel()
+    task = make_task(3, of_lora=True)
+    support, query = model.embed(task.support.images), model.embed(task.query.images)
+    agreed = replace(
+        task, teacher_logits=prototype_logits(query, support, task.support.labels, 3, "euclidean").detach()
+    )
     assert abs(UNIFORM.loss(model, agreed)) < 1e-12
-    assert UNIFORM.loss(model, one) > 0
+    assert UNIFORM.loss(model, task) > 0
 
 
-def test_distillation_weighs_each_class_by_what_the_lora_says() -> None:
+def test_distillation_weighs_each_class_by_the_loras_probability() -> None:
     """KL(LoRA ‖ student) = Σ p log(p / p'), averaged over the queries: not its reverse."""
-    model: Any = Tilt()
-    one = task(3, of_lora=True)
-    assert one.teacher_logits is not None
-    support, query = model.embed(one.support.images), model.embed(one.query.images)
-    means = [support[one.support.labels == label].mean(0) for label in range(3)]
+    model: Any = LinearModel()
+    task = make_task(3, of_lora=True)
+    assert task.teacher_logits is not None
+    support, query = model.embed(task.support.images), model.embed(task.query.images)
+    means = [support[task.support.labels == label].mean(0) for label in range(3)]
     slow = 0.0
     for index in range(9):
         ours = torch.stack([-(query[index] - mean).norm() for mean in means]).softmax(0).tolist()
-        theirs = one.teacher_logits[index].softmax(0).tolist()
+        theirs = task.teacher_logits[index].softmax(0).tolist()
         slow += sum(p * math.log(p / q) for p, q in zip(theirs, ours, strict=True)) / 9
-    assert float(UNIFORM.loss(model, one).detach()) == pytest.approx(slow, abs=1e-9)
+    assert float(UNIFORM.loss(model, task).detach()) == pytest.approx(slow, abs=1e-9)
 
 
 @pytest.mark.parametrize("alpha", [0.5, 1.0])
@@ -117,21 +119,21 @@ def test_shares_are_drawn_from_beta(alpha: float) -> None:
 
 @pytest.mark.parametrize("blended", [0.0, 1.0])
 def test_mixed_tasks_are_blended_with_the_one_before(blended: float) -> None:
-    model: Any = Tilt()
+    model: Any = LinearModel()
     method = replace(UNIFORM, iterations=3, blended=blended)
     actual = method.fit(model, Given(MIXED), rng(4)).tensors["weight"]
-    slow: Any = Tilt()
+    slow: Any = LinearModel()
     draws, before = rng(4), None
     optimizer = torch.optim.Adam(slow.lora())
-    for step, one in enumerate(MIXED[:3]):
+    for step, task in enumerate(MIXED[:3]):
         torch.rand((), generator=draws)
         share = beta(0.5, draws) if blended and before is not None else 1.0
         optimizer.param_groups[0]["lr"] = method.rate(step)
-        loss = method.loss(slow, one) if share == 1 or before is None else blended_loss(slow, one, before, share)
+        loss = method.loss(slow, task) if share == 1 or before is None else blended_loss(slow, task, before, share)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        before = one
+        before = task
     assert torch.equal(actual, slow.weight)
 
 
@@ -149,7 +151,7 @@ def test_the_score_is_the_gradient_of_the_log_probabilities() -> None:
     assert torch.allclose(policy.score([("a", "a"), ("c",), ("a", "b")]), free.grad)
 
 
-def test_tasks_are_taken_as_often_as_the_policy_says() -> None:
+def test_tasks_are_accepted_at_the_rate_of_the_policy() -> None:
     policy = Policy(lr=0.1)
     policy._indices_of(["a", "b"])
     policy.preferences = torch.tensor([0.0, -1.0], dtype=torch.float64)
@@ -179,13 +181,13 @@ def test_loras_that_lead_to_better_rewards_are_trusted_more() -> None:
         name = "good" if float(torch.rand((), generator=draws)) < 0.5 else "bad"
         if policy.accepts((name,), draws):
             policy.reward([(name,)], (0.8 if name == "good" else 0.2) + 0.1 * float(torch.randn((), generator=draws)))
-    known = policy.trust()
-    assert known["good"] > 1.5
-    assert known["bad"] < 0.5
-    assert sum(known.values()) == pytest.approx(2, abs=0.01)
+    trust = policy.trust()
+    assert trust["good"] > 1.5
+    assert trust["bad"] < 0.5
+    assert sum(trust.values()) == pytest.approx(2, abs=0.01)
 
 
-def test_an_expected_reward_teaches_nothing() -> None:
+def test_an_expected_reward_changes_no_preference() -> None:
     policy = Policy(lr=0.1)
     for _ in range(3):
         policy.reward([("a",), ("b",)], 0.5)
@@ -203,23 +205,23 @@ def test_a_reward_is_compared_with_the_running_mean_of_those_before(monkeypatch:
         policy.reward([("a",)], reward)
         means.append(policy.expected)
     assert means == pytest.approx([0.5, 0.55, 0.495, 0.5255])  # 0.9 · 0.5 + 0.1 · 1.0 = 0.55, and so on
-    half = 1 - 0.5  # what log p of 'a' rises by while both have one half
+    half = 1 - 0.5  # the slope of log p of 'a' while both have one half
     assert slopes == pytest.approx([(1.0 - 0.5) * half, (0.0 - 0.55) * half, (0.8 - 0.495) * half])
 
 
 def test_each_group_of_tasks_is_rewarded_with_the_accuracy_it_led_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    model: Any = Tilt()
-    held_out = [task(seed) for seed in range(20, 23)]
-    places = iter([(0, 1), (2, 0), (1, 2)])  # two held-out tasks per reward, in turn
+    model: Any = LinearModel()
+    held_out = [make_task(seed) for seed in range(20, 23)]
+    pairs = iter([(0, 1), (2, 0), (1, 2)])  # two held-out tasks per reward, in turn
     given: list[tuple[Any, float]] = []
     slow: list[float] = []
 
     def watched(self: Policy, taken: Sequence[Sequence[str]], reward: float) -> None:
         given.append(([*taken], reward))
-        slow.append(sum(accuracy_by_loop(model, held_out[index]) for index in next(places)) / 2)
+        slow.append(sum(accuracy_by_loop(model, held_out[index]) for index in next(pairs)) / 2)
 
     monkeypatch.setattr(Policy, "reward", watched)
-    tasks = [task(seed, of_lora=True, sources=(name,) * 3) for seed, name in enumerate("abcaba")]
+    tasks = [make_task(seed, of_lora=True, sources=(name,) * 3) for seed, name in enumerate("abcaba")]
     learned = replace(UNIFORM, selection="learned", group=2, judged_on=2, lr=0.3)
     learned.fit(model, Given(tasks, held_out=held_out), rng())
     assert [[sources[0] for sources in taken] for taken, _ in given] == [["a", "b"], ["c", "a"], ["b", "a"]]
@@ -227,55 +229,57 @@ def test_each_group_of_tasks_is_rewarded_with_the_accuracy_it_led_to(monkeypatch
     assert len({*slow}) > 1  # otherwise it would not matter on which tasks
 
 
-def accuracy_by_loop(model: Any, one: Task) -> float:
+def accuracy_by_loop(model: Any, task: Task) -> float:
     """Return the share of queries that lie nearest to the mean of their own class."""
-    support, query = model.embed(one.support.images).detach(), model.embed(one.query.images).detach()
+    support, query = model.embed(task.support.images).detach(), model.embed(task.query.images).detach()
     right = 0
-    for features, label in zip(query, one.query.labels.tolist(), strict=True):
-        away = [float((features - support[one.support.labels == k].mean(0)).norm()) for k in range(3)]
+    for features, label in zip(query, task.query.labels.tolist(), strict=True):
+        away = [float((features - support[task.support.labels == k].mean(0)).norm()) for k in range(3)]
         right += away.index(min(away)) == label
     return right / len(query)
 
 
 def test_rewards_are_accuracies_on_held_out_tasks() -> None:
-    model: Any = Tilt()
+    model: Any = LinearModel()
     held_out = MIXED[3:]
     means = [UNIFORM._accuracy(model, held_out, 0)]
     slow = []
     for index in (0, 1, 2, 0):
-        one = held_out[index]
-        logits = prototype_logits(model.embed(one.query.images), model.embed(one.support.images), one.support.labels, 3)
-        slow.append(float((logits.argmax(1) == one.query.labels).double().mean()))
+        task = held_out[index]
+        logits = prototype_logits(
+            model.embed(task.query.images), model.embed(task.support.images), task.support.labels, 3
+        )
+        slow.append(float((logits.argmax(1) == task.query.labels).double().mean()))
     assert means == pytest.approx([sum(slow) / 4])
 
 
-def test_the_adapter_says_whom_it_trusted() -> None:
-    model: Any = Tilt()
+def test_the_adapter_records_the_trust_in_each_lora() -> None:
+    model: Any = LinearModel()
     adapter = replace(UNIFORM, selection="learned", group=2).fit(model, Given(MIXED, held_out=MIXED[:2]), rng())
     assert set(adapter.facts["trust"]) == {"a", "b", "c"}
 
 
-def test_whom_it_distrusts_costs_no_step(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rejected_task_costs_no_step(monkeypatch: pytest.MonkeyPatch) -> None:
     def only_a(self: Policy, sources: Sequence[str], rng: torch.Generator) -> bool:
         return sources[0] == "a"
 
     monkeypatch.setattr(Policy, "accepts", only_a)
-    tasks = [task(seed, of_lora=True, sources=("ab"[seed % 2],) * 3) for seed in range(12)]
+    tasks = [make_task(seed, of_lora=True, sources=("ab"[seed % 2],) * 3) for seed in range(12)]
     learned = replace(UNIFORM, selection="learned", iterations=5, group=99)
-    actual, slow = Tilt(), Tilt()
+    actual, slow = LinearModel(), LinearModel()
     learned.fit(actual, Given(tasks, held_out=MIXED), rng())  # type: ignore[arg-type]
     replace(UNIFORM, iterations=5).fit(slow, Given(tasks[::2]), rng())  # type: ignore[arg-type]
     assert torch.equal(actual.weight, slow.weight)
 
 
 @pytest.mark.parametrize(("option", "value"), [("group", 0), ("judged_on", 0), ("alpha", 0.0), ("alpha", 1.5)])
-def test_options_that_cannot_be_are_refused(option: str, value: float) -> None:
+def test_invalid_options_are_refused(option: str, value: float) -> None:
     with pytest.raises(OptionError, match=f"Option '{option}' of 'task-memory' must"):
         TaskMemory(**{option: value})  # type: ignore[arg-type]
 
 
-def test_what_cannot_be_is_told() -> None:
-    model: Any = Tilt()
+def test_missing_held_out_classes_and_a_diverging_loss_are_errors() -> None:
+    model: Any = LinearModel()
     with pytest.raises(OptionError, match=r"-o held_out=0\.1, or set selection=uniform"):
         replace(UNIFORM, selection="learned").fit(model, Given(MIXED), rng())
     bad = replace(MIXED[0], teacher_logits=torch.full((9, 3), torch.nan, dtype=torch.float64))
@@ -283,12 +287,12 @@ def test_what_cannot_be_is_told() -> None:
         UNIFORM.fit(model, Given([bad]), rng())
 
 
-def test_the_contract_kit_can_pass_tasks_by() -> None:
+def test_a_task_memory_passes_the_contract_kit() -> None:
     check(TaskMemory, selection="uniform")
 
 
 def test_random_rewards_make_shares_as_unequal_as_those_on_record() -> None:
-    """So that nobody reads the shares on a sound pool as a judgement: forty LoRAs, a hundred rewards of four tasks."""
+    """Shares on a sound pool do not rank its LoRAs: forty LoRAs, a hundred rewards of four tasks."""
     equal_over_largest = []
     for seed in range(5):
         policy, draws = Policy(lr=0.1), rng(seed)

@@ -1,4 +1,4 @@
-"""A failure names the line of the plugin that led to it, wherever the exception was raised in the end."""
+"""A failure names the line of the plugin that led to it, wherever the exception itself was raised."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Settings:
 
 
 class MuteError(Exception):
-    """Fails to print itself."""
+    """An error whose message cannot be formatted."""
 
     def __str__(self) -> str:
         raise ValueError
@@ -98,7 +98,7 @@ def test_the_reason_holds_the_error_the_file_and_the_line_but_no_folder() -> Non
     )
 
 
-def test_a_comprehension_is_called_by_its_function_and_counted_once() -> None:
+def test_a_comprehension_is_named_after_its_function_and_counted_once() -> None:
     frames = failure_of(caught(in_a_comprehension)).frames
     assert [frame.function for frame in frames] == ["caught", "in_a_comprehension", "divide"]
 
@@ -117,29 +117,29 @@ def test_a_suppressed_context_is_left_out() -> None:
     assert failure_of(error).origin is None
 
 
-def test_an_error_about_what_a_user_gave_keeps_its_sentence() -> None:
+def test_an_error_about_user_input_keeps_its_message() -> None:
     error = caught(lambda: (_ for _ in ()).throw(OptionError("'x' is no number. Give one.")))
     failure = failure_of(error)
     assert (failure.reason, failure.origin, failure.frames) == ("'x' is no number. Give one.", None, ())
     assert "OptionError" in failure.traceback
 
 
-def test_a_broken_promise_names_the_line_that_broke_it() -> None:
+def test_a_contract_violation_names_its_line() -> None:
     error = caught(lambda: (_ for _ in ()).throw(UndeclaredError("It asked for the pool.")))
     assert failure_of(error).reason.startswith("It asked for the pool. (tests/basics/test_failures.py, line ")
     assert failure_of(UndeclaredError("It asked for the pool.")).reason == "It asked for the pool."
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "message"),
     [
         (ValueError("one\n  two\x1b[31m"), "ValueError: one two [31m"),
         (ValueError(), "ValueError"),
         (MuteError(), "MuteError: its message cannot be printed"),
     ],
 )
-def test_any_message_is_one_harmless_line(error: Exception, told: str) -> None:
-    assert failure_of(error).error == told
+def test_any_message_becomes_one_printable_line(error: Exception, message: str) -> None:
+    assert failure_of(error).error == message
 
 
 def test_an_exception_of_another_process_names_the_line_that_ran_there() -> None:
@@ -175,7 +175,7 @@ INSTALLED = "/env/lib/python3.12/site-packages"
         ("<frozen importlib._bootstrap>", False),
     ],
 )
-def test_files_of_plugins_are_told_from_others(file: str, expected: bool) -> None:
+def test_files_of_plugins_are_distinguished_from_others(file: str, expected: bool) -> None:
     assert is_plugin_file(file, {"listed"}) is expected
 
 
@@ -213,15 +213,15 @@ def test_the_plugins_line_is_shown_once_where_it_is_the_last_frame() -> None:
     )
 
 
-def test_a_whole_excerpt_is_the_traceback_without_what_steers_a_terminal() -> None:
+def test_a_whole_excerpt_is_the_traceback_without_control_characters() -> None:
     assert excerpt(Failure("E", traceback="a\n  b\x1b[31m\n"), Path(), whole=True) == ("a", "  b [31m")
 
 
-def test_groups_stand_in_the_order_of_their_first_items() -> None:
+def test_groups_keep_the_order_of_their_first_items() -> None:
     assert grouped(["ab", "c", "de", "f"], len) == [["ab", "de"], ["c", "f"]]
 
 
-def test_the_way_to_the_plugins_line_is_kept_however_deep_the_exception_lies() -> None:
+def test_frames_down_to_the_plugins_line_are_kept_however_deep_the_exception_is() -> None:
     frames = failure_of(caught(lambda: json.loads("[" * 9, object_hook=print))).frames
     assert [frame.file for frame in frames[:2]] == [__file__, __file__]
     assert [Path(frame.file).parent.name for frame in frames[2:]] == ["json", "json"]

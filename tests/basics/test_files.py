@@ -1,4 +1,4 @@
-"""Files are whole or absent, and JSON has one spelling."""
+"""Files are written whole or not at all, and JSON has one canonical form."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_the_order_of_keys_changes_neither_json_nor_fingerprint(value: Any) -> N
 
 
 @given(VALUES)
-def test_canonical_json_reads_back_as_what_it_was(value: Any) -> None:
+def test_canonical_json_round_trips(value: Any) -> None:
     assert json.loads(canonical_json(value)) == value
 
 
@@ -65,7 +65,7 @@ def test_canonical_json_refuses_nan() -> None:
         canonical_json(float("nan"))
 
 
-def test_a_fingerprint_is_stable_and_as_long_as_asked() -> None:
+def test_a_fingerprint_is_stable_and_of_the_requested_length() -> None:
     assert fingerprint({"a": 1}) == hashlib.sha256(b'{"a":1}').hexdigest()[:16]
     assert len(fingerprint({"a": 1}, 40)) == 40
 
@@ -100,7 +100,7 @@ def test_a_failing_first_write_leaves_no_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_temporary_file_lies_beside_and_keeps_the_suffix(tmp_path: Path) -> None:
+def test_the_temporary_file_is_in_the_same_folder_and_keeps_the_suffix(tmp_path: Path) -> None:
     with atomic_path(tmp_path / "x.safetensors") as temporary:
         assert (temporary.parent, temporary.suffix) == (tmp_path, ".safetensors")
         assert not (tmp_path / "x.safetensors").exists()
@@ -118,7 +118,7 @@ def test_a_read_only_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert str(caught.value) == f"The folder {tmp_path} cannot be written. Choose another with --results or --cache."
 
 
-def test_a_full_disk_is_called_so_and_leaves_the_old_file(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_and_leaves_the_old_file(tmp_path: Path) -> None:
     file = tmp_path / "x.txt"
     write_text(file, "old")
     with pytest.raises(StoreError) as caught, atomic_path(file):
@@ -130,7 +130,7 @@ def test_a_full_disk_is_called_so_and_leaves_the_old_file(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_any_other_failure_is_passed_on_in_a_sentence(tmp_path: Path) -> None:
+def test_any_other_failure_is_reported_with_its_reason(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(StoreError) as caught:
         write_text(tmp_path / "file" / "x.txt", "text")
@@ -164,7 +164,7 @@ def test_a_failing_block_publishes_no_folder(tmp_path: Path, error: BaseExceptio
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_whose_place_is_taken_by_a_file_is_an_error(tmp_path: Path) -> None:
+def test_publishing_a_folder_over_a_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "x").touch()
     with pytest.raises(OSError, match="Not a directory"), publish_folder(tmp_path / "x"):
         pass
@@ -172,7 +172,7 @@ def test_a_folder_whose_place_is_taken_by_a_file_is_an_error(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS])
-def test_what_keeps_tensors_from_being_written_is_an_error_as_for_any_file(
+def test_a_failure_to_write_tensors_is_an_os_error_as_for_any_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
     def refuse(*_: object) -> None:
@@ -194,9 +194,9 @@ def test_what_keeps_tensors_from_being_written_is_an_error_as_for_any_file(
         {"x": torch.arange(6.0).view(2, 3), "y": torch.ones(())},
     ],
 )
-def test_tensors_are_known_by_names_shapes_types_and_bits(other: dict[str, torch.Tensor]) -> None:
-    known = {"x": torch.arange(6.0).view(2, 3)}
-    assert tensors_sha256(known) == tensors_sha256({"x": known["x"].T.contiguous().T}) != tensors_sha256(other)
+def test_a_hash_of_tensors_covers_names_shapes_types_and_bits(other: dict[str, torch.Tensor]) -> None:
+    tensors = {"x": torch.arange(6.0).view(2, 3)}
+    assert tensors_sha256(tensors) == tensors_sha256({"x": tensors["x"].T.contiguous().T}) != tensors_sha256(other)
 
 
 def test_a_file_is_read_up_to_a_size(tmp_path: Path) -> None:
@@ -207,7 +207,7 @@ def test_a_file_is_read_up_to_a_size(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/dev/zero")])
-def test_what_may_never_end_is_not_read(tmp_path: Path, make: Callable[[Path], object]) -> None:
+def test_pipes_folders_and_devices_are_not_read(tmp_path: Path, make: Callable[[Path], object]) -> None:
     make(tmp_path / "x")
     with pytest.raises(OSError, match=r"^it is not a regular file$"):
         read_bounded(tmp_path / "x", 2**20)

@@ -22,7 +22,7 @@ def test_root_and_every_name_matter() -> None:
     assert len(seeds) == 6
 
 
-def test_opening_another_stream_moves_none() -> None:
+def test_opening_another_stream_does_not_change_existing_ones() -> None:
     alone = torch.rand(5, generator=stream(3, "images"))
     torch.rand(100, generator=stream(3, "another"))
     torch.rand(100)

@@ -1,4 +1,4 @@
-"""An unknown name is answered with the nearest known one."""
+"""The error for an unknown name suggests the nearest known name."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from freeshot.basics.errors import FreeshotError
 from freeshot.basics.suggestions import FEW, unknown_name
 
 
-def test_the_nearest_name_is_guessed_and_all_are_listed_in_order() -> None:
+def test_the_nearest_name_is_suggested_and_all_are_listed_in_order() -> None:
     assert str(unknown_name("meta-learner", "reptil", ["reptile", "proto"])) == (
         "No meta-learner is called 'reptil'. Did you mean 'reptile'? Known: proto, reptile."
     )
 
 
-def test_nothing_is_guessed_where_nothing_is_near() -> None:
+def test_nothing_is_suggested_where_nothing_is_near() -> None:
     assert str(unknown_name("track", "zzz", ["proto"])) == "No track is called 'zzz'. Known: proto."
 
 
@@ -23,15 +23,15 @@ def test_many_names_are_listed_only_where_none_is_near() -> None:
     assert "Known: " in str(unknown_name("method", "methd-3", many[1:]))
 
 
-def test_it_says_so_where_nothing_is_known() -> None:
+def test_the_message_states_that_no_name_is_known() -> None:
     assert str(unknown_name("track", "zzz", [])) == "No track is called 'zzz'. No track is known."
 
 
-def test_a_hint_stands_last() -> None:
+def test_a_hint_comes_last() -> None:
     assert str(unknown_name("pool", "x", ["mix"], "Install its plugin.")).endswith("Known: mix. Install its plugin.")
 
 
-def test_it_ends_the_programme_as_a_users_mistake() -> None:
+def test_an_unknown_name_is_a_usage_error() -> None:
     error = unknown_name("pool", "x", [])
     assert isinstance(error, FreeshotError)
     assert error.exit_code == 2

@@ -1,4 +1,4 @@
-"""Text of strangers is made harmless, and plain text stays what it is."""
+"""Untrusted text is made printable, and plain text is unchanged."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from freeshot.basics.text import one_line
 
 
 @given(st.text())
-def test_one_line_holds_nothing_that_steers_a_terminal(text: str) -> None:
+def test_one_line_has_no_control_characters(text: str) -> None:
     assert one_line(text).isprintable()
     assert one_line(one_line(text)) == one_line(text)
 

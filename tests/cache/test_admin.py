@@ -1,4 +1,4 @@
-"""A cache is listed and pruned by what it holds; nothing else is ever touched."""
+"""A cache is listed and pruned by kind and age; files of other programs are never touched."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def cache(tmp_path: Path) -> Path:
     return root
 
 
-def test_what_is_kept_is_summed_up_by_kind(cache: Path) -> None:
+def test_items_are_totalled_by_kind(cache: Path) -> None:
     actual = [(kind.name, kind.count, kind.bytes, kind.used) for kind in totals_by_kind(list_items(cache))]
     assert actual == [
         ("pixels", 1, 700, 2000.0),
@@ -53,21 +53,21 @@ def test_what_is_kept_is_summed_up_by_kind(cache: Path) -> None:
     ]
 
 
-def test_what_was_not_used_for_long_goes(cache: Path) -> None:
+def test_items_unused_for_long_are_removed(cache: Path) -> None:
     prune(to_prune(list_items(cache), (), older_than=3500.0, now=5400.0))
-    assert {one.kind for one in list_items(cache)} == {"features", "pixels"}
+    assert {item.kind for item in list_items(cache)} == {"features", "pixels"}
     assert (cache / "locks" / f"{NAME}.lock").exists()
 
 
-def test_kinds_go_alone_and_together_with_an_age(cache: Path) -> None:
-    kept = list_items(cache)
-    assert {one.kind for one in to_prune(kept, {"pixels"}, None, 5400.0)} == {"pixels"}
-    assert to_prune(kept, {"features"}, older_than=3500.0, now=5400.0) == []
-    prune(to_prune(kept, {"pixels", "features"}, None, 5400.0))
-    assert {one.kind for one in list_items(cache)} == {"inversion", "unfinished", "failures"}
+def test_items_are_selected_by_kind_alone_and_by_kind_and_age(cache: Path) -> None:
+    items = list_items(cache)
+    assert {item.kind for item in to_prune(items, {"pixels"}, None, 5400.0)} == {"pixels"}
+    assert to_prune(items, {"features"}, older_than=3500.0, now=5400.0) == []
+    prune(to_prune(items, {"pixels", "features"}, None, 5400.0))
+    assert {item.kind for item in list_items(cache)} == {"inversion", "unfinished", "failures"}
 
 
-def test_pruning_all_needs_to_be_said(cache: Path) -> None:
+def test_pruning_without_a_selection_is_an_error(cache: Path) -> None:
     with pytest.raises(OptionError) as caught:
         to_prune(list_items(cache), (), None, 0.0)
     assert (
@@ -75,7 +75,7 @@ def test_pruning_all_needs_to_be_said(cache: Path) -> None:
     )
 
 
-def test_a_kind_that_is_not_there_is_named(cache: Path) -> None:
+def test_an_absent_kind_is_named(cache: Path) -> None:
     with pytest.raises(OptionError) as caught:
         to_prune(list_items(cache), {"pixel"}, None, 0.0)
     assert str(caught.value) == (
@@ -83,8 +83,8 @@ def test_a_kind_that_is_not_there_is_named(cache: Path) -> None:
     )
 
 
-def test_what_freeshot_did_not_put_there_stays(cache: Path) -> None:
-    strange = [
+def test_files_of_other_programs_stay(cache: Path) -> None:
+    foreign = [
         put(cache / "thesis.txt"),
         put(cache / "artifacts" / "notes.txt"),
         put(cache / "artifacts" / "inversion" / "my results" / "a"),
@@ -94,7 +94,7 @@ def test_what_freeshot_did_not_put_there_stays(cache: Path) -> None:
     ]
     prune(to_prune(list_items(cache), (), older_than=0.0, now=1e12))
     assert list_items(cache) == []
-    assert all(path.exists() for path in strange)
+    assert all(path.exists() for path in foreign)
 
 
 def test_links_are_neither_followed_nor_removed(cache: Path, tmp_path: Path) -> None:
@@ -106,14 +106,14 @@ def test_links_are_neither_followed_nor_removed(cache: Path, tmp_path: Path) -> 
     ]
     for link, target in zip(links, (outside, outside / NAME, outside / NAME / "card.json"), strict=True):
         link.symlink_to(target)
-    (cache / "pixels" / NAME / "inner").symlink_to(outside)  # inside of what is removed: the link goes, not its end
+    (cache / "pixels" / NAME / "inner").symlink_to(outside)  # in a removed folder: the link goes, its target stays
     prune(to_prune(list_items(cache), (), older_than=0.0, now=1e12))
     assert all(link.is_symlink() for link in links)
     assert (outside / NAME / "card.json").exists()
     assert not (cache / "pixels" / NAME).exists()
 
 
-def test_a_link_in_place_of_a_whole_room_is_not_entered(tmp_path: Path) -> None:
+def test_a_link_in_place_of_the_folder_of_a_kind_is_not_followed(tmp_path: Path) -> None:
     outside = put(tmp_path / "outside" / NAME / "a").parent.parent
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "pixels").symlink_to(outside)
@@ -121,7 +121,7 @@ def test_a_link_in_place_of_a_whole_room_is_not_entered(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["missing", "file", "link"])
-def test_no_folder_is_no_cache(tmp_path: Path, name: str) -> None:
+def test_a_cache_that_is_not_a_folder_is_an_error(tmp_path: Path, name: str) -> None:
     put(tmp_path / "file")
     (tmp_path / "link").symlink_to(tmp_path)
     with pytest.raises(StoreError) as caught:
@@ -131,21 +131,21 @@ def test_no_folder_is_no_cache(tmp_path: Path, name: str) -> None:
     )
 
 
-def test_what_somebody_else_removed_meanwhile_is_no_failure(cache: Path) -> None:
-    kept = list_items(cache)
-    prune(kept)
-    prune(kept)
+def test_items_that_another_process_removed_are_ignored(cache: Path) -> None:
+    items = list_items(cache)
+    prune(items)
+    prune(items)
 
 
-def test_what_cannot_be_removed_is_named(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_item_that_cannot_be_removed_is_named(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(path: Path) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("shutil.rmtree", refuse)
-    one = CacheItem("pixels", cache / "pixels" / NAME, 0, 0.0)
+    item = CacheItem("pixels", cache / "pixels" / NAME, 0, 0.0)
     with pytest.raises(StoreError) as caught:
-        prune([one])
-    assert str(caught.value) == f"{one.path} cannot be removed (Permission denied). Fix this and rerun."
+        prune([item])
+    assert str(caught.value) == f"{item.path} cannot be removed (Permission denied). Fix this and rerun."
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_ages_are_read_as_people_write_them(text: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "30", "d", "-3d", "3y", "nan d", "1e9d"])
-def test_what_is_no_age_is_refused(text: str) -> None:
+def test_invalid_ages_are_refused(text: str) -> None:
     with pytest.raises(OptionError) as caught:
         seconds_of(text)
     assert str(caught.value) == (
@@ -165,8 +165,8 @@ def test_what_is_no_age_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"),
+    ("seconds", "text"),
     [(3.0, "just now"), (60.0, "1 minute ago"), (7300.0, "2 hours ago"), (86400.0 * 31, "31 days ago")],
 )
-def test_ages_are_said_as_people_say_them(seconds: float, said: str) -> None:
-    assert age(seconds) == said
+def test_ages_are_printed_as_people_say_them(seconds: float, text: str) -> None:
+    assert age(seconds) == text

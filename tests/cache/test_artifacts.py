@@ -1,4 +1,4 @@
-"""What a stage left is whole or absent."""
+"""The artifact of a stage is stored whole or not at all."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def files(root: Path) -> list[Path]:
     return sorted(path for path in root.rglob("*") if path.is_file())
 
 
-def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
+def test_a_saved_artifact_is_loaded(tmp_path: Path) -> None:
     Artifacts(tmp_path).save("stage", RECIPE, made())
     actual = Artifacts(tmp_path).load("stage", RECIPE)
     assert actual is not None
@@ -41,14 +41,14 @@ def test_the_order_of_a_recipe_does_not_matter(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("stage", "recipe"), [("other", RECIPE), ("stage", RECIPE | {"lr": 0.2})])
-def test_another_stage_or_recipe_has_none(tmp_path: Path, stage: str, recipe: dict[str, object]) -> None:
+def test_another_stage_or_recipe_has_no_artifact(tmp_path: Path, stage: str, recipe: dict[str, object]) -> None:
     Artifacts(tmp_path).save("stage", RECIPE, made())
     assert Artifacts(tmp_path).load(stage, recipe) is None
 
 
 @pytest.mark.parametrize("name", ["card.json", "tensors.safetensors"])
 @pytest.mark.parametrize("damage", [b"", b"[]", b"{"])
-def test_a_damaged_artifact_is_none_and_can_be_made_again(tmp_path: Path, name: str, damage: bytes) -> None:
+def test_a_damaged_artifact_is_ignored_and_can_be_saved_again(tmp_path: Path, name: str, damage: bytes) -> None:
     artifacts = Artifacts(tmp_path)
     artifacts.save("stage", RECIPE, made())
     (file,) = tmp_path.rglob(name)
@@ -60,7 +60,7 @@ def test_a_damaged_artifact_is_none_and_can_be_made_again(tmp_path: Path, name: 
     assert again.facts == {"loss": 2.0}
 
 
-def test_tensors_without_their_card_are_none(tmp_path: Path) -> None:
+def test_tensors_without_their_card_are_ignored(tmp_path: Path) -> None:
     Artifacts(tmp_path).save("stage", RECIPE, made())
     (card,) = tmp_path.rglob("card.json")
     card.unlink()
@@ -81,7 +81,7 @@ def test_an_interrupted_save_leaves_nothing_behind(
     assert Artifacts(tmp_path).load("stage", RECIPE) is None
 
 
-def test_a_full_disk_is_told_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_an_error_with_a_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
@@ -90,13 +90,13 @@ def test_a_full_disk_is_told_in_a_sentence(tmp_path: Path, monkeypatch: pytest.M
         Artifacts(tmp_path).save("stage", RECIPE, made())
 
 
-def test_of_two_processes_that_save_the_same_either_may_win(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_processes_may_save_the_same_artifact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     artifacts = Artifacts(tmp_path)
     written = write_text
 
     def meanwhile(path: Path, text: str) -> None:
         monkeypatch.setattr(module, "write_text", written)
-        monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)  # the other comes right after our look
+        monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)  # the other process saves right after our check
         artifacts.save("stage", RECIPE, made(1.0))
         written(path, text)
 
@@ -105,7 +105,7 @@ def test_of_two_processes_that_save_the_same_either_may_win(tmp_path: Path, monk
     assert artifacts.load("stage", RECIPE) is not None
 
 
-def test_facts_that_were_changed_are_not_believed(tmp_path: Path) -> None:
+def test_an_artifact_with_changed_facts_is_ignored(tmp_path: Path) -> None:
     Artifacts(tmp_path).save("stage", RECIPE, made())
     (card,) = tmp_path.rglob("card.json")
     card.write_text(card.read_text().replace('"loss": 1.0', '"loss": 0.0'))

@@ -1,4 +1,4 @@
-"""Work that is killed anywhere goes on where it was, and ends with the bits of work that was left in peace."""
+"""Interrupted work resumes where it stopped, and ends with the same bits as uninterrupted work."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ STEPS = 9
 
 
 class KilledError(Exception):
-    """Stands for whatever ends a process."""
+    """Stands for any end of a process."""
 
 
 def killing(after: int | None) -> Callable[[int, int], None]:
-    """Raise when so many steps are done, before their state could be kept."""
+    """Raise when so many steps are done, before their state could be saved."""
 
     def on_step(done: int, _: int) -> None:
         if done == after:
@@ -46,7 +46,7 @@ def killing(after: int | None) -> Callable[[int, int], None]:
 
 
 def finish(work: Callable[[int | None], Tensor], kills: tuple[int, ...]) -> Tensor:
-    """Begin again after each kill, until it is through."""
+    """Restart the work after each kill, and finish it."""
     for kill in kills:
         with pytest.raises(KilledError):
             work(kill)
@@ -71,8 +71,8 @@ def test_an_inversion_continues_to_the_same_bits(
         teacher = BankTeacher(backbone, [pool.entries[0]], strategy, killing(kill), kept)
         return method.synthesize(teacher, torch.arange(5), torch.Generator().manual_seed(0))
 
-    undisturbed = work(None, tmp_path / "undisturbed")
-    assert torch.equal(finish(work, kills), undisturbed)
+    uninterrupted = work(None, tmp_path / "undisturbed")
+    assert torch.equal(finish(work, kills), uninterrupted)
     assert begun == [0, 0, *[1] * len(kills)]
 
 
@@ -118,13 +118,15 @@ def test_meta_training_continues_to_the_same_bits(
         facts.append(adapter.facts)
         return torch.cat([tensor.flatten() for tensor in adapter.tensors.values()])
 
-    undisturbed = work(None, tmp_path / "undisturbed")
-    assert torch.equal(finish(work, kills), undisturbed)
+    uninterrupted = work(None, tmp_path / "undisturbed")
+    assert torch.equal(finish(work, kills), uninterrupted)
     assert facts[0] == facts[1]
     assert facts[0].get("log_scale") != 0.0
 
 
-def test_operations_of_interrupted_runs_are_those_of_one(tmp_path: Path, backbone: Backbone, pool: LoraPool) -> None:
+def test_operations_of_interrupted_runs_add_up_to_those_of_a_single_run(
+    tmp_path: Path, backbone: Backbone, pool: LoraPool
+) -> None:
     method, device = LoraInversion(iterations=STEPS, prior="none"), torch.device("cpu")
 
     def spent(kill: int | None, folder: Path) -> tuple[float, int]:
@@ -143,7 +145,7 @@ def test_operations_of_interrupted_runs_are_those_of_one(tmp_path: Path, backbon
     assert resumed[0] > seconds / 10
 
 
-def test_states_are_kept_now_and_then(tmp_path: Path) -> None:
+def test_states_are_saved_at_intervals(tmp_path: Path) -> None:
     seldom, always = (FileCheckpoint(tmp_path / name, every) for name, every in (("a", 1e9), ("b", 0)))
     for kept in (seldom, always):
         kept.offer(lambda: {"x": torch.ones(2)})
@@ -154,13 +156,13 @@ def test_states_are_kept_now_and_then(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"no tensors"])
-def test_a_damaged_state_counts_as_none(tmp_path: Path, content: bytes) -> None:
+def test_a_damaged_state_is_ignored(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "state").write_bytes(content)
     assert FileCheckpoint(tmp_path / "state").load() is None
 
 
 @pytest.mark.parametrize("old", [b'"x"', b"\x00\x00\x80?"])
-def test_a_state_with_one_byte_changed_counts_as_none(tmp_path: Path, old: bytes) -> None:
+def test_a_state_with_one_byte_changed_is_ignored(tmp_path: Path, old: bytes) -> None:
     kept = FileCheckpoint(tmp_path / "state", every=0)
     kept.offer(lambda: {"x": torch.ones(4)})
     content = (tmp_path / "state").read_bytes()
@@ -170,7 +172,7 @@ def test_a_state_with_one_byte_changed_counts_as_none(tmp_path: Path, old: bytes
     assert kept.load() is not None
 
 
-def test_a_finished_artifact_forgets_its_state(tmp_path: Path) -> None:
+def test_saving_the_finished_artifact_removes_the_state(tmp_path: Path) -> None:
     artifacts = Artifacts(tmp_path)
     kept = artifacts.checkpoint("stage", {"a": 1})
     kept._every = 0

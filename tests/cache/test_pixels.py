@@ -1,4 +1,4 @@
-"""Pixels from the cache are those of the data set, bit by bit, whatever happened to the files."""
+"""Pixels from the cache are those of the data set, bit by bit, even if its files were damaged."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Counted:
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep sets of any size, seven images a block."""
+    """Cache sets of any size, in blocks of seven images."""
     monkeypatch.setattr(module, "WORTH", 0)
     monkeypatch.setattr(module, "BLOCK", 7 * 3 * 36)
 
@@ -66,29 +66,31 @@ def test_images_are_decoded_once_and_never_change(tmp_path: Path) -> None:
     assert np.array_equal(cached.labels, first.labels)
     second = Counted()
     assert torch.equal(opened(second, tmp_path).read(range(40)), first.pixels)
-    assert second.decoded == 1  # the first tells their size
+    assert second.decoded == 1  # the first, for its size
 
 
-def test_a_read_hands_out_a_copy(tmp_path: Path) -> None:
+def test_a_read_returns_a_copy(tmp_path: Path) -> None:
     cached = opened(Counted(), tmp_path)
     cached.read([0]).zero_()
     assert cached.read([0]).any()
 
 
-def test_small_sets_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_small_sets_are_not_cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "WORTH", 40 * 3 * 36 + 1)
     images = Counted()
     assert decoded(images, "dots", "novel", tmp_path / "cache") is images
     assert not (tmp_path / "cache").exists()
 
 
-def test_a_disk_without_room_costs_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_without_room_does_not_fail_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     images = Counted()
     monkeypatch.setattr(module, "_room", lambda root: 0)
     assert decoded(images, "dots", "novel", tmp_path) is images
 
 
-def test_a_disk_that_fills_at_the_last_file_costs_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_fills_at_the_last_file_does_not_fail_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(path: Path, text: str) -> None:
         raise StoreError("No space is left on the disk.")
 
@@ -96,23 +98,25 @@ def test_a_disk_that_fills_at_the_last_file_costs_no_run(tmp_path: Path, monkeyp
     assert not isinstance(decoded(Counted(), "dots", "novel", tmp_path), Decoded)
 
 
-def test_who_waits_for_another_process_does_not_decode_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_that_another_process_decoded_are_not_decoded_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first, second = Counted(), Counted()
     opened(first, tmp_path)
     sound = module._is_sound
-    requested: list[bool] = []
+    checks: list[bool] = []
 
     def at_first_absent(folder: Path, facts: dict[str, object]) -> bool:
-        requested.append(sound(folder, facts))
-        return len(requested) > 1 and requested[-1]
+        checks.append(sound(folder, facts))
+        return len(checks) > 1 and checks[-1]
 
     monkeypatch.setattr(module, "_is_sound", at_first_absent)
     opened(second, tmp_path)
-    assert second.decoded == 1  # the one whose shape is asked for
-    assert requested == [True, True]
+    assert second.decoded == 1  # the image that is read for its shape
+    assert checks == [True, True]
 
 
-def test_a_folder_that_cannot_be_written_costs_no_run(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_does_not_fail_the_run(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     images = Counted()
     assert decoded(images, "dots", "novel", tmp_path / "file" / "pixels") is images
@@ -130,7 +134,7 @@ def flip(path: Path, at: int) -> None:
 
 
 @pytest.mark.parametrize("at", range(-40 * 108, 0, 331))
-def test_a_changed_pixel_is_never_shown(tmp_path: Path, at: int) -> None:
+def test_a_changed_pixel_is_never_returned(tmp_path: Path, at: int) -> None:
     images = Counted()
     cached = opened(images, tmp_path)
     flip(cached.folder / "pixels.u8", at)
@@ -154,7 +158,7 @@ def test_a_damaged_cache_is_made_again(tmp_path: Path, name: str, damage: str) -
     assert module._is_sound(again.folder, json.loads((again.folder / "card.json").read_text())["facts"])
 
 
-def test_a_cache_that_is_pruned_while_it_is_used_costs_nothing_but_time(tmp_path: Path) -> None:
+def test_a_cache_that_is_pruned_while_in_use_only_costs_time(tmp_path: Path) -> None:
     images = Counted()
     cached = opened(images, tmp_path)
     (cached.folder / "pixels.u8").unlink()
@@ -189,14 +193,14 @@ module.WORTH, module.BLOCK = 0, 8 * 2**20
 images = Large()
 images.read(list(range(16)))
 before = peak()
-found = module.decoded(images, "large", "novel", Path(sys.argv[1]))
+cached = module.decoded(images, "large", "novel", Path(sys.argv[1]))
 for start in range(0, 2000, 16):
-    assert found.read(list(range(start, min(start + 16, 2000)))).float().mean() == 7
-print(type(found).__name__, peak() - before)
+    assert cached.read(list(range(start, min(start + 16, 2000)))).float().mean() == 7
+print(type(cached).__name__, peak() - before)
 """
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells the peak of a process")
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux reports the peak memory of a process")
 def test_writing_and_reading_300_megabytes_takes_a_few_blocks_of_memory(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM, str(tmp_path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""Options travel from strings to checked fields and back to JSON."""
+"""Options are converted from strings to checked fields and back to JSON."""
 
 from __future__ import annotations
 
@@ -111,12 +111,12 @@ def test_a_string_becomes_a_value_of_the_fields_type(option: str, text: str, val
         ("weights", "{", "Option 'weights' of 'thing' cannot be '{'; expected dict, for example {}."),
     ],
 )
-def test_a_wrong_value_is_answered_by_a_full_sentence(option: str, value: object, sentence: str) -> None:
+def test_a_wrong_value_is_explained_in_a_full_sentence(option: str, value: object, sentence: str) -> None:
     assert refusal(**{option: value}) == sentence
 
 
 @pytest.mark.parametrize("value", [3, None, {}, {"options": {}}, ["proto"]])
-def test_what_names_no_component_is_refused(value: object) -> None:
+def test_a_value_that_names_no_component_is_refused(value: object) -> None:
     assert refusal(learner=value).startswith(
         f"Option 'learner' of 'thing' cannot be {value!r}; expected component name"
     )
@@ -126,7 +126,7 @@ def test_a_number_too_large_for_a_float_is_refused() -> None:
     assert refusal(lr=10**400).startswith("Option 'lr' of 'thing' cannot be 1000")
 
 
-def test_an_unknown_option_is_answered_with_the_nearest() -> None:
+def test_the_error_for_an_unknown_option_suggests_the_nearest() -> None:
     assert refusal(step=3).startswith("No option of 'thing' is called 'step'. Did you mean 'steps'? Known: layers, ")
 
 
@@ -139,7 +139,7 @@ def test_dotted_options_without_a_choice_change_the_default_one() -> None:
     assert build(Thing, {"learner.inner": 3}).learner == Choice("learner", "proto", (("inner", 3), ("pace", 0.5)))
 
 
-def test_a_dotted_option_of_something_that_is_no_component_is_refused() -> None:
+def test_a_dotted_option_of_a_plain_value_is_refused() -> None:
     assert (
         refusal(**{"steps.x": 1})
         == "Option 'steps' of 'thing' takes a plain value and has no sub-options, but got 'steps.x'."

@@ -1,4 +1,4 @@
-"""Whether a backbone can see the images of a data set, told from one of them."""
+"""Whether the images of a data set fit a backbone, checked on one image."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ class Blank:
 
 @dataclass(frozen=True)
 class Elastic(Blank):
-    """Black images of any size up to one."""
+    """Black images of any size up to 32 px."""
 
     def at(self, side: int) -> Elastic:
         return replace(self, height=min(side, 32), width=min(side, 32))
 
 
 @pytest.mark.parametrize("images", [Blank(16, 16), Elastic(32, 32), Elastic(8, 8), Blank(9, 9, count=0)])
-def test_images_fit_that_have_the_side_or_take_it(images: Blank) -> None:
+def test_images_fit_that_have_the_side_of_the_backbone_or_can_take_it(images: Blank) -> None:
     assert wrong_size(images, "mine", 16, "toy-vit") == ""
 
 

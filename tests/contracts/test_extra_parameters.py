@@ -154,7 +154,7 @@ def test_the_best_lora_comes_with_the_extra_parameters_of_its_step() -> None:
 def test_a_learner_without_extra_parameters_sees_the_model_itself() -> None:
     @dataclass(frozen=True)
     class Plain(Tempered):
-        """Have none."""
+        """Have no extra parameters."""
 
         def extra_parameters(self, model: Model, rng: Generator) -> Mapping[str, Tensor | float]:
             return {}

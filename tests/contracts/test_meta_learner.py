@@ -1,4 +1,4 @@
-"""The short road for meta-learners: a loss, Adam and a schedule."""
+"""Gradient meta-learners are a loss, Adam and a schedule."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ class Ways:
     held_out: Sequence[Task] = ()
 
     def take(self, count: int, start: int = 0) -> Iterator[Task]:
-        none = Shots(torch.zeros(0, 3, 1, 1), torch.zeros(0))
+        empty = Shots(torch.zeros(0, 3, 1, 1), torch.zeros(0))
         for number in range(start, count):
-            yield Task(none, none, number)
+            yield Task(empty, empty, number)
 
 
 def fit(learner: GradientMetaLearner, model: OneWeight) -> Adapter:
@@ -108,7 +108,7 @@ def test_fitting_is_one_adam_step_per_task_at_the_schedules_rate() -> None:
     assert torch.allclose(model.weight, weight, atol=1e-6)
 
 
-def test_fitting_returns_the_adapter_as_it_stands_at_the_end() -> None:
+def test_fitting_returns_the_adapter_of_the_last_step() -> None:
     model = OneWeight()
     assert torch.equal(fit(Pull(iterations=3), model).tensors["weight"], model.weight)
 
@@ -146,7 +146,7 @@ class Shifting(OneWeight):
         return (self.weight.detach() - 1.2).abs().view(1, 1) * 4
 
 
-def test_the_lora_that_was_best_on_held_out_tasks_is_handed_on() -> None:
+def test_the_lora_that_was_best_on_held_out_tasks_is_returned() -> None:
     def at(steps: int) -> float:
         model = Shifting()
         fit(Pull(iterations=steps, cycle=0, warmup=0, lr=0.3, lr_floor=0.3), model)
@@ -161,7 +161,7 @@ def test_the_lora_that_was_best_on_held_out_tasks_is_handed_on() -> None:
     assert 1 < first_right < 30
 
 
-def test_the_end_is_judged_too() -> None:
+def test_the_last_step_is_validated_too() -> None:
     learner = Pull(iterations=5, validate_every=100)
     adapter = learner.fit(cast("Model", Shifting()), cast("TaskStream", QueryOutcomes()), torch.Generator())
     assert adapter.facts["validation_step"] == 5

@@ -1,4 +1,4 @@
-"""What flows checks its own shapes."""
+"""Shots, tasks and surrogate sets check their own shapes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def shots(count: int = 4) -> Shots:
     return Shots(torch.zeros(count, 3, 8, 8), torch.zeros(count, dtype=torch.long))
 
 
-def test_shots_are_as_many_as_their_labels() -> None:
+def test_the_length_of_shots_is_the_number_of_labels() -> None:
     assert len(shots(4)) == 4
 
 

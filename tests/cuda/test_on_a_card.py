@@ -1,6 +1,6 @@
-"""What runs on a processor runs on a graphics card, and comes to the same: `pytest tests/cuda`, where there is a card.
+"""Code that runs on the CPU runs on a GPU with the same results: `pytest tests/cuda` on a machine with a GPU.
 
-Numbers agree to rounding, not to the bit: cards add in another order.
+Numbers agree to rounding, not to the bit: GPUs sum in another order.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ if TYPE_CHECKING:
     from freeshot.contracts.strategy import EfficiencyStrategy
     from freeshot.engine import Backbone
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no graphics card here")
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
 
 STRATEGIES = (AllTokens(), ClsAttention(at=(1,), ratio=0.5), TokenMerging(merge=1))
 
 
 @pytest.fixture(scope="module")
-def processor() -> Backbone:
-    """Return the toy network in float64, where it always is."""
+def cpu() -> Backbone:
+    """Return the toy network in float64, on the CPU."""
     return _float64(open_backbone(ToyVit()), "cpu")
 
 
 @pytest.fixture(scope="module")
-def card(processor: Backbone) -> Backbone:
-    """Return the same network on the card."""
-    return _float64(processor, "cuda")
+def gpu(cpu: Backbone) -> Backbone:
+    """Return the same network on the GPU."""
+    return _float64(cpu, "cuda")
 
 
 def _float64(backbone: Backbone, device: str) -> Backbone:
@@ -65,7 +65,7 @@ def drawn(backbone: Backbone, count: int = 12) -> Tensor:
 
 
 def gradients(backbone: Backbone, entries: tuple[LoraEntry, ...], strategy: EfficiencyStrategy) -> tuple[Tensor, ...]:
-    """Return features, and how images and LoRAs pull at them, from where they were computed."""
+    """Return features, and gradients of images and LoRAs, computed on the backbone's device."""
     bank = LoraBank.of(entries, next(backbone.vit.parameters()))
     images = drawn(backbone, 3 * len(entries)).to(backbone.device).requires_grad_()
     features = forward(backbone, images, bank, strategy=strategy).features
@@ -75,37 +75,37 @@ def gradients(backbone: Backbone, entries: tuple[LoraEntry, ...], strategy: Effi
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda strategy: strategy.name)
-def test_a_bank_sees_and_learns_the_same(
-    card: Backbone, processor: Backbone, entries: tuple[LoraEntry, ...], strategy: EfficiencyStrategy
+def test_features_and_gradients_of_a_bank_agree(
+    gpu: Backbone, cpu: Backbone, entries: tuple[LoraEntry, ...], strategy: EfficiencyStrategy
 ) -> None:
-    actual, expected = (gradients(backbone, entries, strategy) for backbone in (card, processor))
+    actual, expected = (gradients(backbone, entries, strategy) for backbone in (gpu, cpu))
     assert len(actual) == len(expected) > 3
     assert all(torch.allclose(f, e, rtol=1e-9, atol=1e-10) for f, e in zip(actual, expected, strict=True))
 
 
-def test_a_bank_is_its_loras_one_by_one_and_merged(card: Backbone, entries: tuple[LoraEntry, ...]) -> None:
-    like = next(card.vit.parameters())
-    images = drawn(card, 3 * len(entries)).cuda()
-    together = forward(card, images, LoraBank.of(entries, like)).features
+def test_a_bank_equals_its_loras_one_by_one_and_merged(gpu: Backbone, entries: tuple[LoraEntry, ...]) -> None:
+    like = next(gpu.vit.parameters())
+    images = drawn(gpu, 3 * len(entries)).cuda()
+    together = forward(gpu, images, LoraBank.of(entries, like)).features
     for group, entry, features in zip(images.chunk(len(entries)), entries, together.chunk(len(entries)), strict=True):
         bank = LoraBank.of([entry], like)
-        assert torch.allclose(forward(card, group, bank).features, features, rtol=0, atol=1e-10)
+        assert torch.allclose(forward(gpu, group, bank).features, features, rtol=0, atol=1e-10)
         with torch.no_grad():
-            assert torch.allclose(merge(card.vit, bank)(card.normalize(group)), features, rtol=0, atol=1e-10)
+            assert torch.allclose(merge(gpu.vit, bank)(gpu.normalize(group)), features, rtol=0, atol=1e-10)
 
 
-def test_a_lora_leaves_no_trace(card: Backbone, entries: tuple[LoraEntry, ...]) -> None:
-    images = drawn(card).cuda()
-    before = forward(card, images).features
-    forward(card, images, LoraBank.of(entries[:1], next(card.vit.parameters())))
-    assert torch.equal(forward(card, images).features, before)
+def test_a_lora_leaves_no_trace(gpu: Backbone, entries: tuple[LoraEntry, ...]) -> None:
+    images = drawn(gpu).cuda()
+    before = forward(gpu, images).features
+    forward(gpu, images, LoraBank.of(entries[:1], next(gpu.vit.parameters())))
+    assert torch.equal(forward(gpu, images).features, before)
 
 
-def test_a_fresh_meta_lora_starts_alike_and_moves_nothing(card: Backbone, processor: Backbone) -> None:
-    there, here = (SharedLora(backbone, 2, torch.Generator().manual_seed(0)) for backbone in (card, processor))
+def test_a_fresh_meta_lora_starts_alike_and_changes_nothing(gpu: Backbone, cpu: Backbone) -> None:
+    there, here = (SharedLora(backbone, 2, torch.Generator().manual_seed(0)) for backbone in (gpu, cpu))
     assert all(torch.equal(t.cpu(), h) for t, h in zip(there.lora(), here.lora(), strict=True))
-    images = drawn(card).cuda()
-    assert torch.equal(there.embed(images), forward(card, images).features)
+    images = drawn(gpu).cuda()
+    assert torch.equal(there.embed(images), forward(gpu, images).features)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -118,19 +118,19 @@ def test_a_method_runs_from_end_to_end(toy: Toy, method: str) -> None:
 
 
 @pytest.mark.parametrize(("inversion", "strategy", "learner"), combinations_of_parts())
-def test_parts_go_together_in_lora_recycle(toy: Toy, inversion: str, strategy: str, learner: str) -> None:
+def test_parts_can_be_combined_in_lora_recycle(toy: Toy, inversion: str, strategy: str, learner: str) -> None:
     options = small_parts({"inversion": inversion, "strategy": strategy, "learner": learner})
     assert_complete(toy.record("lora-recycle", suite=None, options=options, device="cuda"))
 
 
-def test_bfloat16_is_a_switch(toy: Toy) -> None:
+def test_a_method_runs_in_bfloat16(toy: Toy) -> None:
     options = ("inversion.iterations=3", "learner.iterations=3", "per_class=5")
     assert_complete(toy.record("lora-recycle", options=options, precision="bf16", device="cuda"))
 
 
 @pytest.mark.parametrize("name", ["frozen-prototype", "lora-average", "knn", "linear-probe"])
-def test_a_record_of_the_processor_holds_on_the_card(toy: Toy, repository: Path, name: str) -> None:
-    """Where nothing is trained by chance, a card answers the committed episodes as the processor did, but for ties."""
+def test_a_record_of_the_cpu_is_reproduced_on_the_gpu(toy: Toy, repository: Path, name: str) -> None:
+    """Without random training, a GPU predicts the committed episodes as the CPU did, except for ties."""
     track = "in-domain/icons/5w5s"
     committed = next(
         record
@@ -144,9 +144,9 @@ def test_a_record_of_the_processor_holds_on_the_card(toy: Toy, repository: Path,
     assert max(moved) <= 3 / 75 + 1e-9
 
 
-def test_processes_share_a_card(toy: Toy) -> None:
-    requested = {"device": "cuda", "seeds": (0, 1), "options": ("inversion.iterations=3", "learner.iterations=3")}
-    alone = toy.launch("lora-recycle", **requested)
-    shared = toy.launch("lora-recycle", **requested, launcher_options=("workers=2",), rerun=True)
+def test_processes_share_a_gpu(toy: Toy) -> None:
+    arguments = {"device": "cuda", "seeds": (0, 1), "options": ("inversion.iterations=3", "learner.iterations=3")}
+    alone = toy.launch("lora-recycle", **arguments)
+    shared = toy.launch("lora-recycle", **arguments, launcher_options=("workers=2",), rerun=True)
     assert not alone.failed
     assert not shared.failed

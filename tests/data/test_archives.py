@@ -51,7 +51,7 @@ def below(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("name", ["x.zip", "x.tar", "x.tar.gz", "x.tgz", "x.tar.bz2", "x.tar.xz"])
-def test_what_was_packed_comes_out(tmp_path: Path, name: str) -> None:
+def test_unpacked_files_are_those_that_were_packed(tmp_path: Path, name: str) -> None:
     mode = {"tar": "w", "gz": "w:gz", "tgz": "w:gz", "bz2": "w:bz2", "xz": "w:xz"}
     ending = name.rpartition(".")[2]
     path = tmp_path / name
@@ -115,7 +115,7 @@ def test_a_link_in_a_zip_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("pack", [zipped, tarred])
-def test_an_archive_that_swells_is_refused(tmp_path: Path, pack: object) -> None:
+def test_an_archive_that_unpacks_to_too_many_bytes_is_refused(tmp_path: Path, pack: object) -> None:
     assert callable(pack)
     archive = pack(tmp_path / ("x.zip" if pack is zipped else "x.tar.gz"), {"big": bytes(10_000), "more": bytes(10)})
     assert archive.stat().st_size < 1000
@@ -124,7 +124,7 @@ def test_an_archive_that_swells_is_refused(tmp_path: Path, pack: object) -> None
     assert not (tmp_path / "out").exists()
 
 
-def test_a_zip_that_lies_about_its_size_is_refused(tmp_path: Path) -> None:
+def test_a_zip_that_states_a_wrong_size_is_refused(tmp_path: Path) -> None:
     archive = zipped(tmp_path / "x.zip", {"big": bytes(70_000)})
     size = (70_000).to_bytes(4, "little")
     archive.write_bytes(archive.read_bytes().replace(size, (10).to_bytes(4, "little")))
@@ -151,7 +151,7 @@ def test_a_header_that_claims_a_gigabyte_for_a_name_is_refused(tmp_path: Path, s
         unpack(tmp_path / "x.tar", tmp_path / "out")
 
 
-def test_a_member_of_less_than_no_bytes_is_refused(tmp_path: Path) -> None:
+def test_a_member_of_negative_size_is_refused(tmp_path: Path) -> None:
     info = tarfile.TarInfo("loop")
     info.size = -512
     (tmp_path / "x.tar").write_bytes(info.tobuf() + bytes(1024))
@@ -160,13 +160,13 @@ def test_a_member_of_less_than_no_bytes_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["x.zip", "x.tar.gz"])
-def test_what_is_no_archive_is_named(tmp_path: Path, name: str) -> None:
+def test_a_file_that_is_not_an_archive_is_named(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"no archive at all")
     with pytest.raises(DataError, match=rf"The archive .*{name} cannot be unpacked \(.*\)\. Download it again\."):
         unpack(tmp_path / name, tmp_path / "out")
 
 
-def test_a_file_that_is_also_a_folder_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_also_a_folder_is_an_error(tmp_path: Path) -> None:
     archive = zipped(tmp_path / "x.zip", {"a": b"1", "a/b": b"2"})
     with pytest.raises(FreeshotError, match="could not be written"):
         unpack(archive, tmp_path / "out")
@@ -206,7 +206,7 @@ def unpacked_whole_or_refused(archive: Path, folder: Path) -> None:
 
 
 def without_content(archive: bytes) -> list[range]:
-    """Return where a tar's headers and its end lie: what else is in it has no checksum there."""
+    """Return the positions of a tar's headers and end; a tar has no checksum of its content."""
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         headers = [range(entry.offset, entry.offset_data) for entry in tar]
         return [*headers, range(tar.offset, len(archive))]
@@ -214,7 +214,7 @@ def without_content(archive: bytes) -> list[range]:
 
 @FUZZ
 @given(data=st.data(), ending=st.sampled_from(["zip", "tar.gz", "tar.bz2", "tar.xz"]))
-def test_a_mutated_archive_is_unpacked_whole_or_refused_in_a_sentence(
+def test_a_mutated_archive_is_unpacked_whole_or_refused_in_one_line(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, ending: str
 ) -> None:
     base = tmp_path_factory.mktemp("fuzz")
@@ -222,8 +222,8 @@ def test_a_mutated_archive_is_unpacked_whole_or_refused_in_a_sentence(
     write_archive(archive, CONTENT)
     content = bytearray(archive.read_bytes())
     most = 1 if ending == "zip" else 6  # two changes of a zip may agree: it states each name twice, without a checksum
-    places = st.lists(st.tuples(st.integers(0, len(content) - 1), st.integers(0, 255)), max_size=most)
-    for index, value in data.draw(places):
+    changes = st.lists(st.tuples(st.integers(0, len(content) - 1), st.integers(0, 255)), max_size=most)
+    for index, value in data.draw(changes):
         content[index] = value
     archive.write_bytes(content[: data.draw(st.integers(0, len(content)))])
     unpacked_whole_or_refused(archive, base / "in")
@@ -231,7 +231,7 @@ def test_a_mutated_archive_is_unpacked_whole_or_refused_in_a_sentence(
 
 @FUZZ
 @given(data=st.data())
-def test_a_tar_with_mutated_headers_is_unpacked_whole_or_refused_in_a_sentence(
+def test_a_tar_with_mutated_headers_is_unpacked_whole_or_refused_in_one_line(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     base = tmp_path_factory.mktemp("fuzz")
@@ -245,15 +245,15 @@ def test_a_tar_with_mutated_headers_is_unpacked_whole_or_refused_in_a_sentence(
 
 @FUZZ
 @given(data=st.data(), pack=st.sampled_from([zipped, tarred]))
-def test_nothing_is_left_of_an_archive_mutated_at_will_that_is_refused(
+def test_a_mutated_archive_that_is_refused_leaves_nothing_behind(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, pack: object
 ) -> None:
     assert callable(pack)
     base = tmp_path_factory.mktemp("fuzz")
     archive = pack(base / ("x.zip" if pack is zipped else "x.tar"), CONTENT, *([] if pack is zipped else ["w"]))
     content = bytearray(archive.read_bytes())
-    places = st.lists(st.tuples(st.integers(0, len(content) - 1), st.integers(0, 255)), max_size=6)
-    for index, value in data.draw(places):
+    changes = st.lists(st.tuples(st.integers(0, len(content) - 1), st.integers(0, 255)), max_size=6)
+    for index, value in data.draw(changes):
         content[index] = value
     archive.write_bytes(content[: data.draw(st.integers(0, len(content)))])
     try:
@@ -281,7 +281,7 @@ FIFTY = {f"{number}.txt": bytes([number]) * 700 for number in range(50)}
     ],
     ids=["within a header", "between members", "within a member", "spoilt", "a hole", "two", "swells"],
 )
-def test_a_tar_of_which_a_part_would_come_out_is_refused(
+def test_a_tar_that_would_be_unpacked_in_part_is_refused(
     tmp_path: Path, spoil: Callable[[bytes, int], bytes], why: str, compress: Callable[[bytes], bytes]
 ) -> None:
     whole = tarred(tmp_path / "x.tar", FIFTY, "w").read_bytes()
@@ -307,7 +307,7 @@ def test_a_checksum_behind_the_end_of_a_tar_is_compared(tmp_path: Path) -> None:
         unpack(tmp_path / "x.tar.gz", tmp_path / "out")
 
 
-def test_a_zip_whose_list_swallows_a_member_is_refused(tmp_path: Path) -> None:
+def test_a_zip_whose_list_hides_a_member_is_refused(tmp_path: Path) -> None:
     content = bytearray(zipped(tmp_path / "x.zip", CONTENT).read_bytes())
     first, second, third = (match.start() for match in re.finditer(b"PK\x01\x02", content))
     content[first + 32] = third - second  # the length of its comment
@@ -317,7 +317,7 @@ def test_a_zip_whose_list_swallows_a_member_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("end", [b"/", b"\0"])
-def test_a_file_in_a_zip_that_seems_a_folder_is_refused(tmp_path: Path, end: bytes) -> None:
+def test_a_file_in_a_zip_with_the_name_of_a_folder_is_refused(tmp_path: Path, end: bytes) -> None:
     content = zipped(tmp_path / "x.zip", CONTENT).read_bytes()
     last = content.rindex(b"a/1.txt") + (6 if end == b"/" else 2)
     (tmp_path / "x.zip").write_bytes(content[:last] + end + content[last + 1 :])
@@ -326,13 +326,13 @@ def test_a_file_in_a_zip_that_seems_a_folder_is_refused(tmp_path: Path, end: byt
 
 
 @pytest.mark.parametrize("name", ["x.zip", "x.tar"])
-def test_an_archive_of_nothing_is_refused(tmp_path: Path, name: str) -> None:
+def test_an_empty_archive_is_refused(tmp_path: Path, name: str) -> None:
     archive = zipped(tmp_path / name, {}) if name == "x.zip" else tarred(tmp_path / name, {}, "w")
     with pytest.raises(DataError, match=rf"The archive .*{name} is empty\. Download it again\."):
         unpack(archive, tmp_path / "out")
 
 
-def test_what_a_killed_process_left_is_gone_when_the_archive_is_unpacked(tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_process_are_removed_when_the_archive_is_unpacked(tmp_path: Path) -> None:
     archive = zipped(tmp_path / "x.zip", {f"{number}": b"1" for number in range(3)})
     program = f"""
         import os, signal
@@ -360,7 +360,7 @@ def test_what_a_killed_process_left_is_gone_when_the_archive_is_unpacked(tmp_pat
     assert sorted(path.name for path in (tmp_path / "in").iterdir()) == [".out.lock", "out"]
 
 
-def test_who_unpacks_an_archive_at_the_same_time_waits_and_takes_what_is_there(tmp_path: Path) -> None:
+def test_unpacking_at_the_same_time_waits_and_uses_the_folder_of_the_other_process(tmp_path: Path) -> None:
     archive = zipped(tmp_path / "x.zip", CONTENT)
     with ThreadPoolExecutor() as threads, FileLock(tmp_path / ".out.lock"):
         waiting = threads.submit(unpack, archive, tmp_path / "out")
@@ -371,7 +371,7 @@ def test_who_unpacks_an_archive_at_the_same_time_waits_and_takes_what_is_there(t
     assert below(waiting.result()) == {"theirs": b""}
 
 
-def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     archive = zipped(tmp_path / "x.zip", CONTENT)
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StoreError, match=r"out could not be written \(.+\)\. Fix and rerun\."):

@@ -1,4 +1,4 @@
-"""A picture becomes a square of pixels, or a sentence."""
+"""A picture becomes a square of pixels, or an error of one sentence."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_square_keeps_the_edges_and_a_centre_cuts_them_off(tmp_path: Path) -> 
     assert abs(int(cut[0, -1, 0]) - 170) < 6
 
 
-def test_a_centre_is_what_torchvision_shows_clip(tmp_path: Path) -> None:
+def test_a_centre_crop_is_that_of_torchvision_for_clip(tmp_path: Path) -> None:
     from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
 
     theirs = Compose([Resize(24, InterpolationMode.BICUBIC), CenterCrop(24)])
@@ -58,7 +58,7 @@ def test_every_mode_becomes_three_channels(tmp_path: Path, mode: str) -> None:
     assert read_picture(path, 6).shape == (6, 6, 3)
 
 
-def test_what_is_transparent_in_a_palette_is_white(tmp_path: Path) -> None:
+def test_transparent_pixels_of_a_palette_become_white(tmp_path: Path) -> None:
     image = Image.new("P", (4, 4), 0)
     image.putpalette([0, 0, 0, 255, 0, 0])
     image.save(tmp_path / "clear.gif", transparency=0)
@@ -66,7 +66,7 @@ def test_what_is_transparent_in_a_palette_is_white(tmp_path: Path) -> None:
 
 
 def png(width: int, height: int) -> bytes:
-    """Write a header that promises a picture, and hardly any pixels."""
+    """Return a header for a picture of this size, followed by hardly any pixels."""
     head = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     body = b"IDAT" + zlib.compress(b"\0" * 9)
     chunks = (head, body, b"IEND")
@@ -82,7 +82,7 @@ def test_a_decompression_bomb_is_refused(tmp_path: Path) -> None:
             read_picture(tmp_path / "bomb.png", 8)
 
 
-def test_a_thread_of_a_picture_is_not_blown_up(tmp_path: Path) -> None:
+def test_a_very_thin_picture_is_not_enlarged(tmp_path: Path) -> None:
     Image.new("RGB", (1, 60_000)).save(tmp_path / "thread.png")
     assert read_picture(tmp_path / "thread.png", 8, "square").shape == (8, 8, 3)
     with pytest.raises(DataError, match="more than the 64,000,000 that are read"):
@@ -90,13 +90,13 @@ def test_a_thread_of_a_picture_is_not_blown_up(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"MZ", b"%!PS-Adobe-3.0 EPSF-3.0", b"<svg/>", png(0, 0)])
-def test_what_is_no_picture_is_named(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_picture_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "odd.png").write_bytes(content)
     with pytest.raises(DataError, match=r"odd\.png cannot be read as a picture \(.*\)\. Remove or replace it\."):
         read_picture(tmp_path / "odd.png", 8)
 
 
-def test_a_picture_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_picture_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"gone\.png cannot be read as a picture"):
         read_picture(tmp_path / "gone.png", 8)
 
@@ -112,7 +112,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 @FUZZ
 @given(kind=st.sampled_from(FORMATS), data=st.data())
-def test_a_mutated_picture_gives_pixels_or_a_sentence(
+def test_a_mutated_picture_gives_pixels_or_an_error_of_one_line(
     sound: dict[str, bytes], tmp_path: Path, kind: str, data: st.DataObject
 ) -> None:
     content = bytearray(sound[kind])
@@ -153,7 +153,7 @@ def test_sixteen_bits_of_grey_become_eight(tmp_path: Path, ending: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.int32, np.float32])
-def test_numbers_of_which_nobody_says_what_is_white_are_refused(tmp_path: Path, dtype: type) -> None:
+def test_images_of_32_bit_numbers_are_refused(tmp_path: Path, dtype: type) -> None:
     Image.fromarray(np.full((8, 8), 3, dtype)).save(tmp_path / "x.tif")
     with pytest.raises(DataError, match="32-bit images are not supported"):
         read_picture(tmp_path / "x.tif", 8)
@@ -174,7 +174,7 @@ FORMS = "PNG, JPEG, WEBP, BMP, GIF, TIFF, PPM"
     ],
     ids=["empty", "text", "huge", "bomb", "cut off", "missing"],
 )
-def test_the_reason_is_ours_and_never_the_decoders(tmp_path: Path, content: bytes | None, reason: str) -> None:
+def test_the_reason_is_our_own_and_never_the_decoders(tmp_path: Path, content: bytes | None, reason: str) -> None:
     file = tmp_path / "it.png"
     if content is not None:
         file.write_bytes(content)
@@ -218,7 +218,7 @@ def save_turned(file: Path, orientation: int, mode: str = "L") -> None:
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "I;16"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_an_upright_image_is_seen_as_in_a_viewer(tmp_path: Path, orientation: int, mode: str) -> None:
+def test_an_upright_image_is_read_as_shown_in_a_viewer(tmp_path: Path, orientation: int, mode: str) -> None:
     save_turned(tmp_path / "x.png", orientation, mode)
     assert np.array_equal(read_picture(tmp_path / "x.png", 2, upright=True)[..., 0], CORNERS)
     assert np.array_equal(read_picture(tmp_path / "x.png", 2)[..., 0], STORED[orientation](CORNERS))

@@ -34,14 +34,14 @@ def test_an_interrupted_download_resumes_where_it_stopped(tmp_path: Path) -> Non
     assert (tmp_path / "w.bin").read_bytes() == CONTENT
 
 
-def test_a_part_that_is_whole_is_not_fetched_again(tmp_path: Path) -> None:
+def test_a_complete_partial_file_is_not_fetched_again(tmp_path: Path) -> None:
     (tmp_path / "w.bin.part").write_bytes(CONTENT)
     with served() as (address, _):
         download(address, tmp_path / "w.bin", silent)
     assert (tmp_path / "w.bin").read_bytes() == CONTENT
 
 
-def test_a_missing_file_and_a_missing_server_are_one_sentence(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_missing_server_are_errors(tmp_path: Path) -> None:
     gone = pytest.raises(DataError, match=r"/gone could not be fetched \(HTTP 404\)\. Check the connection")
     with served() as (address, _), gone:
         download(address.replace("w.bin", "gone"), tmp_path / "w.bin", silent)
@@ -58,7 +58,7 @@ def test_a_file_gets_its_name_when_its_checksum_is_right(tmp_path: Path) -> None
     assert sizes[-1] == len(CONTENT)
 
 
-def test_a_file_that_is_there_is_left_alone(tmp_path: Path) -> None:
+def test_an_existing_file_is_not_downloaded_again(tmp_path: Path) -> None:
     (tmp_path / "w.bin").write_text("mine")
     with served() as (address, ranges):
         get_files([RemoteFile(address, "w.bin", MD5)], tmp_path, silent)
@@ -75,7 +75,7 @@ def test_another_checksum_is_refused_and_the_file_deleted(tmp_path: Path) -> Non
     assert not list(tmp_path.iterdir())
 
 
-def test_a_full_disk_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
@@ -84,7 +84,7 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyP
         get_files([RemoteFile("http://127.0.0.1/w.bin", "w.bin")], tmp_path, silent)
 
 
-def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"file/x cannot be written"):
         get_files([RemoteFile("http://127.0.0.1/w.bin", "w.bin")], tmp_path / "file" / "x", silent)

@@ -1,4 +1,4 @@
-"""Folders are listed in one order, and never left."""
+"""Folders are listed in one order, and links that lead out of them are refused."""
 
 from __future__ import annotations
 
@@ -77,19 +77,19 @@ def test_a_class_without_pictures_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "opener", [pictures_in, lambda path: open_classes(path, 3), lambda path: open_pictures(path, 3)]
 )
-def test_a_folder_that_is_not_there_is_named(tmp_path: Path, opener: Callable[[Path], object]) -> None:
+def test_a_missing_folder_is_named(tmp_path: Path, opener: Callable[[Path], object]) -> None:
     with pytest.raises(DataError, match=r"The folder .*nowhere does not exist\."):
         opener(tmp_path / "nowhere")
 
 
-def test_a_circle_of_links_ends(tmp_path: Path) -> None:
+def test_a_cycle_of_links_ends(tmp_path: Path) -> None:
     paint(tmp_path / "a" / "1.png")
     (tmp_path / "a" / "again").symlink_to(tmp_path)
     assert len(pictures_in(tmp_path)) == 1
 
 
 @pytest.mark.parametrize("name", ["a\udcff/1.png", "a/\udcff.png", "a/b\udcff/1.png"])
-def test_a_name_that_is_no_text_is_refused(tmp_path: Path, name: str) -> None:
+def test_a_name_that_is_not_utf_8_is_refused(tmp_path: Path, name: str) -> None:
     paint(tmp_path / "a" / "1.png")
     paint(tmp_path / name)
     with pytest.raises(DataError, match=r"is not valid UTF-8\. Rename that file or folder\."):
@@ -100,7 +100,7 @@ def test_a_name_that_is_no_text_is_refused(tmp_path: Path, name: str) -> None:
 def test_a_link_that_leads_to_itself_is_refused(tmp_path: Path, name: str) -> None:
     paint(tmp_path / "a" / "1.png")
     (tmp_path / name).symlink_to(tmp_path / name)
-    if name != "a/x.png":  # what is no folder is no class
+    if name != "a/x.png":  # only folders are classes
         assert list(classes_in(tmp_path)) == ["a"]
         return
     with pytest.raises(DataError, match=r"is part of a loop of links\."):
@@ -123,11 +123,11 @@ def test_pictures_in_formats_that_are_not_read_are_counted_once(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("name", ["a/list.csv", "a/notes.txt", "a/1.json", "a/._1.heic", ".trash/1.heic", "a/README"])
-def test_what_is_no_picture_or_hidden_is_left_out_in_silence(tmp_path: Path, name: str) -> None:
+def test_hidden_files_and_those_of_other_kinds_are_left_out_without_a_message(tmp_path: Path, name: str) -> None:
     assert left_out(empty(tmp_path, "a/1.png", name), tmp_path / "nowhere") == ""
 
 
-def test_no_ending_is_read_and_left_out() -> None:
+def test_no_ending_is_both_read_and_left_out() -> None:
     assert not ENDINGS & UNREAD
 
 
@@ -153,7 +153,7 @@ def test_pictures_of_any_shape_become_squares_of_three_channels(tmp_path: Path) 
     assert grey.shape == colour.shape == (3, 5, 5)
 
 
-def test_what_is_transparent_is_white(tmp_path: Path) -> None:
+def test_transparent_pixels_become_white(tmp_path: Path) -> None:
     paint(tmp_path / "clear.png", (0, 0, 0, 0), mode="RGBA")
     assert (open_pictures(tmp_path, 3).read([0]) == 255).all()
 
@@ -163,7 +163,7 @@ def test_a_single_file_is_a_query_too(tmp_path: Path) -> None:
     assert len(open_pictures(tmp_path / "one.png", 3)) == 1
 
 
-def test_a_folder_without_pictures_is_told(tmp_path: Path) -> None:
+def test_a_folder_without_pictures_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="has no image"):
         open_pictures(tmp_path, 3)
 
@@ -227,7 +227,7 @@ def test_a_query_belongs_to_the_class_that_the_outermost_folder_names(tmp_path: 
 
 
 @pytest.mark.parametrize("name", ["", "1.png"])
-def test_the_given_folder_counts_as_well(tmp_path: Path, name: str) -> None:
+def test_the_name_of_the_given_folder_counts_too(tmp_path: Path, name: str) -> None:
     folder = empty(tmp_path / "dog", "1.png")
     assert open_queries(folder / name, 4, ("cat", "dog")).labels.tolist() == [1]
 

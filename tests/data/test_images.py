@@ -1,4 +1,4 @@
-"""Images in files are known by their contents, hashed once, and shown at any size."""
+"""Images in files are identified by their contents, hashed once, and read at any size."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_class_without_an_image_is_still_a_class(members: dict[str, list[Path]
     assert images_of({**members, "emu": []}, ("emu", "dog"), None).labels.tolist() == [1]
 
 
-def test_identity_is_content_labels_names_and_fit_but_not_side_or_place(
+def test_identity_is_content_labels_names_and_fit_but_not_side_or_path(
     members: dict[str, list[Path]], tmp_path: Path
 ) -> None:
     images = images_of(members, ("cat", "dog"), None)
@@ -60,7 +60,7 @@ def test_identity_is_content_labels_names_and_fit_but_not_side_or_place(
     assert isinstance(images, FileImages)
 
 
-def test_a_backbone_gets_its_own_side_where_images_have_any(members: dict[str, list[Path]]) -> None:
+def test_images_of_any_side_are_read_at_the_side_of_the_backbone(members: dict[str, list[Path]]) -> None:
     class Fixed:
         pass
 
@@ -70,11 +70,11 @@ def test_a_backbone_gets_its_own_side_where_images_have_any(members: dict[str, l
 
 
 def test_a_file_is_hashed_once(members: dict[str, list[Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    files, memory = members["cat"], tmp_path / "memory" / "hashes.json"
-    first = content_hashes(files, memory)
+    files, cache = members["cat"], tmp_path / "memory" / "hashes.json"
+    first = content_hashes(files, cache)
     assert first == [file_sha256(file) for file in files]
     monkeypatch.setattr(checksums, "file_sha256", lambda path: pytest.fail(f"{path} is hashed again"))
-    assert content_hashes(files, memory) == first
+    assert content_hashes(files, cache) == first
 
 
 def test_a_changed_file_is_hashed_again(members: dict[str, list[Path]], tmp_path: Path) -> None:
@@ -87,19 +87,21 @@ def test_a_changed_file_is_hashed_again(members: dict[str, list[Path]], tmp_path
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"x": 1}', '{"x": [1, 2, 3]}', "[" * 10_000])
-def test_a_spoilt_memory_remembers_nothing(members: dict[str, list[Path]], tmp_path: Path, content: str) -> None:
-    memory = tmp_path / "hashes.json"
-    memory.write_text(content)
-    assert content_hashes(members["dog"], memory) == [file_sha256(members["dog"][0])]
-    assert len(json.loads(memory.read_text())[1]) == 1
+def test_a_damaged_cache_of_hashes_is_ignored(members: dict[str, list[Path]], tmp_path: Path, content: str) -> None:
+    cache = tmp_path / "hashes.json"
+    cache.write_text(content)
+    assert content_hashes(members["dog"], cache) == [file_sha256(members["dog"][0])]
+    assert len(json.loads(cache.read_text())[1]) == 1
 
 
-def test_a_folder_that_cannot_be_written_costs_only_the_hashing(members: dict[str, list[Path]], tmp_path: Path) -> None:
+def test_files_are_hashed_even_if_the_folder_of_the_cache_cannot_be_written(
+    members: dict[str, list[Path]], tmp_path: Path
+) -> None:
     (tmp_path / "file").write_text("")
     assert len(content_hashes(members["dog"], tmp_path / "file" / "hashes.json")) == 1
 
 
-def test_a_file_that_is_gone_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"gone\.png cannot be read \(No such file or directory\)"):
         content_hashes([tmp_path / "gone.png"], None)
 
@@ -110,16 +112,16 @@ def test_a_publishers_checksum_is_md5(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("other", ["0", "NaN", "1e999"])
-def test_a_memory_of_which_a_digit_was_changed_remembers_nothing(
+def test_a_cache_of_hashes_with_a_changed_digit_is_ignored(
     members: dict[str, list[Path]], tmp_path: Path, other: str
 ) -> None:
-    memory, file = tmp_path / "hashes.json", members["dog"][0]
-    (true,) = content_hashes([file], memory)
+    cache, file = tmp_path / "hashes.json", members["dog"][0]
+    (true,) = content_hashes([file], cache)
     size = f"[{file.stat().st_size},"
-    changed = memory.read_text().replace(size, f"[{other},") if other != "0" else _turned(memory.read_text(), true)
-    assert changed != memory.read_text()
-    memory.write_text(changed)
-    assert content_hashes([file], memory) == [true]
+    changed = cache.read_text().replace(size, f"[{other},") if other != "0" else _turned(cache.read_text(), true)
+    assert changed != cache.read_text()
+    cache.write_text(changed)
+    assert content_hashes([file], cache) == [true]
 
 
 def _turned(text: str, sha256: str) -> str:

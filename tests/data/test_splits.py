@@ -48,13 +48,13 @@ def test_a_split_is_read_from_either_sort_of_file(tmp_path: Path, name: str, tex
         ("s.csv", "label,split\n" + "x" * 200_000 + ",base\n", "is not valid CSV"),
     ],
 )
-def test_a_spoilt_split_file_is_one_sentence(tmp_path: Path, name: str, text: str, why: str) -> None:
+def test_an_invalid_split_file_is_explained_in_one_sentence(tmp_path: Path, name: str, text: str, why: str) -> None:
     (tmp_path / name).write_text(text)
     with pytest.raises(DataError, match=why):
         read_split(tmp_path / name)
 
 
-def test_a_file_that_is_no_text_is_told(tmp_path: Path) -> None:
+def test_a_binary_file_and_a_missing_file_are_errors(tmp_path: Path) -> None:
     (tmp_path / "s.csv").write_bytes(b"label,split\n\xff\xfe,base\n")
     with pytest.raises(DataError, match=r"is not UTF-8 text\. Save it as UTF-8\."):
         read_split(tmp_path / "s.csv")
@@ -73,7 +73,7 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path, monkeypatch: pytes
 
 @given(count=st.integers(1, 200), seed=st.integers(0, 10**6), first=st.floats(0, 0.9), second=st.floats(0, 0.9))
 @settings(deadline=None)
-def test_shares_deal_every_class_out_once(count: int, seed: int, first: float, second: float) -> None:
+def test_shares_assign_every_class_to_one_split(count: int, seed: int, first: float, second: float) -> None:
     shares = (first, (1 - first) * second, (1 - first) * (1 - second))
     classes = [f"c{number}" for number in range(count)]
     if round((shares[0] + shares[1]) * count) >= count:
@@ -90,13 +90,13 @@ def test_a_seed_decides_the_split() -> None:
 
 
 @pytest.mark.parametrize("shares", [(0.5, 0.5), (0.5, 0.2, 0.2), (-0.5, 1, 0.5), (float("nan"), 0.5, 0.5)])
-def test_shares_that_are_none_are_told(shares: tuple[float, ...]) -> None:
+def test_invalid_shares_are_errors(shares: tuple[float, ...]) -> None:
     with pytest.raises(DataError, match=r"are not a valid split\. Give three numbers with sum 1"):
         drawn_split(["a", "b"], shares, 0)
 
 
 @pytest.mark.parametrize(("shares", "novel"), [((0.9, 0.1, 0), 0), ((0.6, 0.2, 0.2), 2)])
-def test_shares_that_leave_too_few_novel_classes_are_told(shares: tuple[float, ...], novel: int) -> None:
+def test_shares_that_leave_too_few_novel_classes_are_errors(shares: tuple[float, ...], novel: int) -> None:
     with pytest.raises(DataError) as caught:
         drawn_split([f"c{number}" for number in range(12)], shares, 0, way=5)
     given = ",".join(map(str, shares))
@@ -120,14 +120,16 @@ def test_a_class_without_pictures_is_named() -> None:
         require_known(Split(novel=("fox", "emu", "gnu")), ["fox"], "split file", "data")
 
 
-def test_a_part_that_is_none_is_told() -> None:
+def test_an_unknown_split_is_an_error() -> None:
     with pytest.raises(DataError, match=r"Unknown split 'train'\. Expected base, validation, novel"):
         Split().of("train")
 
 
 @FUZZ
 @given(data=st.data(), ending=st.sampled_from(["csv", "json"]))
-def test_a_mutated_split_file_gives_a_split_or_a_sentence(tmp_path: Path, data: st.DataObject, ending: str) -> None:
+def test_a_mutated_split_file_gives_a_split_or_an_error_of_one_line(
+    tmp_path: Path, data: st.DataObject, ending: str
+) -> None:
     content = bytearray((JSON if ending == "json" else CSV).encode())
     for index, value in data.draw(
         st.lists(st.tuples(st.integers(0, len(content) - 1), st.integers(0, 255)), max_size=5)
@@ -145,7 +147,7 @@ def test_a_mutated_split_file_gives_a_split_or_a_sentence(tmp_path: Path, data: 
 
 @FUZZ
 @given(content=st.recursive(st.none() | st.text(max_size=3) | st.integers(), lambda c: st.lists(c, max_size=3)))
-def test_json_of_any_shape_gives_a_split_or_a_sentence(tmp_path: Path, content: object) -> None:
+def test_json_of_any_shape_gives_a_split_or_an_error_of_one_line(tmp_path: Path, content: object) -> None:
     (tmp_path / "s.json").write_text(json.dumps({"base": content, "novel": ["fox"]}))
     try:
         assert "fox" in read_split(tmp_path / "s.json").novel

@@ -1,4 +1,4 @@
-"""A manifest in the data folder is a data set and a track; a spoilt one costs only itself."""
+"""A manifest in the data folder is a data set and a track; an invalid one does not affect the others."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def offered(data: Path) -> Catalogue:
     return Catalogue(host)
 
 
-def test_it_keeps_every_promise_of_a_data_set(folder: Path) -> None:
+def test_the_data_set_of_a_manifest_passes_the_contract_kit(folder: Path) -> None:
     check(dataset_class(manifest(folder, license="CC0-1.0", domain="colours")))
 
 
@@ -86,7 +86,7 @@ def test_a_data_folder_is_offered_once(folder: Path, tmp_path: Path) -> None:
         ("\x00", "is not a valid data set manifest"),
     ],
 )
-def test_a_spoilt_manifest_costs_only_itself(folder: Path, tmp_path: Path, text: str, why: str) -> None:
+def test_an_invalid_manifest_does_not_affect_the_others(folder: Path, tmp_path: Path, text: str, why: str) -> None:
     write_manifest(tmp_path, manifest(folder))
     manifest_path(tmp_path, "other").write_text(text)
     host = Host()
@@ -111,7 +111,7 @@ def test_a_manifest_whose_class_is_in_two_splits_is_refused(folder: Path, tmp_pa
         read_manifest(path)
 
 
-def test_a_class_that_vanished_is_named(folder: Path, tmp_path: Path) -> None:
+def test_a_class_without_a_folder_is_named(folder: Path, tmp_path: Path) -> None:
     for file in (folder / "c").iterdir():
         file.unlink()
     (folder / "c").rmdir()
@@ -138,13 +138,13 @@ def test_a_table_lists_pictures_relative_to_itself(folder: Path) -> None:
         ("file,label\n", "has no column 'path'"),
     ],
 )
-def test_a_table_that_does_not_fit_is_one_sentence(folder: Path, text: str, why: str) -> None:
+def test_an_invalid_table_is_explained_in_one_sentence(folder: Path, text: str, why: str) -> None:
     (folder / "t.csv").write_text(text)
     with pytest.raises(DataError, match=why):
         list_images(folder / "t.csv")
 
 
-def test_what_is_neither_folder_nor_table_is_told(folder: Path) -> None:
+def test_a_path_to_neither_folders_nor_a_table_is_an_error(folder: Path) -> None:
     with pytest.raises(DataError, match="is neither a folder of class folders nor a CSV file"):
         list_images(folder / "a" / "0.png")
     with pytest.raises(DataError, match="must hold one folder of pictures for each class, at least two"):
@@ -152,14 +152,14 @@ def test_what_is_neither_folder_nor_table_is_told(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "Mine", "a/b", "../x", "-a", "a b"])
-def test_a_name_that_is_none_is_told(name: str) -> None:
+def test_invalid_names_are_errors(name: str) -> None:
     with pytest.raises(DataError, match="cannot be a data set's name"):
         require_name(name)
 
 
 @FUZZ
 @given(data=st.data())
-def test_a_mutated_manifest_is_read_or_noted(folder: Path, tmp_path: Path, data: st.DataObject) -> None:
+def test_a_mutated_manifest_is_read_or_an_error_of_one_line(folder: Path, tmp_path: Path, data: st.DataObject) -> None:
     path = manifest_path(tmp_path, "mine")
     path.parent.mkdir(exist_ok=True)
     content = bytearray(manifest(folder).model_dump_json().encode())
@@ -178,7 +178,7 @@ def test_a_mutated_manifest_is_read_or_noted(folder: Path, tmp_path: Path, data:
 @given(
     key=st.sampled_from(["name", "path", "splits", "settings", "fit", "more"]), value=st.none() | st.text(max_size=4)
 )
-def test_a_manifest_with_a_strange_value_is_read_or_noted(
+def test_a_manifest_with_an_unexpected_value_is_read_or_an_error_of_one_line(
     folder: Path, tmp_path: Path, key: str, value: str | None
 ) -> None:
     path = manifest_path(tmp_path, "mine")
@@ -199,7 +199,7 @@ def test_a_data_set_takes_the_options_that_follow_its_name() -> None:
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "x" * 5000])
-def test_a_name_longer_than_any_files_is_not_there(folder: Path, name: str) -> None:
+def test_a_path_longer_than_any_file_name_does_not_exist(folder: Path, name: str) -> None:
     (folder / "t.csv").write_text(f"path,label\n{name},a\n")
     with pytest.raises(DataError, match="which does not exist"):
         list_images(folder / "t.csv")

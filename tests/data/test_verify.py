@@ -1,4 +1,4 @@
-"""A check counts, names what is broken, and finds what looks alike across base and novel."""
+"""A check counts images, names broken ones, and finds near duplicates across base and novel."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_novel_image_that_was_seen_in_training_is_named(folder: Path, tmp_path
     assert (pair.base, pair.novel) == (str(folder / "a" / "0.png"), str(folder / "c" / "0.png"))
 
 
-def test_so_is_one_of_another_size_and_compression(folder: Path, tmp_path: Path) -> None:
+def test_a_near_duplicate_of_another_size_and_compression_is_named(folder: Path, tmp_path: Path) -> None:
     picture(0).resize((90, 80), Image.Resampling.BICUBIC).save(folder / "c" / "again.jpg", quality=60)
     (pair,) = check_dataset(dataset(folder), tmp_path).near_duplicates
     assert not pair.same
@@ -68,7 +68,7 @@ def test_so_is_one_of_another_size_and_compression(folder: Path, tmp_path: Path)
     assert pair.bits <= 4
 
 
-def test_images_that_lie_in_no_files_are_named_by_class_and_place(tmp_path: Path) -> None:
+def test_images_without_files_are_named_by_class_and_index(tmp_path: Path) -> None:
     class Twice(ToyWaves):
         def load(self, split: str, root: Path) -> ToyImages:
             return super().load("base", root)
@@ -80,7 +80,7 @@ def test_images_that_lie_in_no_files_are_named_by_class_and_place(tmp_path: Path
     assert all(pair.base == pair.novel for pair in alike)
 
 
-def test_progress_is_told(folder: Path, tmp_path: Path) -> None:
+def test_progress_is_reported(folder: Path, tmp_path: Path) -> None:
     received: list[tuple[int, int]] = []
     check_dataset(dataset(folder), tmp_path, on_step=lambda done, total: received.append((done, total)))
     assert received == [(number + 1, 12) for number in range(12)]
@@ -91,19 +91,19 @@ def test_any_data_set_can_be_checked(tmp_path: Path) -> None:
     assert [split.name for split in actual.splits] == ["base", "validation", "novel"]
 
 
-def test_a_data_set_whose_files_are_missing_says_so(tmp_path: Path) -> None:
+def test_missing_files_of_a_data_set_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is neither a folder of class folders nor a CSV file"):
         check_dataset(dataset(tmp_path / "gone"), tmp_path)
 
 
-def test_featureless_images_are_alike_to_none() -> None:
+def test_featureless_images_have_no_near_duplicates() -> None:
     grey = dhash(np.full((20, 20, 3), 7, np.uint8))
     assert grey.shape == (64,)
     assert not grey.any()
     assert not list(near_pairs(grey[None], grey[None]))
 
 
-def test_a_difference_hash_says_where_it_grows_brighter() -> None:
+def test_a_difference_hash_marks_where_the_image_grows_brighter() -> None:
     bright = np.repeat(np.tile(np.linspace(0, 255, 90).astype(np.uint8), (80, 1))[..., None], 3, axis=2)
     assert dhash(bright).all()
     assert not dhash(bright[:, ::-1]).any()

@@ -62,7 +62,7 @@ HELD_BY = {
         "tests/pipeline/test_cell.py::test_every_results_folder_counts_its_own_looks",
     ),
     "Seeds": (
-        "tests/basics/test_seeds.py::test_opening_another_stream_moves_none",
+        "tests/basics/test_seeds.py::test_opening_another_stream_does_not_change_existing_ones",
         "tests/pipeline/test_cell.py::test_the_same_seed_gives_the_same_accuracies_in_a_fresh_cache",
         "tests/testing/test_contract.py",
     ),
