@@ -63,7 +63,7 @@ def test_a_page_shows_numbers_marks_dashes_and_reasons(record: Make) -> None:
     assert page.endswith("Regenerate with `freeshot leaderboard --write`.\n")
 
 
-def test_the_page_says_which_interval_it_shows(record: Make) -> None:
+def test_the_page_states_which_interval_it_shows(record: Make) -> None:
     assert "half of the interval: BCa bootstrap 95 % over 20 shared episodes" in render(
         "markdown", [record()], interval="bca"
     )
@@ -90,7 +90,7 @@ def test_many_tracks_become_several_tables_that_fit(record: Make) -> None:
     assert all(line.startswith("a-method-with-a-long-name") for line in numbers)
 
 
-def test_strangers_text_is_only_text(record: Make) -> None:
+def test_hostile_text_is_only_text(record: Make) -> None:
     name = "a|b [red]x[/red] <b>y</b> *z* `q`\x1b[31m\nnext"
     records = [record(name), record("c", status="failed", reason=name), record("d", options={"k": name})]
     extensions = Extensions((Column("[bold]T|", lambda _: "<i>|[/]"),))
@@ -123,12 +123,12 @@ def test_the_order_of_records_changes_nothing(record: Make, data: st.DataObject)
     assert terminal(shuffled) == terminal(records)
 
 
-def test_versions_have_headings_of_their_own(record: Make) -> None:
+def test_each_version_has_its_own_heading(record: Make) -> None:
     page = render("markdown", [record(), record(version=2)])
     assert page.index("## pocket, tracks of version 2") < page.index("## pocket, tracks of version 1")
 
 
-def test_nothing_and_only_limited_runs_still_read_well(record: Make) -> None:
+def test_a_page_without_records_or_with_limited_runs_only_has_a_sentence(record: Make) -> None:
     assert "There are no records yet." in render("markdown", [])
     assert "freeshot run" in terminal([])
     limited = [record(limit=3)]
