@@ -1,4 +1,4 @@
-"""The figure of what a pool's size and quality change is made from two boards."""
+"""The figure of the effects of a pool's size and quality is made from two boards."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def made_boards(variants: Sequence[str], sets: Sequence[str] = SETS) -> tuple[Bo
     """Return boards on which a variant's accuracy rises with its position, icons 20 points above sketch."""
     lifts = {"icons": 0.2, "sketch": 0.0}
     pools = {
-        (name, f"pools/{name}/{each}/5w1s"): 0.3 + 0.01 * index + lifts[each]
+        (name, f"pools/{name}/{dataset}/5w1s"): 0.3 + 0.01 * index + lifts[dataset]
         for index, name in enumerate(variants)
-        for each in sets
+        for dataset in sets
     }
-    whole = {("whole", f"in-domain/{each}/5w1s"): 0.5 + lifts[each] for each in SETS}
+    whole = {("whole", f"in-domain/{dataset}/5w1s"): 0.5 + lifts[dataset] for dataset in SETS}
     return board("pools", pools), board("pocket", whole)
 
 
@@ -47,7 +47,7 @@ def test_a_method_with_one_data_set_is_compared_with_the_whole_pool_on_that_set(
 def test_the_figure_shows_each_size_and_each_change() -> None:
     means = pool_means("mean", *made_boards(tuple(dict.fromkeys((*SIZES, *CHANGED)))))
     drawing = ET.fromstring(figure([means], frozen=35.0))  # noqa: S314
-    words = ["".join(each.itertext()) for each in drawing.iter("{http://www.w3.org/2000/svg}text")]
+    words = ["".join(text.itertext()) for text in drawing.iter("{http://www.w3.org/2000/svg}text")]
     assert set(CHANGED.values()) <= set(words)
     assert {"2", "5", "10", "20", "40", "no LoRA", "mean"} <= set(words)
     dots = list(drawing.iter("{http://www.w3.org/2000/svg}circle"))
