@@ -50,7 +50,7 @@ def test_a_class_with_too_few_images_is_never_drawn() -> None:
     assert 4 not in LABELS[drawn()[1]]
 
 
-def test_every_image_of_a_class_is_as_likely() -> None:
+def test_all_images_of_a_class_are_equally_likely() -> None:
     _, query = drawn(6000)
     of_first = np.bincount(query[np.isin(query, np.arange(10))], minlength=10)
     assert of_first.max() < 1.2 * of_first.min()

@@ -125,7 +125,7 @@ def test_a_head_with_invalid_scores_is_an_error(head: Callable[[Tensor, Tensor, 
         score_embedding(CustomHeadLearner(head), IMAGES, EPISODES, CPU)
 
 
-def test_a_head_that_trusts_the_order_of_queries_gains_nothing() -> None:
+def test_a_head_that_scores_by_position_is_right_by_chance() -> None:
     def by_position(support: Tensor, query: Tensor, way: int) -> Tensor:
         blocks = torch.arange(way).repeat_interleave(query.shape[1] // way)
         return torch.nn.functional.one_hot(blocks, way).expand(len(query), -1, -1).float()
@@ -194,7 +194,7 @@ def test_a_constant_prediction_is_right_by_chance() -> None:
     assert accuracy(constant, EPISODES[0]) == pytest.approx(1 / 3)
 
 
-def test_a_learner_that_trusts_the_order_of_queries_gains_nothing() -> None:
+def test_a_learner_that_scores_by_position_is_right_by_chance() -> None:
     by_position = Tuned(lambda _, queries: torch.eye(3).repeat_interleave(len(queries) // 3, 0))
     assert abs(float(np.mean([accuracy(by_position, e) for e in EPISODES])) - 1 / 3) < 0.1
 

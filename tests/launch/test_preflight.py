@@ -135,7 +135,7 @@ class AnySize(Small):
     """The same images, available at any size."""
 
     def at(self, side: int) -> ToyImages:
-        """Return images of 16 px, whatever the side."""
+        """Return images of 16 px for any side."""
         return ToyImages(self.kinds)
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 TRACKS = [f"in-domain/set-{letter}/5w1s" for letter in "abcdef"]
 
 
-def world(record: Make, methods: dict[str, float]) -> list[RunRecord]:
+def records_of(record: Make, methods: dict[str, float]) -> list[RunRecord]:
     return [record(method, track, mean) for method, mean in methods.items() for track in TRACKS]
 
 
@@ -33,7 +33,7 @@ def shown(records: list[RunRecord]) -> Across:
 
 
 def test_a_row_has_its_rank_its_iqm_and_what_it_wins(record: Make) -> None:
-    actual = shown(world(record, {"a": 0.6, "b": 0.5}))
+    actual = shown(records_of(record, {"a": 0.6, "b": 0.5}))
     assert actual.table.titles == ("Row", "Average rank\nby means", "IQM", "over 1", "over 2")
     lines = [[words.text for words in line] for line in actual.table.lines]
     assert lines == [
@@ -58,19 +58,19 @@ def test_rows_with_long_names_are_named_by_their_numbers(record: Make) -> None:
 def test_a_sentence_states_that_all_rows_can_be_distinguished(record: Make) -> None:
     assert (
         "All of these rows can be distinguished across these tracks."
-        in shown(world(record, {"a": 0.6, "b": 0.5})).sentences
+        in shown(records_of(record, {"a": 0.6, "b": 0.5})).sentences
     )
 
 
 @pytest.mark.parametrize(("rows", "matrix"), [(8, True), (9, False)])
 def test_the_matrix_is_shown_up_to_eight_rows(record: Make, rows: int, matrix: bool) -> None:
-    page = render("markdown", world(record, {f"m{i}": 0.3 + i / 50 for i in range(rows)}))
+    page = render("markdown", records_of(record, {f"m{i}": 0.3 + i / 50 for i in range(rows)}))
     assert ("over 8" in page) is matrix
     assert ("better/equal/worse/undecided" in page) is matrix
 
 
 def test_the_page_and_the_terminal_show_them_with_cautions(record: Make) -> None:
-    records = world(record, {"a": 0.6, "b": 0.5})
+    records = records_of(record, {"a": 0.6, "b": 0.5})
     page = render("markdown", records)
     assert page.index("### Overview") < page.index("### Across tracks")
     assert "| 1: a | **1.00** | 60.00 | – | **100 % (6/0/0/0)** |" in page

@@ -39,7 +39,7 @@ def test_a_small_difference_counts_where_the_episodes_swing_together(record: Mak
     assert ranks([record("a", mean=0.60), record("b", mean=0.59)]) == {"a": 1, "b": 2}
 
 
-def test_controls_stand_apart_and_are_not_ranked(record: Make) -> None:
+def test_controls_are_listed_apart_and_not_ranked(record: Make) -> None:
     (board,) = boards([record("a"), record("chance", mean=0.2, role="floor"), record("real", mean=0.8, role="ceiling")])
     assert [row.label for row in board.rows] == ["a"]
     assert board.rows[0].cells[SKETCH].rank == 1
@@ -177,7 +177,7 @@ def test_tracks_with_different_backbones_still_make_one_row(record: Make) -> Non
     assert [row.label for row in board.rows] == ["m"]
 
 
-def test_in_domain_leads_and_shots_stand_side_by_side(record: Make) -> None:
+def test_in_domain_comes_first_and_shots_are_side_by_side(record: Make) -> None:
     (board,) = boards([record(track=FLAGS), record(track=SKETCH5), record(track=SKETCH)])
     assert {name: [t.title for t in tracks] for name, tracks in board.sections.items()} == {
         "in-domain": [("sketch", "5-way 1-shot"), ("sketch", "5-way 5-shot")],
@@ -266,7 +266,7 @@ def test_a_count_that_one_record_lacks_is_missing_from_the_row(record: Make, lac
     assert "Prepare\n(TFLOP)" not in cost_table((plain,)).titles
 
 
-def test_a_column_takes_the_first_value_and_a_broken_one_costs_a_sentence(record: Make) -> None:
+def test_a_column_has_the_first_value_and_a_failing_column_is_reported(record: Make) -> None:
     def broken(_: RunRecord) -> float:
         raise KeyError("energy")
 
