@@ -1,4 +1,4 @@
-"""Write what the commands of the documentation print below them: `python -m tests.docs [PAGE …]`."""
+"""Write the output of the documentation's commands below them: `python -m tests.docs [PAGE …]`."""
 
 from __future__ import annotations
 

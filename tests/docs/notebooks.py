@@ -1,4 +1,4 @@
-"""Run the notebooks of the documentation and store what they show: `python -m tests.docs.notebooks [FILE …]`."""
+"""Run the notebooks of the documentation and store their outputs: `python -m tests.docs.notebooks [FILE …]`."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def executed(file: Path) -> Any:
 
 
 def shown_text(notebook: Any) -> list[str]:
-    """Return what each code cell shows as text, without numbers that may differ between two runs."""
+    """Return the text output of each code cell, without numbers that may differ between two runs."""
     return [blurred("\n".join(map(_text, cell.outputs))) for cell in notebook.cells if cell.cell_type == "code"]
 
 

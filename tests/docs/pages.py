@@ -1,9 +1,9 @@
-"""Run the commands of a documentation page in an empty folder, and put what they print below them.
+"""Run the commands of a documentation page in an empty folder, and write their output below them.
 
 A block ```console holds commands after `$ ` and their output; a block ```python with a title is written to the file of
-that name, one without is run. Commands of a page run in the order in which they stand there; one that ends with a
-backslash continues on the next line. What only the tests need stands in comments before a block, which readers of the
-site do not see, each about all commands of the block or, with a number, about one:
+that name, one without is run. Commands of a page run in the order of the page; a command that ends with a
+backslash continues on the next line. Instructions for the tests are comments before a block, which are invisible on
+the site; each is about all commands of the block or, with a number, about one:
 
     <!-- docs: first 5 -->               show the first lines of the output, and `…` for the others
     <!-- docs: 2: first 2, last 1 -->    the same for the second command, with lines of the end
@@ -39,7 +39,7 @@ ENVIRONMENT = {"DOCS": str(DOCS), "COLUMNS": "110", "NO_COLOR": "1", "TERM": "du
 
 @dataclass(frozen=True)
 class Ran:
-    """A block as it stands in the page, and as it should."""
+    """A block as it is in the page, and as it should be."""
 
     old: str
     new: str
@@ -81,7 +81,7 @@ def _console(block: re.Match[str], folder: Path) -> Ran:
 
 
 def notes(text: str, *starts: str, number: int = 0, whole: bool = False) -> list[str]:
-    """List what the comments of a block say with one of these beginnings, about all commands or the numbered one."""
+    """List the comments of a block with one of these beginnings, about all commands or the numbered one."""
     about = [note for note in NOTE.finditer(text) if note["command"] in {None, str(number)}]
     own = [note["text"] for note in about if note["text"].startswith(starts)]
     return own if whole else [note.removeprefix(start) for note in own for start in starts]
@@ -156,6 +156,6 @@ def _dedented(body: str, indent: str) -> str:
 
 
 def blurred(text: str) -> str:
-    """Forget what may differ between two runs: numbers, hashes, and how wide columns are drawn."""
+    """Replace what may differ between two runs: numbers, hashes, and the widths of columns."""
     text = re.sub(r"[0-9a-f]{8}…|\b[0-9a-f]{8,16}\b|\d[\d.,]*", "N", text)
     return re.sub(r"[ ─━═-]+", " ", text)

@@ -112,8 +112,8 @@ def with_rules(text: str) -> str:
     from freeshot.testing.contract.all_rules import RULES as CONTRACT
 
     by_kind: dict[str, list[str]] = defaultdict(list)
-    every = {kind for rule in CONTRACT for kind in rule.kinds}
-    shared = [rule.title for rule in CONTRACT if len(rule.kinds) >= len(every) - 2]
+    kinds = {kind for rule in CONTRACT for kind in rule.kinds}
+    shared = [rule.title for rule in CONTRACT if len(rule.kinds) >= len(kinds) - 2]
     for rule in CONTRACT:
         for kind in rule.kinds:
             by_kind[kind].extend([rule.title] if rule.title not in shared else [])

@@ -1,4 +1,4 @@
-"""The sentences of 'Which method should I use?' are what the committed records show."""
+"""The sentences of 'Which method should I use?' agree with the committed records."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_the_average_is_better_than_no_lora_on_almost_every_track() -> None:
     assert minutes(ROWS["lora-average"]) < 1 / 60
 
 
-def test_pool_lda_is_better_than_all_others_that_tune_nothing_on_nine_tracks_and_all_exceptions_have_one_shot() -> None:
+def test_pool_lda_is_better_than_all_others_without_tuning_on_nine_tracks_and_with_five_shots() -> None:
     for row in pocket().rows:
         if row.tags.tuning_free and row.tags.data_free == "strict" and row.method != "pool-lda":
             _, wins = verdicts(ROWS["pool-lda"], row)
@@ -39,7 +39,7 @@ def test_pool_lda_is_better_than_all_others_that_tune_nothing_on_nine_tracks_and
                 assert verdict(interval) == "better", (row.method, track)
 
 
-def test_free_is_first_of_the_rows_that_synthesise_images_and_half_undecided_against_the_average() -> None:
+def test_free_leads_the_rows_that_synthesise_images_and_is_half_undecided_against_the_average() -> None:
     strict = [row for row in pocket().rows if row.tags.tuning_free and row.tags.data_free == "strict"]
     _, wins = verdicts(ROWS["free"], ROWS["lora-average"])
     assert [row.method for row in strict[:2]] == ["pool-lda", "free"]
@@ -47,7 +47,7 @@ def test_free_is_first_of_the_rows_that_synthesise_images_and_half_undecided_aga
     assert 15 < minutes(ROWS["free"]) < 25
 
 
-def test_what_is_called_close_to_the_average_or_equal_to_it_is() -> None:
+def test_the_methods_called_close_or_equal_to_the_average_are() -> None:
     for name in ("dare", "dro", "teapot", "composition"):
         difference, wins = verdicts(ROWS[name], ROWS["lora-average"])
         assert abs(difference) < 0.003, name

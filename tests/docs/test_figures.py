@@ -25,7 +25,7 @@ def test_a_figure_is_well_formed_and_requests_nothing(file: Path) -> None:
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_figure_is_as_drawn(name: str) -> None:
-    """Pixels may be compressed by another zlib, so that only their places are compared."""
+    """Pixels may be compressed by another zlib, so that only the rest is compared."""
     pixels = re.compile(r"base64,[^\"]+")
     assert pixels.sub("", FIGURES[name]()) == pixels.sub("", (ASSETS / name).read_text(encoding="utf-8"))
 
@@ -40,7 +40,7 @@ def test_every_figure_is_shown_and_has_no_empty_line() -> None:
 
 @pytest.mark.parametrize("scheme", [LIGHT, DARK])
 @pytest.mark.parametrize("words", ["ink", "soft"])
-def test_text_has_the_contrast_that_wcag_asks_for(scheme: dict[str, str], words: str) -> None:
+def test_text_has_the_contrast_that_wcag_requires(scheme: dict[str, str], words: str) -> None:
     for ground in ("paper", "tint"):
         bright, dark = sorted((luminance(scheme[words]), luminance(scheme[ground])), reverse=True)
         assert (bright + 0.05) / (dark + 0.05) >= 4.5

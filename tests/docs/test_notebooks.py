@@ -1,4 +1,4 @@
-"""Each notebook of the documentation runs, and shows what is stored in it."""
+"""Each notebook of the documentation runs, and its outputs are those stored in it."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::R
 
 
 @pytest.mark.parametrize("file", notebooks(), ids=lambda file: file.stem)
-def test_a_notebook_shows_what_is_stored_in_it(file: Path) -> None:
+def test_the_outputs_of_a_notebook_are_those_stored_in_it(file: Path) -> None:
     assert shown_text(executed(file)) == shown_text(opened(file)), "Store it again with: python -m tests.docs.notebooks"

@@ -1,4 +1,4 @@
-"""The documentation does what it says: each block runs, and what a command prints is what stands below it."""
+"""Each block of the documentation runs, and the output of each command is the text below it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.docs.pages import DOCS, blurred, pages, run_page
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(DOCS)))
-def test_a_pages_commands_do_what_it_says(page: Path, tmp_path: Path) -> None:
+def test_the_commands_of_a_page_run_and_print_the_output_it_shows(page: Path, tmp_path: Path) -> None:
     for ran in run_page(page, tmp_path):
         assert not ran.failed, ran.failed
         assert blurred(ran.new) == blurred(ran.old), "Write it again with: python -m tests.docs"

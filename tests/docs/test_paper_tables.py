@@ -46,7 +46,7 @@ def filled(board: Board, kind: str, *rows: str) -> list[str]:
     return [line for line in page.splitlines() if line.startswith("|")]
 
 
-def test_a_row_is_selected_by_method_and_settings_and_stands_beside_the_papers(board: Board) -> None:
+def test_a_row_is_selected_by_method_and_settings_and_is_shown_beside_the_papers(board: Board) -> None:
     header, _, row = filled(board, "accuracies", "| `mixed ratio=0.5` | Theirs |")
     assert header == "| row | in the paper | 5w1s, % | 5w1s, the paper's | 5w5s, % | 5w5s, the paper's |"
     cells = [cell.strip() for cell in row.strip("|").split("|")]

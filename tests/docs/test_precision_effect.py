@@ -1,4 +1,4 @@
-"""Tables of what bfloat16 changes compare two records of one cell, whichever of them was there first."""
+"""Tables of the effect of bfloat16 compare two records of one cell, in any order."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_the_order_of_the_records_does_not_matter() -> None:
     assert "| −12.50 ± " in effect_row(full, half)
 
 
-def test_a_table_replaces_that_between_the_marks_of_its_suite() -> None:
+def test_a_table_replaces_the_text_between_the_marks_of_its_suite() -> None:
     assert with_effect(PAGE, "pocket", "new\n") == PAGE.replace("old", "new")
 
 

@@ -1,4 +1,4 @@
-"""Every paragraph of the protocol names tests that hold it."""
+"""Every paragraph of the protocol has tests that check it."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-HELD_BY = {
+CHECKED_BY = {
     "Episodes": (
-        "tests/evaluation/test_episodes.py::test_only_what_decides_the_task_decides_the_list",
-        "tests/evaluation/test_episodes.py::test_images_that_changed_under_a_frozen_list_are_refused",
+        "tests/evaluation/test_episodes.py::test_only_fields_of_the_task_change_the_list",
+        "tests/evaluation/test_episodes.py::test_images_that_changed_under_a_frozen_list_are_an_error",
         "tests/evaluation/test_episode_lock.py::test_a_list_is_frozen_by_the_number_of_images_of_each_class_alone",
-        "tests/evaluation/test_episode_lock.py::test_images_that_changed_since_are_refused",
+        "tests/evaluation/test_episode_lock.py::test_images_that_changed_since_the_first_run_are_an_error",
         "tests/leaderboard/test_board.py::test_other_episodes_are_a_problem_and_the_minority_is_left_out",
         "tests/docs/test_protocol.py::test_the_tracks_of_the_pocket_and_paper_suites_have_600_episodes",
     ),
     "The interval": (
         "tests/stats/test_intervals.py::test_the_interval_is_scipys",
-        "tests/leaderboard/test_board.py::test_rows_that_cannot_be_told_apart_share_a_rank_and_the_next_one_counts_on",
+        "tests/leaderboard/test_board.py::test_indistinguishable_rows_share_a_rank_and_the_next_rank_is_skipped",
         "tests/leaderboard/test_board.py::test_a_cell_with_several_seeds_has_the_interval_over_them_as_well",
         "tests/leaderboard/test_board.py::test_cells_can_have_the_bootstraps_interval",
         "tests/docs/test_protocol.py::test_the_bootstrap_resamples_9999_times",
@@ -29,7 +29,7 @@ HELD_BY = {
         "tests/leaderboard/test_across_tracks.py::test_friedman_is_scipys_over_all_rows",
         "tests/leaderboard/test_across_tracks.py::test_holm_is_that_of_statsmodels",
         "tests/leaderboard/test_across_tracks.py::test_wins_are_shares_of_tracks_with_ties_half",
-        "tests/leaderboard/test_across_tracks.py::test_few_tracks_and_single_seeds_are_told",
+        "tests/leaderboard/test_across_tracks.py::test_few_tracks_and_single_seeds_are_cautioned",
     ),
     "Data-free": (
         "tests/pipeline/test_cell.py::test_tags_say_how_to_read_a_row",
@@ -48,12 +48,12 @@ HELD_BY = {
         "tests/pipeline/test_firewall.py::test_what_was_not_declared_cannot_be_opened_and_trying_is_on_record",
         "tests/pipeline/test_cheats.py::test_a_cheat_is_violated_and_its_record_gives_the_reason",
         "tests/pipeline/test_cheats.py::test_a_record_names_every_attempt",
-        "tests/evaluation/test_query_order.py::test_the_order_is_the_same_whatever_the_classes_are",
+        "tests/evaluation/test_query_order.py::test_the_order_does_not_depend_on_the_classes",
         "tests/pipeline/test_workbench.py::test_preparing_opens_no_test_image",
     ),
     "The audit": (
         "tests/pipeline/test_cheats.py::test_an_honest_record_holds_its_audit",
-        "tests/evaluation/test_audit.py::test_the_cause_of_a_movement_is_named",
+        "tests/evaluation/test_audit.py::test_the_cause_of_a_change_is_named",
     ),
     "Test evaluations": (
         "tests/pipeline/test_cell.py::test_a_look_counts_from_where_scoring_begins_whatever_comes_of_it",
@@ -67,16 +67,16 @@ HELD_BY = {
         "tests/testing/test_contract.py",
     ),
 }
-"""Paragraph → tests without which it would be a claim."""
+"""Paragraph → the tests that check its claims."""
 
 
-def test_every_paragraph_is_held_by_tests() -> None:
+def test_every_paragraph_is_checked_by_tests() -> None:
     page = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
-    assert set(re.findall(r"^\*\*([^*]+)\.\*\*", page, re.MULTILINE)) == set(HELD_BY)
+    assert set(re.findall(r"^\*\*([^*]+)\.\*\*", page, re.MULTILINE)) == set(CHECKED_BY)
 
 
-@pytest.mark.parametrize("test", sorted({test for tests in HELD_BY.values() for test in tests}))
-def test_the_tests_that_are_named_exist(test: str) -> None:
+@pytest.mark.parametrize("test", sorted({test for tests in CHECKED_BY.values() for test in tests}))
+def test_the_named_tests_exist(test: str) -> None:
     file, _, name = test.partition("::")
     assert f"def {name}(" in (ROOT / file).read_text(encoding="utf-8") if name else (ROOT / file).exists()
 

@@ -1,4 +1,4 @@
-"""All that a plugin may import from the facade stands in the reference."""
+"""Every name that a plugin may import from the facade is in the reference."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import freeshot
 MAKERS = {"build-data"}
 """Extras that no user needs."""
 ELSEWHERE = {"__version__", "hookimpl"}
-"""What is shown by its use."""
+"""Names that are shown by their use."""
 
 
 @pytest.mark.parametrize("name", sorted(set(freeshot.__all__) - ELSEWHERE))
-def test_a_public_name_stands_in_the_reference_once(name: str) -> None:
+def test_a_public_name_is_in_the_reference_once(name: str) -> None:
     pages = [page.read_text(encoding="utf-8") for page in (DOCS / "reference").rglob("*.md")]
     assert sum(len(re.findall(rf"^::: freeshot\.{name}$", page, re.MULTILINE)) for page in pages) == 1
 

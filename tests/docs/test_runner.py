@@ -1,4 +1,4 @@
-"""The runner of pages: what comments before a block do, and what of an output is shown."""
+"""The runner of pages: the effect of comments before a block, and the part of an output that is shown."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from tests.docs.pages import BLOCK, DOCS, commands, notes, run_page, shorten
 
 PIPE = re.compile(r"\| *(tail|head|sed|grep|wc)\b|\|\| *true|2>")
-"""What readers would copy although only tests need it; comments do it unseen."""
+"""Pipes that readers would copy although only tests need them; comments do the same invisibly."""
 LINES = ["one", "two", "three", "four", "five"]
 
 
@@ -25,7 +25,7 @@ LINES = ["one", "two", "three", "four", "five"]
         ("first 9", LINES),
     ],
 )
-def test_lines_that_are_left_out_are_an_ellipsis(note: str, shown: list[str]) -> None:
+def test_omitted_lines_become_an_ellipsis(note: str, shown: list[str]) -> None:
     assert shorten(LINES, [note]) == shown
 
 

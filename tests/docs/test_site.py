@@ -1,6 +1,6 @@
 """The built site in a browser: nothing is requested from elsewhere, nothing overflows a phone, search and copying work.
 
-`make docs` installs what builds it; without that these tests are skipped.
+`make docs` installs its dependencies; without them these tests are skipped.
 """
 
 from __future__ import annotations
@@ -107,9 +107,9 @@ def test_commands_are_copied_without_their_output(site: str, page: Page) -> None
     ]
 
 
-def test_the_doors_of_the_start_page_open(site: str, page: Page) -> None:
-    for door in ("I have LoRAs", "I have a method", "I want to read results"):
+def test_the_entry_links_of_the_start_page_lead_to_pages(site: str, page: Page) -> None:
+    for text in ("I have LoRAs", "I have a method", "I want to read results"):
         page.goto(f"{site}/index.html")
-        page.click(f".doors a:has-text('{door}')")
+        page.click(f".doors a:has-text('{text}')")
         assert page.title() != "FreeShot"
         assert page.inner_text("h1")

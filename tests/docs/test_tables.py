@@ -1,4 +1,4 @@
-"""The tables of the documentation are what records and plugins say, and name every method."""
+"""The tables of the documentation agree with records and plugins, and name every method."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HEADLINES = {
     "generating a LoRA for each support set": ("icm-lora", "frozen-prototype"),
     "in-context learning from 40 LoRAs": ("caml", "frozen-prototype"),
 }
-"""Heading of a finding → the comparison whose difference it begins with."""
+"""Heading of a finding → the comparison whose difference it starts with."""
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))

@@ -10,18 +10,18 @@ from functools import cache
 import pytest
 from tests.docs.pages import DOCS
 
-ROOMS = ("benchmark/freeshot", "plugins", "baselines")
+FOLDERS = ("benchmark/freeshot", "plugins", "baselines")
 QUOTED = re.compile(r"^`([^`\n]+)`\n:   ", re.MULTILINE)
 MESSAGES = QUOTED.findall((DOCS / "troubleshooting.md").read_text(encoding="utf-8"))
 
 
 @cache
 def texts() -> tuple[str, ...]:
-    """List the texts of the sources, with `…` for what is filled in."""
+    """List the texts of the sources, with `…` for each field that is filled in."""
     return tuple(
         text
-        for room in ROOMS
-        for file in (DOCS.parent / room).rglob("*.py")
+        for folder in FOLDERS
+        for file in (DOCS.parent / folder).rglob("*.py")
         for text in _texts(file.read_text("utf-8"))
     )
 

@@ -22,13 +22,13 @@ def normal(rng: torch.Generator, *shape: int) -> Tensor:
 
 @pytest.fixture(scope="session")
 def backbone() -> Backbone:
-    """Return a frozen ViT of 3 blocks and width 24 for 16 px, whose attention is far from even."""
+    """Return a frozen ViT of 3 blocks and width 24 for 16 px, whose attention is far from uniform."""
     rng = torch.Generator().manual_seed(0)
     vit = VisionTransformer(img_size=16, patch_size=4, embed_dim=24, depth=3, num_heads=3, num_classes=0).double()
     with torch.no_grad():
         for weight in vit.parameters():
-            spread = 1.5 / weight.shape[-1] ** 0.5 if weight.ndim > 1 else 0.3
-            weight.copy_(normal(rng, *weight.shape) * spread + (weight if weight.ndim == 1 else 0))
+            scale = 1.5 / weight.shape[-1] ** 0.5 if weight.ndim > 1 else 0.3
+            weight.copy_(normal(rng, *weight.shape) * scale + (weight if weight.ndim == 1 else 0))
     vit.eval().requires_grad_(False)
     normalize = Normalize((0.5, 0.4, 0.6), (0.5, 0.25, 0.3)).double()
     return Backbone("small", vit, normalize, 16, weights_sha256(vit))
@@ -42,7 +42,7 @@ def images() -> Tensor:
 
 @pytest.fixture(scope="session")
 def make_entry(backbone: Backbone) -> MakeEntry:
-    """Return a maker of strong LoRAs whose numbers fit into half precision, with heads of two classes."""
+    """Return a factory of strong LoRAs whose numbers fit into half precision, with heads of two classes."""
 
     def make(seed: int, rank: int = 2, targets: Sequence[str] = ("q", "v"), classes: int = 2) -> LoraEntry:
         rng = torch.Generator().manual_seed(seed)

@@ -1,4 +1,4 @@
-"""A backbone is frozen, checked and known by the hash of its weights."""
+"""A backbone is frozen, checked and identified by the hash of its weights."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_one_weight_changes_the_hash(toy: Backbone) -> None:
     assert weights_sha256(vit) != toy.sha256
 
 
-def test_names_and_shapes_count_as_well() -> None:
+def test_names_and_shapes_change_the_hash() -> None:
     flat, tall = nn.Linear(4, 1, bias=False), nn.Linear(1, 4, bias=False)
     with torch.no_grad():
         flat.weight.zero_()
@@ -48,13 +48,13 @@ def test_the_same_weights_under_another_activation_are_another_network(toy: Back
     assert weights_sha256(quick) != toy.sha256
 
 
-def test_an_opened_network_is_frozen_and_evaluating(toy: Backbone) -> None:
+def test_an_opened_network_is_frozen_and_in_eval_mode(toy: Backbone) -> None:
     assert not toy.vit.training
     assert not any(p.requires_grad for p in toy.vit.parameters())
     assert (toy.name, toy.image_size, toy.device, toy.dtype) == ("toy-vit", 16, torch.device("cpu"), torch.float32)
 
 
-def test_a_thawed_copy_trains_alone(toy: Backbone) -> None:
+def test_training_a_trainable_copy_leaves_the_network_unchanged(toy: Backbone) -> None:
     images = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     copy = toy.trainable_copy()
     assert torch.equal(copy(images), toy.vit(toy.normalize(images)))
@@ -86,7 +86,7 @@ class Pairs(Pixels):
 
 @dataclass(frozen=True)
 class Odd(BackboneProvider):
-    """Give what is no feature."""
+    """Return outputs that are not features."""
 
     name = "odd"
 
@@ -99,8 +99,8 @@ class Odd(BackboneProvider):
         return 4
 
 
-@pytest.mark.parametrize(("pairs", "found"), [(False, "[2, 3, 4, 4]"), (True, "tuple")])
-def test_a_model_that_gives_no_features_is_refused(pairs: bool, found: str) -> None:
+@pytest.mark.parametrize(("pairs", "output"), [(False, "[2, 3, 4, 4]"), (True, "tuple")])
+def test_a_model_without_features_is_an_error(pairs: bool, output: str) -> None:
     with pytest.raises(ContractError) as caught:
         open_backbone(Odd(pairs=pairs))
-    assert str(caught.value) == f"Backbone 'odd' must map images to features [b, d], but gave {found}."
+    assert str(caught.value) == f"Backbone 'odd' must map images to features [b, d], but gave {output}."

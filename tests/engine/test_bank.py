@@ -67,7 +67,7 @@ def test_a_bank_on_every_linear_layer_is_its_merged_networks(
 
 
 def test_a_bank_is_vmap_over_its_merged_networks(backbone: Backbone, images: Tensor, make_entry: MakeEntry) -> None:
-    """torch's own way of running a stack of models, which multiplies the whole trunk, gives the same."""
+    """torch's own way to run a stack of models, which copies the whole backbone, gives the same features."""
     entries = [make_entry(n, targets=TARGETS) for n in range(3)]
     networks = [merge(backbone.vit, bank_of(backbone, entry)) for entry in entries]
     weights, buffers = torch.func.stack_module_state(networks)
@@ -100,12 +100,12 @@ def test_gradients_are_clipped_lora_by_lora(backbone: Backbone, images: Tensor, 
             assert torch.allclose(weight.grad[lora], gradient[lora] / max(norm, torch.tensor(1.0)))
 
 
-def test_an_unknown_layer_is_refused_with_those_there_are(backbone: Backbone) -> None:
+def test_an_unknown_layer_is_an_error_that_lists_the_layers(backbone: Backbone) -> None:
     with pytest.raises(PoolError, match=r"^LoRAs can act on q, k, v, proj, fc1, fc2, not on 'out'\."):
         slots_of(backbone.vit, ("q", "out"))
 
 
-def test_a_network_without_fused_attention_is_refused() -> None:
+def test_a_network_without_fused_attention_is_an_error() -> None:
     with pytest.raises(PoolError, match=r"^This backbone has no layer 'attn\.qkv'.*Use a timm ViT\.$"):
         slots_of(nn.Linear(2, 2))
 
@@ -115,7 +115,7 @@ def test_a_fresh_bank_changes_nothing_bit_for_bit(backbone: Backbone, images: Te
     assert torch.equal(forward(backbone, images, bank).features, forward(backbone, images).features)
 
 
-def test_a_fresh_bank_starts_as_lora_starts(backbone: Backbone) -> None:
+def test_a_fresh_bank_has_the_initial_values_of_lora(backbone: Backbone) -> None:
     bank = LoraBank.fresh(backbone.vit, slots_of(backbone.vit), 4, 3, torch.Generator().manual_seed(0))
     assert all(a.abs().max() <= 24**-0.5 and a.std() > 0.1 for a in bank.a)
     assert not any(b.any() for b in bank.b)
@@ -128,13 +128,13 @@ def test_a_bank_equals_its_loras_one_by_one(backbone: Backbone, images: Tensor, 
     assert (together - forward(backbone, images).features).abs().max() > 0.1  # the LoRAs do something
 
 
-def test_lower_ranks_are_filled_up_without_effect(backbone: Backbone, images: Tensor, make_entry: MakeEntry) -> None:
+def test_padding_lower_ranks_has_no_effect(backbone: Backbone, images: Tensor, make_entry: MakeEntry) -> None:
     entries = [make_entry(1, rank=1), make_entry(2, rank=5), make_entry(3, rank=3)]
     together = forward(backbone, images, bank_of(backbone, *entries)).features
     assert torch.allclose(together, one_by_one(backbone, entries, images), rtol=0, atol=1e-10)
 
 
-def test_loras_of_other_layers_make_no_bank(backbone: Backbone, make_entry: MakeEntry) -> None:
+def test_loras_of_different_layers_in_one_bank_are_an_error(backbone: Backbone, make_entry: MakeEntry) -> None:
     with pytest.raises(PoolError, match=r"^LoRAs of one bank must act on the same layers\. Invert them separately\.$"):
         bank_of(backbone, make_entry(0), make_entry(1, targets=("q",)))
 
@@ -148,7 +148,7 @@ def test_merging_equals_hooking(
     assert torch.allclose(merged, forward(backbone, images, bank).features, rtol=0, atol=1e-10)
 
 
-def test_merging_leaves_the_network_alone(backbone: Backbone, make_entry: MakeEntry) -> None:
+def test_merging_leaves_the_network_unchanged(backbone: Backbone, make_entry: MakeEntry) -> None:
     before = copy.deepcopy(backbone.vit.state_dict())
     merge(backbone.vit, bank_of(backbone, make_entry(0)))
     assert all(torch.equal(tensor, before[name]) for name, tensor in backbone.vit.state_dict().items())
@@ -159,7 +159,7 @@ def test_several_loras_cannot_be_merged(backbone: Backbone, make_entry: MakeEntr
         merge(backbone.vit, bank_of(backbone, make_entry(0), make_entry(1)))
 
 
-def test_the_factors_of_one_lora_come_out_as_they_went_in(backbone: Backbone, make_entry: MakeEntry) -> None:
+def test_the_factors_of_a_lora_in_a_bank_are_those_of_its_entry(backbone: Backbone, make_entry: MakeEntry) -> None:
     entries = [make_entry(seed) for seed in range(3)]
     out = bank_of(backbone, *entries).entry_factors(1)
     assert all(torch.equal(t, u) for slot in out for t, u in zip(out[slot], entries[1].factors[slot], strict=True))
@@ -173,7 +173,7 @@ def test_each_loras_gradient_comes_from_its_own_images(
     assert all(p.grad is not None and p.grad[0].any() and not p.grad[1].any() for p in bank.parameters())
 
 
-@pytest.mark.filterwarnings("default")  # peft's imports warn of what is not ours
+@pytest.mark.filterwarnings("default")  # imports of peft raise warnings of other packages
 def test_a_stored_lora_acts_in_peft_as_in_the_bank(
     backbone: Backbone, images: Tensor, make_entry: MakeEntry, tmp_path: Path
 ) -> None:

@@ -1,4 +1,4 @@
-"""A backbone of precision bf16 computes in bfloat16 from end to end; what learns does not."""
+"""A backbone of precision bf16 computes in bfloat16 from end to end; trained weights stay in float32."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_features_are_nearly_those_of_full_precision(single: Backbone, halved: B
 def test_patches_are_left_out_as_in_full_precision(
     single: Backbone, halved: Backbone, pictures: Tensor, strategy: EfficiencyStrategy
 ) -> None:
-    """Which patches those are may differ, where they matter nearly alike."""
+    """The patches may differ where their scores are nearly equal."""
     exact = forward(single, pictures, strategy=strategy).kept
     rough = forward(halved, pictures, strategy=strategy)
     assert exact is not None
@@ -71,10 +71,10 @@ def test_norms_and_tokens_are_in_bfloat16(halved: Backbone, pictures: Tensor) ->
     assert seen == [torch.bfloat16, torch.bfloat16]
 
 
-def test_images_and_loras_keep_full_precision_and_feel_a_pull(
+def test_images_and_loras_keep_full_precision_and_get_gradients(
     single: Backbone, halved: Backbone, pictures: Tensor
 ) -> None:
-    pulls = []
+    gradients = []
     for backbone in (single, halved):
         model = SharedLora(backbone, 2, torch.Generator().manual_seed(0))
         with torch.no_grad():
@@ -82,8 +82,8 @@ def test_images_and_loras_keep_full_precision_and_feel_a_pull(
                 weight.add_(0.05)
         images = pictures.clone().requires_grad_()
         features = model.embed(images)
-        pulls.append(torch.autograd.grad(features[:, 0].sum(), (images, *model.lora())))
-    for exact, rough in zip(*pulls, strict=True):
+        gradients.append(torch.autograd.grad(features[:, 0].sum(), (images, *model.lora())))
+    for exact, rough in zip(*gradients, strict=True):
         assert rough.dtype is torch.float32
         assert torch.nn.functional.cosine_similarity(exact.flatten(), rough.flatten(), dim=0) > 0.99
 
@@ -99,7 +99,7 @@ def test_a_copy_follows_its_network(single: Backbone) -> None:
     assert torch.equal(next(second.parameters()), next(vit.parameters()).bfloat16())
 
 
-def test_a_copy_made_in_inference_mode_serves_gradients_too(pictures: Tensor) -> None:
+def test_a_copy_made_in_inference_mode_supports_gradients(pictures: Tensor) -> None:
     fresh = open_backbone(ToyVit(), precision="bf16")
     with torch.inference_mode():
         forward(fresh, pictures)
@@ -146,7 +146,7 @@ def test_the_precision_that_is_measured_as_faster_is_chosen(monkeypatch: pytest.
     assert chosen == ("bf16" if speedup >= bf16.WORTHWHILE else "fp32")
 
 
-def test_the_inside_of_a_teacher_can_be_looked_at(halved: Backbone, pictures: Tensor) -> None:
+def test_a_teacher_in_bf16_returns_its_tokens(halved: Backbone, pictures: Tensor) -> None:
     teacher = BankTeacher(halved, open_pool(POOL, halved.sha256).entries[:1])
     view = teacher.logits_and_tokens(pictures)
     assert view.tokens.shape[:2] == (8, 4)

@@ -1,4 +1,4 @@
-"""What is read off the factors of a LoRA is what the dense product B·A says."""
+"""Results from the factors of a LoRA are those of the dense product B·A."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 from freeshot.engine.lora.low_rank import fresh_a, padded, product_svd
 
 SIZES = [(3, 7, 9), (7, 7, 9), (1, 5, 4), (8, 5, 6), (6, 5, 9)]
-"""(r, i, o); in the last two the rank is more than the product can have."""
+"""(r, i, o); in the last two the rank exceeds that of any such product."""
 
 
 def factors(r: int, i: int, o: int) -> tuple[Tensor, Tensor]:
@@ -29,12 +29,12 @@ def test_the_svd_of_a_product_is_the_dense_one(r: int, i: int, o: int) -> None:
     assert torch.allclose(s, dense_s[:m], rtol=0, atol=1e-12)
     assert torch.allclose(u.mT @ u, torch.eye(m, dtype=u.dtype), rtol=0, atol=1e-12)
     assert torch.allclose(v @ v.mT, torch.eye(m, dtype=v.dtype), rtol=0, atol=1e-12)
-    signs = (dense_u[:, :m] * u).sum(0).sign()  # each pair of vectors is one up to its sign
+    signs = (dense_u[:, :m] * u).sum(0).sign()  # singular vectors are unique up to their sign
     assert torch.allclose(u * signs, dense_u[:, :m], rtol=0, atol=1e-10)
     assert torch.allclose(v * signs[:, None], dense_v[:m], rtol=0, atol=1e-10)
 
 
-def test_single_precision_is_taken_apart_in_double() -> None:
+def test_single_precision_is_decomposed_in_double() -> None:
     a, b = (factor.float() for factor in factors(3, 7, 9))
     svd = product_svd(a, b)
     assert svd.u.dtype == svd.s.dtype == svd.v.dtype == torch.float64
@@ -52,7 +52,7 @@ def test_the_nearest_product_of_a_rank_is_the_dense_svds(rank: int) -> None:
 
 
 @pytest.mark.parametrize("more", [(), (2,)])
-def test_filling_up_a_rank_leaves_the_product_alone(more: tuple[int, ...]) -> None:
+def test_padding_the_rank_leaves_the_product_unchanged(more: tuple[int, ...]) -> None:
     a, b = torch.rand(*more, 2, 5), torch.rand(*more, 4, 2)
     wide_a, wide_b = padded(a, b, 3)
     assert (wide_a.shape, wide_b.shape) == ((*more, 3, 5), (*more, 4, 3))

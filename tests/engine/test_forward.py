@@ -1,4 +1,4 @@
-"""Looking through chosen patches equals a slow forward pass in which the others are masked out."""
+"""A forward pass of chosen patches equals a slow one in which the others are masked out."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from freeshot.engine.vit.forward import attend, forward
 
 PATCHES = 16
 Masks = list[Tensor]
-"""For each layer which tokens can be attended to: bool [n, t]."""
+"""For each layer, the tokens that can be attended to: bool [n, t]."""
 
 
 @dataclass(frozen=True)
 class Drop(EfficiencyStrategy):
-    """Drop a share of the patches that the class token looks at least."""
+    """Drop a share of the patches, those with the least attention of the class token."""
 
     name = "drop"
 
@@ -37,31 +37,31 @@ class Drop(EfficiencyStrategy):
 
     def select(self, view: LayerView) -> Tensor | None:
         scores = view.attention.mean(1)[:, 0, 1:]
-        places = scores.topk(round(scores.shape[1] * (1 - self.ratio)), dim=1).indices
-        return view.kept.gather(1, places)
+        best = scores.topk(round(scores.shape[1] * (1 - self.ratio)), dim=1).indices
+        return view.kept.gather(1, best)
 
 
 @dataclass(frozen=True)
-class Answer(EfficiencyStrategy):
-    """Give a fixed answer."""
+class FixedChoice(EfficiencyStrategy):
+    """Choose fixed patches."""
 
     name = "answer"
 
-    answer: tuple[int, ...] | None = None
+    chosen: tuple[int, ...] | None = None
     at: tuple[int, ...] = (0,)
 
     def layers(self, depth: int) -> tuple[int, ...]:
         return self.at
 
     def select(self, view: LayerView) -> Tensor | None:
-        if self.answer is None:
+        if self.chosen is None:
             return None
-        return torch.tensor([self.answer] * len(view.kept), dtype=torch.long)
+        return torch.tensor([self.chosen] * len(view.kept), dtype=torch.long)
 
 
 @dataclass(frozen=True)
 class Raise(Drop):
-    """Fail on the way."""
+    """Raise an error within a layer."""
 
     name = "raise"
 
@@ -80,7 +80,7 @@ class AtTheInput(EfficiencyStrategy):
 
 
 def slow(vit: Any, normalized: Tensor, masks: Masks | None = None) -> tuple[Tensor, list[Tensor]]:
-    """Pass all tokens on, but let none look at masked ones: features and each layer's attention."""
+    """Keep all tokens, but mask the attention to some_patches: return the features and each layer's attention."""
     x = vit._pos_embed(vit.patch_embed(normalized))
     attentions = []
     for layer, block in enumerate(vit.blocks):
@@ -102,11 +102,11 @@ def mask_of(kept: Tensor) -> Tensor:
     return mask.scatter(1, kept + 1, value=True)
 
 
-def every(images: Tensor) -> Tensor:
+def all_patches(images: Tensor) -> Tensor:
     return torch.arange(PATCHES).expand(len(images), -1).contiguous()
 
 
-def some(images: Tensor, count: int = 5) -> Tensor:
+def some_patches(images: Tensor, count: int = 5) -> Tensor:
     rng = torch.Generator().manual_seed(2)
     return torch.rand(len(images), PATCHES, generator=rng).argsort(1)[:, :count].sort(1).values
 
@@ -118,7 +118,7 @@ def assert_untouched(backbone: Backbone) -> None:
         assert "forward" not in vars(module)
 
 
-def test_a_plain_look_is_timms_forward(backbone: Backbone, images: Tensor) -> None:
+def test_a_plain_forward_pass_is_timms_forward(backbone: Backbone, images: Tensor) -> None:
     seen = forward(backbone, images)
     assert torch.equal(seen.features, backbone.vit(backbone.normalize(images)))
     assert seen.kept is None
@@ -129,14 +129,14 @@ def test_the_slow_forward_is_timms_forward(backbone: Backbone, images: Tensor) -
     assert torch.allclose(features, forward(backbone, images).features, rtol=0, atol=1e-10)
 
 
-def test_keeping_every_patch_is_keeping_quiet_bit_for_bit(backbone: Backbone, images: Tensor) -> None:
-    seen = forward(backbone, images, kept=every(images))
+def test_keeping_every_patch_changes_no_bit(backbone: Backbone, images: Tensor) -> None:
+    seen = forward(backbone, images, kept=all_patches(images))
     assert torch.equal(seen.features, forward(backbone, images).features)
 
 
 @pytest.mark.parametrize("count", [1, 5, 15])
 def test_kept_patches_equal_masking_the_others_out(backbone: Backbone, images: Tensor, count: int) -> None:
-    kept = some(images, count)
+    kept = some_patches(images, count)
     expected, _ = slow(backbone.vit, backbone.normalize(images), [mask_of(kept)] * 3)
     seen = forward(backbone, images, kept=kept)
     assert torch.allclose(seen.features, expected, rtol=0, atol=1e-10)
@@ -146,7 +146,7 @@ def test_kept_patches_equal_masking_the_others_out(backbone: Backbone, images: T
 def test_kept_patches_and_loras_go_together(
     backbone: Backbone, images: Tensor, make_entry: Callable[..., LoraEntry]
 ) -> None:
-    bank, kept = LoraBank.of([make_entry(0)], images), some(images)
+    bank, kept = LoraBank.of([make_entry(0)], images), some_patches(images)
     expected, _ = slow(merge(backbone.vit, bank), backbone.normalize(images), [mask_of(kept)] * 3)
     assert torch.allclose(forward(backbone, images, bank, kept).features, expected, rtol=0, atol=1e-10)
 
@@ -178,7 +178,7 @@ def test_a_token_of_size_three_is_attended_to_as_three_equal_tokens(backbone: Ba
     )
 
 
-@pytest.mark.parametrize("strategy", [Drop(at=(0, 1, 2), ratio=0), Answer(None, at=(0, 2)), EfficiencyStrategy()])
+@pytest.mark.parametrize("strategy", [Drop(at=(0, 1, 2), ratio=0), FixedChoice(None, at=(0, 2)), EfficiencyStrategy()])
 def test_a_strategy_that_drops_nothing_is_timms_forward(
     backbone: Backbone, images: Tensor, strategy: EfficiencyStrategy
 ) -> None:
@@ -188,15 +188,15 @@ def test_a_strategy_that_drops_nothing_is_timms_forward(
 
 def test_a_strategy_can_choose_at_the_input(backbone: Backbone, images: Tensor) -> None:
     seen = forward(backbone, images, strategy=AtTheInput())
-    assert torch.equal(seen.features, forward(backbone, images, kept=every(images)[:, ::2].contiguous()).features)
+    assert torch.equal(seen.features, forward(backbone, images, kept=all_patches(images)[:, ::2].contiguous()).features)
 
 
-def test_patches_asked_for_come_before_the_strategys(backbone: Backbone, images: Tensor) -> None:
-    kept = some(images)
+def test_requested_patches_take_precedence_over_the_strategys(backbone: Backbone, images: Tensor) -> None:
+    kept = some_patches(images)
     assert forward(backbone, images, kept=kept, strategy=AtTheInput()).kept is kept
 
 
-def test_dropped_patches_are_those_looked_at_least(backbone: Backbone, images: Tensor) -> None:
+def test_dropped_patches_are_those_with_the_least_attention(backbone: Backbone, images: Tensor) -> None:
     _, attentions = slow(backbone.vit, backbone.normalize(images))
     seen = forward(backbone, images, strategy=Drop(at=(1,), ratio=0.75))
     scores = attentions[1].mean(1)[:, 0, 1:]
@@ -205,7 +205,7 @@ def test_dropped_patches_are_those_looked_at_least(backbone: Backbone, images: T
     assert torch.equal(seen.kept, best)
 
 
-def test_dropped_patches_are_not_seen_in_later_layers(backbone: Backbone, images: Tensor) -> None:
+def test_dropped_patches_have_no_effect_in_later_layers(backbone: Backbone, images: Tensor) -> None:
     seen = forward(backbone, images, strategy=Drop(at=(0,), ratio=0.5))
     assert seen.kept is not None
     later = mask_of(seen.kept)
@@ -213,7 +213,7 @@ def test_dropped_patches_are_not_seen_in_later_layers(backbone: Backbone, images
     assert torch.allclose(seen.features, expected, rtol=0, atol=1e-10)
 
 
-def test_patches_dropped_twice_are_named_as_in_the_picture(backbone: Backbone, images: Tensor) -> None:
+def test_patches_kept_twice_are_indices_into_the_image(backbone: Backbone, images: Tensor) -> None:
     first = forward(backbone, images, strategy=Drop(at=(0,), ratio=0.5)).kept
     seen = forward(backbone, images, strategy=Drop(at=(0, 1), ratio=0.5))
     assert first is not None
@@ -226,7 +226,7 @@ def test_patches_dropped_twice_are_named_as_in_the_picture(backbone: Backbone, i
     assert torch.equal(seen.kept, best)
 
 
-def test_dropping_in_the_last_layer_leaves_the_features_alone(backbone: Backbone, images: Tensor) -> None:
+def test_dropping_in_the_last_layer_leaves_the_features_unchanged(backbone: Backbone, images: Tensor) -> None:
     seen = forward(backbone, images, strategy=Drop(at=(2,), ratio=0.9))
     assert torch.allclose(seen.features, forward(backbone, images).features, rtol=0, atol=1e-10)
     assert seen.kept is not None
@@ -240,20 +240,20 @@ def test_layers_can_be_counted_from_the_end(backbone: Backbone, images: Tensor) 
     assert torch.equal(last.kept, third.kept)
 
 
-def test_the_class_token_stays_and_is_not_counted(backbone: Backbone, images: Tensor) -> None:
-    assert forward(backbone, images, strategy=Answer((3,))).features.shape == (6, 24)
+def test_the_class_token_is_kept_and_not_counted(backbone: Backbone, images: Tensor) -> None:
+    assert forward(backbone, images, strategy=FixedChoice((3,))).features.shape == (6, 24)
 
 
-def test_a_strategy_sees_where_it_is(backbone: Backbone, images: Tensor) -> None:
+def test_a_view_has_its_layer_and_progress(backbone: Backbone, images: Tensor) -> None:
     views: list[LayerView] = []
 
     @dataclass(frozen=True)
-    class Watch(Drop):
+    class Recording(Drop):
         def select(self, view: LayerView) -> Tensor | None:
             views.append(view)
             return super().select(view)
 
-    forward(backbone, images, strategy=Watch(at=(0, 2)), progress=0.25)
+    forward(backbone, images, strategy=Recording(at=(0, 2)), progress=0.25)
     assert [(v.layer, v.layers, v.progress, v.attention.shape[-1]) for v in views] == [
         (0, 3, 0.25, 17),
         (2, 3, 0.25, 9),
@@ -261,35 +261,35 @@ def test_a_strategy_sees_where_it_is(backbone: Backbone, images: Tensor) -> None
 
 
 @pytest.mark.parametrize("strategy", [Drop(at=(0, 1, 1)), AtTheInput()])
-def test_nothing_is_left_on_the_network(
+def test_no_hook_is_left_on_the_network(
     backbone: Backbone, images: Tensor, strategy: EfficiencyStrategy, make_entry: Callable[..., LoraEntry]
 ) -> None:
     forward(backbone, images, LoraBank.of([make_entry(0)], images), strategy=strategy)
     assert_untouched(backbone)
 
 
-def test_nothing_is_left_on_the_network_when_the_strategy_raises(
+def test_no_hook_is_left_on_the_network_when_the_strategy_raises(
     backbone: Backbone, images: Tensor, make_entry: Callable[..., LoraEntry]
 ) -> None:
     with pytest.raises(KeyError):
-        forward(backbone, images, LoraBank.of([make_entry(0)], images), some(images), Raise(at=(1, 2)))
+        forward(backbone, images, LoraBank.of([make_entry(0)], images), some_patches(images), Raise(at=(1, 2)))
     assert_untouched(backbone)
 
 
-def test_choosing_no_patch_breaks_the_contract(backbone: Backbone, images: Tensor) -> None:
+def test_choosing_no_patch_is_a_contract_error(backbone: Backbone, images: Tensor) -> None:
     with pytest.raises(ContractError) as caught:
-        forward(backbone, images, strategy=Answer(()))
+        forward(backbone, images, strategy=FixedChoice(()))
     assert str(caught.value) == ("Efficiency strategy 'answer' kept no patch. It must keep at least one per image.")
     assert_untouched(backbone)
 
 
-@pytest.mark.parametrize("answer", [(0, 3), (15,), (1, 99)])
-def test_choosing_patches_that_are_gone_breaks_the_contract(
-    backbone: Backbone, images: Tensor, answer: tuple[int, ...]
+@pytest.mark.parametrize("chosen", [(0, 3), (15,), (1, 99)])
+def test_choosing_dropped_patches_is_a_contract_error(
+    backbone: Backbone, images: Tensor, chosen: tuple[int, ...]
 ) -> None:
     kept = torch.tensor([[1, 2, 3, 8]] * 6)
     with pytest.raises(ContractError) as caught:
-        forward(backbone, images, kept=kept, strategy=Answer(answer))
+        forward(backbone, images, kept=kept, strategy=FixedChoice(chosen))
     assert str(caught.value) == (
         "Efficiency strategy 'answer' chose patches that were already dropped. Choose from view.kept."
     )

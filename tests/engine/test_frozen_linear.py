@@ -70,7 +70,7 @@ def test_trained_weights_get_their_gradient(layer: FrozenLinear) -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
-def test_other_precisions_are_computed_as_before(layer: FrozenLinear, dtype: torch.dtype) -> None:
+def test_other_precisions_are_computed_by_torch(layer: FrozenLinear, dtype: torch.dtype) -> None:
     layer = layer.to(dtype)
     inputs = torch.ones(2, 24, dtype=dtype)
     assert torch.equal(layer(inputs), linear(inputs, layer.weight, layer.bias))
@@ -93,7 +93,7 @@ def test_the_same_operations_are_counted(backbone: Backbone) -> None:
     assert counted.count == expected.count
 
 
-def test_a_trainable_copy_learns_in_all_linear_layers(backbone: Backbone) -> None:
+def test_all_linear_layers_of_a_trainable_copy_get_gradients(backbone: Backbone) -> None:
     copy = backbone.trainable_copy()
     copy(torch.rand(2, 3, backbone.image_size, backbone.image_size)).sum().backward()
     weights = [module.weight for module in copy.modules() if isinstance(module, nn.Linear)]

@@ -1,4 +1,4 @@
-"""Strategies that act behind the last attention choose masks and change no feature; all others act on the way."""
+"""Strategies that act after the last attention choose masks and change no feature; all others change features."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MakeEntry = Callable[..., LoraEntry]
 
 @dataclass(frozen=True)
 class FirstThree(EfficiencyStrategy):
-    """Keep the first three patches from a layer on."""
+    """Keep the first three patches after a layer."""
 
     name = "first-three"
     at: int = -1
@@ -34,28 +34,28 @@ class FirstThree(EfficiencyStrategy):
 
 
 class AtTheInput(FirstThree):
-    """Also leave patches out at the input."""
+    """Also define `patches`, which drops patches at the input."""
 
     def patches(self, progress: float, images: Tensor) -> Tensor | None:
         return None
 
 
 class Merging(FirstThree):
-    """Also merge."""
+    """Also define `merging`."""
 
     def merging(self, view: LayerView, kept: Tensor) -> Tensor | None:
         return None
 
 
 class OtherResidual(FirstThree):
-    """Also add to something else."""
+    """Also define `residual`."""
 
     def residual(self, tokens: Tensor, normed: Tensor) -> Tensor:
         return normed
 
 
 @pytest.mark.parametrize("strategy", [EfficiencyStrategy(), FirstThree(), FirstThree(at=2)])
-def test_behind_the_last_attention_features_stay(
+def test_after_the_last_attention_features_are_unchanged(
     backbone: Backbone, images: Tensor, make_entry: MakeEntry, strategy: EfficiencyStrategy
 ) -> None:
     assert only_masks(backbone.vit, strategy)
@@ -64,16 +64,18 @@ def test_behind_the_last_attention_features_stay(
 
 
 @pytest.mark.parametrize("strategy", [FirstThree(at=1), AtTheInput(), Merging(), OtherResidual()])
-def test_whatever_may_change_a_feature_acts_on_the_way(backbone: Backbone, strategy: EfficiencyStrategy) -> None:
+def test_strategies_that_may_change_a_feature_are_not_mask_only(
+    backbone: Backbone, strategy: EfficiencyStrategy
+) -> None:
     assert not only_masks(backbone.vit, strategy)
 
 
-def test_where_patches_are_averaged_nothing_is_only_a_mask(backbone: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_average_pooling_no_strategy_is_mask_only(backbone: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backbone.vit, "global_pool", "avg")
     assert not only_masks(backbone.vit, FirstThree())
 
 
-def test_the_mask_is_what_the_lora_would_have_kept(backbone: Backbone, images: Tensor, make_entry: MakeEntry) -> None:
+def test_the_mask_has_the_final_patches_of_the_lora(backbone: Backbone, images: Tensor, make_entry: MakeEntry) -> None:
     entry = make_entry(1)
     logits = torch.zeros(6, 2)
     bare = SurrogateSet(Shots(images, torch.zeros(6)), (0, 1), logits, logits, "lora-001")

@@ -25,10 +25,10 @@ def test_seconds_are_those_of_the_block() -> None:
     assert meter.seconds == measured
 
 
-def test_the_peak_covers_what_the_block_held() -> None:
+def test_the_peak_includes_the_tensors_of_the_block() -> None:
     with metered(CPU) as meter:
-        held = torch.ones(64 * 2**20, dtype=torch.uint8)
-    assert meter.peak_bytes >= held.numel()
+        tensor = torch.ones(64 * 2**20, dtype=torch.uint8)
+    assert meter.peak_bytes >= tensor.numel()
 
 
 def test_a_failing_block_is_measured_as_well() -> None:
@@ -46,7 +46,7 @@ def test_operations_are_those_of_the_block() -> None:
     assert meter.flops == 2 * 3 * 4 * 3
 
 
-def test_what_interrupted_runs_spent_is_counted() -> None:
+def test_the_costs_of_interrupted_runs_are_counted() -> None:
     a = torch.rand(3, 4)
     with metered(CPU) as meter:
         a @ a.T
@@ -58,7 +58,7 @@ def test_what_interrupted_runs_spent_is_counted() -> None:
     assert meter.flops == 1072
 
 
-def test_gradients_and_steps_of_an_optimiser_are_noticed() -> None:
+def test_gradients_and_steps_of_an_optimiser_are_recorded() -> None:
     weight = torch.nn.Parameter(torch.ones(3))
     with metered(CPU) as plain:
         (weight * 2).sum()

@@ -1,4 +1,4 @@
-"""The shared LoRA starts as the backbone, and its snapshot is all of it."""
+"""The shared LoRA starts as the backbone, and its snapshot is its whole state."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from freeshot.engine.vit.forward import forward
 
 
 def trained(backbone: Backbone, images: Tensor) -> SharedLora:
-    """Take three steps away from the start."""
+    """Train a shared LoRA for three steps."""
     model = SharedLora(backbone, 2, torch.Generator().manual_seed(0))
     optimizer = torch.optim.Adam(model.lora(), lr=0.1)
     for _ in range(3):
@@ -25,7 +25,7 @@ def trained(backbone: Backbone, images: Tensor) -> SharedLora:
     return model
 
 
-def test_at_step_zero_it_embeds_as_the_backbone_bit_for_bit(backbone: Backbone, images: Tensor) -> None:
+def test_at_step_zero_a_shared_lora_embeds_as_the_backbone_bit_for_bit(backbone: Backbone, images: Tensor) -> None:
     model = SharedLora(backbone, 4, torch.Generator().manual_seed(0))
     assert torch.equal(model.embed(images), backbone.vit(backbone.normalize(images)))
 
@@ -48,7 +48,7 @@ def test_a_learner_without_adapter_embeds_as_the_backbone(backbone: Backbone, im
     assert torch.equal(AdaptedLearner(backbone).embed(images), backbone.vit(backbone.normalize(images)))
 
 
-def test_a_snapshot_does_not_move_with_the_model(backbone: Backbone, images: Tensor) -> None:
+def test_a_snapshot_does_not_change_with_the_model(backbone: Backbone, images: Tensor) -> None:
     model = trained(backbone, images)
     snapshot = model.snapshot()
     before = {name: tensor.clone() for name, tensor in snapshot.tensors.items()}
@@ -66,7 +66,7 @@ def test_only_the_lora_can_be_trained(backbone: Backbone, images: Tensor) -> Non
     assert all(p.grad is None for p in backbone.vit.parameters())
 
 
-def test_it_looks_through_kept_patches(
+def test_a_shared_lora_embeds_kept_patches_only(
     backbone: Backbone, images: Tensor, make_entry: Callable[..., LoraEntry]
 ) -> None:
     model, kept = trained(backbone, images), torch.tensor([[0, 5, 9]] * 6)

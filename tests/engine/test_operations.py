@@ -1,4 +1,4 @@
-"""Operations are counted as torch's own counter does, wherever they come from, and change no bit."""
+"""Operations are counted as by torch's own counter, and counting changes no bit."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_backward_counts() -> None:
     assert counted(both_ways) == 2 * forward
 
 
-def test_under_inference_mode_layers_are_looked_into() -> None:
+def test_operations_within_layers_are_counted_in_inference_mode() -> None:
     layer = nn.Linear(4, 5)
     with torch.inference_mode():
         assert counted(lambda: layer(torch.rand(2, 3, 4))) == 2 * 2 * 3 * 4 * 5
@@ -84,7 +84,7 @@ def test_attention_counts_two_products() -> None:
 def test_a_layer_that_torch_fuses_counts_as_much_as_its_parts(norm_first: bool) -> None:
     layer = nn.TransformerEncoderLayer(8, 2, 24, 0.0, "gelu", batch_first=True, norm_first=norm_first).eval()
     source = torch.rand(3, 5, 8)
-    parts = counted(lambda: layer(source))  # with gradients torch takes it apart
+    parts = counted(lambda: layer(source))  # with gradients torch runs its parts
     with torch.no_grad():
         fused = counted(lambda: layer(source))
     by_hand = 3 * 5 * (4 * 8 * 8 + 2 * 5 * 8 + 2 * 8 * 24) * 2
@@ -101,9 +101,9 @@ def test_attention_that_torch_fuses_counts_as_much_as_its_parts() -> None:
 
 def test_functional_gradients_count() -> None:
     weight = torch.rand(4, 5)
-    one = 2 * 3 * 4 * 5
-    assert counted(lambda: torch.func.grad(lambda w: (torch.ones(3, 4) @ w).sum())(weight)) == 2 * one
-    assert counted(lambda: torch.vmap(lambda x: x @ weight)(torch.rand(6, 3, 4))) == 6 * one
+    product = 2 * 3 * 4 * 5
+    assert counted(lambda: torch.func.grad(lambda w: (torch.ones(3, 4) @ w).sum())(weight)) == 2 * product
+    assert counted(lambda: torch.vmap(lambda x: x @ weight)(torch.rand(6, 3, 4))) == 6 * product
 
 
 def _forward(query: Any, key: Any, value: Any, *_: Any, **__: Any) -> Any:
@@ -118,7 +118,7 @@ LEFT_OUT = {
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _forward,
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: _backward,
 }
-"""What torch's counter knows from 2.15 on, by torch's formulas; shapes in, operations out."""
+"""Operators that torch counts from 2.15 on, with torch's formulas: shapes → operations."""
 
 
 @pytest.mark.parametrize("backward", [False, True])
@@ -137,12 +137,12 @@ def test_a_transformer_counts_as_by_torch_and_keeps_its_bits(
         work()
     plain = work()
     with Operations() as ours:
-        watched = work()
+        measured = work()
     assert ours.count == torchs.get_total_flops() > 0
-    assert torch.equal(plain, watched)
+    assert torch.equal(plain, measured)
 
 
-def test_each_counter_counts_what_runs_inside_of_it() -> None:
+def test_each_counter_counts_the_operations_inside_of_it() -> None:
     a = torch.rand(2, 2)
     with Operations() as outer:
         a @ a

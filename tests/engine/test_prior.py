@@ -1,4 +1,4 @@
-"""The prior's distance is its equation, its weights are the file that is named, and what it costs is counted."""
+"""The prior's distance is its equation, and its weights and network are those of the named file."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from freeshot_vision.weights.sources import sources
 CPU = torch.device("cpu")
 
 
-def experienced() -> nn.Sequential:
-    """Build a network in float64 with two batch norms, whose statistics are those of nothing in particular."""
+def with_statistics() -> nn.Sequential:
+    """Build a network in float64 with two batch norms, whose statistics are random."""
     rng = torch.Generator().manual_seed(3)
     norms = nn.BatchNorm2d(4), nn.BatchNorm2d(5)
     network = nn.Sequential(nn.Conv2d(3, 4, 3), norms[0], nn.ReLU(), nn.Conv2d(4, 5, 3), norms[1]).double().eval()
@@ -81,8 +81,8 @@ def obvious_enlargement(image: Tensor, side: int) -> Tensor:
 
 @pytest.mark.parametrize("spread", ["std", "var"])
 @pytest.mark.parametrize("prior", ["resnet50", "efficientnet-lite0"])
-def test_the_distance_sums_those_of_means_and_of_spreads_over_all_layers(spread: str, prior: str) -> None:
-    network, described = experienced(), KNOWN[prior]
+def test_the_distance_is_the_sum_of_those_of_means_and_deviations_over_all_layers(spread: str, prior: str) -> None:
+    network, described = with_statistics(), KNOWN[prior]
     images = torch.rand(3, 3, 7, 7, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
     with torch.no_grad():
         distance = StatisticsPrior(network, spread, described).distance(images)
@@ -92,7 +92,7 @@ def test_the_distance_sums_those_of_means_and_of_spreads_over_all_layers(spread:
 
 @pytest.mark.parametrize("size", [5, 7, 12])
 def test_images_are_resized_before_the_prior(size: int) -> None:
-    network = experienced()
+    network = with_statistics()
     images = torch.rand(2, 3, 7, 7, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
     resized = torch.stack([torch.stack([obvious_enlargement(channel, size) for channel in image]) for image in images])
     with torch.no_grad():
@@ -114,7 +114,7 @@ def tiny_resnet() -> Any:
     return network
 
 
-def test_keras_blocks_halve_the_resolution_first_and_their_norms_add_more() -> None:
+def test_keras_blocks_stride_in_the_first_convolution_and_have_a_larger_epsilon() -> None:
     weights = tiny_resnet().state_dict()
     network = tiny_resnet()
     PriorNetwork(timm="resnet50", mean=(0, 0, 0), std=(1, 1, 1), stride="first", batch_norm_eps=1e-3).adapt(network)
@@ -152,7 +152,7 @@ def written(path: Path, network: object, model: str = "tf_efficientnet_lite0") -
     return str(path)
 
 
-def test_metadata_say_how_images_are_normalised(tmp_path: Path) -> None:
+def test_images_are_normalised_as_in_the_metadata(tmp_path: Path) -> None:
     images = torch.rand(2, 3, 40, 40, generator=torch.Generator().manual_seed(9))
     file = written(tmp_path / "own.safetensors", LITE0)
     network = timm.create_model("tf_efficientnet_lite0", pretrained=False)
@@ -176,14 +176,14 @@ def test_metadata_change_strides_and_norms_of_the_whole_network(tmp_path: Path) 
     assert {module.eps for module in network.modules() if isinstance(module, nn.BatchNorm2d)} == {1e-3}
 
 
-def test_weights_of_another_network_are_refused_before_a_run_begins(tmp_path: Path) -> None:
+def test_weights_of_another_network_are_an_error_before_a_run_starts(tmp_path: Path) -> None:
     file = written(tmp_path / "lite0.safetensors", LITE0)
     LoraInversion(prior="efficientnet-lite0", prior_weights=file).require_ready()
     with pytest.raises(DataError, match="are of tf_efficientnet_lite0, not of resnet50"):
         LoraInversion(prior="resnet50", prior_weights=file).require_ready()
 
 
-def test_every_prior_that_can_be_fetched_is_described() -> None:
+def test_every_prior_that_can_be_downloaded_is_described() -> None:
     described = [PriorNetwork.model_validate(source.network) for source in sources().values() if source.network]
     assert {network.timm for network in described} == {network.timm for network in KNOWN.values()}
     assert len(described) == 3
@@ -204,7 +204,9 @@ def test_every_prior_that_can_be_fetched_is_described() -> None:
         ("{", "(Invalid JSON: EOF while parsing an object at line 1 column 1)"),
     ],
 )
-def test_metadata_of_another_network_are_one_sentence(tmp_path: Path, network: object, problem: str) -> None:
+def test_metadata_of_another_network_are_an_error_of_one_sentence(
+    tmp_path: Path, network: object, problem: str
+) -> None:
     file = written(tmp_path / "other.safetensors", network)
     with pytest.raises(DataError) as caught:
         open_prior("efficientnet-lite0", file, "std", CPU)
@@ -215,7 +217,7 @@ def test_metadata_of_another_network_are_one_sentence(tmp_path: Path, network: o
 
 def test_a_file_named_by_its_hash_must_have_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "resnet50-0676ba61.pth").write_bytes(b"something else")
-    monkeypatch.setenv("FREESHOT_WEIGHTS", str(tmp_path))  # where it is found by its name alone
+    monkeypatch.setenv("FREESHOT_WEIGHTS", str(tmp_path))  # so that the file is resolved by its name alone
     with pytest.raises(
         DataError, match=r"resnet50-0676ba61\.pth does not match the hash in its name \(its SHA-256 is "
     ):

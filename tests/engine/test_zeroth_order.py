@@ -1,4 +1,4 @@
-"""Gradients from answers alone: the estimate is its formula, and on average the gradient."""
+"""Gradients from outputs alone: the estimate is its formula, and on average the gradient."""
 
 from __future__ import annotations
 
@@ -54,15 +54,15 @@ def test_on_a_grid_the_estimate_is_the_gradient_averaged_over_its_cells() -> Non
     assert float((actual - exact).norm() / exact.norm()) < 0.1
 
 
-def test_as_many_questions_are_asked_as_promised() -> None:
-    requested: list[int] = []
+def test_the_number_of_queries_is_the_documented_one() -> None:
+    batches: list[int] = []
 
     def losses(images: Tensor) -> Tensor:
-        requested.append(len(images))
+        batches.append(len(images))
         return images.sum((1, 2, 3))
 
     estimated_gradient(losses, IMAGES, 7, 0.01, rng(), at_once=3)
-    assert requested == [2, 6, 6, 2]
+    assert batches == [2, 6, 6, 2]
 
 
 def test_directions_have_length_one() -> None:

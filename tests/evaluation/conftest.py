@@ -1,4 +1,4 @@
-"""Images whose pixels say which image they are."""
+"""Images whose pixels encode the index of the image."""
 
 from __future__ import annotations
 
@@ -40,5 +40,5 @@ class CountedImages:
 
 
 def which(images: Tensor) -> list[int]:
-    """Read off which images these are."""
+    """Return the indices of images, read off their pixels."""
     return [round(float(value) * 255) for value in images[:, 0, 0, 0]]

@@ -1,4 +1,4 @@
-"""The audit moves nothing that follows the images, and names what does not."""
+"""The audit accepts predictions that follow from the images alone, and names the cause of others."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class Scorer:
     def __call__(self, shown: Sequence[Shown]) -> Tensor:
         self.calls.append(len(shown))
         rows = []
-        for one in shown:
-            rows.append(self.rule(one, self))
+        for view in shown:
+            rows.append(self.rule(view, self))
             self.seen += 1
         return torch.stack(rows)
 
@@ -51,16 +51,18 @@ class Scorer:
         return sorted(range(len(episode.query)), key=lambda i: (episode.query[i] * 7919) % 997)
 
     def run(self) -> Auditor:
-        """Score all episodes as a run does, and return the auditor of it."""
-        parts = []
+        """Score all episodes as a run does, and return its auditor."""
+        outcomes = []
         for episode in EPISODES:
             order = self.order_of(episode)
             logits = self([Shown(episode, tuple(order), tuple(range(WAY)))])
             listed = torch.empty_like(logits)
             listed[:, order] = logits
-            parts.append(score_queries(listed.float(), torch.arange(WAY).repeat_interleave(QUERY), listed.argmax(-1)))
+            outcomes.append(
+                score_queries(listed.float(), torch.arange(WAY).repeat_interleave(QUERY), listed.argmax(-1))
+            )
         self.calls.clear()
-        return Auditor(self, concatenate(parts), EPISODES, rng=np.random.default_rng(5))
+        return Auditor(self, concatenate(outcomes), EPISODES, rng=np.random.default_rng(5))
 
 
 def nearest(shown: Shown, _: Scorer) -> Tensor:
@@ -69,11 +71,11 @@ def nearest(shown: Shown, _: Scorer) -> Tensor:
 
 
 def by_position(shown: Shown, _: Scorer) -> Tensor:
-    places = torch.arange(len(shown.queries)) * WAY // len(shown.queries)
-    return torch.nn.functional.one_hot(places, WAY).double()
+    blocks = torch.arange(len(shown.queries)) * WAY // len(shown.queries)
+    return torch.nn.functional.one_hot(blocks, WAY).double()
 
 
-def with_company(shown: Shown, scorer: Scorer) -> Tensor:
+def by_other_queries(shown: Shown, scorer: Scorer) -> Tensor:
     centre = FEATURES[shown.query].mean(0)
     return nearest(shown, scorer) + (FEATURES[shown.support].view(WAY, SHOT, -1).mean(1) @ centre)
 
@@ -90,7 +92,7 @@ def at_random(shown: Shown, scorer: Scorer) -> Tensor:
     return torch.randn(len(shown.queries), WAY, dtype=torch.float64)
 
 
-def test_what_follows_the_images_does_not_move() -> None:
+def test_predictions_that_follow_from_the_images_do_not_change() -> None:
     audit = Scorer(nearest).run().audit()
     assert audit.episodes == SAMPLE
     assert audit.changed == {"everything": 0}
@@ -101,32 +103,32 @@ def test_what_follows_the_images_does_not_move() -> None:
     ("rule", "cause"),
     [
         (by_position, "the order of the queries"),
-        (with_company, "the other queries of the episode"),
+        (by_other_queries, "the other queries of the episode"),
         (with_bias, "how the classes are numbered"),
         (with_memory, "other episodes or on earlier calls"),
         (at_random, "other episodes or on earlier calls"),
     ],
 )
-def test_the_cause_of_a_movement_is_named(rule: Score, cause: str) -> None:
+def test_the_cause_of_a_change_is_named(rule: Score, cause: str) -> None:
     audit = Scorer(rule).run().audit()
     assert f"Predictions depend on {cause}" in " ".join(audit.reasons)
 
 
-def test_one_cause_alone_is_named_where_there_is_one() -> None:
-    assert [Scorer(rule).run().audit().reasons.__len__() for rule in (with_company, with_bias, with_memory)] == [
+def test_a_single_cause_is_named_alone() -> None:
+    assert [Scorer(rule).run().audit().reasons.__len__() for rule in (by_other_queries, with_bias, with_memory)] == [
         1,
         1,
         1,
     ]
 
 
-def test_an_honest_audit_scores_each_episode_once_some_of_them_alone() -> None:
+def test_an_audit_without_findings_scores_each_episode_once_and_some_of_them_alone() -> None:
     scorer = Scorer(nearest)
     scorer.run().audit()
     assert scorer.calls == [1, 1, 1, 1, 8, 8]
 
 
-def test_a_cell_of_few_episodes_is_audited_whole() -> None:
+def test_all_episodes_of_a_small_cell_are_audited() -> None:
     auditor = Scorer(nearest).run()
     auditor.episodes = EPISODES[:3]
     assert auditor.audit().episodes == 3
@@ -134,14 +136,14 @@ def test_a_cell_of_few_episodes_is_audited_whole() -> None:
     assert auditor.audit().changed == {"everything": 0}
 
 
-def test_a_transductive_learner_may_look_at_company_and_position_but_must_not_remember() -> None:
-    for rule, allowed in ((with_company, True), (by_position, True), (with_memory, False)):
+def test_a_transductive_learner_may_use_other_queries_and_positions_but_no_memory() -> None:
+    for rule, allowed in ((by_other_queries, True), (by_position, True), (with_memory, False)):
         auditor = Scorer(rule).run()
         auditor.transductive = True
         assert (not auditor.audit().reasons) == allowed
 
 
-def test_numbers_may_move_predictions_of_learners_that_draw_and_must_not_help() -> None:
+def test_class_numbers_may_change_but_not_improve_predictions_of_learners_that_draw() -> None:
     def noisy(shown: Shown, scorer: Scorer) -> Tensor:
         noise = torch.randn(WAY, 5, generator=torch.Generator().manual_seed(shown.episode.id), dtype=torch.float64)
         return nearest(shown, scorer) + FEATURES[shown.query] @ noise.T / 3
@@ -150,14 +152,14 @@ def test_numbers_may_move_predictions_of_learners_that_draw_and_must_not_help() 
     audit = auditor.audit()
     assert not audit.reasons
     assert audit.changed["class numbers"] > 0.1
-    assert Scorer(noisy).run().audit().reasons  # nothing drawn, nothing declared
+    assert Scorer(noisy).run().audit().reasons  # a rule that draws nothing may not change
 
-    def knowing(shown: Shown, scorer: Scorer) -> Tensor:
-        """Read the answer off the number of the class in the episode's list."""
+    def by_class_number(shown: Shown, scorer: Scorer) -> Tensor:
+        """Read the true class off the position of the query in the episode's list."""
         listed = torch.from_numpy(np.asarray(shown.queries) // QUERY)
         return torch.nn.functional.one_hot(listed, WAY).double()
 
-    assert "how the classes are numbered" in Scorer(knowing, drew=True).run().audit().reasons[0]
+    assert "how the classes are numbered" in Scorer(by_class_number, drew=True).run().audit().reasons[0]
 
 
 def test_rounding_is_tolerated_and_more_is_not() -> None:
@@ -203,16 +205,16 @@ def test_outcomes_are_those_of_an_obvious_loop(seed: int) -> None:
     shown = [show(episode, EVERYTHING, Scorer(nearest).order_of(episode), rng) for episode in EPISODES[:3]]
     logits = torch.from_numpy(rng.normal(size=(3, len(shown[0].queries), WAY)) * 5)
     outcomes = Outcomes.of_logits(logits, shown)
-    for s, one in enumerate(shown):
-        for k, image in enumerate(one.query):
+    for s, view in enumerate(shown):
+        for k, image in enumerate(view.query):
             scores = [float(np.exp(x)) for x in logits[s, k].tolist()]
-            truth = [one.episode.classes[c] for c in one.classes].index(int(LABELS[image]))
+            truth = [view.episode.classes[c] for c in view.classes].index(int(LABELS[image]))
             assert outcomes.truth[s, k] == pytest.approx(scores[truth] / sum(scores), rel=1e-9)
             assert outcomes.confidence[s, k] == pytest.approx(max(scores) / sum(scores), rel=1e-9)
             assert outcomes.right[s, k] == (max(scores) == scores[truth])
 
 
-def test_a_query_in_fifty_may_move() -> None:
+def test_up_to_two_percent_of_queries_may_change() -> None:
     flags = np.zeros((10, 20), bool)
     flags[0, :4] = True
     assert not too_many(flags)
@@ -222,7 +224,7 @@ def test_a_query_in_fifty_may_move() -> None:
     assert too_many(np.array([True, True]))
 
 
-def test_numbering_gains_where_accuracy_falls_beyond_doubt() -> None:
+def test_numbering_gains_where_accuracy_falls_significantly() -> None:
     rng = np.random.default_rng(0)
     run = rng.random((8, 40)) < 0.7
     assert not gains_by_numbering(run, rng.random((8, 40)) < 0.7)

@@ -1,4 +1,4 @@
-"""Lists of episodes whose images nobody ships: their indices are frozen, or they are noted when first met."""
+"""Episodes of data sets that are not distributed: indices are frozen, or a note is stored at the first run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TRACK = Track("far/dots/2w1s", "dots", "p", (), "b", way=2, query=2, episodes=3)
 
 @dataclass(frozen=True)
 class Dots:
-    """So many images of each class."""
+    """`counts[c]` images of class c."""
 
     counts: tuple[int, ...]
     sha256: str = "ab"
@@ -47,7 +47,7 @@ class Dots:
         raise NotImplementedError
 
 
-def met(images: Dots, data: Path, track: Track = TRACK) -> None:
+def require_unchanged(images: Dots, data: Path, track: Track = TRACK) -> None:
     require_as_first_met(track, track_episodes(track, images), images, data)
 
 
@@ -56,7 +56,7 @@ def test_a_list_is_frozen_by_the_number_of_images_of_each_class_alone() -> None:
     assert track_episodes(track, Dots((4, 5, 6))) == track_episodes(track, Dots((4, 5, 6), "other pictures"))
 
 
-def test_a_copy_with_other_numbers_of_images_is_refused() -> None:
+def test_a_copy_with_other_numbers_of_images_is_an_error() -> None:
     track = replace(TRACK, indices_sha256=frozen_indices(TRACK, (4, 5, 6)))
     with pytest.raises(EpisodeError) as message:
         track_episodes(track, Dots((4, 5, 7)))
@@ -66,58 +66,58 @@ def test_a_copy_with_other_numbers_of_images_is_refused() -> None:
     )
 
 
-def test_what_is_met_first_is_noted_and_met_again(tmp_path: Path) -> None:
-    met(Dots((4, 5)), tmp_path)
+def test_the_first_run_stores_a_note_and_a_second_run_passes(tmp_path: Path) -> None:
+    require_unchanged(Dots((4, 5)), tmp_path)
     assert note_of(TRACK, tmp_path).is_file()
-    met(Dots((4, 5)), tmp_path)
+    require_unchanged(Dots((4, 5)), tmp_path)
 
 
-def test_images_that_changed_since_are_refused(tmp_path: Path) -> None:
-    met(Dots((4, 5)), tmp_path)
+def test_images_that_changed_since_the_first_run_are_an_error(tmp_path: Path) -> None:
+    require_unchanged(Dots((4, 5)), tmp_path)
     with pytest.raises(EpisodeError, match="differ from those of the first run here: images or labels of 'dots' have"):
-        met(Dots((4, 5), "other pictures"), tmp_path)
+        require_unchanged(Dots((4, 5), "other pictures"), tmp_path)
 
 
 def test_another_version_of_a_track_is_another_list(tmp_path: Path) -> None:
-    met(Dots((4, 5)), tmp_path)
-    met(Dots((4, 5), "other pictures"), tmp_path, replace(TRACK, version=2))
+    require_unchanged(Dots((4, 5)), tmp_path)
+    require_unchanged(Dots((4, 5), "other pictures"), tmp_path, replace(TRACK, version=2))
 
 
-def test_a_folder_that_cannot_be_written_keeps_no_note(tmp_path: Path) -> None:
+def test_without_write_access_no_note_is_stored(tmp_path: Path) -> None:
     (tmp_path / ".freeshot").write_text("in the way")
-    met(Dots((4, 5)), tmp_path)
+    require_unchanged(Dots((4, 5)), tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe"])
-def test_a_note_that_cannot_be_read_is_none(tmp_path: Path, content: bytes) -> None:
+def test_an_unreadable_note_is_ignored(tmp_path: Path, content: bytes) -> None:
     note = note_of(TRACK, tmp_path)
     note.parent.mkdir(parents=True)
     note.write_bytes(content)
-    met(Dots((4, 5)), tmp_path)
+    require_unchanged(Dots((4, 5)), tmp_path)
 
 
 @dataclass(frozen=True)
 class Listed(FewShotDataset):
-    """A stranger's images in the data folder, which says nothing of whether they are there."""
+    """Images of another plugin in the data folder, without a check that they are installed."""
 
     name, domain, license = "listed", "arithmetic", "none"
 
     def load(self, split: str, root: Path) -> ToyImages:
-        """Read which kinds of waves there are."""
+        """Read the kinds of waves from a file."""
         return ToyImages(tuple(map(int, (root / "kinds.txt").read_text().split())))
 
 
-def test_a_strangers_data_set_is_fixed_when_first_met_too(toy: Toy) -> None:
+def test_a_data_set_of_another_plugin_is_fixed_at_the_first_run_too(toy: Toy) -> None:
     toy.offer(datasets=[Listed])
     data = toy.folder / "data"
     data.mkdir()
     (data / "kinds.txt").write_text("9 10 11")
     track = Track("own/listed/2w1s", "listed", "p", (), "b", way=2, query=2, episodes=3)
 
-    def environment() -> RunContext:
+    def context() -> RunContext:
         return RunContext(toy.catalogue, toy.cache, data, torch.device("cpu"))
 
-    assert environment().episodes(track) == environment().episodes(track)
+    assert context().episodes(track) == context().episodes(track)
     (data / "kinds.txt").write_text("8 10 11")
     with pytest.raises(EpisodeError, match="images or labels of 'listed' have changed"):
-        environment().episodes(track)
+        context().episodes(track)

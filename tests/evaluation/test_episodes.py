@@ -24,7 +24,7 @@ TRACK = Track("near/2w1s", "made-up", "pool", ("made-up",), "vit", way=2, shot=1
 
 @dataclass(frozen=True)
 class Labels:
-    """A data set of which only the labels matter."""
+    """A data set with labels and no images."""
 
     counts: tuple[int, ...]
     sha256: str = "made-up"
@@ -60,7 +60,7 @@ few = settings(max_examples=40, deadline=None)
 
 @few
 @given(drawn())
-def test_no_image_comes_twice_in_an_episode(case: tuple[list[int], int, int, int, int]) -> None:
+def test_no_image_is_twice_in_an_episode(case: tuple[list[int], int, int, int, int]) -> None:
     labels, way, shot, query, seed = case
     episode = draw_episode(np.array(labels), way, shot, query, seed, 0)
     used = [*episode.support, *episode.query]
@@ -92,8 +92,8 @@ def test_another_process_draws_the_same_list() -> None:
         "import numpy as np; from freeshot.evaluation.episodes import draw_episodes, episodes_sha256;"
         "print(episodes_sha256(draw_episodes(np.repeat(np.arange(4), 9), 3, 2, 4, 17, 30), 'x'))"
     )
-    there = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
-    assert there == episodes_sha256(draw_episodes(np.repeat(np.arange(4), 9), 3, 2, 4, 17, 30), "x")
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    assert printed == episodes_sha256(draw_episodes(np.repeat(np.arange(4), 9), 3, 2, 4, 17, 30), "x")
 
 
 def test_the_order_of_two_classes_is_not_sorted() -> None:
@@ -101,13 +101,13 @@ def test_the_order_of_two_classes_is_not_sorted() -> None:
     assert {episode.classes for episode in episodes} == {(0, 1), (1, 0)}
 
 
-def test_only_what_decides_the_task_decides_the_list() -> None:
+def test_only_fields_of_the_task_change_the_list() -> None:
     same = replace(TRACK, name="far/2w1s", pool="another", backbone="another", sources=(), selection="any")
     assert track_episodes(same, IMAGES) == track_episodes(TRACK, IMAGES)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("change", [{"version": 2}, {"dataset": "other"}, {"split": "validation"}, {"query": 3}])
-def test_another_question_gets_another_list(change: dict[str, object]) -> None:
+def test_another_task_has_another_list(change: dict[str, object]) -> None:
     other = replace(TRACK, **change)  # type: ignore[arg-type]
     assert track_episodes(other, IMAGES) != track_episodes(TRACK, IMAGES)  # type: ignore[arg-type]
 
@@ -118,14 +118,14 @@ def test_a_frozen_list_is_accepted() -> None:
     assert track_episodes(frozen, IMAGES) == episodes  # type: ignore[arg-type]
 
 
-def test_images_that_changed_under_a_frozen_list_are_refused() -> None:
+def test_images_that_changed_under_a_frozen_list_are_an_error() -> None:
     episodes = track_episodes(TRACK, IMAGES)  # type: ignore[arg-type]
     frozen = replace(TRACK, episodes_sha256=episodes_sha256(episodes, IMAGES.sha256))
     with pytest.raises(EpisodeError, match=r"'near/2w1s' are not the frozen ones .* 'made-up' have changed. Restore"):
         track_episodes(frozen, replace(IMAGES, sha256="other"))  # type: ignore[arg-type]
 
 
-def test_too_few_classes_are_told_before_anything_is_drawn() -> None:
+def test_too_few_classes_are_an_error_before_anything_is_drawn() -> None:
     with pytest.raises(EpisodeError) as caught:
         track_episodes(TRACK, Labels((9,)))  # type: ignore[arg-type]
     assert str(caught.value) == (
@@ -133,7 +133,7 @@ def test_too_few_classes_are_told_before_anything_is_drawn() -> None:
     )
 
 
-def test_too_few_images_of_a_class_are_told_with_its_name() -> None:
+def test_too_few_images_of_a_class_are_an_error_with_its_name() -> None:
     with pytest.raises(EpisodeError) as caught:
         track_episodes(TRACK, Labels((9, 2, 9)))  # type: ignore[arg-type]
     assert str(caught.value) == (

@@ -1,4 +1,4 @@
-"""The jackknife over images and classes: the same as leaving out in loops, and right where the truth is known."""
+"""The jackknife over images and classes equals that of obvious loops, and is right where the truth is known."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def test_no_image_is_twice_in_a_task() -> None:
 
 def test_tasks_are_ordered_class_by_class() -> None:
     support, query = drawn()
-    shown, requested = LABELS[support].reshape(-1, 3, 2), LABELS[query].reshape(-1, 3, 4)
-    assert (shown == shown[..., :1]).all()
-    assert (requested == shown[..., :1]).all()
+    of_support, of_query = LABELS[support].reshape(-1, 3, 2), LABELS[query].reshape(-1, 3, 4)
+    assert (of_support == of_support[..., :1]).all()
+    assert (of_query == of_support[..., :1]).all()
 
 
-def test_a_task_has_as_many_classes_as_it_should() -> None:
+def test_a_task_has_the_configured_number_of_classes() -> None:
     assert {len(set(row)) for row in LABELS[drawn()[0]].tolist()} == {3}
 
 
@@ -50,7 +50,7 @@ def test_a_class_with_too_few_images_is_never_drawn() -> None:
     assert 4 not in LABELS[drawn()[1]]
 
 
-def test_every_image_of_a_class_is_as_likely() -> None:
+def test_all_images_of_a_class_are_equally_likely() -> None:
     _, query = drawn(6000)
     of_first = np.bincount(query[np.isin(query, np.arange(10))], minlength=10)
     assert of_first.max() < 1.2 * of_first.min()
@@ -93,28 +93,28 @@ def test_the_jackknife_is_that_of_leaving_out_in_loops() -> None:
     assert actual > 0.01
 
 
-def test_images_that_make_no_difference_spread_nothing() -> None:
+def test_images_that_make_no_difference_have_no_sampling_error() -> None:
     support, query = drawn(2000)
     groups = image_groups(LABELS, 5, np.random.default_rng(1))
-    lucky = np.random.default_rng(2).random(query.shape) < 0.7
-    assert jackknife(lucky, groups[support], groups[query], 5) < 0.01
+    right = np.random.default_rng(2).random(query.shape) < 0.7
+    assert jackknife(right, groups[support], groups[query], 5) < 0.01
 
 
-def world(rng: np.random.Generator, centres: NDArray[np.float64], images: int) -> torch.Tensor:
+def sample(rng: np.random.Generator, centres: NDArray[np.float64], images: int) -> torch.Tensor:
     noise = rng.normal(size=(len(centres), images, centres.shape[1]))
     return torch.from_numpy((centres[:, None] + noise).reshape(-1, centres.shape[1]))
 
 
-def test_the_error_over_images_is_how_far_worlds_of_other_images_differ() -> None:
+def test_the_error_over_images_is_the_deviation_between_samples_of_images() -> None:
     rng = np.random.default_rng(0)
     centres = rng.normal(size=(8, 4)) * 1.2
     labels = np.repeat(np.arange(8), 30)
     errors, means = [], []
-    for world_number in range(30):
-        features = world(rng, centres, 30)
-        spread = measure_sampling_error(features, labels, 4, 1, 5, seed=world_number, draws=3000)
-        assert spread is not None
-        errors.append(spread.images.size**2)
+    for seed in range(30):
+        features = sample(rng, centres, 30)
+        error = measure_sampling_error(features, labels, 4, 1, 5, seed=seed, draws=3000)
+        assert error is not None
+        errors.append(error.images.size**2)
         means.append(_mean(features, *draw_tasks(labels, 4, 1, 5, 3000, rng)))
     assert np.sqrt(np.mean(errors)) == pytest.approx(np.std(means, ddof=1), rel=0.35)
 
@@ -125,24 +125,24 @@ def _mean(features: torch.Tensor, support: NDArray[np.int64], query: NDArray[np.
     return float(score_features(features, torch.from_numpy(support), torch.from_numpy(query), 4).right.mean())
 
 
-def test_classes_spread_more_than_images() -> None:
+def test_the_error_over_classes_exceeds_that_over_images() -> None:
     rng = np.random.default_rng(0)
     labels = np.repeat(np.arange(8), 30)
-    spread = measure_sampling_error(world(rng, rng.normal(size=(8, 4)), 30), labels, 4, 1, 5, seed=0, draws=2000)
-    assert spread is not None
-    assert spread.classes is not None
-    assert spread.classes.size > spread.images.size
-    assert spread.classes.freedom == 7
+    error = measure_sampling_error(sample(rng, rng.normal(size=(8, 4)), 30), labels, 4, 1, 5, seed=0, draws=2000)
+    assert error is not None
+    assert error.classes is not None
+    assert error.classes.size > error.images.size
+    assert error.classes.freedom == 7
 
 
-def test_without_a_spare_class_nothing_is_said_about_classes() -> None:
+def test_without_a_spare_class_there_is_no_error_over_classes() -> None:
     features = torch.randn(60, 4, generator=torch.Generator().manual_seed(0))
-    spread = measure_sampling_error(features, np.repeat(np.arange(3), 20), 3, 1, 5, seed=0, draws=500)
-    assert spread is not None
-    assert spread.classes is None
+    error = measure_sampling_error(features, np.repeat(np.arange(3), 20), 3, 1, 5, seed=0, draws=500)
+    assert error is not None
+    assert error.classes is None
 
 
-def test_with_too_few_images_nothing_is_said_at_all() -> None:
+def test_with_too_few_images_there_is_no_error() -> None:
     assert measure_sampling_error(torch.zeros(12, 4), np.repeat(np.arange(3), 4), 3, 1, 5, seed=0) is None
 
 

@@ -1,4 +1,4 @@
-"""The order in which images are shown is a function of their pixels, and of nothing else."""
+"""The order in which images are shown depends on their pixels only."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def test_a_key_is_the_blake2b_hash_of_the_pixels() -> None:
 
 
 @given(st.permutations(range(12)))
-def test_the_order_is_the_same_whatever_the_classes_are(listing: list[int]) -> None:
-    """Classes decide how images are listed; however they are, the same pictures are shown in the same order."""
+def test_the_order_does_not_depend_on_the_classes(listing: list[int]) -> None:
+    """Classes decide the order of the list; the same pictures are shown in the same order for every list."""
     images = pictures(12)
     shown = images[listing][shown_order(pixel_keys(images[listing]))]
     assert torch.equal(shown, images[shown_order(pixel_keys(images))])
@@ -43,11 +43,11 @@ def test_the_order_is_the_same_whatever_the_classes_are(listing: list[int]) -> N
 def test_images_are_hashed_in_blocks(monkeypatch: object) -> None:
     images = CountedImages((20, 20))
     whole = image_keys(images, range(40))
-    query_order.BLOCK, kept = 7 * 12, query_order.BLOCK
+    query_order.BLOCK, before = 7 * 12, query_order.BLOCK
     try:
         assert torch.equal(image_keys(images, range(40)), whole)
     finally:
-        query_order.BLOCK = kept
+        query_order.BLOCK = before
     assert image_keys(images, []).tolist() == []
 
 

@@ -1,4 +1,4 @@
-"""Cells may run anywhere: the records are the same, and what happens there is heard here."""
+"""Cells may run in any process: their records are the same, and their events are received here."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from freeshot import Method, hookimpl
 
 @dataclass(frozen=True)
 class Mortal(Method):
-    "Take the process away."
+    "End the process."
 
     name = "mortal"
 
@@ -48,23 +48,25 @@ def freeshot_methods():
 """
 
 
-def start(place: Path, *arguments: str, ok: bool = True, threads: str | None = "1") -> subprocess.CompletedProcess[str]:
-    """Run toy cells by the command, in a folder."""
-    place.mkdir(exist_ok=True)
+def start(
+    folder: Path, *arguments: str, ok: bool = True, threads: str | None = "1"
+) -> subprocess.CompletedProcess[str]:
+    """Run toy cells with the command line, in a folder."""
+    folder.mkdir(exist_ok=True)
     client = str(cli_fork_server.command_folder() / "freeshot")
     command = [client, "run", "toy", "--track", "toy/*/2w1s", *arguments]
     environment = {name: value for name, value in os.environ.items() if name not in local.THREADS}
     environment |= {"FREESHOT_PLUGINS": "launchers,toy,lora-recycle,baselines"}
     environment |= {} if threads is None else {"OMP_NUM_THREADS": threads}
-    done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode == 0) is ok, done.stdout + done.stderr
     return done
 
 
 @pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return where four cells were run in turn, in one process."""
-    folder = tmp_path_factory.mktemp("here")
+def in_turn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder in which four cells were run in turn, in one process."""
+    folder = tmp_path_factory.mktemp("in-turn")
     start(folder, *FOUR, *SMALL)
     return folder
 
@@ -81,17 +83,17 @@ LAUNCHES = ("-l workers=2", "-l workers=4", "--launcher submitit -l cluster=loca
 
 
 @pytest.mark.parametrize("launch", LAUNCHES)
-def test_records_are_the_same_wherever_cells_ran(here: Path, tmp_path: Path, launch: str) -> None:
-    elsewhere = start(tmp_path, *FOUR, *SMALL, *launch.split())
+def test_records_are_the_same_with_every_launcher(in_turn: Path, tmp_path: Path, launch: str) -> None:
+    done = start(tmp_path, *FOUR, *SMALL, *launch.split())
     actual = accuracies(tmp_path)
-    assert actual == accuracies(here)
+    assert actual == accuracies(in_turn)
     assert len(actual) == 4
-    assert f"{len(actual)} cells ran: {len(actual)} finished." in elsewhere.stdout
-    assert "lora-recycle, seed 1: " in elsewhere.stdout  # its events came home
+    assert f"{len(actual)} cells ran: {len(actual)} finished." in done.stdout
+    assert "lora-recycle, seed 1: " in done.stdout  # from its events
     assert not list((tmp_path / ".freeshot/runs").iterdir())
 
 
-def test_a_worker_that_dies_costs_its_cell_alone(tmp_path: Path) -> None:
+def test_a_worker_that_dies_fails_its_own_cell_only(tmp_path: Path) -> None:
     (tmp_path / "mortal.py").write_text(MORTAL)
     plugin = ("--plugin", str(tmp_path / "mortal.py"))
     done = start(tmp_path, "--method", "mortal", "--method", "frozen-prototype", *plugin, "-l", "workers=2", ok=False)
@@ -100,14 +102,14 @@ def test_a_worker_that_dies_costs_its_cell_alone(tmp_path: Path) -> None:
     assert {name.partition("-")[0] for name in accuracies(tmp_path)} == {"frozen"}
 
 
-def test_processes_that_need_the_same_inversion_share_it_out(tmp_path: Path) -> None:
+def test_processes_that_need_the_same_inversion_share_its_work(tmp_path: Path) -> None:
     start(tmp_path, "--method", "lora-recycle", *SMALL, "-l", "workers=2")
     cards = [json.loads(path.read_text()) for path in tmp_path.glob(".freeshot/artifacts/inversion/*/card.json")]
     loras = [card["recipe"]["lora"][1] for card in cards]
     assert len(loras) == len(set(loras)) > 0
 
 
-def test_a_launcher_of_no_workers_is_refused() -> None:
+def test_a_launcher_without_workers_is_an_error() -> None:
     with pytest.raises(OptionError, match="at least one worker"):
         LocalLauncher(workers=0)
 
@@ -116,8 +118,8 @@ def test_workers_share_the_cores_that_this_process_may_use(monkeypatch: pytest.M
     monkeypatch.setattr(local, "usable_cores", lambda: 7)
     for name in local.THREADS:
         monkeypatch.delenv(name, raising=False)
-    given = [local._worker_environment(number, 3) for number in range(3)]
-    assert [{one[name] for name in local.THREADS} for one in given] == [{"2"}] * 3
+    environments = [local._worker_environment(number, 3) for number in range(3)]
+    assert [{variables[name] for name in local.THREADS} for variables in environments] == [{"2"}] * 3
 
 
 def test_a_worker_computes_with_its_share_of_the_cores(tmp_path: Path) -> None:
@@ -126,12 +128,12 @@ def test_a_worker_computes_with_its_share_of_the_cores(tmp_path: Path) -> None:
     assert made == [max(1, usable_cores() // 2)] * 2
 
 
-def test_several_workers_keep_the_launchers_promises() -> None:
+def test_several_workers_pass_the_contract_of_launchers() -> None:
     check(LocalLauncher, workers=2)
 
 
 @pytest.mark.parametrize("name", ["submitit", "ray"])
-def test_a_missing_engine_is_one_sentence(tmp_path: Path, name: str) -> None:
+def test_a_missing_engine_is_an_error_of_one_sentence(tmp_path: Path, name: str) -> None:
     hide = tmp_path / name
     hide.mkdir()
     (hide / "__init__.py").write_text("raise ImportError")
@@ -147,7 +149,7 @@ from freeshot import InversionMethod, hookimpl
 
 @dataclass(frozen=True)
 class Slow(InversionMethod):
-    "Take a while for each LoRA, and note who did it."
+    "Take a while for each LoRA, and note the process."
 
     name = "slow"
 
@@ -177,13 +179,13 @@ ONE = (
 
 
 @pytest.mark.parametrize("assist", [True, False])
-def test_a_process_without_a_cell_helps_the_one_at_work(tmp_path: Path, assist: bool) -> None:
+def test_an_idle_process_helps_a_busy_one(tmp_path: Path, assist: bool) -> None:
     (tmp_path / "slow.py").write_text(SLOW)
     start(tmp_path, *ONE, "--plugin", str(tmp_path / "slow.py"), "-l", "workers=2", "-l", f"assist={assist}")
-    by = (tmp_path / "seen.txt").read_text().split()
+    processes = (tmp_path / "seen.txt").read_text().split()
     cards = list(tmp_path.glob(".freeshot/artifacts/inversion/*/card.json"))
-    assert len(by) == len(cards) > 1  # each LoRA once, whoever does it
-    assert len(set(by)) == (2 if assist else 1)
+    assert len(processes) == len(cards) > 1  # each LoRA once, in either process
+    assert len(set(processes)) == (2 if assist else 1)
 
 
 PREEMPTED = """
@@ -195,14 +197,14 @@ from freeshot import Method, hookimpl
 
 @dataclass(frozen=True)
 class Preempted(Method):
-    "Be told the first time, as SLURM tells a job, that somebody else needs the machine."
+    "Get the signal of SLURM for preempted jobs on the first run."
 
     name = "preempted"
 
     def prepare(self, bench):
-        with open("begun.txt", "a") as begun:
-            begun.write("begun\\n")
-        if len(Path("begun.txt").read_text().split()) == 1:
+        with open("starts.txt", "a") as starts:
+            starts.write("started\\n")
+        if len(Path("starts.txt").read_text().split()) == 1:
             os.kill(os.getpid(), signal.SIGUSR2)
         return bench.frozen()
 
@@ -218,11 +220,11 @@ def test_a_job_that_is_preempted_is_queued_again(tmp_path: Path) -> None:
     plugin = ("--plugin", str(tmp_path / "preempted.py"))
     done = start(tmp_path, "--method", "preempted", *plugin, "--launcher", "submitit", "-l", "cluster=local")
     assert "1 cell ran: 1 finished." in done.stdout
-    assert (tmp_path / "begun.txt").read_text().split() == ["begun", "begun"]
+    assert (tmp_path / "starts.txt").read_text().split() == ["started", "started"]
     assert [record.status for record in records(tmp_path).values()] == ["ok"]
 
 
-def test_weights_are_found_wherever_a_cell_runs(toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_are_read_from_any_working_directory(toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import timm
     from safetensors.torch import save_file
 
@@ -232,12 +234,12 @@ def test_weights_are_found_wherever_a_cell_runs(toy: Toy, tmp_path: Path, monkey
     (tmp_path / "weights").mkdir()
     save_file(network.state_dict(), tmp_path / "weights/timm.safetensors")
     (tmp_path / "elsewhere").mkdir()
-    requested: dict[str, Any] = {"backbone": "timm:model=vit_tiny_patch16_224,side=16,patch=4", "limit": 2}
-    (cell,) = toy.plan("frozen-prototype", **requested).cells
-    request = toy.request("frozen-prototype", **requested)
+    arguments: dict[str, Any] = {"backbone": "timm:model=vit_tiny_patch16_224,side=16,patch=4", "limit": 2}
+    (cell,) = toy.plan("frozen-prototype", **arguments).cells
+    request = toy.request("frozen-prototype", **arguments)
     monkeypatch.chdir(tmp_path)
     runner = CellWorker.at(request.context(toy.catalogue), request, tmp_path)
-    there = "import pickle, sys; pickle.load(sys.stdin.buffer)()"
-    errand = pickle.dumps(partial(runner, cell))
-    subprocess.run([sys.executable, "-c", there], cwd=tmp_path / "elsewhere", input=errand, check=True)
+    program = "import pickle, sys; pickle.load(sys.stdin.buffer)()"
+    job = pickle.dumps(partial(runner, cell))
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path / "elsewhere", input=job, check=True)
     assert [record.reason for record in records(tmp_path).values()] == [""]

@@ -1,4 +1,4 @@
-"""What was asked becomes cells, and every wrong name or value is told before the first second is spent."""
+"""Requests become cells, and every invalid name or value is an error before any computation."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Mine(GradientMetaLearner):
-    """Learn in my way."""
+    """A meta-learner of a user."""
 
     name = "mine"
 
     def loss(self, model: Model, task: Task) -> Tensor:
-        """Return nothing of worth."""
+        """Never called."""
         raise NotImplementedError
 
 
-def spec_of(toy: Toy, method: str, *options: str, **asked: Any) -> RunSpec:
-    (cell,) = toy.plan(method, options=options, **asked).cells
+def spec_of(toy: Toy, method: str, *options: str, **arguments: Any) -> RunSpec:
+    (cell,) = toy.plan(method, options=options, **arguments).cells
     return cell.spec
 
 
-def test_a_suite_gives_its_rows_on_its_tracks(toy: Toy) -> None:
+def test_a_suite_has_a_cell_for_each_row_and_track(toy: Toy) -> None:
     plan = toy.plan(tracks=())
     methods = [row.method for row in SUITE.profiles["full"].rows]
     assert [(c.spec.method.name, c.track.name) for c in plan.cells] == [(m, t.name) for m in methods for t in TRACKS]
@@ -57,7 +57,7 @@ def test_without_seeds_those_of_the_profile_are_run(toy: Toy) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "meant"),
+    ("arguments", "meant"),
     [
         ({"suite": "toi"}, "toy"),
         ({"profile": "ful"}, "full"),
@@ -69,8 +69,8 @@ def test_without_seeds_those_of_the_profile_are_run(toy: Toy) -> None:
         ({"options": ("learner.itertions=3",)}, "iterations"),
     ],
 )
-def test_a_mistyped_name_is_answered_with_the_nearest(toy: Toy, asked: dict[str, Any], meant: str) -> None:
-    request = replace(toy.request("lora-recycle"), **asked)
+def test_for_a_mistyped_name_the_nearest_is_suggested(toy: Toy, arguments: dict[str, Any], meant: str) -> None:
+    request = replace(toy.request("lora-recycle"), **arguments)
     with pytest.raises(FreeshotError, match=f"Did you mean '{meant}'"):
         _plan(toy, request)
 
@@ -90,7 +90,7 @@ def test_an_option_reaches_the_spec(toy: Toy) -> None:
     assert spec_of(toy, "lora-recycle", "rank=7").method.options["rank"] == 7
 
 
-def test_an_option_of_a_part_reaches_that_part(toy: Toy) -> None:
+def test_an_option_of_a_component_reaches_that_component(toy: Toy) -> None:
     assert spec_of(toy, "lora-recycle", "learner.lr=0.5").components["learner"].options["lr"] == 0.5
 
 
@@ -100,43 +100,43 @@ def test_the_profiles_options_are_kept_beside_those_given(toy: Toy) -> None:
     assert parts["inversion"].options["prior"] == "none"
 
 
-def test_a_newly_chosen_part_takes_the_profiles_options_that_it_has(toy: Toy) -> None:
+def test_a_newly_chosen_component_gets_the_profiles_options_that_it_has(toy: Toy) -> None:
     toy.offer(meta_learners=[Mine])
     learner = spec_of(toy, "lora-recycle", "learner=mine").components["learner"]
     assert (learner.name, learner.options["iterations"], learner.options["warmup"]) == ("mine", 3, 1)
 
 
-def test_a_newly_chosen_part_is_spared_options_that_it_lacks(toy: Toy) -> None:
+def test_a_newly_chosen_component_gets_no_options_that_it_lacks(toy: Toy) -> None:
     assert spec_of(toy, "lora-recycle", "inversion=gaussian-noise").components["inversion"].options == {}
 
 
-def test_an_option_given_for_a_newly_chosen_part_beats_the_profiles(toy: Toy) -> None:
+def test_an_option_given_for_a_newly_chosen_component_overrides_the_profiles(toy: Toy) -> None:
     toy.offer(meta_learners=[Mine])
     learner = spec_of(toy, "lora-recycle", "learner=mine", "learner.iterations=9").components["learner"]
     assert learner.options["iterations"] == 9
 
 
-def test_an_option_may_fit_only_some_of_the_methods(toy: Toy) -> None:
+def test_an_option_may_belong_to_only_some_of_the_methods(toy: Toy) -> None:
     plan = toy.plan("frozen-prototype", "noise", options=("rank=2",))
     assert [cell.spec.method.options.get("rank") for cell in plan.cells] == [None, 2]
 
 
-def test_an_option_that_no_method_has_is_refused(toy: Toy) -> None:
+def test_an_option_of_no_method_is_an_error(toy: Toy) -> None:
     with pytest.raises(OptionError, match=r"No method of this run has an option 'colour'\. See 'freeshot show METHOD'"):
         toy.plan("frozen-prototype", options=("colour=red",))
 
 
-def test_an_option_without_a_value_is_refused(toy: Toy) -> None:
+def test_an_option_without_a_value_is_an_error(toy: Toy) -> None:
     with pytest.raises(OptionError, match=r"Invalid option 'rank': expected KEY=VALUE"):
         toy.plan("noise", options=("rank",))
 
 
-def test_a_value_of_the_wrong_type_is_refused(toy: Toy) -> None:
+def test_a_value_of_the_wrong_type_is_an_error(toy: Toy) -> None:
     with pytest.raises(OptionError, match=r"Option 'rank' of 'noise' cannot be 'four'; expected int"):
         toy.plan("noise", options=("rank=four",))
 
 
-def test_nothing_named_is_nothing_to_run(toy: Toy) -> None:
+def test_a_request_without_suite_and_tracks_is_an_error(toy: Toy) -> None:
     with pytest.raises(OptionError, match="Nothing to run: give a suite"):
         toy.plan("noise", suite=None, tracks=())
 
@@ -151,12 +151,12 @@ def test_a_profile_needs_a_suite(toy: Toy) -> None:
         toy.plan("noise", suite=None, profile="full")
 
 
-def test_the_order_of_options_does_not_decide_the_cell(toy: Toy) -> None:
+def test_the_order_of_options_does_not_change_the_cell(toy: Toy) -> None:
     options = ("rank=2", "learner.lr=0.5", "per_class=6")
     assert spec_of(toy, "noise", *options).cell == spec_of(toy, "noise", *reversed(options)).cell
 
 
-def test_a_default_said_aloud_is_the_same_cell(toy: Toy) -> None:
+def test_an_explicit_default_is_the_same_cell(toy: Toy) -> None:
     assert spec_of(toy, "noise", "rank=4").cell == spec_of(toy, "noise").cell
 
 
@@ -170,7 +170,7 @@ def test_a_finished_cell_is_done(toy: Toy) -> None:
     assert (cell.state, cell.reason) == ("done", "finished; --rerun runs it again")
 
 
-def test_again_makes_a_done_cell_due(toy: Toy) -> None:
+def test_rerun_makes_a_done_cell_due(toy: Toy) -> None:
     toy.launch("frozen-prototype")
     (cell,) = toy.plan("frozen-prototype", rerun=True).cells
     assert cell.state == "todo"
@@ -182,7 +182,7 @@ def test_a_limit_marks_the_cell(toy: Toy) -> None:
     assert limited.cell != spec_of(toy, "frozen-prototype").cell
 
 
-def test_a_limit_beyond_the_tracks_episodes_is_none(toy: Toy) -> None:
+def test_a_limit_of_all_episodes_is_no_limit(toy: Toy) -> None:
     assert spec_of(toy, "frozen-prototype", limit=20).limit is None
 
 
@@ -190,14 +190,14 @@ OPTIONAL = replace(TRACKS[0], name="toy/fetched/2w1s", optional=True)
 FETCHED = Suite("fetched", "With a track to fetch.", ("toy/*",), {"full": Profile((Row("frozen-prototype"),))})
 
 
-@pytest.mark.parametrize(("patterns", "there"), [((), False), (("toy/*",), False), (("toy/fetched/2w1s",), True)])
-def test_an_optional_track_is_run_only_by_its_full_name(toy: Toy, patterns: tuple[str, ...], there: bool) -> None:
+@pytest.mark.parametrize(("patterns", "planned"), [((), False), (("toy/*",), False), (("toy/fetched/2w1s",), True)])
+def test_an_optional_track_is_run_only_by_its_full_name(toy: Toy, patterns: tuple[str, ...], planned: bool) -> None:
     toy.offer(tracks=[OPTIONAL], suites=[FETCHED])
     plan = toy.plan("frozen-prototype", suite="fetched", tracks=patterns)
-    assert (OPTIONAL.name in {cell.track.name for cell in plan.cells}) == there
+    assert (OPTIONAL.name in {cell.track.name for cell in plan.cells}) == planned
 
 
-def test_a_track_outside_of_the_suite_is_refused(toy: Toy) -> None:
+def test_a_track_outside_of_the_suite_is_an_error(toy: Toy) -> None:
     toy.offer(tracks=[replace(TRACKS[0], name="elsewhere/2w1s")])
     with pytest.raises(
         OptionError, match=r"Suite 'toy' has no track that matches elsewhere/2w1s\. See 'freeshot list tracks'\."
@@ -205,7 +205,7 @@ def test_a_track_outside_of_the_suite_is_refused(toy: Toy) -> None:
         toy.plan("frozen-prototype", track="elsewhere/2w1s")
 
 
-def test_an_unknown_name_lists_what_is_known(toy: Toy) -> None:
+def test_the_error_for_an_unknown_name_lists_the_valid_ones(toy: Toy) -> None:
     with pytest.raises(UnknownNameError, match=r"No profile of 'toy' is called 'huge'\. Known: full\."):
         toy.plan("noise", profile="huge")
 
@@ -215,7 +215,7 @@ def chosen(toy: Toy, name: str, **options: Any) -> RunSpec:
     return cell.spec
 
 
-def test_options_of_one_method_leave_the_others_alone(toy: Toy) -> None:
+def test_options_of_one_method_do_not_change_the_others(toy: Toy) -> None:
     plan = toy.plan("noise", MethodChoice.of("lora-recycle", {"rank": 2}))
     assert [cell.spec.method.options["rank"] for cell in plan.cells] == [4, 2]
 
@@ -246,7 +246,7 @@ def test_a_method_may_run_with_several_settings(toy: Toy) -> None:
         ({"rank": object()}, "Option 'rank' cannot be a value of type object; expected text, a number"),
     ],
 )
-def test_a_wrong_option_of_one_method_is_refused(toy: Toy, options: dict[str, Any], sentence: str) -> None:
+def test_an_invalid_option_of_one_method_is_an_error(toy: Toy, options: dict[str, Any], sentence: str) -> None:
     with pytest.raises(FreeshotError) as error:
         chosen(toy, "noise", **options)
     assert sentence in str(error.value)

@@ -1,4 +1,4 @@
-"""What a run needs is asked for before the first second is spent."""
+"""The requirements of a run are checked before any computation."""
 
 from __future__ import annotations
 
@@ -30,69 +30,69 @@ PREPARED: list[str] = []
 
 @dataclass(frozen=True)
 class Gone(FewShotDataset):
-    """Images that nobody put there."""
+    """A data set without images."""
 
     name, domain, license = "gone", "none", "none"
 
     def load(self, split: str, root: Path) -> Images:
-        """Say what to put where."""
+        """Raise the error of missing images."""
         raise DataError("No images of 'gone'. Put them there.")
 
 
 @dataclass(frozen=True)
 class Eager(Method):
-    """Note that work began."""
+    """Record that preparation started."""
 
     name = "eager"
 
     def prepare(self, bench: Workbench) -> Learner:
-        """Begin."""
+        """Record the start."""
         PREPARED.append(self.name)
         return bench.frozen()
 
 
 @dataclass(frozen=True)
 class Extra(Eager):
-    """Need a package that is not there, and images of classes for validation."""
+    """Need a missing package, and images of classes for validation."""
 
     name = "extra"
     needs = frozenset({Needs.VALIDATION})
 
     def require_ready(self) -> None:
-        """Ask for it."""
+        """Raise the error of the missing requirement."""
         raise OptionError("The package 'extra' is missing. Install it.")
 
 
 @dataclass(frozen=True)
 class Weighty(InversionMethod):
-    """Need a file."""
+    """Need a missing file."""
 
     name = "weighty"
 
     def require_ready(self) -> None:
-        """Ask for it."""
+        """Raise the error of the missing requirement."""
         raise DataError("The file of weights is missing. Put it there.")
 
     def synthesize(self, teacher: Teacher, labels: Tensor, rng: Generator) -> Tensor:
-        """Never get here."""
+        """Never called."""
         raise AssertionError
 
 
 @dataclass(frozen=True)
 class Far(Launcher):
-    """Run cells where another device is."""
+    """Run cells on another device."""
 
     name = "far"
     remote = True
 
     def launch(self, cells: Sequence[RunSpec], run_cell: Callable[[RunSpec], None]) -> None:
-        """Note where this process would compute."""
+        """Record the device of this process."""
         device: Any = run_cell._context.device  # type: ignore[attr-defined]
         PREPARED.append(str(device))
 
 
 @pytest.fixture
-def stocked(toy: Toy) -> Toy:
+def incomplete(toy: Toy) -> Toy:
     from dataclasses import replace
 
     track = replace(TRACKS[0], name="toy/gone/2w1s", dataset="gone", sources=("gone",))
@@ -101,17 +101,17 @@ def stocked(toy: Toy) -> Toy:
     return toy
 
 
-def test_images_that_are_missing_stop_a_run_before_it_begins(stocked: Toy) -> None:
+def test_missing_images_are_an_error_before_a_run_starts(incomplete: Toy) -> None:
     with pytest.raises(DataError, match=r"^No images of 'gone'\. Put them there\.$"):
-        stocked.launch("eager", suite=None, tracks=("toy/*/2w1s",))
+        incomplete.launch("eager", suite=None, tracks=("toy/*/2w1s",))
     assert not PREPARED
-    assert not list(stocked.results.rglob("*.json"))
+    assert not list(incomplete.results.rglob("*.json"))
 
 
-def test_all_that_is_missing_is_named_at_once(stocked: Toy) -> None:
+def test_all_missing_requirements_are_reported_at_once(incomplete: Toy) -> None:
     options = ("inversion=weighty",)
     with pytest.raises(DataError) as caught:
-        stocked.launch("eager", "extra", "lora-recycle", suite=None, tracks=("toy/gone/2w1s",), options=options)
+        incomplete.launch("eager", "extra", "lora-recycle", suite=None, tracks=("toy/gone/2w1s",), options=options)
     assert str(caught.value) == (
         "The package 'extra' is missing. Install it. The file of weights is missing. Put it there. "
         "No images of 'gone'. Put them there."
@@ -120,7 +120,7 @@ def test_all_that_is_missing_is_named_at_once(stocked: Toy) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Small(ToyImages):
-    """Images of 12 px that count how many were read."""
+    """Images of 12 px that record which were read."""
 
     read_so_far: ClassVar[list[int]] = []
 
@@ -132,10 +132,10 @@ class Small(ToyImages):
 
 @dataclass(frozen=True, eq=False)
 class AnySize(Small):
-    """The same, shown at any size."""
+    """The same images, available at any size."""
 
     def at(self, side: int) -> ToyImages:
-        """Return images of 16 px, whatever the side."""
+        """Return images of 16 px for any side."""
         return ToyImages(self.kinds)
 
 
@@ -147,7 +147,7 @@ class Folder(ToyWaves):
     images: ClassVar[type[ToyImages]] = Small
 
     def load(self, split: str, root: Path) -> ToyImages:
-        """Return one split; that for validation fits."""
+        """Return a split; that for validation has the backbone's size."""
         images = super().load(split, root)
         return images if split == "validation" else self.images(images.kinds)
 
@@ -167,7 +167,7 @@ class Broken(Folder):
     name = "broken"
 
     def load(self, split: str, root: Path) -> Any:
-        """Return what is no image."""
+        """Return objects that are not images."""
         return range(60)
 
 
@@ -200,7 +200,7 @@ WRONG_SIZE = (
 )
 
 
-def test_images_of_another_size_than_the_backbones_stop_a_run_before_it_begins(sized: Toy) -> None:
+def test_images_of_another_size_than_the_backbones_are_an_error_before_a_run_starts(sized: Toy) -> None:
     with pytest.raises(DataError) as caught:
         sized.launch("eager", suite=None, tracks=("sized/my-folder-toy-waves/2w1s",))
     assert str(caught.value) == WRONG_SIZE
@@ -208,7 +208,7 @@ def test_images_of_another_size_than_the_backbones_stop_a_run_before_it_begins(s
     assert not PREPARED
 
 
-def test_base_images_are_measured_where_a_method_needs_them(sized: Toy) -> None:
+def test_the_size_of_base_images_is_checked_where_a_method_needs_them(sized: Toy) -> None:
     track = ("sized/toy-waves-my-folder/2w1s",)
     assert sized.launch("eager", suite=None, tracks=track).finished == 1
     with pytest.raises(DataError) as caught:
@@ -216,50 +216,52 @@ def test_base_images_are_measured_where_a_method_needs_them(sized: Toy) -> None:
     assert str(caught.value) == WRONG_SIZE
 
 
-def test_images_that_can_be_shown_at_any_size_are_shown_at_the_backbones(sized: Toy) -> None:
+def test_images_available_at_any_size_are_read_at_the_backbones(sized: Toy) -> None:
     assert sized.launch("eager", suite=None, tracks=("sized/resized-toy-waves/2w1s",)).finished == 1
 
 
-def test_images_that_cannot_be_read_fail_their_own_cell_only(sized: Toy) -> None:
+def test_unreadable_images_fail_their_own_cell_only(sized: Toy) -> None:
     tracks = ("sized/broken-toy-waves/2w1s", "sized/toy-waves-toy-waves/2w1s")
     outcome = sized.launch("eager", suite=None, tracks=tracks)
     assert (outcome.finished, outcome.failed) == (1, 1)
 
 
-def test_what_is_done_needs_nothing_any_more(stocked: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
-    stocked.launch("eager")
+def test_finished_cells_have_no_requirements(incomplete: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    incomplete.launch("eager")
     monkeypatch.setattr(Eager, "require_ready", Extra.require_ready)
-    assert stocked.launch("eager").skipped > 0
+    assert incomplete.launch("eager").skipped > 0
 
 
-def test_results_that_cannot_lie_anywhere_are_told_before_the_work(stocked: Toy) -> None:
-    stocked.results.write_text("a file where the folder should be")
+def test_an_invalid_results_folder_is_an_error_before_a_run_starts(incomplete: Toy) -> None:
+    incomplete.results.write_text("a file where the folder should be")
     with pytest.raises(StoreError, match=r"cannot be written \(File exists\)\. Choose another --results\."):
-        stocked.launch("eager")
+        incomplete.launch("eager")
     assert not PREPARED
 
 
 @pytest.mark.parametrize(("name", "options"), [("nobody", ()), ("local", ("workers=0",)), ("local", ("worker=2",))])
-def test_a_launcher_is_known_when_a_run_is_planned(stocked: Toy, name: str, options: tuple[str, ...]) -> None:
+def test_an_invalid_launcher_is_an_error_when_a_run_is_planned(
+    incomplete: Toy, name: str, options: tuple[str, ...]
+) -> None:
     with pytest.raises((OptionError, Exception), match=r"nobody|workers=0|worker"):
-        stocked.plan("eager", launcher=name, launcher_options=options)
+        incomplete.plan("eager", launcher=name, launcher_options=options)
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a card here")
-def test_who_only_hands_cells_on_needs_no_card(stocked: Toy) -> None:
-    stocked.launch("eager", launcher="far", device="cuda")
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_a_process_that_only_launches_cells_needs_no_gpu(incomplete: Toy) -> None:
+    incomplete.launch("eager", launcher="far", device="cuda")
     assert PREPARED == ["cpu"]
     with pytest.raises(OptionError, match="No CUDA device is available"):
-        stocked.request("eager", device="cuda").context(stocked.catalogue)
+        incomplete.request("eager", device="cuda").context(incomplete.catalogue)
 
 
 @pytest.mark.parametrize("option", ["cells_per_job", "parallel", "minutes", "cpus", "memory"])
-def test_jobs_of_nothing_are_refused(option: str) -> None:
+def test_a_job_size_of_zero_is_an_error(option: str) -> None:
     with pytest.raises(OptionError, match=f"Option '{option}' of 'submitit' must be above 0, but is 0"):
         SubmititLauncher(**{option: 0})  # type: ignore[arg-type]
 
 
-def test_slurm_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+def test_missing_slurm_is_an_error_of_one_sentence(tmp_path: Path) -> None:
     pytest.importorskip("submitit")
     with pytest.raises(OptionError, match=r"^SLURM cannot be used here \(.*\)\. Run this where sbatch"):
         SubmititLauncher(folder=str(tmp_path)).require_ready()

@@ -1,4 +1,4 @@
-"""Processes that share work out end with the one that waits for them."""
+"""Worker processes end with the process that started them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-CREW = """
+WORKERS = """
 import os, time
 from freeshot.launch.launchers.local import map_in_processes
 
@@ -29,14 +29,14 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.timeout(120)  # a crew that does not start leaves the pipe without a writer
-def test_workers_end_with_a_run_that_was_killed(tmp_path: Path) -> None:
+@pytest.mark.timeout(120)  # workers that do not start leave the pipe without a writer
+def test_workers_end_with_a_killed_run(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "line")
-    (tmp_path / "crew.py").write_text(CREW)
-    with subprocess.Popen([sys.executable, "crew.py"], cwd=tmp_path) as run, (tmp_path / "line").open() as line:
+    (tmp_path / "workers.py").write_text(WORKERS)
+    with subprocess.Popen([sys.executable, "workers.py"], cwd=tmp_path) as run, (tmp_path / "line").open() as line:
         assert {line.readline().strip().isdigit() for _ in range(2)} == {True}
         run.send_signal(signal.SIGKILL)
-        assert line.read() == ""  # which ends only when no worker is left that holds the other end
+        assert line.read() == ""  # returns only after every worker has closed the other end
 
 
 UNGUARDED = """

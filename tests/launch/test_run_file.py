@@ -91,20 +91,20 @@ def test_a_component_and_its_options_share_a_table(tmp_path: Path) -> None:
         ("options = " + "[" * 5000, "is not valid TOML: maximum recursion depth exceeded"),
     ],
 )
-def test_a_wrong_file_is_one_sentence(tmp_path: Path, text: str, sentence: str) -> None:
+def test_an_invalid_file_is_an_error_of_one_sentence(tmp_path: Path, text: str, sentence: str) -> None:
     with pytest.raises(OptionError) as error:
         read(tmp_path, text)
     assert str(error.value).startswith(str(tmp_path / "run.toml"))
     assert sentence in str(error.value)
 
 
-def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_text_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "run.toml").write_bytes(b"suite = '\xff'")
     with pytest.raises(OptionError, match=r"run\.toml is not encoded in UTF-8\. Save it"):
         read_run_file(tmp_path / "run.toml")
 
 
-def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"cannot be read \(No such file or directory\)\. Use an existing run file"):
         read_run_file(tmp_path / "run.toml")
 
@@ -151,5 +151,5 @@ def test_a_repeated_run_leaves_one_file(tmp_path: Path) -> None:
     assert save_run_file(RunRequest("pocket", results=tmp_path)) != path
 
 
-def test_a_folder_that_is_not_utf8_cannot_be_written_into_a_file(tmp_path: Path) -> None:
+def test_a_request_with_a_folder_that_is_not_utf8_is_not_written(tmp_path: Path) -> None:
     assert save_run_file(RunRequest("pocket", results=tmp_path, data=Path("\udcff"))) is None

@@ -37,7 +37,7 @@ REFERENCE = "frozen-prototype"
 SUITES = {"pocket": Suite("pocket", "", (), {}, reference=REFERENCE, pair=("lora-recycle", REFERENCE))}
 PACKAGE = "axe_playwright_python"
 INSTALLED = Extensions(suites=SUITES)
-"""What a leaderboard is given where the suite's plugin is installed."""
+"""The extensions of a leaderboard when the suite's plugin is installed."""
 
 
 def make_record(
@@ -143,7 +143,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def window(browser: Browser, path: Path) -> Iterator[Visit]:
-    """Open the page in a window of its own."""
+    """Open the page in its own window."""
     from tests.leaderboard.visits import visit
 
     with visit(browser, path, reduced_motion="reduce") as opened:
@@ -152,7 +152,7 @@ def window(browser: Browser, path: Path) -> Iterator[Visit]:
 
 @pytest.fixture
 def fresh(window: Visit) -> Iterator[Visit]:
-    """Open the page as a reader meets it, and see that it was content."""
+    """Open the page in its first state; check that it logs no error and requests nothing else."""
     window.page.goto("about:blank")
     window.requests.clear()
     window.page.goto(window.address)
@@ -165,7 +165,7 @@ def fresh(window: Visit) -> Iterator[Visit]:
 
 @pytest.fixture
 def opened(fresh: Visit) -> Visit:
-    """Open the page afresh, with the rows of all classes."""
+    """Open the page in its first state, with the rows of all classes."""
     fresh.page.get_by_role("button", name="Show all").click()
     return fresh
 

@@ -1,4 +1,4 @@
-"""The board of the tests' page: all that a board can hold, hostile texts included."""
+"""The board of the tests' page: everything a board can hold, hostile texts included."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ CARDS = {
         "Doodles.", "", domain="drawings", license="CC0", example=Example(("cat", "<i>dog</i>"), PIXEL),
     ),
 }  # fmt: skip
-"""What plugins say; those of all other components are not installed."""
+"""Descriptions by plugins; the plugins of all other components are not installed."""
 
 
 def tagged(record: RunRecord, **tags: Any) -> RunRecord:
@@ -46,7 +46,7 @@ def tagged(record: RunRecord, **tags: Any) -> RunRecord:
 
 
 def full(record: RunRecord, order: int) -> RunRecord:
-    """Add everything that a record may say."""
+    """Add every optional field of a record."""
     assert record.interval is not None
     low, high = record.interval.mean - 0.2, record.interval.mean + 0.2
     spread = IntervalRecord(mean=record.interval.mean, low=low, high=high, level=0.95, covers="images")
@@ -58,7 +58,7 @@ def full(record: RunRecord, order: int) -> RunRecord:
 
 
 def everything() -> list[RunRecord]:
-    """Make a board with all that a board can hold."""
+    """Make the records of a board with everything a board can hold."""
     actual = []
     for i, track in enumerate(TRACKS):
         means = {"alpha": 0.6, "beta": 0.5 - i / 10, "frozen-prototype": 0.4 + i / 20}

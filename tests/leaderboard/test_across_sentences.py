@@ -1,4 +1,4 @@
-"""Standings as they are read: one table, and sentences about what can be told apart."""
+"""Standings as they are shown: one table, and sentences about which rows can be distinguished."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 TRACKS = [f"in-domain/set-{letter}/5w1s" for letter in "abcdef"]
 
 
-def world(record: Make, methods: dict[str, float]) -> list[RunRecord]:
+def records_of(record: Make, methods: dict[str, float]) -> list[RunRecord]:
     return [record(method, track, mean) for method, mean in methods.items() for track in TRACKS]
 
 
@@ -33,7 +33,7 @@ def shown(records: list[RunRecord]) -> Across:
 
 
 def test_a_row_has_its_rank_its_iqm_and_what_it_wins(record: Make) -> None:
-    actual = shown(world(record, {"a": 0.6, "b": 0.5}))
+    actual = shown(records_of(record, {"a": 0.6, "b": 0.5}))
     assert actual.table.titles == ("Row", "Average rank\nby means", "IQM", "over 1", "over 2")
     lines = [[words.text for words in line] for line in actual.table.lines]
     assert lines == [
@@ -43,7 +43,7 @@ def test_a_row_has_its_rank_its_iqm_and_what_it_wins(record: Make) -> None:
     assert actual.table.lines[0][4].bold  # six tracks of one sign: p is 2/2⁶
 
 
-def test_rows_that_cannot_be_told_apart_are_named(record: Make) -> None:
+def test_rows_that_cannot_be_distinguished_are_named(record: Make) -> None:
     records = [record(m, t, 0.5 + 0.01 * (i % 3 == j)) for j, m in enumerate("abc") for i, t in enumerate(TRACKS)]
     actual = shown(records)
     assert "a, b and c cannot be distinguished across these tracks." in actual.sentences
@@ -55,22 +55,22 @@ def test_rows_with_long_names_are_named_by_their_numbers(record: Make) -> None:
     assert "Rows 1 to 2 cannot be distinguished across these tracks." in actual.sentences
 
 
-def test_that_all_can_be_told_apart_is_said(record: Make) -> None:
+def test_a_sentence_states_that_all_rows_can_be_distinguished(record: Make) -> None:
     assert (
         "All of these rows can be distinguished across these tracks."
-        in shown(world(record, {"a": 0.6, "b": 0.5})).sentences
+        in shown(records_of(record, {"a": 0.6, "b": 0.5})).sentences
     )
 
 
 @pytest.mark.parametrize(("rows", "matrix"), [(8, True), (9, False)])
-def test_a_matrix_is_shown_as_long_as_it_is_read(record: Make, rows: int, matrix: bool) -> None:
-    page = render("markdown", world(record, {f"m{i}": 0.3 + i / 50 for i in range(rows)}))
+def test_the_matrix_is_shown_up_to_eight_rows(record: Make, rows: int, matrix: bool) -> None:
+    page = render("markdown", records_of(record, {f"m{i}": 0.3 + i / 50 for i in range(rows)}))
     assert ("over 8" in page) is matrix
     assert ("better/equal/worse/undecided" in page) is matrix
 
 
 def test_the_page_and_the_terminal_show_them_with_cautions(record: Make) -> None:
-    records = world(record, {"a": 0.6, "b": 0.5})
+    records = records_of(record, {"a": 0.6, "b": 0.5})
     page = render("markdown", records)
     assert page.index("### Overview") < page.index("### Across tracks")
     assert "| 1: a | **1.00** | 60.00 | – | **100 % (6/0/0/0)** |" in page
@@ -81,7 +81,7 @@ def test_the_page_and_the_terminal_show_them_with_cautions(record: Make) -> None
     assert "A row has one training seed" in seen
 
 
-def test_a_single_row_stands_nowhere(record: Make) -> None:
+def test_a_single_row_has_no_standings(record: Make) -> None:
     assert "Across tracks" not in render("markdown", [record("a")])
 
 

@@ -1,4 +1,4 @@
-"""Standings across tracks are what ranks, pairs and resampled tracks say, and agree with known libraries."""
+"""Standings across tracks follow from ranks, pairs and resampled tracks, and agree with established libraries."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 TRACKS = [f"in-domain/set-{letter}/5w1s" for letter in "abcdefgh"]
 
 
-def stood(record: Make, means: Mapping[str, Sequence[float]], **asked: Any) -> Standings:
+def standings_of(record: Make, means: Mapping[str, Sequence[float]], **fields: Any) -> Standings:
     """Return the standings of methods by their means on the first tracks."""
     records = [
-        record(method, track, mean, **asked)
+        record(method, track, mean, **fields)
         for method, per_track in means.items()
         for track, mean in zip(TRACKS, per_track, strict=False)
     ]
@@ -37,7 +37,7 @@ def stood(record: Make, means: Mapping[str, Sequence[float]], **asked: Any) -> S
 
 @pytest.fixture
 def ladder() -> dict[str, list[float]]:
-    """Four methods on eight tracks, of which the first two are alike."""
+    """Four methods on eight tracks, of which the best two are equal."""
     rng = np.random.default_rng(1)
     hard = rng.uniform(0.3, 0.6, 8)
     shifts = {"delta": 0.0, "beta": 0.1, "alpha": 0.2, "gamma": 0.2}
@@ -45,29 +45,29 @@ def ladder() -> dict[str, list[float]]:
 
 
 def test_ranks_are_averaged_and_the_best_row_leads(record: Make) -> None:
-    actual = stood(record, {"a": [0.4, 0.5, 0.5], "b": [0.5, 0.6, 0.5], "c": [0.3, 0.7, 0.4]})
+    actual = standings_of(record, {"a": [0.4, 0.5, 0.5], "b": [0.5, 0.6, 0.5], "c": [0.3, 0.7, 0.4]})
     assert actual.rows == ("b", "a", "c")
     assert actual.average_ranks == pytest.approx((1.5, 6.5 / 3, 7 / 3))
     assert actual.tracks == tuple(TRACKS[:3])
 
 
 def test_the_outer_quarters_of_the_tracks_do_not_count_for_the_iqm(record: Make) -> None:
-    actual = stood(record, {"a": [0.1, 0.5, 0.6, 0.9], "b": [0.1, 0.2, 0.3, 0.4]})
+    actual = standings_of(record, {"a": [0.1, 0.5, 0.6, 0.9], "b": [0.1, 0.2, 0.3, 0.4]})
     assert actual.interquartile_means == pytest.approx((0.55, 0.25))
 
 
 def test_friedman_is_scipys_over_all_rows(record: Make, ladder: dict[str, list[float]]) -> None:
     from scipy.stats import friedmanchisquare
 
-    assert stood(record, ladder).friedman == pytest.approx(friedmanchisquare(*ladder.values()).pvalue)
+    assert standings_of(record, ladder).friedman == pytest.approx(friedmanchisquare(*ladder.values()).pvalue)
 
 
 @pytest.mark.parametrize("rows", ["ab", "abc"])
-def test_friedman_has_no_say_below_three_rows_or_where_all_are_alike(record: Make, rows: str) -> None:
-    assert stood(record, {row: [0.5, 0.5] for row in rows}).friedman == 1
+def test_friedmans_p_is_1_below_three_rows_and_where_all_are_equal(record: Make, rows: str) -> None:
+    assert standings_of(record, {row: [0.5, 0.5] for row in rows}).friedman == 1
 
 
-def test_rows_that_lack_a_track_and_controls_stand_aside(record: Make) -> None:
+def test_rows_that_lack_a_track_and_controls_are_left_out(record: Make) -> None:
     records = [record(m, t) for m in "ab" for t in TRACKS[:2]] + [record("c"), record("floor", role="floor")]
     records += [record(m) for m in "ab"]
     actual = standings(boards(records)[0])
@@ -83,7 +83,7 @@ def test_pairs_and_cliques_are_those_of_scikit_posthocs(record: Make, ladder: di
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # its plotting library warns of another
         posthocs = pytest.importorskip("scikit_posthocs")
-    actual = stood(record, ladder)
+    actual = standings_of(record, ladder)
     theirs = posthocs.posthoc_wilcoxon([ladder[name] for name in actual.rows], p_adjust="holm").to_numpy()
     assert np.allclose(actual.adjusted, theirs, atol=1e-12)
     apart = theirs < 0.05
@@ -116,7 +116,7 @@ def test_cliques_are_the_longest_runs_without_a_pair_apart(apart: Any, expected:
 
 
 def test_wins_are_shares_of_tracks_with_ties_half(record: Make) -> None:
-    actual = stood(record, {"a": [0.6, 0.6, 0.5, 0.5], "b": [0.5, 0.5, 0.5, 0.6]})
+    actual = standings_of(record, {"a": [0.6, 0.6, 0.5, 0.5], "b": [0.5, 0.5, 0.5, 0.6]})
     ours, theirs = actual.wins[0][1], actual.wins[1][0]
     assert (ours.mean, theirs.mean, actual.wins[0][0].mean) == (0.625, 0.375, 0.5)
     assert (theirs.low, theirs.high) == (1 - ours.high, 1 - ours.low)
@@ -127,14 +127,14 @@ def test_the_interval_of_wins_is_the_percentile_bootstrap_over_tracks(record: Ma
     from scipy.stats import bootstrap
 
     wins = np.array([1, 1, 1, 1, 1, 0, 0.5, 1])
-    actual = stood(record, {"a": list(0.45 + wins / 10), "b": [0.5] * 8}).wins[0][1]
+    actual = standings_of(record, {"a": list(0.45 + wins / 10), "b": [0.5] * 8}).wins[0][1]
     theirs = bootstrap((wins,), np.mean, method="percentile", rng=np.random.default_rng(3)).confidence_interval
     assert (actual.mean, actual.low, actual.high) == pytest.approx((wins.mean(), theirs.low, theirs.high), abs=0.07)
 
 
 def test_seeds_that_disagree_widen_the_interval_of_wins(record: Make) -> None:
     means = {"a": [0.55] * 8, "b": [0.5] * 8}
-    sure = stood(record, means).wins[0][1]
+    sure = standings_of(record, means).wins[0][1]
     records = [record("a", track, mean, seed=seed) for track in TRACKS for seed, mean in enumerate((0.4, 0.65, 0.6))]
     actual = standings(boards([*records, *(record("b", track, 0.5) for track in TRACKS)])[0])
     assert actual is not None
@@ -143,7 +143,7 @@ def test_seeds_that_disagree_widen_the_interval_of_wins(record: Make) -> None:
     assert actual.wins[0][1].covers == "tracks and training seeds"
 
 
-def test_a_seed_that_lacks_a_track_is_no_hole(record: Make) -> None:
+def test_a_seed_that_lacks_a_track_is_left_out(record: Make) -> None:
     records = [record("a", track, 0.6, seed=seed) for track in TRACKS for seed in (0, 1)][:-1]
     actual = standings(boards([*records, *(record("b", track, 0.5) for track in TRACKS)])[0])
     assert actual is not None
@@ -151,20 +151,20 @@ def test_a_seed_that_lacks_a_track_is_no_hole(record: Make) -> None:
 
 
 def test_verdicts_are_counted_over_tracks(record: Make) -> None:
-    actual = stood(record, {"a": [0.6, 0.6, 0.501, 0.5], "b": [0.5, 0.5, 0.5, 0.6]})
+    actual = standings_of(record, {"a": [0.6, 0.6, 0.501, 0.5], "b": [0.5, 0.5, 0.5, 0.6]})
     assert actual.verdicts[0][1] == {"better": 2, "equal": 1, "worse": 1, "undecided": 0}
     assert actual.verdicts[1][0] == {"better": 1, "equal": 1, "worse": 2, "undecided": 0}
     assert actual.verdicts[0][0] == {"better": 0, "equal": 4, "worse": 0, "undecided": 0}
 
 
-def test_few_tracks_and_single_seeds_are_told(record: Make, ladder: dict[str, list[float]]) -> None:
-    (seeds,) = stood(record, ladder).cautions
+def test_few_tracks_and_single_seeds_are_cautioned(record: Make, ladder: dict[str, list[float]]) -> None:
+    (seeds,) = standings_of(record, ladder).cautions
     assert "one training seed" in seeds
-    few, _ = stood(record, {"a": [0.5], "b": [0.6]}).cautions
+    few, _ = standings_of(record, {"a": [0.5], "b": [0.6]}).cautions
     assert few == "1 track is too few for a claim across tracks; it takes 5 at least."
 
 
-def test_tracks_that_share_a_data_set_are_told(record: Make) -> None:
+def test_tracks_that_share_a_data_set_are_cautioned(record: Make) -> None:
     tracks = [f"in-domain/set-{letter}/5w{shot}s" for letter in "abc" for shot in (1, 5)]
     actual = standings(boards([record(m, t, 0.5, seed=s) for m in "ab" for t in tracks for s in (0, 1)])[0])
     assert actual is not None
@@ -173,7 +173,7 @@ def test_tracks_that_share_a_data_set_are_told(record: Make) -> None:
     )
 
 
-def test_wide_standings_can_go_without_wins_and_verdicts(record: Make, ladder: dict[str, list[float]]) -> None:
+def test_standings_of_many_rows_can_omit_wins_and_verdicts(record: Make, ladder: dict[str, list[float]]) -> None:
     board = boards([record(m, t, mean) for m, means in ladder.items() for t, mean in zip(TRACKS, means, strict=True)])[
         0
     ]
@@ -183,9 +183,9 @@ def test_wide_standings_can_go_without_wins_and_verdicts(record: Make, ladder: d
     assert whole == standings(board)
 
 
-def test_that_so_few_tracks_tell_no_two_of_so_many_rows_apart_is_said(record: Make) -> None:
+def test_too_few_tracks_to_distinguish_any_two_of_many_rows_are_cautioned(record: Make) -> None:
     rows = {f"row-{i}": [0.3 + 0.02 * i] * 7 for i in range(4)}  # every track agrees
-    three, four = stood(record, dict([*rows.items()][:3])), stood(record, rows)
+    three, four = standings_of(record, dict([*rows.items()][:3])), standings_of(record, rows)
     assert three.adjusted[0][2] == pytest.approx(3 * 2 / 2**7)
     assert not any("cannot be distinguished" in text for text in three.cautions)
     assert min(map(min, four.adjusted)) == pytest.approx(6 * 2 / 2**7)

@@ -30,7 +30,7 @@ def ranks(records: list[Any], track: str = SKETCH) -> dict[str, int | None]:
     return {row.label: row.cells[track].rank for row in board.rows if track in row.cells}
 
 
-def test_rows_that_cannot_be_told_apart_share_a_rank_and_the_next_one_counts_on(record: Make) -> None:
+def test_indistinguishable_rows_share_a_rank_and_the_next_rank_is_skipped(record: Make) -> None:
     noisy = [record("a", mean=0.60, phase=0), record("b", mean=0.59, phase=1), record("c", mean=0.3)]
     assert ranks(noisy) == {"a": 1, "b": 1, "c": 3}
 
@@ -39,7 +39,7 @@ def test_a_small_difference_counts_where_the_episodes_swing_together(record: Mak
     assert ranks([record("a", mean=0.60), record("b", mean=0.59)]) == {"a": 1, "b": 2}
 
 
-def test_controls_stand_apart_and_are_not_ranked(record: Make) -> None:
+def test_controls_are_listed_apart_and_not_ranked(record: Make) -> None:
     (board,) = boards([record("a"), record("chance", mean=0.2, role="floor"), record("real", mean=0.8, role="ceiling")])
     assert [row.label for row in board.rows] == ["a"]
     assert board.rows[0].cells[SKETCH].rank == 1
@@ -56,7 +56,7 @@ def test_an_average_rank_needs_every_track(record: Make) -> None:
     assert FLAGS not in board.rows[2].cells
 
 
-def test_a_failed_cell_says_why_and_carries_no_number(record: Make) -> None:
+def test_a_failed_cell_has_a_reason_and_no_number(record: Make) -> None:
     (board,) = boards([record("a", status="failed", reason="The loss became NaN.")])
     cell = board.rows[0].cells[SKETCH]
     assert (cell.status, cell.interval, cell.rank, cell.notes) == ("failed", None, None, ("The loss became NaN.",))
@@ -68,7 +68,7 @@ def test_limited_runs_are_left_out_and_counted(record: Make) -> None:
     assert (board.records, board.limited) == (1, 1)
 
 
-def test_versions_and_suites_have_boards_of_their_own_and_the_newest_version_leads(record: Make) -> None:
+def test_each_version_and_suite_has_its_own_board_and_the_newest_version_leads(record: Make) -> None:
     actual = boards([record("a"), record("a", version=2), record("a", suite="full")])
     assert [(b.suite, b.version) for b in actual] == [("full", 1), ("pocket", 2), ("pocket", 1)]
 
@@ -160,24 +160,24 @@ def test_of_one_row_track_and_seed_the_newest_record_counts(record: Make) -> Non
         ([{"seed": 0}, {"seed": 1}], ["m"]),
     ],
 )
-def test_a_label_tells_what_differs(record: Make, different: list[dict[str, Any]], expected: list[str]) -> None:
+def test_a_label_states_what_differs(record: Make, different: list[dict[str, Any]], expected: list[str]) -> None:
     (board,) = boards([record("m", **d) for d in different])
     assert sorted(row.label for row in board.rows) == expected
 
 
-def test_labels_that_read_the_same_are_told_apart(record: Make) -> None:
+def test_labels_that_read_the_same_get_distinct_suffixes(record: Make) -> None:
     (board,) = boards([record("m", options={"k": 1}), record("m", options={"k": "1"})])
     first, second = sorted(row.label for row in board.rows)
     assert first.startswith("m [k=1] #")
     assert first != second
 
 
-def test_tracks_with_backbones_of_their_own_still_make_one_row(record: Make) -> None:
+def test_tracks_with_different_backbones_still_make_one_row(record: Make) -> None:
     (board,) = boards([record("m", backbone="vit-a"), record("m", FLAGS, backbone="vit-b")])
     assert [row.label for row in board.rows] == ["m"]
 
 
-def test_in_domain_leads_and_shots_stand_side_by_side(record: Make) -> None:
+def test_in_domain_comes_first_and_shots_are_side_by_side(record: Make) -> None:
     (board,) = boards([record(track=FLAGS), record(track=SKETCH5), record(track=SKETCH)])
     assert {name: [t.title for t in tracks] for name, tracks in board.sections.items()} == {
         "in-domain": [("sketch", "5-way 1-shot"), ("sketch", "5-way 5-shot")],
@@ -212,7 +212,7 @@ def test_costs_count_cached_stages_in_full_and_never_mix_devices(record: Make) -
     assert (cpu.prepare_seconds, cpu.evaluate_seconds, cpu.peak_mib) == (42.5, 1.25, 300)
 
 
-def test_what_records_share_was_made_once(record: Make) -> None:
+def test_stages_that_records_share_are_counted_once(record: Make) -> None:
     first, second, third = (record(track=track) for track in (SKETCH, SKETCH5, FLAGS))
     slower = [s.model_copy(update={"seconds": 2 * s.seconds}) for s in third.stages]
     (board,) = boards([first, second, third.model_copy(update={"stages": slower})])
@@ -227,7 +227,7 @@ def test_seconds_of_one_thread_and_of_sixteen_are_not_averaged(record: Make) -> 
     assert (many.device, many.records) == ("AMD EPYC, 16 threads", 1)
 
 
-def test_a_rerun_that_failed_does_not_change_what_a_row_says_of_itself(record: Make) -> None:
+def test_a_failed_rerun_does_not_change_the_tags_of_a_row(record: Make) -> None:
     (board,) = boards([
         record(tuning_free=False),
         record(track=SKETCH5, status="failed", finished="2026-02-01T00:00:00+00:00"),
@@ -236,15 +236,15 @@ def test_a_rerun_that_failed_does_not_change_what_a_row_says_of_itself(record: M
 
 
 def counted(record: RunRecord, task: int | None = 10**9, **stage: Any) -> RunRecord:
-    """Let all stages of a record count: 5 GFLOP each, or what is said of the first."""
+    """Add counted operations to all stages: 5 GFLOP each; `stage` replaces fields of the first."""
     first, *rest = (s.model_copy(update={"flops": 5 * 10**9}) for s in record.stages)
     cost = None if task is None else TaskCost(flops=task, tuned_weights=645)
     return record.model_copy(update={"stages": [first.model_copy(update=stage), *rest], "task_cost": cost})
 
 
-def test_what_was_counted_stands_beside_seconds(record: Make) -> None:
-    requested: dict[str, Any] = {"facts": {"queries": 300}, "learned_weights": 1024}
-    (board,) = boards([counted(record(), **requested), counted(record(track=SKETCH5), 3 * 10**9, **requested)])
+def test_counted_operations_are_shown_beside_seconds(record: Make) -> None:
+    counts: dict[str, Any] = {"facts": {"queries": 300}, "learned_weights": 1024}
+    (board,) = boards([counted(record(), **counts), counted(record(track=SKETCH5), 3 * 10**9, **counts)])
     (cost,) = costs(board)
     assert (cost.prepare_flops, cost.task_flops) == (10**10, 2 * 10**9)
     assert (cost.learned, cost.tuned, cost.queries) == (1024, 645, 300)
@@ -257,7 +257,7 @@ def test_what_was_counted_stands_beside_seconds(record: Make) -> None:
 
 
 @pytest.mark.parametrize("lacking", [{"task": None}, {"flops": None}])
-def test_what_one_record_does_not_count_is_not_said_of_the_row(record: Make, lacking: dict[str, Any]) -> None:
+def test_a_count_that_one_record_lacks_is_missing_from_the_row(record: Make, lacking: dict[str, Any]) -> None:
     (board,) = boards([counted(record()), counted(record(track=SKETCH5), **lacking)])
     (cost,) = costs(board)
     assert cost.prepare_flops is None
@@ -266,7 +266,7 @@ def test_what_one_record_does_not_count_is_not_said_of_the_row(record: Make, lac
     assert "Prepare\n(TFLOP)" not in cost_table((plain,)).titles
 
 
-def test_a_column_takes_the_first_value_and_a_broken_one_costs_a_sentence(record: Make) -> None:
+def test_a_column_has_the_first_value_and_a_failing_column_is_reported(record: Make) -> None:
     def broken(_: RunRecord) -> float:
         raise KeyError("energy")
 
@@ -286,18 +286,18 @@ def test_a_column_takes_the_first_value_and_a_broken_one_costs_a_sentence(record
         ("mine.py 3f2a", "stranger 1.0", "m [learner=mine]"),
     ],
 )
-def test_a_part_of_somebody_else_is_named_even_of_a_single_row(
+def test_a_component_of_another_plugin_is_named_even_in_a_single_row(
     record: Make, theirs: str, ours: str, label: str
 ) -> None:
     (board,) = boards([record("m", learner="mine", learner_origin=theirs, origin=ours)])
     assert [row.label for row in board.rows] == [label]
 
 
-def test_rows_that_seeds_cannot_tell_apart_share_a_rank(record: Make) -> None:
+def test_rows_that_seeds_cannot_distinguish_share_a_rank(record: Make) -> None:
     means = {("a", 0): 0.60, ("a", 1): 0.50, ("b", 0): 0.52, ("b", 1): 0.56}  # either is ahead once
     records = [record(method, mean=mean, seed=seed) for (method, seed), mean in means.items()]
     (board,) = boards(records)
     assert {row.label: row.cells[board.tracks[0].name].rank for row in board.rows} == {"a": 1, "b": 1}
-    alone = [one for one in records if one.spec.seed == 0]
+    alone = [r for r in records if r.spec.seed == 0]
     (board,) = boards(alone)
     assert {row.label: row.cells[board.tracks[0].name].rank for row in board.rows} == {"a": 1, "b": 2}

@@ -1,4 +1,4 @@
-"""The committed records say the same in every format."""
+"""Every format holds the same numbers of the committed records."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def test_csv_and_json_hold_every_mean() -> None:
     for cells in (lines, whole["cells"]):
         actual = {(c["row"], c["track"]): float(c["mean"]) for c in cells if c["mean"]}
         assert actual == pytest.approx(means(), abs=1e-12)
-    there = [sum((row.label, track.name) in means() for row in pocket().rows) for track in pocket().tracks]
-    assert len(whole["pairs"]) == sum(count * (count - 1) // 2 for count in there)
+    counts = [sum((row.label, track.name) in means() for row in pocket().rows) for track in pocket().tracks]
+    assert len(whole["pairs"]) == sum(count * (count - 1) // 2 for count in counts)
 
 
 def test_the_page_holds_every_mean() -> None:
@@ -66,9 +66,9 @@ def test_the_page_holds_every_mean() -> None:
     assert actual == pytest.approx(means(), abs=1e-6)
 
 
-def terminal(found: Board) -> str:
+def terminal(board: Board) -> str:
     out = io.StringIO()
-    print_boards([found], Console(file=out, width=400, color_system=None))
+    print_boards([board], Console(file=out, width=400, color_system=None))
     return out.getvalue()
 
 
@@ -104,6 +104,6 @@ def test_with_32_rows_the_page_takes_at_most_four_megabytes() -> None:
 
 
 def renamed(record: RunRecord, name: str) -> RunRecord:
-    """Put a record under another method's name."""
+    """Give a record another method's name."""
     method = record.spec.method.model_copy(update={"name": name})
     return record.model_copy(update={"spec": record.spec.model_copy(update={"method": method})})

@@ -29,12 +29,12 @@ def pair(record: Callable[..., RunRecord]) -> list[RunRecord]:
     ]
 
 
-def compared(records: list[RunRecord], first: str = "alpha", second: str = "beta", **asked: Any) -> Any:
+def compared(records: list[RunRecord], first: str = "alpha", second: str = "beta", **options: Any) -> Any:
     (board,) = boards(records)
-    return compare(board, first, second, **asked)
+    return compare(board, first, second, **options)
 
 
-def test_each_track_is_what_its_paired_episodes_say(pair: list[RunRecord]) -> None:
+def test_each_track_has_the_evidence_of_its_paired_episodes(pair: list[RunRecord]) -> None:
     actual = compared(pair)
     assert [t.track for t in actual.tracks] == TRACKS
     ours, theirs = (
@@ -68,7 +68,7 @@ def test_the_region_of_equivalence_can_be_chosen(pair: list[RunRecord]) -> None:
     assert compared(pair, equivalent=0.03).wins["equal"] == 6
 
 
-def test_rows_with_other_episodes_are_refused(record: Callable[..., RunRecord]) -> None:
+def test_rows_with_other_episodes_are_an_error(record: Callable[..., RunRecord]) -> None:
     records = [record("alpha"), record("beta")]
     other = records[1].model_copy(update={"hashes": {"episodes": "bb"}})
     first = records[0].model_copy(update={"hashes": {"episodes": "aa"}})
@@ -76,12 +76,12 @@ def test_rows_with_other_episodes_are_refused(record: Callable[..., RunRecord]) 
         compared([first, other])
 
 
-def test_rows_without_a_shared_track_are_refused(record: Callable[..., RunRecord]) -> None:
+def test_rows_without_a_shared_track_are_an_error(record: Callable[..., RunRecord]) -> None:
     with pytest.raises(EpisodeError, match="have no requested track in common"):
         compared([record("alpha", TRACKS[0]), record("beta", TRACKS[1])])
 
 
-def test_a_name_that_is_no_row_or_several_is_refused(record: Callable[..., RunRecord]) -> None:
+def test_a_name_of_no_row_or_of_several_is_an_error(record: Callable[..., RunRecord]) -> None:
     records = [record("alpha", learner="one"), record("alpha", learner="two"), record("beta")]
     with pytest.raises(UnknownNameError, match="matches several rows"):
         compared(records)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     Make = Callable[..., RunRecord]
 
 
-def test_episodes_are_ordered_by_what_the_reference_found_hard(record: Make) -> None:
+def test_episodes_are_ordered_by_the_log_odds_of_the_reference(record: Make) -> None:
     odds = np.random.default_rng(0).normal(size=20)
     reference = record(REFERENCE).model_copy(update={"log_odds": odds.tolist()})
     (board,) = boards([reference, record("alpha", mean=0.4, phase=1)], INSTALLED)
@@ -31,11 +31,11 @@ def test_episodes_are_ordered_by_what_the_reference_found_hard(record: Make) -> 
 
 
 def test_hardness_is_averaged_over_the_references_seeds(record: Make) -> None:
-    one, two = (
+    first, second = (
         record(REFERENCE, seed=seed).model_copy(update={"log_odds": [float(sign * i) for i in range(20)]})
         for seed, sign in ((0, 1), (1, -1))
     )
-    (board,) = boards([one, two], INSTALLED)
+    (board,) = boards([first, second], INSTALLED)
     assert difficulty_curves(board)[0].log_odds == (0.0,) * GROUPS
 
 

@@ -19,7 +19,7 @@ FLAGS = "cross-domain/flags/5w1s"
 ACCURACIES = np.array([[0.9, 0.2, 0.5, 0.5], [0.7, 0.4, 0.5, 0.1]])
 
 
-def every() -> list[Board]:
+def all_boards() -> list[Board]:
     records = [make_record(method) for method in ("alpha", "beta", "lora-recycle", "frozen-prototype")]
     records += [make_record("alpha", FLAGS), *(make_record("gamma", options={"size": size}) for size in (1, 2))]
     records += [make_record("beta", FLAGS, suite="other"), make_record("old", version=0)]
@@ -28,11 +28,11 @@ def every() -> list[Board]:
 
 
 def rows(*names: str | None, track: str = SKETCH, suite: str | None = None, replace: bool = False) -> list[str]:
-    return [row.label for row in choose(every(), suite, track, names, replace=replace).rows]
+    return [row.label for row in choose(all_boards(), suite, track, names, replace=replace).rows]
 
 
 def test_the_newest_board_of_each_suite_has_the_tracks_with_results() -> None:
-    assert [(board.suite, board.version, tracks_of(board)) for board in every()] == [
+    assert [(board.suite, board.version, tracks_of(board)) for board in all_boards()] == [
         ("pocket", 1, [FLAGS, SKETCH]),
         ("other", 1, [FLAGS]),
     ]
@@ -42,7 +42,7 @@ def test_by_default_rows_are_the_suites_pair_and_then_others() -> None:
     assert rows() == ["lora-recycle", "frozen-prototype"]
     assert rows("beta") == ["beta", "lora-recycle"]
     assert rows(None, "lora-recycle") == ["frozen-prototype", "lora-recycle"]
-    assert choose(every(), None, None, ()).track == FLAGS
+    assert choose(all_boards(), None, None, ()).track == FLAGS
 
 
 def test_a_track_with_one_row_shows_it_alone() -> None:
@@ -65,9 +65,11 @@ def test_a_row_of_the_last_track_is_replaced_on_request() -> None:
         (("beta",), FLAGS, "pocket", f"'beta' has no result on '{FLAGS}'."),
     ],
 )  # fmt: skip
-def test_an_unknown_name_is_one_sentence(names: tuple[str, ...], track: str, suite: str | None, message: str) -> None:
+def test_an_unknown_name_is_an_error_of_one_sentence(
+    names: tuple[str, ...], track: str, suite: str | None, message: str
+) -> None:
     with pytest.raises(UnknownNameError, match=re.escape(message)):
-        choose(every(), suite, track, names)
+        choose(all_boards(), suite, track, names)
 
 
 def test_without_results_there_is_nothing_to_choose() -> None:

@@ -29,14 +29,16 @@ def picture() -> bytes:
     return out.getvalue()
 
 
-def made(*, served: bool, names: tuple[str, str] = ("alpha", "beta"), classes: tuple[str, ...] = ("cat", "dog")) -> str:
+def make_page(
+    *, served: bool, names: tuple[str, str] = ("alpha", "beta"), classes: tuple[str, ...] = ("cat", "dog")
+) -> str:
     """Make a page of two rows and, unless it is served, three episodes."""
-    every = [make_record(name, mean=0.5 + 0.1 * k, phase=k) for k, name in enumerate(names)]
-    choice = choose(boards(every), None, SKETCH, names)
+    records = [make_record(name, mean=0.5 + 0.1 * k, phase=k) for k, name in enumerate(names)]
+    choice = choose(boards(records), None, SKETCH, names)
     answers = Answer(classes[0], 0.75, right=True), Answer(classes[-1], 0.5, right=False)
     queries = (ShownQuery(picture(), answers), ShownQuery(picture(), (answers[0], None)))
     shown = tuple(ShownClass(name, (picture(),), queries) for name in classes)
-    accuracies = np.array([record.accuracies for record in every])
+    accuracies = np.array([record.accuracies for record in records])
     listed = [*range(20)] if served else [4, 1, 9]
     page = EpisodesPage(
         choice, accuracies, listed, dict.fromkeys([1] if served else listed, shown), "number", HOSTILE[0], HOSTILE,
@@ -47,11 +49,11 @@ def made(*, served: bool, names: tuple[str, str] = ("alpha", "beta"), classes: t
 
 
 @pytest.mark.parametrize(("served", "scheme"), [(True, "dark"), (False, "light")])
-def test_hostile_texts_fit_a_phone_and_no_rule_is_violated(
+def test_hostile_texts_fit_a_phone_and_violate_no_accessibility_rule(
     browser: Browser, tmp_path: Path, axe: str, served: bool, scheme: Any
 ) -> None:
     path = tmp_path / "episodes.html"
-    path.write_text(made(served=served, classes=HOSTILE), encoding="utf-8")
+    path.write_text(make_page(served=served, classes=HOSTILE), encoding="utf-8")
     with visit(browser, path, viewport=PHONE, color_scheme=scheme) as opened:
         assert opened.page.title() == f"Episodes of {SKETCH}"
         assert opened.page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
@@ -64,7 +66,7 @@ def test_hostile_texts_fit_a_phone_and_no_rule_is_violated(
 
 def test_arrow_keys_move_between_the_episodes_and_the_address_follows(browser: Browser, tmp_path: Path) -> None:
     path = tmp_path / "episodes.html"
-    path.write_text(made(served=False), encoding="utf-8")
+    path.write_text(make_page(served=False), encoding="utf-8")
     with visit(browser, path) as opened:
         seen = []
         for key in ("ArrowRight", "ArrowRight", "ArrowRight", "ArrowLeft"):
@@ -76,7 +78,7 @@ def test_arrow_keys_move_between_the_episodes_and_the_address_follows(browser: B
         assert opened.complaints == []
 
 
-def test_the_committed_example_is_small_and_opens_without_a_complaint(browser: Browser, repository: Path) -> None:
+def test_the_committed_example_is_small_and_opens_without_an_error(browser: Browser, repository: Path) -> None:
     path = repository / "docs/leaderboard/episodes.html"
     assert path.stat().st_size <= 500_000
     with visit(browser, path, viewport=PHONE) as opened:
@@ -106,15 +108,15 @@ def tags(text: str) -> Tags:
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_texts_of_records_and_data_sets_are_escaped(hostile: str) -> None:
-    plain = tags(made(served=True))
-    attacked = tags(made(served=True, names=(hostile, "beta"), classes=(hostile, "dog")))
+    plain = tags(make_page(served=True))
+    attacked = tags(make_page(served=True, names=(hostile, "beta"), classes=(hostile, "dog")))
     assert sorted(attacked.seen) == sorted(plain.seen)
     assert attacked.attributes == plain.attributes
     assert tags(error_page(hostile)).seen == tags(error_page("plain")).seen
 
 
 def test_marks_state_prediction_and_probability_and_a_frame_where_rows_differ() -> None:
-    text = made(served=False)
+    text = make_page(served=False)
     assert text.count('<span class="good">A ✓ 75\N{NO-BREAK SPACE}%</span><span class="bad">B ✗ dog 50') == 6
     assert text.count("<figure class=differ>") == 6
     assert "No predictions of B are saved" in text

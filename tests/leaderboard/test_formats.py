@@ -1,4 +1,4 @@
-"""The same board as CSV, JSON and LaTeX; nothing that a record says can break out of any of them."""
+"""The same board as CSV, JSON and LaTeX; no text of a record can break out of any of them."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 HOSTILE = ['=HYPERLINK("x")', "a,b\nc", r"\input{x} & $ % _ # ~ ^ { }", "<script>", '"quoted"']
 
 
-def test_json_and_csv_say_the_same(record: Callable[..., RunRecord]) -> None:
+def test_json_and_csv_hold_the_same_lines(record: Callable[..., RunRecord]) -> None:
     records = [record("alpha"), record("beta", mean=0.4), record("gamma", status="failed", reason="It broke.")]
     actual = json.loads(render("json", records))["cells"]
     flat = list(csv.DictReader(io.StringIO(render("csv", records))))
     assert [tuple(line) for line in (actual[0], flat[0])] == [FIELDS, FIELDS]
-    for one, other in zip(actual, flat, strict=True):
-        assert {key: "" if value is None else str(value) for key, value in one.items()} == other
+    for line, other in zip(actual, flat, strict=True):
+        assert {key: "" if value is None else str(value) for key, value in line.items()} == other
 
 
 def test_a_line_holds_the_interval_and_the_rank_of_its_cell(record: Callable[..., RunRecord]) -> None:
@@ -45,11 +45,11 @@ def test_json_has_pairs_and_standings_as_well(record: Callable[..., RunRecord]) 
     (pair,) = actual["pairs"]
     assert (pair["suite"], pair["first"], pair["second"], pair["verdict"]) == ("pocket", "alpha", "beta", "better")
     assert pair["evidence"]["interval"]["mean"] == pytest.approx(0.1)
-    (stood,) = actual["standings"]
-    assert (stood["version"], stood["rows"], stood["wins"][0][1]["mean"]) == (1, ["alpha", "beta"], 1)
+    (standing,) = actual["standings"]
+    assert (standing["version"], standing["rows"], standing["wins"][0][1]["mean"]) == (1, ["alpha", "beta"], 1)
 
 
-def test_both_intervals_stand_in_the_line_of_a_row_with_seeds(record: Callable[..., RunRecord]) -> None:
+def test_the_line_of_a_row_with_seeds_has_both_intervals(record: Callable[..., RunRecord]) -> None:
     records = [record("alpha", mean=mean, seed=seed) for seed, mean in enumerate((0.4, 0.5, 0.6))]
     (board,) = boards(records)
     (line,) = json.loads(render("json", records))["cells"]
@@ -65,7 +65,7 @@ def test_a_failure_is_a_line_with_its_reason(record: Callable[..., RunRecord]) -
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_a_strangers_text_stays_in_its_cell(record: Callable[..., RunRecord], text: str) -> None:
+def test_hostile_text_stays_in_its_cell(record: Callable[..., RunRecord], text: str) -> None:
     records = [record("alpha", status="failed", reason=text)]
     (line,) = csv.DictReader(io.StringIO(render("csv", records)))
     assert not line["notes"].startswith(("=", "+", "-", "@"))

@@ -1,4 +1,4 @@
-"""Whatever lies in a results folder: a bad file costs one sentence, the rest is shown, and nothing else happens."""
+"""Arbitrary files in a results folder: a bad file is reported in one sentence, and the rest is shown."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ WRONG: list[Any] = [None, True, [], {}, [[]], {"a": {"b": []}}, "1", "0.5", "nan
 STRINGS = st.sampled_from(NASTY) | st.text(max_size=30)
 VALUES = STRINGS | st.sampled_from([*NUMBERS, *WRONG]) | st.floats() | st.integers()
 STATES = st.sampled_from(["ok", "failed"])
-KEPT = {"cell", "status", "data_free", "finished"}
-"""Strings that must stay what they are for a record to be one."""
+UNCHANGED = {"cell", "status", "data_free", "finished"}
+"""Strings that must not change for a record to be valid."""
 
 
 class Tags(HTMLParser):
@@ -56,14 +56,14 @@ class Tags(HTMLParser):
 
     def __init__(self, page: str) -> None:
         super().__init__()
-        self.found: list[str] = []
+        self.names: list[str] = []
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append(tag)
+        self.names.append(tag)
 
 
-PLAIN = Tags(render("html", [make_record()])).found
+PLAIN = Tags(render("html", [make_record()])).names
 
 
 def plain(record: RunRecord) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def plain(record: RunRecord) -> dict[str, Any]:
 
 
 def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """List the places of all values that are no containers."""
+    """List the paths of all values that are not containers."""
     if isinstance(value, dict | list) and value:
         for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
             yield from leaves(inner, (*path, key))
@@ -93,7 +93,7 @@ def at(value: Any, path: Sequence[Any]) -> Any:
 
 
 def resealed(record: dict[str, Any]) -> dict[str, Any]:
-    """Give a changed record the hash that fits, where its spec can be one."""
+    """Give a changed record the hash of its spec, if the spec is valid."""
     try:
         return record | {"cell": RunSpec.model_validate_json(json.dumps(record["spec"]), strict=True).cell}
     except ValueError:
@@ -102,7 +102,7 @@ def resealed(record: dict[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def results() -> Iterator[Path]:
-    """Hand out a results folder in which a good record lies; nothing may appear beside it."""
+    """Yield a results folder with one good record; check that nothing appears beside it."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "results"
         make_record().write(folder / "good.json")
@@ -110,8 +110,8 @@ def results() -> Iterator[Path]:
         assert [path.name for path in Path(name).iterdir()] == ["results"]
 
 
-def drawn(folder: Path) -> dict[str, str]:
-    """Draw all that can be drawn of a folder, and judge what must hold of any."""
+def rendered(folder: Path) -> dict[str, str]:
+    """Render a folder in every format, and check what must hold of any folder."""
     loaded = load_records(folder)
     console = Console(file=io.StringIO(), width=160, color_system=None)
     render_terminal(loaded.records, console)
@@ -127,9 +127,9 @@ def drawn(folder: Path) -> dict[str, str]:
     assert all(pair["evidence"]["interval"]["low"] <= pair["evidence"]["interval"]["high"] for pair in actual["pairs"])
     assert all(line["low"] <= line["mean"] <= line["high"] for line in lines if line["mean"] is not None)
     assert len(list(csv.DictReader(io.StringIO(pages["csv"])))) == len(lines)
-    assert Tags(pages["html"]).found == PLAIN
+    assert Tags(pages["html"]).names == PLAIN
     assert not any(line.startswith(("[", "*")) for line in pages["latex"].splitlines()), (
-        "\\\\ would take it for its own"
+        "\\\\ would read it as its own argument"
     )
     assert not re.search(r"(?<!\\)[<]", pages["markdown"].partition("\n")[2])
     written = write_leaderboards(folder)
@@ -144,20 +144,20 @@ def test_hostile_text_is_shown_as_text(data: st.DataObject) -> None:
     record = plain(
         make_record("beta", learner="proto", options={"a": "b"}, status=data.draw(st.sampled_from(["ok", "failed"])))
     )
-    places = [p for p in leaves(record) if isinstance(at(record, p), str) and p[-1] not in KEPT]
-    for index in data.draw(st.lists(st.sampled_from(places), min_size=1, max_size=6)):
+    paths = [p for p in leaves(record) if isinstance(at(record, p), str) and p[-1] not in UNCHANGED]
+    for index in data.draw(st.lists(st.sampled_from(paths), min_size=1, max_size=6)):
         put(record, index, data.draw(STRINGS))
     with results() as folder:
         (folder / "bad.json").write_text(json.dumps(resealed(record)))
         loaded = load_records(folder)
         assert len(loaded.records) + len(loaded.problems) == 2
         assert make_record() in loaded.records
-        drawn(folder)
+        rendered(folder)
 
 
 @settings(deadline=None, max_examples=60)
 @given(st.data())
-def test_hostile_values_cost_at_most_a_sentence(data: st.DataObject) -> None:
+def test_a_hostile_value_is_reported_in_at_most_one_sentence(data: st.DataObject) -> None:
     record = plain(make_record("beta", learner="proto", options={"a": 1}))
     location = data.draw(st.sampled_from(list(leaves(record))))
     put(record, location, data.draw(VALUES))
@@ -166,7 +166,7 @@ def test_hostile_values_cost_at_most_a_sentence(data: st.DataObject) -> None:
         loaded = load_records(folder)
         assert len(loaded.records) + len(loaded.problems) == 2
         assert make_record() in loaded.records
-        drawn(folder)
+        rendered(folder)
 
 
 @settings(deadline=None, max_examples=60)
@@ -174,7 +174,7 @@ def test_hostile_values_cost_at_most_a_sentence(data: st.DataObject) -> None:
     st.binary(max_size=200)
     | st.builds(lambda cut: make_record().model_dump_json().encode()[:cut], st.integers(0, 1200))
 )
-def test_any_bytes_cost_one_sentence(content: bytes) -> None:
+def test_arbitrary_bytes_are_reported_in_one_sentence(content: bytes) -> None:
     with results() as folder:
         (folder / "bad.json").write_bytes(content)
         loaded = load_records(folder)
@@ -204,7 +204,7 @@ NO_NUMBER = json.dumps(changed(("spec", "method", "options"), {"a": float("nan")
 
 
 @pytest.mark.parametrize(
-    ("make", "told"),
+    ("make", "message"),
     [
         (_sparse, "cannot be read (it has 200,000,000 bytes, and at most 67,108,864 are read)."),
         (os.mkfifo, "cannot be read (it is not a regular file). Delete it or run its cell again."),
@@ -226,15 +226,15 @@ NO_NUMBER = json.dumps(changed(("spec", "method", "options"), {"a": float("nan")
         (_text(GOOD.replace('"cell":"', '"cell":"0')), "the cell's hash does not match its spec"),
     ],
 )  # fmt: skip
-def test_a_bad_file_is_named_and_the_rest_is_shown(make: Callable[[Path], object], told: str) -> None:
+def test_a_bad_file_is_named_and_the_rest_is_shown(make: Callable[[Path], object], message: str) -> None:
     with results() as folder:
         make(folder / "bad.json")
         loaded = load_records(folder)
         assert loaded.records == (make_record(),)
         (problem,) = loaded.problems
-        assert told in problem
+        assert message in problem
         assert problem.startswith(str(folder / "bad.json"))
-        drawn(folder)
+        rendered(folder)
 
 
 def test_a_folder_that_is_called_like_a_record_is_a_folder() -> None:
@@ -250,19 +250,19 @@ def test_a_link_to_a_record_is_that_record() -> None:
         assert load_records(folder).records == (make_record(),)
 
 
-def test_of_a_key_that_stands_twice_the_last_counts_as_for_every_reader_of_json() -> None:
+def test_of_a_duplicate_key_the_last_value_counts_as_in_every_json_parser() -> None:
     with results() as folder:
         (folder / "good.json").write_text(GOOD.replace(COUNT, '"test_evaluations":0,"test_evaluations":3'))
         assert [record.test_evaluations for record in load_records(folder).records] == [3]
 
 
-def test_a_file_name_that_is_no_text_is_told(tmp_path: Path) -> None:
+def test_a_file_name_that_is_not_text_is_reported(tmp_path: Path) -> None:
     (tmp_path / os.fsdecode(b"\xff\x1b[2J.json")).write_text("{")
     (problem,) = load_records(tmp_path).problems
     assert problem.isprintable()
 
 
-def test_a_million_episodes_are_drawn() -> None:
+def test_a_million_episodes_are_rendered() -> None:
     with results() as folder:
         record = plain(make_record("beta", track="in-domain/many/5w1s"))
         record["spec"]["track"]["episodes"] = 10**6
@@ -293,7 +293,7 @@ def test_neither_the_order_nor_the_names_of_files_matter(rng: random.Random, sui
             rng.shuffle(names)
             for name, record in zip(names, records, strict=True):
                 record.write(folder / str(name % 3) / f"{name}.json")
-            pages.append(drawn(folder) | {p.name: p.read_text() for p in (folder / "leaderboard").iterdir()})
+            pages.append(rendered(folder) | {p.name: p.read_text() for p in (folder / "leaderboard").iterdir()})
             actual = load_records(folder).records
             mixed = rng.sample(actual, len(actual))
             pages.append({form: render(form, mixed) for form in FORMS})  # type: ignore[arg-type]
@@ -306,12 +306,12 @@ BAD_NAMES = ["../../x", "/etc/x", "..", ".", "a/../../b", ".hidden", "a\\..\\b",
 
 
 @pytest.mark.parametrize("name", BAD_NAMES)
-@pytest.mark.parametrize("whose", ["suite", "track", "method"])
-def test_no_name_leads_out_of_the_folder(name: str, whose: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("level", ["suite", "track", "method"])
+def test_no_name_leads_out_of_the_folder(name: str, level: str, tmp_path: Path) -> None:
     record = make_record()
     update: dict[str, Any] = {"suite": name}
-    if whose != "suite":
-        update = {whose: getattr(record.spec, whose).model_copy(update={"name": name})}
+    if level != "suite":
+        update = {level: getattr(record.spec, level).model_copy(update={"name": name})}
     spec = record.spec.model_copy(update=update)
     record = record.model_copy(update={"spec": spec, "cell": spec.cell})
     out = tmp_path / "deep" / "out"
@@ -322,7 +322,7 @@ def test_no_name_leads_out_of_the_folder(name: str, whose: str, tmp_path: Path) 
     assert list(tmp_path.rglob("*")) == []
 
 
-def test_a_long_name_of_a_suite_does_not_cost_the_others(tmp_path: Path) -> None:
+def test_a_long_name_of_a_suite_does_not_affect_the_others(tmp_path: Path) -> None:
     make_record().write(tmp_path / "a.json")
     make_record(suite="x" * 5000).write(tmp_path / "b.json")
     assert len(write_leaderboards(tmp_path)) == 3
@@ -333,4 +333,4 @@ def test_seconds_and_bytes_of_any_size_are_added_up(tmp_path: Path) -> None:
     for stage in record["stages"]:
         stage |= {"seconds": 1e12, "peak_bytes": 2**63 - 1}
     (tmp_path / "a.json").write_text(json.dumps(record))
-    drawn(tmp_path)
+    rendered(tmp_path)

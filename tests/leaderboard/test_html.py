@@ -33,7 +33,7 @@ COMMITTED = Path(__file__).parents[2] / "results/leaderboard/index.html"
 
 
 class Reader(HTMLParser):
-    """Collects the page's tags, and what stands in its data block."""
+    """Collects the page's tags and the text of its data block."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ def data_of(page: str) -> Any:
     return json.loads(Reader(page).data)
 
 
-def test_the_page_holds_what_the_board_says(record: Callable[..., RunRecord]) -> None:
+def test_the_page_holds_the_numbers_of_the_board(record: Callable[..., RunRecord]) -> None:
     records = [record("alpha"), record("beta", mean=0.4), record("gamma", status="failed", reason="It broke.")]
     (board,) = boards(records)
     (actual,) = data_of(render("html", records))
@@ -104,7 +104,7 @@ def test_a_cell_has_wider_intervals_and_the_recall_of_each_class(record: Callabl
     assert (actual["shared"][recall["names"]], recall["values"]) == (["dog", "cat"], [0.125, 1 / 3])
 
 
-def test_what_was_recovered_is_shown_within_the_page(record: Callable[..., RunRecord], tmp_path: Path) -> None:
+def test_surrogate_images_are_embedded_in_the_page(record: Callable[..., RunRecord], tmp_path: Path) -> None:
     (tmp_path / "lora-000.png").write_bytes(b"\x89PNG")
     (actual,) = data_of(html(boards([record("alpha")]), [tmp_path / "lora-000.png"]))
     assert actual["sheets"] == [{"name": "lora-000", "data": "data:image/png;base64,iVBORw=="}]
@@ -121,7 +121,7 @@ def test_no_record_becomes_markup(text: str) -> None:
     assert data_of(page)
 
 
-def test_the_page_asks_for_nothing_from_elsewhere() -> None:
+def test_the_page_requests_nothing_from_elsewhere() -> None:
     page = COMMITTED.read_text(encoding="utf-8")
     before, _, rest = page.partition('<script type="application/json" id="data">')
     data, _, after = rest.partition("</script>")

@@ -18,7 +18,7 @@ def short(*records: RunRecord) -> list[str]:
     return sorted(row.short_label for row in board.rows)
 
 
-def test_a_row_is_named_by_what_differs_from_the_usual(record: Make) -> None:
+def test_a_row_is_named_by_how_it_differs_from_the_usual_options(record: Make) -> None:
     usual = {"pace": 0.1, "steps": 5}
     rows = [usual, usual | {"pace": 0.2}, usual | {"steps": 9}, usual | {"pace": 0.2, "steps": 9}]
     actual = short(record("beta"), *(record(options=options) for options in [*rows, usual | {"pace": 0.3, "steps": 5}]))
@@ -32,13 +32,13 @@ def test_a_row_is_named_by_what_differs_from_the_usual(record: Make) -> None:
     ]
 
 
-def test_a_parts_option_is_usual_among_rows_with_that_part(record: Make) -> None:
+def test_the_usual_option_of_a_component_is_of_rows_with_that_component(record: Make) -> None:
     slow, fast = ({"learner": "walk", "learner_options": {"pace": pace}} for pace in (1, 2))
     actual = short(record(**slow), record(**slow, options={"x": 1}), record(**fast), record(learner="run"))
     assert actual == ["alpha", "alpha [learner.pace=2]", "alpha [learner=run]", "alpha [x=1]"]
 
 
-def test_where_short_labels_would_be_alike_whole_ones_stay(record: Make) -> None:
+def test_where_short_labels_would_be_equal_full_labels_are_kept(record: Make) -> None:
     (board,) = boards([record(options={"text": text}) for text in ("", "x" * 50 + "a", "x" * 50 + "b")])
     assert len({row.short_label for row in board.rows}) == 3
     assert all(row.label == row.short_label for row in board.rows)
@@ -51,7 +51,9 @@ def test_a_single_row_keeps_its_name(record: Make) -> None:
 def test_tables_use_short_labels_where_a_method_has_many_rows(record: Make) -> None:
     usual = {"pace": 0.1, "steps": 5}
     settings = [usual, usual | {"pace": 0.2}, usual | {"steps": 9}]
-    (board,) = boards([*(record(options=one) for one in settings), *(record("beta", options={"x": x}) for x in (1, 2))])
+    (board,) = boards(
+        [*(record(options=options) for options in settings), *(record("beta", options={"x": x}) for x in (1, 2))]
+    )
     actual = board.with_short_labels()
     assert sorted(row.label for row in actual.rows) == [
         "alpha",
@@ -66,6 +68,6 @@ def test_tables_use_short_labels_where_a_method_has_many_rows(record: Make) -> N
 def test_rows_can_be_compared_by_their_short_labels(record: Make) -> None:
     usual = {"pace": 0.1, "steps": 5}
     settings = [usual, usual | {"pace": 0.2}, usual | {"steps": 9}]
-    (board,) = boards([record(options=one, phase=phase) for phase, one in enumerate(settings)])
+    (board,) = boards([record(options=options, phase=phase) for phase, options in enumerate(settings)])
     actual = compare(board, "alpha", "alpha [steps=9]")
     assert (actual.first.label, actual.second.label) == ("alpha [pace=0.1, steps=5]", "alpha [pace=0.1, steps=9]")

@@ -24,7 +24,7 @@ COMMITTED = Path(__file__).parents[2] / "results/leaderboard/index.html"
 LABELS = "all => all.map(text => text.firstChild.data)"
 
 
-def test_the_committed_page_opens_without_a_complaint_or_a_request_and_fits_a_phone(browser: Browser) -> None:
+def test_the_committed_page_opens_without_an_error_or_a_request_and_fits_a_phone(browser: Browser) -> None:
     with visit(browser, COMMITTED, viewport=PHONE) as actual:
         for link in actual.page.query_selector_all("#boards a"):
             link.click()
@@ -34,7 +34,7 @@ def test_the_committed_page_opens_without_a_complaint_or_a_request_and_fits_a_ph
         assert {url.partition("#")[0] for url in actual.requests if not url.startswith("data:")} == {actual.address}
 
 
-def test_a_click_sorts_and_another_turns_the_order(opened: Visit) -> None:
+def test_a_click_sorts_and_another_reverses_the_order(opened: Visit) -> None:
     head = opened.page.locator("#board thead th", has_text="flags")
     head.locator("[data-key]").click()
     assert head.get_attribute("aria-sort") == "descending"
@@ -64,7 +64,7 @@ def test_a_key_sorts_and_the_focus_stays(opened: Visit, key: str) -> None:
         ("by-class", "controls", ["random"]),
     ],
 )
-def test_a_tag_that_is_taken_away_hides_its_rows(opened: Visit, group: str, value: str, gone: list[str]) -> None:
+def test_an_unchecked_tag_hides_its_rows(opened: Visit, group: str, value: str, gone: list[str]) -> None:
     before = opened.rows()
     opened.page.locator(f"#{group} input[value='{value}']").uncheck()
     assert [row for row in before if row not in opened.rows()] == gone
@@ -73,7 +73,7 @@ def test_a_tag_that_is_taken_away_hides_its_rows(opened: Visit, group: str, valu
 
 
 @pytest.mark.parametrize(("group", "value"), [("by-section", "cross-domain"), ("by-shot", "5-shot")])
-def test_a_section_or_a_shot_that_is_taken_away_hides_its_columns(opened: Visit, group: str, value: str) -> None:
+def test_an_unchecked_section_or_shot_hides_its_columns(opened: Visit, group: str, value: str) -> None:
     before = opened.heads()
     opened.page.locator(f"#{group} input[value='{value}']").uncheck()
     hidden = set(before) - set(opened.heads()) - {"Mean all tracks"}
@@ -89,7 +89,7 @@ def test_the_search_leaves_the_rows_that_hold_all_its_words(opened: Visit) -> No
     assert opened.rows() == []
 
 
-def test_a_number_opens_what_is_behind_it_and_escape_closes_it(opened: Visit) -> None:
+def test_a_number_opens_its_details_and_escape_closes_them(opened: Visit) -> None:
     opened.page.locator("#board tbody tr", has_text="alpha").locator("button.value").first.click()
     message = opened.page.locator("#detail").inner_text()
     for part in ("over images", "40.00 … 80.00", "expected calibration error", "6.25 %", "Episodes by accuracy"):
@@ -116,7 +116,7 @@ def test_cells_show_intervals_or_episodes(opened: Visit) -> None:
         ("lazy", "skipped", "It needs five shots."),
     ],
 )
-def test_a_cell_without_a_number_says_why(opened: Visit, row: str, word: str, reason: str) -> None:
+def test_a_cell_without_a_number_shows_its_reason(opened: Visit, row: str, word: str, reason: str) -> None:
     button = opened.page.locator("#board tbody tr", has_text=row).locator("button.value")
     assert button.inner_text() == word
     button.click()
@@ -130,7 +130,7 @@ def test_a_row_opens_its_provenance(opened: Visit) -> None:
         assert part in message
 
 
-def test_any_two_rows_are_compared_as_python_would(opened: Visit) -> None:
+def test_any_two_rows_are_compared_as_in_python(opened: Visit) -> None:
     (board,) = (board for board in boards(everything()) if board.suite == "pocket")
     rows = {row.label: row for row in board.all_rows}
     first, second = alpha, beta = rows["alpha"], rows["beta"]
@@ -164,7 +164,7 @@ def test_where_rows_share_seeds_the_interval_is_over_them_too(browser: Browser, 
         assert "over episodes and training seeds" in actual.page.locator("#pair-note").inner_text()
 
 
-def test_rows_stand_across_tracks_as_the_report_says(opened: Visit) -> None:
+def test_standings_across_tracks_are_those_of_the_report(opened: Visit) -> None:
     (board,) = (board for board in boards(everything()) if board.suite == "pocket")
     actual = standings(board)
     assert actual is not None
@@ -225,12 +225,12 @@ def test_accuracy_is_drawn_against_any_cost_that_was_counted(opened: Visit) -> N
     dots = opened.page.locator("#cost-plot circle.dot")
     assert dots.count() == 3  # the floor's records count nothing
     message = dots.evaluate_all("dots => dots.map((dot) => dot.getAttribute('aria-label'))")
-    assert all("3 GFLOP" in one for one in message)
+    assert all("3 GFLOP" in label for label in message)
     axis.select_option("prepare_flops")
     assert "4 TFLOP" in (dots.first.get_attribute("aria-label") or "")
 
 
-def test_a_row_whose_loras_only_answered_can_be_filtered(opened: Visit) -> None:
+def test_a_row_with_black_box_loras_can_be_filtered(opened: Visit) -> None:
     def shown() -> str:
         return opened.page.locator("#board tbody").inner_text()
 
@@ -260,28 +260,28 @@ def test_of_many_rows_a_few_and_the_reference_are_in_colour_and_a_search_brings_
     records = [full(make_record(name, TRACKS[0], 0.8 - i / 50), 3) for i, name in enumerate(names)]
     (tmp_path / "many.html").write_text(html(boards(records, INSTALLED)), encoding="utf-8")
 
-    def named(found: Visit) -> list[str]:
-        return sorted(found.page.locator("#difficulty-plot svg > text:has(title)").evaluate_all(LABELS))
+    def named(page: Visit) -> list[str]:
+        return sorted(page.page.locator("#difficulty-plot svg > text:has(title)").evaluate_all(LABELS))
 
-    with visit(browser, tmp_path / "many.html") as found:
-        assert found.page.locator("#difficulty-plot polyline").count() == 21
-        assert named(found) == ["frozen-prototype", *names[:7]]
-        heights = found.page.locator("#difficulty-plot svg > text:has(title)").evaluate_all(
+    with visit(browser, tmp_path / "many.html") as page:
+        assert page.page.locator("#difficulty-plot polyline").count() == 21
+        assert named(page) == ["frozen-prototype", *names[:7]]
+        heights = page.page.locator("#difficulty-plot svg > text:has(title)").evaluate_all(
             "all => all.map(t => +t.getAttribute('y'))"
         )
         assert max(heights) <= 320 - 36
-        found.page.locator("#search").fill("row-15")
-        assert named(found) == ["row-15"]
-        assert found.complaints == []
+        page.page.locator("#search").fill("row-15")
+        assert named(page) == ["row-15"]
+        assert page.complaints == []
 
 
-def test_what_papers_report_and_what_was_recovered_is_shown(opened: Visit) -> None:
+def test_reported_numbers_and_surrogate_images_are_shown(opened: Visit) -> None:
     assert opened.page.locator("#published tbody").inner_text().split("\t") == ["Theirs", "62.50", "A paper, Table 2"]
     assert "Theirs" not in opened.page.locator("#board").inner_text()
     assert opened.page.evaluate("document.querySelector('#sheets img').naturalWidth") == 1
 
 
-def test_another_board_has_an_address_of_its_own_and_shows_only_what_it_has(opened: Visit) -> None:
+def test_another_board_has_its_own_address_and_shows_only_its_sections(opened: Visit) -> None:
     opened.page.get_by_role("link", name="second").click()
     shown(opened, 1)
     assert opened.rows() == ["other"]
@@ -290,7 +290,7 @@ def test_another_board_has_an_address_of_its_own_and_shows_only_what_it_has(open
         assert not opened.page.locator(f"#{part}-section").is_visible()
 
 
-def test_strangers_texts_stay_texts(opened: Visit) -> None:
+def test_hostile_texts_stay_texts(opened: Visit) -> None:
     rows = opened.rows()
     for text in HOSTILE:
         assert " ".join("".join(c if c.isprintable() else " " for c in text).split()) in rows
@@ -303,13 +303,13 @@ def test_strangers_texts_stay_texts(opened: Visit) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_text_can_be_read(opened: Visit, scheme: Any) -> None:
+def test_every_text_has_enough_contrast(opened: Visit, scheme: Any) -> None:
     opened.page.emulate_media(color_scheme=scheme)
     pale = opened.page.evaluate(CONTRASTS)
     opened.page.locator("#board tbody tr", has_text="alpha").locator("button.value").first.click()
     pale += opened.page.evaluate(CONTRASTS)
     background = opened.page.evaluate("getComputedStyle(document.body).backgroundColor")
-    assert [one for one in pale if one["contrast"] < 4.5] == []
+    assert [text for text in pale if text["contrast"] < 4.5] == []
     assert len(pale) > 100
     assert (background == "rgb(255, 255, 255)") == (scheme == "light")
 
@@ -327,14 +327,14 @@ def test_a_phone_scrolls_down_only(browser: Browser, path: Path) -> None:
         assert inside[0] == inside[1]
 
 
-def test_paper_shows_the_tables_without_what_is_to_be_clicked(opened: Visit) -> None:
+def test_a_printed_page_shows_the_tables_without_controls(opened: Visit) -> None:
     opened.page.emulate_media(media="print")
     assert not opened.page.locator("#filters").is_visible()
     assert opened.page.locator("#board").is_visible()
     opened.page.emulate_media(media="screen")
 
 
-def test_no_script_but_the_pages_own_runs(browser: Browser, path: Path, tmp_path: Path) -> None:
+def test_only_the_scripts_of_the_page_run(browser: Browser, path: Path, tmp_path: Path) -> None:
     page = path.read_text(encoding="utf-8").replace("</body>", "<script>document.title = 'taken'</script></body>")
     (tmp_path / "taken.html").write_text(page, encoding="utf-8")
     with visit(browser, tmp_path / "taken.html") as actual:
@@ -349,19 +349,19 @@ CONTRASTS = """() => {
     .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
   const behind = element => {
     for (let at = element; at; at = at.parentElement) {
-      const found = parse(getComputedStyle(at).backgroundColor);
-      if (found.length === 3 || found[3] === 1) return found;
+      const colour = parse(getComputedStyle(at).backgroundColor);
+      if (colour.length === 3 || colour[3] === 1) return colour;
     }
     return [255, 255, 255];
   };
-  const found = [];
+  const contrasts = [];
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
     const element = walker.currentNode.parentElement, text = walker.currentNode.data.trim();
     if (!text || !element.checkVisibility() || element.closest("script, option, title")) continue;
     const style = getComputedStyle(element);
     const [x, y] = [light(parse(element.closest("svg") ? style.fill : style.color)), light(behind(element))];
-    found.push({ text: text.slice(0, 40), contrast: (Math.max(x, y) + 0.05) / (Math.min(x, y) + 0.05) });
+    contrasts.push({ text: text.slice(0, 40), contrast: (Math.max(x, y) + 0.05) / (Math.min(x, y) + 0.05) });
   }
-  return found;
+  return contrasts;
 }"""  # contrast as WCAG 2.2 defines it

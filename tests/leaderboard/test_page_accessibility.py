@@ -25,7 +25,7 @@ STATES = {
 @pytest.mark.parametrize(
     ("width", "scheme", "states"), [(390, "dark", [*STATES]), (1280, "light", ["all rows, two of them chosen"])]
 )
-def test_no_rule_is_violated(
+def test_no_accessibility_rule_is_violated(
     browser: Browser, path: Path, axe: str, width: int, scheme: Any, states: list[str]
 ) -> None:
     size: Any = {"width": width, "height": 800}

@@ -1,4 +1,4 @@
-"""What Python decides for the page: classes and places, conclusions, cards, citations, what a track asks."""
+"""What Python decides for the page: classes and ranks, conclusions, cards, citations, the question of a track."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def data(*records: RunRecord, **extensions: Any) -> dict[str, Any]:
         ({"role": "floor", "data_free": "real data"}, CLASSES[3]),
     ],
 )
-def test_what_a_row_uses_decides_its_class(tags: dict[str, Any], expected: str) -> None:
+def test_the_class_of_a_row_follows_from_its_tags(tags: dict[str, Any], expected: str) -> None:
     record = make_record()
     (board,) = boards([record.model_copy(update={"tags": Tags(**(record.tags.model_dump() | tags))})])
     assert board.all_rows[0].row_class == expected
@@ -109,13 +109,13 @@ def test_a_track_is_described_by_its_records_alone() -> None:
     assert ["LoRAs", "pool 'mix', tuned on sketch"] in [list(fact) for fact in track["facts"]]
 
 
-def test_components_without_a_plugin_have_a_card_that_says_so() -> None:
+def test_components_without_a_plugin_have_a_card_that_states_it() -> None:
     cards = data(make_record(learner="reptile"))["cards"]
     assert {*cards} == {"method alpha", "dataset sketch", "backbone vit-toy", "meta-learner reptile"}
     assert all("not installed" in card["summary"] for card in cards.values())
 
 
-def test_a_paper_is_found_in_the_citation_unless_the_plugin_names_one() -> None:
+def test_a_papers_address_is_read_from_the_citation_unless_the_plugin_names_one() -> None:
     card = Card("Sum.", "Roe, Sums, 2024 (2401.00001)")
     cases = {
         "cited": card,
@@ -174,7 +174,7 @@ def test_commands_name_the_folder_of_the_records(tmp_path: Path) -> None:
     assert f"freeshot reproduce mine/{record.spec.relative_path}" in results_page(tmp_path / "mine")
 
 
-def test_a_stamp_changes_with_a_record_or_a_picture_and_with_nothing_else(tmp_path: Path) -> None:
+def test_a_stamp_changes_with_a_record_or_a_picture_only(tmp_path: Path) -> None:
     make_record().write(tmp_path / "a.json")
     stamps = [results_stamp(tmp_path)]
     (tmp_path / "leaderboard").mkdir()

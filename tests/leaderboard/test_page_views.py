@@ -1,4 +1,4 @@
-"""What a reader can share, save and follow: addresses, cards, downloads, terms, comparisons."""
+"""Parts of the page to share, save and follow: addresses, cards, downloads, terms, comparisons."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ SEEN = """() => [
   ...[...document.querySelectorAll("h1, #main, #detail")].filter(e => e.checkVisibility()).map(e => e.innerText),
   ...[...document.querySelectorAll("select, input")].filter(e => e.checkVisibility()).map(e => [e.value, e.checked])
 ]"""
-"""All that a reader sees and has chosen."""
+"""Every visible text and every selected value."""
 BACK = """new Promise(done => {
   addEventListener("popstate", done, { once: true });
   history.back();
 }).then(() => 0)"""
-"""The back button, until the page has reacted."""
+"""Press the back button and wait for the page to react."""
 
 
 VERDICT = "alpha is better than frozen-prototype on 2 of 3 tracks and worse on none."
@@ -44,7 +44,7 @@ def pocket() -> Any:
     return board
 
 
-def test_the_page_opens_on_the_question_with_places_best_first(fresh: Visit) -> None:
+def test_the_page_opens_on_the_question_with_the_best_ranks_first(fresh: Visit) -> None:
     assert "without training data and without tuning" in fresh.page.locator("#question").inner_text()
     assert fresh.rows()[:2] == ["alpha", "frozen-prototype"]
     assert not {"beta", "random"} & {*fresh.rows()}
@@ -56,7 +56,7 @@ def test_the_page_opens_on_the_question_with_places_best_first(fresh: Visit) -> 
     assert "beta" in fresh.rows()
 
 
-def test_rows_with_the_same_average_rank_share_a_place(browser: Browser, tmp_path: Path) -> None:
+def test_rows_with_the_same_average_rank_share_a_position(browser: Browser, tmp_path: Path) -> None:
     means = {"first": 0.7, "second": 0.6, "third": 0.6, "fourth": 0.5}
     (tmp_path / "ties.html").write_text(html(boards([make_record(n, mean=m) for n, m in means.items()])))
     with visit(browser, tmp_path / "ties.html") as page:
@@ -167,13 +167,13 @@ def test_a_click_anywhere_in_a_row_opens_its_card(fresh: Visit) -> None:
     assert fresh.page.locator("#detail-title").inner_text() == "alpha"
 
 
-def test_the_options_of_a_row_are_explained_and_those_it_sets_come_first(opened: Visit) -> None:
+def test_the_options_of_a_row_are_listed_with_changed_options_first(opened: Visit) -> None:
     opened.page.locator("#board tr", has_text="settings").locator("button.name").first.click()
     opened.page.locator("#detail .component summary").first.click()
     assert opened.page.locator("#detail .options tr.changed th").first.inner_text() == "text"
 
 
-def test_a_row_whose_plugin_is_missing_says_so(fresh: Visit) -> None:
+def test_a_row_with_a_missing_plugin_states_it(fresh: Visit) -> None:
     fresh.page.locator("#board button.name").nth(1).click()
     assert "Its plugin is not installed" in fresh.page.locator("#detail").inner_text()
 
@@ -185,7 +185,7 @@ def test_a_card_that_boards_share_is_on_each_of_them(fresh: Visit) -> None:
     assert fresh.page.evaluate("boards.filter((board) => board.cards['dataset sketch']).length") == 1
 
 
-def test_a_track_leads_to_its_question_and_pictures_that_may_be_shown(fresh: Visit) -> None:
+def test_a_track_leads_to_its_question_and_its_example_pictures(fresh: Visit) -> None:
     about = fresh.page.get_by_role("button", name=f"About {TRACKS[0]}")
     about.click()
     card = fresh.page.locator("#detail")
@@ -210,7 +210,7 @@ def test_a_number_leads_to_its_command_and_the_whole_record(fresh: Visit) -> Non
     assert json.loads(detail.locator("pre", has_text="schema_version").inner_text())["cell"] == records[0].cell
 
 
-def test_every_record_is_unpacked_as_it_was(fresh: Visit) -> None:
+def test_every_record_is_unpacked_unchanged(fresh: Visit) -> None:
     board = pocket()
     records = [record for row in board.all_rows for record in row.records]
     unpacked = fresh.page.evaluate("state.board.records.map((_, i) => JSON.stringify(unpacked(i)))")
@@ -249,7 +249,7 @@ def test_records_and_citations_of_the_shown_rows_are_saved(fresh: Visit) -> None
     assert "@misc{alpha,\n  author = {Roe and others},\n  title = {Averages \\& more}" in text
 
 
-def test_a_spreadsheet_runs_no_row(browser: Browser, tmp_path: Path) -> None:
+def test_no_row_becomes_a_formula_of_a_spreadsheet(browser: Browser, tmp_path: Path) -> None:
     (tmp_path / "formula.html").write_text(html(boards([make_record('=cmd,"x"'), make_record("beta")])))
     with visit(browser, tmp_path / "formula.html") as page:
         _, text = downloaded(page, "Table as CSV")
@@ -329,7 +329,7 @@ def test_the_scatter_has_every_episode(fresh: Visit) -> None:
     assert len(dots) == len(counted)
 
 
-def test_of_many_rows_the_first_are_compared_and_the_note_says_so(browser: Browser, tmp_path: Path) -> None:
+def test_of_many_rows_the_first_are_compared_and_a_note_states_it(browser: Browser, tmp_path: Path) -> None:
     records = [make_record(f"row-{i:02}", mean=0.9 - i / 100) for i in range(42)]
     (tmp_path / "many.html").write_text(html(boards(records)))
     with visit(browser, tmp_path / "many.html") as page:
@@ -365,7 +365,7 @@ def test_every_word_of_a_chip_or_a_tag_is_explained(opened: Visit) -> None:
     assert opened.page.evaluate("words => words.filter(word => !TERMS.has(word))", words) == []
 
 
-def test_the_legend_explains_the_marks_that_are_there(opened: Visit) -> None:
+def test_the_legend_explains_the_marks_in_use(opened: Visit) -> None:
     marks = opened.page.locator("#legend b").all_inner_texts()
     assert marks == ["(3)", "shaded", "–", "failed", "void", "skipped"]
 
@@ -416,7 +416,7 @@ def test_the_keyboard_reaches_and_opens_everything(fresh: Visit) -> None:
     assert page.evaluate("document.activeElement.className") == "value"
 
 
-def test_on_a_phone_nothing_that_matters_is_off_the_screen(browser: Browser, path: Path) -> None:
+def test_on_a_phone_no_content_is_off_the_screen(browser: Browser, path: Path) -> None:
     with visit(browser, path, viewport=PHONE) as page:
         for selector in ("#board tbody tr > *", "#pair tbody td:nth-child(4)", "#pair .bar", "#contents a", "#answer"):
             edges = page.page.locator(selector).evaluate_all(
@@ -428,13 +428,13 @@ def test_on_a_phone_nothing_that_matters_is_off_the_screen(browser: Browser, pat
         assert page.page.locator("#detail .tracks li").count() == len(TRACKS)
 
 
-def test_the_page_of_one_board_without_a_ranking_has_only_what_it_can_show(fresh: Visit) -> None:
+def test_a_board_without_a_ranking_has_only_the_sections_it_can_show(fresh: Visit) -> None:
     fresh.page.get_by_role("link", name="second").click()
     shown(fresh, 1)
     assert fresh.page.locator("#contents a").all_inner_texts() == ["Ranking", "Cost", "Words and marks"]
 
 
-def test_what_a_record_hides_is_not_drawn(opened: Visit) -> None:
+def test_invisible_characters_of_a_record_are_not_rendered(opened: Visit) -> None:
     names = opened.page.locator("#board tr", has_text="settings").locator("button.name")
     for i in range(names.count()):
         names.nth(i).click()

@@ -1,4 +1,4 @@
-"""All pairs of a board say what each says alone; seeds widen what episodes alone are too sure of."""
+"""All pairs of a board have the evidence of each pair alone; training seeds widen their intervals."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def seeded(record: Make) -> list[RunRecord]:
     return [record(m, mean=mean, seed=seed) for m, of in means.items() for seed, mean in enumerate(of)]
 
 
-def test_each_pair_is_what_its_paired_episodes_say(record: Make) -> None:
+def test_each_pair_has_the_evidence_of_its_paired_episodes(record: Make) -> None:
     records = [record(m, t, mean, phase=i) for t in (SKETCH, FLAGS) for i, (m, mean) in enumerate(
         {"a": 0.6, "b": 0.58, "c": 0.4}.items()
     )]  # fmt: skip
@@ -92,7 +92,7 @@ def test_only_seeds_that_both_rows_have_are_paired(record: Make) -> None:
     assert message.covers == "episodes, paired"
 
 
-def test_what_is_sure_of_the_runs_is_undecided_of_the_methods(seeded: list[RunRecord], record: Make) -> None:
+def test_a_difference_of_runs_can_be_undecided_between_methods(seeded: list[RunRecord], record: Make) -> None:
     runs = compare(boards([r for r in seeded if r.spec.seed == 0])[0], "alpha", "beta")
     methods = compare(boards(seeded)[0], "alpha", "beta")
     assert [t.verdict for t in runs.tracks] == ["better"]
@@ -102,7 +102,7 @@ def test_what_is_sure_of_the_runs_is_undecided_of_the_methods(seeded: list[RunRe
     assert not any("seed" in caution for caution in methods.cautions)
 
 
-def test_seeds_that_do_not_meet_are_told(record: Make) -> None:
+def test_rows_that_share_too_few_seeds_are_cautioned(record: Make) -> None:
     records = [record("a", seed=s) for s in (0, 1)] + [record("b", seed=s) for s in (2, 3)]
     actual = compare(boards(records)[0], "a", "b")
     assert actual.tracks[0].over_seeds is None

@@ -1,4 +1,4 @@
-"""Plots hold the rows that the board has, and are the same every time."""
+"""Plots hold the rows of the board and are deterministic."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HOSTILE = "$\\frac{x}$ <b> & \u05d0"
 
 
 @pytest.fixture(scope="module")
-def found() -> tuple[Board, ...]:
+def plot_boards() -> tuple[Board, ...]:
     means = {"lora-recycle": 0.6, "frozen-prototype": 0.5, "beta": 0.4, f"odd {HOSTILE}": 0.3}
     records = [
         make_record(
@@ -40,16 +40,16 @@ def found() -> tuple[Board, ...]:
 
 
 @pytest.fixture(scope="module")
-def folder(found: tuple[Board, ...], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(plot_boards: tuple[Board, ...], tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("plots")
-    write_plots(found, folder / "one")
+    write_plots(plot_boards, folder / "one")
     return folder
 
 
 def test_every_plot_is_an_svg_with_the_labels_of_its_rows(folder: Path) -> None:
     for name in NAMES:
         path = folder / "one" / f"pocket-v1-{name}.svg"
-        tree = ET.parse(path)  # noqa: S314  we wrote it ourselves
+        tree = ET.parse(path)  # noqa: S314  written by this test
         texts = {" ".join((text.text or "").split()) for text in tree.iter("{http://www.w3.org/2000/svg}text")}
         rows = ["lora-recycle", "frozen-prototype"] + [f"odd {HOSTILE}"] * (name not in {"paired", "episodes"})
         for row in rows:
@@ -57,8 +57,8 @@ def test_every_plot_is_an_svg_with_the_labels_of_its_rows(folder: Path) -> None:
     assert sorted(path.stem.removeprefix("pocket-v1-") for path in (folder / "one").iterdir()) == NAMES
 
 
-def test_the_same_records_give_the_same_bytes(found: tuple[Board, ...], folder: Path) -> None:
-    for path in write_plots(found, folder / "two"):
+def test_the_same_records_give_the_same_bytes(plot_boards: tuple[Board, ...], folder: Path) -> None:
+    for path in write_plots(plot_boards, folder / "two"):
         text = path.read_text(encoding="utf-8")
         assert text == (folder / "one" / path.name).read_text(encoding="utf-8")
         assert "<dc:date>" not in text
@@ -83,15 +83,15 @@ def test_equal_episodes_are_one_point_with_their_number() -> None:
 
 def test_every_row_of_the_first_method_has_its_own_plot_of_episodes(tmp_path: Path) -> None:
     rows = [make_record("lora-recycle", options={"flip": flip}) for flip in (True, False)]
-    found = boards([*rows, make_record("frozen-prototype", phase=1)], INSTALLED)
-    names = {path.stem.removeprefix("pocket-v1-") for path in write_plots(found, tmp_path)}
+    made = boards([*rows, make_record("frozen-prototype", phase=1)], INSTALLED)
+    names = {path.stem.removeprefix("pocket-v1-") for path in write_plots(made, tmp_path)}
     assert {name for name in names if name.startswith("episodes-")} == {
         "episodes-lora-recycle-flip-false",
         "episodes-lora-recycle-flip-true",
     }
 
 
-def test_the_front_holds_the_methods_that_no_other_beats_in_both() -> None:
+def test_the_front_holds_the_methods_that_no_other_beats_in_both_cost_and_accuracy() -> None:
     cheap, good, poor = Point("cheap", False, 1, 0.5), Point("good", False, 9, 0.7), Point("poor", False, 10, 0.6)
     ceiling = Point("ceiling", True, 0.5, 0.9)
     assert front([poor, good, ceiling, cheap]) == (cheap, good)
@@ -102,32 +102,32 @@ def test_the_front_holds_the_methods_that_no_other_beats_in_both() -> None:
     "heights", [[50.0] * 32, [70.0, 50.0, 50.0, 49.9], [float(70 - i / 9) for i in range(40)], [30.0]]
 )
 def test_labels_of_the_cost_plot_never_overlap_and_keep_their_order(heights: list[float]) -> None:
-    found = spaced(heights, 30, 72)
+    positions = spaced(heights, 30, 72)
     step = 42 / max(24, len(heights))
-    assert all(above - below >= step - 1e-9 for above, below in pairwise(found))
-    assert 30 + step / 2 - 1e-9 <= min(found)
-    assert max(found) <= 72 - step / 2 + 1e-9
+    assert all(above - below >= step - 1e-9 for above, below in pairwise(positions))
+    assert 30 + step / 2 - 1e-9 <= min(positions)
+    assert max(positions) <= 72 - step / 2 + 1e-9
 
 
-def test_a_label_that_has_room_stands_beside_its_point() -> None:
+def test_a_label_with_enough_room_is_beside_its_point() -> None:
     assert spaced([60.0, 50.0, 40.0], 30, 72) == [60.0, 50.0, 40.0]
 
 
-def test_a_row_that_lacks_a_track_has_no_place_in_the_cost_plot(found: tuple[Board, ...]) -> None:
+def test_a_row_that_lacks_a_track_is_not_in_the_cost_plot(plot_boards: tuple[Board, ...]) -> None:
     (board,) = boards([make_record("alpha"), make_record("beta"), make_record("alpha", "in-domain/icons/5w1s")])
     assert [point.label for point in cost_points(board)] == ["alpha"]
     assert cost_points(board)[0].seconds == 43.75
 
 
 def test_seconds_of_another_device_are_not_drawn_beside_them() -> None:
-    """A card takes seconds for what takes a processor minutes: no method is cheaper for having been run on one."""
+    """A GPU takes seconds where a CPU takes minutes; that does not make the method cheaper."""
     rows = [make_record("alpha"), make_record("beta"), make_record("fast", device="card")]
     (board,) = boards(rows)
     assert [point.label for point in cost_points(board)] == ["alpha", "beta"]
     assert usual_device(costs(board)) == "AMD EPYC"
 
 
-def test_without_matplotlib_one_sentence_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_matplotlib_the_error_states_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = importlib.util.find_spec
     monkeypatch.setattr(
         "freeshot.render.plots.style.find_spec", lambda name: None if name == "matplotlib" else real(name)

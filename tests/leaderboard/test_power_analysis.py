@@ -1,4 +1,4 @@
-"""Plans keep what they promise: with so many episodes or seeds, the difference is seen as often as asked."""
+"""With the planned number of episodes or seeds, the difference is detected with the requested power."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("power", [0.8, 0.95])
-def test_so_many_episodes_show_the_difference_as_often_as_asked(power: float) -> None:
+def test_the_planned_episodes_detect_the_difference_with_the_requested_power(power: float) -> None:
     rng = np.random.default_rng(0)
     count = episodes_needed(0.06, 0.01, power)
     seen = [student_t(rng.normal(0.01, 0.06, count)).low > 0 for _ in range(1500)]
     assert np.mean(seen) == pytest.approx(power, abs=0.03)
 
 
-def test_so_many_seeds_show_the_difference_as_often_as_asked() -> None:
+def test_the_planned_seeds_detect_the_difference_with_the_requested_power() -> None:
     rng = np.random.default_rng(1)
     count = seeds_needed(0.006, 0.005, 0.8)
     a, b = rng.normal(0.005, 0.006, (1500, count)), rng.normal(0, 0.006, (1500, count))
@@ -60,7 +60,7 @@ def test_seeds_are_planned_from_rows_that_have_several(record: Callable[..., Run
 
 
 @pytest.mark.parametrize(("detect", "power"), [(0, 0.8), (-0.01, 0.8), (0.01, 1.0), (0.01, 0.1)])
-def test_a_plan_without_sense_is_refused(record: Callable[..., RunRecord], detect: float, power: float) -> None:
+def test_an_invalid_plan_is_an_error(record: Callable[..., RunRecord], detect: float, power: float) -> None:
     (board,) = boards([record("alpha"), record("beta")])
     with pytest.raises(OptionError, match="Invalid plan"):
         plan_tracks(board, detect, power)

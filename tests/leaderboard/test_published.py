@@ -1,4 +1,4 @@
-"""What papers report stands apart from what was measured, in every format."""
+"""Numbers reported by papers are kept apart from measured ones in every format."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def records(record: Callable[..., RunRecord]) -> list[RunRecord]:
 def test_reported_numbers_change_nothing_that_was_measured(records: list[RunRecord]) -> None:
     (plain,), (board,) = boards(records), boards(records, REPORTED)
     assert (board.rows, board.controls, board.tracks) == (plain.rows, plain.controls, plain.tracks)
-    assert [one.track for one in board.published] == [CUB, CUB]
+    assert [reported.track for reported in board.published] == [CUB, CUB]
 
 
-def test_markdown_has_a_table_of_its_own(records: list[RunRecord]) -> None:
+def test_markdown_has_a_separate_table(records: list[RunRecord]) -> None:
     page = render("markdown", records, REPORTED)
     measured, _, reported = page.partition(f"### {HEADING}")
     assert "Theirs" not in measured
@@ -48,7 +48,7 @@ def test_markdown_has_a_table_of_its_own(records: list[RunRecord]) -> None:
     assert "elsewhere" not in page
 
 
-def test_the_terminal_and_latex_have_one_too(records: list[RunRecord]) -> None:
+def test_the_terminal_and_latex_have_a_separate_table_too(records: list[RunRecord]) -> None:
     console = Console(width=120, file=io.StringIO(), color_system=None)
     render_terminal(records, console, REPORTED)
     assert isinstance(console.file, io.StringIO)
@@ -58,7 +58,7 @@ def test_the_terminal_and_latex_have_one_too(records: list[RunRecord]) -> None:
     assert page.count(r"\begin{table}") == 3
 
 
-def test_csv_and_json_give_them_a_status_of_their_own(records: list[RunRecord]) -> None:
+def test_csv_and_json_give_them_the_status_reported(records: list[RunRecord]) -> None:
     actual = json.loads(render("json", records, REPORTED))["cells"]
     assert [line["status"] for line in actual] == ["ok", "ok", "ok", "reported", "reported"]
     assert (actual[3]["row"], actual[3]["mean"], actual[3]["low"], actual[3]["rank"]) == ("Theirs", 0.9112, None, None)
@@ -73,6 +73,6 @@ def test_a_board_without_such_tracks_shows_nothing(record: Callable[..., RunReco
 
 
 @pytest.mark.parametrize(("mean", "half", "source"), [(91.12, None, "x"), (0.5, 2.0, "x"), (0.5, None, " ")])
-def test_percents_and_missing_sources_are_refused(mean: float, half: float | None, source: str) -> None:
+def test_percents_and_missing_sources_are_errors(mean: float, half: float | None, source: str) -> None:
     with pytest.raises(ValueError, match=r"Theirs on in-domain/cub/5w1s"):
         Published("Theirs", CUB, mean, half, source)

@@ -34,7 +34,7 @@ def terminal(records: list[Any], width: int = 100, extensions: Extensions = NO_E
     return console.file.getvalue()
 
 
-def world(record: Make) -> list[RunRecord]:
+def records_of(record: Make) -> list[RunRecord]:
     return [
         record("lora-recycle", mean=0.7, learner="proto"),
         record("lora-recycle", mean=0.6, learner="reptile"),
@@ -47,7 +47,7 @@ def world(record: Make) -> list[RunRecord]:
 
 
 def test_a_page_shows_numbers_marks_dashes_and_reasons(record: Make) -> None:
-    page = render("markdown", world(record), INSTALLED)
+    page = render("markdown", records_of(record), INSTALLED)
     row = "| lora-recycle \\[learner=proto\\] | strict | tuning-free | **70.00 ± 4.80 (1)** | **80.00 ± 4.80 (1)** |"
     assert row in page
     assert "| best-lora | strict | tuning-free | skipped[^1] | – |" in page
@@ -63,14 +63,14 @@ def test_a_page_shows_numbers_marks_dashes_and_reasons(record: Make) -> None:
     assert page.endswith("Regenerate with `freeshot leaderboard --write`.\n")
 
 
-def test_the_page_says_which_interval_it_shows(record: Make) -> None:
+def test_the_page_states_which_interval_it_shows(record: Make) -> None:
     assert "half of the interval: BCa bootstrap 95 % over 20 shared episodes" in render(
         "markdown", [record()], interval="bca"
     )
 
 
 def test_a_terminal_of_100_columns_shows_the_same(record: Make) -> None:
-    shown = terminal(world(record))
+    shown = terminal(records_of(record))
     assert max(map(len, shown.splitlines())) <= 100
     assert "lora-recycle [learner=proto]     70.0 ± 4.8 (1)   80.0 ± 4.8 (1)" in shown
     assert "failed [2]" in shown
@@ -90,7 +90,7 @@ def test_many_tracks_become_several_tables_that_fit(record: Make) -> None:
     assert all(line.startswith("a-method-with-a-long-name") for line in numbers)
 
 
-def test_strangers_text_is_only_text(record: Make) -> None:
+def test_hostile_text_is_only_text(record: Make) -> None:
     name = "a|b [red]x[/red] <b>y</b> *z* `q`\x1b[31m\nnext"
     records = [record(name), record("c", status="failed", reason=name), record("d", options={"k": name})]
     extensions = Extensions((Column("[bold]T|", lambda _: "<i>|[/]"),))
@@ -116,19 +116,19 @@ def test_escaped_text_never_ends_a_cell_or_a_line(text: str) -> None:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=20)
 @given(data=st.data())
 def test_the_order_of_records_changes_nothing(record: Make, data: st.DataObject) -> None:
-    records = [*world(record), record("c", episodes_sha256="bb"), record("lora-recycle", learner="proto", seed=1)]
+    records = [*records_of(record), record("c", episodes_sha256="bb"), record("lora-recycle", learner="proto", seed=1)]
     records += [record("v", version=2), record("v", version=2, mean=0.2, origin="freeshot 0.2")]
     shuffled = data.draw(st.permutations(records))
     assert render("markdown", shuffled) == render("markdown", records)
     assert terminal(shuffled) == terminal(records)
 
 
-def test_versions_have_headings_of_their_own(record: Make) -> None:
+def test_each_version_has_its_own_heading(record: Make) -> None:
     page = render("markdown", [record(), record(version=2)])
     assert page.index("## pocket, tracks of version 2") < page.index("## pocket, tracks of version 1")
 
 
-def test_nothing_and_only_limited_runs_still_read_well(record: Make) -> None:
+def test_a_page_without_records_or_with_limited_runs_only_has_a_sentence(record: Make) -> None:
     assert "There are no records yet." in render("markdown", [])
     assert "freeshot run" in terminal([])
     limited = [record(limit=3)]

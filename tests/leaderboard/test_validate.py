@@ -1,4 +1,4 @@
-"""A check names what keeps a record off the board, and nothing that does not."""
+"""A check reports what keeps a record off the board, and nothing else."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def changed(record: RunRecord, **update: Any) -> RunRecord:
     return record.model_copy(update={"hashes": GOOD} | update)
 
 
-def told(records: list[RunRecord], track: Track = KNOWN, weight: str = "problem") -> list[str]:
+def texts_of(records: list[RunRecord], track: Track = KNOWN, weight: str = "problem") -> list[str]:
     actual = findings(records, (), {SKETCH: track})
     return [f"{finding.where}: {finding.text}" for finding in actual if finding.weight == weight]
 
 
-def test_a_good_record_is_passed_in_silence(record: Callable[..., RunRecord]) -> None:
+def test_a_good_record_has_no_findings(record: Callable[..., RunRecord]) -> None:
     assert findings([changed(record("alpha"))], (), {SKETCH: KNOWN}) == ()
 
 
@@ -53,24 +53,24 @@ def test_a_good_record_is_passed_in_silence(record: Callable[..., RunRecord]) ->
 def test_what_keeps_a_record_off_the_board_is_a_problem(
     record: Callable[..., RunRecord], update: dict[str, Any], track: Track, complaint: str
 ) -> None:
-    problems = told([changed(record("alpha"), **update)], track)
+    problems = texts_of([changed(record("alpha"), **update)], track)
     assert bool(problems) == bool(complaint)
     assert not complaint or complaint in problems[0]
 
 
 def test_failures_and_violations_are_problems(record: Callable[..., RunRecord]) -> None:
-    assert "It failed: It broke." in told([record("a", status="failed", reason="It broke.")])[0]
-    assert "It violated the rules: It looked." in told([record("a", status="violated", reason="It looked.")])[0]
+    assert "It failed: It broke." in texts_of([record("a", status="failed", reason="It broke.")])[0]
+    assert "It violated the rules: It looked." in texts_of([record("a", status="violated", reason="It looked.")])[0]
 
 
-def test_a_track_that_is_not_known_is_a_problem(record: Callable[..., RunRecord]) -> None:
+def test_an_unknown_track_is_a_problem(record: Callable[..., RunRecord]) -> None:
     (finding,) = findings([changed(record("alpha"))], (), {})
     assert "No installed plugin provides its track." in finding.text
 
 
-def test_records_that_rest_on_different_things_are_a_problem(record: Callable[..., RunRecord]) -> None:
+def test_records_of_different_inputs_are_a_problem(record: Callable[..., RunRecord]) -> None:
     records = [changed(record("alpha")), changed(record("beta"), hashes=GOOD | {"images": "j"})]
-    assert told(records) == [f"hashes: Records of '{SKETCH}' version 1 were made with 2 different images."]
+    assert texts_of(records) == [f"hashes: Records of '{SKETCH}' version 1 were made with 2 different images."]
 
 
 def whole(record: RunRecord, accuracies: list[float], **update: Any) -> RunRecord:
@@ -98,11 +98,11 @@ BESIDE = IntervalRecord(mean=0.3, low=0.2, high=0.4, level=0.95, covers="episode
         ),
     ],
 )
-def test_numbers_that_cannot_be_are_told_once(
+def test_impossible_numbers_are_reported_once(
     record: Callable[..., RunRecord], first: float, update: dict[str, Any], complaints: list[str]
 ) -> None:
-    one = whole(record("alpha"), [first, 1 - first] * 10, **update)
-    assert [text.partition("): ")[2] for text in told([one])] == complaints
+    faulty = whole(record("alpha"), [first, 1 - first] * 10, **update)
+    assert [text.partition("): ")[2] for text in texts_of([faulty])] == complaints
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_numbers_that_cannot_be_are_told_once(
         ({"cell": "0" * 16}, "the cell's hash does not match its spec"),
     ],
 )
-def test_what_a_record_refuses_itself_is_a_problem_of_its_file(
+def test_an_invalid_record_is_a_problem_of_its_file(
     record: Callable[..., RunRecord], change: dict[str, Any], complaint: str, tmp_path: Path
 ) -> None:
     plain = json.loads(record("alpha", wobble=0).model_dump_json())
@@ -130,13 +130,13 @@ def test_what_a_record_refuses_itself_is_a_problem_of_its_file(
 
 def test_several_versions_of_a_plugin_are_remarked(record: Callable[..., RunRecord]) -> None:
     records = [changed(record("alpha", origin="mine 0.1")), changed(record("alpha", seed=1, origin="mine 0.2"))]
-    assert told(records, weight="remark") == ["versions: 'alpha' of pocket was run with mine 0.1, mine 0.2."]
+    assert texts_of(records, weight="remark") == ["versions: 'alpha' of pocket was run with mine 0.1, mine 0.2."]
 
 
 def test_an_older_record_of_a_cell_is_remarked(record: Callable[..., RunRecord], tmp_path: Path) -> None:
     old, new = (changed(record("alpha", finished=f"2026-01-0{day}T00:00:00Z")) for day in (1, 2))
-    for name, one in {"a": new, "b": old, "c": old}.items():
-        one.write(tmp_path / f"{name}.json")
+    for name, made in {"a": new, "b": old, "c": old}.items():
+        made.write(tmp_path / f"{name}.json")
     loaded = load_records(tmp_path)
     assert (loaded.records, loaded.older) == ((new,), (old,))
     (finding,) = findings(loaded.records, loaded.problems, {SKETCH: KNOWN}, loaded.older)
@@ -148,10 +148,10 @@ def test_files_that_cannot_be_read_are_problems() -> None:
     assert (finding.weight, finding.text) == ("problem", "x.json is not a valid record.")
 
 
-def test_what_readers_should_know_is_a_remark(record: Callable[..., RunRecord]) -> None:
-    one = changed(record("alpha"), test_evaluations=2)
-    dirty = one.provenance.model_copy(update={"git_dirty": True})
-    remarks = told([one.model_copy(update={"provenance": dirty})], weight="remark")
+def test_repeated_evaluation_and_uncommitted_changes_are_remarks(record: Callable[..., RunRecord]) -> None:
+    repeated = changed(record("alpha"), test_evaluations=2)
+    dirty = repeated.provenance.model_copy(update={"git_dirty": True})
+    remarks = texts_of([repeated.model_copy(update={"provenance": dirty})], weight="remark")
     assert [text.partition(": ")[2] for text in remarks] == [
         "Its test episodes were evaluated 2 times.",
         "It was made with uncommitted changes.",
@@ -174,7 +174,7 @@ def test_the_committed_records_pass() -> None:
     assert [finding for finding in actual if finding.weight == "problem"] == []
 
 
-def test_what_is_packed_can_be_read_again_and_is_listed(record: Callable[..., RunRecord], tmp_path: Path) -> None:
+def test_packed_records_can_be_loaded_and_are_listed(record: Callable[..., RunRecord], tmp_path: Path) -> None:
     records = [record("alpha"), record("alpha", "in-domain/icons/5w1s")]
     manifest = json.loads(pack_records(records, tmp_path).read_text())
     assert {r.cell for r in load_records(tmp_path).records} == {r.cell for r in records}

@@ -1,4 +1,4 @@
-"""Wins are compared by places among all means; here they are held against the slow and obvious way."""
+"""Win rates, computed from ranks among all means, equal those of the slow and obvious way."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TRACKS = [f"in-domain/set-{letter}/5w1s" for letter in "abcdef"]
 
 
 def obvious(rows: Any) -> dict[tuple[int, int], tuple[float, float, float]]:
-    """Draw the same tracks and seeds, and count tracks won one resample after the other."""
+    """Draw the same tracks and seeds, and count the tracks won for every pair of rows."""
     rng = np.random.default_rng(0)
     count = len(TRACKS)
     drawn = rng.multinomial(count, np.full(count, 1 / count), RESAMPLES)
@@ -53,11 +53,11 @@ def test_wins_are_those_of_the_obvious_way(record: Callable[..., RunRecord]) -> 
     actual, expected = wins(board.rows, TRACKS), obvious([row.runs for row in board.rows])
     for (i, j), numbers in expected.items():
         assert (actual[i][j].mean, actual[i][j].low, actual[i][j].high) == pytest.approx(numbers, abs=1e-9)
-    assert len({one.mean for line in actual for one in line}) > 2
+    assert len({share.mean for line in actual for share in line}) > 2
 
 
 @pytest.mark.parametrize("count", [127, 128, 129])
-def test_who_wins_on_all_of_many_tracks_wins_them_all(record: Callable[..., RunRecord], count: int) -> None:
+def test_a_row_that_wins_on_all_of_many_tracks_has_a_share_of_1(record: Callable[..., RunRecord], count: int) -> None:
     tracks = [f"in-domain/set-{number}/5w1s" for number in range(count)]
     (board,) = boards([record(method, track, mean) for method, mean in (("a", 0.6), ("b", 0.4)) for track in tracks])
     shares = wins(board.rows, tracks)

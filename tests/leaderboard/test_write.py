@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     Make = Callable[..., RunRecord]
 
 
-def test_a_broken_file_costs_one_sentence_and_the_rest_goes_on(record: Make, tmp_path: Path) -> None:
+def test_a_broken_file_is_reported_in_one_sentence_and_the_rest_is_loaded(record: Make, tmp_path: Path) -> None:
     record().write(tmp_path / "pocket" / "good.json")
     (tmp_path / "broken.json").write_text("{")
     (tmp_path / "bytes.json").write_bytes(b"\xff\xfe")
@@ -25,7 +25,7 @@ def test_a_broken_file_costs_one_sentence_and_the_rest_goes_on(record: Make, tmp
     assert loaded.problems[0].endswith("Delete it or run its cell again.")
 
 
-def test_leaderboards_and_files_being_written_are_no_records(record: Make, tmp_path: Path) -> None:
+def test_leaderboards_and_temporary_files_are_not_records(record: Make, tmp_path: Path) -> None:
     record().write(tmp_path / "a.json")
     for name in ("leaderboard/x.json", "pocket/leaderboard/x.json", ".a.json.tmp.json", ".git/x.json"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -36,14 +36,14 @@ def test_leaderboards_and_files_being_written_are_no_records(record: Make, tmp_p
 
 def test_of_two_records_of_a_cell_the_newest_is_kept(record: Make, tmp_path: Path) -> None:
     new = record(status="failed", finished="2026-02-01T00:00:00Z")
-    for name, one in {"a": new, "b": record(finished="2026-01-31T23:59:59Z")}.items():
-        one.write(tmp_path / f"{name}.json")
+    for name, made in {"a": new, "b": record(finished="2026-01-31T23:59:59Z")}.items():
+        made.write(tmp_path / f"{name}.json")
     assert load_records(tmp_path).records == (new,)
 
 
-def test_records_come_by_track_and_method(record: Make, tmp_path: Path) -> None:
-    for i, one in enumerate([record("b"), record("a"), record("a", "cross-domain/flags/5w1s")]):
-        one.write(tmp_path / f"{i}.json")
+def test_records_are_sorted_by_track_and_method(record: Make, tmp_path: Path) -> None:
+    for i, made in enumerate([record("b"), record("a"), record("a", "cross-domain/flags/5w1s")]):
+        made.write(tmp_path / f"{i}.json")
     actual = [(r.spec.track.name, r.spec.method.name) for r in load_records(tmp_path).records]
     assert actual == [
         ("cross-domain/flags/5w1s", "a"),
@@ -70,7 +70,7 @@ def test_written_leaderboards_are_fresh_until_a_record_changes(record: Make, tmp
     assert str(tmp_path) not in page.read_text()
 
 
-def test_a_page_without_records_is_removed_but_never_a_strangers(record: Make, tmp_path: Path) -> None:
+def test_a_page_without_records_is_removed_and_files_of_others_are_kept(record: Make, tmp_path: Path) -> None:
     record().write(tmp_path / "a.json")
     write_leaderboards(tmp_path)
     (tmp_path / "leaderboard/README.md").write_text("# Ours\n")

@@ -1,4 +1,4 @@
-"""A page in a real browser, and what it asked for or complained of."""
+"""A page in a real browser, with its requests and its console messages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PHONE: Any = {"width": 390, "height": 800}
 
 @dataclass
 class Visit:
-    """An open page, and what it asked for or complained of."""
+    """An open page, with its requests and its console messages."""
 
     page: Page
     address: str
@@ -33,14 +33,14 @@ class Visit:
     def heads(self) -> list[str]:
         """List the titles of the columns."""
         actual: list[str] = self.page.eval_on_selector_all(
-            "#board thead button", "all => all.map(one => one.innerText.replace(/\\s+/g, ' '))"
+            "#board thead button", "all => all.map(button => button.innerText.replace(/\\s+/g, ' '))"
         )
         return actual
 
 
 @contextmanager
 def visit(browser: Browser, path: Path, **options: Any) -> Iterator[Visit]:
-    """Open a page from a file in a window of its own."""
+    """Open a page from a file in its own window."""
     context = browser.new_context(**options)
     context.set_default_timeout(5000)
     actual = Visit(context.new_page(), path.as_uri())
@@ -52,8 +52,8 @@ def visit(browser: Browser, path: Path, **options: Any) -> Iterator[Visit]:
     context.close()
 
 
-def shown(found: Visit, rows: int) -> None:
+def shown(opened: Visit, rows: int) -> None:
     """Wait until the table has so many rows."""
     from playwright.sync_api import expect
 
-    expect(found.page.locator("#board tbody tr")).to_have_count(rows)
+    expect(opened.page.locator("#board tbody tr")).to_have_count(rows)
