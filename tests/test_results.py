@@ -1,4 +1,4 @@
-"""What is committed under results/ is what its records say, and the README shows the same."""
+"""The tables under results/ follow from the records there, and the README shows the same numbers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_every_committed_record_is_valid() -> None:
     assert loaded.records
 
 
-def test_the_committed_tables_are_what_the_records_say() -> None:
+def test_the_committed_tables_follow_from_the_records() -> None:
     catalogue = Catalogue(load_plugins())
     extensions = Extensions((), catalogue.published(), catalogue.suites(), partial(card_of, catalogue))
     assert stale_leaderboards(RESULTS, extensions) == []
@@ -84,7 +84,7 @@ def test_the_readmes_findings_hold(pocket: Board) -> None:
         assert text in README.read_text(encoding="utf-8")
 
 
-def test_all_rows_of_a_track_met_the_frozen_episodes() -> None:
+def test_all_rows_of_a_track_used_the_frozen_episodes() -> None:
     lock = json.loads((ROOT / "plugins/freeshot_vision/pocket/data/episodes.lock").read_text())
     tested = [
         record
@@ -97,7 +97,7 @@ def test_all_rows_of_a_track_met_the_frozen_episodes() -> None:
         assert record.spec.track.episodes_sha256 == lock[own]
 
 
-def test_records_of_the_papers_suite_met_the_frozen_lists_on_the_same_images() -> None:
+def test_records_of_the_papers_suite_used_the_frozen_lists_and_the_same_images() -> None:
     lock = json.loads((ROOT / "plugins/freeshot_vision/paper/episodes.lock").read_text())
     shown: dict[str, set[str]] = defaultdict(set)
     for record in load_records(RESULTS / "paper").records:
@@ -112,8 +112,8 @@ def test_no_committed_record_is_limited() -> None:
     assert all(record.comparable for record in load_records(RESULTS).records)
 
 
-def test_another_look_was_taken_only_for_measures_that_older_records_lacked() -> None:
-    """Two rows took more: counted late, timed beside other work, and one of them broken off once."""
+def test_cells_were_evaluated_again_only_for_measures_that_older_records_lacked() -> None:
+    """Two rows were evaluated more often: counted late, timed beside other work, and interrupted once."""
     for record in load_records(RESULTS).records:
         most = {"caml": 4, "linear-probe": 5}.get(record.spec.method.name, 3)
         assert record.test_evaluations == 1 or (record.test_evaluations <= most and record.quality is not None)
