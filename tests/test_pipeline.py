@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from freeshot.contracts.component import Component
     from freeshot.records.models import RunRecord
 
-CATALOGUE = Catalogue(load_plugins())
-METHODS = CATALOGUE.names("method")
-PARTS = [CATALOGUE.names(kind) for kind in ("inversion", "strategy", "meta-learner")]
+KNOWN = Catalogue(load_plugins())
+METHODS = KNOWN.names("method")
+PARTS = [KNOWN.names(kind) for kind in ("inversion", "strategy", "meta-learner")]
 
 SMALL: dict[str, Any] = {
     "iterations": 3,
@@ -54,7 +54,7 @@ def small(cls: type[Component], stem: str = "") -> list[str]:
         if isinstance(option.default, Choice) and option.default.kind == "method":
             continue  # methods on top of another method have tests of their own
         if isinstance(option.default, Choice):
-            given += small(CATALOGUE.component(option.default.kind, option.default.name), f"{stem}{name}.")
+            given += small(KNOWN.component(option.default.kind, option.default.name), f"{stem}{name}.")
         elif name in SMALL:
             value = SMALL[name]
             value = (value,) if isinstance(option.default, tuple) and not isinstance(value, tuple) else value
@@ -73,7 +73,7 @@ def assert_complete(record: RunRecord) -> None:
 @pytest.mark.parametrize("track", [track.name for track in TRACKS])
 @pytest.mark.parametrize("method", METHODS)
 def test_a_method_runs_from_end_to_end(toy: Toy, method: str, track: str) -> None:
-    options = tuple(small(CATALOGUE.component("method", method)))
+    options = tuple(small(KNOWN.component("method", method)))
     assert_complete(toy.record(method, suite=None, track=track, options=options))
 
 
@@ -99,9 +99,9 @@ def small_parts(chosen: dict[str, str]) -> tuple[str, ...]:
     """Choose parts of LoRA Recycle, and set their options to a small size."""
     options = [f"{slot}={name}" for slot, name in chosen.items()]
     for slot, name in chosen.items():
-        options += small(CATALOGUE.component(KINDS[slot], name), f"{slot}.")
+        options += small(KNOWN.component(KINDS[slot], name), f"{slot}.")
     # a learner that selects LoRAs judges them on classes that are held out
-    held_out = "selection" in options_of(CATALOGUE.component("meta-learner", chosen["learner"]))
+    held_out = "selection" in options_of(KNOWN.component("meta-learner", chosen["learner"]))
     return (*options, "per_class=4", *["held_out=0.3"] * held_out)
 
 
